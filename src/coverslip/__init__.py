@@ -1,0 +1,62 @@
+"""Train, trust and use microscope image classifiers.
+
+    import coverslip as cs
+    data = cs.open_dataset("images/")
+    run = cs.train(data, cs.Recipe(), out="runs/first", emit=print)
+    run.metrics["macro_f1"].low
+    cs.load_classifier("runs/first").predict(["new/1.tif"])
+
+Names are imported when they are first used, so that `import coverslip` is quick.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from coverslip._version import __version__
+
+if TYPE_CHECKING:
+    from coverslip.errors import CoverslipError
+    from coverslip.pipeline import evaluate, inspect, load_classifier, open_dataset, predict, train, write_report
+    from coverslip.runs import Recipe, Run, load_recipe, open_run
+
+_ROOMS = {
+    "CoverslipError": "coverslip.errors",
+    "Recipe": "coverslip.runs",
+    "Run": "coverslip.runs",
+    "evaluate": "coverslip.pipeline",
+    "inspect": "coverslip.pipeline",
+    "load_classifier": "coverslip.pipeline",
+    "load_recipe": "coverslip.runs",
+    "open_dataset": "coverslip.pipeline",
+    "open_run": "coverslip.runs",
+    "predict": "coverslip.pipeline",
+    "train": "coverslip.pipeline",
+    "write_report": "coverslip.pipeline",
+}
+
+__all__ = [
+    "CoverslipError",
+    "Recipe",
+    "Run",
+    "__version__",
+    "evaluate",
+    "inspect",
+    "load_classifier",
+    "load_recipe",
+    "open_dataset",
+    "open_run",
+    "predict",
+    "train",
+    "write_report",
+]
+
+
+def __getattr__(name: str) -> Any:  # Any: whichever public name is asked for
+    if name not in _ROOMS:
+        raise AttributeError(f"module 'coverslip' has no attribute '{name}'")
+    from importlib import import_module
+
+    return getattr(import_module(_ROOMS[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

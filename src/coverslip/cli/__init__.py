@@ -1,0 +1,67 @@
+"""The `coverslip` command: thin doors that parse, call public functions, and show the answer.
+
+Results go to stdout; progress, notes and errors to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage, 130
+interrupted. Nothing heavy is imported before a command runs, so that `--help` answers at once.
+"""
+
+import os
+import sys
+
+from typer.exceptions import TyperException
+
+from coverslip.cli._app import app
+from coverslip.errors import CoverslipError, Stopped
+
+__all__ = ["main"]
+
+INTERRUPTED = 130
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and give its exit code; errors become one line on stderr.
+
+    Args:
+        arguments: without the program's name; `sys.argv` if None. `--debug` may stand anywhere.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in arguments
+    arguments = [a for a in arguments if a != "--debug"] or ["--help"]
+    try:
+        # Without standalone mode the exit code asked for by a command is returned, None where there was none.
+        code = app(arguments, prog_name="coverslip", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `coverslip inspect … | head`: the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except TyperException as error:
+        return _fail(_one_line(error.format_message()) + _where_to_look(error), error.exit_code)
+    except CoverslipError as error:
+        if debug:
+            raise
+        return _fail(_with_notes(error), INTERRUPTED if isinstance(error, Stopped) else 1)
+    except Exception as error:  # the process ends here; --debug shows where it came from
+        if debug:
+            raise
+        what = f"{type(error).__name__}: {_with_notes(error)}".rstrip(".")
+        return _fail(f"{what}. This is a fault of coverslip: run again with --debug and report what it prints.", 1)
+    if code == INTERRUPTED:
+        return _fail("Interrupted.", INTERRUPTED)
+    return code if isinstance(code, int) else 0
+
+
+def _fail(text: str, code: int) -> int:
+    print(f"Error: {text}", file=sys.stderr)  # noqa: T201  this is the door
+    return code
+
+
+def _with_notes(error: Exception) -> str:
+    return _one_line(" ".join([str(error), *getattr(error, "__notes__", [])]))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _where_to_look(error: TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    return f" See `{context.command_path} --help`." if context is not None else ""

@@ -1,0 +1,50 @@
+"""Options that several commands share, worded once."""
+
+from typing import Annotated
+
+import typer
+
+Data = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="DATA",
+        help="A folder with one sub-folder per class, or a table (CSV, TSV) with the columns path and label.",
+        show_default=False,
+    ),
+]
+Group = Annotated[
+    str | None,
+    typer.Option(
+        "--group",
+        metavar="COLUMN",
+        help="Column of the table that says which images belong together (patient, slide, well). "
+        "They are never divided between training and test.",
+        show_default=False,
+    ),
+]
+GroupPattern = Annotated[
+    str | None,
+    typer.Option(
+        "--group-pattern",
+        metavar="PATTERN",
+        help="The same for folders: a regular expression that finds the patient or slide in an image's path, "
+        r"for example 'slide\d+' or '(patient_[0-9]+)_'.",
+        show_default=False,
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text, for other programs.")]
+
+
+def one_or_all(data: list[str]) -> str | list[str]:
+    """The single source as it is: a folder alone means something else than a list of files."""
+    return data[0] if len(data) == 1 else data
+
+
+def check_groups(group: str | None, group_pattern: str | None) -> None:
+    """Refuse two ways at once.
+
+    Raises:
+        typer.BadParameter: both are given.
+    """
+    if group is not None and group_pattern is not None:
+        raise typer.BadParameter("give either --group (a table's column) or --group-pattern (for paths), not both.")

@@ -1,0 +1,192 @@
+"""How answers look on stdout: tables and sentences for people, one JSON object for programs."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+Json = Mapping[str, Any]  # Any: JSON values
+
+METRIC_WORDS = {
+    "accuracy": "Accuracy: share of images named rightly",
+    "balanced_accuracy": "Balanced accuracy: mean over classes of the share found",
+    "macro_f1": "Macro-F1: mean over classes of the F1 score",
+    "macro_precision": "Macro precision: mean share of right ones among those named so",
+    "macro_recall": "Macro recall",
+    "macro_auroc": "Macro AUROC: how well classes are ranked apart",
+    "ece": "Calibration error (ECE): gap between probability and truth",
+}
+MOST_LINES = 12  # of one kind; the rest is counted
+HEADLINE = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auroc", "ece")
+
+
+def results_console() -> Console:
+    """For answers. Lines are not broken at 80 columns when they go into a file or a pipe."""
+    console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = 160
+    return console
+
+
+def notes_console() -> Console:
+    """For progress and notes; `NO_COLOR` is respected by Rich."""
+    return Console(stderr=True, highlight=False, emoji=False)
+
+
+def print_json(value: Json) -> None:
+    """One JSON object and nothing else, as it is in the files: no NaN."""
+    print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))  # noqa: T201  this is the door
+
+
+def read_metrics(folder: Path) -> dict[str, Any]:
+    """The `metrics.json` of a run or of an evaluation."""
+    metrics: dict[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    return metrics
+
+
+def show_numbers(console: Console, metrics: Json) -> None:
+    """The headline metrics with their intervals, and how well each class is recognised."""
+    n_groups = metrics.get("n_groups")
+    groups = f" from {n_groups:,} {'group' if n_groups == 1 else 'groups'}" if n_groups else ""
+    where = {"test": "kept aside and never trained on"}.get(metrics["split"], metrics["split"])
+    console.print(f"\nMeasured on {metrics['n']:,} images{groups} ({where})", style="bold")
+    table = _table("", "value", "95 % interval")
+    shown = [name for name in HEADLINE if name in metrics["metrics"]]
+    methods = []
+    for name in shown:
+        number = metrics["metrics"][name]
+        table.add_row(METRIC_WORDS.get(name, name), _decimal(number["value"]), _interval(number))
+        methods.append(number.get("method") or number.get("reason"))
+    console.print(table)
+    for method in dict.fromkeys(m for m in methods if m):
+        console.print(f"Intervals: {method}", soft_wrap=True)
+
+    by_class = _table("class", "images", "recall", "precision", "F1")
+    for name, row in metrics["per_class"].items():
+        by_class.add_row(name, f"{row['n']:,}", *(_decimal(row.get(key)) for key in ("recall", "precision", "f1")))
+    console.print(by_class)
+
+
+def show_inspection(console: Console, found: Json) -> None:
+    """Counts, what the files are like, what is wrong with them, and advice."""
+    groups = found["groups"]
+    console.print(f"\n{found['root']}", style="bold", soft_wrap=True)
+    console.print(f"{found['n_images']:,} images, {len(found['classes'])} classes{_groups_in_words(groups)}\n")
+
+    table = _table("class", "images", *(["groups"] if groups else []))
+    for name, count in found["classes"].items():
+        table.add_row(name, f"{count:,}", *([f"{groups['groups_per_class'][name]:,}"] if groups else []))
+    console.print(table)
+
+    facts = {
+        "width": _spread(found["width_px"], "px"),
+        "height": _spread(found["height_px"], "px"),
+        "format": _counts(found["formats"]),
+        "bit depth": _counts(found["bit_depths"]),
+        "channels": _counts(found["channels"]),
+        "planes": _counts(found["planes"]) if set(found["planes"]) > {"1"} else "",
+    }
+    if split := found["given_split"]:
+        facts["given split"] = _counts(split["images"])
+    console.print()
+    for name, text in facts.items():
+        if text:
+            console.print(f"{name:<12} {text}", soft_wrap=True)
+
+    duplicates = found["duplicates"]
+    _show_some(console, "Cannot be read", [f"{path}: {reason}" for path, reason in found["unreadable"]])
+    _show_some(console, "Same pixels, same class", [" = ".join(paths) for paths in duplicates["same_label"]])
+    conflicting = [" = ".join(f"{path} ({label})" for path, label in members) for members in duplicates["conflicting"]]
+    _show_some(console, "Same pixels, different classes", conflicting)
+    reading_notes = [f"{n:,} images: {note}" for note, n in found["reading_notes"].items()]
+    _show_some(console, "Notes", [*found["notes"], *reading_notes])
+    _show_some(console, "What to do", found["advice"])
+
+
+def show_decisions(stdout: Console, stderr: Console, decisions: Mapping[str, int]) -> None:
+    """How many images got which decision; unreadable ones also as a warning."""
+    table = _table("decision", "images")
+    for name, count in decisions.items():
+        table.add_row(name, f"{count:,}")
+    stdout.print(table)
+    unreadable = decisions.get("unreadable", 0)
+    if unreadable:
+        stderr.print(
+            f"Warning: {unreadable:,} of {sum(decisions.values()):,} images cannot be read; their rows say unreadable",
+            soft_wrap=True,
+        )
+
+
+def show_models(console: Console, records: Sequence[Json]) -> None:
+    """One row per network."""
+    table = _table("name", "family", "parameters", "input", "weights")
+    for record in records:
+        size = f"{record['parameters'] / 1e6:.1f} M" if record["parameters"] else "?"
+        table.add_row(record["name"], record["family"], size, f"{record['input_px']} px", _text(record["weights"]))
+    console.print(table)
+    console.print("Use one with: coverslip train DATA --model NAME", soft_wrap=True)
+
+
+def show_record(console: Console, record: Json) -> None:
+    """All that is known about one thing, a line each."""
+    width = max(len(key) for key in record)
+    for key, value in record.items():
+        console.print(f"{key.replace('_', ' '):<{width}}  {_text(value)}", soft_wrap=True)
+
+
+def _groups_in_words(groups: Json | None) -> str:
+    if not groups:
+        return "; no groups known"
+    images = groups["images_per_group"]
+    return f"; {groups['n_groups']:,} groups of {images['min']:,} to {images['max']:,} images"
+
+
+def _spread(spread: Json | None, unit: str) -> str:
+    if spread is None:
+        return ""
+    if spread["min"] == spread["max"]:
+        return f"{spread['min']:,g} {unit}"
+    return f"{spread['min']:,g} to {spread['max']:,g} {unit}, middle {spread['median']:,g}"
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return next(iter(counts)) if len(counts) == 1 else ", ".join(f"{name}: {n:,}" for name, n in counts.items())
+
+
+def _show_some(console: Console, title: str, lines: Sequence[str]) -> None:
+    if not lines:
+        return
+    console.print(f"\n{title} ({len(lines):,})", style="bold")
+    for line in lines[:MOST_LINES]:
+        console.print(f"  {line}", soft_wrap=True)
+    if len(lines) > MOST_LINES:
+        console.print(f"  ... and {len(lines) - MOST_LINES:,} more; --json lists them all")
+
+
+def _table(first: str, *others: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 3, 0, 0))
+    table.add_column(first, overflow="fold")
+    for other in others:
+        table.add_column(other, justify="right", no_wrap=True)
+    return table
+
+
+def _decimal(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _interval(number: Json) -> str:
+    if number.get("low") is None or number.get("high") is None:
+        return "–"
+    return f"{number['low']:.3f} to {number['high']:.3f}"
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(str(v) for v in value) or "–"
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,96 @@
+"""`coverslip demo`: the main job from start to finish on images that it draws itself."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+MARK = "demo.json"  # a folder that holds it is a demo's own and may be written anew
+SLIDE = r"slide\d+"
+# A few epochs at the images' own size are enough to see the whole network learn, and done in a few minutes.
+SETTINGS = ["epochs=5", "image_size=128"]
+
+
+def demo(
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FOLDER", help="Where to put the images, the run and the predictions.")
+    ] = Path("demo"),
+) -> None:
+    """See the whole job on sample images, offline, in a few minutes.
+
+    Draws 480 synthetic images of stained blood cells from 14 slides, looks for faults in them, trains a classifier,
+    measures it on slides it has never seen, predicts new images and writes a report.
+
+    Example:
+
+      coverslip demo --out demo
+    """
+    _clear(out)
+    from coverslip import pipeline
+    from coverslip.cli._show import notes_console, read_metrics, results_console, show_inspection, show_numbers
+    from coverslip.cli.progress import shown_progress
+    from coverslip.runs import Recipe, with_settings
+    from coverslip.samples import write_new_images, write_sample_images
+
+    stdout, stderr = results_console(), notes_console()
+    stdout.print("The sample images are SYNTHETIC: drawn by coverslip, not photographed.", style="bold")
+    with shown_progress(stderr) as emit:
+        write_sample_images(out / "images", emit=emit)
+        data = pipeline.open_dataset(out / "images", group_pattern=SLIDE)
+        found = pipeline.inspect(data, emit=emit)
+    show_inspection(stdout, found.as_json())
+    with shown_progress(stderr) as emit:
+        recipe = with_settings(Recipe(group=SLIDE), SETTINGS)
+        pipeline.train(data, recipe, out=out / "run", emit=emit)
+        measured = pipeline.evaluate(out / "run", emit=emit)
+        write_new_images(out / "new", emit=emit)
+        pipeline.predict(out / "run", [out / "new"], out=out / "predictions.csv", emit=emit)
+        pipeline.write_report(out / "run")
+    show_numbers(stdout, read_metrics(measured.folder))
+    stdout.print(_where(out), soft_wrap=True)
+
+
+def _where(out: Path) -> str:
+    """What lies where, and what to do next."""
+    return f"""
+The sample images are synthetic: the numbers show that everything works, nothing about real cells.
+
+Look at    {out / "run" / "report.html"}   the report: open it in a browser
+           {out / "predictions.csv"}   one row for each of the new images
+           {out / "images"}   the images it learnt from, a folder for each class
+           {out / "new"}   the new images, from two slides it has never seen
+           {out / "run"}   all about the training; run/classifier is what to pass on
+
+Your turn  put your images into one folder for each class, then:
+           coverslip inspect MY_IMAGES
+           coverslip train MY_IMAGES --out runs/first
+           coverslip predict runs/first NEW_IMAGES --out predictions.csv
+           If several images come from one slide or patient, name what tells them apart in the file names:
+           coverslip train MY_IMAGES --group-pattern 'slide\\d+' --out runs/first"""
+
+
+def _clear(out: Path) -> None:
+    """Make the folder ready; what an earlier demo left in it goes.
+
+    Raises:
+        CoverslipError: the folder holds something that is not a demo's, or cannot be written to.
+    """
+    from coverslip.errors import CoverslipError
+    from coverslip.files import cannot_write, write_text
+
+    if out.exists() and not out.is_dir():
+        raise CoverslipError("This is a file, not a folder", file=out, do="Choose another place with --out.")
+    if out.is_dir() and any(out.iterdir()) and not (out / MARK).is_file():
+        raise CoverslipError(
+            "The folder is not empty and was not made by a demo", file=out, do="Choose another one with --out."
+        )
+    write_text(out / MARK, json.dumps({"format_version": 1, "synthetic": True}) + "\n")
+    try:
+        for name in ("images", "run", "new"):
+            if (out / name).is_dir():
+                shutil.rmtree(out / name)
+        (out / "predictions.csv").unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot_write(out, error) from error

@@ -1,0 +1,60 @@
+"""`coverslip evaluate`: how good a classifier is, on images it was not trained on."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from coverslip.cli._options import AsJson, Group, GroupPattern, check_groups, one_or_all
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The run folder of a training.", show_default=False)],
+    data: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="DATA",
+            help="Other labelled images (folder or table). Without them: the run's own images kept aside.",
+            show_default=False,
+        ),
+    ] = None,
+    group: Group = None,
+    group_pattern: GroupPattern = None,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--name",
+            metavar="NAME",
+            help="What to call this evaluation; it is kept in RUN/evaluations/NAME. Default: the data's name.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a classifier on images it has not seen.
+
+    Gives each number with its 95 % interval: how far it could be off by the luck of which images were measured.
+
+    Examples:
+
+      coverslip evaluate runs/first
+
+      coverslip evaluate runs/first other_hospital/ --name other_hospital
+    """
+    check_groups(group, group_pattern)
+    from coverslip import pipeline
+    from coverslip.cli._show import notes_console, print_json, read_metrics, results_console, show_numbers
+    from coverslip.cli.progress import shown_progress
+
+    dataset = None
+    if data:
+        dataset = pipeline.open_dataset(one_or_all(data), group=group, group_pattern=group_pattern)
+    with shown_progress(notes_console()) as emit:
+        measured = pipeline.evaluate(run, dataset, name=name, emit=emit)
+    metrics = read_metrics(measured.folder)
+    if as_json:
+        print_json(metrics)
+    else:
+        stdout = results_console()
+        show_numbers(stdout, metrics)
+        stdout.print(f"Details   {measured.folder}", soft_wrap=True)

@@ -1,0 +1,31 @@
+"""`coverslip inspect`: what a folder of images holds, and what to fix before training."""
+
+from coverslip.cli._options import AsJson, Data, Group, GroupPattern, check_groups, one_or_all
+
+
+def inspect(data: Data, group: Group = None, group_pattern: GroupPattern = None, as_json: AsJson = False) -> None:
+    r"""Look for faults in images before training.
+
+    Counts by class and group, sizes and formats, broken files, duplicates, and what to do about them. Your images are
+    only read.
+
+    Examples:
+
+      coverslip inspect cells/
+
+      coverslip inspect cells/ --group-pattern 'slide\d+'
+
+      coverslip inspect cells.csv --group patient --json
+    """
+    check_groups(group, group_pattern)
+    from coverslip import pipeline
+    from coverslip.cli._show import notes_console, print_json, results_console, show_inspection
+    from coverslip.cli.progress import shown_progress
+
+    dataset = pipeline.open_dataset(one_or_all(data), group=group, group_pattern=group_pattern)
+    with shown_progress(notes_console()) as emit:
+        found = pipeline.inspect(dataset, emit=emit).as_json()
+    if as_json:
+        print_json(found)
+    else:
+        show_inspection(results_console(), found)

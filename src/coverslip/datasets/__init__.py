@@ -1,0 +1,35 @@
+"""Sets of images: opening, scanning, splitting and inspecting them."""
+
+from coverslip.datasets.inspecting import Inspection, inspect_dataset
+from coverslip.datasets.opening import open_again, open_dataset
+from coverslip.datasets.partition import split_units
+from coverslip.datasets.pixels import DecodedPixels, PixelCache, PreparedImage, read_prepared
+from coverslip.datasets.records import Dataset, ImageRecord, Opening, Part, Side, Source, natural_key
+from coverslip.datasets.scanning import Scan, Unreadable, scan_images
+from coverslip.datasets.splitting import Split, check_trainable, split_images, trained_classes
+
+__all__ = [
+    "Dataset",
+    "DecodedPixels",
+    "ImageRecord",
+    "Inspection",
+    "Opening",
+    "Part",
+    "PixelCache",
+    "PreparedImage",
+    "Scan",
+    "Side",
+    "Source",
+    "Split",
+    "Unreadable",
+    "check_trainable",
+    "inspect_dataset",
+    "natural_key",
+    "open_again",
+    "open_dataset",
+    "read_prepared",
+    "scan_images",
+    "split_images",
+    "split_units",
+    "trained_classes",
+]

@@ -1,0 +1,248 @@
+"""Dividing images among parts without dividing what belongs together: a pure function of arrays.
+
+A unit is what must stay together (a patient's images, copies of one picture). Images that are units of their own are
+dealt out class by class, which is exact and fast. Larger units are dealt out by randomised greedy choice and local
+improvement, many times over, and one of the near-best results is drawn. scikit-learn's StratifiedGroupKFold with
+shuffling was tried first: with few groups it gave one and the same partition for every seed.
+"""
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+
+# What it costs that a class is missing from training, validation or test, in units that outweigh any unevenness. A
+# class in two units goes to training and test: a class that was never learnt, or never tested, is the worse loss.
+_MISSING = np.array([1500.0, 1000.0, 1100.0])
+_EMPTY_PART = 10.0  # times as bad as a class that is missing from it
+_UNITS_WEIGHT = 0.1  # a part should hold its share of units too, or a test part may be a single huge patient
+_NEAR = (0.01, 0.02, 0.04)  # how far from the best a result may be and still be drawn, in shares of a class
+_ENOUGH = 8  # near-best results that make a draw worth the name
+_EXHAUSTIVE = 9  # up to so many units, every partition is looked at
+_SWAPS_UP_TO = 400  # units; beyond, single moves alone come as close as anyone can tell
+
+
+def split_units(labels: Ints, unit_of_image: Ints, shares: tuple[float, float, float], seed: int) -> NDArray[np.int8]:
+    """Which part each image goes to, so that no unit is divided and every class keeps its shares.
+
+    Args:
+        labels: (n_images,) any integers; equal ones are one class.
+        unit_of_image: (n_images,) any integers; equal ones stay together.
+        shares: of training, validation and test; they sum to 1. A part of share 0 stays empty.
+        seed: equal seeds give equal parts; different ones give different parts wherever there is a choice.
+
+    Returns:
+        (n_images,) 0 training, 1 validation, 2 test. Every class is in each part if it has enough units.
+
+    Raises:
+        ValueError: shapes disagree, shares do not sum to 1, or there are fewer units than parts.
+    """
+    share = np.asarray(shares, dtype=np.float64)
+    if labels.shape != unit_of_image.shape or labels.ndim != 1:
+        raise ValueError(f"labels {labels.shape} and unit_of_image {unit_of_image.shape} need one and the same length")
+    if share.shape != (3,) or share.min() < 0 or abs(share.sum() - 1) > 1e-9:
+        raise ValueError(f"shares {shares} must be three numbers of 0 or more that sum to 1")
+    active = np.flatnonzero(share)
+    class_names, label = np.unique(labels, return_inverse=True)
+    unit_names, unit = np.unique(unit_of_image, return_inverse=True)
+    if len(unit_names) < len(active):
+        raise ValueError(f"{len(unit_names)} units cannot fill {len(active)} parts")
+    n_classes = len(class_names)
+    rng = np.random.default_rng(seed)
+
+    # Single images can fill any gap, so they come last; a class with fewer of them than parts is searched over.
+    is_single = np.bincount(unit)[unit] == 1
+    enough = np.bincount(label[is_single], minlength=n_classes) >= len(active)
+    dealt = is_single & enough[label]
+    part = np.full(len(label), -1, dtype=np.int8)
+    if not dealt.all():
+        searched_units, searched = np.unique(unit[~dealt], return_inverse=True)
+        counts = np.zeros((len(searched_units), n_classes))
+        np.add.at(counts, (searched, label[~dealt]), 1)
+        problem = _Problem.of(counts, share[active], _MISSING[active], filled=enough)
+        part[~dealt] = active[_solve(problem, rng, seed)][searched]
+    there = np.zeros((n_classes, len(active)))
+    for column, which in enumerate(active):
+        there[:, column] = np.bincount(label[part == which], minlength=n_classes)
+    part[dealt] = active[_deal(label[dealt], there, share[active], rng)]
+    return part
+
+
+def _deal(label: Ints, there: Floats, share: Floats, rng: np.random.Generator) -> Ints:
+    """Parts for single images: each class topped up to its shares, given how many of it are `there` already."""
+    part = np.empty(len(label), dtype=np.intp)
+    n_of_class = np.bincount(label, minlength=len(there))
+    order = rng.permutation(len(label))
+    order = order[np.argsort(label[order], kind="stable")]
+    ends = np.cumsum(n_of_class)
+    carry = np.zeros(len(share))  # what rounding gave too little so far: evens out over many small classes
+    for k in rng.permutation(np.flatnonzero(n_of_class)):
+        n = n_of_class[k]
+        want = np.clip(share * (there[k].sum() + n) - there[k], 0, None)
+        want *= n / want.sum()
+        quota = np.floor(want + 1e-9).astype(np.intp)
+        behind = want - quota + carry + rng.uniform(0, 1e-6, len(share))
+        quota[np.argsort(-behind)[: n - quota.sum()]] += 1
+        carry += want - quota
+        for p in np.flatnonzero(there[k] + quota == 0):
+            quota[np.argmax(np.where(quota > 0, there[k] + quota, 0))] -= 1
+            quota[p] = 1
+        part[order[ends[k] - n : ends[k]]] = np.repeat(np.arange(len(share)), quota)
+    return part
+
+
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    """Units to divide among P parts, with what makes a division good.
+
+    Unevenness is the squared distance, over classes, all images and units, between the shares that parts have and
+    should have. Missing is the weighted number of (class, part) pairs without a unit.
+    """
+
+    x: Floats  # (S, C) share of each class, of all images and of all units that a unit holds, weighted
+    target: Floats  # (C, P) what each part should sum up to
+    present: Floats  # (S, K + 1) 1 where the unit holds the class; last column all 1: the part is not empty
+    missing_cost: Floats  # (K + 1, P)
+
+    @staticmethod
+    def of(counts: Floats, share: Floats, missing: Floats, filled: NDArray[np.bool_]) -> "_Problem":
+        """From image counts (units, classes); `filled` classes are brought into every part later anyway."""
+        n_units, n_classes = counts.shape
+        columns = np.column_stack([counts, counts.sum(axis=1), np.ones(n_units)])
+        weight = np.full(n_classes + 2, 1 / n_classes)
+        weight[-2:] = 1, _UNITS_WEIGHT
+        x = columns / np.maximum(columns.sum(axis=0), 1) * np.sqrt(weight)
+        present = np.column_stack([counts > 0, np.ones(n_units)]).astype(np.float64)
+        factor = np.append(np.where(filled, 0.0, 1.0), 0.0 if filled.any() else _EMPTY_PART)
+        return _Problem(x, np.outer(x.sum(axis=0), share), present, np.outer(factor, missing))
+
+    def judge(self, part: Ints) -> tuple[float, float]:
+        """Missing, unevenness."""
+        chosen = np.eye(self.target.shape[1])[part]
+        missing = self.missing_cost[self.present.T @ chosen == 0].sum()
+        return float(missing), float(np.square(self.x.T @ chosen - self.target).sum())
+
+
+def _solve(problem: _Problem, rng: np.random.Generator, seed: int) -> Ints:
+    n_units, n_parts = len(problem.x), problem.target.shape[1]
+    if n_units <= _EXHAUSTIVE and n_parts**n_units * problem.target.size < 2e7:
+        every = np.array(list(product(range(n_parts), repeat=n_units)), dtype=np.intp)
+        chosen = np.eye(n_parts)[every]  # (N, S, P)
+        missing = np.einsum("kp,nkp->n", problem.missing_cost, np.einsum("sk,nsp->nkp", problem.present, chosen) == 0)
+        sums = np.einsum("sc,nsp->ncp", problem.x, chosen)
+        unevenness = np.square(sums - problem.target).sum(axis=(1, 2))
+        near = _near_best(missing, unevenness)
+        # One fixed order for all seeds, so that neighbouring seeds never draw the same partition.
+        near = np.random.default_rng(0).permutation(near)
+        drawn: Ints = every[near[seed % len(near)]]
+        return drawn
+    n_starts = int(np.clip(2400 // n_units, 2, 48))
+    found = {}
+    for _ in range(n_starts):
+        part = _improved(problem, _greedy(problem, rng))
+        found[part.tobytes()] = part
+    parts = list(found.values())
+    judged = np.array([problem.judge(part) for part in parts])
+    return parts[int(rng.choice(_near_best(judged[:, 0], judged[:, 1])))]
+
+
+def _near_best(missing: Floats, unevenness: Floats) -> Ints:
+    """Indices of results in which as little is missing as in any, and that are hardly more uneven than the best."""
+    complete = np.flatnonzero(missing <= missing.min() + 1e-6)
+    distance = np.sqrt(unevenness[complete])
+    near = complete
+    for tolerance in _NEAR:
+        near = complete[distance <= distance.min() + tolerance]
+        if len(near) >= _ENOUGH:
+            break
+    return near
+
+
+def _greedy(problem: _Problem, rng: np.random.Generator) -> Ints:
+    """Units one by one, those with rare classes and the large ones first, each to the part that lacks it most."""
+    n_units, n_parts = len(problem.x), problem.target.shape[1]
+    units_of_class = problem.present.sum(axis=0)
+    rarity = np.where(problem.present > 0, units_of_class, np.inf).min(axis=1)
+    size = problem.x[:, -2]
+    noisy_size = np.log(np.maximum(size, 1e-12)) + rng.normal(0, 0.5, n_units)
+    part = np.empty(n_units, dtype=np.intp)
+    lack = -problem.target.copy()  # (C, P)
+    absent = problem.missing_cost.copy()
+    noise = rng.uniform(0, 1e-9, (n_units, n_parts))
+    for u in np.lexsort((-noisy_size, np.minimum(rarity, 10))):
+        cost = 2 * problem.x[u] @ lack - problem.present[u] @ absent + noise[u]
+        p = part[u] = np.argmin(cost)
+        lack[:, p] += problem.x[u]
+        absent[problem.present[u] > 0, p] = 0
+    return part
+
+
+def _improved(problem: _Problem, part: Ints) -> Ints:
+    """Single moves, then exchanges of two units, as long as the result gets better."""
+    part = part.copy()
+    n_units, n_parts = len(part), problem.target.shape[1]
+    rows = np.arange(n_units)
+    self_cost = np.square(problem.x).sum(axis=1)
+    gram = problem.x @ problem.x.T if n_units <= _SWAPS_UP_TO else None
+    chosen = np.eye(n_parts)[part]
+    sums = problem.x.T @ chosen - problem.target  # (C, P) too much
+    holders = problem.present.T @ chosen  # (K + 1, P) units that hold a class
+
+    def move(u: int, p: int) -> None:
+        sums[:, part[u]] -= problem.x[u]
+        holders[:, part[u]] -= problem.present[u]
+        sums[:, p] += problem.x[u]
+        holders[:, p] += problem.present[u]
+        part[u] = p
+
+    for _ in range(4 * n_units + 100):
+        pull = problem.x @ sums  # (S, P)
+        lost = problem.present @ ((holders == 1) * problem.missing_cost)
+        gained = problem.present @ ((holders == 0) * problem.missing_cost)
+        uneven = 2 * (pull - pull[rows, part][:, None] + self_cost[:, None])
+        change = uneven + lost[rows, part][:, None] - gained
+        change[rows, part] = 0
+        best = int(np.argmin(change))
+        if change.flat[best] < -1e-9:
+            move(best // n_parts, best % n_parts)
+            continue
+        swap = _best_swap(problem, part, holders, pull, self_cost, gram) if gram is not None else None
+        if swap is None:
+            break
+        u, v = swap
+        to_u, to_v = int(part[v]), int(part[u])
+        move(u, to_u)
+        move(v, to_v)
+    return part
+
+
+def _best_swap(
+    problem: _Problem, part: Ints, holders: Floats, pull: Floats, self_cost: Floats, gram: Floats
+) -> tuple[int, int] | None:
+    """The two units of different parts whose exchange helps most, or None."""
+    best, found = -1e-9, None
+    n_parts = problem.target.shape[1]
+    for a in range(n_parts):
+        for b in range(a + 1, n_parts):
+            us, vs = np.flatnonzero(part == a), np.flatnonzero(part == b)
+            if not len(us) or not len(vs):
+                continue
+            uneven_u = pull[us, b] - pull[us, a] + self_cost[us]
+            uneven_v = pull[vs, a] - pull[vs, b] + self_cost[vs]
+            change = 2 * (uneven_u[:, None] + uneven_v[None, :] - 2 * gram[np.ix_(us, vs)])
+            has_u, has_v = problem.present[us], problem.present[vs]
+            # A class is lost to a part when its last holder leaves and the one that comes does not hold it.
+            last_a = has_u * ((holders[:, a] == 1) * problem.missing_cost[:, a])
+            last_b = has_v * ((holders[:, b] == 1) * problem.missing_cost[:, b])
+            change += last_a.sum(axis=1)[:, None] - last_a @ has_v.T
+            change += last_b.sum(axis=1)[None, :] - has_u @ last_b.T
+            change -= (has_u @ ((holders[:, b] == 0) * problem.missing_cost[:, b]))[:, None]
+            change -= (has_v @ ((holders[:, a] == 0) * problem.missing_cost[:, a]))[None, :]
+            at = int(np.argmin(change))
+            if change.flat[at] < best:
+                best, found = change.flat[at], (int(us[at // len(vs)]), int(vs[at % len(vs)]))
+    return found

@@ -1,0 +1,159 @@
+"""Prepared pixels of a set of images: decoded once, read back in any order."""
+
+import os
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from coverslip.datasets.records import Dataset, ImageRecord
+from coverslip.datasets.scanning import Scan, Unreadable
+from coverslip.errors import UnreadableImage
+from coverslip.events import Emit, Progressed, ignore
+from coverslip.images import Preparation, effective_channels, prepare, read_pixels
+from coverslip.store import RecordStore
+
+Pixels = npt.NDArray[np.unsignedinteger]  # (n, S, S, C)
+
+_N_AT_ONCE = 64
+_AHEAD_PER_THREAD = 4
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedImage:
+    """One image as a network sees it, and what it was before."""
+
+    pixels: Pixels  # (S, S, C)
+    width_px: int
+    height_px: int
+    n_channels: int  # effective: 1 where all are equal
+    dtype: str
+
+
+def read_prepared(
+    records: Sequence[ImageRecord], preparation: Preparation, *, n_threads: int | None = None
+) -> Iterator[PreparedImage | UnreadableImage]:
+    """Every record's image in order, or why there is none, decoded ahead on several cores.
+
+    Memory does not grow with the number of images: only a few are in flight.
+    """
+    n_threads = n_threads or os.cpu_count() or 1
+    in_flight: deque[Future[PreparedImage | UnreadableImage]] = deque()
+    ahead = iter(records)
+    pool = ThreadPoolExecutor(n_threads, thread_name_prefix="prepare")
+    try:
+        for record in ahead:
+            in_flight.append(pool.submit(_read_one, record, preparation))
+            if len(in_flight) >= _AHEAD_PER_THREAD * n_threads:
+                yield in_flight.popleft().result()
+        while in_flight:
+            yield in_flight.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _read_one(record: ImageRecord, preparation: Preparation) -> PreparedImage | UnreadableImage:
+    try:
+        array = read_pixels(record.path, record.plan).array
+        height, width, _ = array.shape
+        n_channels = effective_channels(array).shape[2]
+        return PreparedImage(prepare(array, preparation), width, height, n_channels, array.dtype.name)
+    except UnreadableImage as error:
+        return error if error.file else UnreadableImage(error.what, file=record.path, do=error.do)
+
+
+class DecodedPixels:
+    """Prepared pixels by position in a dataset, decoded whenever they are asked for: for one pass over the images."""
+
+    def __init__(self, dataset: Dataset, preparation: Preparation) -> None:
+        self._dataset, self._preparation = dataset, preparation
+
+    def __call__(self, positions: Sequence[int]) -> Pixels:
+        """(n, S, S, C) uint8 or uint16 of the images at these positions.
+
+        Raises:
+            UnreadableImage: an image changed since it was scanned.
+        """
+        found = []
+        for image in read_prepared([self._dataset.records[i] for i in positions], self._preparation):
+            if isinstance(image, UnreadableImage):
+                raise image
+            found.append(image.pixels)
+        return np.stack(found)
+
+
+class PixelCache:
+    """Prepared pixels by position in a dataset, kept on disk by content: for many passes over the images."""
+
+    def __init__(
+        self, dataset: Dataset, scan: Scan, positions: Sequence[int], preparation: Preparation, *, emit: Emit = ignore
+    ) -> None:
+        """Decode what is not there yet.
+
+        Args:
+            dataset, scan: the images and what their content is.
+            positions: of the images that will be asked for; all readable.
+            preparation: how they are prepared.
+            emit: told about progress.
+
+        Raises:
+            UnreadableImage: an image changed since it was scanned.
+            CoverslipError: the disk is full.
+        """
+        shape = (preparation.image_size, preparation.image_size, preparation.channels)
+        self._store = RecordStore(
+            "pixels", {"preparation": preparation.model_dump(mode="json")}, shape, preparation.depth
+        )
+        digests = [_digest(scan, i) for i in positions]
+        places = self._store.places(digests)
+        missing = list(
+            {digest: i for digest, i, place in zip(digests, positions, places, strict=True) if place < 0}.values()
+        )
+        if missing:
+            self._decode(dataset, scan, missing, preparation, emit)
+            places = self._store.places(digests)
+        self._places = dict(zip(positions, places.tolist(), strict=True))
+
+    def __call__(self, positions: Sequence[int]) -> Pixels:
+        """(n, S, S, C) uint8 or uint16 of the images at these positions."""
+        return self._store.read([self._places[int(i)] for i in positions])
+
+    def close(self) -> None:
+        """Release the files."""
+        self._store.close()
+
+    def _decode(
+        self, dataset: Dataset, scan: Scan, missing: Sequence[int], preparation: Preparation, emit: Emit
+    ) -> None:
+        started = time.monotonic()
+        some: list[Pixels] = []
+        for done, image in enumerate(read_prepared([dataset.records[i] for i in missing], preparation), start=1):
+            if isinstance(image, UnreadableImage):
+                raise image
+            some.append(image.pixels)
+            if len(some) == _N_AT_ONCE or done == len(missing):
+                first = done - len(some)
+                self._store.add([_digest(scan, i) for i in missing[first:done]], np.stack(some))
+                some.clear()
+                per_second = done / max(time.monotonic() - started, 1e-9)
+                left = (len(missing) - done) / per_second
+                emit(
+                    Progressed(
+                        stage="preparing images",
+                        done=done,
+                        total=len(missing),
+                        per_second=per_second,
+                        seconds_left=left,
+                    )
+                )
+
+
+def _digest(scan: Scan, position: int) -> str:
+    facts = scan.facts[position]
+    if isinstance(facts, Unreadable):
+        raise ValueError(f"image {position} could not be read: {facts.reason}")
+    return facts.pixel_hash

@@ -1,0 +1,135 @@
+"""What a set of images is: one record per image, in a fixed order, with where it came from."""
+
+import os
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from coverslip.images import ReadPlan
+
+Side = Literal["train", "val", "test"]
+Part = Literal["train", "val", "test", "left-out"]
+Source = Literal["folders", "split folders", "table", "files"]
+
+_SIDES: dict[str, Side] = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
+SIDE_WORDS = tuple(_SIDES)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRecord:
+    """One image: which pixels of which file, and what is known about it without opening it."""
+
+    image_id: str  # unique in its dataset; printable, "/" between folders
+    path: Path  # absolute
+    label: str | None  # None: not told
+    group: str | None  # what a split must not divide; None: no groups were asked for
+    domain: str  # where it comes from when there are several sources; "" for one
+    given_split: Side | None
+    plan: ReadPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How a dataset was asked for, so that it can be found again."""
+
+    sources: tuple[str, ...]  # absolute
+    group: str | None  # column
+    group_pattern: str | None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images as they were found, before any of them was decoded."""
+
+    root: Path  # absolute; the folder that relative paths start from
+    source: Source
+    records: tuple[ImageRecord, ...]
+    notes: tuple[str, ...]
+    opening: Opening = Opening((), None, None)
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """The labels in natural order: "2" comes before "10"."""
+        return tuple(sorted({r.label for r in self.records if r.label is not None}, key=natural_key))
+
+    @cached_property
+    def has_groups(self) -> bool:
+        """Whether any image belongs to a named group."""
+        return any(record.group is not None for record in self.records)
+
+    @cached_property
+    def has_given_split(self) -> bool:
+        """Whether folders or a table say which part an image belongs to."""
+        return any(record.given_split is not None for record in self.records)
+
+    def relative_path(self, record: ImageRecord) -> str:
+        """The record's file as POSIX text relative to the root; absolute where it lies elsewhere."""
+        return printable(posix_below(record.path, self.root))
+
+
+def side_named(text: str) -> Side | None:
+    """The part of a split that a folder or a cell names (`Validation` is `val`), or None."""
+    return _SIDES.get(text.strip().casefold())
+
+
+def posix_below(path: Path, root: Path) -> str:
+    """`path` relative to `root` with "/" between folders, or absolute where it does not lie below it."""
+    whole, start = os.fspath(path), os.fspath(root).rstrip(os.sep) + os.sep
+    text = whole[len(start) :] if whole.startswith(start) else whole
+    return text.replace(os.sep, "/")
+
+
+def absolute_path(given: str | Path, start: Path | None = None) -> Path:
+    """`given` from `start` (else the current folder), without "..", links left as they are; `~` is the home folder."""
+    home = os.path.expanduser(given)  # noqa: PTH111 - Path.expanduser raises on a file named ~cell.tif
+    return Path(os.path.normpath((start or Path.cwd()) / home))
+
+
+def printable(text: str) -> str:
+    """`text` that can be written as UTF-8: bytes of a file name that are none become `\\xff`."""
+    return text if text.isascii() else os.fsencode(text).decode("utf-8", "backslashreplace")
+
+
+def one_line(text: str, longest: int = 120) -> str:
+    """`text` for a message: control characters and line ends escaped, the middle cut out when it is long."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in printable(text))
+    half = longest // 2 - 2
+    return shown if len(shown) <= longest else f"{shown[:half]} … {shown[-half:]}"
+
+
+def clean_label(text: str) -> str:
+    """A label as it is compared: no space around it, composed accents (macOS stores them decomposed)."""
+    return unicodedata.normalize("NFC", printable(text)).strip()
+
+
+def natural_key(text: str) -> tuple[tuple[str | tuple[int, str], ...], str]:
+    """Sorts names as people do: "cell 2" before "cell 10", upper and lower case together."""
+    pieces = re.split(r"([0-9]+)", text.casefold())
+    numbers = (piece.lstrip("0") for piece in pieces[1::2])
+    ordered: list[str | tuple[int, str]] = list(pieces)
+    ordered[1::2] = [(len(number), number) for number in numbers]
+    return tuple(ordered), text
+
+
+def some(names: Iterable[str], n: int = 5) -> str:
+    """The first few names for a message, and how many more there are."""
+    every = list(names)
+    shown = ", ".join(f"'{one_line(name, 60)}'" for name in every[:n])
+    return shown if len(every) <= n else f"{shown} and {len(every) - n:,} more"
+
+
+def counted(n: int, one: str, many: str | None = None) -> str:
+    """ "1 image", "2,000 images"."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"

@@ -1,0 +1,375 @@
+"""Who trains, who validates, who tests: by group and by pixels, never by image alone.
+
+Crops of one slide resemble each other, and a picture that was saved twice resembles itself. A random split would
+grade the network on cells that it has all but seen.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coverslip.datasets.partition import split_units
+from coverslip.datasets.records import Dataset, Part, Side, counted, natural_key, one_line, some
+from coverslip.datasets.scanning import Scan, Unreadable
+from coverslip.errors import BadDataset, BadRecipe, LeakageFound
+
+SIDES: tuple[Side, Side, Side] = ("train", "val", "test")
+_WORDS: dict[Side, str] = {"train": "training", "val": "validation", "test": "test"}
+_UNEVEN = 0.05  # a part this far from its share is worth a note
+
+
+@dataclass(frozen=True)
+class Split:
+    """Where each image goes, in the order of the dataset's records."""
+
+    parts: tuple[Part, ...]
+    reasons: tuple[str, ...]  # why an image was left out; "" for all others
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """Images that stand on two sides of a given split though they belong together."""
+
+    kind: str  # "pixels" or "group"
+    name: str  # the group's name, or the first image's
+    images: tuple[int, ...]  # positions in the dataset's records; one of each side first
+
+
+def split_images(
+    dataset: Dataset, scan: Scan, *, val: float, test: float, seed: int, allow_leakage: bool = False
+) -> Split:
+    """Share readable, labelled images out among training, validation and test.
+
+    What is connected by a group or by equal pixels stays on one side. Classes are spread as evenly as that allows;
+    each is in all three parts whenever it has enough groups (without groups: images). Left out, with a reason, are
+    unreadable images, those without a label, equal pixels with different labels (all of them: nobody can tell which
+    label is right), and images of a class that training has none of. The order of records does not matter.
+
+    A given split is kept. Parts that it lacks are taken from its training part; rows without a part join training.
+
+    Raises:
+        BadDataset: nothing can be trained on, or everything belongs together.
+        LeakageFound: a given split has equal pixels or one group on two sides, and `allow_leakage` is False.
+    """
+    if not (0 <= val < 1 and 0 <= test < 1 and val + test < 1):
+        raise BadRecipe(
+            f"split.val = {val:g} and split.test = {test:g} leave nothing to train on",
+            do="Both must be below 1, and so must their sum.",
+        )
+    reasons = _reasons_to_leave_out(dataset, scan)
+    notes = _left_out_notes(reasons)
+    order = sorted(
+        (i for i, reason in enumerate(reasons) if not reason), key=lambda i: (dataset.records[i].image_id, i)
+    )
+    if not order:
+        raise BadDataset(
+            f"None of {counted(len(dataset.records), 'image')} can be used: {' '.join(notes).rstrip('.')}",
+            file=dataset.root,
+            do="See `coverslip inspect`.",
+        )
+    leaks = given_leaks(dataset, scan)
+    if leaks and not allow_leakage:
+        raise _leakage(dataset, leaks)
+    if leaks:
+        notes.append(
+            f"The given split has {counted(len(leaks), 'group or picture', 'groups or pictures')} on two sides and was "
+            "kept on request: the numbers of this run are too good."
+        )
+    units = _units(dataset, scan, order)
+    parts: dict[int, Side] = {}
+    if dataset.has_given_split:
+        parts = _given_parts(dataset, units, order)
+        n_free = sum(dataset.records[i].given_split is None for i in order)
+        if n_free:
+            notes.append(
+                f"{counted(n_free, 'image')} without a part in the given split joined training, or the part that their "
+                "group or copies are in."
+            )
+    _share_out(dataset, order, units, parts, (val, test), seed, notes)
+    _leave_out_unlearnt(dataset, parts, reasons, notes)
+    notes += _class_notes(dataset, order, units, parts)
+    chosen: list[Part] = [parts.get(i, "left-out") if not reasons[i] else "left-out" for i in range(len(reasons))]
+    return Split(tuple(chosen), tuple(reasons), tuple(notes))
+
+
+def trained_classes(dataset: Dataset, split: Split) -> tuple[str, ...]:
+    """The classes that training has images of, in natural order: what a network has outputs for."""
+    found = {r.label for r, part in zip(dataset.records, split.parts, strict=True) if part == "train" and r.label}
+    return tuple(sorted(found, key=natural_key))
+
+
+def check_trainable(dataset: Dataset, scan: Scan, split: Split) -> None:
+    """Refuse, before any work, what no classifier can be trained on.
+
+    Raises:
+        BadDataset: fewer than two classes to train on, or an empty training, validation or test part.
+    """
+    if not scan.n_readable:
+        first = next((f.reason for f in scan.facts if isinstance(f, Unreadable)), "there are no images")
+        raise BadDataset(
+            f"None of {counted(len(scan.facts), 'image')} could be read (the first: {one_line(first)})",
+            file=dataset.root,
+            do="Check that these are image files; `coverslip inspect` lists them.",
+        )
+    classes = trained_classes(dataset, split)
+    if len(classes) < 2:
+        only = f"only one class, '{one_line(classes[0], 60)}'" if classes else "no class"
+        known = len(dataset.classes)
+        raise BadDataset(
+            f"A classifier needs two classes, but there are usable training images of {only}"
+            + (f" (of {known} in the data)" if known > 1 else ""),
+            file=dataset.root,
+            do="Add images of another class, each class in a folder of its own."
+            if known < 2
+            else "`coverslip inspect` shows why the others cannot be used.",
+        )
+    n = Counter(split.parts)
+    for side in SIDES:
+        if not n[side]:
+            raise BadDataset(
+                f"There are no images for the {_WORDS[side]} part",
+                file=dataset.root,
+                do="Give that part a share above 0 and enough images (without a given split, at least three groups).",
+            )
+
+
+def given_leaks(dataset: Dataset, scan: Scan) -> list[Leak]:
+    """Equal pixels and groups that a given split has on two sides, among readable images with a label."""
+    by_pixels: dict[Hashable, list[int]] = defaultdict(list)
+    by_group: dict[Hashable, list[int]] = defaultdict(list)
+    for i, (record, fact) in enumerate(zip(dataset.records, scan.facts, strict=True)):
+        if record.given_split is None or record.label is None or isinstance(fact, Unreadable):
+            continue
+        by_pixels[fact.pixel_hash].append(i)
+        if record.group is not None:
+            by_group[record.group].append(i)
+    leaks = []
+    for kind, members_of in (("group", by_group), ("pixels", by_pixels)):
+        for members in members_of.values():
+            first_of_side: dict[Side | None, int] = {}
+            for i in members:
+                first_of_side.setdefault(dataset.records[i].given_split, i)
+            if len(first_of_side) > 1:
+                firsts = list(first_of_side.values())
+                name = dataset.records[members[0]].group if kind == "group" else dataset.records[members[0]].image_id
+                rest = (i for i in members if i not in firsts)
+                leaks.append(Leak(kind, name or "", (*firsts, *rest)))
+    return leaks
+
+
+def equal_pixels(dataset: Dataset, scan: Scan) -> list[list[int]]:
+    """Positions of readable images that have the same pixels, two or more each."""
+    members: dict[str, list[int]] = defaultdict(list)
+    for i, fact in enumerate(scan.facts):
+        if not isinstance(fact, Unreadable):
+            members[fact.pixel_hash].append(i)
+    return [found for found in members.values() if len(found) > 1]
+
+
+def labels_of(dataset: Dataset, positions: Iterable[int]) -> set[str]:
+    """The labels at these positions; images without one do not count."""
+    return {label for i in positions if (label := dataset.records[i].label) is not None}
+
+
+def _reasons_to_leave_out(dataset: Dataset, scan: Scan) -> list[str]:
+    reasons = [""] * len(dataset.records)
+    for i, (record, fact) in enumerate(zip(dataset.records, scan.facts, strict=True)):
+        if isinstance(fact, Unreadable):
+            reasons[i] = f"unreadable: {fact.reason}"
+        elif record.label is None:
+            reasons[i] = "no label"
+    for members in equal_pixels(dataset, scan):
+        if len(labels_of(dataset, members)) < 2:
+            continue
+        for i in members:
+            if not reasons[i]:
+                record = dataset.records[i]
+                other = next(j for j in members if dataset.records[j].label not in (None, record.label))
+                twin = dataset.records[other]
+                reasons[i] = f"same pixels as {twin.image_id}, labelled {twin.label}"
+    return reasons
+
+
+def _left_out_notes(reasons: Sequence[str]) -> list[str]:
+    kinds = Counter(reason.split(" ")[0] for reason in reasons if reason)
+    said = {
+        "unreadable:": "could not be read",
+        "no": "have no label",
+        "same": "have the same pixels as an image with another label",
+    }
+    return [f"{counted(kinds[kind], 'image')} left out: they {text}." for kind, text in said.items() if kinds[kind]]
+
+
+def _units(dataset: Dataset, scan: Scan, order: Sequence[int]) -> NDArray[np.intp]:
+    """For each image in `order` a number, equal for what groups and equal pixels connect."""
+    parent = list(range(len(order)))
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
+    first: dict[tuple[str, str], int] = {}
+    for i, position in enumerate(order):
+        fact, group = scan.facts[position], dataset.records[position].group
+        ties = [] if isinstance(fact, Unreadable) else [("pixels", fact.pixel_hash)]
+        if group is not None:
+            ties.append(("group", group))
+        for tie in ties:
+            one, other = root(first.setdefault(tie, i)), root(i)
+            parent[max(one, other)] = min(one, other)
+    return np.array([root(i) for i in range(len(order))], dtype=np.intp)
+
+
+def _given_parts(dataset: Dataset, units: NDArray[np.intp], order: Sequence[int]) -> dict[int, Side]:
+    """The parts that are given. A row without one goes where its copies and its group are, else to training."""
+    parts = {i: side for i in order if (side := dataset.records[i].given_split) is not None}
+    side_of_unit: dict[int, Side] = {}
+    for side in SIDES:  # the last one wins: what is tied to a test image must not be trained on
+        side_of_unit.update({int(u): side for i, u in zip(order, units, strict=True) if parts.get(i) == side})
+    return {i: parts.get(i) or side_of_unit.get(int(u), "train") for i, u in zip(order, units, strict=True)}
+
+
+def _share_out(
+    dataset: Dataset,
+    order: Sequence[int],
+    units: NDArray[np.intp],
+    parts: dict[int, Side],
+    wanted: tuple[float, float],
+    seed: int,
+    notes: list[str],
+) -> None:
+    """Give a part to every image that may still be placed: all, or the training part of an incomplete given split."""
+    val, test = wanted
+    is_given = bool(parts)
+    if is_given:
+        there = set(parts.values())
+        val, test = (0.0 if "val" in there else val), (0.0 if "test" in there else test)
+        if "train" not in there or not val + test:
+            return
+        # Shares are of all images, so what the given parts hold already makes the others' shares of the rest larger.
+        left = 1 - (wanted[0] if "val" in there else 0) - (wanted[1] if "test" in there else 0)
+        val, test = val / left, test / left
+        named = " and ".join(word for word, share in (("validation", val), ("test", test)) if share)
+        notes.append(f"The given split has no {named} part; it was taken from the training part.")
+    free = np.array([parts.get(i, "train") == "train" for i in order], dtype=bool)
+    positions = [i for i, is_free in zip(order, free, strict=True) if is_free]
+    label = np.unique([dataset.records[i].label or "" for i in positions], return_inverse=True)[1]
+    shares = (1 - val - test, val, test)
+    n_units, n_parts = len(set(units[free].tolist())), sum(share > 0 for share in shares)
+    if n_units < n_parts:
+        raise _too_few_units(dataset, positions, n_units, n_parts)
+    chosen = split_units(label, units[free], shares, seed)
+    parts.update({i: SIDES[side] for i, side in zip(positions, chosen.tolist(), strict=True)})
+    reached = np.bincount(chosen, minlength=3) / len(chosen)
+    if np.abs(reached - shares).max() > _UNEVEN:
+        notes.append(
+            f"{'Groups' if dataset.has_groups else 'Images'} are few or unequal, so training, validation and test got "
+            f"{', '.join(f'{100 * r:.0f}' for r in reached)} % of the images instead of "
+            f"{', '.join(f'{100 * s:.0f}' for s in shares)} %."
+        )
+
+
+def _leave_out_unlearnt(dataset: Dataset, parts: dict[int, Side], reasons: list[str], notes: list[str]) -> None:
+    """Only after a given split can a class be without training images."""
+    learnt = labels_of(dataset, (i for i, side in parts.items() if side == "train"))
+    if not learnt:
+        return  # a test set by itself, to evaluate on
+    unlearnt: Counter[str] = Counter()
+    for i in parts:
+        label = dataset.records[i].label or ""
+        if label not in learnt:
+            reasons[i] = f"no training image of the class {label}"
+            unlearnt[label] += 1
+    if unlearnt:
+        notes.append(
+            f"{counted(sum(unlearnt.values()), 'image')} left out, since training has no image of their class: "
+            f"{some(sorted(unlearnt, key=natural_key))}."
+        )
+
+
+def _class_notes(dataset: Dataset, order: Sequence[int], units: NDArray[np.intp], parts: dict[int, Side]) -> list[str]:
+    """Which classes cannot be in every part, and why."""
+    sides: dict[str, set[Side]] = defaultdict(set)
+    units_of: dict[str, set[int]] = defaultdict(set)
+    n_of: Counter[str] = Counter()
+    for i, unit in zip(order, units.tolist(), strict=True):
+        label = dataset.records[i].label or ""
+        sides[label].add(parts[i])
+        units_of[label].add(unit)
+        n_of[label] += 1
+    used = {side for found in sides.values() for side in found}
+    unit_word = "group" if dataset.has_groups else "distinct image"
+    notes = []
+    for label in sorted(sides, key=natural_key):
+        missing = [side for side in SIDES if side in used and side not in sides[label]]
+        if not missing or "train" in missing:
+            continue
+        without = " and ".join(_WORDS[side] for side in missing)
+        n_units = len(units_of[label])
+        why = (
+            f"its {counted(n_of[label], 'image')} make up {counted(n_units, unit_word)}, and a class needs "
+            f"{len(used)} to be in every part"
+            if n_units < len(used)
+            else "the given split has none there"
+            if dataset.has_given_split
+            else "its groups cannot be parted so that every class is in every part"
+        )
+        so = "its numbers cannot be given" if "test" in missing else "no choice is checked on it"
+        notes.append(f"Class '{one_line(label, 60)}' has no {without} images: {why}; {so}.")
+    if len(notes) > 8:
+        notes[7:] = [f"{len(notes) - 7} more classes are not in every part."]
+    return notes
+
+
+def _too_few_units(dataset: Dataset, positions: Sequence[int], n_units: int, n_parts: int) -> BadDataset:
+    n = counted(len(positions), "usable image")
+    if dataset.has_groups:
+        groups = sorted({dataset.records[i].group or "" for i in positions}, key=natural_key)
+        tied = f" ({some(groups, 3)})"
+        if len(groups) > n_units:
+            tied = f" ({len(groups):,} named ones, tied together by equal images)"
+        return BadDataset(
+            f"{n} belong to {counted(n_units, 'separate group')}{tied}, but {n_parts} are needed: a group must not be "
+            "in training and test at once",
+            file=dataset.root,
+            do="Add images of other groups, group by something finer, or take out equal images (blank ones?) that tie "
+            "groups together."
+            if len(groups) > n_units
+            else "Add images of other groups, or group by something finer.",
+        )
+    return BadDataset(
+        f"{n} show {counted(n_units, 'distinct picture')}, but {n_parts} are needed, one for each part",
+        file=dataset.root,
+        do="Add images: a few dozen of each class are a start.",
+    )
+
+
+def _leakage(dataset: Dataset, leaks: Sequence[Leak]) -> LeakageFound:
+    shown = []
+    for leak in leaks[:3]:
+        one, other = (dataset.records[i] for i in leak.images[:2])
+        places = " and ".join(f"{r.given_split} ('{one_line(r.image_id, 80)}')" for r in (one, other))
+        what = f"group '{one_line(leak.name, 60)}'" if leak.kind == "group" else "the same pixels"
+        shown.append(f"{what} in {places}")
+    n_groups = sum(leak.kind == "group" for leak in leaks)
+    kinds = [
+        counted(n, one, many)
+        for n, one, many in (
+            (n_groups, "group", "groups"),
+            (len(leaks) - n_groups, "image with copies", "images with copies"),
+        )
+        if n
+    ]
+    return LeakageFound(
+        f"The given split has {' and '.join(kinds)} on two sides: {'; '.join(shown)}"
+        + ("; ..." if len(leaks) > 3 else ""),
+        file=dataset.root,
+        do="Move them to one side, leave the split to coverslip, or keep it with --allow-leakage (the numbers will be "
+        "too good).",
+    )

@@ -1,0 +1,49 @@
+"""Views: mirrored and turned copies of an image whose outputs are averaged, since cells have no 'up'."""
+
+import numpy as np
+import numpy.typing as npt
+
+from coverslip.engines.running import Engine, FloatArray
+
+_N_AT_ONCE = 64  # images turned into floats at the same time
+
+
+def run_views(engine: Engine, pixels: npt.NDArray[np.unsignedinteger], n_views: int) -> FloatArray:
+    """The engine's outputs averaged over views: (N, D) float32.
+
+    Args:
+        engine: what to run.
+        pixels: (N, S, S, C) uint8 or uint16.
+        n_views: 1 the image; 2 and its half turn; 4 and both mirror images; 8 and all of these turned by a quarter.
+    """
+    parts = [_average(engine, pixels[i : i + _N_AT_ONCE], n_views) for i in range(0, len(pixels), _N_AT_ONCE)]
+    return np.concatenate(parts)
+
+
+def as_input(pixels: npt.NDArray[np.unsignedinteger]) -> FloatArray:
+    """(N, S, S, C) integers -> (N, C, S, S) float32 in [0, 1]."""
+    top = np.float32(np.iinfo(pixels.dtype).max)
+    return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2), dtype=np.float32) / top
+
+
+def _average(engine: Engine, pixels: npt.NDArray[np.unsignedinteger], n_views: int) -> FloatArray:
+    x = as_input(pixels)
+    total = engine.run(x)
+    for view in range(1, n_views):
+        total += engine.run(np.ascontiguousarray(_turned(x, view)))
+    return total / np.float32(n_views)
+
+
+def _turned(x: FloatArray, view: int) -> FloatArray:
+    """View 1 is the half turn, 2 and 3 the mirror images, 4 to 7 the same of the transposed image."""
+    if view >= 4:
+        x = x.transpose(0, 1, 3, 2)
+    match view % 4:
+        case 1:
+            return x[:, :, ::-1, ::-1]
+        case 2:
+            return x[:, :, :, ::-1]
+        case 3:
+            return x[:, :, ::-1]
+        case _:
+            return x

@@ -1,0 +1,57 @@
+"""The one family of errors that coverslip raises on purpose.
+
+Each says what happened, in which file, and what to do. Doors print it as one line; anything else that
+reaches a door is a bug of ours and keeps its traceback.
+"""
+
+from pathlib import Path
+
+
+class CoverslipError(Exception):
+    """Something the user can act on.
+
+    Args:
+        what: what happened, one sentence without a full stop.
+        file: the file or folder it happened in.
+        do: what to do about it, one sentence with its full stop.
+    """
+
+    def __init__(self, what: str, *, file: Path | None = None, do: str) -> None:
+        self.what, self.file, self.do = what, file, do
+        super().__init__(f"{what}{f' ({file})' if file else ''}. {do}")
+
+
+class UnreadableImage(CoverslipError):
+    """One image file could not be turned into pixels; the others are not affected."""
+
+
+class BadDataset(CoverslipError):
+    """A folder or table of images cannot be used as it is."""
+
+
+class LeakageFound(BadDataset):
+    """The same pixels or the same group stand on both sides of a given split."""
+
+
+class BadRecipe(CoverslipError):
+    """A recipe has a key or value that is not valid."""
+
+
+class BadRun(CoverslipError):
+    """A run folder is missing, unfinished, or of a newer format."""
+
+
+class BadClassifier(CoverslipError):
+    """A packaged classifier is damaged, of a newer format, or not a classifier."""
+
+
+class UnknownModel(CoverslipError):
+    """No model of that name is registered."""
+
+
+class WeightsUnavailable(CoverslipError):
+    """Pretrained weights are neither on this machine nor reachable."""
+
+
+class Stopped(CoverslipError):
+    """Work was ended on request (Ctrl-C, SIGTERM, a stop file); what was reached is kept."""

@@ -1,0 +1,96 @@
+"""Everything that `metrics.json` says about one set of predictions."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from coverslip.evaluation.intervals import Interval, bootstrap_intervals, group_codes
+from coverslip.evaluation.metrics import METRICS, check_arrays, confusion_matrix, per_class
+
+FORMAT_VERSION = 1
+
+
+def evaluate_predictions(
+    probability: np.ndarray,
+    label: np.ndarray,
+    classes: Sequence[str],
+    *,
+    split: str,
+    primary: str,
+    group: np.ndarray | None = None,
+    domain: np.ndarray | None = None,
+    probability_uncalibrated: np.ndarray | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:  # Any: JSON values
+    """The content of `metrics.json`, ready to be written: no NaN, no NumPy types.
+
+    Args:
+        probability: (n_images, n_classes) float, calibrated; rows sum to 1.
+        label: (n_images,) int in [0, n_classes).
+        classes: names, in the order of the columns of `probability`.
+        split: what the images are: "test", "val", the name of an evaluation.
+        primary: the metric that choices were made by, one of `METRICS`.
+        group: (n_images,) names of groups, or None where none were given; see `bootstrap_intervals`.
+        domain: (n_images,) names of the data sets; with more than one, `by_domain` has each one's metrics.
+        probability_uncalibrated: as `probability`, before the temperature.
+        seed: start of the bootstrap's random draws.
+
+    Raises:
+        ValueError: as in `score`, or the number of classes or the primary metric does not fit.
+    """
+    check_arrays(probability, label)
+    if len(classes) != probability.shape[1]:
+        raise ValueError(f"{len(classes)} class names for {probability.shape[1]} columns of probability")
+    if primary not in METRICS:
+        raise ValueError(f"unknown metric {primary!r}; choose from {', '.join(METRICS)}")
+    return {
+        "format_version": FORMAT_VERSION,
+        "split": split,
+        **_numbers(probability, label, group, probability_uncalibrated, seed),
+        "primary": primary,
+        "per_class": dict(zip(classes, per_class(probability, label), strict=True)),
+        "by_domain": _by_domain(probability, label, group, domain, probability_uncalibrated, seed),
+        "confusion_matrix": confusion_matrix(label, probability.argmax(axis=1), len(classes)).tolist(),
+        "classes": list(classes),
+    }
+
+
+def _numbers(
+    probability: np.ndarray, label: np.ndarray, group: np.ndarray | None, uncalibrated: np.ndarray | None, seed: int
+) -> dict[str, Any]:  # Any: JSON values
+    intervals = bootstrap_intervals(probability, label, group, seed=seed)
+    if uncalibrated is None:
+        reason = "probabilities before calibration were not given"
+        before = Interval(None, None, None, 0.95, intervals["ece"].method, reason)
+    else:
+        before = bootstrap_intervals(uncalibrated, label, group, seed=seed, metrics=["ece"])["ece"]
+    return {
+        "n": len(label),
+        "n_groups": None if group is None else int(group_codes(group).max()) + 1,
+        "metrics": {name: one.as_json() for name, one in {**intervals, "ece_uncalibrated": before}.items()},
+    }
+
+
+def _by_domain(
+    probability: np.ndarray,
+    label: np.ndarray,
+    group: np.ndarray | None,
+    domain: np.ndarray | None,
+    uncalibrated: np.ndarray | None,
+    seed: int,
+) -> dict[str, Any]:  # Any: JSON values
+    names = [] if domain is None else sorted({str(name) for name in domain})
+    if domain is None or len(names) < 2:
+        return {}
+    inside = {name: np.array([str(one) == name for one in domain]) for name in names}
+    return {
+        name: _numbers(
+            probability[own],
+            label[own],
+            None if group is None else group[own],
+            None if uncalibrated is None else uncalibrated[own],
+            seed,
+        )
+        for name, own in inside.items()
+    }

@@ -1,0 +1,119 @@
+"""What long work reports while it runs: frozen facts in the past tense, handed to one callable.
+
+Loops know no listener. Progress bars, `events.jsonl` and the app are all an `Emit`. Every event turns into
+plain JSON by `as_json`, with its class name under `event`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Base of all events."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progressed(Event):
+    """A countable stage of work went on (reading images, embedding, predicting)."""
+
+    stage: str  # what is being done, for people: "reading images"
+    done: int
+    total: int
+    unit: str = "images"
+    per_second: float | None = None
+    seconds_left: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noted(Event):
+    """Something the user should know but need not act on at once."""
+
+    text: str
+    level: str = "info"  # "info" or "warning"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted(Event):
+    run: str  # folder
+    n_train: int
+    n_val: int
+    n_test: int
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageStarted(Event):
+    """Training entered one of its stages: `instant` or `finetune`."""
+
+    stage: str
+    n_epochs: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadFitted(Event):
+    """The instant head is ready; a usable classifier exists."""
+
+    seconds: float
+    val_accuracy: float  # 0-1
+    val_macro_f1: float  # 0-1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepEnded(Event):
+    epoch: int  # 1-based
+    step: int  # 1-based within the epoch
+    n_steps: int
+    loss: float
+    images_per_second: float
+    epoch_seconds_left: float
+    seconds_left: float  # of the whole fine-tuning
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochEnded(Event):
+    """One pass over the training images. Scores lie in [0, 1]; precision, recall and F1 are macro averages."""
+
+    epoch: int  # 1-based
+    n_epochs: int
+    seconds: float
+    learning_rate: float
+    train_loss: float
+    train_accuracy: float
+    train_precision: float
+    train_recall: float
+    train_f1: float
+    val_loss: float
+    val_accuracy: float
+    val_precision: float
+    val_recall: float
+    val_f1: float
+    is_best: bool
+    seconds_left: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointSaved(Event):
+    path: str
+    epoch: int
+    is_best: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnded(Event):
+    run: str
+    state: str  # "done", "stopped" or "failed"
+    reason: str | None = None
+
+
+Emit = Callable[[Event], None]
+
+
+def ignore(event: Event) -> None:
+    """The listener for nobody."""
+
+
+def as_json(event: Event) -> dict[str, Any]:  # Any: JSON values
+    """The event as a flat JSON object, its class name under `event`."""
+    return {"event": type(event).__name__, **{f.name: getattr(event, f.name) for f in fields(event)}}

@@ -1,0 +1,89 @@
+"""Files that appear whole or not at all, their hashes, and where caches live."""
+
+import hashlib
+import json
+import math
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from coverslip.errors import CoverslipError
+
+
+def cache_folder() -> Path:
+    """Where coverslip keeps what it can compute again: `COVERSLIP_CACHE`, else the platform's cache folder."""
+    chosen = os.environ.get("COVERSLIP_CACHE")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("coverslip", appauthor=False))
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Yield a temporary name beside `path`; on success it is renamed to `path`, on any error it is removed.
+
+    A reader finds the old file or the new one, never half of one.
+
+    Raises:
+        CoverslipError: the folder cannot be written to, or the disk is full.
+    """
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        part.replace(path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def cannot_write(path: Path, error: OSError) -> CoverslipError:
+    """The one line for a file that could not be written."""
+    return CoverslipError(
+        f"Could not write the file: {error.strerror or error}",
+        file=path,
+        do="Free some space or choose a folder that you may write to; what was there before is intact.",
+    )
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text, whole or not at all."""
+    with written_whole(path) as part:
+        part.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write bytes, whole or not at all."""
+    with written_whole(path) as part:
+        part.write_bytes(data)
+
+
+def write_json(path: Path, value: Any) -> None:  # Any: JSON values
+    """Write JSON, whole or not at all.
+
+    Raises:
+        ValueError: a number is NaN or infinite; write `null` and a `reason` instead.
+    """
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def finite_or_none(value: float) -> float | None:
+    """`value` for JSON: None where it is NaN or infinite."""
+    return value if math.isfinite(value) else None
+
+
+def sha256_file(path: Path) -> str:
+    """Hex SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_json(value: Any) -> str:  # Any: JSON values
+    """Hex SHA-256 of a JSON value, independent of the order of keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()

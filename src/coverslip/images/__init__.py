@@ -1,0 +1,26 @@
+"""Any microscope file to pixels, what can be told about them, and how they are prepared for a network."""
+
+from coverslip.images.facts import ImageFacts, effective_channels, image_facts, pixel_hash
+from coverslip.images.plan import Plane, ReadPlan
+from coverslip.images.preparation import Preparation, prepare
+from coverslip.images.reading import IMAGE_SUFFIXES, MAX_PIXELS, Pixels, read_pixels
+from coverslip.images.scaling import Scaling, learn_scaling
+from coverslip.images.thumbnails import thumbnail
+
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "MAX_PIXELS",
+    "ImageFacts",
+    "Pixels",
+    "Plane",
+    "Preparation",
+    "ReadPlan",
+    "Scaling",
+    "effective_channels",
+    "image_facts",
+    "learn_scaling",
+    "pixel_hash",
+    "prepare",
+    "read_pixels",
+    "thumbnail",
+]

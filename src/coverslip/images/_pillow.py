@@ -1,0 +1,155 @@
+"""The common formats, decoded by Pillow."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from coverslip.errors import UnreadableImage
+from coverslip.images._decoded import Array, Decoded, check_size, choose_plane, cmyk_to_rgb, damaged, palette_to_colour
+from coverslip.images.plan import ReadPlan
+
+# Named one by one: Pillow also knows formats that start other programs (EPS) or that are no pictures.
+FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "WEBP", "JPEG2000", "PPM", "TIFF")
+
+# What Pillow grumbles about (odd metadata, large sizes below its limit) is no news to a person looking at cells,
+# and with thousands of files it would bury what is. `catch_warnings` is not safe between threads, a filter is.
+warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
+
+_ORIENTATION_TAG = 0x0112
+_WIDE_RAW_MODES = {"RGB;16B", "RGBA;16B", "LA;16B"}  # PNG rows that Pillow would narrow to 8 bit
+_FRAMED = {"GIF", "WEBP", "PNG"}  # formats whose further frames count as planes
+
+
+def read_with_pillow(path: Path, plan: ReadPlan, max_pixels: int) -> Decoded:
+    """Decode with Pillow; 16-bit colour PNG and JPEG 2000, which Pillow narrows to 8 bit, with imagecodecs.
+
+    Raises:
+        UnreadableImage: too large, or no such plane.
+        Exception: whatever the decoder raises on damaged bytes.
+    """
+    with Image.open(path, formats=FORMATS) as image:
+        check_size(path, image.width, image.height, max_pixels)
+        depth = _declared_depth(image, path)  # before the orientation, for which Pillow may decode a PNG
+        orientation = int(image.getexif().get(_ORIENTATION_TAG, 1))
+        if _is_narrowed_by_pillow(image, depth):
+            decoded = Decoded(_decode_wide(path, image.format or ""), image.format or "", depth)
+        else:
+            decoded = _decode_frames(path, image, plan, depth)
+    if orientation == 1:
+        return decoded
+    return Decoded(oriented(decoded.array, orientation), decoded.file_format, decoded.bit_depth, decoded.n_planes)
+
+
+def oriented(array: Array, orientation: int) -> Array:
+    """Turn (H, W[, C]) pixels upright by the EXIF/TIFF orientation 1-8; other numbers leave them as they are."""
+    match orientation:
+        case 2:
+            return array[:, ::-1]
+        case 3:
+            return array[::-1, ::-1]
+        case 4:
+            return array[::-1]
+        case 5:
+            return array.swapaxes(0, 1)
+        case 6:
+            return array.swapaxes(0, 1)[:, ::-1]
+        case 7:
+            return array[::-1, ::-1].swapaxes(0, 1)
+        case 8:
+            return array.swapaxes(0, 1)[::-1]
+    return array
+
+
+def image_to_array(image: Image.Image) -> Array:
+    """A loaded Pillow image as (H, W) or (H, W, C): palettes, inks and 1-bit resolved, alpha dropped."""
+    match image.mode:
+        case "L" | "RGB" | "I;16" | "I;16B" | "I;16L" | "I;16N" | "I" | "F":
+            return np.asarray(image)
+        case "1":
+            return np.asarray(image.convert("L"))
+        case "LA" | "La":
+            return np.asarray(image)[..., 0]
+        case "RGBA" | "RGBX" | "RGBa":
+            return np.asarray(image)[..., :3]
+        case "P" | "PA":
+            return _look_up(image)
+        case "CMYK":
+            return cmyk_to_rgb(np.asarray(image))
+        case _:  # YCbCr, LAB, HSV
+            return np.asarray(image.convert("RGB"))
+
+
+def _decode_frames(path: Path, image: Image.Image, plan: ReadPlan, depth: int) -> Decoded:
+    n_planes = int(getattr(image, "n_frames", 1)) if image.format in _FRAMED else 1
+
+    def frame(index: int) -> Array:
+        if index:
+            image.seek(index)
+        image.load()
+        array = image_to_array(image)
+        if image.format == "PPM" and array.dtype == np.int32:
+            array = array.astype(np.uint16)  # the format has no more than 16 bit
+        # Frames of one file may be stored in different modes: give them all three channels, so that they compare.
+        return np.repeat(array[..., np.newaxis], 3, axis=2) if n_planes > 1 and array.ndim == 2 else array
+
+    array = choose_plane(path, plan.plane, n_planes, frame)
+    file_format = "JPEG" if image.format == "MPO" else image.format or ""  # a camera's JPEG with a preview behind it
+    return Decoded(array, file_format, depth, n_planes)
+
+
+def _look_up(image: Image.Image) -> Array:
+    palette = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
+    index = np.asarray(image)
+    return palette_to_colour(index if index.ndim == 2 else index[..., 0], palette)
+
+
+def _declared_depth(image: Image.Image, path: Path) -> int:
+    if image.mode == "1":
+        return 1
+    if image.format == "JPEG2000":
+        return _jpeg2000_depth(path)
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
+        return 16
+    if image.mode in ("I", "F"):
+        return 32
+    tiles = getattr(image, "tile", None)
+    return 16 if image.format == "PNG" and tiles and tiles[0].args in _WIDE_RAW_MODES else 8
+
+
+def _is_narrowed_by_pillow(image: Image.Image, depth: int) -> bool:
+    """Whether Pillow would drop bits (colour) or stretch them (grey JPEG 2000 of 9 to 15 bit)."""
+    return depth > 8 and (image.format == "JPEG2000" or (image.format == "PNG" and not image.mode.startswith("I")))
+
+
+def _jpeg2000_depth(path: Path) -> int:
+    """Bits per sample as the codestream's SIZ marker declares them."""
+    with path.open("rb") as file:
+        head = file.read(65536)
+    start = head.find(b"\xff\x4f\xff\x51")
+    depth_at = start + 4 + 38  # after the marker: length, capabilities, 8 sizes of 4 bytes, number of components
+    return (head[depth_at] & 0x7F) + 1 if start >= 0 and depth_at < len(head) else 8
+
+
+def _decode_wide(path: Path, file_format: str) -> Array:
+    import imagecodecs
+
+    decode = imagecodecs.png_decode if file_format == "PNG" else imagecodecs.jpeg2k_decode
+    array: Array = decode(path.read_bytes())
+    if array.ndim == 3 and array.shape[2] in (2, 4):
+        array = array[..., :-1]  # alpha
+    return array
+
+
+def unknown_format(path: Path, head: bytes) -> UnreadableImage:
+    """The refusal of bytes that no reader knows."""
+    if head.strip(b"\x00") == b"":
+        return damaged(path, "it begins with nothing but zeros")
+    is_text = all(byte >= 32 or byte in b"\t\r\n\f" for byte in head[:64])
+    kind = "text" if is_text else "a format that coverslip does not know"
+    return UnreadableImage(
+        f"The file is not an image: it holds {kind}",
+        file=path,
+        do="Export it as PNG or TIFF, or take it out; the other images are not affected.",
+    )

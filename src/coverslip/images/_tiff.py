@@ -1,0 +1,246 @@
+"""TIFF as microscopes write them.
+
+Pillow is quick and right about plain TIFFs (one uncompressed page of 1 or 8 bit). tifffile is right about all the
+rest: more than 8 bit, float, several pages, tiles, declared axes, and files whose tags contradict each other, which
+Pillow opens but cannot decode. Compressed files never go to Pillow first, since the C library behind it prints
+its complaints to the terminal.
+
+Axes. A page is a channel where the file says so: axis C of ImageJ, OME and shaped TIFFs, and samples of a pixel
+(axis S). Any other axis (Z, T, unknown) counts planes, first axis slowest. Only the first series of a file is read:
+the full-resolution level of a pyramid, not its label or overview.
+"""
+
+import logging
+import re
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from coverslip.errors import UnreadableImage
+from coverslip.images._decoded import Array, Decoded, check_size, choose_plane, cmyk_to_rgb, damaged, palette_to_colour
+from coverslip.images._pillow import image_to_array, oriented, read_with_pillow
+from coverslip.images.plan import ReadPlan
+
+if TYPE_CHECKING:
+    from tifffile import TiffFile, TiffPage, TiffPageSeries
+
+PILLOW_FAILED = "Pillow cannot decode this TIFF, tifffile can"
+
+_BITS, _COMPRESSION, _DESCRIPTION, _ORIENTATION, _PLANAR = 258, 259, 270, 274, 284
+_EXTRA_SAMPLES, _SAMPLE_FORMAT = 338, 339
+_DECLARES_AXES = re.compile(r"^ImageJ=|^\{.*\"shape\"|<OME|^shape=", re.S)
+_MIN_IS_WHITE, _PALETTE, _CMYK, _YCBCR, _LAB = 0, 3, 5, 6, 8
+_ALPHA = {1, 2}  # ExtraSamples: associated and unassociated alpha; 0 is a channel that the file does not explain
+_BAD_TAGS = (OSError, ValueError, SyntaxError, TypeError, LookupError, OverflowError, AttributeError, struct.error)
+_JPEG = {6, 7, 33007, 34892}
+# Complaints of tifffile that mean lost pages. It would go on with what is left, or with zeros in their place.
+# TiffTag 270 is the description that declares the axes.
+_LOST_PAGES = re.compile(r"invalid page offset|invalid offset to page|corrupted tag list|corrupted file|TiffTag 270 ")
+
+
+def read_tiff(path: Path, plan: ReadPlan, max_pixels: int) -> Decoded:
+    """Decode a TIFF with Pillow where it is plain, else with tifffile.
+
+    Raises:
+        UnreadableImage: too large, cut short, or no such plane.
+        Exception: whatever tifffile raises on damaged bytes.
+    """
+    note = None
+    if _is_plain(path):
+        try:
+            return read_with_pillow(path, plan, max_pixels)
+        except _BAD_TAGS:
+            note = PILLOW_FAILED  # what is really damaged, tifffile refuses too
+    from tifffile import TiffFile
+
+    with _complaints() as complaints, TiffFile(path) as tiff:
+        decoded = _read_series(path, tiff, plan, max_pixels, complaints)
+    note = note or (f"tifffile reads this TIFF but says: {_summary(complaints[0])}" if complaints else None)
+    return Decoded(decoded.array, decoded.file_format, decoded.bit_depth, decoded.n_planes, note)
+
+
+def _is_plain(path: Path) -> bool:
+    try:
+        with Image.open(path, formats=("TIFF",)) as image:
+            tags = image.tag_v2  # type: ignore[attr-defined]  # TiffImageFile, which Image.open does not tell
+            return (
+                image.mode in ("1", "L", "P", "RGB", "CMYK")
+                and not getattr(image, "is_animated", True)
+                and tags.get(_COMPRESSION, 1) == 1
+                and tags.get(_PLANAR, 1) == 1
+                and _EXTRA_SAMPLES not in tags
+                and tags.get(_ORIENTATION, 1) == 1  # Pillow swaps width and height of turned ones
+                and set(tags.get(_BITS, (1,))) <= {1, 8}
+                and set(tags.get(_SAMPLE_FORMAT, (1,))) == {1}
+                and not _DECLARES_AXES.search(str(tags.get(_DESCRIPTION, "")))
+            )
+    except Image.DecompressionBombError:
+        return False
+    except _BAD_TAGS:
+        return False
+
+
+def _read_series(path: Path, tiff: "TiffFile", plan: ReadPlan, max_pixels: int, complaints: list[str]) -> Decoded:
+    if not tiff.series:
+        raise damaged(path, "it holds no pages")
+    series = tiff.series[0]
+    if any(_LOST_PAGES.search(text) for text in complaints):
+        raise damaged(path, f"pages that it declares are missing ({_summary(complaints[0])})")
+    page = series.keyframe
+    sizes = dict(zip(series.axes, series.shape, strict=True))
+    if series.axes.count("Y") != 1 or series.axes.count("X") != 1:
+        raise damaged(path, f"its axes are {series.axes!r}, without one height and one width")
+    check_size(path, sizes["X"], sizes["Y"], max_pixels, n_samples=sizes.get("C", 1) * sizes.get("S", 1))
+    if page.is_tiled:
+        check_size(path, page.tilewidth, page.tilelength, max_pixels)
+    photometric, compression = int(page.photometric), int(page.compression)
+    if photometric == _LAB or (photometric == _YCBCR and compression not in _JPEG):
+        return _read_page_with_pillow(path)  # colour spaces that tifffile leaves as they are
+
+    n_planes = prod(size for axis, size in sizes.items() if axis not in "CSYX")
+    array = choose_plane(path, plan.plane, n_planes, lambda index: _read_plane(path, series, index, max_pixels))
+    bits = page.bitspersample
+    array = _to_light(path, array, page)
+    orientation = page.tags.get("Orientation")
+    array = oriented(array, int(orientation.value) if orientation else 1)
+    return Decoded(array, "TIFF", int(bits), n_planes)
+
+
+def _read_page_with_pillow(path: Path) -> Decoded:
+    with Image.open(path, formats=("TIFF",)) as image:
+        image.load()
+        return Decoded(image_to_array(image), "TIFF", 8)
+
+
+def _read_plane(path: Path, series: "TiffPageSeries", index: int, max_pixels: int) -> Array:
+    """(H, W) or (H, W, C) of plane `index`, with C ahead of S where a file declares both."""
+    axes, shape = series.axes, series.shape
+    plane_axes = [i for i, axis in enumerate(axes) if axis not in "CSYX"]
+    where: list[int | slice] = [slice(None)] * len(axes)
+    for i, position in zip(plane_axes, np.unravel_index(index, [shape[i] for i in plane_axes] or [1]), strict=False):
+        where[i] = int(position)
+    array = _read_where(path, series, tuple(where), max_pixels)
+    left = "".join(axis for axis in axes if axis in "CSYX")
+    array = array.transpose([left.index(axis) for axis in "YXCS" if axis in left])
+    return array.reshape(*array.shape[:2], -1)
+
+
+def _read_where(path: Path, series: "TiffPageSeries", where: tuple[int | slice, ...], max_pixels: int) -> Array:
+    """Read only the pages that `where` needs: a stack of thousands of planes never has to fit into memory."""
+    n_page_axes = len(series.keyframe.shape)
+    n_lead_axes = len(series.shape) - n_page_axes
+    lead = series.shape[:n_lead_axes]
+    if n_lead_axes >= 0 and series.shape[n_lead_axes:] == series.keyframe.shape and prod(lead) == len(series.pages):
+        numbers = np.arange(prod(lead)).reshape(lead)[where[:n_lead_axes]]
+        pages = np.stack([_read_page(path, series, int(number)) for number in numbers.ravel()])
+        result: Array = pages.reshape(numbers.shape + series.keyframe.shape)
+        return result[(slice(None),) * numbers.ndim + where[n_lead_axes:]]
+    if series.dataoffset is not None:  # ImageJ: one page stands for a whole contiguous stack
+        dtype = np.dtype(series.keyframe.parent.byteorder + series.dtype.char)
+        return np.array(np.memmap(path, dtype, "r", series.dataoffset, series.shape)[where])
+    check_size(path, series.shape[-1], prod(series.shape[:-1]), max_pixels)
+    for number in range(len(series.pages)):
+        _check_whole(path, series, number)
+    whole: Array = series.asarray(maxworkers=1)
+    return whole[where]
+
+
+def _read_page(path: Path, series: "TiffPageSeries", number: int) -> Array:
+    _check_whole(path, series, number)
+    page = series.pages[number]
+    assert page is not None  # _check_whole refuses it
+    return np.asarray(page.asarray(maxworkers=1))
+
+
+def _check_whole(path: Path, series: "TiffPageSeries", number: int) -> None:
+    """Refuse a page whose strips or tiles are missing or reach beyond the end of the file.
+
+    tifffile fills such places with zeros in some cases; half a cell is worse than none. Tiles that a whole-slide
+    file leaves out on purpose (offset and length 0) are background.
+    """
+    page = series.pages[number]
+    if page is None:
+        raise damaged(path, f"page {number} is missing or lies in another file")
+    size = page.parent.filehandle.size
+    is_tiled = series.keyframe.is_tiled
+    for offset, length in zip(page.dataoffsets, page.databytecounts, strict=False):
+        if offset + length > size:
+            raise damaged(path, f"the pixels of page {number} reach beyond the end of the file")
+        if length == 0 and not is_tiled:
+            raise damaged(path, f"a part of page {number} has no pixels")
+
+
+def _to_light(path: Path, array: Array, page: "TiffPage") -> Array:
+    """Palette, inks, inverted and narrow grey to plain intensities; declared alpha dropped."""
+    bits, photometric = int(page.bitspersample), int(page.photometric)
+    if photometric == _PALETTE and page.colormap is not None and array.shape[-1] == 1:
+        palette = np.ascontiguousarray(np.asarray(page.colormap).T)  # (n, 3) uint16
+        narrow = (palette >> 8).astype(np.uint8) if palette.max(initial=0) > 255 else palette.astype(np.uint8)
+        return palette_to_colour(array[..., 0], narrow)
+    n_alpha = sum(int(kind) in _ALPHA for kind in page.extrasamples)
+    if n_alpha and array.shape[-1] == page.samplesperpixel:
+        kinds = [None] * (array.shape[-1] - len(page.extrasamples)) + [int(kind) for kind in page.extrasamples]
+        array = array[..., [i for i, kind in enumerate(kinds) if kind not in _ALPHA]]
+    if array.dtype == bool:
+        array = array.astype(np.uint8)
+    if array.dtype.kind == "u":
+        top = 2 ** min(bits, 8 * array.dtype.itemsize) - 1
+        if photometric == _MIN_IS_WHITE:
+            array = np.asarray(top - array).astype(array.dtype)
+        if bits < 8:
+            array = (array.astype(np.uint16) * 255 // top).astype(np.uint8)
+    if photometric == _CMYK and array.shape[-1] == 4 and array.dtype in (np.uint8, np.uint16):
+        array = cmyk_to_rgb(array)
+    if array.dtype.kind not in "uif":
+        do = "Export it as 8- or 16-bit or float TIFF."
+        raise UnreadableImage(f"Its pixels are of type {array.dtype}", file=path, do=do)
+    return array
+
+
+class _Complaints(logging.Filter):
+    """Keeps tifffile's log records of threads that are reading, and lets those of others pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.of_thread = threading.local()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        texts: list[str] | None = getattr(self.of_thread, "texts", None)
+        if texts is None:
+            return True
+        if record.levelno >= logging.WARNING:
+            texts.append(record.getMessage())
+        return False
+
+
+@cache
+def _complaint_filter() -> _Complaints:
+    complaints = _Complaints()
+    logging.getLogger("tifffile").addFilter(complaints)
+    return complaints
+
+
+@contextmanager
+def _complaints() -> Iterator[list[str]]:
+    """What tifffile logs in this thread meanwhile, instead of printing it."""
+    filter_ = _complaint_filter()
+    texts: list[str] = []
+    filter_.of_thread.texts = texts
+    try:
+        yield texts
+    finally:
+        filter_.of_thread.texts = None
+
+
+def _summary(complaint: str) -> str:
+    """A complaint without addresses and numbers, so that equal ones of many files count as one."""
+    text = re.sub(r"<[^<>]*>|\([^()]*\)|\d+", "", complaint)
+    return " ".join(text.split())[:100].rstrip(" .,")

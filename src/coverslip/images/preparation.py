@@ -1,0 +1,124 @@
+"""From pixels of any size and depth to what a network is shown: the one preprocessing of training and prediction."""
+
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field
+
+from coverslip.errors import UnreadableImage
+from coverslip.images._decoded import Array
+from coverslip.images.plan import ReadPlan
+from coverslip.images.scaling import LUMINANCE, Scaling, limits
+
+Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
+
+
+class Preparation(BaseModel):
+    """How images become squares of one size; stored with the classifier, so that prediction does exactly the same."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    image_size: int = Field(gt=0, le=4096, description="Side in pixels of the square that the network sees.")
+    channels: int = Field(3, gt=0, description="Channels that the network sees.")
+    resize: Literal["pad", "squash", "crop"] = Field(
+        "pad",
+        description="`pad` keeps the shape and fills up with the colour of the image's border; "
+        "`squash` changes the shape; `crop` keeps the shape and cuts off the ends of the longer side.",
+    )
+    scaling: Scaling = Field(default_factory=Scaling, description="Which intensities become 0 and 1.")
+    depth: Literal["uint8", "uint16"] = Field("uint8", description="Steps between 0 and 1: 255 or 65,535.")
+    plan: ReadPlan = Field(default_factory=ReadPlan, description="Which pixels of a file are the image.")
+
+
+def prepare(array: Array, preparation: Preparation) -> Array:
+    """(S, S, channels) of dtype `preparation.depth`, writable; value / dtype maximum is the intensity in [0, 1].
+
+    Grey is repeated over the channels; three channels become one by luminance, exactly where they are equal.
+    Bilinear, averaging over all source pixels where it shrinks (Pillow). Padding takes the median colour of the
+    image's outermost pixels, so that no artificial edge appears.
+
+    Args:
+        array: (H, W, C) uint8, uint16 or float32, as `read_pixels` gives it.
+
+    Raises:
+        UnreadableImage: the channels do not fit, or a float image has no range to be scaled by.
+    """
+    array = _fit_channels(array, preparation.channels)
+    is_quick = array.dtype == np.uint8 and preparation.depth == "uint8" and preparation.scaling.is_identity_for_uint8
+    # Per-image ranges come from the whole image, before its small structures are averaged away.
+    low, high = (None, None) if is_quick else limits(preparation.scaling, array, preparation.channels)
+    square = _square(array if is_quick else array.astype(np.float32), preparation)
+    square = _repeated(square, preparation.channels)
+    if low is None or high is None:
+        return square
+    top = np.float32(np.iinfo(preparation.depth).max)
+    square = np.clip((square - low) / (high - low), 0, 1) * top
+    levels: Array = np.rint(square).astype(preparation.depth)
+    return levels
+
+
+def resized(array: Array, width: int, height: int, box: Box | None = None) -> Array:
+    """(height, width, C) uint8 or float32, bilinear and antialiased, from `box` of the (H, W, C) array or all of it."""
+    if array.dtype == np.uint8 and array.shape[2] == 3:
+        return np.array(_resize(Image.fromarray(array), width, height, box))
+    planes = [np.ascontiguousarray(array[..., channel]) for channel in range(array.shape[2])]
+    return np.stack([np.asarray(_resize(Image.fromarray(plane), width, height, box)) for plane in planes], axis=-1)
+
+
+def _resize(image: Image.Image, width: int, height: int, box: Box | None) -> Image.Image:
+    return image.resize((width, height), Image.Resampling.BILINEAR, box)
+
+
+def _square(array: Array, preparation: Preparation) -> Array:
+    side, (height, width) = preparation.image_size, array.shape[:2]
+    match preparation.resize:
+        case "squash":
+            return resized(array, side, side)
+        case "crop":
+            short = min(height, width)
+            left, top = (width - short) / 2, (height - short) / 2
+            return resized(array, side, side, (left, top, left + short, top + short))
+    scale = side / max(height, width)
+    new_height, new_width = max(1, round(height * scale)), max(1, round(width * scale))
+    inner = resized(array, new_width, new_height)
+    if inner.shape[:2] == (side, side):
+        return inner
+    square = np.empty((side, side, array.shape[2]), array.dtype)
+    square[:] = _border_colour(array)
+    y, x = (side - new_height) // 2, (side - new_width) // 2
+    square[y : y + new_height, x : x + new_width] = inner
+    return square
+
+
+def _border_colour(array: Array) -> Array:
+    """(C,) median of the outermost pixels; the lower of two middle values, so that it is one of the image's own."""
+    border = np.concatenate([array[0], array[-1], array[1:-1, 0], array[1:-1, -1]])
+    middle = (len(border) - 1) // 2
+    colour: Array = np.partition(border, middle, axis=0)[middle]
+    return colour
+
+
+def _fit_channels(array: Array, n_channels: int) -> Array:
+    """The array with `n_channels` channels, or with one that is to be repeated."""
+    n_found = array.shape[2]
+    if n_found in (1, n_channels):
+        return array
+    if n_found == 3 and n_channels == 1:
+        return _luminance(array)
+    raise UnreadableImage(
+        f"The image has {n_found} channel{'s' if n_found > 1 else ''}, {n_channels} are needed",
+        do="Choose the channels in the recipe or table, or leave such images out.",
+    )
+
+
+def _luminance(array: Array) -> Array:
+    if array.dtype == np.uint8:
+        return np.asarray(Image.fromarray(array).convert("L"))[..., np.newaxis]
+    red = array[..., :1].astype(np.float64)  # as differences to red: exact where the three are equal
+    light = red + (array[..., 1:2] - red) * LUMINANCE[1] + (array[..., 2:3] - red) * LUMINANCE[2]
+    return (np.rint(light) if array.dtype.kind == "u" else light).astype(array.dtype)
+
+
+def _repeated(array: Array, n_channels: int) -> Array:
+    return array if array.shape[2] == n_channels else np.repeat(array, n_channels, axis=2)

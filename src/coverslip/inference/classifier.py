@@ -1,0 +1,175 @@
+"""The packaged classifier at work: images in, one row per image out."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from coverslip.datasets import Dataset, ImageRecord, PreparedImage, open_dataset, read_prepared
+from coverslip.errors import BadClassifier, UnreadableImage
+from coverslip.evaluation import apply_temperature
+from coverslip.events import Emit, Noted, Progressed, ignore
+from coverslip.inference.predictions import UNCERTAIN, UNREADABLE, Prediction, Predictions
+from coverslip.runs import ClassifierCard, read_classifier
+
+if TYPE_CHECKING:
+    from coverslip.engines import Engine
+    from coverslip.models.networks import Network
+
+BATCH_SIZE = 64
+_N_CHECKED = 4  # images that the engine is compared with PyTorch on
+_SECONDS_BETWEEN_EVENTS = 0.2
+_SIZE_FACTOR = 2.0  # so much smaller or larger than any training image is worth a warning
+
+
+class Classifier:
+    """A trained classifier, ready to predict.
+
+    It does to a new image exactly what was done to training images, and decides `uncertain` below the threshold that
+    validation images set.
+    """
+
+    def __init__(self, card: ClassifierCard, network: "Network") -> None:
+        self.card, self.network = card, network
+        self._engine: Engine | None = None
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """In the order of the probability columns."""
+        return self.card.classes
+
+    def predict(self, sources: Sequence[str | Path] | str | Path, *, emit: Emit = ignore) -> Predictions:
+        """One row per image, in the order given; files, folders, globs and tables.
+
+        Raises:
+            BadDataset: nothing is there. An image that cannot be read is not an error: it keeps its row.
+        """
+        dataset = open_dataset(sources, plan=self.card.preparation.plan, labelled=False)
+        return Predictions(self.predict_images(dataset, emit=emit), self.classes)
+
+    def predict_images(
+        self, dataset: Dataset, *, batch_size: int = BATCH_SIZE, emit: Emit = ignore
+    ) -> Iterator[Prediction]:
+        """One row per image of a dataset, in its order, as they come; memory does not grow with their number."""
+        differences = _Differences(self.card)
+        started = told = monotonic()
+        n = len(dataset.records)
+        for done, row in enumerate(self._rows(dataset, batch_size, differences), start=1):
+            yield row
+            now = monotonic()
+            if now - told > _SECONDS_BETWEEN_EVENTS or done == n:
+                told, pace = now, done / max(now - started, 1e-9)
+                left = (n - done) / pace
+                emit(Progressed(stage="predicting", done=done, total=n, per_second=pace, seconds_left=left))
+        for text in differences.notes():
+            emit(Noted(text=text, level="warning"))
+
+    def _rows(self, dataset: Dataset, batch_size: int, differences: "_Differences") -> Iterator[Prediction]:
+        images = read_prepared(dataset.records, self.card.preparation)
+        for records, batch in _in_batches(dataset.records, images, batch_size):
+            readable = [image for image in batch if isinstance(image, PreparedImage)]
+            for image in readable:
+                differences.count(image)
+            probability = (
+                iter(self._probability(np.stack([image.pixels for image in readable]))) if readable else iter(())
+            )
+            for record, outcome in zip(records, batch, strict=True):
+                path = dataset.relative_path(record)
+                if isinstance(outcome, UnreadableImage):
+                    yield Prediction(record.image_id, path, record.label, None, None, UNREADABLE, (), outcome.what)
+                else:
+                    yield self.decide(record, path, next(probability))
+
+    def decide(self, record: ImageRecord, path: str, probability: np.ndarray) -> Prediction:
+        """The row of an image whose (K,) calibrated probabilities are known."""
+        top = int(probability.argmax())
+        predicted, highest = self.classes[top], float(probability[top])
+        decision = UNCERTAIN if highest < self.card.uncertain_below else predicted
+        return Prediction(
+            record.image_id, path, record.label, predicted, highest, decision, tuple(probability.tolist())
+        )
+
+    def _probability(self, pixels: np.ndarray) -> np.ndarray:
+        """(n, K) calibrated probabilities of (n, S, S, C) prepared pixels."""
+        from coverslip.engines import as_input, fastest_engine, run_views
+
+        if self._engine is None:
+            self._engine = fastest_engine(self.network, as_input(pixels[:_N_CHECKED]))
+        return apply_temperature(run_views(self._engine, pixels, self.card.views), self.card.temperature)
+
+
+def load_classifier(path: Path | str) -> Classifier:
+    """A packaged classifier: a run folder, or its `classifier/`.
+
+    Raises:
+        BadClassifier: there is none, or it is damaged, or of a newer format.
+    """
+    from coverslip.inference.loading import build_network
+
+    folder = Path(path)
+    if (folder / "classifier").is_dir():
+        folder = folder / "classifier"
+    if not folder.is_dir():
+        raise BadClassifier("There is no classifier", file=folder, do="Give a run folder or its classifier/.")
+    card, weights = read_classifier(folder)
+    return Classifier(card, build_network(card, weights, folder))
+
+
+def _in_batches(
+    records: Sequence[ImageRecord], images: Iterable[PreparedImage | UnreadableImage], batch_size: int
+) -> Iterator[tuple[Sequence[ImageRecord], list[PreparedImage | UnreadableImage]]]:
+    batch: list[PreparedImage | UnreadableImage] = []
+    start = 0
+    for image in images:
+        batch.append(image)
+        if len(batch) == batch_size:
+            yield records[start : start + len(batch)], batch
+            start, batch = start + len(batch), []
+    if batch:
+        yield records[start:], batch
+
+
+class _Differences:
+    """Counts images unlike those that the classifier was trained on, for one line per kind of difference."""
+
+    def __init__(self, card: ClassifierCard) -> None:
+        self._seen = card.trained_on
+        self._found: Counter[str] = Counter()
+        self._odd_size: tuple[int, int] | None = None  # the first of them
+
+    def count(self, image: PreparedImage) -> None:
+        seen = self._seen
+        if image.dtype not in seen.dtypes:
+            depths = " or ".join(map(_depth, seen.dtypes))
+            self._found[f"{_depth(image.dtype)} deep, training images were {depths}"] += 1
+        if image.n_channels not in seen.channels:
+            colours = " or ".join(map(_colours, seen.channels))
+            self._found[f"in {_colours(image.n_channels)}, training images were in {colours}"] += 1
+        if not (_is_near(image.width_px, seen.width_px) and _is_near(image.height_px, seen.height_px)):
+            low, high = (f"{seen.width_px[i]}x{seen.height_px[i]}" for i in (0, 1))
+            self._odd_size = self._odd_size or (image.width_px, image.height_px)
+            example = f"{self._odd_size[0]}x{self._odd_size[1]}"
+            self._found[f"of another size (such as {example} pixels), training images were {low} to {high}"] += 1
+
+    def notes(self) -> list[str]:
+        """One sentence per kind."""
+        return [
+            f"{n:,} {'image is' if n == 1 else 'images are'} {what}. "
+            "Predictions for such images are less certain than they look."
+            for what, n in self._found.most_common()
+        ]
+
+
+def _is_near(size: int, seen: tuple[int, int]) -> bool:
+    return seen[0] / _SIZE_FACTOR <= size <= seen[1] * _SIZE_FACTOR
+
+
+def _depth(dtype: str) -> str:
+    return {"uint8": "8 bit", "uint16": "16 bit", "float32": "float"}.get(dtype, dtype)
+
+
+def _colours(n_channels: int) -> str:
+    return {1: "grey", 3: "colour"}.get(n_channels, f"{n_channels} channels")

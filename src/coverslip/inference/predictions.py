@@ -1,0 +1,111 @@
+"""Predictions as rows and as a table, and the CSV file they stream into."""
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from coverslip.files import cannot_write, written_whole
+
+UNCERTAIN, UNREADABLE = "uncertain", "unreadable"
+DECISIONS = frozenset({UNCERTAIN, "unfamiliar", UNREADABLE})
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a classifier says about one image."""
+
+    image_id: str
+    path: str
+    label: str | None  # where it is known
+    predicted: str | None  # None: unreadable
+    probability: float | None  # of the predicted class, 0-1
+    decision: str  # the class, `uncertain`, `unfamiliar` or `unreadable`
+    probabilities: tuple[float, ...]  # by class; empty: unreadable
+    reason: str | None = None  # why it is unreadable
+
+
+class Predictions:
+    """A table with one row per image, in the order in which images were given.
+
+    `table["decision"]` is a column, `len(table)` the number of images, iterating gives rows.
+    """
+
+    def __init__(self, rows: Iterable[Prediction], classes: Sequence[str]) -> None:
+        self.rows, self.classes = tuple(rows), tuple(classes)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns, those of `predictions.csv`."""
+        return columns_for(self.classes)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Prediction]:
+        return iter(self.rows)
+
+    def __getitem__(self, column: str) -> list[str | float | None]:
+        if column.startswith("p:"):
+            place = self.classes.index(column[2:])
+            return [row.probabilities[place] if row.probabilities else None for row in self.rows]
+        if column not in self.columns:
+            raise KeyError(f"there is no column '{column}'; there are {', '.join(self.columns)}")
+        return [getattr(row, column) for row in self.rows]
+
+    def write_csv(self, file: Path | str) -> None:
+        """Write `predictions.csv`, whole or not at all."""
+        with PredictionsFile(Path(file), self.classes) as opened:
+            for row in self.rows:
+                opened.write(row)
+
+
+class PredictionsFile:
+    """A CSV file that grows row by row under a temporary name and gets its own when it is complete."""
+
+    def __init__(self, file: Path, classes: Sequence[str]) -> None:
+        self._file, self._classes = file, classes
+        self._whole = written_whole(file)
+
+    def __enter__(self) -> "PredictionsFile":
+        part = self._whole.__enter__()
+        try:
+            self._opened = part.open("w", newline="", encoding="utf-8")
+            self._writer = csv.writer(self._opened, lineterminator="\n")
+            self._writer.writerow([safe_cell(name) for name in columns_for(self._classes)])
+        except OSError as error:
+            raise cannot_write(self._file, error) from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._opened.close()
+        except OSError as closing:  # the disk is full: what was buffered has no place
+            kind, error, trace = type(closing), closing, closing.__traceback__
+        self._whole.__exit__(kind, error, trace)
+
+    def write(self, row: Prediction) -> None:
+        """Add one row."""
+        texts = [row.image_id, row.path, row.label or "", row.predicted or ""]
+        numbers = [] if row.probability is None else [f"{p:.6f}" for p in row.probabilities]
+        top = "" if row.probability is None else f"{row.probability:.6f}"
+        cells = [*map(safe_cell, texts), top, safe_cell(row.decision), *(numbers or [""] * len(self._classes))]
+        try:
+            self._writer.writerow(cells)
+        except OSError as error:
+            raise cannot_write(self._file, error) from error
+
+
+def columns_for(classes: Sequence[str]) -> tuple[str, ...]:
+    """The columns of `predictions.csv`."""
+    return ("image_id", "path", "label", "predicted", "probability", "decision", *(f"p:{name}" for name in classes))
+
+
+def safe_cell(text: str) -> str:
+    """Text that a spreadsheet does not take for a formula."""
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

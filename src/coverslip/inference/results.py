@@ -1,0 +1,93 @@
+"""Predictions of labelled images become `predictions.csv` and `metrics.json`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from coverslip.datasets import Dataset
+from coverslip.errors import BadDataset
+from coverslip.evaluation import apply_temperature, evaluate_predictions
+from coverslip.events import Emit, Noted
+from coverslip.files import write_json
+from coverslip.inference.classifier import Classifier
+from coverslip.inference.predictions import Prediction, Predictions
+
+
+def write_results(
+    folder: Path,
+    rows: Sequence[Prediction],
+    data: Dataset,
+    classifier: Classifier,
+    *,
+    split: str,
+    primary: str,
+    seed: int,
+    emit: Emit,
+) -> None:
+    """Write what a classifier said about labelled images, and how good that is.
+
+    Args:
+        folder: gets `predictions.csv` and `metrics.json`.
+        rows: one per record of `data`, in its order.
+        data: the images with labels and groups.
+        classifier: that predicted; its temperature is taken out again for the uncalibrated numbers.
+        split: what the images are called in `metrics.json`.
+        primary: name of the primary metric.
+        seed: of the bootstrap.
+        emit: told which images could not be measured.
+
+    Raises:
+        BadDataset: no readable image has a label that the classifier knows.
+    """
+    place = {name: k for k, name in enumerate(classifier.classes)}
+    measured = [i for i, row in enumerate(rows) if row.probabilities and row.label in place]
+    _tell_what_is_left_out(rows, place, emit)
+    if not measured:
+        known = ", ".join(f"'{name}'" for name in classifier.classes[:8])
+        raise BadDataset(
+            f"None of the images has a label that the classifier knows ({known})",
+            file=data.root,
+            do="Use the same names for the classes, or `coverslip predict` for images without labels.",
+        )
+    probability = np.array([rows[i].probabilities for i in measured])
+    label = np.array([place[rows[i].label or ""] for i in measured])
+    records = [data.records[i] for i in measured]
+    found = evaluate_predictions(
+        probability,
+        label,
+        classifier.classes,
+        split=split,
+        primary=primary,
+        group=_column([record.group for record in records]),
+        domain=_column([record.domain or None for record in records]),
+        probability_uncalibrated=_without_temperature(probability, classifier.card.temperature),
+        seed=seed,
+    )
+    Predictions(rows, classifier.classes).write_csv(folder / "predictions.csv")
+    write_json(folder / "metrics.json", found)
+
+
+def _without_temperature(probability: np.ndarray, temperature: float) -> np.ndarray:
+    """Softmax of the logits as the network gave them: logits are known from probabilities up to a constant."""
+    logits = np.log(np.maximum(probability, np.finfo(np.float64).tiny)) * temperature
+    return apply_temperature(logits, 1.0)
+
+
+def _column(values: Sequence[str | None]) -> np.ndarray | None:
+    return np.array([value or "" for value in values]) if any(values) else None
+
+
+def _tell_what_is_left_out(rows: Sequence[Prediction], place: dict[str, int], emit: Emit) -> None:
+    unreadable = sum(not row.probabilities for row in rows)
+    if unreadable:
+        emit(Noted(text=f"{unreadable:,} images could not be read; the numbers are without them.", level="warning"))
+    others = sorted({row.label for row in rows if row.label is not None and row.label not in place})
+    if others:
+        n = sum(row.label in others for row in rows)
+        names = ", ".join(others[:5])
+        text = f"{n:,} images have labels that the classifier does not know ({names}); the numbers are without them."
+        emit(Noted(text=text, level="warning"))
+    unlabelled = sum(row.label is None for row in rows)
+    if unlabelled:
+        emit(Noted(text=f"{unlabelled:,} images have no label; the numbers are without them.", level="warning"))

@@ -1,0 +1,47 @@
+"""Keeping the first part of a network as it is while the rest trains."""
+
+import difflib
+
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from coverslip.errors import BadRecipe
+from coverslip.models.networks import Network
+
+
+def freeze_to(network: Network, boundary: str | None) -> None:
+    """Freeze every parameter up to and including the part named `boundary`, such as `blocks.3`; None frees all.
+
+    Raises:
+        BadRecipe: the network has no such part; the nearest are named.
+    """
+    network.requires_grad_(True)
+    if boundary is None:
+        return
+    names = [_short(name) for name, _ in network.backbone.named_modules() if name]
+    if boundary not in names:
+        near = difflib.get_close_matches(boundary, names, n=3, cutoff=0.3)
+        raise BadRecipe(f"The network has no part '{boundary}'", do=f"Parts with similar names: {', '.join(near)}.")
+    inside = False
+    for name, parameter in network.backbone.named_parameters():
+        belongs = f"{_short(name)}.".startswith(f"{boundary}.")
+        if inside and not belongs:
+            return
+        inside = inside or belongs
+        parameter.requires_grad_(False)
+
+
+def train_mode(network: nn.Module) -> None:
+    """Training mode, except that frozen batch norms keep their moving statistics.
+
+    A batch norm in training mode normalises by the batch and moves its statistics even when its weights are frozen.
+    """
+    network.train()
+    for module in network.modules():
+        if isinstance(module, _BatchNorm) and not any(p.requires_grad for p in module.parameters()):
+            module.eval()
+
+
+def _short(name: str) -> str:
+    """Names as users know them: `blocks.3`, whichever head the backbone is wrapped for."""
+    return name.removeprefix("body.")

@@ -1,0 +1,145 @@
+"""Networks as coverslip trains and packs them: normalisation, backbone, and a linear head.
+
+`native` reads the backbone's own pooled last layer. `pooled_stages` reads the mean and the standard deviation of
+every tapped block over the image: texture and granules live in the early blocks, shape in the late ones, and a
+linear head on the last layer alone loses the former.
+"""
+
+import fnmatch
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from coverslip.errors import BadRecipe
+from coverslip.models.records import model_info
+from coverslip.models.timm_models import build_timm
+
+Head = Literal["native", "pooled_stages"]
+_VARIANCE_FLOOR = 1e-6  # keeps the slope of the square root finite where a map is flat
+
+
+class Network(nn.Module):
+    """(B, C, H, W) float in [0, 1] -> (B, K) logits."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, backbone: nn.Module, n_features: int, n_classes: int, mean: Tensor, std: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("mean", mean.reshape(1, -1, 1, 1))
+        self.register_buffer("std", std.reshape(1, -1, 1, 1))
+        self.backbone = backbone
+        self.head = nn.Linear(n_features, n_classes)
+
+    def features(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) float in [0, 1] -> (B, D), what the head sees."""
+        pooled: Tensor = self.backbone((x - self.mean) / self.std)
+        return pooled
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.features(x))
+        return logits
+
+
+class FeatureNetwork(nn.Module):
+    """A network without its head, for engines that run whole modules."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.network.features(x)
+
+
+class PooledStages(nn.Module):
+    """Mean and standard deviation over the image of every tapped block's output: (B, C, H, W) -> (B, D)."""
+
+    def __init__(self, body: nn.Module, taps: list[str]) -> None:
+        super().__init__()
+        self.body = body
+        self._is_channels_last = getattr(body, "output_fmt", "NCHW") == "NHWC"
+        self._seen: list[Tensor] = []
+        for tap in taps:
+            body.get_submodule(tap).register_forward_hook(self._see)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self._seen.clear()
+        # Runs the blocks and stops there: timm's own pooling and classifier are not needed.
+        self.body.forward_intermediates(x, intermediates_only=True)  # type: ignore[operator]  # timm's untyped method
+        pooled = [part for seen in self._seen for part in self._pool(seen)]
+        self._seen.clear()
+        return torch.cat(pooled, dim=1)
+
+    def _see(self, module: nn.Module, inputs: Any, output: Tensor) -> None:  # Any: PyTorch's hook signature
+        self._seen.append(output)
+
+    def _pool(self, seen: Tensor) -> tuple[Tensor, Tensor]:
+        if seen.ndim == 3:  # (B, tokens, C) of a transformer
+            seen = seen.transpose(1, 2).unsqueeze(-1)
+        elif self._is_channels_last:
+            seen = seen.permute(0, 3, 1, 2)
+        mean = seen.mean(dim=(2, 3), keepdim=True)
+        variance = (seen - mean).square().mean(dim=(2, 3))
+        return mean.flatten(1), (variance + _VARIANCE_FLOOR).sqrt()
+
+
+def create_network(
+    model: str,
+    *,
+    n_classes: int,
+    head: Head = "pooled_stages",
+    channels: int = 3,
+    pretrained: bool = True,
+    options: dict[str, Any] | None = None,  # Any: the architecture checks them
+) -> Network:
+    """A network ready to train.
+
+    Args:
+        model: a registered name, or `timm/NAME`.
+        n_classes: K.
+        head: what the classes are read from.
+        channels: of the images; the first layer is adapted.
+        pretrained: start from ImageNet weights, else from random ones (seed PyTorch before).
+        options: passed to the architecture.
+
+    Raises:
+        UnknownModel: there is none of that name.
+        WeightsUnavailable: pretrained weights are neither here nor reachable.
+        BadRecipe: the model gives no block outputs for `pooled_stages`.
+    """
+    record = model_info(model)
+    body = build_timm(record, channels=channels, pretrained=pretrained, options=options or {})
+    mean, std = _normalisation(body, channels)
+    if head == "native":
+        body.reset_classifier(0)  # type: ignore[operator]  # timm's untyped method
+        return Network(body, int(body.head_hidden_size), n_classes, mean, std)  # type: ignore[arg-type]  # timm's untyped attribute
+    if not hasattr(body, "forward_intermediates"):
+        raise BadRecipe(f"'{model}' does not give its stages' outputs", do="Use --set head=native with this model.")
+    body.prune_intermediate_layers(prune_head=True, prune_norm=True)  # type: ignore[operator]  # timm's untyped method
+    taps = _tapped(body, record.taps)
+    backbone = PooledStages(body, taps)
+    with torch.no_grad():
+        side = record.input_px
+        n_features = backbone.eval()(torch.zeros(1, channels, side, side)).shape[1]
+    return Network(backbone.train(), n_features, n_classes, mean, std)
+
+
+def _tapped(body: nn.Module, patterns: tuple[str, ...]) -> list[str]:
+    """Dotted names of the modules to read, in the order in which the network has them."""
+    if not patterns:
+        return [str(stage["module"]) for stage in body.feature_info]  # type: ignore[union-attr]  # timm's untyped attribute
+    names = [name for name, _ in body.named_modules()]
+    return [
+        name for name in names if any(fnmatch.fnmatch(name, p) and name.count(".") == p.count(".") for p in patterns)
+    ]
+
+
+def _normalisation(body: nn.Module, channels: int) -> tuple[Tensor, Tensor]:
+    """Mean and sd that the weights were trained with; for other than three channels their average."""
+    config: dict[str, Any] = body.pretrained_cfg  # type: ignore[assignment]  # timm's untyped attribute
+    mean, std = torch.tensor(config["mean"]), torch.tensor(config["std"])
+    if len(mean) != channels:
+        mean, std = mean.mean().repeat(channels), std.mean().repeat(channels)
+    return mean, std

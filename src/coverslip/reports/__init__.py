@@ -1,0 +1,5 @@
+"""Figures and the self-contained HTML report of a run folder."""
+
+from coverslip.reports.page import write_report
+
+__all__ = ["write_report"]

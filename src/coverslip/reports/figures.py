@@ -1,0 +1,267 @@
+"""The drawings of a report: once for the page (colours follow its light or dark theme), once as PNG and SVG files."""
+
+import io
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from coverslip.evaluation import reliability_bins, roc_curve
+from coverslip.files import write_bytes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK, MUTED, HAIR, ACCENT, PAPER = "#1d2529", "#66737a", "#dde3e3", "#0b6e6e", "#fefefe"
+_THEME = {INK: "var(--ink)", MUTED: "var(--muted)", HAIR: "var(--hair)", ACCENT: "var(--accent)", PAPER: "var(--paper)"}
+# Okabe and Ito's colours, safe for colour-blind readers, but for black and yellow, which vanish on black or white.
+CLASS_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", INK, MUTED)
+_STYLE: Any = {  # Any: Matplotlib types its settings by name
+    "svg.fonttype": "none",
+    "text.parse_math": False,  # a class may be called $x$
+    "font.family": ["DejaVu Sans"],
+    "font.size": 8.5,
+    "text.color": INK,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": MUTED,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 8.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.titlepad": 8,
+    "axes.facecolor": "none",
+    "figure.facecolor": "none",
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 3,
+    "ytick.major.size": 3,
+    "lines.linewidth": 1.5,
+    "lines.solid_capstyle": "round",
+}
+
+
+def draw(name: str, figure: Callable[[], "Figure"], folder: Path, *, title: str) -> str:
+    """Write `folder/NAME.png` and `.svg`; return the same drawing as SVG text to stand inside a page.
+
+    Args:
+        name: of the files; also keeps identifiers of several drawings on one page apart.
+        figure: draws it.
+        folder: where the files go.
+        title: what is seen, for those who cannot see it.
+    """
+    import matplotlib
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # the user's own Matplotlib settings must not change a report
+        matplotlib.rcParams.update(_STYLE)
+        matplotlib.rcParams["svg.hashsalt"] = name
+        drawn = figure()
+        png, svg = io.BytesIO(), io.StringIO()
+        drawn.savefig(png, format="png", dpi=200, facecolor="white")
+        drawn.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+    text = svg.getvalue().replace("'DejaVu Sans'", "Helvetica, Arial, 'DejaVu Sans', sans-serif")
+    write_bytes(folder / f"{name}.png", png.getvalue())
+    write_bytes(folder / f"{name}.svg", text.encode())
+    return _for_page(svg.getvalue(), title)
+
+
+def _for_page(svg: str, title: str) -> str:
+    from markupsafe import escape
+
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.S)
+    for colour, variable in _THEME.items():
+        svg = svg.replace(colour, variable)
+    svg = re.sub(r"font-family: [^;\"]*|'DejaVu Sans'(, sans-serif)?", _page_font, svg)
+    opening = re.sub(r' (width|height)="[^"]*"', "", svg[: svg.index(">") + 1])
+    # All drawings share one scale, so that their text has one size: 8.6 inches are a column of the page.
+    width_rem = float(re.findall(r' width="([\d.]+)pt"', svg)[0]) / (8.6 * 72) * 51
+    attributes = f'role="img" aria-label="{escape(title)}" style="width: {width_rem:.2f}rem"'
+    opening = opening.replace("<svg", f"<svg {attributes}", 1)
+    return opening + svg[svg.index(">") + 1 :]
+
+
+def _page_font(found: re.Match[str]) -> str:
+    return "font-family: var(--face)" if found[0].startswith("font-family") else "var(--face)"
+
+
+def curves(history: Sequence[dict[str, float]], best_epoch: int | None) -> "Figure":
+    """Training and validation loss, accuracy and macro-F1 by epoch."""
+    figure = _figure(8.6, 2.6)
+    panels = (("loss", "Loss"), ("accuracy", "Accuracy"), ("f1", "Macro-F1"))
+    shown = [(key, title) for key, title in panels if any(f"val_{key}" in row for row in history)]
+    for axes, (key, title) in zip(np.ravel(figure.subplots(1, max(len(shown), 1))), shown, strict=True):
+        for part, colour, words in (("train", MUTED, "training"), ("val", ACCENT, "validation")):
+            points = [(row["epoch"], row[f"{part}_{key}"]) for row in history if f"{part}_{key}" in row]
+            if points:
+                x, y = zip(*points, strict=True)
+                dash = "-" if part == "val" else (0, (3, 1.6))
+                axes.plot(x, y, color=colour, linestyle=dash, marker="o" if len(x) < 4 else None, ms=3, label=words)
+        if best_epoch:
+            axes.axvline(best_epoch, color=HAIR, linewidth=1, zorder=0)
+            edge = axes.get_xaxis_transform()
+            axes.text(best_epoch, 1.0, " kept", transform=edge, va="top", color=MUTED, fontsize=7)
+        axes.set_title(title)
+        axes.set_xlabel("epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.margins(y=0.08)
+    if shown:
+        figure.axes[0].legend(frameon=False, fontsize=7.5, loc="best", labelcolor="linecolor", handlelength=1.8)
+    return figure
+
+
+def confusion(matrix: np.ndarray, classes: Sequence[str]) -> "Figure":
+    """Counts, shaded by the share of the row; with few classes the share is written too."""
+    n_classes = len(classes)
+    is_named = n_classes <= 8 and max(len(name) for name in classes) <= 14
+    cell = float(np.clip(6.2 / n_classes, 0.27, 0.8))
+    names = [shortened(name) for name in classes]
+    left = 0.075 * max(len(name) for name in names) + 0.55
+    figure = _figure(max(left + cell * n_classes + 0.4, 4.2), cell * n_classes + (1.25 if is_named else 0.75))
+    axes = figure.subplots()
+    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    for row, column in np.ndindex(n_classes, n_classes):
+        _cell(axes, row, column, int(matrix[row, column]), float(share[row, column]), n_classes)
+    axes.set_xlim(-0.5, n_classes - 0.5)
+    axes.set_ylim(n_classes - 0.5, -0.5)
+    axes.set_aspect("equal")
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0, labelcolor=INK, pad=5)
+    axes.xaxis.tick_top()
+    axes.xaxis.set_label_position("top")
+    axes.set_xlabel("predicted", labelpad=8)
+    axes.set_ylabel("true", labelpad=8)
+    numbers = [str(k + 1) for k in range(n_classes)]
+    size = 8.5 if n_classes <= 12 else 7
+    axes.set_yticks(
+        range(n_classes),
+        names if is_named else [f"{name}\N{EN SPACE}{k}" for name, k in zip(names, numbers, strict=True)],
+    )
+    axes.set_xticks(range(n_classes), names if is_named else numbers)
+    if is_named and cell * 72 < 5.2 * max(len(name) for name in names):
+        for text in axes.get_xticklabels():
+            text.set(rotation=35, ha="left", rotation_mode="anchor")
+    for text in (*axes.get_xticklabels(), *axes.get_yticklabels()):
+        text.set_fontsize(size)
+    return figure
+
+
+def _cell(axes: "Axes", row: int, column: int, count: int, share: float, n_classes: int) -> None:
+    from matplotlib.patches import Rectangle
+
+    # Opacity of one colour rather than a colour map: it reads the same on white and on black paper.
+    axes.add_patch(
+        Rectangle((column - 0.47, row - 0.47), 0.94, 0.94, facecolor=ACCENT, alpha=0.05 + 0.95 * share, linewidth=0)
+    )
+    if count == 0:
+        return
+    colour = PAPER if share > 0.5 else INK
+    if n_classes <= 8:
+        axes.text(column, row - 0.09, f"{count}", ha="center", va="center", color=colour, fontsize=10)
+        axes.text(column, row + 0.22, f"{share:.0%}", ha="center", va="center", color=colour, fontsize=6.5)
+    else:
+        size = 8.5 if n_classes <= 14 else 6.2
+        axes.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=size)
+
+
+def calibration(
+    probability: np.ndarray,
+    label: np.ndarray,
+    before: np.ndarray | None,
+    *,
+    ece: float | None,
+    ece_before: float | None,
+) -> "Figure":
+    """How often predictions of a given probability are right, with how many images lie at each."""
+    figure = _figure(8.6, 3.6)
+    axes, below = figure.subplots(1, 2, width_ratios=(1.15, 1))
+    axes.plot([0, 1], [0, 1], color=HAIR, linewidth=1)
+    for values, colour, words, gap, face in (
+        (before, MUTED, "before", ece_before, "none"),
+        (probability, ACCENT, "after calibration", ece, ACCENT),
+    ):
+        if values is None:
+            continue
+        filled = [b for b in reliability_bins(values, label) if b.confidence is not None]
+        size = [14 + 160 * b.n / len(label) for b in filled]
+        text = words if gap is None else f"{words}: error {gap:.3f}"
+        x, y = [b.confidence for b in filled], [b.accuracy for b in filled]
+        axes.plot(x, y, color=colour, linewidth=0.8, alpha=0.6)
+        axes.scatter(x, y, s=size, facecolor=face, edgecolor=colour, linewidth=1, label=text, zorder=3, alpha=0.9)
+    axes.set(xlabel="predicted probability", ylabel="share that is right", xlim=(0, 1.02), ylim=(0, 1.04))
+    axes.set_title("Probability against truth")
+    axes.legend(frameon=False, fontsize=7.5, loc="lower right", labelcolor="linecolor")
+    for legend_dot in axes.get_legend().legend_handles:
+        legend_dot.set_sizes([28])
+    is_right = probability.argmax(axis=1) == label
+    edges = np.linspace(0, 1, 21)
+    confidence = probability.max(axis=1)
+    below.hist(
+        [confidence[is_right], confidence[~is_right]],
+        bins=list(edges),
+        stacked=True,
+        color=[ACCENT, "#d55e00"],
+        rwidth=0.86,
+    )
+    below.set(xlabel="predicted probability", xlim=(0, 1.02))
+    below.set_title("Images by probability")
+    below.yaxis.get_major_locator().set_params(integer=True)
+    below.text(0.03, 0.97, "right", color=ACCENT, transform=below.transAxes, va="top", fontsize=7.5)
+    below.text(0.03, 0.89, "wrong", color="#d55e00", transform=below.transAxes, va="top", fontsize=7.5)
+    return figure
+
+
+def roc(probability: np.ndarray, label: np.ndarray, classes: Sequence[str], aurocs: Sequence[float | None]) -> "Figure":
+    """ROC curve of each class against all others; of many classes only the hardest are coloured and named."""
+    figure = _figure(8.6, 3.7)
+    axes, legend = figure.subplots(1, 2, width_ratios=(1.15, 1))
+    axes.plot([0, 1], [0, 1], color=HAIR, linewidth=1)
+    known = [k for k in range(len(classes)) if aurocs[k] is not None]
+    hardest = sorted(known, key=lambda k: aurocs[k] or 0.0)
+    named = hardest[: len(CLASS_COLOURS)]
+    style = {k: (CLASS_COLOURS[i], ("-", (0, (4, 1.5)), (0, (1.2, 1.2)))[i % 3]) for i, k in enumerate(named)}
+    for k in reversed(hardest):
+        curve = roc_curve(probability[:, k], label == k)
+        if curve is not None:
+            colour, dash = style.get(k, (MUTED, "-"))
+            strength = {"linewidth": 1.5} if k in style else {"linewidth": 0.7, "alpha": 0.4}
+            axes.plot(curve.x, curve.y, color=colour, linestyle=dash, **strength)
+    axes.set(xlabel="false positive rate", ylabel="true positive rate (sensitivity)", xlim=(-0.01, 1), ylim=(0, 1.01))
+    axes.set_title("ROC, one class against all others")
+    _roc_key(legend, [(shortened(classes[k]), aurocs[k] or 0.0, *style[k]) for k in named], len(known) - len(named))
+    return figure
+
+
+def _roc_key(axes: "Axes", rows: Sequence[tuple[str, float, str, Any]], n_more: int) -> None:  # Any: a dash pattern
+    axes.set_axis_off()
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    axes.set_title("Area under the curve, hardest classes first" if n_more else "Area under the curve")
+    step = 0.095
+    for i, (name, auroc, colour, dash) in enumerate(rows):
+        y = 0.95 - i * step
+        axes.plot([0.0, 0.09], [y, y], color=colour, linestyle=dash, linewidth=1.6)
+        axes.text(0.13, y, name, va="center", fontsize=8)
+        axes.text(1.0, y, f"{auroc:.3f}", va="center", ha="right", fontsize=8)
+    if n_more:
+        y = 0.95 - len(rows) * step
+        axes.plot([0.0, 0.09], [y, y], color=MUTED, linewidth=0.8)
+        axes.text(0.13, y, f"{n_more} more, see the table by class", va="center", fontsize=8, color=MUTED)
+
+
+def shortened(name: str, length: int = 26) -> str:
+    """The name, its middle left out where it is long."""
+    half = (length - 1) // 2
+    return name if len(name) <= length else f"{name[:half]}…{name[-half:]}"
+
+
+def _figure(width_inch: float, height_inch: float) -> "Figure":
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width_inch, height_inch), layout="constrained")

@@ -1,0 +1,114 @@
+"""What the numbers of a run do not show."""
+
+from collections.abc import Iterator
+
+from coverslip.evaluation import FEW_GROUPS
+from coverslip.reports.reading import RunFolder
+from coverslip.reports.words import listed, plural
+
+Limit = tuple[str, str]  # the claim, and what it means
+
+
+def limits(run: RunFolder) -> list[Limit]:
+    """What the numbers do not show, gravest first; which of them hold depends on the run."""
+    return [*_split_limits(run), *_size_limits(run), *_data_limits(run), *_lasting_limits(run)]
+
+
+def _split_limits(run: RunFolder) -> Iterator[Limit]:
+    n_groups = run.metrics.get("n_groups")
+    if run.environment.get("allow_leakage"):
+        yield (
+            "Training and test images may overlap.",
+            "Leakage was allowed for this run: where the same pixels or groups stand on both sides, the numbers are "
+            "too good.",
+        )
+    if run.metrics.get("split") == "val":
+        yield ("These are validation images.", "Choices were made on them, so the numbers are somewhat too good.")
+    if not n_groups:
+        yield (
+            "No groups were given.",
+            "If several images come from one patient, slide or plate, some of them were trained on while others are "
+            "tested: the network may recognise the slide instead of the cell. Name the groups and train again.",
+        )
+    elif n_groups == 1:
+        yield (
+            "The test part is a single group.",
+            "How well it works on another group cannot be told from one, so no interval is given. Cross-validation "
+            "folds, which test on every group once, use the data better.",
+        )
+    elif n_groups < FEW_GROUPS:
+        yield (
+            f"The test part has only {plural(n_groups, 'group')}.",
+            "How well it works on a new group rests on those few. The intervals are widened for that and still "
+            "approximate (the usual percentiles would hold the truth in about 75 of 100 cases with 3 groups, 86 with "
+            "8 and 93 with 30, instead of 95). Cross-validation folds, which test on every group once, use the data "
+            "better.",
+        )
+
+
+def _size_limits(run: RunFolder) -> Iterator[Limit]:
+    n = run.metrics["n"]
+    if n < 100:
+        yield (f"There are only {plural(n, 'test image')}.", "One image more or less moves the numbers visibly.")
+    counts = {name: one.get("n", 0) for name, one in run.metrics["per_class"].items()}
+    if absent := [name for name, count in counts.items() if count == 0]:
+        yield ("Some classes have no test image.", f"Nothing is known about {listed(absent)}.")
+    if rare := [f"{name} ({count})" for name, count in counts.items() if 0 < count < 10]:
+        yield (
+            "Some classes have fewer than 10 test images.",
+            f"Their rows say little on their own: {listed(rare)}.",
+        )
+    present = [count for count in counts.values() if count]
+    if present and max(present) >= 5 * min(present):
+        yield (
+            "Classes differ much in size.",
+            f"The largest has {max(present) / min(present):.0f} times as many test images as the smallest, so "
+            "accuracy is mostly about the large ones; balanced accuracy and macro-F1 are not.",
+        )
+
+
+def _data_limits(run: RunFolder) -> Iterator[Limit]:
+    domains = {row.get("domain") or "" for row in run.split if row["split"] != "left-out"}
+    if len(domains) < 2:
+        yield (
+            "All images are of one collection.",
+            "Another microscope, stain, laboratory or day can lower every number here. Evaluate the run on a "
+            "labelled set from there before relying on it.",
+        )
+    if n_left_out := sum(row["split"] == "left-out" for row in run.split):
+        yield (
+            f"{plural(n_left_out, 'image')} {'was' if n_left_out == 1 else 'were'} left out.",
+            "They are listed with reasons in split.csv. If new images are as often unreadable or doubtful, that "
+            "share will have no answer.",
+        )
+    if n_copies := _n_copies(run):
+        yield (
+            f"{plural(n_copies, 'image')} share their exact pixels with another.",
+            "Such copies were kept on one side of the split, but images that merely resemble each other (the next "
+            "frame, a shifted crop) were not looked for.",
+        )
+    if run.recipe.scaling == "per-image":
+        yield (
+            "Intensity was erased.",
+            "Each image was scaled to its own range; what differs only in brightness or amount of stain cannot be "
+            "told apart.",
+        )
+
+
+def _n_copies(run: RunFolder) -> int:
+    duplicates = run.data.get("duplicates")
+    sets = duplicates.get("same_label") if isinstance(duplicates, dict) else None
+    return sum(len(one) for one in sets) if isinstance(sets, list) else 0
+
+
+def _lasting_limits(run: RunFolder) -> Iterator[Limit]:
+    yield (
+        "It knows only these classes.",
+        "Whatever it is shown, be it dirt, a blurred field or a cell type that is not among the "
+        f"{len(run.classes)}, it will call one of them.",
+    )
+    yield (
+        "Labels were taken as they are.",
+        "Where the people who labelled are wrong or disagree, so are the numbers; the most confident mistakes above "
+        "are worth a second look.",
+    )

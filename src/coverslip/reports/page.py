@@ -1,0 +1,323 @@
+"""Writes `report.html`: one file that needs nothing else, with its drawings beside it in `figures/`."""
+
+import base64
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from coverslip.errors import CoverslipError
+from coverslip.evaluation import apply_temperature
+from coverslip.files import write_text
+from coverslip.images import ReadPlan, thumbnail
+from coverslip.reports import figures, words
+from coverslip.reports.limits import limits
+from coverslip.reports.reading import Predictions, RunFolder, read_run
+
+N_MISTAKES, N_UNSURE, THUMBNAIL_PX = 12, 6, 160
+_SHARES = ("accuracy", "balanced_accuracy", "macro_f1", "macro_precision", "macro_recall", "macro_auroc")
+_PARTS = (("train", "training"), ("val", "validation"), ("test", "test"), ("left-out", "left out"))
+
+
+def write_report(run: Path) -> Path:
+    """Write `report.html` and `figures/` of a run folder from what lies in it, plus thumbnails of a few images.
+
+    Images are looked for under the data roots in `environment.json`; where one is gone, the report says so.
+
+    Returns:
+        The path of the report.
+
+    Raises:
+        BadRun: not a run folder, no numbers in it yet, or a file of it cannot be read.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    record = read_run(run)
+    templates = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    report = run / "report.html"
+    write_text(report, templates.get_template("report.html").render(_content(record)))
+    return report
+
+
+def _content(run: RunFolder) -> dict[str, Any]:  # Any: what the template shows
+    pictures = _drawings(run)
+    started = str(run.environment.get("started", ""))
+    return {
+        "name": run.path.resolve().name,
+        "date": started[:10],
+        "headline": words.headline(run),
+        "lead": words.lead(run),
+        "facts": _facts(run),
+        "data": _data(run),
+        "methods": words.methods(run),
+        "recipe": run.recipe_text.strip(),
+        "command": _command(run),
+        "notes": [str(note) for note in run.training.get("notes", [])],
+        "shares": _strips(run),
+        "others": _others(run),
+        "interval_method": run.metrics["metrics"]["accuracy"]["method"],
+        "primary": run.metrics.get("primary"),
+        "tested_on": words.split_words(run),
+        "classes": _classes(run),
+        "domains": _domains(run),
+        "drawings": pictures,
+        "is_numbered": run.classes and (len(run.classes) > 8 or max(map(len, run.classes)) > 14),
+        "decided": _decided(run),
+        "mistakes": _mistakes(run),
+        "n_mistakes": _n_mistakes(run),
+        "unsure": _unsure(run),
+        "limits": limits(run),
+        "made_by": _made_by(run),
+        "percent": words.percent,
+        "number": words.number,
+        "plural": words.plural,
+    }
+
+
+def _drawings(run: RunFolder) -> dict[str, Any]:  # Any: SVG as markup that the template trusts
+    from markupsafe import Markup
+
+    folder, drawn = run.path / "figures", {}
+    matrix = np.array(run.metrics["confusion_matrix"])
+    title = f"Confusion matrix of {len(run.classes)} classes"
+    drawn["confusion"] = figures.draw(
+        "confusion_matrix", lambda: figures.confusion(matrix, run.classes), folder, title=title
+    )
+    if run.history:
+        title = "Training and validation curves by epoch"
+        best = words.best_epoch(run)
+        drawn["curves"] = figures.draw("curves", lambda: figures.curves(run.history, best), folder, title=title)
+    if run.predictions is not None:
+        drawn |= _prediction_drawings(run, run.predictions, folder)
+    return {name: Markup(svg) for name, svg in drawn.items()}  # our own drawing; its text is escaped
+
+
+def _prediction_drawings(run: RunFolder, predictions: Predictions, folder: Path) -> dict[str, str]:
+    metrics, probability, label = run.metrics["metrics"], predictions.probability, predictions.label
+    ece = {name: metrics.get(name, {}).get("value") for name in ("ece", "ece_uncalibrated")}
+    before = _before_calibration(probability, run.training.get("temperature"))
+    aurocs = [run.metrics["per_class"].get(name, {}).get("auroc") for name in run.classes]
+    drawn = {
+        "calibration": figures.draw(
+            "calibration",
+            lambda: figures.calibration(probability, label, before, ece=ece["ece"], ece_before=ece["ece_uncalibrated"]),
+            folder,
+            title="Predicted probability against the share of predictions that are right",
+        )
+    }
+    if any(auroc is not None for auroc in aurocs):
+        drawn["roc"] = figures.draw(
+            "roc",
+            lambda: figures.roc(probability, label, run.classes, aurocs),
+            folder,
+            title="ROC curves, each class against all others",
+        )
+    return drawn
+
+
+def _before_calibration(probability: np.ndarray, temperature: object) -> np.ndarray | None:
+    """Probabilities at temperature 1: softmax(T · log p) undoes the division by T."""
+    if not isinstance(temperature, (int, float)) or temperature <= 0 or temperature == 1:
+        return None
+    return apply_temperature(np.log(np.maximum(probability, 1e-12)), 1 / temperature)
+
+
+def _facts(run: RunFolder) -> list[tuple[str, str]]:
+    """The small line of figures below the headline."""
+    n_images = sum(row["split"] != "left-out" for row in run.split)
+    n_groups = len({row["group"] for row in run.split if row.get("group") and row["split"] != "left-out"})
+    seconds = run.training.get("seconds_total")
+    facts = [
+        ("images", words.count(n_images)),
+        ("classes", str(len(run.classes))),
+        ("groups", str(n_groups) if n_groups else "none given"),
+        ("model", run.recipe.model),
+    ]
+    if isinstance(seconds, (int, float)):
+        facts.append(("training", f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"))
+    return facts
+
+
+def _data(run: RunFolder) -> dict[str, Any]:  # Any: what the template shows
+    cells = Counter((row["label"], row["split"]) for row in run.split)
+    shown = [(part, title) for part, title in _PARTS if any(row["split"] == part for row in run.split)]
+    names = [*run.classes, *sorted({row["label"] for row in run.split} - {*run.classes, ""})]
+    groups = [
+        len({row["group"] for row in run.split if row["split"] == part and row.get("group")})
+        for part, _ in shown
+        if part != "left-out"
+    ]
+    reasons = Counter(row.get("reason") or "no reason given" for row in run.split if row["split"] == "left-out")
+    sources = [
+        {
+            "name": str(one.get("domain") or Path(str(one.get("root", ""))).name),
+            "root": str(one.get("root", "")),
+            "fingerprint": str(one.get("fingerprint", ""))[:12],
+        }
+        for one in run.environment.get("data", [])
+    ]
+    return {
+        "parts": [title for _, title in shown],
+        "rows": [(name, [cells[name, part] for part, _ in shown]) for name in names],
+        "total": [sum(row["split"] == part for row in run.split) for part, _ in shown],
+        "groups": groups if any(groups) else [],
+        "reasons": [(_plain(reason), n) for reason, n in reasons.most_common(6)],
+        "n_left_out": sum(reasons.values()),
+        "kind": words.image_kind(run),
+        "sources": sources,
+        "notes": [str(note) for note in run.data.get("notes", [])] if isinstance(run.data.get("notes"), list) else [],
+    }
+
+
+def _plain(reason: str) -> str:
+    return reason if len(reason) <= 160 else reason[:159] + "…"
+
+
+def _command(run: RunFolder) -> str:
+    command = run.environment.get("command") or ""
+    return " ".join(map(str, command)) if isinstance(command, list) else str(command)
+
+
+def _strips(run: RunFolder) -> dict[str, Any]:  # Any: what the template shows
+    """The metrics between 0 and 1 where high is good, with where their interval lies on a common scale."""
+    metrics = {name: run.metrics["metrics"][name] for name in _SHARES if name in run.metrics["metrics"]}
+    lows = [x for one in metrics.values() for x in (one["low"], one["value"]) if x is not None]
+    start = min(0.9, int(10 * min(lows, default=0.0)) / 10)
+
+    def place(x: float) -> float:  # percent of the scale
+        return round(100 * (x - start) / (1 - start), 2)
+
+    rows = []
+    for name, one in metrics.items():
+        has_range = one["low"] is not None and one["high"] is not None
+        rows.append(
+            {
+                **_metric(name, one),
+                "at": None if one["value"] is None else place(one["value"]),
+                "left": place(one["low"]) if has_range else None,
+                "width": round(place(one["high"]) - place(one["low"]), 2) if has_range else None,
+                "is_primary": name == run.metrics.get("primary"),
+            }
+        )
+    return {"rows": rows, "start": f"{start:.1f}", "middle": f"{(start + 1) / 2:.2f}"}
+
+
+def _others(run: RunFolder) -> list[dict[str, Any]]:  # Any: what the template shows
+    names = [name for name in ("ece", "ece_uncalibrated", "log_loss") if name in run.metrics["metrics"]]
+    return [_metric(name, run.metrics["metrics"][name]) for name in names]
+
+
+def _metric(name: str, one: dict[str, Any]) -> dict[str, Any]:  # Any: JSON values
+    title, meaning = words.METRIC_WORDS[name]
+    return {
+        "title": title,
+        "meaning": meaning,
+        "reason": one.get("reason"),
+        **{k: one.get(k) for k in ("value", "low", "high")},
+    }
+
+
+def _classes(run: RunFolder) -> list[dict[str, Any]]:  # Any: JSON values
+    empty = dict.fromkeys(("precision", "recall", "specificity", "f1", "auroc"))
+    return [
+        {"number": k + 1, "name": name, "n": 0, "reason": "", **empty, **run.metrics["per_class"].get(name, {})}
+        for k, name in enumerate(run.classes)
+    ]
+
+
+def _domains(run: RunFolder) -> list[dict[str, Any]]:  # Any: JSON values
+    return [
+        {"name": name, "n": one["n"], **{key: one["metrics"][key] for key in ("accuracy", "macro_f1")}}
+        for name, one in (run.metrics.get("by_domain") or {}).items()
+    ]
+
+
+def _decided(run: RunFolder) -> str:
+    """What the threshold for `uncertain` did to the test images, in words."""
+    threshold, predictions = run.training.get("uncertain_below"), run.predictions
+    if predictions is None or not isinstance(threshold, (int, float)) or threshold <= 0:
+        return ""
+    is_decided = np.array([decision != "uncertain" for decision in predictions.decision])
+    n_aside = int((~is_decided).sum())
+    is_right = predictions.predicted == predictions.label
+    if n_aside == 0 or not is_decided.any():
+        return f"Predictions below {threshold:.2f} are marked uncertain; among these images that was none."
+    kept, aside = (words.percent(float(is_right[rows].mean())) for rows in (is_decided, ~is_decided))
+    return (
+        f"Predictions below {threshold:.2f} are marked uncertain, a limit set on validation images. Here that sets "
+        f"aside {n_aside} of {len(is_decided)} images; of the others {kept} are right, of those set aside {aside}."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Tile:
+    image: str  # data URI, or empty where the file cannot be shown
+    true: str
+    predicted: str
+    probability: str
+    name: str
+    short_name: str
+    is_right: bool
+
+
+def _n_mistakes(run: RunFolder) -> int:
+    return 0 if run.predictions is None else int((run.predictions.predicted != run.predictions.label).sum())
+
+
+def _mistakes(run: RunFolder) -> list[_Tile]:
+    """The wrong predictions that the network was surest of."""
+    if run.predictions is None:
+        return []
+    top = run.predictions.probability.max(axis=1)
+    wrong = np.flatnonzero(run.predictions.predicted != run.predictions.label)
+    return [_tile(run, run.predictions, int(i)) for i in wrong[np.argsort(-top[wrong], kind="stable")][:N_MISTAKES]]
+
+
+def _unsure(run: RunFolder) -> list[_Tile]:
+    """The predictions, right or wrong, that the network was least sure of."""
+    if run.predictions is None:
+        return []
+    top = run.predictions.probability.max(axis=1)
+    return [_tile(run, run.predictions, int(i)) for i in np.argsort(top, kind="stable")[:N_UNSURE]]
+
+
+def _tile(run: RunFolder, predictions: Predictions, i: int) -> _Tile:
+    plan = ReadPlan(plane=run.recipe.plane, channels=run.recipe.channels)
+    try:
+        picture = thumbnail(run.image_path(predictions.image_id[i], predictions.path[i]), THUMBNAIL_PX, plan=plan)
+        image = f"data:image/{_kind(picture)};base64,{base64.b64encode(picture).decode()}"
+    except CoverslipError:  # moved or deleted since: the tile says so
+        image = ""
+    return _Tile(
+        image=image,
+        true=run.classes[predictions.label[i]],
+        predicted=run.classes[predictions.predicted[i]],
+        probability=f"{int(100 * predictions.probability[i].max())}\N{NO-BREAK SPACE}%",
+        name=predictions.image_id[i],
+        short_name=predictions.image_id[i].rsplit("/", 1)[-1],
+        is_right=bool(predictions.label[i] == predictions.predicted[i]),
+    )
+
+
+def _kind(picture: bytes) -> str:
+    return "png" if picture.startswith(b"\x89PNG") else "webp"
+
+
+def _made_by(run: RunFolder) -> str:
+    environment = run.environment
+    parts = [
+        f"coverslip {environment['coverslip']}" if "coverslip" in environment else "coverslip",
+        f"Python {environment['python']}" if "python" in environment else "",
+        str(environment.get("platform") or ""),
+        f"device {environment['device']}" if "device" in environment else "",
+        f"seed {run.recipe.seed}",
+    ]
+    return " · ".join(part for part in parts if part)

@@ -1,0 +1,133 @@
+"""What a run folder says, read once; only the numbers must be there, any other missing part is empty."""
+
+import csv
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from coverslip.errors import BadRun
+from coverslip.runs.recipe import Recipe, load_recipe
+
+Json = dict[str, Any]  # Any: JSON values
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """Rows of `predictions.csv` that have a label and a probability."""
+
+    image_id: tuple[str, ...]
+    path: tuple[str, ...]
+    decision: tuple[str, ...]
+    label: np.ndarray  # (n,) int, index into classes
+    predicted: np.ndarray  # (n,) int
+    probability: np.ndarray  # (n, n_classes) float
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of one run, parsed."""
+
+    path: Path
+    recipe: Recipe
+    recipe_text: str
+    metrics: Json
+    environment: Json
+    training: Json
+    data: Json
+    classifier: Json
+    split: tuple[dict[str, str], ...]
+    history: tuple[dict[str, float], ...]
+    predictions: Predictions | None
+
+    @property
+    def classes(self) -> list[str]:
+        return [str(name) for name in self.metrics["classes"]]
+
+    def image_path(self, image_id: str, path: str) -> Path:
+        """Where an image lies now, by the data root of its domain."""
+        domain = next((row.get("domain", "") for row in self.split if row["image_id"] == image_id), "")
+        roots = {str(one.get("domain") or ""): str(one["root"]) for one in self.environment.get("data", [])}
+        root = roots.get(domain) or next(iter(roots.values()), "")
+        return Path(root) / path
+
+
+def read_run(run: Path) -> RunFolder:
+    """Parse a run folder.
+
+    Raises:
+        BadRun: not a run folder, no numbers in it yet, or a file of it cannot be read.
+    """
+    if not (run / "recipe.yaml").is_file():
+        raise BadRun(
+            "This is not a run folder: it has no recipe.yaml", file=run, do="Name a folder that `train` wrote."
+        )
+    metrics = _json(run / "metrics.json")
+    if not metrics.get("metrics"):
+        raise BadRun(
+            "This run has no numbers yet: metrics.json is missing",
+            file=run,
+            do="Let the training finish, or resume it.",
+        )
+    classes = [str(name) for name in metrics["classes"]]
+    return RunFolder(
+        path=run,
+        recipe=load_recipe(run / "recipe.yaml"),
+        recipe_text=(run / "recipe.yaml").read_text(encoding="utf-8"),
+        metrics=metrics,
+        environment=_json(run / "environment.json"),
+        training=_json(run / "training.json"),
+        data=_json(run / "data.json"),
+        classifier=_json(run / "classifier" / "classifier.json"),
+        split=tuple(_rows(run / "split.csv")),
+        history=tuple(_numbers(row) for row in _rows(run / "history.csv")),
+        predictions=_predictions(run / "predictions.csv", classes),
+    )
+
+
+def _json(path: Path) -> Json:
+    if not path.is_file():
+        return {}
+    try:
+        value: Json = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadRun(
+            "A file of the run could not be read", file=path, do="It is damaged; run the training again."
+        ) from error
+    return value
+
+
+def _rows(path: Path) -> Iterator[dict[str, str]]:
+    if path.is_file():
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            yield from csv.DictReader(file)
+
+
+def _numbers(row: dict[str, str]) -> dict[str, float]:
+    return {name: float(text) for name, text in row.items() if text}
+
+
+def _predictions(path: Path, classes: list[str]) -> Predictions | None:
+    number = {name: k for k, name in enumerate(classes)}
+    rows = [
+        row
+        for row in _rows(path)
+        if row.get("label") in number and row.get("predicted") in number and row["probability"]
+    ]
+    if not rows:
+        return None
+    try:
+        probability = np.array([[float(row[f"p:{name}"]) for name in classes] for row in rows])
+    except (KeyError, ValueError) as error:
+        raise BadRun("The predictions do not fit metrics.json", file=path, do="Evaluate the run again.") from error
+    return Predictions(
+        image_id=tuple(row["image_id"] for row in rows),
+        path=tuple(row["path"] for row in rows),
+        decision=tuple(row.get("decision", "") for row in rows),
+        label=np.array([number[row["label"]] for row in rows]),
+        predicted=np.array([number[row["predicted"]] for row in rows]),
+        probability=probability,
+    )

@@ -1,0 +1,225 @@
+"""What a report says in words: the headline and the methods."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from coverslip.reports.reading import RunFolder
+
+METRIC_WORDS = {
+    "accuracy": ("Accuracy", "share of images named correctly"),
+    "balanced_accuracy": ("Balanced accuracy", "the same, every class counting alike"),
+    "macro_f1": ("Macro-F1", "precision and recall in one, every class counting alike"),
+    "macro_precision": ("Macro-precision", "of what is called a class, how much is (PPV)"),
+    "macro_recall": ("Macro-recall", "of what is a class, how much is found (sensitivity)"),
+    "macro_auroc": ("Macro-AUROC", "how well probabilities rank a class above the others"),
+    "log_loss": ("Log loss", "how far probabilities are from the truth; lower is better"),
+    "ece": ("Calibration error", "mean gap between probability and share that is right; lower is better"),
+    "ece_uncalibrated": ("… before calibration", "the same, before the temperature was applied"),
+}
+_RESIZE = {
+    "pad": "keeping their shape and padding to a square",
+    "squash": "squashing them to a square",
+    "crop": "cutting out the centre square",
+}
+_SCALING = {
+    "auto": "by the full range (8 bit) or the range of the training images (deeper)",
+    "full": "by the full range of the data type",
+    "training-range": "by the range of the training images",
+    "per-image": "by each image's own range",
+}
+_SCHEDULE = {
+    "cosine": "falling to zero along a cosine",
+    "plateau": "falling when the validation loss stands still",
+    "constant": "held constant",
+}
+_OPTIMIZER = {"adamw": "AdamW", "adam": "Adam", "sgd": "SGD with Nesterov momentum"}
+
+
+def percent(value: float) -> str:
+    """0.951 as '95.1 %'; never rounded up to a perfect 100."""
+    shown = f"{100 * value:.1f}"
+    return ("100" if value == 1 else "99.9" if shown == "100.0" else shown) + "\N{NO-BREAK SPACE}%"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def count(n: int) -> str:
+    """1234 as '1 234'."""
+    return f"{n:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def plural(n: int, noun: str) -> str:
+    many = noun if n == 1 else noun + ("es" if noun.endswith("s") else "s")
+    return f"{count(n)} {many}"
+
+
+def headline(run: RunFolder) -> str:
+    """The result in one sentence."""
+    matrix = run.metrics["confusion_matrix"]
+    right = sum(matrix[k][k] for k in range(len(matrix)))
+    n = run.metrics["n"]
+    is_unseen = run.metrics.get("split") != "val" and not run.environment.get("allow_leakage")
+    images = f"{plural(n, 'image')} it had never seen" if is_unseen else plural(n, "image")
+    return f"It named {'all' if right == n else f'{count(right)} of'} {images} correctly."
+
+
+def lead(run: RunFolder) -> list[str]:
+    """The sentences below the headline."""
+    metrics, matrix = run.metrics["metrics"], run.metrics["confusion_matrix"]
+    accuracy = metrics["accuracy"]
+    sentences = [f"Accuracy is {percent(accuracy['value'])}{_range(accuracy, percent)}."]
+    f1 = metrics["macro_f1"]
+    if f1["value"] is not None:
+        words = "Macro-F1, where a rare class counts as much as a frequent one, is"
+        sentences.append(f"{words} {number(f1['value'])}{_range(f1, number)}.")
+    counts = [sum(row) for row in matrix]
+    most = counts.index(max(counts))
+    share = percent(counts[most] / max(sum(counts), 1))
+    sentences.append(f"Always answering “{run.classes[most]}” would be right for {share}.")
+    if run.metrics.get("n_groups"):
+        whose = "to which no training image belongs" if not run.environment.get("allow_leakage") else "of the test part"
+        sentences.append(f"The images come from {plural(run.metrics['n_groups'], 'group')} {whose}.")
+    return sentences
+
+
+def _range(metric: dict[str, float | None], shown: Callable[[float], str]) -> str:
+    low, high, level = metric.get("low"), metric.get("high"), metric.get("level") or 0.95
+    if low is None or high is None:
+        return ""
+    return f" ({100 * level:.0f}\N{NO-BREAK SPACE}% interval {shown(low)} to {shown(high)})"
+
+
+def methods(run: RunFolder) -> list[str]:
+    """A methods paragraph for a paper, in three parts: data, network, numbers."""
+    return [_data_methods(run), _network_methods(run), _number_methods(run)]
+
+
+def _data_methods(run: RunFolder) -> str:
+    parts = Counter(row["split"] for row in run.split)
+    groups = {row["group"] for row in run.split if row.get("group") and row["split"] != "left-out"}
+    if not parts:
+        return "How the images were divided is not recorded in this folder."
+    total = sum(n for part, n in parts.items() if part != "left-out")
+    shares = listed([f"{words} ({count(parts[part])})" for part, words in PART_WORDS.items() if parts[part]])
+    origin = f" from {plural(len(groups), 'group')}" if groups else ""
+    together = "Images of one group and images with" if groups else "Images with"
+    kept = (
+        "may be divided between parts" if run.environment.get("allow_leakage") else "were never divided between parts"
+    )
+    return (
+        f"{plural(total, 'image')} of {plural(len(run.classes), 'class')}{origin} were divided, stratified by class, "
+        f"into {shares} images (seed {run.recipe.seed}). {together} identical pixels {kept}."
+    )
+
+
+PART_WORDS = {"train": "training", "val": "validation", "test": "test"}
+
+
+def _network_methods(run: RunFolder) -> str:
+    recipe = run.recipe
+    packages = run.environment.get("packages", {})
+    preparation = run.classifier.get("preparation", {})
+    side = recipe.image_size or preparation.get("image_size")
+    scaling = preparation.get("scaling", {}).get("mode", recipe.scaling)
+    start = "ImageNet weights" if recipe.init == "imagenet" else "random weights"
+    made = f"coverslip {run.environment.get('coverslip', '')}".strip()
+    torch = f", PyTorch {packages['torch']}" if "torch" in packages else ""
+    size = f" to {side} × {side} pixels" if side else ""
+    text = (
+        f"Images were resized{size}, {_RESIZE[recipe.resize]}, and intensities scaled "
+        f"{_SCALING.get(scaling, scaling)}. The network was {recipe.model} with {start} ({made}{torch}). "
+    )
+    if recipe.head == "pooled_stages":
+        text += "Means and standard deviations of the features of several stages of the frozen network"
+        text += f", averaged over {recipe.views} mirrored copies," if recipe.views > 1 else ""
+        text += " were classified by a linear layer whose regularisation was chosen on validation images. "
+    stage = _stage(run, "finetune")
+    if stage is None:
+        return text + "The network itself was not trained further."
+    return text + _finetune_methods(run, stage)
+
+
+def _finetune_methods(run: RunFolder, stage: dict[str, object]) -> str:
+    recipe, augment = run.recipe, run.recipe.augment
+    changes = [
+        words
+        for amount, words in (
+            (augment.flip, "mirroring"),
+            (augment.rotate_degrees, f"rotation by up to {augment.rotate_degrees:g}°"),
+            (augment.zoom, f"zoom of ±{augment.zoom:.0%}"),
+            (augment.shift, f"shift of up to {augment.shift:.0%}"),
+            (augment.brightness, f"brightness of ±{augment.brightness:.0%}"),
+            (augment.contrast, f"contrast of ±{augment.contrast:.0%}"),
+        )
+        if amount
+    ]
+    balance = {"weights": " weighted by class", "oversample": " with rare classes drawn more often"}.get(
+        recipe.balance, ""
+    )
+    metric = METRIC_WORDS[recipe.primary_metric][0]
+    metric = metric[0].lower() + metric[1:]
+    epoch = stage.get("best_epoch")
+    kept = f" (epoch {epoch} of {stage.get('epochs_run', '?')})" if epoch else ""
+    longest = plural(recipe.epochs, "epoch")
+    chosen = run.training.get("chosen") == "instant"
+    return (
+        f"It was then fine-tuned with {_OPTIMIZER[recipe.optimizer]} (peak learning rate {recipe.learning_rate:g}, "
+        f"{_SCHEDULE[recipe.schedule]}; weight decay {recipe.weight_decay:g}; batches of {recipe.batch_size}{balance}) "
+        f"for at most {longest}, keeping the one with the best {metric} on validation images{kept}."
+        + (f" Training images were varied at random: {', '.join(changes)}." if changes else "")
+        + (" The frozen network did better on validation images and was kept." if chosen else "")
+    )
+
+
+def _number_methods(run: RunFolder) -> str:
+    temperature = run.training.get("temperature")
+    scaled = f" (T = {temperature:.2f})" if isinstance(temperature, (int, float)) else ""
+    accuracy = run.metrics["metrics"]["accuracy"]
+    percents = f"{100 * (accuracy.get('level') or 0.95):.0f}\N{NO-BREAK SPACE}%"
+    method = accuracy["method"].partition(";")[0]  # its caveats stand among what the numbers do not show
+    groups = f", {plural(run.metrics['n_groups'], 'group')}" if run.metrics.get("n_groups") else ""
+    return (
+        f"Probabilities were calibrated by temperature scaling on validation images{scaled}. All numbers are from "
+        f"{split_words(run)}; {percents} intervals are by {method}{groups}."
+    )
+
+
+def split_words(run: RunFolder) -> str:
+    split = run.metrics.get("split", "test")
+    return {
+        "test": "test images, which no choice has seen",
+        "val": "validation images, on which choices were made",
+        "out-of-fold": "images held out in turn (out-of-fold)",
+    }.get(split, f"the images of “{split}”")
+
+
+def _stage(run: RunFolder, name: str) -> dict[str, object] | None:
+    stages: list[dict[str, object]] = run.training.get("stages", [])
+    return next((stage for stage in stages if stage.get("stage") == name), None)
+
+
+def image_kind(run: RunFolder) -> str:
+    """Sizes, formats and depths of the images in one line; empty where they are not recorded."""
+    sides: list[dict[str, float]] = [run.data.get(side) or {} for side in ("width_px", "height_px")]
+    if not all({"min", "median", "max"} <= side.keys() for side in sides):
+        return ""
+    smallest, median, largest = (" × ".join(f"{side[key]:g}" for side in sides) for key in ("min", "median", "max"))
+    size = f"{median} pixels" if smallest == largest else f"{smallest} to {largest} pixels (median {median})"
+    formats, depths, channels = (list(run.data.get(key) or {}) for key in ("formats", "bit_depths", "channels"))
+    kinds = [", ".join(formats), f"{' and '.join(depths)} bit" if depths else ""]
+    kinds.append(f"{' or '.join(channels)} channel{'s' if channels != ['1'] else ''}" if channels else "")
+    return " · ".join([size, *filter(None, kinds)])
+
+
+def best_epoch(run: RunFolder) -> int | None:
+    """The epoch that was kept, if the network was fine-tuned."""
+    epoch = (_stage(run, "finetune") or {}).get("best_epoch")
+    return epoch if isinstance(epoch, int) else None
+
+
+def listed(names: Sequence[str], at_most: int = 8) -> str:
+    """'a, b and c', or the first few and how many more; nothing of nothing."""
+    names = [*names[:at_most], f"{len(names) - at_most} more"] if len(names) > at_most else list(names)
+    return "".join(names) if len(names) < 2 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,217 @@
+"""The run folder: what lies where, and how it is written and read."""
+
+import csv
+import io
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from coverslip._version import __version__
+from coverslip.errors import BadRun
+from coverslip.files import write_json, write_text
+from coverslip.runs.recipe import Recipe, load_recipe
+
+FORMAT_VERSION = 1
+
+SPLIT_COLUMNS = ("image_id", "path", "label", "group", "domain", "split", "fold", "reason")
+
+_NAMED_PACKAGES = ("torch", "timm", "numpy", "pillow", "tifffile", "scikit-learn", "openvino", "onnxruntime")
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A number with its interval; None where it could not be estimated, with the reason."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    level: float
+    method: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A folder with what a training, or an evaluation of it on other images, left behind."""
+
+    folder: Path
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The resolved recipe."""
+        return load_recipe(self.folder / "recipe.yaml")
+
+    @cached_property
+    def metrics(self) -> dict[str, Metric]:
+        """Numbers of the held-out images by name, such as `macro_f1`."""
+        known = Metric.__dataclass_fields__
+        found = read_json(self.folder / "metrics.json")["metrics"]
+        return {name: Metric(**{k: v for k, v in metric.items() if k in known}) for name, metric in found.items()}
+
+    @property
+    def classifier_folder(self) -> Path:
+        """Where the packaged classifier lies."""
+        return self.folder / "classifier"
+
+
+def open_run(folder: Path | str) -> Run:
+    """A run that has been written.
+
+    Raises:
+        BadRun: there is no run folder, or it is of a newer format.
+    """
+    folder = Path(folder)
+    if not (folder / "recipe.yaml").is_file():
+        raise BadRun(
+            "This is not a run folder: it has no recipe.yaml",
+            file=folder,
+            do="Give the folder that `coverslip train` wrote.",
+        )
+    environment = read_json(folder / "environment.json") if (folder / "environment.json").exists() else {}
+    check_format(environment.get("format_version", FORMAT_VERSION), folder)
+    return Run(folder)
+
+
+def create_run_folder(folder: Path) -> Path:
+    """Make a new folder for a run.
+
+    Raises:
+        BadRun: it exists and is not empty.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise BadRun("The folder for the run exists already", file=folder, do="Choose another one with --out.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadRun(
+            f"The folder for the run could not be made: {error.strerror}", file=folder, do="Choose another with --out."
+        ) from error
+    return folder
+
+
+def check_format(found: int, file: Path) -> None:
+    """Raises BadRun where a file was written by a newer coverslip."""
+    if found > FORMAT_VERSION:
+        raise BadRun(
+            f"It has format version {found}; this coverslip reads up to {FORMAT_VERSION}",
+            file=file,
+            do="Update coverslip.",
+        )
+
+
+def read_json(file: Path) -> dict[str, Any]:  # Any: JSON values
+    """A JSON object from a run folder.
+
+    Raises:
+        BadRun: it is missing or damaged.
+    """
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise BadRun(
+            "The run has no such file", file=file, do="It may not have finished: see its status.json."
+        ) from error
+    except (OSError, ValueError) as error:
+        raise BadRun(f"The file could not be read: {error}", file=file, do="Train again.") from error
+    if not isinstance(found, dict):
+        raise BadRun("The file holds no JSON object", file=file, do="Train again.")
+    return found
+
+
+def write_table(file: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
+    """Write a CSV table, whole or not at all."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="raise")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(file, text.getvalue())
+
+
+def read_table(file: Path) -> list[dict[str, str]]:
+    """Rows of a CSV table of a run folder.
+
+    Raises:
+        BadRun: it is missing.
+    """
+    try:
+        with file.open(newline="", encoding="utf-8") as opened:
+            return list(csv.DictReader(opened))
+    except OSError as error:
+        raise BadRun(
+            "The run has no such file", file=file, do="It may not have finished: see its status.json."
+        ) from error
+
+
+def describe_environment(
+    *,
+    seed: int,
+    device: str,
+    data: list[dict[str, Any]],
+    allow_leakage: bool,  # Any: JSON values
+) -> dict[str, Any]:
+    """What `environment.json` says: versions, machine, seed, and where each domain's images lay."""
+    packages = {name: found for name in _NAMED_PACKAGES if (found := _version_of(name))}
+    return {
+        "format_version": FORMAT_VERSION,
+        "coverslip": __version__,
+        "python": platform.python_version(),
+        "packages": packages,
+        "platform": platform.platform(),
+        "device": device,
+        "seed": seed,
+        "data": data,
+        "allow_leakage": allow_leakage,
+        "command": sys.argv if Path(sys.argv[0]).name.startswith("coverslip") else None,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _version_of(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+class Status:
+    """`status.json`: what a run is doing, with a heartbeat that tells running from dead."""
+
+    _SECONDS_BETWEEN = 5.0
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "status.json"
+        self._said: dict[str, Any] = {}  # Any: JSON values
+        self._written = 0.0
+
+    def say(self, state: str, **more: Any) -> None:  # Any: JSON values
+        """Write the state and whatever belongs to it at once."""
+        self._said = {**self._said, "state": state, **more}
+        self._write()
+
+    def beat(self, **more: Any) -> None:  # Any: JSON values
+        """Renew the heartbeat, written at most every few seconds."""
+        self._said |= more
+        if time.monotonic() - self._written > self._SECONDS_BETWEEN:
+            self._write()
+
+    def _write(self) -> None:
+        self._written = time.monotonic()
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        described = {"format_version": FORMAT_VERSION, "pid": os.getpid(), "process_started": _process_started()}
+        write_json(self._file, {**described, **self._said, "heartbeat": now})
+
+
+def _process_started() -> float:
+    """Seconds since 1970: with the process id it tells this process from a later one of the same number."""
+    import psutil
+
+    return float(psutil.Process().create_time())

@@ -1,0 +1,78 @@
+"""`events.jsonl` and `history.csv`: what training reported, kept as it happens."""
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+
+from coverslip.events import EpochEnded, Event, Progressed, StepEnded, as_json
+from coverslip.files import cannot_write
+from coverslip.runs.folder import FORMAT_VERSION, Status, write_table
+
+HISTORY_COLUMNS = [
+    "epoch",
+    "seconds",
+    "learning_rate",
+    "train_loss",
+    "train_accuracy",
+    "val_loss",
+    "val_accuracy",
+    "val_precision",
+    "val_recall",
+    "val_f1",
+    "train_precision",
+    "train_recall",
+    "train_f1",
+]
+
+_SECONDS_BETWEEN_STEPS = 1.0
+
+
+class RunLog:
+    """A listener that writes every event to `events.jsonl` (steps thinned), and every epoch to `history.csv`.
+
+    The log's first line is its format version; every event has a sequence number. A line that was torn by a crash is
+    the reader's to skip.
+    """
+
+    def __init__(self, folder: Path, status: Status) -> None:
+        self._folder, self._status = folder, status
+        self._file = (folder / "events.jsonl").open("a", encoding="utf-8")
+        self._number = 0
+        self._last_step = 0.0
+        self._epochs: list[EpochEnded] = []
+        self._write({"format_version": FORMAT_VERSION})
+
+    def __enter__(self) -> "RunLog":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case StepEnded() | Progressed():
+                self._status.beat()
+                is_last = isinstance(event, Progressed) and event.done >= event.total
+                if time.monotonic() - self._last_step < _SECONDS_BETWEEN_STEPS and not is_last:
+                    return
+                self._last_step = time.monotonic()
+            case EpochEnded():
+                self._epochs.append(event)
+                rows = [{k: v for k, v in asdict(e).items() if k in HISTORY_COLUMNS} for e in self._epochs]
+                write_table(self._folder / "history.csv", HISTORY_COLUMNS, rows)
+                self._status.beat(epoch=event.epoch, n_epochs=event.n_epochs)
+            case _:
+                pass
+        self._number += 1
+        self._write({"n": self._number, "time": round(time.time(), 3), **as_json(event)})
+
+    def _write(self, line: dict[str, object]) -> None:
+        try:
+            self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise cannot_write(self._folder / "events.jsonl", error) from error

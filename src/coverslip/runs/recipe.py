@@ -1,0 +1,225 @@
+"""The recipe: every choice that shapes a result, as data. An empty recipe is a good one."""
+
+import difflib
+import io
+import math
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from coverslip.errors import BadRecipe
+from coverslip.files import write_text
+from coverslip.images import Plane
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+MetricName = Literal["accuracy", "balanced_accuracy", "macro_f1", "macro_auroc", "log_loss"]
+
+
+class _Choices(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Augment(_Choices):
+    """Random changes to training images, drawn afresh in every epoch and applied to whole batches.
+
+    Cells under a microscope have no 'up', so flips and rotation by any angle are on by default.
+    """
+
+    flip: bool = Field(True, description="Mirror left-right and top-bottom, each with probability one half.")
+    rotate_degrees: float = Field(180.0, ge=0, le=180, description="Largest rotation either way; 180 allows any angle.")
+    zoom: float = Field(0.1, ge=0, lt=1, description="Largest relative change of scale: 0.1 draws from 0.9 to 1.1.")
+    shift: float = Field(0.05, ge=0, lt=0.5, description="Largest shift as a share of the image's side.")
+    brightness: float = Field(0.1, ge=0, lt=1, description="Largest change of brightness as a share of the full range.")
+    contrast: float = Field(0.1, ge=0, lt=1, description="Largest relative change of contrast.")
+
+
+class SplitPlan(_Choices):
+    """How images are shared out. Groups and exact duplicates are never divided."""
+
+    val: Fraction = Field(0.2, gt=0, description="Share of images that choices are made on (validation).")
+    test: Fraction = Field(
+        0.2, gt=0, description="Share of images that the final numbers come from; no choice sees them."
+    )
+
+
+class Recipe(_Choices):
+    """Every choice that shapes a result.
+
+    Defaults: EfficientNet-Lite0 with ImageNet weights, first an instant head on frozen features, then fine-tuning.
+    """
+
+    model: str = Field("efficientnet_lite0", description="A name from `coverslip models`, or `timm/NAME`.")
+    # Any: the architecture checks them
+    model_options: dict[str, Any] = Field(default_factory=dict, description="Options of the architecture.")
+    head: Literal["pooled_stages", "native"] = Field(
+        "pooled_stages",
+        description="What the classes are read from: mean and sd of many layers' outputs, or the last layer alone.",
+    )
+    views: Literal[1, 2, 4, 8] = Field(
+        2,
+        description="Copies averaged when embedding and predicting: 1 the image alone, 2 and its half turn, "
+        "4 and both mirror images, 8 and all of these turned by a quarter.",
+    )
+    stage: Literal["finetune", "instant"] = Field(
+        "finetune",
+        description="`instant` stops after the head on frozen features; `finetune` goes on to train the whole network.",
+    )
+    init: Literal["imagenet", "scratch"] = Field("imagenet", description="Where the weights start.")
+    freeze_to: str | None = Field(
+        None, description="Keep everything up to and including this part of the network as it is."
+    )
+    epochs: int = Field(12, ge=1, le=10_000, description="Most passes over the training images when fine-tuning.")
+    batch_size: int = Field(32, ge=1, le=4096, description="Images per step.")
+    optimizer: Literal["adamw", "adam", "sgd"] = Field(
+        "adamw", description="Fine-tuning's optimiser; sgd has Nesterov momentum 0.9."
+    )
+    learning_rate: float = Field(1e-3, gt=0, le=10, description="Peak step size.")
+    weight_decay: float = Field(0.01, ge=0, le=1, description="Pull of weights towards zero; not on biases and norms.")
+    schedule: Literal["cosine", "plateau", "constant"] = Field(
+        "cosine",
+        description="How the step size falls: to zero along a cosine; to a tenth after patience/2 epochs without a "
+        "lower validation loss; or not at all.",
+    )
+    warmup: Fraction = Field(0.1, description="Share of all steps that raise the step size from zero.")
+    label_smoothing: Fraction = Field(0.0, description="Share of the label's weight that is spread over all classes.")
+    balance: Literal["none", "weights", "oversample"] = Field(
+        "none",
+        description="For rare classes, in training only: weigh their loss up, or draw their images more often.",
+    )
+    patience: int | None = Field(
+        10,
+        ge=1,
+        description="Stop after so many epochs without a better primary metric on validation images; null never does.",
+    )
+    image_size: int | None = Field(
+        None, ge=16, le=4096, description="Side in pixels that images are resized to; null takes the model's own."
+    )
+    resize: Literal["pad", "squash", "crop"] = Field(
+        "pad", description="Keep the shape and pad, squash to a square, or cut the centre square out."
+    )
+    scaling: Literal["auto", "full", "training-range", "per-image"] = Field(
+        "auto",
+        description="How intensities become 0-1: by the data type's full range (auto, for 8 bit), by the range met "
+        "in training images (auto, for deeper ones), or by each image's own, which erases intensity.",
+    )
+    plane: Plane = Field(0, description="Page of multi-page files (0-based), or 'max' / 'mean' over the pages.")
+    channels: tuple[int, ...] | None = Field(None, description="0-based channels to use; null takes all.")
+    augment: Augment = Augment()
+    split: SplitPlan = SplitPlan()
+    group: str | None = Field(
+        None,
+        description="Column of a table, or regular expression on the path, that names what must not be divided "
+        "(patient, slide, well).",
+    )
+    primary_metric: MetricName = Field("macro_f1", description="What validation images choose by.")
+    seed: int = Field(0, ge=0, lt=2**32, description="Start of every random draw.")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where to train.")
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a recipe from YAML.
+
+    Raises:
+        BadRecipe: not YAML, or a key or value is not valid; the nearest valid key is named.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        data = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError, YAMLError) as error:
+        raise BadRecipe(
+            f"The recipe could not be read: {str(error).splitlines()[0]}",
+            file=path,
+            do="It must be a YAML file of `key: value` lines.",
+        ) from error
+    if data is not None and not isinstance(data, dict):
+        raise BadRecipe(
+            "The recipe is not a list of `key: value` lines",
+            file=path,
+            do="See `coverslip train --help` for an example.",
+        )
+    return check_recipe(data or {}, file=path)
+
+
+def save_recipe(recipe: Recipe, path: Path) -> None:
+    """Write the resolved recipe as YAML, whole or not at all."""
+    from ruamel.yaml import YAML
+
+    text = io.StringIO()
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # annotated as None
+    yaml.dump({"format_version": 1, **recipe.model_dump(mode="json")}, text)
+    write_text(path, text.getvalue())
+
+
+def check_recipe(data: dict[str, Any], *, file: Path | None = None) -> Recipe:  # Any: values as YAML gives them
+    """A recipe from plain data.
+
+    Raises:
+        BadRecipe: all faults at once, each with the nearest valid key or the allowed values.
+    """
+    data = dict(data)
+    version = data.pop("format_version", 1)
+    if version != 1:
+        raise BadRecipe(
+            f"The recipe has format version {version}; this coverslip reads version 1",
+            file=file,
+            do="Update coverslip.",
+        )
+    try:
+        return Recipe.model_validate(data)
+    except ValidationError as error:
+        faults = "; ".join(_describe(fault) for fault in error.errors())
+        raise BadRecipe(f"The recipe is not valid: {faults}", file=file, do="Correct it and run again.") from error
+
+
+def with_settings(recipe: Recipe, settings: list[str]) -> Recipe:
+    """The recipe with `key=value` settings applied, dots reaching into sections (`split.val=0.1`).
+
+    Raises:
+        BadRecipe: a setting has no `=`, or names an unknown key or a value that is not valid.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    data: dict[str, Any] = recipe.model_dump(mode="json")
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise BadRecipe(
+                f"The setting '{setting}' has no '='", do="Write it as key=value, for example --set epochs=20."
+            )
+        *sections, last = key.strip().split(".")
+        place = data
+        for section in sections:
+            inner = place.get(section)
+            if not isinstance(inner, dict):
+                raise BadRecipe(f"The recipe is not valid: {_unknown(key, sections)}", do="Correct it and run again.")
+            place = inner
+        try:
+            place[last] = YAML(typ="safe", pure=True).load(value)
+        except YAMLError as error:
+            raise BadRecipe(
+                f"The value of '{setting}' could not be read", do="Quote it, for example --set 'group=\"a: b\"'."
+            ) from error
+    return check_recipe(data)
+
+
+def _describe(fault: Any) -> str:  # Any: Pydantic's ErrorDetails
+    place = [str(part) for part in fault["loc"]]
+    if fault["type"] == "extra_forbidden":
+        return _unknown(".".join(place), place)
+    shown = fault["input"]
+    if isinstance(shown, float) and not math.isfinite(shown):
+        shown = str(shown)
+    return f"{'.'.join(place)} = {shown!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
+
+
+def _unknown(key: str, place: list[str]) -> str:
+    sections: dict[str, type[BaseModel]] = {"augment": Augment, "split": SplitPlan}
+    valid = list(Recipe.model_fields) + [f"{s}.{k}" for s, model in sections.items() for k in model.model_fields]
+    near = difflib.get_close_matches(key, valid, n=1, cutoff=0.5) or [k for k in valid if k.split(".")[-1] == place[-1]]
+    return f"there is no key '{key}'" + (f" (did you mean '{near[0]}'?)" if near else "")

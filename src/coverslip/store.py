@@ -1,0 +1,142 @@
+"""A cache of equally sized arrays, found by what they were made from.
+
+One folder per kind of record: `records.bin` holds them one after the other, `index.sqlite` says which digest lies in
+which place. Several processes may fill one store at once: places are handed out in a transaction, a record is
+written before the index names it, so a killed process leaves unused places but never half a record.
+"""
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from coverslip.files import cache_folder, cannot_write, sha256_json, write_json
+
+Array = npt.NDArray[Any]  # Any: the store's own dtype
+_DIGESTS_PER_QUERY = 500
+
+
+class RecordStore:
+    """Arrays of one shape and dtype by digest.
+
+    Args:
+        kind: folder below the cache folder, such as `pixels`.
+        made_by: all that shapes a record besides its digest, as JSON values; other choices are another store.
+        shape, dtype: of every record.
+    """
+
+    def __init__(self, kind: str, made_by: dict[str, Any], shape: tuple[int, ...], dtype: npt.DTypeLike) -> None:
+        self.shape, self.dtype = shape, np.dtype(dtype)
+        self.n_bytes = int(np.prod(shape)) * self.dtype.itemsize
+        described = {**made_by, "shape": list(shape), "dtype": self.dtype.name}
+        self.folder = cache_folder() / kind / sha256_json(described)[:24]
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if not (self.folder / "made_by.json").exists():
+                write_json(self.folder / "made_by.json", described)
+            self._index = sqlite3.connect(self.folder / "index.sqlite", timeout=60, isolation_level=None)
+            self._index.execute("PRAGMA journal_mode = WAL")
+            self._index.execute("PRAGMA synchronous = NORMAL")
+            self._index.execute(
+                "CREATE TABLE IF NOT EXISTS records (digest TEXT PRIMARY KEY, place INTEGER NOT NULL) WITHOUT ROWID"
+            )
+            self._index.execute("CREATE TABLE IF NOT EXISTS next (place INTEGER NOT NULL)")
+            self._file = os.open(
+                self.folder / "records.bin", os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600
+            )
+        except (OSError, sqlite3.Error) as error:
+            raise cannot_write(self.folder, _as_os_error(error)) from error
+
+    def __enter__(self) -> "RecordStore":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the files."""
+        self._index.close()
+        os.close(self._file)
+
+    def places(self, digests: Sequence[str]) -> npt.NDArray[np.int64]:
+        """(n,) where each digest's record lies; -1 where there is none."""
+        found: dict[str, int] = {}
+        unique = list(dict.fromkeys(digests))
+        for start in range(0, len(unique), _DIGESTS_PER_QUERY):
+            some = unique[start : start + _DIGESTS_PER_QUERY]
+            marks = ",".join("?" * len(some))
+            found.update(self._index.execute(f"SELECT digest, place FROM records WHERE digest IN ({marks})", some))
+        return np.array([found.get(digest, -1) for digest in digests], dtype=np.int64)
+
+    def add(self, digests: Sequence[str], records: Array) -> None:
+        """Keep (n, *shape) records; one that is there already stays as it was.
+
+        Raises:
+            CoverslipError: the disk is full or cannot be written to; what was there before is intact.
+        """
+        if records.shape != (len(digests), *self.shape) or records.dtype != self.dtype:
+            raise ValueError(f"records {records.shape} {records.dtype} do not fit {self.shape} {self.dtype}")
+        if not len(digests):
+            return
+        try:
+            first = self._take_places(len(digests))
+            self._write(np.ascontiguousarray(records).data.cast("B"), first * self.n_bytes)
+            self._index.execute("BEGIN IMMEDIATE")
+            rows = [(digest, first + i) for i, digest in enumerate(digests)]
+            self._index.executemany("INSERT OR IGNORE INTO records VALUES (?, ?)", rows)
+            self._index.execute("COMMIT")
+        except (OSError, sqlite3.Error) as error:
+            if self._index.in_transaction:
+                self._index.execute("ROLLBACK")
+            raise cannot_write(self.folder, _as_os_error(error)) from error
+
+    def read(self, places: Sequence[int] | npt.NDArray[np.int64]) -> Array:
+        """(n, *shape) the records at these places.
+
+        Read, not mapped: a mapped file counts as the process's memory, and a set of images may be larger than that.
+        """
+        records = np.empty((len(places), *self.shape), self.dtype)
+        for record, place in zip(records, places, strict=True):
+            buffer = memoryview(record).cast("B")
+            if self._read_into(buffer, int(place) * self.n_bytes) != self.n_bytes:
+                raise cannot_write(self.folder, OSError(f"the cache {self.folder.name} was cut short; delete it"))
+        return records
+
+    def _take_places(self, n: int) -> int:
+        self._index.execute("BEGIN IMMEDIATE")
+        row = self._index.execute("SELECT place FROM next").fetchone()
+        first = int(row[0]) if row else 0
+        self._index.execute("DELETE FROM next")
+        self._index.execute("INSERT INTO next VALUES (?)", (first + n,))
+        self._index.execute("COMMIT")
+        return first
+
+    def _write(self, data: memoryview, offset: int) -> None:
+        while data:
+            if hasattr(os, "pwrite"):
+                n = os.pwrite(self._file, data, offset)
+            else:  # Windows
+                os.lseek(self._file, offset, os.SEEK_SET)
+                n = os.write(self._file, data)
+            data, offset = data[n:], offset + n
+        os.fsync(self._file)  # the index must not name what a power cut can take back
+
+    def _read_into(self, buffer: memoryview, offset: int) -> int:
+        if hasattr(os, "preadv"):
+            return os.preadv(self._file, [buffer], offset)
+        data = self._read_at(len(buffer), offset)
+        buffer[: len(data)] = data
+        return len(data)
+
+    def _read_at(self, n: int, offset: int) -> bytes:
+        if hasattr(os, "pread"):  # macOS
+            return os.pread(self._file, n, offset)
+        os.lseek(self._file, offset, os.SEEK_SET)  # Windows
+        return os.read(self._file, n)
+
+
+def _as_os_error(error: Exception) -> OSError:
+    return error if isinstance(error, OSError) else OSError(str(error))

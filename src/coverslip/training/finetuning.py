@@ -1,0 +1,319 @@
+"""The training loop: whole epochs, early stopping on the primary metric, best and last checkpoints.
+
+Everything random is drawn from (seed, epoch, step), and a checkpoint is written after every epoch: a run that was
+killed goes on from the last whole epoch and ends with the same weights as one that was not.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from coverslip.evaluation import LOWER_IS_BETTER, score
+from coverslip.events import CheckpointSaved, Emit, EpochEnded, StepEnded
+from coverslip.models.freezing import train_mode
+from coverslip.runs import Recipe
+from coverslip.training.batches import PixelsOf, epoch_order, n_batches, plain_batches, training_batches
+from coverslip.training.checkpoints import load_checkpoint, save_checkpoint
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+StoppedBecause = Literal["all epochs done", "no better epoch", "on request"]
+
+_SECONDS_BETWEEN_STEP_EVENTS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingImages:
+    """The images to fit on and those to choose by."""
+
+    pixels_of: PixelsOf  # (n, S, S, C) integers of the images at these positions of the dataset
+    train: Ints  # positions
+    train_label: Ints
+    val: Ints  # positions
+    val_label: Ints
+    n_classes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finetuned:
+    """How fine-tuning went."""
+
+    best_epoch: int  # 1-based; 0: none was completed
+    epochs_run: int
+    stopped_because: StoppedBecause
+    seconds: float
+    images_per_second: float  # of training steps
+
+
+@dataclass(slots=True)
+class _Progress:
+    """Where training stands; saved with every checkpoint."""
+
+    epoch: int = 0  # last whole one
+    best_epoch: int = 0
+    best_score: float = float("-inf")  # higher is better
+    best_val_loss: float = float("inf")
+    epochs_since_lower_loss: int = 0
+    plateau_factor: float = 1.0
+    seconds: float = 0.0
+    images: int = 0
+    training_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Scores:
+    loss: float
+    accuracy: float
+    precision: float
+    recall: float
+    f1: float
+    primary: float  # higher is better
+
+
+class _StopRequested(Exception):
+    pass
+
+
+def finetune(
+    network: nn.Module,
+    images: TrainingImages,
+    recipe: Recipe,
+    *,
+    checkpoints: Path,
+    device: str,
+    emit: Emit,
+    is_stop_requested: Callable[[], bool],
+) -> Finetuned:
+    """Train `network` in place; at the end it holds the weights of the best epoch by validation images.
+
+    Args:
+        network: (B, C, H, W) in [0, 1] -> (B, K); frozen parameters stay as they are.
+        images: to fit on and to choose by.
+        recipe: what to do.
+        checkpoints: folder of `best.safetensors` and `last.safetensors`; goes on from the latter if it is there.
+        device: where to train.
+        emit: told about every epoch and, a few times a second, about steps.
+        is_stop_requested: asked before every step.
+    """
+    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the annotation
+    optimizer = _optimizer(network, recipe)
+    progress = _Progress()
+    last = checkpoints / "last.safetensors"
+    if last.exists():
+        progress = _Progress(**_restored(load_checkpoint(last, network, optimizer)))
+    stopped: StoppedBecause = "all epochs done"
+    try:
+        while progress.epoch < recipe.epochs:
+            if recipe.patience is not None and progress.epoch - progress.best_epoch >= recipe.patience:
+                stopped = "no better epoch"
+                break
+            _one_epoch(network, optimizer, images, recipe, progress, checkpoints, device, emit, is_stop_requested)
+    except _StopRequested:
+        stopped = "on request"
+    if progress.best_epoch:
+        load_checkpoint(checkpoints / "best.safetensors", network, optimizer)
+    per_second = progress.images / max(progress.training_seconds, 1e-9)
+    return Finetuned(progress.best_epoch, progress.epoch, stopped, progress.seconds, per_second)
+
+
+def _one_epoch(
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    images: TrainingImages,
+    recipe: Recipe,
+    progress: _Progress,
+    checkpoints: Path,
+    device: str,
+    emit: Emit,
+    is_stop_requested: Callable[[], bool],
+) -> None:
+    started, epoch = time.monotonic(), progress.epoch + 1
+    train = _train_epoch(network, optimizer, images, recipe, progress, device, emit, is_stop_requested)
+    progress.training_seconds += time.monotonic() - started
+    val = _validate(network, images, recipe, device)
+    is_best = val.primary > progress.best_score
+    if is_best:
+        progress.best_epoch, progress.best_score = epoch, val.primary
+    _follow_plateau(progress, recipe, val.loss)
+    seconds = time.monotonic() - started
+    progress.epoch, progress.seconds = epoch, progress.seconds + seconds
+    # The best one first: killed between the two, training repeats the epoch and writes the same best again.
+    for name in ("best", "last") if is_best else ("last",):
+        save_checkpoint(checkpoints / f"{name}.safetensors", network, optimizer, _saveable(progress))
+        emit(CheckpointSaved(path=f"checkpoints/{name}.safetensors", epoch=epoch, is_best=name == "best"))
+    emit(
+        EpochEnded(
+            epoch=epoch,
+            n_epochs=recipe.epochs,
+            seconds=seconds,
+            learning_rate=float(optimizer.param_groups[0]["lr"]),
+            train_loss=train.loss,
+            train_accuracy=train.accuracy,
+            train_precision=train.precision,
+            train_recall=train.recall,
+            train_f1=train.f1,
+            val_loss=val.loss,
+            val_accuracy=val.accuracy,
+            val_precision=val.precision,
+            val_recall=val.recall,
+            val_f1=val.f1,
+            is_best=is_best,
+            seconds_left=progress.seconds / epoch * (recipe.epochs - epoch),
+        )
+    )
+
+
+def _train_epoch(
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    images: TrainingImages,
+    recipe: Recipe,
+    progress: _Progress,
+    device: str,
+    emit: Emit,
+    is_stop_requested: Callable[[], bool],
+) -> _Scores:
+    """One pass over the training images; its scores are those of the steps as they went, augmented."""
+    train_mode(network)
+    epoch = progress.epoch + 1
+    torch.manual_seed(int(np.random.SeedSequence([recipe.seed, epoch]).generate_state(1)[0]))  # dropout
+    order = epoch_order(images.train_label, oversample=recipe.balance == "oversample", seed=recipe.seed, epoch=epoch)
+    loss_of = _loss(images, recipe).to(device)
+    n_steps = n_batches(len(order), recipe.batch_size)
+    started = told = time.monotonic()
+    losses, seen_logits, seen_label = [], [], []
+
+    def pixels_of(chosen: Any) -> npt.NDArray[np.unsignedinteger]:  # Any: a sequence of int, see PixelsOf
+        return images.pixels_of(images.train[chosen].tolist())
+
+    batches = training_batches(
+        pixels_of,
+        order,
+        images.train_label,
+        batch_size=recipe.batch_size,
+        augment=recipe.augment,
+        seed=recipe.seed,
+        epoch=epoch,
+    )
+    n_seen = 0
+    for step, (x, label) in enumerate(batches, start=1):
+        if is_stop_requested():
+            raise _StopRequested
+        rate = _learning_rate(recipe, (epoch - 1) * n_steps + step, recipe.epochs * n_steps) * progress.plateau_factor
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        logits = network(x.to(device))
+        loss = loss_of(logits, label.to(device))
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.detach())
+        seen_logits.append(logits.detach().float().cpu())
+        seen_label.append(label)
+        n_seen += len(label)
+        now = time.monotonic()
+        if now - told > _SECONDS_BETWEEN_STEP_EVENTS or step == n_steps:
+            told = now
+            pace = (now - started) / step
+            left = pace * (n_steps - step)
+            emit(
+                StepEnded(
+                    epoch=epoch,
+                    step=step,
+                    n_steps=n_steps,
+                    loss=float(loss.detach()),
+                    images_per_second=n_seen / max(now - started, 1e-9),
+                    epoch_seconds_left=left,
+                    seconds_left=left + pace * n_steps * (recipe.epochs - epoch),
+                )
+            )
+    progress.images += n_seen
+    mean_loss = float(torch.stack(losses).mean())
+    return _scores(torch.cat(seen_logits), torch.cat(seen_label).numpy(), recipe, mean_loss)
+
+
+def _validate(network: nn.Module, images: TrainingImages, recipe: Recipe, device: str) -> _Scores:
+    network.eval()
+    with torch.inference_mode():
+        batches = plain_batches(images.pixels_of, images.val, batch_size=recipe.batch_size)
+        logits = torch.cat([network(x.to(device)).float().cpu() for x in batches])
+    loss = nn.functional.cross_entropy(logits, torch.from_numpy(images.val_label))
+    return _scores(logits, images.val_label, recipe, float(loss))
+
+
+def _scores(logits: Tensor, label: Ints, recipe: Recipe, loss: float) -> _Scores:
+    found = score(logits.double().softmax(dim=1).numpy(), label)
+    primary = found[recipe.primary_metric]
+    if recipe.primary_metric in LOWER_IS_BETTER:
+        primary = -primary
+    return _Scores(
+        loss,
+        found["accuracy"],
+        found["macro_precision"],
+        found["macro_recall"],
+        found["macro_f1"],
+        primary if np.isfinite(primary) else float("-inf"),
+    )
+
+
+def _loss(images: TrainingImages, recipe: Recipe) -> nn.Module:
+    weight = None
+    if recipe.balance == "weights":
+        counts = np.bincount(images.train_label, minlength=images.n_classes)
+        weight = torch.from_numpy(
+            (len(images.train_label) / (images.n_classes * np.maximum(counts, 1))).astype(np.float32)
+        )
+    return nn.CrossEntropyLoss(weight=weight, label_smoothing=recipe.label_smoothing)
+
+
+def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """Biases and the two vectors of a norm are not pulled towards zero."""
+    trained = [p for p in network.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    match recipe.optimizer:
+        case "adamw":
+            return torch.optim.AdamW(groups, lr=recipe.learning_rate)
+        case "adam":
+            return torch.optim.Adam(groups, lr=recipe.learning_rate)
+        case "sgd":
+            return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True)
+
+
+def _learning_rate(recipe: Recipe, step: int, n_steps: int) -> float:
+    """The step size at a 1-based step: a linear rise, then the schedule."""
+    n_warmup = round(recipe.warmup * n_steps)
+    if step <= n_warmup:
+        return recipe.learning_rate * step / n_warmup
+    if recipe.schedule != "cosine":
+        return recipe.learning_rate
+    share = (step - n_warmup) / max(1, n_steps - n_warmup)
+    return recipe.learning_rate * 0.5 * (1 + float(np.cos(np.pi * share)))
+
+
+def _follow_plateau(progress: _Progress, recipe: Recipe, val_loss: float) -> None:
+    if val_loss < progress.best_val_loss:
+        progress.best_val_loss, progress.epochs_since_lower_loss = val_loss, 0
+        return
+    progress.epochs_since_lower_loss += 1
+    if recipe.schedule == "plateau" and progress.epochs_since_lower_loss >= max(1, (recipe.patience or 10) // 2):
+        progress.plateau_factor, progress.epochs_since_lower_loss = progress.plateau_factor / 10, 0
+
+
+def _saveable(progress: _Progress) -> dict[str, Any]:  # Any: JSON values
+    """JSON knows no infinity."""
+    return {name: value if np.isfinite(value) else None for name, value in asdict(progress).items()}
+
+
+def _restored(saved: dict[str, Any]) -> dict[str, Any]:  # Any: JSON values
+    return {name: value for name, value in saved.items() if value is not None}

@@ -1,0 +1,232 @@
+"""Both stages of one recipe: the instant head on frozen features, then fine-tuning; the better one is kept."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from coverslip.engines import as_input, embed, fastest_engine, run_views
+from coverslip.evaluation import LOWER_IS_BETTER, apply_temperature, fit_temperature, score, uncertain_threshold
+from coverslip.events import Emit, HeadFitted, Noted, StageStarted
+from coverslip.images import Preparation
+from coverslip.models.freezing import freeze_to
+from coverslip.models.networks import FeatureNetwork, Network, create_network
+from coverslip.runs import Recipe
+from coverslip.training.allocator import keep_freed_memory
+from coverslip.training.checkpoints import plain_state
+from coverslip.training.finetuning import Finetuned, TrainingImages, finetune
+from coverslip.training.instant import fit_head
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+_N_CHECKED = 8  # images that an engine is compared with PyTorch on
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A trained network and what validation images said about it."""
+
+    network: Network
+    val_logits: Floats  # (n_val, K), averaged over views
+    temperature: float
+    uncertain_below: float
+    chosen: str | None  # the stage that was better on validation images; None: stopped before there was any
+    story: dict[str, Any]  # training.json; Any: JSON values
+    is_stopped: bool  # on request, before the end
+
+    def weights(self) -> dict[str, npt.NDArray[Any]]:  # Any: each tensor's own dtype
+        """The network's tensors by name."""
+        return {name: tensor.numpy() for name, tensor in plain_state(self.network).items()}
+
+
+def fit(
+    images: TrainingImages,
+    digest_of: Callable[[Sequence[int]], list[str]],
+    preparation: Preparation,
+    recipe: Recipe,
+    *,
+    checkpoints: Path,
+    device: str,
+    emit: Emit,
+    is_stop_requested: Callable[[], bool],
+) -> Fitted:
+    """Train one network by the recipe.
+
+    The instant stage fits a linear head on frozen features. Fine-tuning starts from that head: its first steps then
+    move a network that already knows the classes, where a random head would first push noise into the pretrained
+    layers. From scratch there are no features worth a head, so training starts at random.
+
+    Args:
+        images: to fit on and to choose by; test images are not among them.
+        digest_of: positions -> what tells each image's content apart.
+        preparation: how pixels were prepared; features are cached by it.
+        recipe: what to do.
+        checkpoints: folder for fine-tuning's checkpoints.
+        device: where to train.
+        emit: told what happens.
+        is_stop_requested: asked before every step.
+    """
+    keep_freed_memory()
+    torch.manual_seed(recipe.seed)
+    is_pretrained = recipe.init == "imagenet"
+    network = create_network(
+        recipe.model,
+        n_classes=images.n_classes,
+        head=recipe.head,
+        channels=preparation.channels,
+        pretrained=is_pretrained,
+        options=recipe.model_options,
+    )
+    stages: list[dict[str, Any]] = []  # Any: JSON values
+    candidates: list[tuple[str, Floats]] = []
+    if is_pretrained:
+        emit(StageStarted(stage="instant"))
+        val_logits, stage = _instant(network, images, digest_of, preparation, recipe, device, emit)
+        candidates.append(("instant", val_logits))
+        stages.append(stage)
+    instant_weights = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    is_stopped = False
+    if recipe.stage == "finetune" or not is_pretrained:
+        if candidates:
+            _soften(network, fit_temperature(candidates[0][1], images.val_label))
+        freeze_to(network, recipe.freeze_to)
+        emit(StageStarted(stage="finetune", n_epochs=recipe.epochs))
+        done = finetune(
+            network,
+            images,
+            recipe,
+            checkpoints=checkpoints,
+            device=device,
+            emit=emit,
+            is_stop_requested=is_stop_requested,
+        )
+        network.to("cpu")
+        is_stopped = done.stopped_because == "on request"
+        stages.append(_finetune_story(done, start="instant head" if is_pretrained else "random weights"))
+        if done.best_epoch:
+            candidates.append(("finetune", _logits(network, images, recipe, device)))
+    chosen, val_logits = max(
+        candidates, key=lambda candidate: _rank(candidate[1], images.val_label, recipe), default=("", np.zeros((0, 0)))
+    )
+    if chosen == "instant":
+        network.load_state_dict(instant_weights)
+        if len(candidates) > 1:
+            emit(
+                Noted(text="Fine-tuning did not beat the instant classifier on validation images; the latter is kept.")
+            )
+    temperature = fit_temperature(val_logits, images.val_label) if chosen else 1.0
+    threshold = uncertain_threshold(apply_temperature(val_logits, temperature), images.val_label) if chosen else 0.0
+    story = {
+        "stages": stages,
+        "chosen": chosen or None,
+        "temperature": temperature,
+        "uncertain_below": threshold,
+        "seconds_total": round(sum(stage["seconds"] for stage in stages), 3),
+        "images_per_second": stages[-1].get("images_per_second"),
+    }
+    return Fitted(network, val_logits, temperature, threshold, chosen or None, story, is_stopped)
+
+
+def _instant(
+    network: Network,
+    images: TrainingImages,
+    digest_of: Callable[[Sequence[int]], list[str]],
+    preparation: Preparation,
+    recipe: Recipe,
+    device: str,
+    emit: Emit,
+) -> tuple[Floats, dict[str, Any]]:  # Any: JSON values
+    """Fit the head in place; gives validation logits and the stage's story."""
+    started = monotonic()
+    positions = np.concatenate([images.train, images.val]).tolist()
+
+    def pixels_of(chosen: Sequence[int]) -> npt.NDArray[np.unsignedinteger]:
+        return images.pixels_of([positions[i] for i in chosen])
+
+    features, engine = embed(
+        FeatureNetwork(network),
+        digest_of(positions),
+        pixels_of,
+        prepared_by=preparation.model_dump(mode="json"),
+        n_views=recipe.views,
+        device=device,
+        emit=emit,
+    )
+    n = len(images.train)
+    head = fit_head(
+        features[:n],
+        images.train_label,
+        features[n:],
+        images.val_label,
+        n_classes=images.n_classes,
+        balanced=recipe.balance != "none",
+        better=lambda logits, label: _primary(logits, label, recipe),
+    )
+    with torch.no_grad():
+        network.head.weight.copy_(torch.from_numpy(head.weight))
+        network.head.bias.copy_(torch.from_numpy(head.bias))
+    logits = head.logits(features[n:])
+    found = score(apply_temperature(logits, fit_temperature(logits, images.val_label)), images.val_label)
+    seconds = monotonic() - started
+    emit(HeadFitted(seconds=seconds, val_accuracy=found["accuracy"], val_macro_f1=found["macro_f1"]))
+    return logits, {
+        "stage": "instant",
+        "seconds": round(seconds, 3),
+        "engine": engine,
+        "n_features": int(features.shape[1]),
+        "regularisation": head.strength,
+        "val_accuracy": found["accuracy"],
+        "val_macro_f1": found["macro_f1"],
+    }
+
+
+def _logits(network: Network, images: TrainingImages, recipe: Recipe, device: str) -> Floats:
+    """(n_val, K) validation logits averaged over views."""
+    example = as_input(images.pixels_of(images.val[:_N_CHECKED].tolist()))
+    engine = fastest_engine(network, example, device=device)
+    step = 128
+    parts = [
+        run_views(engine, images.pixels_of(images.val[i : i + step].tolist()), recipe.views)
+        for i in range(0, len(images.val), step)
+    ]
+    return np.concatenate(parts).astype(np.float64)
+
+
+def _soften(network: Network, temperature: float) -> None:
+    """Divide the head by its temperature: overconfident logits would make the first steps of fine-tuning violent."""
+    with torch.no_grad():
+        network.head.weight.div_(temperature)
+        network.head.bias.div_(temperature)
+
+
+def _rank(logits: Floats, label: Ints, recipe: Recipe) -> tuple[float, float]:
+    """The primary metric, then the calibrated log loss where that is equal; higher is better."""
+    calibrated = apply_temperature(logits, fit_temperature(logits, label))
+    return _primary(logits, label, recipe), -score(calibrated, label)["log_loss"]
+
+
+def _primary(logits: Floats, label: Ints, recipe: Recipe) -> float:
+    """The primary metric, higher is better; by log loss only after calibration, which every classifier gets."""
+    if recipe.primary_metric == "log_loss":
+        logits = logits / fit_temperature(logits, label)
+    found = score(apply_temperature(logits, 1.0), label)[recipe.primary_metric]
+    value = -found if recipe.primary_metric in LOWER_IS_BETTER else found
+    return value if np.isfinite(value) else float("-inf")
+
+
+def _finetune_story(done: Finetuned, *, start: str) -> dict[str, Any]:  # Any: JSON values
+    return {
+        "stage": "finetune",
+        "started_from": start,
+        "seconds": round(done.seconds, 3),
+        "best_epoch": done.best_epoch,
+        "epochs_run": done.epochs_run,
+        "stopped_because": done.stopped_because,
+        "images_per_second": round(done.images_per_second, 2),
+    }

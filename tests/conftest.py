@@ -1,0 +1,28 @@
+"""Shared fixtures: where real images lie, and a cache of its own for every test session."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Callable[[str], Path]:
+    """Path of a real image set by name; skips where the sets are not on this machine."""
+    folder = Path(os.environ.get("COVERSLIP_DATA", ROOT / "../shared/data")).resolve()
+
+    def find(name: str) -> Path:
+        if not (folder / name).is_dir():
+            pytest.skip(f"real images '{name}' are not here: set COVERSLIP_DATA to the folder that holds them")
+        return folder / name
+
+    return find
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Tests never read or fill the user's cache."""
+    os.environ["COVERSLIP_CACHE"] = str(tmp_path_factory.mktemp("cache"))

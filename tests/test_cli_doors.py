@@ -1,0 +1,150 @@
+"""The command line's manners: help, errors, exit codes, and what goes to which stream."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from coverslip.cli import main
+from coverslip.cli.train import _next_free
+
+COMMANDS = ("demo", "inspect", "train", "evaluate", "predict", "report", "models")
+
+
+def coverslip(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "coverslip", *arguments], cwd=cwd, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_a_help_text_with_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert re.search(r"Examples?:", text)
+    assert f"coverslip {command}" in text.split("Example")[1]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_is_in_the_readme_and_in_the_main_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    assert main([]) == 0
+    listed = re.findall(
+        r"^  (\w+) ", capsys.readouterr().out.split("Commands:\n")[1].split("\n\n")[0], flags=re.MULTILINE
+    )
+    assert tuple(listed) == COMMANDS
+    assert f"`coverslip {command}" in readme
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["--version"], ["models"]])
+def test_help_and_the_list_of_models_answer_without_torch(arguments: list[str]) -> None:
+    code = (
+        "import sys; from coverslip.cli import main; code = main(sys.argv[1:]); "
+        "heavy = {'torch', 'torchvision', 'timm', 'sklearn', 'scipy', 'matplotlib', 'openvino', 'onnxruntime'}; "
+        "print('HEAVY', sorted(heavy & set(sys.modules))); sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "HEAVY []"
+
+
+def test_version_is_that_of_the_installed_package() -> None:
+    from importlib.metadata import version
+
+    assert coverslip("--version").stdout.strip() == f"coverslip {version('coverslip')}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["trian", "cells"], "train"),
+        (["train", "cells", "--gruop", "x"], "--group"),
+        (["train"], "DATA"),
+        (["train", "cells", "--group", "a", "--group-pattern", "b"], "not both"),
+        (["predict", "run", "x.png", "--batch-size", "0"], "batch-size"),
+    ],
+)
+def test_wrong_usage_is_one_line_that_helps_and_exit_code_2(
+    arguments: list[str], hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("Error: ")
+    assert err.count("\n") == 1
+    assert hint in err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["inspect", "nowhere"],
+        ["train", "nowhere"],
+        ["predict", "nowhere", "x.png"],
+        ["evaluate", "nowhere"],
+        ["report", "nowhere"],
+        ["models", "no_such_network"],
+        ["train", ".", "--set", "epochz=3"],
+        ["train", ".", "--recipe", "nowhere.yaml"],
+    ],
+    ids=" ".join,
+)
+def test_what_cannot_be_done_is_one_line_and_exit_code_1(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("Error: ")
+    assert err.count("\n") == 1
+    assert "fault of coverslip" not in err
+    assert list(tmp_path.iterdir()) == [], "a command that could not start leaves nothing behind"
+
+
+def test_debug_shows_where_an_error_arose(tmp_path: Path) -> None:
+    quiet = coverslip("inspect", "nowhere", cwd=tmp_path)
+    loud = coverslip("inspect", "nowhere", "--debug", cwd=tmp_path)
+    assert "Traceback" not in quiet.stderr
+    assert "Traceback" in loud.stderr
+    assert loud.returncode == 1
+
+
+def test_the_demo_refuses_a_folder_that_is_not_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "precious.png").write_bytes(b"mine")
+    assert main(["demo", "--out", str(tmp_path)]) == 1
+    assert "not made by a demo" in capsys.readouterr().err
+    assert (tmp_path / "images" / "precious.png").read_bytes() == b"mine"
+
+
+def test_models_as_json_is_one_object_with_the_default_network(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "--json"]) == 0
+    names = [record["name"] for record in json.loads(capsys.readouterr().out)["models"]]
+    assert "efficientnet_lite0" in names
+    assert main(["models", "efficientnet_lite0", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["name"] == "efficientnet_lite0"
+
+
+def test_a_reader_that_has_seen_enough_causes_no_error() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "coverslip", "models", "--json"],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writing)
+    assert done.stderr == ""
+
+
+def test_runs_without_a_name_are_numbered(tmp_path: Path) -> None:
+    assert _next_free(tmp_path, "cells") == tmp_path / "cells-1"
+    (tmp_path / "cells-1").mkdir()
+    assert _next_free(tmp_path, "cells") == tmp_path / "cells-2"

@@ -1,0 +1,174 @@
+"""The main job through the command line, on synthetic images: inspect, train, evaluate, predict, report, demo."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from coverslip.cli import main
+from coverslip.samples import SampleSet, write_new_images, write_sample_images
+
+INSTANT = ("--set", "stage=instant", "--set", "image_size=64", "--set", "views=1")
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> SampleSet:
+    return write_sample_images(tmp_path_factory.mktemp("cells") / "cells", n_images=120)
+
+
+@pytest.fixture(scope="module")
+def run(samples: SampleSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "first"
+    assert main(["train", str(samples.folder), "--group-pattern", r"slide\d+", *INSTANT, "--out", str(folder)]) == 0
+    return folder
+
+
+def rows_of(table: Path) -> list[dict[str, str]]:
+    with table.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_inspect_finds_the_planted_faults(samples: SampleSet, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", str(samples.folder), "--group-pattern", r"slide\d+", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["n_images"] == samples.n_images
+    assert set(found["classes"]) == set(samples.classes)
+    assert found["groups"]["n_groups"] == len(samples.slides)
+    assert [path for path, _ in found["unreadable"]] == [
+        path.relative_to(samples.folder).as_posix() for path in samples.broken
+    ]
+    assert len(found["duplicates"]["same_label"]) == len(samples.duplicates) - 1
+    assert len(found["duplicates"]["conflicting"]) == 1
+
+
+def test_inspect_says_the_same_in_words(samples: SampleSet, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", str(samples.folder), "--group-pattern", r"slide\d+"]) == 0
+    out = capsys.readouterr().out
+    assert f"{samples.n_images} images, {len(samples.classes)} classes; {len(samples.slides)} groups" in out
+    assert samples.broken[0].name in out
+    assert "What to do" in out
+
+
+@pytest.mark.slow
+def test_train_leaves_a_complete_run_and_no_slide_on_two_sides(run: Path) -> None:
+    for name in ("recipe.yaml", "environment.json", "split.csv", "metrics.json", "predictions.csv", "report.html"):
+        assert (run / name).is_file(), name
+    sides: dict[str, set[str]] = {}
+    for row in rows_of(run / "split.csv"):
+        if row["split"] != "left-out":
+            sides.setdefault(row["group"], set()).add(row["split"])
+    assert all(len(parts) == 1 for parts in sides.values())
+
+
+@pytest.mark.slow
+def test_the_recipe_of_a_run_keeps_its_groups_and_gives_the_same_split(
+    samples: SampleSet, run: Path, tmp_path: Path
+) -> None:
+    again = tmp_path / "again"
+    assert main(["train", str(samples.folder), "--recipe", str(run / "recipe.yaml"), "--out", str(again)]) == 0
+    assert (again / "split.csv").read_bytes() == (run / "split.csv").read_bytes()
+
+
+@pytest.mark.slow
+def test_evaluate_prints_the_runs_own_numbers(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(run), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.slow
+def test_evaluate_on_other_images_is_kept_under_its_name(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_sample_images(tmp_path / "later", n_images=60, seed=5)
+    arguments = ["evaluate", str(run), str(tmp_path / "later"), "--name", "later", "--group-pattern", r"slide\d+"]
+    assert main([*arguments, "--json"]) == 0
+    metrics = json.loads(capsys.readouterr().out)
+    assert metrics == json.loads((run / "evaluations" / "later" / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["n"] < 60, "the broken file and contradicting labels cannot be measured"
+
+
+@pytest.mark.slow
+def test_predict_gives_a_row_per_image_in_order_and_keeps_the_broken_one(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new = write_new_images(tmp_path / "new", n_images=10)
+    images = [str(path) for path in sorted((tmp_path / "new").glob("*.png"), reverse=True)]
+    assert main(["predict", str(run), *images, "--out", str(tmp_path / "predictions.csv")]) == 0
+    rows = rows_of(tmp_path / "predictions.csv")
+    assert [Path(row["path"]).name for row in rows] == [Path(path).name for path in images]
+    unreadable = [Path(row["path"]).name for row in rows if row["decision"] == "unreadable"]
+    assert unreadable == [path.name for path in new.broken]
+    assert "1 of 10 images cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_predictions_do_not_depend_on_the_batch_size(run: Path, tmp_path: Path) -> None:
+    write_new_images(tmp_path / "new", n_images=10)
+    tables = []
+    for size in ("1", "7"):
+        assert (
+            main(["predict", str(run), str(tmp_path / "new"), "--out", str(tmp_path / size), "--batch-size", size]) == 0
+        )
+        tables.append(rows_of(tmp_path / size))
+    for one, other in zip(*tables, strict=True):
+        assert one["predicted"] == other["predicted"]
+        if one["probability"]:
+            assert float(one["probability"]) == pytest.approx(float(other["probability"]), abs=1e-4)
+
+
+@pytest.mark.slow
+def test_report_prints_where_it_is(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (run / "report.html").unlink()
+    assert main(["report", str(run)]) == 0
+    assert Path(capsys.readouterr().out.strip()) == run / "report.html"
+    assert (run / "report.html").is_file()
+
+
+@pytest.mark.slow
+def test_a_run_is_not_overwritten(samples: SampleSet, run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (run / "metrics.json").read_bytes()
+    assert main(["train", str(samples.folder), *INSTANT, "--out", str(run)]) == 1
+    assert capsys.readouterr().err.count("Error: ") == 1
+    assert (run / "metrics.json").read_bytes() == before
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to a single process on Windows")
+def test_ctrl_c_in_training_ends_with_130_and_says_how_to_go_on(samples: SampleSet, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "coverslip", "train", str(samples.folder), "--out", str(tmp_path / "run")]
+    settings = ["--set", "image_size=64", "--set", "epochs=500", "--set", "patience=null"]
+    process = subprocess.Popen(
+        [*command, *settings], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    history = tmp_path / "run" / "history.csv"
+    deadline = time.monotonic() + 300
+    while not history.is_file() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the whole group gets it
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert str(tmp_path / "run") in out + err
+    assert json.loads((tmp_path / "run" / "status.json").read_text(encoding="utf-8"))["state"] == "stopped"
+
+
+@pytest.mark.slow
+def test_the_demo_does_the_whole_job_and_can_be_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("coverslip.cli.demo.SETTINGS", ["stage=instant", "image_size=64", "views=1"])
+    for _ in range(2):
+        assert main(["demo", "--out", str(tmp_path / "demo")]) == 0
+        out = capsys.readouterr().out
+        assert "synthetic" in out.lower()
+        for name in ("images", "run", "new", "predictions.csv", "run/report.html"):
+            assert (tmp_path / "demo" / name).exists()
+            assert str(tmp_path / "demo" / name) in out
+    metrics = json.loads((tmp_path / "demo" / "run" / "metrics.json").read_text(encoding="utf-8"))
+    assert 0.6 < metrics["metrics"]["accuracy"]["value"] < 1.0

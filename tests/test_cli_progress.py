@@ -1,0 +1,118 @@
+"""What progress looks like on a terminal and in a log."""
+
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from coverslip.cli.progress import EPOCH_HEADER, duration, epoch_row, shown_progress
+from coverslip.events import (
+    EpochEnded,
+    Event,
+    HeadFitted,
+    Noted,
+    Progressed,
+    RunEnded,
+    RunStarted,
+    StageStarted,
+    StepEnded,
+)
+
+
+def epoch(number: int = 3, *, is_best: bool = True) -> EpochEnded:
+    return EpochEnded(
+        epoch=number,
+        n_epochs=12,
+        seconds=41.2,
+        learning_rate=1e-3,
+        train_loss=0.412,
+        train_accuracy=0.871,
+        train_precision=0.872,
+        train_recall=0.873,
+        train_f1=0.874,
+        val_loss=0.512,
+        val_accuracy=0.951,
+        val_precision=0.952,
+        val_recall=0.953,
+        val_f1=0.954,
+        is_best=is_best,
+        seconds_left=300.0,
+    )
+
+
+def a_training() -> list[Event]:
+    steps = [
+        StepEnded(
+            epoch=1, step=i, n_steps=9, loss=1.0, images_per_second=30.0, epoch_seconds_left=9.0, seconds_left=99.0
+        )
+        for i in range(1, 10)
+    ]
+    return [
+        *(
+            Progressed(stage="reading images", done=i, total=50, per_second=100.0, seconds_left=1.0)
+            for i in range(1, 51)
+        ),
+        Noted(text="[odd] names stay as they are", level="warning"),
+        RunStarted(run="runs/first", n_train=288, n_val=96, n_test=96, classes=("a", "b")),
+        StageStarted(stage="instant"),
+        HeadFitted(seconds=12.0, val_accuracy=0.9, val_macro_f1=0.89),
+        StageStarted(stage="finetune", n_epochs=12),
+        *steps,
+        epoch(1),
+        RunEnded(run="runs/first", state="done"),
+    ]
+
+
+def shown(events: list[Event], *, terminal: bool) -> str:
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=120, color_system=None)
+    with shown_progress(console) as emit:
+        for event in events:
+            emit(event)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_a_log_gets_a_few_plain_lines() -> None:
+    text = shown(a_training(), terminal=False)
+    assert text.count("reading images") == 1
+    assert "\x1b" not in text
+    assert "Warning: [odd] names stay as they are" in text
+    assert "288 images to train on" in text
+    assert EPOCH_HEADER in text
+    assert len(text.splitlines()) < 12
+
+
+def test_a_terminal_shows_the_same_lines_and_bars() -> None:
+    text = shown(a_training(), terminal=True)
+    for line in shown(a_training(), terminal=False).splitlines():
+        assert line.strip() in text
+    assert "\x1b[?25l" in text, "the cursor is hidden while bars move"
+    assert "\x1b[?25h" in text, "and comes back"
+
+
+def test_an_epochs_row_has_both_sides_under_their_headings() -> None:
+    row = epoch_row(epoch())
+    values = [0.412, 0.512, 0.871, 0.951, 0.872, 0.952, 0.873, 0.953, 0.874, 0.954]
+    columns = EPOCH_HEADER.splitlines()[1]
+    positions = [i for i in range(len(columns)) if columns.startswith(("train", "val"), i)]
+    for position, value in zip(positions, values, strict=True):
+        assert row[position : position + 5] == f"{value:.3f}"
+    assert "41 s" in row
+    assert len(row) <= 80
+    assert "*" in row
+    assert "*" not in epoch_row(epoch(is_best=False))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.2, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (185, "3 min 05 s"), (7800, "2 h 10 min")],
+)
+def test_durations_read_well(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
+
+
+@given(st.lists(st.tuples(st.sampled_from(["a", "b"]), st.integers(0, 5), st.integers(0, 5)), max_size=20))
+def test_no_order_of_progress_breaks_the_bars(moves: list[tuple[str, int, int]]) -> None:
+    shown([Progressed(stage=stage, done=done, total=total) for stage, done, total in moves], terminal=True)

@@ -1,0 +1,456 @@
+"""Opening folders and tables: what becomes an image, its label, group and part, and what is said about the rest."""
+
+import contextlib
+import csv
+import os
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from coverslip.datasets import natural_key, open_dataset
+from coverslip.errors import BadDataset
+from coverslip.images import ReadPlan
+
+
+def save_image(path: Path, value: int = 0) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(value).integers(0, 256, (6, 6), dtype=np.uint8)
+    Image.fromarray(pixels).save(path, format="PNG")
+    return path
+
+
+def make_folder(root: Path, *names: str) -> Path:
+    for i, name in enumerate(names):
+        save_image(root / name, i)
+    return root
+
+
+def write_table(path: Path, text: str, encoding: str = "utf-8") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+# Folders
+
+
+def test_the_first_folder_level_is_the_class_and_deeper_ones_are_not_looked_at(tmp_path):
+    make_folder(tmp_path, "10/slide a/1.png", "2/deep/er/2.png", "2/3.png")
+    dataset = open_dataset(tmp_path)
+    assert dataset.source == "folders"
+    assert dataset.classes == ("2", "10")
+    assert {r.image_id: r.label for r in dataset.records} == {
+        "2/3.png": "2",
+        "2/deep/er/2.png": "2",
+        "10/slide a/1.png": "10",
+    }
+    assert all(r.path.is_absolute() and r.path.is_file() for r in dataset.records)
+    assert not dataset.has_groups
+    assert dataset.notes == ()
+
+
+def test_parts_are_read_from_folders_under_any_of_their_usual_names(tmp_path):
+    make_folder(tmp_path, "Training/a/1.png", "valid/a/2.png", "validation/b/3.png", "TEST/b/4.png", "masks/m.png")
+    dataset = open_dataset(tmp_path)
+    assert dataset.source == "split folders"
+    found = {r.image_id: (r.given_split, r.label) for r in dataset.records}
+    assert found["Training/a/1.png"] == ("train", "a")
+    assert found["valid/a/2.png"] == ("val", "a")
+    assert found["validation/b/3.png"] == ("val", "b")
+    assert found["TEST/b/4.png"] == ("test", "b")
+    assert found["masks/m.png"] == (None, None)
+
+
+def test_a_flat_test_folder_keeps_its_images_without_labels(tmp_path):
+    dataset = open_dataset(make_folder(tmp_path, "train/a/1.png", "train/b/2.png", "test/3.png"))
+    assert [(r.given_split, r.label) for r in dataset.records if r.image_id == "test/3.png"] == [("test", None)]
+    assert any("without a label" in note for note in dataset.notes)
+
+
+def test_classes_may_be_called_test_beside_others(tmp_path):
+    dataset = open_dataset(make_folder(tmp_path, "control/1.png", "test/2.png"))
+    assert dataset.source == "folders"
+    assert dataset.classes == ("control", "test")
+
+
+def test_part_folders_without_class_folders_are_refused(tmp_path):
+    with pytest.raises(BadDataset, match="hold no class folders"):
+        open_dataset(make_folder(tmp_path, "train/1.png", "test/2.png"))
+
+
+def test_a_folder_wrapped_around_the_class_folders_is_no_class(tmp_path):
+    make_folder(tmp_path, "archive/images/a/1.png", "archive/images/b/2.png")
+    dataset = open_dataset(tmp_path)
+    assert dataset.classes == ("a", "b")
+    assert any("archive/images" in note for note in dataset.notes)
+
+
+def test_a_wrapping_folder_may_hold_parts(tmp_path):
+    dataset = open_dataset(make_folder(tmp_path, "data/train/a/1.png", "data/val/a/2.png"))
+    assert dataset.source == "split folders"
+    assert [(r.given_split, r.label) for r in dataset.records] == [("train", "a"), ("val", "a")]
+
+
+def test_one_class_can_be_opened(tmp_path):
+    assert open_dataset(make_folder(tmp_path, "a/1.png", "a/2.png")).classes == ("a",)
+
+
+def test_suffixes_count_in_any_case_and_what_is_passed_over_is_told(tmp_path):
+    make_folder(tmp_path, "a/1.PNG", "a/2.TiF", "b/3.Jpeg", ".hidden/4.png", "a/._1.png", "__MACOSX/a/5.png")
+    (tmp_path / "a" / "Thumbs.db").touch()
+    (tmp_path / "a" / "notes.txt").touch()
+    (tmp_path / "empty").mkdir()
+    dataset = open_dataset(tmp_path)
+    assert len(dataset.records) == 3
+    told = " ".join(dataset.notes)
+    assert "1 .db" in told
+    assert "1 .txt" in told
+    assert "3 hidden" in told
+    assert "'empty'" in told
+
+
+def test_images_beside_class_folders_have_a_row_without_label(tmp_path):
+    dataset = open_dataset(make_folder(tmp_path, "a/1.png", "b/2.png", "stray.png"))
+    assert {r.image_id: r.label for r in dataset.records}["stray.png"] is None
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["a/1.xyz", "a/2.xyz", "readme.txt"], "2 .xyz, 1 .txt"),
+        ([], "it is empty"),
+        (["1.png", "2.png"], "2 images but no class folders"),
+    ],
+)
+def test_a_folder_without_labelled_images_says_what_was_found(tmp_path, names, said):
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    with pytest.raises(BadDataset, match=said):
+        open_dataset(tmp_path)
+
+
+def test_a_missing_folder_names_the_nearest_one(tmp_path):
+    make_folder(tmp_path, "images/a/1.png")
+    with pytest.raises(BadDataset, match="Did you mean 'images'"):
+        open_dataset(tmp_path / "image")
+
+
+def test_links_round_in_a_circle_end_and_label_nothing_twice(tmp_path):
+    make_folder(tmp_path, "a/1.png", "a/sub/2.png", "b/3.png")
+    (tmp_path / "a" / "up").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "a" / "sub" / "back").symlink_to(tmp_path / "a", target_is_directory=True)
+    (tmp_path / "b" / "self").symlink_to("self")
+    dataset = open_dataset(tmp_path)
+    assert [r.image_id for r in dataset.records] == ["a/1.png", "a/sub/2.png", "b/3.png"]
+    assert any("link" in note for note in dataset.notes)
+
+
+def test_linked_class_folders_are_followed(tmp_path):
+    make_folder(tmp_path / "elsewhere", "1.png")
+    make_folder(tmp_path / "data", "b/2.png")
+    (tmp_path / "data" / "a").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (tmp_path / "data" / "b" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    dataset = open_dataset(tmp_path / "data")
+    assert dataset.classes == ("a", "b")
+    assert any(r.image_id == "b/gone.png" for r in dataset.records)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows allows no such names")
+def test_odd_names_are_opened_and_can_be_written_as_text(tmp_path):
+    odd = ["a/new\nline.png", "a/🔬 cell.png", "a/ü.png", "b/ leading.png", 'b/"quoted",comma.png']
+    make_folder(tmp_path, *odd)
+    undecodable = os.fsencode(tmp_path / "b") + b"/caf\xe9.png"
+    with contextlib.suppress(OSError):  # a file system that allows UTF-8 only
+        Path(os.fsdecode(undecodable)).write_bytes(b"")
+    dataset = open_dataset(tmp_path)
+    assert set(odd) <= {r.image_id for r in dataset.records}
+    for record in dataset.records:
+        record.image_id.encode("utf-8")
+        dataset.relative_path(record).encode("utf-8")
+
+
+def test_decomposed_and_composed_accents_are_one_label(tmp_path):
+    table = write_table(tmp_path / "t.csv", "path,label\n1.png,Zelle u\u0308\n2.png,Zelle ü\n")
+    make_folder(tmp_path, "1.png", "2.png")
+    assert open_dataset(table).classes == ("Zelle ü",)
+
+
+@given(st.lists(st.text(max_size=8), max_size=8))
+def test_natural_order_is_an_order_of_any_names(names):
+    once = sorted(names, key=natural_key)
+    assert all(natural_key(a) <= natural_key(b) for a, b in pairwise(once))
+    assert sorted(set(names), key=natural_key) == list(dict.fromkeys(once))
+
+
+def test_natural_order_counts_as_people_do():
+    names = ["cell 10", "Cell 2", "cell 002b", "10", "9", "a"]
+    assert sorted(names, key=natural_key) == ["9", "10", "a", "Cell 2", "cell 002b", "cell 10"]
+
+
+def test_a_table_in_the_folder_is_pointed_out_not_used(shared_data):
+    dataset = open_dataset(shared_data("nuclei_mitocheck"))
+    assert len(dataset.records) == 3277
+    assert len(dataset.classes) == 16
+    assert not dataset.has_groups
+    assert any("images.csv" in note and "movie" in note for note in dataset.notes)
+
+
+# Groups from a pattern
+
+
+def test_a_pattern_takes_the_named_part_else_the_first_else_all_of_the_match(tmp_path):
+    make_folder(tmp_path, "a/s1_c1.png", "a/s1_c2.png", "b/s2_c1.png")
+    for pattern, groups in [
+        (r"s\d", ["s1", "s1", "s2"]),
+        (r"s(\d)_(c\d)", ["1", "1", "2"]),
+        (r"(s)(?P<group>\d)", ["1", "1", "2"]),
+    ]:
+        assert [r.group for r in open_dataset(tmp_path, group_pattern=pattern).records] == groups
+
+
+def test_images_that_a_pattern_does_not_match_are_groups_of_their_own(tmp_path):
+    make_folder(tmp_path, "a/s1_1.png", "a/odd.png", "b/strange.png")
+    dataset = open_dataset(tmp_path, group_pattern=r"s\d")
+    assert len({r.group for r in dataset.records}) == 3
+    assert any("does not match 2 images" in note for note in dataset.notes)
+
+
+def test_a_pattern_that_matches_nothing_or_is_none_is_refused_with_an_example(tmp_path):
+    make_folder(tmp_path, "a/s1_1.png")
+    with pytest.raises(BadDataset, match=r"the first is 'a/s1_1\.png'"):
+        open_dataset(tmp_path, group_pattern="slide")
+    with pytest.raises(BadDataset, match="not a regular expression"):
+        open_dataset(tmp_path, group_pattern="s(")
+    with pytest.raises(BadDataset, match="a folder has no columns"):
+        open_dataset(tmp_path, group="slide")
+    with pytest.raises(BadDataset, match="Choose one"):
+        open_dataset(tmp_path, group="slide", group_pattern="s")
+
+
+def test_patients_are_read_from_real_file_names(shared_data):
+    folder = shared_data("chromosomes_gband")
+    by_pattern = open_dataset(folder, group_pattern=r"/\d+_\d+_(\d+)_")
+    by_column = open_dataset(folder / "images.csv", group="case")
+    assert {r.image_id: r.group for r in by_pattern.records} == {r.image_id: r.group for r in by_column.records}
+    assert len({r.group for r in by_column.records}) == 16
+
+
+# Tables
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_tables_open_with_any_usual_separator_and_encoding(tmp_path, encoding, separator):
+    make_folder(tmp_path, "Größe 1.png", "b, c; d.png")
+    lines = [["File Name", "CLASS", "Other"], ["Größe 1.png", "ü", "x"], ['"b, c; d.png"', "v", ""]]
+    table = write_table(tmp_path / "t.csv", "\r\n".join(separator.join(cells) for cells in lines), encoding)
+    dataset = open_dataset(table)
+    assert dataset.source == "table"
+    assert [(r.path.name, r.label) for r in dataset.records] == [("Größe 1.png", "ü"), ("b, c; d.png", "v")]
+    assert dataset.root == tmp_path
+    assert bool(dataset.notes) == (encoding == "cp1252")
+
+
+def test_the_line_that_excel_puts_first_is_understood(tmp_path):
+    make_folder(tmp_path, "1.png")
+    dataset = open_dataset(write_table(tmp_path / "t.csv", "sep=;\npath;label\n1.png;a\n"))
+    assert dataset.records[0].label == "a"
+
+
+def test_all_columns_of_a_table_are_read(tmp_path):
+    make_folder(tmp_path, "f.tif")
+    header = "path,label,image_id,group,split,domain,channel,plane,x,y,width,height\n"
+    rows = "f.tif,a,cell 1,p1,valid,lab,0 2,max,1,2,30,40\nf.tif,b,,p2,TRAIN,lab,,3,1.0,2,30,40\n"
+    first, second = open_dataset(write_table(tmp_path / "t.csv", header + rows)).records
+    assert (first.image_id, first.group, first.given_split, first.domain) == ("cell 1", "p1", "val", "lab")
+    assert first.plan == ReadPlan(plane="max", channels=(0, 2), box=(1, 2, 30, 40))
+    assert second.image_id == "f.tif#plane=3#box=1,2,30,40"
+    assert second.plan == ReadPlan(plane=3, box=(1, 2, 30, 40))
+
+
+def test_width_and_height_alone_are_no_box(tmp_path):
+    make_folder(tmp_path, "1.png")
+    table = write_table(tmp_path / "t.csv", "path,label,width,height\n1.png,a,640,480\n")
+    assert open_dataset(table).records[0].plan == ReadPlan()
+
+
+def test_a_path_may_be_absolute_or_written_on_windows(tmp_path):
+    make_folder(tmp_path, "sub/1.png", "sub/2.png")
+    table = write_table(tmp_path / "t.csv", f"path,label\nsub\\1.png,a\n{tmp_path}/sub/2.png,b\nsub/../sub/2.png,b\n")
+    dataset = open_dataset(table)
+    assert [r.image_id for r in dataset.records] == ["sub/1.png", "sub/2.png"]
+    assert any("repeat" in note for note in dataset.notes)
+
+
+def test_a_path_column_wins_over_one_called_image(shared_data):
+    dataset = open_dataset(shared_data("pap_herlev") / "images.csv", group="image")
+    assert len(dataset.records) == 917
+    assert len({r.group for r in dataset.records}) == 538
+
+
+def test_an_unknown_group_column_names_the_nearest(shared_data):
+    with pytest.raises(BadDataset, match=r"did you mean 'movie'\?.*images\.csv"):
+        open_dataset(shared_data("nuclei_mitocheck") / "images.csv", group="moive")
+
+
+def test_columns_that_may_be_groups_are_advised_and_only_group_is_used_unasked(tmp_path):
+    make_folder(tmp_path, "1.png", "2.png", "3.png")
+    rows = "1.png,a,p1,{0}\n2.png,b,p1,{1}\n3.png,a,p2,{1}\n"
+    table = write_table(tmp_path / "t.csv", "path,label,patient,slide\n" + rows.format("s1", "s2"))
+    dataset = open_dataset(table)
+    assert not dataset.has_groups
+    assert any("--group patient" in note and "slide (2 values)" in note for note in dataset.notes)
+    table = write_table(tmp_path / "u.csv", "path,label,patient,Group\n" + rows.format("g1", "g2"))
+    dataset = open_dataset(table)
+    assert [r.group for r in dataset.records] == ["g1", "g2", "g2"]
+    assert any("'Group'" in note and "patient" in note for note in dataset.notes)
+    assert [r.group for r in open_dataset(table, group="PATIENT").records] == ["p1", "p1", "p2"]
+
+
+def test_rows_without_a_group_are_groups_of_their_own(tmp_path):
+    make_folder(tmp_path, "1.png", "2.png")
+    dataset = open_dataset(write_table(tmp_path / "t.csv", "path,label,group\n1.png,a,\n2.png,b,\n"))
+    assert [r.group for r in dataset.records] == ["1.png", "2.png"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "The table is empty"),
+        ("path,label\n", "no rows"),
+        ("pth,label\n1.png,a\n", r"no column for the images' paths \(is it 'pth'\?\)"),
+        ("path,lable\n1.png,a\n", r"no column for the labels \(is it 'lable'\?\)"),
+        ("path,label\n1.png,a,b\n", "1 row of the table with more cells.*line 2"),
+        ("path,label\n,a\n", "line 2: the path is empty"),
+        ("path,label,split\n1.png,a,trian\n", "line 2: split 'trian'.*did you mean 'train'"),
+        ("path,label,plane\n1.png,a,top\n", "line 2: plane 'top'"),
+        ("path,label,x,y,width,height\n1.png,a,1,,3,4\n", "line 2: y ''"),
+        ("path,label,x,y,width,height\n1.png,a,1,2,0,4\n", "width and height must be 1 or more"),
+        ('path,label\n\n"1.png",a\n,b\n', "line 4: the path is empty"),
+        ("path,label\n1.png\0,a\n", "not a text table"),
+    ],
+)
+def test_a_table_that_cannot_be_used_says_where_and_why(tmp_path, text, said):
+    make_folder(tmp_path, "1.png")
+    with pytest.raises(BadDataset, match=said) as error:
+        open_dataset(write_table(tmp_path / "t.csv", text))
+    assert error.value.file == tmp_path / "t.csv"
+
+
+def test_some_missing_files_keep_their_rows_but_all_missing_is_an_error(tmp_path, monkeypatch):
+    make_folder(tmp_path, "here/1.png")
+    some = write_table(tmp_path / "some.csv", "path,label\nhere/1.png,a\nhere/2.png,b\n")
+    assert len(open_dataset(some).records) == 2
+    misplaced = write_table(tmp_path / "tables" / "all.csv", "path,label\nhere/1.png,a\n")
+    with pytest.raises(BadDataset, match=r"was looked for at '.*tables/here/1\.png'.*folder that the table lies in"):
+        open_dataset(misplaced)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BadDataset, match="They exist from the current folder"):
+        open_dataset(misplaced)
+
+
+def test_one_file_with_two_labels_keeps_both_rows_apart(tmp_path):
+    make_folder(tmp_path, "1.png", "2.png")
+    dataset = open_dataset(write_table(tmp_path / "t.csv", "path,label\n1.png,a\n1.png,b\n2.png,b\n2.png,b\n"))
+    assert [(r.image_id, r.label) for r in dataset.records] == [("1.png", "a"), ("1.png (2)", "b"), ("2.png", "b")]
+
+
+def test_spreadsheets_single_images_and_other_files_are_refused_with_advice(tmp_path):
+    make_folder(tmp_path, "1.png")
+    for name, said in [("t.xlsx", "Save the sheet as CSV"), ("1.png", "one image, not a set"), ("x.yaml", "neither")]:
+        (tmp_path / name).touch()
+        with pytest.raises(BadDataset, match=said):
+            open_dataset(tmp_path / name)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters="\\/~"), min_size=1, max_size=8),
+            st.sampled_from(["a", "b; c", 'd "e"', "ü"]),
+        ),
+        min_size=1,
+        max_size=8,
+        unique_by=lambda row: row[0],
+    ).filter(lambda rows: "there" not in dict(rows)),
+    st.sampled_from([",", ";", "\t"]),
+)
+def test_what_the_csv_module_writes_is_read_back(tmp_path_factory, rows, separator):
+    folder = tmp_path_factory.mktemp("t")
+    (folder / "there.png").touch()
+    with (folder / "t.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, delimiter=separator)
+        writer.writerows([("path", "label"), ("there.png", "a"), *((name + ".png", label) for name, label in rows)])
+    read = {r.path.name: r.label for r in open_dataset(folder / "t.csv").records}
+    assert read == {"there.png": "a"} | {name + ".png": label for name, label in rows}
+
+
+# Several sources, and images to predict
+
+
+def test_several_sources_are_domains_of_one_dataset(tmp_path):
+    make_folder(tmp_path / "lab1" / "set", "a/p1_1.png", "b/p2_1.png")
+    make_folder(tmp_path / "lab2" / "set", "a/p1_1.png", "b/x.png")
+    dataset = open_dataset([tmp_path / "lab1" / "set", tmp_path / "lab2" / "set"], group_pattern=r"p\d")
+    assert dataset.root == tmp_path
+    assert {r.domain for r in dataset.records} == {"set-1", "set-2"}
+    assert len({r.image_id for r in dataset.records}) == 4
+    assert {r.group for r in dataset.records} == {"p1", "p2", "set-2/b/x.png"}
+    assert any("same name in several sources" in note for note in dataset.notes)
+
+
+def test_the_same_folder_twice_counts_once(tmp_path):
+    make_folder(tmp_path, "a/1.png", "b/2.png")
+    assert len(open_dataset([tmp_path, tmp_path]).records) == 2
+
+
+def test_images_to_predict_keep_the_order_given(tmp_path, monkeypatch):
+    make_folder(tmp_path, "new/10.png", "new/2.png", "other/x.TIF", "z.png")
+    monkeypatch.chdir(tmp_path)
+    dataset = open_dataset(["z.png", "new/*.png", "other", "z.png"], labelled=False)
+    assert [r.image_id for r in dataset.records] == ["z.png", "new/2.png", "new/10.png", "other/x.TIF"]
+    assert dataset.source == "files"
+    assert all(r.label is None for r in dataset.records)
+    assert any("more than once" in note for note in dataset.notes)
+
+
+def test_one_folder_to_predict_needs_no_classes(tmp_path):
+    dataset = open_dataset(make_folder(tmp_path, "1.png", "a/2.png"), labelled=False)
+    assert {r.image_id for r in dataset.records} == {"1.png", "a/2.png"}
+    assert {r.label for r in dataset.records} == {None}
+
+
+def test_a_table_to_predict_may_have_labels_or_not(tmp_path):
+    make_folder(tmp_path, "1.png", "2.png")
+    table = write_table(tmp_path / "t.csv", "path,label\n2.png,a\n1.png,\n")
+    assert [(r.image_id, r.label) for r in open_dataset(table, labelled=False).records] == [
+        ("2.png", "a"),
+        ("1.png", None),
+    ]
+    table = write_table(tmp_path / "u.csv", "image\n2.png\n")
+    assert [r.image_id for r in open_dataset(table, labelled=False).records] == ["2.png"]
+
+
+def test_names_with_brackets_are_files_before_they_are_patterns(tmp_path):
+    make_folder(tmp_path, "[1].png", "1.png")
+    dataset = open_dataset([tmp_path / "[1].png"], labelled=False)
+    assert [r.path.name for r in dataset.records] == ["[1].png"]
+
+
+def test_a_missing_image_keeps_its_row_among_others_but_is_an_error_alone(tmp_path):
+    make_folder(tmp_path, "1.png")
+    assert len(open_dataset([tmp_path / "1.png", tmp_path / "nine.png"], labelled=False).records) == 2
+    with pytest.raises(BadDataset, match="no such image"):
+        open_dataset(tmp_path / "2.png", labelled=False)
+    with pytest.raises(BadDataset, match="No image matches"):
+        open_dataset(f"{tmp_path}/*.bmp", labelled=False)
+    with pytest.raises(BadDataset, match="no such file or folder"):
+        open_dataset([tmp_path / "1.png", tmp_path / "nofolder"], labelled=False)
+    with pytest.raises(BadDataset, match="No images were given"):
+        open_dataset([], labelled=False)

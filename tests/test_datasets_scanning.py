@@ -1,0 +1,188 @@
+"""Scanning: every image is read once, remembered, and none of them can stop the others."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from coverslip.datasets import Scan, Unreadable, open_dataset, scan_images
+from coverslip.errors import Stopped
+from coverslip.events import Event, Noted, Progressed
+from coverslip.images import ImageFacts, image_facts, read_pixels
+
+
+@pytest.fixture(autouse=True)
+def fresh_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("COVERSLIP_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    root = tmp_path / "images"
+    for label in "ab":
+        (root / label).mkdir(parents=True)
+        for i in range(20):
+            pixels = np.random.default_rng([ord(label), i]).integers(0, 256, (20, 24, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(root / label / f"{i}.png")
+    return root
+
+
+def scan_loudly(folder: Path, **options) -> tuple[Scan, list[Event]]:
+    events: list[Event] = []
+    return scan_images(open_dataset(folder), emit=events.append, **options), events
+
+
+def n_read(events: list[Event]) -> bool:
+    """Whether any image was decoded."""
+    return any(isinstance(event, Progressed) and event.per_second is not None for event in events)
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_facts_are_those_of_each_image_in_the_order_of_records(folder, n_threads):
+    dataset = open_dataset(folder)
+    scan = scan_images(dataset, n_threads=n_threads)
+    assert scan.facts == tuple(image_facts(read_pixels(r.path, r.plan)) for r in dataset.records)
+    assert scan.n_readable == 40
+
+
+def test_broken_files_keep_their_place_and_stop_nobody(folder):
+    good = (folder / "a" / "3.png").read_bytes()
+    (folder / "a" / "3.png").write_bytes(good[: len(good) // 2])
+    (folder / "a" / "4.png").write_bytes(b"")
+    (folder / "b" / "5.png").write_text("not an image")
+    (folder / "b" / "6.png").unlink()
+    (folder / "b" / "6.png").symlink_to("nowhere")
+    dataset = open_dataset(folder)
+    scan, events = scan_loudly(folder)
+    broken = [r.image_id for r, f in zip(dataset.records, scan.facts, strict=True) if isinstance(f, Unreadable)]
+    assert broken == ["a/3.png", "a/4.png", "b/5.png", "b/6.png"]
+    assert all(f.reason for f in scan.facts if isinstance(f, Unreadable))
+    assert [e.text for e in events if isinstance(e, Noted)] == ["4 images could not be read."]
+
+
+def test_a_second_scan_reads_nothing_and_finds_the_same(folder):
+    first, events = scan_loudly(folder)
+    assert n_read(events)
+    second, events = scan_loudly(folder)
+    assert not n_read(events)
+    assert second == first
+    assert events[-1] == Progressed(stage="reading images", done=40, total=40)
+
+
+def test_a_changed_file_is_read_again(folder):
+    first, _ = scan_loudly(folder)
+    path = folder / "a" / "0.png"
+    status = path.stat()
+    Image.fromarray(np.zeros((9, 9), dtype=np.uint8)).save(path)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1_000_000))
+    second, events = scan_loudly(folder)
+    assert n_read(events)
+    changed = [i for i, (a, b) in enumerate(zip(first.facts, second.facts, strict=True)) if a != b]
+    assert changed == [0]
+    assert isinstance(second.facts[0], ImageFacts)
+    assert second.facts[0].width_px == 9
+
+
+def test_other_pixels_of_the_same_file_are_other_facts(tmp_path):
+    Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(tmp_path / "f.png")
+    table = tmp_path / "t.csv"
+    table.write_text("path,label,x,y,width,height\nf.png,a,0,0,4,4\nf.png,b,4,4,4,4\nf.png,b,4,4,9,9\n")
+    for _ in range(2):
+        facts = scan_images(open_dataset(table)).facts
+        assert isinstance(facts[0], ImageFacts)
+        assert isinstance(facts[1], ImageFacts)
+        assert facts[0].pixel_hash != facts[1].pixel_hash
+        assert isinstance(facts[2], Unreadable)
+
+
+@pytest.mark.parametrize("damage", ["no database", "not writable", "other columns"])
+def test_without_a_working_memory_the_scan_goes_on_and_says_so(folder, tmp_path, damage):
+    cache = tmp_path / "cache"
+    if damage == "no database":
+        cache.mkdir()
+        (cache / "facts.sqlite").write_bytes(b"this is no database" * 100)
+    elif damage == "not writable":
+        cache.write_text("a file where the folder should be")
+    else:
+        cache.mkdir()
+        with sqlite3.connect(cache / "facts.sqlite") as connection:
+            connection.execute("CREATE TABLE facts (something TEXT)")
+    scan, events = scan_loudly(folder)
+    assert scan.n_readable == 40
+    notes = [e.text for e in events if isinstance(e, Noted)]
+    assert len(notes) == 1
+    assert "could not be remembered" in notes[0]
+
+
+def test_facts_of_another_version_are_read_anew(folder, tmp_path):
+    first, _ = scan_loudly(folder)
+    with sqlite3.connect(tmp_path / "cache" / "facts.sqlite") as connection:
+        connection.execute("UPDATE facts SET facts = '{\"unknown\": 1}'")
+    second, events = scan_loudly(folder)
+    assert second == first
+    assert n_read(events)
+
+
+def test_an_interrupted_scan_keeps_what_it_reached(folder):
+    def stop(event: Event) -> None:
+        raise Stopped("Stopped", do="Run it again.")
+
+    with pytest.raises(Stopped):  # the last event comes when all 40 are read
+        scan_images(open_dataset(folder), emit=stop)
+    _, events = scan_loudly(folder)
+    assert not n_read(events)
+
+
+def test_two_processes_may_scan_at_the_same_time(folder):
+    code = (
+        "import sys; from coverslip.datasets import open_dataset, scan_images;"
+        "notes = []; scan = scan_images(open_dataset(sys.argv[1]), emit=notes.append);"
+        "assert scan.n_readable == 40; assert all(type(n).__name__ == 'Progressed' for n in notes), notes"
+    )
+    source = Path(__file__).resolve().parent.parent / "src"
+    environment = {**os.environ, "PYTHONPATH": str(source)}
+    workers = [subprocess.Popen([sys.executable, "-c", code, str(folder)], env=environment) for _ in range(2)]
+    assert [worker.wait(timeout=120) for worker in workers] == [0, 0]
+    _, events = scan_loudly(folder)
+    assert not n_read(events)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows allows no such names")
+def test_files_with_undecodable_names_are_read_and_remembered(folder):
+    try:
+        Path(os.fsdecode(os.fsencode(folder / "a") + b"/caf\xe9.png")).write_bytes(
+            (folder / "a" / "1.png").read_bytes()
+        )
+    except OSError:
+        pytest.skip("this file system allows UTF-8 names only")
+    first, _ = scan_loudly(folder)
+    second, events = scan_loudly(folder)
+    assert first == second
+    assert first.n_readable == 41
+    assert not n_read(events)
+
+
+def test_progress_counts_up_to_all_images(folder):
+    _, events = scan_loudly(folder)
+    done = [event.done for event in events if isinstance(event, Progressed)]
+    assert done == sorted(done)
+    assert done[-1] == 40
+
+
+def test_all_tiffs_that_pillow_cannot_decode_are_read_with_one_line_about_it(shared_data):
+    events: list[Event] = []
+    dataset = open_dataset(shared_data("chromosomes_gband") / "images.csv")
+    scan = scan_images(dataset, emit=events.append)
+    assert scan.n_readable == len(dataset.records) == 2806
+    assert sum(isinstance(event, Noted) for event in events) <= 1
+
+
+def test_mixed_depths_of_a_real_set_are_seen(shared_data):
+    scan = scan_images(open_dataset(shared_data("micronuclei") / "images.csv"))
+    depths = [fact.bit_depth for fact in scan.facts if isinstance(fact, ImageFacts)]
+    assert (depths.count(16), depths.count(8)) == (1760, 205)

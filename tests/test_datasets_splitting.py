@@ -1,0 +1,366 @@
+"""Splits: nothing that belongs together is divided, shares are kept, seeds matter, faults are said clearly."""
+
+from collections import Counter
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from coverslip.datasets import (
+    Dataset,
+    ImageRecord,
+    Scan,
+    Unreadable,
+    check_trainable,
+    open_dataset,
+    scan_images,
+    split_images,
+    split_units,
+    trained_classes,
+)
+from coverslip.errors import BadDataset, BadRecipe, LeakageFound
+from coverslip.images import ImageFacts, ReadPlan
+
+THIRDS = (0.6, 0.2, 0.2)
+
+
+def facts(pixels: str) -> ImageFacts:
+    return ImageFacts(pixels, 8, 8, 1, "uint8", 8, "PNG", 1, (0.0,), (255.0,), None)
+
+
+def make(
+    labels: str | list[str | None],
+    groups: list[str] | None = None,
+    pixels: list[str | None] | None = None,
+    given: list[str | None] | None = None,
+) -> tuple[Dataset, Scan]:
+    """A dataset of one image per label; equal `pixels` are equal images, None is unreadable."""
+    records = tuple(
+        ImageRecord(
+            f"{i:05}.png",
+            Path(f"/data/{i:05}.png"),
+            label,
+            groups[i] if groups else None,
+            "",
+            given[i] if given else None,  # type: ignore[arg-type]
+            ReadPlan(),
+        )
+        for i, label in enumerate(labels)
+    )
+    found = pixels or [str(i) for i in range(len(labels))]
+    scan = Scan(tuple(facts(p) if p is not None else Unreadable("cut off") for p in found))
+    return Dataset(Path("/data"), "table", records, ()), scan
+
+
+def split_60_20_20(dataset: Dataset, scan: Scan, seed: int = 0, **options: bool):
+    return split_images(dataset, scan, val=0.2, test=0.2, seed=seed, **options)
+
+
+def assert_undivided(keys, parts) -> None:
+    sides: dict = {}
+    for key, part in zip(keys, parts, strict=True):
+        if part != "left-out":
+            sides.setdefault(key, set()).add(part)
+    assert all(len(found) == 1 for found in sides.values())
+
+
+units = st.integers(3, 60).flatmap(
+    lambda n: st.lists(
+        st.tuples(st.integers(0, 4), st.integers(0, n - 1)),
+        min_size=3,
+        max_size=200,
+    )
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(units, st.integers(0, 2**32 - 1))
+def test_no_unit_is_divided_and_no_part_is_empty(images, seed):
+    label, unit = (np.array(column) for column in zip(*images, strict=True))
+    assume(len(set(unit.tolist())) >= 3)
+    part = split_units(label, unit, THIRDS, seed)
+    assert_undivided(unit.tolist(), part.tolist())
+    assert set(part.tolist()) == {0, 1, 2}
+    assert np.array_equal(part, split_units(label, unit, THIRDS, seed))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(3, 80), min_size=1, max_size=12), st.integers(0, 99))
+def test_without_groups_every_class_keeps_its_shares_to_within_one_image(sizes, seed):
+    label = np.repeat(np.arange(len(sizes)), sizes)
+    part = split_units(label, np.arange(len(label)), THIRDS, seed)
+    for k, n in enumerate(sizes):
+        counts = np.bincount(part[label == k], minlength=3)
+        assert counts.min() >= 1
+        assert np.all(np.abs(counts - np.array(THIRDS) * n) < 2)
+    # Rounding evens out over classes; only classes too small for their shares can pull the whole off.
+    slack = sum(n < 8 for n in sizes) + 2
+    assert np.all(np.abs(np.bincount(part, minlength=3) - np.array(THIRDS) * len(label)) <= slack)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(2, 6), st.integers(3, 12), st.integers(0, 99))
+def test_every_class_is_in_every_part_when_each_has_three_units_of_its_own(n_classes, n_units, seed):
+    rng = np.random.default_rng(seed)
+    unit = np.repeat(np.arange(n_classes * n_units), rng.integers(1, 9, n_classes * n_units))
+    part = split_units(unit // n_units, unit, THIRDS, seed)
+    for k in range(n_classes):
+        assert set(part[unit // n_units == k].tolist()) == {0, 1, 2}
+
+
+def test_rare_classes_that_share_units_with_common_ones_still_reach_every_part():
+    rng = np.random.default_rng(3)
+    unit = np.repeat(np.arange(40), 20)
+    label = rng.integers(0, 3, len(unit))
+    for k, holders in enumerate([(1, 17, 33), (1, 5, 8), (17, 30, 39), (2, 3, 4)], start=3):
+        for u in holders:
+            label[np.flatnonzero(unit == u)[k]] = k
+    for seed in range(10):
+        part = split_units(label, unit, THIRDS, seed)
+        assert all(set(part[label == k].tolist()) == {0, 1, 2} for k in range(7))
+
+
+@pytest.mark.parametrize("n_groups", [5, 8, 12, 30])
+def test_seeds_give_different_splits_of_few_groups(n_groups):
+    label = np.tile(np.arange(3), 10 * n_groups)
+    unit = np.repeat(np.arange(n_groups), 30)
+    found = {split_units(label, unit, THIRDS, seed).tobytes() for seed in range(6)}
+    assert len(found) == 6
+
+
+def test_a_part_of_share_zero_stays_empty():
+    label, unit = np.arange(60) % 3, np.arange(60) // 2
+    assert set(split_units(label, unit, (0.8, 0.2, 0.0), 0).tolist()) == {0, 1}
+
+
+def test_a_large_set_without_groups_and_many_groups_are_split_to_the_share():
+    rng = np.random.default_rng(0)
+    label = rng.integers(0, 20, 100_000)
+    for unit in (np.arange(100_000), rng.integers(0, 5000, 100_000)):
+        part = split_units(label, unit, THIRDS, 1)
+        shares = np.array([np.bincount(part[label == k], minlength=3) / np.sum(label == k) for k in range(20)])
+        assert np.abs(shares - THIRDS).max() < 0.003
+
+
+def test_impossible_shares_and_too_few_units_are_refused():
+    label = np.zeros(4, dtype=int)
+    with pytest.raises(ValueError, match="2 units cannot fill 3 parts"):
+        split_units(label, np.array([0, 0, 1, 1]), THIRDS, 0)
+    with pytest.raises(ValueError, match="sum to 1"):
+        split_units(label, np.arange(4), (0.5, 0.2, 0.2), 0)
+    with pytest.raises(ValueError, match="same length"):
+        split_units(label, np.arange(3), THIRDS, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "group", "evenness"),
+    [
+        ("nuclei_mitocheck", "movie", 0.05),
+        ("chromosomes_gband", "case", 0.03),
+        ("chromosomes_gband", "cell", 0.01),
+        ("blood_malaria", "patient", 0.01),
+        ("pap_herlev", "image", 0.01),
+    ],
+)
+def test_real_groups_are_split_evenly_and_differently_for_every_seed(shared_data, name, group, evenness):
+    records = open_dataset(shared_data(name) / "images.csv", group=group).records
+    label = np.unique([r.label for r in records], return_inverse=True)[1]
+    unit = np.unique([r.group for r in records], return_inverse=True)[1]
+    found = set()
+    for seed in range(5):
+        part = split_units(label, unit, THIRDS, seed)
+        found.add(part.tobytes())
+        assert_undivided(unit.tolist(), part.tolist())
+        shares = np.array(
+            [np.bincount(part[label == k], minlength=3) / np.sum(label == k) for k in range(max(label) + 1)]
+        )
+        assert shares.min() > 0
+        assert np.abs(shares - THIRDS).mean() < evenness
+        assert np.abs(np.bincount(part) / len(part) - THIRDS).max() < 0.03
+    assert len(found) == 5
+
+
+tangled = st.lists(
+    st.tuples(st.sampled_from("abc"), st.integers(0, 14).map(str), st.integers(0, 40).map(str)),
+    min_size=20,
+    max_size=90,
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(tangled, st.integers(0, 99))
+def test_neither_a_group_nor_pixels_stand_in_two_parts(images, seed):
+    labels, groups, pixels = (list(column) for column in zip(*images, strict=True))
+    dataset, scan = make(labels, groups, pixels)
+    try:
+        split = split_60_20_20(dataset, scan, seed)
+    except BadDataset:
+        assume(False)
+    assert_undivided(groups, split.parts)
+    assert_undivided(pixels, split.parts)
+    labels_of_pixels: dict[str, set[str]] = {}
+    for label, pixel in zip(labels, pixels, strict=True):
+        labels_of_pixels.setdefault(pixel, set()).add(label)
+    for pixel, part, reason in zip(pixels, split.parts, split.reasons, strict=True):
+        assert (part == "left-out") == bool(reason)
+        if len(labels_of_pixels[pixel]) > 1:
+            assert reason.startswith("same pixels as")
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.randoms(use_true_random=False), st.integers(0, 99))
+def test_the_order_of_rows_does_not_matter(random, seed):
+    dataset, scan = make(list("abc") * 20, [str(i // 4) for i in range(60)])
+    split = split_60_20_20(dataset, scan, seed)
+    order = list(range(60))
+    random.shuffle(order)
+    shuffled = replace(dataset, records=tuple(dataset.records[i] for i in order))
+    again = split_60_20_20(shuffled, Scan(tuple(scan.facts[i] for i in order)), seed)
+    assert [split.parts[i] for i in order] == list(again.parts)
+
+
+def test_equal_images_of_two_groups_tie_the_groups_together():
+    groups = [str(i // 5) for i in range(60)]
+    pixels: list[str | None] = [str(i) for i in range(60)]
+    pixels[0] = pixels[59] = "same"
+    dataset, scan = make("ab" * 30, groups, pixels)
+    labels = [r.label for r in dataset.records]
+    labels[59] = labels[0]
+    dataset = replace(dataset, records=tuple(replace(r, label=x) for r, x in zip(dataset.records, labels, strict=True)))
+    for seed in range(8):
+        parts = split_60_20_20(dataset, scan, seed).parts
+        assert parts[0] == parts[59] == parts[1] == parts[58] != "left-out"
+
+
+def test_unreadable_unlabelled_and_contradicting_images_are_left_out_with_the_reason():
+    pixels: list[str | None] = [str(i) for i in range(30)]
+    pixels[3] = None
+    pixels[10], pixels[11] = "same", "same"
+    labels: list[str | None] = list("ab" * 15)
+    labels[20] = None
+    dataset, scan = make(labels, pixels=pixels)
+    split = split_60_20_20(dataset, scan)
+    assert split.reasons[3] == "unreadable: cut off"
+    assert split.reasons[20] == "no label"
+    assert split.reasons[10] == "same pixels as 00011.png, labelled b"
+    assert split.reasons[11] == "same pixels as 00010.png, labelled a"
+    assert [i for i, part in enumerate(split.parts) if part == "left-out"] == [3, 10, 11, 20]
+    assert len(split.notes) == 3
+
+
+def test_a_given_split_is_kept():
+    given = ["train"] * 6 + ["val"] * 3 + ["test"] * 3
+    dataset, scan = make("ab" * 6, given=given)
+    assert list(split_60_20_20(dataset, scan).parts) == given
+
+
+def test_parts_that_a_given_split_lacks_are_taken_from_training():
+    given = ["train"] * 80 + ["test"] * 20
+    dataset, scan = make("ab" * 50, [str(i // 2) for i in range(100)], given=given)
+    split = split_60_20_20(dataset, scan)
+    assert Counter(split.parts) == {"train": 60, "val": 20, "test": 20}
+    assert set(split.parts[80:]) == {"test"}
+    assert any("no validation part" in note for note in split.notes)
+    only_train = split_60_20_20(*make("ab" * 50, given=["train"] * 100))
+    assert Counter(only_train.parts) == {"train": 60, "val": 20, "test": 20}
+
+
+def test_rows_without_a_part_join_training_unless_tied_to_a_given_part():
+    given = ["train", "train", None, None, "val", "val", "test", "test"]
+    pixels: list[str | None] = [str(i) for i in range(8)]
+    pixels[2] = pixels[6]
+    split = split_60_20_20(*make("abababab", pixels=pixels, given=given))
+    assert list(split.parts) == ["train", "train", "test", "train", "val", "val", "test", "test"]
+
+
+@pytest.mark.parametrize("kind", ["group", "pixels"])
+def test_a_given_split_that_leaks_is_refused_with_both_places(kind):
+    given = ["train"] * 6 + ["val"] * 3 + ["test"] * 3
+    groups, pixels = [str(i) for i in range(12)], [str(i) for i in range(12)]
+    (groups if kind == "group" else pixels)[11] = "1"
+    dataset, scan = make("ab" * 6, groups, pixels, given)
+    with pytest.raises(LeakageFound, match=r"train \('00001\.png'\) and test \('00011\.png'\).*--allow-leakage"):
+        split_60_20_20(dataset, scan)
+    split = split_60_20_20(dataset, scan, allow_leakage=True)
+    assert list(split.parts) == given
+    assert any("too good" in note for note in split.notes)
+
+
+def test_small_classes_are_explained_and_go_to_training_first():
+    labels = ["a"] * 40 + ["b"] * 40 + ["rare"] * 2 + ["single"]
+    split = split_60_20_20(*make(labels))
+    assert sorted(split.parts[80:82]) == ["test", "train"]
+    assert split.parts[82] == "train"
+    told = " ".join(split.notes)
+    assert "'rare' has no validation images: its 2 images make up 2 distinct images" in told
+    assert "'single' has no validation and test images" in told
+    assert "its numbers cannot be given" in told
+
+
+def test_a_class_of_three_real_images_is_in_every_part(shared_data):
+    dataset = open_dataset(shared_data("blood_bccd"))
+    split = split_60_20_20(dataset, scan_images(dataset))
+    rarest = min(Counter(r.label for r in dataset.records).items(), key=lambda item: item[1])
+    assert rarest == ("BASOPHIL", 3)
+    assert {p for r, p in zip(dataset.records, split.parts, strict=True) if r.label == "BASOPHIL"} == {
+        "train",
+        "val",
+        "test",
+    }
+
+
+def test_classes_that_training_lacks_are_left_out_visibly():
+    given = ["train"] * 4 + ["val"] * 2 + ["test"] * 3
+    dataset, scan = make("ababababc", given=given)
+    split = split_60_20_20(dataset, scan)
+    assert split.parts[8] == "left-out"
+    assert split.reasons[8] == "no training image of the class c"
+    assert trained_classes(dataset, split) == ("a", "b")
+
+
+def test_everything_in_one_group_is_refused_with_advice():
+    with pytest.raises(BadDataset, match="6 usable images belong to 1 separate group"):
+        split_60_20_20(*make("ababab", ["p"] * 6))
+    tied = make("aaabbb", list("pqrstu"), ["x", "x", "x", "y", "y", "y"])
+    with pytest.raises(BadDataset, match="6 named ones, tied together by equal images"):
+        split_60_20_20(*tied)
+    with pytest.raises(BadDataset, match="2 usable images show 2 distinct pictures"):
+        split_60_20_20(*make("ab"))
+
+
+def test_shares_that_leave_nothing_to_train_on_are_refused():
+    dataset, scan = make("ab" * 10)
+    with pytest.raises(BadRecipe, match="nothing to train on"):
+        split_images(dataset, scan, val=0.5, test=0.5, seed=0)
+
+
+def test_what_cannot_be_trained_is_refused_in_one_sentence():
+    one = make("a" * 10)
+    with pytest.raises(BadDataset, match="only one class, 'a'"):
+        check_trainable(*one, split_60_20_20(*one))
+    alone = make("ab" * 5, given=["test"] * 10)
+    with pytest.raises(BadDataset, match="training images of no class"):
+        check_trainable(*alone, split_60_20_20(*alone))
+    dataset, scan = make("ab" * 10)
+    split = split_images(dataset, scan, val=0.2, test=0.0, seed=0)
+    with pytest.raises(BadDataset, match="no images for the test part"):
+        check_trainable(dataset, scan, split)
+    check_trainable(dataset, scan, split_60_20_20(dataset, scan))
+    broken, none_readable = make("ab", pixels=[None, None])
+    with pytest.raises(BadDataset, match="could not be read"):
+        split_60_20_20(broken, none_readable)
+
+
+def test_seeds_part_real_groups_differently_after_a_scan(shared_data):
+    dataset = open_dataset(shared_data("nuclei_mitocheck") / "images.csv", group="movie")
+    scan = scan_images(dataset)
+    splits = [split_60_20_20(dataset, scan, seed) for seed in range(3)]
+    assert all(one.parts != other.parts for one, other in combinations(splits, 2))
+    assert splits[1].parts == split_60_20_20(dataset, scan, 1).parts
+    for split in splits:
+        assert_undivided([r.group for r in dataset.records], split.parts)
+        assert_undivided([f.pixel_hash for f in scan.facts if isinstance(f, ImageFacts)], split.parts)

@@ -1,0 +1,133 @@
+"""Temperature, calibration error and the threshold for `uncertain`."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coverslip.evaluation import (
+    apply_temperature,
+    expected_calibration_error,
+    fit_temperature,
+    reliability_bins,
+    score,
+    uncertain_threshold,
+)
+from coverslip.evaluation.calibration import temperature_loss
+
+
+def network(n: int, n_classes: int, true_temperature: float, seed: int):
+    """Logits that are `true_temperature` times too large, and labels drawn from the right probabilities."""
+    generator = np.random.default_rng(seed)
+    right = generator.normal(size=(n, n_classes)) * 2
+    probability = apply_temperature(right, 1.0)
+    label = (probability.cumsum(axis=1) < generator.random((n, 1))).sum(axis=1)
+    return right * true_temperature, np.minimum(label, n_classes - 1)
+
+
+@pytest.mark.parametrize("true_temperature", [0.3, 1.0, 4.0])
+def test_the_temperature_that_spoilt_the_logits_is_found(true_temperature):
+    logits, label = network(4000, 5, true_temperature, 0)
+    found = fit_temperature(logits, label)
+    assert found == pytest.approx(true_temperature, rel=0.07)
+    before, after = (expected_calibration_error(apply_temperature(logits, t), label) for t in (1.0, found))
+    assert after < 0.02 or after < before
+
+
+@given(st.integers(1, 60), st.integers(2, 5), st.floats(0.1, 8), st.integers(0, 999))
+def test_no_temperature_of_a_fine_grid_is_better(n, n_classes, spoilt, seed):
+    logits, label = network(n, n_classes, spoilt, seed)
+    found = fit_temperature(logits, label)
+    grid = min(temperature_loss(logits, label, t) for t in np.geomspace(0.01, 100, 801))
+    assert temperature_loss(logits, label, found) <= grid + 1e-7
+
+
+def test_with_many_images_it_is_the_maximum_of_the_plain_likelihood():
+    logits, label = network(3000, 4, 2.0, 1)
+    grid = np.geomspace(1, 4, 300)
+    losses = [score(apply_temperature(logits, t), label)["log_loss"] for t in grid]
+    assert fit_temperature(logits, label) == pytest.approx(grid[int(np.argmin(losses))], rel=0.01)
+
+
+def test_a_network_without_a_mistake_is_not_told_to_be_certain():
+    label = np.arange(50) % 3
+    probability = apply_temperature(np.eye(3)[label] * 5.0, fit_temperature(np.eye(3)[label] * 5.0, label))
+    assert 0.95 < probability.max() < 0.999
+
+
+@pytest.mark.parametrize(
+    ("logits", "label"),
+    [
+        (np.zeros((0, 3)), np.zeros(0, int)),
+        (np.zeros((4, 3)), np.zeros(4, int)),
+        (np.ones((4, 1)), np.zeros(4, int)),
+    ],
+)
+def test_where_nothing_can_be_learnt_the_temperature_is_one(logits, label):
+    assert fit_temperature(logits, label) == 1.0
+
+
+@pytest.mark.parametrize("logits", [[[3.0, 0.0]], [[0.0, 3.0]], [[1e4, -1e4]]])
+def test_one_image_gives_a_finite_temperature(logits):
+    found = fit_temperature(np.array(logits), np.array([0]))
+    assert 0.01 <= found <= 100
+    assert np.isfinite(apply_temperature(np.array(logits), found)).all()
+
+
+def test_temperature_never_changes_a_prediction():
+    logits, _ = network(200, 4, 1.0, 3)
+    for temperature in (0.05, 1.0, 30.0):
+        probability = apply_temperature(logits, temperature)
+        assert (probability.argmax(axis=1) == logits.argmax(axis=1)).all()
+        assert probability.sum(axis=1) == pytest.approx(1)
+
+
+def test_calibration_error_worked_out_by_hand():
+    probability = np.array([[0.9, 0.1], [0.9, 0.1], [0.3, 0.7], [0.6, 0.4]])
+    label = np.array([0, 1, 1, 0])
+    # .9: two images, one right, gap .4; .7 and .6: right, gaps .3 and .4
+    assert expected_calibration_error(probability, label) == pytest.approx((2 * 0.4 + 0.3 + 0.4) / 4)
+
+
+def test_reliability_bins_add_up_to_the_calibration_error():
+    logits, label = network(500, 3, 3.0, 4)
+    probability = apply_temperature(logits, 1.0)
+    bins = reliability_bins(probability, label)
+    gap = sum(b.n * abs(b.confidence - b.accuracy) for b in bins if b.confidence is not None and b.accuracy is not None)
+    assert sum(b.n for b in bins) == 500
+    assert gap / 500 == pytest.approx(expected_calibration_error(probability, label))
+    assert [b.low for b in bins][1:] == [b.high for b in bins][:-1]
+
+
+@given(st.integers(1, 80), st.integers(2, 4), st.floats(0.2, 4), st.integers(0, 999))
+def test_setting_images_aside_never_raises_the_error_nor_takes_more_than_one_in_five(n, n_classes, spoilt, seed):
+    logits, label = network(n, n_classes, spoilt, seed)
+    probability = apply_temperature(logits, 1.0)
+    threshold = uncertain_threshold(probability, label)
+    is_kept = probability.max(axis=1) >= threshold
+    is_wrong = probability.argmax(axis=1) != label
+    assert 0 <= threshold <= 1
+    assert is_kept.sum() >= 0.8 * n
+    assert is_wrong[is_kept].mean() <= is_wrong.mean()
+    if not is_wrong.any():
+        assert threshold == 0
+
+
+@given(st.integers(5, 60), st.integers(0, 999))
+def test_no_smaller_threshold_halves_the_error(n, seed):
+    logits, label = network(n, 3, 1.0, seed)
+    probability = apply_temperature(logits, 1.0)
+    confidence, is_wrong = probability.max(axis=1), probability.argmax(axis=1) != label
+    threshold = uncertain_threshold(probability, label)
+    if is_wrong[confidence >= threshold].mean() <= is_wrong.mean() / 2:
+        for lower in confidence[confidence < threshold]:
+            assert is_wrong[confidence >= lower].mean() > is_wrong.mean() / 2 or not is_wrong.any()
+
+
+def test_the_threshold_of_a_clear_case():
+    probability = np.array([[0.95, 0.05]] * 8 + [[0.6, 0.4], [0.55, 0.45]])
+    label = np.array([0] * 8 + [1, 0])  # 1 of 10 wrong: setting one aside cannot halve that unless it is the wrong one
+    assert uncertain_threshold(probability, label) == pytest.approx((0.6 + 0.95) / 2)
+    label = np.array([0] * 8 + [0, 1])
+    assert uncertain_threshold(probability, label) == pytest.approx((0.55 + 0.6) / 2)
+    assert uncertain_threshold(np.zeros((0, 2)), np.zeros(0, int)) == 0.0

@@ -1,0 +1,202 @@
+"""Metrics, curves and the summary against scikit-learn and against numbers worked out by hand."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn import metrics as sk
+
+from coverslip.evaluation import confusion_matrix, evaluate_predictions, per_class, pr_curve, roc_curve, score
+from coverslip.evaluation.metrics import weighted_auroc
+
+
+def draw(n: int, n_classes: int, seed: int, *, present: int | None = None, ties: bool = False):
+    generator = np.random.default_rng(seed)
+    label = generator.integers(0, present or n_classes, n)
+    logits = generator.normal(size=(n, n_classes))
+    logits[np.arange(n), label] += 1.5
+    probability = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    if ties:
+        probability = np.round(probability, 1) + 0.01
+        probability /= probability.sum(axis=1, keepdims=True)
+    return probability, label
+
+
+sample = st.builds(
+    draw,
+    st.integers(2, 60),
+    st.integers(2, 6),
+    st.integers(0, 10_000),
+    present=st.sampled_from([None, 2]),
+    ties=st.booleans(),
+)
+
+
+@given(sample)
+def test_every_metric_equals_scikit_learn_on_the_classes_that_occur(drawn):
+    probability, label = drawn
+    predicted, present = probability.argmax(axis=1), np.unique(label)
+    ours = score(probability, label)
+    options = {"labels": present, "average": "macro", "zero_division": 0}
+    expected = {
+        "accuracy": sk.accuracy_score(label, predicted),
+        "balanced_accuracy": sk.recall_score(label, predicted, **options),
+        "macro_f1": sk.f1_score(label, predicted, **options),
+        "macro_precision": sk.precision_score(label, predicted, **options),
+        "macro_recall": sk.recall_score(label, predicted, **options),
+        "log_loss": sk.log_loss(label, probability, labels=np.arange(probability.shape[1])),
+    }
+    for name, value in expected.items():
+        assert ours[name] == pytest.approx(value, abs=1e-12), name
+    if len(present) < 2:
+        assert np.isnan(ours["macro_auroc"])
+    else:
+        aurocs = [sk.roc_auc_score(label == k, probability[:, k]) for k in present]
+        assert ours["macro_auroc"] == pytest.approx(np.mean(aurocs), abs=1e-12)
+
+
+def test_balanced_accuracy_is_scikit_learns():
+    probability, label = draw(300, 5, 1)
+    expected = sk.balanced_accuracy_score(label, probability.argmax(axis=1))
+    assert score(probability, label)["balanced_accuracy"] == pytest.approx(expected)
+
+
+@given(sample)
+def test_per_class_numbers_equal_scikit_learn(drawn):
+    probability, label = drawn
+    predicted, n_classes = probability.argmax(axis=1), probability.shape[1]
+    precision, recall, f1, n = sk.precision_recall_fscore_support(
+        label, predicted, labels=np.arange(n_classes), zero_division=0
+    )
+    for k, one in enumerate(per_class(probability, label)):
+        assert one["n"] == n[k]
+        assert (one["precision"] or 0) == pytest.approx(precision[k])
+        assert (one["recall"] or 0) == pytest.approx(recall[k])
+        assert (one["f1"] or 0) == pytest.approx(f1[k])
+        others = label != k
+        if others.any():
+            assert one["specificity"] == pytest.approx((predicted[others] != k).mean())
+        if 0 < n[k] < len(label):
+            assert one["auroc"] == pytest.approx(sk.roc_auc_score(label == k, probability[:, k]))
+        else:
+            assert one["auroc"] is None
+            assert one["reason"]
+
+
+def test_a_class_without_images_gives_none_and_the_reason():
+    probability = np.array([[0.8, 0.1, 0.1], [0.2, 0.7, 0.1]])
+    absent = per_class(probability, np.array([0, 1]))[2]
+    assert absent["n"] == 0
+    assert (absent["recall"], absent["f1"], absent["precision"], absent["auroc"]) == (None, None, None, None)
+    assert absent["reason"] == "no image of this class; never predicted"
+
+
+@given(sample)
+def test_confusion_matrix_equals_scikit_learn(drawn):
+    probability, label = drawn
+    predicted, n_classes = probability.argmax(axis=1), probability.shape[1]
+    expected = sk.confusion_matrix(label, predicted, labels=np.arange(n_classes))
+    assert (confusion_matrix(label, predicted, n_classes) == expected).all()
+
+
+@given(sample, st.integers(0, 999))
+def test_weighted_auroc_equals_scikit_learns_sample_weight(drawn, seed):
+    probability, label = drawn
+    is_class = label == 0
+    weight = np.random.default_rng(seed).integers(0, 4, (len(label), 3)).astype(float)
+    for column, found in zip(weight.T, weighted_auroc(probability[:, 0], is_class, weight), strict=True):
+        if column[is_class].sum() and column[~is_class].sum():
+            assert found == pytest.approx(sk.roc_auc_score(is_class, probability[:, 0], sample_weight=column))
+        else:
+            assert np.isnan(found)
+
+
+@given(sample)
+def test_roc_curve_passes_through_scikit_learns_points(drawn):
+    probability, label = drawn
+    curve = roc_curve(probability[:, 0], label == 0, n_points=1000)
+    if (label == 0).all() or not (label == 0).any():
+        assert curve is None
+        return
+    false_rate, true_rate, _ = sk.roc_curve(label == 0, probability[:, 0])
+    assert np.interp(false_rate, curve.x, curve.y).max() <= 1
+    assert np.trapezoid(curve.y, curve.x) == pytest.approx(np.trapezoid(true_rate, false_rate))
+    assert (curve.x[0], curve.y[0], curve.x[-1], curve.y[-1]) == (0, 0, 1, 1)
+
+
+def test_pr_curve_holds_scikit_learns_points():
+    probability, label = draw(200, 3, 5)
+    curve = pr_curve(probability[:, 1], label == 1, n_points=1000)
+    precision, recall, _ = sk.precision_recall_curve(label == 1, probability[:, 1])
+    expected = {(round(r, 9), round(p, 9)) for r, p in zip(recall, precision, strict=True)}
+    assert curve is not None
+    assert {(round(x, 9), round(y, 9)) for x, y in zip(curve.x, curve.y, strict=True)} <= expected
+    assert pr_curve(probability[:, 1], label == 7) is None
+
+
+def test_curves_are_thinned():
+    probability, label = draw(5000, 2, 3)
+    curve = roc_curve(probability[:, 1], label == 1, n_points=200)
+    assert curve is not None
+    assert len(curve.x) <= 200
+    assert (curve.x[-1], curve.y[-1]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("probability", "label"),
+    [
+        (np.zeros((0, 2)), np.zeros(0, int)),
+        (np.full((2, 2), 0.5), np.array([0])),
+        (np.full((2, 2), 0.5), np.array([0, 2])),
+        (np.full((2, 2), 0.5), np.array([0, -1])),
+        (np.full((2, 2), np.nan), np.array([0, 1])),
+    ],
+)
+def test_arrays_that_do_not_belong_together_are_refused(probability, label):
+    with pytest.raises(ValueError, match=r"image|label"):
+        score(probability, label)
+
+
+def test_summary_is_json_without_nan_and_says_why_a_number_is_missing():
+    probability, label = draw(40, 3, 2, present=1)
+    summary = evaluate_predictions(probability, label, ["a", "b", "c"], split="test", primary="macro_f1")
+    again = json.loads(json.dumps(summary, allow_nan=False))
+    assert again["n"] == 40
+    assert again["n_groups"] is None
+    assert again["metrics"]["macro_auroc"]["value"] is None
+    assert again["metrics"]["macro_auroc"]["reason"] == "all images are of one class"
+    assert again["metrics"]["ece_uncalibrated"]["reason"] == "probabilities before calibration were not given"
+    assert again["per_class"]["b"]["n"] == 0
+    assert np.sum(again["confusion_matrix"]) == 40
+    assert set(again["metrics"]["accuracy"]) == {"value", "low", "high", "level", "method"}
+
+
+def test_summary_by_domain_scores_each_domain_alone():
+    probability, label = draw(90, 3, 4)
+    domain = np.array(["Ghent", "Oslo", "Ghent"] * 30, dtype=object)
+    summary = evaluate_predictions(
+        probability,
+        label,
+        ["a", "b", "c"],
+        split="test",
+        primary="accuracy",
+        domain=domain,
+        group=np.arange(90) // 9,
+        probability_uncalibrated=probability**2 / (probability**2).sum(axis=1, keepdims=True),
+    )
+    oslo = domain == "Oslo"
+    assert summary["n_groups"] == 10
+    assert summary["by_domain"]["Oslo"]["n"] == 30
+    expected = score(probability[oslo], label[oslo])["accuracy"]
+    assert summary["by_domain"]["Oslo"]["metrics"]["accuracy"]["value"] == pytest.approx(expected)
+    assert summary["metrics"]["ece_uncalibrated"]["value"] != summary["metrics"]["ece"]["value"]
+
+
+def test_summary_refuses_what_does_not_fit():
+    probability, label = draw(9, 3, 4)
+    with pytest.raises(ValueError, match="2 class names"):
+        evaluate_predictions(probability, label, ["a", "b"], split="test", primary="accuracy")
+    with pytest.raises(ValueError, match="unknown metric 'f1'"):
+        evaluate_predictions(probability, label, ["a", "b", "c"], split="test", primary="f1")

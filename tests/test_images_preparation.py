@@ -1,0 +1,273 @@
+"""Facts, scaling and the one preprocessing: known answers and properties."""
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from PIL import Image
+
+from coverslip.errors import BadDataset, UnreadableImage
+from coverslip.images import (
+    Pixels,
+    Preparation,
+    Scaling,
+    image_facts,
+    learn_scaling,
+    pixel_hash,
+    prepare,
+    read_pixels,
+    thumbnail,
+)
+
+RNG = np.random.default_rng(0)
+images = st.one_of(
+    arrays(np.uint8, st.tuples(st.integers(1, 12), st.integers(1, 12), st.sampled_from([1, 3]))),
+    arrays(np.uint16, st.tuples(st.integers(1, 12), st.integers(1, 12), st.sampled_from([1, 3]))),
+)
+
+
+def facts_of(array, bit_depth=8):
+    return image_facts(Pixels(np.asarray(array), "PNG", bit_depth, 1))
+
+
+# ---- facts
+
+
+@given(images)
+def test_grey_stored_as_three_channels_is_one_channel_with_the_same_hash(array):
+    grey = array[..., :1]
+    colour = np.repeat(grey, 3, axis=2)
+    assert facts_of(colour).n_channels == 1
+    assert pixel_hash(colour) == pixel_hash(grey) == facts_of(grey).pixel_hash
+
+
+@given(images, st.data())
+def test_any_other_pixel_size_or_depth_gives_another_hash(array, data):
+    changed = array.copy()
+    where = tuple(data.draw(st.integers(0, size - 1)) for size in array.shape)
+    changed[where] ^= 1
+    hashes = {pixel_hash(other) for other in (array, changed, array.astype(np.float32))}
+    assert len(hashes) == 3
+    if array.shape[0] != array.shape[1]:
+        assert pixel_hash(array.reshape(array.shape[1], array.shape[0], -1)) != pixel_hash(array)
+
+
+@given(images)
+def test_the_range_of_a_small_image_is_its_minimum_and_maximum(array):
+    facts = facts_of(array)
+    n_channels = facts.n_channels
+    assert facts.low == tuple(array.min((0, 1))[:n_channels])
+    assert facts.high == tuple(array.max((0, 1))[:n_channels])
+    assert (facts.height_px, facts.width_px) == array.shape[:2]
+    assert facts.dtype == array.dtype
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_the_range_of_a_large_image_is_near_its_percentiles_and_passes_over_hot_pixels(dtype):
+    array = np.clip(RNG.normal(120, 20, (900, 700, 2)), 40, 200).astype(dtype)
+    array[0, 0], array[9, 9] = 0, 255
+    facts = facts_of(array)
+    assert np.allclose(facts.low, np.percentile(array, 0.1, axis=(0, 1)), atol=8)
+    assert np.allclose(facts.high, np.percentile(array, 99.9, axis=(0, 1)), atol=8)
+
+
+# ---- scaling
+
+
+def constant_range(dtype, low, high, n_channels=1):
+    array = np.full((10, 10, n_channels), low, dtype)
+    array[5:] = high
+    array[0, 0, -1] = low + 1  # so that three channels are not grey
+    return facts_of(array)
+
+
+def test_eight_bit_images_use_the_full_range_by_default():
+    assert learn_scaling([constant_range(np.uint8, 10, 90)], "auto", 3) == Scaling(mode="full")
+
+
+def test_a_mixed_set_learns_a_range_for_each_depth_and_one_burnt_image_does_not_set_it():
+    deep = [constant_range(np.uint16, 500 + i % 7, 4000 + i) for i in range(200)]
+    burnt = constant_range(np.uint16, 500, 65535)
+    shallow = [constant_range(np.uint8, 5, 60)]
+    scaling = learn_scaling([*deep, burnt, *shallow], "auto", 1)
+    assert scaling.mode == "training-range"
+    assert set(scaling.ranges) == {"uint8", "uint16"}
+    assert scaling.ranges["uint8"] == ((5, 60),)
+    ((low, high),) = scaling.ranges["uint16"]
+    assert low == 500
+    assert 4150 < high < 4300
+
+
+def test_ranges_are_per_channel_and_grey_counts_for_all():
+    planes = [np.full((9, 9), 10), np.full((9, 9), 20), np.arange(81).reshape(9, 9)]
+    colour = facts_of(np.stack(planes, axis=-1).astype(np.uint16))
+    scaling = learn_scaling([colour], "training-range", 3)
+    assert [low for low, _ in scaling.ranges["uint16"]] == [10, 20, 0]
+    assert all(high > low for low, high in scaling.ranges["uint16"])  # also where a channel is constant
+    grey = constant_range(np.uint16, 3, 300)
+    assert learn_scaling([grey], "auto", 3).ranges["uint16"] == ((3, 300),) * 3
+
+
+@given(st.lists(images, max_size=5), st.sampled_from(["auto", "training-range"]), st.sampled_from([1, 3]))
+def test_a_learnt_range_always_rises_and_survives_json(arrays_, mode, n_channels):
+    scaling = learn_scaling([facts_of(array) for array in arrays_], mode, n_channels)
+    assert all(high > low for ranges in scaling.ranges.values() for low, high in ranges)
+    assert Scaling.model_validate_json(scaling.model_dump_json()) == scaling
+
+
+def test_full_range_of_floats_is_zero_to_one_and_anything_else_is_refused():
+    assert learn_scaling([constant_range(np.float32, -0.0, 1.0)], "full", 1).mode == "full"
+    with pytest.raises(BadDataset, match="1 of 1"):
+        learn_scaling([constant_range(np.float32, 0.0, 900.0)], "full", 1)
+    with pytest.raises(UnreadableImage, match="no range"):
+        prepare(np.full((4, 4, 1), 900, np.float32), Preparation(image_size=4))
+
+
+def test_both_depths_of_a_mixed_set_become_comparable():
+    deep = np.linspace(1000, 3000, 64).reshape(8, 8, 1).astype(np.uint16)
+    shallow = np.linspace(50, 150, 64).reshape(8, 8, 1).astype(np.uint8)
+    scaling = learn_scaling([facts_of(deep), facts_of(shallow)], "auto", 1)
+    preparation = Preparation(image_size=8, channels=1, scaling=scaling)
+    one, other = prepare(deep, preparation), prepare(shallow, preparation)
+    assert np.abs(one.astype(int) - other).max() <= 3  # 100 steps of the shallow one over 255
+    assert one.min() == 0
+    assert one.max() == 255
+
+
+def test_intensity_survives_the_training_range_and_is_erased_per_image():
+    g1 = RNG.integers(800, 1200, (16, 16, 1), np.uint16)
+    g2 = (g1 * 2).astype(np.uint16)
+    scaling = learn_scaling([facts_of(g1), facts_of(g2)], "auto", 1)
+    kept = [prepare(image, Preparation(image_size=16, channels=1, scaling=scaling)).mean() for image in (g1, g2)]
+    each = Scaling(mode="per-image")
+    erased = [prepare(image, Preparation(image_size=16, channels=1, scaling=each)).mean() for image in (g1, g2)]
+    assert kept[1] > 2 * kept[0]
+    assert abs(erased[0] - erased[1]) < 2
+
+
+# ---- preparation
+
+
+def test_an_image_of_the_right_size_passes_unchanged_and_the_result_may_be_written_to():
+    image = RNG.integers(0, 256, (32, 32, 3), np.uint8)
+    for resize in ("pad", "squash", "crop"):
+        square = prepare(image, Preparation(image_size=32, resize=resize))
+        assert np.array_equal(square, image)
+        square[0, 0, 0] = 1
+
+
+def test_pad_keeps_the_shape_and_fills_with_the_median_colour_of_the_border():
+    image = np.full((20, 40, 3), (200, 210, 220), np.uint8)
+    image[5:15, 10:30] = 0
+    image[0, :9] = 3  # a minority of the border
+    square = prepare(image, Preparation(image_size=40))
+    assert (square[:10] == (200, 210, 220)).all()
+    assert (square[30:] == (200, 210, 220)).all()
+    assert np.array_equal(square[10:30], image)
+
+
+def test_crop_takes_the_middle_and_squash_everything():
+    image = np.zeros((20, 40, 1), np.uint8)
+    image[:, 10:30] = 255
+    assert (prepare(image, Preparation(image_size=20, channels=1, resize="crop")) == 255).all()
+    squashed = prepare(image, Preparation(image_size=20, channels=1, resize="squash"))
+    assert (squashed[:, :4] == 0).all()
+    assert (squashed[:, 8:12] == 255).all()
+    assert abs(squashed.mean() - 127.5) < 2
+
+
+def test_shrinking_averages_instead_of_skipping_pixels():
+    board = np.indices((64, 64)).sum(0)[..., None] % 2 * np.uint8(255)
+    assert np.abs(prepare(board.astype(np.uint8), Preparation(image_size=8, channels=1)).astype(int) - 127.5).max() < 8
+
+
+@settings(deadline=None)
+@given(
+    images,
+    st.sampled_from(["pad", "squash", "crop"]),
+    st.sampled_from(["uint8", "uint16"]),
+    st.sampled_from([1, 3]),
+    st.sampled_from(["full", "per-image"]),
+    st.integers(1, 20),
+)
+def test_every_image_becomes_a_square_of_the_depth_asked_for(array, resize, depth, channels, mode, side):
+    preparation = Preparation(
+        image_size=side, resize=resize, depth=depth, channels=channels, scaling=Scaling(mode=mode)
+    )
+    square = prepare(array, preparation)
+    assert square.shape == (side, side, channels)
+    assert square.dtype == depth
+    assert square.flags.c_contiguous
+    assert np.array_equal(square, prepare(array, preparation))
+
+
+@settings(deadline=None)
+@given(
+    arrays(np.uint8, st.tuples(st.integers(1, 20), st.integers(1, 20), st.sampled_from([1, 3]))),
+    st.sampled_from(["pad", "squash", "crop"]),
+    st.integers(1, 24),
+    st.sampled_from([1, 3]),
+)
+def test_the_quick_way_of_eight_bit_images_is_close_to_the_way_of_deep_ones(array, resize, side, channels):
+    quick = prepare(array, Preparation(image_size=side, resize=resize, channels=channels))
+    deep = prepare(array, Preparation(image_size=side, resize=resize, channels=channels, depth="uint16"))
+    same_depth = prepare(array.astype(np.uint16) * 257, Preparation(image_size=side, resize=resize, channels=channels))
+    assert np.abs(quick.astype(float) - deep / 257).max() <= 1.5
+    assert np.abs(quick.astype(int) - same_depth).max() <= 2
+
+
+@given(arrays(np.uint16, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(1))))
+def test_grey_in_three_channels_becomes_one_exactly(grey):
+    preparation = Preparation(image_size=9, channels=1, depth="uint16")
+    assert np.array_equal(prepare(np.repeat(grey, 3, 2), preparation), prepare(grey, preparation))
+    as_bytes = (grey >> 8).astype(np.uint8)
+    quick = Preparation(image_size=9, channels=1)
+    assert np.array_equal(prepare(np.repeat(as_bytes, 3, 2), quick), prepare(as_bytes, quick))
+
+
+def test_colour_becomes_grey_by_luminance_and_grey_is_repeated():
+    red = np.zeros((8, 8, 3), np.uint8)
+    red[..., 0] = 255
+    assert (prepare(red, Preparation(image_size=8, channels=1)) == 76).all()
+    grey = np.full((8, 8, 1), 9, np.uint8)
+    assert np.array_equal(prepare(grey, Preparation(image_size=8, channels=4)), np.full((8, 8, 4), 9, np.uint8))
+
+
+def test_channels_that_do_not_fit_are_refused():
+    for n_found, n_needed in ((2, 3), (3, 2), (4, 3), (5, 1)):
+        with pytest.raises(UnreadableImage, match=f"{n_found} channels, {n_needed}"):
+            prepare(np.zeros((8, 8, n_found), np.uint8), Preparation(image_size=8, channels=n_needed))
+
+
+def test_a_preparation_survives_json():
+    scaling = Scaling(mode="training-range", ranges={"uint16": ((1.5, 2.5), (0, 9), (3, 4))})
+    preparation = Preparation(image_size=224, scaling=scaling, plan={"plane": "max", "channels": (0,)})
+    assert Preparation.model_validate_json(preparation.model_dump_json()) == preparation
+
+
+def test_thumbnails_are_small_and_deep_images_are_stretched(tmp_path):
+    import tifffile
+
+    tifffile.imwrite(tmp_path / "dark.tif", np.linspace(100, 300, 300 * 200).reshape(200, 300).astype(np.uint16))
+    Image.fromarray(RNG.integers(0, 256, (10, 12, 3), np.uint8)).save(tmp_path / "small.png")
+    dark = Image.open(io.BytesIO(thumbnail(tmp_path / "dark.tif", 96)))
+    assert dark.format == "WEBP"
+    assert dark.size == (96, 64)
+    assert np.asarray(dark).min() < 12
+    assert np.asarray(dark).max() > 243
+    assert Image.open(io.BytesIO(thumbnail(tmp_path / "small.png"))).size == (12, 10)
+
+
+def test_the_mixed_depths_of_real_nuclei_get_a_range_each(shared_data):
+    paths = sorted(shared_data("micronuclei").rglob("*.tif"))[::20]
+    facts = [image_facts(read_pixels(path)) for path in paths]
+    scaling = learn_scaling(facts, "auto", 3)
+    assert set(scaling.ranges) == {"uint8", "uint16"}
+    preparation = Preparation(image_size=64, scaling=scaling)
+    brightest = {fact.dtype: 0 for fact in facts}
+    for path, fact in zip(paths, facts, strict=True):
+        brightest[fact.dtype] = max(brightest[fact.dtype], int(prepare(read_pixels(path).array, preparation).max()))
+    assert min(brightest.values()) > 200  # neither depth is left in the dark by the other

@@ -1,0 +1,342 @@
+"""Every common format, mode and depth comes back as it was written, and every bad file is refused in one line."""
+
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from coverslip.errors import UnreadableImage
+from coverslip.images import IMAGE_SUFFIXES, ReadPlan, pixel_hash, read_pixels
+
+# pytest undoes the filter that coverslip sets for these; test_images_tiff.py looks at a fresh process.
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL", "ignore::PIL.Image.DecompressionBombWarning")
+
+RNG = np.random.default_rng(0)
+GREY = RNG.integers(0, 256, (20, 30), np.uint8)
+COLOUR = RNG.integers(0, 256, (20, 30, 3), np.uint8)
+DEEP = RNG.integers(0, 65536, (20, 30), np.uint16)
+
+
+def smooth(height=48, width=64):
+    """A picture that lossy codecs keep nearly as it is."""
+    y, x = np.mgrid[:height, :width]
+    return np.stack([x * 3, y * 4, x + y], axis=-1).astype(np.uint8)
+
+
+@pytest.mark.parametrize("name", ["png", "bmp", "tif", "webp", "gif", "pgm"])
+def test_grey_comes_back_exactly_from_every_lossless_format(tmp_path, name):
+    path = tmp_path / f"cell.{name}"
+    Image.fromarray(GREY).save(path, **({"lossless": True} if name == "webp" else {}))
+    pixels = read_pixels(path)
+    grey = pixels.array[..., 0]
+    assert np.array_equal(grey, GREY)
+    assert pixels.array.dtype == np.uint8
+    assert (pixels.bit_depth, pixels.n_planes, pixels.note) == (8, 1, None)
+    assert pixel_hash(pixels.array) == pixel_hash(GREY[..., None])
+
+
+@pytest.mark.parametrize("name", ["png", "bmp", "tif", "webp", "ppm", "jp2"])
+def test_colour_comes_back_exactly_from_every_lossless_format(tmp_path, name):
+    path = tmp_path / f"cell.{name}"
+    Image.fromarray(COLOUR).save(path, **({"lossless": True} if name == "webp" else {}))
+    assert np.array_equal(read_pixels(path).array, COLOUR)
+
+
+@pytest.mark.parametrize("name", ["jpg", "webp"])
+def test_lossy_formats_come_back_nearly(tmp_path, name):
+    path = tmp_path / f"cell.{name}"
+    Image.fromarray(smooth()).save(path, quality=95)
+    pixels = read_pixels(path)
+    assert pixels.file_format == {"jpg": "JPEG", "webp": "WEBP"}[name]
+    assert np.abs(pixels.array.astype(int) - smooth()).mean() < 3
+
+
+def test_one_bit_becomes_black_and_white(tmp_path):
+    bits = GREY > 127
+    for name in ("png", "bmp", "tif"):
+        path = tmp_path / f"mask.{name}"
+        Image.fromarray(bits).save(path)
+        pixels = read_pixels(path)
+        assert np.array_equal(pixels.array[..., 0], bits * np.uint8(255))
+    assert pixels.bit_depth == 1
+
+
+def test_a_colour_palette_gives_its_colours_and_a_grey_one_gives_grey(tmp_path):
+    index = Image.fromarray(GREY % 4).convert("L")
+    colours = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (9, 9, 9)]
+    greys = [(7, 7, 7), (70, 70, 70), (0, 0, 0), (255, 255, 255)]
+    for palette, n_channels in ((colours, 3), (greys, 1)):
+        image = Image.frombytes("P", index.size, index.tobytes())
+        image.putpalette([value for entry in palette for value in entry])
+        image.save(tmp_path / "p.png")
+        expected = np.array(palette, np.uint8)[GREY % 4][..., :n_channels]
+        assert np.array_equal(read_pixels(tmp_path / "p.png").array, expected)
+
+
+def test_alpha_is_dropped_and_not_blended(tmp_path):
+    alpha = RNG.integers(0, 256, (20, 30, 1), np.uint8)
+    Image.fromarray(np.concatenate([COLOUR, alpha], 2)).save(tmp_path / "rgba.png")
+    Image.fromarray(np.concatenate([GREY[..., None], alpha], 2)).save(tmp_path / "la.png")
+    assert np.array_equal(read_pixels(tmp_path / "rgba.png").array, COLOUR)
+    assert np.array_equal(read_pixels(tmp_path / "la.png").array[..., 0], GREY)
+
+
+def test_cmyk_becomes_light(tmp_path):
+    for name in ("tif", "jpg"):
+        Image.new("CMYK", (16, 16), (0, 255, 0, 0)).save(tmp_path / f"ink.{name}", quality=100)
+        array = read_pixels(tmp_path / f"ink.{name}").array
+        assert np.abs(array.astype(int) - [255, 0, 255]).max() <= 3
+
+
+def test_sixteen_bit_png_keeps_all_bits_grey_and_colour_and_alpha(tmp_path):
+    deep_colour = RNG.integers(0, 65536, (20, 30, 4), np.uint16)
+    for n_channels, kept in ((1, 1), (2, 1), (3, 3), (4, 3)):
+        written = DEEP if n_channels == 1 else deep_colour[..., :n_channels]
+        (tmp_path / "deep.png").write_bytes(imagecodecs.png_encode(np.ascontiguousarray(written)))
+        pixels = read_pixels(tmp_path / "deep.png")
+        assert pixels.bit_depth == 16
+        assert pixels.array.dtype == np.uint16
+        assert np.array_equal(pixels.array, written.reshape(20, 30, -1)[..., :kept])
+
+
+def test_sixteen_bit_colour_jpeg_2000_keeps_all_bits(tmp_path):
+    deep = RNG.integers(0, 65536, (20, 30, 3), np.uint16)
+    path = tmp_path / "deep.jp2"
+    path.write_bytes(imagecodecs.jpeg2k_encode(deep, reversible=True, level=0))
+    assert np.array_equal(read_pixels(path).array, deep)
+
+
+def test_twelve_bit_jpeg_2000_keeps_its_numbers_and_says_its_depth(tmp_path):
+    for written in (DEEP >> 4, np.stack([DEEP >> 4] * 3, axis=-1)):
+        path = tmp_path / "twelve.jp2"
+        path.write_bytes(imagecodecs.jpeg2k_encode(written, reversible=True, level=0, bitspersample=12))
+        pixels = read_pixels(path)
+        assert np.array_equal(pixels.array, written.reshape(20, 30, -1))
+        assert pixels.bit_depth == 12
+
+
+def test_sixteen_bit_pgm_keeps_its_numbers(tmp_path):
+    (tmp_path / "a.pgm").write_bytes(b"P5 30 20 65535\n" + DEEP.astype(">u2").tobytes())
+    pixels = read_pixels(tmp_path / "a.pgm")
+    assert pixels.array.dtype == np.uint16
+    assert np.array_equal(pixels.array[..., 0], DEEP)
+
+
+def test_the_first_frame_of_a_gif_is_read_and_others_can_be_chosen(tmp_path):
+    frames = [Image.fromarray(np.full((8, 9), value, np.uint8)) for value in (10, 20, 60)]
+    frames[0].save(tmp_path / "film.gif", save_all=True, append_images=frames[1:])
+    assert read_pixels(tmp_path / "film.gif").n_planes == 3
+    chosen = [read_pixels(tmp_path / "film.gif", ReadPlan(plane=plane)) for plane in (0, 2, "max", "mean")]
+    values = [pixels.array[0, 0, 0] for pixels in chosen]
+    assert values == [10, 60, 60, 30]
+
+
+@pytest.mark.parametrize("name", ["jpg", "png", "tif", "webp"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_is_applied(tmp_path, name, orientation):
+    upright = np.kron(np.array([[0, 80, 160], [255, 40, 120]], np.uint8), np.ones((16, 16), np.uint8))
+    # How a camera that is held otherwise stores the upright picture: the inverse of the viewer's turn.
+    undo = {
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.T,
+        6: np.rot90(upright),
+        7: upright[::-1, ::-1].T,
+        8: np.rot90(upright, -1),
+    }
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / f"turned.{name}"
+    lossless = {"lossless": True} if name == "webp" else {"quality": 100}
+    Image.fromarray(np.ascontiguousarray(undo[orientation])).save(path, exif=exif, **lossless)
+    array = read_pixels(path).array[..., 0]
+    assert array.shape == upright.shape
+    assert np.abs(array.astype(int) - upright).max() < 12
+
+
+def test_the_format_is_told_by_the_bytes_and_not_by_the_name(tmp_path):
+    Image.fromarray(COLOUR).save(tmp_path / "a.png")
+    (tmp_path / "a.png").rename(tmp_path / "a.jpg")
+    assert read_pixels(tmp_path / "a.jpg").file_format == "PNG"
+
+
+def test_boxes_and_channels_of_the_plan(tmp_path):
+    Image.fromarray(COLOUR).save(tmp_path / "a.png")
+    array = read_pixels(tmp_path / "a.png", ReadPlan(box=(5, 2, 10, 7), channels=(2, 0))).array
+    assert np.array_equal(array, COLOUR[2:9, 5:15][..., [2, 0]])
+    assert array.flags.c_contiguous
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        ReadPlan(plane=1),
+        ReadPlan(plane=-1),
+        ReadPlan(channels=(3,)),
+        ReadPlan(channels=()),
+        ReadPlan(channels=(-1,)),
+        ReadPlan(box=(25, 0, 6, 5)),
+        ReadPlan(box=(-1, 0, 5, 5)),
+        ReadPlan(box=(0, 0, 0, 5)),
+        ReadPlan(box=(0, 16, 5, 5)),
+    ],
+)
+def test_what_lies_outside_the_image_is_refused(tmp_path, plan):
+    Image.fromarray(COLOUR).save(tmp_path / "a.png")
+    with pytest.raises(UnreadableImage, match=r"a\.png"):
+        read_pixels(tmp_path / "a.png", plan)
+
+
+def write_nothing(path):
+    path.write_bytes(b"")
+
+
+def write_text(path):
+    path.write_text("path,label\na.png,cell\n" * 50)
+
+
+def write_zeros(path):
+    path.write_bytes(bytes(5000))
+
+
+def write_noise(path):
+    path.write_bytes(RNG.bytes(5000))
+
+
+def write_half_png(path):
+    Image.fromarray(COLOUR).save(path)
+    path.write_bytes(path.read_bytes()[:900])
+
+
+def write_folder(path):
+    path.mkdir()
+
+
+def write_dead_link(path):
+    path.symlink_to("nowhere.png")
+
+
+def write_loop(path):
+    path.symlink_to(path.name)
+
+
+def write_bomb(path):
+    head = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    body = zlib.compress(bytes(100))
+    chunks = b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in ((b"IHDR", head), (b"IDAT", body), (b"IEND", b""))
+    )
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
+
+
+def write_dicom(path):
+    path.write_bytes(bytes(128) + b"DICM" + bytes(200))
+
+
+def write_nd2(path):
+    path.write_bytes(b"\xda\xce\xbe\x0a" + bytes(200))
+
+
+@pytest.mark.parametrize(
+    ("write", "reason"),
+    [
+        (write_nothing, "empty"),
+        (write_text, "text"),
+        (write_zeros, "zeros"),
+        (write_noise, "not an image"),
+        (write_half_png, "damaged"),
+        (write_folder, "folder"),
+        (write_dead_link, "no such file"),
+        (write_loop, "cannot be opened"),
+        (write_bomb, "too"),
+        (write_dicom, "DICOM"),
+        (write_nd2, "Nikon ND2"),
+    ],
+)
+def test_a_bad_file_is_refused_with_its_reason_its_name_and_what_to_do(tmp_path, capfd, write, reason):
+    path = tmp_path / "bad.png"
+    write(path)
+    with pytest.raises(UnreadableImage) as error:
+        read_pixels(path)
+    assert reason in error.value.what
+    assert error.value.file == path
+    assert error.value.do.endswith(".")
+    assert "\n" not in str(error.value)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_missing_file_and_an_impossible_name_are_refused(tmp_path):
+    for path in (tmp_path / "gone.png", tmp_path / "nul\0.png", tmp_path / ("x" * 300 + ".png")):
+        with pytest.raises(UnreadableImage):
+            read_pixels(path)
+
+
+def test_the_size_limit_counts_declared_pixels(tmp_path):
+    Image.fromarray(GREY).save(tmp_path / "a.png")
+    assert read_pixels(tmp_path / "a.png", max_pixels=600).array.size == 600
+    with pytest.raises(UnreadableImage, match="30 x 20"):
+        read_pixels(tmp_path / "a.png", max_pixels=599)
+
+
+def encoded(name: str) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(smooth()).save(buffer, name.removesuffix("-progressive"), progressive=name.endswith("-progressive"))
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("name", ["JPEG", "JPEG-progressive", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "JPEG2000"])
+def test_a_file_cut_anywhere_is_refused_or_whole_never_half_a_picture(tmp_path, name):
+    data = encoded(name)
+    path = tmp_path / "cut.img"
+    path.write_bytes(data)
+    whole = read_pixels(path).array
+    for length in sorted({*range(0, len(data), max(1, len(data) // 60)), *range(len(data) - 12, len(data))}):
+        path.write_bytes(data[:length])
+        try:
+            assert np.array_equal(read_pixels(path).array, whole), f"{name} cut at {length} of {len(data)}"
+        except UnreadableImage:
+            continue
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(["JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF"]), st.data())
+def test_damaged_bytes_raise_nothing_but_unreadable_image(tmp_path_factory, name, data):
+    content = bytearray(encoded(name))
+    for _ in range(data.draw(st.integers(1, 8))):
+        content[data.draw(st.integers(0, min(len(content) - 1, 600)))] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.getbasetemp() / "damaged.img"
+    path.write_bytes(content)
+    try:
+        assert read_pixels(path, max_pixels=1_000_000).array.ndim == 3
+    except UnreadableImage:
+        return
+
+
+def test_suffixes_are_lower_case_with_their_dot():
+    assert {".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"} <= IMAGE_SUFFIXES
+    assert all(suffix.startswith(".") and suffix == suffix.lower() for suffix in IMAGE_SUFFIXES)
+
+
+def test_every_microscope_file_is_read_or_refused_with_a_reason(shared_data, capfd):
+    read, refused = set(), set()
+    for path in sorted(shared_data("microscope_formats").rglob("*")):
+        if path.is_file():
+            try:
+                assert read_pixels(path).array.size
+                read.add(path.name)
+            except UnreadableImage as error:
+                refused.add(error.file.name if error.file else "?")
+    assert capfd.readouterr().err == ""
+    assert {"😐.svs", "heliov.jpx", "test_image.ome.tif", "img3d.tif", "boxes.tiff"} <= read
+    suffixes = {Path(name).suffix for name in refused - {"unopenable.tiff", "unreadable.svs"}}
+    assert suffixes <= {".nd2", ".lif", ".czi", ".oib", ".dcm"}

@@ -1,0 +1,317 @@
+"""TIFF as microscopes write them: depths, axes, planes, odd tags and really cut files."""
+
+import logging
+import struct
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from coverslip.errors import UnreadableImage
+from coverslip.images import ReadPlan, pixel_hash, read_pixels
+from coverslip.images._tiff import PILLOW_FAILED
+
+# pytest undoes the filter that coverslip sets for these (and a fresh process is tested below).
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+
+RNG = np.random.default_rng(0)
+STACK = RNG.integers(0, 4096, (3, 20, 30), np.uint16)
+GREY = RNG.integers(0, 256, (20, 30), np.uint8)
+COLOUR = RNG.integers(0, 256, (20, 30, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (GREY, "uint8"),
+        (GREY.astype(np.uint16) * 257, "uint16"),
+        (GREY.astype(np.int16), "uint16"),
+        (GREY.astype(np.int16) - 100, "float32"),
+        (GREY.astype(np.int8), "float32"),
+        ((GREY // 2).astype(np.int8), "uint8"),
+        (GREY.astype(np.uint32) * 1000, "float32"),
+        (GREY.astype(np.int32) - 7, "float32"),
+        (GREY.astype(np.float16), "float32"),
+        (GREY.astype(np.float32) / 7, "float32"),
+        (GREY.astype(np.float64) / 8, "float32"),
+        (COLOUR, "uint8"),
+        (COLOUR.astype(np.uint16) * 257, "uint16"),
+        (COLOUR.astype(np.float32), "float32"),
+    ],
+)
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+@pytest.mark.parametrize("compression", [None, "zlib", "lzw"])
+def test_every_depth_comes_back_with_its_values(tmp_path, written, expected, byteorder, compression):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, written, byteorder=byteorder, compression=compression)
+    pixels = read_pixels(path)
+    assert pixels.array.dtype == expected
+    assert pixels.array.dtype.isnative
+    assert pixels.note is None
+    assert np.array_equal(pixels.array, written.reshape(20, 30, -1).astype(np.float32))
+    assert pixels.bit_depth == written.dtype.itemsize * 8
+
+
+def test_twelve_packed_bits_keep_their_numbers_and_say_their_depth(tmp_path):
+    path = tmp_path / "twelve.tif"
+    values = STACK[0].astype(np.uint32)
+    pairs = values.reshape(-1, 2)
+    packed = np.stack([pairs[:, 0] >> 4, (pairs[:, 0] & 15) << 4 | pairs[:, 1] >> 8, pairs[:, 1] & 255], axis=1)
+    write_raw_tiff(path, 30, 20, packed.astype(np.uint8).tobytes(), bits=12)
+    pixels = read_pixels(path)
+    assert np.array_equal(pixels.array[..., 0], STACK[0])
+    assert pixels.bit_depth == 12
+
+
+@pytest.mark.parametrize("bits", [2, 4])
+def test_narrow_grey_is_spread_over_eight_bits(tmp_path, bits):
+    path = tmp_path / "narrow.tif"
+    top, per_byte = 2**bits - 1, 8 // bits
+    values = (np.arange(32 * 8) % (top + 1)).reshape(8, 32).astype(np.uint8)
+    shifts = np.arange(per_byte)[::-1] * bits
+    write_raw_tiff(path, 32, 8, (values.reshape(-1, per_byte) << shifts).sum(1).astype(np.uint8).tobytes(), bits=bits)
+    assert np.array_equal(read_pixels(path).array[..., 0], values * (255 // top))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_white_is_zero_is_turned_round(tmp_path, dtype, compression):
+    written = GREY.astype(dtype)
+    tifffile.imwrite(tmp_path / "a.tif", written, photometric="miniswhite", compression=compression)
+    assert np.array_equal(read_pixels(tmp_path / "a.tif").array[..., 0], np.iinfo(dtype).max - written)
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_a_palette_is_looked_up(tmp_path, compression):
+    colours = RNG.integers(0, 256, (3, 256)).astype(np.uint16) * 257
+    tifffile.imwrite(tmp_path / "a.tif", GREY, photometric="palette", colormap=colours, compression=compression)
+    assert np.array_equal(read_pixels(tmp_path / "a.tif").array, (colours >> 8).T.astype(np.uint8)[GREY])
+    greys = np.tile(np.arange(256, dtype=np.uint16)[::-1] * 257, (3, 1))
+    tifffile.imwrite(tmp_path / "g.tif", GREY, photometric="palette", colormap=greys, compression=compression)
+    assert np.array_equal(read_pixels(tmp_path / "g.tif").array[..., 0], 255 - GREY)
+
+
+@pytest.mark.parametrize("planarconfig", ["contig", "separate"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_declared_alpha_is_dropped_and_unexplained_samples_are_channels(tmp_path, planarconfig, dtype):
+    samples = RNG.integers(0, 256, (20, 30, 4)).astype(dtype)
+    written = samples if planarconfig == "contig" else np.moveaxis(samples, 2, 0)
+    options = {"photometric": "rgb", "planarconfig": planarconfig}
+    tifffile.imwrite(tmp_path / "alpha.tif", written, extrasamples=["unassalpha"], **options)
+    assert np.array_equal(read_pixels(tmp_path / "alpha.tif").array, samples[..., :3])
+    tifffile.imwrite(tmp_path / "extra.tif", written, extrasamples=["unspecified"], **options)
+    assert np.array_equal(read_pixels(tmp_path / "extra.tif").array, samples)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_inks_become_light_alike_in_both_depths(tmp_path, dtype):
+    inks = np.zeros((8, 8, 4), dtype)
+    inks[..., 1] = inks[:4, ..., 3] = np.iinfo(dtype).max
+    tifffile.imwrite(tmp_path / "a.tif", inks, photometric="separated", compression="zlib")
+    array = read_pixels(tmp_path / "a.tif").array / np.iinfo(dtype).max
+    assert np.array_equal(array[0, 0], [0, 0, 0])
+    assert np.array_equal(array[7, 7], [1, 0, 1])
+
+
+def test_lab_and_jpeg_in_tiff_are_colours(tmp_path):
+    picture = np.full((32, 32, 3), (200, 60, 90), np.uint8)
+    tifffile.imwrite(tmp_path / "jpeg.tif", picture, compression="jpeg", photometric="rgb")
+    assert np.abs(read_pixels(tmp_path / "jpeg.tif").array.astype(int) - picture).max() < 12
+    lab = np.full((8, 8, 3), (128, 0, 0), np.uint8)  # half as light as white, without colour
+    tifffile.imwrite(tmp_path / "lab.tif", lab, photometric="cielab", compression="zlib")
+    grey = read_pixels(tmp_path / "lab.tif").array[0, 0].astype(int)
+    assert np.ptp(grey) <= 3
+    assert 100 < grey.mean() < 140
+
+
+def test_tiles_and_pyramids_give_the_full_resolution(tmp_path):
+    large = RNG.integers(0, 256, (300, 260, 3), np.uint8)
+    with tifffile.TiffWriter(tmp_path / "pyramid.tif") as writer:
+        writer.write(large, tile=(64, 64), subifds=1, photometric="rgb", compression="zlib")
+        writer.write(large[::2, ::2], tile=(64, 64), subfiletype=1, photometric="rgb", compression="zlib")
+    pixels = read_pixels(tmp_path / "pyramid.tif")
+    assert np.array_equal(pixels.array, large)
+    assert pixels.n_planes == 1
+
+
+@pytest.mark.parametrize("kind", ["imagej", "ome", "shaped"])
+def test_pages_declared_as_channels_are_channels(tmp_path, kind):
+    options = {"imagej": {"imagej": True}, "ome": {"ome": True}, "shaped": {"photometric": "minisblack"}}[kind]
+    tifffile.imwrite(tmp_path / "a.tif", STACK, metadata={"axes": "CYX"}, **options)
+    pixels = read_pixels(tmp_path / "a.tif")
+    assert np.array_equal(pixels.array, np.moveaxis(STACK, 0, 2))
+    assert pixels.n_planes == 1
+    one = read_pixels(tmp_path / "a.tif", ReadPlan(channels=(1,)))
+    assert np.array_equal(one.array[..., 0], STACK[1])
+
+
+@pytest.mark.parametrize("kind", ["imagej", "ome", "shaped", "plain"])
+def test_other_pages_are_planes_of_which_one_is_chosen_or_all_projected(tmp_path, kind):
+    options = {"imagej": {"imagej": True}, "ome": {"ome": True}, "shaped": {}, "plain": {"metadata": None}}[kind]
+    if kind != "plain":
+        options["metadata"] = {"axes": "ZYX"}
+    path = tmp_path / "stack.tif"
+    tifffile.imwrite(path, STACK, photometric="minisblack", **options)
+    assert read_pixels(path).n_planes == 3
+    assert np.array_equal(read_pixels(path).array[..., 0], STACK[0])
+    assert np.array_equal(read_pixels(path, ReadPlan(plane=2)).array[..., 0], STACK[2])
+    assert np.array_equal(read_pixels(path, ReadPlan(plane="max")).array[..., 0], STACK.max(0))
+    assert np.array_equal(read_pixels(path, ReadPlan(plane="mean")).array[..., 0], np.rint(STACK.mean(0)))
+    with pytest.raises(UnreadableImage, match="has 3"):
+        read_pixels(path, ReadPlan(plane=3))
+
+
+@pytest.mark.parametrize("kind", ["imagej", "ome"])
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_planes_and_channels_of_a_hyperstack_are_told_apart(tmp_path, kind, compression):
+    hyperstack = RNG.integers(0, 65536, (2, 3, 4, 20, 30), np.uint16)  # (T, Z, C, H, W)
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, hyperstack, metadata={"axes": "TZCYX"}, compression=compression, **{kind: True})
+    assert read_pixels(path).n_planes == 6
+    array = read_pixels(path, ReadPlan(plane=4)).array  # second time, second depth
+    assert np.array_equal(array, np.moveaxis(hyperstack[1, 1], 0, 2))
+    highest = read_pixels(path, ReadPlan(plane="max", channels=(3,))).array[..., 0]
+    assert np.array_equal(highest, hyperstack[:, :, 3].max((0, 1)))
+
+
+def test_nan_and_infinity_are_replaced_and_noted(tmp_path):
+    values = GREY.astype(np.float32)
+    values[0, :3] = np.nan, np.inf, -np.inf
+    tifffile.imwrite(tmp_path / "a.tif", values)
+    pixels = read_pixels(tmp_path / "a.tif")
+    rest = values[np.isfinite(values)]
+    assert pixels.array[0, :3, 0].tolist() == [rest.min(), rest.max(), rest.min()]
+    assert "NaN" in (pixels.note or "")
+    tifffile.imwrite(tmp_path / "b.tif", np.full((5, 5), np.nan, np.float32))
+    with pytest.raises(UnreadableImage, match="finite"):
+        read_pixels(tmp_path / "b.tif")
+
+
+def test_complex_numbers_are_refused(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", GREY.astype(np.complex64))
+    with pytest.raises(UnreadableImage, match="complex64"):
+        read_pixels(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"compression": "zlib"},
+        {"compression": "lzw"},
+        {"tile": (16, 16)},
+        {"imagej": True},
+        {"ome": True},
+        {"metadata": None},
+        {"metadata": None, "rowsperstrip": 7, "compression": "zlib"},
+        {"bigtiff": True},
+    ],
+)
+@pytest.mark.parametrize("array", [STACK, STACK[0], GREY])
+def test_a_cut_tiff_is_refused_or_whole(tmp_path, caplog, capfd, options, array):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, array, photometric="minisblack", **options)
+    data = path.read_bytes()
+    whole = [read_pixels(path, ReadPlan(plane=plane)) for plane in (0, "max")]
+    for length in range(0, len(data), max(1, len(data) // 40)):
+        path.write_bytes(data[:length])
+        for plane, expected in zip((0, "max"), whole, strict=True):
+            try:
+                pixels = read_pixels(path, ReadPlan(plane=plane))
+            except UnreadableImage:
+                continue
+            assert np.array_equal(pixels.array, expected.array), f"cut at {length} of {len(data)}"
+            assert pixels.n_planes == expected.n_planes
+    assert not caplog.records
+    assert capfd.readouterr().err == ""
+
+
+def test_tifffile_still_logs_for_others(tmp_path, caplog):
+    tifffile.imwrite(tmp_path / "a.tif", STACK, photometric="minisblack")
+    read_pixels(tmp_path / "a.tif")
+    with caplog.at_level(logging.WARNING, "tifffile"):
+        logging.getLogger("tifffile").warning("from elsewhere")
+    assert [record.getMessage() for record in caplog.records] == ["from elsewhere"]
+
+
+def test_the_declared_size_is_checked_before_memory_is_asked_for(tmp_path):
+    write_raw_tiff(tmp_path / "bomb.tif", 200_000, 200_000, b"0123456789", bits=16)
+    with pytest.raises(UnreadableImage, match="200000 x 200000"):
+        read_pixels(tmp_path / "bomb.tif")
+
+
+def test_cell_cycle_files_have_three_channels(shared_data):
+    path = next(shared_data("cellcycle_jurkat_16bit").rglob("*.tif"))
+    pixels = read_pixels(path)
+    assert pixels.array.shape == (40, 40, 3)
+    assert pixels.array.dtype == np.uint16
+    assert pixels.n_planes == 1
+    assert np.array_equal(np.moveaxis(pixels.array, 2, 0), tifffile.imread(path))
+
+
+def test_every_g_band_chromosome_is_read_as_tifffile_reads_it(shared_data, capfd):
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # for the comparison alone
+    try:
+        paths = sorted(shared_data("chromosomes_gband").rglob("*.tiff"))
+        assert len(paths) == 2806
+        for path in paths:
+            pixels = read_pixels(path)
+            assert np.array_equal(pixels.array[..., 0], tifffile.imread(path))
+            assert pixels.note == PILLOW_FAILED
+    finally:
+        logging.getLogger("tifffile").setLevel(logging.NOTSET)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_g_band_chromosome_that_is_really_cut_is_refused(shared_data, tmp_path):
+    data = next(shared_data("chromosomes_gband").rglob("*.tiff")).read_bytes()
+    for length in (len(data) // 4, len(data) // 2, len(data) - 300):
+        (tmp_path / "cut.tiff").write_bytes(data[:length])
+        with pytest.raises(UnreadableImage):
+            read_pixels(tmp_path / "cut.tiff")
+
+
+def test_equal_pixels_hash_equally_in_png_bmp_and_every_kind_of_tiff(tmp_path):
+    Image.fromarray(COLOUR).save(tmp_path / "a.png")
+    Image.fromarray(COLOUR).save(tmp_path / "a.bmp")
+    Image.fromarray(COLOUR).save(tmp_path / "a.tif")
+    tifffile.imwrite(tmp_path / "b.tif", COLOUR, compression="zlib", tile=(16, 16), photometric="rgb")
+    tifffile.imwrite(tmp_path / "c.tif", np.moveaxis(COLOUR, 2, 0), planarconfig="separate", photometric="rgb")
+    assert len({pixel_hash(read_pixels(path).array) for path in tmp_path.iterdir()}) == 1
+
+
+def test_a_fresh_process_prints_nothing_about_odd_files(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", STACK, photometric="minisblack", ome=True)
+    (tmp_path / "b.tif").write_bytes((tmp_path / "a.tif").read_bytes()[:4100])
+    Image.fromarray(GREY).save(tmp_path / "c.tif")
+    (tmp_path / "d.tif").write_bytes((tmp_path / "c.tif").read_bytes()[:-90])
+    Image.new("1", (10_000, 9_000)).save(tmp_path / "large.png")  # above the size that Pillow warns about
+    program = """
+import sys
+from pathlib import Path
+from coverslip.errors import UnreadableImage
+from coverslip.images import read_pixels
+for path in sorted(Path(sys.argv[1]).iterdir()):
+    try:
+        print(path.name, read_pixels(path).array.shape)
+    except UnreadableImage:
+        print(path.name, "unreadable")
+"""
+    done = subprocess.run([sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    outcomes = [line.split()[1] for line in done.stdout.splitlines()]
+    assert outcomes == ["(20,", "unreadable", "(20,", "unreadable", "(9000,"]
+
+
+def write_raw_tiff(path, width, height, data, *, bits):
+    """A one-strip uncompressed grey TIFF, tag by tag: for depths and lies that no writer offers."""
+    tags = [(256, 4, width), (257, 4, height), (258, 3, bits), (259, 3, 1), (262, 3, 1), (273, 4, 8), (277, 3, 1)]
+    tags += [(278, 4, height), (279, 4, len(data))]
+    start = 8 + len(data) + len(data) % 2
+    table = b"".join(struct.pack("<HHII", code, kind, 1, value) for code, kind, value in tags)
+    header = b"II*\0" + start.to_bytes(4, "little")
+    padding = b"\0" * (len(data) % 2)
+    path.write_bytes(header + data + padding + len(tags).to_bytes(2, "little") + table + bytes(4))

@@ -1,0 +1,157 @@
+"""The zoo: records tell the truth, networks compute what they should."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from coverslip.errors import BadRecipe, UnknownModel, WeightsUnavailable
+from coverslip.models import list_models, model_info, models_with_weights
+from coverslip.models.freezing import freeze_to, train_mode
+from coverslip.models.networks import Network, create_network
+
+NAMES = [record.name for record in list_models()]
+
+
+def pixels(n: int, channels: int = 3, side: int = 64, seed: int = 0) -> torch.Tensor:
+    return torch.rand(n, channels, side, side, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture(scope="module")
+def lite0() -> Network:
+    return create_network("efficientnet_lite0", n_classes=4).eval()
+
+
+def test_torchvision_and_timm_import_beside_a_cpu_build_of_pytorch() -> None:
+    code = "import coverslip.models._torchvision, torchvision, timm; print(torchvision.models.alexnet.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "alexnet"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_record_counts_the_parameters_of_the_network_it_names(name: str) -> None:
+    import timm
+
+    record = model_info(name)
+    with torch.device("meta"):
+        network = timm.create_model(record.timm_name)
+    assert sum(p.numel() for p in network.parameters()) == record.parameters
+
+
+@pytest.mark.parametrize("head", ["pooled_stages", "native"])
+@pytest.mark.parametrize("name", ["efficientnet_lite0", "mobilenet_v3_large", "mobilevit_xxs", "resnet34"])
+def test_every_parameter_learns_and_each_image_gets_its_own_logits(name: str, head: str) -> None:
+    network = create_network(name, n_classes=3, head=head, pretrained=False)  # type: ignore[arg-type]  # parametrised
+    x = pixels(2)
+    network.train()(x).square().sum().backward()
+    assert [n for n, p in network.named_parameters() if p.grad is None] == []
+    network.eval()
+    with torch.no_grad():
+        torch.testing.assert_close(network(x)[1:], network(x[1:]), rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(network(x), network.head(network.features(x)))
+
+
+def test_token_networks_are_pooled_over_their_tokens() -> None:
+    network = create_network("vit_small_patch16_224", n_classes=3, pretrained=False)
+    assert network.head.in_features == 12 * 2 * 384  # mean and sd of twelve blocks
+    assert network(pixels(1, side=224)).shape == (1, 3)
+
+
+def test_pooled_features_are_mean_and_sd_of_every_block(lite0: Network) -> None:
+    seen: list[torch.Tensor] = []
+    blocks = [m for name, m in lite0.named_modules() if name.removeprefix("backbone.body.") in ("bn1", "blocks.6.0")]
+    hooks = [block.register_forward_hook(lambda _, __, out: seen.append(out)) for block in blocks]
+    with torch.no_grad():
+        features = lite0.features(pixels(2))
+    for hook in hooks:
+        hook.remove()
+    stem, last = seen
+    torch.testing.assert_close(features[:, :32], stem.mean((2, 3)))
+    torch.testing.assert_close(features[:, 32:64], stem.var((2, 3), correction=0).add(1e-6).sqrt())
+    torch.testing.assert_close(features[:, -640:-320], last.mean((2, 3)))
+
+
+def test_a_grey_image_and_its_colour_copy_have_the_same_features(lite0: Network) -> None:
+    grey = create_network("efficientnet_lite0", n_classes=4, channels=1).eval()
+    x = pixels(2, channels=1)
+    with torch.no_grad():
+        torch.testing.assert_close(grey.features(x), lite0.features(x.repeat(1, 3, 1, 1)), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("channels", [2, 5])
+def test_any_number_of_channels_is_taken(channels: int) -> None:
+    network = create_network("efficientnet_lite0", n_classes=2, channels=channels).eval()
+    assert network(pixels(1, channels=channels)).isfinite().all()
+
+
+def test_packaged_weights_know_what_is_in_a_photograph() -> None:
+    """Known answer of the whole mapping: a wrong key or padding still runs, but sees nothing."""
+    import timm
+
+    from coverslip.models.timm_models import build_timm
+
+    network = build_timm(model_info("efficientnet_lite0"), channels=3, pretrained=True, options={}).eval()
+    assert timm.create_model("tf_efficientnet_lite0").state_dict().keys() == network.state_dict().keys()
+    disc = torch.full((1, 3, 224, 224), -0.4)  # a bright ball on a dark ground
+    rows, columns = torch.meshgrid(torch.arange(224.0), torch.arange(224.0), indexing="ij")
+    disc[:, :, (rows - 112) ** 2 + (columns - 112) ** 2 < 70**2] = 0.8
+    with torch.no_grad():
+        probability = network(disc).softmax(dim=1)[0]
+    top = probability.topk(5).indices.tolist()
+    balls = {722, 852, 574, 429, 430, 768, 805, 890, 971, 549, 862, 650, 818, 470, 626}  # ping-pong, tennis, golf, ...
+    assert balls & set(top), top
+
+
+def test_an_unknown_model_names_the_nearest() -> None:
+    with pytest.raises(UnknownModel, match="did you mean 'resnet50'"):
+        model_info("resnet-50")
+
+
+def test_any_of_timms_models_is_reachable() -> None:
+    assert model_info("timm/resnet18").parameters == 11_689_512
+    network = create_network("timm/resnet10t", n_classes=2, pretrained=False)
+    assert network(pixels(2)).shape == (2, 2)
+    with pytest.raises(UnknownModel, match="timm has no model"):
+        model_info("timm/resnet_eighteen")
+
+
+def test_weights_that_cannot_be_had_name_those_at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "https://localhost")  # where no hub answers
+    with pytest.raises(WeightsUnavailable, match="efficientnet_lite0"):
+        create_network("resnet34", n_classes=2)
+
+
+def test_the_default_models_weights_are_at_hand() -> None:
+    assert "efficientnet_lite0" in models_with_weights()
+
+
+def test_freezing_stops_at_the_boundary_and_keeps_frozen_batch_norms_still(lite0: Network) -> None:
+    freeze_to(lite0, "blocks.4")
+    frozen = [n for n, p in lite0.named_parameters() if not p.requires_grad]
+    free = [n for n, p in lite0.named_parameters() if p.requires_grad]
+    assert frozen[0].startswith("backbone.body.conv_stem")
+    assert frozen[-1].startswith("backbone.body.blocks.4.")
+    assert free[0].startswith("backbone.body.blocks.5.")
+    assert free[-1] == "head.bias"
+    before = {name: tensor.clone() for name, tensor in lite0.state_dict().items()}
+    train_mode(lite0)
+    lite0(pixels(4))
+    changed = [name for name, tensor in lite0.state_dict().items() if not torch.equal(tensor, before[name])]
+    assert changed
+    assert all(name.startswith(("backbone.body.blocks.5.", "backbone.body.blocks.6.")) for name in changed)
+    freeze_to(lite0, None)
+    assert all(p.requires_grad for p in lite0.parameters())
+    lite0.eval()
+
+
+def test_an_unknown_boundary_names_similar_parts(lite0: Network) -> None:
+    with pytest.raises(BadRecipe, match=r"blocks\.4"):
+        freeze_to(lite0, "block4")
+
+
+def test_options_that_the_architecture_does_not_take_are_refused() -> None:
+    with pytest.raises(BadRecipe, match="model_options"):
+        create_network("resnet34", n_classes=2, pretrained=False, options={"wheels": 4})

@@ -1,0 +1,114 @@
+"""What holds for the package as a whole."""
+
+import ast
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "src" / "coverslip"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+PICKLING = {"pickle", "cPickle", "_pickle", "joblib", "dill", "cloudpickle", "shelve", "marshal"}
+HEAVY = {
+    "torch",
+    "torchvision",
+    "timm",
+    "sklearn",
+    "scipy",
+    "matplotlib",
+    "openvino",
+    "onnxruntime",
+    "onnx",
+    "tifffile",
+}
+LIGHT = {"numpy", "pydantic", "typer", "rich", "PIL", "coverslip"}
+# Import names that differ from the name of the distribution.
+DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "ruamel": "ruamel.yaml"}
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """Top-level names of everything that is imported anywhere below `tree`."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+def at_load_time(tree: ast.Module) -> ast.Module:
+    """The module without the bodies of its functions."""
+
+    class WithoutFunctions(ast.NodeTransformer):
+        def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+            return None
+
+    return WithoutFunctions().visit(tree)
+
+
+def parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def test_no_module_imports_anything_that_pickles() -> None:
+    found = {str(path.relative_to(ROOT)): imported(parse(path)) & PICKLING for path in MODULES}
+    assert {path: names for path, names in found.items() if names} == {}
+
+
+def test_torch_files_are_only_loaded_as_weights() -> None:
+    loose = []
+    for path in MODULES:
+        for node in ast.walk(parse(path)):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "torch.load":
+                chosen = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+                if chosen.get("weights_only") != "True":
+                    loose.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert loose == []
+
+
+def test_every_package_that_is_imported_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = " ".join(project["dependencies"]).lower().replace("_", "-")
+    used = set().union(*(imported(parse(path)) for path in MODULES)) - set(sys.stdlib_module_names) - {"coverslip"}
+    assert {name for name in used if DISTRIBUTIONS.get(name, name).lower().replace("_", "-") not in declared} == set()
+
+
+def test_rooms_that_any_command_passes_import_nothing_heavy_at_load_time() -> None:
+    """Networks' own files need torch at load time; they are imported only when one is built."""
+    doors = [*PACKAGE.glob("*.py"), *(PACKAGE / "cli").glob("*.py"), *PACKAGE.glob("*/__init__.py")]
+    found = {str(path.relative_to(ROOT)): imported(at_load_time(parse(path))) & HEAVY for path in doors}
+    assert {path: names for path, names in found.items() if names} == {}
+
+
+def test_the_arrows_between_rooms_hold() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from importlinter.cli import lint_imports_command as main; main()", "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_every_module_says_what_it_is(path: Path) -> None:
+    tree = parse(path)
+    assert not tree.body or ast.get_docstring(tree), f"{path} has no docstring"
+
+
+def test_constraints_meet_every_lower_bound() -> None:
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    exact = dict(line.split("==") for line in lines if line and not line.startswith("#"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for text in [*project["dependencies"], *project["optional-dependencies"]["dev"]]:
+        requirement = Requirement(text)
+        assert requirement.specifier.contains(exact[canonicalize_name(requirement.name)]), text
+    assert exact["torch"] == "2.13.0", "a local version like +cpu would exclude GPU machines"

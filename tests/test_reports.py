@@ -1,0 +1,314 @@
+"""The report of a run folder: self-contained, honest about what is missing, and safe with any class name."""
+
+import csv
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from coverslip.errors import BadRun
+from coverslip.evaluation import apply_temperature, evaluate_predictions
+from coverslip.files import write_json
+from coverslip.reports import write_report
+from coverslip.runs.recipe import Recipe, save_recipe
+
+BLOOD = ("basophil", "eosinophil", "erythroblast", "lymphocyte", "monocyte", "neutrophil", "platelet", "immature")
+
+
+def write_run(
+    folder: Path,
+    classes: Sequence[str] = BLOOD,
+    *,
+    n_test: int = 200,
+    n_groups: int = 40,
+    finetuned: bool = True,
+    skill: float = 3.2,
+    left_out: int = 3,
+    recipe: Recipe | None = None,
+    allow_leakage: bool = False,
+) -> Path:
+    """A run folder as training leaves it, with drawn cells as images."""
+    generator = np.random.default_rng(0)
+    images, run = folder / "images", folder / "run"
+    label = generator.choice(len(classes), size=n_test * 5, p=shares(len(classes)))
+    group = generator.integers(0, max(n_groups, 1), len(label))
+    part = np.array(["train", "train", "train", "val", "test"])[np.argsort(np.argsort(group, kind="stable")) // n_test]
+    rows = [
+        {
+            "image_id": f"{safe(classes[k])}/slide{g:02d}_cell{i:04d}.png",
+            "path": f"{safe(classes[k])}/slide{g:02d}_cell{i:04d}.png",
+            "label": classes[k],
+            "group": f"slide{g:02d}" if n_groups else "",
+            "domain": "",
+            "split": str(p),
+            "fold": "",
+            "reason": "",
+        }
+        for i, (k, g, p) in enumerate(zip(label, group, part, strict=True))
+    ]
+    test = np.flatnonzero(part == "test")
+    logits = generator.normal(size=(len(test), len(classes)))
+    logits[np.arange(len(test)), label[test]] += skill + generator.normal(0, 0.5, n_groups or 1)[group[test]]
+    probability, before = apply_temperature(logits, 0.44), apply_temperature(logits, 0.24)
+    for i in test:
+        draw_cell(images / rows[i]["path"], int(label[i]), i)
+    reason = "the file is cut off: 2,113 of 8,040 bytes"
+    torn = [{**rows[0], "image_id": f"torn{i}.png", "split": "left-out", "reason": reason} for i in range(left_out)]
+    write_table(run / "split.csv", [*rows, *torn])
+    write_predictions(run / "predictions.csv", [rows[i] for i in test], probability, classes)
+    metrics = evaluate_predictions(
+        probability,
+        label[test],
+        classes,
+        split="test",
+        primary="macro_f1",
+        group=np.array([f"slide{g}" for g in group[test]], dtype=object) if n_groups else None,
+        probability_uncalibrated=before,
+    )
+    write_json(run / "metrics.json", metrics)
+    save_recipe(recipe or Recipe(), run / "recipe.yaml")
+    write_facts(run, images, finetuned=finetuned, allow_leakage=allow_leakage)
+    if finetuned:
+        write_history(run / "history.csv", 12)
+    return run
+
+
+def shares(n_classes: int) -> np.ndarray:
+    raw = 1 / (1 + 0.35 * np.arange(n_classes))
+    return raw / raw.sum()
+
+
+def safe(name: str) -> str:
+    return re.sub(r"[^\w]+", "-", name)[:40]
+
+
+def draw_cell(path: Path, k: int, seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    image = Image.new("RGB", (96, 96), tuple(generator.integers(215, 245, 3)))
+    pen = ImageDraw.Draw(image)
+    pen.ellipse((14, 14, 80, 80), fill=(225 - 6 * k, 170, 190 + 3 * k))
+    for x, y in generator.integers(28, 58, (1 + k % 4, 2)):
+        pen.ellipse((x, y, x + 18, y + 16), fill=(110, 60 + 8 * k, 150))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path)
+
+
+def write_table(path: Path, rows: list[dict[str, str]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.DictWriter(file, list(rows[0]))
+        table.writeheader()
+        table.writerows(rows)
+
+
+def write_predictions(path: Path, rows: list[dict[str, str]], probability: np.ndarray, classes: Sequence[str]) -> None:
+    written = []
+    for row, p in zip(rows, probability, strict=True):
+        predicted = classes[int(p.argmax())]
+        written.append(
+            {
+                "image_id": row["image_id"],
+                "path": row["path"],
+                "label": row["label"],
+                "predicted": predicted,
+                "probability": f"{p.max():.6f}",
+                "decision": predicted if p.max() >= 0.55 else "uncertain",
+                **{f"p:{name}": f"{value:.6f}" for name, value in zip(classes, p, strict=True)},
+            }
+        )
+    write_table(path, written)
+
+
+def write_facts(run: Path, images: Path, *, finetuned: bool, allow_leakage: bool) -> None:
+    instant = {"stage": "instant", "seconds": 31.5, "regularisation": 0.01, "engine": "openvino"}
+    finetune = {"stage": "finetune", "best_epoch": 9, "epochs_run": 12, "stopped_because": "all epochs", "seconds": 402}
+    write_json(
+        run / "training.json",
+        {
+            "stages": [instant, finetune] if finetuned else [instant],
+            "seconds_total": 434,
+            "chosen": "finetune" if finetuned else "instant",
+            "temperature": 1.83,
+            "uncertain_below": 0.55,
+            "notes": [],
+        },
+    )
+    write_json(
+        run / "environment.json",
+        {
+            "format_version": 1,
+            "coverslip": "0.1.0",
+            "python": "3.11.9",
+            "packages": {"torch": "2.9.0", "timm": "1.0.20"},
+            "platform": "Linux x86_64",
+            "device": "cpu",
+            "seed": 0,
+            "data": [
+                {
+                    "domain": "",
+                    "root": str(images),
+                    "source": "folders",
+                    "fingerprint": "8d0f2c51ab77e1",
+                    "n_images": 1003,
+                }
+            ],
+            "command": "coverslip train images --out run",
+            "started": "2026-11-20T09:12:44+00:00",
+            "allow_leakage": allow_leakage,
+        },
+    )
+    write_json(
+        run / "data.json",
+        {
+            "width_px": {"min": 96, "median": 96, "max": 120},
+            "height_px": {"min": 96, "median": 96, "max": 96},
+            "formats": {"PNG": 1000},
+            "bit_depths": {"8": 1000},
+            "channels": {"3": 1000},
+            "duplicates": {"same_label": [["a.png", "b.png"]], "conflicting": []},
+            "notes": [],
+        },
+    )
+
+
+def write_history(path: Path, n_epochs: int) -> None:
+    rows = []
+    for epoch in range(1, n_epochs + 1):
+        loss = 1.4 * np.exp(-epoch / 3)
+        rows.append(
+            {
+                "epoch": str(epoch),
+                "seconds": "33.5",
+                "learning_rate": "0.001",
+                "train_loss": f"{loss + 0.05:.4f}",
+                "train_accuracy": f"{1 - loss / 3:.4f}",
+                "val_loss": f"{loss + 0.14 + 0.004 * epoch + 0.02 * (epoch % 3):.4f}",
+                "val_accuracy": f"{0.97 - loss / 3 - 0.01 * (epoch % 2):.4f}",
+                "val_precision": "0.9",
+                "val_recall": "0.9",
+                "val_f1": f"{0.955 - loss / 3 - 0.012 * (epoch % 2):.4f}",
+                "train_f1": f"{0.99 - loss / 3:.4f}",
+            }
+        )
+    write_table(path, rows)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_run(tmp_path_factory.mktemp("report"))
+
+
+@pytest.fixture(scope="module")
+def page(run: Path) -> str:
+    return write_report(run).read_text(encoding="utf-8")
+
+
+def test_the_report_is_one_small_file_that_needs_nothing_else(run, page):
+    assert (run / "report.html").stat().st_size < 3_000_000
+    assert "<script" not in page
+    assert not re.findall(r'(?:src|href)="(?!data:|#)[^"]*"', page)
+    assert not re.findall(r"url\((?!#)", page)
+    assert not re.search(r"\bnan\b", re.sub(r"base64,[\w+/=]+", "", page))
+
+
+def test_figures_are_also_there_as_png_and_svg(run, page):
+    for name in ("confusion_matrix", "curves", "calibration", "roc"):
+        with Image.open(run / "figures" / f"{name}.png") as picture:
+            assert picture.width > 800
+        svg = (run / "figures" / f"{name}.svg").read_text(encoding="utf-8")
+        assert "<text" in svg  # text stays text
+
+
+def test_writing_it_twice_gives_the_same_bytes(run, page):
+    assert write_report(run) == run / "report.html"
+    assert (run / "report.html").read_text(encoding="utf-8") == page
+
+
+def test_headline_and_numbers_are_those_of_metrics_json(run, page):
+    metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    right = int(np.trace(metrics["confusion_matrix"]))
+    assert f"It named {right} of 200 images it had never seen correctly." in page
+    assert f"{100 * metrics['metrics']['accuracy']['value']:.1f}" in page
+    assert "96 × 96 to 120 × 96 pixels (median 96 × 96) · PNG · 8 bit · 3 channels" in page
+    for one in metrics["metrics"].values():
+        assert f"{one['value']:.3f}" in page
+
+
+def test_the_most_confident_mistake_comes_first_and_is_shown_as_a_picture(run, page):
+    with (run / "predictions.csv").open(encoding="utf-8", newline="") as file:
+        wrong = [row for row in csv.DictReader(file) if row["label"] != row["predicted"]]
+    surest = max(wrong, key=lambda row: float(row["probability"]))
+    shown = re.findall(r'<span class="file" title="([^"]*)"', page)
+    assert shown[0] == surest["image_id"]
+    assert page.count("data:image/webp;base64,") == min(len(wrong), 12) + 6
+
+
+def test_few_groups_are_told_and_missing_groups_are_told(page, tmp_path):
+    assert "The test part has only" in page
+    alone = write_report(write_run(tmp_path, n_groups=0, n_test=60)).read_text(encoding="utf-8")
+    assert "No groups were given." in alone
+    assert "There are only 60" in alone
+
+
+def test_a_single_test_group_is_told(tmp_path):
+    made = write_run(tmp_path, ("a", "b"), n_groups=1, n_test=40)
+    assert "The test part is a single group." in write_report(made).read_text(encoding="utf-8")
+
+
+def test_allowed_leakage_and_per_image_scaling_are_told(tmp_path):
+    made = write_run(tmp_path, n_test=60, allow_leakage=True, recipe=Recipe(scaling="per-image"))
+    page = write_report(made).read_text(encoding="utf-8")
+    assert "Training and test images may overlap." in page
+    assert "Intensity was erased." in page
+
+
+def test_a_run_that_stopped_after_the_instant_head_has_no_curves(tmp_path):
+    made = write_run(tmp_path, ("G1", "S"), n_test=60, finetuned=False)
+    page = write_report(made).read_text(encoding="utf-8")
+    assert "How training went" not in page
+    assert "The network itself was not trained further." in page
+    assert not (made / "figures" / "curves.svg").exists()
+
+
+def test_class_names_are_text_and_never_markup(tmp_path):
+    names = ('<script>alert("1")</script>', "a & b", "$x_1$", "mitosis / metaphase, early; very long name of a class")
+    page = write_report(write_run(tmp_path, names, n_test=80)).read_text(encoding="utf-8")
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(&#34;1&#34;)" in page
+    assert "$x_1$" in page
+
+
+def test_images_that_are_gone_leave_a_tile_that_says_so(tmp_path):
+    made = write_run(tmp_path, n_test=60)
+    for image in (tmp_path / "images").rglob("*.png"):
+        image.unlink()
+    page = write_report(made).read_text(encoding="utf-8")
+    assert "the file is not" in page
+    assert "data:image/" not in page
+
+
+def test_a_perfect_result_has_no_mistakes_to_show(tmp_path):
+    page = write_report(write_run(tmp_path, ("a", "b"), n_test=40, skill=60)).read_text(encoding="utf-8")
+    assert "It named all 40 images it had never seen correctly." in page
+    assert "Most confident mistakes" not in page
+
+
+def test_only_the_numbers_are_needed(run, tmp_path):
+    for name in ("recipe.yaml", "metrics.json"):
+        (tmp_path / name).write_bytes((run / name).read_bytes())
+    assert "Which classes are mixed up" in write_report(tmp_path).read_text(encoding="utf-8")
+
+
+def test_a_folder_that_is_no_run_or_has_no_numbers_is_refused(run, tmp_path):
+    with pytest.raises(BadRun, match="not a run folder"):
+        write_report(tmp_path)
+    (tmp_path / "recipe.yaml").write_bytes((run / "recipe.yaml").read_bytes())
+    with pytest.raises(BadRun, match="no numbers yet"):
+        write_report(tmp_path)
+    (tmp_path / "metrics.json").write_text("{", encoding="utf-8")
+    with pytest.raises(BadRun, match=r"could not be read.*metrics\.json"):
+        write_report(tmp_path)

@@ -1,0 +1,125 @@
+"""The cache of arrays: what went in comes out, whoever else writes at the same time."""
+
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from coverslip.errors import CoverslipError
+from coverslip.store import RecordStore
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("COVERSLIP_CACHE", str(tmp_path))
+    return tmp_path
+
+
+def numbered(n: int) -> np.ndarray:
+    """A record that its number can be read from."""
+    return np.full((4, 4), n, np.uint16)
+
+
+@pytest.mark.usefixtures("cache")
+def test_what_goes_in_comes_out_in_any_order_and_after_reopening() -> None:
+    with RecordStore("pixels", {"size": 4}, (4, 4), "uint16") as store:
+        store.add(["a", "b", "c"], np.stack([numbered(1), numbered(2), numbered(3)]))
+    with RecordStore("pixels", {"size": 4}, (4, 4), "uint16") as store:
+        places = store.places(["c", "a", "missing", "c"])
+        assert places[2] == -1
+        assert store.read(places[[0, 1, 3]])[:, 0, 0].tolist() == [3, 1, 3]
+
+
+@pytest.mark.usefixtures("cache")
+def test_the_first_record_of_a_digest_stays() -> None:
+    with RecordStore("pixels", {}, (4, 4), "uint16") as store:
+        store.add(["a"], numbered(1)[None])
+        store.add(["a"], numbered(9)[None])
+        assert store.read(store.places(["a"]))[0, 0, 0] == 1
+
+
+@pytest.mark.usefixtures("cache")
+def test_other_choices_are_another_store() -> None:
+    with RecordStore("pixels", {"size": 4}, (4, 4), "uint16") as one:
+        one.add(["a"], numbered(1)[None])
+        with RecordStore("pixels", {"size": 5}, (4, 4), "uint16") as other:
+            assert other.places(["a"]).tolist() == [-1]
+
+
+@pytest.mark.usefixtures("cache")
+def test_a_record_of_another_shape_or_depth_is_refused() -> None:
+    with RecordStore("pixels", {}, (4, 4), "uint16") as store, pytest.raises(ValueError, match="do not fit"):
+        store.add(["a"], numbered(1)[None].astype(np.uint8))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.lists(st.integers(0, 60_000), max_size=20), max_size=8))
+def test_any_sequence_of_additions_reads_back(
+    tmp_path_factory: pytest.TempPathFactory, additions: list[list[int]]
+) -> None:
+    os.environ["COVERSLIP_CACHE"] = str(tmp_path_factory.mktemp("any"))
+    with RecordStore("pixels", {}, (4, 4), "uint16") as store:
+        for numbers in additions:
+            records = np.stack([numbered(n) for n in numbers]) if numbers else np.empty((0, 4, 4), np.uint16)
+            store.add([str(n) for n in numbers], records)
+        every = [n for numbers in additions for n in numbers]
+        assert store.read(store.places([str(n) for n in every]))[:, 0, 0].tolist() == every
+
+
+def write_forever(cache: str, offset: int) -> None:
+    os.environ["COVERSLIP_CACHE"] = cache
+    with RecordStore("pixels", {}, (4, 4), "uint16") as store:
+        for start in range(offset, 60_000, 50):
+            store.add(
+                [str(n) for n in range(start, start + 50)], np.stack([numbered(n) for n in range(start, start + 50)])
+            )
+
+
+def test_a_killed_writer_beside_another_leaves_only_whole_and_right_records(cache: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=write_forever, args=(str(cache), offset)) for offset in (0, 25)]
+    for writer in writers:
+        writer.start()
+    with RecordStore("pixels", {}, (4, 4), "uint16") as store:
+        deadline = time.monotonic() + 60
+        while (store.places(["200", "30"]) < 0).any() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        for writer in writers:
+            os.kill(writer.pid or 0, signal.SIGKILL)
+            writer.join()
+        names = [str(n) for n in range(60_000)]
+        places = store.places(names)
+        written = np.flatnonzero(places >= 0)
+        assert len(written) > 200
+        records = store.read(places[written])
+        assert (records == written[:, None, None]).all()
+        store.add(["after"], numbered(7)[None])  # and it goes on working
+        assert store.read(store.places(["after"]))[0, 0, 0] == 7
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/mountinfo").exists() or os.geteuid() != 0, reason="needs root to mount a tmpfs"
+)
+def test_a_full_disk_is_one_clear_error_and_earlier_records_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if os.system(f"mount -t tmpfs -o size=400k tmpfs '{disk}' 2>/dev/null"):
+        pytest.skip("a tmpfs cannot be mounted here")
+    try:
+        monkeypatch.setenv("COVERSLIP_CACHE", str(disk))
+        with RecordStore("pixels", {}, (100, 100), "uint16") as store:
+            store.add(["a"], np.ones((1, 100, 100), np.uint16))
+            with pytest.raises(CoverslipError, match="Could not write"):
+                store.add([str(n) for n in range(50)], np.ones((50, 100, 100), np.uint16))
+            assert store.read(store.places(["a"])).min() == 1
+            assert (store.places(["0", "49"]) == -1).all()
+    finally:
+        os.system(f"umount '{disk}'")
