@@ -137,11 +137,15 @@ def test_freezing_stops_at_the_boundary_and_keeps_frozen_batch_norms_still(lite0
     assert free[0].startswith("backbone.body.blocks.5.")
     assert free[-1] == "head.bias"
     before = {name: tensor.clone() for name, tensor in lite0.state_dict().items()}
-    train_mode(lite0)
+    train_mode(lite0, keep_statistics=False)
     lite0(pixels(4))
     changed = [name for name, tensor in lite0.state_dict().items() if not torch.equal(tensor, before[name])]
     assert changed
     assert all(name.startswith(("backbone.body.blocks.5.", "backbone.body.blocks.6.")) for name in changed)
+    lite0.load_state_dict(before)
+    train_mode(lite0, keep_statistics=True)
+    lite0(pixels(4))
+    assert all(torch.equal(tensor, before[name]) for name, tensor in lite0.state_dict().items())
     freeze_to(lite0, None)
     assert all(p.requires_grad for p in lite0.parameters())
     lite0.eval()

@@ -15,7 +15,16 @@ from coverslip._version import __version__
 
 if TYPE_CHECKING:
     from coverslip.errors import CoverslipError
-    from coverslip.pipeline import evaluate, inspect, load_classifier, open_dataset, predict, train, write_report
+    from coverslip.pipeline import (
+        evaluate,
+        inspect,
+        load_classifier,
+        open_dataset,
+        predict,
+        resume,
+        train,
+        write_report,
+    )
     from coverslip.runs import Recipe, Run, load_recipe, open_run
 
 _ROOMS = {
@@ -29,6 +38,7 @@ _ROOMS = {
     "open_dataset": "coverslip.pipeline",
     "open_run": "coverslip.runs",
     "predict": "coverslip.pipeline",
+    "resume": "coverslip.pipeline",
     "train": "coverslip.pipeline",
     "write_report": "coverslip.pipeline",
 }
@@ -45,6 +55,7 @@ __all__ = [
     "open_dataset",
     "open_run",
     "predict",
+    "resume",
     "train",
     "write_report",
 ]

@@ -87,3 +87,16 @@ def sha256_file(path: Path) -> str:
 def sha256_json(value: Any) -> str:  # Any: JSON values
     """Hex SHA-256 of a JSON value, independent of the order of keys."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def safe_cell(text: str) -> str:
+    """Text for a CSV cell that a spreadsheet does not take for a formula: `-neg` becomes `'-neg`."""
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+
+
+def plain_cell(cell: str) -> str:
+    """The text that `safe_cell` was given."""
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA_STARTS) else cell

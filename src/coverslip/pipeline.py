@@ -29,7 +29,7 @@ from coverslip.datasets import (
 )
 from coverslip.errors import BadRun, Stopped
 from coverslip.evaluation import apply_temperature
-from coverslip.events import Emit, Event, Noted, RunEnded, RunStarted, ignore
+from coverslip.events import Emit, Event, Noted, Progressed, RunEnded, RunStarted, ignore
 from coverslip.files import sha256_json, write_json
 from coverslip.images import ImageFacts, Preparation, ReadPlan
 from coverslip.inference import (
@@ -52,8 +52,10 @@ from coverslip.runs import (
     TrainedOn,
     create_run_folder,
     describe_environment,
+    is_alive,
     open_run,
     read_json,
+    read_status,
     read_table,
     save_recipe,
     write_classifier,
@@ -65,7 +67,17 @@ from coverslip.training.stopping import stop_requests
 if TYPE_CHECKING:
     from coverslip.training.fitting import Fitted
 
-__all__ = ["Summary", "evaluate", "inspect", "load_classifier", "open_dataset", "predict", "train", "write_report"]
+__all__ = [
+    "Summary",
+    "evaluate",
+    "inspect",
+    "load_classifier",
+    "open_dataset",
+    "predict",
+    "resume",
+    "train",
+    "write_report",
+]
 
 _MOST_REASONS = 5  # unreadable images that are named one by one
 
@@ -93,6 +105,31 @@ def train(
     """
     data, recipe = _agreed(data, recipe or Recipe())
     folder = create_run_folder(Path(out))
+    _write_beginning(folder, data, recipe, allow_leakage)
+    return _train_in(folder, data, recipe, emit)
+
+
+def resume(run: Path | str, *, emit: Emit = ignore) -> Run:
+    """Go on with a training that was stopped, killed or failed; it ends as if it had not been interrupted.
+
+    Fine-tuning goes on after the last whole epoch; what comes before it is read from caches where they are still there.
+
+    Raises:
+        BadRun: it is finished or still running, or its images are not what they were.
+    """
+    found = open_run(run)
+    status = read_status(found.folder)
+    if status.get("state") == "done":
+        raise BadRun("The run is finished", file=found.folder, do="Train a new one with another --out.")
+    if is_alive(status):
+        raise BadRun("The run is still being worked on", file=found.folder, do="Stop that process first.")
+    data = _same_images(found)
+    (found.folder / "stop").unlink(missing_ok=True)
+    return _train_in(found.folder, data, found.recipe, emit)
+
+
+def _train_in(folder: Path, data: Dataset, recipe: Recipe, emit: Emit) -> Run:
+    """Do the work of a run folder, and leave in it what state that ended in."""
     status = Status(folder)
     status.say("running")
     with RunLog(folder, status) as log, stop_requests(folder) as is_stop_requested:
@@ -100,9 +137,11 @@ def train(
         def tell(event: Event) -> None:
             log(event)
             emit(event)
+            if isinstance(event, Progressed) and is_stop_requested():
+                raise Stopped("It was stopped before there was a classifier", file=folder, do=_how_to_go_on(folder))
 
         try:
-            _train(data, recipe, folder, tell, allow_leakage, is_stop_requested)
+            _train(data, recipe, folder, tell, is_stop_requested)
         except BaseException as error:
             state = "stopped" if isinstance(error, Stopped | KeyboardInterrupt) else "failed"
             reason = str(error) or type(error).__name__
@@ -114,25 +153,22 @@ def train(
     return Run(folder)
 
 
-def _train(
-    data: Dataset,
-    recipe: Recipe,
-    folder: Path,
-    emit: Emit,
-    allow_leakage: bool,
-    is_stop_requested: Callable[[], bool],
-) -> None:
+def _train(data: Dataset, recipe: Recipe, folder: Path, emit: Emit, is_stop_requested: Callable[[], bool]) -> None:
     """Test images are looked at once, at the end, by the finished classifier.
 
     Scaling is learnt from training images; regularisation, early stopping, temperature and the threshold for
     `uncertain` from validation images.
     """
-    device = _device(recipe)
-    _write_beginning(folder, data, recipe, device, allow_leakage)
+    environment = read_json(folder / "environment.json")
     scan = scan_images(data, emit=emit)
     write_json(folder / "data.json", inspect_dataset(data, scan).as_json())
     split = split_images(
-        data, scan, val=recipe.split.val, test=recipe.split.test, seed=recipe.seed, allow_leakage=allow_leakage
+        data,
+        scan,
+        val=recipe.split.val,
+        test=recipe.split.test,
+        seed=recipe.seed,
+        allow_leakage=environment["allow_leakage"],
     )
     check_trainable(data, scan, split)
     _write_split(folder, data, split)
@@ -149,16 +185,16 @@ def _train(
         )
     )
     preparation = learn_preparation([parts.facts[i] for i in parts.train.tolist()], recipe)
-    fitted = _fit(data, scan, parts, preparation, recipe, folder, device, emit, is_stop_requested)
+    fitted = _fit(data, scan, parts, preparation, recipe, folder, environment["device"], emit, is_stop_requested)
     write_json(folder / "training.json", {"format_version": FORMAT_VERSION, **fitted.story, "notes": list(split.notes)})
     if fitted.chosen is None:
-        raise Stopped("Training was stopped before there was a classifier", file=folder, do="Start it again.")
+        raise Stopped("It was stopped before there was a classifier", file=folder, do=_how_to_go_on(folder))
     write_classifier(folder / "classifier", _card(recipe, preparation, parts, data, fitted), fitted.weights())
     if fitted.is_stopped:
         raise Stopped(
             "Training was stopped; the best classifier so far is kept, not yet measured on test images",
             file=folder / "classifier",
-            do=f"`coverslip evaluate {folder}` measures it.",
+            do=f"{_how_to_go_on(folder)} `coverslip evaluate {folder}` measures what there is.",
         )
     # From here on the classifier is used as anybody would use it: read back from disk.
     classifier = load_classifier(folder)
@@ -190,6 +226,8 @@ def evaluate(run: Path | str, data: Dataset | None = None, *, name: str | None =
         _measure(folder, _test_images(found), classifier, found.recipe, split="test", emit=emit)
     else:
         folder = found.folder / "evaluations" / _as_name(name or data.root.name)
+        data = _read_as(classifier.card.preparation.plan, data)
+        _warn_of_known_images(found, data, emit)
         _measure(folder, data, classifier, found.recipe, split=folder.name, emit=emit)
     return Run(folder)
 
@@ -238,9 +276,25 @@ def _agreed(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
     group = data.opening.group or data.opening.group_pattern
     if recipe.group is not None and group is None:
         data, group = open_again(data.opening, plan=_plan(recipe), group=recipe.group), recipe.group
-    elif any(record.plan != _plan(recipe) for record in data.records) and _plan(recipe) != ReadPlan():
-        data = open_again(data.opening, plan=_plan(recipe))
+    else:
+        data = _read_as(_plan(recipe), data)
     return data, recipe.model_copy(update={"group": group})
+
+
+def _read_as(plan: ReadPlan, data: Dataset) -> Dataset:
+    """The images opened with this plan; where a table's row says its own, that holds."""
+    return data if plan == ReadPlan() else open_again(data.opening, plan=plan)
+
+
+def _warn_of_known_images(run: Run, data: Dataset, emit: Emit) -> None:
+    """A classifier looks better than it is on images that it was trained on."""
+    root = Path(read_json(run.folder / "environment.json")["data"][0]["root"])
+    rows = read_table(run.folder / "split.csv")
+    known = {root / row["path"] for row in rows if row["split"] in ("train", "val")}
+    n = sum(record.path in known for record in data.records)
+    if n:
+        text = f"{n:,} of these images were used in training the classifier; its numbers on them say little."
+        emit(Noted(text=text, level="warning"))
 
 
 class _Parts:
@@ -282,16 +336,17 @@ def _fit(
         val_label=parts.label[parts.val],
         n_classes=len(parts.classes),
     )
-    return fit(
-        images,
-        lambda positions: [parts.facts[i].pixel_hash for i in positions],
-        preparation,
-        recipe,
-        checkpoints=folder / "checkpoints",
-        device=device,
-        emit=emit,
-        is_stop_requested=is_stop_requested,
-    )
+    with pixels:
+        return fit(
+            images,
+            lambda positions: [parts.facts[i].pixel_hash for i in positions],
+            preparation,
+            recipe,
+            checkpoints=folder / "checkpoints",
+            device=device,
+            emit=emit,
+            is_stop_requested=is_stop_requested,
+        )
 
 
 def _measure(folder: Path, data: Dataset, classifier: Classifier, recipe: Recipe, *, split: str, emit: Emit) -> None:
@@ -308,12 +363,9 @@ def _chosen(data: Dataset, positions: Sequence[int] | np.ndarray) -> Dataset:
 
 def _test_images(run: Run) -> Dataset:
     """The images that a run kept aside, found again where they were."""
-    environment = read_json(run.folder / "environment.json")
     rows = [row for row in read_table(run.folder / "split.csv") if row["split"] == "test"]
     wanted = {row["image_id"] for row in rows}
-    described = environment["data"][0]
-    opening = Opening(tuple(described["sources"]), described["group"], described["group_pattern"])
-    data = open_again(opening, plan=_plan(run.recipe))
+    data = _reopened(run)
     found = _chosen(data, [i for i, record in enumerate(data.records) if record.image_id in wanted])
     if len(found.records) != len(wanted):
         raise BadRun(
@@ -322,6 +374,24 @@ def _test_images(run: Run) -> Dataset:
             do="Put them back, or measure other labelled images: coverslip evaluate RUN DATA.",
         )
     return found
+
+
+def _reopened(run: Run) -> Dataset:
+    """The images of a run as they are now."""
+    described = read_json(run.folder / "environment.json")["data"][0]
+    opening = Opening(tuple(described["sources"]), described["group"], described["group_pattern"])
+    return open_again(opening, plan=_plan(run.recipe))
+
+
+def _same_images(run: Run) -> Dataset:
+    data = _reopened(run)
+    if _fingerprint(data) != read_json(run.folder / "environment.json")["data"][0]["fingerprint"]:
+        raise BadRun(
+            "Images were added, taken away or labelled anew since the run began",
+            file=data.root,
+            do="Put them back, or train a new run.",
+        )
+    return data
 
 
 def _card(recipe: Recipe, preparation: Preparation, parts: _Parts, data: Dataset, fitted: Fitted) -> ClassifierCard:
@@ -349,9 +419,11 @@ def _card(recipe: Recipe, preparation: Preparation, parts: _Parts, data: Dataset
     )
 
 
-def _write_beginning(folder: Path, data: Dataset, recipe: Recipe, device: str, allow_leakage: bool) -> None:
-    save_recipe(recipe, folder / "recipe.yaml")
-    labels = sorted((record.image_id, record.label) for record in data.records)
+def _how_to_go_on(folder: Path) -> str:
+    return f"`coverslip train --resume {folder}` goes on."
+
+
+def _write_beginning(folder: Path, data: Dataset, recipe: Recipe, allow_leakage: bool) -> None:
     described: dict[str, Any] = {  # Any: JSON values
         "domain": "",
         "root": str(data.root),
@@ -359,10 +431,22 @@ def _write_beginning(folder: Path, data: Dataset, recipe: Recipe, device: str, a
         "group": data.opening.group,
         "group_pattern": data.opening.group_pattern,
         "n_images": len(data.records),
-        "fingerprint": sha256_json(labels),
+        "fingerprint": _fingerprint(data),
     }
-    environment = describe_environment(seed=recipe.seed, device=device, data=[described], allow_leakage=allow_leakage)
+    environment = describe_environment(
+        seed=recipe.seed, device=_device(recipe), data=[described], allow_leakage=allow_leakage
+    )
     write_json(folder / "environment.json", environment)
+    save_recipe(recipe, folder / "recipe.yaml")  # last: a folder with a recipe is a run
+
+
+def _fingerprint(data: Dataset) -> str:
+    """Tells whether images were added, taken away, or described anew."""
+    described = [
+        [record.image_id, record.label, record.group, record.given_split, record.plan.model_dump(mode="json")]
+        for record in data.records
+    ]
+    return sha256_json(sorted(described, key=lambda image: str(image[0])))
 
 
 def _write_split(folder: Path, data: Dataset, split: Split) -> None:
@@ -379,7 +463,10 @@ def _write_split(folder: Path, data: Dataset, split: Split) -> None:
         }
         for record, part, reason in zip(data.records, split.parts, split.reasons, strict=True)
     ]
-    write_table(folder / "split.csv", SPLIT_COLUMNS, rows)
+    file = folder / "split.csv"
+    if file.exists() and read_table(file) != rows:  # the run goes on
+        raise BadRun("Images have changed since the run began: the split would be another", file=file, do="Train anew.")
+    write_table(file, SPLIT_COLUMNS, rows)
 
 
 def _write_validation(folder: Path, data: Dataset, parts: _Parts, classifier: Classifier, fitted: Fitted) -> None:

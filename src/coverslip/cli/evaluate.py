@@ -42,6 +42,8 @@ def evaluate(
       coverslip evaluate runs/first other_hospital/ --name other_hospital
     """
     check_groups(group, group_pattern)
+    if not data and (group or group_pattern or name):
+        raise typer.BadParameter("--group, --group-pattern and --name go with DATA, other labelled images.")
     from coverslip import pipeline
     from coverslip.cli._show import notes_console, print_json, read_metrics, results_console, show_numbers
     from coverslip.cli.progress import shown_progress

@@ -22,7 +22,7 @@ def predict(
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Table to write.")] = Path("predictions.csv"),
     batch_size: Annotated[
         int, typer.Option("--batch-size", min=1, help="Images at a time. Changes speed and memory, never the results.")
-    ] = 32,
+    ] = 64,
 ) -> None:
     """Predict the class of new images.
 

@@ -1,15 +1,26 @@
 """`coverslip train`: labelled images become a run folder."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coverslip.cli._options import Data, Group, GroupPattern, check_groups, one_or_all
+from coverslip.cli._options import Group, GroupPattern, check_groups, one_or_all
+
+if TYPE_CHECKING:
+    from coverslip.datasets import Dataset
+    from coverslip.runs import Recipe
 
 
 def train(
-    data: Data,
+    data: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="DATA",
+            help="A folder with one sub-folder per class, or a table (CSV, TSV) with the columns path and label.",
+            show_default=False,
+        ),
+    ] = None,
     recipe: Annotated[
         Path | None,
         typer.Option(
@@ -54,6 +65,15 @@ def train(
             show_default=False,
         ),
     ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            "--resume",
+            metavar="RUN",
+            help="Go on with a run that was stopped or killed, with its own images and recipe.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     r"""Train a classifier and measure it on images kept aside.
 
@@ -66,35 +86,53 @@ def train(
       coverslip train cells/ --group-pattern 'slide\d+' --out runs/first
 
       coverslip train cells.csv --group patient --set stage=instant
+
+      coverslip train --resume runs/first
     """
     check_groups(group, group_pattern)
+    if (resume is None) == (data is None):
+        raise typer.BadParameter("give DATA to train a new run, or --resume RUN to go on with one.")
+    if resume is not None and (recipe or model or settings or group or group_pattern or allow_leakage or out):
+        raise typer.BadParameter("--resume goes on with the run's own choices; it takes no other options.")
     from coverslip import pipeline
     from coverslip.cli._show import notes_console, read_metrics, results_console, show_numbers
     from coverslip.cli.progress import shown_progress
-    from coverslip.errors import Stopped
-    from coverslip.images import ReadPlan
-    from coverslip.runs import Recipe, load_recipe, with_settings
 
-    choices = load_recipe(recipe) if recipe is not None else Recipe()
-    choices = with_settings(choices, [*([f"model={model}"] if model else []), *(settings or [])])
-    if group or group_pattern:
-        choices = choices.model_copy(update={"group": group or group_pattern})
-    elif choices.group is not None:  # a recipe's groups must not get lost
-        group, group_pattern = _groups_of(choices.group, data)
-    out = out or _next_free(Path("runs"), Path(data[0]).absolute().stem)
-    plan = ReadPlan(plane=choices.plane, channels=choices.channels)
-    dataset = pipeline.open_dataset(one_or_all(data), group=group, group_pattern=group_pattern, plan=plan)
-    try:
-        with shown_progress(notes_console()) as emit:
+    with shown_progress(notes_console()) as emit:
+        if resume is not None:
+            run = pipeline.resume(resume, emit=emit)
+        else:
+            dataset, choices = _asked(data or [], recipe, model, settings or [], group, group_pattern)
+            out = out or _next_free(Path("runs"), Path((data or [""])[0]).absolute().stem)
             run = pipeline.train(dataset, choices, out=out, emit=emit, allow_leakage=allow_leakage)
-    except KeyboardInterrupt:
-        raise Stopped(
-            "Training was interrupted before a classifier was ready", file=out, do="Start it again with another --out."
-        ) from None
     stdout = results_console()
     show_numbers(stdout, read_metrics(run.folder))
     stdout.print(f"Report    {run.folder / 'report.html'}", soft_wrap=True)
     stdout.print(f"Next      coverslip predict {run.folder} NEW_IMAGES --out predictions.csv", soft_wrap=True)
+
+
+def _asked(
+    data: list[str],
+    recipe: Path | None,
+    model: str | None,
+    settings: list[str],
+    group: str | None,
+    group_pattern: str | None,
+) -> "tuple[Dataset, Recipe]":
+    """The images and the recipe that the options describe."""
+    from coverslip import pipeline
+    from coverslip.images import ReadPlan
+    from coverslip.runs import Recipe, load_recipe, with_settings
+
+    choices = load_recipe(recipe) if recipe is not None else Recipe()
+    choices = with_settings(choices, [*([f"model={model}"] if model else []), *settings])
+    if group or group_pattern:
+        choices = choices.model_copy(update={"group": group or group_pattern})
+    elif choices.group is not None:  # a recipe's groups must not get lost
+        group, group_pattern = _groups_of(choices.group, data)
+    plan = ReadPlan(plane=choices.plane, channels=choices.channels)
+    dataset = pipeline.open_dataset(one_or_all(data), group=group, group_pattern=group_pattern, plan=plan)
+    return dataset, choices
 
 
 def _groups_of(group: str, data: list[str]) -> tuple[str | None, str | None]:

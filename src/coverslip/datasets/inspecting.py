@@ -13,7 +13,7 @@ from coverslip.datasets.splitting import SIDES, equal_pixels, given_leaks, label
 from coverslip.images import ImageFacts
 
 _FEW_IMAGES = 20  # of a class: below, its numbers say little
-_FEW_GROUPS = 30  # intervals over fewer groups are known to be too narrow
+_FEW_GROUPS = 30  # percentile intervals over fewer groups are known to be too narrow
 _LARGE_GROUP = 10  # images: a slide or patient rather than one field of view
 _IMBALANCED = 5.0
 
@@ -256,7 +256,8 @@ def _group_advice(found: Inspection) -> list[str]:
     if found.groups.n_groups < _FEW_GROUPS:
         advice.append(
             f"There are only {counted(found.groups.n_groups, 'group')}: which of them fall into the test part matters "
-            "much, and intervals will be too narrow. Run several seeds or folds."
+            "much, and intervals will be wide and still approximate. Train with several seeds; "
+            "cross-validation folds would test on every group."
         )
     if found.duplicates.across_groups:
         advice.append(

@@ -72,6 +72,12 @@ class DecodedPixels:
     def __init__(self, dataset: Dataset, preparation: Preparation) -> None:
         self._dataset, self._preparation = dataset, preparation
 
+    def __enter__(self) -> "DecodedPixels":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Nothing is held; a `PixelCache` in its place holds files."""
+
     def __call__(self, positions: Sequence[int]) -> Pixels:
         """(n, S, S, C) uint8 or uint16 of the images at these positions.
 
@@ -122,8 +128,10 @@ class PixelCache:
         """(n, S, S, C) uint8 or uint16 of the images at these positions."""
         return self._store.read([self._places[int(i)] for i in positions])
 
-    def close(self) -> None:
-        """Release the files."""
+    def __enter__(self) -> "PixelCache":
+        return self
+
+    def __exit__(self, *error: object) -> None:
         self._store.close()
 
     def _decode(

@@ -23,6 +23,7 @@ from coverslip.datasets.records import (
     some,
 )
 from coverslip.errors import BadDataset
+from coverslip.files import plain_cell
 from coverslip.images import ReadPlan
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".txt"})
@@ -99,7 +100,7 @@ def read_table(path: Path) -> Table:
     line = first_line
     try:
         for cells in reader:
-            stripped = [cell.strip() for cell in cells]
+            stripped = [plain_cell(cell.strip()) for cell in cells]
             if any(stripped):
                 if not columns:
                     columns = tuple(stripped)

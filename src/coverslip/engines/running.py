@@ -34,7 +34,7 @@ class Engine:
 def fastest_engine(network: nn.Module, example: FloatArray, *, device: str = "cpu") -> Engine:
     """The first of OpenVINO, ONNX Runtime and PyTorch that gives PyTorch's numbers on `example`.
 
-    The order is that of speed on processors (see docs/performance.md); on a GPU it is PyTorch.
+    The order is that of speed on processors (see benchmarks/RESULTS.md); on a GPU it is PyTorch.
 
     Args:
         network: (B, C, H, W) -> (B, D); put into evaluation mode.

@@ -1,10 +1,10 @@
 """Which pixels of a file make one image."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Plane = int | Literal["max", "mean"]
+Plane = Annotated[int, Field(ge=0)] | Literal["max", "mean"]
 
 
 class ReadPlan(BaseModel):

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from coverslip.files import cannot_write, written_whole
+from coverslip.files import cannot_write, safe_cell, written_whole
 
 UNCERTAIN, UNREADABLE = "uncertain", "unreadable"
 DECISIONS = frozenset({UNCERTAIN, "unfamiliar", UNREADABLE})
-
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +102,3 @@ class PredictionsFile:
 def columns_for(classes: Sequence[str]) -> tuple[str, ...]:
     """The columns of `predictions.csv`."""
     return ("image_id", "path", "label", "predicted", "probability", "decision", *(f"p:{name}" for name in classes))
-
-
-def safe_cell(text: str) -> str:
-    """Text that a spreadsheet does not take for a formula."""
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

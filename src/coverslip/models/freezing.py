@@ -31,14 +31,16 @@ def freeze_to(network: Network, boundary: str | None) -> None:
         parameter.requires_grad_(False)
 
 
-def train_mode(network: nn.Module) -> None:
-    """Training mode, except that frozen batch norms keep their moving statistics.
+def train_mode(network: nn.Module, *, keep_statistics: bool) -> None:
+    """Training mode, except that frozen batch norms keep their moving statistics, or with `keep_statistics` all do.
 
     A batch norm in training mode normalises by the batch and moves its statistics even when its weights are frozen.
     """
     network.train()
     for module in network.modules():
-        if isinstance(module, _BatchNorm) and not any(p.requires_grad for p in module.parameters()):
+        if isinstance(module, _BatchNorm) and (
+            keep_statistics or not any(p.requires_grad for p in module.parameters())
+        ):
             module.eval()
 
 

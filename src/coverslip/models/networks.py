@@ -118,12 +118,21 @@ def create_network(
     if not hasattr(body, "forward_intermediates"):
         raise BadRecipe(f"'{model}' does not give its stages' outputs", do="Use --set head=native with this model.")
     body.prune_intermediate_layers(prune_head=True, prune_norm=True)  # type: ignore[operator]  # timm's untyped method
-    taps = _tapped(body, record.taps)
-    backbone = PooledStages(body, taps)
-    with torch.no_grad():
-        side = record.input_px
-        n_features = backbone.eval()(torch.zeros(1, channels, side, side)).shape[1]
+    backbone = PooledStages(body, _tapped(body, record.taps))
+    n_features = _drop_unused(backbone, torch.zeros(1, channels, record.input_px, record.input_px))
     return Network(backbone.train(), n_features, n_classes, mean, std)
+
+
+def _drop_unused(backbone: PooledStages, x: Tensor) -> int:
+    """Take out what no tap depends on, so that no parameter is stored that never learns; gives D."""
+    features = backbone.eval()(x)
+    features.sum().backward()
+    for name, child in backbone.body.named_children():
+        parameters = list(child.parameters())
+        if parameters and all(p.grad is None for p in parameters):
+            setattr(backbone.body, name, nn.Identity())
+    backbone.zero_grad(set_to_none=True)
+    return int(features.shape[1])
 
 
 def _tapped(body: nn.Module, patterns: tuple[str, ...]) -> list[str]:

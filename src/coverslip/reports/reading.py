@@ -1,6 +1,5 @@
 """What a run folder says, read once; only the numbers must be there, any other missing part is empty."""
 
-import csv
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from coverslip.errors import BadRun
+from coverslip.runs.folder import read_table
 from coverslip.runs.recipe import Recipe, load_recipe
 
 Json = dict[str, Any]  # Any: JSON values
@@ -102,8 +102,7 @@ def _json(path: Path) -> Json:
 
 def _rows(path: Path) -> Iterator[dict[str, str]]:
     if path.is_file():
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            yield from csv.DictReader(file)
+        yield from read_table(path)
 
 
 def _numbers(row: dict[str, str]) -> dict[str, float]:

@@ -131,10 +131,14 @@ def _network_methods(run: RunFolder) -> str:
         f"Images were resized{size}, {_RESIZE[recipe.resize]}, and intensities scaled "
         f"{_SCALING.get(scaling, scaling)}. The network was {recipe.model} with {start} ({made}{torch}). "
     )
-    if recipe.head == "pooled_stages":
-        text += "Means and standard deviations of the features of several stages of the frozen network"
-        text += f", averaged over {recipe.views} mirrored copies," if recipe.views > 1 else ""
-        text += " were classified by a linear layer whose regularisation was chosen on validation images. "
+    if _stage(run, "instant") is not None:
+        text += (
+            "Means and standard deviations of the outputs of its blocks, the network being frozen"
+            if recipe.head == "pooled_stages"
+            else "The outputs of its last layer, the network being frozen"
+        )
+        text += f", averaged over {recipe.views} mirrored or turned copies," if recipe.views > 1 else ""
+        text += " were classified by a linear discriminant whose regularisation was chosen on validation images. "
     stage = _stage(run, "finetune")
     if stage is None:
         return text + "The network itself was not trained further."

@@ -17,12 +17,14 @@ from typing import Any
 
 from coverslip._version import __version__
 from coverslip.errors import BadRun
-from coverslip.files import write_json, write_text
+from coverslip.files import plain_cell, safe_cell, write_json, write_text
 from coverslip.runs.recipe import Recipe, load_recipe
 
 FORMAT_VERSION = 1
 
 SPLIT_COLUMNS = ("image_id", "path", "label", "group", "domain", "split", "fold", "reason")
+
+_SILENT_SECONDS = 300.0  # without a heartbeat: long stretches such as decoding one huge image do not beat
 
 _NAMED_PACKAGES = ("torch", "timm", "numpy", "pillow", "tifffile", "scikit-learn", "openvino", "onnxruntime")
 
@@ -128,11 +130,12 @@ def read_json(file: Path) -> dict[str, Any]:  # Any: JSON values
 
 
 def write_table(file: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
-    """Write a CSV table, whole or not at all."""
+    """Write a CSV table that is safe to open in a spreadsheet, whole or not at all."""
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="raise")
     writer.writeheader()
-    writer.writerows(rows)
+    for row in rows:
+        writer.writerow({name: safe_cell(value) if isinstance(value, str) else value for name, value in row.items()})
     write_text(file, text.getvalue())
 
 
@@ -144,7 +147,7 @@ def read_table(file: Path) -> list[dict[str, str]]:
     """
     try:
         with file.open(newline="", encoding="utf-8") as opened:
-            return list(csv.DictReader(opened))
+            return [{name: plain_cell(cell or "") for name, cell in row.items()} for row in csv.DictReader(opened)]
     except OSError as error:
         raise BadRun(
             "The run has no such file", file=file, do="It may not have finished: see its status.json."
@@ -206,12 +209,38 @@ class Status:
     def _write(self) -> None:
         self._written = time.monotonic()
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        described = {"format_version": FORMAT_VERSION, "pid": os.getpid(), "process_started": _process_started()}
+        described = {
+            "format_version": FORMAT_VERSION,
+            "host": platform.node(),
+            "pid": os.getpid(),
+            "process_started": _process_started(),
+        }
         write_json(self._file, {**described, **self._said, "heartbeat": now})
 
 
-def _process_started() -> float:
-    """Seconds since 1970: with the process id it tells this process from a later one of the same number."""
+def read_status(folder: Path) -> dict[str, Any]:  # Any: JSON values
+    """What `status.json` says; empty where a run was killed before it wrote one."""
+    file = folder / "status.json"
+    return read_json(file) if file.exists() else {}
+
+
+def is_alive(status: Mapping[str, Any]) -> bool:  # Any: JSON values
+    """Whether the process of a status still runs: its number may have gone to another one since."""
     import psutil
 
-    return float(psutil.Process().create_time())
+    if status.get("state") != "running" or status.get("pid") is None:
+        return False
+    if status.get("host") != platform.node():  # a shared disk: only the heartbeat can be seen from here
+        beat = datetime.fromisoformat(status["heartbeat"])
+        return (datetime.now(UTC) - beat).total_seconds() < _SILENT_SECONDS
+    try:
+        return abs(_process_started(int(status["pid"])) - float(status["process_started"])) < 1
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _process_started(pid: int | None = None) -> float:
+    """Seconds since 1970: with the process id it tells a process from a later one of the same number."""
+    import psutil
+
+    return float(psutil.Process(pid).create_time())

@@ -8,7 +8,7 @@ from types import TracebackType
 
 from coverslip.events import EpochEnded, Event, Progressed, StepEnded, as_json
 from coverslip.files import cannot_write
-from coverslip.runs.folder import FORMAT_VERSION, Status, write_table
+from coverslip.runs.folder import FORMAT_VERSION, Status, read_table, write_table
 
 HISTORY_COLUMNS = [
     "epoch",
@@ -38,11 +38,18 @@ class RunLog:
 
     def __init__(self, folder: Path, status: Status) -> None:
         self._folder, self._status = folder, status
-        self._file = (folder / "events.jsonl").open("a", encoding="utf-8")
-        self._number = 0
         self._last_step = 0.0
-        self._epochs: list[EpochEnded] = []
-        self._write({"format_version": FORMAT_VERSION})
+        self._epochs: dict[int, dict[str, object]] = {}
+        if (folder / "history.csv").exists():  # the run goes on
+            self._epochs = {int(row["epoch"]): dict(row) for row in read_table(folder / "history.csv")}
+        file = folder / "events.jsonl"
+        before = file.read_bytes() if file.exists() else b""
+        self._number = before.count(b'{"n": ')
+        self._file = file.open("a", encoding="utf-8")
+        if not before:
+            self._write({"format_version": FORMAT_VERSION})
+        elif not before.endswith(b"\n"):
+            self._file.write("\n")  # ends the line that was torn
 
     def __enter__(self) -> "RunLog":
         return self
@@ -61,9 +68,9 @@ class RunLog:
                     return
                 self._last_step = time.monotonic()
             case EpochEnded():
-                self._epochs.append(event)
-                rows = [{k: v for k, v in asdict(e).items() if k in HISTORY_COLUMNS} for e in self._epochs]
-                write_table(self._folder / "history.csv", HISTORY_COLUMNS, rows)
+                # An epoch that is repeated after a crash takes the place of the one that was lost.
+                self._epochs[event.epoch] = {k: v for k, v in asdict(event).items() if k in HISTORY_COLUMNS}
+                write_table(self._folder / "history.csv", HISTORY_COLUMNS, self._epochs.values())
                 self._status.beat(epoch=event.epoch, n_epochs=event.n_epochs)
             case _:
                 pass

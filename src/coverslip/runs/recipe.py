@@ -28,7 +28,7 @@ class Augment(_Choices):
 
     flip: bool = Field(True, description="Mirror left-right and top-bottom, each with probability one half.")
     rotate_degrees: float = Field(180.0, ge=0, le=180, description="Largest rotation either way; 180 allows any angle.")
-    zoom: float = Field(0.1, ge=0, lt=1, description="Largest relative change of scale: 0.1 draws from 0.9 to 1.1.")
+    zoom: float = Field(0.1, ge=0, lt=1, description="Largest relative change of scale: 0.1 draws from 1/1.1 to 1.1.")
     shift: float = Field(0.05, ge=0, lt=0.5, description="Largest shift as a share of the image's side.")
     brightness: float = Field(0.1, ge=0, lt=1, description="Largest change of brightness as a share of the full range.")
     contrast: float = Field(0.1, ge=0, lt=1, description="Largest relative change of contrast.")
@@ -63,18 +63,24 @@ class Recipe(_Choices):
     )
     stage: Literal["finetune", "instant"] = Field(
         "finetune",
-        description="`instant` stops after the head on frozen features; `finetune` goes on to train the whole network.",
+        description="`instant` stops after the head on frozen features; `finetune` goes on to train the whole network. "
+        "From scratch there is nothing to freeze, and the network is trained in either case.",
     )
     init: Literal["imagenet", "scratch"] = Field("imagenet", description="Where the weights start.")
     freeze_to: str | None = Field(
         None, description="Keep everything up to and including this part of the network as it is."
     )
-    epochs: int = Field(12, ge=1, le=10_000, description="Most passes over the training images when fine-tuning.")
-    batch_size: int = Field(32, ge=1, le=4096, description="Images per step.")
+    batch_norm: Literal["auto", "keep", "learn"] = Field(
+        "auto",
+        description="Whether batch norms keep the statistics they were pretrained with or follow the batches when "
+        "fine-tuning; auto keeps them unless training starts from scratch.",
+    )
+    epochs: int = Field(8, ge=1, le=10_000, description="Most passes over the training images when fine-tuning.")
+    batch_size: int = Field(32, ge=1, le=4096, description="Images per step of fine-tuning.")
     optimizer: Literal["adamw", "adam", "sgd"] = Field(
         "adamw", description="Fine-tuning's optimiser; sgd has Nesterov momentum 0.9."
     )
-    learning_rate: float = Field(1e-3, gt=0, le=10, description="Peak step size.")
+    learning_rate: float = Field(1e-3, gt=0, le=10, description="Peak step size of fine-tuning.")
     weight_decay: float = Field(0.01, ge=0, le=1, description="Pull of weights towards zero; not on biases and norms.")
     schedule: Literal["cosine", "plateau", "constant"] = Field(
         "cosine",
@@ -114,10 +120,12 @@ class Recipe(_Choices):
     )
     primary_metric: MetricName = Field("macro_f1", description="What validation images choose by.")
     seed: int = Field(0, ge=0, lt=2**32, description="Start of every random draw.")
-    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where to train.")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        "auto", description="Where to train; auto takes a CUDA GPU where there is one."
+    )
 
 
-def load_recipe(path: Path) -> Recipe:
+def load_recipe(path: Path | str) -> Recipe:
     """Read a recipe from YAML.
 
     Raises:
@@ -126,6 +134,7 @@ def load_recipe(path: Path) -> Recipe:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
+    path = Path(path)
     try:
         data = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, YAMLError) as error:

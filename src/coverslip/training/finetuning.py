@@ -145,10 +145,6 @@ def _one_epoch(
     _follow_plateau(progress, recipe, val.loss)
     seconds = time.monotonic() - started
     progress.epoch, progress.seconds = epoch, progress.seconds + seconds
-    # The best one first: killed between the two, training repeats the epoch and writes the same best again.
-    for name in ("best", "last") if is_best else ("last",):
-        save_checkpoint(checkpoints / f"{name}.safetensors", network, optimizer, _saveable(progress))
-        emit(CheckpointSaved(path=f"checkpoints/{name}.safetensors", epoch=epoch, is_best=name == "best"))
     emit(
         EpochEnded(
             epoch=epoch,
@@ -169,6 +165,11 @@ def _one_epoch(
             seconds_left=progress.seconds / epoch * (recipe.epochs - epoch),
         )
     )
+    # Told first, then the best one, then the last: killed anywhere between, training repeats the epoch, tells it
+    # again and writes the same files.
+    for name in ("best", "last") if is_best else ("last",):
+        save_checkpoint(checkpoints / f"{name}.safetensors", network, optimizer, _saveable(progress))
+        emit(CheckpointSaved(path=f"checkpoints/{name}.safetensors", epoch=epoch, is_best=name == "best"))
 
 
 def _train_epoch(
@@ -182,7 +183,7 @@ def _train_epoch(
     is_stop_requested: Callable[[], bool],
 ) -> _Scores:
     """One pass over the training images; its scores are those of the steps as they went, augmented."""
-    train_mode(network)
+    train_mode(network, keep_statistics=_keeps_statistics(recipe))
     epoch = progress.epoch + 1
     torch.manual_seed(int(np.random.SeedSequence([recipe.seed, epoch]).generate_state(1)[0]))  # dropout
     order = epoch_order(images.train_label, oversample=recipe.balance == "oversample", seed=recipe.seed, epoch=epoch)
@@ -262,6 +263,10 @@ def _scores(logits: Tensor, label: Ints, recipe: Recipe, loss: float) -> _Scores
         found["macro_f1"],
         primary if np.isfinite(primary) else float("-inf"),
     )
+
+
+def _keeps_statistics(recipe: Recipe) -> bool:
+    return recipe.batch_norm == "keep" or (recipe.batch_norm == "auto" and recipe.init == "imagenet")
 
 
 def _loss(images: TrainingImages, recipe: Recipe) -> nn.Module:

@@ -58,9 +58,10 @@ def fit(
 ) -> Fitted:
     """Train one network by the recipe.
 
-    The instant stage fits a linear head on frozen features. Fine-tuning starts from that head: its first steps then
-    move a network that already knows the classes, where a random head would first push noise into the pretrained
-    layers. From scratch there are no features worth a head, so training starts at random.
+    The instant stage fits a linear head on frozen features. Fine-tuning starts from that head, so that the first steps
+    move a network that already knows the classes. Batch norms then keep their pretrained statistics: the head was
+    fitted to the features they give, and with the statistics of batches in their place the first loss was 8.7 instead
+    of 0.3 (blood_pbc, 112 px). From scratch there are no features worth a head, and training starts at random.
 
     Args:
         images: to fit on and to choose by; test images are not among them.

@@ -1,0 +1,167 @@
+"""Images/s of training: coverslip's pipeline, the same step on a batch in memory, and the naive way.
+
+The variants take turns in processes of their own (the allocator's settings cannot be taken back), several rounds;
+read the ratios. Images: `blood_pbc` of COVERSLIP_DATA, else the synthetic samples.
+
+    python benchmarks/training_pipeline.py [--model NAME] [--rounds N] [--steps N]
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+BATCH = 32
+N_CLASSES = 8
+VARIANTS = {
+    "in memory": "the same step on one batch that is already in memory",
+    "coverslip": "pixel cache, augmentation of whole batches, next batch made meanwhile",
+    "naive": "decode every epoch, per-image transforms, eager fp32, default allocator",
+    "naive, 2 workers": "the same with two loader processes",
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="efficientnet_lite0")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--variant", help=argparse.SUPPRESS)
+    parser.add_argument("--images", help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.variant:
+        print(json.dumps(measure(asked.variant, asked.model, Path(asked.images), asked.steps)))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["COVERSLIP_CACHE"] = str(Path(folder) / "cache")
+        images = find_images(Path(folder))
+        found: dict[str, list[float]] = {name: [] for name in VARIANTS}
+        for _ in range(asked.rounds):
+            for name in VARIANTS:
+                command = [sys.executable, __file__, "--variant", name, "--images", str(images)]
+                command += ["--model", asked.model, "--steps", str(asked.steps)]
+                done = subprocess.run(command, capture_output=True, text=True, check=True)
+                found[name].append(json.loads(done.stdout.splitlines()[-1]))
+    print(f"{asked.model}, batch {BATCH}, images from {images.name}, {asked.rounds} rounds of {asked.steps} steps")
+    middle = {name: statistics.median(speeds) for name, speeds in found.items()}
+    for name, speeds in found.items():
+        ratio = statistics.median(own / other for own, other in zip(found["coverslip"], speeds, strict=True))
+        spread = ", ".join(f"{speed:.1f}" for speed in speeds)
+        print(f"{name:<18} {middle[name]:6.1f} images/s ({spread})   coverslip is {ratio:.2f} of it   {VARIANTS[name]}")
+
+
+def find_images(folder: Path) -> Path:
+    real = Path(os.environ.get("COVERSLIP_DATA", "../shared/data")) / "blood_pbc"
+    if real.is_dir():
+        return real.resolve()
+    from coverslip.samples import write_sample_images
+
+    samples = write_sample_images(folder / "samples")
+    for broken in samples.broken:
+        broken.unlink()
+    return samples.folder
+
+
+def measure(variant: str, model: str, images: Path, n_steps: int) -> float:
+    """Images/s over n_steps, after three steps that do not count."""
+    import torch
+
+    from coverslip.models.freezing import train_mode
+    from coverslip.models.networks import create_network
+    from coverslip.training.allocator import keep_freed_memory
+
+    is_naive = variant.startswith("naive")
+    if not is_naive:
+        keep_freed_memory()
+    torch.manual_seed(0)
+    network = create_network(model, n_classes=N_CLASSES, pretrained=False)
+    train_mode(network, keep_statistics=not is_naive)
+    if not is_naive:
+        network = network.to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(network.parameters())
+    loss_of = torch.nn.CrossEntropyLoss()
+    source: Callable[[], Iterator[tuple[torch.Tensor, torch.Tensor]]] = {
+        "in memory": lambda: in_memory(images, n_steps),
+        "coverslip": lambda: by_coverslip(images, n_steps),
+        "naive": lambda: by_hand(images, n_workers=0),
+        "naive, 2 workers": lambda: by_hand(images, n_workers=2),
+    }[variant]
+    started = 0.0
+    for step, (x, label) in enumerate(source()):
+        if step == 3:
+            started = time.perf_counter()
+        optimizer.zero_grad(set_to_none=True)
+        loss_of(network(x), label).backward()
+        optimizer.step()
+        if step == n_steps + 2:
+            break
+    return n_steps * BATCH / (time.perf_counter() - started)
+
+
+def by_coverslip(images: Path, n_steps: int):  # type: ignore[no-untyped-def]
+    from coverslip.datasets import PixelCache, open_dataset, scan_images
+    from coverslip.images import Preparation
+    from coverslip.runs import Augment
+    from coverslip.training.batches import epoch_order, training_batches
+
+    data = open_dataset(images)
+    n = (n_steps + 4) * BATCH
+    positions = np.random.default_rng(0).permutation(len(data.records))[:n]
+    data = type(data)(data.root, data.source, tuple(data.records[i] for i in positions), data.notes)
+    scan = scan_images(data)
+    readable = [i for i, fact in enumerate(scan.facts) if hasattr(fact, "pixel_hash")]
+    cache = PixelCache(data, scan, readable, Preparation(image_size=224))
+    label = np.array([data.classes.index(record.label or "") for record in data.records])[readable]
+    for epoch in range(1, 100):
+        order = epoch_order(label, oversample=False, seed=0, epoch=epoch)
+        yield from training_batches(
+            lambda chosen: cache([readable[i] for i in chosen]),
+            order,
+            label,
+            batch_size=BATCH,
+            augment=Augment(),
+            seed=0,
+            epoch=epoch,
+        )
+
+
+def in_memory(images: Path, n_steps: int):  # type: ignore[no-untyped-def]
+    batch = next(by_coverslip(images, n_steps))
+    while True:
+        yield batch
+
+
+def by_hand(images: Path, n_workers: int):  # type: ignore[no-untyped-def]
+    import coverslip.models._torchvision  # noqa: F401, I001 - first
+    import torch
+    from torchvision.datasets import ImageFolder
+    from torchvision.transforms import v2
+
+    changes = v2.Compose(
+        [
+            v2.Resize((224, 224)),
+            v2.RandomHorizontalFlip(),
+            v2.RandomVerticalFlip(),
+            v2.RandomAffine(180, translate=(0.05, 0.05), scale=(0.9, 1.1), interpolation=v2.InterpolationMode.BILINEAR),
+            v2.ColorJitter(brightness=0.1, contrast=0.1),
+            v2.ToImage(),
+            v2.ToDtype(torch.float32, scale=True),
+        ]
+    )
+    loader = torch.utils.data.DataLoader(
+        ImageFolder(str(images), changes), BATCH, shuffle=True, drop_last=True, num_workers=n_workers
+    )
+    while True:
+        yield from loader
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""Write the generated parts of the documentation: the recipe's keys and the commands' help texts.
+
+    python docs/make_reference.py
+
+Each part stands in a page between two marker lines. `tests/test_docs.py` fails where a page is out of date.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+DOCS = Path(__file__).resolve().parent
+COLUMNS = 100  # of help texts; a terminal's own width would change them from machine to machine
+
+Schema = dict[str, Any]  # Any: JSON Schema
+
+
+def main() -> None:
+    for page, text in pages().items():
+        page.write_text(text, encoding="utf-8", newline="\n")
+
+
+def pages() -> dict[Path, str]:
+    """The pages with generated parts, as they should be."""
+    recipe, commands = DOCS / "recipe.md", DOCS / "commands.md"
+    return {
+        recipe: _with_part(recipe, "recipe keys", recipe_table()),
+        commands: _with_part(commands, "help texts", help_texts()),
+    }
+
+
+def _with_part(page: Path, name: str, text: str) -> str:
+    """The page with the lines between the two markers of that name replaced.
+
+    Raises:
+        ValueError: the page does not have both markers once.
+    """
+    begin, end = f"<!-- begin: {name}; written by make_reference.py -->", f"<!-- end: {name} -->"
+    whole = page.read_text(encoding="utf-8")
+    if whole.count(begin) != 1 or whole.count(end) != 1:
+        raise ValueError(f"{page.name} must hold these two lines once: {begin} and {end}")
+    before, _, rest = whole.partition(begin)
+    return f"{before}{begin}\n\n{text.strip()}\n\n{end}{rest.partition(end)[2]}"
+
+
+def recipe_table() -> str:
+    """One row per key: default, what is allowed, what it means."""
+    from coverslip import Recipe
+
+    head = ["| key | default | allowed | meaning |", "|---|---|---|---|"]
+    return "\n".join([*head, *(_row(*key) for key in recipe_keys(Recipe))])
+
+
+def recipe_keys(model: type[BaseModel], section: str = "") -> Iterator[tuple[str, Any, Schema, str]]:  # Any: a default
+    """(dotted key, default, JSON Schema, description) of every key, those of sections after their section's name."""
+    properties = model.model_json_schema()["properties"]
+    for name, field in model.model_fields.items():
+        default = field.get_default(call_default_factory=True)
+        if isinstance(default, BaseModel):
+            yield from recipe_keys(type(default), f"{section}{name}.")
+        else:
+            yield f"{section}{name}", default, properties[name], field.description or ""
+
+
+def _row(key: str, default: Any, schema: Schema, description: str) -> str:  # Any: whatever the key holds
+    cells = (f"`{key}`", f"`{json.dumps(default)}`".replace('"', ""), allowed(schema), description)
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def allowed(schema: Schema) -> str:
+    """What a key may hold, in words: `allowed({"type": "integer", "minimum": 1})` is "whole number, 1 or more"."""
+    if "anyOf" in schema:
+        return " or ".join(allowed(one) for one in schema["anyOf"])
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"])
+    match schema.get("type"):
+        case "null":
+            return "`null`"
+        case "boolean":
+            return "`true`, `false`"
+        case "array":
+            return f"list of {allowed(schema['items'])}s"
+        case "object":
+            return "`key: value` lines"
+        case "integer" | "number":
+            return ", ".join(filter(None, ["whole number" if schema["type"] == "integer" else "", _range(schema)]))
+    return "text"
+
+
+def _range(schema: Schema) -> str:
+    low, above = schema.get("minimum"), schema.get("exclusiveMinimum")
+    high, below = schema.get("maximum"), schema.get("exclusiveMaximum")
+    is_open = above is not None and (low is None or above >= low)
+    start = f"above {above:g}" if is_open else "" if low is None else f"{low:g}"
+    if high is not None:
+        return f"{start}{', at most' if is_open else ' to'} {high:,}"
+    if below is not None:
+        return f"{start}{',' if is_open else ' or more,'} below {below:,}"
+    return start if is_open or not start else f"{start} or more"
+
+
+def help_texts() -> str:
+    """What `--help` prints, of the program and of every command."""
+    import typer
+
+    from coverslip.cli._app import app
+
+    program: Any = typer.main.get_command(app)  # Any: Typer's group, whose types its annotation does not tell
+    sizes = {"terminal_width": COLUMNS, "max_content_width": COLUMNS, "resilient_parsing": True}
+    with program.make_context("coverslip", [], **sizes) as parent:
+        sections = [_section("coverslip", program.get_help(parent))]
+        for name, command in program.commands.items():
+            with command.make_context(name, [], parent=parent, resilient_parsing=True) as context:
+                sections.append(_section(f"coverslip {name}", command.get_help(context)))
+    return "\n\n".join(sections)
+
+
+def _section(title: str, text: str) -> str:
+    lines = [line.rstrip() for line in text.strip().splitlines()]
+    return "\n".join([f"## {title}", "", "```text", *lines, "```"])
+
+
+if __name__ == "__main__":
+    main()

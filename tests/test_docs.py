@@ -1,0 +1,237 @@
+"""The documentation keeps up with the program: nothing is missing, nothing is out of date, no example is wrong."""
+
+import ast
+import importlib
+import importlib.util
+import re
+import shlex
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
+OURS = "coverslip"
+
+
+def page(name: str) -> str:
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+def in_code(text: str) -> set[str]:
+    """Everything that stands between single backticks."""
+    return set(re.findall(r"`([^`\n]+)`", text))
+
+
+@dataclass(frozen=True)
+class Block:
+    """One fenced block of a page."""
+
+    page: Path
+    language: str
+    line: int
+    code: str
+
+    def __str__(self) -> str:
+        return f"{self.page.relative_to(ROOT)}:{self.line}"
+
+
+def blocks(*languages: str) -> list[Block]:
+    """The fenced blocks of all pages in one of these languages."""
+    found = []
+    for path in PAGES:
+        text = path.read_text(encoding="utf-8")
+        for match in re.finditer(r"^```(\w+)\n(.*?)^```$", text, re.M | re.S):
+            found.append(Block(path, match[1], text[: match.start()].count("\n") + 1, match[2]))
+    return [block for block in found if block.language in languages]
+
+
+@pytest.fixture(scope="module")
+def reference() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("make_reference", DOCS / "make_reference.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def commands() -> dict[str, Any]:  # Any: Typer's commands, whose types its annotations do not tell
+    import typer
+
+    from coverslip.cli._app import app
+
+    program: Any = typer.main.get_command(app)
+    return {"": program, **program.commands}
+
+
+def options_of(command: Any) -> set[str]:
+    named = {option for parameter in command.params for option in parameter.opts if option.startswith("-")}
+    return named | {"--help", "-h", "--debug"}
+
+
+# Complete
+
+
+def test_generated_parts_are_up_to_date(reference: ModuleType) -> None:
+    stale = [path.name for path, text in reference.pages().items() if path.read_text(encoding="utf-8") != text]
+    assert stale == [], "run: python docs/make_reference.py"
+
+
+def test_every_recipe_key_is_documented_with_its_meaning(reference: ModuleType) -> None:
+    from coverslip import Recipe
+
+    keys = list(reference.recipe_keys(Recipe))
+    assert {key for key, *_ in keys} - in_code(page("recipe.md")) == set()
+    assert [key for key, _, _, meaning in keys if not meaning] == []
+    assert {"split.val", "augment.flip", "model"} <= {key for key, *_ in keys}
+
+
+def test_every_command_and_option_is_documented(commands: dict[str, Any]) -> None:
+    readme, text = (ROOT / "README.md").read_text(encoding="utf-8"), page("commands.md")
+    for name, command in commands.items():
+        assert f"\n## coverslip {name}".rstrip() + "\n" in text, name
+        assert f"`coverslip {name}" in readme, name
+        section = text.partition(f"\n## coverslip {name}".rstrip() + "\n")[2].partition("\n## ")[0]
+        assert {option for option in options_of(command) - {"--debug"} if option not in section} == set(), name
+
+
+def test_every_public_name_is_documented() -> None:
+    import coverslip
+
+    text = page("python.md")
+    assert [name for name in coverslip.__all__ if not name.startswith("__") and name not in text] == []
+
+
+def test_every_event_is_documented() -> None:
+    from coverslip import events
+
+    known = {kind.__name__ for kind in events.Event.__subclasses__() if kind.__module__ == events.__name__}
+    assert known - in_code(page("python.md")) == set()
+
+
+def test_every_image_suffix_is_documented() -> None:
+    from coverslip.images import IMAGE_SUFFIXES
+
+    documented = {word for code in in_code(page("images.md")) for word in code.split()}
+    assert IMAGE_SUFFIXES - documented == set()
+
+
+def test_every_column_of_a_table_and_its_other_names_are_documented() -> None:
+    from coverslip.datasets.tables import _ALIASES
+
+    assert {name for names in _ALIASES.values() for name in names} - in_code(page("data.md")) == set()
+
+
+def test_every_column_and_metric_of_a_run_is_documented() -> None:
+    from coverslip.evaluation import METRICS
+    from coverslip.inference.predictions import columns_for
+    from coverslip.runs import SPLIT_COLUMNS
+    from coverslip.runs.log import HISTORY_COLUMNS
+
+    wanted = {*SPLIT_COLUMNS, *HISTORY_COLUMNS, *columns_for(["CLASS"]), *METRICS}
+    assert wanted - in_code(page("runs.md")) == set()
+    assert set(METRICS) - in_code(page("numbers.md")) == set()
+
+
+# Right
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(path: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", path.read_text(encoding="utf-8"), flags=re.M | re.S)
+    broken = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", link):
+            continue
+        name, _, heading = link.partition("#")
+        target = path.parent / name if name else path
+        if not target.exists() or (heading and heading not in anchors(target)):
+            broken.append(link)
+    assert broken == []
+
+
+def anchors(path: Path) -> set[str]:
+    """What a page's headings are called in links, as GitHub makes it."""
+    titles = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("block", blocks("python"), ids=str)
+def test_python_examples_compile_and_use_names_that_exist(block: Block) -> None:
+    tree = ast.parse(block.code)
+    modules = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == OURS:
+            module = importlib.import_module(node.module or "")
+            assert [alias.name for alias in node.names if not hasattr(module, alias.name)] == []
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.split(".")[0] == OURS:
+                    modules[alias.asname or alias.name] = importlib.import_module(alias.name)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
+            assert hasattr(modules[node.value.id], node.attr), ast.unparse(node)
+
+
+@pytest.mark.parametrize("block", blocks("python"), ids=str)
+def test_python_examples_call_functions_with_arguments_that_they_take(block: Block) -> None:
+    import inspect
+
+    import coverslip
+
+    for node in ast.walk(ast.parse(block.code)):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            continue
+        if isinstance(node.func.value, ast.Name) and node.func.value.id == "cs":
+            named = {keyword.arg: None for keyword in node.keywords if keyword.arg}
+            function = getattr(coverslip, node.func.attr)
+            inspect.signature(function).bind(*node.args, **named)
+
+
+@pytest.mark.parametrize("block", blocks("yaml"), ids=str)
+def test_example_recipes_are_valid(block: Block, tmp_path: Path) -> None:
+    from coverslip import load_recipe
+
+    (tmp_path / "recipe.yaml").write_text(block.code, encoding="utf-8")
+    load_recipe(tmp_path / "recipe.yaml")
+
+
+@pytest.mark.parametrize("block", blocks("sh"), ids=str)
+def test_shell_examples_name_commands_options_and_settings_that_exist(block: Block, commands: dict[str, Any]) -> None:
+    from coverslip import Recipe
+    from coverslip.runs import with_settings
+
+    for line in block.code.splitlines():
+        words = shlex.split(line, comments=True)
+        if words[:1] != ["coverslip"]:
+            continue
+        name = words[1]
+        assert name in commands, line
+        used = {word for word in words[2:] if word.startswith("--")}
+        assert used - options_of(commands[name]) == set(), line
+        with_settings(Recipe(), [value for option, value in pairwise(words) if option == "--set"])
+
+
+def test_the_table_of_group_patterns_gives_the_groups_that_it_says(tmp_path: Path) -> None:
+    from coverslip.datasets.patterns import grouped_by_pattern
+    from coverslip.datasets.records import ImageRecord
+    from coverslip.images import ReadPlan
+
+    rows = re.findall(r"^\| `(monocyte/[^`]+)` \| `([^`]+)` \| `([^`]+)` \|$", page("data.md"), re.M)
+    assert len(rows) >= 5
+    for path, pattern, group in rows:
+        record = ImageRecord(path, tmp_path / path, "monocyte", None, "", None, ReadPlan())
+        (grouped,), _ = grouped_by_pattern([record], tmp_path, pattern)
+        assert grouped.group == group, pattern
+
+
+def test_pages_name_no_place_on_one_machine() -> None:
+    for path in PAGES:
+        assert not re.search(r"(?<![\w.])/(home|root|work|Users|tmp)/", path.read_text(encoding="utf-8")), path

@@ -1,0 +1,128 @@
+"""Engines give PyTorch's numbers, whatever they are run with; features are computed once."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from coverslip.engines import as_input, embed, fastest_engine, fingerprint, run_views
+from coverslip.engines.running import _as_onnx, _difference, _onnxruntime, _openvino, _pytorch
+from coverslip.models.networks import FeatureNetwork, Network, create_network
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    return create_network("efficientnet_lite0", n_classes=3).eval()
+
+
+@pytest.fixture(scope="module")
+def pixels() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (11, 64, 64, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("COVERSLIP_CACHE", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize("build", [_openvino, _onnxruntime])
+def test_every_engine_agrees_with_pytorch(network: Network, pixels: np.ndarray, build: object) -> None:
+    x = as_input(pixels)
+    run = build(_as_onnx(network, x))  # type: ignore[operator]
+    assert _difference(run(x), _pytorch(network, "cpu")(x)) < 1e-4
+
+
+def test_the_engine_in_use_is_not_pytorch_and_says_how_far_it_is_from_it(network: Network, pixels: np.ndarray) -> None:
+    engine = fastest_engine(network, as_input(pixels[:2]))
+    assert engine.name in ("openvino", "onnxruntime")
+    assert engine.largest_difference < 1e-4
+
+
+def test_a_result_does_not_depend_on_the_other_images(network: Network, pixels: np.ndarray) -> None:
+    engine = fastest_engine(network, as_input(pixels[:2]))
+    together = run_views(engine, pixels, 2)
+    alone = np.concatenate([run_views(engine, pixels[i : i + 1], 2) for i in range(len(pixels))])
+    np.testing.assert_array_equal(together, alone)
+
+
+class Unexportable(nn.Module):
+    """Stands for an operation that an exporter gets wrong."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean((2, 3)) if torch.jit.is_tracing() else x.amax((2, 3))
+
+
+def test_a_network_that_comes_out_different_is_run_by_pytorch(pixels: np.ndarray) -> None:
+    engine = fastest_engine(Unexportable(), as_input(pixels))
+    assert engine.name == "pytorch"
+    np.testing.assert_allclose(engine.run(as_input(pixels)), as_input(pixels).max(axis=(2, 3)))
+
+
+def test_views_are_the_mean_over_the_turned_images() -> None:
+    class Corner(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x[:, :, 0, 1]
+
+    pixels = np.arange(16, dtype=np.uint8).reshape(1, 4, 4, 1)
+    engine = fastest_engine(Corner(), as_input(pixels))
+    picture = pixels[0, :, :, 0] / 255
+    half = picture[::-1, ::-1]
+    mirrored = [picture[:, ::-1], picture[::-1]]
+    group = [np.rot90(side, k) for side in (picture, picture.T) for k in range(4)]
+    for n_views, views in ((1, [picture]), (2, [picture, half]), (4, [picture, half, *mirrored]), (8, group)):
+        expected = np.mean([view[0, 1] for view in views])
+        np.testing.assert_allclose(run_views(engine, pixels, n_views), [[expected]], rtol=1e-5)
+
+
+@pytest.mark.usefixtures("cache")
+def test_features_are_computed_once_and_are_the_same_from_the_cache(network: Network, pixels: np.ndarray) -> None:
+    asked: list[int] = []
+
+    def pixels_of(positions: object) -> np.ndarray:
+        asked.extend(positions)  # type: ignore[arg-type]
+        return pixels[list(positions)]  # type: ignore[call-overload]
+
+    features = FeatureNetwork(network)
+    digests = [str(i) for i in range(len(pixels))]
+    first, engine = embed(features, digests[:6], pixels_of, prepared_by={"size": 64}, n_views=2)
+    asked.clear()
+    both, _ = embed(features, digests, pixels_of, prepared_by={"size": 64}, n_views=2)
+    np.testing.assert_array_equal(both[:6], first)
+    assert not {3, 4, 5} & set(asked[9:])  # beyond the few that the engine is checked with, only new ones were read
+    with torch.no_grad():
+        x = torch.from_numpy(as_input(pixels))
+        expected = (features(x) + features(x.flip(2, 3))) / 2
+    np.testing.assert_allclose(both, expected.numpy(), rtol=1e-3, atol=1e-3)
+    assert engine in ("openvino", "onnxruntime", "pytorch")
+
+
+@pytest.mark.usefixtures("cache")
+def test_other_weights_views_or_preparations_are_other_features(network: Network, pixels: np.ndarray) -> None:
+    def features(**changed: object) -> np.ndarray:
+        choices: dict[str, object] = {"prepared_by": {"size": 64}, "n_views": 1, **changed}
+        source = choices.pop("source", pixels)
+        net = choices.pop("net", network)
+        found, _ = embed(FeatureNetwork(net), ["a"], lambda p: source[list(p)], **choices)  # type: ignore
+        return found
+
+    plain = features()
+    brighter = np.minimum(pixels.astype(int) + 40, 255).astype(np.uint8)
+    np.testing.assert_array_equal(features(source=brighter), plain)  # the digest is what counts
+    assert not np.array_equal(features(n_views=2), plain)
+    assert not np.array_equal(features(prepared_by={"size": 65}, source=brighter), plain)
+    torch.manual_seed(1)
+    other = create_network("efficientnet_lite0", n_classes=3, pretrained=False).eval()
+    assert not np.array_equal(features(net=other), plain)
+
+
+def test_a_fingerprint_tells_the_smallest_change(network: Network) -> None:
+    before = fingerprint(network)
+    with torch.no_grad():
+        network.head.bias[0] += 1e-6
+    after = fingerprint(network)
+    with torch.no_grad():
+        network.head.bias[0] -= 1e-6
+    assert before != after

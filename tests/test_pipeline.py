@@ -1,0 +1,309 @@
+"""The main job through the Python API, on small pictures and on real ones."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import coverslip as cs
+from coverslip.errors import BadClassifier, BadDataset, BadRun, LeakageFound
+from coverslip.events import EpochEnded, Event, HeadFitted, Noted, RunEnded, RunStarted
+from coverslip.files import sha256_file
+from coverslip.runs import Augment, Recipe, Run
+
+QUICK = Recipe(stage="instant", image_size=48, views=1)
+
+
+def write_cells(folder: Path, n: int = 90, *, depth: type = np.uint8, channels: int = 3, seed: int = 0) -> Path:
+    """Three classes of blobs, by size, on nine slides that differ in brightness."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:48, :48]
+    top = np.iinfo(depth).max
+    for i in range(n):
+        kind, slide = i % 3, (i // 3) % 9
+        radius = (5, 9, 14)[kind] + rng.normal() * 0.8
+        y, x = rng.uniform(18, 30, 2)
+        blob = ((rows - y) ** 2 + (columns - x) ** 2 < radius**2) * 0.5
+        picture = (
+            0.25
+            + 0.02 * slide
+            + blob[..., None] * rng.uniform(0.7, 1.0, channels)
+            + rng.normal(0, 0.03, (48, 48, channels))
+        )
+        pixels = (picture.clip(0, 1) * top).astype(depth)
+        file = folder / ("small", "medium", "large")[kind] / f"slide{slide}_{i:03d}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels if channels == 3 else pixels[..., 0]).save(file)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_cells(tmp_path_factory.mktemp("data") / "cells")
+
+
+@pytest.fixture(scope="module")
+def run(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    data = cs.open_dataset(cells, group_pattern=r"slide\d+")
+    return cs.train(data, QUICK, out=tmp_path_factory.mktemp("runs") / "first")
+
+
+def rows_of(file: Path) -> list[dict[str, str]]:
+    with file.open(encoding="utf-8", newline="") as opened:
+        return list(csv.DictReader(opened))
+
+
+def json_of(file: Path) -> dict[str, object]:
+    found: dict[str, object] = json.loads(file.read_text(encoding="utf-8"))
+    return found
+
+
+def test_a_run_folder_is_complete_and_its_numbers_are_good_on_easy_pictures(run: Run) -> None:
+    for name in [
+        "recipe.yaml",
+        "environment.json",
+        "data.json",
+        "split.csv",
+        "status.json",
+        "events.jsonl",
+        "training.json",
+        "predictions.csv",
+        "validation.csv",
+        "metrics.json",
+        "report.html",
+        "classifier/classifier.json",
+        "classifier/weights.safetensors",
+    ]:
+        assert (run.folder / name).stat().st_size > 0, name
+    assert run.metrics["macro_f1"].value is not None
+    assert run.metrics["macro_f1"].value > 0.9
+    assert json_of(run.folder / "status.json")["state"] == "done"
+    assert not list(run.folder.rglob("*.part"))
+
+
+def test_the_rows_of_a_run_agree_with_its_split_and_metrics(run: Run) -> None:
+    split = {row["image_id"]: row for row in rows_of(run.folder / "split.csv")}
+    predictions = rows_of(run.folder / "predictions.csv")
+    assert {row["image_id"] for row in predictions} == {i for i, row in split.items() if row["split"] == "test"}
+    assert {row["image_id"] for row in rows_of(run.folder / "validation.csv")} == {
+        i for i, row in split.items() if row["split"] == "val"
+    }
+    right = np.mean([row["label"] == row["predicted"] for row in predictions])
+    assert right == pytest.approx(run.metrics["accuracy"].value)
+    for row in predictions:
+        shares = [float(value) for key, value in row.items() if key.startswith("p:")]
+        assert sum(shares) == pytest.approx(1, abs=1e-4)
+        assert float(row["probability"]) == pytest.approx(max(shares), abs=1e-6)
+
+
+def test_predicting_the_test_images_again_gives_the_runs_own_rows(run: Run, cells: Path) -> None:
+    """Training and prediction prepare pixels the same way: the most common complaint about trainers."""
+    own = rows_of(run.folder / "predictions.csv")
+    again = cs.load_classifier(run.folder).predict([cells / row["path"] for row in own])
+    assert again["predicted"] == [row["predicted"] for row in own]
+    np.testing.assert_allclose(
+        np.array(again["probability"], float), [float(row["probability"]) for row in own], atol=1e-5
+    )
+
+
+def test_what_is_watched_tells_the_story_in_order(cells: Path, tmp_path: Path) -> None:
+    events: list[Event] = []
+    recipe = Recipe(image_size=48, views=1, epochs=2, batch_size=16, augment=Augment(rotate_degrees=20))
+    run = cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run", emit=events.append)
+    kinds = [type(event) for event in events]
+    assert kinds.index(RunStarted) < kinds.index(HeadFitted) < kinds.index(EpochEnded)
+    assert kinds[-1] is RunEnded
+    lines = (run.folder / "events.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(lines[0]) == {"format_version": 1}
+    assert [json.loads(line)["n"] for line in lines[1:]] == list(range(1, len(lines)))
+    history = rows_of(run.folder / "history.csv")
+    assert [row["epoch"] for row in history] == ["1", "2"]
+    assert list(history[0])[:10] == (
+        [
+            "epoch",
+            "seconds",
+            "learning_rate",
+            "train_loss",
+            "train_accuracy",
+            "val_loss",
+            "val_accuracy",
+            "val_precision",
+            "val_recall",
+            "val_f1",
+        ]
+    )
+    assert json_of(run.folder / "training.json")["chosen"] in ("instant", "finetune")
+
+
+@pytest.mark.parametrize("stage", ["instant", "finetune"])
+def test_one_recipe_gives_the_same_bytes_with_cold_and_warm_caches(
+    cells: Path, tmp_path: Path, stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COVERSLIP_CACHE", str(tmp_path / "cache"))
+    recipe = QUICK.model_copy(update={"stage": stage, "epochs": 2, "batch_size": 16})
+    folders = [tmp_path / name for name in ("cold", "warm")]
+    for folder in folders:
+        cs.train(cs.open_dataset(cells), recipe, out=folder)
+    for name in (
+        "classifier/weights.safetensors",
+        "classifier/classifier.json",
+        "metrics.json",
+        "predictions.csv",
+        "split.csv",
+    ):
+        assert sha256_file(folders[0] / name) == sha256_file(folders[1] / name), name
+
+
+def test_the_groups_of_a_recipe_are_those_of_the_run(run: Run, cells: Path, tmp_path: Path) -> None:
+    again = cs.train(cs.open_dataset(cells), cs.load_recipe(run.folder / "recipe.yaml"), out=tmp_path / "again")
+    assert (again.folder / "split.csv").read_bytes() == (run.folder / "split.csv").read_bytes()
+
+
+def test_one_broken_image_keeps_its_row_and_stops_nobody_else(run: Run, cells: Path, tmp_path: Path) -> None:
+    good = sorted(cells.rglob("*.png"))[:3]
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(good[0].read_bytes()[:60])
+    table = cs.load_classifier(run.folder).predict([good[0], broken, good[1]])
+    assert [decision == "unreadable" for decision in table["decision"]] == [False, True, False]
+    events: list[Event] = []
+    done = cs.predict(run.folder, [good[0], broken], out=tmp_path / "p.csv", emit=events.append)
+    assert done.decisions["unreadable"] == 1
+    assert [row["decision"] == "unreadable" for row in rows_of(tmp_path / "p.csv")] == [False, True]
+    assert any("broken.png" in event.text for event in events if isinstance(event, Noted))
+
+
+def test_only_unreadable_images_are_still_an_answer(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"not a picture")
+    done = cs.predict(run.folder, [tmp_path / "a.png"], out=tmp_path / "p.csv")
+    assert done.decisions == {"unreadable": 1}
+
+
+def test_images_unlike_those_of_training_are_warned_about(run: Run, tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((400, 500), np.uint16) + 7).save(tmp_path / "deep.png")
+    events: list[Event] = []
+    cs.predict(run.folder, [tmp_path / "deep.png"], out=tmp_path / "p.csv", emit=events.append)
+    said = " ".join(event.text for event in events if isinstance(event, Noted))
+    assert "16 bit deep" in said
+    assert "grey" in said
+    assert "500x400" in said
+
+
+def test_evaluate_gives_the_same_numbers_and_others_for_other_images(run: Run, tmp_path: Path) -> None:
+    before = json_of(run.folder / "metrics.json")
+    cs.evaluate(run.folder)
+    assert json_of(run.folder / "metrics.json") == before
+    other = write_cells(tmp_path / "other", 30, seed=9)
+    found = cs.evaluate(run.folder, cs.open_dataset(other))
+    assert found.folder == run.folder / "evaluations" / "other"
+    assert json_of(found.folder / "metrics.json")["n"] == 30
+
+
+def test_evaluating_images_with_some_of_the_classes_works_and_with_none_is_one_error(run: Run, tmp_path: Path) -> None:
+    some = write_cells(tmp_path / "some", 30, seed=9)
+    for file in (some / "large").iterdir():
+        file.unlink()
+    (some / "large").rmdir()
+    (some / "small").rename(some / "tiny")
+    found = cs.evaluate(run.folder, cs.open_dataset(some), name="some")
+    assert json_of(found.folder / "metrics.json")["n"] == 10
+    (some / "medium").rename(some / "other")
+    with pytest.raises(BadDataset, match="label that the classifier knows"):
+        cs.evaluate(run.folder, cs.open_dataset(some), name="none")
+    assert not (run.folder / "evaluations" / "none").exists()
+
+
+def test_deep_grey_images_are_scaled_by_the_range_of_training(tmp_path: Path) -> None:
+    data = cs.open_dataset(write_cells(tmp_path / "deep", depth=np.uint16, channels=1))
+    run = cs.train(data, QUICK, out=tmp_path / "run")
+    card = json_of(run.folder / "classifier" / "classifier.json")
+    assert card["preparation"]["channels"] == 1  # type: ignore[index]
+    assert card["preparation"]["scaling"]["mode"] == "training-range"  # type: ignore[index]
+    assert run.metrics["accuracy"].value is not None
+    assert run.metrics["accuracy"].value > 0.85
+
+
+def test_a_native_head_from_scratch_trains_through_the_same_door(cells: Path, tmp_path: Path) -> None:
+    recipe = Recipe(head="native", init="scratch", epochs=1, image_size=48, views=2, batch_size=16, freeze_to=None)
+    run = cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run")
+    stages = json_of(run.folder / "training.json")["stages"]
+    assert [stage["stage"] for stage in stages] == ["finetune"]  # type: ignore[attr-defined]
+    assert len(cs.load_classifier(run.folder).predict(sorted(cells.rglob("*.png"))[:2])) == 2
+
+
+def test_leaking_splits_are_refused_unless_allowed_and_then_said(tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        write_cells(tmp_path / "data" / part, 60, seed=1)  # the same pictures
+    with pytest.raises(LeakageFound):
+        cs.train(cs.open_dataset(tmp_path / "data"), QUICK, out=tmp_path / "refused")
+    assert json_of(tmp_path / "refused" / "status.json")["state"] == "failed"
+    run = cs.train(cs.open_dataset(tmp_path / "data"), QUICK, out=tmp_path / "allowed", allow_leakage=True)
+    assert json_of(run.folder / "environment.json")["allow_leakage"] is True
+
+
+def test_a_stop_file_ends_training_in_order_and_what_there_is_can_be_used(cells: Path, tmp_path: Path) -> None:
+    from coverslip.errors import Stopped
+
+    def stop_after_an_epoch(event: Event) -> None:
+        if isinstance(event, EpochEnded):
+            (tmp_path / "run" / "stop").touch()
+
+    recipe = Recipe(image_size=48, views=1, epochs=50, batch_size=16)
+    with pytest.raises(Stopped, match="evaluate"):
+        cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run", emit=stop_after_an_epoch)
+    assert json_of(tmp_path / "run" / "status.json")["state"] == "stopped"
+    assert len(rows_of(tmp_path / "run" / "history.csv")) == 1
+    measured = cs.evaluate(tmp_path / "run")
+    assert measured.metrics["accuracy"].value is not None
+
+
+def test_a_folder_in_use_is_not_overwritten(run: Run, cells: Path) -> None:
+    before = sha256_file(run.folder / "metrics.json")
+    with pytest.raises(BadRun, match="exists already"):
+        cs.train(cs.open_dataset(cells), QUICK, out=run.folder)
+    assert sha256_file(run.folder / "metrics.json") == before
+
+
+def test_the_users_folder_is_never_written_to(cells: Path, run: Run) -> None:
+    assert all(file.suffix == ".png" for file in cells.rglob("*") if file.is_file())
+
+
+def test_damaged_classifiers_are_one_clear_error(run: Run, tmp_path: Path) -> None:
+    import shutil
+
+    def damaged(name: str, change: object) -> Path:
+        folder = tmp_path / name
+        shutil.copytree(run.folder / "classifier", folder)
+        change(folder)  # type: ignore[operator]
+        return folder
+
+    def edit(folder: Path, key: str, value: object) -> None:
+        card = json_of(folder / "classifier.json")
+        card[key] = value
+        (folder / "classifier.json").write_text(json.dumps(card))
+
+    weights = "weights.safetensors"
+    bad = [
+        damaged("cut", lambda f: (f / weights).write_bytes((f / weights).read_bytes()[:1000])),
+        damaged("no weights", lambda f: (f / weights).unlink()),
+        damaged("huge header", lambda f: (f / weights).write_bytes(b"\xff" * 8 + b"{}")),
+        damaged("newer", lambda f: edit(f, "format_version", 2)),
+        damaged("other classes", lambda f: edit(f, "classes", ["a", "b"])),
+        damaged("other model", lambda f: edit(f, "model", "resnet34")),
+        damaged("no json", lambda f: (f / "classifier.json").write_text("{")),
+    ]
+    for folder in [*bad, tmp_path / "nowhere"]:
+        with pytest.raises(BadClassifier):
+            cs.load_classifier(folder)
+
+
+@pytest.mark.slow
+def test_real_16_bit_cells_train_on_all_their_channels(shared_data: object, tmp_path: Path) -> None:
+    data = cs.open_dataset(shared_data("cellcycle_jurkat_16bit"))  # type: ignore[operator]
+    run = cs.train(data, Recipe(stage="instant", image_size=96, views=1), out=tmp_path / "run")
+    card = json_of(run.folder / "classifier" / "classifier.json")
+    assert card["preparation"]["channels"] == 3  # type: ignore[index]
+    assert run.metrics["accuracy"].value is not None
+    assert run.metrics["accuracy"].value > 0.6  # the largest class is a fifth

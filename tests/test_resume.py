@@ -1,0 +1,139 @@
+"""A training that is killed at any moment and resumed ends with the same bytes as one that was not."""
+
+import csv
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import coverslip as cs
+from coverslip.errors import BadRun
+from coverslip.events import EpochEnded, Noted
+from coverslip.files import sha256_file
+from coverslip.runs import RunLog, Status, is_alive, read_status
+from coverslip.samples import write_sample_images
+
+SETTINGS = ("image_size=48", "views=1", "epochs=3", "batch_size=16")
+SAME = ("classifier/weights.safetensors", "metrics.json", "predictions.csv", "split.csv", "validation.csv")
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_sample_images(tmp_path_factory.mktemp("cells") / "cells", n_images=120).folder
+
+
+def start(arguments: list[str], cache: Path) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "COVERSLIP_CACHE": str(cache)}
+    return subprocess.Popen(
+        [sys.executable, "-m", "coverslip", "train", *arguments],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def history(run: Path) -> list[dict[str, str]]:
+    with (run / "history.csv").open(newline="") as file:
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["instant", "finetune"])
+def test_killed_again_and_again_it_ends_with_the_same_bytes(cells: Path, tmp_path: Path, stage: str) -> None:
+    settings = [part for setting in (*SETTINGS, f"stage={stage}") for part in ("--set", setting)]
+    new = [str(cells), "--group-pattern", r"slide\d+", *settings, "--out"]
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    began = time.monotonic()
+    assert start([*new, str(whole)], tmp_path / "one").wait() == 0
+    seconds = time.monotonic() - began
+    moments = random.Random(stage)
+    arguments = [*new, str(cut)]
+    for _ in range(4):
+        process = start(arguments, tmp_path / "two")
+        try:
+            process.wait(timeout=moments.uniform(0.3, 1.0) * seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if (cut / "recipe.yaml").exists():
+            arguments = ["--resume", str(cut)]
+    if read_status(cut)["state"] != "done":
+        assert start(arguments, tmp_path / "two").wait() == 0
+    for name in SAME:
+        assert sha256_file(cut / name) == sha256_file(whole / name), name
+    if stage == "finetune":
+        assert history(cut) == history(whole)
+    assert not list(cut.rglob("*.part"))
+
+
+@pytest.mark.slow
+def test_a_stopped_run_says_how_to_go_on_and_does(cells: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    settings = [part for setting in SETTINGS for part in ("--set", setting)]
+    process = start([str(cells), *settings, "--set", "epochs=40", "--out", str(run)], tmp_path / "cache")
+    deadline = time.monotonic() + 120
+    while not (run / "history.csv").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert is_alive(read_status(run))
+    with pytest.raises(BadRun, match="still being worked on"):
+        cs.resume(run)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=60) == 130
+    status = json.loads((run / "status.json").read_text())
+    assert status["state"] == "stopped"
+    assert f"coverslip train --resume {run}" in status["reason"]
+    assert not is_alive(status)
+    before = len(history(run))
+    epochs: list[int] = []
+
+    def stop_soon(event: object) -> None:
+        if isinstance(event, EpochEnded):
+            epochs.append(event.epoch)
+            (run / "stop").touch()
+
+    with pytest.raises(cs.CoverslipError):
+        cs.resume(run, emit=stop_soon)
+    assert epochs == [before + 1]
+
+
+def test_what_cannot_be_resumed_says_why(cells: Path, tmp_path: Path) -> None:
+    recipe = cs.Recipe(stage="instant", image_size=48, views=1)
+    run = cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run").folder
+    with pytest.raises(BadRun, match="is finished"):
+        cs.resume(run)
+    with pytest.raises(BadRun, match="not a run folder"):
+        cs.resume(tmp_path)
+    status = json.loads((run / "status.json").read_text())
+    (run / "status.json").write_text(json.dumps({**status, "state": "failed"}))
+    environment = json.loads((run / "environment.json").read_text())
+    environment["data"][0]["fingerprint"] = "of other images"
+    (run / "environment.json").write_text(json.dumps(environment))
+    with pytest.raises(BadRun, match="added, taken away or labelled anew"):
+        cs.resume(run)
+
+
+def test_a_torn_last_line_of_the_log_is_ended_and_numbers_go_on(tmp_path: Path) -> None:
+    with RunLog(tmp_path, Status(tmp_path)) as log:
+        log(Noted(text="one"))
+        log(Noted(text="two"))
+    file = tmp_path / "events.jsonl"
+    file.write_bytes(file.read_bytes() + b'{"n": 3, "time": 17')
+    with RunLog(tmp_path, Status(tmp_path)) as log:
+        log(Noted(text="four"))
+    lines = file.read_text().splitlines()
+    assert [json.loads(line).get("n") for i, line in enumerate(lines) if i != 3] == [None, 1, 2, 4]
+
+
+def test_another_process_with_the_same_number_is_not_the_run(tmp_path: Path) -> None:
+    Status(tmp_path).say("running")
+    status = read_status(tmp_path)
+    assert is_alive(status)
+    assert not is_alive({**status, "process_started": status["process_started"] - 100})
+    assert not is_alive({**status, "state": "done"})
+    assert not is_alive({})

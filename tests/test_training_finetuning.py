@@ -1,0 +1,200 @@
+"""The loop on a tiny network and easy pictures: it learns, stops, goes on, and does so exactly again."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from coverslip.errors import BadRun
+from coverslip.events import EpochEnded, Event, StepEnded
+from coverslip.runs import Augment, Recipe
+from coverslip.training.checkpoints import load_checkpoint, plain_state, save_checkpoint
+from coverslip.training.finetuning import Finetuned, TrainingImages, _learning_rate, finetune
+
+GENTLE = Augment(rotate_degrees=0, zoom=0, shift=0, brightness=0, contrast=0)
+
+
+def tiny() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(1, 6, 3, padding=1),
+        nn.BatchNorm2d(6, momentum=0.5),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(6, 2),
+    )
+
+
+@pytest.fixture
+def images() -> TrainingImages:
+    """Bright or dark noise: 48 to train on, 16 to choose by."""
+    rng = np.random.default_rng(0)
+    label = np.arange(64) % 2
+    pixels = (rng.normal(90, 20, (64, 12, 12, 1)) + 60 * label[:, None, None, None]).clip(0, 255).astype(np.uint8)
+    return TrainingImages(lambda p: pixels[list(p)], np.arange(48), label[:48], np.arange(48, 64), label[48:], 2)
+
+
+def recipe(**changed: object) -> Recipe:
+    return Recipe(
+        **{"init": "scratch", "epochs": 4, "batch_size": 8, "learning_rate": 0.02, "augment": GENTLE, **changed}
+    )  # type: ignore[arg-type]
+
+
+def trained(
+    images: TrainingImages,
+    folder: Path,
+    choices: Recipe,
+    *,
+    emit: Callable[[Event], None] = lambda _: None,
+    stop_after: float = float("inf"),
+) -> tuple[nn.Module, Finetuned]:
+    network, asked = tiny(), 0
+
+    def is_stop_requested() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked > stop_after
+
+    done = finetune(
+        network, images, choices, checkpoints=folder, device="cpu", emit=emit, is_stop_requested=is_stop_requested
+    )
+    return network, done
+
+
+def equal(one: nn.Module, other: nn.Module) -> bool:
+    first, second = plain_state(one), plain_state(other)
+    return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
+@pytest.mark.parametrize("schedule", ["cosine", "plateau", "constant"])
+def test_it_learns_with_every_optimiser_and_schedule(
+    images: TrainingImages, tmp_path: Path, optimizer: str, schedule: str
+) -> None:
+    epochs: list[EpochEnded] = []
+    emit = lambda event: epochs.append(event) if isinstance(event, EpochEnded) else None  # noqa: E731
+    _, done = trained(images, tmp_path, recipe(optimizer=optimizer, schedule=schedule), emit=emit)
+    assert epochs[-1].val_accuracy > 0.9
+    assert epochs[-1].train_loss < epochs[0].train_loss
+    assert done.epochs_run == 4
+    assert done.best_epoch == max(e.epoch for e in epochs if e.is_best)
+
+
+@pytest.mark.parametrize("stop_after", [0, 3, 6, 13, 20])  # before the first step, within and between epochs
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_stopped_anywhere_and_resumed_it_ends_with_the_same_weights(
+    images: TrainingImages, tmp_path: Path, stop_after: int, optimizer: str
+) -> None:
+    choices = recipe(optimizer=optimizer, augment=Augment(), schedule="plateau")
+    whole, expected = trained(images, tmp_path / "whole", choices)
+    _, stopped = trained(images, tmp_path / "cut", choices, stop_after=stop_after)
+    assert stopped.stopped_because == "on request"
+    resumed, done = trained(images, tmp_path / "cut", choices)
+    assert equal(resumed, whole)
+    assert (done.best_epoch, done.epochs_run) == (expected.best_epoch, expected.epochs_run)
+
+
+def test_two_runs_are_equal_and_another_seed_is_not(images: TrainingImages, tmp_path: Path) -> None:
+    one, _ = trained(images, tmp_path / "1", recipe())
+    two, _ = trained(images, tmp_path / "2", recipe())
+    other, _ = trained(images, tmp_path / "3", recipe(seed=1))
+    assert equal(one, two)
+    assert not equal(one, other)
+
+
+def test_it_stops_early_and_gives_back_the_best_epoch(images: TrainingImages, tmp_path: Path) -> None:
+    epochs: list[EpochEnded] = []
+    emit = lambda event: epochs.append(event) if isinstance(event, EpochEnded) else None  # noqa: E731
+    choices = recipe(epochs=40, patience=3, learning_rate=0.05)
+    network, done = trained(images, tmp_path, choices, emit=emit)
+    assert done.stopped_because == "no better epoch"
+    assert done.epochs_run == done.best_epoch + 3 < 40
+    best = max(epochs, key=lambda e: (e.val_f1, -e.epoch))
+    assert done.best_epoch == best.epoch
+    with torch.inference_mode():
+        x = torch.from_numpy(images.pixels_of(images.val.tolist())).permute(0, 3, 1, 2) / 255
+        loss = nn.functional.cross_entropy(network.eval()(x), torch.from_numpy(images.val_label))
+    assert float(loss) == pytest.approx(best.val_loss, rel=1e-4)
+
+
+def test_frozen_parameters_stay(images: TrainingImages, tmp_path: Path) -> None:
+    network = tiny()
+    network[0].requires_grad_(False)
+    before = network[0].weight.clone()
+    finetune(
+        network,
+        images,
+        recipe(),
+        checkpoints=tmp_path,
+        device="cpu",
+        emit=lambda _: None,
+        is_stop_requested=lambda: False,
+    )
+    assert torch.equal(network[0].weight, before)
+
+
+def test_class_weights_raise_the_recall_of_a_rare_class(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    label = (np.arange(120) % 10 == 0).astype(int)
+    pixels = (rng.normal(100, 30, (120, 12, 12, 1)) + 5 * label[:, None, None, None]).clip(0, 255).astype(np.uint8)
+    rare = TrainingImages(lambda p: pixels[list(p)], np.arange(80), label[:80], np.arange(80, 120), label[80:], 2)
+
+    def predicted_rare(balance: str) -> float:
+        network, _ = trained(rare, tmp_path / balance, recipe(balance=balance, epochs=3, primary_metric="log_loss"))
+        with torch.inference_mode():
+            x = torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255
+            return float(network.eval()(x).softmax(1)[:, 1].mean())
+
+    plain = predicted_rare("none")
+    assert predicted_rare("weights") > plain + 0.1
+    assert predicted_rare("oversample") > plain + 0.1
+
+
+def test_steps_report_pace_and_time_left(images: TrainingImages, tmp_path: Path) -> None:
+    steps: list[StepEnded] = []
+    trained(images, tmp_path, recipe(), emit=lambda e: steps.append(e) if isinstance(e, StepEnded) else None)
+    last = [step for step in steps if step.step == step.n_steps]
+    assert [step.epoch for step in last] == [1, 2, 3, 4]
+    assert all(step.epoch_seconds_left == 0 and step.images_per_second > 0 for step in last)
+    assert last[-1].seconds_left == 0
+    assert last[0].seconds_left > 0
+
+
+def test_the_step_size_rises_then_falls_to_zero() -> None:
+    choices = Recipe(learning_rate=0.1, warmup=0.1)
+    rates = [_learning_rate(choices, step, 100) for step in range(1, 101)]
+    assert rates[0] == pytest.approx(0.01)
+    assert rates[9] == pytest.approx(0.1)
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert rates[-1] == pytest.approx(0, abs=1e-9)
+
+
+def test_a_damaged_checkpoint_is_one_clear_error(images: TrainingImages, tmp_path: Path) -> None:
+    trained(images, tmp_path, recipe(epochs=1))
+    file = tmp_path / "last.safetensors"
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(BadRun, match="could not be used"):
+        trained(images, tmp_path, recipe())
+
+
+def test_checkpoints_hold_optimiser_and_progress_without_pickle(tmp_path: Path) -> None:
+    network = tiny()
+    optimizer = torch.optim.AdamW(network.parameters())
+    network(torch.rand(4, 1, 12, 12)).sum().backward()
+    optimizer.step()
+    save_checkpoint(tmp_path / "a.safetensors", network, optimizer, {"epoch": 3})
+    other = tiny()
+    fresh = torch.optim.AdamW(other.parameters())
+    assert load_checkpoint(tmp_path / "a.safetensors", other, fresh) == {"epoch": 3}
+    assert equal(network, other)
+    for key, state in optimizer.state_dict()["state"].items():
+        assert all(torch.equal(value, fresh.state_dict()["state"][key][name]) for name, value in state.items())
+    header = (tmp_path / "a.safetensors").read_bytes()
+    assert (
+        json.loads(header[8 : 8 + int.from_bytes(header[:8], "little")])["__metadata__"]["progress"] == '{"epoch": 3}'
+    )

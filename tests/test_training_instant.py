@@ -1,0 +1,117 @@
+"""The instant head against scikit-learn's discriminant analysis and by its own promises."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+from coverslip.training.instant import STRENGTHS, _discriminants, fit_head
+
+Ints = np.ndarray
+
+
+def clouds(n: int, d: int, k: int, seed: int, spread: float = 1.0) -> tuple[np.ndarray, Ints]:
+    """k overlapping clouds of n points in d dimensions, every class present."""
+    rng = np.random.default_rng(seed)
+    label = np.concatenate([np.arange(k), rng.integers(0, k, n - k)])
+    centres = rng.normal(size=(k, d)) * spread
+    return (centres[label] + rng.normal(size=(n, d)) * rng.uniform(0.3, 3, d)).astype(np.float32), label
+
+
+def accuracy(logits: np.ndarray, label: Ints) -> float:
+    return float((logits.argmax(axis=1) == label).mean())
+
+
+@pytest.mark.parametrize(("n", "d"), [(200, 12), (40, 90)])  # more images than features, and fewer
+@pytest.mark.parametrize("strength", [0.1, 1.0])
+def test_it_is_the_shrunk_discriminant_that_scikit_learn_computes(n: int, d: int, strength: float) -> None:
+    x, label = clouds(n, d, 4, seed=1)
+    x = (x - x.mean(axis=0)) / x.std(axis=0)
+    by_strength = {
+        s: (weight, bias) for s, weight, bias in _discriminants(x.astype(np.float64), label, 4, balanced=False)
+    }
+    weight, bias = by_strength[strength]
+
+    # scikit-learn's covariance is (1 - a) S + a v I with v the mean variance; ours is S + strength v I.
+    shrinkage = strength / (1 + strength)
+    priors = np.bincount(label) / n
+    known = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage, priors=priors).fit(
+        x.astype(np.float64), label
+    )
+    np.testing.assert_allclose(weight, known.coef_ * (1 - shrinkage), rtol=1e-4, atol=1e-6)
+    theirs = (known.intercept_ - np.log(priors)) * (1 - shrinkage) + np.log(priors)
+    np.testing.assert_allclose(bias, theirs, rtol=1e-4, atol=1e-5)
+
+
+@settings(max_examples=25, deadline=None)
+@given(n=st.integers(8, 60), d=st.integers(1, 80), k=st.integers(2, 5), seed=st.integers(0, 99), balanced=st.booleans())
+def test_both_ways_to_the_eigenvectors_give_the_posterior_of_the_gaussian_model(
+    n: int, d: int, k: int, seed: int, balanced: bool
+) -> None:
+    x, label = clouds(n, d, k, seed)
+    x = x.astype(np.float64)
+    counts = np.bincount(label, minlength=k)
+    share = np.full(k, 1 / k) if balanced else counts / n
+    centres = np.stack([x[label == c].mean(axis=0) for c in range(k)])
+    covariance = sum(share[c] * np.cov(x[label == c].T, bias=True).reshape(d, d) for c in range(k))
+    unit = max(np.trace(covariance) / d, 1e-12)
+    for strength, weight, bias in _discriminants(x, label, k, balanced=balanced):
+        inverse = np.linalg.inv(covariance + strength * unit * np.eye(d))
+        np.testing.assert_allclose(weight, centres @ inverse, rtol=1e-6, atol=1e-7)
+        np.testing.assert_allclose(
+            bias, np.log(share) - 0.5 * np.einsum("kd,de,ke->k", centres, inverse, centres), rtol=1e-6, atol=1e-7
+        )
+
+
+def test_standardisation_is_folded_in_so_that_scale_and_offset_do_not_matter() -> None:
+    x, label = clouds(120, 10, 3, seed=2)
+    scale, offset = np.float32(10.0) ** np.arange(-3, 2).repeat(2), np.arange(10, dtype=np.float32)
+    plain = fit_head(x[:80], label[:80], x[80:], label[80:], n_classes=3, balanced=False, better=accuracy)
+    moved = fit_head(
+        x[:80] * scale + offset,
+        label[:80],
+        x[80:] * scale + offset,
+        label[80:],
+        n_classes=3,
+        balanced=False,
+        better=accuracy,
+    )
+    assert moved.strength == plain.strength
+    np.testing.assert_allclose(moved.logits(x * scale + offset), plain.logits(x), rtol=1e-2, atol=1e-2)
+
+
+def test_dead_features_get_no_huge_weights() -> None:
+    x, label = clouds(100, 6, 2, seed=3)
+    x = np.concatenate(
+        [x, np.full((100, 1), 7, np.float32), np.random.default_rng(0).normal(size=(100, 1)).astype(np.float32) * 1e-9],
+        axis=1,
+    )
+    head = fit_head(x[:70], label[:70], x[70:], label[70:], n_classes=2, balanced=False, better=accuracy)
+    assert np.abs(head.weight[:, 6:]).max() < 100 * np.abs(head.weight[:, :6]).max()
+    assert np.isfinite(head.weight).all()
+
+
+def test_the_strength_is_the_one_that_validation_images_like_best() -> None:
+    asked: list[float] = []
+
+    def likes_the_fourth(logits: np.ndarray, label: Ints) -> float:
+        asked.append(float(np.abs(logits).mean()))
+        return 1.0 if len(asked) == 4 else 0.0
+
+    x, label = clouds(60, 5, 2, seed=4)
+    head = fit_head(x[:40], label[:40], x[40:], label[40:], n_classes=2, balanced=False, better=likes_the_fourth)
+    assert head.strength == STRENGTHS[3]
+    assert asked == sorted(asked, reverse=True)  # stronger regularisation gives smaller logits
+
+
+def test_balance_helps_the_rare_class() -> None:
+    rng = np.random.default_rng(5)
+    label = np.concatenate([np.zeros(300, int), np.ones(15, int)])
+    x = (rng.normal(size=(315, 4)) + label[:, None] * 0.8).astype(np.float32)
+
+    def recall_of_rare(balanced: bool) -> float:
+        head = fit_head(x, label, x, label, n_classes=2, balanced=balanced, better=accuracy)
+        return float((head.logits(x).argmax(axis=1)[label == 1] == 1).mean())
+
+    assert recall_of_rare(True) > recall_of_rare(False) + 0.2
