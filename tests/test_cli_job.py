@@ -105,6 +105,10 @@ def test_predict_gives_a_row_per_image_in_order_and_keeps_the_broken_one(
     unreadable = [Path(row["path"]).name for row in rows if row["decision"] == "unreadable"]
     assert unreadable == [path.name for path in new.broken]
     assert "1 of 10 images cannot be read" in capsys.readouterr().err
+    assert main(["predict", str(run), *images, "--out", str(tmp_path / "again.csv"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["file"] == str(tmp_path / "again.csv")
+    assert (told["decisions"]["unreadable"], sum(told["decisions"].values())) == (1, 10)
 
 
 @pytest.mark.slow
@@ -155,6 +159,8 @@ def test_ctrl_c_in_training_ends_with_130_and_says_how_to_go_on(samples: SampleS
     assert process.returncode == 130, err
     assert "Traceback" not in err
     assert str(tmp_path / "run") in out + err
+    assert err.count("Training was stopped") == 1
+    assert "press Ctrl-C again to end at once" in err
     assert json.loads((tmp_path / "run" / "status.json").read_text(encoding="utf-8"))["state"] == "stopped"
 
 

@@ -1,6 +1,9 @@
 """What progress looks like on a terminal and in a log."""
 
 import io
+import os
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
@@ -116,3 +119,18 @@ def test_durations_read_well(seconds: float, words: str) -> None:
 @given(st.lists(st.tuples(st.sampled_from(["a", "b"]), st.integers(0, 5), st.integers(0, 5)), max_size=20))
 def test_no_order_of_progress_breaks_the_bars(moves: list[tuple[str, int, int]]) -> None:
     shown([Progressed(stage=stage, done=done, total=total) for stage, done, total in moves], terminal=True)
+
+
+def test_a_reader_that_has_gone_ends_nothing() -> None:
+    code = (
+        "from coverslip.cli._show import notes_console; from coverslip.cli.progress import shown_progress\n"
+        "from coverslip.events import Noted\n"
+        "with shown_progress(notes_console()) as emit:\n"
+        "    for i in range(20): emit(Noted(text=str(i)))\n"
+        "print('went on')"
+    )
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=writing, text=True, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stdout) == (0, "went on\n")

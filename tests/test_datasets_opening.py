@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import os
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from coverslip.datasets import natural_key, open_dataset
+from coverslip.datasets import natural_key, open_dataset, regrouped
 from coverslip.errors import BadDataset
 from coverslip.images import ReadPlan
 
@@ -454,3 +455,35 @@ def test_a_missing_image_keeps_its_row_among_others_but_is_an_error_alone(tmp_pa
         open_dataset([tmp_path / "1.png", tmp_path / "nofolder"], labelled=False)
     with pytest.raises(BadDataset, match="No images were given"):
         open_dataset([], labelled=False)
+
+
+def test_another_plan_leaves_what_a_row_states_and_boxes_as_they_are(tmp_path):
+    save_image(tmp_path / "a.png")
+    (tmp_path / "t.csv").write_text(
+        "path,label,plane,x,y,width,height\na.png,one,2,,,,\na.png,two,,0,0,4,4\n", encoding="utf-8"
+    )
+    dataset = open_dataset(tmp_path / "t.csv").read_with(ReadPlan(plane="max", channels=(1,)))
+    assert [record.plan for record in dataset.records] == [
+        ReadPlan(plane=2, channels=(1,)),
+        ReadPlan(plane="max", channels=(1,), box=(0, 0, 4, 4)),
+    ]
+    assert dataset.opening.plan == ReadPlan(plane="max", channels=(1,))
+
+
+def test_regrouping_keeps_images_out_that_were_taken_out(tmp_path):
+    for name in ("a/slide1_x.png", "a/slide2_x.png", "b/slide1_y.png"):
+        save_image(tmp_path / name)
+    dataset = open_dataset(tmp_path)
+    some = replace(dataset, records=dataset.records[1:])
+    assert [record.group for record in regrouped(some, r"slide\d").records] == ["slide2", "slide1"]
+
+
+def test_each_of_several_sources_is_a_domain_with_its_own_root(tmp_path):
+    for name in ("north/a/1.png", "north/b/1.png", "deep/south/a/1.png", "deep/south/b/1.png"):
+        save_image(tmp_path / name)
+    dataset = open_dataset([tmp_path / "north", tmp_path / "deep/south"])
+    assert [(o.domain, o.root, o.sources) for o in dataset.origins] == [
+        ("north", tmp_path / "north", (str(tmp_path / "north"),)),
+        ("south", tmp_path / "deep/south", (str(tmp_path / "deep/south"),)),
+    ]
+    assert [dataset.relative_path(record) for record in dataset.records] == ["a/1.png", "b/1.png"] * 2

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from coverslip.datasets import Scan, Unreadable, open_dataset, scan_images
-from coverslip.errors import Stopped
+from coverslip.datasets import PixelCache, Scan, Unreadable, open_dataset, scan_images
+from coverslip.errors import Stopped, UnreadableImage
 from coverslip.events import Event, Noted, Progressed
-from coverslip.images import ImageFacts, image_facts, read_pixels
+from coverslip.images import ImageFacts, Preparation, image_facts, read_pixels
 
 
 @pytest.fixture(autouse=True)
@@ -186,3 +186,37 @@ def test_mixed_depths_of_a_real_set_are_seen(shared_data):
     scan = scan_images(open_dataset(shared_data("micronuclei") / "images.csv"))
     depths = [fact.bit_depth for fact in scan.facts if isinstance(fact, ImageFacts)]
     assert (depths.count(16), depths.count(8)) == (1760, 205)
+
+
+def test_a_pixel_cache_that_cannot_be_filled_leaves_no_file_open(folder):
+    import psutil
+
+    dataset = open_dataset(folder)
+    scan = scan_images(dataset)
+    (folder / "a" / "3.png").write_bytes(b"cut off")
+    with pytest.raises(UnreadableImage):
+        PixelCache(dataset, scan, range(40), Preparation(image_size=8))
+    assert not [file.path for file in psutil.Process().open_files() if "pixels" in file.path]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on memory")
+def test_an_image_too_large_for_the_memory_is_unreadable_and_stops_nobody_else(tmp_path):
+    """In a process of its own, which gets too little memory for the second image."""
+    (tmp_path / "x" / "a").mkdir(parents=True)
+    Image.fromarray(np.zeros((20, 20), np.uint8)).save(tmp_path / "x" / "a" / "1.png")
+    Image.fromarray(np.zeros((20_000, 20_000), np.uint8)).save(tmp_path / "x" / "a" / "2.png", compress_level=1)
+    code = (
+        "import resource, sys, psutil\n"
+        "from coverslip.datasets import open_dataset, read_prepared, scan_images\n"
+        "from coverslip.images import Preparation\n"
+        "data = open_dataset(sys.argv[1])\n"
+        "limit = psutil.Process().memory_info().vms + 300_000_000\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (limit, limit))\n"
+        "facts = scan_images(data, n_threads=1).facts\n"
+        "images = list(read_prepared(data.records, Preparation(image_size=8), n_threads=1))\n"
+        "print(*(type(each).__name__ for each in [*facts, *images]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "x")], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == ["ImageFacts", "Unreadable", "PreparedImage", "UnreadableImage"], done.stderr

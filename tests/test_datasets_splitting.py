@@ -364,3 +364,21 @@ def test_seeds_part_real_groups_differently_after_a_scan(shared_data):
     for split in splits:
         assert_undivided([r.group for r in dataset.records], split.parts)
         assert_undivided([f.pixel_hash for f in scan.facts if isinstance(f, ImageFacts)], split.parts)
+
+
+def test_a_group_is_not_divided_by_a_given_split_through_an_image_without_a_part():
+    given = ["train", None, "test", *["train"] * 6, *["val"] * 2, *["test"] * 3]
+    groups = ["g1", "g1", "g2", *[f"h{i}" for i in range(11)]]
+    pixels: list[str | None] = [str(i) for i in range(14)]
+    pixels[1] = pixels[2]
+    dataset, scan = make("aaa" + "ab" * 5 + "b", groups, pixels, given)
+    with pytest.raises(LeakageFound, match=r"1 chain .*train \('00000\.png'\) and test \('00002\.png'\)"):
+        split_60_20_20(dataset, scan)
+    split = split_60_20_20(dataset, scan, allow_leakage=True)
+    assert any("too good" in note for note in split.notes)
+
+
+def test_a_class_may_not_be_called_like_a_decision():
+    dataset, scan = make(["uncertain", "b"] * 10)
+    with pytest.raises(BadDataset, match="cannot be called 'uncertain'"):
+        check_trainable(dataset, scan, split_60_20_20(dataset, scan))

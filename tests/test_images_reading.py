@@ -180,7 +180,6 @@ def test_boxes_and_channels_of_the_plan(tmp_path):
     "plan",
     [
         ReadPlan(plane=1),
-        ReadPlan(plane=-1),
         ReadPlan(channels=(3,)),
         ReadPlan(channels=()),
         ReadPlan(channels=(-1,)),

@@ -152,10 +152,23 @@ def test_freezing_stops_at_the_boundary_and_keeps_frozen_batch_norms_still(lite0
 
 
 def test_an_unknown_boundary_names_similar_parts(lite0: Network) -> None:
-    with pytest.raises(BadRecipe, match=r"blocks\.4"):
-        freeze_to(lite0, "block4")
+    for boundary in ("block4", "blocks.1.0.bn1.act", "zzz"):  # no such part; one without parameters; nothing like it
+        with pytest.raises(BadRecipe, match=r"similar names: \S+"):
+            freeze_to(lite0, boundary)
 
 
 def test_options_that_the_architecture_does_not_take_are_refused() -> None:
     with pytest.raises(BadRecipe, match="model_options"):
         create_network("resnet34", n_classes=2, pretrained=False, options={"wheels": 4})
+
+
+@pytest.mark.parametrize("option", ["checkpoint_path", "pretrained", "in_chans"])
+def test_options_that_would_read_files_or_undo_choices_are_refused(option: str) -> None:
+    with pytest.raises(BadRecipe, match=option):
+        create_network("resnet34", n_classes=2, pretrained=False, options={option: "stranger.pth"})
+
+
+@pytest.mark.parametrize(("name", "side"), [("vit_small_patch16_224", 64), ("convnext_tiny", 16)])
+def test_a_size_that_the_network_cannot_take_is_refused_with_its_own(name: str, side: int) -> None:
+    with pytest.raises(BadRecipe, match="image_size=224"):
+        create_network(name, n_classes=2, pretrained=False, image_size=side)

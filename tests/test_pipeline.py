@@ -2,6 +2,9 @@
 
 import csv
 import json
+import os
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +12,11 @@ import pytest
 from PIL import Image
 
 import coverslip as cs
-from coverslip.errors import BadClassifier, BadDataset, BadRun, LeakageFound
+from coverslip.errors import BadClassifier, BadDataset, BadRecipe, BadRun, LeakageFound, Stopped
 from coverslip.events import EpochEnded, Event, HeadFitted, Noted, RunEnded, RunStarted
 from coverslip.files import sha256_file
+from coverslip.images import ReadPlan
+from coverslip.pipeline import _agreed
 from coverslip.runs import Augment, Recipe, Run
 
 QUICK = Recipe(stage="instant", image_size=48, views=1)
@@ -109,6 +114,7 @@ def test_predicting_the_test_images_again_gives_the_runs_own_rows(run: Run, cell
     )
 
 
+@pytest.mark.slow
 def test_what_is_watched_tells_the_story_in_order(cells: Path, tmp_path: Path) -> None:
     events: list[Event] = []
     recipe = Recipe(image_size=48, views=1, epochs=2, batch_size=16, augment=Augment(rotate_degrees=20))
@@ -138,6 +144,7 @@ def test_what_is_watched_tells_the_story_in_order(cells: Path, tmp_path: Path) -
     assert json_of(run.folder / "training.json")["chosen"] in ("instant", "finetune")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["instant", "finetune"])
 def test_one_recipe_gives_the_same_bytes_with_cold_and_warm_caches(
     cells: Path, tmp_path: Path, stage: str, monkeypatch: pytest.MonkeyPatch
@@ -157,6 +164,7 @@ def test_one_recipe_gives_the_same_bytes_with_cold_and_warm_caches(
         assert sha256_file(folders[0] / name) == sha256_file(folders[1] / name), name
 
 
+@pytest.mark.slow
 def test_the_groups_of_a_recipe_are_those_of_the_run(run: Run, cells: Path, tmp_path: Path) -> None:
     again = cs.train(cs.open_dataset(cells), cs.load_recipe(run.folder / "recipe.yaml"), out=tmp_path / "again")
     assert (again.folder / "split.csv").read_bytes() == (run.folder / "split.csv").read_bytes()
@@ -201,6 +209,7 @@ def test_evaluate_gives_the_same_numbers_and_others_for_other_images(run: Run, t
     assert json_of(found.folder / "metrics.json")["n"] == 30
 
 
+@pytest.mark.slow
 def test_evaluating_images_with_some_of_the_classes_works_and_with_none_is_one_error(run: Run, tmp_path: Path) -> None:
     some = write_cells(tmp_path / "some", 30, seed=9)
     for file in (some / "large").iterdir():
@@ -215,6 +224,7 @@ def test_evaluating_images_with_some_of_the_classes_works_and_with_none_is_one_e
     assert not (run.folder / "evaluations" / "none").exists()
 
 
+@pytest.mark.slow
 def test_deep_grey_images_are_scaled_by_the_range_of_training(tmp_path: Path) -> None:
     data = cs.open_dataset(write_cells(tmp_path / "deep", depth=np.uint16, channels=1))
     run = cs.train(data, QUICK, out=tmp_path / "run")
@@ -225,6 +235,7 @@ def test_deep_grey_images_are_scaled_by_the_range_of_training(tmp_path: Path) ->
     assert run.metrics["accuracy"].value > 0.85
 
 
+@pytest.mark.slow
 def test_a_native_head_from_scratch_trains_through_the_same_door(cells: Path, tmp_path: Path) -> None:
     recipe = Recipe(head="native", init="scratch", epochs=1, image_size=48, views=2, batch_size=16, freeze_to=None)
     run = cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run")
@@ -233,6 +244,7 @@ def test_a_native_head_from_scratch_trains_through_the_same_door(cells: Path, tm
     assert len(cs.load_classifier(run.folder).predict(sorted(cells.rglob("*.png"))[:2])) == 2
 
 
+@pytest.mark.slow
 def test_leaking_splits_are_refused_unless_allowed_and_then_said(tmp_path: Path) -> None:
     for part in ("train", "test"):
         write_cells(tmp_path / "data" / part, 60, seed=1)  # the same pictures
@@ -243,9 +255,8 @@ def test_leaking_splits_are_refused_unless_allowed_and_then_said(tmp_path: Path)
     assert json_of(run.folder / "environment.json")["allow_leakage"] is True
 
 
+@pytest.mark.slow
 def test_a_stop_file_ends_training_in_order_and_what_there_is_can_be_used(cells: Path, tmp_path: Path) -> None:
-    from coverslip.errors import Stopped
-
     def stop_after_an_epoch(event: Event) -> None:
         if isinstance(event, EpochEnded):
             (tmp_path / "run" / "stop").touch()
@@ -307,3 +318,133 @@ def test_real_16_bit_cells_train_on_all_their_channels(shared_data: object, tmp_
     assert card["preparation"]["channels"] == 3  # type: ignore[index]
     assert run.metrics["accuracy"].value is not None
     assert run.metrics["accuracy"].value > 0.6  # the largest class is a fifth
+
+
+@pytest.mark.slow
+def test_the_plan_of_the_opening_is_kept_in_recipe_and_card_and_the_recipes_own_goes_first(tmp_path: Path) -> None:
+    opened = cs.open_dataset(write_cells(tmp_path / "cells", 45), plan=ReadPlan(channels=(2,)))
+    run = cs.train(opened, QUICK, out=tmp_path / "run")
+    card = json_of(run.folder / "classifier" / "classifier.json")
+    assert run.recipe.channels == (2,)
+    assert card["preparation"]["plan"]["channels"] == [2]  # type: ignore[index]
+    data, recipe = _agreed(opened, QUICK.model_copy(update={"channels": (0, 1)}))
+    assert {record.plan.channels for record in data.records} == {(0, 1)} == {recipe.channels}
+
+
+def test_a_subset_stays_one_whatever_the_recipe_says(cells: Path) -> None:
+    data = cs.open_dataset(cells)
+    some = replace(data, records=data.records[:7])
+    agreed, _ = _agreed(some, Recipe(group=r"slide\d+", channels=(0,)))
+    assert [record.image_id for record in agreed.records] == [record.image_id for record in some.records]
+    assert {record.group for record in agreed.records} <= {f"slide{i}" for i in range(9)}
+
+
+def test_copies_of_training_images_are_known_by_their_pixels(run: Run, cells: Path, tmp_path: Path) -> None:
+    split = rows_of(run.folder / "split.csv")
+    copied = [row for row in split if row["split"] == "train"][:3] + [row for row in split if row["split"] == "test"][
+        :2
+    ]
+    for i, row in enumerate(copied):
+        file = tmp_path / "copies" / row["label"] / f"renamed{i}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes((cells / row["path"]).read_bytes())
+    events: list[Event] = []
+    cs.evaluate(run.folder, cs.open_dataset(tmp_path / "copies"), emit=events.append)
+    assert any("3 of these images were used in training" in e.text for e in events if isinstance(e, Noted))
+
+
+def test_two_tables_of_one_folder_are_two_evaluations_and_none_is_overwritten(run: Run, tmp_path: Path) -> None:
+    write_cells(tmp_path / "more", 6, seed=4)
+    lines = [f"{file},{file.parent.name}" for file in sorted((tmp_path / "more").rglob("*.png"))]
+    for name, some in (("t1", lines[::2]), ("t2", lines)):
+        (tmp_path / f"{name}.csv").write_text("\n".join(["path,label", *some]), encoding="utf-8")
+        assert cs.evaluate(run.folder, cs.open_dataset(tmp_path / f"{name}.csv")).folder.name == name
+    assert json_of(run.folder / "evaluations" / "t1" / "metrics.json")["n"] == 3
+    with pytest.raises(BadRun, match="--name"):
+        cs.evaluate(run.folder, cs.open_dataset(tmp_path / "t2.csv"), name="t1")
+
+
+@pytest.mark.slow
+def test_measuring_again_writes_the_report_and_refuses_images_labelled_anew(tmp_path: Path) -> None:
+    data = cs.open_dataset(write_cells(tmp_path / "cells", 45))
+    run = cs.train(data, QUICK, out=tmp_path / "run")
+    (run.folder / "report.html").write_text("old")
+    cs.evaluate(run.folder)
+    assert (run.folder / "report.html").stat().st_size > 1000
+    lines = [f"{file},{file.parent.name}" for file in sorted((tmp_path / "cells").rglob("*.png"))]
+    table = tmp_path / "t.csv"
+    table.write_text("\n".join(["path,label", *lines]), encoding="utf-8")
+    run = cs.train(cs.open_dataset(table), QUICK, out=tmp_path / "second")
+    table.write_text(table.read_text().replace(",small", ",medium"), encoding="utf-8")
+    with pytest.raises(BadRun, match="another label"):
+        cs.evaluate(run.folder)
+
+
+@pytest.mark.slow
+def test_several_sources_are_named_with_their_own_roots(tmp_path: Path) -> None:
+    sources = [write_cells(tmp_path / "north", 45), write_cells(tmp_path / "deep" / "south", 45, seed=3)]
+    run = cs.train(cs.open_dataset(sources), QUICK, out=tmp_path / "run")
+    described = json_of(run.folder / "environment.json")["data"]
+    assert [(one["domain"], one["root"], one["n_images"]) for one in described] == [  # type: ignore[attr-defined]
+        ("north", str(sources[0]), 45),
+        ("south", str(sources[1]), 45),
+    ]
+    roots = {"north": sources[0], "south": sources[1]}
+    assert all((roots[row["domain"]] / row["path"]).is_file() for row in rows_of(run.folder / "split.csv"))
+    before = json_of(run.folder / "metrics.json")
+    cs.evaluate(run.folder)
+    assert json_of(run.folder / "metrics.json") == before
+
+
+@pytest.mark.parametrize("device", ["cuda", "mps"])
+def test_a_device_that_is_not_there_is_refused_before_anything_is_made(
+    cells: Path, tmp_path: Path, device: str
+) -> None:
+    import torch
+
+    if torch.cuda.is_available() or torch.backends.mps.is_available():
+        pytest.skip("this computer has such a device")
+    recipe = QUICK.model_copy(update={"device": device})
+    with pytest.raises(BadRecipe, match="this computer has cpu"):
+        cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are text here")
+def test_a_folder_whose_name_is_no_text_can_be_trained_on_and_found_again(tmp_path: Path) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/B\xe4ume"))
+    run = cs.train(cs.open_dataset(write_cells(folder, 45)), QUICK, out=folder.with_name(folder.name + "-run"))
+    before = json_of(run.folder / "metrics.json")
+    cs.evaluate(run.folder)
+    assert json_of(run.folder / "metrics.json") == before
+
+
+def test_a_stop_while_test_images_are_measured_says_that_there_is_a_classifier(cells: Path, tmp_path: Path) -> None:
+    def stop_when_measuring(event: Event) -> None:
+        if (tmp_path / "run" / "validation.csv").exists():
+            (tmp_path / "run" / "stop").touch()
+
+    with pytest.raises(Stopped, match="the best classifier so far is kept"):
+        cs.train(cs.open_dataset(cells), QUICK, out=tmp_path / "run", emit=stop_when_measuring)
+
+
+def test_a_second_interruption_ends_at_once_and_says_how_to_go_on(cells: Path, tmp_path: Path) -> None:
+    def interrupt(event: Event) -> None:
+        if isinstance(event, HeadFitted):
+            raise KeyboardInterrupt
+
+    with pytest.raises(Stopped, match="--resume"):
+        cs.train(cs.open_dataset(cells), QUICK, out=tmp_path / "run", emit=interrupt)
+    assert json_of(tmp_path / "run" / "status.json")["state"] == "stopped"
+
+
+def test_what_ends_a_training_is_told_though_nobody_can_listen(cells: Path, tmp_path: Path) -> None:
+    def listen(event: Event) -> None:
+        if isinstance(event, HeadFitted):
+            raise ZeroDivisionError
+        if isinstance(event, RunEnded):
+            raise BrokenPipeError
+
+    with pytest.raises(ZeroDivisionError):
+        cs.train(cs.open_dataset(cells), QUICK, out=tmp_path / "run", emit=listen)

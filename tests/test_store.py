@@ -103,6 +103,27 @@ def test_a_killed_writer_beside_another_leaves_only_whole_and_right_records(cach
         assert store.read(store.places(["after"]))[0, 0, 0] == 7
 
 
+def test_a_cut_or_deleted_file_is_noticed_and_filled_again(cache: Path) -> None:
+    with RecordStore("pixels", {}, (4, 4), "uint16") as store:
+        store.add(["a", "b"], np.stack([numbered(1), numbered(2)]))
+    (file,) = cache.rglob("records.bin")
+    file.write_bytes(file.read_bytes()[:40])  # all of a, some of b
+    with RecordStore("pixels", {}, (4, 4), "uint16") as store:
+        assert (store.places(["a", "b"]) >= 0).tolist() == [True, False]
+        store.add(["b", "c"], np.stack([numbered(2), numbered(3)]))
+        assert store.read(store.places(["a", "b", "c"]))[:, 0, 0].tolist() == [1, 2, 3]
+
+
+def test_a_damaged_index_is_made_anew(cache: Path) -> None:
+    with RecordStore("pixels", {}, (4, 4), "uint16") as store:
+        store.add(["a"], numbered(1)[None])
+    (index,) = cache.rglob("index.sqlite")
+    index.write_bytes(b"this is no database" * 100)
+    with RecordStore("pixels", {}, (4, 4), "uint16") as store:
+        assert store.places(["a"]).tolist() == [-1]
+        store.add(["a"], numbered(1)[None])
+
+
 @pytest.mark.skipif(
     not Path("/proc/self/mountinfo").exists() or os.geteuid() != 0, reason="needs root to mount a tmpfs"
 )

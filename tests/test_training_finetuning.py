@@ -114,7 +114,7 @@ def test_it_stops_early_and_gives_back_the_best_epoch(images: TrainingImages, tm
     network, done = trained(images, tmp_path, choices, emit=emit)
     assert done.stopped_because == "no better epoch"
     assert done.epochs_run == done.best_epoch + 3 < 40
-    best = max(epochs, key=lambda e: (e.val_f1, -e.epoch))
+    best = max(epochs, key=lambda e: (e.val_f1, -e.val_loss))
     assert done.best_epoch == best.epoch
     with torch.inference_mode():
         x = torch.from_numpy(images.pixels_of(images.val.tolist())).permute(0, 3, 1, 2) / 255
@@ -198,3 +198,30 @@ def test_checkpoints_hold_optimiser_and_progress_without_pickle(tmp_path: Path) 
     assert (
         json.loads(header[8 : 8 + int.from_bytes(header[:8], "little")])["__metadata__"]["progress"] == '{"epoch": 3}'
     )
+
+
+def test_a_run_that_diverges_ends_in_order(images: TrainingImages, tmp_path: Path) -> None:
+    network = tiny()
+    with torch.no_grad():
+        network[0].weight[0] = float("nan")
+    done = finetune(
+        network,
+        images,
+        recipe(),
+        checkpoints=tmp_path,
+        device="cpu",
+        emit=lambda _: None,
+        is_stop_requested=lambda: False,
+    )
+    assert done.stopped_because == "diverged"
+    assert done.best_epoch == 0
+
+
+def test_where_the_primary_metric_is_undefined_the_loss_decides(images: TrainingImages, tmp_path: Path) -> None:
+    one_class = TrainingImages(
+        images.pixels_of, images.train, images.train_label, images.val[::2], images.val_label[::2], 2
+    )
+    epochs: list[EpochEnded] = []
+    emit = lambda event: epochs.append(event) if isinstance(event, EpochEnded) else None  # noqa: E731
+    _, done = trained(one_class, tmp_path, recipe(primary_metric="macro_auroc"), emit=emit)
+    assert done.best_epoch == min(epochs, key=lambda e: e.val_loss).epoch

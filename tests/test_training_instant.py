@@ -1,11 +1,14 @@
 """The instant head against scikit-learn's discriminant analysis and by its own promises."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
+from coverslip.training import instant
 from coverslip.training.instant import STRENGTHS, _discriminants, fit_head
 
 Ints = np.ndarray
@@ -19,6 +22,14 @@ def clouds(n: int, d: int, k: int, seed: int, spread: float = 1.0) -> tuple[np.n
     return (centres[label] + rng.normal(size=(n, d)) * rng.uniform(0.3, 3, d)).astype(np.float32), label
 
 
+def discriminants(
+    x: np.ndarray, label: Ints, k: int, *, balanced: bool
+) -> Iterator[tuple[float, np.ndarray, np.ndarray]]:
+    """On features as they are."""
+    d = x.shape[1]
+    return _discriminants(x.astype(np.float64), np.zeros(d), np.ones(d), label, k, balanced=balanced)
+
+
 def accuracy(logits: np.ndarray, label: Ints) -> float:
     return float((logits.argmax(axis=1) == label).mean())
 
@@ -28,9 +39,7 @@ def accuracy(logits: np.ndarray, label: Ints) -> float:
 def test_it_is_the_shrunk_discriminant_that_scikit_learn_computes(n: int, d: int, strength: float) -> None:
     x, label = clouds(n, d, 4, seed=1)
     x = (x - x.mean(axis=0)) / x.std(axis=0)
-    by_strength = {
-        s: (weight, bias) for s, weight, bias in _discriminants(x.astype(np.float64), label, 4, balanced=False)
-    }
+    by_strength = {s: (weight, bias) for s, weight, bias in discriminants(x, label, 4, balanced=False)}
     weight, bias = by_strength[strength]
 
     # scikit-learn's covariance is (1 - a) S + a v I with v the mean variance; ours is S + strength v I.
@@ -56,7 +65,7 @@ def test_both_ways_to_the_eigenvectors_give_the_posterior_of_the_gaussian_model(
     centres = np.stack([x[label == c].mean(axis=0) for c in range(k)])
     covariance = sum(share[c] * np.cov(x[label == c].T, bias=True).reshape(d, d) for c in range(k))
     unit = max(np.trace(covariance) / d, 1e-12)
-    for strength, weight, bias in _discriminants(x, label, k, balanced=balanced):
+    for strength, weight, bias in discriminants(x, label, k, balanced=balanced):
         inverse = np.linalg.inv(covariance + strength * unit * np.eye(d))
         np.testing.assert_allclose(weight, centres @ inverse, rtol=1e-6, atol=1e-7)
         np.testing.assert_allclose(
@@ -115,3 +124,14 @@ def test_balance_helps_the_rare_class() -> None:
         return float((head.logits(x).argmax(axis=1)[label == 1] == 1).mean())
 
     assert recall_of_rare(True) > recall_of_rare(False) + 0.2
+
+
+def test_many_rows_are_worked_on_in_parts_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, label = clouds(300, 20, 3, seed=6)
+
+    def head(rows_at_once: int) -> np.ndarray:
+        monkeypatch.setattr(instant, "_ROWS_AT_ONCE", rows_at_once)
+        found = fit_head(x[:200], label[:200], x[200:], label[200:], n_classes=3, balanced=False, better=accuracy)
+        return found.logits(x)
+
+    np.testing.assert_allclose(head(7), head(4096), rtol=1e-5, atol=1e-5)

@@ -6,7 +6,7 @@ import math
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,8 @@ def written_whole(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # where it could not be made there is nothing to take away
+            part.unlink(missing_ok=True)
 
 
 def cannot_write(path: Path, error: OSError) -> CoverslipError:
@@ -53,9 +54,12 @@ def cannot_write(path: Path, error: OSError) -> CoverslipError:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text, whole or not at all."""
+    """Write UTF-8 text, whole or not at all.
+
+    Bytes of a file name that are no UTF-8 become `\\udcff`, which JSON reads back as they were.
+    """
     with written_whole(path) as part:
-        part.write_text(text, encoding="utf-8", newline="\n")
+        part.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -86,17 +90,27 @@ def sha256_file(path: Path) -> str:
 
 def sha256_json(value: Any) -> str:  # Any: JSON values
     """Hex SHA-256 of a JSON value, independent of the order of keys."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps(value, sort_keys=True, ensure_ascii=False).encode(errors="backslashreplace")
+    ).hexdigest()
 
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def safe_cell(text: str) -> str:
-    """Text for a CSV cell that a spreadsheet does not take for a formula: `-neg` becomes `'-neg`."""
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+    """Text for a CSV cell that a spreadsheet does not take for a formula: `-neg` becomes `'-neg`.
+
+    What looks like such a cell already, `'-neg`, gets a quote of its own, so that every text comes back.
+    """
+    return f"'{text}" if _is_marked(text) or text.startswith(_FORMULA_STARTS) else text
 
 
 def plain_cell(cell: str) -> str:
     """The text that `safe_cell` was given."""
-    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA_STARTS) else cell
+    return cell[1:] if _is_marked(cell) else cell
+
+
+def _is_marked(cell: str) -> bool:
+    """Whether a formula's start follows one quote or more."""
+    return cell.startswith("'") and cell.lstrip("'").startswith(_FORMULA_STARTS)

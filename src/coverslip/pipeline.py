@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,22 +16,21 @@ from coverslip.datasets import (
     Dataset,
     DecodedPixels,
     Inspection,
-    Opening,
     PixelCache,
     Scan,
     Split,
     check_trainable,
     inspect_dataset,
-    open_again,
     open_dataset,
+    regrouped,
     scan_images,
     split_images,
     trained_classes,
 )
-from coverslip.errors import BadRun, Stopped
+from coverslip.errors import BadDataset, BadRun, CoverslipError, Stopped
 from coverslip.evaluation import apply_temperature
 from coverslip.events import Emit, Event, Noted, Progressed, RunEnded, RunStarted, ignore
-from coverslip.files import sha256_json, write_json
+from coverslip.files import write_json
 from coverslip.images import ImageFacts, Preparation, ReadPlan
 from coverslip.inference import (
     BATCH_SIZE,
@@ -43,7 +43,6 @@ from coverslip.inference import (
 from coverslip.reports import write_report
 from coverslip.runs import (
     FORMAT_VERSION,
-    SPLIT_COLUMNS,
     ClassifierCard,
     Recipe,
     Run,
@@ -56,11 +55,18 @@ from coverslip.runs import (
     open_run,
     read_json,
     read_status,
-    read_table,
     save_recipe,
     write_classifier,
-    write_table,
 )
+from coverslip.runs.provenance import (
+    held_out_images,
+    plan_of,
+    refuse_other_images,
+    same_images,
+    where_images_lie,
+    write_split,
+)
+from coverslip.training.devices import check_device, chosen_device
 from coverslip.training.preparing import learn_preparation
 from coverslip.training.stopping import stop_requests
 
@@ -104,8 +110,9 @@ def train(
         Stopped: on Ctrl-C, SIGTERM or a file named `stop` in the run folder; the best checkpoint is kept.
     """
     data, recipe = _agreed(data, recipe or Recipe())
+    device = chosen_device(recipe)
     folder = create_run_folder(Path(out))
-    _write_beginning(folder, data, recipe, allow_leakage)
+    _write_beginning(folder, data, recipe, device, allow_leakage)
     return _train_in(folder, data, recipe, emit)
 
 
@@ -115,6 +122,7 @@ def resume(run: Path | str, *, emit: Emit = ignore) -> Run:
     Fine-tuning goes on after the last whole epoch; what comes before it is read from caches where they are still there.
 
     Raises:
+        BadRecipe: this computer lacks the device that it began on.
         BadRun: it is finished or still running, or its images are not what they were.
     """
     found = open_run(run)
@@ -123,8 +131,11 @@ def resume(run: Path | str, *, emit: Emit = ignore) -> Run:
         raise BadRun("The run is finished", file=found.folder, do="Train a new one with another --out.")
     if is_alive(status):
         raise BadRun("The run is still being worked on", file=found.folder, do="Stop that process first.")
-    data = _same_images(found)
+    check_device(read_json(found.folder / "environment.json")["device"])
+    data = same_images(found)
     (found.folder / "stop").unlink(missing_ok=True)
+    for part in found.folder.rglob(".*.part"):  # what a killed process was writing
+        part.unlink(missing_ok=True)
     return _train_in(found.folder, data, found.recipe, emit)
 
 
@@ -133,24 +144,58 @@ def _train_in(folder: Path, data: Dataset, recipe: Recipe, emit: Emit) -> Run:
     status = Status(folder)
     status.say("running")
     with RunLog(folder, status) as log, stop_requests(folder) as is_stop_requested:
+        is_told = False
 
         def tell(event: Event) -> None:
+            nonlocal is_told
             log(event)
             emit(event)
-            if isinstance(event, Progressed) and is_stop_requested():
-                raise Stopped("It was stopped before there was a classifier", file=folder, do=_how_to_go_on(folder))
+            if not is_stop_requested():
+                return
+            if isinstance(event, Progressed):
+                raise _stopped(folder)
+            if not is_told:
+                is_told = True
+                again = "" if (folder / "stop").exists() else "; press Ctrl-C again to end at once"
+                tell(Noted(text=f"Stopping after this step{again}."))
 
         try:
-            _train(data, recipe, folder, tell, is_stop_requested)
+            try:
+                _train(data, recipe, folder, tell, is_stop_requested)
+            except KeyboardInterrupt as error:  # the second Ctrl-C
+                raise _stopped(folder) from error
         except BaseException as error:
-            state = "stopped" if isinstance(error, Stopped | KeyboardInterrupt) else "failed"
-            reason = str(error) or type(error).__name__
-            status.say(state, reason=reason)
-            tell(RunEnded(run=str(folder), state=state, reason=reason))
+            _tell_the_end(error, folder, status, log, emit)
             raise
         status.say("done")
-        tell(RunEnded(run=str(folder), state="done"))
+        ended = RunEnded(run=str(folder), state="done")
+        log(ended)
+        emit(ended)
     return Run(folder)
+
+
+def _tell_the_end(error: BaseException, folder: Path, status: Status, log: Emit, emit: Emit) -> None:
+    """What can still be told of an end before its time: on a full disk little can, and `error` matters more."""
+    state = "stopped" if isinstance(error, Stopped) else "failed"
+    reason = str(error) or type(error).__name__
+    ended = RunEnded(run=str(folder), state=state, reason=reason)
+    with suppress(CoverslipError, OSError):
+        status.say(state, reason=reason)
+    for listener in (log, emit):
+        with suppress(CoverslipError, OSError):
+            listener(ended)
+
+
+def _stopped(folder: Path) -> Stopped:
+    """What a stopped training leaves, and how to go on."""
+    go_on = f"`coverslip train --resume {folder}` goes on."
+    if not (folder / "classifier" / "classifier.json").exists():
+        return Stopped("Training was stopped before there was a classifier", file=folder, do=go_on)
+    return Stopped(
+        "Training was stopped; the best classifier so far is kept, not yet measured on test images",
+        file=folder / "classifier",
+        do=f"{go_on} `coverslip evaluate {folder}` measures what there is.",
+    )
 
 
 def _train(data: Dataset, recipe: Recipe, folder: Path, emit: Emit, is_stop_requested: Callable[[], bool]) -> None:
@@ -171,10 +216,11 @@ def _train(data: Dataset, recipe: Recipe, folder: Path, emit: Emit, is_stop_requ
         allow_leakage=environment["allow_leakage"],
     )
     check_trainable(data, scan, split)
-    _write_split(folder, data, split)
+    write_split(folder, data, split)
     for text in split.notes:
         emit(Noted(text=text))
     parts = _Parts(data, scan, split)
+    write_json(folder / "pixels.json", {"format_version": FORMAT_VERSION, **parts.seen_pixels()})
     emit(
         RunStarted(
             run=str(folder),
@@ -188,18 +234,14 @@ def _train(data: Dataset, recipe: Recipe, folder: Path, emit: Emit, is_stop_requ
     fitted = _fit(data, scan, parts, preparation, recipe, folder, environment["device"], emit, is_stop_requested)
     write_json(folder / "training.json", {"format_version": FORMAT_VERSION, **fitted.story, "notes": list(split.notes)})
     if fitted.chosen is None:
-        raise Stopped("It was stopped before there was a classifier", file=folder, do=_how_to_go_on(folder))
+        raise _stopped(folder)
     write_classifier(folder / "classifier", _card(recipe, preparation, parts, data, fitted), fitted.weights())
     if fitted.is_stopped:
-        raise Stopped(
-            "Training was stopped; the best classifier so far is kept, not yet measured on test images",
-            file=folder / "classifier",
-            do=f"{_how_to_go_on(folder)} `coverslip evaluate {folder}` measures what there is.",
-        )
+        raise _stopped(folder)
     # From here on the classifier is used as anybody would use it: read back from disk.
     classifier = load_classifier(folder)
     _write_validation(folder, data, parts, classifier, fitted)
-    _measure(folder, _chosen(data, parts.test), classifier, recipe, split="test", emit=emit)
+    _measure(folder, data.chosen(parts.test), classifier, recipe, split="test", emit=emit)
     write_report(folder)
 
 
@@ -208,8 +250,9 @@ def evaluate(run: Path | str, data: Dataset | None = None, *, name: str | None =
 
     Args:
         run: a run folder.
-        data: other labelled images; None measures the run's test part again.
-        name: of `evaluations/NAME`, where the numbers on other images are kept; default: the name of their folder.
+        data: other labelled images; None measures the run's test part again and writes its report anew.
+        name: of `evaluations/NAME`, where the numbers on other images are kept; default: the name of their folder or
+            table.
         emit: told about progress.
 
     Returns:
@@ -217,18 +260,20 @@ def evaluate(run: Path | str, data: Dataset | None = None, *, name: str | None =
 
     Raises:
         BadDataset: no image has a label that the classifier knows.
-        BadRun: the run's own images are no longer where they were.
+        BadRun: the run's own images are no longer what they were, or the name is that of an evaluation on others.
     """
     found = open_run(run)
     classifier = load_classifier(found.folder)
     if data is None:
-        folder = found.folder
-        _measure(folder, _test_images(found), classifier, found.recipe, split="test", emit=emit)
-    else:
-        folder = found.folder / "evaluations" / _as_name(name or data.root.name)
-        data = _read_as(classifier.card.preparation.plan, data)
-        _warn_of_known_images(found, data, emit)
-        _measure(folder, data, classifier, found.recipe, split=folder.name, emit=emit)
+        _measure(found.folder, held_out_images(found), classifier, found.recipe, split="test", emit=emit)
+        write_report(found.folder)
+        return found
+    folder = found.folder / "evaluations" / _as_name(name or _name_of(data))
+    refuse_other_images(folder, data)
+    data = data.read_with(classifier.card.preparation.plan)
+    _warn_of_known_images(found, data, emit)
+    _measure(folder, data, classifier, found.recipe, split=folder.name, emit=emit)
+    write_json(folder / "environment.json", {"format_version": FORMAT_VERSION, **where_images_lie(data)})
     return Run(folder)
 
 
@@ -272,26 +317,32 @@ def predict(
 
 
 def _agreed(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
-    """The images read as the recipe says, and the recipe with the groups that the images were opened with."""
-    group = data.opening.group or data.opening.group_pattern
-    if recipe.group is not None and group is None:
-        data, group = open_again(data.opening, plan=_plan(recipe), group=recipe.group), recipe.group
-    else:
-        data = _read_as(_plan(recipe), data)
-    return data, recipe.model_copy(update={"group": group})
+    """The images read as the recipe says, and the recipe with what was chosen when the images were opened.
 
-
-def _read_as(plan: ReadPlan, data: Dataset) -> Dataset:
-    """The images opened with this plan; where a table's row says its own, that holds."""
-    return data if plan == ReadPlan() else open_again(data.opening, plan=plan)
+    Groups are those of the opening, else the recipe's; plane and channels are the recipe's, else those of the opening.
+    """
+    opening = data.opening
+    if opening.plan.box is not None:
+        raise BadDataset(
+            "The images were opened with one box for all, which a recipe and a classifier do not keep",
+            file=data.root,
+            do="Give the boxes in a table, in the columns x, y, width and height.",
+        )
+    if recipe.group is not None and opening.group is None and opening.group_pattern is None:
+        data = regrouped(data, recipe.group)
+    changes: dict[str, object] = {"group": opening.group or opening.group_pattern or recipe.group}
+    if plan_of(recipe) == ReadPlan():
+        changes |= {"plane": opening.plan.plane, "channels": opening.plan.channels}
+    recipe = recipe.model_copy(update=changes)
+    return data.read_with(plan_of(recipe)), recipe
 
 
 def _warn_of_known_images(run: Run, data: Dataset, emit: Emit) -> None:
-    """A classifier looks better than it is on images that it was trained on."""
-    root = Path(read_json(run.folder / "environment.json")["data"][0]["root"])
-    rows = read_table(run.folder / "split.csv")
-    known = {root / row["path"] for row in rows if row["split"] in ("train", "val")}
-    n = sum(record.path in known for record in data.records)
+    """A classifier looks better than it is on images that it was trained on, or copies of them."""
+    seen = read_json(run.folder / "pixels.json")
+    known = {*seen["train"], *seen["val"]}
+    facts = scan_images(data, emit=emit).facts
+    n = sum(isinstance(fact, ImageFacts) and fact.pixel_hash in known for fact in facts)
     if n:
         text = f"{n:,} of these images were used in training the classifier; its numbers on them say little."
         emit(Noted(text=text, level="warning"))
@@ -307,6 +358,11 @@ class _Parts:
         self.train, self.val, self.test = (np.flatnonzero(parts == part) for part in ("train", "val", "test"))
         self.label = np.array([place.get(record.label or "", -1) for record in data.records])
         self.facts = {i: fact for i, fact in enumerate(scan.facts) if isinstance(fact, ImageFacts)}
+
+    def seen_pixels(self) -> dict[str, list[str]]:
+        """Hashes of the images that weights and choices come from, so that copies of them can be told."""
+        sides = {"train": self.train, "val": self.val}
+        return {side: [self.facts[i].pixel_hash for i in of_side.tolist()] for side, of_side in sides.items()}
 
 
 def _fit(
@@ -356,44 +412,6 @@ def _measure(folder: Path, data: Dataset, classifier: Classifier, recipe: Recipe
     )
 
 
-def _chosen(data: Dataset, positions: Sequence[int] | np.ndarray) -> Dataset:
-    """The images at these positions as a dataset of their own."""
-    return replace(data, records=tuple(data.records[int(i)] for i in positions))
-
-
-def _test_images(run: Run) -> Dataset:
-    """The images that a run kept aside, found again where they were."""
-    rows = [row for row in read_table(run.folder / "split.csv") if row["split"] == "test"]
-    wanted = {row["image_id"] for row in rows}
-    data = _reopened(run)
-    found = _chosen(data, [i for i, record in enumerate(data.records) if record.image_id in wanted])
-    if len(found.records) != len(wanted):
-        raise BadRun(
-            f"{len(wanted) - len(found.records):,} of the {len(wanted):,} test images are no longer there",
-            file=data.root,
-            do="Put them back, or measure other labelled images: coverslip evaluate RUN DATA.",
-        )
-    return found
-
-
-def _reopened(run: Run) -> Dataset:
-    """The images of a run as they are now."""
-    described = read_json(run.folder / "environment.json")["data"][0]
-    opening = Opening(tuple(described["sources"]), described["group"], described["group_pattern"])
-    return open_again(opening, plan=_plan(run.recipe))
-
-
-def _same_images(run: Run) -> Dataset:
-    data = _reopened(run)
-    if _fingerprint(data) != read_json(run.folder / "environment.json")["data"][0]["fingerprint"]:
-        raise BadRun(
-            "Images were added, taken away or labelled anew since the run began",
-            file=data.root,
-            do="Put them back, or train a new run.",
-        )
-    return data
-
-
 def _card(recipe: Recipe, preparation: Preparation, parts: _Parts, data: Dataset, fitted: Fitted) -> ClassifierCard:
     seen = [parts.facts[i] for i in parts.train.tolist()]
     widths, heights = [fact.width_px for fact in seen], [fact.height_px for fact in seen]
@@ -419,54 +437,12 @@ def _card(recipe: Recipe, preparation: Preparation, parts: _Parts, data: Dataset
     )
 
 
-def _how_to_go_on(folder: Path) -> str:
-    return f"`coverslip train --resume {folder}` goes on."
-
-
-def _write_beginning(folder: Path, data: Dataset, recipe: Recipe, allow_leakage: bool) -> None:
-    described: dict[str, Any] = {  # Any: JSON values
-        "domain": "",
-        "root": str(data.root),
-        "sources": list(data.opening.sources),
-        "group": data.opening.group,
-        "group_pattern": data.opening.group_pattern,
-        "n_images": len(data.records),
-        "fingerprint": _fingerprint(data),
-    }
+def _write_beginning(folder: Path, data: Dataset, recipe: Recipe, device: str, allow_leakage: bool) -> None:
     environment = describe_environment(
-        seed=recipe.seed, device=_device(recipe), data=[described], allow_leakage=allow_leakage
+        seed=recipe.seed, device=device, **where_images_lie(data), allow_leakage=allow_leakage
     )
     write_json(folder / "environment.json", environment)
     save_recipe(recipe, folder / "recipe.yaml")  # last: a folder with a recipe is a run
-
-
-def _fingerprint(data: Dataset) -> str:
-    """Tells whether images were added, taken away, or described anew."""
-    described = [
-        [record.image_id, record.label, record.group, record.given_split, record.plan.model_dump(mode="json")]
-        for record in data.records
-    ]
-    return sha256_json(sorted(described, key=lambda image: str(image[0])))
-
-
-def _write_split(folder: Path, data: Dataset, split: Split) -> None:
-    rows = [
-        {
-            "image_id": record.image_id,
-            "path": data.relative_path(record),
-            "label": record.label or "",
-            "group": record.group or "",
-            "domain": record.domain,
-            "split": part,
-            "fold": "",
-            "reason": reason,
-        }
-        for record, part, reason in zip(data.records, split.parts, split.reasons, strict=True)
-    ]
-    file = folder / "split.csv"
-    if file.exists() and read_table(file) != rows:  # the run goes on
-        raise BadRun("Images have changed since the run began: the split would be another", file=file, do="Train anew.")
-    write_table(file, SPLIT_COLUMNS, rows)
 
 
 def _write_validation(folder: Path, data: Dataset, parts: _Parts, classifier: Classifier, fitted: Fitted) -> None:
@@ -478,18 +454,10 @@ def _write_validation(folder: Path, data: Dataset, parts: _Parts, classifier: Cl
     Predictions(rows, classifier.classes).write_csv(folder / "validation.csv")
 
 
-def _plan(recipe: Recipe) -> ReadPlan:
-    return ReadPlan(plane=recipe.plane, channels=recipe.channels)
-
-
-def _device(recipe: Recipe) -> str:
-    if recipe.device != "auto":
-        return recipe.device
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
-    return "cpu"
+def _name_of(data: Dataset) -> str:
+    """What to call a measurement of these images: after their folders or tables."""
+    sources = [Path(source) for source in data.opening.sources]
+    return "_".join(source.stem if source.is_file() else source.name for source in sources)[:80]
 
 
 def _as_name(text: str) -> str:

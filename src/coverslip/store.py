@@ -6,6 +6,7 @@ written before the index names it, so a killed process leaves unused places but 
 """
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from coverslip.errors import CoverslipError
 from coverslip.files import cache_folder, cannot_write, sha256_json, write_json
 
 Array = npt.NDArray[Any]  # Any: the store's own dtype
@@ -34,21 +36,31 @@ class RecordStore:
         described = {**made_by, "shape": list(shape), "dtype": self.dtype.name}
         self.folder = cache_folder() / kind / sha256_json(described)[:24]
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            if not (self.folder / "made_by.json").exists():
-                write_json(self.folder / "made_by.json", described)
-            self._index = sqlite3.connect(self.folder / "index.sqlite", timeout=60, isolation_level=None)
-            self._index.execute("PRAGMA journal_mode = WAL")
-            self._index.execute("PRAGMA synchronous = NORMAL")
-            self._index.execute(
-                "CREATE TABLE IF NOT EXISTS records (digest TEXT PRIMARY KEY, place INTEGER NOT NULL) WITHOUT ROWID"
-            )
-            self._index.execute("CREATE TABLE IF NOT EXISTS next (place INTEGER NOT NULL)")
-            self._file = os.open(
-                self.folder / "records.bin", os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600
-            )
+            try:
+                self._open(described)
+            except sqlite3.DatabaseError as error:
+                if isinstance(error, sqlite3.OperationalError):
+                    raise
+                shutil.rmtree(self.folder)  # a damaged index: what it named can be computed again
+                self._open(described)
         except (OSError, sqlite3.Error) as error:
             raise cannot_write(self.folder, _as_os_error(error)) from error
+
+    def _open(self, described: dict[str, Any]) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not (self.folder / "made_by.json").exists():
+            write_json(self.folder / "made_by.json", described)
+        # A rollback journal: a write-ahead log is not safe on network file systems, where home folders often lie.
+        self._index = sqlite3.connect(self.folder / "index.sqlite", timeout=60, isolation_level=None)
+        self._index.execute(
+            "CREATE TABLE IF NOT EXISTS records (digest TEXT PRIMARY KEY, place INTEGER NOT NULL) WITHOUT ROWID"
+        )
+        self._index.execute("CREATE TABLE IF NOT EXISTS next (place INTEGER NOT NULL)")
+        self._file = os.open(self.folder / "records.bin", os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
+        n_whole = os.fstat(self._file).st_size // self.n_bytes
+        if self._index.execute("SELECT 1 FROM records WHERE place >= ? LIMIT 1", (n_whole,)).fetchone():
+            # The file was deleted or cut: later writes would leave holes that read as zeros.
+            self._index.execute("DELETE FROM records WHERE place >= ?", (n_whole,))
 
     def __enter__(self) -> "RecordStore":
         return self
@@ -68,7 +80,11 @@ class RecordStore:
         for start in range(0, len(unique), _DIGESTS_PER_QUERY):
             some = unique[start : start + _DIGESTS_PER_QUERY]
             marks = ",".join("?" * len(some))
-            found.update(self._index.execute(f"SELECT digest, place FROM records WHERE digest IN ({marks})", some))
+            try:
+                found.update(self._index.execute(f"SELECT digest, place FROM records WHERE digest IN ({marks})", some))
+            except sqlite3.Error as error:
+                do = "Delete it; it is made again."
+                raise CoverslipError(f"The cache could not be read: {error}", file=self.folder, do=do) from error
         return np.array([found.get(digest, -1) for digest in digests], dtype=np.int64)
 
     def add(self, digests: Sequence[str], records: Array) -> None:
@@ -102,7 +118,7 @@ class RecordStore:
         for record, place in zip(records, places, strict=True):
             buffer = memoryview(record).cast("B")
             if self._read_into(buffer, int(place) * self.n_bytes) != self.n_bytes:
-                raise cannot_write(self.folder, OSError(f"the cache {self.folder.name} was cut short; delete it"))
+                raise CoverslipError("The cache was cut short", file=self.folder, do="Delete it; it is made again.")
         return records
 
     def _take_places(self, n: int) -> int:

@@ -4,8 +4,10 @@ Results go to stdout; progress, notes and errors to stderr. Exit codes: 0 done, 
 interrupted. Nothing heavy is imported before a command runs, so that `--help` answers at once.
 """
 
+import io
 import os
 import sys
+from contextlib import suppress
 
 from typer.exceptions import TyperException
 
@@ -26,6 +28,9 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
     arguments = [a for a in arguments if a != "--debug"] or ["--help"]
+    for stream in (sys.stdout, sys.stderr):  # names of files may hold bytes that are no text
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
     try:
         # Without standalone mode the exit code asked for by a command is returned, None where there was none.
         code = app(arguments, prog_name="coverslip", standalone_mode=False)
@@ -50,7 +55,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _fail(text: str, code: int) -> int:
-    print(f"Error: {text}", file=sys.stderr)  # noqa: T201  this is the door
+    with suppress(BrokenPipeError):  # nobody reads any more
+        print(f"Error: {text}", file=sys.stderr)  # noqa: T201  this is the door
     return code
 
 

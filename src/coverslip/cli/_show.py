@@ -23,17 +23,29 @@ MOST_LINES = 12  # of one kind; the rest is counted
 HEADLINE = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auroc", "ece")
 
 
+class _Results(Console):
+    def on_broken_pipe(self) -> None:
+        """`coverslip … | head -1`: `main` knows that the reader has seen enough. Rich would end with an error."""
+        raise BrokenPipeError
+
+
+class _Notes(Console):
+    def on_broken_pipe(self) -> None:
+        """Nobody reads any more, and no training may end because of that. Rich would end the program."""
+        self.quiet = True
+
+
 def results_console() -> Console:
     """For answers. Lines are not broken at 80 columns when they go into a file or a pipe."""
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = _Results(highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console.width = 160
     return console
 
 
 def notes_console() -> Console:
-    """For progress and notes; `NO_COLOR` is respected by Rich."""
-    return Console(stderr=True, highlight=False, emoji=False)
+    """For progress and notes; `NO_COLOR` is respected by Rich. Goes silent when the reader has gone."""
+    return _Notes(stderr=True, highlight=False, emoji=False)
 
 
 def print_json(value: Json) -> None:

@@ -47,7 +47,6 @@ def demo(
         measured = pipeline.evaluate(out / "run", emit=emit)
         write_new_images(out / "new", emit=emit)
         pipeline.predict(out / "run", [out / "new"], out=out / "predictions.csv", emit=emit)
-        pipeline.write_report(out / "run")
     show_numbers(stdout, read_metrics(measured.folder))
     stdout.print(_where(out), soft_wrap=True)
 

@@ -25,7 +25,7 @@ def evaluate(
         typer.Option(
             "--name",
             metavar="NAME",
-            help="What to call this evaluation; it is kept in RUN/evaluations/NAME. Default: the data's name.",
+            help="What to call this evaluation; it is kept in RUN/evaluations/NAME. Default: the name of DATA.",
             show_default=False,
         ),
     ] = None,

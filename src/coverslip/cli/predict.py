@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from coverslip.cli._options import AsJson
+
 
 def predict(
     run: Annotated[
@@ -23,6 +25,7 @@ def predict(
     batch_size: Annotated[
         int, typer.Option("--batch-size", min=1, help="Images at a time. Changes speed and memory, never the results.")
     ] = 64,
+    as_json: AsJson = False,
 ) -> None:
     """Predict the class of new images.
 
@@ -36,10 +39,13 @@ def predict(
       coverslip predict runs/first 'monday/*.tif' 'tuesday/*.tif'
     """
     from coverslip import pipeline
-    from coverslip.cli._show import notes_console, results_console, show_decisions
+    from coverslip.cli._show import notes_console, print_json, results_console, show_decisions
     from coverslip.cli.progress import shown_progress
 
     with shown_progress(notes_console()) as emit:
         summary = pipeline.predict(run, list(images), out=out, batch_size=batch_size, emit=emit)
+    if as_json:
+        print_json({"file": str(summary.file), "decisions": summary.decisions})
+        return
     show_decisions(results_console(), notes_console(), summary.decisions)
     results_console().print(f"Predictions  {out}", soft_wrap=True)

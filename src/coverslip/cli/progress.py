@@ -153,8 +153,6 @@ def lines_of(event: Event) -> list[str]:
             ]
         case EpochEnded():
             return [epoch_row(event)]
-        case RunEnded(state="stopped" | "failed"):
-            return [f"Training {event.state}{f': {event.reason}' if event.reason else ''}"]
         case _:
             return []
 

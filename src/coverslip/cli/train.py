@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coverslip.cli._options import Group, GroupPattern, check_groups, one_or_all
+from coverslip.cli._options import AsJson, Group, GroupPattern, check_groups, one_or_all
 
 if TYPE_CHECKING:
     from coverslip.datasets import Dataset
@@ -74,6 +74,7 @@ def train(
             show_default=False,
         ),
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     r"""Train a classifier and measure it on images kept aside.
 
@@ -95,7 +96,7 @@ def train(
     if resume is not None and (recipe or model or settings or group or group_pattern or allow_leakage or out):
         raise typer.BadParameter("--resume goes on with the run's own choices; it takes no other options.")
     from coverslip import pipeline
-    from coverslip.cli._show import notes_console, read_metrics, results_console, show_numbers
+    from coverslip.cli._show import notes_console, print_json, read_metrics, results_console, show_numbers
     from coverslip.cli.progress import shown_progress
 
     with shown_progress(notes_console()) as emit:
@@ -105,8 +106,12 @@ def train(
             dataset, choices = _asked(data or [], recipe, model, settings or [], group, group_pattern)
             out = out or _next_free(Path("runs"), Path((data or [""])[0]).absolute().stem)
             run = pipeline.train(dataset, choices, out=out, emit=emit, allow_leakage=allow_leakage)
+    metrics = read_metrics(run.folder)
+    if as_json:
+        print_json(metrics)
+        return
     stdout = results_console()
-    show_numbers(stdout, read_metrics(run.folder))
+    show_numbers(stdout, metrics)
     stdout.print(f"Report    {run.folder / 'report.html'}", soft_wrap=True)
     stdout.print(f"Next      coverslip predict {run.folder} NEW_IMAGES --out predictions.csv", soft_wrap=True)
 
@@ -121,23 +126,11 @@ def _asked(
 ) -> "tuple[Dataset, Recipe]":
     """The images and the recipe that the options describe."""
     from coverslip import pipeline
-    from coverslip.images import ReadPlan
     from coverslip.runs import Recipe, load_recipe, with_settings
 
     choices = load_recipe(recipe) if recipe is not None else Recipe()
     choices = with_settings(choices, [*([f"model={model}"] if model else []), *settings])
-    if group or group_pattern:
-        choices = choices.model_copy(update={"group": group or group_pattern})
-    elif choices.group is not None:  # a recipe's groups must not get lost
-        group, group_pattern = _groups_of(choices.group, data)
-    plan = ReadPlan(plane=choices.plane, channels=choices.channels)
-    dataset = pipeline.open_dataset(one_or_all(data), group=group, group_pattern=group_pattern, plan=plan)
-    return dataset, choices
-
-
-def _groups_of(group: str, data: list[str]) -> tuple[str | None, str | None]:
-    """A recipe's one key as column and pattern: a column for tables, a pattern on the path for folders."""
-    return (group, None) if all(Path(source).is_file() for source in data) else (None, group)
+    return pipeline.open_dataset(one_or_all(data), group=group, group_pattern=group_pattern), choices
 
 
 def _next_free(parent: Path, name: str) -> Path:

@@ -1,19 +1,37 @@
 """Sets of images: opening, scanning, splitting and inspecting them."""
 
 from coverslip.datasets.inspecting import Inspection, inspect_dataset
-from coverslip.datasets.opening import open_again, open_dataset
+from coverslip.datasets.opening import open_again, open_dataset, regrouped
 from coverslip.datasets.partition import split_units
 from coverslip.datasets.pixels import DecodedPixels, PixelCache, PreparedImage, read_prepared
-from coverslip.datasets.records import Dataset, ImageRecord, Opening, Part, Side, Source, natural_key
+from coverslip.datasets.records import (
+    DECISIONS,
+    UNCERTAIN,
+    UNFAMILIAR,
+    UNREADABLE,
+    Dataset,
+    ImageRecord,
+    Opening,
+    Origin,
+    Part,
+    Side,
+    Source,
+    natural_key,
+)
 from coverslip.datasets.scanning import Scan, Unreadable, scan_images
 from coverslip.datasets.splitting import Split, check_trainable, split_images, trained_classes
 
 __all__ = [
+    "DECISIONS",
+    "UNCERTAIN",
+    "UNFAMILIAR",
+    "UNREADABLE",
     "Dataset",
     "DecodedPixels",
     "ImageRecord",
     "Inspection",
     "Opening",
+    "Origin",
     "Part",
     "PixelCache",
     "PreparedImage",
@@ -28,6 +46,7 @@ __all__ = [
     "open_again",
     "open_dataset",
     "read_prepared",
+    "regrouped",
     "scan_images",
     "split_images",
     "split_units",

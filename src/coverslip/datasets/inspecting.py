@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-from coverslip.datasets.records import Dataset, counted, natural_key, one_line, some
+from coverslip.datasets.records import Dataset, counted, natural_key, one_line, posix_below, printable, some
 from coverslip.datasets.scanning import Scan, Unreadable
 from coverslip.datasets.splitting import SIDES, equal_pixels, given_leaks, labels_of
 from coverslip.images import ImageFacts
@@ -59,6 +59,7 @@ class GivenSplit:
     images: dict[str, int]  # per part
     leaking_groups: list[str]
     leaking_pixels: list[list[str]]  # paths; one of each side first
+    leaking_chains: list[list[str]]  # paths; tied by several groups and equal pixels one after the other
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,9 @@ class Inspection:
 
 def inspect_dataset(dataset: Dataset, scan: Scan) -> Inspection:
     """Counts, sizes, depths, formats, broken files, duplicates, leakage, and advice in the order of importance."""
-    records, paths = dataset.records, [dataset.relative_path(record) for record in dataset.records]
+    records = dataset.records
+    # From the root of all: two domains may each have an `a/1.png`.
+    paths = [printable(posix_below(record.path, dataset.root)) for record in records]
     readable = [fact for fact in scan.facts if isinstance(fact, ImageFacts)]
     labels = Counter(record.label for record in records if record.label is not None)
     classes = {label: labels[label] for label in dataset.classes}
@@ -167,7 +170,7 @@ def _given_split(dataset: Dataset, scan: Scan, paths: list[str]) -> GivenSplit |
     return GivenSplit(
         {side: images[side] for side in SIDES},
         [leak.name for leak in leaks if leak.kind == "group"],
-        [[paths[i] for i in leak.images] for leak in leaks if leak.kind == "pixels"],
+        *([[paths[i] for i in leak.images] for leak in leaks if leak.kind == kind] for kind in ("pixels", "chain")),
     )
 
 
@@ -178,11 +181,14 @@ def _counts(values: Iterable[str]) -> dict[str, int]:
 
 def _advice(found: Inspection) -> list[str]:
     advice: list[str] = []
-    if found.given_split and (found.given_split.leaking_groups or found.given_split.leaking_pixels):
-        n_groups, n_pixels = len(found.given_split.leaking_groups), len(found.given_split.leaking_pixels)
+    given = found.given_split
+    if given and (given.leaking_groups or given.leaking_pixels or given.leaking_chains):
+        n_groups, n_pixels = len(given.leaking_groups), len(given.leaking_pixels)
+        n_chains = len(given.leaking_chains)
+        chains = f" and {counted(n_chains, 'chain')} of groups tied by equal images" if n_chains else ""
         advice.append(
-            f"The given split has {counted(n_groups, 'group')} and {counted(n_pixels, 'set')} of equal images on two "
-            "sides. Numbers from it would be too good: move them to one side, or let coverslip split."
+            f"The given split has {counted(n_groups, 'group')} and {counted(n_pixels, 'set')} of equal images{chains} "
+            "on two sides. Numbers from it would be too good: move them to one side, or let coverslip split."
         )
     if found.unreadable:
         path, reason = found.unreadable[0]

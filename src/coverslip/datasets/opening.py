@@ -13,6 +13,7 @@ from coverslip.datasets.records import (
     Dataset,
     ImageRecord,
     Opening,
+    Origin,
     Source,
     absolute_path,
     counted,
@@ -59,35 +60,37 @@ def open_dataset(
         raise BadDataset("Both a group column and a group pattern were given", do="Choose one of them.")
     if labelled:
         opened = [_open_labelled(absolute_path(each), each, group, group_pattern, plan) for each in sources]
-        if len(opened) == 1:
-            dataset = opened[0]
-        else:
-            dataset = _joined(opened, _domains(sources))
+        dataset = opened[0] if len(opened) == 1 else _joined(opened, _domains(sources))
     else:
         dataset = _open_unlabelled(sources, group, group_pattern, plan)
     records, notes = _with_unique_ids(dataset.records)
-    opening = Opening(tuple(str(absolute_path(each)) for each in sources), group, group_pattern)
+    opening = Opening(tuple(str(absolute_path(each)) for each in sources), group, group_pattern, plan)
     return replace(dataset, records=tuple(records), notes=(*dataset.notes, *notes), opening=opening)
 
 
-def open_again(opening: Opening, *, plan: ReadPlan = _WHOLE_FIRST_PLANE, group: str | None = None) -> Dataset:
+def open_again(opening: Opening) -> Dataset:
     """The labelled images of an earlier `open_dataset`, as they are now.
-
-    Args:
-        opening: how they were opened.
-        plan: which pixels of a file make an image.
-        group: other groups than then: a column if all sources are tables, else a pattern on the path.
 
     Raises:
         BadDataset: as `open_dataset`.
     """
-    if group is None:
-        column, pattern = opening.group, opening.group_pattern
-    elif all(Path(source).is_file() for source in opening.sources):
-        column, pattern = group, None
-    else:
-        column, pattern = None, group
-    return open_dataset(opening.sources, group=column, group_pattern=pattern, plan=plan)
+    return open_dataset(opening.sources, group=opening.group, group_pattern=opening.group_pattern, plan=opening.plan)
+
+
+def regrouped(dataset: Dataset, group: str) -> Dataset:
+    """The same images in other groups: by a column if all sources are tables, else by a pattern on the path.
+
+    Images that were taken out of the dataset since it was opened stay out.
+
+    Raises:
+        BadDataset: as `open_dataset`.
+    """
+    are_tables = all(Path(source).is_file() for source in dataset.opening.sources)
+    column, pattern = (group, None) if are_tables else (None, group)
+    again = open_again(replace(dataset.opening, group=column, group_pattern=pattern))
+    group_of = {record.image_id: record.group for record in again.records}
+    records = tuple(replace(r, group=group_of.get(r.image_id, r.image_id)) for r in dataset.records)
+    return replace(again, records=records)
 
 
 def _open_labelled(path: Path, given: str | Path, group: str | None, pattern: str | None, plan: ReadPlan) -> Dataset:
@@ -117,13 +120,16 @@ def _open_labelled(path: Path, given: str | Path, group: str | None, pattern: st
     if pattern is not None:
         records, more = grouped_by_pattern(records, root, pattern)
         notes += more
-    return Dataset(root, source, tuple(records), tuple(notes))
+    domains = dict.fromkeys(record.domain for record in records)
+    origins = tuple(Origin(domain, root, (str(path),)) for domain in domains)
+    return Dataset(root, source, tuple(records), tuple(notes), origins=origins)
 
 
 def _joined(opened: Sequence[Dataset], domains: Sequence[str]) -> Dataset:
     """Several sources as one. Equal group names stay one group: dividing one patient would be the worse mistake."""
     records: list[ImageRecord] = []
     notes: list[str] = []
+    origins: dict[str, list[Origin]] = {}
     seen: set[tuple[object, ...]] = set()
     n_twice = 0
     for dataset, domain in zip(opened, domains, strict=True):
@@ -143,6 +149,8 @@ def _joined(opened: Sequence[Dataset], domains: Sequence[str]) -> Dataset:
                     )
                 )
         notes += [f"{domain}: {note}" for note in dataset.notes]
+        for origin in dataset.origins:
+            origins.setdefault(origin.domain or domain, []).append(origin)
     if n_twice:
         notes.append(f"{counted(n_twice, 'image')} named by more than one source, each counted once.")
     shared = _groups_in_several_domains(records)
@@ -150,7 +158,13 @@ def _joined(opened: Sequence[Dataset], domains: Sequence[str]) -> Dataset:
         notes.append(f"Groups of the same name in several sources count as one group: {some(shared)}.")
     kinds = {dataset.source for dataset in opened}
     kind: Source = kinds.pop() if len(kinds) == 1 else "files"
-    return Dataset(_common_root([dataset.root for dataset in opened]), kind, tuple(records), tuple(notes))
+    root = _common_root([dataset.root for dataset in opened])
+    return Dataset(root, kind, tuple(records), tuple(notes), origins=tuple(map(_origin, origins, origins.values())))
+
+
+def _origin(domain: str, origins: Sequence[Origin]) -> Origin:
+    """One domain that several tables may name."""
+    return Origin(domain, _common_root([o.root for o in origins]), tuple(s for o in origins for s in o.sources))
 
 
 def _open_unlabelled(sources: Sequence[str | Path], group: str | None, pattern: str | None, plan: ReadPlan) -> Dataset:

@@ -1,6 +1,5 @@
 """Prepared pixels of a set of images: decoded once, read back in any order."""
 
-import os
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,7 @@ from coverslip.datasets.scanning import Scan, Unreadable
 from coverslip.errors import UnreadableImage
 from coverslip.events import Emit, Progressed, ignore
 from coverslip.images import Preparation, effective_channels, prepare, read_pixels
+from coverslip.machine import n_cores
 from coverslip.store import RecordStore
 
 Pixels = npt.NDArray[np.unsignedinteger]  # (n, S, S, C)
@@ -41,7 +41,7 @@ def read_prepared(
 
     Memory does not grow with the number of images: only a few are in flight.
     """
-    n_threads = n_threads or os.cpu_count() or 1
+    n_threads = n_threads or n_cores()
     in_flight: deque[Future[PreparedImage | UnreadableImage]] = deque()
     ahead = iter(records)
     pool = ThreadPoolExecutor(n_threads, thread_name_prefix="prepare")
@@ -64,6 +64,10 @@ def _read_one(record: ImageRecord, preparation: Preparation) -> PreparedImage | 
         return PreparedImage(prepare(array, preparation), width, height, n_channels, array.dtype.name)
     except UnreadableImage as error:
         return error if error.file else UnreadableImage(error.what, file=record.path, do=error.do)
+    except MemoryError:
+        return UnreadableImage(
+            "There is not enough memory for this image", file=record.path, do="Crop it, or use a larger computer."
+        )
 
 
 class DecodedPixels:
@@ -114,15 +118,11 @@ class PixelCache:
         self._store = RecordStore(
             "pixels", {"preparation": preparation.model_dump(mode="json")}, shape, preparation.depth
         )
-        digests = [_digest(scan, i) for i in positions]
-        places = self._store.places(digests)
-        missing = list(
-            {digest: i for digest, i, place in zip(digests, positions, places, strict=True) if place < 0}.values()
-        )
-        if missing:
-            self._decode(dataset, scan, missing, preparation, emit)
-            places = self._store.places(digests)
-        self._places = dict(zip(positions, places.tolist(), strict=True))
+        try:
+            self._places = self._fill(dataset, scan, positions, preparation, emit)
+        except BaseException:
+            self._store.close()  # nobody else can: there is no cache yet
+            raise
 
     def __call__(self, positions: Sequence[int]) -> Pixels:
         """(n, S, S, C) uint8 or uint16 of the images at these positions."""
@@ -133,6 +133,20 @@ class PixelCache:
 
     def __exit__(self, *error: object) -> None:
         self._store.close()
+
+    def _fill(
+        self, dataset: Dataset, scan: Scan, positions: Sequence[int], preparation: Preparation, emit: Emit
+    ) -> dict[int, int]:
+        """Where in the store each position's pixels lie, once those that it lacked are there."""
+        digests = [_digest(scan, i) for i in positions]
+        places = self._store.places(digests)
+        missing = list(
+            {digest: i for digest, i, place in zip(digests, positions, places, strict=True) if place < 0}.values()
+        )
+        if missing:
+            self._decode(dataset, scan, missing, preparation, emit)
+            places = self._store.places(digests)
+        return dict(zip(positions, places.tolist(), strict=True))
 
     def _decode(
         self, dataset: Dataset, scan: Scan, missing: Sequence[int], preparation: Preparation, emit: Emit

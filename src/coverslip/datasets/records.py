@@ -4,7 +4,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -26,6 +26,10 @@ _SIDES: dict[str, Side] = {
 }
 SIDE_WORDS = tuple(_SIDES)
 
+# What stands in place of a class where a classifier does not decide for one; no class may be called so.
+UNCERTAIN, UNFAMILIAR, UNREADABLE = "uncertain", "unfamiliar", "unreadable"
+DECISIONS = frozenset({UNCERTAIN, UNFAMILIAR, UNREADABLE})
+
 
 @dataclass(frozen=True, slots=True)
 class ImageRecord:
@@ -38,6 +42,7 @@ class ImageRecord:
     domain: str  # where it comes from when there are several sources; "" for one
     given_split: Side | None
     plan: ReadPlan
+    stated: frozenset[str] = frozenset()  # the parts of the plan that its row of a table states itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +52,28 @@ class Opening:
     sources: tuple[str, ...]  # absolute
     group: str | None  # column
     group_pattern: str | None
+    plan: ReadPlan = field(default_factory=ReadPlan)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the images of one domain come from."""
+
+    domain: str
+    root: Path  # absolute; relative paths of this domain start from it
+    sources: tuple[str, ...]  # absolute
 
 
 @dataclass(frozen=True)
 class Dataset:
     """Images as they were found, before any of them was decoded."""
 
-    root: Path  # absolute; the folder that relative paths start from
+    root: Path  # absolute; the folder that encloses all of them
     source: Source
     records: tuple[ImageRecord, ...]
     notes: tuple[str, ...]
     opening: Opening = Opening((), None, None)
+    origins: tuple[Origin, ...] = ()  # one per domain
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -74,9 +90,26 @@ class Dataset:
         """Whether folders or a table say which part an image belongs to."""
         return any(record.given_split is not None for record in self.records)
 
+    def chosen(self, positions: Iterable[int]) -> "Dataset":
+        """The images at these positions as a dataset of their own."""
+        return replace(self, records=tuple(self.records[int(i)] for i in positions))
+
     def relative_path(self, record: ImageRecord) -> str:
-        """The record's file as POSIX text relative to the root; absolute where it lies elsewhere."""
-        return printable(posix_below(record.path, self.root))
+        """The record's file as POSIX text relative to its domain's root; absolute where it lies elsewhere."""
+        return printable(posix_below(record.path, self._roots.get(record.domain, self.root)))
+
+    def read_with(self, plan: ReadPlan) -> "Dataset":
+        """The same images by another plan; a plane or channels that a table's row states hold, and so do all boxes."""
+
+        def planned(record: ImageRecord) -> ImageRecord:
+            changes = {name: getattr(plan, name) for name in ("plane", "channels") if name not in record.stated}
+            return replace(record, plan=record.plan.model_copy(update=changes))
+
+        return replace(self, records=tuple(map(planned, self.records)), opening=replace(self.opening, plan=plan))
+
+    @cached_property
+    def _roots(self) -> dict[str, Path]:
+        return {origin.domain: origin.root for origin in self.origins}
 
 
 def side_named(text: str) -> Side | None:

@@ -20,6 +20,7 @@ from coverslip.errors import UnreadableImage
 from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.files import cache_folder
 from coverslip.images import ImageFacts, ReadPlan, image_facts, read_pixels
+from coverslip.machine import n_cores
 
 _FACTS_VERSION = 1  # goes up when the same file would give other facts
 _SAVE_EVERY_S = 2.0
@@ -75,7 +76,7 @@ def scan_images(dataset: Dataset, *, emit: Emit = ignore, n_threads: int | None 
         for i, known in memory.recall(identities):
             facts[i] = known
         waiting = [i for i, known in enumerate(facts) if known is None]
-        _decode(records, waiting, identities, facts, memory, emit, n_threads or _n_cores())
+        _decode(records, waiting, identities, facts, memory, emit, n_threads or n_cores())
     finally:
         memory.close()
     complete = tuple(fact if fact is not None else Unreadable("it was not reached") for fact in facts)
@@ -124,6 +125,8 @@ def _read(path: Path, plan: ReadPlan) -> ImageFacts | Unreadable:
         return image_facts(read_pixels(path, plan))
     except UnreadableImage as error:
         return Unreadable(error.what)
+    except MemoryError:
+        return Unreadable("There is not enough memory for this image")
 
 
 def _progress(done: int, total: int, per_second: float | None) -> Progressed:
@@ -139,12 +142,6 @@ def _tell_what_was_noticed(facts: Sequence[ImageFacts | Unreadable], emit: Emit)
     n_unreadable = sum(isinstance(fact, Unreadable) for fact in facts)
     if n_unreadable:
         emit(Noted(text=f"{counted(n_unreadable, 'image')} could not be read.", level="warning"))
-
-
-def _n_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1
 
 
 def _identities(records: Sequence[ImageRecord]) -> list[_Identity | None]:

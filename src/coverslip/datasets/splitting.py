@@ -5,14 +5,15 @@ grade the network on cells that it has all but seen.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from coverslip.datasets.partition import split_units
-from coverslip.datasets.records import Dataset, Part, Side, counted, natural_key, one_line, some
+from coverslip.datasets.records import DECISIONS, Dataset, Part, Side, counted, natural_key, one_line, some
 from coverslip.datasets.scanning import Scan, Unreadable
 from coverslip.errors import BadDataset, BadRecipe, LeakageFound
 
@@ -30,11 +31,14 @@ class Split:
     notes: tuple[str, ...]
 
 
+Tie = Literal["group", "pixels", "chain"]  # chain: several groups and equal pixels, one after the other
+
+
 @dataclass(frozen=True, slots=True)
 class Leak:
     """Images that stand on two sides of a given split though they belong together."""
 
-    kind: str  # "pixels" or "group"
+    kind: Tie
     name: str  # the group's name, or the first image's
     images: tuple[int, ...]  # positions in the dataset's records; one of each side first
 
@@ -106,7 +110,8 @@ def check_trainable(dataset: Dataset, scan: Scan, split: Split) -> None:
     """Refuse, before any work, what no classifier can be trained on.
 
     Raises:
-        BadDataset: fewer than two classes to train on, or an empty training, validation or test part.
+        BadDataset: fewer than two classes to train on, one with a name that predictions use for something else, or an
+            empty training, validation or test part.
     """
     if not scan.n_readable:
         first = next((f.reason for f in scan.facts if isinstance(f, Unreadable)), "there are no images")
@@ -127,6 +132,13 @@ def check_trainable(dataset: Dataset, scan: Scan, split: Split) -> None:
             if known < 2
             else "`coverslip inspect` shows why the others cannot be used.",
         )
+    reserved = sorted(DECISIONS.intersection(classes))
+    if reserved:
+        raise BadDataset(
+            f"A class cannot be called '{reserved[0]}': that word says in predictions that no class was decided for",
+            file=dataset.root,
+            do="Give the class another name.",
+        )
     n = Counter(split.parts)
     for side in SIDES:
         if not n[side]:
@@ -138,7 +150,10 @@ def check_trainable(dataset: Dataset, scan: Scan, split: Split) -> None:
 
 
 def given_leaks(dataset: Dataset, scan: Scan) -> list[Leak]:
-    """Equal pixels and groups that a given split has on two sides, among readable images with a label."""
+    """Equal pixels and groups that a given split has on two sides, among readable images with a label.
+
+    An image without a part can tie two sides together, when it is of one's group and equal to an image of the other.
+    """
     by_pixels: dict[Hashable, list[int]] = defaultdict(list)
     by_group: dict[Hashable, list[int]] = defaultdict(list)
     for i, (record, fact) in enumerate(zip(dataset.records, scan.facts, strict=True)):
@@ -147,18 +162,35 @@ def given_leaks(dataset: Dataset, scan: Scan) -> list[Leak]:
         by_pixels[fact.pixel_hash].append(i)
         if record.group is not None:
             by_group[record.group].append(i)
-    leaks = []
-    for kind, members_of in (("group", by_group), ("pixels", by_pixels)):
-        for members in members_of.values():
-            first_of_side: dict[Side | None, int] = {}
-            for i in members:
-                first_of_side.setdefault(dataset.records[i].given_split, i)
-            if len(first_of_side) > 1:
-                firsts = list(first_of_side.values())
-                name = dataset.records[members[0]].group if kind == "group" else dataset.records[members[0]].image_id
-                rest = (i for i in members if i not in firsts)
-                leaks.append(Leak(kind, name or "", (*firsts, *rest)))
-    return leaks
+    direct = [*_leaks_among("group", dataset, by_group.values()), *_leaks_among("pixels", dataset, by_pixels.values())]
+    told = {i for leak in direct for i in leak.images}
+    chains = (unit for unit in _given_units(dataset, scan) if told.isdisjoint(unit))
+    return [*direct, *_leaks_among("chain", dataset, chains)]
+
+
+def _leaks_among(kind: Tie, dataset: Dataset, tied: Iterable[Sequence[int]]) -> Iterator[Leak]:
+    """Those of the images tied together that stand on two sides."""
+    for members in tied:
+        first_of_side: dict[Side | None, int] = {}
+        for i in members:
+            first_of_side.setdefault(dataset.records[i].given_split, i)
+        if len(first_of_side) > 1:
+            firsts = list(first_of_side.values())
+            first = dataset.records[members[0]]
+            rest = (i for i in members if i not in firsts)
+            yield Leak(kind, (first.group if kind == "group" else first.image_id) or "", (*firsts, *rest))
+
+
+def _given_units(dataset: Dataset, scan: Scan) -> Iterable[list[int]]:
+    """The images with a given part of each unit that a split must not divide."""
+    if not dataset.has_given_split:
+        return []
+    order = [i for i, reason in enumerate(_reasons_to_leave_out(dataset, scan)) if not reason]
+    members: dict[int, list[int]] = defaultdict(list)
+    for i, unit in zip(order, _units(dataset, scan, order).tolist(), strict=True):
+        if dataset.records[i].given_split is not None:
+            members[unit].append(i)
+    return members.values()
 
 
 def equal_pixels(dataset: Dataset, scan: Scan) -> list[list[int]]:
@@ -355,17 +387,19 @@ def _leakage(dataset: Dataset, leaks: Sequence[Leak]) -> LeakageFound:
     for leak in leaks[:3]:
         one, other = (dataset.records[i] for i in leak.images[:2])
         places = " and ".join(f"{r.given_split} ('{one_line(r.image_id, 80)}')" for r in (one, other))
-        what = f"group '{one_line(leak.name, 60)}'" if leak.kind == "group" else "the same pixels"
+        what = {
+            "group": f"group '{one_line(leak.name, 60)}'",
+            "pixels": "the same pixels",
+            "chain": "images tied by groups and equal pixels",
+        }[leak.kind]
         shown.append(f"{what} in {places}")
-    n_groups = sum(leak.kind == "group" for leak in leaks)
-    kinds = [
-        counted(n, one, many)
-        for n, one, many in (
-            (n_groups, "group", "groups"),
-            (len(leaks) - n_groups, "image with copies", "images with copies"),
-        )
-        if n
-    ]
+    n = Counter(leak.kind for leak in leaks)
+    words: dict[Tie, tuple[str, str]] = {
+        "group": ("group", "groups"),
+        "pixels": ("image with copies", "images with copies"),
+        "chain": ("chain of groups and copies", "chains of groups and copies"),
+    }
+    kinds = [counted(n[kind], one, many) for kind, (one, many) in words.items() if n[kind]]
     return LeakageFound(
         f"The given split has {' and '.join(kinds)} on two sides: {'; '.join(shown)}"
         + ("; ..." if len(leaks) > 3 else ""),

@@ -197,9 +197,9 @@ def _records(table: Table, columns: _Columns, plan: ReadPlan, notes: list[str]) 
             side = side_named(row[columns.split])
             if side is None:
                 faults.append(_unknown_side(line, row[columns.split]))
-        own_plan, identity = plan, printable(posix_below(file, root))
+        own_plan, stated, identity = plan, frozenset[str](), printable(posix_below(file, root))
         try:
-            own_plan, tag = _row_plan(row, columns, plan)
+            own_plan, stated, tag = _row_plan(row, columns, plan)
             identity += tag
         except ValueError as error:
             faults.append(f"line {line}: {error}")
@@ -217,6 +217,7 @@ def _records(table: Table, columns: _Columns, plan: ReadPlan, notes: list[str]) 
             domain=row[columns.domain] if columns.domain is not None else "",
             given_split=side,
             plan=own_plan,
+            stated=stated,
         )
         n_twice += record in seen
         seen.setdefault(record, line)
@@ -241,8 +242,8 @@ def _records(table: Table, columns: _Columns, plan: ReadPlan, notes: list[str]) 
     return list(seen)
 
 
-def _row_plan(row: Sequence[str], columns: _Columns, plan: ReadPlan) -> tuple[ReadPlan, str]:
-    """The row's own plan, and what tells it apart from other images of the same file.
+def _row_plan(row: Sequence[str], columns: _Columns, plan: ReadPlan) -> tuple[ReadPlan, frozenset[str], str]:
+    """The row's own plan, which parts of it the row states, and what tells it apart from others of the same file.
 
     Raises:
         ValueError: a cell is not a number, or a box is incomplete or empty; says which.
@@ -268,7 +269,8 @@ def _row_plan(row: Sequence[str], columns: _Columns, plan: ReadPlan) -> tuple[Re
                 raise ValueError("width and height must be 1 or more")
             changes["box"] = box
             tag += "#box=" + ",".join(map(str, box))
-    return (ReadPlan.model_validate({**plan.model_dump(), **changes}) if changes else plan), tag
+    own_plan = ReadPlan.model_validate({**plan.model_dump(), **changes}) if changes else plan
+    return own_plan, frozenset(changes), tag
 
 
 def _whole(text: str, column: str, alternatives: str = "") -> int:

@@ -12,19 +12,19 @@ import numpy as np
 import numpy.typing as npt
 from torch import nn
 
-from coverslip.engines.running import FloatArray, fastest_engine
-from coverslip.engines.views import as_input, run_views
+from coverslip.engines.running import N_CHECKED, Engine, FloatArray, fastest_engine
+from coverslip.engines.views import as_input, images_at_once, run_views
 from coverslip.events import Emit, Progressed, ignore
 from coverslip.store import RecordStore
 
 Pixels = npt.NDArray[np.unsignedinteger]
 
-_N_AT_ONCE = 128
-_N_CHECKED = 8  # images that an engine is compared with PyTorch on
+_FEATURES_VERSION = 1  # goes up when the same network and pixels would give other features
 
 
 def embed(
     network: nn.Module,
+    n_features: int,
     digests: Sequence[str],
     pixels_of: Callable[[Sequence[int]], Pixels],
     *,
@@ -32,13 +32,14 @@ def embed(
     n_views: int,
     device: str = "cpu",
     emit: Emit = ignore,
-) -> tuple[FloatArray, str]:
-    """(N, D) float32 features of every image, and the name of the engine that gave them.
+) -> tuple[FloatArray, Engine | None]:
+    """(N, D) float32 features of every image, and the engine that gave them; None where all were in the cache.
 
     Features that were computed before, by the same weights on the same pixels, are read from the cache.
 
     Args:
         network: frozen: (B, C, H, W) in [0, 1] -> (B, D).
+        n_features: D.
         digests: what tells each image's content apart (its pixel hash).
         pixels_of: (n, S, S, C) integers of the images at these positions.
         prepared_by: the preparation as JSON: other preparations are other features.
@@ -46,26 +47,35 @@ def embed(
         device: where PyTorch would run.
         emit: told about progress.
     """
-    made_by = {"weights": fingerprint(network), "preparation": prepared_by, "views": n_views, "device": device}
-    engine = fastest_engine(network, as_input(pixels_of(range(min(_N_CHECKED, len(digests))))), device=device)
-    n_features = engine.run(as_input(pixels_of([0]))).shape[1]
-    with RecordStore("features", {**made_by, "engine": engine.name}, (n_features,), np.float32) as store:
+    made_by = {
+        "version": _FEATURES_VERSION,
+        "weights": fingerprint(network),
+        "preparation": prepared_by,
+        "views": n_views,
+        "device": device,
+    }
+    engine = None
+    with RecordStore("features", made_by, (n_features,), np.float32) as store:
         places = store.places(digests)
         waiting = [i for i, place in enumerate(places) if place < 0]
-        started, done = time.monotonic(), 0
-        for some, pixels in _read_ahead(waiting, pixels_of):
-            store.add([digests[i] for i in some], run_views(engine, pixels, n_views))
-            done += len(some)
-            emit(_progress(done, len(waiting), time.monotonic() - started))
-        features: FloatArray = store.read(store.places(digests) if waiting else places)
-    return features, engine.name
+        if waiting:
+            example = as_input(pixels_of(waiting[:N_CHECKED]))
+            engine = fastest_engine(network, example, device=device)
+            started, done = time.monotonic(), 0
+            for some, pixels in _read_ahead(waiting, pixels_of, images_at_once(example.shape[1:])):
+                store.add([digests[i] for i in some], run_views(engine, pixels, n_views))
+                done += len(some)
+                emit(_progress(done, len(waiting), time.monotonic() - started))
+            places = store.places(digests)
+        features: FloatArray = store.read(places)
+    return features, engine
 
 
 def _read_ahead(
-    waiting: Sequence[int], pixels_of: Callable[[Sequence[int]], Pixels]
+    waiting: Sequence[int], pixels_of: Callable[[Sequence[int]], Pixels], n_at_once: int
 ) -> Iterator[tuple[Sequence[int], Pixels]]:
     """Chunks of positions with their pixels, the next chunk being read while one is worked on."""
-    chunks = [waiting[start : start + _N_AT_ONCE] for start in range(0, len(waiting), _N_AT_ONCE)]
+    chunks = [waiting[start : start + n_at_once] for start in range(0, len(waiting), n_at_once)]
     with ThreadPoolExecutor(1, thread_name_prefix="ahead") as pool:
         in_flight = deque(pool.submit(pixels_of, chunk) for chunk in chunks[:1])
         for chunk, following in zip_longest(chunks, chunks[1:]):

@@ -5,7 +5,7 @@ which others it is run with, and on processors that is also the fastest way.
 """
 
 import io
-import os
+import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,9 +16,12 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from coverslip.machine import n_cores
+
 FloatArray = npt.NDArray[np.float32]
 EngineName = Literal["openvino", "onnxruntime", "pytorch"]
 
+N_CHECKED = 8  # images that an engine is compared with PyTorch on
 _LARGEST_DIFFERENCE = 1e-3  # of the outputs' spread; fp32 engines stay near 1e-5, reduced precision is far above
 
 
@@ -64,13 +67,6 @@ def fastest_engine(network: nn.Module, example: FloatArray, *, device: str = "cp
     return Engine("pytorch", _pytorch(network, "cpu"), 0.0)
 
 
-def n_threads() -> int:
-    """Processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1
-
-
 def _difference(given: FloatArray, expected: FloatArray) -> float:
     """Largest deviation as a share of the expected values' standard deviation; infinite where shapes or NaN differ."""
     if given.shape != expected.shape or not np.isfinite(given).all():
@@ -99,7 +95,7 @@ def _openvino(exported: bytes) -> Callable[[FloatArray], FloatArray]:
     import openvino
 
     core = openvino.Core()
-    cores = n_threads()
+    cores = n_cores()
     # One image per core side by side beats all cores on one image. The precision is said since bf16 is the default
     # on processors that have it, and changes labels.
     compiled = core.compile_model(
@@ -109,6 +105,7 @@ def _openvino(exported: bytes) -> Callable[[FloatArray], FloatArray]:
     )
     queue = openvino.AsyncInferQueue(compiled, cores)
     n_outputs = int(compiled.output(0).shape[1])
+    one_at_a_time = threading.Lock()  # the queue has one callback
 
     def run(images: FloatArray) -> FloatArray:
         outputs = np.empty((len(images), n_outputs), np.float32)
@@ -116,10 +113,11 @@ def _openvino(exported: bytes) -> Callable[[FloatArray], FloatArray]:
         def keep(request: Any, place: int) -> None:  # Any: OpenVINO's untyped request
             outputs[place] = request.get_output_tensor(0).data[0]
 
-        queue.set_callback(keep)
-        for i in range(len(images)):
-            queue.start_async({0: images[i : i + 1]}, i)
-        queue.wait_all()
+        with one_at_a_time:
+            queue.set_callback(keep)
+            for i in range(len(images)):
+                queue.start_async({0: images[i : i + 1]}, i)
+            queue.wait_all()
         return outputs
 
     return run
@@ -129,7 +127,7 @@ def _onnxruntime(exported: bytes) -> Callable[[FloatArray], FloatArray]:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = n_threads()
+    options.intra_op_num_threads = n_cores()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(exported, options, providers=["CPUExecutionProvider"])
 
@@ -141,14 +139,15 @@ def _onnxruntime(exported: bytes) -> Callable[[FloatArray], FloatArray]:
 
 
 def _pytorch(network: nn.Module, device: str) -> Callable[[FloatArray], FloatArray]:
+    """Single images on the processor, whole batches on a GPU, which one image would leave idle."""
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the annotation
 
     def run(images: FloatArray) -> FloatArray:
-        if not len(images):
-            return np.empty((0, 0), np.float32)
+        n_at_once = 1 if device == "cpu" else len(images)
         with torch.inference_mode():
             x = torch.from_numpy(images).to(device, memory_format=torch.channels_last)
-            outputs: FloatArray = network(x).float().cpu().numpy()
+            parts = [network(x[i : i + n_at_once]).float() for i in range(0, len(x), n_at_once)]
+            outputs: FloatArray = torch.cat(parts).cpu().numpy()
         return outputs
 
     return run

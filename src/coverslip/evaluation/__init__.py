@@ -6,6 +6,7 @@ from coverslip.evaluation.calibration import (
     expected_calibration_error,
     fit_temperature,
     reliability_bins,
+    without_temperature,
 )
 from coverslip.evaluation.curves import Curve, pr_curve, roc_curve
 from coverslip.evaluation.intervals import FEW_GROUPS, Interval, bootstrap_intervals
@@ -32,4 +33,5 @@ __all__ = [
     "roc_curve",
     "score",
     "uncertain_threshold",
+    "without_temperature",
 ]

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coverslip.datasets import Dataset, ImageRecord, PreparedImage, open_dataset, read_prepared
+from coverslip.datasets import UNCERTAIN, UNREADABLE, Dataset, ImageRecord, PreparedImage, open_dataset, read_prepared
 from coverslip.errors import BadClassifier, UnreadableImage
 from coverslip.evaluation import apply_temperature
 from coverslip.events import Emit, Noted, Progressed, ignore
-from coverslip.inference.predictions import UNCERTAIN, UNREADABLE, Prediction, Predictions
+from coverslip.inference.predictions import Prediction, Predictions
 from coverslip.runs import ClassifierCard, read_classifier
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from coverslip.models.networks import Network
 
 BATCH_SIZE = 64
-_N_CHECKED = 4  # images that the engine is compared with PyTorch on
+_MOST_BYTES = 128 * 2**20  # of prepared pixels in a batch
 _SECONDS_BETWEEN_EVENTS = 0.2
 _SIZE_FACTOR = 2.0  # so much smaller or larger than any training image is worth a warning
 
@@ -55,20 +55,25 @@ class Classifier:
     ) -> Iterator[Prediction]:
         """One row per image of a dataset, in its order, as they come; memory does not grow with their number."""
         differences = _Differences(self.card)
-        started = told = monotonic()
+        told, first = monotonic(), None
         n = len(dataset.records)
         for done, row in enumerate(self._rows(dataset, batch_size, differences), start=1):
             yield row
             now = monotonic()
+            first = first or now  # until then the engine was made ready, which says nothing about the pace
             if now - told > _SECONDS_BETWEEN_EVENTS or done == n:
-                told, pace = now, done / max(now - started, 1e-9)
-                left = (n - done) / pace
+                told = now
+                pace = (done - 1) / (now - first) if now > first else None
+                left = (n - done) / pace if pace else None
                 emit(Progressed(stage="predicting", done=done, total=n, per_second=pace, seconds_left=left))
         for text in differences.notes():
             emit(Noted(text=text, level="warning"))
 
     def _rows(self, dataset: Dataset, batch_size: int, differences: "_Differences") -> Iterator[Prediction]:
-        images = read_prepared(dataset.records, self.card.preparation)
+        preparation = self.card.preparation
+        bytes_each = preparation.image_size**2 * preparation.channels * np.dtype(preparation.depth).itemsize
+        batch_size = max(1, min(batch_size, _MOST_BYTES // bytes_each))
+        images = read_prepared(dataset.records, preparation)
         for records, batch in _in_batches(dataset.records, images, batch_size):
             readable = [image for image in batch if isinstance(image, PreparedImage)]
             for image in readable:
@@ -97,7 +102,8 @@ class Classifier:
         from coverslip.engines import as_input, fastest_engine, run_views
 
         if self._engine is None:
-            self._engine = fastest_engine(self.network, as_input(pixels[:_N_CHECKED]))
+            # On one image, so that the choice does not depend on the batch size either.
+            self._engine = fastest_engine(self.network, as_input(pixels[:1]))
         return apply_temperature(run_views(self._engine, pixels, self.card.views), self.card.temperature)
 
 
@@ -112,8 +118,14 @@ def load_classifier(path: Path | str) -> Classifier:
     folder = Path(path)
     if (folder / "classifier").is_dir():
         folder = folder / "classifier"
-    if not folder.is_dir():
-        raise BadClassifier("There is no classifier", file=folder, do="Give a run folder or its classifier/.")
+    elif (folder / "recipe.yaml").exists():
+        raise BadClassifier(
+            "The run has no classifier: its training did not get that far",
+            file=folder,
+            do=f"Its status.json says why; `coverslip train --resume {folder}` goes on.",
+        )
+    if not (folder / "classifier.json").exists():
+        raise BadClassifier("There is no classifier here", file=folder, do="Give a run folder or its classifier/.")
     card, weights = read_classifier(folder)
     return Classifier(card, build_network(card, weights, folder))
 

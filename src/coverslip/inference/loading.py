@@ -30,6 +30,6 @@ def build_network(card: ClassifierCard, weights: Tensors, folder: Path) -> Netwo
         raise BadClassifier(
             f"The weights do not fit '{card.model}' with {len(card.classes)} classes",
             file=folder,
-            do="Export it again.",
+            do="Copy the classifier again.",
         ) from error
     return network.eval()

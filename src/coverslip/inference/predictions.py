@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from coverslip.errors import CoverslipError
 from coverslip.files import cannot_write, safe_cell, written_whole
-
-UNCERTAIN, UNREADABLE = "uncertain", "unreadable"
-DECISIONS = frozenset({UNCERTAIN, "unfamiliar", UNREADABLE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +67,8 @@ class PredictionsFile:
         self._whole = written_whole(file)
 
     def __enter__(self) -> "PredictionsFile":
+        if self._file.is_dir():
+            raise CoverslipError("This is a folder, not a file", file=self._file, do="Name the table to write in it.")
         part = self._whole.__enter__()
         try:
             self._opened = part.open("w", newline="", encoding="utf-8")

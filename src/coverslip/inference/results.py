@@ -7,7 +7,7 @@ import numpy as np
 
 from coverslip.datasets import Dataset
 from coverslip.errors import BadDataset
-from coverslip.evaluation import apply_temperature, evaluate_predictions
+from coverslip.evaluation import evaluate_predictions, without_temperature
 from coverslip.events import Emit, Noted
 from coverslip.files import write_json
 from coverslip.inference.classifier import Classifier
@@ -61,17 +61,11 @@ def write_results(
         primary=primary,
         group=_column([record.group for record in records]),
         domain=_column([record.domain or None for record in records]),
-        probability_uncalibrated=_without_temperature(probability, classifier.card.temperature),
+        probability_uncalibrated=without_temperature(probability, classifier.card.temperature),
         seed=seed,
     )
     Predictions(rows, classifier.classes).write_csv(folder / "predictions.csv")
     write_json(folder / "metrics.json", found)
-
-
-def _without_temperature(probability: np.ndarray, temperature: float) -> np.ndarray:
-    """Softmax of the logits as the network gave them: logits are known from probabilities up to a constant."""
-    logits = np.log(np.maximum(probability, np.finfo(np.float64).tiny)) * temperature
-    return apply_temperature(logits, 1.0)
 
 
 def _column(values: Sequence[str | None]) -> np.ndarray | None:

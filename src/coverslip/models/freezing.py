@@ -18,10 +18,12 @@ def freeze_to(network: Network, boundary: str | None) -> None:
     network.requires_grad_(True)
     if boundary is None:
         return
-    names = [_short(name) for name, _ in network.backbone.named_modules() if name]
-    if boundary not in names:
-        near = difflib.get_close_matches(boundary, names, n=3, cutoff=0.3)
-        raise BadRecipe(f"The network has no part '{boundary}'", do=f"Parts with similar names: {', '.join(near)}.")
+    parts = [_short(name) for name, part in network.backbone.named_modules() if name and list(part.parameters())]
+    if boundary not in parts:
+        near = difflib.get_close_matches(boundary, parts, n=3, cutoff=0.0)
+        raise BadRecipe(
+            f"The network has no part '{boundary}' with parameters", do=f"Parts with similar names: {', '.join(near)}."
+        )
     inside = False
     for name, parameter in network.backbone.named_parameters():
         belongs = f"{_short(name)}.".startswith(f"{boundary}.")

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from coverslip.errors import BadRecipe
-from coverslip.models.records import model_info
+from coverslip.models.records import ModelRecord, model_info
 from coverslip.models.timm_models import build_timm
 
 Head = Literal["native", "pooled_stages"]
@@ -43,14 +43,20 @@ class Network(nn.Module):
 
 
 class FeatureNetwork(nn.Module):
-    """A network without its head, for engines that run whole modules."""
+    """A network without its head: what its features depend on, and nothing else."""
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, network: Network) -> None:
         super().__init__()
-        self.network = network
+        self.register_buffer("mean", network.mean)
+        self.register_buffer("std", network.std)
+        self.backbone = network.backbone
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.network.features(x)
+        pooled: Tensor = self.backbone((x - self.mean) / self.std)
+        return pooled
 
 
 class PooledStages(nn.Module):
@@ -59,6 +65,7 @@ class PooledStages(nn.Module):
     def __init__(self, body: nn.Module, taps: list[str]) -> None:
         super().__init__()
         self.body = body
+        self._taps = taps
         self._is_channels_last = getattr(body, "output_fmt", "NCHW") == "NHWC"
         self._seen: list[Tensor] = []
         for tap in taps:
@@ -71,6 +78,10 @@ class PooledStages(nn.Module):
         pooled = [part for seen in self._seen for part in self._pool(seen)]
         self._seen.clear()
         return torch.cat(pooled, dim=1)
+
+    def extra_repr(self) -> str:
+        """Part of the network's fingerprint: other taps are other features."""
+        return f"mean and sd of {', '.join(self._taps)}"
 
     def _see(self, module: nn.Module, inputs: Any, output: Tensor) -> None:  # Any: PyTorch's hook signature
         self._seen.append(output)
@@ -93,6 +104,7 @@ def create_network(
     channels: int = 3,
     pretrained: bool = True,
     options: dict[str, Any] | None = None,  # Any: the architecture checks them
+    image_size: int | None = None,
 ) -> Network:
     """A network ready to train.
 
@@ -103,34 +115,49 @@ def create_network(
         channels: of the images; the first layer is adapted.
         pretrained: start from ImageNet weights, else from random ones (seed PyTorch before).
         options: passed to the architecture.
+        image_size: side in pixels that the network must be able to take; None is its own.
 
     Raises:
         UnknownModel: there is none of that name.
         WeightsUnavailable: pretrained weights are neither here nor reachable.
-        BadRecipe: the model gives no block outputs for `pooled_stages`.
+        BadRecipe: the model gives no block outputs for `pooled_stages`, or cannot take images of that size.
     """
     record = model_info(model)
     body = build_timm(record, channels=channels, pretrained=pretrained, options=options or {})
     mean, std = _normalisation(body, channels)
-    if head == "native":
-        body.reset_classifier(0)  # type: ignore[operator]  # timm's untyped method
-        return Network(body, int(body.head_hidden_size), n_classes, mean, std)  # type: ignore[arg-type]  # timm's untyped attribute
-    if not hasattr(body, "forward_intermediates"):
-        raise BadRecipe(f"'{model}' does not give its stages' outputs", do="Use --set head=native with this model.")
-    body.prune_intermediate_layers(prune_head=True, prune_norm=True)  # type: ignore[operator]  # timm's untyped method
-    backbone = PooledStages(body, _tapped(body, record.taps))
-    n_features = _drop_unused(backbone, torch.zeros(1, channels, record.input_px, record.input_px))
+    backbone = _native(body) if head == "native" else _pooled_stages(body, record)
+    side = image_size or record.input_px
+    try:
+        n_features = _drop_unused(backbone, torch.zeros(1, channels, side, side))
+    except (AssertionError, RuntimeError, ValueError) as error:  # each architecture has its own way to refuse
+        raise BadRecipe(
+            f"'{model}' cannot take images of {side} x {side} pixels ({str(error).splitlines()[0]})",
+            do=f"Its own size is --set image_size={record.input_px}.",
+        ) from error
     return Network(backbone.train(), n_features, n_classes, mean, std)
 
 
-def _drop_unused(backbone: PooledStages, x: Tensor) -> int:
-    """Take out what no tap depends on, so that no parameter is stored that never learns; gives D."""
+def _native(body: nn.Module) -> nn.Module:
+    body.reset_classifier(0)  # type: ignore[operator]  # timm's untyped method
+    return body
+
+
+def _pooled_stages(body: nn.Module, record: ModelRecord) -> PooledStages:
+    if not hasattr(body, "forward_intermediates"):
+        raise BadRecipe(f"'{record.name}' does not give its stages' outputs", do="Use --set head=native with it.")
+    body.prune_intermediate_layers(prune_head=True, prune_norm=True)  # type: ignore[operator]  # timm's untyped method
+    return PooledStages(body, _tapped(body, record.taps))
+
+
+def _drop_unused(backbone: nn.Module, x: Tensor) -> int:
+    """Take out what no feature depends on, so that no parameter is stored that never learns; gives D."""
     features = backbone.eval()(x)
     features.sum().backward()
-    for name, child in backbone.body.named_children():
+    body = backbone.body if isinstance(backbone, PooledStages) else backbone
+    for name, child in body.named_children():
         parameters = list(child.parameters())
         if parameters and all(p.grad is None for p in parameters):
-            setattr(backbone.body, name, nn.Identity())
+            setattr(body, name, nn.Identity())
     backbone.zero_grad(set_to_none=True)
     return int(features.shape[1])
 

@@ -4,6 +4,7 @@ import logging
 import socket
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import torch
 from torch import nn
@@ -12,6 +13,22 @@ import coverslip.models._torchvision  # noqa: F401 - before timm
 from coverslip.errors import BadRecipe, UnknownModel, WeightsUnavailable
 from coverslip.models.records import ModelRecord, models_with_weights
 from coverslip.models.weights import load_packaged, packaged_weights
+
+# What coverslip decides itself, or what would read files that a stranger's classifier names.
+_OURS = frozenset(
+    [
+        "cache_dir",
+        "checkpoint_path",
+        "exportable",
+        "features_only",
+        "in_chans",
+        "num_classes",
+        "pretrained",
+        "pretrained_cfg",
+        "pretrained_cfg_overlay",
+        "scriptable",
+    ]
+)
 
 
 def timm_record(name: str) -> ModelRecord:
@@ -53,6 +70,10 @@ def build_timm(record: ModelRecord, *, channels: int, pretrained: bool, options:
     """
     import timm
 
+    if refused := sorted(_OURS & set(options)):
+        raise BadRecipe(
+            f"model_options cannot set {', '.join(refused)}", do="Only the architecture's own options go there."
+        )
     file = packaged_weights(record.name) if pretrained else None
     try:
         if file is not None:
@@ -89,6 +110,8 @@ def _is_reachable(timm_name: str) -> bool:
     files = ("model.safetensors", "pytorch_model.bin")
     if hub_id and any(isinstance(try_to_load_from_cache(hub_id, file), str) for file in files):
         return True
+    if "https" in getproxies():
+        return True  # whether the proxy gets there only the client can find out
     host = urlsplit(constants.ENDPOINT).hostname or "huggingface.co"
     try:
         socket.create_connection((host, 443), timeout=5).close()

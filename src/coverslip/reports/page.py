@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from coverslip.errors import CoverslipError
-from coverslip.evaluation import apply_temperature
+from coverslip.evaluation import without_temperature
 from coverslip.files import write_text
 from coverslip.images import ReadPlan, thumbnail
 from coverslip.reports import figures, words
@@ -103,7 +103,10 @@ def _drawings(run: RunFolder) -> dict[str, Any]:  # Any: SVG as markup that the 
 def _prediction_drawings(run: RunFolder, predictions: Predictions, folder: Path) -> dict[str, str]:
     metrics, probability, label = run.metrics["metrics"], predictions.probability, predictions.label
     ece = {name: metrics.get(name, {}).get("value") for name in ("ece", "ece_uncalibrated")}
-    before = _before_calibration(probability, run.training.get("temperature"))
+    temperature = run.training.get("temperature")
+    before = None
+    if isinstance(temperature, (int, float)) and temperature not in (0, 1):
+        before = without_temperature(probability, temperature)
     aurocs = [run.metrics["per_class"].get(name, {}).get("auroc") for name in run.classes]
     drawn = {
         "calibration": figures.draw(
@@ -121,13 +124,6 @@ def _prediction_drawings(run: RunFolder, predictions: Predictions, folder: Path)
             title="ROC curves, each class against all others",
         )
     return drawn
-
-
-def _before_calibration(probability: np.ndarray, temperature: object) -> np.ndarray | None:
-    """Probabilities at temperature 1: softmax(T · log p) undoes the division by T."""
-    if not isinstance(temperature, (int, float)) or temperature <= 0 or temperature == 1:
-        return None
-    return apply_temperature(np.log(np.maximum(probability, 1e-12)), 1 / temperature)
 
 
 def _facts(run: RunFolder) -> list[tuple[str, str]]:

@@ -1,6 +1,5 @@
 """What a run folder says, read once; only the numbers must be there, any other missing part is empty."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from coverslip.errors import BadRun
-from coverslip.runs.folder import read_table
-from coverslip.runs.recipe import Recipe, load_recipe
+from coverslip.runs.folder import open_run, read_json, read_table
+from coverslip.runs.recipe import Recipe
 
 Json = dict[str, Any]  # Any: JSON values
 
@@ -61,10 +60,7 @@ def read_run(run: Path) -> RunFolder:
     Raises:
         BadRun: not a run folder, no numbers in it yet, or a file of it cannot be read.
     """
-    if not (run / "recipe.yaml").is_file():
-        raise BadRun(
-            "This is not a run folder: it has no recipe.yaml", file=run, do="Name a folder that `train` wrote."
-        )
+    opened = open_run(run)
     metrics = _json(run / "metrics.json")
     if not metrics.get("metrics"):
         raise BadRun(
@@ -75,7 +71,7 @@ def read_run(run: Path) -> RunFolder:
     classes = [str(name) for name in metrics["classes"]]
     return RunFolder(
         path=run,
-        recipe=load_recipe(run / "recipe.yaml"),
+        recipe=opened.recipe,
         recipe_text=(run / "recipe.yaml").read_text(encoding="utf-8"),
         metrics=metrics,
         environment=_json(run / "environment.json"),
@@ -89,15 +85,7 @@ def read_run(run: Path) -> RunFolder:
 
 
 def _json(path: Path) -> Json:
-    if not path.is_file():
-        return {}
-    try:
-        value: Json = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BadRun(
-            "A file of the run could not be read", file=path, do="It is damaged; run the training again."
-        ) from error
-    return value
+    return read_json(path) if path.is_file() else {}
 
 
 def _rows(path: Path) -> Iterator[dict[str, str]]:

@@ -76,18 +76,29 @@ def read_classifier(folder: Path) -> tuple[ClassifierCard, Tensors]:
     try:
         card = ClassifierCard.model_validate_json(card_file.read_bytes())
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        newer = " (it was written by another version of coverslip)" if place == "format_version" else ""
-        raise BadClassifier(
-            f"The classifier's {place}: {first['msg']}{newer}", file=card_file, do="Export it again."
-        ) from error
+        raise _bad_card(error, card_file) from error
     try:
         data = weights_file.read_bytes()
         if len(data) < 8 or struct.unpack("<Q", data[:8])[0] > _LARGEST_HEADER:
-            raise BadClassifier("The weights are cut off or damaged", file=weights_file, do="Copy or export it again.")
+            raise BadClassifier(
+                "The weights are cut off or damaged", file=weights_file, do="Copy the classifier again."
+            )
         return card, load(data)
     except (OSError, SafetensorError, ValueError, KeyError) as error:
         raise BadClassifier(
-            f"The weights could not be read: {error}", file=weights_file, do="Copy or export it again."
+            f"The weights could not be read: {error}", file=weights_file, do="Copy the classifier again."
         ) from error
+
+
+def _bad_card(error: ValidationError, file: Path) -> BadClassifier:
+    fault = error.errors()[0]
+    if fault["loc"] == ("format_version",):
+        version = fault["input"]
+        return BadClassifier(
+            f"It has format version {version}; this coverslip reads 1", file=file, do="Update coverslip."
+        )
+    place = ".".join(str(part) for part in fault["loc"])
+    what = f"{place}: {fault['msg']}" if place else str(fault["msg"])
+    return BadClassifier(
+        f"The classifier's description is damaged ({what})", file=file, do="Copy the classifier again."
+    )

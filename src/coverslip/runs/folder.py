@@ -90,7 +90,10 @@ def create_run_folder(folder: Path) -> Path:
         BadRun: it exists and is not empty.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise BadRun("The folder for the run exists already", file=folder, do="Choose another one with --out.")
+        do = "Choose another one with --out."
+        if (folder / "recipe.yaml").is_file() and read_status(folder).get("state") != "done":
+            do = f"Choose another one with --out, or go on with it: coverslip train --resume {folder}."
+        raise BadRun("The folder for the run exists already", file=folder, do=do)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -158,10 +161,11 @@ def describe_environment(
     *,
     seed: int,
     device: str,
+    opened: dict[str, Any],  # Any: JSON values
     data: list[dict[str, Any]],
-    allow_leakage: bool,  # Any: JSON values
+    allow_leakage: bool,
 ) -> dict[str, Any]:
-    """What `environment.json` says: versions, machine, seed, and where each domain's images lay."""
+    """What `environment.json` says: versions, machine, seed, how images were opened, where each domain's lay."""
     packages = {name: found for name in _NAMED_PACKAGES if (found := _version_of(name))}
     return {
         "format_version": FORMAT_VERSION,
@@ -171,6 +175,7 @@ def describe_environment(
         "platform": platform.platform(),
         "device": device,
         "seed": seed,
+        "opened": opened,
         "data": data,
         "allow_leakage": allow_leakage,
         "command": sys.argv if Path(sys.argv[0]).name.startswith("coverslip") else None,
@@ -228,15 +233,19 @@ def is_alive(status: Mapping[str, Any]) -> bool:  # Any: JSON values
     """Whether the process of a status still runs: its number may have gone to another one since."""
     import psutil
 
-    if status.get("state") != "running" or status.get("pid") is None:
+    pid, started, beat = status.get("pid"), status.get("process_started"), status.get("heartbeat")
+    if status.get("state") != "running" or pid is None or started is None or beat is None:
         return False
     if status.get("host") != platform.node():  # a shared disk: only the heartbeat can be seen from here
-        beat = datetime.fromisoformat(status["heartbeat"])
-        return (datetime.now(UTC) - beat).total_seconds() < _SILENT_SECONDS
+        return (datetime.now(UTC) - datetime.fromisoformat(beat)).total_seconds() < _SILENT_SECONDS
     try:
-        return abs(_process_started(int(status["pid"])) - float(status["process_started"])) < 1
+        if psutil.Process(int(pid)).status() == psutil.STATUS_ZOMBIE:  # ended; nobody has asked how
+            return False
+        return abs(_process_started(int(pid)) - float(started)) < 1
     except psutil.NoSuchProcess:
         return False
+    except psutil.AccessDenied:  # another user's, so it is there
+        return True
 
 
 def _process_started(pid: int | None = None) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 
 from coverslip.events import EpochEnded, Event, Progressed, StepEnded, as_json
-from coverslip.files import cannot_write
+from coverslip.files import cannot_write, finite_or_none
 from coverslip.runs.folder import FORMAT_VERSION, Status, read_table, write_table
 
 HISTORY_COLUMNS = [
@@ -45,7 +45,7 @@ class RunLog:
         file = folder / "events.jsonl"
         before = file.read_bytes() if file.exists() else b""
         self._number = before.count(b'{"n": ')
-        self._file = file.open("a", encoding="utf-8")
+        self._file = file.open("a", encoding="utf-8", errors="backslashreplace")  # as `write_text` does
         if not before:
             self._write({"format_version": FORMAT_VERSION})
         elif not before.endswith(b"\n"):
@@ -57,7 +57,11 @@ class RunLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        try:
+            self._file.close()
+        except OSError as closing:  # the disk is full; an earlier error says more
+            if error is None:
+                raise cannot_write(self._folder / "events.jsonl", closing) from closing
 
     def __call__(self, event: Event) -> None:
         match event:
@@ -75,11 +79,12 @@ class RunLog:
             case _:
                 pass
         self._number += 1
-        self._write({"n": self._number, "time": round(time.time(), 3), **as_json(event)})
+        told = {key: finite_or_none(v) if isinstance(v, float) else v for key, v in as_json(event).items()}
+        self._write({"n": self._number, "time": round(time.time(), 3), **told})
 
     def _write(self, line: dict[str, object]) -> None:
         try:
-            self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            self._file.write(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n")
             self._file.flush()
         except OSError as error:
             raise cannot_write(self._folder / "events.jsonl", error) from error

@@ -1,12 +1,13 @@
 """The recipe: every choice that shapes a result, as data. An empty recipe is a good one."""
 
+import datetime
 import difflib
 import io
 import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from coverslip.errors import BadRecipe
 from coverslip.files import write_text
@@ -124,6 +125,13 @@ class Recipe(_Choices):
         "auto", description="Where to train; auto takes a CUDA GPU where there is one."
     )
 
+    @field_validator("group", mode="before")
+    @classmethod
+    def _group_is_text(cls, value: object) -> object:
+        """YAML reads a column called 7 or 2024-01-05 as a number or a date."""
+        is_simple = isinstance(value, int | float | datetime.date) and not isinstance(value, bool)
+        return str(value) if is_simple else value
+
 
 def load_recipe(path: Path | str) -> Recipe:
     """Read a recipe from YAML.
@@ -137,7 +145,7 @@ def load_recipe(path: Path | str) -> Recipe:
     path = Path(path)
     try:
         data = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
+    except (OSError, ValueError, YAMLError) as error:  # ValueError: not UTF-8, or a date such as 2024-99-99
         raise BadRecipe(
             f"The recipe could not be read: {str(error).splitlines()[0]}",
             file=path,
@@ -210,7 +218,7 @@ def with_settings(recipe: Recipe, settings: list[str]) -> Recipe:
             place = inner
         try:
             place[last] = YAML(typ="safe", pure=True).load(value)
-        except YAMLError as error:
+        except (ValueError, YAMLError) as error:  # ValueError: a date such as 2024-99-99
             raise BadRecipe(
                 f"The value of '{setting}' could not be read", do="Quote it, for example --set 'group=\"a: b\"'."
             ) from error
@@ -229,6 +237,10 @@ def _describe(fault: Any) -> str:  # Any: Pydantic's ErrorDetails
 
 def _unknown(key: str, place: list[str]) -> str:
     sections: dict[str, type[BaseModel]] = {"augment": Augment, "split": SplitPlan}
-    valid = list(Recipe.model_fields) + [f"{s}.{k}" for s, model in sections.items() for k in model.model_fields]
-    near = difflib.get_close_matches(key, valid, n=1, cutoff=0.5) or [k for k in valid if k.split(".")[-1] == place[-1]]
+    inner = [f"{section}.{name}" for section, model in sections.items() for name in model.model_fields]
+    last = place[-1]
+    same_section = [name for name in inner if name.startswith(f"{place[0]}.")]
+    near = [name for name in same_section if name.split(".")[1].startswith(last)]
+    near += difflib.get_close_matches(key, same_section or [*Recipe.model_fields, *inner], n=1, cutoff=0.5)
+    near += [name for name in inner if name.split(".")[1] == last]
     return f"there is no key '{key}'" + (f" (did you mean '{near[0]}'?)" if near else "")

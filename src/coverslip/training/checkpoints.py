@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from coverslip.errors import BadRun
-from coverslip.files import written_whole
+from coverslip.files import write_bytes
 
 
 def save_checkpoint(
@@ -19,16 +19,18 @@ def save_checkpoint(
     progress: Mapping[str, Any],  # Any: JSON values
 ) -> None:
     """Write everything that training needs to go on, whole or not at all."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     tensors = {f"network.{name}": tensor for name, tensor in plain_state(network).items()}
     tensors |= {f"optimizer.{name}": tensor for name, tensor in _optimizer_tensors(optimizer).items()}
-    with written_whole(file) as part:
-        save_file(tensors, part, metadata={"progress": json.dumps(dict(progress))})
+    # As bytes, since safetensors' own writing reports a full disk as an error of its own kind.
+    write_bytes(file, save(tensors, metadata={"progress": json.dumps(dict(progress))}))
 
 
-def load_checkpoint(file: Path, network: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:  # Any: JSON
-    """Put network and optimiser back to where they were; gives what was saved as `progress`.
+def load_checkpoint(
+    file: Path, network: nn.Module, optimizer: torch.optim.Optimizer | None = None
+) -> dict[str, Any]:  # Any: JSON values
+    """Put the network, and the optimiser if given, back to where they were; gives what was saved as `progress`.
 
     Raises:
         BadRun: the checkpoint is damaged or belongs to another network.
@@ -40,16 +42,20 @@ def load_checkpoint(file: Path, network: nn.Module, optimizer: torch.optim.Optim
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - not a mapping
             progress: dict[str, Any] = json.loads(opened.metadata()["progress"])
         network.load_state_dict({k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")})
+        if optimizer is not None:
+            _load_optimizer(optimizer, tensors)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise BadRun(f"The checkpoint could not be used: {error}", file=file, do="Train again.") from error
+    return progress
+
+
+def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         if name.startswith("optimizer."):
             _, number, key = name.split(".", 2)
             state.setdefault(int(number), {})[key] = tensor
-    described = optimizer.state_dict()
-    optimizer.load_state_dict({"state": state, "param_groups": described["param_groups"]})
-    return progress
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
 def plain_state(network: nn.Module) -> dict[str, Tensor]:

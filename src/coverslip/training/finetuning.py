@@ -25,7 +25,7 @@ from coverslip.training.checkpoints import load_checkpoint, save_checkpoint
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-StoppedBecause = Literal["all epochs done", "no better epoch", "on request"]
+StoppedBecause = Literal["all epochs done", "no better epoch", "on request", "diverged"]
 
 _SECONDS_BETWEEN_STEP_EVENTS = 0.2
 
@@ -59,7 +59,8 @@ class _Progress:
 
     epoch: int = 0  # last whole one
     best_epoch: int = 0
-    best_score: float = float("-inf")  # higher is better
+    best_score: float = float("-inf")  # higher is better; where it is undefined, or equal, the loss decides
+    loss_of_best: float = float("inf")
     best_val_loss: float = float("inf")
     epochs_since_lower_loss: int = 0
     plateau_factor: float = 1.0
@@ -79,7 +80,11 @@ class _Scores:
 
 
 class _StopRequested(Exception):
-    pass
+    """A stop was asked for."""
+
+
+class _Diverged(Exception):
+    """The loss is no longer a number."""
 
 
 def finetune(
@@ -118,8 +123,10 @@ def finetune(
             _one_epoch(network, optimizer, images, recipe, progress, checkpoints, device, emit, is_stop_requested)
     except _StopRequested:
         stopped = "on request"
+    except _Diverged:
+        stopped = "diverged"
     if progress.best_epoch:
-        load_checkpoint(checkpoints / "best.safetensors", network, optimizer)
+        load_checkpoint(checkpoints / "best.safetensors", network)
     per_second = progress.images / max(progress.training_seconds, 1e-9)
     return Finetuned(progress.best_epoch, progress.epoch, stopped, progress.seconds, per_second)
 
@@ -139,9 +146,9 @@ def _one_epoch(
     train = _train_epoch(network, optimizer, images, recipe, progress, device, emit, is_stop_requested)
     progress.training_seconds += time.monotonic() - started
     val = _validate(network, images, recipe, device)
-    is_best = val.primary > progress.best_score
+    is_best = (val.primary, -val.loss) > (progress.best_score, -progress.loss_of_best)
     if is_best:
-        progress.best_epoch, progress.best_score = epoch, val.primary
+        progress.best_epoch, progress.best_score, progress.loss_of_best = epoch, val.primary, val.loss
     _follow_plateau(progress, recipe, val.loss)
     seconds = time.monotonic() - started
     progress.epoch, progress.seconds = epoch, progress.seconds + seconds
@@ -251,6 +258,8 @@ def _validate(network: nn.Module, images: TrainingImages, recipe: Recipe, device
 
 
 def _scores(logits: Tensor, label: Ints, recipe: Recipe, loss: float) -> _Scores:
+    if not (np.isfinite(loss) and logits.isfinite().all()):
+        raise _Diverged
     found = score(logits.double().softmax(dim=1).numpy(), label)
     primary = found[recipe.primary_metric]
     if recipe.primary_metric in LOWER_IS_BETTER:

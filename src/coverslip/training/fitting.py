@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from coverslip.engines import as_input, embed, fastest_engine, run_views
+from coverslip.engines import N_CHECKED, as_input, embed, fastest_engine, run_views
+from coverslip.errors import BadRecipe
 from coverslip.evaluation import LOWER_IS_BETTER, apply_temperature, fit_temperature, score, uncertain_threshold
 from coverslip.events import Emit, HeadFitted, Noted, StageStarted
 from coverslip.images import Preparation
@@ -25,7 +26,7 @@ from coverslip.training.instant import fit_head
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-_N_CHECKED = 8  # images that an engine is compared with PyTorch on
+_LOWER_RATE = "Lower the step size, for example --set learning_rate=0.0001."
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,9 @@ def fit(
         channels=preparation.channels,
         pretrained=is_pretrained,
         options=recipe.model_options,
+        image_size=preparation.image_size,
     )
+    freeze_to(network, recipe.freeze_to)
     stages: list[dict[str, Any]] = []  # Any: JSON values
     candidates: list[tuple[str, Floats]] = []
     if is_pretrained:
@@ -96,7 +99,6 @@ def fit(
     if recipe.stage == "finetune" or not is_pretrained:
         if candidates:
             _soften(network, fit_temperature(candidates[0][1], images.val_label))
-        freeze_to(network, recipe.freeze_to)
         emit(StageStarted(stage="finetune", n_epochs=recipe.epochs))
         done = finetune(
             network,
@@ -110,6 +112,10 @@ def fit(
         network.to("cpu")
         is_stopped = done.stopped_because == "on request"
         stages.append(_finetune_story(done, start="instant head" if is_pretrained else "random weights"))
+        if done.stopped_because == "diverged":
+            if not (candidates or done.best_epoch):
+                raise BadRecipe("Training diverged: the loss is no longer a number", do=_LOWER_RATE)
+            emit(Noted(text=f"Fine-tuning diverged after epoch {done.epochs_run}. {_LOWER_RATE}", level="warning"))
         if done.best_epoch:
             candidates.append(("finetune", _logits(network, images, recipe, device)))
     chosen, val_logits = max(
@@ -152,6 +158,7 @@ def _instant(
 
     features, engine = embed(
         FeatureNetwork(network),
+        network.head.in_features,
         digest_of(positions),
         pixels_of,
         prepared_by=preparation.model_dump(mode="json"),
@@ -179,7 +186,8 @@ def _instant(
     return logits, {
         "stage": "instant",
         "seconds": round(seconds, 3),
-        "engine": engine,
+        "engine": engine.name if engine else "cache",
+        "engine_difference": engine.largest_difference if engine else None,
         "n_features": int(features.shape[1]),
         "regularisation": head.strength,
         "val_accuracy": found["accuracy"],
@@ -189,7 +197,7 @@ def _instant(
 
 def _logits(network: Network, images: TrainingImages, recipe: Recipe, device: str) -> Floats:
     """(n_val, K) validation logits averaged over views."""
-    example = as_input(images.pixels_of(images.val[:_N_CHECKED].tolist()))
+    example = as_input(images.pixels_of(images.val[:N_CHECKED].tolist()))
     engine = fastest_engine(network, example, device=device)
     step = 128
     parts = [

@@ -27,6 +27,7 @@ STRENGTHS = (
     30.0,
     100.0,
 )  # added to every direction's variance, in units of its mean
+_ROWS_AT_ONCE = 4096
 _SD_FLOOR = 1e-3  # of the median feature's: dead features must not get huge weights
 
 
@@ -40,7 +41,9 @@ class LinearHead:
 
     def logits(self, features: npt.NDArray[np.float32]) -> Floats:
         """(n, K) for (n, D) features."""
-        return features.astype(np.float64) @ self.weight.T.astype(np.float64) + self.bias
+        weight = self.weight.T.astype(np.float64)
+        parts = [features[rows].astype(np.float64) @ weight for rows in _row_slices(len(features))]
+        return np.concatenate(parts) + self.bias
 
 
 def fit_head(
@@ -63,29 +66,47 @@ def fit_head(
         balanced: every class counts the same, however many images it has.
         better: (n, K) logits and labels -> a score, higher is better; ties go to the stronger regularisation.
     """
-    mean = features.mean(axis=0, dtype=np.float64)
-    sd = features.std(axis=0, dtype=np.float64)
-    sd = np.maximum(sd, max(_SD_FLOOR * float(np.median(sd)), 1e-12))
-    standard = (features - mean) / sd
+    mean, sd = _moments(features)
     heads = [
         _unfold(strength, weight, bias, mean, sd)
-        for strength, weight, bias in _discriminants(standard, label, n_classes, balanced=balanced)
+        for strength, weight, bias in _discriminants(features, mean, sd, label, n_classes, balanced=balanced)
     ]
     scores = [better(head.logits(val_features), val_label) for head in heads]
     best = max(range(len(heads)), key=lambda i: (scores[i], i))
     return heads[best]
 
 
-def _discriminants(x: Floats, label: Ints, n_classes: int, *, balanced: bool) -> Iterator[tuple[float, Floats, Floats]]:
-    """(strength, (K, D) weight, (K,) bias) for every strength, on standardised (n, D) features."""
-    n, d = x.shape
+def _moments(features: npt.NDArray[np.float32]) -> tuple[Floats, Floats]:
+    """(D,) mean and standard deviation, the latter with a floor."""
+    n, d = features.shape
+    mean = features.mean(axis=0, dtype=np.float64)
+    square = np.zeros(d)
+    for rows in _row_slices(n):
+        square += np.square(features[rows] - mean).sum(axis=0)
+    sd = np.sqrt(square / n)
+    return mean, np.maximum(sd, max(_SD_FLOOR * float(np.median(sd)), 1e-12))
+
+
+def _discriminants(
+    features: npt.NDArray[np.float32], mean: Floats, sd: Floats, label: Ints, n_classes: int, *, balanced: bool
+) -> Iterator[tuple[float, Floats, Floats]]:
+    """(strength, (K, D) weight, (K,) bias) for every strength, on features standardised by mean and sd."""
+    n, d = features.shape
     counts = np.bincount(label, minlength=n_classes)
-    centres = np.stack([x[label == k].mean(axis=0) for k in range(n_classes)])
     share = np.full(n_classes, 1 / n_classes) if balanced else counts / n
-    scatter = (x - centres[label]) * np.sqrt(share / counts)[label][
-        :, None
-    ]  # its cross product is the pooled covariance
-    variance, directions = _principal(scatter)
+    is_class = np.eye(n_classes)[label]  # (n, K)
+    centres = np.zeros((n_classes, d))
+    for rows in _row_slices(n):
+        centres += is_class[rows].T @ ((features[rows] - mean) / sd)
+    centres /= counts[:, None]
+
+    def scatter(rows: slice) -> Floats:
+        """Deviations from the class centres; the cross product of all rows is the pooled covariance."""
+        deviations = (features[rows] - mean) / sd - centres[label[rows]]
+        weighted: Floats = deviations * np.sqrt(share / counts)[label[rows]][:, None]
+        return weighted
+
+    variance, directions = _principal(scatter, n, d)
     projected = centres @ directions  # (K, r)
     unit = max(float(variance.sum()) / d, 1e-12)
     for strength in STRENGTHS:
@@ -96,16 +117,25 @@ def _discriminants(x: Floats, label: Ints, n_classes: int, *, balanced: bool) ->
         yield strength, weight, bias
 
 
-def _principal(scatter: Floats) -> tuple[Floats, Floats]:
+def _principal(scatter: Callable[[slice], Floats], n: int, d: int) -> tuple[Floats, Floats]:
     """Eigenvalues (r,) and orthonormal eigenvectors (D, r) of scatter.T @ scatter, by its smaller product."""
-    n, d = scatter.shape
     if d <= n:
-        variance, directions = np.linalg.eigh(scatter.T @ scatter)
+        covariance = np.zeros((d, d))
+        for rows in _row_slices(n):
+            part = scatter(rows)
+            covariance += part.T @ part
+        variance, directions = np.linalg.eigh(covariance)
         return np.maximum(variance, 0), directions
-    variance, left = np.linalg.eigh(scatter @ scatter.T)
+    whole = scatter(slice(0, n))
+    variance, left = np.linalg.eigh(whole @ whole.T)
     kept = variance > 1e-9 * max(float(variance[-1]), 1e-300)
     variance, left = variance[kept], left[:, kept]
-    return variance, (scatter.T @ left) / np.sqrt(variance)
+    return variance, (whole.T @ left) / np.sqrt(variance)
+
+
+def _row_slices(n: int) -> Iterator[slice]:
+    """Rows to turn into double precision at a time, so that 100,000 images need no copy of their features."""
+    return (slice(start, start + _ROWS_AT_ONCE) for start in range(0, n, _ROWS_AT_ONCE))
 
 
 def _unfold(strength: float, weight: Floats, bias: Floats, mean: Floats, sd: Floats) -> LinearHead:

@@ -1,0 +1,50 @@
+"""Files appear whole or not at all, and cells survive the tables they are written to."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coverslip.errors import CoverslipError
+from coverslip.files import plain_cell, safe_cell, sha256_json, write_json, write_text, written_whole
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    file = tmp_path / "a.txt"
+    write_text(file, "old")
+
+    def fail_halfway() -> None:
+        with written_whole(file) as part:
+            part.write_text("half of the n")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_halfway()
+    assert file.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_numbers_that_json_does_not_know_are_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "a.json", {"value": float("nan")})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_place_that_cannot_be_written_to_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(CoverslipError, match="Could not write"):
+        write_text(tmp_path / "file" / "a.txt", "text")
+
+
+@given(st.text() | st.text("'-=+@\t\rx", max_size=5))
+def test_any_text_comes_back_from_a_cell_and_none_is_a_formula(text: str) -> None:
+    cell = safe_cell(text)
+    assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert plain_cell(cell) == text
+
+
+@given(st.dictionaries(st.text(), st.integers()))
+def test_the_hash_of_an_object_does_not_depend_on_the_order_of_its_keys(value: dict[str, int]) -> None:
+    assert sha256_json(value) == sha256_json(json.loads(json.dumps(dict(reversed(value.items())))))

@@ -1,0 +1,182 @@
+"""Recipes: an empty one is good, faults are named with the nearest valid key, and what is saved is read back."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coverslip.errors import BadRecipe, BadRun, CoverslipError
+from coverslip.events import HeadFitted
+from coverslip.runs import (
+    Recipe,
+    RunLog,
+    Status,
+    check_recipe,
+    create_run_folder,
+    is_alive,
+    load_recipe,
+    open_run,
+    read_status,
+    save_recipe,
+    with_settings,
+)
+from coverslip.runs.folder import read_table, write_table
+
+
+def test_an_empty_recipe_is_a_good_one(tmp_path: Path) -> None:
+    (tmp_path / "empty.yaml").write_text("")
+    assert load_recipe(tmp_path / "empty.yaml") == Recipe()
+
+
+@given(
+    st.builds(
+        Recipe,
+        epochs=st.integers(1, 100),
+        learning_rate=st.floats(1e-6, 1),
+        group=st.none() | st.text(min_size=1, alphabet=st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"])),
+        plane=st.integers(0, 9) | st.sampled_from(["max", "mean"]),
+        channels=st.none() | st.lists(st.integers(0, 5), min_size=1, max_size=3).map(tuple),
+        patience=st.none() | st.integers(1, 50),
+    )
+)
+def test_a_saved_recipe_reads_back_the_same(tmp_path_factory: pytest.TempPathFactory, recipe: Recipe) -> None:
+    file = tmp_path_factory.mktemp("recipe") / "recipe.yaml"
+    save_recipe(recipe, file)
+    assert load_recipe(file) == recipe
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("epoch=3", "did you mean 'epochs'"),
+        ("split.tests=0.3", "did you mean 'split.test'"),
+        ("augment.rotate=20", "did you mean 'augment.rotate_degrees'"),
+        ("flip=false", "did you mean 'augment.flip'"),
+        ("epochs=many", "epochs = 'many'"),
+        ("epochs=0", "greater than or equal to 1"),
+        ("learning_rate=.nan", "learning_rate"),
+        ("stage=quick", "'finetune' or 'instant'"),
+        ("plane=-1", "plane"),
+        ("split=3", "split"),
+        ("epochs", "has no '='"),
+        ("model=[", "could not be read"),
+    ],
+)
+def test_every_fault_is_named_with_what_would_be_right(setting: str, said: str) -> None:
+    with pytest.raises(BadRecipe) as caught:
+        with_settings(Recipe(), [setting])
+    assert said in str(caught.value)
+
+
+def test_all_faults_are_told_at_once() -> None:
+    with pytest.raises(BadRecipe) as caught:
+        check_recipe({"epoch": 1, "batchsize": 2, "seed": -1})
+    assert all(name in str(caught.value) for name in ("'epochs'", "'batch_size'", "seed = -1"))
+
+
+@pytest.mark.parametrize("text", ["- a\n- b\n", "just words", "{", "\x00", "format_version: 9"])
+def test_a_file_that_is_no_recipe_is_one_clear_error(tmp_path: Path, text: str) -> None:
+    (tmp_path / "r.yaml").write_text(text)
+    with pytest.raises(BadRecipe, match=r"r\.yaml"):
+        load_recipe(tmp_path / "r.yaml")
+
+
+def test_settings_reach_into_sections() -> None:
+    recipe = with_settings(Recipe(), ["split.val=0.1", "augment.flip=false", "channels=[0, 2]", "patience=null"])
+    assert (recipe.split.val, recipe.augment.flip, recipe.channels, recipe.patience) == (0.1, False, (0, 2), None)
+
+
+def test_a_table_keeps_any_text_and_is_safe_in_a_spreadsheet(tmp_path: Path) -> None:
+    rows = [
+        {"label": text, "n": "1"} for text in ("-neg", "=1+1", "a,b", 'c"d', "e\nf", "'quoted'", "'-x", "''=y", "é🔬")
+    ]
+    write_table(tmp_path / "t.csv", ("label", "n"), rows)
+    assert read_table(tmp_path / "t.csv") == rows
+    assert "\n=1+1" not in (tmp_path / "t.csv").read_text()
+
+
+def test_run_folders_are_not_overwritten_and_others_not_taken_for_runs(tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.docx").touch()
+    with pytest.raises(BadRun, match="exists already"):
+        create_run_folder(tmp_path / "full")
+    with pytest.raises(BadRun, match="not a run folder"):
+        open_run(tmp_path / "full")
+    (tmp_path / "full" / "recipe.yaml").write_text("")
+    (tmp_path / "full" / "environment.json").write_text('{"format_version": 2}')
+    with pytest.raises(BadRun, match="Update coverslip"):
+        open_run(tmp_path / "full")
+
+
+@pytest.mark.parametrize(("value", "text"), [("7", "7"), ("2024-01-05", "2024-01-05"), ("patient", "patient")])
+def test_a_group_that_looks_like_a_number_or_a_date_is_text(tmp_path: Path, value: str, text: str) -> None:
+    (tmp_path / "r.yaml").write_text(f"group: {value}\n")
+    assert load_recipe(tmp_path / "r.yaml").group == text
+    assert with_settings(Recipe(), [f"group={value}"]).group == text
+
+
+def test_a_date_that_does_not_exist_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "r.yaml").write_text("group: 2024-99-99\n")
+    with pytest.raises(BadRecipe, match="could not be read"):
+        load_recipe(tmp_path / "r.yaml")
+    with pytest.raises(BadRecipe, match="could not be read"):
+        with_settings(Recipe(), ["group=2024-99-99"])
+
+
+def test_the_folder_of_an_unfinished_run_is_refused_with_how_to_go_on(tmp_path: Path) -> None:
+    save_recipe(Recipe(), tmp_path / "recipe.yaml")
+    with pytest.raises(BadRun, match="--resume"):
+        create_run_folder(tmp_path)
+    Status(tmp_path).say("done")
+    with pytest.raises(BadRun) as caught:
+        create_run_folder(tmp_path)
+    assert "--resume" not in str(caught.value)
+
+
+def test_the_log_holds_no_number_that_json_does_not_know(tmp_path: Path) -> None:
+    with RunLog(tmp_path, Status(tmp_path)) as log:
+        log(HeadFitted(seconds=1.0, val_accuracy=float("nan"), val_macro_f1=float("inf")))
+    line = json.loads((tmp_path / "events.jsonl").read_text().splitlines()[1])
+    assert (line["seconds"], line["val_accuracy"], line["val_macro_f1"]) == (1.0, None, None)
+
+
+def test_a_log_that_cannot_be_closed_does_not_hide_why_work_ended(tmp_path: Path) -> None:
+    log = RunLog(tmp_path, Status(tmp_path))
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("no device that is always full")
+    log._file.close()
+
+    def end(error: Exception | None) -> None:
+        log._file = full.open("w")
+        with log:
+            log._file.write("unwritten")
+            if error is not None:
+                raise error
+
+    with pytest.raises(ZeroDivisionError):
+        end(ZeroDivisionError())
+    with pytest.raises(CoverslipError, match="Could not write"):
+        end(None)
+
+
+def test_a_process_that_ended_unasked_for_is_not_alive(tmp_path: Path) -> None:
+    import psutil
+
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    Status(tmp_path).say("running")
+    started = psutil.Process(child.pid).create_time()
+    status = {**read_status(tmp_path), "pid": child.pid, "process_started": started}
+    assert is_alive(status)
+    child.kill()
+    while psutil.Process(child.pid).status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+    assert not is_alive(status)
+    child.communicate()
+    assert not is_alive({"state": "running", "pid": os.getpid()})
