@@ -448,3 +448,11 @@ def test_what_ends_a_training_is_told_though_nobody_can_listen(cells: Path, tmp_
 
     with pytest.raises(ZeroDivisionError):
         cs.train(cs.open_dataset(cells), QUICK, out=tmp_path / "run", emit=listen)
+
+
+def test_an_unknown_model_is_told_before_any_work(cells: Path, tmp_path: Path) -> None:
+    from coverslip.errors import UnknownModel
+
+    with pytest.raises(UnknownModel):
+        cs.train(cs.open_dataset(cells), Recipe(model="foo"), out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()

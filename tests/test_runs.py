@@ -180,3 +180,8 @@ def test_a_process_that_ended_unasked_for_is_not_alive(tmp_path: Path) -> None:
     assert not is_alive(status)
     child.communicate()
     assert not is_alive({"state": "running", "pid": os.getpid()})
+
+
+def test_shares_that_leave_nothing_to_train_on_are_refused() -> None:
+    with pytest.raises(BadRecipe, match="leave nothing to train on"):
+        with_settings(Recipe(), ["split.val=0.5", "split.test=0.6"])

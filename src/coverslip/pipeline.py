@@ -40,6 +40,7 @@ from coverslip.inference import (
     load_classifier,
     write_results,
 )
+from coverslip.models import model_info
 from coverslip.reports import write_report
 from coverslip.runs import (
     FORMAT_VERSION,
@@ -110,6 +111,7 @@ def train(
         Stopped: on Ctrl-C, SIGTERM or a file named `stop` in the run folder; the best checkpoint is kept.
     """
     data, recipe = _agreed(data, recipe or Recipe())
+    model_info(recipe.model)  # what can be known to be wrong is said before any work
     device = chosen_device(recipe)
     folder = create_run_folder(Path(out))
     _write_beginning(folder, data, recipe, device, allow_leakage)

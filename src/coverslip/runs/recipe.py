@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from coverslip.errors import BadRecipe
 from coverslip.files import write_text
@@ -42,6 +42,12 @@ class SplitPlan(_Choices):
     test: Fraction = Field(
         0.2, gt=0, description="Share of images that the final numbers come from; no choice sees them."
     )
+
+    @model_validator(mode="after")
+    def _leaves_something(self) -> "SplitPlan":
+        if self.val + self.test >= 1:
+            raise ValueError(f"val = {self.val:g} and test = {self.test:g} leave nothing to train on")
+        return self
 
 
 class Recipe(_Choices):
