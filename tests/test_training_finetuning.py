@@ -13,7 +13,7 @@ from coverslip.errors import BadRun
 from coverslip.events import EpochEnded, Event, StepEnded
 from coverslip.runs import Augment, Recipe
 from coverslip.training.checkpoints import load_checkpoint, plain_state, save_checkpoint
-from coverslip.training.finetuning import Finetuned, TrainingImages, _learning_rate, finetune
+from coverslip.training.finetuning import Finetuned, TrainingImages, _accumulate, _learning_rate, finetune
 
 GENTLE = Augment(rotate_degrees=0, zoom=0, shift=0, brightness=0, contrast=0)
 
@@ -225,3 +225,21 @@ def test_where_the_primary_metric_is_undefined_the_loss_decides(images: Training
     emit = lambda event: epochs.append(event) if isinstance(event, EpochEnded) else None  # noqa: E731
     _, done = trained(one_class, tmp_path, recipe(primary_metric="macro_auroc"), emit=emit)
     assert done.best_epoch == min(epochs, key=lambda e: e.val_loss).epoch
+
+
+@pytest.mark.parametrize("weight", [None, torch.tensor([0.3, 2.0])])
+def test_parts_of_a_batch_give_the_gradient_of_the_whole(images: TrainingImages, weight: torch.Tensor | None) -> None:
+    x = torch.from_numpy(images.pixels_of(list(range(20)))).permute(0, 3, 1, 2) / 255
+    label = torch.from_numpy(images.train_label[:20])
+    expected_loss = nn.CrossEntropyLoss(weight=weight, label_smoothing=0.1)
+    summed = nn.CrossEntropyLoss(weight=weight, label_smoothing=0.1, reduction="sum")
+    found = {}
+    for at_once in (20, 7, 1):
+        network = tiny().eval()
+        loss, logits = _accumulate(network, summed, x, label, at_once)
+        assert float(loss) == pytest.approx(float(expected_loss(network(x), label)), rel=1e-5)
+        torch.testing.assert_close(logits, network(x).detach(), rtol=1e-4, atol=1e-5)
+        found[at_once] = [p.grad for p in network.parameters()]
+    for at_once in (7, 1):
+        for whole, parts in zip(found[20], found[at_once], strict=True):
+            torch.testing.assert_close(parts, whole, rtol=1e-3, atol=1e-6)

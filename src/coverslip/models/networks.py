@@ -91,9 +91,8 @@ class PooledStages(nn.Module):
             seen = seen.transpose(1, 2).unsqueeze(-1)
         elif self._is_channels_last:
             seen = seen.permute(0, 3, 1, 2)
-        mean = seen.mean(dim=(2, 3), keepdim=True)
-        variance = (seen - mean).square().mean(dim=(2, 3))
-        return mean.flatten(1), (variance + _VARIANCE_FLOOR).sqrt()
+        variance, mean = torch.var_mean(seen, dim=(2, 3), correction=0)
+        return mean, (variance + _VARIANCE_FLOOR).sqrt()
 
 
 def create_network(

@@ -3,7 +3,7 @@
 import ctypes
 import sys
 
-_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3  # malloc.h
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -2, -3, -8  # malloc.h
 _LARGEST = 2**31 - 1
 
 
@@ -20,6 +20,11 @@ def keep_freed_memory() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):  # another C library
         return False
-    settings = ((_MMAP_THRESHOLD, _LARGEST), (_TRIM_THRESHOLD, _LARGEST), (_TOP_PAD, 64 * 1024 * 1024))
+    settings = (
+        (_ARENA_MAX, 1),  # one pool for all threads: what one frees another can use
+        (_MMAP_THRESHOLD, _LARGEST),
+        (_TRIM_THRESHOLD, _LARGEST),
+        (_TOP_PAD, 64 * 1024 * 1024),
+    )
     answers = [mallopt(ctypes.c_int(name), ctypes.c_int(value)) for name, value in settings]
     return answers == [1] * len(settings)

@@ -28,6 +28,7 @@ Floats = npt.NDArray[np.float64]
 StoppedBecause = Literal["all epochs done", "no better epoch", "on request", "diverged"]
 
 _SECONDS_BETWEEN_STEP_EVENTS = 0.2
+_MOST_AT_ONCE = 8  # images whose activations are held at the same time on the processor
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +196,8 @@ def _train_epoch(
     torch.manual_seed(int(np.random.SeedSequence([recipe.seed, epoch]).generate_state(1)[0]))  # dropout
     order = epoch_order(images.train_label, oversample=recipe.balance == "oversample", seed=recipe.seed, epoch=epoch)
     loss_of = _loss(images, recipe).to(device)
+    # Batch norms that follow the batch need the whole of it; else a part at a time gives the same gradient.
+    images_at_once = _MOST_AT_ONCE if device == "cpu" and _keeps_statistics(recipe) else recipe.batch_size
     n_steps = n_batches(len(order), recipe.batch_size)
     started = told = time.monotonic()
     losses, seen_logits, seen_label = [], [], []
@@ -218,13 +221,11 @@ def _train_epoch(
         rate = _learning_rate(recipe, (epoch - 1) * n_steps + step, recipe.epochs * n_steps) * progress.plateau_factor
         for group in optimizer.param_groups:
             group["lr"] = rate
-        logits = network(x.to(device))
-        loss = loss_of(logits, label.to(device))
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss, logits = _accumulate(network, loss_of, x.to(device), label.to(device), images_at_once)
         optimizer.step()
-        losses.append(loss.detach())
-        seen_logits.append(logits.detach().float().cpu())
+        losses.append(loss)
+        seen_logits.append(logits.float().cpu())
         seen_label.append(label)
         n_seen += len(label)
         now = time.monotonic()
@@ -237,7 +238,7 @@ def _train_epoch(
                     epoch=epoch,
                     step=step,
                     n_steps=n_steps,
-                    loss=float(loss.detach()),
+                    loss=float(loss),
                     images_per_second=n_seen / max(now - started, 1e-9),
                     epoch_seconds_left=left,
                     seconds_left=left + pace * n_steps * (recipe.epochs - epoch),
@@ -246,6 +247,26 @@ def _train_epoch(
     progress.images += n_seen
     mean_loss = float(torch.stack(losses).mean())
     return _scores(torch.cat(seen_logits), torch.cat(seen_label).numpy(), recipe, mean_loss)
+
+
+def _accumulate(
+    network: nn.Module, loss_of: nn.CrossEntropyLoss, x: Tensor, label: Tensor, images_at_once: int
+) -> tuple[Tensor, Tensor]:
+    """Gradients of the batch's mean loss, some images at a time so that memory does not grow with the batch.
+
+    Returns:
+        The mean loss, and (B, K) logits.
+    """
+    total = float(len(label)) if loss_of.weight is None else loss_of.weight[label].sum()
+    loss, logits = torch.zeros((), device=x.device), []
+    for start in range(0, len(label), images_at_once):
+        some = slice(start, start + images_at_once)
+        part = network(x[some])
+        share = loss_of(part, label[some]) / total
+        share.backward()
+        loss += share.detach()
+        logits.append(part.detach())
+    return loss, torch.cat(logits)
 
 
 def _validate(network: nn.Module, images: TrainingImages, recipe: Recipe, device: str) -> _Scores:
@@ -278,14 +299,15 @@ def _keeps_statistics(recipe: Recipe) -> bool:
     return recipe.batch_norm == "keep" or (recipe.batch_norm == "auto" and recipe.init == "imagenet")
 
 
-def _loss(images: TrainingImages, recipe: Recipe) -> nn.Module:
+def _loss(images: TrainingImages, recipe: Recipe) -> nn.CrossEntropyLoss:
+    """Summed over images; `_accumulate` divides by the batch's weight."""
     weight = None
     if recipe.balance == "weights":
         counts = np.bincount(images.train_label, minlength=images.n_classes)
         weight = torch.from_numpy(
             (len(images.train_label) / (images.n_classes * np.maximum(counts, 1))).astype(np.float32)
         )
-    return nn.CrossEntropyLoss(weight=weight, label_smoothing=recipe.label_smoothing)
+    return nn.CrossEntropyLoss(weight=weight, label_smoothing=recipe.label_smoothing, reduction="sum")
 
 
 def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
