@@ -487,3 +487,12 @@ def test_each_of_several_sources_is_a_domain_with_its_own_root(tmp_path):
         ("south", tmp_path / "deep/south", (str(tmp_path / "deep/south"),)),
     ]
     assert [dataset.relative_path(record) for record in dataset.records] == ["a/1.png", "b/1.png"] * 2
+
+
+@pytest.mark.parametrize("missing", ["x", "y", "width", "height"])
+def test_boxes_that_lack_a_column_are_refused(tmp_path: Path, missing: str) -> None:
+    save_image(tmp_path / "a.png")
+    columns = [name for name in ("x", "y", "width", "height") if name != missing]
+    table = write_table(tmp_path / "t.csv", f"path,label,{','.join(columns)}\na.png,cell,0,0,2\n")
+    with pytest.raises(BadDataset, match=f"without the column '{missing}'"):
+        open_dataset(table)

@@ -321,8 +321,20 @@ def _group_column(
 
 
 def _box_columns(table: Table) -> tuple[int, int, int, int] | None:
-    """The columns of a crop's box. `width` and `height` alone are often just the image's size: not a box."""
-    x, y, width, height = (table.index(name) for name in ("x", "y", "width", "height"))
+    """The columns of a crop's box. `width` and `height` alone are often just the image's size: not a box.
+
+    Raises:
+        BadDataset: three of the four are there; whole fields of view would be taken for crops.
+    """
+    found = {name: table.index(name) for name in ("x", "y", "width", "height")}
+    missing = [name for name, column in found.items() if column is None]
+    if len(missing) == 1:
+        raise BadDataset(
+            f"The table gives boxes without the column '{missing[0]}'",
+            file=table.path,
+            do="A box takes x, y, width and height in pixels; add the column, or take the other three out.",
+        )
+    x, y, width, height = found.values()
     if x is None or y is None or width is None or height is None:
         return None
     return x, y, width, height
