@@ -112,7 +112,7 @@ def test_other_weights_views_or_preparations_are_other_features(network: Network
         choices: dict[str, object] = {"prepared_by": {"size": 64}, "n_views": 1, **changed}
         source = choices.pop("source", pixels)
         net = choices.pop("net", network)
-        found, _ = embed(FeatureNetwork(net), net.head.in_features, ["a"], lambda p: source[list(p)], **choices)  # type: ignore
+        found, _ = embed(FeatureNetwork(net), net.head.in_features, ["a"], lambda p: source[list(p)], **choices)  # type: ignore[arg-type,attr-defined,index]  # parametrised
         return found
 
     plain = features()

@@ -172,3 +172,9 @@ def test_options_that_would_read_files_or_undo_choices_are_refused(option: str) 
 def test_a_size_that_the_network_cannot_take_is_refused_with_its_own(name: str, side: int) -> None:
     with pytest.raises(BadRecipe, match="image_size=224"):
         create_network(name, n_classes=2, pretrained=False, image_size=side)
+
+
+def test_a_network_can_be_built_where_gradients_are_off() -> None:
+    with torch.no_grad():
+        network = create_network("mobilevit_xxs", n_classes=2, pretrained=False, image_size=64)
+    assert "backbone.body.final_conv.conv.weight" not in network.state_dict()

@@ -150,8 +150,9 @@ def _pooled_stages(body: nn.Module, record: ModelRecord) -> PooledStages:
 
 def _drop_unused(backbone: nn.Module, x: Tensor) -> int:
     """Take out what no feature depends on, so that no parameter is stored that never learns; gives D."""
-    features = backbone.eval()(x)
-    features.sum().backward()
+    with torch.enable_grad():  # a caller who only predicts may have turned gradients off
+        features = backbone.eval()(x)
+        features.sum().backward()
     body = backbone.body if isinstance(backbone, PooledStages) else backbone
     for name, child in body.named_children():
         parameters = list(child.parameters())

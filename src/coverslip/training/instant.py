@@ -2,9 +2,10 @@
 
 A regularised linear discriminant (Friedman 1989, Regularized Discriminant Analysis, with a pooled covariance shrunk
 towards the identity): one eigendecomposition serves every strength of regularisation, so that choosing it on
-validation images costs next to nothing. Compared with logistic regression on the same 3,680 features of 1,200 blood
-cells it was more accurate in all splits tried, at a tenth of the time. Standardisation is folded into the weights,
-so that the result is an ordinary linear layer.
+validation images costs next to nothing.
+On blood cells (1,200 to train on, these features) its mean accuracy over three splits was above that of logistic
+regression at each of three image sizes, in a fraction of the time. Standardisation is folded into the weights, so
+that the result is an ordinary linear layer.
 """
 
 from collections.abc import Callable, Iterator
