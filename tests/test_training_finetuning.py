@@ -13,7 +13,7 @@ from coverslip.errors import BadRun
 from coverslip.events import EpochEnded, Event, StepEnded
 from coverslip.runs import Augment, Recipe
 from coverslip.training.checkpoints import load_checkpoint, plain_state, save_checkpoint
-from coverslip.training.finetuning import Finetuned, TrainingImages, _accumulate, _learning_rate, finetune
+from coverslip.training.finetuning import Finetuned, TrainingImages, _learning_rate, accumulate_gradients, finetune
 
 GENTLE = Augment(rotate_degrees=0, zoom=0, shift=0, brightness=0, contrast=0)
 
@@ -236,7 +236,7 @@ def test_parts_of_a_batch_give_the_gradient_of_the_whole(images: TrainingImages,
     found = {}
     for at_once in (20, 7, 1):
         network = tiny().eval()
-        loss, logits = _accumulate(network, summed, x, label, at_once)
+        loss, logits = accumulate_gradients(network, summed, x, label, at_once)
         assert float(loss) == pytest.approx(float(expected_loss(network(x), label)), rel=1e-5)
         torch.testing.assert_close(logits, network(x).detach(), rtol=1e-4, atol=1e-5)
         found[at_once] = [p.grad for p in network.parameters()]

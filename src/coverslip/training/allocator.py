@@ -2,6 +2,7 @@
 
 import ctypes
 import sys
+from typing import Any
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -2, -3, -8  # malloc.h
 _LARGEST = 2**31 - 1
@@ -11,14 +12,11 @@ def keep_freed_memory() -> bool:
     """Tell glibc to reuse freed blocks instead of handing them back; True where that was possible.
 
     Each step of training frees and asks again for the same large blocks. By default glibc returns them to the
-    system, which must clear them every time: measured at 1.5-3.2 times the seconds per step. Peak memory rises by
-    a fifth to a quarter. Elsewhere than on Linux with glibc this does nothing.
+    system, which must clear them every time: measured at 1.5-3.2 times the seconds per step. Peak memory rises;
+    `return_freed_memory` bounds it. Elsewhere than on Linux with glibc this does nothing.
     """
-    if not sys.platform.startswith("linux"):
-        return False
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):  # another C library
+    libc = _libc()
+    if libc is None:
         return False
     settings = (
         (_ARENA_MAX, 1),  # one pool for all threads: what one frees another can use
@@ -26,5 +24,24 @@ def keep_freed_memory() -> bool:
         (_TRIM_THRESHOLD, _LARGEST),
         (_TOP_PAD, 64 * 1024 * 1024),
     )
-    answers = [mallopt(ctypes.c_int(name), ctypes.c_int(value)) for name, value in settings]
+    answers = [libc.mallopt(ctypes.c_int(name), ctypes.c_int(value)) for name, value in settings]
     return answers == [1] * len(settings)
+
+
+def return_freed_memory() -> None:
+    """Hand freed blocks back to the system now.
+
+    Training and validation ask for blocks of other sizes, and what one frees fits the other badly: a heap that is
+    never emptied grew from 2.2 to 4.1 GiB within three epochs; emptied after each of both it stayed below 2.
+    """
+    libc = _libc()
+    if libc is not None:
+        libc.malloc_trim(0)
+
+
+def _libc() -> Any:  # Any: ctypes gives functions by name
+    """glibc, or None where the C library is another."""
+    if not sys.platform.startswith("linux"):
+        return None
+    libc = ctypes.CDLL(None)
+    return libc if hasattr(libc, "mallopt") and hasattr(libc, "malloc_trim") else None

@@ -47,35 +47,40 @@ def training_batches(
     augment: Augment,
     seed: int,
     epoch: int,
+    device: str = "cpu",
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """((B, C, S, S) float in [0, 1] channels-last, (B,) labels), the next batch being made while one is used."""
+    """((B, C, S, S) float in [0, 1] channels-last, (B,) labels) on `device`.
 
-    def make(step: int) -> tuple[Tensor, Tensor]:
-        chosen = order[step * batch_size : (step + 1) * batch_size]
-        x = as_tensor(pixels_of(chosen.tolist()))
-        generator = torch.Generator().manual_seed(int(np.random.SeedSequence([seed, epoch, step]).generate_state(1)[0]))
-        x = apply_changes(x, draw_changes(len(chosen), augment, generator))
-        return x.contiguous(memory_format=torch.channels_last), torch.from_numpy(label[chosen])
+    The pixels of the next batch are read while one is used; they are changed on the device. On the processor a second
+    thread that computed would take a core from the step for as long as it runs, and each of the step's parts waits
+    for the slower core.
+    """
+
+    def chosen_at(step: int) -> Ints:
+        return order[step * batch_size : (step + 1) * batch_size]
 
     with ThreadPoolExecutor(1, thread_name_prefix="batch") as pool:
         steps = n_batches(len(order), batch_size)
-        following = pool.submit(make, 0)
+        following = pool.submit(pixels_of, chosen_at(0).tolist())
         for step in range(steps):
-            batch = following.result()
+            x = as_tensor(following.result(), device)
             if step + 1 < steps:
-                following = pool.submit(make, step + 1)
-            yield batch
+                following = pool.submit(pixels_of, chosen_at(step + 1).tolist())
+            drawn_from = np.random.SeedSequence([seed, epoch, step]).generate_state(1)[0]
+            changes = draw_changes(len(x), augment, torch.Generator().manual_seed(int(drawn_from)))
+            x = apply_changes(x, changes).contiguous(memory_format=torch.channels_last)
+            yield x, torch.from_numpy(label[chosen_at(step)]).to(device)
 
 
-def plain_batches(pixels_of: PixelsOf, positions: Ints, *, batch_size: int) -> Iterator[Tensor]:
-    """(B, C, S, S) float in [0, 1] channels-last, unchanged and in order."""
+def plain_batches(pixels_of: PixelsOf, positions: Ints, *, batch_size: int, device: str = "cpu") -> Iterator[Tensor]:
+    """(B, C, S, S) float in [0, 1] channels-last on `device`, unchanged and in order."""
     for start in range(0, len(positions), batch_size):
-        yield as_tensor(pixels_of(positions[start : start + batch_size].tolist()))
+        yield as_tensor(pixels_of(positions[start : start + batch_size].tolist()), device)
 
 
-def as_tensor(pixels: npt.NDArray[np.unsignedinteger]) -> Tensor:
-    """(B, S, S, C) integers -> (B, C, S, S) float32 in [0, 1], channels-last in memory."""
+def as_tensor(pixels: npt.NDArray[np.unsignedinteger], device: str = "cpu") -> Tensor:
+    """(B, S, S, C) integers -> (B, C, S, S) float32 in [0, 1] on `device`, channels-last in memory."""
     top = float(np.iinfo(pixels.dtype).max)
     if pixels.dtype != np.uint8:
         pixels = pixels.astype(np.float32)
-    return torch.from_numpy(pixels).permute(0, 3, 1, 2).to(torch.float32) / top
+    return torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).to(torch.float32) / top

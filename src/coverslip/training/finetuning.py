@@ -6,6 +6,7 @@ killed goes on from the last whole epoch and ends with the same weights as one t
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -19,8 +20,10 @@ from coverslip.evaluation import LOWER_IS_BETTER, score
 from coverslip.events import CheckpointSaved, Emit, EpochEnded, StepEnded
 from coverslip.models.freezing import train_mode
 from coverslip.runs import Recipe
+from coverslip.training.allocator import return_freed_memory
 from coverslip.training.batches import PixelsOf, epoch_order, n_batches, plain_batches, training_batches
 from coverslip.training.checkpoints import load_checkpoint, save_checkpoint
+from coverslip.training.convolutions import faster_convolutions
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -28,7 +31,7 @@ Floats = npt.NDArray[np.float64]
 StoppedBecause = Literal["all epochs done", "no better epoch", "on request", "diverged"]
 
 _SECONDS_BETWEEN_STEP_EVENTS = 0.2
-_MOST_AT_ONCE = 8  # images whose activations are held at the same time on the processor
+IMAGES_AT_ONCE = 16  # whose activations are held at the same time on the processor
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +119,15 @@ def finetune(
     if last.exists():
         progress = _Progress(**_restored(load_checkpoint(last, network, optimizer)))
     stopped: StoppedBecause = "all epochs done"
+    train_mode(network, keep_statistics=_keeps_statistics(recipe))
+    example = next(plain_batches(images.pixels_of, images.val, batch_size=2, device=device))
     try:
-        while progress.epoch < recipe.epochs:
-            if recipe.patience is not None and progress.epoch - progress.best_epoch >= recipe.patience:
-                stopped = "no better epoch"
-                break
-            _one_epoch(network, optimizer, images, recipe, progress, checkpoints, device, emit, is_stop_requested)
+        with faster_convolutions(network, example) if device == "cpu" else nullcontext():
+            while progress.epoch < recipe.epochs:
+                if recipe.patience is not None and progress.epoch - progress.best_epoch >= recipe.patience:
+                    stopped = "no better epoch"
+                    break
+                _one_epoch(network, optimizer, images, recipe, progress, checkpoints, device, emit, is_stop_requested)
     except _StopRequested:
         stopped = "on request"
     except _Diverged:
@@ -146,7 +152,9 @@ def _one_epoch(
     started, epoch = time.monotonic(), progress.epoch + 1
     train = _train_epoch(network, optimizer, images, recipe, progress, device, emit, is_stop_requested)
     progress.training_seconds += time.monotonic() - started
+    return_freed_memory()
     val = _validate(network, images, recipe, device)
+    return_freed_memory()
     is_best = (val.primary, -val.loss) > (progress.best_score, -progress.loss_of_best)
     if is_best:
         progress.best_epoch, progress.best_score, progress.loss_of_best = epoch, val.primary, val.loss
@@ -197,7 +205,7 @@ def _train_epoch(
     order = epoch_order(images.train_label, oversample=recipe.balance == "oversample", seed=recipe.seed, epoch=epoch)
     loss_of = _loss(images, recipe).to(device)
     # Batch norms that follow the batch need the whole of it; else a part at a time gives the same gradient.
-    images_at_once = _MOST_AT_ONCE if device == "cpu" and _keeps_statistics(recipe) else recipe.batch_size
+    images_at_once = IMAGES_AT_ONCE if device == "cpu" and _keeps_statistics(recipe) else recipe.batch_size
     n_steps = n_batches(len(order), recipe.batch_size)
     started = told = time.monotonic()
     losses, seen_logits, seen_label = [], [], []
@@ -213,6 +221,7 @@ def _train_epoch(
         augment=recipe.augment,
         seed=recipe.seed,
         epoch=epoch,
+        device=device,
     )
     n_seen = 0
     for step, (x, label) in enumerate(batches, start=1):
@@ -222,11 +231,11 @@ def _train_epoch(
         for group in optimizer.param_groups:
             group["lr"] = rate
         optimizer.zero_grad(set_to_none=True)
-        loss, logits = _accumulate(network, loss_of, x.to(device), label.to(device), images_at_once)
+        loss, logits = accumulate_gradients(network, loss_of, x, label, images_at_once)
         optimizer.step()
         losses.append(loss)
         seen_logits.append(logits.float().cpu())
-        seen_label.append(label)
+        seen_label.append(label.cpu())
         n_seen += len(label)
         now = time.monotonic()
         if now - told > _SECONDS_BETWEEN_STEP_EVENTS or step == n_steps:
@@ -249,7 +258,7 @@ def _train_epoch(
     return _scores(torch.cat(seen_logits), torch.cat(seen_label).numpy(), recipe, mean_loss)
 
 
-def _accumulate(
+def accumulate_gradients(
     network: nn.Module, loss_of: nn.CrossEntropyLoss, x: Tensor, label: Tensor, images_at_once: int
 ) -> tuple[Tensor, Tensor]:
     """Gradients of the batch's mean loss, some images at a time so that memory does not grow with the batch.
@@ -272,8 +281,8 @@ def _accumulate(
 def _validate(network: nn.Module, images: TrainingImages, recipe: Recipe, device: str) -> _Scores:
     network.eval()
     with torch.inference_mode():
-        batches = plain_batches(images.pixels_of, images.val, batch_size=recipe.batch_size)
-        logits = torch.cat([network(x.to(device)).float().cpu() for x in batches])
+        batches = plain_batches(images.pixels_of, images.val, batch_size=recipe.batch_size, device=device)
+        logits = torch.cat([network(x).float().cpu() for x in batches])
     loss = nn.functional.cross_entropy(logits, torch.from_numpy(images.val_label))
     return _scores(logits, images.val_label, recipe, float(loss))
 
@@ -300,7 +309,7 @@ def _keeps_statistics(recipe: Recipe) -> bool:
 
 
 def _loss(images: TrainingImages, recipe: Recipe) -> nn.CrossEntropyLoss:
-    """Summed over images; `_accumulate` divides by the batch's weight."""
+    """Summed over images; `accumulate_gradients` divides by the batch's weight."""
     weight = None
     if recipe.balance == "weights":
         counts = np.bincount(images.train_label, minlength=images.n_classes)
