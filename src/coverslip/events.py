@@ -13,6 +13,8 @@ from typing import Any
 class Event:
     """Base of all events."""
 
+    fold: int | None = None  # 1-based; of the training that it is about, where a run has several
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progressed(Event):
@@ -44,6 +46,23 @@ class RunStarted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FoldStarted(Event):
+    """Cross-validation turned to the fold named by `fold`."""
+
+    n_folds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldEnded(Event):
+    """The fold named by `fold` is trained and tested."""
+
+    n_folds: int
+    accuracy: float | None  # 0-1, of its test images
+    macro_f1: float | None  # 0-1
+    seconds_left: float | None  # of all that is to come; None where nothing was trained now to tell by
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StageStarted(Event):
     """Training entered one of its stages: `instant` or `finetune`."""
 
@@ -56,8 +75,8 @@ class HeadFitted(Event):
     """The instant head is ready; a usable classifier exists."""
 
     seconds: float
-    val_accuracy: float  # 0-1
-    val_macro_f1: float  # 0-1
+    val_accuracy: float | None  # 0-1; None where no images are kept for validation
+    val_macro_f1: float | None  # 0-1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,11 +103,11 @@ class EpochEnded(Event):
     train_precision: float
     train_recall: float
     train_f1: float
-    val_loss: float
-    val_accuracy: float
-    val_precision: float
-    val_recall: float
-    val_f1: float
+    val_loss: float | None  # all of validation: None where no images are kept for it
+    val_accuracy: float | None
+    val_precision: float | None
+    val_recall: float | None
+    val_f1: float | None
     is_best: bool
     seconds_left: float
 
@@ -115,5 +134,6 @@ def ignore(event: Event) -> None:
 
 
 def as_json(event: Event) -> dict[str, Any]:  # Any: JSON values
-    """The event as a flat JSON object, its class name under `event`."""
-    return {"event": type(event).__name__, **{f.name: getattr(event, f.name) for f in fields(event)}}
+    """The event as a flat JSON object, its class name under `event`; `fold` only where there is one."""
+    told = {f.name: getattr(event, f.name) for f in fields(event) if f.name != "fold" or event.fold is not None}
+    return {"event": type(event).__name__, **told}

@@ -5,51 +5,35 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import numpy as np
-
+from coverslip.cross_validation import is_cross_validated, measure_folds, refuse_fold, train_by_folds
 from coverslip.datasets import (
     Dataset,
-    DecodedPixels,
     Inspection,
-    PixelCache,
-    Scan,
-    Split,
-    check_trainable,
+    how_many_folds,
     inspect_dataset,
     open_dataset,
     regrouped,
     scan_images,
     split_images,
-    trained_classes,
 )
-from coverslip.errors import BadDataset, BadRun, CoverslipError, Stopped
-from coverslip.evaluation import apply_temperature
-from coverslip.events import Emit, Event, Noted, Progressed, RunEnded, RunStarted, ignore
+from coverslip.errors import BadDataset, BadRun
+from coverslip.events import Emit, Event, Noted, Progressed, ignore
 from coverslip.files import write_json
-from coverslip.images import ImageFacts, Preparation, ReadPlan
+from coverslip.images import ImageFacts, ReadPlan
 from coverslip.inference import (
     BATCH_SIZE,
-    Classifier,
-    Predictions,
     PredictionsFile,
     load_classifier,
-    write_results,
 )
 from coverslip.models import model_info
 from coverslip.reports import write_report
 from coverslip.runs import (
     FORMAT_VERSION,
-    ClassifierCard,
     Recipe,
     Run,
-    RunLog,
-    Status,
-    TrainedOn,
     create_run_folder,
     describe_environment,
     is_alive,
@@ -57,7 +41,6 @@ from coverslip.runs import (
     read_json,
     read_status,
     save_recipe,
-    write_classifier,
 )
 from coverslip.runs.provenance import (
     held_out_images,
@@ -65,14 +48,10 @@ from coverslip.runs.provenance import (
     refuse_other_images,
     same_images,
     where_images_lie,
-    write_split,
 )
 from coverslip.training.devices import check_device, chosen_device
-from coverslip.training.preparing import learn_preparation
 from coverslip.training.stopping import stop_requests
-
-if TYPE_CHECKING:
-    from coverslip.training.fitting import Fitted
+from coverslip.training_runs import Parts, measure, stopped, train_by_split, work_in
 
 __all__ = [
     "Summary",
@@ -128,6 +107,7 @@ def resume(run: Path | str, *, emit: Emit = ignore) -> Run:
         BadRun: it is finished or still running, or its images are not what they were.
     """
     found = open_run(run)
+    refuse_fold(found, "It goes on with all folds: coverslip train --resume {run}.")
     status = read_status(found.folder)
     if status.get("state") == "done":
         raise BadRun("The run is finished", file=found.folder, do="Train a new one with another --out.")
@@ -142,74 +122,53 @@ def resume(run: Path | str, *, emit: Emit = ignore) -> Run:
 
 
 def _train_in(folder: Path, data: Dataset, recipe: Recipe, emit: Emit) -> Run:
-    """Do the work of a run folder, and leave in it what state that ended in."""
-    status = Status(folder)
-    status.say("running")
-    with RunLog(folder, status) as log, stop_requests(folder) as is_stop_requested:
-        is_told = False
+    """Do the work of a run folder until it is done, fails or is asked to stop."""
+    with stop_requests(folder) as is_stop_requested:
 
-        def tell(event: Event) -> None:
-            nonlocal is_told
-            log(event)
-            emit(event)
-            if not is_stop_requested():
-                return
-            if isinstance(event, Progressed):
-                raise _stopped(folder)
-            if not is_told:
-                is_told = True
-                again = "" if (folder / "stop").exists() else "; press Ctrl-C again to end at once"
-                tell(Noted(text=f"Stopping after this step{again}."))
-
-        try:
+        def work(tell: Emit) -> None:
             try:
-                _train(data, recipe, folder, tell, is_stop_requested)
+                _train(folder, data, recipe, _heeding(tell, folder, is_stop_requested), is_stop_requested)
             except KeyboardInterrupt as error:  # the second Ctrl-C
-                raise _stopped(folder) from error
-        except BaseException as error:
-            _tell_the_end(error, folder, status, log, emit)
-            raise
-        status.say("done")
-        ended = RunEnded(run=str(folder), state="done")
-        log(ended)
-        emit(ended)
+                raise stopped(folder) from error
+
+        work_in(folder, emit, work)
     return Run(folder)
 
 
-def _tell_the_end(error: BaseException, folder: Path, status: Status, log: Emit, emit: Emit) -> None:
-    """What can still be told of an end before its time: on a full disk little can, and `error` matters more."""
-    state = "stopped" if isinstance(error, Stopped) else "failed"
-    reason = str(error) or type(error).__name__
-    ended = RunEnded(run=str(folder), state=state, reason=reason)
-    with suppress(CoverslipError, OSError):
-        status.say(state, reason=reason)
-    for listener in (log, emit):
-        with suppress(CoverslipError, OSError):
-            listener(ended)
+def _heeding(tell: Emit, folder: Path, is_stop_requested: Callable[[], bool]) -> Emit:
+    """A listener that ends stages which can be ended anywhere, once a stop was asked for; loops end by themselves."""
+    is_told = False
+
+    def heed(event: Event) -> None:
+        nonlocal is_told
+        tell(event)
+        if not is_stop_requested():
+            return
+        if isinstance(event, Progressed):
+            raise stopped(folder)
+        if not is_told:
+            is_told = True
+            again = "" if (folder / "stop").exists() else "; press Ctrl-C again to end at once"
+            tell(Noted(text=f"Stopping after this step{again}."))
+
+    return heed
 
 
-def _stopped(folder: Path) -> Stopped:
-    """What a stopped training leaves, and how to go on."""
-    go_on = f"`coverslip train --resume {folder}` goes on."
-    if not (folder / "classifier" / "classifier.json").exists():
-        return Stopped("Training was stopped before there was a classifier", file=folder, do=go_on)
-    return Stopped(
-        "Training was stopped; the best classifier so far is kept, not yet measured on test images",
-        file=folder / "classifier",
-        do=f"{go_on} `coverslip evaluate {folder}` measures what there is.",
-    )
-
-
-def _train(data: Dataset, recipe: Recipe, folder: Path, emit: Emit, is_stop_requested: Callable[[], bool]) -> None:
-    """Test images are looked at once, at the end, by the finished classifier.
-
-    Scaling is learnt from training images; regularisation, early stopping, temperature and the threshold for
-    `uncertain` from validation images.
-    """
+def _train(folder: Path, data: Dataset, recipe: Recipe, emit: Emit, is_stop_requested: Callable[[], bool]) -> None:
+    """Look at the images, share them out, and train once or by folds."""
     environment = read_json(folder / "environment.json")
     scan = scan_images(data, emit=emit)
     write_json(folder / "data.json", inspect_dataset(data, scan).as_json())
-    split = split_images(
+    n_folds, note = how_many_folds(data, scan, recipe.split.folds)
+    if note:
+        emit(Noted(text=note))
+    if n_folds:
+        split = recipe.split.model_copy(update={"folds": n_folds})
+        recipe = recipe.model_copy(update={"split": split})
+        save_recipe(recipe, folder / "recipe.yaml")
+        train_by_folds(folder, data, scan, recipe, environment, emit, is_stop_requested)
+        return
+    by_split = split_images(
         data,
         scan,
         val=recipe.split.val,
@@ -217,34 +176,7 @@ def _train(data: Dataset, recipe: Recipe, folder: Path, emit: Emit, is_stop_requ
         seed=recipe.seed,
         allow_leakage=environment["allow_leakage"],
     )
-    check_trainable(data, scan, split)
-    write_split(folder, data, split)
-    for text in split.notes:
-        emit(Noted(text=text))
-    parts = _Parts(data, scan, split)
-    write_json(folder / "pixels.json", {"format_version": FORMAT_VERSION, **parts.seen_pixels()})
-    emit(
-        RunStarted(
-            run=str(folder),
-            n_train=len(parts.train),
-            n_val=len(parts.val),
-            n_test=len(parts.test),
-            classes=parts.classes,
-        )
-    )
-    preparation = learn_preparation([parts.facts[i] for i in parts.train.tolist()], recipe)
-    fitted = _fit(data, scan, parts, preparation, recipe, folder, environment["device"], emit, is_stop_requested)
-    write_json(folder / "training.json", {"format_version": FORMAT_VERSION, **fitted.story, "notes": list(split.notes)})
-    if fitted.chosen is None:
-        raise _stopped(folder)
-    write_classifier(folder / "classifier", _card(recipe, preparation, parts, data, fitted), fitted.weights())
-    if fitted.is_stopped:
-        raise _stopped(folder)
-    # From here on the classifier is used as anybody would use it: read back from disk.
-    classifier = load_classifier(folder)
-    _write_validation(folder, data, parts, classifier, fitted)
-    _measure(folder, data.chosen(parts.test), classifier, recipe, split="test", emit=emit)
-    write_report(folder)
+    train_by_split(folder, Parts(data, scan, by_split), recipe, environment["device"], emit, is_stop_requested)
 
 
 def evaluate(run: Path | str, data: Dataset | None = None, *, name: str | None = None, emit: Emit = ignore) -> Run:
@@ -267,14 +199,17 @@ def evaluate(run: Path | str, data: Dataset | None = None, *, name: str | None =
     found = open_run(run)
     classifier = load_classifier(found.folder)
     if data is None:
-        _measure(found.folder, held_out_images(found), classifier, found.recipe, split="test", emit=emit)
+        if is_cross_validated(found):
+            measure_folds(found, held_out_images(found), emit)
+        else:
+            measure(found.folder, held_out_images(found), classifier, found.recipe, split="test", emit=emit)
         write_report(found.folder)
         return found
     folder = found.folder / "evaluations" / _as_name(name or _name_of(data))
     refuse_other_images(folder, data)
     data = data.read_with(classifier.card.preparation.plan)
     _warn_of_known_images(found, data, emit)
-    _measure(folder, data, classifier, found.recipe, split=folder.name, emit=emit)
+    measure(folder, data, classifier, found.recipe, split=folder.name, emit=emit)
     write_json(folder / "environment.json", {"format_version": FORMAT_VERSION, **where_images_lie(data)})
     return Run(folder)
 
@@ -350,110 +285,12 @@ def _warn_of_known_images(run: Run, data: Dataset, emit: Emit) -> None:
         emit(Noted(text=text, level="warning"))
 
 
-class _Parts:
-    """The images of each part of a split, as positions in the dataset, with labels as class numbers."""
-
-    def __init__(self, data: Dataset, scan: Scan, split: Split) -> None:
-        self.classes = trained_classes(data, split)
-        place = {name: k for k, name in enumerate(self.classes)}
-        parts = np.array(split.parts)
-        self.train, self.val, self.test = (np.flatnonzero(parts == part) for part in ("train", "val", "test"))
-        self.label = np.array([place.get(record.label or "", -1) for record in data.records])
-        self.facts = {i: fact for i, fact in enumerate(scan.facts) if isinstance(fact, ImageFacts)}
-
-    def seen_pixels(self) -> dict[str, list[str]]:
-        """Hashes of the images that weights and choices come from, so that copies of them can be told."""
-        sides = {"train": self.train, "val": self.val}
-        return {side: [self.facts[i].pixel_hash for i in of_side.tolist()] for side, of_side in sides.items()}
-
-
-def _fit(
-    data: Dataset,
-    scan: Scan,
-    parts: _Parts,
-    preparation: Preparation,
-    recipe: Recipe,
-    folder: Path,
-    device: str,
-    emit: Emit,
-    is_stop_requested: Callable[[], bool],
-) -> Fitted:
-    from coverslip.training.finetuning import TrainingImages
-    from coverslip.training.fitting import fit
-
-    pixels: PixelCache | DecodedPixels
-    if recipe.stage == "instant" and recipe.init == "imagenet":  # one pass over the images: nothing to keep
-        pixels = DecodedPixels(data, preparation)
-    else:
-        pixels = PixelCache(data, scan, [*parts.train.tolist(), *parts.val.tolist()], preparation, emit=emit)
-    images = TrainingImages(
-        pixels_of=pixels,
-        train=parts.train,
-        train_label=parts.label[parts.train],
-        val=parts.val,
-        val_label=parts.label[parts.val],
-        n_classes=len(parts.classes),
-    )
-    with pixels:
-        return fit(
-            images,
-            lambda positions: [parts.facts[i].pixel_hash for i in positions],
-            preparation,
-            recipe,
-            checkpoints=folder / "checkpoints",
-            device=device,
-            emit=emit,
-            is_stop_requested=is_stop_requested,
-        )
-
-
-def _measure(folder: Path, data: Dataset, classifier: Classifier, recipe: Recipe, *, split: str, emit: Emit) -> None:
-    rows = list(classifier.predict_images(data, emit=emit))
-    write_results(
-        folder, rows, data, classifier, split=split, primary=recipe.primary_metric, seed=recipe.seed, emit=emit
-    )
-
-
-def _card(recipe: Recipe, preparation: Preparation, parts: _Parts, data: Dataset, fitted: Fitted) -> ClassifierCard:
-    seen = [parts.facts[i] for i in parts.train.tolist()]
-    widths, heights = [fact.width_px for fact in seen], [fact.height_px for fact in seen]
-    groups = {data.records[i].group for i in parts.train.tolist()}
-    trained_on = TrainedOn(
-        n_images=len(seen),
-        n_groups=len(groups) if data.has_groups else None,
-        width_px=(min(widths), max(widths)),
-        height_px=(min(heights), max(heights)),
-        dtypes=tuple(sorted({fact.dtype for fact in seen})),
-        channels=tuple(sorted({fact.n_channels for fact in seen})),
-    )
-    return ClassifierCard(
-        model=recipe.model,
-        model_options=recipe.model_options,
-        head=recipe.head,
-        views=recipe.views,
-        classes=parts.classes,
-        preparation=preparation,
-        temperature=fitted.temperature,
-        uncertain_below=fitted.uncertain_below,
-        trained_on=trained_on,
-    )
-
-
 def _write_beginning(folder: Path, data: Dataset, recipe: Recipe, device: str, allow_leakage: bool) -> None:
     environment = describe_environment(
         seed=recipe.seed, device=device, **where_images_lie(data), allow_leakage=allow_leakage
     )
     write_json(folder / "environment.json", environment)
     save_recipe(recipe, folder / "recipe.yaml")  # last: a folder with a recipe is a run
-
-
-def _write_validation(folder: Path, data: Dataset, parts: _Parts, classifier: Classifier, fitted: Fitted) -> None:
-    probability = apply_temperature(fitted.val_logits, fitted.temperature)
-    rows = [
-        classifier.decide(data.records[i], data.relative_path(data.records[i]), p)
-        for i, p in zip(parts.val.tolist(), probability, strict=True)
-    ]
-    Predictions(rows, classifier.classes).write_csv(folder / "validation.csv")
 
 
 def _name_of(data: Dataset) -> str:

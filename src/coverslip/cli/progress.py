@@ -11,6 +11,8 @@ from coverslip.events import (
     Emit,
     EpochEnded,
     Event,
+    FoldEnded,
+    FoldStarted,
     HeadFitted,
     Noted,
     Progressed,
@@ -83,7 +85,10 @@ class _Bars:
                 self._remove(f"epoch {event.epoch}")
                 if event.epoch == event.n_epochs:
                     self._remove("training")
-            case RunEnded():
+            case FoldEnded(fold=fold) if fold is not None:
+                left = "" if event.seconds_left is None else f"about {duration(event.seconds_left)} left in all"
+                self._move("folds", fold, event.n_folds + 1, left)
+            case RunEnded(fold=None):
                 for name in list(self.tasks):
                     self._remove(name)
             case _:
@@ -142,10 +147,18 @@ def lines_of(event: Event) -> list[str]:
                 f"{event.n_train:,} images to train on, {event.n_val:,} to make choices by (validation), "
                 f"{event.n_test:,} kept aside for the final numbers (test); {len(event.classes)} classes"
             ]
+        case FoldStarted():
+            return ["", f"Fold {event.fold} of {event.n_folds}"]
+        case FoldEnded():
+            left = "" if event.seconds_left is None else f"; about {duration(event.seconds_left)} left in all"
+            scores = f"accuracy {_five(event.accuracy)}, macro-F1 {_five(event.macro_f1)}"
+            return [f"Fold {event.fold} of {event.n_folds} tested: {scores}{left}"]
         case StageStarted(stage="instant"):
             return ["Stage 1: a classifier on top of the pretrained network"]
         case StageStarted(stage="finetune"):
             return [f"Stage 2: train the whole network, at most {event.n_epochs} epochs", EPOCH_HEADER]
+        case HeadFitted(val_accuracy=None):
+            return [f"The classifier on top of the pretrained network is ready after {duration(event.seconds)}"]
         case HeadFitted():
             return [
                 f"A first classifier is ready after {duration(event.seconds)}: "
@@ -170,9 +183,9 @@ def epoch_row(e: EpochEnded) -> str:
     return f"{e.epoch:>5}/{e.n_epochs:<3}{'*' if e.is_best else ' '} {values}  {duration(e.seconds)}"
 
 
-def _five(value: float) -> str:
+def _five(value: float | None) -> str:
     """A number in five characters: 0.412, 12.40."""
-    return f"{value:.3f}"[:5]
+    return "  -  " if value is None else f"{value:.3f}"[:5]
 
 
 def _pace(event: Progressed) -> str:

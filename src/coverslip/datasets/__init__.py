@@ -1,5 +1,6 @@
 """Sets of images: opening, scanning, splitting and inspecting them."""
 
+from coverslip.datasets.folding import Folds, fold_images, how_many_folds
 from coverslip.datasets.inspecting import Inspection, inspect_dataset
 from coverslip.datasets.opening import open_again, open_dataset, regrouped
 from coverslip.datasets.partition import split_units
@@ -28,6 +29,7 @@ __all__ = [
     "UNREADABLE",
     "Dataset",
     "DecodedPixels",
+    "Folds",
     "ImageRecord",
     "Inspection",
     "Opening",
@@ -41,6 +43,8 @@ __all__ = [
     "Split",
     "Unreadable",
     "check_trainable",
+    "fold_images",
+    "how_many_folds",
     "inspect_dataset",
     "natural_key",
     "open_again",

@@ -18,6 +18,7 @@ Ints = NDArray[np.intp]
 # What it costs that a class is missing from training, validation or test, in units that outweigh any unevenness. A
 # class in two units goes to training and test: a class that was never learnt, or never tested, is the worse loss.
 _MISSING = np.array([1500.0, 1000.0, 1100.0])
+_MISSING_FROM_FOLD = 1000.0
 _EMPTY_PART = 10.0  # times as bad as a class that is missing from it
 _UNITS_WEIGHT = 0.1  # a part should hold its share of units too, or a test part may be a single huge patient
 _NEAR = (0.01, 0.02, 0.04)  # how far from the best a result may be and still be drawn, in shares of a class
@@ -42,33 +43,55 @@ def split_units(labels: Ints, unit_of_image: Ints, shares: tuple[float, float, f
         ValueError: shapes disagree, shares do not sum to 1, or there are fewer units than parts.
     """
     share = np.asarray(shares, dtype=np.float64)
-    if labels.shape != unit_of_image.shape or labels.ndim != 1:
-        raise ValueError(f"labels {labels.shape} and unit_of_image {unit_of_image.shape} need one and the same length")
     if share.shape != (3,) or share.min() < 0 or abs(share.sum() - 1) > 1e-9:
         raise ValueError(f"shares {shares} must be three numbers of 0 or more that sum to 1")
     active = np.flatnonzero(share)
+    return active[_divide(labels, unit_of_image, share[active], _MISSING[active], seed)].astype(np.int8)
+
+
+def fold_units(labels: Ints, unit_of_image: Ints, n_folds: int, seed: int) -> Ints:
+    """Which of `n_folds` equal folds each image goes to, so that no unit is divided and classes are spread evenly.
+
+    Args:
+        labels, unit_of_image, seed: as for `split_units`.
+        n_folds: 2 or more.
+
+    Returns:
+        (n_images,) in [0, n_folds). A class is in as many folds as it has units, up to all.
+
+    Raises:
+        ValueError: shapes disagree, or there are fewer units than folds.
+    """
+    share = np.full(n_folds, 1 / n_folds)
+    return _divide(labels, unit_of_image, share, np.full(n_folds, _MISSING_FROM_FOLD), seed)
+
+
+def _divide(labels: Ints, unit_of_image: Ints, share: Floats, missing: Floats, seed: int) -> Ints:
+    """(n_images,) in [0, P) for parts of these shares; `missing` is what it costs that a class is not in a part."""
+    if labels.shape != unit_of_image.shape or labels.ndim != 1:
+        raise ValueError(f"labels {labels.shape} and unit_of_image {unit_of_image.shape} need one and the same length")
     class_names, label = np.unique(labels, return_inverse=True)
     unit_names, unit = np.unique(unit_of_image, return_inverse=True)
-    if len(unit_names) < len(active):
-        raise ValueError(f"{len(unit_names)} units cannot fill {len(active)} parts")
+    if len(unit_names) < len(share):
+        raise ValueError(f"{len(unit_names)} units cannot fill {len(share)} parts")
     n_classes = len(class_names)
     rng = np.random.default_rng(seed)
 
     # Single images can fill any gap, so they come last; a class with fewer of them than parts is searched over.
     is_single = np.bincount(unit)[unit] == 1
-    enough = np.bincount(label[is_single], minlength=n_classes) >= len(active)
+    enough = np.bincount(label[is_single], minlength=n_classes) >= len(share)
     dealt = is_single & enough[label]
-    part = np.full(len(label), -1, dtype=np.int8)
+    part = np.full(len(label), -1, dtype=np.intp)
     if not dealt.all():
         searched_units, searched = np.unique(unit[~dealt], return_inverse=True)
         counts = np.zeros((len(searched_units), n_classes))
         np.add.at(counts, (searched, label[~dealt]), 1)
-        problem = _Problem.of(counts, share[active], _MISSING[active], filled=enough)
-        part[~dealt] = active[_solve(problem, rng, seed)][searched]
-    there = np.zeros((n_classes, len(active)))
-    for column, which in enumerate(active):
-        there[:, column] = np.bincount(label[part == which], minlength=n_classes)
-    part[dealt] = active[_deal(label[dealt], there, share[active], rng)]
+        problem = _Problem.of(counts, share, missing, filled=enough)
+        part[~dealt] = _solve(problem, rng, seed)[searched]
+    there = np.zeros((n_classes, len(share)))
+    for p in range(len(share)):
+        there[:, p] = np.bincount(label[part == p], minlength=n_classes)
+    part[dealt] = _deal(label[dealt], there, share, rng)
     return part
 
 

@@ -64,8 +64,8 @@ def split_images(
             f"split.val = {val:g} and split.test = {test:g} leave nothing to train on",
             do="Both must be below 1, and so must their sum.",
         )
-    reasons = _reasons_to_leave_out(dataset, scan)
-    notes = _left_out_notes(reasons)
+    reasons = reasons_to_leave_out(dataset, scan)
+    notes = left_out_notes(reasons)
     order = sorted(
         (i for i, reason in enumerate(reasons) if not reason), key=lambda i: (dataset.records[i].image_id, i)
     )
@@ -83,7 +83,7 @@ def split_images(
             f"The given split has {counted(len(leaks), 'group or picture', 'groups or pictures')} on two sides and was "
             "kept on request: the numbers of this run are too good."
         )
-    units = _units(dataset, scan, order)
+    units = tied_units(dataset, scan, order)
     parts: dict[int, Side] = {}
     if dataset.has_given_split:
         parts = _given_parts(dataset, units, order)
@@ -185,9 +185,9 @@ def _given_units(dataset: Dataset, scan: Scan) -> Iterable[list[int]]:
     """The images with a given part of each unit that a split must not divide."""
     if not dataset.has_given_split:
         return []
-    order = [i for i, reason in enumerate(_reasons_to_leave_out(dataset, scan)) if not reason]
+    order = [i for i, reason in enumerate(reasons_to_leave_out(dataset, scan)) if not reason]
     members: dict[int, list[int]] = defaultdict(list)
-    for i, unit in zip(order, _units(dataset, scan, order).tolist(), strict=True):
+    for i, unit in zip(order, tied_units(dataset, scan, order).tolist(), strict=True):
         if dataset.records[i].given_split is not None:
             members[unit].append(i)
     return members.values()
@@ -207,7 +207,7 @@ def labels_of(dataset: Dataset, positions: Iterable[int]) -> set[str]:
     return {label for i in positions if (label := dataset.records[i].label) is not None}
 
 
-def _reasons_to_leave_out(dataset: Dataset, scan: Scan) -> list[str]:
+def reasons_to_leave_out(dataset: Dataset, scan: Scan) -> list[str]:
     reasons = [""] * len(dataset.records)
     for i, (record, fact) in enumerate(zip(dataset.records, scan.facts, strict=True)):
         if isinstance(fact, Unreadable):
@@ -226,7 +226,7 @@ def _reasons_to_leave_out(dataset: Dataset, scan: Scan) -> list[str]:
     return reasons
 
 
-def _left_out_notes(reasons: Sequence[str]) -> list[str]:
+def left_out_notes(reasons: Sequence[str]) -> list[str]:
     kinds = Counter(reason.split(" ")[0] for reason in reasons if reason)
     said = {
         "unreadable:": "could not be read",
@@ -236,7 +236,7 @@ def _left_out_notes(reasons: Sequence[str]) -> list[str]:
     return [f"{counted(kinds[kind], 'image')} left out: they {text}." for kind, text in said.items() if kinds[kind]]
 
 
-def _units(dataset: Dataset, scan: Scan, order: Sequence[int]) -> NDArray[np.intp]:
+def tied_units(dataset: Dataset, scan: Scan, order: Sequence[int]) -> NDArray[np.intp]:
     """For each image in `order` a number, equal for what groups and equal pixels connect."""
     parent = list(range(len(order)))
 
@@ -295,7 +295,7 @@ def _share_out(
     shares = (1 - val - test, val, test)
     n_units, n_parts = len(set(units[free].tolist())), sum(share > 0 for share in shares)
     if n_units < n_parts:
-        raise _too_few_units(dataset, positions, n_units, n_parts)
+        raise too_few_units(dataset, positions, n_units, n_parts)
     chosen = split_units(label, units[free], shares, seed)
     parts.update({i: SIDES[side] for i, side in zip(positions, chosen.tolist(), strict=True)})
     reached = np.bincount(chosen, minlength=3) / len(chosen)
@@ -359,7 +359,7 @@ def _class_notes(dataset: Dataset, order: Sequence[int], units: NDArray[np.intp]
     return notes
 
 
-def _too_few_units(dataset: Dataset, positions: Sequence[int], n_units: int, n_parts: int) -> BadDataset:
+def too_few_units(dataset: Dataset, positions: Sequence[int], n_units: int, n_parts: int) -> BadDataset:
     n = counted(len(positions), "usable image")
     if dataset.has_groups:
         groups = sorted({dataset.records[i].group or "" for i in positions}, key=natural_key)

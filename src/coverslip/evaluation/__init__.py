@@ -9,6 +9,7 @@ from coverslip.evaluation.calibration import (
     without_temperature,
 )
 from coverslip.evaluation.curves import Curve, pr_curve, roc_curve
+from coverslip.evaluation.folds import over_folds
 from coverslip.evaluation.intervals import FEW_GROUPS, Interval, bootstrap_intervals
 from coverslip.evaluation.metrics import LOWER_IS_BETTER, METRICS, confusion_matrix, per_class, score
 from coverslip.evaluation.summary import evaluate_predictions
@@ -27,6 +28,7 @@ __all__ = [
     "evaluate_predictions",
     "expected_calibration_error",
     "fit_temperature",
+    "over_folds",
     "per_class",
     "pr_curve",
     "reliability_bins",

@@ -63,17 +63,17 @@ def apply_temperature(logits: np.ndarray, temperature: float) -> np.ndarray:
     return np.asarray(np.exp(_log_softmax(np.asarray(logits, dtype=np.float64) / temperature)))
 
 
-def without_temperature(probability: np.ndarray, temperature: float) -> np.ndarray:
+def without_temperature(probability: np.ndarray, temperature: float | np.ndarray) -> np.ndarray:
     """The softmax of the logits as the network gave them, from probabilities that `apply_temperature` made.
 
     Args:
         probability: (n_images, n_classes) float; rows sum to 1.
-        temperature: above 0.
+        temperature: above 0; one for all, or (n_images,).
 
     Returns:
         (n_images, n_classes) float. Logits are known from probabilities up to a constant, which softmax forgets.
     """
-    logits = np.log(np.maximum(probability, np.finfo(np.float64).tiny)) * temperature
+    logits = np.log(np.maximum(probability, np.finfo(np.float64).tiny)) * np.reshape(temperature, (-1, 1))
     return apply_temperature(logits, 1.0)
 
 

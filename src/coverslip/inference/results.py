@@ -1,7 +1,8 @@
 """Predictions of labelled images become `predictions.csv` and `metrics.json`."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +11,6 @@ from coverslip.errors import BadDataset
 from coverslip.evaluation import evaluate_predictions, without_temperature
 from coverslip.events import Emit, Noted
 from coverslip.files import write_json
-from coverslip.inference.classifier import Classifier
 from coverslip.inference.predictions import Prediction, Predictions
 
 
@@ -18,33 +18,41 @@ def write_results(
     folder: Path,
     rows: Sequence[Prediction],
     data: Dataset,
-    classifier: Classifier,
+    classes: Sequence[str],
     *,
+    temperature: float | np.ndarray,
     split: str,
     primary: str,
     seed: int,
     emit: Emit,
-) -> None:
+    unmeasured: Container[int] = (),
+) -> dict[str, Any]:  # Any: JSON values
     """Write what a classifier said about labelled images, and how good that is.
 
     Args:
         folder: gets `predictions.csv` and `metrics.json`.
         rows: one per record of `data`, in its order.
         data: the images with labels and groups.
-        classifier: that predicted; its temperature is taken out again for the uncalibrated numbers.
+        classes: that the rows' probabilities are of.
+        temperature: that made the probabilities, one for all or (n_rows,); it is taken out again for the
+            uncalibrated numbers.
         split: what the images are called in `metrics.json`.
         primary: name of the primary metric.
         seed: of the bootstrap.
         emit: told which images could not be measured.
+        unmeasured: positions of rows to leave out of the numbers, for a reason that was told already.
+
+    Returns:
+        What `metrics.json` holds.
 
     Raises:
         BadDataset: no readable image has a label that the classifier knows.
     """
-    place = {name: k for k, name in enumerate(classifier.classes)}
-    measured = [i for i, row in enumerate(rows) if row.probabilities and row.label in place]
+    place = {name: k for k, name in enumerate(classes)}
+    measured = [i for i, row in enumerate(rows) if row.probabilities and row.label in place and i not in unmeasured]
     _tell_what_is_left_out(rows, place, emit)
     if not measured:
-        known = ", ".join(f"'{name}'" for name in classifier.classes[:8])
+        known = ", ".join(f"'{name}'" for name in classes[:8])
         raise BadDataset(
             f"None of the images has a label that the classifier knows ({known})",
             file=data.root,
@@ -56,16 +64,19 @@ def write_results(
     found = evaluate_predictions(
         probability,
         label,
-        classifier.classes,
+        classes,
         split=split,
         primary=primary,
         group=_column([record.group for record in records]),
         domain=_column([record.domain or None for record in records]),
-        probability_uncalibrated=without_temperature(probability, classifier.card.temperature),
+        probability_uncalibrated=without_temperature(
+            probability, temperature if np.ndim(temperature) == 0 else np.asarray(temperature)[measured]
+        ),
         seed=seed,
     )
-    Predictions(rows, classifier.classes).write_csv(folder / "predictions.csv")
+    Predictions(rows, classes).write_csv(folder / "predictions.csv")
     write_json(folder / "metrics.json", found)
+    return found
 
 
 def _column(values: Sequence[str | None]) -> np.ndarray | None:

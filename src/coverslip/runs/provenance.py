@@ -37,8 +37,14 @@ def where_images_lie(data: Dataset) -> dict[str, Any]:  # Any: JSON values
     }
 
 
-def write_split(folder: Path, data: Dataset, split: Split) -> None:
+def write_split(folder: Path, data: Dataset, split: Split, fold_of: Sequence[int | None] = ()) -> None:
     """Write `split.csv`.
+
+    Args:
+        folder: of the run.
+        data: the images.
+        split: where each of them goes.
+        fold_of: the fold that each is tested in, where there are folds.
 
     Raises:
         BadRun: there is one already, of a run that goes on, and the split would be another.
@@ -51,10 +57,12 @@ def write_split(folder: Path, data: Dataset, split: Split) -> None:
             "group": record.group or "",
             "domain": record.domain,
             "split": part,
-            "fold": "",
+            "fold": str(fold or ""),
             "reason": reason,
         }
-        for record, part, reason in zip(data.records, split.parts, split.reasons, strict=True)
+        for record, part, reason, fold in zip(
+            data.records, split.parts, split.reasons, fold_of or [None] * len(data.records), strict=True
+        )
     ]
     file = folder / "split.csv"
     if file.exists() and read_table(file) != rows:  # the run goes on

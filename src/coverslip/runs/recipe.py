@@ -42,6 +42,21 @@ class SplitPlan(_Choices):
     test: Fraction = Field(
         0.2, gt=0, description="Share of images that the final numbers come from; no choice sees them."
     )
+    folds: int | None = Field(
+        None,
+        ge=0,
+        le=100,
+        description="Cross-validation: so many networks, each tested on another part, so that every image is tested "
+        "once (`test` then does not count); the classifier itself is trained on all images. 0 makes one split. null "
+        "takes up to 5 folds where there are fewer than 10 groups, or fewer than 100 images without groups.",
+    )
+
+    @field_validator("folds")
+    @classmethod
+    def _one_is_none(cls, value: int | None) -> int | None:
+        if value == 1:
+            raise ValueError("one fold would leave nothing to train on: use 0 for a single split, or 2 and more")
+        return value
 
     @model_validator(mode="after")
     def _leaves_something(self) -> "SplitPlan":

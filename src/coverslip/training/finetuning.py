@@ -36,7 +36,7 @@ IMAGES_AT_ONCE = 16  # whose activations are held at the same time on the proces
 
 @dataclass(frozen=True, slots=True)
 class TrainingImages:
-    """The images to fit on and those to choose by."""
+    """The images to fit on and those to choose by; none of the latter where all choices are made."""
 
     pixels_of: PixelsOf  # (n, S, S, C) integers of the images at these positions of the dataset
     train: Ints  # positions
@@ -100,8 +100,11 @@ def finetune(
     device: str,
     emit: Emit,
     is_stop_requested: Callable[[], bool],
+    last_epoch: int | None = None,
 ) -> Finetuned:
     """Train `network` in place; at the end it holds the weights of the best epoch by validation images.
+
+    Without validation images the last epoch is the best.
 
     Args:
         network: (B, C, H, W) in [0, 1] -> (B, K); frozen parameters stay as they are.
@@ -111,6 +114,7 @@ def finetune(
         device: where to train.
         emit: told about every epoch and, a few times a second, about steps.
         is_stop_requested: asked before every step.
+        last_epoch: where to end though the step size falls as for the recipe's epochs; None runs them all.
     """
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the annotation
     optimizer = _optimizer(network, recipe)
@@ -119,15 +123,18 @@ def finetune(
     if last.exists():
         progress = _Progress(**_restored(load_checkpoint(last, network, optimizer)))
     stopped: StoppedBecause = "all epochs done"
+    n_epochs = last_epoch or recipe.epochs
     train_mode(network, keep_statistics=_keeps_statistics(recipe))
-    example = next(plain_batches(images.pixels_of, images.val, batch_size=2, device=device))
+    example = next(plain_batches(images.pixels_of, images.train, batch_size=2, device=device))
     try:
         with faster_convolutions(network, example) if device == "cpu" else nullcontext():
-            while progress.epoch < recipe.epochs:
+            while progress.epoch < n_epochs:
                 if recipe.patience is not None and progress.epoch - progress.best_epoch >= recipe.patience:
                     stopped = "no better epoch"
                     break
-                _one_epoch(network, optimizer, images, recipe, progress, checkpoints, device, emit, is_stop_requested)
+                _one_epoch(
+                    network, optimizer, images, recipe, n_epochs, progress, checkpoints, device, emit, is_stop_requested
+                )
     except _StopRequested:
         stopped = "on request"
     except _Diverged:
@@ -143,6 +150,7 @@ def _one_epoch(
     optimizer: torch.optim.Optimizer,
     images: TrainingImages,
     recipe: Recipe,
+    n_epochs: int,
     progress: _Progress,
     checkpoints: Path,
     device: str,
@@ -150,21 +158,24 @@ def _one_epoch(
     is_stop_requested: Callable[[], bool],
 ) -> None:
     started, epoch = time.monotonic(), progress.epoch + 1
-    train = _train_epoch(network, optimizer, images, recipe, progress, device, emit, is_stop_requested)
+    train = _train_epoch(network, optimizer, images, recipe, n_epochs, progress, device, emit, is_stop_requested)
     progress.training_seconds += time.monotonic() - started
     return_freed_memory()
-    val = _validate(network, images, recipe, device)
+    val = _validate(network, images, recipe, device) if len(images.val) else None
     return_freed_memory()
-    is_best = (val.primary, -val.loss) > (progress.best_score, -progress.loss_of_best)
-    if is_best:
-        progress.best_epoch, progress.best_score, progress.loss_of_best = epoch, val.primary, val.loss
-    _follow_plateau(progress, recipe, val.loss)
+    if val is None:
+        is_best, progress.best_epoch = True, epoch
+    else:
+        is_best = (val.primary, -val.loss) > (progress.best_score, -progress.loss_of_best)
+        if is_best:
+            progress.best_epoch, progress.best_score, progress.loss_of_best = epoch, val.primary, val.loss
+        _follow_plateau(progress, recipe, val.loss)
     seconds = time.monotonic() - started
     progress.epoch, progress.seconds = epoch, progress.seconds + seconds
     emit(
         EpochEnded(
             epoch=epoch,
-            n_epochs=recipe.epochs,
+            n_epochs=n_epochs,
             seconds=seconds,
             learning_rate=float(optimizer.param_groups[0]["lr"]),
             train_loss=train.loss,
@@ -172,13 +183,13 @@ def _one_epoch(
             train_precision=train.precision,
             train_recall=train.recall,
             train_f1=train.f1,
-            val_loss=val.loss,
-            val_accuracy=val.accuracy,
-            val_precision=val.precision,
-            val_recall=val.recall,
-            val_f1=val.f1,
+            val_loss=val.loss if val else None,
+            val_accuracy=val.accuracy if val else None,
+            val_precision=val.precision if val else None,
+            val_recall=val.recall if val else None,
+            val_f1=val.f1 if val else None,
             is_best=is_best,
-            seconds_left=progress.seconds / epoch * (recipe.epochs - epoch),
+            seconds_left=progress.seconds / epoch * (n_epochs - epoch),
         )
     )
     # Told first, then the best one, then the last: killed anywhere between, training repeats the epoch, tells it
@@ -193,6 +204,7 @@ def _train_epoch(
     optimizer: torch.optim.Optimizer,
     images: TrainingImages,
     recipe: Recipe,
+    n_epochs: int,
     progress: _Progress,
     device: str,
     emit: Emit,
@@ -250,7 +262,7 @@ def _train_epoch(
                     loss=float(loss),
                     images_per_second=n_seen / max(now - started, 1e-9),
                     epoch_seconds_left=left,
-                    seconds_left=left + pace * n_steps * (recipe.epochs - epoch),
+                    seconds_left=left + pace * n_steps * (n_epochs - epoch),
                 )
             )
     progress.images += n_seen

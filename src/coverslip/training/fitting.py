@@ -21,12 +21,23 @@ from coverslip.runs import Recipe
 from coverslip.training.allocator import keep_freed_memory
 from coverslip.training.checkpoints import plain_state
 from coverslip.training.finetuning import Finetuned, TrainingImages, finetune
-from coverslip.training.instant import fit_head
+from coverslip.training.instant import STRENGTHS, fit_head
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 _LOWER_RATE = "Lower the step size, for example --set learning_rate=0.0001."
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The choices that folds have made, so that a last network can be trained on every image."""
+
+    strength: float | None  # of the head's regularisation; None where training starts from scratch
+    start_temperature: float  # that the head is divided by before fine-tuning
+    epochs: int  # of fine-tuning; 0: the instant head is the classifier
+    temperature: float
+    uncertain_below: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +67,7 @@ def fit(
     device: str,
     emit: Emit,
     is_stop_requested: Callable[[], bool],
+    settled: Settled | None = None,
 ) -> Fitted:
     """Train one network by the recipe.
 
@@ -73,6 +85,7 @@ def fit(
         device: where to train.
         emit: told what happens.
         is_stop_requested: asked before every step.
+        settled: the choices, where they are made already; no validation images are needed then.
     """
     keep_freed_memory()
     torch.manual_seed(recipe.seed)
@@ -91,15 +104,16 @@ def fit(
     candidates: list[tuple[str, Floats]] = []
     if is_pretrained:
         emit(StageStarted(stage="instant"))
-        val_logits, stage = _instant(network, images, digest_of, preparation, recipe, device, emit)
+        val_logits, stage = _instant(network, images, digest_of, preparation, recipe, device, emit, settled)
         candidates.append(("instant", val_logits))
         stages.append(stage)
     instant_weights = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     is_stopped = False
-    if recipe.stage == "finetune" or not is_pretrained:
-        if candidates:
-            _soften(network, fit_temperature(candidates[0][1], images.val_label))
-        emit(StageStarted(stage="finetune", n_epochs=recipe.epochs))
+    if settled.epochs if settled else recipe.stage == "finetune" or not is_pretrained:
+        if is_pretrained:
+            _soften(network, stages[0]["temperature"])
+        n_epochs = settled.epochs if settled else recipe.epochs
+        emit(StageStarted(stage="finetune", n_epochs=n_epochs))
         done = finetune(
             network,
             images,
@@ -108,6 +122,7 @@ def fit(
             device=device,
             emit=emit,
             is_stop_requested=is_stop_requested,
+            last_epoch=n_epochs,
         )
         network.to("cpu")
         is_stopped = done.stopped_because == "on request"
@@ -118,17 +133,26 @@ def fit(
             emit(Noted(text=f"Fine-tuning diverged after epoch {done.epochs_run}. {_LOWER_RATE}", level="warning"))
         if done.best_epoch:
             candidates.append(("finetune", _logits(network, images, recipe, device)))
-    chosen, val_logits = max(
-        candidates, key=lambda candidate: _rank(candidate[1], images.val_label, recipe), default=("", np.zeros((0, 0)))
-    )
+    if settled:
+        chosen, val_logits = candidates[-1] if candidates else ("", np.zeros((0, images.n_classes)))
+    else:
+        chosen, val_logits = max(
+            candidates,
+            key=lambda candidate: _rank(candidate[1], images.val_label, recipe),
+            default=("", np.zeros((0, images.n_classes))),
+        )
     if chosen == "instant":
         network.load_state_dict(instant_weights)
         if len(candidates) > 1:
             emit(
                 Noted(text="Fine-tuning did not beat the instant classifier on validation images; the latter is kept.")
             )
-    temperature = fit_temperature(val_logits, images.val_label) if chosen else 1.0
-    threshold = uncertain_threshold(apply_temperature(val_logits, temperature), images.val_label) if chosen else 0.0
+    temperature, threshold = 1.0, 0.0
+    if settled:
+        temperature, threshold = settled.temperature, settled.uncertain_below
+    elif chosen:
+        temperature = fit_temperature(val_logits, images.val_label)
+        threshold = uncertain_threshold(apply_temperature(val_logits, temperature), images.val_label)
     story = {
         "stages": stages,
         "chosen": chosen or None,
@@ -148,6 +172,7 @@ def _instant(
     recipe: Recipe,
     device: str,
     emit: Emit,
+    settled: Settled | None,
 ) -> tuple[Floats, dict[str, Any]]:  # Any: JSON values
     """Fit the head in place; gives validation logits and the stage's story."""
     started = monotonic()
@@ -175,14 +200,19 @@ def _instant(
         n_classes=images.n_classes,
         balanced=recipe.balance != "none",
         better=lambda logits, label: _primary(logits, label, recipe),
+        strengths=STRENGTHS if settled is None or settled.strength is None else [settled.strength],
     )
     with torch.no_grad():
         network.head.weight.copy_(torch.from_numpy(head.weight))
         network.head.bias.copy_(torch.from_numpy(head.bias))
     logits = head.logits(features[n:])
-    found = score(apply_temperature(logits, fit_temperature(logits, images.val_label)), images.val_label)
+    temperature, accuracy, macro_f1 = settled.start_temperature if settled else 1.0, None, None
+    if len(logits):
+        temperature = fit_temperature(logits, images.val_label)
+        found = score(apply_temperature(logits, temperature), images.val_label)
+        accuracy, macro_f1 = found["accuracy"], found["macro_f1"]
     seconds = monotonic() - started
-    emit(HeadFitted(seconds=seconds, val_accuracy=found["accuracy"], val_macro_f1=found["macro_f1"]))
+    emit(HeadFitted(seconds=seconds, val_accuracy=accuracy, val_macro_f1=macro_f1))
     return logits, {
         "stage": "instant",
         "seconds": round(seconds, 3),
@@ -190,13 +220,16 @@ def _instant(
         "engine_difference": engine.largest_difference if engine else None,
         "n_features": int(features.shape[1]),
         "regularisation": head.strength,
-        "val_accuracy": found["accuracy"],
-        "val_macro_f1": found["macro_f1"],
+        "temperature": temperature,
+        "val_accuracy": accuracy,
+        "val_macro_f1": macro_f1,
     }
 
 
 def _logits(network: Network, images: TrainingImages, recipe: Recipe, device: str) -> Floats:
     """(n_val, K) validation logits averaged over views."""
+    if not len(images.val):
+        return np.zeros((0, images.n_classes))
     example = as_input(images.pixels_of(images.val[:N_CHECKED].tolist()))
     engine = fastest_engine(network, example, device=device)
     step = 128

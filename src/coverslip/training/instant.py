@@ -8,7 +8,7 @@ regression at each of three image sizes, in a fraction of the time. Standardisat
 that the result is an ordinary linear layer.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,7 +44,7 @@ class LinearHead:
         """(n, K) for (n, D) features."""
         weight = self.weight.T.astype(np.float64)
         parts = [features[rows].astype(np.float64) @ weight for rows in _row_slices(len(features))]
-        return np.concatenate(parts) + self.bias
+        return np.concatenate([np.zeros((0, len(self.bias))), *parts]) + self.bias
 
 
 def fit_head(
@@ -56,6 +56,7 @@ def fit_head(
     n_classes: int,
     balanced: bool,
     better: Callable[[Floats, Ints], float],
+    strengths: Sequence[float] = STRENGTHS,
 ) -> LinearHead:
     """The linear head whose strength of regularisation is best on validation images.
 
@@ -66,12 +67,16 @@ def fit_head(
         n_classes: K.
         balanced: every class counts the same, however many images it has.
         better: (n, K) logits and labels -> a score, higher is better; ties go to the stronger regularisation.
+        strengths: to choose from, rising; with a single one there is nothing to choose, and no validation images are
+            needed.
     """
     mean, sd = _moments(features)
     heads = [
         _unfold(strength, weight, bias, mean, sd)
-        for strength, weight, bias in _discriminants(features, mean, sd, label, n_classes, balanced=balanced)
+        for strength, weight, bias in _discriminants(features, mean, sd, label, n_classes, strengths, balanced=balanced)
     ]
+    if len(heads) == 1:
+        return heads[0]
     scores = [better(head.logits(val_features), val_label) for head in heads]
     best = max(range(len(heads)), key=lambda i: (scores[i], i))
     return heads[best]
@@ -89,7 +94,14 @@ def _moments(features: npt.NDArray[np.float32]) -> tuple[Floats, Floats]:
 
 
 def _discriminants(
-    features: npt.NDArray[np.float32], mean: Floats, sd: Floats, label: Ints, n_classes: int, *, balanced: bool
+    features: npt.NDArray[np.float32],
+    mean: Floats,
+    sd: Floats,
+    label: Ints,
+    n_classes: int,
+    strengths: Sequence[float],
+    *,
+    balanced: bool,
 ) -> Iterator[tuple[float, Floats, Floats]]:
     """(strength, (K, D) weight, (K,) bias) for every strength, on features standardised by mean and sd."""
     n, d = features.shape
@@ -110,7 +122,7 @@ def _discriminants(
     variance, directions = _principal(scatter, n, d)
     projected = centres @ directions  # (K, r)
     unit = max(float(variance.sum()) / d, 1e-12)
-    for strength in STRENGTHS:
+    for strength in strengths:
         floor = strength * unit
         # (covariance + floor I)^-1 by its eigenvectors; the directions without variance all have 1 / floor.
         weight = (projected * (1 / (variance + floor) - 1 / floor)) @ directions.T + centres / floor

@@ -1,0 +1,162 @@
+"""k folds: every image is tested once, by a network that has seen neither it nor what belongs to it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from coverslip.datasets.partition import Ints, fold_units, split_units
+from coverslip.datasets.records import Dataset, Part, counted, natural_key, one_line, some
+from coverslip.datasets.scanning import Scan
+from coverslip.datasets.splitting import SIDES, Split, left_out_notes, reasons_to_leave_out, tied_units
+from coverslip.errors import BadDataset, BadRecipe
+
+FEW_GROUPS = 10  # with fewer, one split tests on a patient or two: folds are the default
+SOME_GROUPS = 30  # with fewer, folds are advised
+FEW_IMAGES = 100  # the same for images that are not grouped
+_USUAL = 5
+_LARGEST_VAL = 0.5  # of what is not tested in a fold
+
+
+@dataclass(frozen=True)
+class Folds:
+    """A split for each fold, and the fold that tests each image, in the order of the dataset's records."""
+
+    splits: tuple[Split, ...]
+    fold_of: tuple[int | None, ...]  # 1-based; None: left out
+    reasons: tuple[str, ...]  # why an image was left out; "" for all others
+    notes: tuple[str, ...]
+
+    @property
+    def whole(self) -> Split:
+        """Every image that is not left out as a test image: what `split.csv` of the whole run says."""
+        parts: tuple[Part, ...] = tuple("left-out" if fold is None else "test" for fold in self.fold_of)
+        return Split(parts, self.reasons, self.notes)
+
+
+def how_many_folds(dataset: Dataset, scan: Scan, asked: int | None) -> tuple[int, str | None]:
+    """How many folds a run has (0: one split), and what to tell about it.
+
+    With few groups, or few images that are not grouped, one split tests on so little that its numbers say next to
+    nothing: then folds are what is done unless they were declined.
+
+    Args:
+        dataset, scan: the images.
+        asked: the recipe's `split.folds`; None leaves it to the data.
+    """
+    if asked is not None or dataset.has_given_split:
+        return asked or 0, None
+    order, unit = _usable(dataset, scan)
+    n_units = len(set(unit.tolist()))
+    decline = "--set split.folds=0 makes one split instead."
+    if n_units < 3:
+        return 0, None  # what one split says of that is clear
+    if not dataset.has_groups:
+        if len(order) >= FEW_IMAGES:
+            return 0, None
+        return min(_USUAL, n_units), (
+            f"There are only {counted(len(order), 'image')}, so each is tested once in {min(_USUAL, n_units)} folds "
+            f"instead of testing on a few of them. {decline}"
+        )
+    if n_units < FEW_GROUPS:
+        return min(_USUAL, n_units), (
+            f"There are only {counted(n_units, 'separate group')}, so each is tested once in "
+            f"{min(_USUAL, n_units)} folds instead of testing on one or two of them. {decline}"
+        )
+    if n_units < SOME_GROUPS:
+        return 0, (
+            f"The test part will hold few of the {n_units} groups. --set split.folds={_USUAL} tests on each of them "
+            f"once and takes about {_USUAL + 1} times as long."
+        )
+    return 0, None
+
+
+def fold_images(dataset: Dataset, scan: Scan, *, n_folds: int, val: float, seed: int) -> Folds:
+    """Share readable, labelled images out among folds; each is tested once, and validation comes from the others.
+
+    What is connected by a group or by equal pixels stays in one fold. Images are left out as by `split_images`. A
+    class that lives in a single group cannot be trained on where it is tested: its images are predicted all the same.
+
+    Args:
+        dataset, scan: the images.
+        n_folds: 2 or more.
+        val: share of all images that choices are made on, in every fold.
+        seed: equal seeds give equal folds.
+
+    Raises:
+        BadDataset: there are too few groups or distinct pictures.
+        BadRecipe: the images come with a split of their own.
+    """
+    if dataset.has_given_split:
+        raise BadRecipe(
+            "The images come with a split of their own, which folds would not follow",
+            file=dataset.root,
+            do="Leave split.folds out to train by that split, or open the images without it.",
+        )
+    reasons = reasons_to_leave_out(dataset, scan)
+    notes = left_out_notes(reasons)
+    order, unit = _usable(dataset, scan)
+    n_units = len(set(unit.tolist()))
+    least = max(3, n_folds)  # with two, nothing would be left to make choices on
+    if n_units < least:
+        what = "separate group" if dataset.has_groups else "distinct picture"
+        raise BadDataset(
+            f"{counted(len(order), 'usable image')} make up {counted(n_units, what)}, but {n_folds} folds need {least}",
+            file=dataset.root,
+            do=f"Use fewer folds (--set split.folds={n_units}), or add images."
+            if n_units >= 3
+            else "Add images: a few dozen of each class are a start.",
+        )
+    label = np.unique([dataset.records[i].label or "" for i in order], return_inverse=True)[1]
+    fold = fold_units(label, unit, n_folds, seed)
+    share = min(val * n_folds / (n_folds - 1), _LARGEST_VAL)
+    splits = []
+    for k in range(n_folds):
+        rest = fold != k
+        part = np.full(len(order), SIDES.index("test"))
+        part[rest] = split_units(label[rest], unit[rest], (1 - share, share, 0.0), seed + k)
+        splits.append(_split(dataset, order, part, reasons))
+    fold_of: list[int | None] = [None] * len(dataset.records)
+    for i, k in zip(order, fold.tolist(), strict=True):
+        fold_of[i] = k + 1
+    return Folds(tuple(splits), tuple(fold_of), tuple(reasons), (*notes, *_unlearnt_notes(dataset, order, splits)))
+
+
+def _usable(dataset: Dataset, scan: Scan) -> tuple[list[int], Ints]:
+    """Positions of the images that are not left out, in an order that the records' does not matter for, and units."""
+    reasons = reasons_to_leave_out(dataset, scan)
+    usable = (i for i, reason in enumerate(reasons) if not reason)
+    order = sorted(usable, key=lambda i: (dataset.records[i].image_id, i))
+    return order, tied_units(dataset, scan, order)
+
+
+def _split(dataset: Dataset, order: list[int], part: Ints, reasons: list[str]) -> Split:
+    """One fold's split; a validation image of a class that it does not train on could decide nothing."""
+    parts: list[Part] = ["left-out"] * len(reasons)
+    for i, p in zip(order, part.tolist(), strict=True):
+        parts[i] = SIDES[p]
+    reasons = list(reasons)
+    learnt = {dataset.records[i].label for i in order if parts[i] == "train"}
+    for i in order:
+        if parts[i] == "val" and dataset.records[i].label not in learnt:
+            parts[i] = "left-out"
+            reasons[i] = f"no training image of the class {dataset.records[i].label} in this fold"
+    return Split(tuple(parts), tuple(reasons), ())
+
+
+def _unlearnt_notes(dataset: Dataset, order: list[int], splits: list[Split]) -> list[str]:
+    """Which classes are tested where they were not trained on."""
+    n_of: dict[str, int] = {}
+    for split in splits:
+        learnt = {dataset.records[i].label for i in order if split.parts[i] == "train"}
+        for i in order:
+            label = dataset.records[i].label or ""
+            if split.parts[i] == "test" and label not in learnt:
+                n_of[label] = n_of.get(label, 0) + 1
+    if not n_of:
+        return []
+    named = some([f"{one_line(name, 60)} ({n_of[name]:,})" for name in sorted(n_of, key=natural_key)])
+    unit = "group" if dataset.has_groups else "distinct picture"
+    return [
+        f"{counted(sum(n_of.values()), 'image')} cannot be measured, since in their fold no image of their class is "
+        f"left to train on (a class needs two {unit}s): {named}. The numbers are without them."
+    ]

@@ -1,0 +1,269 @@
+"""One training in one folder: from images and a split to a classifier, its numbers and its report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from coverslip.datasets import (
+    Dataset,
+    DecodedPixels,
+    PixelCache,
+    Scan,
+    Split,
+    check_trainable,
+    trained_classes,
+)
+from coverslip.errors import CoverslipError, Stopped
+from coverslip.evaluation import apply_temperature
+from coverslip.events import Emit, Event, Noted, RunEnded, RunStarted
+from coverslip.files import write_json
+from coverslip.images import ImageFacts, Preparation
+from coverslip.inference import Classifier, Predictions, load_classifier, write_results
+from coverslip.reports import write_report
+from coverslip.runs import (
+    FORMAT_VERSION,
+    ClassifierCard,
+    Recipe,
+    RunLog,
+    Status,
+    TrainedOn,
+    write_classifier,
+)
+from coverslip.runs.provenance import write_split
+from coverslip.training.preparing import learn_preparation
+
+if TYPE_CHECKING:
+    from coverslip.training.fitting import Fitted, Settled
+
+
+def work_in(folder: Path, emit: Emit, work: Callable[[Emit], None]) -> None:
+    """Do the work of a run folder, and leave in it what was told and what state that ended in."""
+    status = Status(folder)
+    status.say("running")
+    with RunLog(folder, status) as log:
+
+        def tell(event: Event) -> None:
+            log(event)
+            emit(event)
+
+        try:
+            work(tell)
+        except BaseException as error:
+            _tell_the_end(error, folder, status, (log, emit))
+            raise
+        status.say("done")
+        tell(RunEnded(run=str(folder), state="done"))
+
+
+def _tell_the_end(error: BaseException, folder: Path, status: Status, listeners: tuple[Emit, Emit]) -> None:
+    """What can still be told of an end before its time: on a full disk little can, and `error` matters more."""
+    state = "stopped" if isinstance(error, Stopped) else "failed"
+    reason = str(error) or type(error).__name__
+    with suppress(CoverslipError, OSError):
+        status.say(state, reason=reason)
+    for listener in listeners:
+        with suppress(CoverslipError, OSError):
+            listener(RunEnded(run=str(folder), state=state, reason=reason))
+
+
+def stopped(folder: Path) -> Stopped:
+    """What a stopped training leaves, and how to go on."""
+    go_on = f"`coverslip train --resume {folder}` goes on."
+    if (folder / "classifier" / "classifier.json").exists():
+        return Stopped(
+            "Training was stopped; the best classifier so far is kept, not yet measured on test images",
+            file=folder / "classifier",
+            do=f"{go_on} `coverslip evaluate {folder}` measures what there is.",
+        )
+    if (folder / "folds").is_dir():
+        return Stopped("Training was stopped; what the folds have reached is kept", file=folder, do=go_on)
+    return Stopped("Training was stopped before there was a classifier", file=folder, do=go_on)
+
+
+class Parts:
+    """The images of each part of a split, as positions in the dataset, with labels as class numbers."""
+
+    def __init__(self, data: Dataset, scan: Scan, split: Split) -> None:
+        self.data, self.scan, self.split = data, scan, split
+        self.classes = trained_classes(data, split)
+        place = {name: k for k, name in enumerate(self.classes)}
+        parts = np.array(split.parts)
+        self.train, self.val, self.test = (np.flatnonzero(parts == part) for part in ("train", "val", "test"))
+        self.label = np.array([place.get(record.label or "", -1) for record in data.records])
+        self.facts = {i: fact for i, fact in enumerate(scan.facts) if isinstance(fact, ImageFacts)}
+
+    def seen_pixels(self) -> dict[str, list[str]]:
+        """Hashes of the images that weights and choices come from, so that copies of them can be told."""
+        sides = {"train": self.train, "val": self.val}
+        return {side: [self.facts[i].pixel_hash for i in of_side.tolist()] for side, of_side in sides.items()}
+
+
+def train_by_split(
+    folder: Path,
+    parts: Parts,
+    recipe: Recipe,
+    device: str,
+    emit: Emit,
+    is_stop_requested: Callable[[], bool],
+) -> None:
+    """Fill a run folder with one training by one split.
+
+    Test images are looked at once, at the end, by the finished classifier. Scaling is learnt from training images;
+    regularisation, early stopping, temperature and the threshold for `uncertain` from validation images.
+
+    Raises:
+        Stopped: on request; the best classifier so far is kept.
+    """
+    data, split = parts.data, parts.split
+    check_trainable(data, parts.scan, split)
+    write_split(folder, data, split)
+    for text in split.notes:
+        emit(Noted(text=text))
+    write_json(folder / "pixels.json", {"format_version": FORMAT_VERSION, **parts.seen_pixels()})
+    emit(
+        RunStarted(
+            run=str(folder),
+            n_train=len(parts.train),
+            n_val=len(parts.val),
+            n_test=len(parts.test),
+            classes=parts.classes,
+        )
+    )
+    fitted = fit_classifier(folder, parts, recipe, device, emit, is_stop_requested)
+    if fitted.is_stopped:
+        raise stopped(folder)
+    # From here on the classifier is used as anybody would use it: read back from disk.
+    classifier = load_classifier(folder)
+    _write_validation(folder, parts, classifier, fitted)
+    measure(folder, data.chosen(parts.test), classifier, recipe, split="test", emit=emit)
+    write_report(folder)
+
+
+def fit_classifier(
+    folder: Path,
+    parts: Parts,
+    recipe: Recipe,
+    device: str,
+    emit: Emit,
+    is_stop_requested: Callable[[], bool],
+    settled: Settled | None = None,
+) -> Fitted:
+    """Train on the parts' training images and leave `training.json` and `classifier/` in the folder.
+
+    Args:
+        folder: of the run.
+        parts: images by part.
+        recipe: what to do.
+        device: where to train.
+        emit: told what happens.
+        is_stop_requested: asked before every step.
+        settled: the choices, where folds have made them; the validation part is empty then.
+
+    Raises:
+        Stopped: on request, before there was a classifier.
+    """
+    preparation = learn_preparation([parts.facts[i] for i in parts.train.tolist()], recipe)
+    fitted = _fit(folder, parts, preparation, recipe, device, emit, is_stop_requested, settled)
+    notes = list(parts.split.notes)
+    write_json(folder / "training.json", {"format_version": FORMAT_VERSION, **fitted.story, "notes": notes})
+    if fitted.chosen is None:
+        raise stopped(folder)
+    write_classifier(folder / "classifier", _card(recipe, preparation, parts, fitted), fitted.weights())
+    return fitted
+
+
+def measure(folder: Path, data: Dataset, classifier: Classifier, recipe: Recipe, *, split: str, emit: Emit) -> None:
+    """Predict labelled images and write `predictions.csv` and `metrics.json` into the folder."""
+    rows = list(classifier.predict_images(data, emit=emit))
+    write_results(
+        folder,
+        rows,
+        data,
+        classifier.classes,
+        temperature=classifier.card.temperature,
+        split=split,
+        primary=recipe.primary_metric,
+        seed=recipe.seed,
+        emit=emit,
+    )
+
+
+def _fit(
+    folder: Path,
+    parts: Parts,
+    preparation: Preparation,
+    recipe: Recipe,
+    device: str,
+    emit: Emit,
+    is_stop_requested: Callable[[], bool],
+    settled: Settled | None,
+) -> Fitted:
+    from coverslip.training.finetuning import TrainingImages
+    from coverslip.training.fitting import fit
+
+    pixels: PixelCache | DecodedPixels
+    if recipe.stage == "instant" and recipe.init == "imagenet":  # one pass over the images: nothing to keep
+        pixels = DecodedPixels(parts.data, preparation)
+    else:
+        needed = [*parts.train.tolist(), *parts.val.tolist()]
+        pixels = PixelCache(parts.data, parts.scan, needed, preparation, emit=emit)
+    images = TrainingImages(
+        pixels_of=pixels,
+        train=parts.train,
+        train_label=parts.label[parts.train],
+        val=parts.val,
+        val_label=parts.label[parts.val],
+        n_classes=len(parts.classes),
+    )
+    with pixels:
+        return fit(
+            images,
+            lambda positions: [parts.facts[i].pixel_hash for i in positions],
+            preparation,
+            recipe,
+            checkpoints=folder / "checkpoints",
+            device=device,
+            emit=emit,
+            is_stop_requested=is_stop_requested,
+            settled=settled,
+        )
+
+
+def _card(recipe: Recipe, preparation: Preparation, parts: Parts, fitted: Fitted) -> ClassifierCard:
+    seen = [parts.facts[i] for i in parts.train.tolist()]
+    widths, heights = [fact.width_px for fact in seen], [fact.height_px for fact in seen]
+    groups = {parts.data.records[i].group for i in parts.train.tolist()}
+    trained_on = TrainedOn(
+        n_images=len(seen),
+        n_groups=len(groups) if parts.data.has_groups else None,
+        width_px=(min(widths), max(widths)),
+        height_px=(min(heights), max(heights)),
+        dtypes=tuple(sorted({fact.dtype for fact in seen})),
+        channels=tuple(sorted({fact.n_channels for fact in seen})),
+    )
+    return ClassifierCard(
+        model=recipe.model,
+        model_options=recipe.model_options,
+        head=recipe.head,
+        views=recipe.views,
+        classes=parts.classes,
+        preparation=preparation,
+        temperature=fitted.temperature,
+        uncertain_below=fitted.uncertain_below,
+        trained_on=trained_on,
+    )
+
+
+def _write_validation(folder: Path, parts: Parts, classifier: Classifier, fitted: Fitted) -> None:
+    probability = apply_temperature(fitted.val_logits, fitted.temperature)
+    records = [parts.data.records[i] for i in parts.val.tolist()]
+    rows = [
+        classifier.decide(record, parts.data.relative_path(record), p)
+        for record, p in zip(records, probability, strict=True)
+    ]
+    Predictions(rows, classifier.classes).write_csv(folder / "validation.csv")
