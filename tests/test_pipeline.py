@@ -17,9 +17,10 @@ from coverslip.events import EpochEnded, Event, HeadFitted, Noted, RunEnded, Run
 from coverslip.files import sha256_file
 from coverslip.images import ReadPlan
 from coverslip.pipeline import _agreed
-from coverslip.runs import Augment, Recipe, Run
+from coverslip.runs import Augment, Recipe, Run, SplitPlan
 
-QUICK = Recipe(stage="instant", image_size=48, views=1)
+ONE_SPLIT = SplitPlan(folds=0)
+QUICK = Recipe(stage="instant", image_size=48, views=1, split=ONE_SPLIT)
 
 
 def write_cells(folder: Path, n: int = 90, *, depth: type = np.uint8, channels: int = 3, seed: int = 0) -> Path:
@@ -117,7 +118,9 @@ def test_predicting_the_test_images_again_gives_the_runs_own_rows(run: Run, cell
 @pytest.mark.slow
 def test_what_is_watched_tells_the_story_in_order(cells: Path, tmp_path: Path) -> None:
     events: list[Event] = []
-    recipe = Recipe(image_size=48, views=1, epochs=2, batch_size=16, augment=Augment(rotate_degrees=20))
+    recipe = Recipe(
+        split=ONE_SPLIT, image_size=48, views=1, epochs=2, batch_size=16, augment=Augment(rotate_degrees=20)
+    )
     run = cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run", emit=events.append)
     kinds = [type(event) for event in events]
     assert kinds.index(RunStarted) < kinds.index(HeadFitted) < kinds.index(EpochEnded)
@@ -237,7 +240,9 @@ def test_deep_grey_images_are_scaled_by_the_range_of_training(tmp_path: Path) ->
 
 @pytest.mark.slow
 def test_a_native_head_from_scratch_trains_through_the_same_door(cells: Path, tmp_path: Path) -> None:
-    recipe = Recipe(head="native", init="scratch", epochs=1, image_size=48, views=2, batch_size=16, freeze_to=None)
+    recipe = Recipe(
+        split=ONE_SPLIT, head="native", init="scratch", epochs=1, image_size=48, views=2, batch_size=16, freeze_to=None
+    )
     run = cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run")
     stages = json_of(run.folder / "training.json")["stages"]
     assert [stage["stage"] for stage in stages] == ["finetune"]  # type: ignore[attr-defined]
@@ -261,7 +266,7 @@ def test_a_stop_file_ends_training_in_order_and_what_there_is_can_be_used(cells:
         if isinstance(event, EpochEnded):
             (tmp_path / "run" / "stop").touch()
 
-    recipe = Recipe(image_size=48, views=1, epochs=50, batch_size=16)
+    recipe = Recipe(split=ONE_SPLIT, image_size=48, views=1, epochs=50, batch_size=16)
     with pytest.raises(Stopped, match="evaluate"):
         cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run", emit=stop_after_an_epoch)
     assert json_of(tmp_path / "run" / "status.json")["state"] == "stopped"
@@ -313,7 +318,7 @@ def test_damaged_classifiers_are_one_clear_error(run: Run, tmp_path: Path) -> No
 @pytest.mark.slow
 def test_real_16_bit_cells_train_on_all_their_channels(shared_data: object, tmp_path: Path) -> None:
     data = cs.open_dataset(shared_data("cellcycle_jurkat_16bit"))  # type: ignore[operator]
-    run = cs.train(data, Recipe(stage="instant", image_size=96, views=1), out=tmp_path / "run")
+    run = cs.train(data, Recipe(split=ONE_SPLIT, stage="instant", image_size=96, views=1), out=tmp_path / "run")
     card = json_of(run.folder / "classifier" / "classifier.json")
     assert card["preparation"]["channels"] == 3  # type: ignore[index]
     assert run.metrics["accuracy"].value is not None

@@ -105,7 +105,7 @@ def interval_method(n_units: int, *, has_groups: bool) -> str:
     return (
         f"bootstrap over groups (Student's t, logit scale); only {n_units} groups: widened "
         "for that and still approximate. A percentile bootstrap is too narrow here (a nominal .95 covers about .75 "
-        "with 3 groups, .86 with 8, .93 with 30); folds use every group"
+        "with 3 groups, .86 with 8, .93 with 30)"
     )
 
 

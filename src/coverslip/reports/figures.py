@@ -117,6 +117,23 @@ def curves(history: Sequence[dict[str, float]], best_epoch: int | None) -> "Figu
     return figure
 
 
+def fold_curves(histories: Sequence[Sequence[dict[str, float]]]) -> "Figure":
+    """Validation loss, accuracy and macro-F1 by epoch, a line for each fold."""
+    figure = _figure(8.6, 2.6)
+    panels = (("val_loss", "Loss"), ("val_accuracy", "Accuracy"), ("val_f1", "Macro-F1"))
+    for axes, (key, title) in zip(np.ravel(figure.subplots(1, len(panels))), panels, strict=True):
+        for history in histories:
+            points = [(row["epoch"], row[key]) for row in history if key in row]
+            if points:
+                x, y = zip(*points, strict=True)
+                axes.plot(x, y, color=ACCENT, linewidth=1, alpha=0.6, marker="o" if len(x) < 4 else None, ms=3)
+        axes.set_title(title)
+        axes.set_xlabel("epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.margins(y=0.08)
+    return figure
+
+
 def confusion(matrix: np.ndarray, classes: Sequence[str]) -> "Figure":
     """Counts, shaded by the share of the row; with few classes the share is written too."""
     n_classes = len(classes)

@@ -16,6 +16,15 @@ def limits(run: RunFolder) -> list[Limit]:
 
 def _split_limits(run: RunFolder) -> Iterator[Limit]:
     n_groups = run.metrics.get("n_groups")
+    part = "The run" if run.n_folds else "The test part"
+    better = "" if run.n_folds else " Cross-validation folds, which test on every group once, use the data better."
+    if run.n_folds:
+        yield (
+            "What was measured is not the classifier itself.",
+            f"The numbers are those of {run.n_folds} networks, each trained without the images it was tested on. The "
+            "classifier was trained in the same way on all images; it should do about as well, but no image is left to "
+            "show it.",
+        )
     if run.environment.get("allow_leakage"):
         yield (
             "Training and test images may overlap.",
@@ -33,16 +42,14 @@ def _split_limits(run: RunFolder) -> Iterator[Limit]:
     elif n_groups == 1:
         yield (
             "The test part is a single group.",
-            "How well it works on another group cannot be told from one, so no interval is given. Cross-validation "
-            "folds, which test on every group once, use the data better.",
+            f"How well it works on another group cannot be told from one, so no interval is given.{better}",
         )
     elif n_groups < FEW_GROUPS:
         yield (
-            f"The test part has only {plural(n_groups, 'group')}.",
+            f"{part} has only {plural(n_groups, 'group')}.",
             "How well it works on a new group rests on those few. The intervals are widened for that and still "
             "approximate (the usual percentiles would hold the truth in about 75 of 100 cases with 3 groups, 86 with "
-            "8 and 93 with 30, instead of 95). Cross-validation folds, which test on every group once, use the data "
-            "better.",
+            f"8 and 93 with 30, instead of 95).{better}",
         )
 
 

@@ -68,6 +68,7 @@ def _content(run: RunFolder) -> dict[str, Any]:  # Any: what the template shows
         "tested_on": words.split_words(run),
         "classes": _classes(run),
         "domains": _domains(run),
+        "folds": _folds(run),
         "drawings": pictures,
         "is_numbered": run.classes and (len(run.classes) > 8 or max(map(len, run.classes)) > 14),
         "decided": _decided(run),
@@ -91,7 +92,10 @@ def _drawings(run: RunFolder) -> dict[str, Any]:  # Any: SVG as markup that the 
     drawn["confusion"] = figures.draw(
         "confusion_matrix", lambda: figures.confusion(matrix, run.classes), folder, title=title
     )
-    if run.history:
+    if any(run.fold_histories):
+        title = "Validation curves by epoch, a line for each fold"
+        drawn["curves"] = figures.draw("curves", lambda: figures.fold_curves(run.fold_histories), folder, title=title)
+    elif run.history and not run.n_folds:
         title = "Training and validation curves by epoch"
         best = words.best_epoch(run)
         drawn["curves"] = figures.draw("curves", lambda: figures.curves(run.history, best), folder, title=title)
@@ -105,7 +109,7 @@ def _prediction_drawings(run: RunFolder, predictions: Predictions, folder: Path)
     ece = {name: metrics.get(name, {}).get("value") for name in ("ece", "ece_uncalibrated")}
     temperature = run.training.get("temperature")
     before = None
-    if isinstance(temperature, (int, float)) and temperature not in (0, 1):
+    if isinstance(temperature, (int, float)) and temperature not in (0, 1) and not run.n_folds:  # folds: one each
         before = without_temperature(probability, temperature)
     aurocs = [run.metrics["per_class"].get(name, {}).get("auroc") for name in run.classes]
     drawn = {
@@ -130,21 +134,22 @@ def _facts(run: RunFolder) -> list[tuple[str, str]]:
     """The small line of figures below the headline."""
     n_images = sum(row["split"] != "left-out" for row in run.split)
     n_groups = len({row["group"] for row in run.split if row.get("group") and row["split"] != "left-out"})
-    seconds = run.training.get("seconds_total")
+    seconds = run.seconds_of_training
     facts = [
         ("images", words.count(n_images)),
         ("classes", str(len(run.classes))),
         ("groups", str(n_groups) if n_groups else "none given"),
         ("model", run.recipe.model),
     ]
-    if isinstance(seconds, (int, float)):
+    if seconds:
         facts.append(("training", f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"))
     return facts
 
 
 def _data(run: RunFolder) -> dict[str, Any]:  # Any: what the template shows
     cells = Counter((row["label"], row["split"]) for row in run.split)
-    shown = [(part, title) for part, title in _PARTS if any(row["split"] == part for row in run.split)]
+    titles = {**dict(_PARTS), "test": "tested once"} if run.n_folds else dict(_PARTS)
+    shown = [(part, title) for part, title in titles.items() if any(row["split"] == part for row in run.split)]
     names = [*run.classes, *sorted({row["label"] for row in run.split} - {*run.classes, ""})]
     groups = [
         len({row["group"] for row in run.split if row["split"] == part and row.get("group")})
@@ -236,6 +241,15 @@ def _domains(run: RunFolder) -> list[dict[str, Any]]:  # Any: JSON values
     ]
 
 
+def _folds(run: RunFolder) -> dict[str, Any]:  # Any: what the template shows
+    found = run.metrics.get("folds")
+    if not found:
+        return {}
+    names = ("accuracy", "macro_f1", "macro_auroc")
+    rows = [{**one, "numbers": [one["metrics"][name] for name in names]} for one in found["per_fold"]]
+    return {"rows": rows, "mean": [found["mean"][name] for name in names], "has_groups": rows[0]["n_groups"]}
+
+
 def _decided(run: RunFolder) -> str:
     """What the threshold for `uncertain` did to the test images, in words."""
     threshold, predictions = run.training.get("uncertain_below"), run.predictions
@@ -244,12 +258,15 @@ def _decided(run: RunFolder) -> str:
     is_decided = np.array([decision != "uncertain" for decision in predictions.decision])
     n_aside = int((~is_decided).sum())
     is_right = predictions.predicted == predictions.label
+    below = "Each fold marks predictions as uncertain that lie below a limit set on its validation images."
+    if not run.n_folds:
+        below = f"Predictions below {threshold:.2f} are marked uncertain, a limit set on validation images."
     if n_aside == 0 or not is_decided.any():
-        return f"Predictions below {threshold:.2f} are marked uncertain; among these images that was none."
+        return f"{below} Among these images that was none."
     kept, aside = (words.percent(float(is_right[rows].mean())) for rows in (is_decided, ~is_decided))
     return (
-        f"Predictions below {threshold:.2f} are marked uncertain, a limit set on validation images. Here that sets "
-        f"aside {n_aside} of {len(is_decided)} images; of the others {kept} are right, of those set aside {aside}."
+        f"{below} Here that sets aside {n_aside} of {len(is_decided)} images; of the others {kept} are right, of those "
+        f"set aside {aside}."
     )
 
 

@@ -41,6 +41,18 @@ class RunFolder:
     split: tuple[dict[str, str], ...]
     history: tuple[dict[str, float], ...]
     predictions: Predictions | None
+    fold_trainings: tuple[Json, ...]  # of a cross-validated run: `training.json` of each fold
+    fold_histories: tuple[tuple[dict[str, float], ...], ...]
+
+    @property
+    def n_folds(self) -> int:
+        """0 where there was one split."""
+        return len(self.metrics.get("folds", {}).get("per_fold", []))
+
+    @property
+    def seconds_of_training(self) -> float:
+        """Of all networks; 0 where it is not recorded."""
+        return sum(float(one.get("seconds_total") or 0) for one in (self.training, *self.fold_trainings))
 
     @property
     def classes(self) -> list[str]:
@@ -69,6 +81,7 @@ def read_run(run: Path) -> RunFolder:
             do="Let the training finish, or resume it.",
         )
     classes = [str(name) for name in metrics["classes"]]
+    folds = [run / "folds" / str(one["fold"]) for one in metrics.get("folds", {}).get("per_fold", [])]
     return RunFolder(
         path=run,
         recipe=opened.recipe,
@@ -81,6 +94,8 @@ def read_run(run: Path) -> RunFolder:
         split=tuple(_rows(run / "split.csv")),
         history=tuple(_numbers(row) for row in _rows(run / "history.csv")),
         predictions=_predictions(run / "predictions.csv", classes),
+        fold_trainings=tuple(_json(fold / "training.json") for fold in folds),
+        fold_histories=tuple(tuple(_numbers(row) for row in _rows(fold / "history.csv")) for fold in folds),
     )
 
 

@@ -80,6 +80,7 @@ def lead(run: RunFolder) -> list[str]:
     sentences.append(f"Always answering “{run.classes[most]}” would be right for {share}.")
     if run.metrics.get("n_groups"):
         whose = "to which no training image belongs" if not run.environment.get("allow_leakage") else "of the test part"
+        whose = "each of which was tested by a network that had not seen it" if run.n_folds else whose
         sentences.append(f"The images come from {plural(run.metrics['n_groups'], 'group')} {whose}.")
     return sentences
 
@@ -102,6 +103,8 @@ def _data_methods(run: RunFolder) -> str:
     if not parts:
         return "How the images were divided is not recorded in this folder."
     total = sum(n for part, n in parts.items() if part != "left-out")
+    if run.n_folds:
+        return _fold_methods(run, total, len(groups))
     shares = listed([f"{words} ({count(parts[part])})" for part, words in PART_WORDS.items() if parts[part]])
     origin = f" from {plural(len(groups), 'group')}" if groups else ""
     together = "Images of one group and images with" if groups else "Images with"
@@ -111,6 +114,17 @@ def _data_methods(run: RunFolder) -> str:
     return (
         f"{plural(total, 'image')} of {plural(len(run.classes), 'class')}{origin} were divided, stratified by class, "
         f"into {shares} images (seed {run.recipe.seed}). {together} identical pixels {kept}."
+    )
+
+
+def _fold_methods(run: RunFolder, n_images: int, n_groups: int) -> str:
+    origin = f" from {plural(n_groups, 'group')}" if n_groups else ""
+    together = "Images of one group and images with" if n_groups else "Images with"
+    return (
+        f"{plural(n_images, 'image')} of {plural(len(run.classes), 'class')}{origin} were divided, stratified by "
+        f"class, into {run.n_folds} folds (seed {run.recipe.seed}). {together} identical pixels were never divided "
+        "between folds. Each fold was tested by a network trained on the others, of which a part was kept for "
+        "validation; a last network was trained on all images with the median of the choices that the folds had made."
     )
 
 
@@ -168,6 +182,7 @@ def _finetune_methods(run: RunFolder, stage: dict[str, object]) -> str:
     kept = f" (epoch {epoch} of {stage.get('epochs_run', '?')})" if epoch else ""
     longest = plural(recipe.epochs, "epoch")
     chosen = run.training.get("chosen") == "instant"
+    kept = "" if run.n_folds else kept
     return (
         f"It was then fine-tuned with {_OPTIMIZER[recipe.optimizer]} (peak learning rate {recipe.learning_rate:g}, "
         f"{_SCHEDULE[recipe.schedule]}; weight decay {recipe.weight_decay:g}; batches of {recipe.batch_size}{balance}) "

@@ -1,0 +1,289 @@
+"""Cross-validation: every image is tested once by a network that has not seen its group."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+import coverslip as cs
+from coverslip.datasets import fold_images, how_many_folds, scan_images
+from coverslip.datasets.partition import fold_units
+from coverslip.errors import BadDataset, BadRecipe, BadRun
+from coverslip.evaluation import over_folds
+from coverslip.events import Event, FoldEnded, FoldStarted, Noted
+from coverslip.runs import Recipe, Run, SplitPlan
+
+INSTANT = Recipe(stage="instant", image_size=48, views=1)
+
+
+def write_cells(folder: Path, *, n: int, n_slides: int, kinds: tuple[str, ...] = ("small", "medium", "large")) -> Path:
+    """Blobs by size; slide s holds every n_slides-th of each kind."""
+    rng = np.random.default_rng(n)
+    rows, columns = np.mgrid[:48, :48]
+    for i in range(n):
+        kind, slide = i % len(kinds), (i // len(kinds)) % n_slides
+        radius = (5, 9, 14)[kind] + rng.normal() * 0.8
+        blob = ((rows - 24) ** 2 + (columns - 24) ** 2 < radius**2) * 0.5
+        picture = 0.25 + 0.02 * slide + blob[..., None] * rng.uniform(0.7, 1, 3) + rng.normal(0, 0.03, (48, 48, 3))
+        file = folder / kinds[kind] / f"slide{slide}_{i:03d}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((picture.clip(0, 1) * 255).astype(np.uint8)).save(file)
+    return folder
+
+
+def rows_of(file: Path) -> list[dict[str, str]]:
+    with file.open(newline="", encoding="utf-8") as opened:
+        return list(csv.DictReader(opened))
+
+
+def json_of(file: Path) -> dict[str, object]:
+    found: dict[str, object] = json.loads(file.read_text(encoding="utf-8"))
+    return found
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_cells(tmp_path_factory.mktemp("data") / "cells", n=84, n_slides=7)
+
+
+@pytest.fixture(scope="module")
+def told() -> list[Event]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def run(cells: Path, told: list[Event], tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Seven groups, so folds without being asked for."""
+    (cells / "small" / "slide0_torn.png").write_bytes(b"\x89PNG torn")
+    data = cs.open_dataset(cells, group_pattern=r"slide\d+")
+    return cs.train(data, INSTANT, out=tmp_path_factory.mktemp("runs") / "folds", emit=told.append)
+
+
+def test_with_few_groups_every_image_is_tested_once_in_a_fold_without_its_group(run: Run) -> None:
+    rows = rows_of(run.folder / "split.csv")
+    assert Counter(row["split"] for row in rows) == {"test": 84, "left-out": 1}
+    folds_of_group: dict[str, set[str]] = {}
+    for row in rows:
+        if row["split"] == "test":
+            folds_of_group.setdefault(row["group"], set()).add(row["fold"])
+    assert len(folds_of_group) == 7
+    assert all(len(folds) == 1 for folds in folds_of_group.values())
+    assert {fold for folds in folds_of_group.values() for fold in folds} == {"1", "2", "3", "4", "5"}
+    for k in range(1, 6):
+        own = rows_of(run.folder / "folds" / str(k) / "split.csv")
+        sides: dict[str, set[str]] = {}
+        for row in own:
+            if row["split"] != "left-out":
+                sides.setdefault(row["group"], set()).add(row["split"])
+        assert all(len(found) == 1 for found in sides.values())
+        assert {"train", "val", "test"} == {side for found in sides.values() for side in found}
+        tested = {row["image_id"] for row in own if row["split"] == "test"}
+        assert tested == {row["image_id"] for row in rows if row["fold"] == str(k)}
+
+
+def test_the_pooled_numbers_are_those_of_the_folds_predictions(run: Run) -> None:
+    pooled = rows_of(run.folder / "predictions.csv")
+    by_fold = [row for k in range(1, 6) for row in rows_of(run.folder / "folds" / str(k) / "predictions.csv")]
+    order = [row["image_id"] for row in rows_of(run.folder / "split.csv") if row["split"] == "test"]
+    assert [row["image_id"] for row in pooled] == order
+    assert {tuple(row.items()) for row in pooled} == {tuple(row.items()) for row in by_fold}
+    metrics = json_of(run.folder / "metrics.json")
+    assert (metrics["split"], metrics["n"], metrics["n_groups"]) == ("out-of-fold", 84, 7)
+    assert run.metrics["accuracy"].value == pytest.approx(np.mean([row["predicted"] == row["label"] for row in pooled]))
+    folds = metrics["folds"]
+    assert isinstance(folds, dict)
+    n_of_fold = Counter(row["fold"] for row in rows_of(run.folder / "split.csv"))
+    assert [one["n"] for one in folds["per_fold"]] == [n_of_fold[str(k)] for k in range(1, 6)]
+
+
+def test_the_classifier_knows_all_images_and_choices_come_from_the_folds(run: Run) -> None:
+    card = json_of(run.folder / "classifier" / "classifier.json")
+    assert isinstance(card["trained_on"], dict)
+    assert (card["trained_on"]["n_images"], card["trained_on"]["n_groups"]) == (84, 7)
+    stories = [json_of(run.folder / "folds" / str(k) / "training.json") for k in range(1, 6)]
+    assert card["temperature"] == pytest.approx(np.median([story["temperature"] for story in stories]))
+    last = json_of(run.folder / "training.json")
+    strengths = [story["stages"][0]["regularisation"] for story in stories]  # type: ignore[index]
+    assert last["stages"][0]["regularisation"] == np.median(strengths)  # type: ignore[index]
+    found = cs.load_classifier(run.folder).predict([next((run.folder / "figures").parent.glob("**/*.png"), __file__)])
+    assert len(found) == 1
+
+
+def test_what_was_told(run: Run, told: list[Event]) -> None:
+    assert [event.fold for event in told if isinstance(event, FoldStarted)] == [1, 2, 3, 4, 5]
+    ended = [event for event in told if isinstance(event, FoldEnded)]
+    assert [event.fold for event in ended] == [1, 2, 3, 4, 5]
+    assert all(event.seconds_left is not None for event in ended)
+    notes = [event.text for event in told if isinstance(event, Noted)]
+    assert any("only 7 separate groups" in text and "split.folds=0" in text for text in notes)
+    assert run.recipe.split.folds == 5  # resolved
+    lines = [json.loads(line) for line in (run.folder / "events.jsonl").read_text().splitlines()]
+    assert {line.get("fold") for line in lines} == {None, 1, 2, 3, 4, 5}
+    assert "folds" in (run.folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_measured_again_the_numbers_are_the_same(run: Run) -> None:
+    files = ("metrics.json", "predictions.csv")
+    before = [(run.folder / name).read_bytes() for name in files]
+    cs.evaluate(run.folder)
+    assert [(run.folder / name).read_bytes() for name in files] == before
+
+
+def test_a_fold_is_not_gone_on_with_by_itself(run: Run) -> None:
+    with pytest.raises(BadRun, match="fold of a run"):
+        cs.resume(run.folder / "folds" / "2")
+
+
+def test_folds_can_be_declined(cells: Path, tmp_path: Path) -> None:
+    data = cs.open_dataset(cells, group_pattern=r"slide\d+")
+    run = cs.train(data, INSTANT.model_copy(update={"split": SplitPlan(folds=0)}), out=tmp_path / "run")
+    assert not (run.folder / "folds").exists()
+    assert json_of(run.folder / "metrics.json")["split"] == "test"
+
+
+@pytest.mark.slow
+def test_fine_tuned_folds_and_the_medians_epoch(cells: Path, tmp_path: Path) -> None:
+    recipe = Recipe(init="scratch", model="timm/mobilenetv3_small_050", image_size=48, views=1, epochs=3, batch_size=16)
+    data = cs.open_dataset(cells, group_pattern=r"slide\d+")
+    run = cs.train(data, recipe.model_copy(update={"split": SplitPlan(folds=3)}), out=tmp_path / "run")
+    best = []
+    for k in (1, 2, 3):
+        own = run.folder / "folds" / str(k)
+        assert len(rows_of(own / "history.csv")) == 3
+        best.append(json_of(own / "training.json")["stages"][0]["best_epoch"])  # type: ignore[index]
+    last = rows_of(run.folder / "history.csv")
+    assert len(last) == np.median(best)
+    assert all(row["val_loss"] == "" and row["train_loss"] != "" for row in last)
+    # The step size falls as in the folds, whose epoch it ends at.
+    of_fold = rows_of(run.folder / "folds" / "1" / "history.csv")
+    assert [row["learning_rate"] for row in last][:1] != [row["learning_rate"] for row in of_fold][-1:]
+
+
+def test_forty_images_in_three_classes_give_something_honest(tmp_path: Path) -> None:
+    told: list[Event] = []
+    data = cs.open_dataset(write_cells(tmp_path / "cells", n=40, n_slides=40))
+    run = cs.train(data, INSTANT, out=tmp_path / "run", emit=told.append)
+    metrics = json_of(run.folder / "metrics.json")
+    assert (metrics["split"], metrics["n"]) == ("out-of-fold", 40)
+    accuracy = run.metrics["accuracy"]
+    assert accuracy.low is not None
+    assert accuracy.high is not None
+    assert accuracy.high - accuracy.low > 0.05
+    assert any("only 40 images" in event.text for event in told if isinstance(event, Noted))
+    assert "only 40 test images" in (run.folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_class_of_one_group_is_predicted_but_not_measured(cells: Path, tmp_path: Path) -> None:
+    folder = write_cells(tmp_path / "cells", n=84, n_slides=7)
+    for i in range(4):  # only on slide 3
+        Image.fromarray(np.full((48, 48, 3), 40 * i + 60, np.uint8)).save(folder / "small" / f"slide3_x{i}.png")
+        (folder / "flat").mkdir(exist_ok=True)
+        (folder / "small" / f"slide3_x{i}.png").rename(folder / "flat" / f"slide3_x{i}.png")
+    told: list[Event] = []
+    run = cs.train(cs.open_dataset(folder, group_pattern=r"slide\d+"), INSTANT, out=tmp_path / "run", emit=told.append)
+    notes = [event.text for event in told if isinstance(event, Noted)]
+    assert any("4 images cannot be measured" in text and "flat (4)" in text for text in notes)
+    metrics = json_of(run.folder / "metrics.json")
+    assert metrics["n"] == 84
+    assert "flat" in cs.load_classifier(run.folder).classes  # the classifier has been shown all images
+    rows = [row for row in rows_of(run.folder / "predictions.csv") if row["label"] == "flat"]
+    assert len(rows) == 4
+    assert all(float(row["p:flat"]) == 0 for row in rows)
+
+
+def test_too_few_groups_and_given_splits_are_refused(tmp_path: Path) -> None:
+    two = cs.open_dataset(write_cells(tmp_path / "two", n=30, n_slides=2), group_pattern=r"slide\d+")
+    with pytest.raises(BadDataset, match="2 separate groups"):
+        fold_images(two, scan_images(two), n_folds=2, val=0.2, seed=0)
+    for side in ("train", "test"):
+        write_cells(tmp_path / "given" / side, n=12 if side == "train" else 9, n_slides=3)
+    given_split = cs.open_dataset(tmp_path / "given")
+    with pytest.raises(BadRecipe, match="split of their own"):
+        fold_images(given_split, scan_images(given_split), n_folds=3, val=0.2, seed=0)
+    assert how_many_folds(given_split, scan_images(given_split), None) == (0, None)
+    with pytest.raises(ValueError, match="one fold"):
+        SplitPlan(folds=1)
+
+
+@pytest.mark.slow
+def test_killed_between_and_inside_folds_it_ends_with_the_same_files(cells: Path, tmp_path: Path) -> None:
+    settings_ = ["init=scratch", "image_size=48", "views=1", "epochs=2", "batch_size=16", "split.folds=3"]
+    environment = {**os.environ, "COVERSLIP_CACHE": str(tmp_path / "cache")}
+    command = [sys.executable, "-m", "coverslip", "train"]
+    asked = [str(cells), "--group-pattern", r"slide\d+", *(part for one in settings_ for part in ("--set", one))]
+    subprocess.run(
+        [*command, *asked, "--out", str(tmp_path / "whole")], env=environment, check=True, capture_output=True
+    )
+    run = tmp_path / "killed"
+    process = subprocess.Popen([*command, *asked, "--out", str(run)], env=environment, stderr=subprocess.DEVNULL)
+    for moment in (
+        "folds/1/checkpoints/last.safetensors",  # inside the first
+        "folds/2/recipe.yaml",  # as the second begins
+        "folds/3/metrics.json",  # before it is over
+        "metrics.json",  # before the last training
+        "checkpoints/last.safetensors",  # inside it
+    ):
+        deadline = time.monotonic() + 120
+        while not (run / moment).exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert (run / moment).exists()
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process = subprocess.Popen([*command, "--resume", str(run)], env=environment, stderr=subprocess.DEVNULL)
+    assert process.wait(timeout=300) == 0
+    names = ["metrics.json", "predictions.csv", "split.csv", "classifier/weights.safetensors"]
+    names += [f"folds/{k}/classifier/weights.safetensors" for k in (1, 2, 3)]
+    for name in names:
+        assert (run / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    units=st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=6), min_size=2, max_size=30),
+    n_folds=st.integers(2, 6),
+    seed=st.integers(0, 1000),
+)
+def test_folds_divide_no_unit_and_spread_every_class(units: list[list[int]], n_folds: int, seed: int) -> None:
+    labels = np.array([label for unit in units for label in unit])
+    unit_of_image = np.array([k for k, unit in enumerate(units) for _ in unit])
+    if len(units) < n_folds:
+        with pytest.raises(ValueError, match="cannot fill"):
+            fold_units(labels, unit_of_image, n_folds, seed)
+        return
+    fold = fold_units(labels, unit_of_image, n_folds, seed)
+    assert set(fold.tolist()) == set(range(n_folds))
+    assert all(len(set(fold[unit_of_image == k].tolist())) == 1 for k in range(len(units)))
+    assert (fold == fold_units(labels, unit_of_image, n_folds, seed)).all()
+
+
+def test_single_images_are_dealt_evenly() -> None:
+    labels = np.repeat([0, 1, 2], [50, 25, 10])
+    fold = fold_units(labels, np.arange(85), 5, seed=0)
+    for label, n in ((0, 10), (1, 5), (2, 2)):
+        assert np.bincount(fold[labels == label], minlength=5).tolist() == [n] * 5
+
+
+def test_the_mean_over_folds_allows_for_shared_training_images() -> None:
+    def found(value: float | None) -> dict[str, object]:
+        return {"n": 20, "n_groups": None, "metrics": {"accuracy": {"value": value}}}
+
+    values = [0.8, 0.9, 0.85, 0.95, 0.75]
+    mean = over_folds([found(value) for value in values], [80] * 5)["mean"]["accuracy"]
+    # s = 0.0790569, sqrt(1/5 + 1/4) = 0.6708204, t(.975, 4) = 2.7764451
+    assert mean["value"] == pytest.approx(0.85)
+    assert mean["low"] == pytest.approx(0.85 - 2.7764451 * 0.0790569 * 0.6708204, abs=1e-6)
+    assert mean["high"] == pytest.approx(0.85 + 2.7764451 * 0.0790569 * 0.6708204, abs=1e-6)
+    without = over_folds([found(None), *[found(value) for value in values[1:]]], [80] * 5)["mean"]["accuracy"]
+    assert without["value"] is None
+    assert without["reason"] == "1 of 5 folds have no such number"
