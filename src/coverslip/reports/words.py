@@ -159,9 +159,12 @@ def _finetune_methods(run: RunFolder, stage: dict[str, object]) -> str:
         )
         if amount
     ]
-    balance = {"weights": " weighted by class", "oversample": " with rare classes drawn more often"}.get(
-        recipe.balance, ""
-    )
+    balance = {
+        "none": "",
+        "weights": " weighted by class",
+        "oversample": " with rare classes drawn more often",
+        "undersample": " with frequent classes drawn less often",
+    }[recipe.balance]
     metric = METRIC_WORDS[recipe.primary_metric][0]
     metric = metric[0].lower() + metric[1:]
     epoch = stage.get("best_epoch")

@@ -14,6 +14,7 @@ from coverslip.files import write_text
 from coverslip.images import Plane
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+Balance = Literal["none", "weights", "oversample", "undersample"]
 MetricName = Literal["accuracy", "balanced_accuracy", "macro_f1", "macro_auroc", "log_loss"]
 
 
@@ -96,9 +97,10 @@ class Recipe(_Choices):
     )
     warmup: Fraction = Field(0.1, description="Share of all steps that raise the step size from zero.")
     label_smoothing: Fraction = Field(0.0, description="Share of the label's weight that is spread over all classes.")
-    balance: Literal["none", "weights", "oversample"] = Field(
+    balance: Balance = Field(
         "none",
-        description="For rare classes, in training only: weigh their loss up, or draw their images more often.",
+        description="For rare classes, in training only: weigh their loss up, draw their images more often, or draw "
+        "those of the others less often.",
     )
     patience: int | None = Field(
         10,
