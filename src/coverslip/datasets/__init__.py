@@ -1,5 +1,6 @@
 """Sets of images: opening, scanning, splitting and inspecting them."""
 
+from coverslip.datasets.classes import ClassPlan, check_classes, with_classes
 from coverslip.datasets.inspecting import Inspection, inspect_dataset
 from coverslip.datasets.opening import open_again, open_dataset, regrouped
 from coverslip.datasets.partition import split_units
@@ -26,6 +27,7 @@ __all__ = [
     "UNCERTAIN",
     "UNFAMILIAR",
     "UNREADABLE",
+    "ClassPlan",
     "Dataset",
     "DecodedPixels",
     "ImageRecord",
@@ -40,6 +42,7 @@ __all__ = [
     "Source",
     "Split",
     "Unreadable",
+    "check_classes",
     "check_trainable",
     "inspect_dataset",
     "natural_key",
@@ -51,4 +54,5 @@ __all__ = [
     "split_images",
     "split_units",
     "trained_classes",
+    "with_classes",
 ]

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from coverslip.reports.reading import RunFolder
+from coverslip.runs.recipe import Recipe
 
 METRIC_WORDS = {
     "accuracy": ("Accuracy", "share of images named correctly"),
@@ -111,7 +112,23 @@ def _data_methods(run: RunFolder) -> str:
     return (
         f"{plural(total, 'image')} of {plural(len(run.classes), 'class')}{origin} were divided, stratified by class, "
         f"into {shares} images (seed {run.recipe.seed}). {together} identical pixels {kept}."
+        + _class_methods(run.recipe)
     )
+
+
+def _class_methods(recipe: Recipe) -> str:
+    """How the recipe changed what there is to learn, in sentences that follow others."""
+    plan = recipe.classes
+    sentences = []
+    if plan.merge:
+        joined = [f"{listed(olds, len(olds))} as “{new}”" for new, olds in plan.merge.items()]
+        sentences.append(f"Classes were joined: {'; '.join(joined)}.")
+    if plan.rename:
+        renamed = [f"{old} to “{new}”" for old, new in plan.rename.items()]
+        sentences.append(f"Classes were renamed: {'; '.join(renamed)}.")
+    if plan.drop:
+        sentences.append(f"Images of {listed(plan.drop, len(plan.drop))} were left out.")
+    return "".join(f" {sentence}" for sentence in sentences)
 
 
 PART_WORDS = {"train": "training", "val": "validation", "test": "test"}

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from coverslip.datasets import ClassPlan
 from coverslip.errors import BadRecipe
 from coverslip.files import write_text
 from coverslip.images import Plane
@@ -43,6 +44,7 @@ class SplitPlan(_Choices):
     test: Fraction = Field(
         0.2, gt=0, description="Share of images that the final numbers come from; no choice sees them."
     )
+
 
     @model_validator(mode="after")
     def _leaves_something(self) -> "SplitPlan":
@@ -121,6 +123,7 @@ class Recipe(_Choices):
     plane: Plane = Field(0, description="Page of multi-page files (0-based), or 'max' / 'mean' over the pages.")
     channels: tuple[int, ...] | None = Field(None, description="0-based channels to use; null takes all.")
     augment: Augment = Augment()
+    classes: ClassPlan = ClassPlan()
     split: SplitPlan = SplitPlan()
     group: str | None = Field(
         None,
@@ -228,7 +231,8 @@ def with_settings(recipe: Recipe, settings: list[str]) -> Recipe:
             place[last] = YAML(typ="safe", pure=True).load(value)
         except (ValueError, YAMLError) as error:  # ValueError: a date such as 2024-99-99
             raise BadRecipe(
-                f"The value of '{setting}' could not be read", do="Quote it, for example --set 'group=\"a: b\"'."
+                f"The value of '{setting}' could not be read",
+                do="Quote it, for example --set 'group=\"a: b\"'; in braces, a space must follow each colon.",
             ) from error
     return check_recipe(data)
 
@@ -237,6 +241,8 @@ def _describe(fault: Any) -> str:  # Any: Pydantic's ErrorDetails
     place = [str(part) for part in fault["loc"]]
     if fault["type"] == "extra_forbidden":
         return _unknown(".".join(place), place)
+    if fault["type"] == "value_error":  # a rule of ours, which says what is wrong
+        return f"{'.'.join(place)}: {fault['ctx']['error']}"
     shown = fault["input"]
     if isinstance(shown, float) and not math.isfinite(shown):
         shown = str(shown)
@@ -244,7 +250,7 @@ def _describe(fault: Any) -> str:  # Any: Pydantic's ErrorDetails
 
 
 def _unknown(key: str, place: list[str]) -> str:
-    sections: dict[str, type[BaseModel]] = {"augment": Augment, "split": SplitPlan}
+    sections: dict[str, type[BaseModel]] = {"augment": Augment, "classes": ClassPlan, "split": SplitPlan}
     inner = [f"{section}.{name}" for section, model in sections.items() for name in model.model_fields]
     last = place[-1]
     same_section = [name for name in inner if name.startswith(f"{place[0]}.")]
