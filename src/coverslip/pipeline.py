@@ -19,6 +19,7 @@ from coverslip.datasets import (
     PixelCache,
     Scan,
     Split,
+    cap_training,
     check_classes,
     check_trainable,
     inspect_dataset,
@@ -219,6 +220,8 @@ def _train(data: Dataset, recipe: Recipe, folder: Path, emit: Emit, is_stop_requ
         seed=recipe.seed,
         allow_leakage=environment["allow_leakage"],
     )
+    if recipe.split.train_per_class is not None:
+        split = cap_training(data, split, recipe.split.train_per_class, recipe.seed)
     check_trainable(data, scan, split)
     write_split(folder, data, split)
     for text in split.notes:

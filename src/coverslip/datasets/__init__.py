@@ -1,5 +1,6 @@
 """Sets of images: opening, scanning, splitting and inspecting them."""
 
+from coverslip.datasets.capping import cap_training
 from coverslip.datasets.classes import ClassPlan, check_classes, with_classes
 from coverslip.datasets.inspecting import Inspection, inspect_dataset
 from coverslip.datasets.opening import open_again, open_dataset, regrouped
@@ -42,6 +43,7 @@ __all__ = [
     "Source",
     "Split",
     "Unreadable",
+    "cap_training",
     "check_classes",
     "check_trainable",
     "inspect_dataset",

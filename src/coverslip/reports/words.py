@@ -118,7 +118,7 @@ def _data_methods(run: RunFolder) -> str:
 
 def _class_methods(recipe: Recipe) -> str:
     """How the recipe changed what there is to learn, in sentences that follow others."""
-    plan = recipe.classes
+    plan, most = recipe.classes, recipe.split.train_per_class
     sentences = []
     if plan.merge:
         joined = [f"{listed(olds, len(olds))} as “{new}”" for new, olds in plan.merge.items()]
@@ -128,6 +128,8 @@ def _class_methods(recipe: Recipe) -> str:
         sentences.append(f"Classes were renamed: {'; '.join(renamed)}.")
     if plan.drop:
         sentences.append(f"Images of {listed(plan.drop, len(plan.drop))} were left out.")
+    if most is not None:
+        sentences.append(f"At most {plural(most, 'training image')} of each class, drawn at random, were used.")
     return "".join(f" {sentence}" for sentence in sentences)
 
 

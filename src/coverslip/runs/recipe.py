@@ -45,6 +45,9 @@ class SplitPlan(_Choices):
         0.2, gt=0, description="Share of images that the final numbers come from; no choice sees them."
     )
 
+    train_per_class: int | None = Field(
+        None, ge=1, description="Most training images of each class, drawn by `seed`; null takes all."
+    )
 
     @model_validator(mode="after")
     def _leaves_something(self) -> "SplitPlan":
