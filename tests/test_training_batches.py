@@ -1,6 +1,7 @@
 """Augmentation and batches: known answers for single changes, order and repeatability for epochs."""
 
 import math
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coverslip.runs import Augment
+from coverslip.runs import Augment, Balance
 from coverslip.training.augmentation import Changes, apply_changes, draw_changes
 from coverslip.training.batches import as_tensor, epoch_order, n_batches, plain_batches, training_batches
 
@@ -93,19 +94,38 @@ def test_angles_cover_the_circle_and_half_the_images_are_mirrored() -> None:
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.lists(st.integers(0, 4), min_size=1, max_size=60), st.booleans(), st.integers(0, 5), st.integers(1, 5))
-def test_an_epoch_has_every_image_and_oversampling_makes_classes_equal(
-    labels: list[int], oversample: bool, seed: int, epoch: int
+@given(
+    st.lists(st.integers(0, 4), min_size=1, max_size=60),
+    st.sampled_from(get_args(Balance)),
+    st.integers(0, 5),
+    st.integers(1, 5),
+)
+def test_an_epoch_has_every_image_and_sampling_makes_classes_equal(
+    labels: list[int], balance: Balance, seed: int, epoch: int
 ) -> None:
     label = np.array(labels)
-    order = epoch_order(label, oversample=oversample, seed=seed, epoch=epoch)
-    assert set(order.tolist()) == set(range(len(label)))
-    if oversample:
-        counts = np.bincount(label[order])
-        assert len(set(counts[counts > 0].tolist())) == 1
+    order = epoch_order(label, balance=balance, seed=seed, epoch=epoch)
+    there = np.bincount(label)[np.unique(label)]
+    drawn = np.bincount(label[order])[np.unique(label)]
+    if balance == "undersample":
+        assert len(set(order.tolist())) == len(order)
+        assert set(drawn.tolist()) == {there.min()}
     else:
-        assert len(order) == len(label)
-    np.testing.assert_array_equal(order, epoch_order(label, oversample=oversample, seed=seed, epoch=epoch))
+        assert set(order.tolist()) == set(range(len(label)))
+        assert drawn.tolist() == [there.max()] * len(there) if balance == "oversample" else there.tolist()
+    np.testing.assert_array_equal(order, epoch_order(label, balance=balance, seed=seed, epoch=epoch))
+
+
+def test_undersampling_shows_other_images_of_a_frequent_class_in_every_epoch_until_all_were_shown() -> None:
+    label = np.array([0] * 9 + [1] * 3)
+    orders = [epoch_order(label, balance="undersample", seed=7, epoch=epoch).tolist() for epoch in (1, 2, 3, 4)]
+    assert all(sorted(i for i in order if label[i] == 1) == [9, 10, 11] for order in orders)
+    frequent = [{i for i in order if label[i] == 0} for order in orders]
+    assert set.union(*frequent[:3]) == set(range(9))
+    assert frequent[3] == frequent[0]
+    assert orders[3] != orders[0]
+    other_seed = epoch_order(label, balance="undersample", seed=8, epoch=1).tolist()
+    assert {i for i in other_seed if label[i] == 0} != frequent[0]
 
 
 def numbered(positions: object) -> np.ndarray:
@@ -117,7 +137,7 @@ def batches_of(
     n: int, batch_size: int, seed: int = 0, epoch: int = 1, augment: Augment = NOTHING
 ) -> list[tuple[torch.Tensor, torch.Tensor]]:
     label = np.arange(n)
-    order = epoch_order(label, oversample=False, seed=seed, epoch=epoch)
+    order = epoch_order(label, balance="none", seed=seed, epoch=epoch)
     return list(
         training_batches(numbered, order, label, batch_size=batch_size, augment=augment, seed=seed, epoch=epoch)
     )

@@ -138,14 +138,21 @@ def test_frozen_parameters_stay(images: TrainingImages, tmp_path: Path) -> None:
     assert torch.equal(network[0].weight, before)
 
 
-def test_class_weights_raise_the_recall_of_a_rare_class(tmp_path: Path) -> None:
+def with_a_rare_class() -> tuple[TrainingImages, np.ndarray]:
+    """72 images to train on of one class, 8 of another that hardly differs; and all pixels."""
     rng = np.random.default_rng(1)
     label = (np.arange(120) % 10 == 0).astype(int)
     pixels = (rng.normal(100, 30, (120, 12, 12, 1)) + 5 * label[:, None, None, None]).clip(0, 255).astype(np.uint8)
     rare = TrainingImages(lambda p: pixels[list(p)], np.arange(80), label[:80], np.arange(80, 120), label[80:], 2)
+    return rare, pixels
 
-    def predicted_rare(balance: str) -> float:
-        network, _ = trained(rare, tmp_path / balance, recipe(balance=balance, epochs=3, primary_metric="log_loss"))
+
+def test_class_weights_raise_the_recall_of_a_rare_class(tmp_path: Path) -> None:
+    rare, pixels = with_a_rare_class()
+
+    def predicted_rare(balance: str, epochs: int = 3) -> float:
+        choices = recipe(balance=balance, epochs=epochs, primary_metric="log_loss")
+        network, _ = trained(rare, tmp_path / balance, choices)
         with torch.inference_mode():
             x = torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255
             return float(network.eval()(x).softmax(1)[:, 1].mean())
@@ -153,6 +160,18 @@ def test_class_weights_raise_the_recall_of_a_rare_class(tmp_path: Path) -> None:
     plain = predicted_rare("none")
     assert predicted_rare("weights") > plain + 0.1
     assert predicted_rare("oversample") > plain + 0.1
+    assert predicted_rare("undersample", epochs=15) > plain + 0.1  # as many steps: 2 an epoch instead of 10
+
+
+@pytest.mark.parametrize(
+    ("balance", "n_steps"), [("none", 10), ("weights", 10), ("oversample", 18), ("undersample", 2)]
+)
+def test_the_step_size_falls_to_zero_over_the_steps_that_are_made(tmp_path: Path, balance: str, n_steps: int) -> None:
+    told: list[Event] = []
+    trained(with_a_rare_class()[0], tmp_path, recipe(balance=balance, epochs=2, warmup=0), emit=told.append)
+    epochs = [event for event in told if isinstance(event, EpochEnded)]
+    assert {event.n_steps for event in told if isinstance(event, StepEnded)} == {n_steps}
+    assert [event.learning_rate for event in epochs] == pytest.approx([0.01, 0], abs=1e-9)
 
 
 def test_steps_report_pace_and_time_left(images: TrainingImages, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coverslip.datasets import Dataset, Folds, Part, Scan, Split, check_trainable, fold_images
+from coverslip.datasets import Dataset, Folds, Part, Scan, Split, cap_training, check_trainable, fold_images
 from coverslip.errors import BadRun
 from coverslip.evaluation import over_folds, uncertain_threshold
 from coverslip.events import Emit, Event, FoldEnded, FoldStarted, Noted
@@ -65,13 +65,14 @@ def train_by_folds(
     """
     n_folds = recipe.split.folds or 0
     folds = fold_images(data, scan, n_folds=n_folds, val=recipe.split.val, seed=recipe.seed)
-    for split in folds.splits:
+    splits = [_capped(data, split, recipe) for split in folds.splits]
+    for split in splits:
         check_trainable(data, scan, split)
     write_split(folder, data, folds.whole, folds.fold_of)
     for text in folds.notes:
         emit(Noted(text=text))
     pace = _Pace(n_folds + 1)
-    for k, split in enumerate(folds.splits, start=1):
+    for k, split in enumerate(splits, start=1):
         emit(FoldStarted(fold=k, n_folds=n_folds))
         own, parts = folder / "folds" / str(k), Parts(data, scan, split)
         _begin(own, recipe, environment, k)
@@ -216,7 +217,7 @@ def _fit_on_all(
 ) -> None:
     """Train the run's classifier on all images, by the choices that the folds made."""
     everything: tuple[Part, ...] = tuple("left-out" if fold is None else "train" for fold in folds.fold_of)
-    parts = Parts(data, scan, Split(everything, folds.reasons, folds.notes))
+    parts = Parts(data, scan, _capped(data, Split(everything, folds.reasons, folds.notes), recipe))
     write_json(folder / "pixels.json", {"format_version": FORMAT_VERSION, **parts.seen_pixels()})
     settled = _settled([folder / "folds" / str(k) for k in range(1, len(folds.splits) + 1)])
     how = f" for {settled.epochs} epochs, the folds' median" if settled.epochs else ""
@@ -224,6 +225,11 @@ def _fit_on_all(
     fitted = fit_classifier(folder, parts, recipe, device, emit, is_stop_requested, settled)
     if fitted.is_stopped:
         raise stopped(folder)
+
+
+def _capped(data: Dataset, split: Split, recipe: Recipe) -> Split:
+    most = recipe.split.train_per_class
+    return split if most is None else cap_training(data, split, most, recipe.seed)
 
 
 def _settled(folds: Sequence[Path]) -> Settled:

@@ -12,12 +12,15 @@ from coverslip.cross_validation import is_cross_validated, measure_folds, refuse
 from coverslip.datasets import (
     Dataset,
     Inspection,
+    cap_training,
+    check_classes,
     how_many_folds,
     inspect_dataset,
     open_dataset,
     regrouped,
     scan_images,
     split_images,
+    with_classes,
 )
 from coverslip.errors import BadDataset, BadRun
 from coverslip.events import Emit, Event, Noted, Progressed, ignore
@@ -176,6 +179,8 @@ def _train(folder: Path, data: Dataset, recipe: Recipe, emit: Emit, is_stop_requ
         seed=recipe.seed,
         allow_leakage=environment["allow_leakage"],
     )
+    if recipe.split.train_per_class is not None:
+        by_split = cap_training(data, by_split, recipe.split.train_per_class, recipe.seed)
     train_by_split(folder, Parts(data, scan, by_split), recipe, environment["device"], emit, is_stop_requested)
 
 
@@ -184,7 +189,8 @@ def evaluate(run: Path | str, data: Dataset | None = None, *, name: str | None =
 
     Args:
         run: a run folder.
-        data: other labelled images; None measures the run's test part again and writes its report anew.
+        data: other labelled images, by the run's names for classes or by those that its recipe changed into them; None
+            measures the run's test part again and writes its report anew.
         name: of `evaluations/NAME`, where the numbers on other images are kept; default: the name of their folder or
             table.
         emit: told about progress.
@@ -207,7 +213,7 @@ def evaluate(run: Path | str, data: Dataset | None = None, *, name: str | None =
         return found
     folder = found.folder / "evaluations" / _as_name(name or _name_of(data))
     refuse_other_images(folder, data)
-    data = data.read_with(classifier.card.preparation.plan)
+    data = with_classes(data.read_with(classifier.card.preparation.plan), found.recipe.classes)
     _warn_of_known_images(found, data, emit)
     measure(folder, data, classifier, found.recipe, split=folder.name, emit=emit)
     write_json(folder / "environment.json", {"format_version": FORMAT_VERSION, **where_images_lie(data)})
@@ -254,10 +260,11 @@ def predict(
 
 
 def _agreed(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
-    """The images read as the recipe says, and the recipe with what was chosen when the images were opened.
+    """The images read and labelled as the recipe says, and the recipe with what was chosen when the images were opened.
 
     Groups are those of the opening, else the recipe's; plane and channels are the recipe's, else those of the opening.
     """
+    check_classes(data, recipe.classes)
     opening = data.opening
     if opening.plan.box is not None:
         raise BadDataset(
@@ -271,7 +278,7 @@ def _agreed(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
     if plan_of(recipe) == ReadPlan():
         changes |= {"plane": opening.plan.plane, "channels": opening.plan.channels}
     recipe = recipe.model_copy(update=changes)
-    return data.read_with(plan_of(recipe)), recipe
+    return with_classes(data.read_with(plan_of(recipe)), recipe.classes), recipe
 
 
 def _warn_of_known_images(run: Run, data: Dataset, emit: Emit) -> None:

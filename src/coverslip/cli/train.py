@@ -88,6 +88,8 @@ def train(
 
       coverslip train cells.csv --group patient --set stage=instant
 
+      coverslip train cells/ --set 'classes.merge={sick: [early, late]}' --set 'classes.drop=[debris]'
+
       coverslip train --resume runs/first
     """
     check_groups(group, group_pattern)

@@ -1,5 +1,7 @@
 """Sets of images: opening, scanning, splitting and inspecting them."""
 
+from coverslip.datasets.capping import cap_training
+from coverslip.datasets.classes import ClassPlan, check_classes, with_classes
 from coverslip.datasets.folding import Folds, fold_images, how_many_folds
 from coverslip.datasets.inspecting import Inspection, inspect_dataset
 from coverslip.datasets.opening import open_again, open_dataset, regrouped
@@ -27,6 +29,7 @@ __all__ = [
     "UNCERTAIN",
     "UNFAMILIAR",
     "UNREADABLE",
+    "ClassPlan",
     "Dataset",
     "DecodedPixels",
     "Folds",
@@ -42,6 +45,8 @@ __all__ = [
     "Source",
     "Split",
     "Unreadable",
+    "cap_training",
+    "check_classes",
     "check_trainable",
     "fold_images",
     "how_many_folds",
@@ -55,4 +60,5 @@ __all__ = [
     "split_images",
     "split_units",
     "trained_classes",
+    "with_classes",
 ]

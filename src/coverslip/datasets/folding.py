@@ -7,7 +7,7 @@ import numpy as np
 from coverslip.datasets.partition import Ints, fold_units, split_units
 from coverslip.datasets.records import Dataset, Part, counted, natural_key, one_line, some
 from coverslip.datasets.scanning import Scan
-from coverslip.datasets.splitting import SIDES, Split, left_out_notes, reasons_to_leave_out, tied_units
+from coverslip.datasets.splitting import SIDES, Split, dropped_notes, left_out_notes, reasons_to_leave_out, tied_units
 from coverslip.errors import BadDataset, BadRecipe
 
 FEW_GROUPS = 10  # with fewer, one split tests on a patient or two: folds are the default
@@ -93,7 +93,7 @@ def fold_images(dataset: Dataset, scan: Scan, *, n_folds: int, val: float, seed:
             do="Leave split.folds out to train by that split, or open the images without it.",
         )
     reasons = reasons_to_leave_out(dataset, scan)
-    notes = left_out_notes(reasons)
+    notes = [*dropped_notes(dataset), *left_out_notes(reasons)]
     order, unit = _usable(dataset, scan)
     n_units = len(set(unit.tolist()))
     least = max(3, n_folds)  # with two, nothing would be left to make choices on

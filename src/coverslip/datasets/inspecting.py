@@ -139,7 +139,7 @@ def _group_facts(dataset: Dataset) -> GroupFacts | None:
         if record.group is None:
             continue
         n_of_group[record.group] += 1
-        if record.label is not None:
+        if record.label is not None and dataset.has_class(record):
             labels_of_group[record.group].add(record.label)
             groups_of_label[record.label].add(record.group)
     images = Spread.of(n_of_group.values())

@@ -74,11 +74,19 @@ class Dataset:
     notes: tuple[str, ...]
     opening: Opening = Opening((), None, None)
     origins: tuple[Origin, ...] = ()  # one per domain
+    dropped: frozenset[str] = frozenset()  # labels of images that take no part, on request
+    class_order: tuple[str, ...] = ()  # the classes that come first
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
-        """The labels in natural order: "2" comes before "10"."""
-        return tuple(sorted({r.label for r in self.records if r.label is not None}, key=natural_key))
+        """The labels that are not dropped: in the order asked for, then in natural order ("2" before "10")."""
+        found = {r.label for r in self.records if r.label is not None} - self.dropped
+        first = [label for label in self.class_order if label in found]
+        return (*first, *sorted(found.difference(first), key=natural_key))
+
+    def has_class(self, record: ImageRecord) -> bool:
+        """Whether an image has a label, and one that is not dropped."""
+        return record.label is not None and record.label not in self.dropped
 
     @cached_property
     def has_groups(self) -> bool:

@@ -19,6 +19,7 @@ from coverslip.errors import BadDataset, BadRecipe, LeakageFound
 
 SIDES: tuple[Side, Side, Side] = ("train", "val", "test")
 _WORDS: dict[Side, str] = {"train": "training", "val": "validation", "test": "test"}
+ON_REQUEST = "on request:"  # begins the reason of an image that the recipe leaves out, with which nothing is wrong
 _UNEVEN = 0.05  # a part this far from its share is worth a note
 
 
@@ -50,8 +51,9 @@ def split_images(
 
     What is connected by a group or by equal pixels stays on one side. Classes are spread as evenly as that allows;
     each is in all three parts whenever it has enough groups (without groups: images). Left out, with a reason, are
-    unreadable images, those without a label, equal pixels with different labels (all of them: nobody can tell which
-    label is right), and images of a class that training has none of. The order of records does not matter.
+    unreadable images, those without a label or of a dropped class, equal pixels with different labels (all of them:
+    nobody can tell which label is right), and images of a class that training has none of. The order of records does
+    not matter.
 
     A given split is kept. Parts that it lacks are taken from its training part; rows without a part join training.
 
@@ -65,7 +67,7 @@ def split_images(
             do="Both must be below 1, and so must their sum.",
         )
     reasons = reasons_to_leave_out(dataset, scan)
-    notes = left_out_notes(reasons)
+    notes = [*dropped_notes(dataset), *left_out_notes(reasons)]
     order = sorted(
         (i for i, reason in enumerate(reasons) if not reason), key=lambda i: (dataset.records[i].image_id, i)
     )
@@ -101,9 +103,9 @@ def split_images(
 
 
 def trained_classes(dataset: Dataset, split: Split) -> tuple[str, ...]:
-    """The classes that training has images of, in natural order: what a network has outputs for."""
-    found = {r.label for r, part in zip(dataset.records, split.parts, strict=True) if part == "train" and r.label}
-    return tuple(sorted(found, key=natural_key))
+    """The classes that training has images of, in the dataset's order: what a network has outputs for."""
+    found = {r.label for r, part in zip(dataset.records, split.parts, strict=True) if part == "train"}
+    return tuple(label for label in dataset.classes if label in found)
 
 
 def check_trainable(dataset: Dataset, scan: Scan, split: Split) -> None:
@@ -137,7 +139,7 @@ def check_trainable(dataset: Dataset, scan: Scan, split: Split) -> None:
         raise BadDataset(
             f"A class cannot be called '{reserved[0]}': that word says in predictions that no class was decided for",
             file=dataset.root,
-            do="Give the class another name.",
+            do="Give the class another name, for example with classes.rename in the recipe.",
         )
     n = Counter(split.parts)
     for side in SIDES:
@@ -157,7 +159,7 @@ def given_leaks(dataset: Dataset, scan: Scan) -> list[Leak]:
     by_pixels: dict[Hashable, list[int]] = defaultdict(list)
     by_group: dict[Hashable, list[int]] = defaultdict(list)
     for i, (record, fact) in enumerate(zip(dataset.records, scan.facts, strict=True)):
-        if record.given_split is None or record.label is None or isinstance(fact, Unreadable):
+        if record.given_split is None or not dataset.has_class(record) or isinstance(fact, Unreadable):
             continue
         by_pixels[fact.pixel_hash].append(i)
         if record.group is not None:
@@ -203,27 +205,39 @@ def equal_pixels(dataset: Dataset, scan: Scan) -> list[list[int]]:
 
 
 def labels_of(dataset: Dataset, positions: Iterable[int]) -> set[str]:
-    """The labels at these positions; images without one do not count."""
-    return {label for i in positions if (label := dataset.records[i].label) is not None}
+    """The labels at these positions; images without one, or of a dropped class, do not count."""
+    records = (dataset.records[i] for i in positions)
+    return {record.label for record in records if record.label is not None and dataset.has_class(record)}
 
 
 def reasons_to_leave_out(dataset: Dataset, scan: Scan) -> list[str]:
     reasons = [""] * len(dataset.records)
     for i, (record, fact) in enumerate(zip(dataset.records, scan.facts, strict=True)):
-        if isinstance(fact, Unreadable):
+        if record.label in dataset.dropped:
+            reasons[i] = f"{ON_REQUEST} the class {record.label} is dropped"
+        elif isinstance(fact, Unreadable):
             reasons[i] = f"unreadable: {fact.reason}"
         elif record.label is None:
             reasons[i] = "no label"
     for members in equal_pixels(dataset, scan):
-        if len(labels_of(dataset, members)) < 2:
+        labels = labels_of(dataset, members)
+        if len(labels) < 2:
             continue
         for i in members:
             if not reasons[i]:
                 record = dataset.records[i]
-                other = next(j for j in members if dataset.records[j].label not in (None, record.label))
+                other = next(j for j in members if dataset.records[j].label in labels - {record.label})
                 twin = dataset.records[other]
                 reasons[i] = f"same pixels as {twin.image_id}, labelled {twin.label}"
     return reasons
+
+
+def dropped_notes(dataset: Dataset) -> list[str]:
+    n_of = Counter(record.label for record in dataset.records if record.label in dataset.dropped)
+    if not n_of:
+        return []
+    each = ", ".join(f"{n:,} of '{one_line(label or '', 60)}'" for label, n in n_of.most_common())
+    return [f"{counted(n_of.total(), 'image')} left out on request, since classes are dropped: {each}."]
 
 
 def left_out_notes(reasons: Sequence[str]) -> list[str]:

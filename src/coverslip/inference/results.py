@@ -1,6 +1,6 @@
 """Predictions of labelled images become `predictions.csv` and `metrics.json`."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Container, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ def write_results(
     """
     place = {name: k for k, name in enumerate(classes)}
     measured = [i for i, row in enumerate(rows) if row.probabilities and row.label in place and i not in unmeasured]
-    _tell_what_is_left_out(rows, place, emit)
+    _tell_what_is_left_out(rows, place, data.dropped, emit)
     if not measured:
         known = ", ".join(f"'{name}'" for name in classes[:8])
         raise BadDataset(
@@ -83,16 +83,20 @@ def _column(values: Sequence[str | None]) -> np.ndarray | None:
     return np.array([value or "" for value in values]) if any(values) else None
 
 
-def _tell_what_is_left_out(rows: Sequence[Prediction], place: dict[str, int], emit: Emit) -> None:
+def _tell_what_is_left_out(
+    rows: Sequence[Prediction], place: Collection[str], dropped: frozenset[str], emit: Emit
+) -> None:
     unreadable = sum(not row.probabilities for row in rows)
     if unreadable:
         emit(Noted(text=f"{unreadable:,} images could not be read; the numbers are without them.", level="warning"))
-    others = sorted({row.label for row in rows if row.label is not None and row.label not in place})
-    if others:
-        n = sum(row.label in others for row in rows)
-        names = ", ".join(others[:5])
-        text = f"{n:,} images have labels that the classifier does not know ({names}); the numbers are without them."
-        emit(Noted(text=text, level="warning"))
+    others = {row.label for row in rows if row.label is not None and row.label not in place}
+    kinds = {"labels that the classifier does not know": others - dropped, "dropped classes": others & dropped}
+    for kind, labels in kinds.items():
+        if labels:
+            n = sum(row.label in labels for row in rows)
+            names = ", ".join(sorted(labels)[:5])
+            text = f"{n:,} images have {kind} ({names}); the numbers are without them."
+            emit(Noted(text=text, level="warning"))
     unlabelled = sum(row.label is None for row in rows)
     if unlabelled:
         emit(Noted(text=f"{unlabelled:,} images have no label; the numbers are without them.", level="warning"))

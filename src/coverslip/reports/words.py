@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from coverslip.reports.reading import RunFolder
+from coverslip.runs.recipe import Recipe
 
 METRIC_WORDS = {
     "accuracy": ("Accuracy", "share of images named correctly"),
@@ -114,6 +115,7 @@ def _data_methods(run: RunFolder) -> str:
     return (
         f"{plural(total, 'image')} of {plural(len(run.classes), 'class')}{origin} were divided, stratified by class, "
         f"into {shares} images (seed {run.recipe.seed}). {together} identical pixels {kept}."
+        + _class_methods(run.recipe)
     )
 
 
@@ -125,7 +127,24 @@ def _fold_methods(run: RunFolder, n_images: int, n_groups: int) -> str:
         f"class, into {run.n_folds} folds (seed {run.recipe.seed}). {together} identical pixels were never divided "
         "between folds. Each fold was tested by a network trained on the others, of which a part was kept for "
         "validation; a last network was trained on all images with the median of the choices that the folds had made."
-    )
+    ) + _class_methods(run.recipe)
+
+
+def _class_methods(recipe: Recipe) -> str:
+    """How the recipe changed what there is to learn, in sentences that follow others."""
+    plan, most = recipe.classes, recipe.split.train_per_class
+    sentences = []
+    if plan.merge:
+        joined = [f"{listed(olds, len(olds))} as “{new}”" for new, olds in plan.merge.items()]
+        sentences.append(f"Classes were joined: {'; '.join(joined)}.")
+    if plan.rename:
+        renamed = [f"{old} to “{new}”" for old, new in plan.rename.items()]
+        sentences.append(f"Classes were renamed: {'; '.join(renamed)}.")
+    if plan.drop:
+        sentences.append(f"Images of {listed(plan.drop, len(plan.drop))} were left out.")
+    if most is not None:
+        sentences.append(f"At most {plural(most, 'training image')} of each class, drawn at random, were used.")
+    return "".join(f" {sentence}" for sentence in sentences)
 
 
 PART_WORDS = {"train": "training", "val": "validation", "test": "test"}
@@ -173,9 +192,12 @@ def _finetune_methods(run: RunFolder, stage: dict[str, object]) -> str:
         )
         if amount
     ]
-    balance = {"weights": " weighted by class", "oversample": " with rare classes drawn more often"}.get(
-        recipe.balance, ""
-    )
+    balance = {
+        "none": "",
+        "weights": " weighted by class",
+        "oversample": " with rare classes drawn more often",
+        "undersample": " with frequent classes drawn less often",
+    }[recipe.balance]
     metric = METRIC_WORDS[recipe.primary_metric][0]
     metric = metric[0].lower() + metric[1:]
     epoch = stage.get("best_epoch")

@@ -18,12 +18,22 @@ from coverslip.runs.folder import (
     write_table,
 )
 from coverslip.runs.log import RunLog
-from coverslip.runs.recipe import Augment, Recipe, SplitPlan, check_recipe, load_recipe, save_recipe, with_settings
+from coverslip.runs.recipe import (
+    Augment,
+    Balance,
+    Recipe,
+    SplitPlan,
+    check_recipe,
+    load_recipe,
+    save_recipe,
+    with_settings,
+)
 
 __all__ = [
     "FORMAT_VERSION",
     "SPLIT_COLUMNS",
     "Augment",
+    "Balance",
     "ClassifierCard",
     "Metric",
     "Recipe",

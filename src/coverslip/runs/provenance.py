@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from coverslip.datasets import Dataset, ImageRecord, Opening, Split, open_again
+from coverslip.datasets import Dataset, ImageRecord, Opening, Split, open_again, with_classes
 from coverslip.errors import BadRun
 from coverslip.files import sha256_json
 from coverslip.images import ReadPlan
@@ -122,7 +122,7 @@ def _reopened(run: Run) -> Dataset:
     """The images of a run as they are now; later ones do not belong to it."""
     opened = read_json(run.folder / "environment.json")["opened"]
     opening = Opening(tuple(opened["sources"]), opened["group"], opened["group_pattern"], plan_of(run.recipe))
-    data = open_again(opening)
+    data = with_classes(open_again(opening), run.recipe.classes)
     split = run.folder / "split.csv"
     if not split.exists():
         return data

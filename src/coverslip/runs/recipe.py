@@ -9,11 +9,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from coverslip.datasets import ClassPlan
 from coverslip.errors import BadRecipe
 from coverslip.files import write_text
 from coverslip.images import Plane
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+Balance = Literal["none", "weights", "oversample", "undersample"]
 MetricName = Literal["accuracy", "balanced_accuracy", "macro_f1", "macro_auroc", "log_loss"]
 
 
@@ -57,6 +59,10 @@ class SplitPlan(_Choices):
         if value == 1:
             raise ValueError("one fold would leave nothing to train on: use 0 for a single split, or 2 and more")
         return value
+
+    train_per_class: int | None = Field(
+        None, ge=1, description="Most training images of each class, drawn by `seed`; null takes all."
+    )
 
     @model_validator(mode="after")
     def _leaves_something(self) -> "SplitPlan":
@@ -111,9 +117,10 @@ class Recipe(_Choices):
     )
     warmup: Fraction = Field(0.1, description="Share of all steps that raise the step size from zero.")
     label_smoothing: Fraction = Field(0.0, description="Share of the label's weight that is spread over all classes.")
-    balance: Literal["none", "weights", "oversample"] = Field(
+    balance: Balance = Field(
         "none",
-        description="For rare classes, in training only: weigh their loss up, or draw their images more often.",
+        description="For rare classes, in training only: weigh their loss up, draw their images more often, or draw "
+        "those of the others less often.",
     )
     patience: int | None = Field(
         10,
@@ -134,6 +141,7 @@ class Recipe(_Choices):
     plane: Plane = Field(0, description="Page of multi-page files (0-based), or 'max' / 'mean' over the pages.")
     channels: tuple[int, ...] | None = Field(None, description="0-based channels to use; null takes all.")
     augment: Augment = Augment()
+    classes: ClassPlan = ClassPlan()
     split: SplitPlan = SplitPlan()
     group: str | None = Field(
         None,
@@ -241,7 +249,8 @@ def with_settings(recipe: Recipe, settings: list[str]) -> Recipe:
             place[last] = YAML(typ="safe", pure=True).load(value)
         except (ValueError, YAMLError) as error:  # ValueError: a date such as 2024-99-99
             raise BadRecipe(
-                f"The value of '{setting}' could not be read", do="Quote it, for example --set 'group=\"a: b\"'."
+                f"The value of '{setting}' could not be read",
+                do="Quote it, for example --set 'group=\"a: b\"'; in braces, a space must follow each colon.",
             ) from error
     return check_recipe(data)
 
@@ -250,6 +259,8 @@ def _describe(fault: Any) -> str:  # Any: Pydantic's ErrorDetails
     place = [str(part) for part in fault["loc"]]
     if fault["type"] == "extra_forbidden":
         return _unknown(".".join(place), place)
+    if fault["type"] == "value_error":  # a rule of ours, which says what is wrong
+        return f"{'.'.join(place)}: {fault['ctx']['error']}"
     shown = fault["input"]
     if isinstance(shown, float) and not math.isfinite(shown):
         shown = str(shown)
@@ -257,7 +268,7 @@ def _describe(fault: Any) -> str:  # Any: Pydantic's ErrorDetails
 
 
 def _unknown(key: str, place: list[str]) -> str:
-    sections: dict[str, type[BaseModel]] = {"augment": Augment, "split": SplitPlan}
+    sections: dict[str, type[BaseModel]] = {"augment": Augment, "classes": ClassPlan, "split": SplitPlan}
     inner = [f"{section}.{name}" for section, model in sections.items() for name in model.model_fields]
     last = place[-1]
     same_section = [name for name in inner if name.startswith(f"{place[0]}.")]

@@ -8,24 +8,31 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from coverslip.runs import Augment
+from coverslip.runs import Augment, Balance
 from coverslip.training.augmentation import apply_changes, draw_changes
 
 Ints = npt.NDArray[np.int64]
 PixelsOf = Callable[[Sequence[int]], npt.NDArray[np.unsignedinteger]]
 
 
-def epoch_order(label: Ints, *, oversample: bool, seed: int, epoch: int) -> Ints:
+def epoch_order(label: Ints, *, balance: Balance, seed: int, epoch: int) -> Ints:
     """Positions 0..n-1 in the random order of one epoch; drawn from seed and epoch alone, so that it can be repeated.
 
     With `oversample` every class is drawn as often as the largest: each image once, then again at random.
+    With `undersample` every class is drawn as often as the smallest: some images in this epoch, the next ones in the
+    following epoch, until all have had their turn.
     """
     rng = np.random.default_rng([seed, epoch, 1])
     order = np.arange(len(label))
-    if oversample:
-        counts = np.bincount(label)
-        more = [rng.choice(np.flatnonzero(label == k), counts.max() - n) for k, n in enumerate(counts) if n]
-        order = np.concatenate([order, *more])
+    images_of = [np.flatnonzero(label == k) for k in np.unique(label)]
+    if balance == "oversample":
+        most = max(map(len, images_of))
+        order = np.concatenate([order, *(rng.choice(images, most - len(images)) for images in images_of)])
+    elif balance == "undersample":
+        fewest = min(map(len, images_of))
+        turns = np.random.default_rng([seed, 2])  # the same in every epoch
+        places = np.arange((epoch - 1) * fewest, epoch * fewest)
+        order = np.concatenate([turns.permutation(images).take(places, mode="wrap") for images in images_of])
     return rng.permutation(order)
 
 

@@ -1,0 +1,207 @@
+"""Classes joined, dropped, renamed and ordered: each label is changed once, and what does not fit is said clearly."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from coverslip.datasets import (
+    ClassPlan,
+    Dataset,
+    ImageRecord,
+    check_classes,
+    inspect_dataset,
+    open_dataset,
+    scan_images,
+    split_images,
+    trained_classes,
+    with_classes,
+)
+from coverslip.errors import BadRecipe
+from coverslip.images import ReadPlan
+from coverslip.runs import Recipe, check_recipe, load_recipe, save_recipe, with_settings
+
+CLASSES = ("cis", "light", "severe", "columnar", "superficial")
+
+
+def labelled(*labels: str | None) -> Dataset:
+    records = tuple(
+        ImageRecord(f"{i}.png", Path(f"/data/{i}.png"), label, None, "", None, ReadPlan())
+        for i, label in enumerate(labels)
+    )
+    return Dataset(Path("/data"), "table", records, ())
+
+
+def labels_after(plan: ClassPlan, *labels: str | None) -> list[str | None]:
+    return [record.label for record in with_classes(labelled(*labels), plan).records]
+
+
+def write_images(folder: Path, counts: dict[str, int]) -> Path:
+    """Noise, another picture for each image, in class folders."""
+    rng = np.random.default_rng(0)
+    for label, n in counts.items():
+        (folder / label).mkdir(parents=True)
+        for i in range(n):
+            Image.fromarray(rng.integers(0, 256, (8, 8, 3), np.uint8)).save(folder / label / f"{i}.png")
+    return folder
+
+
+def test_merge_rename_and_drop_give_the_labels_that_they_say() -> None:
+    plan = ClassPlan(
+        merge={"abnormal": ("cis", "light", "severe")}, rename={"columnar": "normal"}, drop=("superficial",)
+    )
+    assert labels_after(plan, *CLASSES, None, "other") == [*["abnormal"] * 3, "normal", "superficial", None, "other"]
+    changed = with_classes(labelled(*CLASSES, None, "other"), plan)
+    assert changed.classes == ("abnormal", "normal", "other")
+    assert [changed.has_class(record) for record in changed.records] == [True] * 4 + [False, False, True]
+
+
+def test_a_class_may_join_others_under_its_own_name() -> None:
+    assert labels_after(ClassPlan(merge={"cis": ("cis", "light")}), "cis", "light") == ["cis", "cis"]
+
+
+def test_order_comes_first_and_the_others_follow_in_natural_order() -> None:
+    data = labelled("cell 10", "cell 2", "debris", "b", "a")
+    assert with_classes(data, ClassPlan(order=("debris", "b"))).classes == ("debris", "b", "a", "cell 2", "cell 10")
+
+
+@given(
+    st.lists(st.sampled_from(CLASSES), unique=True),
+    st.integers(0, 5),
+    st.integers(0, 5),
+    st.lists(st.none() | st.sampled_from([*CLASSES, "abnormal", "new", "other"])),
+)
+def test_labels_that_are_changed_already_stay_as_they_are(
+    named: list[str], n_merged: int, n_dropped: int, labels: list[str | None]
+) -> None:
+    merged, dropped, rest = named[:n_merged], named[n_merged:][:n_dropped], named[n_merged:][n_dropped:][:1]
+    plan = ClassPlan(
+        merge={"abnormal": merged} if merged else {}, drop=tuple(dropped), rename=dict.fromkeys(rest, "new")
+    )
+    once = with_classes(labelled(*labels), plan)
+    assert with_classes(once, plan) == once
+    assert set(once.classes).isdisjoint({*merged, *dropped, *rest})
+
+
+@pytest.mark.parametrize(
+    ("plan", "said"),
+    [
+        ({"merge": {"a": ["cis"]}, "drop": ["cis"]}, "'cis' is merged into 'a' and dropped"),
+        ({"merge": {"a": ["cis"], "b": ["cis"]}}, "'cis' is merged into 'a' and merged into 'b'"),
+        ({"merge": {"a": ["cis", "cis"]}}, "'cis' is merged into 'a' and merged into 'a'"),
+        ({"drop": ["cis"], "rename": {"cis": "CIS"}}, "'cis' is dropped and renamed to 'CIS'"),
+        ({"rename": {"cis": "a", "light": "a"}}, "to join them use merge: {a: [cis, light]}"),
+        ({"merge": {"a": ["cis"]}, "rename": {"light": "a"}}, "which others are merged into"),
+        ({"rename": {"cis": "light", "light": "severe"}}, "'light' is a new name, and itself becomes 'severe'"),
+        ({"rename": {"cis": "light"}, "drop": ["light"]}, "'light' is dropped and also a new name"),
+        ({"drop": ["cis"], "order": ["cis"]}, "'cis' stands in order and is dropped"),
+        ({"rename": {"cis": "CIS"}, "order": ["cis"]}, "becomes 'CIS'; use that name"),
+        ({"order": ["cis", "light", "cis"]}, "'cis' stands in order 2 times"),
+        ({"merge": {"a": []}}, "classes.merge.a"),
+        ({"rename": {"cis": " "}}, "classes.rename.cis"),
+        ({"drop": [True]}, "classes.drop.0 = True"),
+        ({"drops": ["cis"]}, "did you mean 'classes.drop'?"),
+    ],
+)
+def test_a_plan_that_contradicts_itself_is_one_clear_error(plan: dict[str, object], said: str) -> None:
+    with pytest.raises(BadRecipe) as caught:
+        check_recipe({"classes": plan})
+    assert said in str(caught.value)
+    assert str(caught.value).count("classes") <= 2
+
+
+@pytest.mark.parametrize(
+    ("plan", "said"),
+    [
+        (ClassPlan(drop=("Sever", "xyz")), ["did you mean 'severe'?", "'xyz', which no image is labelled with."]),
+        (ClassPlan(merge={"a": ("cis", "lihgt")}), ["classes.merge names 'lihgt'", "did you mean 'light'?"]),
+        (ClassPlan(rename={"colunmar": "b"}), ["classes.rename names 'colunmar'", "did you mean 'columnar'?"]),
+        (ClassPlan(rename={"cis": "light"}), ["write classes.merge: {light: [light, cis]}"]),
+        (ClassPlan(merge={"light": ("cis", "severe")}), ["write classes.merge: {light: [light, cis, severe]}"]),
+        (ClassPlan(order=("abnormal",)), ["classes.order names 'abnormal', which is not among the classes"]),
+        (ClassPlan(merge={"all": CLASSES}), ["'all' alone is left"]),
+        (ClassPlan(drop=CLASSES), ["no class alone is left"]),
+    ],
+)
+def test_a_plan_that_does_not_fit_the_images_is_one_error_with_all_faults(plan: ClassPlan, said: list[str]) -> None:
+    with pytest.raises(BadRecipe) as caught:
+        check_classes(labelled(*CLASSES), plan)
+    assert all(words in str(caught.value) for words in said)
+    assert "The images have the classes 'cis', 'columnar'" in str(caught.value)
+
+
+def test_a_plan_that_fits_is_accepted() -> None:
+    check_classes(labelled(*CLASSES), ClassPlan())
+    plan = ClassPlan(
+        merge={"light": ("light", "cis")}, drop=("severe",), rename={"columnar": "x"}, order=("x", "light")
+    )
+    check_classes(labelled(*CLASSES), plan)
+
+
+def test_settings_and_files_name_classes_also_those_that_look_like_numbers(tmp_path: Path) -> None:
+    settings = ["classes.drop=[a, 7]", "classes.merge={abnormal: [x, y z], '1': [0, 2]}", "classes.order=abnormal"]
+    plan = with_settings(Recipe(), settings).classes
+    assert plan.drop == ("a", "7")
+    assert plan.merge == {"abnormal": ("x", "y z"), "1": ("0", "2")}
+    assert plan.order == ("abnormal",)
+    assert with_settings(Recipe(), ["classes.merge.abnormal=[x, y]"]).classes.merge == {"abnormal": ("x", "y")}
+    save_recipe(Recipe(classes=plan), tmp_path / "recipe.yaml")
+    assert load_recipe(tmp_path / "recipe.yaml").classes == plan
+
+
+def test_names_are_compared_as_labels_are() -> None:
+    decomposed, composed = "ne\u0301crose", "n\u00e9crose"
+    assert labels_after(ClassPlan(rename={f" {decomposed} ": "dead"}), composed) == ["dead"]
+
+
+def test_a_flow_mapping_without_spaces_says_where_they_belong() -> None:
+    with pytest.raises(BadRecipe, match="a space must follow each colon"):
+        with_settings(Recipe(), ["classes.merge={a:[x,y]}"])
+
+
+def test_equal_pixels_are_a_conflict_only_while_their_classes_differ(tmp_path: Path) -> None:
+    folder = write_images(tmp_path, {"a": 6, "b": 6, "c": 6})
+    (folder / "b" / "twin.png").write_bytes((folder / "a" / "0.png").read_bytes())
+    data = open_dataset(folder)
+
+    def left_out(plan: ClassPlan) -> dict[str, str]:
+        changed = with_classes(data, plan)
+        split = split_images(changed, scan_images(changed), val=0.2, test=0.2, seed=0)
+        pairs = zip(changed.records, split.reasons, strict=True)
+        return {record.image_id: reason for record, reason in pairs if reason}
+
+    assert set(left_out(ClassPlan())) == {"a/0.png", "b/twin.png"}
+    assert left_out(ClassPlan(merge={"ab": ("a", "b")})) == {}
+    dropped = left_out(ClassPlan(drop=("b",)))
+    assert len(dropped) == 7
+    assert set(dropped.values()) == {"on request: the class b is dropped"}
+
+
+def test_dropped_images_are_told_by_class_and_take_no_part(tmp_path: Path) -> None:
+    folder = write_images(tmp_path, {"a": 8, "b": 8, "dirt": 5, "fold": 2})
+    (folder / "dirt" / "torn.png").write_bytes(b"\x89PNG")
+    (folder / "stray.png").write_bytes((folder / "a" / "0.png").read_bytes())
+    data = with_classes(open_dataset(folder), ClassPlan(drop=("dirt", "fold"), order=("b",)))
+    scan = scan_images(data)
+    split = split_images(data, scan, val=0.2, test=0.2, seed=0)
+    assert trained_classes(data, split) == ("b", "a")
+    assert split.notes[0] == "8 images left out on request, since classes are dropped: 6 of 'dirt', 2 of 'fold'."
+    assert split.notes[1] == "1 image left out: they have no label."
+    found = inspect_dataset(data, scan)
+    assert found.classes == {"b": 8, "a": 8}
+    assert found.n_unlabelled == 1
+
+
+def test_a_dropped_class_on_two_sides_of_a_given_split_is_no_leakage(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    for side in ("train", "val", "test"):
+        write_images(tmp_path / side, {"dirt": 1})
+        for label in ("a", "b"):
+            (tmp_path / side / label).mkdir()
+            Image.fromarray(rng.integers(0, 256, (8, 8, 3), np.uint8)).save(tmp_path / side / label / "0.png")
+    data = with_classes(open_dataset(tmp_path), ClassPlan(drop=("dirt",)))  # the same picture three times
+    split = split_images(data, scan_images(data), val=0.2, test=0.2, seed=0)
+    assert sorted(split.parts) == ["left-out"] * 3 + ["test"] * 2 + ["train"] * 2 + ["val"] * 2

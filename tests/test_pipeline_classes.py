@@ -1,0 +1,183 @@
+"""A run whose recipe changes the classes: training, measuring, going on and the report all see the new ones."""
+
+import csv
+import json
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import coverslip as cs
+from coverslip.cli import main
+from coverslip.errors import BadRecipe, Stopped
+from coverslip.events import Event, Noted, Progressed
+from coverslip.runs import Recipe, Run, check_recipe
+
+CHANGES = {"merge": {"big": ["large", "huge"]}, "drop": ["dirt"], "rename": {"tiny": "small"}, "order": ["small"]}
+
+
+def recipe(**more: object) -> Recipe:
+    return check_recipe({"stage": "instant", "image_size": 48, "views": 1, "classes": CHANGES, **more})
+
+
+def write_cells(folder: Path) -> Path:
+    """Discs of three sizes, and dirt; 24 pictures of each."""
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[:48, :48]
+    for label, radius in {"tiny": 4, "large": 12, "huge": 16, "dirt": 0}.items():
+        (folder / label).mkdir(parents=True)
+        for i in range(24):
+            y, x = rng.uniform(20, 28, 2)
+            disc = (rows - y) ** 2 + (columns - x) ** 2 < radius**2
+            picture = 0.3 + 0.5 * disc[..., None] + rng.normal(0, 0.03, (48, 48, 3))
+            Image.fromarray((picture.clip(0, 1) * 255).astype(np.uint8)).save(folder / label / f"{i}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_cells(tmp_path_factory.mktemp("data") / "cells")
+
+
+@pytest.fixture(scope="module")
+def notes() -> list[str]:
+    """What the run below told."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def run(cells: Path, notes: list[str], tmp_path_factory: pytest.TempPathFactory) -> Run:
+    def listen(event: Event) -> None:
+        if isinstance(event, Noted):
+            notes.append(event.text)
+
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    return cs.train(cs.open_dataset(cells), recipe(split={"train_per_class": 9}), out=folder, emit=listen)
+
+
+def rows_of(file: Path) -> list[dict[str, str]]:
+    with file.open(encoding="utf-8", newline="") as opened:
+        return list(csv.DictReader(opened))
+
+
+def json_of(file: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return found
+
+
+def test_every_file_of_the_run_has_the_new_classes_in_the_order_asked_for(run: Run) -> None:
+    metrics = json_of(run.folder / "metrics.json")
+    assert metrics["classes"] == list(metrics["per_class"]) == ["small", "big"]
+    assert np.array(metrics["confusion_matrix"]).sum(axis=1).tolist() == [5, 10]
+    assert json_of(run.folder / "classifier" / "classifier.json")["classes"] == ["small", "big"]
+    assert json_of(run.folder / "data.json")["classes"] == {"small": 24, "big": 48}
+    for name in ("predictions.csv", "validation.csv"):
+        rows = rows_of(run.folder / name)
+        assert list(rows[0])[-2:] == ["p:small", "p:big"]
+        assert {row["label"] for row in rows} == {"small", "big"}
+    assert run.metrics["accuracy"].value is not None
+    assert run.metrics["accuracy"].value > 0.9
+
+
+def test_the_split_says_what_was_left_out_on_request_and_the_notes_count_it(run: Run, notes: list[str]) -> None:
+    counts = Counter((row["label"], row["split"], row["reason"]) for row in rows_of(run.folder / "split.csv"))
+    on_request = {(label, reason): n for (label, part, reason), n in counts.items() if part == "left-out"}
+    assert on_request == {
+        ("dirt", "on request: the class dirt is dropped"): 24,
+        ("small", "on request: training has 9 other images of the class small"): 5,
+        ("big", "on request: training has 9 other images of the class big"): 20,
+    }
+    assert counts["small", "train", ""] == counts["big", "train", ""] == 9
+    assert notes == [
+        "24 images left out on request, since classes are dropped: 24 of 'dirt'.",
+        "25 training images left out on request: at most 9 of each class are used.",
+    ]
+
+
+def test_the_report_says_what_was_done_to_classes_and_does_not_call_it_doubtful(run: Run) -> None:
+    page = re.sub(r"\s+", " ", (run.folder / "report.html").read_text(encoding="utf-8"))
+    for said in (
+        "Classes were joined: large and huge as “big”.",
+        "Classes were renamed: tiny to “small”.",
+        "Images of dirt were left out.",
+        "At most 9 training images of each class, drawn at random, were used.",
+        "on request: the class dirt is dropped (24 images)",
+    ):
+        assert said in page
+    assert "as often unreadable or doubtful" not in page
+
+
+@pytest.mark.slow
+def test_other_images_are_measured_by_their_old_names_and_by_the_new_ones(
+    run: Run, cells: Path, tmp_path: Path
+) -> None:
+    tested = [row["path"] for row in rows_of(run.folder / "predictions.csv")]
+    names = {"tiny": "small", "large": "big", "huge": "big"}
+    measured, told = [], []
+    for name, new in {"old": {}, "new": names, "mixed": {"large": "big"}}.items():
+        table = tmp_path / f"{name}.csv"
+        rows = [(cells / path, new.get(path.split("/")[0], path.split("/")[0])) for path in tested]
+        rows += [(cells / "dirt" / "0.png", "dirt"), (cells / "dirt" / "1.png", "odd")]
+        table.write_text("path,label\n" + "".join(f"{path},{label}\n" for path, label in rows))
+        found = cs.evaluate(
+            run.folder, cs.open_dataset(table), emit=lambda e: told.append(e.text) if isinstance(e, Noted) else None
+        )
+        measured.append({k: v for k, v in json_of(found.folder / "metrics.json").items() if k != "split"})
+        assert {row["label"] for row in rows_of(found.folder / "predictions.csv")} == {"small", "big", "dirt", "odd"}
+    own = {k: v for k, v in json_of(run.folder / "metrics.json").items() if k != "split"}
+    assert measured == [own] * 3
+    assert [text for text in told if "labels" in text or "dropped" in text] == [
+        "1 images have labels that the classifier does not know (odd); the numbers are without them.",
+        "1 images have dropped classes (dirt); the numbers are without them.",
+    ] * 3
+
+
+@pytest.mark.slow
+def test_the_test_images_are_found_and_measured_again(run: Run) -> None:
+    before = json_of(run.folder / "metrics.json")
+    assert json_of(cs.evaluate(run.folder).folder / "metrics.json") == before
+
+
+@pytest.mark.slow
+def test_a_run_that_goes_on_has_the_same_split(cells: Path, run: Run, tmp_path: Path) -> None:
+    def stop(event: Event) -> None:
+        if isinstance(event, Progressed) and event.stage == "predicting":
+            (tmp_path / "run" / "stop").touch()
+
+    choices = recipe(split={"train_per_class": 9})
+    with pytest.raises(Stopped):
+        cs.train(cs.open_dataset(cells), choices, out=tmp_path / "run", emit=stop)
+    assert not (tmp_path / "run" / "metrics.json").exists()
+    resumed = cs.resume(tmp_path / "run")
+    for name in ("split.csv", "metrics.json", "predictions.csv"):
+        assert (resumed.folder / name).read_bytes() == (run.folder / name).read_bytes()
+
+
+def test_a_class_that_is_not_there_is_refused_before_anything_is_made(cells: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadRecipe, match="did you mean 'large'"):
+        cs.train(cs.open_dataset(cells), check_recipe({"classes": {"drop": ["larg"]}}), out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_herlev_as_two_classes_is_a_recipe(shared_data: Any, tmp_path: Path) -> None:  # Any: a function of the fixture
+    herlev = shared_data("pap_herlev") / "images.csv"
+    abnormal = "carcinoma_in_situ, light_dysplastic, moderate_dysplastic, severe_dysplastic"
+    normal = "normal_columnar, normal_intermediate, normal_superficiel"
+    settings = [
+        *("stage=instant", "image_size=64", "views=1", "split.train_per_class=60", "classes.order=[normal, abnormal]"),
+        f"classes.merge={{abnormal: [{abnormal}], normal: [{normal}]}}",
+    ]
+    chosen = [part for setting in settings for part in ("--set", setting)]
+    assert main(["train", str(herlev), "--group", "image", *chosen, "--out", str(tmp_path / "run")]) == 0
+    metrics = json_of(tmp_path / "run" / "metrics.json")
+    assert metrics["classes"] == ["normal", "abnormal"]
+    assert metrics["metrics"]["balanced_accuracy"]["value"] > 0.7
+    parts = Counter((row["label"], row["split"]) for row in rows_of(tmp_path / "run" / "split.csv"))
+    assert (parts["normal", "train"], parts["abnormal", "train"]) == (60, 60)
+    assert sum(n for (label, _), n in parts.items() if label == "normal") == 98 + 70 + 74
+    assert sum(n for (label, _), n in parts.items() if label == "abnormal") == 150 + 182 + 146 + 197
