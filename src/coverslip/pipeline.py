@@ -68,7 +68,7 @@ from coverslip.runs.provenance import (
     write_split,
 )
 from coverslip.training.devices import check_device, chosen_device
-from coverslip.training.preparing import learn_preparation
+from coverslip.training.preparing import canvas_notes, learn_preparation
 from coverslip.training.stopping import stop_requests
 
 if TYPE_CHECKING:
@@ -232,9 +232,16 @@ def _train(data: Dataset, recipe: Recipe, folder: Path, emit: Emit, is_stop_requ
             classes=parts.classes,
         )
     )
-    preparation = learn_preparation([parts.facts[i] for i in parts.train.tolist()], recipe)
+    seen = [parts.facts[i] for i in parts.train.tolist()]
+    preparation = learn_preparation(seen, recipe)
+    scale_notes = canvas_notes(seen, preparation)
+    for text in scale_notes:
+        emit(Noted(text=text))
     fitted = _fit(data, scan, parts, preparation, recipe, folder, environment["device"], emit, is_stop_requested)
-    write_json(folder / "training.json", {"format_version": FORMAT_VERSION, **fitted.story, "notes": list(split.notes)})
+    write_json(
+        folder / "training.json",
+        {"format_version": FORMAT_VERSION, **fitted.story, "notes": [*split.notes, *scale_notes]},
+    )
     if fitted.chosen is None:
         raise _stopped(folder)
     write_classifier(folder / "classifier", _card(recipe, preparation, parts, data, fitted), fitted.weights())

@@ -1,5 +1,6 @@
 """What a training leaves on disk: recipe, run folder, log and packaged classifier."""
 
+from coverslip.runs.augment import AUGMENT_SETS, Augment
 from coverslip.runs.classifier import ClassifierCard, TrainedOn, read_classifier, write_classifier
 from coverslip.runs.folder import (
     FORMAT_VERSION,
@@ -18,9 +19,10 @@ from coverslip.runs.folder import (
     write_table,
 )
 from coverslip.runs.log import RunLog
-from coverslip.runs.recipe import Augment, Recipe, SplitPlan, check_recipe, load_recipe, save_recipe, with_settings
+from coverslip.runs.recipe import Recipe, SplitPlan, check_recipe, load_recipe, save_recipe, with_settings
 
 __all__ = [
+    "AUGMENT_SETS",
     "FORMAT_VERSION",
     "SPLIT_COLUMNS",
     "Augment",
