@@ -30,7 +30,7 @@ from coverslip.datasets import (
 from coverslip.errors import BadDataset, BadRun, CoverslipError, Stopped
 from coverslip.evaluation import apply_temperature
 from coverslip.events import Emit, Event, Noted, Progressed, RunEnded, RunStarted, ignore
-from coverslip.files import write_json
+from coverslip.files import write_json, written_whole
 from coverslip.images import ImageFacts, Preparation, ReadPlan
 from coverslip.inference import (
     BATCH_SIZE,
@@ -81,6 +81,7 @@ __all__ = [
     "load_classifier",
     "open_dataset",
     "predict",
+    "preview",
     "resume",
     "train",
     "write_report",
@@ -92,6 +93,43 @@ _MOST_REASONS = 5  # unreadable images that are named one by one
 def inspect(data: Dataset, *, emit: Emit = ignore) -> Inspection:
     """What a set of images holds, what is wrong with it, and what to do about it. Decodes every image once."""
     return inspect_dataset(data, scan_images(data, emit=emit))
+
+
+def preview(data: Dataset, recipe: Recipe | None = None, *, out: Path | str, n: int = 6, emit: Emit = ignore) -> Path:
+    """Draw some training images as a network will see them, as prepared and changed at random, into one PNG file.
+
+    Args:
+        data: labelled images.
+        recipe: how they will be prepared and changed; its seed chooses the images and the changes.
+        out: the file; it appears when it is complete.
+        n: images, of as many classes as there are.
+        emit: told about progress.
+
+    Returns:
+        The file.
+    """
+    from coverslip.training.preview import draw_preview
+
+    data, recipe = _agreed(data, recipe or Recipe())
+    scan = scan_images(data, emit=emit)
+    plan = recipe.split
+    split = split_images(data, scan, val=plan.val, test=plan.test, seed=recipe.seed, allow_leakage=True)
+    check_trainable(data, scan, split)
+    parts = _Parts(data, scan, split)
+    seen = [parts.facts[i] for i in parts.train.tolist()]
+    preparation = learn_preparation(seen, recipe)
+    for text in canvas_notes(seen, preparation):
+        emit(Noted(text=text))
+    shown = parts.some_training_images(n, seed=recipe.seed)
+    sheet = draw_preview(
+        DecodedPixels(data, preparation)(shown),
+        [parts.classes[k] for k in parts.label[shown]],
+        recipe.augment,
+        seed=recipe.seed,
+    )
+    with written_whole(Path(out)) as part:
+        sheet.save(part, "PNG")
+    return Path(out)
 
 
 def train(
@@ -367,6 +405,17 @@ class _Parts:
         self.train, self.val, self.test = (np.flatnonzero(parts == part) for part in ("train", "val", "test"))
         self.label = np.array([place.get(record.label or "", -1) for record in data.records])
         self.facts = {i: fact for i, fact in enumerate(scan.facts) if isinstance(fact, ImageFacts)}
+
+    def some_training_images(self, n: int, *, seed: int) -> list[int]:
+        """Positions of n training images at random, the classes in turn, ordered by class."""
+        order = np.random.default_rng(seed).permutation(self.train)
+        met: Counter[int] = Counter()
+        turn = []
+        for label in self.label[order].tolist():
+            turn.append(met[label])
+            met[label] += 1
+        chosen = order[np.argsort(turn, kind="stable")[:n]]
+        return [int(i) for i in chosen[np.argsort(self.label[chosen], kind="stable")]]
 
     def seen_pixels(self) -> dict[str, list[str]]:
         """Hashes of the images that weights and choices come from, so that copies of them can be told."""

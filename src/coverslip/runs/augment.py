@@ -69,7 +69,7 @@ AUGMENT_SETS = {
     "default": AugmentSet(Augment(), "what an empty recipe does"),
     "none": AugmentSet(_NOTHING, "images as they are"),
     "stain": AugmentSet(
-        Augment(brightness=0.05, stain=0.1, saturation=0.1),
+        Augment(brightness=0.05, saturation=0.1, stain=0.05),
         "for stained bright-field images (blood, Pap, histology) from several stainings or scanners",
     ),
     "aimic": AugmentSet(_NOTHING, "AIMIC states no random changes"),

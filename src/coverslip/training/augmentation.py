@@ -21,7 +21,7 @@ from torch.nn import functional
 from coverslip.runs import Augment
 
 _STAIN_DENSITIES = torch.tensor([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]])  # rows: H, E, DAB
-_DARKEST = 1e-6  # light that a density is taken of; keeps the logarithm finite
+_DARKEST = 1 / 255  # light that a density is taken of: what is darker is noise, and has no colour worth taking apart
 _YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
 
 
@@ -32,7 +32,7 @@ class Changes:
     maps: Tensor  # (B, 2, 3) affine, from output to input
     gain: Tensor  # (B,)
     offset: Tensor  # (B,)
-    stain: Tensor | None = None  # (B, 2, 3): what each stain's density is multiplied by, and what is added
+    stain: Tensor | None = None  # (B, 3, 4): from the three channels' densities, and 1, to what they gain
     colour: Tensor | None = None  # (B, 3, 3): from red, green and blue to the same
     blur: Tensor | None = None  # (B, taps): symmetric kernels that sum to 1
 
@@ -41,8 +41,8 @@ def draw_changes(n: int, augment: Augment, generator: torch.Generator) -> Change
     """Random changes for n images.
 
     Angles are uniform, scales log-uniform, shifts uniform in both directions; a flip has probability one half in
-    either direction. All numbers are drawn, used or not, so that switching one on leaves the others as
-    they were.
+    either direction. All but flips are drawn, used or not, so that switching one change on leaves the
+    others as they were.
     """
 
     def uniform(low: float, high: float) -> Tensor:
@@ -62,8 +62,7 @@ def draw_changes(n: int, augment: Augment, generator: torch.Generator) -> Change
     slant = torch.tan(uniform(-1, 1) * math.radians(augment.shear_degrees))
     kept = 1 - uniform(0, 1) * augment.crop
     corner = torch.stack([uniform(-1, 1), uniform(-1, 1)], dim=1)
-    stain = torch.stack([1 + uniform(-1, 1) * augment.stain for _ in range(3)])
-    added = torch.stack([uniform(-1, 1) * augment.stain for _ in range(3)])
+    stronger, added = (torch.stack([uniform(-1, 1) * augment.stain for _ in range(3)], dim=1) for _ in range(2))
     saturation = 1 + uniform(-1, 1) * augment.saturation
     hue = uniform(-1, 1) * math.radians(augment.hue_degrees)
     sigma = uniform(0, 1) * augment.blur
@@ -75,7 +74,7 @@ def draw_changes(n: int, augment: Augment, generator: torch.Generator) -> Change
         maps,
         gain,
         offset,
-        stain=torch.stack([stain, added]).permute(2, 0, 1) if augment.stain else None,
+        stain=_stain_matrices(stronger, added) if augment.stain else None,
         colour=_colour_matrices(saturation, hue) if augment.saturation or augment.hue_degrees else None,
         blur=_gaussians(sigma, augment.blur) if augment.blur else None,
     )
@@ -118,14 +117,17 @@ def _after(outer: Tensor, inner: Tensor) -> Tensor:
     return outer @ torch.cat([inner, last_row], dim=1)
 
 
+def _stain_matrices(stronger: Tensor, added: Tensor) -> Tensor:
+    """(B, 3, 4) from (B, 3) relative and absolute changes of each stain's density."""
+    matrix = (_STAIN_DENSITIES / _STAIN_DENSITIES.norm(dim=1, keepdim=True)).T  # columns: stains
+    of_density = matrix * stronger[:, None, :] @ torch.linalg.inv(matrix)
+    return torch.cat([of_density, (added @ matrix.T)[:, :, None]], dim=2)
+
+
 def _restained(x: Tensor, stain: Tensor) -> Tensor:
-    """Light of other amounts of the same stains: density · M⁻¹ = amounts, amounts · M = density."""
-    matrix = _STAIN_DENSITIES.to(x) / _STAIN_DENSITIES.to(x).norm(dim=1, keepdim=True)
-    times, added = stain[:, 0], stain[:, 1]  # (B, 3) each
-    mixing = torch.linalg.inv(matrix) @ (times[:, :, None] * matrix)  # (B, 3, 3), for rows of densities
-    density = _mixed(mixing.transpose(1, 2), x.clamp(min=_DARKEST).log_().neg_())
-    light: Tensor = (density + (added @ matrix)[:, :, None, None]).neg_().exp_()
-    return light.clamp_(max=1)
+    density = x.clamp(min=_DARKEST).log_().neg_()
+    gained = _mixed(stain[:, :, :3], density) + stain[:, :, 3, None, None]
+    return (x * gained.neg_().exp_()).clamp_(max=1)
 
 
 def _colour_matrices(saturation: Tensor, hue: Tensor) -> Tensor:
