@@ -14,7 +14,8 @@ from coverslip.training.augmentation import apply_changes, draw_changes
 from coverslip.training.batches import as_tensor
 
 VARIANTS = 5  # columns of changed images
-LARGEST_TILE_PX, GAP_PX, LABEL_PX, HEADER_PX = 224, 4, 150, 26
+SMALLEST_TILE_PX, LARGEST_TILE_PX = 96, 224
+GAP_PX, LABEL_PX, HEADER_PX = 4, 150, 26
 _INK, _PAPER = (29, 37, 41), (225, 230, 230)  # grey, so that white and black backgrounds end visibly
 
 
@@ -36,7 +37,7 @@ def draw_preview(
     changes = draw_changes(len(copies), augment, torch.Generator().manual_seed(seed))
     changed = apply_changes(copies, changes).reshape(len(plain), VARIANTS, *plain.shape[1:])
     rows = torch.cat([plain[:, None], changed], dim=1)
-    tile_px = min(plain.shape[3], LARGEST_TILE_PX)
+    tile_px = min(max(plain.shape[3], SMALLEST_TILE_PX), LARGEST_TILE_PX)
     step = tile_px + GAP_PX
     sheet = Image.new("RGB", (LABEL_PX + (1 + VARIANTS) * step, HEADER_PX + len(rows) * step), _PAPER)
     pen, font = ImageDraw.Draw(sheet), _font()
@@ -51,7 +52,7 @@ def draw_preview(
 
 
 def _picture(image: Tensor, side_px: int) -> Image.Image:
-    """(C, S, S) in [0, 1] as a picture; what is too large for the sheet is shrunk."""
+    """(C, S, S) in [0, 1] as a picture of the sheet's size."""
     shown = image if len(image) == 3 else image[:1].expand(3, -1, -1)
     levels = (shown * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
     return Image.fromarray(np.ascontiguousarray(levels)).resize((side_px, side_px), Image.Resampling.BILINEAR)
