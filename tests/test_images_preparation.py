@@ -245,7 +245,8 @@ def test_on_a_canvas_every_image_has_the_same_scale(height, width, canvas_px, si
 @pytest.mark.parametrize("resize", ["pad", "canvas"])
 def test_pad_colours_are_exact_in_every_depth_and_channel(channels, dtype, resize):
     image = RNG.integers(60, 200, (10, 20, channels)).astype(dtype)
-    scaling = Scaling(mode="training-range", ranges={np.dtype(dtype).name: ((50.0, 210.0),) * channels})
+    low = -50.0 if dtype is np.float32 else 50.0  # floats may be negative: black is not the number 0
+    scaling = Scaling(mode="training-range", ranges={np.dtype(dtype).name: ((low, 210.0),) * channels})
     for depth in ("uint8", "uint16"):
         for pad_colour, level in (("black", 0), ("white", np.iinfo(depth).max)):
             preparation = Preparation(
