@@ -1,4 +1,4 @@
-"""Write the generated parts of the documentation: the recipe's keys and the commands' help texts.
+"""Write the generated parts of the documentation: recipe keys, sets of random changes, and help texts.
 
     python docs/make_reference.py
 
@@ -26,20 +26,20 @@ def main() -> None:
 def pages() -> dict[Path, str]:
     """The pages with generated parts, as they should be."""
     recipe, commands = DOCS / "recipe.md", DOCS / "commands.md"
+    recipe_text = _with_part(recipe, recipe.read_text(encoding="utf-8"), "recipe keys", recipe_table())
     return {
-        recipe: _with_part(recipe, "recipe keys", recipe_table()),
-        commands: _with_part(commands, "help texts", help_texts()),
+        recipe: _with_part(recipe, recipe_text, "sets of random changes", augment_table()),
+        commands: _with_part(commands, commands.read_text(encoding="utf-8"), "help texts", help_texts()),
     }
 
 
-def _with_part(page: Path, name: str, text: str) -> str:
-    """The page with the lines between the two markers of that name replaced.
+def _with_part(page: Path, whole: str, name: str, text: str) -> str:
+    """The page's text with the lines between the two markers of that name replaced.
 
     Raises:
         ValueError: the page does not have both markers once.
     """
     begin, end = f"<!-- begin: {name}; written by make_reference.py -->", f"<!-- end: {name} -->"
-    whole = page.read_text(encoding="utf-8")
     if whole.count(begin) != 1 or whole.count(end) != 1:
         raise ValueError(f"{page.name} must hold these two lines once: {begin} and {end}")
     before, _, rest = whole.partition(begin)
@@ -52,6 +52,19 @@ def recipe_table() -> str:
 
     head = ["| key | default | allowed | meaning |", "|---|---|---|---|"]
     return "\n".join([*head, *(_row(*key) for key in recipe_keys(Recipe))])
+
+
+def augment_table() -> str:
+    """One row per named set: what it changes, and where that comes from."""
+    from coverslip.runs import AUGMENT_SETS
+
+    head = ["| set | changes | why |", "|---|---|---|"]
+    rows = []
+    for name, one in AUGMENT_SETS.items():
+        changes = {key: value for key, value in one.augment.model_dump(mode="json").items() if value}
+        words = ", ".join(f"`{key}: {json.dumps(value)}`" for key, value in changes.items())
+        rows.append(f"| `{name}` | {words or 'nothing'} | {one.source} |")
+    return "\n".join([*head, *rows])
 
 
 def recipe_keys(model: type[BaseModel], section: str = "") -> Iterator[tuple[str, Any, Schema, str]]:  # Any: a default
@@ -74,6 +87,8 @@ def allowed(schema: Schema) -> str:
     """What a key may hold, in words: `allowed({"type": "integer", "minimum": 1})` is "whole number, 1 or more"."""
     if "anyOf" in schema:
         return " or ".join(allowed(one) for one in schema["anyOf"])
+    if "const" in schema:
+        return f"`{schema['const']}`"
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"])
     match schema.get("type"):

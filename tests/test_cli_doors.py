@@ -12,7 +12,7 @@ import pytest
 from coverslip.cli import main
 from coverslip.cli.train import _next_free
 
-COMMANDS = ("demo", "inspect", "train", "evaluate", "predict", "report", "models")
+COMMANDS = ("demo", "inspect", "preview", "train", "evaluate", "predict", "report", "models")
 
 
 def coverslip(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -40,7 +40,9 @@ def test_every_command_is_in_the_readme_and_in_the_main_help(command: str, capsy
     assert f"`coverslip {command}" in readme
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["--version"], ["models"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["train", "--help"], ["preview", "--help"], ["--version"], ["models"]]
+)
 def test_help_and_the_list_of_models_answer_without_torch(arguments: list[str]) -> None:
     code = (
         "import sys; from coverslip.cli import main; code = main(sys.argv[1:]); "

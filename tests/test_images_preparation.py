@@ -187,21 +187,111 @@ def test_shrinking_averages_instead_of_skipping_pixels():
 @settings(deadline=None)
 @given(
     images,
-    st.sampled_from(["pad", "squash", "crop"]),
+    st.sampled_from(["pad", "squash", "crop", "canvas"]),
+    st.sampled_from(["auto", "black", "white"]),
     st.sampled_from(["uint8", "uint16"]),
     st.sampled_from([1, 3]),
     st.sampled_from(["full", "per-image"]),
     st.integers(1, 20),
 )
-def test_every_image_becomes_a_square_of_the_depth_asked_for(array, resize, depth, channels, mode, side):
+def test_every_image_becomes_a_square_of_the_depth_asked_for(array, resize, pad_colour, depth, channels, mode, side):
     preparation = Preparation(
-        image_size=side, resize=resize, depth=depth, channels=channels, scaling=Scaling(mode=mode)
+        image_size=side,
+        resize=resize,
+        canvas_px=7 if resize == "canvas" else None,
+        pad_colour=pad_colour,
+        depth=depth,
+        channels=channels,
+        scaling=Scaling(mode=mode),
     )
     square = prepare(array, preparation)
     assert square.shape == (side, side, channels)
     assert square.dtype == depth
     assert square.flags.c_contiguous
     assert np.array_equal(square, prepare(array, preparation))
+
+
+def extent(square):
+    """(height, width) of what is not black."""
+    rows, columns = np.nonzero(square[..., 0])
+    return int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_on_a_canvas_sizes_keep_their_ratio_and_what_is_too_large_is_shrunk(dtype):
+    depth = np.dtype(dtype).name
+    preparation = Preparation(image_size=80, channels=1, resize="canvas", canvas_px=40, pad_colour="black", depth=depth)
+    white = np.iinfo(dtype).max
+    large, small, too_large = (np.full((h, w, 1), white, dtype) for h, w in ((40, 20), (20, 10), (160, 40)))
+    assert extent(prepare(large, preparation)) == (80, 40)
+    assert extent(prepare(small, preparation)) == (40, 20)
+    assert extent(prepare(too_large, preparation)) == (80, 20)
+    assert [preparation.is_too_large(image.shape[1], image.shape[0]) for image in (large, small, too_large)] == [
+        False,
+        False,
+        True,
+    ]
+
+
+@given(st.integers(1, 30), st.integers(1, 30), st.integers(30, 60), st.integers(30, 90))
+def test_on_a_canvas_every_image_has_the_same_scale(height, width, canvas_px, side):
+    preparation = Preparation(image_size=side, channels=1, resize="canvas", canvas_px=canvas_px, pad_colour="black")
+    found = extent(prepare(np.full((height, width, 1), 255, np.uint8), preparation))
+    assert np.abs(np.array(found) - np.array([height, width]) * side / canvas_px).max() <= 0.5
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 5])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("resize", ["pad", "canvas"])
+def test_pad_colours_are_exact_in_every_depth_and_channel(channels, dtype, resize):
+    image = RNG.integers(60, 200, (10, 20, channels)).astype(dtype)
+    low = -50.0 if dtype is np.float32 else 50.0  # floats may be negative: black is not the number 0
+    scaling = Scaling(mode="training-range", ranges={np.dtype(dtype).name: ((low, 210.0),) * channels})
+    for depth in ("uint8", "uint16"):
+        for pad_colour, level in (("black", 0), ("white", np.iinfo(depth).max)):
+            preparation = Preparation(
+                image_size=40,
+                channels=channels,
+                resize=resize,
+                canvas_px=20 if resize == "canvas" else None,
+                pad_colour=pad_colour,
+                depth=depth,
+                scaling=scaling,
+            )
+            square = prepare(image, preparation)
+            assert (square[:10] == level).all()
+            assert (square[30:] == level).all()
+            assert ((square[10:30] > 0) & (square[10:30] < np.iinfo(depth).max)).all()
+
+
+def test_grey_images_are_padded_alike_in_channels_of_different_ranges():
+    scaling = Scaling(mode="training-range", ranges={"uint16": ((0, 100), (50, 900), (10, 20))})
+    image = np.full((4, 8, 1), 60, np.uint16)
+    for pad_colour, level in (("black", 0), ("white", 255)):
+        square = prepare(image, Preparation(image_size=8, scaling=scaling, pad_colour=pad_colour))
+        assert (square[0] == level).all()
+
+
+def test_choices_that_are_not_used_change_neither_cards_nor_keys_of_caches():
+    assert set(Preparation(image_size=8).model_dump(mode="json")) == {
+        "image_size",
+        "channels",
+        "resize",
+        "scaling",
+        "depth",
+        "plan",
+    }
+    earlier = '{"image_size": 8, "channels": 3, "resize": "pad", "scaling": {"mode": "full", "ranges": {}}}'
+    assert Preparation.model_validate_json(earlier) == Preparation(image_size=8)
+    used = Preparation(image_size=8, resize="canvas", canvas_px=9, pad_colour="white")
+    assert {"canvas_px", "pad_colour"} <= set(used.model_dump(mode="json"))
+    assert Preparation.model_validate_json(used.model_dump_json()) == used
+
+
+@pytest.mark.parametrize("choices", [{"resize": "canvas"}, {"resize": "pad", "canvas_px": 9}])
+def test_a_canvas_and_its_scale_go_together(choices):
+    with pytest.raises(ValueError, match="canvas_px"):
+        Preparation(image_size=8, **choices)
 
 
 @settings(deadline=None)

@@ -326,6 +326,38 @@ def test_real_16_bit_cells_train_on_all_their_channels(shared_data: object, tmp_
 
 
 @pytest.mark.slow
+def test_real_chromosomes_train_at_one_scale_that_prediction_keeps(shared_data: object, tmp_path: Path) -> None:
+    root = shared_data("chromosomes_gband")  # type: ignore[operator]
+    table = tmp_path / "some.csv"
+    rows = [row for row in rows_of(root / "images.csv") if row["label"] in ("1", "9", "21")]
+    lines = [f"{root / row['path']},{row['label']},{row['cell']}" for row in rows]
+    table.write_text("\n".join(["path,label,cell", *lines]))
+    recipe = Recipe(stage="instant", image_size=64, views=1, resize="canvas", pad_colour="white", group="cell")
+    run = cs.train(cs.open_dataset(table), recipe, out=tmp_path / "run")
+    preparation = json_of(run.folder / "classifier" / "classifier.json")["preparation"]
+    sides = [max(Image.open(root / row["path"]).size) for row in rows]
+    assert np.percentile(sides, 97) <= preparation["canvas_px"] <= max(sides)  # type: ignore[index]
+    assert preparation["pad_colour"] == "white"  # type: ignore[index]
+    assert any("One scale" in note for note in json_of(run.folder / "training.json")["notes"])  # type: ignore[attr-defined]
+    assert "at one scale for all images" in (run.folder / "report.html").read_text(encoding="utf-8")
+    assert run.metrics["accuracy"].value is not None
+    assert run.metrics["accuracy"].value > 0.9
+    Image.new("L", (500, 900), 200).save(tmp_path / "huge.png")
+    events: list[Event] = []
+    cs.load_classifier(run.folder).predict(tmp_path / "huge.png", emit=events.append)
+    assert any(isinstance(event, Noted) and "larger than the canvas" in event.text for event in events)
+
+
+@pytest.mark.slow
+def test_every_random_change_at_once_still_trains(cells: Path, tmp_path: Path) -> None:
+    augment = Augment(shear_degrees=10, crop=0.2, blur=1, saturation=0.2, hue_degrees=10, stain=0.05)
+    recipe = Recipe(image_size=48, views=1, epochs=1, batch_size=16, augment=augment)
+    run = cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run")
+    assert len(rows_of(run.folder / "history.csv")) == 1
+    assert "shear by up to 10°" in (run.folder / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
 def test_the_plan_of_the_opening_is_kept_in_recipe_and_card_and_the_recipes_own_goes_first(tmp_path: Path) -> None:
     opened = cs.open_dataset(write_cells(tmp_path / "cells", 45), plan=ReadPlan(channels=(2,)))
     run = cs.train(opened, QUICK, out=tmp_path / "run")

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from coverslip.errors import BadRecipe, BadRun, CoverslipError
 from coverslip.events import HeadFitted
 from coverslip.runs import (
+    AUGMENT_SETS,
+    Augment,
     Recipe,
     RunLog,
     Status,
@@ -63,6 +65,9 @@ def test_a_saved_recipe_reads_back_the_same(tmp_path_factory: pytest.TempPathFac
         ("learning_rate=.nan", "learning_rate"),
         ("stage=quick", "'finetune' or 'instant'"),
         ("plane=-1", "plane"),
+        ("augment=stian", "did you mean 'stain'"),
+        ("augment.shear=3", "did you mean 'augment.shear_degrees'"),
+        ("resize=canvass", "'crop' or 'canvas'"),
         ("split=3", "split"),
         ("epochs", "has no '='"),
         ("model=[", "could not be read"),
@@ -90,6 +95,25 @@ def test_a_file_that_is_no_recipe_is_one_clear_error(tmp_path: Path, text: str) 
 def test_settings_reach_into_sections() -> None:
     recipe = with_settings(Recipe(), ["split.val=0.1", "augment.flip=false", "channels=[0, 2]", "patience=null"])
     assert (recipe.split.val, recipe.augment.flip, recipe.channels, recipe.patience) == (0.1, False, (0, 2), None)
+
+
+@pytest.mark.parametrize("name", AUGMENT_SETS)
+def test_a_name_stands_for_a_whole_set_of_random_changes_and_settings_go_on_top(tmp_path: Path, name: str) -> None:
+    (tmp_path / "mine.yaml").write_text(f"augment: {name}\n")
+    recipe = load_recipe(tmp_path / "mine.yaml")
+    assert recipe.augment == AUGMENT_SETS[name].augment
+    assert recipe == with_settings(Recipe(), [f"augment={name}"])
+    save_recipe(recipe, tmp_path / "resolved.yaml")
+    assert "blur:" in (tmp_path / "resolved.yaml").read_text()
+    assert load_recipe(tmp_path / "resolved.yaml") == recipe
+    blurred = with_settings(Recipe(), [f"augment={name}", "augment.blur=1.5"]).augment
+    assert blurred == recipe.augment.model_copy(update={"blur": 1.5})
+
+
+def test_nothing_new_is_changed_at_random_unless_asked_for() -> None:
+    off = {"shear_degrees", "crop", "blur", "saturation", "hue_degrees", "stain"}
+    assert {name for name, value in Augment().model_dump().items() if not value} == off
+    assert not any(AUGMENT_SETS["none"].augment.model_dump().values())
 
 
 def test_a_table_keeps_any_text_and_is_safe_in_a_spreadsheet(tmp_path: Path) -> None:

@@ -11,9 +11,11 @@ from pathlib import Path
 from coverslip.cross_validation import is_cross_validated, measure_folds, refuse_fold, train_by_folds
 from coverslip.datasets import (
     Dataset,
+    DecodedPixels,
     Inspection,
     cap_training,
     check_classes,
+    check_trainable,
     how_many_folds,
     inspect_dataset,
     open_dataset,
@@ -24,7 +26,7 @@ from coverslip.datasets import (
 )
 from coverslip.errors import BadDataset, BadRun
 from coverslip.events import Emit, Event, Noted, Progressed, ignore
-from coverslip.files import write_json
+from coverslip.files import write_json, written_whole
 from coverslip.images import ImageFacts, ReadPlan
 from coverslip.inference import (
     BATCH_SIZE,
@@ -53,6 +55,7 @@ from coverslip.runs.provenance import (
     where_images_lie,
 )
 from coverslip.training.devices import check_device, chosen_device
+from coverslip.training.preparing import canvas_notes, learn_preparation
 from coverslip.training.stopping import stop_requests
 from coverslip.training_runs import Parts, measure, stopped, train_by_split, work_in
 
@@ -63,6 +66,7 @@ __all__ = [
     "load_classifier",
     "open_dataset",
     "predict",
+    "preview",
     "resume",
     "train",
     "write_report",
@@ -74,6 +78,43 @@ _MOST_REASONS = 5  # unreadable images that are named one by one
 def inspect(data: Dataset, *, emit: Emit = ignore) -> Inspection:
     """What a set of images holds, what is wrong with it, and what to do about it. Decodes every image once."""
     return inspect_dataset(data, scan_images(data, emit=emit))
+
+
+def preview(data: Dataset, recipe: Recipe | None = None, *, out: Path | str, n: int = 6, emit: Emit = ignore) -> Path:
+    """Draw some training images as a network will see them, as prepared and changed at random, into one PNG file.
+
+    Args:
+        data: labelled images.
+        recipe: how they will be prepared and changed; its seed chooses the images and the changes.
+        out: the file; it appears when it is complete.
+        n: images, of as many classes as there are.
+        emit: told about progress.
+
+    Returns:
+        The file.
+    """
+    from coverslip.training.preview import draw_preview
+
+    data, recipe = _agreed(data, recipe or Recipe())
+    scan = scan_images(data, emit=emit)
+    plan = recipe.split
+    split = split_images(data, scan, val=plan.val, test=plan.test, seed=recipe.seed, allow_leakage=True)
+    check_trainable(data, scan, split)
+    parts = Parts(data, scan, split)
+    seen = [parts.facts[i] for i in parts.train.tolist()]
+    preparation = learn_preparation(seen, recipe)
+    for text in canvas_notes(seen, preparation):
+        emit(Noted(text=text))
+    shown = parts.some_training_images(n, seed=recipe.seed)
+    sheet = draw_preview(
+        DecodedPixels(data, preparation)(shown),
+        [parts.classes[k] for k in parts.label[shown]],
+        recipe.augment,
+        seed=recipe.seed,
+    )
+    with written_whole(Path(out)) as part:
+        sheet.save(part, "PNG")
+    return Path(out)
 
 
 def train(

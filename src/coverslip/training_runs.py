@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -35,7 +36,7 @@ from coverslip.runs import (
     write_classifier,
 )
 from coverslip.runs.provenance import write_split
-from coverslip.training.preparing import learn_preparation
+from coverslip.training.preparing import canvas_notes, learn_preparation
 
 if TYPE_CHECKING:
     from coverslip.training.fitting import Fitted, Settled
@@ -96,6 +97,17 @@ class Parts:
         self.train, self.val, self.test = (np.flatnonzero(parts == part) for part in ("train", "val", "test"))
         self.label = np.array([place.get(record.label or "", -1) for record in data.records])
         self.facts = {i: fact for i, fact in enumerate(scan.facts) if isinstance(fact, ImageFacts)}
+
+    def some_training_images(self, n: int, *, seed: int) -> list[int]:
+        """Positions of n training images at random, the classes in turn, ordered by class."""
+        order = np.random.default_rng(seed).permutation(self.train)
+        met: Counter[int] = Counter()
+        turn = []
+        for label in self.label[order].tolist():
+            turn.append(met[label])
+            met[label] += 1
+        chosen = order[np.argsort(turn, kind="stable")[:n]]
+        return [int(i) for i in chosen[np.argsort(self.label[chosen], kind="stable")]]
 
     def seen_pixels(self) -> dict[str, list[str]]:
         """Hashes of the images that weights and choices come from, so that copies of them can be told."""
@@ -167,9 +179,13 @@ def fit_classifier(
     Raises:
         Stopped: on request, before there was a classifier.
     """
-    preparation = learn_preparation([parts.facts[i] for i in parts.train.tolist()], recipe)
+    seen = [parts.facts[i] for i in parts.train.tolist()]
+    preparation = learn_preparation(seen, recipe)
+    scale_notes = canvas_notes(seen, preparation)
+    for text in scale_notes:
+        emit(Noted(text=text))
     fitted = _fit(folder, parts, preparation, recipe, device, emit, is_stop_requested, settled)
-    notes = list(parts.split.notes)
+    notes = [*parts.split.notes, *scale_notes]
     write_json(folder / "training.json", {"format_version": FORMAT_VERSION, **fitted.story, "notes": notes})
     if fitted.chosen is None:
         raise stopped(folder)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from coverslip.cli import demo, evaluate, inspect, models, predict, report, train
+from coverslip.cli import demo, evaluate, inspect, models, predict, preview, report, train
 
 app = typer.Typer(
     name="coverslip",
@@ -34,6 +34,14 @@ def options(
     """Both options act before any command runs: `--version` here, `--debug` in `main`."""
 
 
-for command in (demo.demo, inspect.inspect, train.train, evaluate.evaluate, predict.predict, report.report):
+for command in (
+    demo.demo,
+    inspect.inspect,
+    preview.preview,
+    train.train,
+    evaluate.evaluate,
+    predict.predict,
+    report.report,
+):
     app.command()(command)
 app.command(name="models")(models.models)

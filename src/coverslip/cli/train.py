@@ -105,7 +105,7 @@ def train(
         if resume is not None:
             run = pipeline.resume(resume, emit=emit)
         else:
-            dataset, choices = _asked(data or [], recipe, model, settings or [], group, group_pattern)
+            dataset, choices = asked(data or [], recipe, model, settings or [], group, group_pattern)
             out = out or _next_free(Path("runs"), Path((data or [""])[0]).absolute().stem)
             run = pipeline.train(dataset, choices, out=out, emit=emit, allow_leakage=allow_leakage)
     metrics = read_metrics(run.folder)
@@ -118,7 +118,7 @@ def train(
     stdout.print(f"Next      coverslip predict {run.folder} NEW_IMAGES --out predictions.csv", soft_wrap=True)
 
 
-def _asked(
+def asked(
     data: list[str],
     recipe: Path | None,
     model: str | None,

@@ -2,7 +2,7 @@
 
 from coverslip.images.facts import ImageFacts, effective_channels, image_facts, pixel_hash
 from coverslip.images.plan import Plane, ReadPlan
-from coverslip.images.preparation import Preparation, prepare
+from coverslip.images.preparation import PadColour, Preparation, Resize, prepare
 from coverslip.images.reading import IMAGE_SUFFIXES, MAX_PIXELS, Pixels, read_pixels
 from coverslip.images.scaling import Scaling, learn_scaling
 from coverslip.images.thumbnails import thumbnail
@@ -11,10 +11,12 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "MAX_PIXELS",
     "ImageFacts",
+    "PadColour",
     "Pixels",
     "Plane",
     "Preparation",
     "ReadPlan",
+    "Resize",
     "Scaling",
     "effective_channels",
     "image_facts",

@@ -1,16 +1,18 @@
 """From pixels of any size and depth to what a network is shown: the one preprocessing of training and prediction."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from coverslip.errors import UnreadableImage
 from coverslip.images._decoded import Array
 from coverslip.images.plan import ReadPlan
 from coverslip.images.scaling import LUMINANCE, Scaling, limits
 
+Resize = Literal["pad", "squash", "crop", "canvas"]
+PadColour = Literal["auto", "black", "white"]
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 
 
@@ -21,14 +23,40 @@ class Preparation(BaseModel):
 
     image_size: int = Field(gt=0, le=4096, description="Side in pixels of the square that the network sees.")
     channels: int = Field(3, gt=0, description="Channels that the network sees.")
-    resize: Literal["pad", "squash", "crop"] = Field(
+    resize: Resize = Field(
         "pad",
-        description="`pad` keeps the shape and fills up with the colour of the image's border; "
-        "`squash` changes the shape; `crop` keeps the shape and cuts off the ends of the longer side.",
+        description="`pad` keeps the shape and fills up; `squash` changes the shape; `crop` keeps the shape and cuts "
+        "off the ends of the longer side; `canvas` is `pad` with one scale for all images.",
+    )
+    canvas_px: int | None = Field(
+        None,
+        gt=0,
+        description="For `canvas`: pixels of an image that fill the square's side. Larger images are shrunk to fit.",
+    )
+    pad_colour: PadColour = Field(
+        "auto",
+        description="What `pad` and `canvas` fill up with: the colour of the image's border, intensity 0, or 1.",
     )
     scaling: Scaling = Field(default_factory=Scaling, description="Which intensities become 0 and 1.")
     depth: Literal["uint8", "uint16"] = Field("uint8", description="Steps between 0 and 1: 255 or 65,535.")
     plan: ReadPlan = Field(default_factory=ReadPlan, description="Which pixels of a file are the image.")
+
+    @model_validator(mode="after")
+    def _canvas_has_a_scale(self) -> "Preparation":
+        if (self.resize == "canvas") != (self.canvas_px is not None):
+            raise ValueError("canvas_px goes with resize = canvas, and only with it")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_used(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:  # Any: JSON values
+        """What came later stands in cards, and in the keys of caches, only where it changes pixels."""
+        saved: dict[str, Any] = handler(self)
+        unused = {"canvas_px": None, "pad_colour": "auto"}
+        return {name: value for name, value in saved.items() if name not in unused or value != unused[name]}
+
+    def is_too_large(self, width_px: int, height_px: int) -> bool:
+        """Whether an image of this size has to be shrunk to fit the canvas, and so loses the common scale."""
+        return self.canvas_px is not None and max(width_px, height_px) > self.canvas_px
 
 
 def prepare(array: Array, preparation: Preparation) -> Array:
@@ -36,7 +64,7 @@ def prepare(array: Array, preparation: Preparation) -> Array:
 
     Grey is repeated over the channels; three channels become one by luminance, exactly where they are equal.
     Bilinear, averaging over all source pixels where it shrinks (Pillow). Padding takes the median colour of the
-    image's outermost pixels, so that no artificial edge appears.
+    image's outermost pixels, so that no artificial edge appears, or the darkest or brightest level there is.
 
     Args:
         array: (H, W, C) uint8, uint16 or float32, as `read_pixels` gives it.
@@ -79,16 +107,28 @@ def _square(array: Array, preparation: Preparation) -> Array:
             short = min(height, width)
             left, top = (width - short) / 2, (height - short) / 2
             return resized(array, side, side, (left, top, left + short, top + short))
-    scale = side / max(height, width)
+    scale = side / max(height, width, preparation.canvas_px or 0)
     new_height, new_width = max(1, round(height * scale)), max(1, round(width * scale))
     inner = resized(array, new_width, new_height)
     if inner.shape[:2] == (side, side):
         return inner
     square = np.empty((side, side, array.shape[2]), array.dtype)
-    square[:] = _border_colour(array)
+    square[:] = _pad_colour(array, preparation.pad_colour)
     y, x = (side - new_height) // 2, (side - new_width) // 2
     square[y : y + new_height, x : x + new_width] = inner
     return square
+
+
+def _pad_colour(array: Array, pad_colour: PadColour) -> Array:
+    """(C,) in the image's own units. Black and white of floats lie beyond any range, which clips them to its ends."""
+    match pad_colour:
+        case "auto":
+            return _border_colour(array)
+        case "black":
+            level = 0 if array.dtype == np.uint8 else -np.inf
+        case "white":
+            level = 255 if array.dtype == np.uint8 else np.inf
+    return np.full(array.shape[2], level, array.dtype)
 
 
 def _border_colour(array: Array) -> Array:

@@ -148,7 +148,7 @@ class _Differences:
     """Counts images unlike those that the classifier was trained on, for one line per kind of difference."""
 
     def __init__(self, card: ClassifierCard) -> None:
-        self._seen = card.trained_on
+        self._seen, self._preparation = card.trained_on, card.preparation
         self._found: Counter[str] = Counter()
         self._odd_size: tuple[int, int] | None = None  # the first of them
 
@@ -165,6 +165,9 @@ class _Differences:
             self._odd_size = self._odd_size or (image.width_px, image.height_px)
             example = f"{self._odd_size[0]}x{self._odd_size[1]}"
             self._found[f"of another size (such as {example} pixels), training images were {low} to {high}"] += 1
+        if self._preparation.is_too_large(image.width_px, image.height_px):
+            canvas = f"canvas of {self._preparation.canvas_px} pixels"
+            self._found[f"larger than the {canvas}, and shrunk to fit instead of shown at the common scale"] += 1
 
     def notes(self) -> list[str]:
         """One sentence per kind."""

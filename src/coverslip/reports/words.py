@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from coverslip.reports.reading import RunFolder
-from coverslip.runs.recipe import Recipe
+from coverslip.runs import Augment, Recipe
 
 METRIC_WORDS = {
     "accuracy": ("Accuracy", "share of images named correctly"),
@@ -21,6 +21,7 @@ _RESIZE = {
     "pad": "keeping their shape and padding to a square",
     "squash": "squashing them to a square",
     "crop": "cutting out the centre square",
+    "canvas": "at one scale for all images, padding to a square",
 }
 _SCALING = {
     "auto": "by the full range (8 bit) or the range of the training images (deeper)",
@@ -179,19 +180,7 @@ def _network_methods(run: RunFolder) -> str:
 
 
 def _finetune_methods(run: RunFolder, stage: dict[str, object]) -> str:
-    recipe, augment = run.recipe, run.recipe.augment
-    changes = [
-        words
-        for amount, words in (
-            (augment.flip, "mirroring"),
-            (augment.rotate_degrees, f"rotation by up to {augment.rotate_degrees:g}°"),
-            (augment.zoom, f"zoom of ±{augment.zoom:.0%}"),
-            (augment.shift, f"shift of up to {augment.shift:.0%}"),
-            (augment.brightness, f"brightness of ±{augment.brightness:.0%}"),
-            (augment.contrast, f"contrast of ±{augment.contrast:.0%}"),
-        )
-        if amount
-    ]
+    recipe, changes = run.recipe, _random_changes(run.recipe.augment)
     balance = {
         "none": "",
         "weights": " weighted by class",
@@ -212,6 +201,27 @@ def _finetune_methods(run: RunFolder, stage: dict[str, object]) -> str:
         + (f" Training images were varied at random: {', '.join(changes)}." if changes else "")
         + (" The frozen network did better on validation images and was kept." if chosen else "")
     )
+
+
+def _random_changes(augment: Augment) -> list[str]:
+    return [
+        words
+        for amount, words in (
+            (augment.flip, "mirroring left and right" if augment.flip == "horizontal" else "mirroring"),
+            (augment.rotate_degrees, f"rotation by up to {augment.rotate_degrees:g}°"),
+            (augment.zoom, f"zoom of ±{augment.zoom:.0%}"),
+            (augment.shift, f"shift of up to {augment.shift:.0%}"),
+            (augment.shear_degrees, f"shear by up to {augment.shear_degrees:g}°"),
+            (augment.crop, f"cropping of up to {augment.crop:.0%} of the side"),
+            (augment.stain, f"strength of stains of ±{augment.stain:.0%} (by colour deconvolution)"),
+            (augment.saturation, f"saturation of ±{augment.saturation:.0%}"),
+            (augment.hue_degrees, f"hue by up to {augment.hue_degrees:g}°"),
+            (augment.blur, f"Gaussian blur of up to σ = {augment.blur:g} pixels"),
+            (augment.brightness, f"brightness of ±{augment.brightness:.0%}"),
+            (augment.contrast, f"contrast of ±{augment.contrast:.0%}"),
+        )
+        if amount
+    ]
 
 
 def _number_methods(run: RunFolder) -> str:

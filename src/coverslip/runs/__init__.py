@@ -1,5 +1,6 @@
 """What a training leaves on disk: recipe, run folder, log and packaged classifier."""
 
+from coverslip.runs.augment import AUGMENT_SETS, Augment
 from coverslip.runs.classifier import ClassifierCard, TrainedOn, read_classifier, write_classifier
 from coverslip.runs.folder import (
     FORMAT_VERSION,
@@ -19,7 +20,6 @@ from coverslip.runs.folder import (
 )
 from coverslip.runs.log import RunLog
 from coverslip.runs.recipe import (
-    Augment,
     Balance,
     Recipe,
     SplitPlan,
@@ -30,6 +30,7 @@ from coverslip.runs.recipe import (
 )
 
 __all__ = [
+    "AUGMENT_SETS",
     "FORMAT_VERSION",
     "SPLIT_COLUMNS",
     "Augment",

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from coverslip.datasets import ClassPlan
 from coverslip.errors import BadRecipe
 from coverslip.files import write_text
-from coverslip.images import Plane
+from coverslip.images import PadColour, Plane, Resize
+from coverslip.runs.augment import Augment, augment_named
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Balance = Literal["none", "weights", "oversample", "undersample"]
@@ -21,20 +22,6 @@ MetricName = Literal["accuracy", "balanced_accuracy", "macro_f1", "macro_auroc",
 
 class _Choices(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Augment(_Choices):
-    """Random changes to training images, drawn afresh in every epoch and applied to whole batches.
-
-    Cells under a microscope have no 'up', so flips and rotation by any angle are on by default.
-    """
-
-    flip: bool = Field(True, description="Mirror left-right and top-bottom, each with probability one half.")
-    rotate_degrees: float = Field(180.0, ge=0, le=180, description="Largest rotation either way; 180 allows any angle.")
-    zoom: float = Field(0.1, ge=0, lt=1, description="Largest relative change of scale: 0.1 draws from 1/1.1 to 1.1.")
-    shift: float = Field(0.05, ge=0, lt=0.5, description="Largest shift as a share of the image's side.")
-    brightness: float = Field(0.1, ge=0, lt=1, description="Largest change of brightness as a share of the full range.")
-    contrast: float = Field(0.1, ge=0, lt=1, description="Largest relative change of contrast.")
 
 
 class SplitPlan(_Choices):
@@ -130,8 +117,13 @@ class Recipe(_Choices):
     image_size: int | None = Field(
         None, ge=16, le=4096, description="Side in pixels that images are resized to; null takes the model's own."
     )
-    resize: Literal["pad", "squash", "crop"] = Field(
-        "pad", description="Keep the shape and pad, squash to a square, or cut the centre square out."
+    resize: Resize = Field(
+        "pad",
+        description="Keep the shape and pad, squash to a square, cut the centre square out, or pad at one scale for "
+        "all images (canvas), so that a small cell stays small.",
+    )
+    pad_colour: PadColour = Field(
+        "auto", description="What pad and canvas fill up with: the colour of the image's border (auto), black or white."
     )
     scaling: Literal["auto", "full", "training-range", "per-image"] = Field(
         "auto",
@@ -153,6 +145,11 @@ class Recipe(_Choices):
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         "auto", description="Where to train; auto takes a CUDA GPU where there is one."
     )
+
+    @field_validator("augment", mode="before")
+    @classmethod
+    def _augment_may_be_a_name(cls, value: object) -> object:
+        return augment_named(value) if isinstance(value, str) else value
 
     @field_validator("group", mode="before")
     @classmethod
@@ -252,6 +249,8 @@ def with_settings(recipe: Recipe, settings: list[str]) -> Recipe:
                 f"The value of '{setting}' could not be read",
                 do="Quote it, for example --set 'group=\"a: b\"'; in braces, a space must follow each colon.",
             ) from error
+        if key.strip() == "augment":  # a name becomes what it stands for, so that later settings can reach into it
+            data = check_recipe(data).model_dump(mode="json")
     return check_recipe(data)
 
 

@@ -1,4 +1,15 @@
-"""Random changes to whole batches of training images: one resampling and one multiplication for all of them."""
+"""Random changes to whole batches of training images: one resampling and one multiplication for all of them.
+
+Blur, stain and colour cost a pass each, and are computed only where the recipe asks for them.
+
+Stain: Ruifrok & Johnston 2001, Quantification of histochemical staining by color deconvolution (the three directions
+of optical density), jittered as by Tellez et al. 2018, Whole-slide mitosis detection in H&E breast histology using PHH3
+as a reference to train distilled stain-invariant convolutional networks: every stain's density times 1 + a, plus b.
+Here densities are natural logarithms, and a and b have the same range. The three directions serve for other dyes than
+haematoxylin, eosin and DAB too: any three that are apart span all colours.
+
+Colour: saturation and hue are scaled and turned in the chroma plane of YIQ, which keeps luminance and grey.
+"""
 
 import math
 from dataclasses import dataclass
@@ -9,21 +20,29 @@ from torch.nn import functional
 
 from coverslip.runs import Augment
 
+_STAIN_DENSITIES = torch.tensor([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]])  # rows: H, E, DAB
+_DARKEST = 1 / 255  # light that a density is taken of: what is darker is noise, and has no colour worth taking apart
+_YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
+
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What was drawn for a batch: (B, 2, 3) affine maps from output to input, (B,) gains and offsets."""
+    """What was drawn for a batch; None is left out."""
 
-    maps: Tensor
-    gain: Tensor
-    offset: Tensor
+    maps: Tensor  # (B, 2, 3) affine, from output to input
+    gain: Tensor  # (B,)
+    offset: Tensor  # (B,)
+    stain: Tensor | None = None  # (B, 3, 4): from the three channels' densities, and 1, to what they gain
+    colour: Tensor | None = None  # (B, 3, 3): from red, green and blue to the same
+    blur: Tensor | None = None  # (B, taps): symmetric kernels that sum to 1
 
 
 def draw_changes(n: int, augment: Augment, generator: torch.Generator) -> Changes:
     """Random changes for n images.
 
     Angles are uniform, scales log-uniform, shifts uniform in both directions; a flip has probability one half in
-    either direction.
+    either direction. All but flips are drawn, used or not, so that switching one change on leaves the
+    others as they were.
     """
 
     def uniform(low: float, high: float) -> Tensor:
@@ -32,21 +51,119 @@ def draw_changes(n: int, augment: Augment, generator: torch.Generator) -> Change
     angle = uniform(-1, 1) * math.radians(augment.rotate_degrees)
     scale = torch.exp(uniform(-1, 1) * math.log1p(augment.zoom))
     flips = (torch.randint(0, 2, (2, n), generator=generator) * 2 - 1) if augment.flip else torch.ones(2, n)
+    if augment.flip == "horizontal":
+        flips[1] = 1
     shifts = torch.stack([uniform(-1, 1), uniform(-1, 1)]) * 2 * augment.shift  # the image spans -1 to 1
     cos, sin = torch.cos(angle) / scale, torch.sin(angle) / scale
     rows = [cos * flips[0], -sin * flips[0], shifts[0], sin * flips[1], cos * flips[1], shifts[1]]
+    maps = torch.stack(rows, dim=1).reshape(n, 2, 3)
     gain = 1 + uniform(-1, 1) * augment.contrast
     offset = uniform(-1, 1) * augment.brightness
-    return Changes(torch.stack(rows, dim=1).reshape(n, 2, 3), gain, offset)
+    slant = torch.tan(uniform(-1, 1) * math.radians(augment.shear_degrees))
+    kept = 1 - uniform(0, 1) * augment.crop
+    corner = torch.stack([uniform(-1, 1), uniform(-1, 1)], dim=1)
+    stronger, added = (torch.stack([uniform(-1, 1) * augment.stain for _ in range(3)], dim=1) for _ in range(2))
+    saturation = 1 + uniform(-1, 1) * augment.saturation
+    hue = uniform(-1, 1) * math.radians(augment.hue_degrees)
+    sigma = uniform(0, 1) * augment.blur
+    if augment.shear_degrees:
+        maps = _after(maps, _slanted(slant))
+    if augment.crop:
+        maps = _after(maps, _cropped(kept, corner))
+    return Changes(
+        maps,
+        gain,
+        offset,
+        stain=_stain_matrices(stronger, added) if augment.stain else None,
+        colour=_colour_matrices(saturation, hue) if augment.saturation or augment.hue_degrees else None,
+        blur=_gaussians(sigma, augment.blur) if augment.blur else None,
+    )
 
 
 def apply_changes(x: Tensor, changes: Changes) -> Tensor:
     """(B, C, H, W) float in [0, 1], changed; what comes from outside the image is its mirror image.
 
-    Contrast stretches around each image's own mean, so that it does not also act as brightness.
+    Contrast stretches around each image's own mean, so that it does not also act as brightness. Stain and colour take
+    three channels.
     """
     grid = functional.affine_grid(changes.maps.to(x), list(x.shape), align_corners=False)
     x = functional.grid_sample(x, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+    if changes.stain is not None:
+        x = _restained(x, changes.stain.to(x))
+    if changes.colour is not None:
+        x = _mixed(changes.colour.to(x), x)
+    if changes.blur is not None:
+        x = _blurred(x, changes.blur.to(x))
     gain, offset = (values.to(x).reshape(-1, 1, 1, 1) for values in (changes.gain, changes.offset))
     mean = x.mean(dim=(1, 2, 3), keepdim=True)
     return torch.addcmul(mean * (1 - gain) + offset, x, gain).clamp_(0, 1)
+
+
+def _slanted(slant: Tensor) -> Tensor:
+    """(B, 2, 3) maps that move rows sideways by `slant` times their distance from the middle."""
+    one, zero = torch.ones_like(slant), torch.zeros_like(slant)
+    return torch.stack([one, slant, zero, zero, one, zero], dim=1).reshape(-1, 2, 3)
+
+
+def _cropped(kept: Tensor, corner: Tensor) -> Tensor:
+    """(B, 2, 3) maps onto a window with the share `kept` of the side; `corner` in [-1, 1] says where it lies."""
+    zero, middle = torch.zeros_like(kept), corner * (1 - kept)[:, None]
+    return torch.stack([kept, zero, middle[:, 0], zero, kept, middle[:, 1]], dim=1).reshape(-1, 2, 3)
+
+
+def _after(outer: Tensor, inner: Tensor) -> Tensor:
+    """(B, 2, 3) maps that do `inner` first, then `outer`."""
+    last_row = torch.tensor([0.0, 0.0, 1.0]).expand(len(inner), 1, 3)
+    return outer @ torch.cat([inner, last_row], dim=1)
+
+
+def _stain_matrices(stronger: Tensor, added: Tensor) -> Tensor:
+    """(B, 3, 4) from (B, 3) relative and absolute changes of each stain's density."""
+    matrix = (_STAIN_DENSITIES / _STAIN_DENSITIES.norm(dim=1, keepdim=True)).T  # columns: stains
+    of_density = matrix * stronger[:, None, :] @ torch.linalg.inv(matrix)
+    return torch.cat([of_density, (added @ matrix.T)[:, :, None]], dim=2)
+
+
+def _restained(x: Tensor, stain: Tensor) -> Tensor:
+    density = x.clamp(min=_DARKEST).log_().neg_()
+    gained = _mixed(stain[:, :, :3], density) + stain[:, :, 3, None, None]
+    return (x * gained.neg_().exp_()).clamp_(max=1)
+
+
+def _colour_matrices(saturation: Tensor, hue: Tensor) -> Tensor:
+    """(B, 3, 3): into YIQ, chroma scaled and turned, and back."""
+    cos, sin = saturation * torch.cos(hue), saturation * torch.sin(hue)
+    one, zero = torch.ones_like(cos), torch.zeros_like(cos)
+    turned = torch.stack([one, zero, zero, zero, cos, -sin, zero, sin, cos], dim=1).reshape(-1, 3, 3)
+    matrices: Tensor = torch.linalg.inv(_YIQ) @ turned @ _YIQ
+    return matrices
+
+
+def _mixed(matrices: Tensor, x: Tensor) -> Tensor:
+    """(B, 3, 3) times the channels of (B, 3, H, W)."""
+    return (matrices @ x.flatten(2)).reshape(x.shape)
+
+
+def _gaussians(sigma: Tensor, largest: float) -> Tensor:
+    """(B, taps) kernels out to three times the largest sigma; a sigma of 0 leaves the image as it is."""
+    radius = max(1, math.ceil(3 * largest))
+    distance = torch.arange(-radius, radius + 1)
+    weight = torch.exp(-0.5 * (distance / sigma.clamp(min=1e-3)[:, None]).square())
+    return weight / weight.sum(dim=1, keepdim=True)
+
+
+def _blurred(x: Tensor, kernels: Tensor) -> Tensor:
+    """Along rows, then columns, each image by its own kernel; mirrored at the border, so that its mean stays."""
+    n, channels, height, width = x.shape
+    radius = kernels.shape[1] // 2
+    weight = kernels.repeat_interleave(channels, dim=0)[:, None, None]  # (B C, 1, 1, taps)
+    x = x.reshape(1, n * channels, height, width)
+    x = functional.conv2d(x[..., _mirrored(width, radius, x.device)], weight, groups=n * channels)
+    x = functional.conv2d(x[:, :, _mirrored(height, radius, x.device)], weight.transpose(2, 3), groups=n * channels)
+    return x.reshape(n, channels, height, width)
+
+
+def _mirrored(size: int, radius: int, device: torch.device) -> Tensor:
+    """Positions -radius … size + radius - 1, those outside mirrored at the border: 1 0 | 0 1 2 | 2 1."""
+    place = torch.arange(-radius, size + radius, device=device) % (2 * size)
+    return torch.minimum(place, 2 * size - 1 - place)

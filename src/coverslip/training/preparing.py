@@ -3,10 +3,15 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from coverslip.errors import BadDataset
+import numpy as np
+
+from coverslip.datasets.records import counted
+from coverslip.errors import BadDataset, BadRecipe
 from coverslip.images import ImageFacts, Preparation, ReadPlan, learn_scaling
 from coverslip.models import model_info
 from coverslip.runs import Recipe
+
+_CANVAS_SHARE = 0.99  # of training images that fit: one uncropped field must not make all others tiny
 
 
 def learn_preparation(facts: Sequence[ImageFacts], recipe: Recipe) -> Preparation:
@@ -14,18 +19,46 @@ def learn_preparation(facts: Sequence[ImageFacts], recipe: Recipe) -> Preparatio
 
     Raises:
         BadDataset: images with different numbers of channels cannot be trained on together.
+        BadRecipe: changes of colour are asked for, but the images are not in colour.
     """
     channels = _channels(facts)
+    _check_colour_changes(channels, recipe)
     scaling = learn_scaling(facts, recipe.scaling, channels)
     all_8_bit = all(fact.dtype == "uint8" for fact in facts)
     return Preparation(
         image_size=recipe.image_size or model_info(recipe.model).input_px,
         channels=channels,
         resize=recipe.resize,
+        canvas_px=_canvas_px(facts) if recipe.resize == "canvas" else None,
+        pad_colour=recipe.pad_colour,
         scaling=scaling,
         depth="uint8" if all_8_bit else "uint16",
         plan=ReadPlan(plane=recipe.plane, channels=recipe.channels),
     )
+
+
+def canvas_notes(facts: Sequence[ImageFacts], preparation: Preparation) -> list[str]:
+    """What the common scale of these images is, and how many it does not hold for; nothing without a canvas."""
+    if preparation.canvas_px is None:
+        return []
+    n = sum(preparation.is_too_large(fact.width_px, fact.height_px) for fact in facts)
+    shrunk = f"; {counted(n, 'larger training image')} of {len(facts):,} shrunk to fit" if n else ""
+    return [f"One scale for all images: {preparation.canvas_px:,} of their pixels fill the canvas{shrunk}."]
+
+
+def _canvas_px(facts: Sequence[ImageFacts]) -> int:
+    """The longer side that 99 of 100 images do not exceed; the largest one's, where there are at most 100."""
+    return int(np.quantile([max(fact.width_px, fact.height_px) for fact in facts], _CANVAS_SHARE, method="higher"))
+
+
+def _check_colour_changes(channels: int, recipe: Recipe) -> None:
+    asked = [key for key in ("saturation", "hue_degrees", "stain") if getattr(recipe.augment, key)]
+    if asked and channels != 3:
+        raise BadRecipe(
+            f"{' and '.join(f'augment.{key}' for key in asked)} change red, green and blue, but the training images "
+            f"have {counted(channels, 'channel')}",
+            do=f"Switch them off: {' '.join(f'--set augment.{key}=0' for key in asked)}.",
+        )
 
 
 def _channels(facts: Sequence[ImageFacts]) -> int:

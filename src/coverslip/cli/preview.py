@@ -1,0 +1,57 @@
+"""`coverslip preview`: what training will see, to be looked at before it starts."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from coverslip.cli._options import Data
+
+
+def preview(
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="PNG file to write.")] = Path("preview.png"),
+    recipe: Annotated[
+        Path | None,
+        typer.Option("--recipe", metavar="FILE", help="A YAML file with choices, as for train.", show_default=False),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change one choice of the recipe, as for train; may be given several times. augment=NAME takes a "
+            "named set of random changes, resize=canvas one scale for all images.",
+            show_default=False,
+        ),
+    ] = None,
+    n: Annotated[int, typer.Option("--n", min=1, max=100, help="Images to show.")] = 6,
+    seed: Annotated[
+        int | None,
+        typer.Option("--seed", metavar="NUMBER", help="Other images and changes. Default: the recipe's seed."),
+    ] = None,
+) -> None:
+    """Look at training images as the network will see them.
+
+    Draws a sheet: one row per image, with its class, the image as prepared (size, padding, scaling of intensities),
+    and five random changes of it. Look whether the changes could be real, and whether they hide what tells classes
+    apart. Of images with other than one or three channels the first channel is shown. Your images are only read.
+
+    Examples:
+
+      coverslip preview cells/
+
+      coverslip preview smears/ --set augment=stain --out stain.png
+
+      coverslip preview chromosomes/ --set resize=canvas --set augment=chromosomes --n 12
+    """
+    from coverslip import pipeline
+    from coverslip.cli._show import notes_console
+    from coverslip.cli.progress import shown_progress
+    from coverslip.cli.train import asked
+
+    of_seed = [] if seed is None else [f"seed={seed}"]
+    dataset, choices = asked(data, recipe, None, [*(settings or []), *of_seed], None, None)
+    with shown_progress(notes_console()) as emit:
+        file = pipeline.preview(dataset, choices, out=out, n=n, emit=emit)
+    typer.echo(str(file))

@@ -1,0 +1,209 @@
+"""Shear, crop, blur, colour and stain: known answers, and what holds for all that can be drawn."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
+
+from coverslip.runs import AUGMENT_SETS, Augment
+from coverslip.training.augmentation import (
+    _STAIN_DENSITIES,
+    Changes,
+    _colour_matrices,
+    _stain_matrices,
+    apply_changes,
+    draw_changes,
+)
+
+SEED_7 = Changes(  # as drawn before there were shear, crop, blur, colour and stain
+    torch.tensor(
+        [
+            [[0.94684654, -0.21116148, -0.02693677], [0.21116148, 0.94684654, 0.07098863]],
+            [[-0.30684477, 0.92075342, 0.07025367], [-0.92075342, -0.30684477, 0.01018704]],
+        ]
+    ),
+    torch.tensor([0.95736778, 0.94126385]),
+    torch.tensor([-0.01098196, -0.02814281]),
+)
+SAME = torch.tensor([[1.0, 0, 0], [0, 1, 0]])
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def pictures(n: int = 3, side: int = 16, channels: int = 3) -> torch.Tensor:
+    return torch.rand(n, channels, side, side, generator=generator(1))
+
+
+def only(**changes: float | bool) -> Augment:
+    return AUGMENT_SETS["none"].augment.model_copy(update=changes)
+
+
+def changes(n: int = 3, map_: torch.Tensor = SAME, **others: torch.Tensor) -> Changes:
+    return Changes(map_.expand(n, 2, 3), torch.ones(n), torch.zeros(n), **others)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 5])
+def test_without_changes_images_stay_as_they_are(channels: int) -> None:
+    x = pictures(channels=channels)
+    torch.testing.assert_close(apply_changes(x, draw_changes(3, only(), generator())), x, rtol=0, atol=1e-6)
+
+
+def test_what_is_drawn_for_an_earlier_recipe_stays_the_same() -> None:
+    drawn = draw_changes(2, Augment(), generator(7))
+    for name in ("maps", "gain", "offset"):
+        torch.testing.assert_close(getattr(drawn, name), getattr(SEED_7, name))
+    assert (drawn.stain, drawn.colour, drawn.blur) == (None, None, None)
+
+
+@pytest.mark.parametrize("one", [{"blur": 2.0}, {"stain": 0.2}, {"hue_degrees": 9.0}, {"saturation": 0.5}])
+def test_switching_one_change_on_leaves_the_others_as_they_were(one: dict[str, float]) -> None:
+    everything = Augment(shear_degrees=9, crop=0.2, blur=1, saturation=0.2, hue_degrees=5, stain=0.1)
+    before, after = (draw_changes(8, augment, generator()) for augment in (Augment(), Augment(**one)))
+    torch.testing.assert_close(before.maps, after.maps, rtol=0, atol=0)
+    all_on = draw_changes(8, everything, generator())
+    torch.testing.assert_close(before.gain, all_on.gain, rtol=0, atol=0)
+    torch.testing.assert_close(before.offset, all_on.offset, rtol=0, atol=0)
+
+
+def test_shear_by_45_degrees_makes_a_diagonal_of_a_line() -> None:
+    line = torch.zeros(1, 1, 9, 9)
+    line[..., 4] = 1
+    slanted = apply_changes(line, changes(1, torch.tensor([[1.0, 1, 0], [0, 1, 0]])))
+    torch.testing.assert_close(slanted[0, 0], torch.eye(9).flip(0), rtol=0, atol=1e-5)
+
+
+def test_shear_stays_within_its_angle_and_keeps_areas() -> None:
+    maps = draw_changes(500, only(shear_degrees=20), generator()).maps
+    slant = torch.rad2deg(torch.atan(maps[:, 0, 1]))
+    assert slant.abs().max() <= 20
+    assert slant.abs().max() > 19
+    torch.testing.assert_close(maps[:, :, :2].det(), torch.ones(500))
+    assert (maps[:, 1] == torch.tensor([0.0, 1.0, 0.0])).all()
+
+
+def test_a_crop_lies_within_the_image_and_keeps_its_share() -> None:
+    maps = draw_changes(500, only(crop=0.4), generator()).maps
+    corners = maps @ torch.tensor([[-1.0, 1, -1, 1], [-1, -1, 1, 1], [1, 1, 1, 1]])  # (500, 2, 4)
+    assert corners.abs().max() <= 1 + 1e-6
+    kept = maps[:, 0, 0]
+    assert 0.6 - 1e-6 <= kept.min() < 0.62
+    assert kept.max() > 0.98
+    assert corners[:, 0, 0].std() > 0.1  # at any place
+
+
+def test_cropping_a_quarter_of_a_chequered_image_shows_its_colour_alone() -> None:
+    x = torch.zeros(1, 1, 16, 16)
+    x[..., :8, :8] = 1
+    quarter = apply_changes(x, changes(1, torch.tensor([[0.5, 0, -0.5], [0, 0.5, -0.5]])))
+    torch.testing.assert_close(quarter[..., :15, :15], torch.ones(1, 1, 15, 15))
+
+
+def test_horizontal_flips_never_turn_an_image_upside_down() -> None:
+    maps = draw_changes(500, only(flip="horizontal"), generator()).maps  # type: ignore[arg-type]
+    assert (maps[:, 1, 1] == 1).all()
+    assert abs((maps[:, 0, 0] == 1).float().mean() - 0.5) < 0.1
+    both = draw_changes(500, only(flip=True), generator()).maps
+    assert (both[:, 0, 0] == maps[:, 0, 0]).all()
+
+
+@pytest.mark.parametrize("channels", [1, 3, 5])
+@pytest.mark.parametrize("largest", [0.3, 1.5, 6.0])
+def test_blur_is_scipys_gaussian_filter_with_each_images_own_sigma(channels: int, largest: float) -> None:
+    x = pictures(4, 16, channels)
+    drawn = draw_changes(4, only(blur=largest), generator())
+    assert drawn.blur is not None
+    radius = drawn.blur.shape[1] // 2
+    sigma = (0.5 / torch.log(drawn.blur[:, radius] / drawn.blur[:, radius + 1])).sqrt()
+    assert (sigma <= largest).all()
+    assert sigma.unique().numel() == 4
+    expected = [
+        gaussian_filter(image.double().numpy(), (0, s, s), mode="reflect", radius=(0, radius, radius))
+        for image, s in zip(x, sigma.tolist(), strict=True)
+    ]
+    np.testing.assert_allclose(apply_changes(x, drawn).numpy(), np.stack(expected), atol=1e-5)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(0.01, 10), st.integers(1, 5), st.integers(16, 40), st.integers(0, 99))
+def test_blur_keeps_the_mean_and_smooths(largest: float, channels: int, side: int, seed: int) -> None:
+    x = pictures(3, side, channels)
+    blurred = apply_changes(x, draw_changes(3, only(blur=largest), generator(seed)))
+    torch.testing.assert_close(blurred.mean((2, 3)), x.mean((2, 3)), rtol=0, atol=1e-4)
+    assert (blurred.var((1, 2, 3)) <= x.var((1, 2, 3)) + 1e-6).all()
+
+
+def test_stains_that_stay_as_they_are_change_nothing() -> None:
+    none = torch.zeros(3, 3)
+    x = pictures()
+    torch.testing.assert_close(apply_changes(x, changes(stain=_stain_matrices(none, none))), x, rtol=0, atol=1e-6)
+
+
+def test_more_of_one_stain_is_more_of_its_density_only() -> None:
+    directions = _STAIN_DENSITIES / _STAIN_DENSITIES.norm(dim=1, keepdim=True)
+    amounts = torch.tensor([[0.8, 0.3, 0.0], [0.0, 1.0, 0.2], [0.5, 0.5, 0.5]])  # of H, E and DAB in three images
+    x = torch.exp(-(amounts @ directions))[:, :, None, None].expand(3, 3, 4, 4)
+    stronger, added = torch.tensor([[0.25, 0, 0]] * 3), torch.tensor([[0, 0.1, 0]] * 3)
+    expected = torch.exp(-((amounts * torch.tensor([1.25, 1, 1]) + torch.tensor([0, 0.1, 0])) @ directions))
+    restained = apply_changes(x, changes(stain=_stain_matrices(stronger, added)))
+    torch.testing.assert_close(restained, expected[:, :, None, None].expand(3, 3, 4, 4), rtol=0, atol=1e-5)
+
+
+def test_black_stays_black_and_white_that_takes_no_dye_stays_white() -> None:
+    x = torch.stack([torch.zeros(3, 8, 8), torch.ones(3, 8, 8)])
+    stronger = torch.tensor([[0.5, -0.5, 0.5]] * 2)
+    restained = apply_changes(x, changes(2, stain=_stain_matrices(stronger, torch.zeros(2, 3))))
+    torch.testing.assert_close(restained, x, rtol=0, atol=1e-6)
+
+
+def test_colour_changes_keep_grey_and_luminance() -> None:
+    matrices = _colour_matrices(torch.tensor([0.0, 0.6, 1.4]), torch.tensor([0.0, 0.5, -0.3]))
+    torch.testing.assert_close(matrices @ torch.ones(3, 1), torch.ones(3, 3, 1), rtol=0, atol=1e-5)
+    luminance = torch.tensor([[0.299, 0.587, 0.114]])
+    torch.testing.assert_close(luminance @ matrices, luminance.expand(3, 1, 3), rtol=0, atol=1e-5)
+    without_colour = apply_changes(pictures(1), changes(1, colour=matrices[:1]))
+    assert without_colour.std(dim=1).max() < 1e-5
+
+
+def test_no_turn_and_full_saturation_is_the_image_itself() -> None:
+    x = pictures(1)
+    same = _colour_matrices(torch.ones(1), torch.zeros(1))
+    torch.testing.assert_close(apply_changes(x, changes(1, colour=same)), x, rtol=0, atol=1e-5)
+    back = (
+        same
+        @ _colour_matrices(torch.ones(1), torch.tensor([math.pi]))
+        @ _colour_matrices(torch.ones(1), torch.tensor([math.pi]))
+    )
+    torch.testing.assert_close(back, same, rtol=0, atol=1e-5)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.builds(
+        Augment,
+        flip=st.sampled_from([True, False, "horizontal"]),
+        shear_degrees=st.floats(0, 45),
+        crop=st.floats(0, 0.8),
+        blur=st.floats(0, 5),
+    ),
+    st.tuples(st.floats(0, 1), st.floats(0, 180), st.floats(0, 0.5)),
+    st.integers(1, 5),
+    st.integers(0, 2**31),
+)
+def test_pixels_stay_in_range_and_equal_seeds_give_equal_images(
+    augment: Augment, colour: tuple[float, float, float], channels: int, seed: int
+) -> None:
+    if channels == 3:
+        names = ("saturation", "hue_degrees", "stain")
+        augment = augment.model_copy(update=dict(zip(names, colour, strict=True)))
+    x = pictures(6, 20, channels)
+    changed, again = (apply_changes(x, draw_changes(6, augment, generator(seed))) for _ in range(2))
+    assert changed.shape == x.shape
+    assert changed.min() >= 0
+    assert changed.max() <= 1
+    assert torch.equal(changed, again)

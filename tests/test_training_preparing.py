@@ -1,0 +1,48 @@
+"""What is learnt from training images before training: the canvas, and whether colour can be changed."""
+
+import numpy as np
+import pytest
+
+from coverslip.errors import BadRecipe
+from coverslip.images import ImageFacts, Pixels, image_facts
+from coverslip.runs import AUGMENT_SETS, Augment, Recipe
+from coverslip.training.preparing import canvas_notes, learn_preparation
+
+
+def facts(height: int, width: int, channels: int = 1) -> ImageFacts:
+    array = np.arange(height * width * channels, dtype=np.uint8).reshape(height, width, channels)
+    return image_facts(Pixels(array, "PNG", 8, 1))
+
+
+def test_the_canvas_is_as_large_as_the_largest_of_a_few_images() -> None:
+    preparation = learn_preparation([facts(10, 30), facts(50, 20), facts(5, 5)], Recipe(resize="canvas"))
+    assert preparation.canvas_px == 50
+    assert canvas_notes([facts(10, 30)], preparation) == [
+        "One scale for all images: 50 of their pixels fill the canvas."
+    ]
+
+
+def test_one_uncropped_field_does_not_make_all_others_tiny_and_is_told() -> None:
+    seen = [facts(20 + i % 10, 10) for i in range(200)] + [facts(300, 400)]
+    preparation = learn_preparation(seen, Recipe(resize="canvas"))
+    assert preparation.canvas_px == 29
+    (note,) = canvas_notes(seen, preparation)
+    assert "1 larger training image of 201 shrunk" in note
+
+
+@pytest.mark.parametrize("resize", ["pad", "squash", "crop"])
+def test_other_ways_of_resizing_learn_no_scale(resize: str) -> None:
+    recipe = Recipe.model_validate({"resize": resize, "pad_colour": "black"})
+    preparation = learn_preparation([facts(10, 30)], recipe)
+    assert (preparation.canvas_px, preparation.pad_colour) == (None, "black")
+    assert canvas_notes([facts(10, 30)], preparation) == []
+
+
+@pytest.mark.parametrize("channels", [1, 2, 5])
+def test_changes_of_colour_are_refused_for_images_without_colour(channels: int) -> None:
+    with pytest.raises(BadRecipe, match=r"augment\.stain=0"):
+        learn_preparation([facts(8, 8, channels)], Recipe(augment=Augment(stain=0.1, hue_degrees=5)))
+
+
+def test_changes_of_colour_are_for_three_channels() -> None:
+    assert learn_preparation([facts(8, 8, 3)], Recipe(augment=AUGMENT_SETS["stain"].augment)).channels == 3
