@@ -27,7 +27,7 @@ def discriminants(
 ) -> Iterator[tuple[float, np.ndarray, np.ndarray]]:
     """On features as they are."""
     d = x.shape[1]
-    return _discriminants(x.astype(np.float64), np.zeros(d), np.ones(d), label, k, balanced=balanced)
+    return _discriminants(x.astype(np.float64), np.zeros(d), np.ones(d), label, k, STRENGTHS, balanced=balanced)
 
 
 def accuracy(logits: np.ndarray, label: Ints) -> float:

@@ -42,7 +42,7 @@ def train(
             "--set",
             metavar="KEY=VALUE",
             help="Change one choice of the recipe; may be given several times. stage=instant stops after the first, "
-            "quick stage; epochs=30 trains longer; split.test=0.3 keeps more images aside.",
+            "quick stage; epochs=30 trains longer; split.folds=5 tests every image once.",
             show_default=False,
         ),
     ] = None,

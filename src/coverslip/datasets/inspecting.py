@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
+from coverslip.datasets.folding import FEW_GROUPS, SOME_GROUPS
 from coverslip.datasets.records import Dataset, counted, natural_key, one_line, posix_below, printable, some
 from coverslip.datasets.scanning import Scan, Unreadable
 from coverslip.datasets.splitting import SIDES, equal_pixels, given_leaks, labels_of
 from coverslip.images import ImageFacts
 
 _FEW_IMAGES = 20  # of a class: below, its numbers say little
-_FEW_GROUPS = 30  # percentile intervals over fewer groups are known to be too narrow
 _LARGE_GROUP = 10  # images: a slide or patient rather than one field of view
 _IMBALANCED = 5.0
 
@@ -259,11 +259,15 @@ def _group_advice(found: Inspection) -> list[str]:
             f"{some(scarce)}: images from fewer than 3 groups, so such a class cannot be in training, validation and "
             "test at once."
         )
-    if found.groups.n_groups < _FEW_GROUPS:
+    if found.groups.n_groups < SOME_GROUPS:
         advice.append(
             f"There are only {counted(found.groups.n_groups, 'group')}: which of them fall into the test part matters "
-            "much, and intervals will be wide and still approximate. Train with several seeds; "
-            "cross-validation folds would test on every group."
+            "much, and intervals will be wide and still approximate. "
+            + (
+                "`coverslip train` therefore tests on each of them once, in folds."
+                if 3 <= found.groups.n_groups < FEW_GROUPS
+                else "Folds (--set split.folds=5) test on every group once."
+            )
         )
     if found.duplicates.across_groups:
         advice.append(
