@@ -383,7 +383,7 @@ def _fit(
 
     pixels: PixelCache | DecodedPixels
     if recipe.stage == "instant" and recipe.init == "imagenet":  # one pass over the images: nothing to keep
-        pixels = DecodedPixels(data, preparation)
+        pixels = DecodedPixels(data, scan, preparation)
     else:
         pixels = PixelCache(data, scan, [*parts.train.tolist(), *parts.val.tolist()], preparation, emit=emit)
     images = TrainingImages(
