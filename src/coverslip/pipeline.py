@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -52,6 +52,7 @@ from coverslip.runs import (
     TrainedOn,
     create_run_folder,
     describe_environment,
+    export_classifier,
     is_alive,
     open_run,
     read_json,
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Summary",
     "evaluate",
+    "export",
     "inspect",
     "load_classifier",
     "open_dataset",
@@ -298,7 +300,7 @@ def predict(
     """Predict new images into a CSV file, row by row in the order given; memory does not grow with their number.
 
     Args:
-        run: a run folder or a packaged classifier.
+        run: a run folder or a packaged classifier: its `classifier/`, or a `.coverslip` file.
         sources: files, folders, globs, tables.
         out: the file; it appears when it is complete.
         batch_size: images at a time; changes speed and memory, never results.
@@ -316,6 +318,27 @@ def predict(
             if row.reason and decisions[row.decision] <= _MOST_REASONS:
                 emit(Noted(text=f"{row.path}: {row.reason}", level="warning"))
     return Summary(Path(out), dict(decisions.most_common()))
+
+
+def export(run: Path | str, *, to: Literal["zip"] = "zip", out: Path | str | None = None) -> Path:
+    """Write a trained classifier as one file, to pass on; an equal classifier gives equal bytes.
+
+    Args:
+        run: a run folder or a packaged classifier.
+        to: `zip` is a `.coverslip` file, which `predict` and `load_classifier` take in place of a run.
+        out: the file; default: named after the run, in the current folder.
+
+    Returns:
+        The file.
+
+    Raises:
+        BadClassifier: there is no classifier, or it is damaged.
+    """
+    file = Path(out) if out is not None else Path(f"{Path(run).absolute().stem}.coverslip")
+    if file.is_dir():
+        raise CoverslipError("This is a folder, not a file", file=file, do="Name the file to write in it.")
+    export_classifier(run, file)
+    return file
 
 
 def _agreed(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from coverslip.cli import cache, demo, evaluate, inspect, models, predict, report, train
+from coverslip.cli import cache, demo, evaluate, export, inspect, models, predict, report, train
 
 app = typer.Typer(
     name="coverslip",
@@ -36,5 +36,6 @@ def options(
 
 for command in (demo.demo, inspect.inspect, train.train, evaluate.evaluate, predict.predict, report.report):
     app.command()(command)
+app.command(name="export")(export.export)
 app.command(name="models")(models.models)
 app.command(name="cache")(cache.cache)

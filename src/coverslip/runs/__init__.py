@@ -1,6 +1,14 @@
 """What a training leaves on disk: recipe, run folder, log and packaged classifier."""
 
-from coverslip.runs.classifier import ClassifierCard, TrainedOn, read_classifier, write_classifier
+from coverslip.runs.classifier import (
+    ClassifierCard,
+    PackedClassifier,
+    TrainedOn,
+    export_classifier,
+    find_classifier,
+    open_classifier,
+    write_classifier,
+)
 from coverslip.runs.folder import (
     FORMAT_VERSION,
     SPLIT_COLUMNS,
@@ -26,6 +34,7 @@ __all__ = [
     "Augment",
     "ClassifierCard",
     "Metric",
+    "PackedClassifier",
     "Recipe",
     "Run",
     "RunLog",
@@ -36,10 +45,12 @@ __all__ = [
     "check_recipe",
     "create_run_folder",
     "describe_environment",
+    "export_classifier",
+    "find_classifier",
     "is_alive",
     "load_recipe",
+    "open_classifier",
     "open_run",
-    "read_classifier",
     "read_json",
     "read_status",
     "read_table",
