@@ -256,6 +256,13 @@ CRAFTED: dict[str, tuple[Craft, str]] = {
     "a newer format": (edited(format_version=2), "Update coverslip"),
     "an unknown network": (edited(model="no_such_network"), "cannot be built"),
     "options that name files": (edited(model_options={"checkpoint_path": "/etc/passwd"}), "cannot be built"),
+    "endless layers": (edited(model="resnet34", model_options={"layers": [10**8, 1, 1, 1]}), "do not fit"),
+    "a huge layer": (edited(model="resnet34", model_options={"stem_width": 6000, "stem_type": "deep"}), "do not fit"),
+    "an impossible layer": (
+        edited(model="resnet34", model_options={"stem_width": 10**6, "stem_type": "deep"}),
+        "cannot be built",
+    ),
+    "senseless options": (edited(model="resnet34", model_options={"layers": ["x"]}), "cannot be built"),
     "an infinite temperature": (edited(temperature=float("inf")), "temperature"),
     "many classes": (edited(classes=[f"{i}" for i in range(20_000)]), "do not fit"),
     "no such number of channels": (edited(preparation={"image_size": 32, "channels": 10**6}), "do not fit"),

@@ -137,7 +137,7 @@ def look_into(store: Store) -> Content:
         made_by = json.loads((store.folder / "made_by.json").read_text(encoding="utf-8"))
         each = f"{' x '.join(map(str, made_by['shape']))} {made_by['dtype']}"
     try:
-        database = sqlite3.connect(f"{(store.folder / kind.database).as_uri()}?mode=ro", uri=True, timeout=0.5)
+        database = sqlite3.connect(f"{(store.folder / kind.database).as_uri()}?mode=rw", uri=True, timeout=0.5)
         try:
             (n_images,) = database.execute(f"SELECT count(*) FROM {kind.table}").fetchone()
         finally:
