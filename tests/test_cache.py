@@ -15,10 +15,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
-from coverslip.cache import chosen_limit, clean, is_in_use, limit_bytes, list_stores, look_into, trim
+from coverslip.cache import Store, chosen_limit, clean, is_in_use, limit_bytes, list_stores, look_into, trim
 from coverslip.cli import main
 from coverslip.cli._show import size_in_words
+from coverslip.datasets import open_dataset, scan_images
 from coverslip.errors import CoverslipError
 from coverslip.store import RecordStore
 
@@ -163,6 +165,16 @@ def test_a_killed_process_holds_nothing(cache: Path) -> None:
         process.join()
         assert [store.folder for store in clean(list_stores())] == [folder]
         assert not folder.exists()
+
+
+def test_facts_are_not_removed_during_a_scan_and_can_be_afterwards(tmp_path: Path) -> None:
+    (tmp_path / "cells" / "a").mkdir(parents=True)
+    Image.fromarray(np.zeros((9, 9), np.uint8)).save(tmp_path / "cells" / "a" / "1.png")
+    removed: list[Store] = []
+    scan_images(open_dataset(tmp_path / "cells"), emit=lambda event: removed.extend(clean(list_stores())))
+    assert removed == []
+    (store,) = clean(list_stores())
+    assert (store.kind, store.folder.exists()) == ("facts", False)
 
 
 def fill_again_and_again(cache: str) -> None:

@@ -91,6 +91,18 @@ def test_a_changed_file_is_read_again(folder):
     assert second.facts[0].width_px == 9
 
 
+@pytest.mark.parametrize("changed", ["size", "time", "neither"])
+def test_a_file_is_read_again_where_its_size_or_its_time_changed_only(folder, changed):
+    path = folder / "a" / "0.png"
+    scan_loudly(folder)
+    status = path.stat()
+    if changed == "size":
+        path.write_bytes(path.read_bytes() + b"\0")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + (1_000_000 if changed == "time" else 0)))
+    _, events = scan_loudly(folder)
+    assert n_read(events) is (changed != "neither")
+
+
 def test_other_pixels_of_the_same_file_are_other_facts(tmp_path):
     Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(tmp_path / "f.png")
     table = tmp_path / "t.csv"
