@@ -12,7 +12,7 @@ import pytest
 from coverslip.cli import main
 from coverslip.cli.train import _next_free
 
-COMMANDS = ("demo", "inspect", "preview", "train", "evaluate", "predict", "report", "models")
+COMMANDS = ("demo", "inspect", "preview", "train", "evaluate", "predict", "report", "export", "models", "cache")
 
 
 def coverslip(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -1,19 +1,22 @@
 """Scanning: every image is read once, remembered, and none of them can stop the others."""
 
+import multiprocessing
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from coverslip.datasets import PixelCache, Scan, Unreadable, open_dataset, scan_images
+from coverslip.datasets import Dataset, DecodedPixels, PixelCache, Scan, Unreadable, open_dataset, scan_images
 from coverslip.errors import Stopped, UnreadableImage
 from coverslip.events import Event, Noted, Progressed
-from coverslip.images import ImageFacts, Preparation, image_facts, read_pixels
+from coverslip.images import ImageFacts, Preparation, Scaling, image_facts, prepare, read_pixels
 
 
 @pytest.fixture(autouse=True)
@@ -88,6 +91,18 @@ def test_a_changed_file_is_read_again(folder):
     assert second.facts[0].width_px == 9
 
 
+@pytest.mark.parametrize("changed", ["size", "time", "neither"])
+def test_a_file_is_read_again_where_its_size_or_its_time_changed_only(folder, changed):
+    path = folder / "a" / "0.png"
+    scan_loudly(folder)
+    status = path.stat()
+    if changed == "size":
+        path.write_bytes(path.read_bytes() + b"\0")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + (1_000_000 if changed == "time" else 0)))
+    _, events = scan_loudly(folder)
+    assert n_read(events) is (changed != "neither")
+
+
 def test_other_pixels_of_the_same_file_are_other_facts(tmp_path):
     Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(tmp_path / "f.png")
     table = tmp_path / "t.csv"
@@ -104,13 +119,13 @@ def test_other_pixels_of_the_same_file_are_other_facts(tmp_path):
 def test_without_a_working_memory_the_scan_goes_on_and_says_so(folder, tmp_path, damage):
     cache = tmp_path / "cache"
     if damage == "no database":
-        cache.mkdir()
-        (cache / "facts.sqlite").write_bytes(b"this is no database" * 100)
+        (cache / "facts" / "images").mkdir(parents=True)
+        (cache / "facts" / "images" / "facts.sqlite").write_bytes(b"this is no database" * 100)
     elif damage == "not writable":
         cache.write_text("a file where the folder should be")
     else:
-        cache.mkdir()
-        with sqlite3.connect(cache / "facts.sqlite") as connection:
+        (cache / "facts" / "images").mkdir(parents=True)
+        with sqlite3.connect(cache / "facts" / "images" / "facts.sqlite") as connection:
             connection.execute("CREATE TABLE facts (something TEXT)")
     scan, events = scan_loudly(folder)
     assert scan.n_readable == 40
@@ -121,7 +136,7 @@ def test_without_a_working_memory_the_scan_goes_on_and_says_so(folder, tmp_path,
 
 def test_facts_of_another_version_are_read_anew(folder, tmp_path):
     first, _ = scan_loudly(folder)
-    with sqlite3.connect(tmp_path / "cache" / "facts.sqlite") as connection:
+    with sqlite3.connect(tmp_path / "cache" / "facts" / "images" / "facts.sqlite") as connection:
         connection.execute("UPDATE facts SET facts = '{\"unknown\": 1}'")
     second, events = scan_loudly(folder)
     assert second == first
@@ -220,3 +235,109 @@ def test_an_image_too_large_for_the_memory_is_unreadable_and_stops_nobody_else(t
         [sys.executable, "-c", code, str(tmp_path / "x")], capture_output=True, text=True, check=False
     )
     assert done.stdout.split() == ["ImageFacts", "Unreadable", "PreparedImage", "UnreadableImage"], done.stderr
+
+
+def test_pixels_of_a_file_that_changed_after_the_scan_are_not_kept_as_those_that_were_scanned(folder):
+    dataset = open_dataset(folder)
+    scan = scan_images(dataset)
+    original = (folder / "a" / "3.png").read_bytes()
+    (folder / "a" / "3.png").write_bytes((folder / "b" / "3.png").read_bytes())
+    small = Preparation(image_size=8)
+    with pytest.raises(UnreadableImage, match=r"has changed since.*3\.png"):
+        PixelCache(dataset, scan, range(40), small)
+    with pytest.raises(UnreadableImage, match=r"has changed since.*3\.png"):
+        DecodedPixels(dataset, scan, small)(range(40))
+    (folder / "a" / "3.png").write_bytes(original)
+    with PixelCache(dataset, scan, range(40), small) as cache:
+        assert np.array_equal(cache(range(40)), as_decoded(dataset, small))
+
+
+def as_decoded(dataset: Dataset, preparation: Preparation) -> np.ndarray:
+    """What every image must look like to the network, without any cache."""
+    return np.stack([prepare(read_pixels(r.path, r.plan).array, preparation) for r in dataset.records])
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("n_channels", [1, 2, 3, 5])
+def test_pixels_of_every_depth_and_number_of_channels_come_back_as_they_are_decoded(tmp_path, dtype, n_channels):
+    import tifffile
+
+    (tmp_path / "x" / "a").mkdir(parents=True)
+    top = np.iinfo(dtype).max
+    for i in range(4):
+        array = np.random.default_rng(i).integers(0, top, (n_channels, 30, 24), dtype=dtype)
+        tifffile.imwrite(tmp_path / "x" / "a" / f"{i}.tif", array, photometric="minisblack", metadata={"axes": "CYX"})
+    dataset = open_dataset(tmp_path / "x")
+    scan = scan_images(dataset)
+    preparation = Preparation(image_size=16, channels=n_channels, depth=dtype, scaling=Scaling(mode="per-image"))
+    for _ in range(2):  # filled, then found
+        with PixelCache(dataset, scan, range(4), preparation) as cache:
+            assert cache([3, 0]).dtype == dtype
+            assert np.array_equal(cache([0, 1, 2, 3]), as_decoded(dataset, preparation))
+
+
+OTHER_CHOICES = {
+    "size": {"image_size": 12},
+    "resize": {"resize": "squash"},
+    "scaling": {"scaling": Scaling(mode="per-image")},
+    "depth": {"depth": "uint8"},
+    "channels the network sees": {"channels": 1},
+}
+
+
+@pytest.mark.parametrize("change", OTHER_CHOICES.values(), ids=OTHER_CHOICES)
+def test_pixels_prepared_in_another_way_are_never_mistaken(tmp_path, change):
+    import tifffile
+
+    (tmp_path / "x" / "a").mkdir(parents=True)
+    pixels = np.random.default_rng(0).integers(0, 9000, (30, 24, 3), dtype=np.uint16)
+    tifffile.imwrite(tmp_path / "x" / "a" / "1.tif", pixels, photometric="rgb")
+    dataset = open_dataset(tmp_path / "x")
+    scan = scan_images(dataset)
+    one = Preparation(image_size=16, depth="uint16")
+    other = one.model_copy(update=change)
+    for preparation in (one, other, one):
+        with PixelCache(dataset, scan, [0], preparation) as cache:
+            assert np.array_equal(cache([0]), as_decoded(dataset, preparation))
+    assert not np.array_equal(as_decoded(dataset, one), as_decoded(dataset, other)), "the choice makes a difference"
+
+
+def test_pages_channels_and_boxes_of_one_file_are_never_mistaken(tmp_path):
+    import tifffile
+
+    pages = np.random.default_rng(0).integers(0, 256, (3, 2, 20, 20), dtype=np.uint8)
+    tifffile.imwrite(tmp_path / "f.tif", pages, imagej=True, metadata={"axes": "ZCYX"})
+    rows = ["0,0,0,0,9,9", "1,0,0,0,9,9", "max,0,0,0,9,9", "0,1,0,0,9,9", "0,0,5,5,9,9", "0,0,0,0,9,8"]
+    table = tmp_path / "t.csv"
+    table.write_text("path,label,plane,channel,x,y,width,height\n" + "".join(f"f.tif,a,{row}\n" for row in rows))
+    dataset = open_dataset(table)
+    preparation = Preparation(image_size=8, channels=1)
+    expected = as_decoded(dataset, preparation)
+    assert len(np.unique(expected, axis=0)) == len(rows)
+    for _ in range(2):
+        with PixelCache(dataset, scan_images(dataset), range(len(rows)), preparation) as cache:
+            assert np.array_equal(cache(range(len(rows))), expected)
+
+
+def build_slowly_or_whole(folder: str, cache: str) -> None:
+    os.environ["COVERSLIP_CACHE"] = cache
+    dataset = open_dataset(folder)
+    with PixelCache(dataset, scan_images(dataset), range(len(dataset.records)), Preparation(image_size=256)):
+        pass
+
+
+def test_two_processes_that_build_at_once_one_of_them_killed_leave_right_pixels(folder, tmp_path):
+    context = multiprocessing.get_context("spawn")
+    work = (str(folder), str(tmp_path / "cache"))
+    builders = [context.Process(target=build_slowly_or_whole, args=work) for _ in range(2)]
+    for builder in builders:
+        builder.start()
+    while not list((tmp_path / "cache").glob("pixels/*/records.bin")):
+        time.sleep(0.001)
+    os.kill(builders[0].pid, signal.SIGKILL)
+    for builder in builders:
+        builder.join()
+    assert builders[1].exitcode == 0
+    dataset, preparation = open_dataset(folder), Preparation(image_size=256)
+    with PixelCache(dataset, scan_images(dataset), range(40), preparation) as cache:
+        assert np.array_equal(cache(range(40)), as_decoded(dataset, preparation))

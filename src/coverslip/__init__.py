@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from coverslip.errors import CoverslipError
     from coverslip.pipeline import (
         evaluate,
+        export,
         inspect,
         load_classifier,
         open_dataset,
@@ -33,6 +34,7 @@ _ROOMS = {
     "Recipe": "coverslip.runs",
     "Run": "coverslip.runs",
     "evaluate": "coverslip.pipeline",
+    "export": "coverslip.pipeline",
     "inspect": "coverslip.pipeline",
     "load_classifier": "coverslip.pipeline",
     "load_recipe": "coverslip.runs",
@@ -51,6 +53,7 @@ __all__ = [
     "Run",
     "__version__",
     "evaluate",
+    "export",
     "inspect",
     "load_classifier",
     "load_recipe",

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from coverslip.cross_validation import is_cross_validated, measure_folds, refuse_fold, train_by_folds
 from coverslip.datasets import (
@@ -24,7 +25,7 @@ from coverslip.datasets import (
     split_images,
     with_classes,
 )
-from coverslip.errors import BadDataset, BadRun
+from coverslip.errors import BadDataset, BadRun, CoverslipError
 from coverslip.events import Emit, Event, Noted, Progressed, ignore
 from coverslip.files import write_json, written_whole
 from coverslip.images import ImageFacts, ReadPlan
@@ -41,6 +42,7 @@ from coverslip.runs import (
     Run,
     create_run_folder,
     describe_environment,
+    export_classifier,
     is_alive,
     open_run,
     read_json,
@@ -62,6 +64,7 @@ from coverslip.training_runs import Parts, measure, stopped, train_by_split, wor
 __all__ = [
     "Summary",
     "evaluate",
+    "export",
     "inspect",
     "load_classifier",
     "open_dataset",
@@ -107,7 +110,7 @@ def preview(data: Dataset, recipe: Recipe | None = None, *, out: Path | str, n: 
         emit(Noted(text=text))
     shown = parts.some_training_images(n, seed=recipe.seed)
     sheet = draw_preview(
-        DecodedPixels(data, preparation)(shown),
+        DecodedPixels(data, scan, preparation)(shown),
         [parts.classes[k] for k in parts.label[shown]],
         recipe.augment,
         seed=recipe.seed,
@@ -280,7 +283,7 @@ def predict(
     """Predict new images into a CSV file, row by row in the order given; memory does not grow with their number.
 
     Args:
-        run: a run folder or a packaged classifier.
+        run: a run folder or a packaged classifier: its `classifier/`, or a `.coverslip` file.
         sources: files, folders, globs, tables.
         out: the file; it appears when it is complete.
         batch_size: images at a time; changes speed and memory, never results.
@@ -298,6 +301,27 @@ def predict(
             if row.reason and decisions[row.decision] <= _MOST_REASONS:
                 emit(Noted(text=f"{row.path}: {row.reason}", level="warning"))
     return Summary(Path(out), dict(decisions.most_common()))
+
+
+def export(run: Path | str, *, to: Literal["zip"] = "zip", out: Path | str | None = None) -> Path:
+    """Write a trained classifier as one file, to pass on; an equal classifier gives equal bytes.
+
+    Args:
+        run: a run folder or a packaged classifier.
+        to: `zip` is a `.coverslip` file, which `predict` and `load_classifier` take in place of a run.
+        out: the file; default: named after the run, in the current folder.
+
+    Returns:
+        The file.
+
+    Raises:
+        BadClassifier: there is no classifier, or it is damaged.
+    """
+    file = Path(out) if out is not None else Path(f"{Path(run).absolute().stem}.coverslip")
+    if file.is_dir():
+        raise CoverslipError("This is a folder, not a file", file=file, do="Name the file to write in it.")
+    export_classifier(run, file)
+    return file
 
 
 def _agreed(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:

@@ -6,7 +6,6 @@ written before the index names it, so a killed process leaves unused places but 
 """
 
 import os
-import shutil
 import sqlite3
 from collections.abc import Sequence
 from typing import Any
@@ -14,11 +13,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from coverslip.cache import opening
 from coverslip.errors import CoverslipError
 from coverslip.files import cache_folder, cannot_write, sha256_json, write_json
 
 Array = npt.NDArray[Any]  # Any: the store's own dtype
 _DIGESTS_PER_QUERY = 500
+_MADE_ANEW = "Remove it with `coverslip cache --clean`; it is made again."
 
 
 class RecordStore:
@@ -36,18 +37,18 @@ class RecordStore:
         described = {**made_by, "shape": list(shape), "dtype": self.dtype.name}
         self.folder = cache_folder() / kind / sha256_json(described)[:24]
         try:
-            try:
-                self._open(described)
-            except sqlite3.DatabaseError as error:
-                if isinstance(error, sqlite3.OperationalError):
-                    raise
-                shutil.rmtree(self.folder)  # a damaged index: what it named can be computed again
-                self._open(described)
+            with opening(kind, self.folder.name) as self._claim:
+                try:
+                    self._open(described)
+                except sqlite3.DatabaseError as error:
+                    if isinstance(error, sqlite3.OperationalError):
+                        raise
+                    self._forget()  # a damaged index: what it named can be computed again
+                    self._open(described)
         except (OSError, sqlite3.Error) as error:
             raise cannot_write(self.folder, _as_os_error(error)) from error
 
     def _open(self, described: dict[str, Any]) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
         if not (self.folder / "made_by.json").exists():
             write_json(self.folder / "made_by.json", described)
         # A rollback journal: a write-ahead log is not safe on network file systems, where home folders often lie.
@@ -62,6 +63,11 @@ class RecordStore:
             # The file was deleted or cut: later writes would leave holes that read as zeros.
             self._index.execute("DELETE FROM records WHERE place >= ?", (n_whole,))
 
+    def _forget(self) -> None:
+        self._index.close()
+        for name in ("index.sqlite", "index.sqlite-journal", "records.bin"):
+            (self.folder / name).unlink(missing_ok=True)
+
     def __enter__(self) -> "RecordStore":
         return self
 
@@ -69,9 +75,10 @@ class RecordStore:
         self.close()
 
     def close(self) -> None:
-        """Release the files."""
+        """Release the files; from now on they may be removed to make room for others."""
         self._index.close()
         os.close(self._file)
+        self._claim.release()
 
     def places(self, digests: Sequence[str]) -> npt.NDArray[np.int64]:
         """(n,) where each digest's record lies; -1 where there is none."""
@@ -83,8 +90,9 @@ class RecordStore:
             try:
                 found.update(self._index.execute(f"SELECT digest, place FROM records WHERE digest IN ({marks})", some))
             except sqlite3.Error as error:
-                do = "Delete it; it is made again."
-                raise CoverslipError(f"The cache could not be read: {error}", file=self.folder, do=do) from error
+                raise CoverslipError(
+                    f"The cache could not be read: {error}", file=self.folder, do=_MADE_ANEW
+                ) from error
         return np.array([found.get(digest, -1) for digest in digests], dtype=np.int64)
 
     def add(self, digests: Sequence[str], records: Array) -> None:
@@ -118,7 +126,7 @@ class RecordStore:
         for record, place in zip(records, places, strict=True):
             buffer = memoryview(record).cast("B")
             if self._read_into(buffer, int(place) * self.n_bytes) != self.n_bytes:
-                raise CoverslipError("The cache was cut short", file=self.folder, do="Delete it; it is made again.")
+                raise CoverslipError("The cache was cut short", file=self.folder, do=_MADE_ANEW)
         return records
 
     def _take_places(self, n: int) -> int:

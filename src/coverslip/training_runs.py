@@ -224,7 +224,7 @@ def _fit(
 
     pixels: PixelCache | DecodedPixels
     if recipe.stage == "instant" and recipe.init == "imagenet":  # one pass over the images: nothing to keep
-        pixels = DecodedPixels(parts.data, preparation)
+        pixels = DecodedPixels(parts.data, parts.scan, preparation)
     else:
         needed = [*parts.train.tolist(), *parts.val.tolist()]
         pixels = PixelCache(parts.data, parts.scan, needed, preparation, emit=emit)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from coverslip.cli import demo, evaluate, inspect, models, predict, preview, report, train
+from coverslip.cli import cache, demo, evaluate, export, inspect, models, predict, preview, report, train
 
 app = typer.Typer(
     name="coverslip",
@@ -44,4 +44,6 @@ for command in (
     report.report,
 ):
     app.command()(command)
+app.command(name="export")(export.export)
 app.command(name="models")(models.models)
+app.command(name="cache")(cache.cache)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,37 @@ def show_models(console: Console, records: Sequence[Json]) -> None:
         table.add_row(record["name"], record["family"], size, f"{record['input_px']} px", _text(record["weights"]))
     console.print(table)
     console.print("Use one with: coverslip train DATA --model NAME", soft_wrap=True)
+
+
+def show_cache(console: Console, found: Json) -> None:
+    """Where the cache lies, how large it is and may be, and a row per store."""
+    console.print(f"Place   {found['folder']}", soft_wrap=True)
+    console.print(f"Size    {size_in_words(found['size_bytes'])}")
+    console.print(f"Limit   {size_in_words(found['limit_bytes'])}; what was used least recently goes first")
+    if not found["stores"]:
+        console.print("It is empty.")
+        return
+    table = _table("kind", "what for", "images", "size", "last used", "")
+    for name in ("what for", ""):
+        table.columns[("kind", "what for", "images", "size", "last used", "").index(name)].justify = "left"
+    for store in found["stores"]:
+        state = "damaged" if store["is_damaged"] else "in use" if store["is_in_use"] else ""
+        what = f"{store['meaning']} ({store['each']})" if store["each"] else store["meaning"]
+        n_images = "–" if store["n_images"] is None else f"{store['n_images']:,}"
+        last_used = datetime.fromisoformat(store["last_used"]).astimezone().strftime("%Y-%m-%d %H:%M")
+        table.add_row(store["kind"], what, n_images, size_in_words(store["size_bytes"]), last_used, state)
+    console.print()
+    console.print(table)
+
+
+def size_in_words(n_bytes: int) -> str:
+    """Bytes for people: `512 B`, `3.4 MB`, `20 GB`."""
+    size, unit = float(n_bytes), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if float(f"{size:.3g}") < 1000:
+            break
+        size, unit = size / 1000, larger
+    return f"{size:.3g} {unit}"
 
 
 def show_record(console: Console, record: Json) -> None:

@@ -11,7 +11,9 @@ from coverslip.cli._options import AsJson
 def predict(
     run: Annotated[
         Path,
-        typer.Argument(metavar="RUN", help="A run folder, or the classifier/ folder of one.", show_default=False),
+        typer.Argument(
+            metavar="RUN", help="A run folder, the classifier/ folder of one, or a .coverslip file.", show_default=False
+        ),
     ],
     images: Annotated[
         list[str],

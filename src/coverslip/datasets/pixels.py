@@ -13,7 +13,7 @@ from coverslip.datasets.records import Dataset, ImageRecord
 from coverslip.datasets.scanning import Scan, Unreadable
 from coverslip.errors import UnreadableImage
 from coverslip.events import Emit, Progressed, ignore
-from coverslip.images import Preparation, effective_channels, prepare, read_pixels
+from coverslip.images import Preparation, effective_channels, pixel_hash, prepare, read_pixels
 from coverslip.machine import n_cores
 from coverslip.store import RecordStore
 
@@ -35,19 +35,30 @@ class PreparedImage:
 
 
 def read_prepared(
-    records: Sequence[ImageRecord], preparation: Preparation, *, n_threads: int | None = None
+    records: Sequence[ImageRecord],
+    preparation: Preparation,
+    *,
+    hashes: Sequence[str] | None = None,
+    n_threads: int | None = None,
 ) -> Iterator[PreparedImage | UnreadableImage]:
     """Every record's image in order, or why there is none, decoded ahead on several cores.
 
     Memory does not grow with the number of images: only a few are in flight.
+
+    Args:
+        records: which images.
+        preparation: how they are prepared.
+        hashes: of their pixels, for what is kept by them: an image that has other pixels by now is unreadable.
+        n_threads: images decoded at the same time; None takes the number of processor cores.
     """
     n_threads = n_threads or n_cores()
     in_flight: deque[Future[PreparedImage | UnreadableImage]] = deque()
-    ahead = iter(records)
+    expected: Sequence[str | None] = hashes or [None] * len(records)
+    ahead = zip(records, expected, strict=True)
     pool = ThreadPoolExecutor(n_threads, thread_name_prefix="prepare")
     try:
-        for record in ahead:
-            in_flight.append(pool.submit(_read_one, record, preparation))
+        for record, expected_hash in ahead:
+            in_flight.append(pool.submit(_read_one, record, preparation, expected_hash))
             if len(in_flight) >= _AHEAD_PER_THREAD * n_threads:
                 yield in_flight.popleft().result()
         while in_flight:
@@ -56,9 +67,17 @@ def read_prepared(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _read_one(record: ImageRecord, preparation: Preparation) -> PreparedImage | UnreadableImage:
+def _read_one(
+    record: ImageRecord, preparation: Preparation, expected_hash: str | None
+) -> PreparedImage | UnreadableImage:
     try:
         array = read_pixels(record.path, record.plan).array
+        if expected_hash is not None and pixel_hash(array) != expected_hash:
+            return UnreadableImage(
+                "The image has changed since it was scanned",
+                file=record.path,
+                do="Run again; if it says the same, run `coverslip cache --clean --kind facts` first.",
+            )
         height, width, _ = array.shape
         n_channels = effective_channels(array).shape[2]
         return PreparedImage(prepare(array, preparation), width, height, n_channels, array.dtype.name)
@@ -73,8 +92,8 @@ def _read_one(record: ImageRecord, preparation: Preparation) -> PreparedImage | 
 class DecodedPixels:
     """Prepared pixels by position in a dataset, decoded whenever they are asked for: for one pass over the images."""
 
-    def __init__(self, dataset: Dataset, preparation: Preparation) -> None:
-        self._dataset, self._preparation = dataset, preparation
+    def __init__(self, dataset: Dataset, scan: Scan, preparation: Preparation) -> None:
+        self._dataset, self._scan, self._preparation = dataset, scan, preparation
 
     def __enter__(self) -> "DecodedPixels":
         return self
@@ -89,7 +108,8 @@ class DecodedPixels:
             UnreadableImage: an image changed since it was scanned.
         """
         found = []
-        for image in read_prepared([self._dataset.records[i] for i in positions], self._preparation):
+        records, hashes = [self._dataset.records[i] for i in positions], [_digest(self._scan, i) for i in positions]
+        for image in read_prepared(records, self._preparation, hashes=hashes):
             if isinstance(image, UnreadableImage):
                 raise image
             found.append(image.pixels)
@@ -153,13 +173,14 @@ class PixelCache:
     ) -> None:
         started = time.monotonic()
         some: list[Pixels] = []
-        for done, image in enumerate(read_prepared([dataset.records[i] for i in missing], preparation), start=1):
+        records, digests = [dataset.records[i] for i in missing], [_digest(scan, i) for i in missing]
+        for done, image in enumerate(read_prepared(records, preparation, hashes=digests), start=1):
             if isinstance(image, UnreadableImage):
                 raise image
             some.append(image.pixels)
             if len(some) == _N_AT_ONCE or done == len(missing):
                 first = done - len(some)
-                self._store.add([_digest(scan, i) for i in missing[first:done]], np.stack(some))
+                self._store.add(digests[first:done], np.stack(some))
                 some.clear()
                 per_second = done / max(time.monotonic() - started, 1e-9)
                 left = (len(missing) - done) / per_second

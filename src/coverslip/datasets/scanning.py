@@ -15,10 +15,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from coverslip.cache import Claim, opening
 from coverslip.datasets.records import Dataset, ImageRecord, counted
 from coverslip.errors import UnreadableImage
 from coverslip.events import Emit, Noted, Progressed, ignore
-from coverslip.files import cache_folder
 from coverslip.images import ImageFacts, ReadPlan, image_facts, read_pixels
 from coverslip.machine import n_cores
 
@@ -70,7 +70,7 @@ def scan_images(dataset: Dataset, *, emit: Emit = ignore, n_threads: int | None 
     """
     records = dataset.records
     facts: list[ImageFacts | Unreadable | None] = [None] * len(records)
-    memory = _Memory.open(cache_folder() / "facts.sqlite", emit)
+    memory = _Memory.open(emit)
     try:
         identities = _identities(records)
         for i, known in memory.recall(identities):
@@ -168,26 +168,31 @@ class _Memory:
     Where it cannot be used (a full disk, a damaged file) the scan says so once and goes on without it.
     """
 
-    def __init__(self, path: Path, emit: Emit) -> None:
-        self._path, self._emit = path, emit
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
+        self._claim: Claim | None = None
         self._connection: sqlite3.Connection | None = None
         self._new: list[tuple[bytes, int, int, str]] = []
 
     @staticmethod
-    def open(path: Path, emit: Emit) -> "_Memory":
-        memory = _Memory(path, emit)
+    def open(emit: Emit) -> "_Memory":
+        memory = _Memory(emit)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            memory._connection = sqlite3.connect(path, timeout=30, isolation_level=None)
-            memory._connection.execute("PRAGMA journal_mode = WAL")
-            memory._connection.execute("PRAGMA synchronous = NORMAL")
-            memory._connection.execute(
-                "CREATE TABLE IF NOT EXISTS facts "
-                "(key BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, facts TEXT) WITHOUT ROWID"
-            )
+            with opening("facts", "images") as claim:
+                memory._connect(claim.folder / "facts.sqlite")
+            memory._claim = claim
         except (OSError, sqlite3.Error) as error:
             memory._give_up(error)
         return memory
+
+    def _connect(self, file: Path) -> None:
+        self._connection = sqlite3.connect(file, timeout=30, isolation_level=None)
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._connection.execute(
+            "CREATE TABLE IF NOT EXISTS facts "
+            "(key BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, facts TEXT) WITHOUT ROWID"
+        )
 
     def recall(self, identities: Sequence[_Identity | None]) -> list[tuple[int, ImageFacts]]:
         """(position, facts) of the files that are as they were."""
@@ -235,6 +240,9 @@ class _Memory:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+        if self._claim is not None:
+            self._claim.release()
+            self._claim = None
 
     def _give_up(self, error: Exception) -> None:
         if self._connection is not None:
@@ -243,7 +251,7 @@ class _Memory:
         self._emit(
             Noted(
                 text=f"What is known about images could not be remembered ({error}); every scan reads all of them. "
-                f"Delete {self._path} or free some space.",
+                "Free some space, or begin anew with `coverslip cache --clean --kind facts`.",
                 level="warning",
             )
         )

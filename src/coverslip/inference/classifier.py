@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coverslip.datasets import UNCERTAIN, UNREADABLE, Dataset, ImageRecord, PreparedImage, open_dataset, read_prepared
-from coverslip.errors import BadClassifier, UnreadableImage
+from coverslip.errors import UnreadableImage
 from coverslip.evaluation import apply_temperature
 from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.inference.predictions import Prediction, Predictions
-from coverslip.runs import ClassifierCard, read_classifier
+from coverslip.runs import ClassifierCard, find_classifier, open_classifier
 
 if TYPE_CHECKING:
     from coverslip.engines import Engine
@@ -108,26 +108,15 @@ class Classifier:
 
 
 def load_classifier(path: Path | str) -> Classifier:
-    """A packaged classifier: a run folder, or its `classifier/`.
+    """A packaged classifier: a run folder, its `classifier/`, or a `.coverslip` file.
 
     Raises:
         BadClassifier: there is none, or it is damaged, or of a newer format.
     """
-    from coverslip.inference.loading import build_network
+    from coverslip.inference.loading import load_network
 
-    folder = Path(path)
-    if (folder / "classifier").is_dir():
-        folder = folder / "classifier"
-    elif (folder / "recipe.yaml").exists():
-        raise BadClassifier(
-            "The run has no classifier: its training did not get that far",
-            file=folder,
-            do=f"Its status.json says why; `coverslip train --resume {folder}` goes on.",
-        )
-    if not (folder / "classifier.json").exists():
-        raise BadClassifier("There is no classifier here", file=folder, do="Give a run folder or its classifier/.")
-    card, weights = read_classifier(folder)
-    return Classifier(card, build_network(card, weights, folder))
+    packed = open_classifier(find_classifier(path))
+    return Classifier(packed.card, load_network(packed))
 
 
 def _in_batches(

@@ -1,35 +1,103 @@
 """A packaged classifier's card and weights become a network again."""
 
-from pathlib import Path
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
+from torch import nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
-from coverslip.errors import BadClassifier
+from coverslip.errors import BadClassifier, BadRecipe, CoverslipError, UnknownModel
 from coverslip.models.networks import Network, create_network
-from coverslip.runs import ClassifierCard
-from coverslip.runs.classifier import Tensors
+from coverslip.runs import PackedClassifier
+
+_NAMES = {torch.float32: "F32", torch.int64: "I64", torch.int32: "I32", torch.uint8: "U8", torch.bool: "BOOL"}
+
+# What an architecture may have while it is built beyond what is kept of it: ImageNet's classes, late blocks.
+_FACTOR, _MORE_PARAMETERS, _MORE_NUMBERS = 4, 1_000, 50_000_000
+# What options that make no sense to an architecture end in, besides the errors that are ours.
+_SENSELESS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
-def build_network(card: ClassifierCard, weights: Tensors, folder: Path) -> Network:
+def load_network(packed: PackedClassifier) -> Network:
     """The network with its weights, in evaluation mode.
 
+    The weights are read once they are known to be what the architecture needs: no more memory is taken than that.
+
     Raises:
-        BadClassifier: the weights do not fit the architecture.
+        BadClassifier: the architecture is unknown here, or the weights do not fit it.
     """
-    network = create_network(
-        card.model,
-        n_classes=len(card.classes),
-        head=card.head,
-        channels=card.preparation.channels,
-        pretrained=False,
-        options=card.model_options,
-    )
+    card = packed.card
+    _check_ends(packed)
     try:
-        network.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in weights.items()})
-    except (RuntimeError, TypeError) as error:
+        with _no_larger_than(packed):
+            network = create_network(
+                card.model,
+                n_classes=len(card.classes),
+                head=card.head,
+                channels=card.preparation.channels,
+                pretrained=False,
+                options=card.model_options,
+            )
+    except (UnknownModel, BadRecipe, *_SENSELESS) as error:
+        what = error.what if isinstance(error, CoverslipError) else f"{type(error).__name__}: {error}".splitlines()[0]
         raise BadClassifier(
-            f"The weights do not fit '{card.model}' with {len(card.classes)} classes",
-            file=folder,
-            do="Copy the classifier again.",
+            f"Its network cannot be built here: {what}", file=packed.place, do="Update coverslip, or copy it again."
         ) from error
+    if _described(network) != {name: (each.dtype, each.shape) for name, each in packed.tensors.items()}:
+        raise _do_not_fit(packed)
+    weights = {name: torch.from_numpy(array.copy()) for name, array in packed.read_weights().items()}
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise _do_not_fit(packed) from error
     return network.eval()
+
+
+@contextmanager
+def _no_larger_than(packed: PackedClassifier) -> Iterator[None]:
+    """Ends the building of a network that outgrows the weights at hand: options can make one of any size."""
+    most_parameters = _FACTOR * len(packed.tensors) + _MORE_PARAMETERS
+    most_numbers = _FACTOR * sum(math.prod(each.shape) for each in packed.tensors.values()) + _MORE_NUMBERS
+    n_parameters = n_numbers = 0
+
+    def count(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+        nonlocal n_parameters, n_numbers
+        n_parameters += 1
+        n_numbers += 0 if parameter is None else parameter.numel()
+        if n_parameters > most_parameters or n_numbers > most_numbers:
+            raise _do_not_fit(packed)
+
+    # Called before a parameter gets its first values, so that of a huge one no memory is touched.
+    handle = register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _check_ends(packed: PackedClassifier) -> None:
+    """Before a network is built: many classes or channels in the card would make it huge."""
+    ends = {name: packed.tensors[name].shape for name in ("mean", "head.bias") if name in packed.tensors}
+    if ends != {"mean": (1, packed.card.preparation.channels, 1, 1), "head.bias": (len(packed.card.classes),)}:
+        raise _do_not_fit(packed)
+
+
+def _described(network: nn.Module) -> dict[str, tuple[str, tuple[int, ...]]]:
+    return {name: (_NAMES[tensor.dtype], tuple(tensor.shape)) for name, tensor in network.state_dict().items()}
+
+
+def _do_not_fit(packed: PackedClassifier) -> BadClassifier:
+    card = packed.card
+    what = f"The weights do not fit '{card.model}' with {len(card.classes)} classes"
+    return BadClassifier(what, file=packed.place, do="Copy the classifier again.")

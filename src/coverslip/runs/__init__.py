@@ -1,7 +1,15 @@
 """What a training leaves on disk: recipe, run folder, log and packaged classifier."""
 
 from coverslip.runs.augment import AUGMENT_SETS, Augment
-from coverslip.runs.classifier import ClassifierCard, TrainedOn, read_classifier, write_classifier
+from coverslip.runs.classifier import (
+    ClassifierCard,
+    PackedClassifier,
+    TrainedOn,
+    export_classifier,
+    find_classifier,
+    open_classifier,
+    write_classifier,
+)
 from coverslip.runs.folder import (
     FORMAT_VERSION,
     SPLIT_COLUMNS,
@@ -37,6 +45,7 @@ __all__ = [
     "Balance",
     "ClassifierCard",
     "Metric",
+    "PackedClassifier",
     "Recipe",
     "Run",
     "RunLog",
@@ -47,10 +56,12 @@ __all__ = [
     "check_recipe",
     "create_run_folder",
     "describe_environment",
+    "export_classifier",
+    "find_classifier",
     "is_alive",
     "load_recipe",
+    "open_classifier",
     "open_run",
-    "read_classifier",
     "read_json",
     "read_status",
     "read_table",

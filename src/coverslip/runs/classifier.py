@@ -1,19 +1,35 @@
-"""`classifier/`: a trained network with all that is needed to use it, and nothing that could run code."""
+"""`classifier/`, or the same in one file: a trained network with all that is needed to use it.
 
-import struct
+Nothing in it can run code, and all of it may come from a stranger: sizes are looked at before anything is read.
+"""
+
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
+import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from coverslip.errors import BadClassifier
 from coverslip.files import write_bytes, write_text
 from coverslip.images import Preparation
+from coverslip.runs.archive import opened_entry, write_archive
 
 Tensors = dict[str, npt.NDArray[Any]]  # Any: each tensor's own dtype
 
-_LARGEST_HEADER = 10 * 1024 * 1024
+CARD, WEIGHTS = "classifier.json", "weights.safetensors"
+
+_LARGEST_CARD = 256 * 1024  # bytes; a usual one has 2,000, one with 1,000 classes 30,000
+_LARGEST_HEADER = 2 * 1024 * 1024  # of the weights: room for 20,000 tensors
+_BYTES_EACH = {"F16": 2, "BF16": 2, "F32": 4, "F64": 8, "U8": 1, "I8": 1, "I16": 2, "I32": 4, "I64": 8, "BOOL": 1}
+_CHUNK = 1024 * 1024
+_AGAIN = "Copy the classifier again."
 
 
 class TrainedOn(BaseModel):
@@ -32,13 +48,13 @@ class TrainedOn(BaseModel):
 class ClassifierCard(BaseModel):
     """`classifier.json`: everything that prediction needs besides the weights."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     format_version: Literal[1] = 1
     model: str
     model_options: dict[str, Any]  # Any: the architecture checks them
     head: Literal["pooled_stages", "native"]
-    views: int
+    views: int = Field(ge=1, le=8)
     classes: tuple[str, ...] = Field(min_length=2)
     preparation: Preparation
     temperature: float = Field(gt=0, description="Logits are divided by it before the softmax.")
@@ -50,44 +66,160 @@ class ClassifierCard(BaseModel):
     )
 
 
+@dataclass(frozen=True, slots=True)
+class TensorFacts:
+    """What a file of weights says about one tensor."""
+
+    dtype: str  # as safetensors names it: F32, I64
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class PackedClassifier:
+    """A packaged classifier whose weights have been looked at, but not read."""
+
+    place: Path  # a folder, or a `.coverslip` file
+    card: ClassifierCard
+    tensors: Mapping[str, TensorFacts]
+
+    def read_weights(self) -> Tensors:
+        """All tensors. They are as large as `tensors` says: see first that the network needs them so.
+
+        Raises:
+            BadClassifier: they are damaged, or no finite numbers.
+        """
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
+
+        with _opened(self.place, WEIGHTS) as (stream, size):
+            data = _read(stream, size, self.place)
+        try:
+            weights: Tensors = load(data)
+        except (SafetensorError, ValueError, KeyError) as error:
+            raise _damaged(f"could not be read: {error}", self.place) from error
+        for name, tensor in weights.items():
+            if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
+                raise _damaged(f"hold something that is no finite number, in {name}", self.place)
+        return weights
+
+
 def write_classifier(folder: Path, card: ClassifierCard, weights: Tensors) -> None:
     """Write `classifier.json` and `weights.safetensors`; equal weights give equal bytes."""
     from safetensors.numpy import save
 
-    write_bytes(folder / "weights.safetensors", save(dict(sorted(weights.items()))))
-    write_text(folder / "classifier.json", card.model_dump_json(indent=2) + "\n")
+    write_bytes(folder / WEIGHTS, save(dict(sorted(weights.items()))))
+    write_text(folder / CARD, card.model_dump_json(indent=2) + "\n")
 
 
-def read_classifier(folder: Path) -> tuple[ClassifierCard, Tensors]:
-    """The card and the weights of a packaged classifier.
+def find_classifier(path: Path | str) -> Path:
+    """Where the classifier lies: the `classifier/` of a run, such a folder itself, or a `.coverslip` file.
+
+    Raises:
+        BadClassifier: there is none.
+    """
+    place = Path(path)
+    if (place / "classifier").is_dir():
+        place = place / "classifier"
+    elif (place / "recipe.yaml").exists():
+        raise BadClassifier(
+            "The run has no classifier: its training did not get that far",
+            file=place,
+            do=f"Its status.json says why; `coverslip train --resume {place}` goes on.",
+        )
+    if not place.is_file() and not (place / CARD).exists():
+        raise BadClassifier(
+            "There is no classifier here", file=place, do="Give a run folder, its classifier/, or a .coverslip file."
+        )
+    return place
+
+
+def open_classifier(place: Path) -> PackedClassifier:
+    """The card of a packaged classifier, and what its weights are like; memory does not grow with their size.
+
+    Args:
+        place: as `find_classifier` gives it.
 
     Raises:
         BadClassifier: a file is missing, damaged, or of a newer format.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
-    card_file, weights_file = folder / "classifier.json", folder / "weights.safetensors"
-    for file in (card_file, weights_file):
-        if not file.is_file():
-            raise BadClassifier(
-                "The classifier has no such file", file=file, do="Give a run folder or its classifier/."
-            )
+    with _opened(place, CARD) as (stream, size):
+        if size > _LARGEST_CARD:
+            raise BadClassifier(f"Its {CARD} is far too large ({size:,} bytes)", file=place, do=_AGAIN)
+        text = _read(stream, size, place)
     try:
-        card = ClassifierCard.model_validate_json(card_file.read_bytes())
+        card = ClassifierCard.model_validate_json(text)
     except ValidationError as error:
-        raise _bad_card(error, card_file) from error
+        raise _bad_card(error, place) from error
+    with _opened(place, WEIGHTS) as (stream, size):
+        return PackedClassifier(place, card, _read_header(stream, size, place))
+
+
+def export_classifier(path: Path | str, file: Path) -> None:
+    """Write a classifier as one file; an equal classifier gives equal bytes.
+
+    Raises:
+        BadClassifier: there is none, or it is damaged.
+        CoverslipError: the file cannot be written.
+    """
+    place = find_classifier(path)
+    open_classifier(place).read_weights()  # nobody shall be given a damaged one
+    entries = {}
+    for name in (CARD, WEIGHTS):
+        with _opened(place, name) as (stream, size):
+            entries[name] = _read(stream, size, place)
+    write_archive(file, entries)
+
+
+@contextmanager
+def _opened(place: Path, name: str) -> Iterator[tuple[IO[bytes], int]]:
+    """A part of a packaged classifier to read from, and its size in bytes."""
+    if place.is_file():
+        with opened_entry(place, name) as entry:
+            yield entry
+        return
+    if not (place / name).is_file():
+        do = "Give a run folder, its classifier/, or a .coverslip file."
+        raise BadClassifier("The classifier has no such file", file=place / name, do=do)
     try:
-        data = weights_file.read_bytes()
-        if len(data) < 8 or struct.unpack("<Q", data[:8])[0] > _LARGEST_HEADER:
-            raise BadClassifier(
-                "The weights are cut off or damaged", file=weights_file, do="Copy the classifier again."
-            )
-        return card, load(data)
-    except (OSError, SafetensorError, ValueError, KeyError) as error:
-        raise BadClassifier(
-            f"The weights could not be read: {error}", file=weights_file, do="Copy the classifier again."
-        ) from error
+        with (place / name).open("rb") as stream:
+            yield stream, os.fstat(stream.fileno()).st_size
+    except OSError as error:
+        raise BadClassifier(f"The file could not be read: {error}", file=place / name, do=_AGAIN) from error
+
+
+def _read(stream: IO[bytes], n: int, place: Path) -> bytes:
+    """Exactly the next n bytes, by and by: a zip's entry would else be unpacked at once, whatever comes out."""
+    data = bytearray()
+    while len(data) < n:
+        chunk = stream.read(min(_CHUNK, n - len(data)))
+        if not chunk:
+            raise BadClassifier("The classifier is cut off", file=place, do=_AGAIN)
+        data += chunk
+    return bytes(data)
+
+
+def _read_header(stream: IO[bytes], size: int, place: Path) -> dict[str, TensorFacts]:
+    """What the weights' own list says, once it agrees with their size."""
+    n_header = int.from_bytes(_read(stream, 8, place), "little") if size >= 8 else size
+    if n_header > min(_LARGEST_HEADER, size - 8):
+        raise _damaged("are cut off or damaged", place)
+    try:
+        listed = json.loads(_read(stream, n_header, place))
+        tensors = {
+            name: TensorFacts(str(about["dtype"]), tuple(map(int, about["shape"])))
+            for name, about in listed.items()
+            if name != "__metadata__"
+        }
+        n_bytes = sum(_BYTES_EACH[each.dtype] * math.prod(each.shape) for each in tensors.values())
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise _damaged("have a damaged list of contents", place) from error
+    if n_bytes != size - 8 - n_header:
+        raise _damaged("are not as large as they say", place)
+    return tensors
+
+
+def _damaged(what: str, place: Path) -> BadClassifier:
+    return BadClassifier(f"The weights {what}", file=place, do=_AGAIN)
 
 
 def _bad_card(error: ValidationError, file: Path) -> BadClassifier:
@@ -99,6 +231,4 @@ def _bad_card(error: ValidationError, file: Path) -> BadClassifier:
         )
     place = ".".join(str(part) for part in fault["loc"])
     what = f"{place}: {fault['msg']}" if place else str(fault["msg"])
-    return BadClassifier(
-        f"The classifier's description is damaged ({what})", file=file, do="Copy the classifier again."
-    )
+    return BadClassifier(f"The classifier's description is damaged ({what})", file=file, do=_AGAIN)

@@ -1,0 +1,102 @@
+"""`coverslip cache`: what is kept so that it need not be computed again, and how to be rid of it."""
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from coverslip.cli._options import AsJson
+
+if TYPE_CHECKING:
+    from coverslip.cache import Store
+
+_SECONDS_PER_DAY = 86_400
+
+
+def cache(
+    is_to_clean: Annotated[
+        bool, typer.Option("--clean", help="Remove what no running command uses, and say how much that freed.")
+    ] = False,
+    kind: Annotated[
+        Literal["pixels", "features", "facts"] | None,
+        typer.Option("--kind", help="With --clean: remove only this kind.", show_default=False),
+    ] = None,
+    older_than: Annotated[
+        float | None,
+        typer.Option(
+            "--older-than",
+            metavar="DAYS",
+            min=0,
+            help="With --clean: remove only what has not been used for so many days.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what is kept to save time, and clean it.
+
+    Nothing in the cache is a result: all of it can be computed again from your images. It cleans itself when it grows
+    over its limit, which COVERSLIP_CACHE_LIMIT sets (such as 5GB); COVERSLIP_CACHE sets its place.
+
+    Examples:
+
+      coverslip cache
+
+      coverslip cache --clean
+
+      coverslip cache --clean --kind pixels --older-than 30
+    """
+    if not is_to_clean and (kind is not None or older_than is not None):
+        raise typer.BadParameter("--kind and --older-than go with --clean.")
+    from coverslip.cache import clean, is_in_use, list_stores
+    from coverslip.cli._show import print_json, results_console, show_cache, size_in_words
+
+    if not is_to_clean:
+        found = _described(list_stores())
+        if as_json:
+            print_json(found)
+        else:
+            show_cache(results_console(), found)
+        return
+    latest = None if older_than is None else time.time() - older_than * _SECONDS_PER_DAY
+    chosen = [
+        store for store in list_stores() if kind in (None, store.kind) and (latest is None or store.last_used <= latest)
+    ]
+    removed = clean(chosen)
+    freed = sum(store.n_bytes for store in removed)
+    kept = [store for store in chosen if store not in removed and is_in_use(store)]
+    if as_json:
+        names = {"removed": removed, "kept_in_use": kept}
+        print_json(
+            {"freed_bytes": freed, **{key: [str(each.folder) for each in stores] for key, stores in names.items()}}
+        )
+        return
+    stdout = results_console()
+    stdout.print(f"Freed   {size_in_words(freed)} ({len(removed)} removed)")
+    if kept:
+        stdout.print(f"Kept    {size_in_words(sum(store.n_bytes for store in kept))} that a running command uses")
+
+
+def _described(stores: "list[Store]") -> dict[str, Any]:  # Any: JSON values
+    from coverslip.cache import KINDS, is_in_use, limit_bytes, look_into
+    from coverslip.files import cache_folder
+
+    size = sum(store.n_bytes for store in stores)
+    rows = []
+    for store in stores:
+        content = look_into(store)
+        rows.append(
+            {
+                "kind": store.kind,
+                "folder": str(store.folder),
+                "meaning": KINDS[store.kind].meaning,
+                "each": content.each,
+                "n_images": content.n_images,
+                "size_bytes": store.n_bytes,
+                "last_used": datetime.fromtimestamp(store.last_used, UTC).isoformat(timespec="seconds"),
+                "is_in_use": is_in_use(store),
+                "is_damaged": content.is_damaged,
+            }
+        )
+    return {"folder": str(cache_folder()), "size_bytes": size, "limit_bytes": limit_bytes(size), "stores": rows}

@@ -1,0 +1,346 @@
+"""A classifier in one file: what it gives is the classifier, and no crafted file does any harm."""
+
+import io
+import json
+import os
+import resource
+import shutil
+import stat
+import struct
+import subprocess
+import sys
+import warnings
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.numpy import load, save
+
+import coverslip as cs
+from coverslip.cli import main
+from coverslip.errors import BadClassifier
+from coverslip.images import Preparation
+from coverslip.models.networks import create_network
+from coverslip.runs import ClassifierCard, TrainedOn, write_classifier
+
+CARD, WEIGHTS = "classifier.json", "weights.safetensors"
+Entries = dict[str, bytes]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small classifier, as training packs it."""
+    torch.manual_seed(0)
+    network = create_network("efficientnet_lite0", n_classes=2, pretrained=False)
+    card = ClassifierCard(
+        model="efficientnet_lite0",
+        model_options={},
+        head="pooled_stages",
+        views=1,
+        classes=("a", "b"),
+        preparation=Preparation(image_size=32),
+        temperature=1.5,
+        uncertain_below=0.6,
+        trained_on=TrainedOn(
+            n_images=9, n_groups=None, width_px=(20, 20), height_px=(20, 20), dtypes=("uint8",), channels=(3,)
+        ),
+    )
+    folder = tmp_path_factory.mktemp("run") / "classifier"
+    write_classifier(folder, card, {name: tensor.numpy() for name, tensor in network.state_dict().items()})
+    return folder
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    (tmp_path / "new").mkdir()
+    for i in range(5):
+        pixels = np.random.default_rng(i).integers(0, 256, (20, 20, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "new" / f"{i}.png")
+    return tmp_path / "new"
+
+
+def entries_of(folder: Path) -> Entries:
+    return {name: (folder / name).read_bytes() for name in (CARD, WEIGHTS)}
+
+
+def zipped(file: Path, entries: Entries, compression: int = zipfile.ZIP_STORED) -> Path:
+    with zipfile.ZipFile(file, "w", compression) as archive:
+        for name, data in entries.items():
+            archive.writestr(name, data)
+    return file
+
+
+# What it gives
+
+
+def test_the_file_predicts_exactly_as_the_folder_does(folder: Path, images: Path, tmp_path: Path) -> None:
+    file = cs.export(folder, out=tmp_path / "small.coverslip")
+    cs.predict(folder, images, out=tmp_path / "folder.csv")
+    cs.predict(file, images, out=tmp_path / "file.csv")
+    assert (tmp_path / "file.csv").read_bytes() == (tmp_path / "folder.csv").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file.csv", "folder.csv", "new", "small.coverslip"]
+
+
+def test_equal_classifiers_give_equal_bytes(folder: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    for file in copy.iterdir():
+        os.utime(file, (1_700_000_000, 1_700_000_000))
+    one, other = cs.export(folder, out=tmp_path / "1.coverslip"), cs.export(copy, out=tmp_path / "2.coverslip")
+    again = cs.export(one, out=tmp_path / "3.coverslip")
+    assert one.read_bytes() == other.read_bytes() == again.read_bytes()
+    with zipfile.ZipFile(one) as archive:
+        assert {name: archive.read(name) for name in archive.namelist()} == entries_of(folder)
+
+
+def test_a_file_that_others_zipped_with_more_in_it_is_read_too(folder: Path, tmp_path: Path) -> None:
+    extra = {"README.txt": b"made in our lab", "__MACOSX/._classifier.json": b"\0" * 90, "engines/x.onnx": b"?"}
+    file = zipped(tmp_path / "other.coverslip", entries_of(folder) | extra, zipfile.ZIP_DEFLATED)
+    assert cs.load_classifier(file).classes == ("a", "b")
+
+
+def test_nothing_damaged_is_exported_and_nothing_half_written(folder: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    data = (copy / WEIGHTS).read_bytes()
+    (copy / WEIGHTS).write_bytes(data[:-100])
+    with pytest.raises(BadClassifier):
+        cs.export(copy, out=tmp_path / "bad.coverslip")
+    assert [path.name for path in tmp_path.iterdir()] == ["copy"]
+
+
+def test_the_command_writes_the_file_and_says_so(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = tmp_path / "first"
+    shutil.copytree(folder, run / "classifier")
+    assert main(["export", str(run), "--to", "zip", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told == {"file": "first.coverslip", "size_bytes": (tmp_path / "first.coverslip").stat().st_size}
+    assert main(["export", str(run), "--to", "zip", "--out", str(tmp_path)]) == 1
+    assert "a folder, not a file" in capsys.readouterr().err
+    assert main(["export", str(tmp_path / "nowhere"), "--to", "zip"]) == 1
+    assert "no classifier here" in capsys.readouterr().err
+
+
+# What strangers may send
+
+Craft = Callable[[Path, Entries], object]
+
+
+def with_entry(name: str, data: bytes = b"x") -> Craft:
+    return lambda file, entries: zipped(file, entries | {name: data})
+
+
+def with_link(file: Path, entries: Entries) -> None:
+    link = zipfile.ZipInfo(WEIGHTS)
+    link.create_system, link.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(CARD, entries[CARD])
+        archive.writestr(link, "/etc/passwd")
+
+
+def with_double(file: Path, entries: Entries) -> None:
+    with warnings.catch_warnings(), zipfile.ZipFile(file, "w") as archive:
+        warnings.simplefilter("ignore")  # zipfile itself thinks it odd
+        for name in (CARD, WEIGHTS, WEIGHTS):
+            archive.writestr(name, entries[name])
+
+
+def encrypted(file: Path, entries: Entries) -> None:
+    data = bytearray(zipped(file, entries).read_bytes())
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.find(signature) + offset] |= 1
+    file.write_bytes(data)
+
+
+def cut(share: float) -> Craft:
+    def craft(file: Path, entries: Entries) -> None:
+        data = zipped(file, entries).read_bytes()
+        file.write_bytes(data[: int(len(data) * share)])
+
+    return craft
+
+
+def flipped(file: Path, entries: Entries) -> None:
+    """One bit of the weights is wrong: only the checksum tells."""
+    data = bytearray(zipped(file, entries).read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+
+
+def replaced(name: str, change: Callable[[bytes], bytes], compression: int = zipfile.ZIP_STORED) -> Craft:
+    return lambda file, entries: zipped(file, entries | {name: change(entries[name])}, compression)
+
+
+def edited(**changes: object) -> Craft:
+    return replaced(CARD, lambda text: json.dumps(json.loads(text) | changes).encode())
+
+
+def weights_with(change: Callable[[dict[str, np.ndarray]], object]) -> Craft:
+    def changed(data: bytes) -> bytes:
+        tensors = {name: tensor.copy() for name, tensor in load(data).items()}
+        change(tensors)
+        return save(tensors)
+
+    return replaced(WEIGHTS, changed)
+
+
+def header_only(header: object, n_data: int = 0) -> Craft:
+    text = json.dumps(header).encode()
+    return replaced(WEIGHTS, lambda _: struct.pack("<Q", len(text)) + text + bytes(n_data))
+
+
+def said_larger(file: Path, entries: Entries) -> None:
+    """The list of entries says other sizes than there are."""
+    data = bytearray(zipped(file, entries).read_bytes())
+    at = data.rfind(b"PK\x01\x02")
+    data[at + 24 : at + 28] = struct.pack("<I", len(entries[WEIGHTS]) + 10_000)
+    file.write_bytes(data)
+
+
+def with_other_local_name(file: Path, entries: Entries) -> None:
+    data = bytearray(zipped(file, entries).read_bytes())
+    at = data.find(WEIGHTS.encode())
+    data[at : at + 7] = b"../../x"
+    file.write_bytes(data)
+
+
+def many_entries(file: Path, entries: Entries) -> None:
+    zipped(file, entries | {f"{i}.txt": b"" for i in range(5000)})
+
+
+def nested(file: Path, entries: Entries) -> None:
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as archive:
+        for name, data in entries.items():
+            archive.writestr(name, data)
+    zipped(file, {"inner.coverslip": inner.getvalue()})
+
+
+def deflated_zeros(n_bytes: int) -> Craft:
+    return replaced(WEIGHTS, lambda _: bytes(n_bytes), zipfile.ZIP_DEFLATED)
+
+
+CRAFTED: dict[str, tuple[Craft, str]] = {
+    "a name that climbs out": (with_entry("../../evil.txt"), "leads outside"),
+    "a name that climbs out by backslashes": (with_entry("..\\..\\evil.txt"), "leads outside"),
+    "an absolute name": (with_entry("/etc/cron.d/evil"), "leads outside"),
+    "a drive": (with_entry("C:/evil.dll"), "leads outside"),
+    "another name in front of the data": (with_other_local_name, "could not be read"),
+    "a link": (with_link, "a link"),
+    "an encrypted entry": (encrypted, "encrypted"),
+    "one name twice": (with_double, "twice"),
+    "many entries": (many_entries, "far more"),
+    "a zip in the zip": (nested, "no classifier.json"),
+    "no weights": (lambda file, entries: zipped(file, {CARD: entries[CARD]}), "no weights.safetensors"),
+    "unusual packing": (lambda file, entries: zipped(file, entries, zipfile.ZIP_LZMA), "unusual"),
+    "cut in the middle": (cut(0.5), "cut off"),
+    "cut at the end": (cut(0.9999), "cut off"),
+    "a flipped bit": (flipped, "CRC"),
+    "no zip": (lambda file, entries: file.write_bytes(entries[WEIGHTS]), "no packaged classifier"),
+    "empty": (lambda file, _: file.write_bytes(b""), "no packaged classifier"),
+    "too large a size": (said_larger, "not as large as they say"),
+    "a bomb of weights": (deflated_zeros(200_000_000), "far more than its size"),
+    "a bomb beside the classifier": (
+        lambda file, entries: zipped(file, entries | {"x": bytes(100_000_000)}, zipfile.ZIP_DEFLATED),
+        "far more than its size",
+    ),
+    "a huge description": (replaced(CARD, lambda text: text + b" " * 300_000), "far too large"),
+    "a deep description": (replaced(CARD, lambda _: b"[" * 100_000), "damaged"),
+    "a description that is no JSON": (replaced(CARD, lambda _: b"\xff\xfe{"), "damaged"),
+    "a newer format": (edited(format_version=2), "Update coverslip"),
+    "an unknown network": (edited(model="no_such_network"), "cannot be built"),
+    "options that name files": (edited(model_options={"checkpoint_path": "/etc/passwd"}), "cannot be built"),
+    "endless layers": (edited(model="resnet34", model_options={"layers": [10**8, 1, 1, 1]}), "do not fit"),
+    "a huge layer": (edited(model="resnet34", model_options={"stem_width": 6000, "stem_type": "deep"}), "do not fit"),
+    "an impossible layer": (
+        edited(model="resnet34", model_options={"stem_width": 10**6, "stem_type": "deep"}),
+        "cannot be built",
+    ),
+    "senseless options": (edited(model="resnet34", model_options={"layers": ["x"]}), "cannot be built"),
+    "an infinite temperature": (edited(temperature=float("inf")), "temperature"),
+    "many classes": (edited(classes=[f"{i}" for i in range(20_000)]), "do not fit"),
+    "no such number of channels": (edited(preparation={"image_size": 32, "channels": 10**6}), "do not fit"),
+    "another network": (edited(model="resnet34"), "do not fit"),
+    "a tensor of another shape": (
+        weights_with(lambda w: w.update({"head.weight": w["head.weight"].T.copy()})),
+        "do not fit",
+    ),
+    "a tensor of another depth": (
+        weights_with(lambda w: w.update({"head.weight": w["head.weight"].astype(np.float16)})),
+        "do not fit",
+    ),
+    "a tensor of another name": (weights_with(lambda w: w.update({"evil": w.pop("head.weight")})), "do not fit"),
+    "a tensor too many": (weights_with(lambda w: w.update({"more": np.zeros(3, np.float32)})), "do not fit"),
+    "weights that are no numbers": (weights_with(lambda w: w["head.weight"].fill(np.nan)), "no finite number"),
+    "infinite weights": (weights_with(lambda w: w["head.bias"].fill(np.inf)), "no finite number"),
+    "a huge list of tensors": (replaced(WEIGHTS, lambda data: struct.pack("<Q", 2**40) + data[8:]), "cut off"),
+    "a large list of tensors": (
+        header_only({f"t{i}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for i in range(60_000)}),
+        "cut off",
+    ),
+    "a list that is no list": (header_only([1, 2]), "damaged list"),
+    "a list of nonsense": (header_only({"mean": {"dtype": "F32", "shape": ["x"]}}), "damaged list"),
+    "a deep list": (replaced(WEIGHTS, lambda _: struct.pack("<Q", 90_000) + b"[" * 90_000), "damaged list"),
+    "tensors larger than the file": (
+        header_only({"mean": {"dtype": "F32", "shape": [10**9, 10**9], "data_offsets": [0, 4]}}, n_data=4),
+        "not as large as they say",
+    ),
+    "few bytes of weights": (replaced(WEIGHTS, lambda data: data[:5]), "cut off"),
+}
+
+
+@pytest.mark.parametrize(("craft", "said"), CRAFTED.values(), ids=CRAFTED)
+def test_a_crafted_file_is_one_clear_error_and_leaves_nothing_behind(
+    craft: Craft, said: str, folder: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "crafted.coverslip"
+    craft(file, entries_of(folder))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(BadClassifier, match=said) as caught:
+        cs.load_classifier(file)
+    assert "crafted.coverslip" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["crafted.coverslip"]
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000 * (
+        1 if sys.platform == "linux" else 1024
+    )
+
+
+@pytest.mark.slow
+def test_a_bomb_that_lies_about_its_size_is_not_unpacked(folder: Path, tmp_path: Path) -> None:
+    """1.5 GB of zeros behind sizes that look right, read by a process that may not have so much memory."""
+    file = tmp_path / "bomb.coverslip"
+    entries = entries_of(folder)
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    n_header = 8 + int.from_bytes(entries[WEIGHTS][:8], "little")
+    bomb = packer.compress(entries[WEIGHTS][:n_header])
+    for _ in range(1500):
+        bomb += packer.compress(bytes(1_000_000))
+    bomb += packer.flush()
+    data = bytearray(zipped(file, {CARD: entries[CARD], WEIGHTS: bomb}).read_bytes())
+    for signature, method, sizes in ((b"PK\x03\x04", 8, 22), (b"PK\x01\x02", 10, 24)):
+        at = data.rfind(signature)
+        data[at + method] = zipfile.ZIP_DEFLATED
+        data[at + sizes : at + sizes + 4] = struct.pack("<I", len(entries[WEIGHTS]))
+    file.write_bytes(data)
+    code = (
+        "import resource, sys\n"
+        "from coverslip.inference import load_classifier\n"
+        "import coverslip.inference.loading, psutil\n"
+        "from coverslip.errors import BadClassifier\n"
+        "limit = psutil.Process().memory_info().vms + 1_000_000_000\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (limit, limit))\n"
+        "try:\n"
+        "    load_classifier(sys.argv[1])\n"
+        "except BadClassifier as error:\n"
+        "    print('refused', error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(file)], capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("refused"), done.stderr
+    assert "CRC" in done.stdout or "far more" in done.stdout

@@ -1,0 +1,302 @@
+"""The cache stays within its bound, loses nothing that is in use, and can be seen and cleaned."""
+
+import json
+import multiprocessing
+import os
+import signal
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from coverslip.cache import Store, chosen_limit, clean, is_in_use, limit_bytes, list_stores, look_into, trim
+from coverslip.cli import main
+from coverslip.cli._show import size_in_words
+from coverslip.datasets import open_dataset, scan_images
+from coverslip.errors import CoverslipError
+from coverslip.store import RecordStore
+
+DAY = 86_400
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("COVERSLIP_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("COVERSLIP_CACHE_LIMIT", raising=False)
+    return tmp_path / "cache"
+
+
+def fill(number: int, *, days_ago: float = 0, kind: str = "pixels") -> Path:
+    """A store of about 100 kB whose one record holds its number."""
+    with RecordStore(kind, {"number": number}, (100, 1000), "uint8") as store:
+        if store.places(["image"])[0] < 0:
+            store.add(["image"], np.full((1, 100, 1000), number, np.uint8))
+    last_used = time.time() - days_ago * DAY
+    if store.folder.exists():
+        os.utime(store.folder / "used.lock", (last_used, last_used))
+    return store.folder
+
+
+def total_size() -> int:
+    return sum(store.n_bytes for store in list_stores())
+
+
+# The bound
+
+
+def test_stores_used_least_recently_go_first_and_the_rest_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = [fill(number, days_ago=10 - number) for number in range(5)]
+    fill(0)  # used again: now the most recent
+    monkeypatch.setenv("COVERSLIP_CACHE_LIMIT", "400kB")
+    trim()
+    assert [folder.exists() for folder in folders] == [True, False, False, True, True]
+    assert 300_000 < total_size() <= 400_000
+
+
+def test_opening_and_closing_a_store_keep_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COVERSLIP_CACHE_LIMIT", "0.35 MB")
+    for number in range(6):
+        fill(number, days_ago=10 - number)
+        assert total_size() <= 350_000
+    monkeypatch.setenv("COVERSLIP_CACHE_LIMIT", "150KB")
+    with RecordStore("pixels", {"number": 5}, (100, 1000), "uint8") as store:  # making room before it is filled
+        assert total_size() <= 150_000
+        assert store.read(store.places(["image"]))[0, 0, 0] == 5, "the one just opened is the last to go"
+
+
+def test_a_store_in_use_stays_even_over_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COVERSLIP_CACHE_LIMIT", "50kB")
+    with RecordStore("pixels", {}, (100, 1000), "uint8") as store:
+        store.add(["image"], np.full((1, 100, 1000), 7, np.uint8))
+        other = fill(1)
+        assert not other.exists()
+        assert store.read(store.places(["image"])).min() == 7
+        assert store.folder.exists()
+    assert not store.folder.exists(), "too large for the bound by itself, it goes when nobody uses it"
+
+
+def test_without_a_setting_the_bound_is_20_gb_or_a_quarter_of_the_free_disk(cache: Path) -> None:
+    import shutil
+
+    free = shutil.disk_usage(cache.parent).free
+    assert limit_bytes(0) == pytest.approx(min(20e9, free / 4), rel=0.05)
+    assert limit_bytes(10**15) == 20 * 10**9, "what the cache holds counts as free"
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("5GB", 5 * 10**9), ("500 mb", 5 * 10**8), ("1.5T", 15 * 10**11), ("0", 0), ("1024", 1024), (" ", None)],
+)
+def test_a_limit_is_a_number_with_a_unit(text: str, size: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COVERSLIP_CACHE_LIMIT", text)
+    assert chosen_limit() == size
+
+
+@pytest.mark.parametrize("text", ["much", "-5GB", "5 GiB", "1e9", "5,5GB", "nan"])
+def test_a_limit_that_is_no_size_is_said_before_any_work(
+    text: str, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COVERSLIP_CACHE_LIMIT", text)
+    with pytest.raises(CoverslipError, match="COVERSLIP_CACHE_LIMIT"):
+        RecordStore("pixels", {}, (4,), "uint8")
+    assert not cache.exists()
+
+
+@given(st.integers(0, 10**14))
+def test_sizes_in_words_are_right_to_three_digits(n_bytes: int) -> None:
+    number, unit = size_in_words(n_bytes).split()
+    factor = {"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}[unit]
+    assert float(number) * factor == pytest.approx(n_bytes, rel=0.005)
+    assert float(number) < 1000
+
+
+# Several processes
+
+
+def hold(cache: str, told: Connection) -> None:
+    os.environ["COVERSLIP_CACHE"] = cache
+    with RecordStore("pixels", {"number": 1}, (100, 1000), "uint8"):
+        told.send("open")
+        told.poll(120)
+
+
+@contextmanager
+def held_elsewhere(cache: Path) -> Iterator[multiprocessing.process.BaseProcess]:
+    """Another process that has store 1 open."""
+    context = multiprocessing.get_context("spawn")
+    ours, told = context.Pipe()
+    process = context.Process(target=hold, args=(str(cache), told))
+    process.start()
+    told.close()
+    try:
+        assert ours.recv() == "open"
+        yield process
+    finally:
+        ours.close()
+        process.join()
+
+
+def test_a_store_that_another_process_has_open_is_not_removed(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held, idle = fill(1, days_ago=9), fill(2)
+    with held_elsewhere(cache):
+        monkeypatch.setenv("COVERSLIP_CACHE_LIMIT", "0")
+        trim()
+        assert held.exists()
+        assert not idle.exists()
+        (store,) = list_stores()
+        assert is_in_use(store)
+        assert clean([store]) == []
+    trim()
+    assert not held.exists()
+
+
+def test_a_killed_process_holds_nothing(cache: Path) -> None:
+    folder = fill(1)
+    with held_elsewhere(cache) as process:
+        os.kill(process.pid or 0, signal.SIGKILL)
+        process.join()
+        assert [store.folder for store in clean(list_stores())] == [folder]
+        assert not folder.exists()
+
+
+def test_facts_are_not_removed_during_a_scan_and_can_be_afterwards(tmp_path: Path) -> None:
+    (tmp_path / "cells" / "a").mkdir(parents=True)
+    Image.fromarray(np.zeros((9, 9), np.uint8)).save(tmp_path / "cells" / "a" / "1.png")
+    removed: list[Store] = []
+    scan_images(open_dataset(tmp_path / "cells"), emit=lambda event: removed.extend(clean(list_stores())))
+    assert removed == []
+    (store,) = clean(list_stores())
+    assert (store.kind, store.folder.exists()) == ("facts", False)
+
+
+def fill_again_and_again(cache: str) -> None:
+    """Ends with an error where anything read is not what was written."""
+    os.environ["COVERSLIP_CACHE"] = cache
+    for turn in range(40):
+        with RecordStore("pixels", {"number": turn % 2}, (4, 4), "uint16") as store:
+            names = [str(n) for n in range(turn, turn + 30)]
+            missing = [name for name, place in zip(names, store.places(names), strict=True) if place < 0]
+            if missing:
+                store.add(missing, np.stack([np.full((4, 4), int(name), np.uint16) for name in missing]))
+            found = store.read(store.places(names))
+            assert (found == np.arange(turn, turn + 30, dtype=np.uint16)[:, None, None]).all()
+
+
+def test_cleaning_while_two_processes_fill_ends_with_right_records(cache: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    fillers = [context.Process(target=fill_again_and_again, args=(str(cache),)) for _ in range(2)]
+    for filler in fillers:
+        filler.start()
+    n_removed = 0
+    while any(filler.is_alive() for filler in fillers):
+        n_removed += len(clean(list_stores()))
+        time.sleep(0.01)
+    for filler in fillers:
+        filler.join()
+    assert [filler.exitcode for filler in fillers] == [0, 0]
+    assert n_removed > 0
+    assert list(cache.rglob(".removed-*")) == []
+
+
+def test_what_a_killed_cleaner_left_is_swept_away(cache: Path) -> None:
+    fill(1)
+    half = cache / "pixels" / ".removed-0123"
+    half.mkdir()
+    (half / "records.bin").write_bytes(b"x" * 1000)
+    fill(2)
+    assert not half.exists()
+
+
+def test_a_damaged_lock_file_stops_nobody(cache: Path) -> None:
+    folder = fill(1)
+    for lock in (folder / "used.lock", cache / "cache.lock"):
+        lock.write_bytes(b"this is no database" * 100)
+    assert fill(1) == folder
+    assert [store.folder for store in clean(list_stores())] == [folder]
+
+
+def test_only_what_is_ours_is_ever_removed(cache: Path) -> None:
+    thesis = cache / "pixels" / "thesis" / "thesis.docx"
+    thesis.parent.mkdir(parents=True)
+    thesis.write_bytes(b"years of work")
+    fill(1)
+    clean(list_stores())
+    assert thesis.read_bytes() == b"years of work"
+
+
+# The command
+
+
+def test_the_command_shows_place_size_limit_and_a_row_per_store(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COVERSLIP_CACHE_LIMIT", "5GB")
+    assert main(["cache"]) == 0
+    assert "It is empty" in capsys.readouterr().out
+    fill(1)
+    with RecordStore("features", {}, (12,), "float32") as store:
+        store.add(["a", "b"], np.zeros((2, 12), np.float32))
+        assert main(["cache"]) == 0
+    text = capsys.readouterr().out
+    assert str(cache) in text
+    assert "5 GB" in text
+    rows = {line.split()[0]: line for line in text.splitlines() if line.startswith(("pixels", "features"))}
+    assert "100 x 1000 uint8" in rows["pixels"]
+    assert "in use" in rows["features"]
+    assert "in use" not in rows["pixels"]
+
+
+def test_json_tells_the_same_and_what_was_removed(capsys: pytest.CaptureFixture[str]) -> None:
+    old, new = fill(1, days_ago=40), fill(2, days_ago=3)
+    features = fill(3, days_ago=40, kind="features")
+    assert main(["cache", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["stores"][0]["folder"] == str(new)
+    assert found["size_bytes"] == sum(store["size_bytes"] for store in found["stores"]) > 300_000
+    assert {store["n_images"] for store in found["stores"]} == {1}
+    assert main(["cache", "--clean", "--kind", "pixels", "--older-than", "30", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["removed"] == [str(old)]
+    assert 100_000 < told["freed_bytes"] < 200_000
+    assert [folder.exists() for folder in (old, new, features)] == [False, True, True]
+
+
+def test_cleaning_says_what_was_freed_and_what_is_still_used(capsys: pytest.CaptureFixture[str]) -> None:
+    fill(1)
+    with RecordStore("features", {}, (12,), "float32"):
+        assert main(["cache", "--clean"]) == 0
+    text = capsys.readouterr().out
+    assert "(1 removed)" in text
+    assert "that a running command uses" in text
+
+
+def test_a_damaged_store_is_shown_so_and_can_be_cleaned(capsys: pytest.CaptureFixture[str]) -> None:
+    folder = fill(1)
+    (folder / "index.sqlite").write_bytes(b"this is no database" * 100)
+    assert main(["cache"]) == 0
+    assert "damaged" in capsys.readouterr().out
+    assert main(["cache", "--clean"]) == 0
+    assert not folder.exists()
+
+
+def test_a_store_that_is_written_to_is_not_called_damaged() -> None:
+    folder = fill(1)
+    with sqlite3.connect(folder / "index.sqlite", isolation_level=None) as busy:
+        busy.execute("BEGIN EXCLUSIVE")
+        (store,) = list_stores()
+        content = look_into(store)
+        assert (content.n_images, content.is_damaged) == (None, False)
+
+
+@pytest.mark.parametrize("option", [["--kind", "pixels"], ["--older-than", "3"]])
+def test_options_for_cleaning_alone_are_refused(option: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cache", *option]) == 2
+    assert "--clean" in capsys.readouterr().err
