@@ -20,7 +20,9 @@ from coverslip.datasets import (
     Scan,
     Split,
     check_trainable,
+    counted,
     inspect_dataset,
+    one_line,
     open_dataset,
     regrouped,
     scan_images,
@@ -30,7 +32,7 @@ from coverslip.datasets import (
 from coverslip.errors import BadDataset, BadRun, CoverslipError, Stopped
 from coverslip.evaluation import apply_temperature
 from coverslip.events import Emit, Event, Noted, Progressed, RunEnded, RunStarted, ignore
-from coverslip.files import write_json
+from coverslip.files import for_shell, write_json
 from coverslip.images import ImageFacts, Preparation, ReadPlan
 from coverslip.inference import (
     BATCH_SIZE,
@@ -190,13 +192,13 @@ def _tell_the_end(error: BaseException, folder: Path, status: Status, log: Emit,
 
 def _stopped(folder: Path) -> Stopped:
     """What a stopped training leaves, and how to go on."""
-    go_on = f"`coverslip train --resume {folder}` goes on."
+    go_on = f"`coverslip train --resume {for_shell(folder)}` goes on."
     if not (folder / "classifier" / "classifier.json").exists():
         return Stopped("Training was stopped before there was a classifier", file=folder, do=go_on)
     return Stopped(
         "Training was stopped; the best classifier so far is kept, not yet measured on test images",
         file=folder / "classifier",
-        do=f"{go_on} `coverslip evaluate {folder}` measures what there is.",
+        do=f"{go_on} `coverslip evaluate {for_shell(folder)}` measures what there is.",
     )
 
 
@@ -300,7 +302,7 @@ def predict(
     Args:
         run: a run folder or a packaged classifier.
         sources: files, folders, globs, tables.
-        out: the file; it appears when it is complete.
+        out: the file; it appears when it is complete. Earlier predictions of that name are replaced, nothing else is.
         batch_size: images at a time; changes speed and memory, never results.
         emit: told about progress, and about images unlike those of training.
     """
@@ -309,12 +311,15 @@ def predict(
     for text in data.notes:
         emit(Noted(text=text))
     decisions: Counter[str] = Counter()
+    is_replaced = Path(out).exists()
     with PredictionsFile(Path(out), classifier.classes) as file:
         for row in classifier.predict_images(data, batch_size=batch_size, emit=emit):
             file.write(row)
             decisions[row.decision] += 1
             if row.reason and decisions[row.decision] <= _MOST_REASONS:
-                emit(Noted(text=f"{row.path}: {row.reason}", level="warning"))
+                emit(Noted(text=f"{one_line(row.path)}: {one_line(row.reason)}", level="warning"))
+    if is_replaced:
+        emit(Noted(text=f"The earlier predictions in '{one_line(str(out))}' were replaced."))
     return Summary(Path(out), dict(decisions.most_common()))
 
 
@@ -346,7 +351,8 @@ def _warn_of_known_images(run: Run, data: Dataset, emit: Emit) -> None:
     facts = scan_images(data, emit=emit).facts
     n = sum(isinstance(fact, ImageFacts) and fact.pixel_hash in known for fact in facts)
     if n:
-        text = f"{n:,} of these images were used in training the classifier; its numbers on them say little."
+        used = counted(n, "of these images was", "of these images were")
+        text = f"{used} used in training the classifier; its numbers on such images say little."
         emit(Noted(text=text, level="warning"))
 
 

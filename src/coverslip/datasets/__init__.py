@@ -16,7 +16,10 @@ from coverslip.datasets.records import (
     Part,
     Side,
     Source,
+    counted,
     natural_key,
+    one_line,
+    some,
 )
 from coverslip.datasets.scanning import Scan, Unreadable, scan_images
 from coverslip.datasets.splitting import Split, check_trainable, split_images, trained_classes
@@ -41,13 +44,16 @@ __all__ = [
     "Split",
     "Unreadable",
     "check_trainable",
+    "counted",
     "inspect_dataset",
     "natural_key",
+    "one_line",
     "open_again",
     "open_dataset",
     "read_prepared",
     "regrouped",
     "scan_images",
+    "some",
     "split_images",
     "split_units",
     "trained_classes",

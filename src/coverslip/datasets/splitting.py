@@ -229,11 +229,18 @@ def _reasons_to_leave_out(dataset: Dataset, scan: Scan) -> list[str]:
 def _left_out_notes(reasons: Sequence[str]) -> list[str]:
     kinds = Counter(reason.split(" ")[0] for reason in reasons if reason)
     said = {
-        "unreadable:": "could not be read",
-        "no": "have no label",
-        "same": "have the same pixels as an image with another label",
+        "unreadable:": ("it could not be read", "they could not be read"),
+        "no": ("it has no label", "they have no label"),
+        "same": (
+            "it has the same pixels as an image with another label",
+            "they have the same pixels as an image with another label",
+        ),
     }
-    return [f"{counted(kinds[kind], 'image')} left out: they {text}." for kind, text in said.items() if kinds[kind]]
+    return [
+        f"{counted(n, 'image')} left out: {one if n == 1 else many}."
+        for kind, (one, many) in said.items()
+        if (n := kinds[kind])
+    ]
 
 
 def _units(dataset: Dataset, scan: Scan, order: Sequence[int]) -> NDArray[np.intp]:
@@ -320,7 +327,7 @@ def _leave_out_unlearnt(dataset: Dataset, parts: dict[int, Side], reasons: list[
             unlearnt[label] += 1
     if unlearnt:
         notes.append(
-            f"{counted(sum(unlearnt.values()), 'image')} left out, since training has no image of their class: "
+            f"{counted(sum(unlearnt.values()), 'image')} left out, since training has no image of the class: "
             f"{some(sorted(unlearnt, key=natural_key))}."
         )
 

@@ -23,7 +23,7 @@ from coverslip.datasets.records import (
     some,
 )
 from coverslip.errors import BadDataset
-from coverslip.files import plain_cell
+from coverslip.files import for_shell, plain_cell
 from coverslip.images import ReadPlan
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".txt"})
@@ -231,9 +231,13 @@ def _records(table: Table, columns: _Columns, plan: ReadPlan, notes: list[str]) 
     if not seen:
         raise BadDataset("Every row of the table says 'left-out'", file=table.path, do="Keep some images in.")
     if n_twice:
-        notes.append(f"{counted(n_twice, 'row')} of the table repeat an earlier one and count once.")
+        notes.append(
+            f"{counted(n_twice, 'row of the table repeats', 'rows of the table repeat')} an earlier one: counted once."
+        )
     if n_left_out:
-        notes.append(f"{counted(n_left_out, 'row')} of the table say 'left-out' and were passed over.")
+        notes.append(
+            f"{counted(n_left_out, 'row of the table says', 'rows of the table say')} 'left-out': passed over."
+        )
     if n_alone and columns.group is not None:
         notes.append(
             f"{counted(n_alone, 'row')} without a value in the column '{table.columns[columns.group]}': "
@@ -315,7 +319,7 @@ def _group_column(
         notes.append(
             f"The table has columns that may name groups: {listed}. No group was chosen, so images of the "
             f"same {others[0][0]} can stand in training and test at once, which flatters the numbers; choose one, "
-            f"for example --group {others[0][0]}."
+            f"for example --group {for_shell(others[0][0])}."
         )
     return used
 

@@ -12,6 +12,7 @@ from coverslip.datasets import UNCERTAIN, UNREADABLE, Dataset, ImageRecord, Prep
 from coverslip.errors import BadClassifier, UnreadableImage
 from coverslip.evaluation import apply_temperature
 from coverslip.events import Emit, Noted, Progressed, ignore
+from coverslip.files import for_shell
 from coverslip.inference.predictions import Prediction, Predictions
 from coverslip.runs import ClassifierCard, read_classifier
 
@@ -122,7 +123,7 @@ def load_classifier(path: Path | str) -> Classifier:
         raise BadClassifier(
             "The run has no classifier: its training did not get that far",
             file=folder,
-            do=f"Its status.json says why; `coverslip train --resume {folder}` goes on.",
+            do=f"Its status.json says why; `coverslip train --resume {for_shell(folder)}` goes on.",
         )
     if not (folder / "classifier.json").exists():
         raise BadClassifier("There is no classifier here", file=folder, do="Give a run folder or its classifier/.")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from coverslip.datasets import Dataset
+from coverslip.datasets import Dataset, counted, some
 from coverslip.errors import BadDataset
 from coverslip.evaluation import evaluate_predictions, without_temperature
 from coverslip.events import Emit, Noted
@@ -44,7 +44,7 @@ def write_results(
     measured = [i for i, row in enumerate(rows) if row.probabilities and row.label in place]
     _tell_what_is_left_out(rows, place, emit)
     if not measured:
-        known = ", ".join(f"'{name}'" for name in classifier.classes[:8])
+        known = some(classifier.classes, 8)
         raise BadDataset(
             f"None of the images has a label that the classifier knows ({known})",
             file=data.root,
@@ -75,13 +75,16 @@ def _column(values: Sequence[str | None]) -> np.ndarray | None:
 def _tell_what_is_left_out(rows: Sequence[Prediction], place: dict[str, int], emit: Emit) -> None:
     unreadable = sum(not row.probabilities for row in rows)
     if unreadable:
-        emit(Noted(text=f"{unreadable:,} images could not be read; the numbers are without them.", level="warning"))
+        _warn(emit, f"{counted(unreadable, 'image')} could not be read")
     others = sorted({row.label for row in rows if row.label is not None and row.label not in place})
     if others:
         n = sum(row.label in others for row in rows)
-        names = ", ".join(others[:5])
-        text = f"{n:,} images have labels that the classifier does not know ({names}); the numbers are without them."
-        emit(Noted(text=text, level="warning"))
+        many = "images have labels"
+        _warn(emit, f"{counted(n, 'image has a label', many)} that the classifier does not know ({some(others)})")
     unlabelled = sum(row.label is None for row in rows)
     if unlabelled:
-        emit(Noted(text=f"{unlabelled:,} images have no label; the numbers are without them.", level="warning"))
+        _warn(emit, f"{counted(unlabelled, 'image has', 'images have')} no label")
+
+
+def _warn(emit: Emit, what: str) -> None:
+    emit(Noted(text=f"{what}: not in the numbers.", level="warning"))

@@ -17,7 +17,7 @@ from typing import Any
 
 from coverslip._version import __version__
 from coverslip.errors import BadRun
-from coverslip.files import plain_cell, safe_cell, write_json, write_text
+from coverslip.files import for_shell, plain_cell, safe_cell, write_json, write_text
 from coverslip.runs.recipe import Recipe, load_recipe
 
 FORMAT_VERSION = 1
@@ -92,7 +92,7 @@ def create_run_folder(folder: Path) -> Path:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         do = "Choose another one with --out."
         if (folder / "recipe.yaml").is_file() and read_status(folder).get("state") != "done":
-            do = f"Choose another one with --out, or go on with it: coverslip train --resume {folder}."
+            do = f"Choose another one with --out, or go on with it: coverslip train --resume {for_shell(folder)}."
         raise BadRun("The folder for the run exists already", file=folder, do=do)
     try:
         folder.mkdir(parents=True, exist_ok=True)
