@@ -19,6 +19,7 @@ from coverslip.datasets import (
     PixelCache,
     Scan,
     Split,
+    check_classes,
     check_trainable,
     counted,
     inspect_dataset,
@@ -114,6 +115,7 @@ def train(
     """
     data, recipe = _agreed(data, recipe or Recipe())
     model_info(recipe.model)  # what can be known to be wrong is said before any work
+    check_classes(data, data.classes)
     device = chosen_device(recipe)
     folder = create_run_folder(Path(out))
     _write_beginning(folder, data, recipe, device, allow_leakage)

@@ -22,7 +22,7 @@ from coverslip.datasets.records import (
     some,
 )
 from coverslip.datasets.scanning import Scan, Unreadable, scan_images
-from coverslip.datasets.splitting import Split, check_trainable, split_images, trained_classes
+from coverslip.datasets.splitting import Split, check_classes, check_trainable, split_images, trained_classes
 
 __all__ = [
     "DECISIONS",
@@ -43,6 +43,7 @@ __all__ = [
     "Source",
     "Split",
     "Unreadable",
+    "check_classes",
     "check_trainable",
     "counted",
     "inspect_dataset",

@@ -243,7 +243,7 @@ class _Memory:
         self._emit(
             Noted(
                 text=f"What is known about images could not be remembered ({error}); every scan reads all of them. "
-                f"Delete {self._path} or free some space.",
+                f"Free some space, delete {self._path}, or set COVERSLIP_CACHE to a folder that you may write to.",
                 level="warning",
             )
         )

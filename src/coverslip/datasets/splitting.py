@@ -106,21 +106,12 @@ def trained_classes(dataset: Dataset, split: Split) -> tuple[str, ...]:
     return tuple(sorted(found, key=natural_key))
 
 
-def check_trainable(dataset: Dataset, scan: Scan, split: Split) -> None:
-    """Refuse, before any work, what no classifier can be trained on.
+def check_classes(dataset: Dataset, classes: Sequence[str]) -> None:
+    """Refuse, from names alone, what no classifier can be trained on.
 
     Raises:
-        BadDataset: fewer than two classes to train on, one with a name that predictions use for something else, or an
-            empty training, validation or test part.
+        BadDataset: there are fewer than two classes, or one has a name that predictions use for something else.
     """
-    if not scan.n_readable:
-        first = next((f.reason for f in scan.facts if isinstance(f, Unreadable)), "there are no images")
-        raise BadDataset(
-            f"None of {counted(len(scan.facts), 'image')} could be read (the first: {one_line(first)})",
-            file=dataset.root,
-            do="Check that these are image files; `coverslip inspect` lists them.",
-        )
-    classes = trained_classes(dataset, split)
     if len(classes) < 2:
         only = f"only one class, '{one_line(classes[0], 60)}'" if classes else "no class"
         known = len(dataset.classes)
@@ -139,6 +130,23 @@ def check_trainable(dataset: Dataset, scan: Scan, split: Split) -> None:
             file=dataset.root,
             do="Give the class another name.",
         )
+
+
+def check_trainable(dataset: Dataset, scan: Scan, split: Split) -> None:
+    """Refuse, before any work, what no classifier can be trained on.
+
+    Raises:
+        BadDataset: fewer than two classes to train on, one with a name that predictions use for something else, or an
+            empty training, validation or test part.
+    """
+    if not scan.n_readable:
+        first = next((f.reason for f in scan.facts if isinstance(f, Unreadable)), "there are no images")
+        raise BadDataset(
+            f"None of {counted(len(scan.facts), 'image')} could be read (the first: {one_line(first)})",
+            file=dataset.root,
+            do="Check that these are image files; `coverslip inspect` lists them.",
+        )
+    check_classes(dataset, trained_classes(dataset, split))
     n = Counter(split.parts)
     for side in SIDES:
         if not n[side]:

@@ -5,6 +5,7 @@ import csv
 import difflib
 import io
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,6 +142,7 @@ def open_table(
         BadDataset: a column is missing or unknown, cells cannot be understood, or none of the files exists.
     """
     table = read_table(path)
+    _refuse_twins(table, group)
     notes = list(table.notes)
     at_path = table.index("path")
     if at_path is None:
@@ -324,6 +326,23 @@ def _group_column(
     return used
 
 
+def _refuse_twins(table: Table, group: str | None) -> None:
+    """Two columns of one name may say different things, and nobody could tell which was used.
+
+    Raises:
+        BadDataset: two columns that would be read here have the same name.
+    """
+    read = {alias for aliases in _ALIASES.values() for alias in aliases} | ({_plain(group)} if group else set())
+    times = Counter(_plain(column) for column in table.columns)
+    twins = [column for column in table.columns if times[_plain(column)] > 1 and _plain(column) in read]
+    if twins:
+        raise BadDataset(
+            f"The table has {times[_plain(twins[0])]} columns called '{one_line(twins[0], 60)}'",
+            file=table.path,
+            do="Take all but one of them out, or give them other names.",
+        )
+
+
 def _box_columns(table: Table) -> tuple[int, int, int, int] | None:
     """The columns of a crop's box. `width` and `height` alone are often just the image's size: not a box.
 
@@ -366,6 +385,12 @@ def _no_column(table: Table, meaning: str, holds: str) -> BadDataset:
     known = [_plain(column) for column in table.columns]
     near = [c for alias in _ALIASES[meaning] for c in difflib.get_close_matches(alias, known, n=1, cutoff=0.7)]
     hint = f" (is it '{table.columns[known.index(near[0])]}'?)" if near else ""
+    if len(table.columns) == 1:
+        return BadDataset(
+            f"The table has one column only, '{one_line(table.columns[0], 80)}'",
+            file=table.path,
+            do="Part the columns by commas, semicolons or tabs, and name them in the first line: path,label.",
+        )
     return BadDataset(
         f"The table has no column for {holds}{hint}; its columns are {some(table.columns, 12)}",
         file=table.path,
