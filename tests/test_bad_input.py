@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -192,6 +193,7 @@ def encoded(kind: str, side: int = 40) -> bytes:
     return buffer.getvalue()
 
 
+@cache
 def huge_png() -> bytes:
     """900 million pixels in a megabyte: whole and right, were it not for its size."""
 
@@ -510,6 +512,7 @@ def test_what_may_not_be_read_is_told_and_stops_nobody_else(tmp_path: Path) -> N
 
 
 @needs_linux
+@pytest.mark.slow
 def test_a_folder_that_may_not_be_written_to_is_one_line(run: Path, cells: Path, tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     shutil.copytree(run, closed / "run")
@@ -582,6 +585,7 @@ def test_a_full_disk_leaves_the_earlier_predictions_whole(
     assert {path.name for path in disk.iterdir()} == {"p.csv", "filler"}
 
 
+@pytest.mark.slow
 def test_a_full_disk_under_the_cache_is_one_line(
     cells: Path,
     tmp_path: Path,
