@@ -61,7 +61,7 @@ def test_a_saved_recipe_reads_back_the_same(tmp_path_factory: pytest.TempPathFac
         ("augment.rotate=20", "did you mean 'augment.rotate_degrees'"),
         ("flip=false", "did you mean 'augment.flip'"),
         ("epochs=many", "epochs = 'many'"),
-        ("epochs=0", "greater than or equal to 1"),
+        ("epochs=0", "it must be 1 or more"),
         ("learning_rate=.nan", "learning_rate"),
         ("stage=quick", "'finetune' or 'instant'"),
         ("plane=-1", "plane"),

@@ -15,10 +15,13 @@ from coverslip.datasets import (
     DecodedPixels,
     Inspection,
     cap_training,
+    check_class_names,
     check_classes,
     check_trainable,
+    counted,
     how_many_folds,
     inspect_dataset,
+    one_line,
     open_dataset,
     regrouped,
     scan_images,
@@ -138,6 +141,7 @@ def train(
     """
     data, recipe = _agreed(data, recipe or Recipe())
     model_info(recipe.model)  # what can be known to be wrong is said before any work
+    check_class_names(data, data.classes)
     device = chosen_device(recipe)
     folder = create_run_folder(Path(out))
     _write_beginning(folder, data, recipe, device, allow_leakage)
@@ -285,7 +289,7 @@ def predict(
     Args:
         run: a run folder or a packaged classifier: its `classifier/`, or a `.coverslip` file.
         sources: files, folders, globs, tables.
-        out: the file; it appears when it is complete.
+        out: the file; it appears when it is complete. Earlier predictions of that name are replaced, nothing else is.
         batch_size: images at a time; changes speed and memory, never results.
         emit: told about progress, and about images unlike those of training.
     """
@@ -294,12 +298,15 @@ def predict(
     for text in data.notes:
         emit(Noted(text=text))
     decisions: Counter[str] = Counter()
+    is_replaced = Path(out).exists()
     with PredictionsFile(Path(out), classifier.classes) as file:
         for row in classifier.predict_images(data, batch_size=batch_size, emit=emit):
             file.write(row)
             decisions[row.decision] += 1
             if row.reason and decisions[row.decision] <= _MOST_REASONS:
-                emit(Noted(text=f"{row.path}: {row.reason}", level="warning"))
+                emit(Noted(text=f"{one_line(row.path)}: {one_line(row.reason)}", level="warning"))
+    if is_replaced:
+        emit(Noted(text=f"The earlier predictions in '{one_line(str(out))}' were replaced."))
     return Summary(Path(out), dict(decisions.most_common()))
 
 
@@ -353,7 +360,8 @@ def _warn_of_known_images(run: Run, data: Dataset, emit: Emit) -> None:
     facts = scan_images(data, emit=emit).facts
     n = sum(isinstance(fact, ImageFacts) and fact.pixel_hash in known for fact in facts)
     if n:
-        text = f"{n:,} of these images were used in training the classifier; its numbers on them say little."
+        used = counted(n, "of these images was", "of these images were")
+        text = f"{used} used in training the classifier; its numbers on such images say little."
         emit(Noted(text=text, level="warning"))
 
 

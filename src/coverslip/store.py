@@ -8,6 +8,7 @@ written before the index names it, so a killed process leaves unused places but 
 import os
 import sqlite3
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy.typing as npt
 
 from coverslip.cache import opening
 from coverslip.errors import CoverslipError
-from coverslip.files import cache_folder, cannot_write, sha256_json, write_json
+from coverslip.files import cache_folder, sha256_json, write_json
 
 Array = npt.NDArray[Any]  # Any: the store's own dtype
 _DIGESTS_PER_QUERY = 500
@@ -46,7 +47,7 @@ class RecordStore:
                     self._forget()  # a damaged index: what it named can be computed again
                     self._open(described)
         except (OSError, sqlite3.Error) as error:
-            raise cannot_write(self.folder, _as_os_error(error)) from error
+            raise _cannot_keep(self.folder, error) from error
 
     def _open(self, described: dict[str, Any]) -> None:
         if not (self.folder / "made_by.json").exists():
@@ -115,7 +116,7 @@ class RecordStore:
         except (OSError, sqlite3.Error) as error:
             if self._index.in_transaction:
                 self._index.execute("ROLLBACK")
-            raise cannot_write(self.folder, _as_os_error(error)) from error
+            raise _cannot_keep(self.folder, error) from error
 
     def read(self, places: Sequence[int] | npt.NDArray[np.int64]) -> Array:
         """(n, *shape) the records at these places.
@@ -162,5 +163,10 @@ class RecordStore:
         return os.read(self._file, n)
 
 
-def _as_os_error(error: Exception) -> OSError:
-    return error if isinstance(error, OSError) else OSError(str(error))
+def _cannot_keep(folder: Path, error: OSError | sqlite3.Error) -> CoverslipError:
+    """The one line for a cache that cannot be written to."""
+    return CoverslipError(
+        f"Could not write to the cache: {getattr(error, 'strerror', None) or error}",
+        file=folder,
+        do="Free some space, or set COVERSLIP_CACHE to a folder that you may write to; what was there is intact.",
+    )

@@ -22,7 +22,7 @@ from coverslip.datasets import (
 from coverslip.errors import CoverslipError, Stopped
 from coverslip.evaluation import apply_temperature
 from coverslip.events import Emit, Event, Noted, RunEnded, RunStarted
-from coverslip.files import write_json
+from coverslip.files import for_shell, write_json
 from coverslip.images import ImageFacts, Preparation
 from coverslip.inference import Classifier, Predictions, load_classifier, write_results
 from coverslip.reports import write_report
@@ -74,12 +74,12 @@ def _tell_the_end(error: BaseException, folder: Path, status: Status, listeners:
 
 def stopped(folder: Path) -> Stopped:
     """What a stopped training leaves, and how to go on."""
-    go_on = f"`coverslip train --resume {folder}` goes on."
+    go_on = f"`coverslip train --resume {for_shell(folder)}` goes on."
     if (folder / "classifier" / "classifier.json").exists():
         return Stopped(
             "Training was stopped; the best classifier so far is kept, not yet measured on test images",
             file=folder / "classifier",
-            do=f"{go_on} `coverslip evaluate {folder}` measures what there is.",
+            do=f"{go_on} `coverslip evaluate {for_shell(folder)}` measures what there is.",
         )
     if (folder / "folds").is_dir():
         return Stopped("Training was stopped; what the folds have reached is kept", file=folder, do=go_on)

@@ -4,6 +4,7 @@ Results go to stdout; progress, notes and errors to stderr. Exit codes: 0 done, 
 interrupted. Nothing heavy is imported before a command runs, so that `--help` answers at once.
 """
 
+import errno
 import io
 import os
 import sys
@@ -17,6 +18,7 @@ from coverslip.errors import CoverslipError, Stopped
 __all__ = ["main"]
 
 INTERRUPTED = 130
+_DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -36,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
         code = app(arguments, prog_name="coverslip", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:  # `coverslip inspect … | head`: the reader has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_answer()
         return 0
     except TyperException as error:
         return _fail(_one_line(error.format_message()) + _where_to_look(error), error.exit_code)
@@ -44,20 +46,35 @@ def main(arguments: list[str] | None = None) -> int:
         if debug:
             raise
         return _fail(_with_notes(error), INTERRUPTED if isinstance(error, Stopped) else 1)
-    except Exception as error:  # the process ends here; --debug shows where it came from
-        if debug:
-            raise
-        what = f"{type(error).__name__}: {_with_notes(error)}".rstrip(".")
-        return _fail(f"{what}. This is a fault of coverslip: run again with --debug and report what it prints.", 1)
+    except OSError as error:
+        if debug or error.errno not in _DISK_IS_FULL:
+            return _fault(error, debug)
+        _drop_answer()
+        return _fail(f"The answer could not be written: {error.strerror}. Free some space and run again.", 1)
+    except Exception as error:  # noqa: BLE001  the process ends here; --debug shows where it came from
+        return _fault(error, debug)
     if code == INTERRUPTED:
         return _fail("Interrupted.", INTERRUPTED)
     return code if isinstance(code, int) else 0
 
 
 def _fail(text: str, code: int) -> int:
-    with suppress(BrokenPipeError):  # nobody reads any more
+    with suppress(OSError):  # nobody reads any more, or there is no space for a log
         print(f"Error: {text}", file=sys.stderr)  # noqa: T201  this is the door
     return code
+
+
+def _fault(error: Exception, debug: bool) -> int:
+    if debug:
+        raise error
+    what = f"{type(error).__name__}: {_with_notes(error)}".rstrip(".")
+    return _fail(f"{what}. This is a fault of coverslip: run again with --debug and report what it prints.", 1)
+
+
+def _drop_answer() -> None:
+    """What is left of the answer goes nowhere; else Python complains about it when it ends."""
+    with suppress(OSError, ValueError):  # ValueError: stdout is no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _with_notes(error: Exception) -> str:

@@ -9,6 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from coverslip.datasets import counted, one_line
+
 Json = Mapping[str, Any]  # Any: JSON values
 
 METRIC_WORDS = {
@@ -21,6 +23,7 @@ METRIC_WORDS = {
     "ece": "Calibration error (ECE): gap between probability and truth",
 }
 MOST_LINES = 12  # of one kind; the rest is counted
+_WHOLE = 10_000  # characters: nothing is cut out of the middle
 HEADLINE = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auroc", "ece")
 
 
@@ -34,6 +37,13 @@ class _Notes(Console):
     def on_broken_pipe(self) -> None:
         """Nobody reads any more, and no training may end because of that. Rich would end the program."""
         self.quiet = True
+
+    def print(self, *objects: Any, **options: Any) -> None:  # Any: as Rich has them
+        """Print, or go silent: a log on a full disk ends no training either."""
+        try:
+            super().print(*objects, **options)
+        except OSError:
+            self.quiet = True
 
 
 def results_console() -> Console:
@@ -63,9 +73,9 @@ def read_metrics(folder: Path) -> dict[str, Any]:
 def show_numbers(console: Console, metrics: Json) -> None:
     """The headline metrics with their intervals, and how well each class is recognised."""
     n_groups = metrics.get("n_groups")
-    groups = f" from {n_groups:,} {'group' if n_groups == 1 else 'groups'}" if n_groups else ""
+    groups = f" from {counted(n_groups, 'group')}" if n_groups else ""
     where = {"test": "kept aside and never trained on"}.get(metrics["split"], metrics["split"])
-    console.print(f"\nMeasured on {metrics['n']:,} images{groups} ({where})", style="bold")
+    console.print(f"\nMeasured on {counted(metrics['n'], 'image')}{groups} ({where})", style="bold")
     table = _table("", "value", "95 % interval")
     shown = [name for name in HEADLINE if name in metrics["metrics"]]
     methods = []
@@ -79,19 +89,22 @@ def show_numbers(console: Console, metrics: Json) -> None:
 
     by_class = _table("class", "images", "recall", "precision", "F1")
     for name, row in metrics["per_class"].items():
-        by_class.add_row(name, f"{row['n']:,}", *(_decimal(row.get(key)) for key in ("recall", "precision", "f1")))
+        by_class.add_row(
+            one_line(name), f"{row['n']:,}", *(_decimal(row.get(key)) for key in ("recall", "precision", "f1"))
+        )
     console.print(by_class)
 
 
 def show_inspection(console: Console, found: Json) -> None:
     """Counts, what the files are like, what is wrong with them, and advice."""
     groups = found["groups"]
-    console.print(f"\n{found['root']}", style="bold", soft_wrap=True)
-    console.print(f"{found['n_images']:,} images, {len(found['classes'])} classes{_groups_in_words(groups)}\n")
+    console.print(f"\n{one_line(found['root'], _WHOLE)}", style="bold", soft_wrap=True)
+    n_classes = counted(len(found["classes"]), "class", "classes")
+    console.print(f"{counted(found['n_images'], 'image')}, {n_classes}{_groups_in_words(groups)}\n")
 
     table = _table("class", "images", *(["groups"] if groups else []))
     for name, count in found["classes"].items():
-        table.add_row(name, f"{count:,}", *([f"{groups['groups_per_class'][name]:,}"] if groups else []))
+        table.add_row(one_line(name), f"{count:,}", *([f"{groups['groups_per_class'][name]:,}"] if groups else []))
     console.print(table)
 
     facts = {
@@ -114,7 +127,7 @@ def show_inspection(console: Console, found: Json) -> None:
     _show_some(console, "Same pixels, same class", [" = ".join(paths) for paths in duplicates["same_label"]])
     conflicting = [" = ".join(f"{path} ({label})" for path, label in members) for members in duplicates["conflicting"]]
     _show_some(console, "Same pixels, different classes", conflicting)
-    reading_notes = [f"{n:,} images: {note}" for note, n in found["reading_notes"].items()]
+    reading_notes = [f"{counted(n, 'image')}: {note}" for note, n in found["reading_notes"].items()]
     _show_some(console, "Notes", [*found["notes"], *reading_notes])
     _show_some(console, "What to do", found["advice"])
 
@@ -123,12 +136,13 @@ def show_decisions(stdout: Console, stderr: Console, decisions: Mapping[str, int
     """How many images got which decision; unreadable ones also as a warning."""
     table = _table("decision", "images")
     for name, count in decisions.items():
-        table.add_row(name, f"{count:,}")
+        table.add_row(one_line(name), f"{count:,}")
     stdout.print(table)
     unreadable = decisions.get("unreadable", 0)
     if unreadable:
         stderr.print(
-            f"Warning: {unreadable:,} of {sum(decisions.values()):,} images cannot be read; their rows say unreadable",
+            f"Warning: {unreadable:,} of {counted(sum(decisions.values()), 'image')} cannot be read; "
+            f"{'its row says' if unreadable == 1 else 'their rows say'} unreadable",
             soft_wrap=True,
         )
 
@@ -185,7 +199,7 @@ def _groups_in_words(groups: Json | None) -> str:
     if not groups:
         return "; no groups known"
     images = groups["images_per_group"]
-    return f"; {groups['n_groups']:,} groups of {images['min']:,} to {images['max']:,} images"
+    return f"; {counted(groups['n_groups'], 'group')} of {images['min']:,} to {counted(images['max'], 'image')}"
 
 
 def _spread(spread: Json | None, unit: str) -> str:
@@ -205,7 +219,7 @@ def _show_some(console: Console, title: str, lines: Sequence[str]) -> None:
         return
     console.print(f"\n{title} ({len(lines):,})", style="bold")
     for line in lines[:MOST_LINES]:
-        console.print(f"  {line}", soft_wrap=True)
+        console.print(f"  {one_line(line, _WHOLE)}", soft_wrap=True)  # names may hold anything, line ends too
     if len(lines) > MOST_LINES:
         console.print(f"  ... and {len(lines) - MOST_LINES:,} more; --json lists them all")
 

@@ -23,7 +23,14 @@ def predict(
             show_default=False,
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Table to write.")] = Path("predictions.csv"),
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            help="Table to write. Earlier predictions of that name are replaced; other files never.",
+        ),
+    ] = Path("predictions.csv"),
     batch_size: Annotated[
         int, typer.Option("--batch-size", min=1, help="Images at a time. Changes speed and memory, never the results.")
     ] = 64,

@@ -100,6 +100,7 @@ def train(
     from coverslip import pipeline
     from coverslip.cli._show import notes_console, print_json, read_metrics, results_console, show_numbers
     from coverslip.cli.progress import shown_progress
+    from coverslip.files import for_shell
 
     with shown_progress(notes_console()) as emit:
         if resume is not None:
@@ -115,7 +116,9 @@ def train(
     stdout = results_console()
     show_numbers(stdout, metrics)
     stdout.print(f"Report    {run.folder / 'report.html'}", soft_wrap=True)
-    stdout.print(f"Next      coverslip predict {run.folder} NEW_IMAGES --out predictions.csv", soft_wrap=True)
+    stdout.print(
+        f"Next      coverslip predict {for_shell(run.folder)} NEW_IMAGES --out predictions.csv", soft_wrap=True
+    )
 
 
 def asked(

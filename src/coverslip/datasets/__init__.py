@@ -19,10 +19,13 @@ from coverslip.datasets.records import (
     Part,
     Side,
     Source,
+    counted,
     natural_key,
+    one_line,
+    some,
 )
 from coverslip.datasets.scanning import Scan, Unreadable, scan_images
-from coverslip.datasets.splitting import Split, check_trainable, split_images, trained_classes
+from coverslip.datasets.splitting import Split, check_class_names, check_trainable, split_images, trained_classes
 
 __all__ = [
     "DECISIONS",
@@ -46,17 +49,21 @@ __all__ = [
     "Split",
     "Unreadable",
     "cap_training",
+    "check_class_names",
     "check_classes",
     "check_trainable",
+    "counted",
     "fold_images",
     "how_many_folds",
     "inspect_dataset",
     "natural_key",
+    "one_line",
     "open_again",
     "open_dataset",
     "read_prepared",
     "regrouped",
     "scan_images",
+    "some",
     "split_images",
     "split_units",
     "trained_classes",

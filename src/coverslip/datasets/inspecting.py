@@ -11,7 +11,7 @@ from coverslip.datasets.folding import FEW_GROUPS, SOME_GROUPS
 from coverslip.datasets.records import Dataset, counted, natural_key, one_line, posix_below, printable, some
 from coverslip.datasets.scanning import Scan, Unreadable
 from coverslip.datasets.splitting import SIDES, equal_pixels, given_leaks, labels_of
-from coverslip.images import ImageFacts
+from coverslip.images import NO_SUCH_FILE, ImageFacts
 
 _FEW_IMAGES = 20  # of a class: below, its numbers say little
 _LARGE_GROUP = 10  # images: a slide or patient rather than one field of view
@@ -190,11 +190,18 @@ def _advice(found: Inspection) -> list[str]:
             f"The given split has {counted(n_groups, 'group')} and {counted(n_pixels, 'set')} of equal images{chains} "
             "on two sides. Numbers from it would be too good: move them to one side, or let coverslip split."
         )
-    if found.unreadable:
-        path, reason = found.unreadable[0]
+    missing = [path for path, reason in found.unreadable if reason == NO_SUCH_FILE]
+    if missing:
         advice.append(
-            f"{counted(len(found.unreadable), 'image')} cannot be read and will be left out (first: "
-            f"'{one_line(path, 80)}': {one_line(reason)}). Export them again if you need them."
+            f"{counted(len(missing), 'file')} not found, so left out (first: '{one_line(missing[0], 80)}'). "
+            "Put what is missing in its place, or correct the table."
+        )
+    damaged = [(path, reason) for path, reason in found.unreadable if reason != NO_SUCH_FILE]
+    if damaged:
+        path, reason = damaged[0]
+        advice.append(
+            f"{counted(len(damaged), 'image')} cannot be read and will be left out (first: "
+            f"'{one_line(path, 80)}': {one_line(reason)}). Copy or export again what you need."
         )
     if found.duplicates.conflicting:
         n = sum(map(len, found.duplicates.conflicting))
@@ -270,8 +277,9 @@ def _group_advice(found: Inspection) -> list[str]:
             )
         )
     if found.duplicates.across_groups:
+        n_sets = len(found.duplicates.across_groups)
         advice.append(
-            f"{counted(len(found.duplicates.across_groups), 'set')} of equal images lie in several groups, which are "
+            f"{counted(n_sets, 'set of equal images lies', 'sets of equal images lie')} in several groups, which are "
             "therefore kept together. Check whether the groups are right."
         )
     large = found.groups.images_per_group.median >= _LARGE_GROUP
@@ -296,7 +304,7 @@ def _pixel_advice(found: Inspection) -> list[str]:
     deep = sum(n for planes, n in found.planes.items() if planes != "1")
     if deep:
         advice.append(
-            f"{counted(deep, 'image')} have several planes, of which the first is used unless the recipe's plane says "
-            "otherwise."
+            f"{counted(deep, 'image has', 'images have')} several planes, of which the first is used unless the "
+            "recipe's plane says otherwise."
         )
     return advice

@@ -251,7 +251,8 @@ class _Memory:
         self._emit(
             Noted(
                 text=f"What is known about images could not be remembered ({error}); every scan reads all of them. "
-                "Free some space, or begin anew with `coverslip cache --clean --kind facts`.",
+                "Free some space, begin anew with `coverslip cache --clean --kind facts`, or set COVERSLIP_CACHE to a "
+                "folder that you may write to.",
                 level="warning",
             )
         )

@@ -108,21 +108,12 @@ def trained_classes(dataset: Dataset, split: Split) -> tuple[str, ...]:
     return tuple(label for label in dataset.classes if label in found)
 
 
-def check_trainable(dataset: Dataset, scan: Scan, split: Split) -> None:
-    """Refuse, before any work, what no classifier can be trained on.
+def check_class_names(dataset: Dataset, classes: Sequence[str]) -> None:
+    """Refuse, from names alone, what no classifier can be trained on.
 
     Raises:
-        BadDataset: fewer than two classes to train on, one with a name that predictions use for something else, or an
-            empty training, validation or test part.
+        BadDataset: there are fewer than two classes, or one has a name that predictions use for something else.
     """
-    if not scan.n_readable:
-        first = next((f.reason for f in scan.facts if isinstance(f, Unreadable)), "there are no images")
-        raise BadDataset(
-            f"None of {counted(len(scan.facts), 'image')} could be read (the first: {one_line(first)})",
-            file=dataset.root,
-            do="Check that these are image files; `coverslip inspect` lists them.",
-        )
-    classes = trained_classes(dataset, split)
     if len(classes) < 2:
         only = f"only one class, '{one_line(classes[0], 60)}'" if classes else "no class"
         known = len(dataset.classes)
@@ -141,6 +132,23 @@ def check_trainable(dataset: Dataset, scan: Scan, split: Split) -> None:
             file=dataset.root,
             do="Give the class another name, for example with classes.rename in the recipe.",
         )
+
+
+def check_trainable(dataset: Dataset, scan: Scan, split: Split) -> None:
+    """Refuse, before any work, what no classifier can be trained on.
+
+    Raises:
+        BadDataset: fewer than two classes to train on, one with a name that predictions use for something else, or an
+            empty training, validation or test part.
+    """
+    if not scan.n_readable:
+        first = next((f.reason for f in scan.facts if isinstance(f, Unreadable)), "there are no images")
+        raise BadDataset(
+            f"None of {counted(len(scan.facts), 'image')} could be read (the first: {one_line(first)})",
+            file=dataset.root,
+            do="Check that these are image files; `coverslip inspect` lists them.",
+        )
+    check_class_names(dataset, trained_classes(dataset, split))
     n = Counter(split.parts)
     for side in SIDES:
         if not n[side]:
@@ -243,11 +251,18 @@ def dropped_notes(dataset: Dataset) -> list[str]:
 def left_out_notes(reasons: Sequence[str]) -> list[str]:
     kinds = Counter(reason.split(" ")[0] for reason in reasons if reason)
     said = {
-        "unreadable:": "could not be read",
-        "no": "have no label",
-        "same": "have the same pixels as an image with another label",
+        "unreadable:": ("it could not be read", "they could not be read"),
+        "no": ("it has no label", "they have no label"),
+        "same": (
+            "it has the same pixels as an image with another label",
+            "they have the same pixels as an image with another label",
+        ),
     }
-    return [f"{counted(kinds[kind], 'image')} left out: they {text}." for kind, text in said.items() if kinds[kind]]
+    return [
+        f"{counted(n, 'image')} left out: {one if n == 1 else many}."
+        for kind, (one, many) in said.items()
+        if (n := kinds[kind])
+    ]
 
 
 def tied_units(dataset: Dataset, scan: Scan, order: Sequence[int]) -> NDArray[np.intp]:
@@ -334,7 +349,7 @@ def _leave_out_unlearnt(dataset: Dataset, parts: dict[int, Side], reasons: list[
             unlearnt[label] += 1
     if unlearnt:
         notes.append(
-            f"{counted(sum(unlearnt.values()), 'image')} left out, since training has no image of their class: "
+            f"{counted(sum(unlearnt.values()), 'image')} left out, since training has no image of the class: "
             f"{some(sorted(unlearnt, key=natural_key))}."
         )
 

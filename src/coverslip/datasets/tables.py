@@ -5,6 +5,7 @@ import csv
 import difflib
 import io
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from coverslip.datasets.records import (
     some,
 )
 from coverslip.errors import BadDataset
-from coverslip.files import plain_cell
+from coverslip.files import for_shell, plain_cell
 from coverslip.images import ReadPlan
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".txt"})
@@ -141,6 +142,7 @@ def open_table(
         BadDataset: a column is missing or unknown, cells cannot be understood, or none of the files exists.
     """
     table = read_table(path)
+    _refuse_twins(table, group)
     notes = list(table.notes)
     at_path = table.index("path")
     if at_path is None:
@@ -231,9 +233,13 @@ def _records(table: Table, columns: _Columns, plan: ReadPlan, notes: list[str]) 
     if not seen:
         raise BadDataset("Every row of the table says 'left-out'", file=table.path, do="Keep some images in.")
     if n_twice:
-        notes.append(f"{counted(n_twice, 'row')} of the table repeat an earlier one and count once.")
+        notes.append(
+            f"{counted(n_twice, 'row of the table repeats', 'rows of the table repeat')} an earlier one: counted once."
+        )
     if n_left_out:
-        notes.append(f"{counted(n_left_out, 'row')} of the table say 'left-out' and were passed over.")
+        notes.append(
+            f"{counted(n_left_out, 'row of the table says', 'rows of the table say')} 'left-out': passed over."
+        )
     if n_alone and columns.group is not None:
         notes.append(
             f"{counted(n_alone, 'row')} without a value in the column '{table.columns[columns.group]}': "
@@ -315,9 +321,26 @@ def _group_column(
         notes.append(
             f"The table has columns that may name groups: {listed}. No group was chosen, so images of the "
             f"same {others[0][0]} can stand in training and test at once, which flatters the numbers; choose one, "
-            f"for example --group {others[0][0]}."
+            f"for example --group {for_shell(others[0][0])}."
         )
     return used
+
+
+def _refuse_twins(table: Table, group: str | None) -> None:
+    """Two columns of one name may say different things, and nobody could tell which was used.
+
+    Raises:
+        BadDataset: two columns that would be read here have the same name.
+    """
+    read = {alias for aliases in _ALIASES.values() for alias in aliases} | ({_plain(group)} if group else set())
+    times = Counter(_plain(column) for column in table.columns)
+    twins = [column for column in table.columns if times[_plain(column)] > 1 and _plain(column) in read]
+    if twins:
+        raise BadDataset(
+            f"The table has {times[_plain(twins[0])]} columns called '{one_line(twins[0], 60)}'",
+            file=table.path,
+            do="Take all but one of them out, or give them other names.",
+        )
 
 
 def _box_columns(table: Table) -> tuple[int, int, int, int] | None:
@@ -362,6 +385,12 @@ def _no_column(table: Table, meaning: str, holds: str) -> BadDataset:
     known = [_plain(column) for column in table.columns]
     near = [c for alias in _ALIASES[meaning] for c in difflib.get_close_matches(alias, known, n=1, cutoff=0.7)]
     hint = f" (is it '{table.columns[known.index(near[0])]}'?)" if near else ""
+    if len(table.columns) == 1:
+        return BadDataset(
+            f"The table has one column only, '{one_line(table.columns[0], 80)}'",
+            file=table.path,
+            do="Part the columns by commas, semicolons or tabs, and name them in the first line: path,label.",
+        )
     return BadDataset(
         f"The table has no column for {holds}{hint}; its columns are {some(table.columns, 12)}",
         file=table.path,

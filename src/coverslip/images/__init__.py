@@ -3,13 +3,14 @@
 from coverslip.images.facts import ImageFacts, effective_channels, image_facts, pixel_hash
 from coverslip.images.plan import Plane, ReadPlan
 from coverslip.images.preparation import PadColour, Preparation, Resize, prepare
-from coverslip.images.reading import IMAGE_SUFFIXES, MAX_PIXELS, Pixels, read_pixels
+from coverslip.images.reading import IMAGE_SUFFIXES, MAX_PIXELS, NO_SUCH_FILE, Pixels, read_pixels
 from coverslip.images.scaling import Scaling, learn_scaling
 from coverslip.images.thumbnails import thumbnail
 
 __all__ = [
     "IMAGE_SUFFIXES",
     "MAX_PIXELS",
+    "NO_SUCH_FILE",
     "ImageFacts",
     "PadColour",
     "Pixels",

@@ -1,5 +1,6 @@
 """The common formats, decoded by Pillow."""
 
+import logging
 import warnings
 from pathlib import Path
 
@@ -16,6 +17,7 @@ FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "WEBP", "JPEG2000", "PPM", "TIFF"
 # What Pillow grumbles about (odd metadata, large sizes below its limit) is no news to a person looking at cells,
 # and with thousands of files it would bury what is. `catch_warnings` is not safe between threads, a filter is.
 warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # else what it logs is printed where nobody asked for logs
 
 _ORIENTATION_TAG = 0x0112
 _WIDE_RAW_MODES = {"RGB;16B", "RGBA;16B", "LA;16B"}  # PNG rows that Pillow would narrow to 8 bit

@@ -31,6 +31,7 @@ from coverslip.images.plan import ReadPlan
 MAX_PIXELS = 178_956_970
 
 WHOLE_IMAGE = ReadPlan()
+NO_SUCH_FILE = "There is no such file"  # the one reason that has nothing to do with what is in the file
 
 _READ_SUFFIXES = (
     ".png .apng .jpg .jpeg .jpe .jfif .bmp .dib .gif .webp .jp2 .j2k .jpx .jpf .j2c .jpc .pgm .ppm .pbm .pnm "
@@ -89,7 +90,8 @@ def read_pixels(path: Path, plan: ReadPlan = WHOLE_IMAGE, *, max_pixels: int = M
     except MemoryError as error:
         raise UnreadableImage("There is not enough memory for the image", file=path, do=SHRINK) from error
     except Image.DecompressionBombError as error:
-        raise UnreadableImage(f"The image is too large: {error}", file=path, do=SHRINK) from error
+        limit = f"the limit is {max_pixels / 1e6:.0f} million"
+        raise UnreadableImage(f"The image declares too many pixels at once: {limit}", file=path, do=SHRINK) from error
     except PermissionError as error:
         raise _no_access(path, error) from error
     # A file from outside can make a decoder raise anything (struct.error, zlib.error, codecs' own families,
@@ -108,7 +110,7 @@ def _first_bytes(path: Path) -> bytes:
         with path.open("rb") as file:
             head = file.read(512)
     except FileNotFoundError as error:
-        raise UnreadableImage("There is no such file", file=path, do="Check the path.") from error
+        raise UnreadableImage(NO_SUCH_FILE, file=path, do="Check the path.") from error
     except PermissionError as error:
         raise _no_access(path, error) from error
     except (OSError, ValueError) as error:
@@ -133,9 +135,10 @@ def _to_three_depths(path: Path, array: Array) -> tuple[Array, str | None]:
         return array.astype(np.uint16, copy=False), None
     if array.dtype.kind == "i" and array.dtype.itemsize <= 2 and array.min() >= 0:
         return array.astype(np.uint8 if array.dtype.itemsize == 1 else np.uint16), None
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # infinities of both signs
         array = array.astype(np.float32)
-    if np.isfinite(array.sum(dtype=np.float64)):  # one pass for the usual case
+        total = array.sum(dtype=np.float64)
+    if np.isfinite(total):  # one pass for the usual case
         return array, None
     finite = array[np.isfinite(array)]
     if finite.size == 0:

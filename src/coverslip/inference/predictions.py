@@ -24,6 +24,10 @@ class Prediction:
     reason: str | None = None  # why it is unreadable
 
 
+_COLUMNS = ("image_id", "path", "label", "predicted", "probability", "decision")
+_FIRST_COLUMNS = ",".join(_COLUMNS).encode()
+
+
 class Predictions:
     """A table with one row per image, in the order in which images were given.
 
@@ -67,8 +71,8 @@ class PredictionsFile:
         self._whole = written_whole(file)
 
     def __enter__(self) -> "PredictionsFile":
-        if self._file.is_dir():
-            raise CoverslipError("This is a folder, not a file", file=self._file, do="Name the table to write in it.")
+        """Raises CoverslipError where the file cannot be written, or what stands there is no table of predictions."""
+        _refuse_to_replace_others(self._file)
         part = self._whole.__enter__()
         try:
             self._opened = part.open("w", newline="", encoding="utf-8")
@@ -99,6 +103,27 @@ class PredictionsFile:
             raise cannot_write(self._file, error) from error
 
 
+def _refuse_to_replace_others(file: Path) -> None:
+    """A slip of the hand in `--out` must not cost anybody their images or their own table."""
+    if file.is_dir():
+        raise CoverslipError("This is a folder, not a file", file=file, do="Name the table to write in it.")
+    try:
+        if not file.exists():
+            return
+        if file.is_file():
+            with file.open("rb") as opened:
+                start = opened.read(len(_FIRST_COLUMNS))
+            if start in (b"", _FIRST_COLUMNS):
+                return
+    except OSError as error:
+        raise cannot_write(file, error) from error
+    raise CoverslipError(
+        "There is another file of that name, which coverslip did not write",
+        file=file,
+        do="Choose another name, or move that file away.",
+    )
+
+
 def columns_for(classes: Sequence[str]) -> tuple[str, ...]:
     """The columns of `predictions.csv`."""
-    return ("image_id", "path", "label", "predicted", "probability", "decision", *(f"p:{name}" for name in classes))
+    return (*_COLUMNS, *(f"p:{name}" for name in classes))

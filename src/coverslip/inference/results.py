@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from coverslip.datasets import Dataset
+from coverslip.datasets import Dataset, counted, some
 from coverslip.errors import BadDataset
 from coverslip.evaluation import evaluate_predictions, without_temperature
 from coverslip.events import Emit, Noted
@@ -52,7 +52,7 @@ def write_results(
     measured = [i for i, row in enumerate(rows) if row.probabilities and row.label in place and i not in unmeasured]
     _tell_what_is_left_out(rows, place, data.dropped, emit)
     if not measured:
-        known = ", ".join(f"'{name}'" for name in classes[:8])
+        known = some(classes, 8)
         raise BadDataset(
             f"None of the images has a label that the classifier knows ({known})",
             file=data.root,
@@ -88,15 +88,20 @@ def _tell_what_is_left_out(
 ) -> None:
     unreadable = sum(not row.probabilities for row in rows)
     if unreadable:
-        emit(Noted(text=f"{unreadable:,} images could not be read; the numbers are without them.", level="warning"))
+        _warn(emit, f"{counted(unreadable, 'image')} could not be read")
     others = {row.label for row in rows if row.label is not None and row.label not in place}
-    kinds = {"labels that the classifier does not know": others - dropped, "dropped classes": others & dropped}
-    for kind, labels in kinds.items():
-        if labels:
-            n = sum(row.label in labels for row in rows)
-            names = ", ".join(sorted(labels)[:5])
-            text = f"{n:,} images have {kind} ({names}); the numbers are without them."
-            emit(Noted(text=text, level="warning"))
+    _warn_of_labels(rows, others - dropped, "that the classifier does not know", emit)
+    _warn_of_labels(rows, others & dropped, "of dropped classes", emit)
     unlabelled = sum(row.label is None for row in rows)
     if unlabelled:
-        emit(Noted(text=f"{unlabelled:,} images have no label; the numbers are without them.", level="warning"))
+        _warn(emit, f"{counted(unlabelled, 'image has', 'images have')} no label")
+
+
+def _warn_of_labels(rows: Sequence[Prediction], labels: set[str], which: str, emit: Emit) -> None:
+    if labels:
+        n = sum(row.label in labels for row in rows)
+        _warn(emit, f"{counted(n, 'image has a label', 'images have labels')} {which} ({some(sorted(labels))})")
+
+
+def _warn(emit: Emit, what: str) -> None:
+    emit(Noted(text=f"{what}: not in the numbers.", level="warning"))

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from coverslip.errors import BadClassifier
-from coverslip.files import write_bytes, write_text
+from coverslip.files import for_shell, write_bytes, write_text
 from coverslip.images import Preparation
 from coverslip.runs.archive import opened_entry, write_archive
 
@@ -124,7 +124,7 @@ def find_classifier(path: Path | str) -> Path:
         raise BadClassifier(
             "The run has no classifier: its training did not get that far",
             file=place,
-            do=f"Its status.json says why; `coverslip train --resume {place}` goes on.",
+            do=f"Its status.json says why; `coverslip train --resume {for_shell(place)}` goes on.",
         )
     if not place.is_file() and not (place / CARD).exists():
         raise BadClassifier(

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import platform
+import re
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +18,7 @@ from typing import Any
 
 from coverslip._version import __version__
 from coverslip.errors import BadRun
-from coverslip.files import plain_cell, safe_cell, write_json, write_text
+from coverslip.files import for_shell, plain_cell, safe_cell, write_json, write_text
 from coverslip.runs.recipe import Recipe, load_recipe
 
 FORMAT_VERSION = 1
@@ -89,10 +90,13 @@ def create_run_folder(folder: Path) -> Path:
     Raises:
         BadRun: it exists and is not empty.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if _never_began(folder):
+        for part in folder.glob(".*.part"):
+            part.unlink(missing_ok=True)
+    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         do = "Choose another one with --out."
         if (folder / "recipe.yaml").is_file() and read_status(folder).get("state") != "done":
-            do = f"Choose another one with --out, or go on with it: coverslip train --resume {folder}."
+            do = f"Choose another one with --out, or go on with it: coverslip train --resume {for_shell(folder)}."
         raise BadRun("The folder for the run exists already", file=folder, do=do)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -101,6 +105,12 @@ def create_run_folder(folder: Path) -> Path:
             f"The folder for the run could not be made: {error.strerror}", file=folder, do="Choose another with --out."
         ) from error
     return folder
+
+
+def _never_began(folder: Path) -> bool:
+    """Whether a run was killed while the first files of its folder were written: there is nothing to lose or go on."""
+    begun = re.compile(r"environment\.json|\.(environment\.json|recipe\.yaml)\.[0-9a-f]+\.part")
+    return folder.is_dir() and all(begun.fullmatch(file.name) for file in folder.iterdir())
 
 
 def check_format(found: int, file: Path) -> None:

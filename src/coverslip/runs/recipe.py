@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from coverslip.datasets import ClassPlan
 from coverslip.errors import BadRecipe
@@ -22,6 +22,16 @@ MetricName = Literal["accuracy", "balanced_accuracy", "macro_f1", "macro_auroc",
 
 class _Choices(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _truth_is_no_number(cls, value: object, info: ValidationInfo) -> object:
+        """To Python `true` is 1, and `epochs: true` would train for one epoch."""
+        takes_truth = cls.model_fields[info.field_name or ""].annotation is bool
+        each = value if isinstance(value, list | tuple) else [value]
+        if not takes_truth and any(isinstance(one, bool) for one in each):
+            raise ValueError("true and false have no meaning here")
+        return value
 
 
 class SplitPlan(_Choices):
@@ -215,7 +225,7 @@ def check_recipe(data: dict[str, Any], *, file: Path | None = None) -> Recipe:  
     try:
         return Recipe.model_validate(data)
     except ValidationError as error:
-        faults = "; ".join(_describe(fault) for fault in error.errors())
+        faults = "; ".join(dict.fromkeys(_describe(fault) for fault in error.errors()))
         raise BadRecipe(f"The recipe is not valid: {faults}", file=file, do="Correct it and run again.") from error
 
 
@@ -258,12 +268,58 @@ def _describe(fault: Any) -> str:  # Any: Pydantic's ErrorDetails
     place = [str(part) for part in fault["loc"]]
     if fault["type"] == "extra_forbidden":
         return _unknown(".".join(place), place)
-    if fault["type"] == "value_error":  # a rule of ours, which says what is wrong
-        return f"{'.'.join(place)}: {fault['ctx']['error']}"
-    shown = fault["input"]
-    if isinstance(shown, float) and not math.isfinite(shown):
-        shown = str(shown)
-    return f"{'.'.join(place)} = {shown!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
+    if place[0] in ("plane", "channels"):  # Pydantic tells a fault for each way to read them
+        place = place[:1]
+    key, value = ".".join(place), fault["input"]
+    if fault["type"] == "value_error":
+        wanted = str(fault["ctx"]["error"])
+    else:
+        wanted = _SHAPES.get(key) or _in_plain_words(fault)
+    return f"{key}: {wanted}" if isinstance(value, dict) else f"{key} = {_as_written(value)}: {wanted}"
+
+
+_SHAPES = {
+    "plane": "it must be a page's number from 0, 'max' or 'mean'",
+    "channels": "it must be a list of channels' numbers from 0, such as [0, 2]",
+    "augment": "it is a section of several keys, such as augment.flip, or the name of a set",
+    "split": "it is a section of several keys, such as split.test",
+    "model_options": "it is a section of several keys",
+}
+_WANTED = {"int_": "a whole number", "float_": "a number", "bool_": "true or false", "string_": "text"}
+
+
+def _in_plain_words(fault: Any) -> str:  # Any: Pydantic's ErrorDetails
+    limits = fault.get("ctx", {})
+    kind = str(fault["type"])
+    if isinstance(fault["input"], float) and not math.isfinite(fault["input"]):
+        return "it must be a finite number"
+    match kind:
+        case "greater_than_equal":
+            return f"it must be {limits['ge']:g} or more"
+        case "greater_than":
+            return f"it must be more than {limits['gt']:g}"
+        case "less_than_equal":
+            return f"it must be {limits['le']:g} or less"
+        case "less_than":
+            return f"it must be less than {limits['lt']:g}"
+        case "literal_error":
+            return f"it must be {limits['expected']}"
+    for start, wanted in _WANTED.items():
+        if kind.startswith(start):
+            return f"it must be {wanted}"
+    return f"{fault['msg'][0].lower()}{fault['msg'][1:]}"
+
+
+def _as_written(value: object) -> str:
+    """A value as a recipe would hold it."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return str(value).lower()
+        case list() | tuple():
+            return f"[{', '.join(map(_as_written, value))}]"
+    return repr(value)
 
 
 def _unknown(key: str, place: list[str]) -> str:

@@ -1,0 +1,38 @@
+"""One coverslip command as a child process: what it printed, how long it took, how much memory at its peak."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command left behind."""
+
+    code: int  # negative: the signal that ended it
+    stdout: str
+    stderr: str
+    wall_s: float
+    peak_mib: float
+
+
+def coverslip(*arguments: str, cache: Path) -> Done:
+    """Run one command with a cache of its own."""
+    environment = {**os.environ, "COVERSLIP_CACHE": str(cache)}
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        started = time.perf_counter()
+        command = [sys.executable, "-m", "coverslip", *arguments]
+        with subprocess.Popen(command, stdout=out, stderr=err, env=environment) as child:
+            # wait4 tells the peak of this child alone. It is never below the parent's own size, which is small.
+            _, status, used = os.wait4(child.pid, 0)
+            child.returncode = os.waitstatus_to_exitcode(status)
+        wall = time.perf_counter() - started
+        texts = []
+        for file in (out, err):
+            file.seek(0)
+            texts.append(file.read().decode(errors="replace"))
+    return Done(child.returncode, texts[0], texts[1], wall, used.ru_maxrss / 1024)

@@ -1,0 +1,92 @@
+"""Many small images: do seconds per image and memory stay the same when there are more of them?
+
+Draws images of 64 x 64 pixels in four classes and runs `inspect`, an instant `train` and `predict` on them, each as a
+child process, with an empty cache for every count; `inspect again` finds its facts in the cache. The last column
+compares with the smallest count: above 1, time per image grows (start-up makes small counts look slow).
+
+    python benchmarks/many_images.py [--counts N N…] [--set key=value…]
+"""
+
+import argparse
+import csv
+import json
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from _children import Done, coverslip
+from PIL import Image
+
+SIDE = 64
+CLASSES = ("dots", "rings", "bars", "crosses")
+IN_A_FOLDER = 1000  # as an export in parts would be
+SETTINGS = ("stage=instant", "image_size=32", "views=1")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--counts", type=int, nargs="+", default=[500, 2000])
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="further settings of training")
+    asked = parser.parse_args()
+    first: dict[str, tuple[Done, int]] = {}
+    print("| command | images | wall s | ms per image | peak MiB | KiB more per further image | ms per image, ratio |")
+    print("|---|---|---|---|---|---|---|")
+    for count in sorted(asked.counts):
+        with tempfile.TemporaryDirectory() as scratch:
+            for name, done in run_all(Path(scratch), count, [*SETTINGS, *asked.set]).items():
+                before, n_before = first.setdefault(name, (done, count))
+                each, each_before = done.wall_s / count, before.wall_s / n_before
+                more = 1024 * (done.peak_mib - before.peak_mib) / (count - n_before) if count > n_before else 0.0
+                print(
+                    f"| {name} | {count:,} | {done.wall_s:.1f} | {1000 * each:.2f} | {done.peak_mib:.0f} "
+                    f"| {more:.2f} | {each / each_before:.2f} |",
+                    flush=True,
+                )
+
+
+def run_all(scratch: Path, count: int, settings: list[str]) -> dict[str, Done]:
+    """What each command took on `count` images."""
+    images, run, cache = scratch / "images", scratch / "run", scratch / "cache"
+    draw(images, count)
+    choices = [part for setting in settings for part in ("--set", setting)]
+    done = {
+        "inspect": succeeded("inspect", str(images), "--json", cache=cache),
+        "inspect again": succeeded("inspect", str(images), "--json", cache=cache),
+        "train": succeeded("train", str(images), *choices, "--out", str(run), cache=scratch / "cache of train"),
+        "predict": succeeded("predict", str(run), str(images), "--out", str(scratch / "p.csv"), cache=cache),
+    }
+    assert json.loads(done["inspect"].stdout)["n_readable"] == count
+    with (scratch / "p.csv").open(newline="", encoding="utf-8") as file:
+        assert sum(1 for _ in csv.DictReader(file)) == count
+    return done
+
+
+def succeeded(*arguments: str, cache: Path) -> Done:
+    done = coverslip(*arguments, cache=cache)
+    if done.code:
+        raise SystemExit(f"coverslip {' '.join(arguments)} failed:\n{done.stderr}")
+    return done
+
+
+def draw(folder: Path, count: int) -> None:
+    """PNG images of a bright shape on noise, no two alike."""
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[:SIDE, :SIDE].astype(np.float32)
+    for i in range(count):
+        y, x = rng.uniform(24, 40, 2)
+        distance = np.hypot(rows - y, columns - x)
+        shape = {
+            "dots": distance < 9,
+            "rings": abs(distance - 14) < 3,
+            "bars": abs(columns - x) < 3,
+            "crosses": (abs(columns - x) < 3) | (abs(rows - y) < 3),
+        }[CLASSES[i % 4]]
+        noise = rng.integers(0, 60, (SIDE, SIDE), dtype=np.uint8)
+        path = folder / CLASSES[i % 4] / f"part{i // (4 * IN_A_FOLDER):03d}" / f"{i:06d}.png"
+        if i % (4 * IN_A_FOLDER) < 4:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(noise + np.uint8(120) * shape).save(path, compress_level=1)
+
+
+if __name__ == "__main__":
+    main()

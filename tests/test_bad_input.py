@@ -1,0 +1,621 @@
+"""Whatever people hand in, by accident or not: one clear line or a visible row, and nothing half-written."""
+
+import csv
+import io
+import json
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import coverslip as cs
+from coverslip.cli import main
+from coverslip.errors import UnreadableImage
+from coverslip.files import for_shell
+from coverslip.images import read_pixels
+from coverslip.samples import write_sample_images
+
+ROOT = Path(__file__).resolve().parent.parent
+QUICK = ("--set", "stage=instant", "--set", "image_size=48", "--set", "views=1")
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_sample_images(tmp_path_factory.mktemp("cells") / "cells", n_images=60).folder
+
+
+@pytest.fixture(scope="module")
+def run(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    assert main(["train", str(cells), *QUICK, "--out", str(folder)]) == 0
+    return folder
+
+
+def write_cell(path: Path) -> Path:
+    """An image unlike any other."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(RNG.integers(0, 255, (40, 40, 3), dtype=np.uint8)).save(path)
+    return path
+
+
+def write_classes(folder: Path, *names: str, n: int = 6) -> Path:
+    for name in names:
+        for i in range(n):
+            write_cell(folder / name / f"{i}.png")
+    return folder
+
+
+def rows_of(table: Path) -> list[dict[str, str]]:
+    with table.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
+    """The one line of a command that must end with exit code 1 and print no answer."""
+    code = main([str(argument) for argument in arguments])
+    out, err = capsys.readouterr()
+    assert (code, out) == (1, "")
+    return the_error(err)
+
+
+def the_error(stderr: str) -> str:
+    errors = [line for line in stderr.splitlines() if line.startswith("Error: ")]
+    assert stderr.splitlines()[-1:] == errors
+    assert "Traceback" not in stderr
+    assert "fault of coverslip" not in stderr
+    return errors[0]
+
+
+# Folders ------------------------------------------------------------------------------------------------------------
+
+
+def test_an_empty_folder_is_refused_by_every_command_and_leaves_nothing(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    empty, out = tmp_path / "empty", tmp_path / "out"
+    empty.mkdir()
+    for arguments in (
+        ["inspect", empty],
+        ["train", empty, "--out", out],
+        ["predict", run, empty, "--out", out],
+        ["evaluate", run, empty],
+    ):
+        line = refusal(capsys, *arguments)
+        assert "it is empty" in line
+        assert str(empty) in line
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+    assert not (run / "evaluations").exists()
+
+
+@pytest.mark.parametrize(
+    ("names", "said"), [(["only"], "only one class, 'only'"), (["a", "uncertain"], "cannot be called 'uncertain'")]
+)
+def test_classes_that_cannot_be_trained_on_are_told_before_any_work(
+    names: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert said in refusal(capsys, "train", write_classes(tmp_path / "images", *names), "--out", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_a_class_of_one_image_is_trained_on_and_the_shortage_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = write_classes(tmp_path / "images", "a", "b")
+    write_cell(images / "rare" / "1.png")
+    assert main(["inspect", str(images)]) == 0
+    assert "13 images, 3 classes" in (said := capsys.readouterr().out)
+    assert "'rare': fewer than 3 images" in said
+    assert main(["train", str(images), *QUICK, "--out", str(tmp_path / "run")]) == 0
+    assert "Class 'rare' has no validation and test images: its 1 image" in capsys.readouterr().err
+    (rare,) = [row for row in rows_of(tmp_path / "run" / "split.csv") if row["label"] == "rare"]
+    assert rare["split"] == "train"
+
+
+@pytest.mark.slow
+def test_one_of_a_kind_is_told_in_the_singular(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    images = write_classes(tmp_path / "images", "a", n=1)
+    (images / "a" / "broken.png").write_bytes(b"")
+    assert main(["inspect", str(images), "--group-pattern", "a"]) == 0
+    said = capsys.readouterr().out
+    assert "2 images, 1 class; 1 group of 2 to 2 images" in said
+    write_classes(images, "a", "b", n=4)
+    assert main(["train", str(images), *QUICK, "--out", str(tmp_path / "run")]) == 0
+    assert "1 image left out: it could not be read." in capsys.readouterr().err
+
+
+def test_names_may_hold_anything(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    images = tmp_path / "my images"
+    labels = ["two words", 'it\'s "quoted"', "two\nlines", "Größe µ", "🔬 細胞", "=SUM(A1)", "[bold]red"]
+    for label in labels:
+        write_cell(images / label / f"image {label}.png")
+    assert main(["inspect", str(images)]) == 0
+    table = capsys.readouterr().out.split("class ")[1].split("\n\n")[0].splitlines()[1:]
+    assert sorted(line.rsplit(maxsplit=1)[0] for line in table) == sorted(one.replace("\n", "\\n") for one in labels)
+    out = tmp_path / "p \n🔬.csv"
+    assert main(["predict", str(run), str(images), "--out", str(out)]) == 0
+    names = {row["path"].removeprefix("'") for row in rows_of(out)}
+    assert names == {f"{label}/image {label}.png" for label in labels}
+
+
+@pytest.mark.slow
+def test_classes_called_like_columns_are_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    images = write_classes(tmp_path / "images", "label", "decision", "p:label")
+    assert main(["train", str(images), *QUICK, "--out", str(tmp_path / "run")]) == 0
+    out = tmp_path / "p.csv"
+    assert main(["predict", str(tmp_path / "run"), str(images), "--out", str(out)]) == 0
+    for row in rows_of(out):
+        assert row["predicted"] in ("label", "decision", "p:label")
+        assert row["decision"] in (row["predicted"], "uncertain")
+        chances = [float(row[f"p:{name}"]) for name in ("label", "decision", "p:label")]
+        assert sum(chances) == pytest.approx(1, abs=1e-5)
+    capsys.readouterr()
+
+
+def test_hidden_files_are_passed_over_and_told(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    images = write_classes(tmp_path / "images", "a", n=2)
+    for name in ("a/.DS_Store", "a/._0.png", ".hidden/1.png"):
+        write_cell(images / f"{name}.png").rename(images / name)
+    assert main(["predict", str(run), str(images), "--out", str(tmp_path / "p.csv")]) == 0
+    assert "3 hidden files or folders passed over" in capsys.readouterr().err
+    assert len(rows_of(tmp_path / "p.csv")) == 2
+
+
+def test_links_to_themselves_and_their_own_folder_stop_nothing(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = write_classes(tmp_path / "images", "a", n=2)
+    (images / "a" / "self.png").symlink_to("self.png")
+    (images / "a" / "round").symlink_to(images)
+    assert main(["predict", str(run), str(images), "--out", str(tmp_path / "p.csv")]) == 0
+    decisions = {row["path"]: row["decision"] for row in rows_of(tmp_path / "p.csv")}
+    assert len(decisions) == 3
+    assert decisions["a/self.png"] == "unreadable"
+    assert "a/self.png: The file cannot be opened" in capsys.readouterr().err
+
+
+# Images -------------------------------------------------------------------------------------------------------------
+
+
+def encoded(kind: str, side: int = 40) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(RNG.integers(0, 255, (side, side, 3), dtype=np.uint8)).save(buffer, kind)
+    return buffer.getvalue()
+
+
+@cache
+def huge_png() -> bytes:
+    """900 million pixels in a megabyte: whole and right, were it not for its size."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    packer = zlib.compressobj(1)
+    pixels = b"".join(packer.compress(bytes(1 + 30_000)) for _ in range(30_000)) + packer.flush()
+    head = struct.pack(">IIBBBBB", 30_000, 30_000, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+def huge_bmp() -> bytes:
+    head = struct.pack("<IiiHHIIiiII", 40, 30_000, 30_000, 1, 8, 0, 0, 0, 0, 0, 0)
+    return b"BM" + struct.pack("<IHHI", 0, 0, 0, 54 + 1024) + head + bytes(1024)
+
+
+def huge_tiff() -> bytes:
+    tags = [(256, 30_000), (257, 30_000), (258, 8), (259, 1), (262, 1), (273, 8), (277, 1), (278, 30_000)]
+    tags.append((279, 900_000_000))
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    return b"II*\0" + struct.pack("<I", 8) + struct.pack("<H", len(tags)) + entries + bytes(4)
+
+
+BROKEN: dict[str, tuple[Callable[[], bytes], str]] = {
+    "zero.png": (lambda: b"", "empty"),
+    "cut.jpg": (lambda: encoded("JPEG", 200)[:4000], "damaged, cut short"),
+    "table.png": (lambda: b"path,label\n1.png,a\n" * 9, "holds text"),
+    "huge.png": (huge_png, "the limit is 179 million"),
+    "huge.bmp": (huge_bmp, "the limit is 179 million"),
+    "huge.tif": (huge_tiff, "the limit is 179 million"),
+}
+
+
+def test_broken_images_keep_their_rows_and_stop_nobody_else(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = write_classes(tmp_path / "images", "a", "b", n=20)
+    assert main(["predict", str(run), str(images), "--out", str(tmp_path / "good.csv")]) == 0
+    for name, (make, _) in BROKEN.items():
+        (images / "a" / name).write_bytes(make())
+    capsys.readouterr()
+    assert main(["inspect", str(images), "--json"]) == 0
+    found = dict(json.loads(capsys.readouterr().out)["unreadable"])
+    assert found.keys() == {f"a/{name}" for name in BROKEN}
+    for name, (_, reason) in BROKEN.items():
+        assert reason in found[f"a/{name}"]
+    assert main(["predict", str(run), str(images), "--out", str(tmp_path / "all.csv")]) == 0
+    rows = rows_of(tmp_path / "all.csv")
+    assert {row["path"] for row in rows if row["decision"] == "unreadable"} == found.keys()
+    assert [row for row in rows if row["decision"] != "unreadable"] == rows_of(tmp_path / "good.csv")
+
+
+def test_a_declared_size_takes_no_memory(tmp_path: Path) -> None:
+    images = write_classes(tmp_path / "images", "a", "b", n=2)
+    usual = peak_mib("inspect", str(images))
+    for name, (make, _) in BROKEN.items():
+        (images / "a" / name).write_bytes(make())
+    assert peak_mib("inspect", str(images)) < usual + 60  # one of them would take 900
+
+
+def peak_mib(*arguments: str) -> float:
+    """Peak memory of one command that must succeed, in a process of its own."""
+    code = (
+        "import resource, subprocess, sys; "
+        "done = subprocess.run([sys.executable, '-m', 'coverslip', *sys.argv[1:]], capture_output=True); "
+        "print(done.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    returned, peak = done.stdout.split()
+    assert returned == "0"
+    return float(peak)
+
+
+def refusal_of(path: Path) -> UnreadableImage | None:
+    try:
+        assert read_pixels(path).array.size, path.name
+    except UnreadableImage as error:
+        return error
+    return None
+
+
+@pytest.mark.filterwarnings("ignore")  # pytest takes away the filter that hides Pillow's warnings from users
+def test_damaged_files_of_every_format_are_read_or_refused_with_a_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    from mutated_files import write_mutated
+
+    paths = write_mutated(tmp_path / "mutated", 150, seed=0)
+    refused = {path: error for path in paths if (error := refusal_of(path))}
+    assert 30 < len(refused) < 140
+    assert all(error.file == path and error.what for path, error in refused.items())
+    assert capfd.readouterr().err == ""
+
+
+# Tables -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("path|label\n1.png|a\n", "one column only, 'path|label'"),
+        ("path label\n1.png a\n", "Part the columns by commas, semicolons or tabs"),
+        ("path,label,label\n1.png,a,b\n", "2 columns called 'label'"),
+        ("path,Path,label\n1.png,1.png,a\n", "2 columns called 'path'"),
+        ("photo,kind\n1.png,a\n", "no column for the images' paths; its columns are 'photo', 'kind'"),
+    ],
+)
+def test_a_table_that_cannot_be_understood_is_one_line(
+    text: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_cell(tmp_path / "1.png")
+    (tmp_path / "t.csv").write_text(text)
+    line = refusal(capsys, "inspect", tmp_path / "t.csv")
+    assert said in line
+    assert str(tmp_path / "t.csv") in line
+
+
+def test_a_group_column_that_stands_twice_is_refused_and_other_twins_are_nobodys_business(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_cell(tmp_path / "1.png")
+    table = tmp_path / "t.csv"
+    table.write_text("path,label,slide,slide\n1.png,a,1,2\n")
+    assert "2 columns called 'slide'" in refusal(capsys, "inspect", table, "--group", "slide")
+    assert main(["inspect", str(table)]) == 0
+
+
+def test_a_table_from_a_spreadsheet_with_numbers_as_labels_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for i in range(4):
+        write_cell(tmp_path / f"{i}.png")
+    rows = ["0.png;1;x", "1.png;2;x", "2.png;10;x", "3.png;2;x", "3.png;2;x"]
+    (tmp_path / "t.csv").write_text("\ufeffpath;label;remark\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    assert main(["inspect", str(tmp_path / "t.csv"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["classes"] == {"1": 1, "2": 2, "10": 1}
+    assert "1 row of the table repeats an earlier one: counted once." in found["notes"]
+
+
+def test_files_that_a_table_names_but_are_not_there_keep_their_rows(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_cell(tmp_path / "1.png")
+    table = tmp_path / "t.csv"
+    table.write_text("path,label\n1.png,a\n2.png,b\n")
+    assert main(["predict", str(run), str(table), "--out", str(tmp_path / "p.csv")]) == 0
+    assert "2.png: There is no such file" in capsys.readouterr().err
+    assert [row["decision"] == "unreadable" for row in rows_of(tmp_path / "p.csv")] == [False, True]
+    assert main(["inspect", str(table)]) == 0
+    said = capsys.readouterr().out
+    assert "1 file not found, so left out (first: '2.png')" in said
+    assert "xport" not in said
+
+
+def test_a_column_that_needs_quotes_gets_them_in_the_advice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [f"{write_cell(tmp_path / f'{i}.png').name},{'ab'[i % 2]},{i // 2}" for i in range(6)]
+    (tmp_path / "t.csv").write_text("path,label,Patient ID\n" + "\n".join(rows) + "\n")
+    assert main(["inspect", str(tmp_path / "t.csv")]) == 0
+    assert 'for example --group "Patient ID".' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [
+        ("runs/first", "runs/first"),
+        ("my run", '"my run"'),
+        ("C:\\runs", "C:\\runs"),
+        ("it's", '"it\'s"'),
+        ('a"b', "'a\"b'"),
+        ("$HOME", "'$HOME'"),
+        ("", '""'),
+    ],
+)
+def test_names_in_suggested_commands_can_be_typed(name: str, typed: str) -> None:
+    assert for_shell(name) == typed
+
+
+# Recipes and classifiers --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("epochs=true", "epochs = true: true and false have no meaning here"),
+        ("augment.zoom=false", "augment.zoom = false: true and false have no meaning here"),
+        ("views=true", "views = true: true and false have no meaning here"),
+        ("channels=[true, 1]", "channels = [true, 1]: true and false have no meaning here"),
+        ("plane=top", "plane = 'top': it must be a page's number from 0, 'max' or 'mean'"),
+        ("channels=0,2", "channels = '0,2': it must be a list of channels' numbers from 0, such as [0, 2]"),
+        ("augment=3", "augment = 3: it is a section of several keys, such as augment.flip"),
+        ("augment.flip=7", "augment.flip = 7: it must be true or false"),
+        ("epochs=2.5", "epochs = 2.5: it must be a whole number"),
+        ("learning_rate=.inf", "learning_rate = inf: it must be a finite number"),
+        ("model=null", "model = null: it must be text"),
+        ("split.val=0.9", "split: val = 0.9 and test = 0.2 leave nothing to train on"),
+    ],
+)
+def test_a_wrong_choice_is_told_in_plain_words_once(
+    setting: str, said: str, cells: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = refusal(capsys, "train", cells, "--set", setting, "--out", tmp_path / "run")
+    assert line == f"Error: The recipe is not valid: {said}. Correct it and run again."
+    assert not (tmp_path / "run").exists()
+
+
+def test_whole_numbers_are_numbers_too(cells: Path) -> None:
+    recipe = cs.Recipe.model_validate({"learning_rate": 1, "weight_decay": 0, "augment": {"zoom": 0, "flip": False}})
+    assert (recipe.learning_rate, recipe.augment.zoom, recipe.augment.flip) == (1.0, 0.0, False)
+
+
+def test_a_classifier_of_a_newer_coverslip_says_update(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    newer = tmp_path / "classifier"
+    shutil.copytree(run / "classifier", newer)
+    card = json.loads((newer / "classifier.json").read_text())
+    (newer / "classifier.json").write_text(json.dumps({**card, "format_version": 2, "news": True}))
+    line = refusal(capsys, "predict", newer, write_cell(tmp_path / "1.png"), "--out", tmp_path / "p.csv")
+    assert "format version 2; this coverslip reads 1" in line
+    assert line.endswith("Update coverslip.")
+    assert not (tmp_path / "p.csv").exists()
+
+
+@pytest.mark.slow
+def test_a_run_that_was_killed_before_it_began_is_in_nobodys_way(
+    cells: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "environment.json").write_text("{}")
+    (folder / ".recipe.yaml.0a1b2c3d.part").write_text("model:")
+    assert main(["train", str(cells), *QUICK, "--out", str(folder)]) == 0
+    assert not list(folder.glob(".*"))
+    capsys.readouterr()
+
+
+# Places to write to -------------------------------------------------------------------------------------------------
+
+
+def test_predict_replaces_predictions_and_nothing_else(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = write_cell(tmp_path / "1.png")
+    out = tmp_path / "p.csv"
+    for said in ("", "The earlier predictions in"):
+        assert main(["predict", str(run), str(image), "--out", str(out)]) == 0
+        assert said in capsys.readouterr().err
+    table = tmp_path / "labels.csv"
+    table.write_text("path,label\n1.png,a\n")
+    for precious in (table, image, Path(os.devnull)):
+        before = precious.read_bytes()
+        assert "another file of that name" in refusal(capsys, "predict", run, image, "--out", precious)
+        assert precious.read_bytes() == before
+    assert Path(os.devnull).is_char_device()
+    assert "This is a folder" in refusal(capsys, "predict", run, image, "--out", tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"1.png", "p.csv", "labels.csv"}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no /dev/full")
+def test_an_answer_that_finds_no_space_is_one_line(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        for arguments in (["models"], ["models", "--json"], ["--version"]):
+            command = [sys.executable, "-m", "coverslip", *arguments]
+            done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+            assert done.returncode == 1
+            assert done.stderr.count("\n") == 1
+            assert "The answer could not be written: No space left on device" in the_error(done.stderr)
+        images = write_classes(tmp_path / "images", "a", n=2)
+        command = [sys.executable, "-m", "coverslip", "inspect", str(images)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=full, text=True, check=False)
+        assert done.returncode == 0, "a log that finds no space stops nothing"
+        assert "2 images, 1 class" in done.stdout
+
+
+def without_privileges(*arguments: str | Path, cache: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command that may open and write only what file modes allow, though the tests may run as root."""
+    code = (
+        "import ctypes, os, sys\n"
+        "drop_from_children = ctypes.CDLL(None).prctl\n"
+        "for capability in (1, 2):  # to pass over modes when writing, when reading\n"
+        "    drop_from_children(24, capability, 0, 0, 0)\n"
+        "os.execv(sys.executable, [sys.executable, '-m', 'coverslip', *sys.argv[1:]])"
+    )
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    environment = {**os.environ, "COVERSLIP_CACHE": str(cache)}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+
+needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="gives up privileges as Linux has them")
+
+
+@needs_linux
+def test_what_may_not_be_read_is_told_and_stops_nobody_else(tmp_path: Path) -> None:
+    images = write_classes(tmp_path / "images", "a", "b", n=3)
+    write_cell(images / "closed" / "1.png")
+    (images / "a" / "0.png").chmod(0)
+    (images / "closed").chmod(0)
+    try:
+        done = without_privileges("inspect", images, "--json", cache=tmp_path / "cache")
+        found = json.loads(done.stdout)
+        assert found["unreadable"] == [["a/0.png", "The file may not be read: Permission denied"]]
+        assert found["n_readable"] == 5
+        assert "1 folder could not be opened: 'closed'." in found["notes"]
+        (tmp_path / "t.csv").write_text("path,label\nimages/b/0.png,b\n")
+        (tmp_path / "t.csv").chmod(0)
+        for closed, said in ((images / "closed", "The folder could not be opened"), (tmp_path / "t.csv", "The table")):
+            done = without_privileges("inspect", closed, cache=tmp_path / "cache")
+            assert done.returncode == 1
+            assert said in the_error(done.stderr)
+            assert "Permission denied" in done.stderr
+    finally:
+        (images / "closed").chmod(0o755)
+
+
+@needs_linux
+@pytest.mark.slow
+def test_a_folder_that_may_not_be_written_to_is_one_line(run: Path, cells: Path, tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    shutil.copytree(run, closed / "run")
+    kept = {path: path.read_bytes() for path in closed.rglob("*") if path.is_file()}
+    folders = [closed, *(path for path in closed.rglob("*") if path.is_dir())]
+    for folder in folders:
+        folder.chmod(0o555)
+    image = write_cell(tmp_path / "1.png")
+    try:
+        for arguments in (
+            ["predict", run, image, "--out", closed / "p.csv"],
+            ["train", cells, *QUICK, "--out", closed / "new"],
+            ["report", closed / "run"],
+            ["demo", "--out", closed / "demo"],
+        ):
+            done = without_privileges(*arguments, cache=tmp_path / "cache")
+            assert done.returncode == 1
+            assert done.stdout == ""
+            assert "Permission denied" in the_error(done.stderr)
+        done = without_privileges("predict", closed / "run", image, "--out", tmp_path / "p.csv", cache=closed / "cache")
+        assert done.returncode == 0, "a classifier may lie where nobody can write"
+        done = without_privileges("train", cells, *QUICK, "--out", tmp_path / "new", cache=closed / "cache")
+        assert "set COVERSLIP_CACHE" in the_error(done.stderr)
+    finally:
+        for folder in folders:
+            folder.chmod(0o755)
+    assert {path: path.read_bytes() for path in closed.rglob("*") if path.is_file()} == kept
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Give a disk of its own with the size asked for; asked again, the same disk with another size."""
+    disk = tmp_path / "small disk"
+
+    def of_size(size: str) -> Path:
+        options = f"remount,size={size}" if disk.exists() else f"size={size}"
+        disk.mkdir(exist_ok=True)
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(disk)]
+        if not hasattr(os, "geteuid") or os.geteuid() or subprocess.run(command, check=False).returncode:
+            pytest.skip("needs root to mount a tmpfs")
+        return disk
+
+    yield of_size
+    subprocess.run(["umount", str(disk)], check=False, stderr=subprocess.DEVNULL)
+
+
+def fill(disk: Path) -> None:
+    with (disk / "filler").open("wb", buffering=0) as file:
+        try:
+            while file.write(bytes(4096)):
+                pass
+        except OSError:
+            return
+
+
+def test_a_full_disk_leaves_the_earlier_predictions_whole(
+    run: Path, cells: Path, small_disk: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    disk = small_disk("64k")
+    out = disk / "p.csv"
+    first = next(cells.glob("*/*.png"))
+    assert main(["predict", str(run), str(first), "--out", str(out)]) == 0
+    before = out.read_bytes()
+    fill(disk)
+    capsys.readouterr()
+    line = refusal(capsys, "predict", run, cells, "--out", out)
+    assert "No space left on device" in line
+    assert str(out) in line
+    assert out.read_bytes() == before
+    assert {path.name for path in disk.iterdir()} == {"p.csv", "filler"}
+
+
+@pytest.mark.slow
+def test_a_full_disk_under_the_cache_is_one_line(
+    cells: Path,
+    tmp_path: Path,
+    small_disk: Callable[[str], Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("COVERSLIP_CACHE", str(small_disk("300k")))
+    line = refusal(capsys, "train", cells, *QUICK, "--out", tmp_path / "run")
+    assert "No space left on device" in line or "disk is full" in line
+    assert "set COVERSLIP_CACHE" in line
+    assert json.loads((tmp_path / "run" / "status.json").read_text())["state"] == "failed"
+    monkeypatch.setenv("COVERSLIP_CACHE", str(tmp_path / "cache"))
+    assert main(["train", "--resume", str(tmp_path / "run")]) == 0
+    assert (tmp_path / "run" / "report.html").exists()
+
+
+@pytest.mark.slow
+def test_a_full_disk_under_a_checkpoint_is_one_line_and_more_space_lets_it_go_on(
+    cells: Path, tmp_path: Path, small_disk: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = small_disk("3m") / "run"
+    settings = ["--set", "epochs=1", "--set", "image_size=48", "--set", "views=1", "--set", "batch_size=16"]
+    line = refusal(capsys, "train", cells, *settings, "--out", folder)
+    assert "No space left on device" in line
+    assert "checkpoints" in line
+    assert json.loads((folder / "status.json").read_text())["state"] == "failed"
+    assert not list(folder.rglob("*.part"))
+    assert not list((folder / "checkpoints").iterdir())
+    small_disk("200m")
+    assert main(["train", "--resume", str(folder)]) == 0
+    assert (folder / "report.html").exists()
+    capsys.readouterr()
