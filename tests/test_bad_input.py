@@ -25,7 +25,7 @@ from coverslip.images import read_pixels
 from coverslip.samples import write_sample_images
 
 ROOT = Path(__file__).resolve().parent.parent
-QUICK = ("--set", "stage=instant", "--set", "image_size=48", "--set", "views=1")
+QUICK = ("--set", "stage=instant", "--set", "image_size=48", "--set", "views=1", "--set", "split.folds=0")
 RNG = np.random.default_rng(0)
 
 

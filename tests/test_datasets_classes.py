@@ -102,7 +102,7 @@ def test_labels_that_are_changed_already_stay_as_they_are(
         ({"order": ["cis", "light", "cis"]}, "'cis' stands in order 2 times"),
         ({"merge": {"a": []}}, "classes.merge.a"),
         ({"rename": {"cis": " "}}, "classes.rename.cis"),
-        ({"drop": [True]}, "classes.drop.0 = True"),
+        ({"drop": [True]}, "classes.drop.0 = true"),
         ({"drops": ["cis"]}, "did you mean 'classes.drop'?"),
     ],
 )

@@ -17,11 +17,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import coverslip as cs
-from coverslip.datasets import fold_images, how_many_folds, scan_images
+from coverslip.datasets import plan_folds, scan_images
+from coverslip.datasets.folding import fold_images
 from coverslip.datasets.partition import fold_units
-from coverslip.errors import BadDataset, BadRecipe, BadRun
+from coverslip.errors import BadDataset, BadRecipe, BadRun, Stopped
 from coverslip.evaluation import over_folds
-from coverslip.events import Event, FoldEnded, FoldStarted, Noted
+from coverslip.events import Event, FoldEnded, FoldStarted, HeadFitted, Noted
 from coverslip.runs import Recipe, Run, SplitPlan
 
 INSTANT = Recipe(stage="instant", image_size=48, views=1)
@@ -97,7 +98,7 @@ def test_the_pooled_numbers_are_those_of_the_folds_predictions(run: Run) -> None
     by_fold = [row for k in range(1, 6) for row in rows_of(run.folder / "folds" / str(k) / "predictions.csv")]
     order = [row["image_id"] for row in rows_of(run.folder / "split.csv") if row["split"] == "test"]
     assert [row["image_id"] for row in pooled] == order
-    assert {tuple(row.items()) for row in pooled} == {tuple(row.items()) for row in by_fold}
+    assert sorted(map(str, pooled)) == sorted(map(str, by_fold))
     metrics = json_of(run.folder / "metrics.json")
     assert (metrics["split"], metrics["n"], metrics["n_groups"]) == ("out-of-fold", 84, 7)
     assert run.metrics["accuracy"].value == pytest.approx(np.mean([row["predicted"] == row["label"] for row in pooled]))
@@ -199,7 +200,7 @@ def test_a_class_of_one_group_is_predicted_but_not_measured(cells: Path, tmp_pat
     assert "flat" in cs.load_classifier(run.folder).classes  # the classifier has been shown all images
     rows = [row for row in rows_of(run.folder / "predictions.csv") if row["label"] == "flat"]
     assert len(rows) == 4
-    assert all(float(row["p:flat"]) == 0 for row in rows)
+    assert all(row["p:flat"] == "" for row in rows)
 
 
 def test_too_few_groups_and_given_splits_are_refused(tmp_path: Path) -> None:
@@ -211,9 +212,83 @@ def test_too_few_groups_and_given_splits_are_refused(tmp_path: Path) -> None:
     given_split = cs.open_dataset(tmp_path / "given")
     with pytest.raises(BadRecipe, match="split of their own"):
         fold_images(given_split, scan_images(given_split), n_folds=3, val=0.2, seed=0)
-    assert how_many_folds(given_split, scan_images(given_split), None) == (0, None)
+    assert plan_folds(given_split, scan_images(given_split), asked=None, val=0.2, seed=0) == (None, None)
     with pytest.raises(ValueError, match="one fold"):
         SplitPlan(folds=1)
+
+
+def write_plain(folder: Path, groups: dict[str, str], n: int = 8) -> Path:
+    """n images of noise per group, each group of one class."""
+    rng = np.random.default_rng(0)
+    for group, label in groups.items():
+        (folder / label).mkdir(parents=True, exist_ok=True)
+        for i in range(n):
+            pixels = rng.integers(0, 120, (48, 48, 3), np.uint8) + 100 * (label == "a")
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / label / f"{group}_{i}.png")
+    return folder
+
+
+def test_a_fold_in_which_nothing_can_be_measured_does_not_end_the_run(tmp_path: Path) -> None:
+    groups = {"g1": "a", "g2": "a", "g3": "b", "g4": "b", "g5": "c"}
+    data = cs.open_dataset(write_plain(tmp_path / "cells", groups), group_pattern=r"g\d")
+    run = cs.train(data, INSTANT, out=tmp_path / "run")
+    metrics = json_of(run.folder / "metrics.json")
+    assert (metrics["n"], metrics["n_groups"]) == (32, 4)
+    per_fold = metrics["folds"]["per_fold"]  # type: ignore[index]
+    assert sorted(one["n"] for one in per_fold) == [0, 8, 8, 8, 8]
+    assert metrics["folds"]["mean"]["accuracy"]["reason"] == "1 of 5 folds have no such number"  # type: ignore[index]
+    rows = rows_of(run.folder / "predictions.csv")
+    assert all(row["p:c"] == "" and row["predicted"] in ("a", "b") for row in rows if row["label"] == "c")
+    assert "labelled c" not in (run.folder / "report.html").read_text(encoding="utf-8")
+    cs.evaluate(run.folder)
+    assert json_of(run.folder / "metrics.json") == metrics
+
+
+def test_where_folds_cannot_help_there_is_one_split_unless_they_were_asked_for(tmp_path: Path) -> None:
+    groups = {"g1": "a", "g2": "a", "g3": "a", "g4": "b"}
+    data = cs.open_dataset(write_plain(tmp_path / "cells", groups), group_pattern=r"g\d")
+    folds, note = plan_folds(data, scan_images(data), asked=None, val=0.2, seed=0)
+    assert folds is None
+    assert note is not None
+    assert "single class to train on" in note
+    with pytest.raises(BadDataset, match="single class to train on") as caught:
+        plan_folds(data, scan_images(data), asked=4, val=0.2, seed=0)
+    assert "split.folds=0" in str(caught.value)
+
+
+def test_a_fold_that_holds_nearly_everything_is_refused(tmp_path: Path) -> None:
+    folder = write_plain(tmp_path / "cells", {"g1": "a", "g2": "b"}, n=4)
+    for label in ("a", "b"):
+        write_plain(folder, {f"huge_{label}": label}, n=40)
+    data = cs.open_dataset(folder, group_pattern=r"g\d|huge")
+    with pytest.raises(BadDataset, match="all but one of 3 separate groups"):
+        fold_images(data, scan_images(data), n_folds=2, val=0.2, seed=0)
+
+
+def test_folds_asked_for_against_a_given_split_are_refused_before_any_work(tmp_path: Path) -> None:
+    for side in ("train", "test"):
+        write_plain(tmp_path / "given" / side, {f"{side}1": "a", f"{side}2": "b"})
+    with pytest.raises(BadRecipe, match="split of their own"):
+        cs.train(cs.open_dataset(tmp_path / "given"), Recipe(split=SplitPlan(folds=3)), out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_stopped_in_a_fold_the_whole_run_is_named_and_goes_on(cells: Path, tmp_path: Path) -> None:
+    def stop_in_second(event: Event) -> None:
+        if event.fold == 2 and isinstance(event, HeadFitted):
+            (tmp_path / "run" / "stop").touch()
+
+    data = cs.open_dataset(cells, group_pattern=r"slide\d+")
+    recipe = INSTANT.model_copy(update={"split": SplitPlan(folds=3)})
+    with pytest.raises(Stopped) as caught:
+        cs.train(data, recipe, out=tmp_path / "run", emit=stop_in_second)
+    assert f"--resume {tmp_path / 'run'}`" in str(caught.value)
+    assert json_of(tmp_path / "run" / "status.json")["state"] == "stopped"
+    assert not (tmp_path / "run" / "classifier").exists()
+    told: list[Event] = []
+    run = cs.resume(tmp_path / "run", emit=told.append)
+    assert json_of(run.folder / "metrics.json")["n"] == 84
+    assert not any(event.fold == 1 and isinstance(event, HeadFitted) for event in told)  # it was done
 
 
 @pytest.mark.slow
@@ -284,6 +359,8 @@ def test_the_mean_over_folds_allows_for_shared_training_images() -> None:
     assert mean["value"] == pytest.approx(0.85)
     assert mean["low"] == pytest.approx(0.85 - 2.7764451 * 0.0790569 * 0.6708204, abs=1e-6)
     assert mean["high"] == pytest.approx(0.85 + 2.7764451 * 0.0790569 * 0.6708204, abs=1e-6)
+    equal = over_folds([found(1.0)] * 5, [80] * 5)["mean"]["accuracy"]
+    assert (equal["value"], equal["low"], equal["high"]) == (1.0, None, None)
     without = over_folds([found(None), *[found(value) for value in values[1:]]], [80] * 5)["mean"]["accuracy"]
     assert without["value"] is None
     assert without["reason"] == "1 of 5 folds have no such number"

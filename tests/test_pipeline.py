@@ -351,7 +351,7 @@ def test_real_chromosomes_train_at_one_scale_that_prediction_keeps(shared_data: 
 @pytest.mark.slow
 def test_every_random_change_at_once_still_trains(cells: Path, tmp_path: Path) -> None:
     augment = Augment(shear_degrees=10, crop=0.2, blur=1, saturation=0.2, hue_degrees=10, stain=0.05)
-    recipe = Recipe(image_size=48, views=1, epochs=1, batch_size=16, augment=augment)
+    recipe = Recipe(split=ONE_SPLIT, image_size=48, views=1, epochs=1, batch_size=16, augment=augment)
     run = cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run")
     assert len(rows_of(run.folder / "history.csv")) == 1
     assert "shear by up to 10°" in (run.folder / "report.html").read_text(encoding="utf-8")

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coverslip.datasets import Dataset, Folds, Part, Scan, Split, cap_training, check_trainable, fold_images
-from coverslip.errors import BadRun
+from coverslip.datasets import Dataset, Folds, Part, Scan, Split, cap_training, check_trainable
+from coverslip.errors import BadRun, Stopped
 from coverslip.evaluation import over_folds, uncertain_threshold
 from coverslip.events import Emit, Event, FoldEnded, FoldStarted, Noted
-from coverslip.files import write_json
+from coverslip.files import for_shell, write_json
 from coverslip.inference import Prediction, load_classifier, write_results
 from coverslip.reports import write_report
 from coverslip.runs import (
@@ -23,6 +23,8 @@ from coverslip.runs import (
     Recipe,
     Run,
     create_run_folder,
+    find_classifier,
+    open_classifier,
     open_run,
     read_json,
     read_status,
@@ -43,16 +45,18 @@ def is_cross_validated(run: Run) -> bool:
     return (run.folder / "folds").is_dir()
 
 
-def refuse_fold(run: Run, do: str) -> None:
-    """Raises BadRun where the folder is a fold of another run; `do` may name that as {run}."""
-    if run.folder.absolute().parent.name == "folds" and (run.folder / "../../recipe.yaml").is_file():
-        raise BadRun("This is a fold of a run", file=run.folder, do=do.format(run=run.folder.parent.parent))
+def refuse_fold(run: Run) -> None:
+    """Raises BadRun where the folder is a fold of another run, which goes on with all of them."""
+    if "fold" in read_json(run.folder / "environment.json"):
+        whole = for_shell(run.folder.absolute().parent.parent)
+        raise BadRun("This is a fold of a run", file=run.folder, do=f"Go on with it: coverslip train --resume {whole}")
 
 
 def train_by_folds(
     folder: Path,
     data: Dataset,
     scan: Scan,
+    folds: Folds,
     recipe: Recipe,
     environment: Json,
     emit: Emit,
@@ -63,8 +67,7 @@ def train_by_folds(
     Raises:
         Stopped: on request; folds that are done are not trained again when the run goes on.
     """
-    n_folds = recipe.split.folds or 0
-    folds = fold_images(data, scan, n_folds=n_folds, val=recipe.split.val, seed=recipe.seed)
+    n_folds = len(folds.splits)
     splits = [_capped(data, split, recipe) for split in folds.splits]
     for split in splits:
         check_trainable(data, scan, split)
@@ -80,9 +83,12 @@ def train_by_folds(
         if not was_done:
 
             def work(tell: Emit, own: Path = own, parts: Parts = parts) -> None:
-                train_by_split(own, parts, recipe, environment["device"], tell, is_stop_requested)
+                train_by_split(own, parts, recipe, environment["device"], tell, is_stop_requested, is_fold=True)
 
-            work_in(own, _as_fold(emit, k), work)
+            try:
+                work_in(own, _as_fold(emit, k), work)
+            except Stopped as error:
+                raise stopped(folder) from error  # the whole run goes on, not the fold
         metrics = read_json(own / "metrics.json")["metrics"]
         emit(
             FoldEnded(
@@ -114,8 +120,8 @@ def measure_folds(run: Run, data: Dataset, emit: Emit) -> None:
     for k in sorted(set(folds)):
         own = open_run(run.folder / "folds" / str(k))
         tested = data.chosen(i for i, fold in enumerate(folds) if fold == k)
-        measure(own.folder, tested, load_classifier(own.folder), own.recipe, split="test", emit=_as_fold(emit, k))
-        write_report(own.folder)
+        classifier, tell = load_classifier(own.folder), _as_fold(emit, k)
+        measure(own.folder, tested, classifier, own.recipe, split="test", emit=tell, is_fold=True)
     _pool(run.folder, data, folds, run.recipe, emit)
 
 
@@ -163,18 +169,21 @@ def _pool(folder: Path, data: Dataset, fold_of: Sequence[int], recipe: Recipe, e
         emit: told which images could not be measured.
     """
     folds = [folder / "folds" / str(k) for k in sorted(set(fold_of))]
-    cards = [load_classifier(own).card for own in folds]
+    cards = [open_classifier(find_classifier(own)).card for own in folds]
     classes = [name for name in data.classes if any(name in card.classes for card in cards)]
     rows: dict[str, Prediction] = {}
     temperature, unmeasured = {}, set()
     for own, card in zip(folds, cards, strict=True):
-        for row in read_table(own / "predictions.csv"):
-            rows[row["image_id"]] = _prediction(row, classes)
+        probability = np.load(own / "probabilities.npy", allow_pickle=False)
+        for row, of_row in zip(read_table(own / "predictions.csv"), probability, strict=True):
+            rows[row["image_id"]] = _prediction(row, dict(zip(card.classes, of_row.tolist(), strict=True)), classes)
             temperature[row["image_id"]] = card.temperature
             if row["label"] not in card.classes:
                 unmeasured.add(row["image_id"])
     ids = [record.image_id for record in data.records]
-    found = write_results(
+    n_train = [card.trained_on.n_images for card in cards]
+    of_folds = over_folds([read_json(own / "metrics.json") for own in folds], n_train)
+    write_results(
         folder,
         [rows[image_id] for image_id in ids],
         data,
@@ -185,23 +194,21 @@ def _pool(folder: Path, data: Dataset, fold_of: Sequence[int], recipe: Recipe, e
         seed=recipe.seed,
         emit=emit,
         unmeasured={i for i, image_id in enumerate(ids) if image_id in unmeasured},
+        more={"folds": of_folds},
     )
-    n_train = [read_json(own / "classifier" / "classifier.json")["trained_on"]["n_images"] for own in folds]
-    of_folds = over_folds([read_json(own / "metrics.json") for own in folds], n_train)
-    write_json(folder / "metrics.json", {**found, "folds": of_folds})
 
 
-def _prediction(row: dict[str, str], classes: Sequence[str]) -> Prediction:
-    """A row of a fold's table, over the classes of all folds: one that a fold did not know has probability 0."""
+def _prediction(row: dict[str, str], probability: dict[str, float], classes: Sequence[str]) -> Prediction:
+    """A row of a fold's table with its unrounded probabilities, over the classes of all folds."""
     is_read = bool(row["probability"])
     return Prediction(
         image_id=row["image_id"],
         path=row["path"],
         label=row["label"],
         predicted=row["predicted"] or None,
-        probability=float(row["probability"]) if is_read else None,
+        probability=max(probability.values()) if is_read else None,
         decision=row["decision"],
-        probabilities=tuple(float(row.get(f"p:{name}") or 0) for name in classes) if is_read else (),
+        probabilities=tuple(probability.get(name, np.nan) for name in classes) if is_read else (),
     )
 
 
@@ -258,5 +265,5 @@ def _threshold(folds: Sequence[Path]) -> float:
     """Below which a prediction is `uncertain`, by the validation images of all folds."""
     rows = [row for own in folds for row in read_table(own / "validation.csv")]
     classes = sorted({row["label"] for row in rows} | {row["predicted"] for row in rows})
-    probability = np.array([_prediction(row, classes).probabilities for row in rows])
+    probability = np.array([[float(row.get(f"p:{name}") or 0) for name in classes] for row in rows])
     return uncertain_threshold(probability, np.array([classes.index(row["label"]) for row in rows]))

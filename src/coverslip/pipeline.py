@@ -17,19 +17,20 @@ from coverslip.datasets import (
     cap_training,
     check_class_names,
     check_classes,
+    check_no_split,
     check_trainable,
     counted,
-    how_many_folds,
     inspect_dataset,
     one_line,
     open_dataset,
+    plan_folds,
     regrouped,
     scan_images,
     split_images,
     with_classes,
 )
 from coverslip.errors import BadDataset, BadRun, CoverslipError
-from coverslip.events import Emit, Event, Noted, Progressed, ignore
+from coverslip.events import Emit, Event, Noted, Progressed, RunEnded, ignore
 from coverslip.files import write_json, written_whole
 from coverslip.images import ImageFacts, ReadPlan
 from coverslip.inference import (
@@ -142,6 +143,8 @@ def train(
     data, recipe = _agreed(data, recipe or Recipe())
     model_info(recipe.model)  # what can be known to be wrong is said before any work
     check_class_names(data, data.classes)
+    if recipe.split.folds:
+        check_no_split(data)
     device = chosen_device(recipe)
     folder = create_run_folder(Path(out))
     _write_beginning(folder, data, recipe, device, allow_leakage)
@@ -158,7 +161,7 @@ def resume(run: Path | str, *, emit: Emit = ignore) -> Run:
         BadRun: it is finished or still running, or its images are not what they were.
     """
     found = open_run(run)
-    refuse_fold(found, "It goes on with all folds: coverslip train --resume {run}.")
+    refuse_fold(found)
     status = read_status(found.folder)
     if status.get("state") == "done":
         raise BadRun("The run is finished", file=found.folder, do="Train a new one with another --out.")
@@ -193,7 +196,7 @@ def _heeding(tell: Emit, folder: Path, is_stop_requested: Callable[[], bool]) ->
     def heed(event: Event) -> None:
         nonlocal is_told
         tell(event)
-        if not is_stop_requested():
+        if not is_stop_requested() or isinstance(event, RunEnded):
             return
         if isinstance(event, Progressed):
             raise stopped(folder)
@@ -210,25 +213,26 @@ def _train(folder: Path, data: Dataset, recipe: Recipe, emit: Emit, is_stop_requ
     environment = read_json(folder / "environment.json")
     scan = scan_images(data, emit=emit)
     write_json(folder / "data.json", inspect_dataset(data, scan).as_json())
-    n_folds, note = how_many_folds(data, scan, recipe.split.folds)
+    plan = recipe.split
+    folds, note = plan_folds(data, scan, asked=plan.folds, val=plan.val, seed=recipe.seed)
     if note:
         emit(Noted(text=note))
-    if n_folds:
-        split = recipe.split.model_copy(update={"folds": n_folds})
+    if folds:
+        split = plan.model_copy(update={"folds": len(folds.splits)})
         recipe = recipe.model_copy(update={"split": split})
         save_recipe(recipe, folder / "recipe.yaml")
-        train_by_folds(folder, data, scan, recipe, environment, emit, is_stop_requested)
+        train_by_folds(folder, data, scan, folds, recipe, environment, emit, is_stop_requested)
         return
     by_split = split_images(
         data,
         scan,
-        val=recipe.split.val,
-        test=recipe.split.test,
+        val=plan.val,
+        test=plan.test,
         seed=recipe.seed,
         allow_leakage=environment["allow_leakage"],
     )
-    if recipe.split.train_per_class is not None:
-        by_split = cap_training(data, by_split, recipe.split.train_per_class, recipe.seed)
+    if plan.train_per_class is not None:
+        by_split = cap_training(data, by_split, plan.train_per_class, recipe.seed)
     train_by_split(folder, Parts(data, scan, by_split), recipe, environment["device"], emit, is_stop_requested)
 
 
@@ -251,14 +255,15 @@ def evaluate(run: Path | str, data: Dataset | None = None, *, name: str | None =
         BadRun: the run's own images are no longer what they were, or the name is that of an evaluation on others.
     """
     found = open_run(run)
-    classifier = load_classifier(found.folder)
     if data is None:
         if is_cross_validated(found):
             measure_folds(found, held_out_images(found), emit)
         else:
+            classifier = load_classifier(found.folder)
             measure(found.folder, held_out_images(found), classifier, found.recipe, split="test", emit=emit)
         write_report(found.folder)
         return found
+    classifier = load_classifier(found.folder)
     folder = found.folder / "evaluations" / _as_name(name or _name_of(data))
     refuse_other_images(folder, data)
     data = with_classes(data.read_with(classifier.card.preparation.plan), found.recipe.classes)

@@ -22,7 +22,7 @@ from coverslip.datasets import (
 from coverslip.errors import CoverslipError, Stopped
 from coverslip.evaluation import apply_temperature
 from coverslip.events import Emit, Event, Noted, RunEnded, RunStarted
-from coverslip.files import for_shell, write_json
+from coverslip.files import for_shell, write_json, written_whole
 from coverslip.images import ImageFacts, Preparation
 from coverslip.inference import Classifier, Predictions, load_classifier, write_results
 from coverslip.reports import write_report
@@ -63,7 +63,7 @@ def work_in(folder: Path, emit: Emit, work: Callable[[Emit], None]) -> None:
 
 def _tell_the_end(error: BaseException, folder: Path, status: Status, listeners: tuple[Emit, Emit]) -> None:
     """What can still be told of an end before its time: on a full disk little can, and `error` matters more."""
-    state = "stopped" if isinstance(error, Stopped) else "failed"
+    state = "stopped" if isinstance(error, Stopped | KeyboardInterrupt) else "failed"
     reason = str(error) or type(error).__name__
     with suppress(CoverslipError, OSError):
         status.say(state, reason=reason)
@@ -122,8 +122,10 @@ def train_by_split(
     device: str,
     emit: Emit,
     is_stop_requested: Callable[[], bool],
+    *,
+    is_fold: bool = False,
 ) -> None:
-    """Fill a run folder with one training by one split.
+    """Fill a run folder with one training by one split, which may be that of a fold.
 
     Test images are looked at once, at the end, by the finished classifier. Scaling is learnt from training images;
     regularisation, early stopping, temperature and the threshold for `uncertain` from validation images.
@@ -152,8 +154,9 @@ def train_by_split(
     # From here on the classifier is used as anybody would use it: read back from disk.
     classifier = load_classifier(folder)
     _write_validation(folder, parts, classifier, fitted)
-    measure(folder, data.chosen(parts.test), classifier, recipe, split="test", emit=emit)
-    write_report(folder)
+    measure(folder, data.chosen(parts.test), classifier, recipe, split="test", emit=emit, is_fold=is_fold)
+    if not is_fold:  # the report of the whole run shows all folds
+        write_report(folder)
 
 
 def fit_classifier(
@@ -187,15 +190,31 @@ def fit_classifier(
     fitted = _fit(folder, parts, preparation, recipe, device, emit, is_stop_requested, settled)
     notes = [*parts.split.notes, *scale_notes]
     write_json(folder / "training.json", {"format_version": FORMAT_VERSION, **fitted.story, "notes": notes})
-    if fitted.chosen is None:
+    if fitted.chosen is None or (settled and fitted.is_stopped):
         raise stopped(folder)
     write_classifier(folder / "classifier", _card(recipe, preparation, parts, fitted), fitted.weights())
     return fitted
 
 
-def measure(folder: Path, data: Dataset, classifier: Classifier, recipe: Recipe, *, split: str, emit: Emit) -> None:
-    """Predict labelled images and write `predictions.csv` and `metrics.json` into the folder."""
+def measure(
+    folder: Path,
+    data: Dataset,
+    classifier: Classifier,
+    recipe: Recipe,
+    *,
+    split: str,
+    emit: Emit,
+    is_fold: bool = False,
+) -> None:
+    """Predict labelled images and write `predictions.csv` and `metrics.json` into the folder.
+
+    A fold may have nothing to measure, and keeps its probabilities unrounded in `probabilities.npy` for pooling.
+    """
     rows = list(classifier.predict_images(data, emit=emit))
+    if is_fold:
+        unread = (np.nan,) * len(classifier.classes)
+        with written_whole(folder / "probabilities.npy") as part, part.open("wb") as file:
+            np.save(file, np.array([row.probabilities or unread for row in rows]), allow_pickle=False)
     write_results(
         folder,
         rows,
@@ -206,6 +225,7 @@ def measure(folder: Path, data: Dataset, classifier: Classifier, recipe: Recipe,
         primary=recipe.primary_metric,
         seed=recipe.seed,
         emit=emit,
+        may_be_empty=is_fold,
     )
 
 

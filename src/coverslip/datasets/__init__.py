@@ -2,7 +2,7 @@
 
 from coverslip.datasets.capping import cap_training
 from coverslip.datasets.classes import ClassPlan, check_classes, with_classes
-from coverslip.datasets.folding import Folds, fold_images, how_many_folds
+from coverslip.datasets.folding import Folds, check_no_split, plan_folds
 from coverslip.datasets.inspecting import Inspection, inspect_dataset
 from coverslip.datasets.opening import open_again, open_dataset, regrouped
 from coverslip.datasets.partition import split_units
@@ -51,15 +51,15 @@ __all__ = [
     "cap_training",
     "check_class_names",
     "check_classes",
+    "check_no_split",
     "check_trainable",
     "counted",
-    "fold_images",
-    "how_many_folds",
     "inspect_dataset",
     "natural_key",
     "one_line",
     "open_again",
     "open_dataset",
+    "plan_folds",
     "read_prepared",
     "regrouped",
     "scan_images",

@@ -7,7 +7,15 @@ import numpy as np
 from coverslip.datasets.partition import Ints, fold_units, split_units
 from coverslip.datasets.records import Dataset, Part, counted, natural_key, one_line, some
 from coverslip.datasets.scanning import Scan
-from coverslip.datasets.splitting import SIDES, Split, dropped_notes, left_out_notes, reasons_to_leave_out, tied_units
+from coverslip.datasets.splitting import (
+    SIDES,
+    Split,
+    dropped_notes,
+    left_out_notes,
+    reasons_to_leave_out,
+    tied_units,
+    trained_classes,
+)
 from coverslip.errors import BadDataset, BadRecipe
 
 FEW_GROUPS = 10  # with fewer, one split tests on a patient or two: folds are the default
@@ -15,6 +23,7 @@ SOME_GROUPS = 30  # with fewer, folds are advised
 FEW_IMAGES = 100  # the same for images that are not grouped
 _USUAL = 5
 _LARGEST_VAL = 0.5  # of what is not tested in a fold
+_MORE_FOLDS = "Try another number of folds, add images of other groups, or make one split: --set split.folds=0."
 
 
 @dataclass(frozen=True)
@@ -33,8 +42,10 @@ class Folds:
         return Split(parts, self.reasons, self.notes)
 
 
-def how_many_folds(dataset: Dataset, scan: Scan, asked: int | None) -> tuple[int, str | None]:
-    """How many folds a run has (0: one split), and what to tell about it.
+def plan_folds(
+    dataset: Dataset, scan: Scan, *, asked: int | None, val: float, seed: int
+) -> tuple[Folds | None, str | None]:
+    """The folds of a run (None: one split), and what to tell about that.
 
     With few groups, or few images that are not grouped, one split tests on so little that its numbers say next to
     nothing: then folds are what is done unless they were declined.
@@ -42,26 +53,37 @@ def how_many_folds(dataset: Dataset, scan: Scan, asked: int | None) -> tuple[int
     Args:
         dataset, scan: the images.
         asked: the recipe's `split.folds`; None leaves it to the data.
+        val, seed: as for `fold_images`.
+
+    Raises:
+        BadDataset, BadRecipe: as `fold_images`, where folds were asked for.
     """
-    if asked is not None or dataset.has_given_split:
-        return asked or 0, None
+    if asked:
+        return fold_images(dataset, scan, n_folds=asked, val=val, seed=seed), None
+    if asked == 0 or dataset.has_given_split:
+        return None, None
+    n_folds, note = _usual_folds(dataset, scan)
+    if not n_folds:
+        return None, note
+    try:
+        return fold_images(dataset, scan, n_folds=n_folds, val=val, seed=seed), note
+    except BadDataset as error:
+        return None, f"There are few images or groups, and folds cannot help: {error.what[0].lower()}{error.what[1:]}."
+
+
+def _usual_folds(dataset: Dataset, scan: Scan) -> tuple[int, str | None]:
+    """How many folds the data calls for (0: one split), and what to tell about it."""
     order, unit = _usable(dataset, scan)
     n_units = len(set(unit.tolist()))
-    decline = "--set split.folds=0 makes one split instead."
+    n_folds = min(_USUAL, n_units)
     if n_units < 3:
         return 0, None  # what one split says of that is clear
+    so = f"so each is tested once in {n_folds} folds instead of testing on a few of them. --set split.folds=0 makes one"
     if not dataset.has_groups:
-        if len(order) >= FEW_IMAGES:
-            return 0, None
-        return min(_USUAL, n_units), (
-            f"There are only {counted(len(order), 'image')}, so each is tested once in {min(_USUAL, n_units)} folds "
-            f"instead of testing on a few of them. {decline}"
-        )
+        few = f"There are only {counted(len(order), 'image')}, {so} split instead."
+        return (n_folds, few) if len(order) < FEW_IMAGES else (0, None)
     if n_units < FEW_GROUPS:
-        return min(_USUAL, n_units), (
-            f"There are only {counted(n_units, 'separate group')}, so each is tested once in "
-            f"{min(_USUAL, n_units)} folds instead of testing on one or two of them. {decline}"
-        )
+        return n_folds, f"There are only {counted(n_units, 'separate group')}, {so} split instead."
     if n_units < SOME_GROUPS:
         return 0, (
             f"The test part will hold few of the {n_units} groups. --set split.folds={_USUAL} tests on each of them "
@@ -79,28 +101,23 @@ def fold_images(dataset: Dataset, scan: Scan, *, n_folds: int, val: float, seed:
     Args:
         dataset, scan: the images.
         n_folds: 2 or more.
-        val: share of all images that choices are made on, in every fold.
+        val: share of all images that choices are made on, in every fold (at most half of what it does not test).
         seed: equal seeds give equal folds.
 
     Raises:
-        BadDataset: there are too few groups or distinct pictures.
+        BadDataset: there are too few groups or distinct pictures, or a fold would have a single class to train on.
         BadRecipe: the images come with a split of their own.
     """
-    if dataset.has_given_split:
-        raise BadRecipe(
-            "The images come with a split of their own, which folds would not follow",
-            file=dataset.root,
-            do="Leave split.folds out to train by that split, or open the images without it.",
-        )
+    check_no_split(dataset)
     reasons = reasons_to_leave_out(dataset, scan)
     notes = [*dropped_notes(dataset), *left_out_notes(reasons)]
     order, unit = _usable(dataset, scan)
     n_units = len(set(unit.tolist()))
+    units = counted(n_units, "separate group" if dataset.has_groups else "distinct picture")
     least = max(3, n_folds)  # with two, nothing would be left to make choices on
     if n_units < least:
-        what = "separate group" if dataset.has_groups else "distinct picture"
         raise BadDataset(
-            f"{counted(len(order), 'usable image')} make up {counted(n_units, what)}, but {n_folds} folds need {least}",
+            f"{counted(len(order), 'usable image')} make up {units}, but {n_folds} folds need {least}",
             file=dataset.root,
             do=f"Use fewer folds (--set split.folds={n_units}), or add images."
             if n_units >= 3
@@ -112,13 +129,34 @@ def fold_images(dataset: Dataset, scan: Scan, *, n_folds: int, val: float, seed:
     splits = []
     for k in range(n_folds):
         rest = fold != k
+        if len(set(unit[rest].tolist())) < 2:
+            raise BadDataset(
+                f"One of {n_folds} folds would hold all but one of {units}", file=dataset.root, do=_MORE_FOLDS
+            )
         part = np.full(len(order), SIDES.index("test"))
         part[rest] = split_units(label[rest], unit[rest], (1 - share, share, 0.0), seed + k)
         splits.append(_split(dataset, order, part, reasons))
+        if len(trained_classes(dataset, splits[-1])) < 2:
+            raise BadDataset(
+                f"Of {n_folds} folds, one would have a single class to train on, since a class lives in too few of "
+                f"{units}",
+                file=dataset.root,
+                do=_MORE_FOLDS,
+            )
     fold_of: list[int | None] = [None] * len(dataset.records)
     for i, k in zip(order, fold.tolist(), strict=True):
         fold_of[i] = k + 1
     return Folds(tuple(splits), tuple(fold_of), tuple(reasons), (*notes, *_unlearnt_notes(dataset, order, splits)))
+
+
+def check_no_split(dataset: Dataset) -> None:
+    """Raises BadRecipe where the images come with a split of their own."""
+    if dataset.has_given_split:
+        raise BadRecipe(
+            "The images come with a split of their own, which folds would not follow",
+            file=dataset.root,
+            do="Leave split.folds out to train by that split, or open the images without it.",
+        )
 
 
 def _usable(dataset: Dataset, scan: Scan) -> tuple[list[int], Ints]:

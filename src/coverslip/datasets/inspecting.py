@@ -272,7 +272,7 @@ def _group_advice(found: Inspection) -> list[str]:
             "much, and intervals will be wide and still approximate. "
             + (
                 "`coverslip train` therefore tests on each of them once, in folds."
-                if 3 <= found.groups.n_groups < FEW_GROUPS
+                if 3 <= found.groups.n_groups < FEW_GROUPS and not found.given_split
                 else "Folds (--set split.folds=5) test on every group once."
             )
         )

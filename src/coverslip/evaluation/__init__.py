@@ -12,7 +12,7 @@ from coverslip.evaluation.curves import Curve, pr_curve, roc_curve
 from coverslip.evaluation.folds import over_folds
 from coverslip.evaluation.intervals import FEW_GROUPS, Interval, bootstrap_intervals
 from coverslip.evaluation.metrics import LOWER_IS_BETTER, METRICS, confusion_matrix, per_class, score
-from coverslip.evaluation.summary import evaluate_predictions
+from coverslip.evaluation.summary import evaluate_predictions, nothing_measured
 from coverslip.evaluation.thresholds import uncertain_threshold
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "evaluate_predictions",
     "expected_calibration_error",
     "fit_temperature",
+    "nothing_measured",
     "over_folds",
     "per_class",
     "pr_curve",

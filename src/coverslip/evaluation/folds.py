@@ -48,6 +48,8 @@ def _mean(name: str, values: Sequence[float | None], test_to_train: float, level
         missing = len(values) - len(known)
         return Interval(None, None, None, level, METHOD, f"{missing} of {len(values)} folds have no such number")
     value = float(known.mean())
+    if known.std() < 1e-12:
+        return Interval(value, None, None, level, METHOD, "every fold gives the same value: no interval")
     error = np.sqrt(known.var(ddof=1) * (1 / len(known) + test_to_train))
     reach = float(t.ppf((1 + level) / 2, len(known) - 1) * error)
     top = np.inf if name == "log_loss" else 1.0

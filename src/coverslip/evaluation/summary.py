@@ -56,6 +56,23 @@ def evaluate_predictions(
     }
 
 
+def nothing_measured(classes: Sequence[str], *, split: str, primary: str, reason: str) -> dict[str, Any]:
+    """The content of `metrics.json` where no image could be measured, and why."""
+    no_number = Interval(None, None, None, 0.95, "", reason).as_json()
+    return {
+        "format_version": FORMAT_VERSION,
+        "split": split,
+        "n": 0,
+        "n_groups": None,
+        "metrics": dict.fromkeys([*METRICS[:-1], "ece_uncalibrated"], no_number),
+        "primary": primary,
+        "per_class": {},
+        "by_domain": {},
+        "confusion_matrix": [[0] * len(classes) for _ in classes],
+        "classes": list(classes),
+    }
+
+
 def _numbers(
     probability: np.ndarray, label: np.ndarray, group: np.ndarray | None, uncalibrated: np.ndarray | None, seed: int
 ) -> dict[str, Any]:  # Any: JSON values

@@ -1,6 +1,7 @@
 """Predictions as rows and as a table, and the CSV file they stream into."""
 
 import csv
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ class Prediction:
     predicted: str | None  # None: unreadable
     probability: float | None  # of the predicted class, 0-1
     decision: str  # the class, `uncertain`, `unfamiliar` or `unreadable`
-    probabilities: tuple[float, ...]  # by class; empty: unreadable
+    probabilities: tuple[float, ...]  # by class, NaN: not known to the network; empty: unreadable
     reason: str | None = None  # why it is unreadable
 
 
@@ -94,7 +95,7 @@ class PredictionsFile:
     def write(self, row: Prediction) -> None:
         """Add one row."""
         texts = [row.image_id, row.path, row.label or "", row.predicted or ""]
-        numbers = [] if row.probability is None else [f"{p:.6f}" for p in row.probabilities]
+        numbers = [] if row.probability is None else ["" if math.isnan(p) else f"{p:.6f}" for p in row.probabilities]
         top = "" if row.probability is None else f"{row.probability:.6f}"
         cells = [*map(safe_cell, texts), top, safe_cell(row.decision), *(numbers or [""] * len(self._classes))]
         try:

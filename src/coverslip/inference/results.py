@@ -1,6 +1,6 @@
 """Predictions of labelled images become `predictions.csv` and `metrics.json`."""
 
-from collections.abc import Collection, Container, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from coverslip.datasets import Dataset, counted, some
 from coverslip.errors import BadDataset
-from coverslip.evaluation import evaluate_predictions, without_temperature
+from coverslip.evaluation import evaluate_predictions, nothing_measured, without_temperature
 from coverslip.events import Emit, Noted
 from coverslip.files import write_json
 from coverslip.inference.predictions import Prediction, Predictions
@@ -26,7 +26,9 @@ def write_results(
     seed: int,
     emit: Emit,
     unmeasured: Container[int] = (),
-) -> dict[str, Any]:  # Any: JSON values
+    may_be_empty: bool = False,
+    more: Mapping[str, Any] | None = None,
+) -> None:
     """Write what a classifier said about labelled images, and how good that is.
 
     Args:
@@ -41,9 +43,8 @@ def write_results(
         seed: of the bootstrap.
         emit: told which images could not be measured.
         unmeasured: positions of rows to leave out of the numbers, for a reason that was told already.
-
-    Returns:
-        What `metrics.json` holds.
+        may_be_empty: write numbers that are all None, instead of raising, where no image can be measured.
+        more: further keys of `metrics.json`.
 
     Raises:
         BadDataset: no readable image has a label that the classifier knows.
@@ -51,6 +52,11 @@ def write_results(
     place = {name: k for k, name in enumerate(classes)}
     measured = [i for i, row in enumerate(rows) if row.probabilities and row.label in place and i not in unmeasured]
     _tell_what_is_left_out(rows, place, data.dropped, emit)
+    if not measured and may_be_empty:
+        Predictions(rows, classes).write_csv(folder / "predictions.csv")
+        empty = nothing_measured(classes, split=split, primary=primary, reason="no image could be measured")
+        write_json(folder / "metrics.json", empty)
+        return
     if not measured:
         known = some(classes, 8)
         raise BadDataset(
@@ -58,7 +64,7 @@ def write_results(
             file=data.root,
             do="Use the same names for the classes, or `coverslip predict` for images without labels.",
         )
-    probability = np.array([rows[i].probabilities for i in measured])
+    probability = np.nan_to_num([rows[i].probabilities for i in measured])  # NaN: a class that its fold did not know
     label = np.array([place[rows[i].label or ""] for i in measured])
     records = [data.records[i] for i in measured]
     found = evaluate_predictions(
@@ -75,8 +81,7 @@ def write_results(
         seed=seed,
     )
     Predictions(rows, classes).write_csv(folder / "predictions.csv")
-    write_json(folder / "metrics.json", found)
-    return found
+    write_json(folder / "metrics.json", {**found, **(more or {})})
 
 
 def _column(values: Sequence[str | None]) -> np.ndarray | None:

@@ -117,12 +117,12 @@ def _predictions(path: Path, classes: list[str]) -> Predictions | None:
     rows = [
         row
         for row in _rows(path)
-        if row.get("label") in number and row.get("predicted") in number and row["probability"]
+        if row.get("label") in number and row.get("predicted") in number and row[f"p:{row['label']}"]
     ]
     if not rows:
         return None
     try:
-        probability = np.array([[float(row[f"p:{name}"]) for name in classes] for row in rows])
+        probability = np.array([[float(row[f"p:{name}"] or 0) for name in classes] for row in rows])
     except (KeyError, ValueError) as error:
         raise BadRun("The predictions do not fit metrics.json", file=path, do="Evaluate the run again.") from error
     return Predictions(

@@ -192,14 +192,16 @@ def _finetune_methods(run: RunFolder, stage: dict[str, object]) -> str:
     epoch = stage.get("best_epoch")
     kept = f" (epoch {epoch} of {stage.get('epochs_run', '?')})" if epoch else ""
     longest = plural(recipe.epochs, "epoch")
-    chosen = run.training.get("chosen") == "instant"
     kept = "" if run.n_folds else kept
+    stories = run.fold_trainings or (run.training,)
+    n_frozen = sum(story.get("chosen") == "instant" for story in stories)
+    where = f" in {n_frozen} of {run.n_folds} folds" if run.n_folds else ""
     return (
         f"It was then fine-tuned with {_OPTIMIZER[recipe.optimizer]} (peak learning rate {recipe.learning_rate:g}, "
         f"{_SCHEDULE[recipe.schedule]}; weight decay {recipe.weight_decay:g}; batches of {recipe.batch_size}{balance}) "
         f"for at most {longest}, keeping the one with the best {metric} on validation images{kept}."
         + (f" Training images were varied at random: {', '.join(changes)}." if changes else "")
-        + (" The frozen network did better on validation images and was kept." if chosen else "")
+        + (f" The frozen network did better on validation images{where} and was kept." if n_frozen else "")
     )
 
 
@@ -226,7 +228,7 @@ def _random_changes(augment: Augment) -> list[str]:
 
 def _number_methods(run: RunFolder) -> str:
     temperature = run.training.get("temperature")
-    scaled = f" (T = {temperature:.2f})" if isinstance(temperature, (int, float)) else ""
+    scaled = f" (T = {temperature:.2f})" if isinstance(temperature, (int, float)) and not run.n_folds else ""
     accuracy = run.metrics["metrics"]["accuracy"]
     percents = f"{100 * (accuracy.get('level') or 0.95):.0f}\N{NO-BREAK SPACE}%"
     method = accuracy["method"].partition(";")[0]  # its caveats stand among what the numbers do not show
@@ -247,7 +249,8 @@ def split_words(run: RunFolder) -> str:
 
 
 def _stage(run: RunFolder, name: str) -> dict[str, object] | None:
-    stages: list[dict[str, object]] = run.training.get("stages", [])
+    story = run.fold_trainings[0] if run.fold_trainings else run.training  # the folds are what was measured
+    stages: list[dict[str, object]] = story.get("stages", [])
     return next((stage for stage in stages if stage.get("stage") == name), None)
 
 

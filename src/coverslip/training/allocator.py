@@ -18,14 +18,16 @@ def keep_freed_memory() -> bool:
     libc = _libc()
     if libc is None:
         return False
-    settings = (
-        (_ARENA_MAX, 1),  # one pool for all threads: what one frees another can use
-        (_MMAP_THRESHOLD, _LARGEST),
-        (_TRIM_THRESHOLD, _LARGEST),
-        (_TOP_PAD, 64 * 1024 * 1024),
-    )
-    answers = [libc.mallopt(ctypes.c_int(name), ctypes.c_int(value)) for name, value in settings]
-    return answers == [1] * len(settings)
+
+    def set_to(name: int, value: int) -> bool:
+        return bool(libc.mallopt(ctypes.c_int(name), ctypes.c_int(value)) == 1)
+
+    # Older ones take no larger threshold than 32 MiB. Without any the rest would make things worse: it ends glibc's
+    # own raising of the threshold.
+    if not (set_to(_MMAP_THRESHOLD, _LARGEST) or set_to(_MMAP_THRESHOLD, 32 * 1024 * 1024)):
+        return False
+    # One pool for all threads: what one frees another can use.
+    return all([set_to(_ARENA_MAX, 1), set_to(_TRIM_THRESHOLD, _LARGEST), set_to(_TOP_PAD, 64 * 1024 * 1024)])
 
 
 def return_freed_memory() -> None:

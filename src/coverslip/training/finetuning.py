@@ -169,7 +169,7 @@ def _one_epoch(
         is_best = (val.primary, -val.loss) > (progress.best_score, -progress.loss_of_best)
         if is_best:
             progress.best_epoch, progress.best_score, progress.loss_of_best = epoch, val.primary, val.loss
-        _follow_plateau(progress, recipe, val.loss)
+    _follow_plateau(progress, recipe, val.loss if val else train.loss)
     seconds = time.monotonic() - started
     progress.epoch, progress.seconds = epoch, progress.seconds + seconds
     emit(

@@ -128,7 +128,7 @@ def fit(
         is_stopped = done.stopped_because == "on request"
         stages.append(_finetune_story(done, start="instant head" if is_pretrained else "random weights"))
         if done.stopped_because == "diverged":
-            if not (candidates or done.best_epoch):
+            if settled or not (candidates or done.best_epoch):
                 raise BadRecipe("Training diverged: the loss is no longer a number", do=_LOWER_RATE)
             emit(Noted(text=f"Fine-tuning diverged after epoch {done.epochs_run}. {_LOWER_RATE}", level="warning"))
         if done.best_epoch:
