@@ -1,6 +1,11 @@
 """Shared fixtures: where real images lie, and a cache of its own for every test session."""
 
 import os
+
+# Workers share the cores: two with two threads each wait for one another most of the time.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from collections.abc import Callable
 from pathlib import Path
 

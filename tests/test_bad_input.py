@@ -386,8 +386,8 @@ def test_names_in_suggested_commands_can_be_typed(name: str, typed: str) -> None
         ("channels=[true, 1]", "channels = [true, 1]: true and false have no meaning here"),
         ("plane=top", "plane = 'top': it must be a page's number from 0, 'max' or 'mean'"),
         ("channels=0,2", "channels = '0,2': it must be a list of channels' numbers from 0, such as [0, 2]"),
-        ("augment=3", "augment = 3: it is a section of several keys, such as augment.flip"),
-        ("augment.flip=7", "augment.flip = 7: it must be true or false"),
+        ("augment=3", "augment = 3: it is a section of several keys, such as augment.flip, or the name of a set"),
+        ("augment.flip=7", "augment.flip = 7: it must be true, false or horizontal"),
         ("epochs=2.5", "epochs = 2.5: it must be a whole number"),
         ("learning_rate=.inf", "learning_rate = inf: it must be a finite number"),
         ("model=null", "model = null: it must be text"),
@@ -609,6 +609,7 @@ def test_a_full_disk_under_a_checkpoint_is_one_line_and_more_space_lets_it_go_on
 ) -> None:
     folder = small_disk("3m") / "run"
     settings = ["--set", "epochs=1", "--set", "image_size=48", "--set", "views=1", "--set", "batch_size=16"]
+    settings += ["--set", "split.folds=0"]
     line = refusal(capsys, "train", cells, *settings, "--out", folder)
     assert "No space left on device" in line
     assert "checkpoints" in line

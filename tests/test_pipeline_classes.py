@@ -134,9 +134,9 @@ def test_other_images_are_measured_by_their_old_names_and_by_the_new_ones(
         assert {row["label"] for row in rows_of(found.folder / "predictions.csv")} == {"small", "big", "dirt", "odd"}
     own = {k: v for k, v in json_of(run.folder / "metrics.json").items() if k != "split"}
     assert measured == [own] * 3
-    assert [text for text in told if "labels" in text or "dropped" in text] == [
-        "1 images have labels that the classifier does not know (odd); the numbers are without them.",
-        "1 images have dropped classes (dirt); the numbers are without them.",
+    assert [text for text in told if "has a label" in text] == [
+        "1 image has a label that the classifier does not know ('odd'): not in the numbers.",
+        "1 image has a label of dropped classes ('dirt'): not in the numbers.",
     ] * 3
 
 

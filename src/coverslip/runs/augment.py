@@ -7,16 +7,16 @@ import difflib
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from coverslip.runs.choices import Choices
 
 
-class Augment(BaseModel):
+class Augment(Choices):
     """Random changes to training images, drawn afresh in every epoch and applied to whole batches.
 
     Cells under a microscope have no 'up', so flips and rotation by any angle are on by default.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     flip: bool | Literal["horizontal"] = Field(
         True,

@@ -7,34 +7,21 @@ import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from coverslip.datasets import ClassPlan
 from coverslip.errors import BadRecipe
 from coverslip.files import write_text
 from coverslip.images import PadColour, Plane, Resize
 from coverslip.runs.augment import Augment, augment_named
+from coverslip.runs.choices import Choices
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Balance = Literal["none", "weights", "oversample", "undersample"]
 MetricName = Literal["accuracy", "balanced_accuracy", "macro_f1", "macro_auroc", "log_loss"]
 
 
-class _Choices(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _truth_is_no_number(cls, value: object, info: ValidationInfo) -> object:
-        """To Python `true` is 1, and `epochs: true` would train for one epoch."""
-        takes_truth = cls.model_fields[info.field_name or ""].annotation is bool
-        each = value if isinstance(value, list | tuple) else [value]
-        if not takes_truth and any(isinstance(one, bool) for one in each):
-            raise ValueError("true and false have no meaning here")
-        return value
-
-
-class SplitPlan(_Choices):
+class SplitPlan(Choices):
     """How images are shared out. Groups and exact duplicates are never divided."""
 
     val: Fraction = Field(0.2, gt=0, description="Share of images that choices are made on (validation).")
@@ -68,7 +55,7 @@ class SplitPlan(_Choices):
         return self
 
 
-class Recipe(_Choices):
+class Recipe(Choices):
     """Every choice that shapes a result.
 
     Defaults: EfficientNet-Lite0 with ImageNet weights, first an instant head on frozen features, then fine-tuning.
@@ -268,8 +255,9 @@ def _describe(fault: Any) -> str:  # Any: Pydantic's ErrorDetails
     place = [str(part) for part in fault["loc"]]
     if fault["type"] == "extra_forbidden":
         return _unknown(".".join(place), place)
-    if place[0] in ("plane", "channels"):  # Pydantic tells a fault for each way to read them
-        place = place[:1]
+    for known in ("plane", "channels", "augment.flip"):  # Pydantic tells a fault for each way to read them
+        if ".".join(place).startswith(f"{known}."):
+            place = known.split(".")
     key, value = ".".join(place), fault["input"]
     if fault["type"] == "value_error":
         wanted = str(fault["ctx"]["error"])
@@ -281,6 +269,7 @@ def _describe(fault: Any) -> str:  # Any: Pydantic's ErrorDetails
 _SHAPES = {
     "plane": "it must be a page's number from 0, 'max' or 'mean'",
     "channels": "it must be a list of channels' numbers from 0, such as [0, 2]",
+    "augment.flip": "it must be true, false or horizontal",
     "augment": "it is a section of several keys, such as augment.flip, or the name of a set",
     "split": "it is a section of several keys, such as split.test",
     "model_options": "it is a section of several keys",
