@@ -35,6 +35,9 @@ ROWS = {
     "blood_pbc, instant": Row("blood_pbc"),
     "blood_pbc, defaults": Row("blood_pbc", ()),
     "chromosomes_gband, by case": Row("chromosomes_gband/images.csv", ("--group", "case", *INSTANT)),
+    "chromosomes_gband, 5 folds by case": Row(
+        "chromosomes_gband/images.csv", ("--group", "case", "--set", "split.folds=5", *INSTANT)
+    ),
     "nuclei_mitocheck, by movie": Row("nuclei_mitocheck/images.csv", ("--group", "movie", *INSTANT)),
     "nuclei_mitocheck, by image": Row("nuclei_mitocheck/images.csv"),
     "cellcycle_jurkat_16bit": Row("cellcycle_jurkat_16bit"),
