@@ -135,6 +135,7 @@ def test_what_was_told(run: Run, told: list[Event]) -> None:
     assert "folds" in (run.folder / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_measured_again_the_numbers_are_the_same(run: Run) -> None:
     files = ("metrics.json", "predictions.csv")
     before = [(run.folder / name).read_bytes() for name in files]
@@ -172,6 +173,7 @@ def test_fine_tuned_folds_and_the_medians_epoch(cells: Path, tmp_path: Path) -> 
     assert [row["learning_rate"] for row in last][:1] != [row["learning_rate"] for row in of_fold][-1:]
 
 
+@pytest.mark.slow
 def test_forty_images_in_three_classes_give_something_honest(tmp_path: Path) -> None:
     told: list[Event] = []
     data = cs.open_dataset(write_cells(tmp_path / "cells", n=40, n_slides=40))
@@ -186,6 +188,7 @@ def test_forty_images_in_three_classes_give_something_honest(tmp_path: Path) -> 
     assert "only 40 test images" in (run.folder / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_class_of_one_group_is_predicted_but_not_measured(cells: Path, tmp_path: Path) -> None:
     folder = write_cells(tmp_path / "cells", n=84, n_slides=7)
     for i in range(4):  # only on slide 3
@@ -229,6 +232,7 @@ def write_plain(folder: Path, groups: dict[str, str], n: int = 8) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_fold_in_which_nothing_can_be_measured_does_not_end_the_run(tmp_path: Path) -> None:
     groups = {"g1": "a", "g2": "a", "g3": "b", "g4": "b", "g5": "c"}
     data = cs.open_dataset(write_plain(tmp_path / "cells", groups), group_pattern=r"g\d")
@@ -274,6 +278,7 @@ def test_folds_asked_for_against_a_given_split_are_refused_before_any_work(tmp_p
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_stopped_in_a_fold_the_whole_run_is_named_and_goes_on(cells: Path, tmp_path: Path) -> None:
     def stop_in_second(event: Event) -> None:
         if event.fold == 2 and isinstance(event, HeadFitted):
