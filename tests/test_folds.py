@@ -261,6 +261,13 @@ def test_where_folds_cannot_help_there_is_one_split_unless_they_were_asked_for(t
     assert "split.folds=0" in str(caught.value)
 
 
+def test_a_fold_without_an_image_to_choose_by_is_refused_before_any_training(tmp_path: Path) -> None:
+    groups = {"g1": "a", "g2": "a", "g3": "b", "g4": "c"}  # without g1 each group is the only one of its class
+    data = cs.open_dataset(write_plain(tmp_path / "cells", groups), group_pattern=r"g\d")
+    with pytest.raises(BadDataset, match="none to make choices by"):
+        fold_images(data, scan_images(data), n_folds=4, val=0.2, seed=0)
+
+
 def test_a_fold_that_holds_nearly_everything_is_refused(tmp_path: Path) -> None:
     folder = write_plain(tmp_path / "cells", {"g1": "a", "g2": "b"}, n=4)
     write_plain(folder, {"g3": "a"}, n=40)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coverslip.datasets import Dataset, Folds, Part, Scan, Split, cap_training, check_trainable
+from coverslip.datasets import Dataset, Folds, Part, Scan, Split, cap_training
 from coverslip.errors import BadRun, Stopped
 from coverslip.evaluation import over_folds, uncertain_threshold
 from coverslip.events import Emit, Event, FoldEnded, FoldStarted, Noted
@@ -68,9 +68,7 @@ def train_by_folds(
         Stopped: on request; folds that are done are not trained again when the run goes on.
     """
     n_folds = len(folds.splits)
-    splits = [_capped(data, split, recipe) for split in folds.splits]
-    for split in splits:
-        check_trainable(data, scan, split)
+    splits = [cap_training(data, split, recipe.split.train_per_class, recipe.seed) for split in folds.splits]
     write_split(folder, data, folds.whole, folds.fold_of)
     for text in folds.notes:
         emit(Noted(text=text))
@@ -224,19 +222,13 @@ def _fit_on_all(
 ) -> None:
     """Train the run's classifier on all images, by the choices that the folds made."""
     everything: tuple[Part, ...] = tuple("left-out" if fold is None else "train" for fold in folds.fold_of)
-    parts = Parts(data, scan, _capped(data, Split(everything, folds.reasons, folds.notes), recipe))
+    split = Split(everything, folds.reasons, folds.notes)
+    parts = Parts(data, scan, cap_training(data, split, recipe.split.train_per_class, recipe.seed))
     write_json(folder / "pixels.json", {"format_version": FORMAT_VERSION, **parts.seen_pixels()})
     settled = _settled([folder / "folds" / str(k) for k in range(1, len(folds.splits) + 1)])
     how = f" for {settled.epochs} epochs, the folds' median" if settled.epochs else ""
     emit(Noted(text=f"Now the classifier itself: trained on all {len(parts.train):,} images{how}."))
-    fitted = fit_classifier(folder, parts, recipe, device, emit, is_stop_requested, settled)
-    if fitted.is_stopped:
-        raise stopped(folder)
-
-
-def _capped(data: Dataset, split: Split, recipe: Recipe) -> Split:
-    most = recipe.split.train_per_class
-    return split if most is None else cap_training(data, split, most, recipe.seed)
+    fit_classifier(folder, parts, recipe, device, emit, is_stop_requested, settled)
 
 
 def _settled(folds: Sequence[Path]) -> Settled:

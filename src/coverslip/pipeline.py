@@ -231,8 +231,7 @@ def _train(folder: Path, data: Dataset, recipe: Recipe, emit: Emit, is_stop_requ
         seed=recipe.seed,
         allow_leakage=environment["allow_leakage"],
     )
-    if plan.train_per_class is not None:
-        by_split = cap_training(data, by_split, plan.train_per_class, recipe.seed)
+    by_split = cap_training(data, by_split, plan.train_per_class, recipe.seed)
     train_by_split(folder, Parts(data, scan, by_split), recipe, environment["device"], emit, is_stop_requested)
 
 

@@ -180,7 +180,7 @@ def fit_classifier(
         settled: the choices, where folds have made them; the validation part is empty then.
 
     Raises:
-        Stopped: on request, before there was a classifier.
+        Stopped: on request, before there was a classifier; with `settled`, before its last epoch.
     """
     seen = [parts.facts[i] for i in parts.train.tolist()]
     preparation = learn_preparation(seen, recipe)

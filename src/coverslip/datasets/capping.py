@@ -8,7 +8,7 @@ from coverslip.datasets.records import Dataset, counted
 from coverslip.datasets.splitting import ON_REQUEST, Split
 
 
-def cap_training(dataset: Dataset, split: Split, n_per_class: int, seed: int) -> Split:
+def cap_training(dataset: Dataset, split: Split, n_per_class: int | None, seed: int) -> Split:
     """At most so many training images of each class, drawn at random; those over it are left out, with a reason.
 
     Validation and test stay whole. Each image has a place in the draw by the seed and its image_id alone. So the order
@@ -16,9 +16,11 @@ def cap_training(dataset: Dataset, split: Split, n_per_class: int, seed: int) ->
 
     Args:
         dataset, split: the images and where they go; groups stay on their side, and are thinned out like all others.
-        n_per_class: 1 or more.
+        n_per_class: 1 or more; None takes all.
         seed: other seeds draw other images.
     """
+    if n_per_class is None:
+        return split
     positions: dict[str, list[int]] = defaultdict(list)
     for i, (record, part) in enumerate(zip(dataset.records, split.parts, strict=True)):
         if part == "train":

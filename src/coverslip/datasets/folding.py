@@ -105,7 +105,8 @@ def fold_images(dataset: Dataset, scan: Scan, *, n_folds: int, val: float, seed:
         seed: equal seeds give equal folds.
 
     Raises:
-        BadDataset: there are too few groups or distinct pictures, or a fold would have a single class to train on.
+        BadDataset: there are too few groups or distinct pictures, or a fold would have a single class to train on, or
+            no image to make choices by.
         BadRecipe: the images come with a split of their own.
     """
     check_no_split(dataset)
@@ -136,10 +137,10 @@ def fold_images(dataset: Dataset, scan: Scan, *, n_folds: int, val: float, seed:
         part = np.full(len(order), SIDES.index("test"))
         part[rest] = split_units(label[rest], unit[rest], (1 - share, share, 0.0), seed + k)
         splits.append(_split(dataset, order, part, reasons))
-        if len(trained_classes(dataset, splits[-1])) < 2:
+        if len(trained_classes(dataset, splits[-1])) < 2 or "val" not in splits[-1].parts:
             raise BadDataset(
-                f"Of {n_folds} folds, one would have a single class to train on, since a class lives in too few of "
-                f"{units}",
+                f"Of {n_folds} folds, one would have a single class to train on, or none to make choices by, since "
+                f"classes live in too few of {units}",
                 file=dataset.root,
                 do=_MORE_FOLDS,
             )
