@@ -89,14 +89,21 @@ def test_features_are_computed_once_and_are_the_same_from_the_cache(network: Net
     features = FeatureNetwork(network)
     digests = [str(i) for i in range(len(pixels))]
     n_features = network.head.in_features
-    first, engine = embed(features, n_features, digests[:6], pixels_of, prepared_by={"size": 64}, n_views=2)
+
+    def embedded(n: int) -> tuple[np.ndarray, str | None]:
+        choices = {"prepared_by": {"size": 64}, "n_views": 2}
+        with embed(features, n_features, digests[:n], pixels_of, **choices) as (found, engine):  # type: ignore[arg-type]
+            assert found.shape == (n, n_features)
+            return found[:], engine and engine.name
+
+    first, engine = embedded(6)
     assert engine is not None
     asked.clear()
-    both, _ = embed(features, n_features, digests, pixels_of, prepared_by={"size": 64}, n_views=2)
+    both, _ = embedded(len(pixels))
     np.testing.assert_array_equal(both[:6], first)
     assert set(asked) == set(range(6, len(pixels)))
     asked.clear()
-    again, from_cache = embed(features, n_features, digests, pixels_of, prepared_by={"size": 64}, n_views=2)
+    again, from_cache = embedded(len(pixels))
     np.testing.assert_array_equal(again, both)
     assert from_cache is None
     assert asked == []
@@ -107,13 +114,34 @@ def test_features_are_computed_once_and_are_the_same_from_the_cache(network: Net
 
 
 @pytest.mark.usefixtures("cache")
+def test_a_part_of_the_features_is_read_in_any_order_of_the_cache(network: Network, pixels: np.ndarray) -> None:
+    def embedded(order: list[int]) -> np.ndarray:
+        choices = {"prepared_by": {"size": 64}, "n_views": 1}
+        with embed(
+            FeatureNetwork(network),
+            network.head.in_features,
+            [str(i) for i in order],
+            lambda positions: pixels[[order[i] for i in positions]],
+            **choices,  # type: ignore[arg-type]
+        ) as (found, _):
+            rest = found.part(slice(2, None))
+            assert rest.shape[0] == len(order) - 2
+            return np.concatenate([found[:2], rest[0:1], rest[1:]])
+
+    in_turn = embedded(list(range(len(pixels))))
+    order = [3, 4, 0, 2, 1, 1]
+    np.testing.assert_array_equal(embedded(order), in_turn[order])
+
+
+@pytest.mark.usefixtures("cache")
 def test_other_weights_views_or_preparations_are_other_features(network: Network, pixels: np.ndarray) -> None:
     def features(**changed: object) -> np.ndarray:
         choices: dict[str, object] = {"prepared_by": {"size": 64}, "n_views": 1, **changed}
         source = choices.pop("source", pixels)
         net = choices.pop("net", network)
-        found, _ = embed(FeatureNetwork(net), net.head.in_features, ["a"], lambda p: source[list(p)], **choices)  # type: ignore[arg-type,attr-defined,index]  # parametrised
-        return found
+        n_features = net.head.in_features  # type: ignore[attr-defined]  # parametrised
+        with embed(FeatureNetwork(net), n_features, ["a"], lambda p: source[list(p)], **choices) as (found, _):  # type: ignore[arg-type,index]  # parametrised
+            return found[:]
 
     plain = features()
     brighter = np.minimum(pixels.astype(int) + 40, 255).astype(np.uint8)

@@ -7,7 +7,7 @@ written before the index names it, so a killed process leaves unused places but 
 
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -124,10 +124,11 @@ class RecordStore:
         Read, not mapped: a mapped file counts as the process's memory, and a set of images may be larger than that.
         """
         records = np.empty((len(places), *self.shape), self.dtype)
-        for record, place in zip(records, places, strict=True):
-            buffer = memoryview(record).cast("B")
-            if self._read_into(buffer, int(place) * self.n_bytes) != self.n_bytes:
-                raise CoverslipError("The cache was cut short", file=self.folder, do=_MADE_ANEW)
+        buffer, done = records.reshape(-1).view(np.uint8).data, 0
+        for run in _runs(np.asarray(places, np.int64)):
+            end = done + len(run) * self.n_bytes
+            self._read_into(buffer[done:end], int(run[0]) * self.n_bytes)
+            done = end
         return records
 
     def _take_places(self, n: int) -> int:
@@ -149,18 +150,29 @@ class RecordStore:
             data, offset = data[n:], offset + n
         os.fsync(self._file)  # the index must not name what a power cut can take back
 
-    def _read_into(self, buffer: memoryview, offset: int) -> int:
-        if hasattr(os, "preadv"):
-            return os.preadv(self._file, [buffer], offset)
-        data = self._read_at(len(buffer), offset)
-        buffer[: len(data)] = data
-        return len(data)
+    def _read_into(self, buffer: memoryview, offset: int) -> None:
+        while buffer:
+            if hasattr(os, "preadv"):
+                n = os.preadv(self._file, [buffer], offset)
+            else:
+                data = self._read_at(len(buffer), offset)
+                n = len(data)
+                buffer[:n] = data
+            if not n:
+                raise CoverslipError("The cache was cut short", file=self.folder, do=_MADE_ANEW)
+            buffer, offset = buffer[n:], offset + n
 
     def _read_at(self, n: int, offset: int) -> bytes:
         if hasattr(os, "pread"):  # macOS
             return os.pread(self._file, n, offset)
         os.lseek(self._file, offset, os.SEEK_SET)  # Windows
         return os.read(self._file, n)
+
+
+def _runs(places: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:
+    """The places in pieces that lie one after the other in the file, to be read at once."""
+    if len(places):
+        yield from np.split(places, np.flatnonzero(np.diff(places) != 1) + 1)
 
 
 def _cannot_keep(folder: Path, error: OSError | sqlite3.Error) -> CoverslipError:

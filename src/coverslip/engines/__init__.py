@@ -1,7 +1,7 @@
 """Running a network fast and equal. Importing this room imports torch."""
 
-from coverslip.engines.embedding import embed, fingerprint
+from coverslip.engines.embedding import Features, embed, fingerprint
 from coverslip.engines.running import N_CHECKED, Engine, fastest_engine
 from coverslip.engines.views import as_input, run_views
 
-__all__ = ["N_CHECKED", "Engine", "as_input", "embed", "fastest_engine", "fingerprint", "run_views"]
+__all__ = ["N_CHECKED", "Engine", "Features", "as_input", "embed", "fastest_engine", "fingerprint", "run_views"]

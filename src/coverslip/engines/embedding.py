@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import zip_longest
 from typing import Any
 
@@ -22,6 +23,30 @@ Pixels = npt.NDArray[np.unsignedinteger]
 _FEATURES_VERSION = 1  # goes up when the same network and pixels would give other features
 
 
+class Features:
+    """(N, D) float32 rows that stay in the cache, so that their number costs no memory: a slice is read when asked for.
+
+    The rows of 100,000 images are 1.4 GiB with the default network.
+    """
+
+    def __init__(self, store: RecordStore, places: npt.NDArray[np.int64]) -> None:
+        self._store, self._places = store, places
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """N and D."""
+        return len(self._places), self._store.shape[0]
+
+    def __getitem__(self, rows: slice) -> FloatArray:
+        """(n, D), read now."""
+        return self._store.read(self._places[rows])
+
+    def part(self, rows: slice) -> "Features":
+        """Some of the rows, not read yet."""
+        return Features(self._store, self._places[rows])
+
+
+@contextmanager
 def embed(
     network: nn.Module,
     n_features: int,
@@ -32,8 +57,8 @@ def embed(
     n_views: int,
     device: str = "cpu",
     emit: Emit = ignore,
-) -> tuple[FloatArray, Engine | None]:
-    """(N, D) float32 features of every image, and the engine that gave them; None where all were in the cache.
+) -> Iterator[tuple[Features, Engine | None]]:
+    """Features of every image, open for reading, and the engine that gave them; None where all were in the cache.
 
     Features that were computed before, by the same weights on the same pixels, are read from the cache.
 
@@ -67,8 +92,7 @@ def embed(
                 done += len(some)
                 emit(_progress(done, len(waiting), time.monotonic() - started))
             places = store.places(digests)
-        features: FloatArray = store.read(places)
-    return features, engine
+        yield Features(store, places), engine
 
 
 def _read_ahead(

@@ -181,7 +181,8 @@ def _instant(
     def pixels_of(chosen: Sequence[int]) -> npt.NDArray[np.unsignedinteger]:
         return images.pixels_of([positions[i] for i in chosen])
 
-    features, engine = embed(
+    n = len(images.train)
+    with embed(
         FeatureNetwork(network),
         network.head.in_features,
         digest_of(positions),
@@ -190,22 +191,22 @@ def _instant(
         n_views=recipe.views,
         device=device,
         emit=emit,
-    )
-    n = len(images.train)
-    head = fit_head(
-        features[:n],
-        images.train_label,
-        features[n:],
-        images.val_label,
-        n_classes=images.n_classes,
-        balanced=recipe.balance != "none",
-        better=lambda logits, label: _primary(logits, label, recipe),
-        strengths=STRENGTHS if settled is None or settled.strength is None else [settled.strength],
-    )
+    ) as (features, engine):
+        val_features = features.part(slice(n, None))
+        head = fit_head(
+            features.part(slice(n)),
+            images.train_label,
+            val_features,
+            images.val_label,
+            n_classes=images.n_classes,
+            balanced=recipe.balance != "none",
+            better=lambda logits, label: _primary(logits, label, recipe),
+            strengths=STRENGTHS if settled is None or settled.strength is None else [settled.strength],
+        )
+        logits = head.logits(val_features)
     with torch.no_grad():
         network.head.weight.copy_(torch.from_numpy(head.weight))
         network.head.bias.copy_(torch.from_numpy(head.bias))
-    logits = head.logits(features[n:])
     temperature, accuracy, macro_f1 = settled.start_temperature if settled else 1.0, None, None
     if len(logits):
         temperature = fit_temperature(logits, images.val_label)
@@ -218,7 +219,7 @@ def _instant(
         "seconds": round(seconds, 3),
         "engine": engine.name if engine else "cache",
         "engine_difference": engine.largest_difference if engine else None,
-        "n_features": int(features.shape[1]),
+        "n_features": features.shape[1],
         "regularisation": head.strength,
         "temperature": temperature,
         "val_accuracy": accuracy,

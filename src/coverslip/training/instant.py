@@ -10,6 +10,7 @@ that the result is an ordinary linear layer.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -28,8 +29,17 @@ STRENGTHS = (
     30.0,
     100.0,
 )  # added to every direction's variance, in units of its mean
-_ROWS_AT_ONCE = 4096
+_ROWS_AT_ONCE = 2048
 _SD_FLOOR = 1e-3  # of the median feature's: dead features must not get huge weights
+
+
+class Rows(Protocol):
+    """(n, D) float32 features: an array, or rows on disk of which a slice is read when asked for."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __getitem__(self, rows: slice, /) -> npt.NDArray[np.float32]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +50,15 @@ class LinearHead:
     bias: npt.NDArray[np.float32]  # (K,)
     strength: float  # of the regularisation that was chosen
 
-    def logits(self, features: npt.NDArray[np.float32]) -> Floats:
+    def logits(self, features: Rows) -> Floats:
         """(n, K) for (n, D) features."""
-        weight = self.weight.T.astype(np.float64)
-        parts = [features[rows].astype(np.float64) @ weight for rows in _row_slices(len(features))]
-        return np.concatenate([np.zeros((0, len(self.bias))), *parts]) + self.bias
+        return next(_logits_of([self], features))
 
 
 def fit_head(
-    features: npt.NDArray[np.float32],
+    features: Rows,
     label: Ints,
-    val_features: npt.NDArray[np.float32],
+    val_features: Rows,
     val_label: Ints,
     *,
     n_classes: int,
@@ -77,16 +85,27 @@ def fit_head(
     ]
     if len(heads) == 1:
         return heads[0]
-    scores = [better(head.logits(val_features), val_label) for head in heads]
+    scores = [better(logits, val_label) for logits in _logits_of(heads, val_features)]
     best = max(range(len(heads)), key=lambda i: (scores[i], i))
     return heads[best]
 
 
-def _moments(features: npt.NDArray[np.float32]) -> tuple[Floats, Floats]:
+def _logits_of(heads: Sequence[LinearHead], features: Rows) -> Iterator[Floats]:
+    """(n, K) logits of each head; the features are read once for all of them."""
+    weight = np.concatenate([head.weight for head in heads]).T.astype(np.float64)
+    bias = np.concatenate([head.bias for head in heads])
+    parts = [features[rows].astype(np.float64) @ weight for rows in _row_slices(features.shape[0])]
+    logits = np.concatenate([np.zeros((0, len(bias))), *parts]) + bias
+    return iter(np.split(logits, len(heads), axis=1))
+
+
+def _moments(features: Rows) -> tuple[Floats, Floats]:
     """(D,) mean and standard deviation, the latter with a floor."""
     n, d = features.shape
-    mean = features.mean(axis=0, dtype=np.float64)
-    square = np.zeros(d)
+    total, square = np.zeros(d), np.zeros(d)
+    for rows in _row_slices(n):
+        total += features[rows].sum(axis=0, dtype=np.float64)
+    mean = total / n
     for rows in _row_slices(n):
         square += np.square(features[rows] - mean).sum(axis=0)
     sd = np.sqrt(square / n)
@@ -94,7 +113,7 @@ def _moments(features: npt.NDArray[np.float32]) -> tuple[Floats, Floats]:
 
 
 def _discriminants(
-    features: npt.NDArray[np.float32],
+    features: Rows,
     mean: Floats,
     sd: Floats,
     label: Ints,
@@ -147,7 +166,7 @@ def _principal(scatter: Callable[[slice], Floats], n: int, d: int) -> tuple[Floa
 
 
 def _row_slices(n: int) -> Iterator[slice]:
-    """Rows to turn into double precision at a time, so that 100,000 images need no copy of their features."""
+    """Rows to hold at a time, in double precision, so that 100,000 images take the memory of some thousand."""
     return (slice(start, start + _ROWS_AT_ONCE) for start in range(0, n, _ROWS_AT_ONCE))
 
 
