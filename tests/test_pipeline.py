@@ -16,8 +16,8 @@ from coverslip.errors import BadClassifier, BadDataset, BadRecipe, BadRun, Leaka
 from coverslip.events import EpochEnded, Event, HeadFitted, Noted, RunEnded, RunStarted
 from coverslip.files import sha256_file
 from coverslip.images import ReadPlan
-from coverslip.pipeline import _agreed
 from coverslip.runs import Augment, Recipe, Run, SplitPlan
+from coverslip.training_jobs import agreed
 
 ONE_SPLIT = SplitPlan(folds=0)
 QUICK = Recipe(stage="instant", image_size=48, views=1, split=ONE_SPLIT)
@@ -364,16 +364,16 @@ def test_the_plan_of_the_opening_is_kept_in_recipe_and_card_and_the_recipes_own_
     card = json_of(run.folder / "classifier" / "classifier.json")
     assert run.recipe.channels == (2,)
     assert card["preparation"]["plan"]["channels"] == [2]  # type: ignore[index]
-    data, recipe = _agreed(opened, QUICK.model_copy(update={"channels": (0, 1)}))
+    data, recipe = agreed(opened, QUICK.model_copy(update={"channels": (0, 1)}))
     assert {record.plan.channels for record in data.records} == {(0, 1)} == {recipe.channels}
 
 
 def test_a_subset_stays_one_whatever_the_recipe_says(cells: Path) -> None:
     data = cs.open_dataset(cells)
     some = replace(data, records=data.records[:7])
-    agreed, _ = _agreed(some, Recipe(group=r"slide\d+", channels=(0,)))
-    assert [record.image_id for record in agreed.records] == [record.image_id for record in some.records]
-    assert {record.group for record in agreed.records} <= {f"slide{i}" for i in range(9)}
+    found, _ = agreed(some, Recipe(group=r"slide\d+", channels=(0,)))
+    assert [record.image_id for record in found.records] == [record.image_id for record in some.records]
+    assert {record.group for record in found.records} <= {f"slide{i}" for i in range(9)}
 
 
 def test_copies_of_training_images_are_known_by_their_pixels(run: Run, cells: Path, tmp_path: Path) -> None:

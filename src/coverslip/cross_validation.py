@@ -19,7 +19,6 @@ from coverslip.files import for_shell, write_json
 from coverslip.inference import Prediction, load_classifier, write_results
 from coverslip.reports import write_report
 from coverslip.runs import (
-    FORMAT_VERSION,
     Recipe,
     Run,
     create_run_folder,
@@ -32,7 +31,7 @@ from coverslip.runs import (
     save_recipe,
 )
 from coverslip.runs.provenance import write_split
-from coverslip.training_runs import Parts, fit_classifier, measure, stopped, train_by_split, work_in
+from coverslip.training_runs import Parts, fit_classifier, measure, stopped, train_by_split, work_in, write_seen_pixels
 
 if TYPE_CHECKING:
     from coverslip.training.fitting import Settled
@@ -224,7 +223,7 @@ def _fit_on_all(
     everything: tuple[Part, ...] = tuple("left-out" if fold is None else "train" for fold in folds.fold_of)
     split = Split(everything, folds.reasons, folds.notes)
     parts = Parts(data, scan, cap_training(data, split, recipe.split.train_per_class, recipe.seed))
-    write_json(folder / "pixels.json", {"format_version": FORMAT_VERSION, **parts.seen_pixels()})
+    write_seen_pixels(folder, parts, recipe)
     settled = _settled([folder / "folds" / str(k) for k in range(1, len(folds.splits) + 1)])
     how = f" for {settled.epochs} epochs, the folds' median" if settled.epochs else ""
     emit(Noted(text=f"Now the classifier itself: trained on all {len(parts.train):,} images{how}."))
@@ -246,6 +245,7 @@ def _settled(folds: Sequence[Path]) -> Settled:
     alike = [story for story, n in zip(stories, best, strict=True) if bool(n) == bool(epochs)]
     return Settled(
         strength=statistics.median_high([stage["regularisation"] for stage in heads]) if heads else None,
+        keeps_head=2 * sum(stage.get("head") == "kept" for stage in heads) > len(heads),
         start_temperature=statistics.median([stage["temperature"] for stage in heads]) if heads else 1.0,
         epochs=epochs,
         temperature=statistics.median([story["temperature"] for story in alike]),

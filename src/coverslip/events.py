@@ -14,6 +14,7 @@ class Event:
     """Base of all events."""
 
     fold: int | None = None  # 1-based; of the training that it is about, where a run has several
+    is_first: bool = False  # of the training on other images that comes before the run's own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +135,7 @@ def ignore(event: Event) -> None:
 
 
 def as_json(event: Event) -> dict[str, Any]:  # Any: JSON values
-    """The event as a flat JSON object, its class name under `event`; `fold` only where there is one."""
-    told = {f.name: getattr(event, f.name) for f in fields(event) if f.name != "fold" or event.fold is not None}
+    """The event as a flat JSON object, its class name under `event`; `fold` and `is_first` only where they say some."""
+    left_out = {name for name in ("fold", "is_first") if not getattr(event, name)}
+    told = {f.name: getattr(event, f.name) for f in fields(event) if f.name not in left_out}
     return {"event": type(event).__name__, **told}

@@ -4,35 +4,31 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from coverslip.cross_validation import is_cross_validated, measure_folds, refuse_fold, train_by_folds
+from coverslip.cross_validation import is_cross_validated, measure_folds, refuse_fold
 from coverslip.datasets import (
     Dataset,
     DecodedPixels,
     Inspection,
-    cap_training,
     check_class_names,
-    check_classes,
     check_no_split,
     check_trainable,
     counted,
     inspect_dataset,
     one_line,
     open_dataset,
-    plan_folds,
-    regrouped,
     scan_images,
     split_images,
     with_classes,
 )
-from coverslip.errors import BadDataset, BadRun, CoverslipError
-from coverslip.events import Emit, Event, Noted, Progressed, RunEnded, ignore
+from coverslip.errors import BadRun, CoverslipError
+from coverslip.events import Emit, Noted, ignore
 from coverslip.files import write_json, written_whole
-from coverslip.images import ImageFacts, ReadPlan
+from coverslip.images import ImageFacts
 from coverslip.inference import (
     BATCH_SIZE,
     PredictionsFile,
@@ -45,25 +41,22 @@ from coverslip.runs import (
     Recipe,
     Run,
     create_run_folder,
-    describe_environment,
     export_classifier,
     is_alive,
     open_run,
     read_json,
     read_status,
-    save_recipe,
 )
 from coverslip.runs.provenance import (
     held_out_images,
-    plan_of,
     refuse_other_images,
     same_images,
     where_images_lie,
 )
 from coverslip.training.devices import check_device, chosen_device
 from coverslip.training.preparing import canvas_notes, learn_preparation
-from coverslip.training.stopping import stop_requests
-from coverslip.training_runs import Parts, measure, stopped, train_by_split, work_in
+from coverslip.training_jobs import agreed, train_in, with_start, write_beginning
+from coverslip.training_runs import Parts, measure, seen_pixels
 
 __all__ = [
     "Summary",
@@ -102,7 +95,7 @@ def preview(data: Dataset, recipe: Recipe | None = None, *, out: Path | str, n: 
     """
     from coverslip.training.preview import draw_preview
 
-    data, recipe = _agreed(data, recipe or Recipe())
+    data, recipe = agreed(data, recipe or Recipe())
     scan = scan_images(data, emit=emit)
     plan = recipe.split
     split = split_images(data, scan, val=plan.val, test=plan.test, seed=recipe.seed, allow_leakage=True)
@@ -140,15 +133,16 @@ def train(
         CoverslipError: one of its kinds, with what to do.
         Stopped: on Ctrl-C, SIGTERM or a file named `stop` in the run folder; the best checkpoint is kept.
     """
-    data, recipe = _agreed(data, recipe or Recipe())
+    data, recipe = agreed(data, recipe or Recipe())
     model_info(recipe.model)  # what can be known to be wrong is said before any work
+    recipe = with_start(recipe, data.classes)
     check_class_names(data, data.classes)
     if recipe.split.folds:
         check_no_split(data)
     device = chosen_device(recipe)
     folder = create_run_folder(Path(out))
-    _write_beginning(folder, data, recipe, device, allow_leakage)
-    return _train_in(folder, data, recipe, emit)
+    write_beginning(folder, data, recipe, device, allow_leakage)
+    return train_in(folder, data, recipe, emit)
 
 
 def resume(run: Path | str, *, emit: Emit = ignore) -> Run:
@@ -172,67 +166,7 @@ def resume(run: Path | str, *, emit: Emit = ignore) -> Run:
     (found.folder / "stop").unlink(missing_ok=True)
     for part in found.folder.rglob(".*.part"):  # what a killed process was writing
         part.unlink(missing_ok=True)
-    return _train_in(found.folder, data, found.recipe, emit)
-
-
-def _train_in(folder: Path, data: Dataset, recipe: Recipe, emit: Emit) -> Run:
-    """Do the work of a run folder until it is done, fails or is asked to stop."""
-    with stop_requests(folder) as is_stop_requested:
-
-        def work(tell: Emit) -> None:
-            try:
-                _train(folder, data, recipe, _heeding(tell, folder, is_stop_requested), is_stop_requested)
-            except KeyboardInterrupt as error:  # the second Ctrl-C
-                raise stopped(folder) from error
-
-        work_in(folder, emit, work)
-    return Run(folder)
-
-
-def _heeding(tell: Emit, folder: Path, is_stop_requested: Callable[[], bool]) -> Emit:
-    """A listener that ends stages which can be ended anywhere, once a stop was asked for; loops end by themselves."""
-    is_told = False
-
-    def heed(event: Event) -> None:
-        nonlocal is_told
-        tell(event)
-        if not is_stop_requested() or isinstance(event, RunEnded):
-            return
-        if isinstance(event, Progressed):
-            raise stopped(folder)
-        if not is_told:
-            is_told = True
-            again = "" if (folder / "stop").exists() else "; press Ctrl-C again to end at once"
-            tell(Noted(text=f"Stopping after this step{again}."))
-
-    return heed
-
-
-def _train(folder: Path, data: Dataset, recipe: Recipe, emit: Emit, is_stop_requested: Callable[[], bool]) -> None:
-    """Look at the images, share them out, and train once or by folds."""
-    environment = read_json(folder / "environment.json")
-    scan = scan_images(data, emit=emit)
-    write_json(folder / "data.json", inspect_dataset(data, scan).as_json())
-    plan = recipe.split
-    folds, note = plan_folds(data, scan, asked=plan.folds, val=plan.val, seed=recipe.seed)
-    if note:
-        emit(Noted(text=note))
-    if folds:
-        split = plan.model_copy(update={"folds": len(folds.splits)})
-        recipe = recipe.model_copy(update={"split": split})
-        save_recipe(recipe, folder / "recipe.yaml")
-        train_by_folds(folder, data, scan, folds, recipe, environment, emit, is_stop_requested)
-        return
-    by_split = split_images(
-        data,
-        scan,
-        val=plan.val,
-        test=plan.test,
-        seed=recipe.seed,
-        allow_leakage=environment["allow_leakage"],
-    )
-    by_split = cap_training(data, by_split, plan.train_per_class, recipe.seed)
-    train_by_split(folder, Parts(data, scan, by_split), recipe, environment["device"], emit, is_stop_requested)
+    return train_in(found.folder, data, found.recipe, emit)
 
 
 def evaluate(run: Path | str, data: Dataset | None = None, *, name: str | None = None, emit: Emit = ignore) -> Run:
@@ -335,46 +269,15 @@ def export(run: Path | str, *, to: Literal["zip"] = "zip", out: Path | str | Non
     return file
 
 
-def _agreed(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
-    """The images read and labelled as the recipe says, and the recipe with what was chosen when the images were opened.
-
-    Groups are those of the opening, else the recipe's; plane and channels are the recipe's, else those of the opening.
-    """
-    check_classes(data, recipe.classes)
-    opening = data.opening
-    if opening.plan.box is not None:
-        raise BadDataset(
-            "The images were opened with one box for all, which a recipe and a classifier do not keep",
-            file=data.root,
-            do="Give the boxes in a table, in the columns x, y, width and height.",
-        )
-    if recipe.group is not None and opening.group is None and opening.group_pattern is None:
-        data = regrouped(data, recipe.group)
-    changes: dict[str, object] = {"group": opening.group or opening.group_pattern or recipe.group}
-    if plan_of(recipe) == ReadPlan():
-        changes |= {"plane": opening.plan.plane, "channels": opening.plan.channels}
-    recipe = recipe.model_copy(update=changes)
-    return with_classes(data.read_with(plan_of(recipe)), recipe.classes), recipe
-
-
 def _warn_of_known_images(run: Run, data: Dataset, emit: Emit) -> None:
     """A classifier looks better than it is on images that it was trained on, or copies of them."""
-    seen = read_json(run.folder / "pixels.json")
-    known = {*seen["train"], *seen["val"]}
+    known = seen_pixels(run.folder)
     facts = scan_images(data, emit=emit).facts
     n = sum(isinstance(fact, ImageFacts) and fact.pixel_hash in known for fact in facts)
     if n:
         used = counted(n, "of these images was", "of these images were")
         text = f"{used} used in training the classifier; its numbers on such images say little."
         emit(Noted(text=text, level="warning"))
-
-
-def _write_beginning(folder: Path, data: Dataset, recipe: Recipe, device: str, allow_leakage: bool) -> None:
-    environment = describe_environment(
-        seed=recipe.seed, device=device, **where_images_lie(data), allow_leakage=allow_leakage
-    )
-    write_json(folder / "environment.json", environment)
-    save_recipe(recipe, folder / "recipe.yaml")  # last: a folder with a recipe is a run
 
 
 def _name_of(data: Dataset) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from coverslip.datasets import (
     Dataset,
@@ -29,10 +30,12 @@ from coverslip.reports import write_report
 from coverslip.runs import (
     FORMAT_VERSION,
     ClassifierCard,
+    FromRun,
     Recipe,
     RunLog,
     Status,
     TrainedOn,
+    read_json,
     write_classifier,
 )
 from coverslip.runs.provenance import write_split
@@ -109,10 +112,27 @@ class Parts:
         chosen = order[np.argsort(turn, kind="stable")[:n]]
         return [int(i) for i in chosen[np.argsort(self.label[chosen], kind="stable")]]
 
-    def seen_pixels(self) -> dict[str, list[str]]:
-        """Hashes of the images that weights and choices come from, so that copies of them can be told."""
-        sides = {"train": self.train, "val": self.val}
-        return {side: [self.facts[i].pixel_hash for i in of_side.tolist()] for side, of_side in sides.items()}
+    def hashes(self, positions: npt.NDArray[np.int64]) -> list[str]:
+        """What tells copies of the images at these positions."""
+        return [self.facts[i].pixel_hash for i in positions.tolist()]
+
+
+def write_seen_pixels(folder: Path, parts: Parts, recipe: Recipe) -> None:
+    """Write which images weights and choices come from, those of an earlier run included, so that copies are known."""
+    seen = {"train": parts.hashes(parts.train), "val": parts.hashes(parts.val), "start": sorted(seen_by_start(recipe))}
+    write_json(folder / "pixels.json", {"format_version": FORMAT_VERSION, **seen})
+
+
+def seen_by_start(recipe: Recipe) -> set[str]:
+    """Hashes of the images that the run which training starts from comes from; a packed one does not tell them."""
+    file = Path(recipe.init.run) / "pixels.json" if isinstance(recipe.init, FromRun) else None
+    return seen_pixels(file.parent) if file and file.is_file() else set()
+
+
+def seen_pixels(folder: Path) -> set[str]:
+    """Hashes of all images that weights and choices of a run come from."""
+    seen = read_json(folder / "pixels.json")
+    return {digest for side in ("train", "val", "start") for digest in seen.get(side, ())}
 
 
 def train_by_split(
@@ -138,7 +158,7 @@ def train_by_split(
     write_split(folder, data, split)
     for text in split.notes:
         emit(Noted(text=text))
-    write_json(folder / "pixels.json", {"format_version": FORMAT_VERSION, **parts.seen_pixels()})
+    write_seen_pixels(folder, parts, recipe)
     emit(
         RunStarted(
             run=str(folder),
@@ -241,9 +261,10 @@ def _fit(
 ) -> Fitted:
     from coverslip.training.finetuning import TrainingImages
     from coverslip.training.fitting import fit
+    from coverslip.training.starting import starting_point
 
     pixels: PixelCache | DecodedPixels
-    if recipe.stage == "instant" and recipe.init == "imagenet":  # one pass over the images: nothing to keep
+    if recipe.stage == "instant" and recipe.init != "scratch":  # one pass over the images: nothing to keep
         pixels = DecodedPixels(parts.data, parts.scan, preparation)
     else:
         needed = [*parts.train.tolist(), *parts.val.tolist()]
@@ -259,13 +280,14 @@ def _fit(
     with pixels:
         return fit(
             images,
-            lambda positions: [parts.facts[i].pixel_hash for i in positions],
+            lambda positions: parts.hashes(np.asarray(positions)),
             preparation,
             recipe,
             checkpoints=folder / "checkpoints",
             device=device,
             emit=emit,
             is_stop_requested=is_stop_requested,
+            start=starting_point(recipe.init, parts.classes) if isinstance(recipe.init, FromRun) else None,
             settled=settled,
         )
 

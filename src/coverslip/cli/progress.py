@@ -88,7 +88,7 @@ class _Bars:
             case FoldEnded(fold=fold) if fold is not None:
                 left = "" if event.seconds_left is None else f"about {duration(event.seconds_left)} left in all"
                 self._move("folds", fold, event.n_folds + 1, left)
-            case RunEnded(fold=None):
+            case RunEnded(fold=None, is_first=False):
                 for name in list(self.tasks):
                     self._remove(name)
             case _:

@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from coverslip.reports.reading import RunFolder
-from coverslip.runs import Augment, Recipe
+from coverslip.runs import Augment, FromRun, Recipe, TrainFirst
+from coverslip.runs.start import Start
 
 METRIC_WORDS = {
     "accuracy": ("Accuracy", "share of images named correctly"),
@@ -157,7 +159,7 @@ def _network_methods(run: RunFolder) -> str:
     preparation = run.classifier.get("preparation", {})
     side = recipe.image_size or preparation.get("image_size")
     scaling = preparation.get("scaling", {}).get("mode", recipe.scaling)
-    start = "ImageNet weights" if recipe.init == "imagenet" else "random weights"
+    start = _start(recipe.init)
     made = f"coverslip {run.environment.get('coverslip', '')}".strip()
     torch = f", PyTorch {packages['torch']}" if "torch" in packages else ""
     size = f" to {side} × {side} pixels" if side else ""
@@ -177,6 +179,15 @@ def _network_methods(run: RunFolder) -> str:
     if stage is None:
         return text + "The network itself was not trained further."
     return text + _finetune_methods(run, stage)
+
+
+def _start(init: Start) -> str:
+    match init:
+        case FromRun(run=run):
+            return f"the weights of the earlier run “{Path(run).name}”"
+        case TrainFirst(train_on=source):
+            return f"the weights of a first training on “{Path(source).stem}”, described in its own folder first/,"
+    return "ImageNet weights" if init == "imagenet" else "random weights"
 
 
 def _finetune_methods(run: RunFolder, stage: dict[str, object]) -> str:

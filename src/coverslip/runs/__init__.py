@@ -7,6 +7,7 @@ from coverslip.runs.classifier import (
     TrainedOn,
     export_classifier,
     find_classifier,
+    fingerprint_of,
     open_classifier,
     write_classifier,
 )
@@ -27,15 +28,9 @@ from coverslip.runs.folder import (
     write_table,
 )
 from coverslip.runs.log import RunLog
-from coverslip.runs.recipe import (
-    Balance,
-    Recipe,
-    SplitPlan,
-    check_recipe,
-    load_recipe,
-    save_recipe,
-    with_settings,
-)
+from coverslip.runs.recipe import Balance, Recipe, SplitPlan
+from coverslip.runs.recipe_text import check_recipe, first_recipe, load_recipe, save_recipe, with_settings
+from coverslip.runs.start import FromRun, TrainFirst
 
 __all__ = [
     "AUGMENT_SETS",
@@ -44,6 +39,7 @@ __all__ = [
     "Augment",
     "Balance",
     "ClassifierCard",
+    "FromRun",
     "Metric",
     "PackedClassifier",
     "Recipe",
@@ -51,6 +47,7 @@ __all__ = [
     "RunLog",
     "SplitPlan",
     "Status",
+    "TrainFirst",
     "TrainedOn",
     "check_format",
     "check_recipe",
@@ -58,6 +55,8 @@ __all__ = [
     "describe_environment",
     "export_classifier",
     "find_classifier",
+    "fingerprint_of",
+    "first_recipe",
     "is_alive",
     "load_recipe",
     "open_classifier",

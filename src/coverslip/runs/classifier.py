@@ -3,6 +3,7 @@
 Nothing in it can run code, and all of it may come from a stranger: sizes are looked at before anything is read.
 """
 
+import hashlib
 import json
 import math
 import os
@@ -152,6 +153,15 @@ def open_classifier(place: Path) -> PackedClassifier:
         raise _bad_card(error, place) from error
     with _opened(place, WEIGHTS) as (stream, size):
         return PackedClassifier(place, card, _read_header(stream, size, place))
+
+
+def fingerprint_of(path: Path | str) -> str:
+    """Hex SHA-256 of a classifier's weights: equal training, equal fingerprint."""
+    with _opened(find_classifier(path), WEIGHTS) as (stream, _):
+        digest = hashlib.sha256()
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def export_classifier(path: Path | str, file: Path) -> None:

@@ -19,7 +19,8 @@ from typing import Any
 from coverslip._version import __version__
 from coverslip.errors import BadRun
 from coverslip.files import for_shell, plain_cell, safe_cell, write_json, write_text
-from coverslip.runs.recipe import Recipe, load_recipe
+from coverslip.runs.recipe import Recipe
+from coverslip.runs.recipe_text import load_recipe
 
 FORMAT_VERSION = 1
 

@@ -71,7 +71,7 @@ class RunLog:
                 if time.monotonic() - self._last_step < _SECONDS_BETWEEN_STEPS and not is_last:
                     return
                 self._last_step = time.monotonic()
-            case EpochEnded(fold=None):  # each fold keeps a history of its own
+            case EpochEnded(fold=None, is_first=False):  # other trainings keep a history of their own
                 # An epoch that is repeated after a crash takes the place of the one that was lost.
                 self._epochs[event.epoch] = {k: v for k, v in asdict(event).items() if k in HISTORY_COLUMNS}
                 write_table(self._folder / "history.csv", HISTORY_COLUMNS, self._epochs.values())

@@ -317,7 +317,7 @@ def _scores(logits: Tensor, label: Ints, recipe: Recipe, loss: float) -> _Scores
 
 
 def _keeps_statistics(recipe: Recipe) -> bool:
-    return recipe.batch_norm == "keep" or (recipe.batch_norm == "auto" and recipe.init == "imagenet")
+    return recipe.batch_norm == "keep" or (recipe.batch_norm == "auto" and recipe.init != "scratch")
 
 
 def _loss(images: TrainingImages, recipe: Recipe) -> nn.CrossEntropyLoss:

@@ -21,7 +21,8 @@ from coverslip.runs import Recipe
 from coverslip.training.allocator import keep_freed_memory
 from coverslip.training.checkpoints import plain_state
 from coverslip.training.finetuning import Finetuned, TrainingImages, finetune
-from coverslip.training.instant import STRENGTHS, fit_head
+from coverslip.training.instant import STRENGTHS, LinearHead, fit_head
+from coverslip.training.starting import StartingPoint
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -33,7 +34,8 @@ _LOWER_RATE = "Lower the step size, for example --set learning_rate=0.0001."
 class Settled:
     """The choices that folds have made, so that a last network can be trained on every image."""
 
-    strength: float | None  # of the head's regularisation; None where training starts from scratch
+    strength: float | None  # of the head's regularisation; None where none was fitted
+    keeps_head: bool  # of the earlier run that training starts from
     start_temperature: float  # that the head is divided by before fine-tuning
     epochs: int  # of fine-tuning; 0: the instant head is the classifier
     temperature: float
@@ -67,6 +69,7 @@ def fit(
     device: str,
     emit: Emit,
     is_stop_requested: Callable[[], bool],
+    start: StartingPoint | None = None,
     settled: Settled | None = None,
 ) -> Fitted:
     """Train one network by the recipe.
@@ -75,6 +78,7 @@ def fit(
     move a network that already knows the classes. Batch norms then keep their pretrained statistics: the head was
     fitted to the features they give, and with the statistics of batches in their place the first loss was 8.7 instead
     of 0.3 (blood_pbc, 112 px). From scratch there are no features worth a head, and training starts at random.
+    From an earlier run that tells the same classes, its head is kept if validation images prefer it.
 
     Args:
         images: to fit on and to choose by; test images are not among them.
@@ -85,26 +89,28 @@ def fit(
         device: where to train.
         emit: told what happens.
         is_stop_requested: asked before every step.
+        start: the earlier run that the recipe starts from, if any.
         settled: the choices, where they are made already; no validation images are needed then.
     """
     keep_freed_memory()
     torch.manual_seed(recipe.seed)
-    is_pretrained = recipe.init == "imagenet"
+    is_pretrained = recipe.init != "scratch"
     network = create_network(
         recipe.model,
         n_classes=images.n_classes,
         head=recipe.head,
         channels=preparation.channels,
-        pretrained=is_pretrained,
+        pretrained=recipe.init == "imagenet",
         options=recipe.model_options,
         image_size=preparation.image_size,
     )
+    kept_head = start.take_over(network) if start else None
     freeze_to(network, recipe.freeze_to)
     stages: list[dict[str, Any]] = []  # Any: JSON values
     candidates: list[tuple[str, Floats]] = []
     if is_pretrained:
         emit(StageStarted(stage="instant"))
-        val_logits, stage = _instant(network, images, digest_of, preparation, recipe, device, emit, settled)
+        val_logits, stage = _instant(network, kept_head, images, digest_of, preparation, recipe, device, emit, settled)
         candidates.append(("instant", val_logits))
         stages.append(stage)
     instant_weights = {name: tensor.clone() for name, tensor in network.state_dict().items()}
@@ -166,6 +172,7 @@ def fit(
 
 def _instant(
     network: Network,
+    kept_head: LinearHead | None,
     images: TrainingImages,
     digest_of: Callable[[Sequence[int]], list[str]],
     preparation: Preparation,
@@ -174,7 +181,7 @@ def _instant(
     emit: Emit,
     settled: Settled | None,
 ) -> tuple[Floats, dict[str, Any]]:  # Any: JSON values
-    """Fit the head in place; gives validation logits and the stage's story."""
+    """Fit the head in place, unless one that is kept is better; gives validation logits and the stage's story."""
     started = monotonic()
     positions = np.concatenate([images.train, images.val]).tolist()
 
@@ -203,7 +210,15 @@ def _instant(
             better=lambda logits, label: _primary(logits, label, recipe),
             strengths=STRENGTHS if settled is None or settled.strength is None else [settled.strength],
         )
-        logits = head.logits(val_features)
+        strength, is_kept, logits = head.strength, False, head.logits(val_features)
+        if kept_head is not None:
+            kept_logits = kept_head.logits(val_features)
+            label = images.val_label
+            is_kept = (
+                settled.keeps_head if settled else _rank(kept_logits, label, recipe) >= _rank(logits, label, recipe)
+            )
+            if is_kept:
+                head, logits = kept_head, kept_logits
     with torch.no_grad():
         network.head.weight.copy_(torch.from_numpy(head.weight))
         network.head.bias.copy_(torch.from_numpy(head.bias))
@@ -220,7 +235,8 @@ def _instant(
         "engine": engine.name if engine else "cache",
         "engine_difference": engine.largest_difference if engine else None,
         "n_features": features.shape[1],
-        "regularisation": head.strength,
+        "head": "kept" if is_kept else "fitted",
+        "regularisation": strength,
         "temperature": temperature,
         "val_accuracy": accuracy,
         "val_macro_f1": macro_f1,

@@ -48,7 +48,7 @@ class LinearHead:
 
     weight: npt.NDArray[np.float32]  # (K, D)
     bias: npt.NDArray[np.float32]  # (K,)
-    strength: float  # of the regularisation that was chosen
+    strength: float | None  # of the regularisation that was chosen; None where it was trained otherwise
 
     def logits(self, features: Rows) -> Floats:
         """(n, K) for (n, D) features."""

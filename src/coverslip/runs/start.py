@@ -1,0 +1,50 @@
+"""Where the weights of a network start, as data."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from coverslip.runs.choices import Choices
+
+_LABELS = (
+    "Names of classes there, each with its name here, where the same class is called differently; where all classes "
+    "are known by then, what tells them is kept if validation images prefer it."
+)
+
+
+class FromRun(Choices):
+    """The weights of an earlier run: its network goes on learning."""
+
+    run: str = Field(description="The run's folder, its classifier/ or a .coverslip file.")
+    labels: dict[str, str] = Field(default_factory=dict, description=_LABELS)
+
+
+class TrainFirst(Choices):
+    """Two-step transfer: a first training on other labelled images, whose network then learns these.
+
+    The first training is chosen as any: the best epoch by validation images of its own (paper 004 does not say which
+    checkpoint it went on from).
+    """
+
+    train_on: str = Field(description="A folder with one sub-folder per class, or a table with path and label.")
+    # Any: checked as a recipe
+    recipe: dict[str, Any] = Field(
+        default_factory=dict, description="What is other than in this recipe when training on them, such as group."
+    )
+    labels: dict[str, str] = Field(default_factory=dict, description=_LABELS)
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, FromRun | TrainFirst):
+        return "run" if isinstance(value, FromRun) else "train_on"
+    if isinstance(value, dict):
+        return "train_on" if "train_on" in value or "recipe" in value else "run"
+    return "name"
+
+
+Start = Annotated[
+    Annotated[Literal["imagenet", "scratch"], Tag("name")]
+    | Annotated[FromRun, Tag("run")]
+    | Annotated[TrainFirst, Tag("train_on")],
+    Discriminator(_kind),
+]

@@ -1,0 +1,294 @@
+"""Training that starts from an earlier run, or from a first training on other images."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.numpy import load_file
+
+import coverslip as cs
+from coverslip.errors import BadClassifier, BadDataset, BadRecipe, BadRun, LeakageFound
+from coverslip.events import EpochEnded, Event
+from coverslip.models.networks import create_network
+from coverslip.runs import (
+    FromRun,
+    Recipe,
+    Run,
+    SplitPlan,
+    TrainFirst,
+    check_recipe,
+    load_recipe,
+    save_recipe,
+    with_settings,
+)
+from coverslip.training.starting import starting_point
+
+MODEL = "timm/mobilenetv3_small_050"
+SMALL = Recipe(model=MODEL, init="scratch", image_size=32, views=1, epochs=2, split=SplitPlan(folds=0), patience=None)
+ON_TOP = SMALL.model_copy(update={"stage": "instant"})
+
+
+def write_discs(folder: Path, names: tuple[str, str], *, seed: int, n: int = 40, channels: int = 3) -> Path:
+    """Small and large bright discs on noise, other ones for every seed."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:32, :32]
+    for i in range(n):
+        y, x = rng.uniform(12, 20, 2)
+        disc = (rows - y) ** 2 + (columns - x) ** 2 < (4, 9)[i % 2] ** 2
+        pixels = (rng.integers(0, 60, (32, 32, channels)) + 150 * disc[..., None]).astype(np.uint8)
+        file = folder / names[i % 2] / f"{i:03d}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels if channels == 3 else pixels[..., 0]).save(file)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def earlier(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("earlier")
+    images = write_discs(folder / "images", ("01", "02"), seed=1)
+    return cs.train(cs.open_dataset(images), SMALL, out=folder / "run")
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_discs(tmp_path_factory.mktemp("new") / "images", ("1", "2"), seed=2)
+
+
+def weights_of(run: Run) -> dict[str, np.ndarray]:
+    return load_file(run.classifier_folder / "weights.safetensors")
+
+
+def notes_of(run: Run) -> list[str]:
+    lines = (run.folder / "events.jsonl").read_text(encoding="utf-8").splitlines()
+    return [event["text"] for event in map(json.loads, lines) if event.get("event") == "Noted"]
+
+
+def from_run(run: Run, **more: object) -> dict[str, object]:
+    return {"init": FromRun(run=str(run.folder), **more)}  # type: ignore[arg-type]
+
+
+def test_the_instant_stage_works_on_the_features_of_the_earlier_run(earlier: Run, images: Path, tmp_path: Path) -> None:
+    recipe = ON_TOP.model_copy(update=from_run(earlier))
+    run = cs.train(cs.open_dataset(images), recipe, out=tmp_path / "run")
+    before, after = weights_of(earlier), weights_of(run)
+    assert set(before) == set(after)
+    for name in before:
+        is_head = name.startswith("head.")
+        assert np.array_equal(before[name], after[name]) != is_head, name
+
+
+@pytest.mark.slow
+def test_fine_tuning_goes_on_from_the_earlier_run_which_the_report_names(
+    earlier: Run, images: Path, tmp_path: Path
+) -> None:
+    run = cs.train(cs.open_dataset(images), SMALL.model_copy(update=from_run(earlier)), out=tmp_path / "run")
+    near = np.abs(
+        weights_of(run)["backbone.body.conv_stem.weight"] - weights_of(earlier)["backbone.body.conv_stem.weight"]
+    )
+    torch.manual_seed(SMALL.seed)
+    random = create_network(MODEL, n_classes=2, pretrained=False).state_dict()["backbone.body.conv_stem.weight"].numpy()
+    assert near.mean() < 0.5 * np.abs(random - weights_of(earlier)["backbone.body.conv_stem.weight"]).mean()
+    assert "the earlier run “run”" in (run.folder / "report.html").read_text(encoding="utf-8")
+    assert load_recipe(run.folder / "recipe.yaml").init == FromRun(run=str(earlier.folder))
+
+
+def test_a_head_for_the_same_classes_under_other_names_is_taken_over(earlier: Run, images: Path) -> None:
+    start = FromRun(run=str(earlier.folder), labels={"01": "1", "02": "2"})
+    network = create_network(MODEL, n_classes=2, pretrained=False, image_size=32)
+    head = starting_point(start, ["2", "1"]).take_over(network)
+    assert head is not None
+    temperature = json.loads((earlier.classifier_folder / "classifier.json").read_text())["temperature"]
+    np.testing.assert_allclose(head.weight[::-1] * temperature, weights_of(earlier)["head.weight"], rtol=1e-6)
+    # One class of another name, or a new one: there is nothing to tell it by.
+    partly = FromRun(run=str(earlier.folder), labels={"01": "1"})
+    assert starting_point(partly, ["1", "2"]).take_over(network) is None
+
+
+def test_the_head_is_kept_where_validation_images_prefer_it(earlier: Run, tmp_path: Path) -> None:
+    """Labels of the new training images are wrong more often than right, those of validation images are right."""
+    images = write_discs(tmp_path / "images", ("01", "02"), seed=3, n=60)
+    rows = ["path,label,split"]
+    for i, file in enumerate(sorted(images.glob("*/*.png"), key=lambda file: file.name)):
+        split = ("train", "train", "train", "val", "test")[i // 2 % 5]
+        other = {"01": "02", "02": "01"}[file.parent.name]
+        label = other if split == "train" and i // 2 % 3 else file.parent.name
+        rows.append(f"{file.relative_to(images).as_posix()},{label},{split}")
+    (images / "table.csv").write_text("\n".join(rows), encoding="utf-8")
+    recipe = ON_TOP.model_copy(update=from_run(earlier))
+    run = cs.train(cs.open_dataset(images / "table.csv"), recipe, out=tmp_path / "run")
+    stage = json.loads((run.folder / "training.json").read_text())["stages"][0]
+    assert stage["head"] == "kept"
+    temperature = json.loads((earlier.classifier_folder / "classifier.json").read_text())["temperature"]
+    np.testing.assert_allclose(
+        weights_of(run)["head.weight"] * temperature, weights_of(earlier)["head.weight"], rtol=1e-5
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("before", "after"), [(3, 1), (1, 3)])
+def test_grey_images_look_the_same_to_a_network_for_colour_and_the_other_way_round(
+    tmp_path: Path, before: int, after: int
+) -> None:
+    images = write_discs(tmp_path / "images", ("a", "b"), seed=4, n=20, channels=before)
+    model = "timm/tf_mobilenetv3_small_minimal_100"  # whose normalisation is the same for all channels
+    recipe = SMALL.model_copy(update={"model": model, "epochs": 1})
+    run = cs.train(cs.open_dataset(images), recipe, out=tmp_path / "run")
+    old, new = (create_network(model, n_classes=2, pretrained=False, channels=n).eval() for n in (before, after))
+    for network in (old, new):
+        starting_point(FromRun(run=str(run.folder)), ["a", "b"]).take_over(network)
+    grey = torch.rand(2, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        found, wanted = (network.features(grey.expand(2, n, 32, 32)) for network, n in ((new, after), (old, before)))
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_images_that_the_earlier_run_was_trained_on_cannot_measure_the_new_one(earlier: Run, tmp_path: Path) -> None:
+    same = cs.open_dataset(earlier.folder.parent / "images")
+    recipe = ON_TOP.model_copy(update={**from_run(earlier), "seed": 1})
+    with pytest.raises(LeakageFound, match="were used in training the run to start from"):
+        cs.train(same, recipe, out=tmp_path / "refused")
+    run = cs.train(same, recipe, out=tmp_path / "allowed", allow_leakage=True)
+    assert any("look too good" in note for note in notes_of(run))
+    # With the same split the test images of both are the same: nothing is known that should not be.
+    cs.train(same, recipe.model_copy(update={"seed": 0}), out=tmp_path / "same split")
+
+
+def test_what_a_run_knows_is_remembered_by_those_that_start_from_it(earlier: Run, images: Path, tmp_path: Path) -> None:
+    second = cs.train(cs.open_dataset(images), ON_TOP.model_copy(update=from_run(earlier)), out=tmp_path / "second")
+    with pytest.raises(LeakageFound):
+        cs.train(
+            cs.open_dataset(earlier.folder.parent / "images"),
+            ON_TOP.model_copy(update={**from_run(second), "seed": 1}),
+            out=tmp_path / "third",
+        )
+
+
+def test_a_packed_classifier_can_be_the_start_but_does_not_tell_its_images(
+    earlier: Run, images: Path, tmp_path: Path
+) -> None:
+    packed = cs.export(earlier.folder, out=tmp_path / "earlier.coverslip")
+    recipe = ON_TOP.model_copy(update={"init": FromRun(run=str(packed))})
+    run = cs.train(cs.open_dataset(images), recipe, out=tmp_path / "run")
+    assert any("does not tell which images" in note for note in notes_of(run))
+
+
+def test_folds_start_from_the_earlier_run_each(earlier: Run, images: Path, tmp_path: Path) -> None:
+    recipe = ON_TOP.model_copy(update={**from_run(earlier), "split": SplitPlan(folds=2)})
+    run = cs.train(cs.open_dataset(images), recipe, out=tmp_path / "run")
+    stem = "backbone.body.conv_stem.weight"
+    for one in (run, *(Run(run.folder / "folds" / k) for k in "12")):
+        np.testing.assert_array_equal(weights_of(one)[stem], weights_of(earlier)[stem])
+    with pytest.raises(LeakageFound):
+        cs.train(cs.open_dataset(earlier.folder.parent / "images"), recipe, out=tmp_path / "refused")
+
+
+def two_steps(first: Path, **more: object) -> Recipe:
+    init = TrainFirst(train_on=str(first), recipe={"init": "scratch"}, labels={"01": "1", "02": "2"})
+    return SMALL.model_copy(update={"init": init, **more})
+
+
+@pytest.mark.slow
+def test_two_steps_are_one_run_with_a_complete_run_in_it(earlier: Run, images: Path, tmp_path: Path) -> None:
+    told: list[Event] = []
+    recipe = two_steps(earlier.folder.parent / "images", epochs=1)
+    run = cs.train(cs.open_dataset(images), recipe, out=tmp_path / "run", emit=told.append)
+    first = Run(run.folder / "first")
+    assert first.recipe.init == "scratch"
+    assert (first.folder / "report.html").exists()
+    assert first.metrics["accuracy"].value is not None
+    assert [event.is_first for event in told if isinstance(event, EpochEnded)] == [True, False]
+    assert len((run.folder / "history.csv").read_text().splitlines()) == 2
+    assert "first training on “images”" in (run.folder / "report.html").read_text(encoding="utf-8")
+    # The same as doing one after the other.
+    by_hand = cs.train(
+        cs.open_dataset(images),
+        SMALL.model_copy(update={"epochs": 1, **from_run(first, labels={"01": "1", "02": "2"})}),
+        out=tmp_path / "by hand",
+    )
+    one, other = ((each.classifier_folder / "weights.safetensors").read_bytes() for each in (run, by_hand))
+    assert one == other
+
+
+@pytest.mark.slow
+def test_two_steps_killed_in_the_first_go_on_to_the_same_end(earlier: Run, images: Path, tmp_path: Path) -> None:
+    recipe = two_steps(earlier.folder.parent / "images", epochs=2)
+    whole = cs.train(cs.open_dataset(images), recipe, out=tmp_path / "whole")
+    file = tmp_path / "recipe.yaml"
+    file.write_text((whole.folder / "recipe.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    killed = tmp_path / "killed"
+    command = [sys.executable, "-m", "coverslip", "train", str(images), "--recipe", str(file), "--out", str(killed)]
+    environment = {**os.environ, "COVERSLIP_CACHE": str(tmp_path / "cache")}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (killed / "first" / "checkpoints" / "last.safetensors").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (killed / "classifier").exists()
+    run = cs.resume(killed)
+    one, other = ((each.classifier_folder / "weights.safetensors").read_bytes() for each in (run, whole))
+    assert one == other
+    assert json.loads((run.folder / "metrics.json").read_text()) == json.loads(
+        (whole.folder / "metrics.json").read_text()
+    )
+
+
+def test_a_run_does_not_go_on_from_another_start_than_it_began_with(earlier: Run, images: Path, tmp_path: Path) -> None:
+    run = cs.train(cs.open_dataset(images), ON_TOP.model_copy(update=from_run(earlier)), out=tmp_path / "run")
+    status = json.loads((run.folder / "status.json").read_text())
+    (run.folder / "status.json").write_text(json.dumps({**status, "state": "failed"}))
+    environment = json.loads((run.folder / "environment.json").read_text())
+    (run.folder / "environment.json").write_text(json.dumps({**environment, "start": "0" * 64}))
+    with pytest.raises(BadRun, match="The run to start from has changed"):
+        cs.resume(run.folder)
+
+
+def test_faults_of_a_start_are_told_before_anything_is_written(earlier: Run, images: Path, tmp_path: Path) -> None:
+    data, out = cs.open_dataset(images), tmp_path / "run"
+    with pytest.raises(BadClassifier):
+        cs.train(data, SMALL.model_copy(update={"init": FromRun(run=str(tmp_path))}), out=out)
+    with pytest.raises(BadDataset):
+        cs.train(data, two_steps(tmp_path / "nothing"), out=out)
+    with pytest.raises(BadRecipe, match="has another network") as caught:
+        cs.train(data, Recipe(**from_run(earlier)), out=out)  # type: ignore[arg-type]
+    assert f"--set model={MODEL}" in caught.value.do
+    with pytest.raises(BadRecipe, match="no class '9'"):
+        cs.train(data, SMALL.model_copy(update=from_run(earlier, labels={"01": "9"})), out=out)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "what"),
+    [
+        (["init=imagnet"], "init = 'imagnet': it must be imagenet, scratch"),
+        (["init.run=a", "init.lables={a: b}"], "did you mean 'init.labels'"),
+        (["init={labels: {a: b}}"], "there is no init.run"),
+        (["init={train_on: cells, recipe: {epoch: 3}}"], "In init.recipe: .*did you mean 'epochs'"),
+        (["init={train_on: cells, recipe: {stage: instant}}"], "stops before the network is trained"),
+        (["init={train_on: cells, recipe: {model: resnet34}}"], "must have the same model"),
+        (["init={train_on: cells, recipe: {init: {train_on: more}}}"], "may not have a first of its own"),
+    ],
+)
+def test_faults_in_how_to_start_are_named(settings: list[str], what: str) -> None:
+    with pytest.raises(BadRecipe, match=what):
+        with_settings(Recipe(), settings)
+
+
+def test_a_start_survives_its_file(tmp_path: Path) -> None:
+    for init in (
+        {"run": "runs/a", "labels": {"01": "1"}},
+        {"train_on": "cells", "recipe": {"epochs": 3}, "labels": {}},
+    ):
+        recipe = check_recipe({"init": init})
+        save_recipe(recipe, tmp_path / "recipe.yaml")
+        assert load_recipe(tmp_path / "recipe.yaml") == recipe
+    assert with_settings(Recipe(), ["init.run=runs/a"]).init == FromRun(run="runs/a")
