@@ -88,7 +88,10 @@ def attention_places(mv2: Attention, mobilevit: Attention, placement: Placement)
 
 
 class SqueezeExcite(nn.Module):
-    """Weighs each channel by what the whole map holds: x * sigmoid(W2 relu(W1 mean(x))). Equations 1 and 2.
+    """Weighs each channel by what the whole map holds: x * sigmoid(W2 silu(W1 mean(x))). Equations 1 and 2.
+
+    The paper does not name the activation. SiLU is what the rest of the network has; with the ReLU of Hu et al. and no
+    biases all four units behind the stem can be zero for every image, and the gate would never learn.
 
     No biases: C * C / 2 weights. A neutral start has W2 = 0 and twice the sigmoid: exactly the identity.
     """
@@ -107,7 +110,7 @@ class SqueezeExcite(nn.Module):
             self.excite.reset_parameters()
 
     def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W) -> same
-        weight: Tensor = self.excite(F.relu(self.squeeze(x.mean(dim=(2, 3))))).sigmoid()  # (B, C) in (0, 1)
+        weight: Tensor = self.excite(F.silu(self.squeeze(x.mean(dim=(2, 3))))).sigmoid()  # (B, C) in (0, 1)
         if self._is_neutral:
             weight = 2 * weight
         return x * weight[:, :, None, None]
@@ -190,8 +193,8 @@ class MV2Block(nn.Module):
     def __init__(self, n_in: int, n_out: int, *, stride: int, plan: AttentionPlan) -> None:
         super().__init__()
         width = 2 * n_in
-        self._adds_input = stride == 1 and n_in == n_out
-        depthwise: Place = "depthwise, residual" if self._adds_input else "depthwise, strided"
+        self.adds_input = stride == 1 and n_in == n_out
+        depthwise: Place = "depthwise, residual" if self.adds_input else "depthwise, strided"
         self.conv1_1x1 = ConvLayer(_conv(n_in, width, 1), width, plan.behind("expand", width))
         self.conv2_kxk = ConvLayer(
             nn.Conv2d(width, width, 3, stride, padding=1, groups=width, bias=False),
@@ -202,7 +205,7 @@ class MV2Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:  # (B, I, H, W) -> (B, O, H / stride, W / stride)
         result: Tensor = self.conv3_1x1(self.conv2_kxk(self.conv1_1x1(x)))
-        return result + x if self._adds_input else result
+        return result + x if self.adds_input else result
 
 
 class SelfAttention(nn.Module):
@@ -457,7 +460,7 @@ def _fold(tokens: Tensor, n_rows: int, n_columns: int) -> Tensor:
 
 
 def _initialise(module: nn.Module) -> None:
-    """Random weights of the same sizes as timm gives its mobilevit_xxs, so that the two start on equal terms."""
+    """Random weights of the sizes that timm gives its mobilevit_xxs, so that the two start on equal terms."""
     match module:
         case nn.Conv2d():
             nn.init.kaiming_normal_(module.weight, mode="fan_out")
@@ -468,8 +471,11 @@ def _initialise(module: nn.Module) -> None:
             nn.init.normal_(module.weight, std=0.01)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-        case SqueezeExcite():  # comes after its own linear layers
+        # A module's turn comes after its parts'.
+        case SqueezeExcite():
             module.start()
+        case MV2Block() if module.adds_input:
+            nn.init.zeros_(module.conv3_1x1.bn.weight)  # the block starts by passing its input on
 
 
 def _check_choice(option: str, value: object, allowed: tuple[str, ...]) -> None:
