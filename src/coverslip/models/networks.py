@@ -202,11 +202,23 @@ def _build_own(
         network: nn.Module = architecture(channels=channels, **options)
         return network
     file = packaged_weights(record.name)
-    if file is None:
-        raise weights_unavailable(record)
-    network = architecture(**options)
-    load_packaged(network, file)
-    take_channels(network, channels, is_trained=True)
+    if file is not None:
+        network = architecture(**options)
+        load_packaged(network, file)
+        take_channels(network, channels, is_trained=True)
+        return network
+    if record.name == "mobilevit_mn":
+        return _with_mobilevit_weights(architecture(channels=channels, **options))
+    raise weights_unavailable(record)
+
+
+def _with_mobilevit_weights(network: nn.Module) -> nn.Module:
+    """MobileViT-MN with what fits of the weights of the network that it came from."""
+    from coverslip.models.mobilevit_mn import MobileViTMN, transfer_mobilevit
+
+    assert isinstance(network, MobileViTMN)
+    source = build_timm(model_info("mobilevit_xxs"), channels=3, pretrained=True, options={})
+    transfer_mobilevit(network, source.state_dict())
     return network
 
 
