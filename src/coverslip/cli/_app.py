@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from coverslip.cli import cache, demo, evaluate, export, inspect, models, predict, preview, report, train
+from coverslip.cli import cache, demo, evaluate, export, inspect, models, predict, preview, report, train, weights
 
 app = typer.Typer(
     name="coverslip",
@@ -46,4 +46,5 @@ for command in (
     app.command()(command)
 app.command(name="export")(export.export)
 app.command(name="models")(models.models)
+app.add_typer(weights.weights_app, name="weights")
 app.command(name="cache")(cache.cache)

@@ -1,10 +1,7 @@
 """Architectures that timm builds, as backbones that give pooled features."""
 
 import logging
-import socket
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 import torch
 from torch import nn
@@ -12,7 +9,9 @@ from torch import nn
 import coverslip.models._torchvision  # noqa: F401 - before timm
 from coverslip.errors import BadRecipe, UnknownModel, WeightsUnavailable
 from coverslip.models.records import ModelRecord, models_with_weights
-from coverslip.models.weights import load_packaged, packaged_weights
+from coverslip.models.weights import local_weights
+from coverslip.models.weights.fitting import timm_network
+from coverslip.models.weights.hub import fetch_weights
 
 # What coverslip decides itself, or what would read files that a stranger's classifier names.
 _OURS = frozenset(
@@ -66,7 +65,7 @@ def build_timm(record: ModelRecord, *, channels: int, pretrained: bool, options:
 
     Raises:
         BadRecipe: the architecture knows no such option.
-        WeightsUnavailable: pretrained weights are neither in a package nor reachable.
+        WeightsUnavailable: pretrained weights are neither on this machine nor reachable, or do not fit.
     """
     import timm
 
@@ -74,69 +73,20 @@ def build_timm(record: ModelRecord, *, channels: int, pretrained: bool, options:
         raise BadRecipe(
             f"model_options cannot set {', '.join(refused)}", do="Only the architecture's own options go there."
         )
-    file = packaged_weights(record.name) if pretrained else None
+    weights = local_weights(record.name) if pretrained else None
     try:
-        if file is not None:
-            network: nn.Module = timm.create_model(record.timm_name, **options)
-            load_packaged(network, file)
-            return network if channels == 3 else _with_channels(record, network, channels, options)
-        if pretrained and not _is_reachable(record.timm_name):
-            raise _unavailable(record)
-        return timm.create_model(record.timm_name, pretrained=pretrained, in_chans=channels, **options)
+        if weights is not None:
+            return timm_network(record.timm_name, weights, channels=channels, options=options)
+        if pretrained:
+            fetch_weights(record.timm_name)
+        network: nn.Module = timm.create_model(record.timm_name, pretrained=pretrained, in_chans=channels, **options)
+        return network
     except TypeError as error:
         raise BadRecipe(f"'{record.name}' does not take model_options {options}: {error}", do="Remove them.") from error
-    except (OSError, RuntimeError) as error:  # the hub's client: no network, no such file, a broken download
-        if not pretrained:
-            raise
-        raise _unavailable(record) from error
-
-
-def _unavailable(record: ModelRecord) -> WeightsUnavailable:
-    at_hand = ", ".join(models_with_weights())
-    return WeightsUnavailable(
-        f"ImageNet weights of '{record.name}' are not on this machine and could not be fetched",
-        do=f"Connect to the network once, choose a model whose weights are at hand ({at_hand}), "
-        "or train from scratch with --set init=scratch.",
-    )
-
-
-def _is_reachable(timm_name: str) -> bool:
-    """Whether the weights are in the hub's cache or the hub answers; its own client would retry for a minute."""
-    import timm
-    from huggingface_hub import constants, try_to_load_from_cache
-
-    config = timm.get_pretrained_cfg(timm_name)
-    hub_id = config.hf_hub_id if config else None
-    files = ("model.safetensors", "pytorch_model.bin")
-    if hub_id and any(isinstance(try_to_load_from_cache(hub_id, file), str) for file in files):
-        return True
-    if "https" in getproxies():
-        return True  # whether the proxy gets there only the client can find out
-    host = urlsplit(constants.ENDPOINT).hostname or "huggingface.co"
-    try:
-        socket.create_connection((host, 443), timeout=5).close()
-    except OSError:
-        return False
-    return True
-
-
-def _with_channels(record: ModelRecord, trained: nn.Module, channels: int, options: dict[str, Any]) -> nn.Module:
-    """The trained network with another number of input channels.
-
-    One channel gets the sum of the three filters, which is exactly what a grey image shown three times would give;
-    more get them in turn, scaled to keep the response's size (timm's `adapt_input_conv`).
-    """
-    import timm
-    from timm.models import adapt_input_conv
-
-    network: nn.Module = timm.create_model(record.timm_name, in_chans=channels, **options)
-    state = trained.state_dict()
-    wanted = network.state_dict()
-    for key, tensor in state.items():
-        if tensor.shape != wanted[key].shape:
-            state[key] = adapt_input_conv(channels, tensor)
-    network.load_state_dict(state)
-    return network
+    except WeightsUnavailable as error:
+        if weights is None:
+            error.add_note(f"Weights at hand: {', '.join(models_with_weights())}; or train with --set init=scratch.")
+        raise
 
 
 logging.getLogger("timm").setLevel(logging.ERROR)  # its notices on weights are ours to give

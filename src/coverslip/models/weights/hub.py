@@ -1,0 +1,194 @@
+"""timm's weights: from the Hugging Face hub over the network, kept in the hub's own cache.
+
+The hub's client (huggingface_hub) asks the server for a file's size and tag before it downloads, names the cached
+file after the tag (the SHA-256 of large files), checks the size, and renames the file into place when it is whole. It
+does not hash what came over plain HTTP. `fetch_weights` does, and does not keep a file that differs.
+"""
+
+import re
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies
+
+from coverslip.errors import WeightsUnavailable
+from coverslip.files import sha256_file
+from coverslip.models.weights.packaged import HALF, IMAGENET_MEAN, IMAGENET_STD
+from coverslip.models.weights.source import WeightsSource
+
+_FILES = ("model.safetensors", "pytorch_model.bin")  # the first that the repository has
+_SHA256 = re.compile("[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class HubWeights:
+    """What timm says about a model's default weights; kept here so that asking needs no torch."""
+
+    repository: str
+    licence: str | None
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
+
+
+def _half(repository: str) -> HubWeights:
+    return HubWeights(repository, "apache-2.0", HALF, HALF)
+
+
+HUB_WEIGHTS = {
+    "vgg16": HubWeights("timm/vgg16.tv_in1k", "bsd-3-clause"),
+    "vgg16_bn": HubWeights("timm/vgg16_bn.tv_in1k", "bsd-3-clause"),
+    "vgg19": HubWeights("timm/vgg19.tv_in1k", "bsd-3-clause"),
+    "vgg19_bn": HubWeights("timm/vgg19_bn.tv_in1k", "bsd-3-clause"),
+    "resnet34": HubWeights("timm/resnet34.a1_in1k", "apache-2.0"),
+    "resnet50": HubWeights("timm/resnet50.a1_in1k", "apache-2.0"),
+    "resnet101": HubWeights("timm/resnet101.a1h_in1k", "apache-2.0"),
+    "resnext50_32x4d": HubWeights("timm/resnext50_32x4d.a1h_in1k", "apache-2.0"),
+    "resnext101_32x16d": HubWeights("timm/resnext101_32x16d.fb_wsl_ig1b_ft_in1k", "cc-by-nc-4.0"),
+    "inception_v3": _half("timm/inception_v3.tv_in1k"),
+    "inception_resnet_v2": _half("timm/inception_resnet_v2.tf_in1k"),
+    "mobilenet_v1": _half("timm/mobilenetv1_100.ra4_e3600_r224_in1k"),
+    "mobilenet_v2": HubWeights("timm/mobilenetv2_100.ra_in1k", "apache-2.0"),
+    "mobilenet_v3_large": HubWeights("timm/mobilenetv3_large_100.ra_in1k", "apache-2.0"),
+    "efficientnet_b0": HubWeights("timm/efficientnet_b0.ra_in1k", "apache-2.0"),
+    "efficientnet_lite0": _half("timm/tf_efficientnet_lite0.in1k"),
+    "efficientnet_lite1": _half("timm/tf_efficientnet_lite1.in1k"),
+    "efficientnet_lite2": _half("timm/tf_efficientnet_lite2.in1k"),
+    "efficientnetv2_b0": HubWeights("timm/tf_efficientnetv2_b0.in1k", "apache-2.0"),
+    "convnext_tiny": HubWeights("timm/convnext_tiny.in12k_ft_in1k", "apache-2.0"),
+    "swin_t": HubWeights("timm/swin_tiny_patch4_window7_224.ms_in1k", "mit"),
+    "vit_small_patch16_224": _half("timm/vit_small_patch16_224.augreg_in21k_ft_in1k"),
+    "mobilevit_xxs": HubWeights("timm/mobilevit_xxs.cvnets_in1k", "cvnets-license", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+}
+
+
+def hub_source(name: str) -> WeightsSource | None:
+    """What is known about a model's weights in the hub's cache, or None. For `timm/NAME` this may import timm."""
+    known = HUB_WEIGHTS.get(name) or _timm_weights(name)
+    file = _cached(known.repository) if known else None
+    if known is None or file is None:
+        return None
+    return WeightsSource(
+        model=name,
+        kind="hub",
+        source=known.repository,
+        licence=known.licence,
+        sha256=_name_of_blob(file) or sha256_file(file),
+        file=file,
+        mean=known.mean,
+        std=known.std,
+    )
+
+
+def cached_timm_models() -> tuple[str, ...]:
+    """`timm/NAME` of every repository of timm in the hub's cache."""
+    from huggingface_hub import constants
+
+    prefix = "models--timm--"
+    folders = sorted(Path(constants.HF_HUB_CACHE).glob(f"{prefix}*"))
+    return tuple(dict.fromkeys("timm/" + folder.name.removeprefix(prefix).split(".")[0] for folder in folders))
+
+
+def fetch_weights(timm_name: str) -> Path | None:
+    """timm's default weights in the hub's cache, downloaded if they are not there and checked by their SHA-256.
+
+    Progress is shown by the hub's client, on the error stream of a terminal. None: timm has them elsewhere than on
+    the hub, and fetches and checks them itself.
+
+    Raises:
+        WeightsUnavailable: there is no network, no such file, or it is not what the hub says it is.
+    """
+    import timm
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError
+
+    config = timm.get_pretrained_cfg(timm_name)
+    if config is None or not config.has_weights:
+        raise WeightsUnavailable(
+            f"Nobody has published weights of '{timm_name}' that timm knows of", do="Choose another model."
+        )
+    if not config.hf_hub_id:
+        return None
+    if (file := _cached(config.hf_hub_id)) is not None:
+        return file
+    if not _is_reachable():
+        raise _unreachable(config.hf_hub_id, "it does not answer")
+    try:
+        for name in (config.hf_hub_filename,) if config.hf_hub_filename else _FILES:
+            try:
+                return _checked(config.hf_hub_id, name, Path(hf_hub_download(config.hf_hub_id, name)))
+            except EntryNotFoundError:
+                continue
+    except (OSError, RuntimeError, ValueError) as error:  # the client's errors are of these kinds
+        raise _unreachable(
+            config.hf_hub_id, str(error).splitlines()[0] if str(error) else type(error).__name__
+        ) from error
+    raise _unreachable(config.hf_hub_id, f"it has none of {', '.join(_FILES)}")
+
+
+def _checked(repository: str, name: str, file: Path) -> Path:
+    """The downloaded file, if its bytes are those that the hub's tag promises.
+
+    Raises:
+        WeightsUnavailable: they are not; the file is gone, so that the next try downloads it anew.
+    """
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+
+    tag = _name_of_blob(file) or get_hf_file_metadata(hf_hub_url(repository, name)).etag or ""
+    if not _SHA256.fullmatch(tag) or sha256_file(file) == tag:  # small files carry git's hash instead
+        return file
+    file.resolve().unlink()
+    file.unlink(missing_ok=True)
+    raise WeightsUnavailable(
+        f"What came from the hub for {repository} is not what the hub promised: its SHA-256 differs",
+        do="Try again; if it happens again, something on the way changes downloads.",
+    )
+
+
+def _timm_weights(name: str) -> HubWeights | None:
+    """The default weights of `timm/NAME` where the cache holds any of that architecture; only then is timm asked."""
+    if name not in cached_timm_models():
+        return None
+    import coverslip.models._torchvision  # noqa: F401 - before timm
+
+    # isort: split
+    import timm
+
+    config = timm.get_pretrained_cfg(name.removeprefix("timm/"), allow_unregistered=True)
+    if config is None or not config.hf_hub_id:
+        return None
+    return HubWeights(config.hf_hub_id, config.license, config.mean, config.std)
+
+
+def _cached(repository: str) -> Path | None:
+    from huggingface_hub import try_to_load_from_cache
+
+    found = (try_to_load_from_cache(repository, file) for file in _FILES)
+    return next((Path(file) for file in found if isinstance(file, str)), None)
+
+
+def _name_of_blob(file: Path) -> str | None:
+    """The SHA-256 that the client named the cached file after, where the disk has links and the file is large."""
+    name = file.resolve().name
+    return name if _SHA256.fullmatch(name) else None
+
+
+def _is_reachable() -> bool:
+    """Whether the hub answers; its own client would retry for a minute."""
+    from huggingface_hub import constants
+
+    if "https" in getproxies():
+        return True  # whether the proxy gets there only the client can find out
+    hub = urlsplit(constants.ENDPOINT)
+    try:
+        socket.create_connection((hub.hostname, hub.port or (80 if hub.scheme == "http" else 443)), timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
+def _unreachable(repository: str, reason: str) -> WeightsUnavailable:
+    return WeightsUnavailable(
+        f"The weights {repository} could not be fetched from the hub ({reason})",
+        do="Connect to the network, or import a file that you have: coverslip weights import FILE --model NAME.",
+    )
