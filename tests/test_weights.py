@@ -255,6 +255,9 @@ def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
     file = save(random_network("test_efficientnet").state_dict(), tmp_path / "small.pth")
     with pytest.raises(WeightsUnavailable, match="do not fit 'resnet34'"):
         import_weights(file, "resnet34")
+    table = {"features.1.0.attn.relative_position_bias_table": torch.zeros(169, 3)}  # as torchvision names it
+    with pytest.raises(WeightsUnavailable, match=r"1 not of this network \(features.1"):
+        import_weights(save(table, tmp_path / "swin.pth"), "timm/swin_tiny_patch4_window7_224")
     with pytest.raises(UnknownModel, match="did you mean 'resnet34'"):
         import_weights(file, "resnet-34")
 

@@ -46,5 +46,5 @@ for command in (
     app.command()(command)
 app.command(name="export")(export.export)
 app.command(name="models")(models.models)
-app.add_typer(weights.weights_app, name="weights")
 app.command(name="cache")(cache.cache)
+app.add_typer(weights.weights_app, name="weights")

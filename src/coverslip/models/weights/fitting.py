@@ -10,6 +10,8 @@ from coverslip.errors import WeightsUnavailable
 from coverslip.models.weights.source import LocalWeights, Tensors
 
 _NAMED = 3  # faults of each kind in a message
+# PyTorch's complaint, and those of timm's translations where they meet names that they were not made for.
+_MISFITS = (RuntimeError, KeyError, AttributeError, IndexError, ValueError)
 
 
 def timm_network(timm_name: str, weights: LocalWeights, *, channels: int = 3, options: dict[str, Any]) -> nn.Module:
@@ -33,7 +35,7 @@ def timm_network(timm_name: str, weights: LocalWeights, *, channels: int = 3, op
     arguments = {"in_chans": channels, "num_classes": weights.n_classes, **options}
     try:
         network = _filled(timm_name, weights.tensors, arguments)
-    except (RuntimeError, KeyError) as error:  # PyTorch's complaint, or that of timm's translation
+    except _MISFITS as error:
         plain: nn.Module = timm.create_model(timm_name, **arguments)
         raise misfit(weights, plain.state_dict()) from error
     wanted = network.state_dict()
