@@ -22,8 +22,8 @@ COMMANDS = (
     "report",
     "export",
     "models",
-    "weights",
     "cache",
+    "weights",
 )
 
 
