@@ -20,13 +20,14 @@ from torch import nn
 import coverslip.models._torchvision  # noqa: F401 - before timm
 from coverslip.cli import main
 from coverslip.errors import CoverslipError, UnknownModel, WeightsUnavailable
-from coverslip.models import model_info
+from coverslip.models import has_weights, list_models, model_info
 from coverslip.models.importing import import_weights
-from coverslip.models.networks import create_network
+from coverslip.models.networks import build_body, create_network
+from coverslip.models.records import registered_names
 from coverslip.models.timm_models import build_timm
 from coverslip.models.weights import local_weights, packaged_weights, remove_imported, weights_at_hand, weights_source
 from coverslip.models.weights.fitting import load_exactly, timm_network
-from coverslip.models.weights.hub import HUB_WEIGHTS, fetch_weights
+from coverslip.models.weights.hub import fetch_weights, hub_weights
 from coverslip.models.weights.names import with_timm_names
 from coverslip.models.weights.packaged import PACKAGED_MODELS
 from coverslip.models.weights.source import LocalWeights, Tensors
@@ -213,7 +214,8 @@ def test_a_self_supervised_teacher_becomes_a_backbone_at_the_size_it_was_trained
     teacher |= {"backbone.mask_token": torch.zeros(1, 384), "dino_head.mlp.0.weight": torch.zeros(4, 384)}
     name = "timm/vit_small_patch14_dinov2"
     source = import_weights(save({"teacher": teacher}, tmp_path / "blood.pth"), name, licence="Apache-2.0")
-    assert torch.equal(logits(pretrained(name, img_size=224), 224), logits(network, 224))
+    ours = build_timm(model_info(name), channels=3, pretrained=True, options={}, image_size=224).eval()
+    assert torch.equal(logits(ours, 224), logits(network, 224))
     assert source.mean == (0.485, 0.456, 0.406)
 
 
@@ -356,6 +358,33 @@ def test_networks_of_other_libraries_are_filled_exactly(tmp_path: Path) -> None:
     assert torch.equal(logits(other.eval()), logits(theirs)), "all but the classifier"
 
 
+SMALL_OTHERS = [
+    name for name in registered_names() if model_info(name).timm_name is None and model_info(name).parameters < 10e6
+]
+
+
+@pytest.mark.parametrize("name", SMALL_OTHERS)
+def test_networks_of_torchvision_and_our_own_start_from_imported_weights(tmp_path: Path, name: str) -> None:
+    record = model_info(name)
+    torch.manual_seed(5)
+    network = build_body(record, channels=3, pretrained=False, options={}, image_size=record.input_px)
+    import_weights(save(network.state_dict(), tmp_path / "mine.pth"), name)
+    ours = build_body(record, channels=3, pretrained=True, options={}, image_size=record.input_px)
+    state = ours.state_dict()
+    assert all(torch.equal(tensor, state[key]) for key, tensor in network.state_dict().items())
+    assert has_weights(record)
+
+
+def test_googlenets_training_heads_are_left_out(tmp_path: Path) -> None:
+    import torchvision
+
+    theirs = torchvision.models.googlenet(weights=None, num_classes=4, init_weights=False)
+    assert any(key.startswith("aux1.") for key in theirs.state_dict())
+    import_weights(save(theirs.state_dict(), tmp_path / "theirs.pth"), "googlenet")
+    ours = create_network("googlenet", n_classes=2, head="native").state_dict()
+    assert torch.equal(ours["backbone.inception5b.branch1.conv.weight"], theirs.inception5b.branch1.conv.weight)
+
+
 # The hub
 
 
@@ -439,29 +468,27 @@ def test_without_a_network_the_error_says_what_can_be_done(
     out, err = capsys.readouterr()
     assert out == ""
     assert err.count("\n") == 1
-    assert "timm/resnet34.a1_in1k could not be fetched" in err
+    assert "timm/resnet34.tv_in1k could not be fetched" in err
     assert "coverslip weights import" in err
 
 
 def test_what_is_noted_about_the_hubs_weights_is_what_timm_says() -> None:
     import timm
 
-    for name, noted in HUB_WEIGHTS.items():
-        config = timm.get_pretrained_cfg(noted.repository.removeprefix("timm/"))
-        assert (config.hf_hub_id, config.license, config.mean, config.std) == (
-            noted.repository,
-            noted.licence,
-            noted.mean,
-            noted.std,
-        ), name
-        default = timm.get_pretrained_cfg(noted.repository.removeprefix("timm/").split(".")[0])
-        assert default.hf_hub_id == noted.repository, name
+    names = [record.name for record in list_models() if record.timm_name]
+    assert len(names) >= 20
+    for name in names:
+        noted, record = hub_weights(name), model_info(name)
+        assert noted is not None
+        says = timm.get_pretrained_cfg(record.timm_name)
+        assert (noted.repository, noted.mean, noted.std) == (says.hf_hub_id, says.mean, says.std), name
+        assert noted.licence == says.license, name
 
 
 def test_asking_which_weights_a_model_starts_from_needs_no_torch(tmp_path: Path) -> None:
     code = (
         "import sys; from coverslip.models.weights import weights_at_hand, weights_source; "
-        "print(weights_source('efficientnet_lite0').licence, weights_source('resnet34'), weights_source('mobincep')); "
+        "print(weights_source('efficientnet_lite0').licence, weights_source('resnet34'), weights_source('alexnet')); "
         "print(sorted({'torch', 'timm', 'torchvision'} & set(sys.modules)))"
     )
     environment = {**os.environ, "HF_HUB_CACHE": str(tmp_path / "hub")}

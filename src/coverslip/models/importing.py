@@ -6,8 +6,9 @@ from typing import Any
 from torch import nn
 
 from coverslip.errors import WeightsUnavailable
+from coverslip.models.networks import build_body
 from coverslip.models.records import ModelRecord, model_info
-from coverslip.models.weights.fitting import timm_network
+from coverslip.models.weights.fitting import classifier_of, load_exactly, timm_network
 from coverslip.models.weights.hub import fetch_weights, hub_source
 from coverslip.models.weights.imported import store_imported
 from coverslip.models.weights.names import with_timm_names
@@ -30,9 +31,12 @@ def import_weights(file: Path, model: str, *, licence: str | None = None) -> Wei
     """
     record = model_info(model)
     tensors = with_timm_names(read_checkpoint(file))
-    weights, network = _fitted(record, tensors, file)
-    config: dict[str, Any] = network.pretrained_cfg  # type: ignore[assignment]  # timm's untyped attribute
-    return store_imported(weights, licence=licence, mean=config["mean"], std=config["std"])
+    weights, network = _fitted_by_timm(record, tensors, file) if record.timm_name else _fitted(record, tensors, file)
+    mean, std = record.mean, record.std
+    if mean is None or std is None:
+        config: dict[str, Any] = network.pretrained_cfg  # type: ignore[assignment]  # timm's untyped attribute
+        mean, std = config["mean"], config["std"]
+    return store_imported(weights, licence=licence, mean=mean, std=std)
 
 
 def fetch_for(model: str) -> WeightsSource:
@@ -43,26 +47,42 @@ def fetch_for(model: str) -> WeightsSource:
         WeightsUnavailable: there is no network, or nobody has published any.
     """
     record = model_info(model)
-    fetch_weights(record.timm_name)
+    if record.timm_name is not None:
+        fetch_weights(record.timm_name)
     source = hub_source(model)
     if source is None:
         raise WeightsUnavailable(
-            f"The hub has no weights of '{model}'", do="Training fetches them from where timm finds them."
+            f"The hub has no weights of '{model}'",
+            do="Training fetches torchvision's by itself; or import a file: coverslip weights import FILE --model NAME.",
         )
     return source
 
 
 def _fitted(record: ModelRecord, tensors: Tensors, file: Path) -> tuple[LocalWeights, nn.Module]:
-    """The weights with the number of classes that their classifier has, and the network that they fit.
+    """The weights, and the network of torchvision's or our own that they fit.
+
+    Raises:
+        WeightsUnavailable: they do not fit.
+    """
+    network = build_body(record, channels=3, pretrained=False, options={}, image_size=record.input_px)
+    classifier = tensors.get(f"{classifier_of(network)}.weight")
+    weights = LocalWeights(record.name, tensors, 0 if classifier is None else len(classifier), file)
+    load_exactly(network, weights)
+    return weights, network
+
+
+def _fitted_by_timm(record: ModelRecord, tensors: Tensors, file: Path) -> tuple[LocalWeights, nn.Module]:
+    """The weights with the number of classes that their classifier has, and timm's network that they fit.
 
     Raises:
         WeightsUnavailable: they fit with no classifier; what is wrong without one is told where the file has none.
     """
+    timm_name = record.builder.removeprefix("timm:")
     first: WeightsUnavailable | None = None
-    for number in _numbers_of_classes(record.timm_name, tensors):
+    for number in _numbers_of_classes(timm_name, tensors):
         weights = LocalWeights(record.name, tensors, number, file)
         try:
-            return weights, timm_network(record.timm_name, weights, options={})
+            return weights, timm_network(timm_name, weights, options={})
         except WeightsUnavailable as error:
             first = first or error
     assert first is not None  # at least one number was tried

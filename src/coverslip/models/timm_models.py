@@ -8,7 +8,8 @@ from torch import nn
 
 import coverslip.models._torchvision  # noqa: F401 - before timm
 from coverslip.errors import BadRecipe, UnknownModel, WeightsUnavailable
-from coverslip.models.records import ModelRecord, models_with_weights
+from coverslip.models.building import refuse_options, weights_unavailable
+from coverslip.models.records import BACKBONE, ModelRecord, models_with_weights
 from coverslip.models.weights import local_weights
 from coverslip.models.weights.fitting import timm_network
 from coverslip.models.weights.hub import fetch_weights
@@ -20,6 +21,7 @@ _OURS = frozenset(
         "checkpoint_path",
         "exportable",
         "features_only",
+        "img_size",
         "in_chans",
         "num_classes",
         "pretrained",
@@ -47,46 +49,83 @@ def timm_record(name: str) -> ModelRecord:
         )
     config = timm.get_pretrained_cfg(timm_name)
     with torch.device("meta"):
-        parameters = sum(p.numel() for p in timm.create_model(timm_name).parameters())
+        network = timm.create_model(timm_name)
+    stages = [str(stage["module"]) for stage in getattr(network, "feature_info", [])]
+    has_parameters = {module for module, part in network.named_modules() if list(part.parameters())}
     return ModelRecord(
         name=name,
         family="timm",
         paper="see timm's documentation",
-        timm_name=timm_name,
+        builder=f"timm:{timm_name}",
         input_px=config.input_size[-1] if config else 224,
-        parameters=parameters,
-        weights=None,
+        is_sized=bool(config and config.fixed_input_size),
+        weights=f"timm {timm_name}.{config.tag}" if config and config.has_weights else None,
         licence=config.license if config else None,
+        freeze_boundaries={stage: stage for stage in stages if stage in has_parameters} | {BACKBONE: ""},
+        heatmap_layer=_heatmap_layer(network, stages),
+        parameters=sum(p.numel() for p in network.parameters()),
+        macs=None,
+        conv_linear_weights_x2=None,
     )
 
 
-def build_timm(record: ModelRecord, *, channels: int, pretrained: bool, options: dict[str, Any]) -> nn.Module:
+def _heatmap_layer(network: nn.Module, stages: list[str]) -> str:
+    """The last stage; where only the class token is read, what its last attention reads: later no patch counts."""
+    last = stages[-1] if stages else ""
+    before_attention = f"{last}.norm1"
+    is_token = getattr(network, "global_pool", None) == "token"
+    return before_attention if is_token and before_attention in dict(network.named_modules()) else last
+
+
+def build_timm(
+    record: ModelRecord,
+    *,
+    channels: int,
+    pretrained: bool,
+    options: dict[str, Any],  # Any: timm checks them
+    image_size: int | None = None,
+) -> nn.Module:
     """timm's network with its ImageNet classifier; first layer adapted to `channels`.
 
+    Transformers are built for `image_size` (None: their own); others take any size.
+
     Raises:
-        BadRecipe: the architecture knows no such option.
+        BadRecipe: the architecture knows no such option, or cannot be built for that size.
         WeightsUnavailable: pretrained weights are neither on this machine nor reachable, or do not fit.
     """
     import timm
 
-    if refused := sorted(_OURS & set(options)):
-        raise BadRecipe(
-            f"model_options cannot set {', '.join(refused)}", do="Only the architecture's own options go there."
-        )
+    refuse_options(options, _OURS)
+    name = _timm_name(record)
+    is_sized = record.is_sized and image_size not in (None, record.input_px)
+    fitted = options | ({"img_size": image_size} if is_sized else {})
     weights = local_weights(record.name) if pretrained else None
     try:
         if weights is not None:
-            return timm_network(record.timm_name, weights, channels=channels, options=options)
+            return timm_network(name, weights, channels=channels, options=fitted)
         if pretrained:
-            fetch_weights(record.timm_name)
-        network: nn.Module = timm.create_model(record.timm_name, pretrained=pretrained, in_chans=channels, **options)
+            fetch_weights(name)
+        network: nn.Module = timm.create_model(name, pretrained=pretrained, in_chans=channels, **fitted)
         return network
     except TypeError as error:
+        if is_sized and "img_size" in str(error):
+            raise BadRecipe(
+                f"'{record.name}' can only take images of {record.input_px} x {record.input_px} pixels",
+                do=f"Use --set image_size={record.input_px}.",
+            ) from error
         raise BadRecipe(f"'{record.name}' does not take model_options {options}: {error}", do="Remove them.") from error
     except WeightsUnavailable as error:
         if weights is None:
             error.add_note(f"Weights at hand: {', '.join(models_with_weights())}; or train with --set init=scratch.")
         raise
+    except (OSError, RuntimeError) as error:  # weights that timm has elsewhere than on the hub
+        if not pretrained or weights is not None:
+            raise
+        raise weights_unavailable(record) from error
+
+
+def _timm_name(record: ModelRecord) -> str:
+    return record.builder.removeprefix("timm:")
 
 
 logging.getLogger("timm").setLevel(logging.ERROR)  # its notices on weights are ours to give

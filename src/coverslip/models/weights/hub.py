@@ -14,57 +14,56 @@ from urllib.request import getproxies
 
 from coverslip.errors import WeightsUnavailable
 from coverslip.files import sha256_file
+from coverslip.models.records import model_info
 from coverslip.models.weights.packaged import HALF, IMAGENET_MEAN, IMAGENET_STD
 from coverslip.models.weights.source import WeightsSource
 
 _FILES = ("model.safetensors", "pytorch_model.bin")  # the first that the repository has
+_PORTS = {"http": 80, "https": 443}
 _SHA256 = re.compile("[0-9a-f]{64}")
+
+
+# What images are normalised by, where it is not ImageNet's mean and sd; kept here so that asking needs no torch.
+_NORMALISATION = {
+    "inception_v3": (HALF, HALF),
+    "inception_resnet_v2": (HALF, HALF),
+    "mobilenetv1_100": (HALF, HALF),
+    "tf_efficientnet_lite0": (HALF, HALF),
+    "tf_efficientnet_lite1": (HALF, HALF),
+    "tf_efficientnet_lite2": (HALF, HALF),
+    "vit_small_patch16_224": (HALF, HALF),
+    "mobilevit_xxs": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class HubWeights:
-    """What timm says about a model's default weights; kept here so that asking needs no torch."""
+    """What timm says about a model's weights on the hub."""
 
     repository: str
     licence: str | None
-    mean: tuple[float, ...] = IMAGENET_MEAN
-    std: tuple[float, ...] = IMAGENET_STD
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
 
 
-def _half(repository: str) -> HubWeights:
-    return HubWeights(repository, "apache-2.0", HALF, HALF)
+def hub_weights(name: str) -> HubWeights | None:
+    """What the hub has for a registered model, or None."""
+    record = model_info(name)
+    if record.timm_name is None:
+        return None
+    mean, std = _NORMALISATION.get(record.timm_name.split(".")[0], (IMAGENET_MEAN, IMAGENET_STD))
+    return HubWeights(f"timm/{record.timm_name}", record.licence, mean, std)
 
 
-HUB_WEIGHTS = {
-    "vgg16": HubWeights("timm/vgg16.tv_in1k", "bsd-3-clause"),
-    "vgg16_bn": HubWeights("timm/vgg16_bn.tv_in1k", "bsd-3-clause"),
-    "vgg19": HubWeights("timm/vgg19.tv_in1k", "bsd-3-clause"),
-    "vgg19_bn": HubWeights("timm/vgg19_bn.tv_in1k", "bsd-3-clause"),
-    "resnet34": HubWeights("timm/resnet34.a1_in1k", "apache-2.0"),
-    "resnet50": HubWeights("timm/resnet50.a1_in1k", "apache-2.0"),
-    "resnet101": HubWeights("timm/resnet101.a1h_in1k", "apache-2.0"),
-    "resnext50_32x4d": HubWeights("timm/resnext50_32x4d.a1h_in1k", "apache-2.0"),
-    "resnext101_32x16d": HubWeights("timm/resnext101_32x16d.fb_wsl_ig1b_ft_in1k", "cc-by-nc-4.0"),
-    "inception_v3": _half("timm/inception_v3.tv_in1k"),
-    "inception_resnet_v2": _half("timm/inception_resnet_v2.tf_in1k"),
-    "mobilenet_v1": _half("timm/mobilenetv1_100.ra4_e3600_r224_in1k"),
-    "mobilenet_v2": HubWeights("timm/mobilenetv2_100.ra_in1k", "apache-2.0"),
-    "mobilenet_v3_large": HubWeights("timm/mobilenetv3_large_100.ra_in1k", "apache-2.0"),
-    "efficientnet_b0": HubWeights("timm/efficientnet_b0.ra_in1k", "apache-2.0"),
-    "efficientnet_lite0": _half("timm/tf_efficientnet_lite0.in1k"),
-    "efficientnet_lite1": _half("timm/tf_efficientnet_lite1.in1k"),
-    "efficientnet_lite2": _half("timm/tf_efficientnet_lite2.in1k"),
-    "efficientnetv2_b0": HubWeights("timm/tf_efficientnetv2_b0.in1k", "apache-2.0"),
-    "convnext_tiny": HubWeights("timm/convnext_tiny.in12k_ft_in1k", "apache-2.0"),
-    "swin_t": HubWeights("timm/swin_tiny_patch4_window7_224.ms_in1k", "mit"),
-    "vit_small_patch16_224": _half("timm/vit_small_patch16_224.augreg_in21k_ft_in1k"),
-    "mobilevit_xxs": HubWeights("timm/mobilevit_xxs.cvnets_in1k", "cvnets-license", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
-}
+def is_in_hub_cache(name: str) -> bool:
+    """Whether a registered model's weights are in the hub's cache."""
+    known = hub_weights(name)
+    return known is not None and _cached(known.repository) is not None
 
 
 def hub_source(name: str) -> WeightsSource | None:
     """What is known about a model's weights in the hub's cache, or None. For `timm/NAME` this may import timm."""
-    known = HUB_WEIGHTS.get(name) or _timm_weights(name)
+    known = _timm_weights(name) if name.startswith("timm/") else hub_weights(name)
     file = _cached(known.repository) if known else None
     if known is None or file is None:
         return None
@@ -99,7 +98,7 @@ def fetch_weights(timm_name: str) -> Path | None:
         WeightsUnavailable: there is no network, no such file, or it is not what the hub says it is.
     """
     import timm
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import constants, hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError
 
     config = timm.get_pretrained_cfg(timm_name)
@@ -111,7 +110,7 @@ def fetch_weights(timm_name: str) -> Path | None:
         return None
     if (file := _cached(config.hf_hub_id)) is not None:
         return file
-    if not _is_reachable():
+    if not is_reachable(constants.ENDPOINT):
         raise _unreachable(config.hf_hub_id, "it does not answer")
     try:
         for name in (config.hf_hub_filename,) if config.hf_hub_filename else _FILES:
@@ -124,6 +123,18 @@ def fetch_weights(timm_name: str) -> Path | None:
             config.hf_hub_id, str(error).splitlines()[0] if str(error) else type(error).__name__
         ) from error
     raise _unreachable(config.hf_hub_id, f"it has none of {', '.join(_FILES)}")
+
+
+def is_reachable(url: str) -> bool:
+    """Whether a host answers at once; the libraries' own clients would retry for a minute."""
+    if "https" in getproxies():
+        return True  # whether the proxy gets there only the client can find out
+    parts = urlsplit(url)
+    try:
+        socket.create_connection((parts.hostname, parts.port or _PORTS[parts.scheme]), timeout=5).close()
+    except OSError:
+        return False
+    return True
 
 
 def _checked(repository: str, name: str, file: Path) -> Path:
@@ -171,20 +182,6 @@ def _name_of_blob(file: Path) -> str | None:
     """The SHA-256 that the client named the cached file after, where the disk has links and the file is large."""
     name = file.resolve().name
     return name if _SHA256.fullmatch(name) else None
-
-
-def _is_reachable() -> bool:
-    """Whether the hub answers; its own client would retry for a minute."""
-    from huggingface_hub import constants
-
-    if "https" in getproxies():
-        return True  # whether the proxy gets there only the client can find out
-    hub = urlsplit(constants.ENDPOINT)
-    try:
-        socket.create_connection((hub.hostname, hub.port or (80 if hub.scheme == "http" else 443)), timeout=5).close()
-    except OSError:
-        return False
-    return True
 
 
 def _unreachable(repository: str, reason: str) -> WeightsUnavailable:

@@ -66,15 +66,20 @@ def imported_models() -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+def is_imported(name: str) -> bool:
+    """Whether weights were imported for a model."""
+    return (_folder(name) / _ABOUT).is_file()
+
+
 def imported_source(name: str) -> WeightsSource | None:
     """What is known about weights that were imported for a model, or None.
 
     Raises:
         WeightsUnavailable: what was written about them is damaged.
     """
-    folder = _folder(name)
-    if not (folder / _ABOUT).is_file():
+    if not is_imported(name):
         return None
+    folder = _folder(name)
     about = About.read(folder / _ABOUT)
     return WeightsSource(
         model=name,
@@ -96,9 +101,9 @@ def read_imported(name: str) -> LocalWeights | None:
     """
     import safetensors.torch
 
-    folder = _folder(name)
-    if not (folder / _ABOUT).is_file():
+    if not is_imported(name):
         return None
+    folder = _folder(name)
     about = About.read(folder / _ABOUT)
     file = folder / Path(about.tensors_file).name
     if not file.is_file() or sha256_file(file) != about.tensors_sha256:
