@@ -127,10 +127,16 @@ def help_texts() -> str:
     sizes = {"terminal_width": COLUMNS, "max_content_width": COLUMNS, "resilient_parsing": True}
     with program.make_context("coverslip", [], **sizes) as parent:
         sections = [_section("coverslip", program.get_help(parent))]
-        for name, command in program.commands.items():
-            with command.make_context(name, [], parent=parent, resilient_parsing=True) as context:
-                sections.append(_section(f"coverslip {name}", command.get_help(context)))
+        sections += _sections_of(program, parent, "coverslip")
     return "\n\n".join(sections)
+
+
+def _sections_of(group: Any, parent: Any, path: str) -> Iterator[str]:  # Any: Typer's, as above
+    for name, command in group.commands.items():
+        with command.make_context(name, [], parent=parent, resilient_parsing=True) as context:
+            yield _section(f"{path} {name}", command.get_help(context))
+            if hasattr(command, "commands"):
+                yield from _sections_of(command, context, f"{path} {name}")
 
 
 def _section(title: str, text: str) -> str:

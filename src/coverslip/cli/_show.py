@@ -166,6 +166,29 @@ def show_models(console: Console, records: Sequence[Json]) -> None:
     console.print("Use one with: coverslip train DATA --model NAME", soft_wrap=True)
 
 
+def show_weights(console: Console, found: Json) -> None:
+    """One row per model whose pretrained weights are on this machine, and where imported ones lie."""
+    columns = ("model", "source", "licence", "normalisation", "size")
+    table = _table(*columns)
+    for name in columns[1:4]:
+        table.columns[columns.index(name)].justify = "left"
+        table.columns[columns.index(name)].no_wrap = False
+    for row in found["weights"]:
+        source = one_line(f"{row['kind']}: {row['source']}")
+        normalisation = _normalisation(row["mean"], row["std"])
+        licence = one_line(row["licence"]) if row["licence"] else "not stated"
+        table.add_row(row["model"], source, licence, normalisation, size_in_words(row["size_bytes"]))
+    console.print(table)
+    console.print(f"Imported weights lie in {found['folder']}", soft_wrap=True)
+
+
+def _normalisation(mean: Sequence[float], std: Sequence[float]) -> str:
+    numbers = [
+        f"{set(each).pop():g}" if len(set(each)) == 1 else " ".join(f"{x:g}" for x in each) for each in (mean, std)
+    ]
+    return f"mean {numbers[0]}, sd {numbers[1]}"
+
+
 def show_cache(console: Console, found: Json) -> None:
     """Where the cache lies, how large it is and may be, and a row per store."""
     console.print(f"Place   {found['folder']}", soft_wrap=True)

@@ -1,8 +1,6 @@
 """What all builders share: refusing options, telling that weights are missing, other numbers of input channels."""
 
-import socket
 from typing import Any
-from urllib.request import getproxies
 
 from torch import nn
 
@@ -35,17 +33,6 @@ def weights_unavailable(record: ModelRecord) -> WeightsUnavailable:
         do=f"Connect to the network once, choose a model whose weights are at hand ({at_hand}), "
         "or train from scratch with --set init=scratch.",
     )
-
-
-def is_reachable(host: str) -> bool:
-    """Whether a host answers at once; the libraries' own clients would retry for a minute."""
-    if "https" in getproxies():
-        return True  # whether the proxy gets there only the client can find out
-    try:
-        socket.create_connection((host, 443), timeout=5).close()
-    except OSError:
-        return False
-    return True
 
 
 def take_channels(network: nn.Module, channels: int, *, is_trained: bool) -> None:

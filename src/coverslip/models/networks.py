@@ -18,7 +18,8 @@ from coverslip.models.building import refuse_options, take_channels, weights_una
 from coverslip.models.records import ModelRecord, model_info
 from coverslip.models.timm_models import build_timm
 from coverslip.models.torchvision_models import build_torchvision, drop_classifier
-from coverslip.models.weights import load_packaged, packaged_weights
+from coverslip.models.weights import local_weights
+from coverslip.models.weights.fitting import load_exactly
 
 Head = Literal["native", "pooled_stages"]
 _DECIDED = frozenset(["n_classes", "channels"])  # of an own architecture's constructor: not for options
@@ -201,23 +202,23 @@ def _build_own(
     if not pretrained:
         network: nn.Module = architecture(channels=channels, **options)
         return network
-    file = packaged_weights(record.name)
-    if file is not None:
+    weights = local_weights(record.name)
+    if weights is not None:
         network = architecture(**options)
-        load_packaged(network, file)
+        load_exactly(network, weights)
         take_channels(network, channels, is_trained=True)
         return network
-    if record.name == "mobilevit_mn":
-        return _with_mobilevit_weights(architecture(channels=channels, **options))
+    if record.weights_of is not None:
+        return _with_mobilevit_weights(architecture(channels=channels, **options), model_info(record.weights_of))
     raise weights_unavailable(record)
 
 
-def _with_mobilevit_weights(network: nn.Module) -> nn.Module:
+def _with_mobilevit_weights(network: nn.Module, origin: ModelRecord) -> nn.Module:
     """MobileViT-MN with what fits of the weights of the network that it came from."""
     from coverslip.models.mobilevit_mn import MobileViTMN, transfer_mobilevit
 
     assert isinstance(network, MobileViTMN)
-    source = build_timm(model_info("mobilevit_xxs"), channels=3, pretrained=True, options={})
+    source = build_timm(origin, channels=3, pretrained=True, options={})
     transfer_mobilevit(network, source.state_dict())
     return network
 

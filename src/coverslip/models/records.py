@@ -45,6 +45,7 @@ class ModelRecord:
     mean: tuple[float, ...] | None = None  # None: the builder knows
     std: tuple[float, ...] | None = None
     weights: str | None  # where ImageNet weights come from; None: there are none
+    weights_of: str | None = None  # the model whose weights move in where this one has none of its own
     licence: str | None  # of the weights
     freeze_boundaries: Mapping[str, str] = field(hash=False)
     heatmap_layer: str
@@ -72,6 +73,11 @@ def register(record: ModelRecord) -> None:
     if record.name in _RECORDS:
         raise ValueError(f"there are two models named '{record.name}'")
     _RECORDS[record.name] = record
+
+
+def registered_names() -> tuple[str, ...]:
+    """Names of all registered models, as they were registered."""
+    return tuple(_RECORDS)
 
 
 def list_models() -> tuple[ModelRecord, ...]:
@@ -130,9 +136,9 @@ def model_info(name: str) -> ModelRecord:
 
 def has_weights(record: ModelRecord) -> bool:
     """Whether pretrained weights are on this machine, without opening them."""
-    from coverslip.models.weights import packaged_weights
+    from coverslip.models.weights import is_at_hand
 
-    return packaged_weights(record.name) is not None
+    return is_at_hand(record.name) or (record.weights_of is not None and is_at_hand(record.weights_of))
 
 
 def models_with_weights() -> Iterator[str]:

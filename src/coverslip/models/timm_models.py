@@ -2,16 +2,17 @@
 
 import logging
 from typing import Any
-from urllib.parse import urlsplit
 
 import torch
 from torch import nn
 
 import coverslip.models._torchvision  # noqa: F401 - before timm
-from coverslip.errors import BadRecipe, UnknownModel
-from coverslip.models.building import is_reachable, refuse_options, weights_unavailable
-from coverslip.models.records import BACKBONE, ModelRecord
-from coverslip.models.weights import load_packaged, packaged_weights
+from coverslip.errors import BadRecipe, UnknownModel, WeightsUnavailable
+from coverslip.models.building import refuse_options, weights_unavailable
+from coverslip.models.records import BACKBONE, ModelRecord, models_with_weights
+from coverslip.models.weights import local_weights
+from coverslip.models.weights.fitting import timm_network
+from coverslip.models.weights.hub import fetch_weights
 
 # What coverslip decides itself, or what would read files that a stranger's classifier names.
 _OURS = frozenset(
@@ -90,27 +91,22 @@ def build_timm(
 
     Raises:
         BadRecipe: the architecture knows no such option, or cannot be built for that size.
-        WeightsUnavailable: pretrained weights are neither in a package nor reachable.
+        WeightsUnavailable: pretrained weights are neither on this machine nor reachable, or do not fit.
     """
     import timm
 
     refuse_options(options, _OURS)
     name = _timm_name(record)
     is_sized = record.is_sized and image_size not in (None, record.input_px)
-    fitted = {"in_chans": channels} | ({"img_size": image_size} if is_sized else {})
-    file = packaged_weights(record.name) if pretrained else None
+    fitted = options | ({"img_size": image_size} if is_sized else {})
+    weights = local_weights(record.name) if pretrained else None
     try:
-        if file is not None:
-            network: nn.Module = timm.create_model(name, **options)
-            load_packaged(network, file)
-            if channels == 3 and not is_sized:
-                return network
-            # timm adapts first layer and positions as it loads.
-            loaded = {"state_dict": network.state_dict()}
-            return timm.create_model(name, pretrained=True, pretrained_cfg_overlay=loaded, **fitted, **options)
-        if pretrained and not _can_be_had(name):
-            raise weights_unavailable(record)
-        return timm.create_model(name, pretrained=pretrained, **fitted, **options)
+        if weights is not None:
+            return timm_network(name, weights, channels=channels, options=fitted)
+        if pretrained:
+            fetch_weights(name)
+        network: nn.Module = timm.create_model(name, pretrained=pretrained, in_chans=channels, **fitted)
+        return network
     except TypeError as error:
         if is_sized and "img_size" in str(error):
             raise BadRecipe(
@@ -118,27 +114,18 @@ def build_timm(
                 do=f"Use --set image_size={record.input_px}.",
             ) from error
         raise BadRecipe(f"'{record.name}' does not take model_options {options}: {error}", do="Remove them.") from error
-    except (OSError, RuntimeError) as error:  # the hub's client: no network, no such file, a broken download
-        if not pretrained or file is not None:
+    except WeightsUnavailable as error:
+        if weights is None:
+            error.add_note(f"Weights at hand: {', '.join(models_with_weights())}; or train with --set init=scratch.")
+        raise
+    except (OSError, RuntimeError) as error:  # weights that timm has elsewhere than on the hub
+        if not pretrained or weights is not None:
             raise
         raise weights_unavailable(record) from error
 
 
 def _timm_name(record: ModelRecord) -> str:
     return record.builder.removeprefix("timm:")
-
-
-def _can_be_had(timm_name: str) -> bool:
-    """Whether the weights are in the hub's cache or the hub answers."""
-    import timm
-    from huggingface_hub import constants, try_to_load_from_cache
-
-    config = timm.get_pretrained_cfg(timm_name)
-    hub_id = config.hf_hub_id if config else None
-    files = ("model.safetensors", "pytorch_model.bin")
-    if hub_id and any(isinstance(try_to_load_from_cache(hub_id, file), str) for file in files):
-        return True
-    return is_reachable(urlsplit(constants.ENDPOINT).hostname or "huggingface.co")
 
 
 logging.getLogger("timm").setLevel(logging.ERROR)  # its notices on weights are ours to give

@@ -10,9 +10,11 @@ from torch import Tensor, nn
 
 import coverslip.models._torchvision  # noqa: F401 - before torchvision
 from coverslip.errors import BadRecipe, WeightsUnavailable
-from coverslip.models.building import is_reachable, refuse_options, take_channels, weights_unavailable
+from coverslip.models.building import refuse_options, take_channels, weights_unavailable
 from coverslip.models.records import ModelRecord
-from coverslip.models.weights import load_packaged, packaged_weights
+from coverslip.models.weights import local_weights
+from coverslip.models.weights.fitting import load_exactly
+from coverslip.models.weights.hub import is_reachable
 
 _CLASSIFIER = {"alexnet": "classifier.6", "googlenet": "fc", "shufflenet_v2_x1_0": "fc"}
 _FIXED: dict[str, dict[str, Any]] = {  # Any: as torchvision takes them
@@ -28,7 +30,7 @@ def build_torchvision(
 
     Raises:
         BadRecipe: the architecture knows no such option.
-        WeightsUnavailable: pretrained weights are neither in a package, nor in torchvision's cache, nor reachable.
+        WeightsUnavailable: pretrained weights are neither on this machine nor reachable, or do not fit.
     """
     import torchvision
 
@@ -39,9 +41,9 @@ def build_torchvision(
     except TypeError as error:
         raise BadRecipe(f"'{record.name}' does not take model_options {options}: {error}", do="Remove them.") from error
     if pretrained:
-        file = packaged_weights(record.name)
-        if file is not None:
-            load_packaged(network, file)
+        weights = local_weights(record.name)
+        if weights is not None:
+            load_exactly(network, weights)
         else:
             _load(network, _cached(record), record)
     take_channels(network, channels, is_trained=pretrained)
@@ -64,7 +66,7 @@ def _cached(record: ModelRecord) -> Path:
     url: str = torchvision.models.get_model_weights(_torchvision_name(record)).IMAGENET1K_V1.url
     file = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlsplit(url).path).name
     if not file.is_file():
-        if not is_reachable(urlsplit(url).hostname or ""):
+        if not is_reachable(url):
             raise weights_unavailable(record)
         try:
             file.parent.mkdir(parents=True, exist_ok=True)

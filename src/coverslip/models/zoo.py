@@ -97,6 +97,7 @@ def _entry(
     papers: tuple[str, ...] = (),
     px: int = 224,
     weights: str | None = None,
+    weights_of: str | None = None,
     licence: str | None = None,
     normalisation: dict[str, tuple[float, ...]] | None = None,
     paper_boundaries: dict[str, str] | None = None,
@@ -115,6 +116,7 @@ def _entry(
             is_sized=layout.is_sized,
             **(normalisation or {}),
             weights=weights or (f"{kind} {built}" if licence else None),
+            weights_of=weights_of,
             licence=licence,
             freeze_boundaries={part: part for part in layout.boundaries} | (paper_boundaries or {}) | {BACKBONE: ""},
             heatmap_layer=layout.heatmap,
@@ -407,6 +409,7 @@ _entry(
     papers=("mobilevit_mn",),
     normalisation={"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)},
     weights="timm mobilevit_xxs.cvnets_in1k, wherever a tensor fits",
+    weights_of="mobilevit_xxs",
     licence="cvnets-license",
 )
 _entry(
