@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from coverslip.models.records import BACKBONE, ModelRecord, register
 
-_IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
-_HALVES = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}  # pixels from -1 to 1
+_Normalisation = dict[str, tuple[float, ...]]
+_IMAGENET: _Normalisation = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+_HALVES: _Normalisation = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}  # pixels from -1 to 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +100,7 @@ def _entry(
     weights: str | None = None,
     weights_of: str | None = None,
     licence: str | None = None,
-    normalisation: dict[str, tuple[float, ...]] | None = None,
+    normalisation: _Normalisation | None = None,
     paper_boundaries: dict[str, str] | None = None,
 ) -> None:
     """`counts`: parameters, multiply-accumulates of one image, twice the weights of convolutions and linear layers."""
