@@ -203,11 +203,23 @@ def _build_own(
         network: nn.Module = architecture(channels=channels, **options)
         return network
     weights = local_weights(record.name)
-    if weights is None:
-        raise weights_unavailable(record)
-    network = architecture(**options)
-    load_exactly(network, weights)
-    take_channels(network, channels, is_trained=True)
+    if weights is not None:
+        network = architecture(**options)
+        load_exactly(network, weights)
+        take_channels(network, channels, is_trained=True)
+        return network
+    if record.weights_of is not None:
+        return _with_mobilevit_weights(architecture(channels=channels, **options), model_info(record.weights_of))
+    raise weights_unavailable(record)
+
+
+def _with_mobilevit_weights(network: nn.Module, origin: ModelRecord) -> nn.Module:
+    """MobileViT-MN with what fits of the weights of the network that it came from."""
+    from coverslip.models.mobilevit_mn import MobileViTMN, transfer_mobilevit
+
+    assert isinstance(network, MobileViTMN)
+    source = build_timm(origin, channels=3, pretrained=True, options={})
+    transfer_mobilevit(network, source.state_dict())
     return network
 
 

@@ -45,6 +45,7 @@ class ModelRecord:
     mean: tuple[float, ...] | None = None  # None: the builder knows
     std: tuple[float, ...] | None = None
     weights: str | None  # where ImageNet weights come from; None: there are none
+    weights_of: str | None = None  # the model whose weights move in where this one has none of its own
     licence: str | None  # of the weights
     freeze_boundaries: Mapping[str, str] = field(hash=False)
     heatmap_layer: str
@@ -137,7 +138,7 @@ def has_weights(record: ModelRecord) -> bool:
     """Whether pretrained weights are on this machine, without opening them."""
     from coverslip.models.weights import is_at_hand
 
-    return is_at_hand(record.name)
+    return is_at_hand(record.name) or (record.weights_of is not None and is_at_hand(record.weights_of))
 
 
 def models_with_weights() -> Iterator[str]:

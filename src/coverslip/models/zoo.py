@@ -71,6 +71,14 @@ _CONVNEXT = _Layout(
     boundaries=("stem", *_numbered("stages.", 4)), heatmap="stages.3", taps=("stem", "stages.*.blocks.*")
 )
 _MOBILEVIT = _Layout(boundaries=("stem", *_numbered("stages.", 5)), heatmap="stages.4", taps=("stem", "stages.*.*"))
+_MOBINCEP = _Layout(
+    boundaries=("buffer", "inception", *_numbered("stack.", 10)),
+    heatmap="stack.9",
+    taps=("buffer", "inception", "stack.*"),
+)
+_NASNET = _Layout(  # the ends of the runs of cells of one width
+    boundaries=("stem", "cells.1", "cells.5", "cells.10", "cells.15"), heatmap="cells.15", taps=("stem", "cells.*")
+)
 _SWIN = _Layout(
     boundaries=("patch_embed", *_numbered("layers.", 4)), heatmap="layers.3", taps=("layers.*.blocks.*",), is_sized=True
 )
@@ -89,6 +97,7 @@ def _entry(
     papers: tuple[str, ...] = (),
     px: int = 224,
     weights: str | None = None,
+    weights_of: str | None = None,
     licence: str | None = None,
     normalisation: dict[str, tuple[float, ...]] | None = None,
     paper_boundaries: dict[str, str] | None = None,
@@ -107,6 +116,7 @@ def _entry(
             is_sized=layout.is_sized,
             **(normalisation or {}),
             weights=weights or (f"{kind} {built}" if licence else None),
+            weights_of=weights_of,
             licence=licence,
             freeze_boundaries={part: part for part in layout.boundaries} | (paper_boundaries or {}) | {BACKBONE: ""},
             heatmap_layer=layout.heatmap,
@@ -387,4 +397,38 @@ _entry(
     papers=("mobilevit_mn",),
     px=256,
     licence="cvnets-license",
+)
+# Pretrained, it takes what fits of MobileViT-XXS's weights, hence its normalisation.
+_entry(
+    "mobilevit_mn",
+    "coverslip.models.mobilevit_mn:MobileViTMN",
+    "MobileViT",
+    "Wei et al. 2025, Scientific Reports",
+    _MOBILEVIT,
+    (987_672, 232_827_120, 1_947_200),
+    papers=("mobilevit_mn",),
+    normalisation={"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)},
+    weights="timm mobilevit_xxs.cvnets_in1k, wherever a tensor fits",
+    weights_of="mobilevit_xxs",
+    licence="cvnets-license",
+)
+_entry(
+    "mobincep",
+    "coverslip.models.mobincep:Mobincep",
+    "Mobincep",
+    "Tran, Meunier & Cheriet, multi-domain learning",
+    _MOBINCEP,
+    (5_342_792, 2_603_678_208, 10_633_920),
+    papers=("mobincep",),
+    normalisation=_HALVES,
+)
+_entry(
+    "nasnet_mobile",
+    "coverslip.models.nasnet_mobile:NASNetMobile",
+    "NASNet",
+    "Zoph et al. 2018",
+    _NASNET,
+    (5_289_978, 563_638_816, 10_504_480),
+    papers=("efficientnetv2_b0",),
+    normalisation=_HALVES,
 )
