@@ -53,7 +53,7 @@ def fetch_for(model: str) -> WeightsSource:
     if source is None:
         raise WeightsUnavailable(
             f"The hub has no weights of '{model}'",
-            do="Training fetches torchvision's by itself; or import a file: coverslip weights import FILE --model NAME.",
+            do="Training fetches torchvision's by itself; for others, import a file: coverslip weights import --help.",
         )
     return source
 
