@@ -85,6 +85,7 @@ def test_lists_need_no_torch(arguments: list[str]) -> None:
     [
         (["resnet34", "--paper", "aimic"], 2, "together"),
         (["--option", "dsc=true"], 2, "NAME"),
+        (["--classes", "8"], 2, "NAME"),
         (["mobilevit_mn", "--option", "dsc"], 2, "key=value"),
         (["mobilevit_mn", "--option", "dcs=true"], 1, "Its options are"),
         (["--paper", "cells"], 1, "The papers are"),

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from coverslip.models import ModelRecord
 
 _MILLION, _THOUSAND_MILLION = 1e6, 1e9
+_N_CLASSES, _N_CHANNELS = 1000, 3  # as the records count
 
 
 def models(
@@ -56,10 +57,10 @@ def models(
     ] = False,
     classes: Annotated[
         int, typer.Option("--classes", metavar="N", min=1, help="With NAME: count it with a head for so many classes.")
-    ] = 1000,
+    ] = _N_CLASSES,
     channels: Annotated[
         int, typer.Option("--channels", metavar="N", min=1, help="With NAME: count it for images of so many channels.")
-    ] = 3,
+    ] = _N_CHANNELS,
     option: Annotated[
         list[str] | None,
         typer.Option(
@@ -97,8 +98,8 @@ def models(
         else:
             show_record(results_console(), described)
         return
-    if option:
-        raise typer.BadParameter("--option needs a network's NAME.")
+    if option or (classes, channels) != (_N_CLASSES, _N_CHANNELS):
+        raise typer.BadParameter("--classes, --channels and --option need a network's NAME.")
     chosen = select_models(
         paper=paper,
         max_parameters=None if max_parameters is None else max_parameters * _MILLION,
