@@ -11,10 +11,14 @@ import torch
 from torch import Tensor
 
 from coverslip.errors import BadRecipe, UnknownModel, WeightsUnavailable
-from coverslip.models import PAPERS, list_models, model_info, select_models
+from coverslip.images import Preparation
+from coverslip.inference.loading import load_network
+from coverslip.models import PAPERS, has_weights, list_models, model_info, select_models
 from coverslip.models.cost import cost_of, cost_of_model
 from coverslip.models.freezing import freeze_to, train_mode
-from coverslip.models.networks import Network, create_network
+from coverslip.models.importing import import_weights
+from coverslip.models.networks import Network, build_body, create_network
+from coverslip.runs import ClassifierCard, TrainedOn, open_classifier, write_classifier
 
 NAMES = [record.name for record in list_models()]
 # One of each kind of builder and structure in the quick suite, all others in the whole one.
@@ -248,6 +252,41 @@ def test_the_heat_map_layer_is_a_map_on_whose_places_the_answer_depends(network:
     is_channel_last = network.record.family in ("ViT", "Swin")
     by_place = gradient.abs().sum(dim=-1 if is_channel_last else 1)
     assert (by_place > 0).all()
+
+
+def test_a_transformer_that_was_packed_for_another_size_is_built_for_it_again(tmp_path: Path) -> None:
+    network = create_network("timm/vit_tiny_patch16_224", n_classes=2, head="native", pretrained=False, image_size=48)
+    card = ClassifierCard(
+        model="timm/vit_tiny_patch16_224",
+        model_options={},
+        head="native",
+        views=1,
+        classes=("a", "b"),
+        preparation=Preparation(image_size=48),
+        temperature=1.0,
+        uncertain_below=0.6,
+        trained_on=TrainedOn(
+            n_images=9, n_groups=None, width_px=(48, 48), height_px=(48, 48), dtypes=("uint8",), channels=(3,)
+        ),
+    )
+    write_classifier(tmp_path / "classifier", card, {n: tensor.numpy() for n, tensor in network.state_dict().items()})
+    loaded = load_network(open_classifier(tmp_path / "classifier"))
+    x = pixels(2, side=48)
+    with torch.no_grad():
+        assert torch.equal(loaded(x), network.eval()(x))
+
+
+def test_mobilevit_mn_starts_from_what_fits_of_its_origin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COVERSLIP_WEIGHTS", str(tmp_path / "weights"))
+    origin = build_body(model_info("mobilevit_xxs"), channels=3, pretrained=False, options={}, image_size=256)
+    safetensors.torch.save_file(origin.state_dict(), tmp_path / "xxs.safetensors")
+    assert not has_weights(model_info("mobilevit_mn"))
+    import_weights(tmp_path / "xxs.safetensors", "mobilevit_xxs")
+    assert has_weights(model_info("mobilevit_mn"))
+    network = create_network("mobilevit_mn", n_classes=2, head="native", channels=1)
+    own, state = network.backbone.state_dict(), origin.state_dict()
+    assert torch.equal(own["stages.0.0.conv1_1x1.conv.weight"], state["stages.0.0.conv1_1x1.conv.weight"])
+    torch.testing.assert_close(own["stem.conv.weight"], state["stem.conv.weight"].sum(dim=1, keepdim=True))
 
 
 # Without weights, with wrong words
