@@ -23,12 +23,12 @@ class Cost:
 
 
 def cost_of(network: nn.Module, image: Tensor) -> Cost:
-    """Count a network's cost for an input of (1, C, H, W); on the meta device nothing is computed.
+    """Count a network's cost for an input of (1, C, H, W), both on the meta device, where nothing is computed.
 
     PyTorch's counter sees every convolution and matrix product, also those of attention that no layer owns; it
-    counts a multiply-accumulate as two operations.
+    counts a multiply-accumulate as two operations. It follows gradients, so these stay on.
     """
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+    with torch.enable_grad(), FlopCounterMode(display=False) as counter:
         network.eval()(image)
     return Cost(
         parameters=sum(p.numel() for p in network.parameters()),
