@@ -139,7 +139,7 @@ def test_multiply_accumulates_agree_with_published_figures(name: str, giga: floa
     assert macs / 1e9 == pytest.approx(giga, rel=0.01)
 
 
-@pytest.mark.parametrize(("name", "giga"), [("resnet50", 5.34), ("swin_t", 7.34), ("vit_small_patch16_224", 6.14)])
+@pytest.mark.parametrize(("name", "giga"), [("swin_t", 7.34), ("vit_small_patch16_224", 6.14)])
 def test_multiply_accumulates_at_256_pixels_agree_with_published_figures(name: str, giga: float) -> None:
     with torch.device("meta"):
         network = create_network(name, n_classes=24, head="native", pretrained=False, image_size=256)
@@ -149,8 +149,8 @@ def test_multiply_accumulates_at_256_pixels_agree_with_published_figures(name: s
 def test_options_and_channels_change_what_is_counted() -> None:
     published = {"mv2_attention": "se", "mobilevit_attention": "nam", "placement": "counts", "dsc": False}
     assert cost_of_model("mobilevit_mn", options=published).conv_linear_weights_x2 == 2_719_616
-    more = cost_of_model("resnet34", channels=5).parameters - cost_of_model("resnet34").parameters
-    assert more == 2 * 64 * 7 * 7
+    more = cost_of_model("alexnet", channels=5).parameters - cost_of_model("alexnet").parameters
+    assert more == 2 * 64 * 11 * 11
 
 
 # Structure
