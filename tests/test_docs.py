@@ -68,7 +68,12 @@ def commands() -> dict[str, Any]:  # Any: Typer's commands, whose types its anno
     from coverslip.cli._app import app
 
     program: Any = typer.main.get_command(app)
-    return {"": program, **program.commands}
+    inner = {
+        f"{name} {below}": command
+        for name, group in program.commands.items()
+        for below, command in getattr(group, "commands", {}).items()
+    }
+    return {"": program, **program.commands, **inner}
 
 
 def options_of(command: Any) -> set[str]:
@@ -97,7 +102,7 @@ def test_every_command_and_option_is_documented(commands: dict[str, Any]) -> Non
     readme, text = (ROOT / "README.md").read_text(encoding="utf-8"), page("commands.md")
     for name, command in commands.items():
         assert f"\n## coverslip {name}".rstrip() + "\n" in text, name
-        assert f"`coverslip {name}" in readme, name
+        assert f"`coverslip {name.partition(' ')[0]}" in readme, name
         section = text.partition(f"\n## coverslip {name}".rstrip() + "\n")[2].partition("\n## ")[0]
         assert {option for option in options_of(command) - {"--debug"} if option not in section} == set(), name
 
@@ -212,7 +217,7 @@ def test_shell_examples_name_commands_options_and_settings_that_exist(block: Blo
         words = shlex.split(line, comments=True)
         if words[:1] != ["coverslip"]:
             continue
-        name = words[1]
+        name = " ".join(words[1:3]) if " ".join(words[1:3]) in commands else words[1]
         assert name in commands, line
         used = {word for word in words[2:] if word.startswith("--")}
         assert used - options_of(commands[name]) == set(), line

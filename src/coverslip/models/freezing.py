@@ -10,7 +10,12 @@ from coverslip.models.networks import Network
 
 
 def freeze_to(network: Network, boundary: str | None) -> None:
-    """Freeze every parameter up to and including the part named `boundary`, such as `blocks.3`; None frees all.
+    """Freeze every parameter up to and including a boundary; None frees all.
+
+    Args:
+        network: as `create_network` made it.
+        boundary: one of the record's `freeze_boundaries` (`backbone` is everything but the head), or the name of any
+            part that has parameters, such as `blocks.3.1`.
 
     Raises:
         BadRecipe: the network has no such part; the nearest are named.
@@ -18,15 +23,22 @@ def freeze_to(network: Network, boundary: str | None) -> None:
     network.requires_grad_(True)
     if boundary is None:
         return
+    end = network.record.freeze_boundaries.get(boundary, boundary)
+    if not end:
+        network.backbone.requires_grad_(False)
+        return
     parts = [_short(name) for name, part in network.backbone.named_modules() if name and list(part.parameters())]
-    if boundary not in parts:
-        near = difflib.get_close_matches(boundary, parts, n=3, cutoff=0.0)
+    if end not in parts:
+        named = list(network.record.freeze_boundaries)
+        near = difflib.get_close_matches(boundary, [*named, *parts], n=3, cutoff=0.0)
         raise BadRecipe(
-            f"The network has no part '{boundary}' with parameters", do=f"Parts with similar names: {', '.join(near)}."
+            f"The network has no part '{boundary}' with parameters",
+            do=f"Parts with similar names: {', '.join(dict.fromkeys(near))}. "
+            f"`coverslip models {network.record.name}` lists its boundaries.",
         )
     inside = False
     for name, parameter in network.backbone.named_parameters():
-        belongs = f"{_short(name)}.".startswith(f"{boundary}.")
+        belongs = f"{_short(name)}.".startswith(f"{end}.")
         if inside and not belongs:
             return
         inside = inside or belongs
