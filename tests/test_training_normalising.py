@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 import torch
 
+from coverslip.models import model_info
 from coverslip.models.networks import Network
 from coverslip.runs import Recipe
 from coverslip.training.normalising import set_normalisation
 
 
 def network(channels: int) -> Network:
-    return Network(torch.nn.Flatten(), channels, 2, torch.full((channels,), 0.5), torch.full((channels,), 0.25))
+    mean, sd = torch.full((channels,), 0.5), torch.full((channels,), 0.25)
+    return Network(model_info("mobincep"), torch.nn.Flatten(), channels, 2, mean, sd)
 
 
 def set_by(name: str, pixels: np.ndarray, train: list[int]) -> tuple[np.ndarray, np.ndarray]:
