@@ -238,7 +238,7 @@ def _classes(run: RunFolder) -> list[dict[str, Any]]:  # Any: JSON values
             "reason": "",
             **empty,
             **run.metrics["per_class"].get(name, {}),
-            "operating_point": points.get(name),
+            "operating_point": f"{points[name]:.3g}" if name in points else "–",
         }
         for k, name in enumerate(run.classes)
     ]

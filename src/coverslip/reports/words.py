@@ -269,7 +269,7 @@ def operating_point_words(run: RunFolder) -> str:
         return ""
     rule = "The class whose probability is largest in proportion to its operating point is predicted."
     if run.n_folds:
-        return f"{rule} These are the classifier's, from all folds' validation images; each fold was measured with its own."
+        return f"{rule} These are the classifier's, set on all folds' validation images; the folds had their own."
     return f"{rule} Operating points were set on validation images."
 
 
