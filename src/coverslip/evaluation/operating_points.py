@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# As finely as predictions.csv shows probabilities. A threshold nearer to 0 would let next to nothing outweigh a sure
-# prediction of another class.
-_FINEST = 1e-6
+# Probabilities are told apart as finely as predictions.csv shows them. A threshold between finer ones would have no
+# room of its own, and one nearer to 0 would let next to nothing outweigh a sure prediction of another class.
+_DIGITS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +48,17 @@ def operating_points(probability: np.ndarray, label: np.ndarray) -> tuple[Operat
     """
     n_classes = probability.shape[1]
     points = tuple(_operating_point(probability[:, k], label == k, 1 / n_classes) for k in range(n_classes))
-    if n_classes == 2 and points[0].reason is None:
-        first, second = points
-        return first, OperatingPoint(1 - first.threshold, second.n, first.specificity, first.sensitivity)
-    return points
+    if n_classes != 2:
+        return points
+    first, second = points
+    second = OperatingPoint(
+        threshold=1 - first.threshold,
+        n=second.n,
+        sensitivity=first.specificity,
+        specificity=first.sensitivity,
+        reason=first.reason and (second.reason or first.reason),
+    )
+    return first, second
 
 
 def decided_classes(probability: np.ndarray, thresholds: Sequence[float] | None) -> np.ndarray:
@@ -71,12 +78,12 @@ def _operating_point(score: np.ndarray, is_class: np.ndarray, neutral: float) ->
     if n == 0 or n_other == 0:
         reason = f"no validation image of {'this' if n == 0 else 'another'} class"
         return OperatingPoint(neutral, n, None, None, reason)
+    score = np.round(score, _DIGITS)
     levels = np.unique(score)
     midway = (levels[:-1] + levels[1:]) / 2
     found = n - np.searchsorted(np.sort(score[is_class]), levels[1:])  # images of the class above each threshold
     false = n_other - np.searchsorted(np.sort(score[~is_class]), levels[1:])
     index = found * n_other - false * n  # Youden's times n * n_other: whole numbers, so that equals are equal
-    index[(midway < _FINEST) | (midway > 1 - _FINEST)] = 0
     if index.max(initial=0) <= 0:
         return OperatingPoint(neutral, n, None, None, "no threshold is better than chance on validation images")
     best = np.flatnonzero(index == index.max())
