@@ -86,7 +86,8 @@ def test_thresholds_come_from_validation_images_alone(run: Run, told: list[Event
     doubted = [event.text for event in told if isinstance(event, Noted) and "Operating points to doubt" in event.text]
     assert [one["n"] for one in story] == [4, 8, 24]
     assert doubted == [
-        "Operating points to doubt: 'large', 'medium' (fewer than 10 validation images to choose one by)."
+        "Operating points to doubt: 'large' (fewer than 5 validation images of this class: 0.333 is used).",
+        "Operating points to doubt: 'medium' (chosen on fewer than 10 validation images).",
     ]
 
 

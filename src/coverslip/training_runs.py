@@ -329,7 +329,7 @@ def _operating_notes(classes: Sequence[str], points: Sequence[OperatingPoint]) -
     """Which operating points say little, in words; none where the most probable class is predicted."""
     weak: dict[str, list[str]] = {}
     for name, point in zip(classes, points, strict=bool(points)):
-        few = f"fewer than {_FEW} validation images to choose one by" if point.n < _FEW else ""
+        few = f"chosen on fewer than {_FEW} validation images" if point.n < _FEW else ""
         if reason := f"{point.reason}: {point.threshold:.3g} is used" if point.reason else few:
             weak.setdefault(reason, []).append(name)
     return [f"Operating points to doubt: {some(names, 8)} ({reason})." for reason, names in weak.items()]
