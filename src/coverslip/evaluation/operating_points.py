@@ -19,8 +19,8 @@ import numpy as np
 # Probabilities are told apart as finely as predictions.csv shows them. A threshold between finer ones would have no
 # room of its own, and one nearer to 0 would let next to nothing outweigh a sure prediction of another class.
 _DIGITS = 6
-# Images that a threshold must rest on. Where a class has a single one, the best point lies just below that image's score,
-# be it next to 0: with 3 basophils among 351 cells (blood_bccd) a fold then called 113 of its 117 cells basophils.
+# Images that a threshold must rest on. Where a class has a single one, the best point lies just below that image's
+# score, be it next to 0: with 3 basophils among 351 cells (blood_bccd) a fold called 113 of its 117 cells basophils.
 _FEWEST = 5
 
 
