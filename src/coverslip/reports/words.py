@@ -36,7 +36,19 @@ _SCHEDULE = {
     "plateau": "falling when the validation loss stands still",
     "constant": "held constant",
 }
-_OPTIMIZER = {"adamw": "AdamW", "adam": "Adam", "sgd": "SGD with Nesterov momentum"}
+_OPTIMIZER = {
+    "adamw": "AdamW",
+    "adam": "Adam",
+    "amsgrad": "Adam (AMSGrad)",
+    "sgd": "SGD with Nesterov momentum",
+    "adam-then-sgd": "Adam",
+}
+_NORMALISATION = {
+    "weights": "",
+    "imagenet": ", then brought to ImageNet's mean and standard deviation",
+    "none": ", without further normalisation",
+    "training-images": ", then brought to the training images' mean and standard deviation",
+}
 
 
 def percent(value: float) -> str:
@@ -165,7 +177,8 @@ def _network_methods(run: RunFolder) -> str:
     size = f" to {side} × {side} pixels" if side else ""
     text = (
         f"Images were resized{size}, {_RESIZE[recipe.resize]}, and intensities scaled "
-        f"{_SCALING.get(scaling, scaling)}. The network was {recipe.model} with {start} ({made}{torch}). "
+        f"{_SCALING.get(scaling, scaling)}{_NORMALISATION[recipe.normalisation]}. "
+        f"The network was {recipe.model} with {start} ({made}{torch}). "
     )
     if _stage(run, "instant") is not None:
         text += (
@@ -209,11 +222,29 @@ def _finetune_methods(run: RunFolder, stage: dict[str, object]) -> str:
     where = f" in {n_frozen} of {run.n_folds} folds" if run.n_folds else ""
     return (
         f"It was then fine-tuned with {_OPTIMIZER[recipe.optimizer]} (peak learning rate {recipe.learning_rate:g}, "
-        f"{_SCHEDULE[recipe.schedule]}; weight decay {recipe.weight_decay:g}; batches of {recipe.batch_size}{balance}) "
+        f"{_SCHEDULE[recipe.schedule]}{_second_optimizer(recipe)}; "
+        f"weight decay {recipe.weight_decay:g}; batches of {recipe.batch_size}{balance}) "
         f"for at most {longest}, keeping the one with the best {metric} on validation images{kept}."
+        + _regulariser_methods(recipe)
         + (f" Training images were varied at random: {', '.join(changes)}." if changes else "")
         + (f" The frozen network did better on validation images{where} and was kept." if n_frozen else "")
     )
+
+
+def _second_optimizer(recipe: Recipe) -> str:
+    if recipe.optimizer != "adam-then-sgd":
+        return ""
+    rate = f"with a peak learning rate of {recipe.sgd_learning_rate:g}"
+    return f"; after {recipe.sgd_from:.0%} of the epochs SGD with Nesterov momentum {rate}"
+
+
+def _regulariser_methods(recipe: Recipe) -> str:
+    chosen = recipe.regulariser
+    if chosen.groups == "none":
+        return ""
+    groups = "of the classes" if chosen.groups == "labels" else "that K-means found in each batch"
+    weights = f"weights {chosen.spread_weight:g} and {chosen.scatter_weight:g}"
+    return f" The loss also drew the features of the groups {groups} together, and the groups apart ({weights})."
 
 
 def _random_changes(augment: Augment) -> list[str]:

@@ -29,6 +29,7 @@ from coverslip.training.allocator import keep_freed_memory
 from coverslip.training.checkpoints import plain_state
 from coverslip.training.finetuning import Finetuned, TrainingImages, finetune
 from coverslip.training.instant import STRENGTHS, LinearHead, fit_head
+from coverslip.training.normalising import set_normalisation
 from coverslip.training.starting import StartingPoint
 
 Floats = npt.NDArray[np.float64]
@@ -114,6 +115,7 @@ def fit(
         image_size=preparation.image_size,
     )
     kept_head = start.take_over(network) if start else None
+    set_normalisation(network, recipe, images.pixels_of, images.train)
     freeze_to(network, recipe.freeze_to)
     stages: list[dict[str, Any]] = []  # Any: JSON values
     candidates: list[tuple[str, Floats]] = []
