@@ -286,11 +286,14 @@ def _decision_methods(run: RunFolder) -> str:
     if run.recipe.decide_by == "highest":
         return "The most probable class was predicted."
     whose = "each fold's" if run.n_folds else "the"
-    last = " (those of the last network: of all folds' validation images together)" if run.n_folds else ""
+    stories = run.fold_trainings or (run.training,)
+    has_neutral = any(point["reason"] for story in stories for point in story.get("operating_points") or [])
+    others = f" (1 / {len(run.classes)} where too few images, or none, tell one)" if has_neutral else ""
+    last = " The last network's are from the validation images of all folds together." if run.n_folds else ""
     return (
-        f"Each class had an operating point, the threshold at which its one-vs-rest ROC curve on {whose} validation "
-        f"images has the largest Youden index (sensitivity + specificity − 1){last}; the class whose probability was "
-        "largest in proportion to its threshold was predicted."
+        f"Each class had an operating point: the threshold at which its one-vs-rest ROC curve on {whose} validation "
+        f"images has the largest Youden index, sensitivity + specificity − 1{others}. The class whose probability was "
+        f"largest in proportion to its threshold was predicted.{last}"
     )
 
 
