@@ -276,9 +276,35 @@ def _number_methods(run: RunFolder) -> str:
     method = accuracy["method"].partition(";")[0]  # its caveats stand among what the numbers do not show
     groups = f", {plural(run.metrics['n_groups'], 'group')}" if run.metrics.get("n_groups") else ""
     return (
-        f"Probabilities were calibrated by temperature scaling on validation images{scaled}. All numbers are from "
+        f"Probabilities were calibrated by temperature scaling on validation images{scaled}. {_decision_methods(run)} "
+        "All numbers are from "
         f"{split_words(run)}; {percents} intervals are by {method}{groups}."
     )
+
+
+def _decision_methods(run: RunFolder) -> str:
+    if run.recipe.decide_by == "highest":
+        return "The most probable class was predicted."
+    whose = "each fold's" if run.n_folds else "the"
+    stories = run.fold_trainings or (run.training,)
+    has_neutral = any(point["reason"] for story in stories for point in story.get("operating_points") or [])
+    others = f" (1 / {len(run.classes)} where too few images, or none, tell one)" if has_neutral else ""
+    last = " The last network's are from the validation images of all folds together." if run.n_folds else ""
+    return (
+        f"Each class had an operating point: the threshold at which its one-vs-rest ROC curve on {whose} validation "
+        f"images has the largest Youden index, sensitivity + specificity − 1{others}. The class whose probability was "
+        f"largest in proportion to its threshold was predicted.{last}"
+    )
+
+
+def operating_point_words(run: RunFolder) -> str:
+    """What the operating points in the table by class are; empty where the most probable class is predicted."""
+    if run.recipe.decide_by == "highest":
+        return ""
+    rule = "The class whose probability is largest in proportion to its operating point is predicted."
+    if run.n_folds:
+        return f"{rule} These are the classifier's, set on all folds' validation images; the folds had their own."
+    return f"{rule} Operating points were set on validation images."
 
 
 def split_words(run: RunFolder) -> str:

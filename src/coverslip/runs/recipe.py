@@ -148,6 +148,11 @@ class Recipe(Choices):
         "(patient, slide, well).",
     )
     primary_metric: MetricName = Field("macro_f1", description="What validation images choose by.")
+    decide_by: Literal["highest", "roc"] = Field(
+        "highest",
+        description="What an image is called: the most probable class, or the one most above its own threshold, which "
+        "comes from its ROC curve on validation images (roc): rare classes are found more often, frequent ones less.",
+    )
     seed: int = Field(0, ge=0, lt=2**32, description="Start of every random draw.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         "auto", description="Where to train; auto takes a CUDA GPU where there is one."
