@@ -15,7 +15,7 @@ from coverslip.images import Preparation
 from coverslip.inference.loading import load_network
 from coverslip.models import PAPERS, has_weights, list_models, model_info, select_models
 from coverslip.models.cost import cost_of, cost_of_model
-from coverslip.models.freezing import freeze_to, train_mode
+from coverslip.models.freezing import follows_batches, freeze_to, train_mode
 from coverslip.models.importing import import_weights
 from coverslip.models.networks import Network, build_body, create_network
 from coverslip.runs import ClassifierCard, TrainedOn, open_classifier, write_classifier
@@ -287,6 +287,14 @@ def test_mobilevit_mn_starts_from_what_fits_of_its_origin(tmp_path: Path, monkey
     own, state = network.backbone.state_dict(), origin.state_dict()
     assert torch.equal(own["stages.0.0.conv1_1x1.conv.weight"], state["stages.0.0.conv1_1x1.conv.weight"])
     torch.testing.assert_close(own["stem.conv.weight"], state["stem.conv.weight"].sum(dim=1, keepdim=True))
+    # Pretrained statistics are kept while training; those of the new attention have still to be learnt.
+    train_mode(network, keep_statistics=True)
+    follow = {
+        name for name, part in network.named_modules() if isinstance(part, torch.nn.BatchNorm2d) and part.training
+    }
+    attention = {name for name in follow if "attention" in name or "nam" in name}
+    assert follow == attention != set()
+    assert follows_batches(network)
 
 
 # Without weights, with wrong words

@@ -1,8 +1,10 @@
 """What all builders share: refusing options, telling that weights are missing, other numbers of input channels."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from coverslip.errors import BadRecipe, WeightsUnavailable
 from coverslip.models.records import ModelRecord, models_with_weights
@@ -33,6 +35,17 @@ def weights_unavailable(record: ModelRecord) -> WeightsUnavailable:
         do=f"Connect to the network once, choose a model whose weights are at hand ({at_hand}), "
         "or train from scratch with --set init=scratch.",
     )
+
+
+def mark_untrained(network: nn.Module, names: Iterable[str]) -> None:
+    """Mark the batch norms among tensors that pretrained weights left as they were.
+
+    Their statistics were never learnt: where pretrained ones are kept while training, these follow the batches.
+    """
+    for name in names:
+        module = network.get_submodule(name.rpartition(".")[0])
+        if isinstance(module, _BatchNorm):
+            module.is_untrained = True  # type: ignore[assignment]  # a mark of ours
 
 
 def take_channels(network: nn.Module, channels: int, *, is_trained: bool) -> None:

@@ -49,13 +49,20 @@ def train_mode(network: nn.Module, *, keep_statistics: bool) -> None:
     """Training mode, except that frozen batch norms keep their moving statistics, or with `keep_statistics` all do.
 
     A batch norm in training mode normalises by the batch and moves its statistics even when its weights are frozen.
+    Those that pretrained weights left without statistics have none to keep.
     """
     network.train()
     for module in network.modules():
-        if isinstance(module, _BatchNorm) and (
-            keep_statistics or not any(p.requires_grad for p in module.parameters())
-        ):
+        if not isinstance(module, _BatchNorm):
+            continue
+        keeps = keep_statistics and not getattr(module, "is_untrained", False)
+        if keeps or not any(p.requires_grad for p in module.parameters()):
             module.eval()
+
+
+def follows_batches(network: nn.Module) -> bool:
+    """Whether a batch norm of the network normalises by the batch as it is."""
+    return any(isinstance(module, _BatchNorm) and module.training for module in network.modules())
 
 
 def _short(name: str) -> str:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from coverslip.errors import BadRecipe
-from coverslip.models.building import refuse_options, take_channels, weights_unavailable
+from coverslip.models.building import mark_untrained, refuse_options, take_channels, weights_unavailable
 from coverslip.models.records import ModelRecord, model_info
 from coverslip.models.timm_models import build_timm
 from coverslip.models.torchvision_models import build_torchvision, drop_classifier
@@ -219,7 +219,7 @@ def _with_mobilevit_weights(network: nn.Module, origin: ModelRecord) -> nn.Modul
 
     assert isinstance(network, MobileViTMN)
     source = build_timm(origin, channels=3, pretrained=True, options={})
-    transfer_mobilevit(network, source.state_dict())
+    mark_untrained(network, transfer_mobilevit(network, source.state_dict()))
     return network
 
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from coverslip.evaluation import LOWER_IS_BETTER, score
 from coverslip.events import CheckpointSaved, Emit, EpochEnded, StepEnded
-from coverslip.models.freezing import train_mode
+from coverslip.models.freezing import follows_batches, train_mode
 from coverslip.runs import Recipe
 from coverslip.training.allocator import return_freed_memory
 from coverslip.training.batches import PixelsOf, epoch_order, n_batches, plain_batches, training_batches
@@ -224,7 +224,7 @@ def _train_epoch(
     penalty_of = None if recipe.regulariser.groups == "none" else ClusterLoss(images.n_classes, recipe.regulariser)
     # Batch norms that follow the batch, and groups of features, need the whole of it; else a part at a time gives the
     # same gradient.
-    is_divisible = device == "cpu" and _keeps_statistics(recipe) and penalty_of is None
+    is_divisible = device == "cpu" and not follows_batches(network) and penalty_of is None
     images_at_once = IMAGES_AT_ONCE if is_divisible else recipe.batch_size
     n_steps = n_batches(len(order), recipe.batch_size)
     started = told = time.monotonic()
