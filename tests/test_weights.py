@@ -359,7 +359,7 @@ def test_networks_of_other_libraries_are_filled_exactly(tmp_path: Path) -> None:
 
 
 SMALL_OTHERS = [
-    name for name in registered_names() if model_info(name).timm_name is None and model_info(name).parameters < 10e6
+    name for name in registered_names() if model_info(name).timm_name is None and model_info(name).parameters < 5e6
 ]
 
 

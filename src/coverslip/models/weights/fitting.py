@@ -37,6 +37,8 @@ def timm_network(timm_name: str, weights: LocalWeights, *, channels: int = 3, op
         network = _filled(timm_name, weights.tensors, arguments)
     except _MISFITS as error:
         plain: nn.Module = timm.create_model(timm_name, **arguments)
+        if _is_equal(weights.tensors, plain.state_dict()):
+            raise  # the fault is not the weights'
         raise misfit(weights, plain.state_dict()) from error
     wanted = network.state_dict()
     if weights.tensors.keys() != wanted.keys() and _is_lenient(timm_name, wanted, arguments):
