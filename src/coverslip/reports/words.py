@@ -288,7 +288,11 @@ def _decision_methods(run: RunFolder) -> str:
     whose = "each fold's" if run.n_folds else "the"
     stories = run.fold_trainings or (run.training,)
     has_neutral = any(point["reason"] for story in stories for point in story.get("operating_points") or [])
-    others = f" (1 / {len(run.classes)} where too few images, or none, tell one)" if has_neutral else ""
+    others = (
+        f" (1 / {len(run.classes)} for classes without enough images to find one, or with none better than chance)"
+        if has_neutral
+        else ""
+    )
     last = " The last network's are from the validation images of all folds together." if run.n_folds else ""
     return (
         f"Each class had an operating point: the threshold at which its one-vs-rest ROC curve on {whose} validation "
