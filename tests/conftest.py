@@ -10,6 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("coverslip", deadline=None)  # a busy machine is no fault of what is tested
+settings.load_profile("coverslip")
 
 ROOT = Path(__file__).resolve().parent.parent
 
