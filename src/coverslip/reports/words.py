@@ -197,6 +197,8 @@ def _finetune_methods(run: RunFolder, stage: dict[str, object]) -> str:
         "weights": " weighted by class",
         "oversample": " with rare classes drawn more often",
         "undersample": " with frequent classes drawn less often",
+        "even": " with every class drawn equally often",
+        "domains": " with images of every collection drawn equally often",
     }[recipe.balance]
     metric = METRIC_WORDS[recipe.primary_metric][0]
     metric = metric[0].lower() + metric[1:]
