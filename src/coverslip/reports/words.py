@@ -137,6 +137,8 @@ def _class_methods(recipe: Recipe) -> str:
     """How the recipe changed what there is to learn, in sentences that follow others."""
     plan, most = recipe.classes, recipe.split.train_per_class
     sentences = []
+    if plan.by_domain:
+        sentences.append("Each collection has classes of its own, called by its name.")
     if plan.merge:
         joined = [f"{listed(olds, len(olds))} as “{new}”" for new, olds in plan.merge.items()]
         sentences.append(f"Classes were joined: {'; '.join(joined)}.")
