@@ -320,12 +320,12 @@ def _share_out(
         notes.append(f"The given split has no {named} part; it was taken from the training part.")
     free = np.array([parts.get(i, "train") == "train" for i in order], dtype=bool)
     positions = [i for i, is_free in zip(order, free, strict=True) if is_free]
-    label = np.unique([dataset.records[i].label or "" for i in positions], return_inverse=True)[1]
+    label, domain = classes_and_domains(dataset, positions)
     shares = (1 - val - test, val, test)
     n_units, n_parts = len(set(units[free].tolist())), sum(share > 0 for share in shares)
     if n_units < n_parts:
         raise too_few_units(dataset, positions, n_units, n_parts)
-    chosen = split_units(label, units[free], shares, seed)
+    chosen = split_units(label, units[free], shares, seed, domain)
     parts.update({i: SIDES[side] for i, side in zip(positions, chosen.tolist(), strict=True)})
     reached = np.bincount(chosen, minlength=3) / len(chosen)
     if np.abs(reached - shares).max() > _UNEVEN:
@@ -334,6 +334,13 @@ def _share_out(
             f"{', '.join(f'{100 * r:.0f}' for r in reached)} % of the images instead of "
             f"{', '.join(f'{100 * s:.0f}' for s in shares)} %."
         )
+
+
+def classes_and_domains(dataset: Dataset, positions: Sequence[int]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """(n,) numbers of the labels, and (n,) numbers of the domains, of the images at these positions."""
+    records = [dataset.records[i] for i in positions]
+    label = np.unique([record.label or "" for record in records], return_inverse=True)[1]
+    return label, np.unique([record.domain for record in records], return_inverse=True)[1]
 
 
 def _leave_out_unlearnt(dataset: Dataset, parts: dict[int, Side], reasons: list[str], notes: list[str]) -> None:
@@ -355,37 +362,45 @@ def _leave_out_unlearnt(dataset: Dataset, parts: dict[int, Side], reasons: list[
 
 
 def _class_notes(dataset: Dataset, order: Sequence[int], units: NDArray[np.intp], parts: dict[int, Side]) -> list[str]:
-    """Which classes cannot be in every part, and why."""
-    sides: dict[str, set[Side]] = defaultdict(set)
+    """Which classes, and which sets of images, cannot be in every part, and why."""
+    labels = [dataset.records[i].label or "" for i in order]
+    domains = [dataset.records[i].domain for i in order]
+    sides, numbers = [parts[i] for i in order], units.tolist()
+    notes = list(_missing_notes(dataset, "class", labels, numbers, sides))
+    if len(set(domains)) > 1:
+        notes += _missing_notes(dataset, "set", domains, numbers, sides)
+    if len(notes) > 8:
+        notes[7:] = [f"{len(notes) - 7} more classes or sets are not in every part."]
+    return notes
+
+
+def _missing_notes(
+    dataset: Dataset, kind: Literal["class", "set"], names: Sequence[str], units: Sequence[int], sides: Sequence[Side]
+) -> Iterator[str]:
+    """What is not in validation or test; for each image what it is of, its unit, and its side are given."""
+    sides_of: dict[str, set[Side]] = defaultdict(set)
     units_of: dict[str, set[int]] = defaultdict(set)
-    n_of: Counter[str] = Counter()
-    for i, unit in zip(order, units.tolist(), strict=True):
-        label = dataset.records[i].label or ""
-        sides[label].add(parts[i])
-        units_of[label].add(unit)
-        n_of[label] += 1
-    used = {side for found in sides.values() for side in found}
+    for name, unit, side in zip(names, units, sides, strict=True):
+        sides_of[name].add(side)
+        units_of[name].add(unit)
+    used, n_of = set(sides), Counter(names)
     unit_word = "group" if dataset.has_groups else "distinct image"
-    notes = []
-    for label in sorted(sides, key=natural_key):
-        missing = [side for side in SIDES if side in used and side not in sides[label]]
+    for name in sorted(sides_of, key=natural_key):
+        missing = [side for side in SIDES if side in used and side not in sides_of[name]]
         if not missing or "train" in missing:
             continue
         without = " and ".join(_WORDS[side] for side in missing)
-        n_units = len(units_of[label])
+        n_units = len(units_of[name])
         why = (
-            f"its {counted(n_of[label], 'image')} make up {counted(n_units, unit_word)}, and a class needs "
+            f"its {counted(n_of[name], 'image')} make up {counted(n_units, unit_word)}, and a {kind} needs "
             f"{len(used)} to be in every part"
             if n_units < len(used)
             else "the given split has none there"
             if dataset.has_given_split
-            else "its groups cannot be parted so that every class is in every part"
+            else f"its groups cannot be parted so that every {kind} is in every part"
         )
         so = "its numbers cannot be given" if "test" in missing else "no choice is checked on it"
-        notes.append(f"Class '{one_line(label, 60)}' has no {without} images: {why}; {so}.")
-    if len(notes) > 8:
-        notes[7:] = [f"{len(notes) - 7} more classes are not in every part."]
-    return notes
+        yield f"{kind.capitalize()} '{one_line(name, 60)}' has no {without} images: {why}; {so}."
 
 
 def too_few_units(dataset: Dataset, positions: Sequence[int], n_units: int, n_parts: int) -> BadDataset:
