@@ -436,3 +436,29 @@ def test_a_set_of_two_groups_cannot_be_in_every_part_and_a_note_says_so():
         "Set 'new' has no validation images: its 4 images make up 2 groups, and a set needs 3 to be in every part; "
         "no choice is checked on it."
     ]
+
+
+def test_a_set_without_a_split_of_its_own_is_divided_beside_one_that_has_one():
+    given = ["train"] * 20 + ["test"] * 10 + [None] * 30
+    dataset, scan = make("ab" * 30, given=given, pixels=[*map(str, range(59)), "29"])  # the last one: a copy of a test
+    names = ["published"] * 30 + ["ours"] * 30
+    dataset = replace(
+        dataset, records=tuple(replace(r, domain=name) for r, name in zip(dataset.records, names, strict=True))
+    )
+    parts = split_60_20_20(dataset, scan).parts
+    assert parts[20:30] == ("test",) * 10
+    assert Counter(parts[:20]) == {"train": 15, "val": 5}
+    assert Counter(parts[30:59]) == {"train": 17, "val": 6, "test": 6}
+    assert parts[59] == "test"
+
+
+def test_a_group_that_two_sets_share_is_not_divided_where_one_has_a_split():
+    dataset, scan = make("ab" * 30, groups=[f"p{i % 10}" for i in range(60)], given=["train"] * 30 + [None] * 30)
+    of_sets = tuple(
+        replace(r, domain="published" if i < 30 else "ours", group=r.group if i < 50 else f"q{i % 5}")
+        for i, r in enumerate(dataset.records)
+    )
+    dataset = replace(dataset, records=of_sets)
+    parts = split_60_20_20(dataset, scan).parts
+    assert_undivided([r.group for r in dataset.records], parts)
+    assert set(parts[50:]) == {"train", "val", "test"}

@@ -89,13 +89,15 @@ def split_images(
     parts: dict[int, Side] = {}
     if dataset.has_given_split:
         parts = _given_parts(dataset, units, order)
-        n_free = sum(dataset.records[i].given_split is None for i in order)
+        given = {dataset.records[i].domain for i in order if dataset.records[i].given_split is not None}
+        n_free = sum(r.given_split is None and r.domain in given for r in (dataset.records[i] for i in order))
         if n_free:
             notes.append(
                 f"{counted(n_free, 'image')} without a part in the given split joined training, or the part that their "
                 "group or copies are in."
             )
-    _share_out(dataset, order, units, parts, (val, test), seed, notes)
+    for own, is_given in _split_alike(dataset, order):
+        _share_out(dataset, order, units, parts, own, is_given, (val, test), seed, notes)
     _leave_out_unlearnt(dataset, parts, reasons, notes)
     notes += _class_notes(dataset, order, units, parts)
     chosen: list[Part] = [parts.get(i, "left-out") if not reasons[i] else "left-out" for i in range(len(reasons))]
@@ -296,20 +298,34 @@ def _given_parts(dataset: Dataset, units: NDArray[np.intp], order: Sequence[int]
     return {i: parts.get(i) or side_of_unit.get(int(u), "train") for i, u in zip(order, units, strict=True)}
 
 
+def _split_alike(dataset: Dataset, order: Sequence[int]) -> list[tuple[NDArray[np.bool_], bool]]:
+    """Which images of `order` are shared out together, and whether they come with a split: sets with the same parts."""
+    records = [dataset.records[i] for i in order]
+    given: dict[str, set[Side | None]] = {record.domain: set() for record in records}
+    for record in records:
+        given[record.domain].add(record.given_split)
+    kinds = {domain: frozenset(sides - {None}) for domain, sides in given.items()}
+    return [
+        (np.array([kinds[record.domain] == kind for record in records], dtype=bool), bool(kind))
+        for kind in sorted(set(kinds.values()), key=lambda sides: sorted(map(str, sides)))
+    ]
+
+
 def _share_out(
     dataset: Dataset,
     order: Sequence[int],
     units: NDArray[np.intp],
     parts: dict[int, Side],
+    own: NDArray[np.bool_],
+    is_given: bool,
     wanted: tuple[float, float],
     seed: int,
     notes: list[str],
 ) -> None:
     """Give a part to every image that may still be placed: all, or the training part of an incomplete given split."""
     val, test = wanted
-    is_given = bool(parts)
     if is_given:
-        there = set(parts.values())
+        there = {parts[i] for i, is_own in zip(order, own, strict=True) if is_own}
         val, test = (0.0 if "val" in there else val), (0.0 if "test" in there else test)
         if "train" not in there or not val + test:
             return
@@ -317,14 +333,20 @@ def _share_out(
         left = 1 - (wanted[0] if "val" in there else 0) - (wanted[1] if "test" in there else 0)
         val, test = val / left, test / left
         named = " and ".join(word for word, share in (("validation", val), ("test", test)) if share)
-        notes.append(f"The given split has no {named} part; it was taken from the training part.")
-    free = np.array([parts.get(i, "train") == "train" for i in order], dtype=bool)
+        sets = sorted({dataset.records[i].domain for i, is_own in zip(order, own, strict=True) if is_own})
+        whose = "" if own.all() else f" of {some(sets)}"
+        notes.append(f"The given split{whose} has no {named} part; it was taken from the training part.")
+    free = own & np.array([parts.get(i, "train") == "train" for i in order], dtype=bool)
+    free &= ~np.isin(units, units[~own])  # what is tied to another set stays where that one has it
     positions = [i for i, is_free in zip(order, free, strict=True) if is_free]
     label, domain = classes_and_domains(dataset, positions)
     shares = (1 - val - test, val, test)
     n_units, n_parts = len(set(units[free].tolist())), sum(share > 0 for share in shares)
-    if n_units < n_parts:
+    if n_units < n_parts and own.all():
         raise too_few_units(dataset, positions, n_units, n_parts)
+    if n_units < n_parts:
+        parts.update(dict.fromkeys(positions, "train"))
+        return
     chosen = split_units(label, units[free], shares, seed, domain)
     parts.update({i: SIDES[side] for i, side in zip(positions, chosen.tolist(), strict=True)})
     reached = np.bincount(chosen, minlength=3) / len(chosen)

@@ -116,8 +116,8 @@ def _data_methods(run: RunFolder) -> str:
         "may be divided between parts" if run.environment.get("allow_leakage") else "were never divided between parts"
     )
     return (
-        f"{plural(total, 'image')} of {plural(len(run.classes), 'class')}{origin} were divided, stratified by class, "
-        f"into {shares} images (seed {run.recipe.seed}). {together} identical pixels {kept}."
+        f"{plural(total, 'image')} of {plural(len(run.classes), 'class')}{origin}{_collections(run)} were divided, "
+        f"{_stratified(run)}, into {shares} images (seed {run.recipe.seed}). {together} identical pixels {kept}."
         + _class_methods(run.recipe)
     )
 
@@ -126,11 +126,20 @@ def _fold_methods(run: RunFolder, n_images: int, n_groups: int) -> str:
     origin = f" from {plural(n_groups, 'group')}" if n_groups else ""
     together = "Images of one group and images with" if n_groups else "Images with"
     return (
-        f"{plural(n_images, 'image')} of {plural(len(run.classes), 'class')}{origin} were divided, stratified by "
-        f"class, into {run.n_folds} folds (seed {run.recipe.seed}). {together} identical pixels were never divided "
-        "between folds. Each fold was tested by a network trained on the others, of which a part was kept for "
-        "validation; a last network was trained on all images with the median of the choices that the folds had made."
+        f"{plural(n_images, 'image')} of {plural(len(run.classes), 'class')}{origin}{_collections(run)} were divided, "
+        f"{_stratified(run)}, into {run.n_folds} folds (seed {run.recipe.seed}). {together} identical pixels were "
+        "never divided between folds. Each fold was tested by a network trained on the others, of which a part was "
+        "kept for validation; a last network was trained on all images with the median of the choices that the folds "
+        "had made."
     ) + _class_methods(run.recipe)
+
+
+def _collections(run: RunFolder) -> str:
+    return f", of the collections {listed(run.collections)}," if run.collections else ""
+
+
+def _stratified(run: RunFolder) -> str:
+    return "stratified by collection and class" if run.collections else "stratified by class"
 
 
 def _class_methods(recipe: Recipe) -> str:
