@@ -14,7 +14,7 @@ from coverslip.errors import BadRun
 from coverslip.evaluation import apply_temperature, evaluate_predictions
 from coverslip.files import write_json
 from coverslip.reports import write_report
-from coverslip.runs.recipe import Recipe, save_recipe
+from coverslip.runs import Recipe, save_recipe
 
 BLOOD = ("basophil", "eosinophil", "erythroblast", "lymphocyte", "monocyte", "neutrophil", "platelet", "immature")
 
