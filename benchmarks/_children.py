@@ -17,6 +17,7 @@ class Done:
     stdout: str
     stderr: str
     wall_s: float
+    processor_s: float
     peak_mib: float
 
 
@@ -35,4 +36,5 @@ def coverslip(*arguments: str, cache: Path) -> Done:
         for file in (out, err):
             file.seek(0)
             texts.append(file.read().decode(errors="replace"))
-    return Done(child.returncode, texts[0], texts[1], wall, used.ru_maxrss / 1024)
+    processor = used.ru_utime + used.ru_stime
+    return Done(child.returncode, texts[0], texts[1], wall, processor, used.ru_maxrss / 1024)

@@ -1,7 +1,7 @@
 """The main job on real image sets through the command line: numbers, seconds, memory, as a Markdown table.
 
-Every row is one `coverslip train` with an empty cache, start-up included, followed by `evaluate` and by `predict` on
-the set's own files (their rows must be as many). Images: COVERSLIP_DATA, default ../shared/data.
+Every row is one `coverslip train` with an empty cache, start-up included, after `inspect` and followed by `evaluate`
+and by `predict` on the set's own files (their rows must be as many). Images: COVERSLIP_DATA, default ../shared/data.
 
     python benchmarks/real_sets.py [--rows NAME…] [--seeds N] [--set key=value…]
 """
@@ -88,6 +88,8 @@ def one_row(name: str, row: Row, seed: int, settings: list[str]) -> float:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["COVERSLIP_CACHE"] = str(Path(folder) / "cache")
         run, predictions = Path(folder) / "run", Path(folder) / "predictions.csv"
+        in_a_process_of_its_own(["inspect", str(source)])
+        os.environ["COVERSLIP_CACHE"] = str(Path(folder) / "cache of train")
         cost = in_a_process_of_its_own(["train", str(source), *row.options, *more, "--out", str(run)])
         found = json.loads((run / "metrics.json").read_text())
         in_a_process_of_its_own(["evaluate", str(run)])

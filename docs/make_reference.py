@@ -1,4 +1,4 @@
-"""Write the generated parts of the documentation: recipe keys, sets of random changes, and help texts.
+"""Write the generated parts of the documentation: recipe keys, sets of random changes, networks, and help texts.
 
     python docs/make_reference.py
 
@@ -25,11 +25,12 @@ def main() -> None:
 
 def pages() -> dict[Path, str]:
     """The pages with generated parts, as they should be."""
-    recipe, commands = DOCS / "recipe.md", DOCS / "commands.md"
+    recipe, commands, models = DOCS / "recipe.md", DOCS / "commands.md", DOCS / "models.md"
     recipe_text = _with_part(recipe, recipe.read_text(encoding="utf-8"), "recipe keys", recipe_table())
     return {
         recipe: _with_part(recipe, recipe_text, "sets of random changes", augment_table()),
         commands: _with_part(commands, commands.read_text(encoding="utf-8"), "help texts", help_texts()),
+        models: _with_part(models, models.read_text(encoding="utf-8"), "networks", models_table()),
     }
 
 
@@ -64,6 +65,30 @@ def augment_table() -> str:
         changes = {key: value for key, value in one.augment.model_dump(mode="json").items() if value}
         words = ", ".join(f"`{key}: {json.dumps(value)}`" for key, value in changes.items())
         rows.append(f"| `{name}` | {words or 'nothing'} | {one.source} |")
+    return "\n".join([*head, *rows])
+
+
+def models_table() -> str:
+    """One row per network, by family and size."""
+    from coverslip.models import list_models
+
+    head = [
+        "| network | architecture | parameters | GMACs | px | compared in | weights | licence of the weights |",
+        "|---|---|---:|---:|---:|---|---|---|",
+    ]
+    rows = []
+    for record in sorted(list_models(), key=lambda record: (record.family.lower(), record.parameters)):
+        cells = (
+            f"`{record.name}`",
+            record.paper,
+            f"{record.parameters:,}",
+            f"{(record.macs or 0) / 1e9:.2f}",
+            str(record.input_px),
+            ", ".join(record.papers) or "–",
+            record.weights or "none",
+            record.licence or "–",
+        )
+        rows.append(f"| {' | '.join(cells)} |")
     return "\n".join([*head, *rows])
 
 
@@ -127,10 +152,16 @@ def help_texts() -> str:
     sizes = {"terminal_width": COLUMNS, "max_content_width": COLUMNS, "resilient_parsing": True}
     with program.make_context("coverslip", [], **sizes) as parent:
         sections = [_section("coverslip", program.get_help(parent))]
-        for name, command in program.commands.items():
-            with command.make_context(name, [], parent=parent, resilient_parsing=True) as context:
-                sections.append(_section(f"coverslip {name}", command.get_help(context)))
+        sections += _sections_of(program, parent, "coverslip")
     return "\n\n".join(sections)
+
+
+def _sections_of(group: Any, parent: Any, path: str) -> Iterator[str]:  # Any: Typer's, as above
+    for name, command in group.commands.items():
+        with command.make_context(name, [], parent=parent, resilient_parsing=True) as context:
+            yield _section(f"{path} {name}", command.get_help(context))
+            if hasattr(command, "commands"):
+                yield from _sections_of(command, context, f"{path} {name}")
 
 
 def _section(title: str, text: str) -> str:

@@ -29,5 +29,6 @@ def shared_data() -> Callable[[str], Path]:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Tests never read or fill the user's cache."""
+    """Tests never read or fill the user's cache, nor the weights that the user imported."""
     os.environ["COVERSLIP_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    os.environ["COVERSLIP_WEIGHTS"] = str(tmp_path_factory.mktemp("weights"))

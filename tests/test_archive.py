@@ -264,6 +264,8 @@ CRAFTED: dict[str, tuple[Craft, str]] = {
     ),
     "senseless options": (edited(model="resnet34", model_options={"layers": ["x"]}), "cannot be built"),
     "an infinite temperature": (edited(temperature=float("inf")), "temperature"),
+    "an operating point too many": (edited(operating_points=[0.5, 0.2, 0.3]), "3 operating points for 2 classes"),
+    "an operating point of nothing": (edited(operating_points=[0.5, 0]), "operating_points"),
     "many classes": (edited(classes=[f"{i}" for i in range(20_000)]), "do not fit"),
     "no such number of channels": (edited(preparation={"image_size": 32, "channels": 10**6}), "do not fit"),
     "another network": (edited(model="resnet34"), "do not fit"),

@@ -12,7 +12,19 @@ import pytest
 from coverslip.cli import main
 from coverslip.cli.train import _next_free
 
-COMMANDS = ("demo", "inspect", "preview", "train", "evaluate", "predict", "report", "export", "models", "cache")
+COMMANDS = (
+    "demo",
+    "inspect",
+    "preview",
+    "train",
+    "evaluate",
+    "predict",
+    "report",
+    "export",
+    "models",
+    "cache",
+    "weights",
+)
 
 
 def coverslip(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -41,7 +53,8 @@ def test_every_command_is_in_the_readme_and_in_the_main_help(command: str, capsy
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["train", "--help"], ["preview", "--help"], ["--version"], ["models"]]
+    "arguments",
+    [["--help"], ["train", "--help"], ["preview", "--help"], ["--version"], ["models"], ["weights", "--help"]],
 )
 def test_help_and_the_list_of_models_answer_without_torch(arguments: list[str]) -> None:
     code = (

@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md")), *sorted(DOCS.glob("papers/*.md"))]
 OURS = "coverslip"
 
 
@@ -51,6 +51,32 @@ def blocks(*languages: str) -> list[Block]:
     return [block for block in found if block.language in languages]
 
 
+def commands_in(block: Block) -> list[list[str]]:
+    """The words of each command of a shell example; a backslash at the end of a line joins it with the next."""
+    return [shlex.split(line, comments=True) for line in block.code.replace("\\\n", " ").splitlines()]
+
+
+def calls(block: Block) -> list[list[str]]:
+    """Those commands that are coverslip's."""
+    return [words for words in commands_in(block) if words[:1] == [OURS]]
+
+
+def models_in(block: Block) -> set[str]:
+    """The networks that an example names: in a recipe, behind --model, in a loop over models, to `coverslip models`."""
+    import yaml
+
+    if block.language == "yaml":
+        return {model for model in [yaml.safe_load(block.code).get("model")] if model}
+    named = set()
+    for words in commands_in(block):
+        if words[:3] == ["for", "model", "in"]:
+            named |= {word.rstrip(";") for word in words[3:]} - {"do"}
+        if words[:2] == [OURS, "models"] and len(words) > 2 and not words[2].startswith("-"):
+            named.add(words[2])
+        named |= {name for option, name in pairwise(words) if option == "--model"}
+    return {name for name in named if not name.startswith("$")}
+
+
 @pytest.fixture(scope="module")
 def reference() -> ModuleType:
     spec = importlib.util.spec_from_file_location("make_reference", DOCS / "make_reference.py")
@@ -68,7 +94,12 @@ def commands() -> dict[str, Any]:  # Any: Typer's commands, whose types its anno
     from coverslip.cli._app import app
 
     program: Any = typer.main.get_command(app)
-    return {"": program, **program.commands}
+    inner = {
+        f"{name} {below}": command
+        for name, group in program.commands.items()
+        for below, command in getattr(group, "commands", {}).items()
+    }
+    return {"": program, **program.commands, **inner}
 
 
 def options_of(command: Any) -> set[str]:
@@ -97,7 +128,7 @@ def test_every_command_and_option_is_documented(commands: dict[str, Any]) -> Non
     readme, text = (ROOT / "README.md").read_text(encoding="utf-8"), page("commands.md")
     for name, command in commands.items():
         assert f"\n## coverslip {name}".rstrip() + "\n" in text, name
-        assert f"`coverslip {name}" in readme, name
+        assert f"`coverslip {name.partition(' ')[0]}" in readme, name
         section = text.partition(f"\n## coverslip {name}".rstrip() + "\n")[2].partition("\n## ")[0]
         assert {option for option in options_of(command) - {"--debug"} if option not in section} == set(), name
 
@@ -208,15 +239,31 @@ def test_shell_examples_name_commands_options_and_settings_that_exist(block: Blo
     from coverslip import Recipe
     from coverslip.runs import with_settings
 
-    for line in block.code.splitlines():
-        words = shlex.split(line, comments=True)
-        if words[:1] != ["coverslip"]:
-            continue
-        name = words[1]
+    for words in calls(block):
+        name = " ".join(words[1:3]) if " ".join(words[1:3]) in commands else words[1]
+        line = shlex.join(words)
         assert name in commands, line
         used = {word for word in words[2:] if word.startswith("--")}
         assert used - options_of(commands[name]) == set(), line
         with_settings(Recipe(), [value for option, value in pairwise(words) if option == "--set"])
+
+
+@pytest.mark.parametrize("block", [block for block in blocks("sh", "yaml") if models_in(block)], ids=str)
+def test_examples_name_models_that_exist(block: Block) -> None:
+    from coverslip.models import model_info
+
+    for name in models_in(block):
+        assert model_info(name).name == name
+
+
+def test_the_pages_of_papers_have_one_form() -> None:
+    headings = {
+        path.name: re.findall(r"^## (.+)$", path.read_text(encoding="utf-8"), re.M)
+        for path in PAGES
+        if path.parent.name == "papers"
+    }
+    assert len(headings) >= 5
+    assert {name for name, titles in headings.items() if titles != headings["aimic.md"]} == set()
 
 
 def test_the_table_of_group_patterns_gives_the_groups_that_it_says(tmp_path: Path) -> None:

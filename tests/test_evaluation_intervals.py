@@ -32,12 +32,13 @@ def test_a_resample_scores_the_drawn_images_as_scikit_learn_would_see_them(group
     """Each resample is rebuilt image by image and scored the plain way."""
     probability, label, group = predictions(6, 9, 3)
     unit = group if group_by == "groups" else np.arange(len(label))
-    sample = _Sample(probability, label, unit, int(unit.max()) + 1)
+    decided = np.roll(probability.argmax(axis=1), 1)
+    sample = _Sample(probability, label, decided, unit, int(unit.max()) + 1)
     resampled = _resample(sample, 8, 5, METRICS[:-1])
     weight = np.concatenate(list(_draws(sample.n_units, len(label), 8, 5)), axis=1)
     for column in range(8):
         drawn = np.repeat(np.arange(len(label)), weight[unit, column].astype(int))
-        expected = score(probability[drawn], label[drawn])
+        expected = score(probability[drawn], label[drawn], decided[drawn])
         for name, value in expected.items():
             assert resampled[name][column] == pytest.approx(value, abs=1e-9), name
 

@@ -7,11 +7,9 @@ import pytest
 import torch
 
 from coverslip.errors import BadRecipe, UnknownModel, WeightsUnavailable
-from coverslip.models import list_models, model_info, models_with_weights
+from coverslip.models import model_info, models_with_weights
 from coverslip.models.freezing import freeze_to, train_mode
 from coverslip.models.networks import Network, create_network
-
-NAMES = [record.name for record in list_models()]
 
 
 def pixels(n: int, channels: int = 3, side: int = 64, seed: int = 0) -> torch.Tensor:
@@ -27,16 +25,6 @@ def test_torchvision_and_timm_import_beside_a_cpu_build_of_pytorch() -> None:
     code = "import coverslip.models._torchvision, torchvision, timm; print(torchvision.models.alexnet.__name__)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "alexnet"
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_record_counts_the_parameters_of_the_network_it_names(name: str) -> None:
-    import timm
-
-    record = model_info(name)
-    with torch.device("meta"):
-        network = timm.create_model(record.timm_name)
-    assert sum(p.numel() for p in network.parameters()) == record.parameters
 
 
 @pytest.mark.parametrize("head", ["pooled_stages", "native"])
@@ -168,7 +156,7 @@ def test_options_that_would_read_files_or_undo_choices_are_refused(option: str) 
         create_network("resnet34", n_classes=2, pretrained=False, options={option: "stranger.pth"})
 
 
-@pytest.mark.parametrize(("name", "side"), [("vit_small_patch16_224", 64), ("convnext_tiny", 16)])
+@pytest.mark.parametrize(("name", "side"), [("vit_small_patch16_224", 8), ("convnext_tiny", 16)])
 def test_a_size_that_the_network_cannot_take_is_refused_with_its_own(name: str, side: int) -> None:
     with pytest.raises(BadRecipe, match="image_size=224"):
         create_network(name, n_classes=2, pretrained=False, image_size=side)

@@ -14,7 +14,7 @@ from coverslip.errors import BadRun
 from coverslip.events import EpochEnded, Event, StepEnded
 from coverslip.runs import Augment, Recipe
 from coverslip.training.checkpoints import load_checkpoint, plain_state, save_checkpoint
-from coverslip.training.finetuning import Finetuned, TrainingImages, _learning_rate, accumulate_gradients, finetune
+from coverslip.training.finetuning import Finetuned, TrainingImages, _share_of_rate, accumulate_gradients, finetune
 
 GENTLE = Augment(rotate_degrees=0, zoom=0, shift=0, brightness=0, contrast=0)
 
@@ -72,7 +72,7 @@ def equal(one: nn.Module, other: nn.Module) -> bool:
     return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
+@pytest.mark.parametrize("optimizer", ["adamw", "adam", "amsgrad", "sgd", "adam-then-sgd"])
 @pytest.mark.parametrize("schedule", ["cosine", "plateau", "constant"])
 def test_it_learns_with_every_optimiser_and_schedule(
     images: TrainingImages, tmp_path: Path, optimizer: str, schedule: str
@@ -87,7 +87,7 @@ def test_it_learns_with_every_optimiser_and_schedule(
 
 
 @pytest.mark.parametrize("stop_after", [0, 3, 6, 13, 20])  # before the first step, within and between epochs
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("optimizer", ["adamw", "amsgrad", "sgd", "adam-then-sgd"])
 def test_stopped_anywhere_and_resumed_it_ends_with_the_same_weights(
     images: TrainingImages, tmp_path: Path, stop_after: int, optimizer: str
 ) -> None:
@@ -98,6 +98,78 @@ def test_stopped_anywhere_and_resumed_it_ends_with_the_same_weights(
     resumed, done = trained(images, tmp_path / "cut", choices)
     assert equal(resumed, whole)
     assert (done.best_epoch, done.epochs_run) == (expected.best_epoch, expected.epochs_run)
+
+
+def test_adam_then_sgd_is_adam_first_and_then_takes_steps_of_its_own_size(
+    images: TrainingImages, tmp_path: Path
+) -> None:
+    def epochs_of(name: str, **changes: object) -> list[EpochEnded]:
+        found: list[EpochEnded] = []
+        emit = lambda event: found.append(event) if isinstance(event, EpochEnded) else None  # noqa: E731
+        trained(images, tmp_path / name, recipe(schedule="constant", warmup=0.0, **changes), emit=emit)
+        return found
+
+    adam = [e.train_loss for e in epochs_of("adam", optimizer="adam")]
+    both = epochs_of("both", optimizer="adam-then-sgd")
+    assert [e.learning_rate for e in both] == [0.02, 0.02, 0.01, 0.01]
+    # The first epoch of the second phase begins with the same network: only its steps differ.
+    for found, n_alike in ((both, 2), (epochs_of("late", optimizer="adam-then-sgd", sgd_from=0.75), 3)):
+        losses = [e.train_loss for e in found]
+        assert losses[:n_alike] == adam[:n_alike]
+        assert losses[n_alike] != adam[n_alike]
+
+
+class WithFeatures(nn.Module):
+    """What a `Network` is to the loop: features, and a head on them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.backbone = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.head = nn.Linear(8, 2)
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        return self.backbone(x)  # type: ignore[no-any-return]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.features(x))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("groups", ["labels", "kmeans"])
+def test_the_regulariser_draws_classes_apart_and_goes_on_after_a_stop(
+    images: TrainingImages, tmp_path: Path, groups: str
+) -> None:
+    def fitted(folder: str, stop_after: float = float("inf"), **changes: object) -> nn.Module:
+        network, asked = WithFeatures(), 0
+
+        def is_stop_requested() -> bool:
+            nonlocal asked
+            asked += 1
+            return asked > stop_after
+
+        finetune(
+            network,
+            images,
+            recipe(**changes),
+            checkpoints=tmp_path / folder,
+            device="cpu",
+            emit=lambda _: None,
+            is_stop_requested=is_stop_requested,
+        )
+        return network
+
+    def separation(network: nn.Module) -> float:
+        """Distance between the centres of the classes' features."""
+        with torch.no_grad():
+            x = torch.from_numpy(images.pixels_of(images.val.tolist())).permute(0, 3, 1, 2) / 255
+            of = [network.features(x[images.val_label == k]) for k in (0, 1)]  # type: ignore[operator]
+        return float((of[0].mean(0) - of[1].mean(0)).norm())
+
+    apart = {"regulariser": {"groups": groups, "memory": 16}}
+    whole = fitted("whole", **apart)
+    assert separation(whole) > 1.2 * separation(fitted("plain"))
+    fitted("cut", stop_after=9, **apart)
+    assert equal(fitted("cut", **apart), whole)
 
 
 def test_two_runs_are_equal_and_another_seed_is_not(images: TrainingImages, tmp_path: Path) -> None:
@@ -188,7 +260,7 @@ def test_steps_report_pace_and_time_left(images: TrainingImages, tmp_path: Path)
 
 def test_the_step_size_rises_then_falls_to_zero() -> None:
     choices = Recipe(learning_rate=0.1, warmup=0.1)
-    rates = [_learning_rate(choices, step, 100) for step in range(1, 101)]
+    rates = [choices.learning_rate * _share_of_rate(choices, step, 100) for step in range(1, 101)]
     assert rates[0] == pytest.approx(0.01)
     assert rates[9] == pytest.approx(0.1)
     assert rates[10:] == sorted(rates[10:], reverse=True)

@@ -13,7 +13,7 @@ import numpy as np
 
 from coverslip.datasets import Dataset, Folds, Part, Scan, Split, cap_training
 from coverslip.errors import BadRun, Stopped
-from coverslip.evaluation import over_folds, uncertain_threshold
+from coverslip.evaluation import learn_decisions, over_folds
 from coverslip.events import Emit, Event, FoldEnded, FoldStarted, Noted
 from coverslip.files import for_shell, write_json
 from coverslip.inference import Prediction, load_classifier, write_results
@@ -203,7 +203,7 @@ def _prediction(row: dict[str, str], probability: dict[str, float], classes: Seq
         path=row["path"],
         label=row["label"],
         predicted=row["predicted"] or None,
-        probability=max(probability.values()) if is_read else None,
+        probability=probability[row["predicted"]] if is_read else None,
         decision=row["decision"],
         probabilities=tuple(probability.get(name, np.nan) for name in classes) if is_read else (),
     )
@@ -224,14 +224,18 @@ def _fit_on_all(
     split = Split(everything, folds.reasons, folds.notes)
     parts = Parts(data, scan, cap_training(data, split, recipe.split.train_per_class, recipe.seed))
     write_seen_pixels(folder, parts, recipe)
-    settled = _settled([folder / "folds" / str(k) for k in range(1, len(folds.splits) + 1)])
+    settled = _settled([folder / "folds" / str(k) for k in range(1, len(folds.splits) + 1)], parts.classes, recipe)
     how = f" for {settled.epochs} epochs, the folds' median" if settled.epochs else ""
     emit(Noted(text=f"Now the classifier itself: trained on all {len(parts.train):,} images{how}."))
     fit_classifier(folder, parts, recipe, device, emit, is_stop_requested, settled)
 
 
-def _settled(folds: Sequence[Path]) -> Settled:
-    """The median of what the folds chose on their validation images."""
+def _settled(folds: Sequence[Path], classes: Sequence[str], recipe: Recipe) -> Settled:
+    """The median of what the folds chose on their validation images; decisions are learnt from all of these together.
+
+    A fold may have one or two validation images of a rare class, or none: its ROC curve then has hardly a point to
+    choose, and the median of such choices is no better founded than each.
+    """
     from coverslip.training.fitting import Settled
 
     stories = [read_json(own / "training.json") for own in folds]
@@ -243,19 +247,20 @@ def _settled(folds: Sequence[Path]) -> Settled:
     epochs = statistics.median_high(best)
     # Temperatures of trained and of frozen networks differ: only those of the kind that is trained now count.
     alike = [story for story, n in zip(stories, best, strict=True) if bool(n) == bool(epochs)]
+    points, uncertain_below = learn_decisions(*_validated(folds, classes), by_roc=recipe.decide_by == "roc")
     return Settled(
         strength=statistics.median_high([stage["regularisation"] for stage in heads]) if heads else None,
         keeps_head=2 * sum(stage.get("head") == "kept" for stage in heads) > len(heads),
         start_temperature=statistics.median([stage["temperature"] for stage in heads]) if heads else 1.0,
         epochs=epochs,
         temperature=statistics.median([story["temperature"] for story in alike]),
-        uncertain_below=_threshold(folds),
+        operating_points=points,
+        uncertain_below=uncertain_below,
     )
 
 
-def _threshold(folds: Sequence[Path]) -> float:
-    """Below which a prediction is `uncertain`, by the validation images of all folds."""
+def _validated(folds: Sequence[Path], classes: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """(n, K) probabilities and (n,) labels of all folds' validation images; 0 for a class that a fold did not know."""
     rows = [row for own in folds for row in read_table(own / "validation.csv")]
-    classes = sorted({row["label"] for row in rows} | {row["predicted"] for row in rows})
     probability = np.array([[float(row.get(f"p:{name}") or 0) for name in classes] for row in rows])
-    return uncertain_threshold(probability, np.array([classes.index(row["label"]) for row in rows]))
+    return probability, np.array([classes.index(row["label"]) for row in rows])

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, their hashes, and where caches live."""
+"""Files that appear whole or not at all, their hashes, and where caches and imported weights live."""
 
 import hashlib
 import json
@@ -23,6 +23,19 @@ def cache_folder() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("coverslip", appauthor=False))
+
+
+def weights_folder() -> Path:
+    """Where imported weights are kept: `COVERSLIP_WEIGHTS`, else the platform's folder for coverslip's data.
+
+    It is no cache: nothing here can be computed again.
+    """
+    chosen = os.environ.get("COVERSLIP_WEIGHTS")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("coverslip", appauthor=False)) / "weights"
 
 
 @contextmanager

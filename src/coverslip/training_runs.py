@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,10 +18,11 @@ from coverslip.datasets import (
     Scan,
     Split,
     check_trainable,
+    some,
     trained_classes,
 )
 from coverslip.errors import CoverslipError, Stopped
-from coverslip.evaluation import apply_temperature
+from coverslip.evaluation import OperatingPoint, apply_temperature
 from coverslip.events import Emit, Event, Noted, RunEnded, RunStarted
 from coverslip.files import for_shell, write_json, written_whole
 from coverslip.images import ImageFacts, Preparation
@@ -43,6 +44,8 @@ from coverslip.training.preparing import canvas_notes, learn_preparation
 
 if TYPE_CHECKING:
     from coverslip.training.fitting import Fitted, Settled
+
+_FEW = 10  # validation images of a class: an operating point that rests on fewer is worth a note
 
 
 def work_in(folder: Path, emit: Emit, work: Callable[[Emit], None]) -> None:
@@ -149,7 +152,8 @@ def train_by_split(
     """Fill a run folder with one training by one split, which may be that of a fold.
 
     Test images are looked at once, at the end, by the finished classifier. Scaling is learnt from training images;
-    regularisation, early stopping, temperature and the threshold for `uncertain` from validation images.
+    regularisation, early stopping, temperature, operating points and the threshold for `uncertain` from validation
+    images.
 
     Raises:
         Stopped: on request; the best classifier so far is kept.
@@ -209,7 +213,10 @@ def fit_classifier(
     for text in scale_notes:
         emit(Noted(text=text))
     fitted = _fit(folder, parts, preparation, recipe, device, emit, is_stop_requested, settled)
-    notes = [*parts.split.notes, *scale_notes]
+    decision_notes = _operating_notes(parts.classes, fitted.operating_points or ())
+    for text in decision_notes:
+        emit(Noted(text=text))
+    notes = [*parts.split.notes, *scale_notes, *decision_notes]
     write_json(folder / "training.json", {"format_version": FORMAT_VERSION, **fitted.story, "notes": notes})
     if fitted.chosen is None or (settled and fitted.is_stopped):
         raise stopped(folder)
@@ -314,9 +321,20 @@ def _card(recipe: Recipe, preparation: Preparation, parts: Parts, fitted: Fitted
         classes=parts.classes,
         preparation=preparation,
         temperature=fitted.temperature,
+        operating_points=fitted.operating_points and tuple(point.threshold for point in fitted.operating_points),
         uncertain_below=fitted.uncertain_below,
         trained_on=trained_on,
     )
+
+
+def _operating_notes(classes: Sequence[str], points: Sequence[OperatingPoint]) -> list[str]:
+    """Which operating points say little, in words; none where the most probable class is predicted."""
+    weak: dict[str, list[str]] = {}
+    for name, point in zip(classes, points, strict=bool(points)):
+        few = f"chosen on fewer than {_FEW} validation images" if point.n < _FEW else ""
+        if reason := f"{point.reason}: {point.threshold:.3g} is used" if point.reason else few:
+            weak.setdefault(reason, []).append(name)
+    return [f"Operating points to doubt: {some(names, 8)} ({reason})." for reason, names in weak.items()]
 
 
 def _write_validation(folder: Path, parts: Parts, classifier: Classifier, fitted: Fitted) -> None:

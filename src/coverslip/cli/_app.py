@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from coverslip.cli import cache, demo, evaluate, export, inspect, models, predict, preview, report, train
+from coverslip.cli import cache, demo, evaluate, export, inspect, models, predict, preview, report, train, weights
 
 app = typer.Typer(
     name="coverslip",
@@ -47,3 +47,4 @@ for command in (
 app.command(name="export")(export.export)
 app.command(name="models")(models.models)
 app.command(name="cache")(cache.cache)
+app.add_typer(weights.weights_app, name="weights")

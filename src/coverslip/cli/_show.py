@@ -158,12 +158,44 @@ def show_decisions(stdout: Console, stderr: Console, decisions: Mapping[str, int
 
 def show_models(console: Console, records: Sequence[Json]) -> None:
     """One row per network."""
-    table = _table("name", "family", "parameters", "input", "weights")
+    if not records:
+        console.print("No network meets all of this.")
+        return
+    table = _table("name", "family", "parameters", "multiplications", "input", "weights")
     for record in records:
-        size = f"{record['parameters'] / 1e6:.1f} M" if record["parameters"] else "?"
-        table.add_row(record["name"], record["family"], size, f"{record['input_px']} px", _text(record["weights"]))
+        table.add_row(
+            record["name"],
+            record["family"],
+            f"{record['parameters'] / 1e6:.1f} M",
+            f"{record['macs'] / 1e9:.2f} G",
+            f"{record['input_px']} px",
+            "here" if record["weights_at_hand"] else "to be fetched" if record["weights"] else "–",
+        )
     console.print(table)
     console.print("Use one with: coverslip train DATA --model NAME", soft_wrap=True)
+
+
+def show_weights(console: Console, found: Json) -> None:
+    """One row per model whose pretrained weights are on this machine, and where imported ones lie."""
+    columns = ("model", "source", "licence", "normalisation", "size")
+    table = _table(*columns)
+    for name in columns[1:4]:
+        table.columns[columns.index(name)].justify = "left"
+        table.columns[columns.index(name)].no_wrap = False
+    for row in found["weights"]:
+        source = one_line(f"{row['kind']}: {row['source']}")
+        normalisation = _normalisation(row["mean"], row["std"])
+        licence = one_line(row["licence"]) if row["licence"] else "not stated"
+        table.add_row(row["model"], source, licence, normalisation, size_in_words(row["size_bytes"]))
+    console.print(table)
+    console.print(f"Imported weights lie in {found['folder']}", soft_wrap=True)
+
+
+def _normalisation(mean: Sequence[float], std: Sequence[float]) -> str:
+    numbers = [
+        f"{set(each).pop():g}" if len(set(each)) == 1 else " ".join(f"{x:g}" for x in each) for each in (mean, std)
+    ]
+    return f"mean {numbers[0]}, sd {numbers[1]}"
 
 
 def show_cache(console: Console, found: Json) -> None:
@@ -254,6 +286,10 @@ def _interval(number: Json) -> str:
 def _text(value: object) -> str:
     if value is None:
         return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, (list, tuple)):
         return ", ".join(str(v) for v in value) or "–"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}={_text(v)}" for key, v in value.items()) or "–"
     return f"{value:,}" if isinstance(value, int) else str(value)

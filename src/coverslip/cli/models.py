@@ -1,39 +1,154 @@
 """`coverslip models`: the networks one can choose from."""
 
-from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from coverslip.cli._options import AsJson
 
+if TYPE_CHECKING:
+    from coverslip.models import ModelRecord
+
+_MILLION, _THOUSAND_MILLION = 1e6, 1e9
+_N_CLASSES, _N_CHANNELS = 1000, 3  # as the records count
+
 
 def models(
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="Tell more about one of them.", show_default=False)
+        str | None,
+        typer.Argument(
+            metavar="NAME", help="Tell more about one of them; timm/NAME is any of timm's.", show_default=False
+        ),
+    ] = None,
+    paper: Annotated[
+        str | None,
+        typer.Option(
+            "--paper",
+            metavar="NAME",
+            help="List only networks that this paper compares: mobilevit_mn, aimic, mobincep, efficientnetv2_b0 or "
+            "chromosomes.",
+            show_default=False,
+        ),
+    ] = None,
+    max_parameters: Annotated[
+        float | None,
+        typer.Option(
+            "--max-parameters",
+            metavar="MILLIONS",
+            min=0,
+            help="List only networks with at most so many million parameters: what a file of theirs weighs, 4 MB each "
+            "million.",
+            show_default=False,
+        ),
+    ] = None,
+    max_macs: Annotated[
+        float | None,
+        typer.Option(
+            "--max-macs",
+            metavar="BILLIONS",
+            min=0,
+            help="List only networks that need at most so many billion multiplications for one image: what time they "
+            "cost.",
+            show_default=False,
+        ),
+    ] = None,
+    at_hand: Annotated[
+        bool, typer.Option("--at-hand", help="List only networks whose pretrained weights are on this computer.")
+    ] = False,
+    classes: Annotated[
+        int, typer.Option("--classes", metavar="N", min=1, help="With NAME: count it with a head for so many classes.")
+    ] = _N_CLASSES,
+    channels: Annotated[
+        int, typer.Option("--channels", metavar="N", min=1, help="With NAME: count it for images of so many channels.")
+    ] = _N_CHANNELS,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--option",
+            metavar="KEY=VALUE",
+            help="With NAME: an option of the network, as under model_options in a recipe; may be given several times.",
+            show_default=False,
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the networks, or tell more about one.
+    """List the networks, or tell more about one: its size and cost, its weights, where it can be frozen.
 
     Examples:
 
       coverslip models
 
-      coverslip models efficientnet_lite0
+      coverslip models --max-parameters 5 --at-hand
+
+      coverslip models --paper chromosomes --max-macs 5
+
+      coverslip models efficientnet_lite0 --classes 8
+
+      coverslip models mobilevit_mn --classes 2 --option dsc=true --option mv2_attention=se --json
     """
     from coverslip.cli._show import print_json, results_console, show_models, show_record
-    from coverslip.models import list_models, model_info
+    from coverslip.models import select_models
 
     if name is not None:
-        record = asdict(model_info(name))
+        if paper is not None or max_parameters is not None or max_macs is not None or at_hand:
+            raise typer.BadParameter("what narrows the list cannot be given together with one network's NAME.")
+        described = _describe(name, classes, channels, option or [])
         if as_json:
-            print_json(record)
+            print_json(described)
         else:
-            show_record(results_console(), record)
+            show_record(results_console(), described)
         return
-    records = [asdict(record) for record in list_models()]
+    if option or (classes, channels) != (_N_CLASSES, _N_CHANNELS):
+        raise typer.BadParameter("--classes, --channels and --option need a network's NAME.")
+    chosen = select_models(
+        paper=paper,
+        max_parameters=None if max_parameters is None else max_parameters * _MILLION,
+        max_macs=None if max_macs is None else max_macs * _THOUSAND_MILLION,
+        at_hand=at_hand,
+    )
+    rows = [_row(record) for record in chosen]
     if as_json:
-        print_json({"models": records})
+        print_json({"models": rows})
     else:
-        show_models(results_console(), records)
+        show_models(results_console(), rows)
+
+
+def _describe(name: str, n_classes: int, channels: int, settings: list[str]) -> dict[str, Any]:  # Any: JSON values
+    """One network as it would be built, counted."""
+    if wrong := [setting for setting in settings if "=" not in setting]:
+        raise typer.BadParameter(f"write --option as key=value, not '{wrong[0]}'.")
+    from coverslip.models import model_info
+    from coverslip.models.cost import cost_of_model
+    from coverslip.runs import Recipe, with_settings
+
+    options = with_settings(Recipe(), [f"model_options.{setting}" for setting in settings]).model_options
+    record = model_info(name)
+    cost = cost_of_model(name, n_classes=n_classes, channels=channels, options=options)
+    return _row(record) | {
+        "parameters": cost.parameters,
+        "conv_linear_weights_x2": cost.conv_linear_weights_x2,
+        "macs": cost.macs,
+        "n_classes": n_classes,
+        "channels": channels,
+        "options": options,
+    }
+
+
+def _row(record: "ModelRecord") -> dict[str, Any]:  # Any: JSON values
+    from coverslip.models import has_weights
+
+    return {
+        "name": record.name,
+        "family": record.family,
+        "paper": record.paper,
+        "compared_in": list(record.papers),
+        "parameters": record.parameters,
+        "conv_linear_weights_x2": record.conv_linear_weights_x2,
+        "macs": record.macs,
+        "input_px": record.input_px,
+        "weights": record.weights,
+        "weights_at_hand": has_weights(record),
+        "licence": record.licence,
+        "freeze_boundaries": list(record.freeze_boundaries),
+        "heatmap_layer": record.heatmap_layer,
+    }

@@ -1,4 +1,4 @@
-"""Metrics, intervals, calibration, thresholds and curves: pure functions of arrays."""
+"""Metrics, intervals, calibration, decisions and curves: pure functions of arrays."""
 
 from coverslip.evaluation.calibration import (
     ReliabilityBin,
@@ -12,8 +12,9 @@ from coverslip.evaluation.curves import Curve, pr_curve, roc_curve
 from coverslip.evaluation.folds import over_folds
 from coverslip.evaluation.intervals import FEW_GROUPS, Interval, bootstrap_intervals
 from coverslip.evaluation.metrics import LOWER_IS_BETTER, METRICS, confusion_matrix, per_class, score
+from coverslip.evaluation.operating_points import OperatingPoint, decided_classes, operating_points
 from coverslip.evaluation.summary import evaluate_predictions, nothing_measured
-from coverslip.evaluation.thresholds import uncertain_threshold
+from coverslip.evaluation.thresholds import learn_decisions, uncertain_threshold
 
 __all__ = [
     "FEW_GROUPS",
@@ -21,14 +22,18 @@ __all__ = [
     "METRICS",
     "Curve",
     "Interval",
+    "OperatingPoint",
     "ReliabilityBin",
     "apply_temperature",
     "bootstrap_intervals",
     "confusion_matrix",
+    "decided_classes",
     "evaluate_predictions",
     "expected_calibration_error",
     "fit_temperature",
+    "learn_decisions",
     "nothing_measured",
+    "operating_points",
     "over_folds",
     "per_class",
     "pr_curve",

@@ -54,6 +54,7 @@ def bootstrap_intervals(
     label: np.ndarray,
     group: np.ndarray | None,
     *,
+    predicted: np.ndarray | None = None,
     level: float = 0.95,
     n_resamples: int = 2000,
     seed: int = 0,
@@ -67,6 +68,7 @@ def bootstrap_intervals(
         group: (n_images,) names of groups; all images of a group move together. An empty name or None is a group of its
             own. None for the whole: images are drawn one by one. Classes are not held at fixed counts: how many
             images of each class there are is part of the luck of the draw.
+        predicted: (n_images,) int, the class that was decided; None: that of highest probability.
         level: nominal coverage in (0, 1).
         n_resamples: how many times the groups are drawn again; `macro_auroc` takes fewer (200 at least) where
             images x classes are so many that it would take longer than everything else.
@@ -84,12 +86,14 @@ def bootstrap_intervals(
         raise ValueError(f"unknown metric {unknown[0]!r}; choose from {', '.join(METRICS[:-1])}")
     unit = np.arange(len(label)) if group is None else group_codes(group)
     n_units = int(unit.max()) + 1
-    values = score(probability, label)
+    if predicted is None:
+        predicted = probability.argmax(axis=1)
+    values = score(probability, label, predicted)
     method = interval_method(n_units, has_groups=group is not None)
     if n_units < 2:
         reason = "all images are of one group" if group is not None else "there is only one image"
         return {name: _without_interval(values[name], level, method, f"{reason}: no interval") for name in metrics}
-    sample = _Sample(probability, label, unit, n_units)
+    sample = _Sample(probability, label, predicted, unit, n_units)
     resampled = _resample(sample, n_resamples, seed, metrics)
     return {name: _interval(name, values[name], resampled[name], sample, level, method) for name in metrics}
 
@@ -120,6 +124,7 @@ def group_codes(group: np.ndarray) -> np.ndarray:
 class _Sample:
     probability: np.ndarray  # (n_images, n_classes)
     label: np.ndarray  # (n_images,)
+    predicted: np.ndarray  # (n_images,) int
     unit: np.ndarray  # (n_images,) int: what is drawn together
     n_units: int
 
@@ -168,7 +173,7 @@ def _jeffreys_interval(name: str, sample: _Sample, level: float) -> tuple[float,
     image spread over the mistakes). Each class counts as many images as there are groups that hold it.
     """
     n_classes = sample.probability.shape[1]
-    confusion = confusion_matrix(sample.label, sample.probability.argmax(axis=1), n_classes)
+    confusion = confusion_matrix(sample.label, sample.predicted, n_classes)
     prior = np.full((n_classes, n_classes), 0.5 / max(n_classes - 1, 1))
     np.fill_diagonal(prior, 0.5)
     generator = np.random.default_rng(0)
@@ -214,7 +219,7 @@ def _sums_by_unit(sample: _Sample) -> "csr_array":
 
     probability, label = sample.probability, sample.label
     n_images, n_classes = probability.shape
-    cell = label * n_classes + probability.argmax(axis=1)
+    cell = label * n_classes + sample.predicted
     bins = n_classes**2 + confidence_bin(probability, N_BINS)
     last = np.full(n_images, n_classes**2 + N_BINS)
     gap, loss = confidence_minus_accuracy(probability, label), image_log_loss(probability, label)

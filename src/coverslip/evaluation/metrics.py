@@ -1,6 +1,7 @@
 """Arrays in, numbers out: how well classes were told apart.
 
-The prediction is always the class of highest probability (the first of equals). A macro average is taken over the
+The prediction is the class that was decided; where none is given, that of highest probability (the first of equals).
+`macro_auroc`, `log_loss` and `ece` are about the probabilities, whatever was decided. A macro average is taken over the
 classes that occur in `label`, so that images with some of the classes can be scored too; it equals scikit-learn's with
 `labels=` those classes and `zero_division=0`.
 """
@@ -36,12 +37,13 @@ METRICS: tuple[Metric, ...] = (
 LOWER_IS_BETTER: frozenset[str] = frozenset({"log_loss", "ece", "ece_uncalibrated"})
 
 
-def score(probability: np.ndarray, label: np.ndarray) -> dict[str, float]:
+def score(probability: np.ndarray, label: np.ndarray, predicted: np.ndarray | None = None) -> dict[str, float]:
     """Every metric but `ece_uncalibrated`, as plain floats.
 
     Args:
         probability: (n_images, n_classes) float; rows sum to 1.
         label: (n_images,) int in [0, n_classes).
+        predicted: (n_images,) int, the class that was decided; None: that of highest probability.
 
     Returns:
         Metric name to value; NaN where it is not defined (`macro_auroc` when all images are of one class).
@@ -50,7 +52,9 @@ def score(probability: np.ndarray, label: np.ndarray) -> dict[str, float]:
         ValueError: there are no images, the shapes disagree, or a label is outside [0, n_classes).
     """
     check_arrays(probability, label)
-    confusion = confusion_matrix(label, probability.argmax(axis=1), probability.shape[1])
+    if predicted is None:
+        predicted = probability.argmax(axis=1)
+    confusion = confusion_matrix(label, predicted, probability.shape[1])
     aurocs = [class_auroc(probability[:, k], label == k) for k in range(probability.shape[1])]
     defined = [auroc for auroc in aurocs if not np.isnan(auroc)]
     return {
@@ -61,15 +65,19 @@ def score(probability: np.ndarray, label: np.ndarray) -> dict[str, float]:
     }
 
 
-def per_class(probability: np.ndarray, label: np.ndarray) -> list[dict[str, float | int | str | None]]:
+def per_class(
+    probability: np.ndarray, label: np.ndarray, predicted: np.ndarray | None = None
+) -> list[dict[str, float | int | str | None]]:
     """One record per class: `n`, `precision`, `recall`, `specificity`, `f1`, `auroc`.
 
     A number that is not defined is None, and `reason` says why (no image of the class, never predicted, no other
     class). Args and errors as in `score`.
     """
     check_arrays(probability, label)
+    if predicted is None:
+        predicted = probability.argmax(axis=1)
     n_classes = probability.shape[1]
-    confusion = confusion_matrix(label, probability.argmax(axis=1), n_classes)
+    confusion = confusion_matrix(label, predicted, n_classes)
     return [_one_class(confusion, k, class_auroc(probability[:, k], label == k)) for k in range(n_classes)]
 
 

@@ -18,6 +18,7 @@ def evaluate_predictions(
     *,
     split: str,
     primary: str,
+    predicted: np.ndarray | None = None,
     group: np.ndarray | None = None,
     domain: np.ndarray | None = None,
     probability_uncalibrated: np.ndarray | None = None,
@@ -31,6 +32,7 @@ def evaluate_predictions(
         classes: names, in the order of the columns of `probability`.
         split: what the images are: "test", "val", the name of an evaluation.
         primary: the metric that choices were made by, one of `METRICS`.
+        predicted: (n_images,) int, the class that was decided; None: that of highest probability.
         group: (n_images,) names of groups, or None where none were given; see `bootstrap_intervals`.
         domain: (n_images,) names of the data sets; with more than one, `by_domain` has each one's metrics.
         probability_uncalibrated: as `probability`, before the temperature.
@@ -44,14 +46,16 @@ def evaluate_predictions(
         raise ValueError(f"{len(classes)} class names for {probability.shape[1]} columns of probability")
     if primary not in METRICS:
         raise ValueError(f"unknown metric {primary!r}; choose from {', '.join(METRICS)}")
+    if predicted is None:
+        predicted = probability.argmax(axis=1)
     return {
         "format_version": FORMAT_VERSION,
         "split": split,
-        **_numbers(probability, label, group, probability_uncalibrated, seed),
+        **_numbers(probability, label, predicted, group, probability_uncalibrated, seed),
         "primary": primary,
-        "per_class": dict(zip(classes, per_class(probability, label), strict=True)),
-        "by_domain": _by_domain(probability, label, group, domain, probability_uncalibrated, seed),
-        "confusion_matrix": confusion_matrix(label, probability.argmax(axis=1), len(classes)).tolist(),
+        "per_class": dict(zip(classes, per_class(probability, label, predicted), strict=True)),
+        "by_domain": _by_domain(probability, label, predicted, group, domain, probability_uncalibrated, seed),
+        "confusion_matrix": confusion_matrix(label, predicted, len(classes)).tolist(),
         "classes": list(classes),
     }
 
@@ -74,9 +78,14 @@ def nothing_measured(classes: Sequence[str], *, split: str, primary: str, reason
 
 
 def _numbers(
-    probability: np.ndarray, label: np.ndarray, group: np.ndarray | None, uncalibrated: np.ndarray | None, seed: int
+    probability: np.ndarray,
+    label: np.ndarray,
+    predicted: np.ndarray,
+    group: np.ndarray | None,
+    uncalibrated: np.ndarray | None,
+    seed: int,
 ) -> dict[str, Any]:  # Any: JSON values
-    intervals = bootstrap_intervals(probability, label, group, seed=seed)
+    intervals = bootstrap_intervals(probability, label, group, predicted=predicted, seed=seed)
     if uncalibrated is None:
         reason = "probabilities before calibration were not given"
         before = Interval(None, None, None, 0.95, intervals["ece"].method, reason)
@@ -92,6 +101,7 @@ def _numbers(
 def _by_domain(
     probability: np.ndarray,
     label: np.ndarray,
+    predicted: np.ndarray,
     group: np.ndarray | None,
     domain: np.ndarray | None,
     uncalibrated: np.ndarray | None,
@@ -105,6 +115,7 @@ def _by_domain(
         name: _numbers(
             probability[own],
             label[own],
+            predicted[own],
             None if group is None else group[own],
             None if uncalibrated is None else uncalibrated[own],
             seed,

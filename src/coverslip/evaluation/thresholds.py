@@ -1,10 +1,32 @@
-"""Below which probability a decision is better left to a person."""
+"""What validation images set about decisions: operating points, and when one is better left to a person."""
 
 import numpy as np
 
+from coverslip.evaluation.operating_points import OperatingPoint, decided_classes, operating_points
+
+
+def learn_decisions(
+    probability: np.ndarray, label: np.ndarray, *, by_roc: bool
+) -> tuple[tuple[OperatingPoint, ...] | None, float]:
+    """Each class's operating point (None unless `by_roc`), and the `uncertain_threshold` of what is decided by them.
+
+    Args:
+        probability: (n_images, n_classes) float, calibrated; rows sum to 1.
+        label: (n_images,) int in [0, n_classes).
+        by_roc: whether classes are decided by operating points; else the most probable class is.
+    """
+    points = operating_points(probability, label) if by_roc else None
+    predicted = decided_classes(probability, [point.threshold for point in points] if points else None)
+    return points, uncertain_threshold(probability, label, predicted)
+
 
 def uncertain_threshold(
-    probability: np.ndarray, label: np.ndarray, *, error_kept: float = 0.5, share_kept: float = 0.8
+    probability: np.ndarray,
+    label: np.ndarray,
+    predicted: np.ndarray | None = None,
+    *,
+    error_kept: float = 0.5,
+    share_kept: float = 0.8,
 ) -> float:
     """The probability below which a prediction is called `uncertain`, chosen on validation images.
 
@@ -15,19 +37,23 @@ def uncertain_threshold(
     Args:
         probability: (n_images, n_classes) float, calibrated; rows sum to 1.
         label: (n_images,) int in [0, n_classes).
+        predicted: (n_images,) int, the class that was decided; None: that of highest probability.
         error_kept: share of today's error rate that decided images may have, in [0, 1].
         share_kept: least share of images that must stay decided, in (0, 1].
 
     Returns:
-        A float in [0, 1]; decide where the top probability is at least this. 0.0 where there are no validation images,
-        no mistakes among them, or setting images aside would not lower the error rate. It lies half-way between the
-        last image set aside and the first one decided, so that rounding does not move an image across.
+        A float in [0, 1]; decide where the predicted class has at least this probability. 0.0 where there are no
+        validation images, no mistakes among them, or setting images aside would not lower the error rate. It lies
+        half-way between the last image set aside and the first one decided, so that rounding does not move an image
+        across.
     """
     if len(label) == 0:
         return 0.0
-    order = np.argsort(probability.max(axis=1), kind="stable")
-    confidence = probability.max(axis=1)[order]
-    is_wrong = (probability.argmax(axis=1) != label)[order]
+    if predicted is None:
+        predicted = probability.argmax(axis=1)
+    confidence = probability[np.arange(len(label)), predicted]
+    order = np.argsort(confidence, kind="stable")
+    confidence, is_wrong = confidence[order], (predicted != label)[order]
     n_images, n_wrong = len(label), int(is_wrong.sum())
     if n_wrong == 0:
         return 0.0

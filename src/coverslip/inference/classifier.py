@@ -10,7 +10,7 @@ import numpy as np
 
 from coverslip.datasets import UNCERTAIN, UNREADABLE, Dataset, ImageRecord, PreparedImage, open_dataset, read_prepared
 from coverslip.errors import UnreadableImage
-from coverslip.evaluation import apply_temperature
+from coverslip.evaluation import apply_temperature, decided_classes
 from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.inference.predictions import Prediction, Predictions
 from coverslip.runs import ClassifierCard, find_classifier, open_classifier
@@ -28,8 +28,8 @@ _SIZE_FACTOR = 2.0  # so much smaller or larger than any training image is worth
 class Classifier:
     """A trained classifier, ready to predict.
 
-    It does to a new image exactly what was done to training images, and decides `uncertain` below the threshold that
-    validation images set.
+    It does to a new image exactly what was done to training images, and decides by the thresholds that validation
+    images set.
     """
 
     def __init__(self, card: ClassifierCard, network: "Network") -> None:
@@ -90,11 +90,11 @@ class Classifier:
 
     def decide(self, record: ImageRecord, path: str, probability: np.ndarray) -> Prediction:
         """The row of an image whose (K,) calibrated probabilities are known."""
-        top = int(probability.argmax())
-        predicted, highest = self.classes[top], float(probability[top])
-        decision = UNCERTAIN if highest < self.card.uncertain_below else predicted
+        k = int(decided_classes(probability[None], self.card.operating_points)[0])
+        predicted, its_probability = self.classes[k], float(probability[k])
+        decision = UNCERTAIN if its_probability < self.card.uncertain_below else predicted
         return Prediction(
-            record.image_id, path, record.label, predicted, highest, decision, tuple(probability.tolist())
+            record.image_id, path, record.label, predicted, its_probability, decision, tuple(probability.tolist())
         )
 
     def _probability(self, pixels: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from coverslip.errors import BadClassifier, BadRecipe, CoverslipError, UnknownModel
+from coverslip.models import model_info
 from coverslip.models.networks import Network, create_network
 from coverslip.runs import PackedClassifier
 
@@ -48,6 +49,7 @@ def load_network(packed: PackedClassifier) -> Network:
                 channels=card.preparation.channels,
                 pretrained=False,
                 options=card.model_options,
+                image_size=card.preparation.image_size if model_info(card.model).is_sized else None,
             )
     except (UnknownModel, BadRecipe, *_SENSELESS) as error:
         what = error.what if isinstance(error, CoverslipError) else f"{type(error).__name__}: {error}".splitlines()[0]

@@ -66,6 +66,7 @@ def write_results(
         )
     probability = np.nan_to_num([rows[i].probabilities for i in measured])  # NaN: a class that its fold did not know
     label = np.array([place[rows[i].label or ""] for i in measured])
+    predicted = np.array([place[rows[i].predicted or ""] for i in measured])
     records = [data.records[i] for i in measured]
     found = evaluate_predictions(
         probability,
@@ -73,6 +74,7 @@ def write_results(
         classes,
         split=split,
         primary=primary,
+        predicted=predicted,
         group=_column([record.group for record in records]),
         domain=_column([record.domain or None for record in records]),
         probability_uncalibrated=without_temperature(

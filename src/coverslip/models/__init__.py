@@ -3,6 +3,23 @@
 Networks are in `coverslip.models.networks` and `coverslip.models.freezing`, which import torch.
 """
 
-from coverslip.models.records import ModelRecord, has_weights, list_models, model_info, models_with_weights
+import coverslip.models.zoo  # noqa: F401 - fills the registry
+from coverslip.models.records import (
+    PAPERS,
+    ModelRecord,
+    has_weights,
+    list_models,
+    model_info,
+    models_with_weights,
+    select_models,
+)
 
-__all__ = ["ModelRecord", "has_weights", "list_models", "model_info", "models_with_weights"]
+__all__ = [
+    "PAPERS",
+    "ModelRecord",
+    "has_weights",
+    "list_models",
+    "model_info",
+    "models_with_weights",
+    "select_models",
+]

@@ -10,7 +10,12 @@ from coverslip.models.networks import Network
 
 
 def freeze_to(network: Network, boundary: str | None) -> None:
-    """Freeze every parameter up to and including the part named `boundary`, such as `blocks.3`; None frees all.
+    """Freeze every parameter up to and including a boundary; None frees all.
+
+    Args:
+        network: as `create_network` made it.
+        boundary: one of the record's `freeze_boundaries` (`backbone` is everything but the head), or the name of any
+            part that has parameters, such as `blocks.3.1`.
 
     Raises:
         BadRecipe: the network has no such part; the nearest are named.
@@ -18,15 +23,22 @@ def freeze_to(network: Network, boundary: str | None) -> None:
     network.requires_grad_(True)
     if boundary is None:
         return
+    end = network.record.freeze_boundaries.get(boundary, boundary)
+    if not end:
+        network.backbone.requires_grad_(False)
+        return
     parts = [_short(name) for name, part in network.backbone.named_modules() if name and list(part.parameters())]
-    if boundary not in parts:
-        near = difflib.get_close_matches(boundary, parts, n=3, cutoff=0.0)
+    if end not in parts:
+        named = list(network.record.freeze_boundaries)
+        near = difflib.get_close_matches(boundary, [*named, *parts], n=3, cutoff=0.0)
         raise BadRecipe(
-            f"The network has no part '{boundary}' with parameters", do=f"Parts with similar names: {', '.join(near)}."
+            f"The network has no part '{boundary}' with parameters",
+            do=f"Parts with similar names: {', '.join(dict.fromkeys(near))}. "
+            f"`coverslip models {network.record.name}` lists its boundaries.",
         )
     inside = False
     for name, parameter in network.backbone.named_parameters():
-        belongs = f"{_short(name)}.".startswith(f"{boundary}.")
+        belongs = f"{_short(name)}.".startswith(f"{end}.")
         if inside and not belongs:
             return
         inside = inside or belongs
@@ -37,13 +49,20 @@ def train_mode(network: nn.Module, *, keep_statistics: bool) -> None:
     """Training mode, except that frozen batch norms keep their moving statistics, or with `keep_statistics` all do.
 
     A batch norm in training mode normalises by the batch and moves its statistics even when its weights are frozen.
+    Those that pretrained weights left without statistics have none to keep.
     """
     network.train()
     for module in network.modules():
-        if isinstance(module, _BatchNorm) and (
-            keep_statistics or not any(p.requires_grad for p in module.parameters())
-        ):
+        if not isinstance(module, _BatchNorm):
+            continue
+        keeps = keep_statistics and not getattr(module, "is_untrained", False)
+        if keeps or not any(p.requires_grad for p in module.parameters()):
             module.eval()
+
+
+def follows_batches(network: nn.Module) -> bool:
+    """Whether a batch norm of the network normalises by the batch as it is."""
+    return any(isinstance(module, _BatchNorm) and module.training for module in network.modules())
 
 
 def _short(name: str) -> str:

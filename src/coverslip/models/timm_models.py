@@ -1,18 +1,18 @@
 """Architectures that timm builds, as backbones that give pooled features."""
 
 import logging
-import socket
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 import torch
 from torch import nn
 
 import coverslip.models._torchvision  # noqa: F401 - before timm
 from coverslip.errors import BadRecipe, UnknownModel, WeightsUnavailable
-from coverslip.models.records import ModelRecord, models_with_weights
-from coverslip.models.weights import load_packaged, packaged_weights
+from coverslip.models.building import refuse_options, weights_unavailable
+from coverslip.models.records import BACKBONE, ModelRecord, models_with_weights
+from coverslip.models.weights import local_weights
+from coverslip.models.weights.fitting import timm_network
+from coverslip.models.weights.hub import fetch_weights
 
 # What coverslip decides itself, or what would read files that a stranger's classifier names.
 _OURS = frozenset(
@@ -21,6 +21,7 @@ _OURS = frozenset(
         "checkpoint_path",
         "exportable",
         "features_only",
+        "img_size",
         "in_chans",
         "num_classes",
         "pretrained",
@@ -48,95 +49,83 @@ def timm_record(name: str) -> ModelRecord:
         )
     config = timm.get_pretrained_cfg(timm_name)
     with torch.device("meta"):
-        parameters = sum(p.numel() for p in timm.create_model(timm_name).parameters())
+        network = timm.create_model(timm_name)
+    stages = [str(stage["module"]) for stage in getattr(network, "feature_info", [])]
+    has_parameters = {module for module, part in network.named_modules() if list(part.parameters())}
     return ModelRecord(
         name=name,
         family="timm",
         paper="see timm's documentation",
-        timm_name=timm_name,
+        builder=f"timm:{timm_name}",
         input_px=config.input_size[-1] if config else 224,
-        parameters=parameters,
-        weights=None,
+        is_sized=bool(config and config.fixed_input_size),
+        weights=f"timm {timm_name}.{config.tag}" if config and config.has_weights else None,
         licence=config.license if config else None,
+        freeze_boundaries={stage: stage for stage in stages if stage in has_parameters} | {BACKBONE: ""},
+        heatmap_layer=_heatmap_layer(network, stages),
+        parameters=sum(p.numel() for p in network.parameters()),
+        macs=None,
+        conv_linear_weights_x2=None,
     )
 
 
-def build_timm(record: ModelRecord, *, channels: int, pretrained: bool, options: dict[str, Any]) -> nn.Module:
+def _heatmap_layer(network: nn.Module, stages: list[str]) -> str:
+    """The last stage; where only the class token is read, what its last attention reads: later no patch counts."""
+    last = stages[-1] if stages else ""
+    before_attention = f"{last}.norm1"
+    is_token = getattr(network, "global_pool", None) == "token"
+    return before_attention if is_token and before_attention in dict(network.named_modules()) else last
+
+
+def build_timm(
+    record: ModelRecord,
+    *,
+    channels: int,
+    pretrained: bool,
+    options: dict[str, Any],  # Any: timm checks them
+    image_size: int | None = None,
+) -> nn.Module:
     """timm's network with its ImageNet classifier; first layer adapted to `channels`.
 
+    Transformers are built for `image_size` (None: their own); others take any size.
+
     Raises:
-        BadRecipe: the architecture knows no such option.
-        WeightsUnavailable: pretrained weights are neither in a package nor reachable.
+        BadRecipe: the architecture knows no such option, or cannot be built for that size.
+        WeightsUnavailable: pretrained weights are neither on this machine nor reachable, or do not fit.
     """
     import timm
 
-    if refused := sorted(_OURS & set(options)):
-        raise BadRecipe(
-            f"model_options cannot set {', '.join(refused)}", do="Only the architecture's own options go there."
-        )
-    file = packaged_weights(record.name) if pretrained else None
+    refuse_options(options, _OURS)
+    name = _timm_name(record)
+    is_sized = record.is_sized and image_size not in (None, record.input_px)
+    fitted = options | ({"img_size": image_size} if is_sized else {})
+    weights = local_weights(record.name) if pretrained else None
     try:
-        if file is not None:
-            network: nn.Module = timm.create_model(record.timm_name, **options)
-            load_packaged(network, file)
-            return network if channels == 3 else _with_channels(record, network, channels, options)
-        if pretrained and not _is_reachable(record.timm_name):
-            raise _unavailable(record)
-        return timm.create_model(record.timm_name, pretrained=pretrained, in_chans=channels, **options)
+        if weights is not None:
+            return timm_network(name, weights, channels=channels, options=fitted)
+        if pretrained:
+            fetch_weights(name)
+        network: nn.Module = timm.create_model(name, pretrained=pretrained, in_chans=channels, **fitted)
+        return network
     except TypeError as error:
+        if is_sized and "img_size" in str(error):
+            raise BadRecipe(
+                f"'{record.name}' can only take images of {record.input_px} x {record.input_px} pixels",
+                do=f"Use --set image_size={record.input_px}.",
+            ) from error
         raise BadRecipe(f"'{record.name}' does not take model_options {options}: {error}", do="Remove them.") from error
-    except (OSError, RuntimeError) as error:  # the hub's client: no network, no such file, a broken download
-        if not pretrained:
+    except WeightsUnavailable as error:
+        if weights is None:
+            error.add_note(f"Weights at hand: {', '.join(models_with_weights())}; or train with --set init=scratch.")
+        raise
+    except (OSError, RuntimeError) as error:  # weights that timm has elsewhere than on the hub
+        if not pretrained or weights is not None:
             raise
-        raise _unavailable(record) from error
+        raise weights_unavailable(record) from error
 
 
-def _unavailable(record: ModelRecord) -> WeightsUnavailable:
-    at_hand = ", ".join(models_with_weights())
-    return WeightsUnavailable(
-        f"ImageNet weights of '{record.name}' are not on this machine and could not be fetched",
-        do=f"Connect to the network once, choose a model whose weights are at hand ({at_hand}), "
-        "or train from scratch with --set init=scratch.",
-    )
-
-
-def _is_reachable(timm_name: str) -> bool:
-    """Whether the weights are in the hub's cache or the hub answers; its own client would retry for a minute."""
-    import timm
-    from huggingface_hub import constants, try_to_load_from_cache
-
-    config = timm.get_pretrained_cfg(timm_name)
-    hub_id = config.hf_hub_id if config else None
-    files = ("model.safetensors", "pytorch_model.bin")
-    if hub_id and any(isinstance(try_to_load_from_cache(hub_id, file), str) for file in files):
-        return True
-    if "https" in getproxies():
-        return True  # whether the proxy gets there only the client can find out
-    host = urlsplit(constants.ENDPOINT).hostname or "huggingface.co"
-    try:
-        socket.create_connection((host, 443), timeout=5).close()
-    except OSError:
-        return False
-    return True
-
-
-def _with_channels(record: ModelRecord, trained: nn.Module, channels: int, options: dict[str, Any]) -> nn.Module:
-    """The trained network with another number of input channels.
-
-    One channel gets the sum of the three filters, which is exactly what a grey image shown three times would give;
-    more get them in turn, scaled to keep the response's size (timm's `adapt_input_conv`).
-    """
-    import timm
-    from timm.models import adapt_input_conv
-
-    network: nn.Module = timm.create_model(record.timm_name, in_chans=channels, **options)
-    state = trained.state_dict()
-    wanted = network.state_dict()
-    for key, tensor in state.items():
-        if tensor.shape != wanted[key].shape:
-            state[key] = adapt_input_conv(channels, tensor)
-    network.load_state_dict(state)
-    return network
+def _timm_name(record: ModelRecord) -> str:
+    return record.builder.removeprefix("timm:")
 
 
 logging.getLogger("timm").setLevel(logging.ERROR)  # its notices on weights are ours to give

@@ -67,6 +67,7 @@ def _content(run: RunFolder) -> dict[str, Any]:  # Any: what the template shows
         "primary": run.metrics.get("primary"),
         "tested_on": words.split_words(run),
         "classes": _classes(run),
+        "by_roc": words.operating_point_words(run),
         "domains": _domains(run),
         "folds": _folds(run),
         "drawings": pictures,
@@ -232,8 +233,17 @@ def _metric(name: str, one: dict[str, Any]) -> dict[str, Any]:  # Any: JSON valu
 
 def _classes(run: RunFolder) -> list[dict[str, Any]]:  # Any: JSON values
     empty = dict.fromkeys(("precision", "recall", "specificity", "f1", "auroc"))
+    points = dict(zip(run.classifier.get("classes", []), run.classifier.get("operating_points") or [], strict=False))
     return [
-        {"number": k + 1, "name": name, "n": 0, "reason": "", **empty, **run.metrics["per_class"].get(name, {})}
+        {
+            "number": k + 1,
+            "name": name,
+            "n": 0,
+            "reason": "",
+            **empty,
+            **run.metrics["per_class"].get(name, {}),
+            "operating_point": f"{points[name]:.3g}" if name in points else "–",
+        }
         for k, name in enumerate(run.classes)
     ]
 
@@ -310,17 +320,17 @@ def _mistakes(run: RunFolder) -> list[_Tile]:
     """The wrong predictions that the network was surest of."""
     if run.predictions is None:
         return []
-    top = run.predictions.probability.max(axis=1)
+    sure = run.predictions.probability_of_predicted
     wrong = np.flatnonzero(run.predictions.predicted != run.predictions.label)
-    return [_tile(run, run.predictions, int(i)) for i in wrong[np.argsort(-top[wrong], kind="stable")][:N_MISTAKES]]
+    return [_tile(run, run.predictions, int(i)) for i in wrong[np.argsort(-sure[wrong], kind="stable")][:N_MISTAKES]]
 
 
 def _unsure(run: RunFolder) -> list[_Tile]:
     """The predictions, right or wrong, that the network was least sure of."""
     if run.predictions is None:
         return []
-    top = run.predictions.probability.max(axis=1)
-    return [_tile(run, run.predictions, int(i)) for i in np.argsort(top, kind="stable")[:N_UNSURE]]
+    sure = run.predictions.probability_of_predicted
+    return [_tile(run, run.predictions, int(i)) for i in np.argsort(sure, kind="stable")[:N_UNSURE]]
 
 
 def _tile(run: RunFolder, predictions: Predictions, i: int) -> _Tile:
@@ -334,7 +344,7 @@ def _tile(run: RunFolder, predictions: Predictions, i: int) -> _Tile:
         image=image,
         true=run.classes[predictions.label[i]],
         predicted=run.classes[predictions.predicted[i]],
-        probability=f"{int(100 * predictions.probability[i].max())}\N{NO-BREAK SPACE}%",
+        probability=f"{int(100 * predictions.probability_of_predicted[i])}\N{NO-BREAK SPACE}%",
         name=predictions.image_id[i],
         short_name=predictions.image_id[i].rsplit("/", 1)[-1],
         is_right=bool(predictions.label[i] == predictions.predicted[i]),

@@ -25,6 +25,12 @@ class Predictions:
     predicted: np.ndarray  # (n,) int
     probability: np.ndarray  # (n, n_classes) float
 
+    @property
+    def probability_of_predicted(self) -> np.ndarray:
+        """(n,) float: how sure each prediction is; not always the highest, where classes have operating points."""
+        sure: np.ndarray = self.probability[np.arange(len(self.predicted)), self.predicted]
+        return sure
+
 
 @dataclass(frozen=True)
 class RunFolder:

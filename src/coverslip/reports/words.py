@@ -36,7 +36,19 @@ _SCHEDULE = {
     "plateau": "falling when the validation loss stands still",
     "constant": "held constant",
 }
-_OPTIMIZER = {"adamw": "AdamW", "adam": "Adam", "sgd": "SGD with Nesterov momentum"}
+_OPTIMIZER = {
+    "adamw": "AdamW",
+    "adam": "Adam",
+    "amsgrad": "Adam (AMSGrad)",
+    "sgd": "SGD with Nesterov momentum",
+    "adam-then-sgd": "Adam",
+}
+_NORMALISATION = {
+    "weights": "",
+    "imagenet": ", then brought to ImageNet's mean and standard deviation",
+    "none": ", without further normalisation",
+    "training-images": ", then brought to the training images' mean and standard deviation",
+}
 
 
 def percent(value: float) -> str:
@@ -176,7 +188,8 @@ def _network_methods(run: RunFolder) -> str:
     size = f" to {side} × {side} pixels" if side else ""
     text = (
         f"Images were resized{size}, {_RESIZE[recipe.resize]}, and intensities scaled "
-        f"{_SCALING.get(scaling, scaling)}. The network was {recipe.model} with {start} ({made}{torch}). "
+        f"{_SCALING.get(scaling, scaling)}{_NORMALISATION[recipe.normalisation]}. "
+        f"The network was {recipe.model} with {start} ({made}{torch}). "
     )
     if _stage(run, "instant") is not None:
         text += (
@@ -222,11 +235,29 @@ def _finetune_methods(run: RunFolder, stage: dict[str, object]) -> str:
     where = f" in {n_frozen} of {run.n_folds} folds" if run.n_folds else ""
     return (
         f"It was then fine-tuned with {_OPTIMIZER[recipe.optimizer]} (peak learning rate {recipe.learning_rate:g}, "
-        f"{_SCHEDULE[recipe.schedule]}; weight decay {recipe.weight_decay:g}; batches of {recipe.batch_size}{balance}) "
+        f"{_SCHEDULE[recipe.schedule]}{_second_optimizer(recipe)}; "
+        f"weight decay {recipe.weight_decay:g}; batches of {recipe.batch_size}{balance}) "
         f"for at most {longest}, keeping the one with the best {metric} on validation images{kept}."
+        + _regulariser_methods(recipe)
         + (f" Training images were varied at random: {', '.join(changes)}." if changes else "")
         + (f" The frozen network did better on validation images{where} and was kept." if n_frozen else "")
     )
+
+
+def _second_optimizer(recipe: Recipe) -> str:
+    if recipe.optimizer != "adam-then-sgd":
+        return ""
+    rate = f"with a peak learning rate of {recipe.sgd_learning_rate:g}"
+    return f"; after {recipe.sgd_from:.0%} of the epochs SGD with Nesterov momentum {rate}"
+
+
+def _regulariser_methods(recipe: Recipe) -> str:
+    chosen = recipe.regulariser
+    if chosen.groups == "none":
+        return ""
+    groups = "of the classes" if chosen.groups == "labels" else "that K-means found in each batch"
+    weights = f"weights {chosen.spread_weight:g} and {chosen.scatter_weight:g}"
+    return f" The loss also drew the features of the groups {groups} together, and the groups apart ({weights})."
 
 
 def _random_changes(augment: Augment) -> list[str]:
@@ -258,9 +289,39 @@ def _number_methods(run: RunFolder) -> str:
     method = accuracy["method"].partition(";")[0]  # its caveats stand among what the numbers do not show
     groups = f", {plural(run.metrics['n_groups'], 'group')}" if run.metrics.get("n_groups") else ""
     return (
-        f"Probabilities were calibrated by temperature scaling on validation images{scaled}. All numbers are from "
+        f"Probabilities were calibrated by temperature scaling on validation images{scaled}. {_decision_methods(run)} "
+        "All numbers are from "
         f"{split_words(run)}; {percents} intervals are by {method}{groups}."
     )
+
+
+def _decision_methods(run: RunFolder) -> str:
+    if run.recipe.decide_by == "highest":
+        return "The most probable class was predicted."
+    whose = "each fold's" if run.n_folds else "the"
+    stories = run.fold_trainings or (run.training,)
+    has_neutral = any(point["reason"] for story in stories for point in story.get("operating_points") or [])
+    others = (
+        f" (1 / {len(run.classes)} for classes without enough images to find one, or with none better than chance)"
+        if has_neutral
+        else ""
+    )
+    last = " The last network's are from the validation images of all folds together." if run.n_folds else ""
+    return (
+        f"Each class had an operating point: the threshold at which its one-vs-rest ROC curve on {whose} validation "
+        f"images has the largest Youden index, sensitivity + specificity − 1{others}. The class whose probability was "
+        f"largest in proportion to its threshold was predicted.{last}"
+    )
+
+
+def operating_point_words(run: RunFolder) -> str:
+    """What the operating points in the table by class are; empty where the most probable class is predicted."""
+    if run.recipe.decide_by == "highest":
+        return ""
+    rule = "The class whose probability is largest in proportion to its operating point is predicted."
+    if run.n_folds:
+        return f"{rule} These are the classifier's, set on all folds' validation images; the folds had their own."
+    return f"{rule} Operating points were set on validation images."
 
 
 def split_words(run: RunFolder) -> str:

@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from coverslip.errors import BadClassifier
 from coverslip.files import for_shell, write_bytes, write_text
@@ -59,12 +59,25 @@ class ClassifierCard(BaseModel):
     classes: tuple[str, ...] = Field(min_length=2)
     preparation: Preparation
     temperature: float = Field(gt=0, description="Logits are divided by it before the softmax.")
-    uncertain_below: float = Field(ge=0, le=1, description="Top probabilities below it are decided `uncertain`.")
+    operating_points: tuple[Annotated[float, Field(gt=0, lt=1)], ...] | None = Field(
+        None,
+        description="A threshold for each class: the one whose probability is largest in proportion to its threshold "
+        "is predicted. null predicts the most probable class.",
+    )
+    uncertain_below: float = Field(
+        ge=0, le=1, description="Where the predicted class has a lower probability, the decision is `uncertain`."
+    )
     trained_on: TrainedOn
     must_not_be_used_for: str = (
         "Diagnosis or treatment of patients. Images from another microscope, stain, species or preparation than it "
         "was trained and tested on, unless it has been evaluated on such images first."
     )
+
+    @model_validator(mode="after")
+    def _a_threshold_for_each_class(self) -> "ClassifierCard":
+        if self.operating_points is not None and len(self.operating_points) != len(self.classes):
+            raise ValueError(f"{len(self.operating_points)} operating points for {len(self.classes)} classes")
+        return self
 
 
 @dataclass(frozen=True, slots=True)

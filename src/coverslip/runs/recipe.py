@@ -9,6 +9,7 @@ from coverslip.datasets import ClassPlan
 from coverslip.images import PadColour, Plane, Resize
 from coverslip.runs.augment import Augment, augment_named
 from coverslip.runs.choices import Choices
+from coverslip.runs.regulariser import Regulariser
 from coverslip.runs.start import Start
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -88,10 +89,14 @@ class Recipe(Choices):
     )
     epochs: int = Field(8, ge=1, le=10_000, description="Most passes over the training images when fine-tuning.")
     batch_size: int = Field(32, ge=1, le=4096, description="Images per step of fine-tuning.")
-    optimizer: Literal["adamw", "adam", "sgd"] = Field(
-        "adamw", description="Fine-tuning's optimiser; sgd has Nesterov momentum 0.9."
+    optimizer: Literal["adamw", "adam", "amsgrad", "sgd", "adam-then-sgd"] = Field(
+        "adamw",
+        description="Fine-tuning's optimiser; amsgrad is Adam with the largest second moment so far; sgd has Nesterov "
+        "momentum 0.9; adam-then-sgd changes from one to the other on the way.",
     )
     learning_rate: float = Field(1e-3, gt=0, le=10, description="Peak step size of fine-tuning.")
+    sgd_from: Fraction = Field(0.5, gt=0, description="Share of the epochs after which adam-then-sgd goes on with sgd.")
+    sgd_learning_rate: float = Field(1e-2, gt=0, le=10, description="Peak step size of the sgd in adam-then-sgd.")
     weight_decay: float = Field(0.01, ge=0, le=1, description="Pull of weights towards zero; not on biases and norms.")
     schedule: Literal["cosine", "plateau", "constant"] = Field(
         "cosine",
@@ -100,6 +105,7 @@ class Recipe(Choices):
     )
     warmup: Fraction = Field(0.1, description="Share of all steps that raise the step size from zero.")
     label_smoothing: Fraction = Field(0.0, description="Share of the label's weight that is spread over all classes.")
+    regulariser: Regulariser = Regulariser()
     balance: Balance = Field(
         "none",
         description="In training only. For rare classes: weigh their loss up, draw their images more often "
@@ -127,6 +133,11 @@ class Recipe(Choices):
         description="How intensities become 0-1: by the data type's full range (auto, for 8 bit), by the range met "
         "in training images (auto, for deeper ones), or by each image's own, which erases intensity.",
     )
+    normalisation: Literal["weights", "imagenet", "none", "training-images"] = Field(
+        "weights",
+        description="Mean and standard deviation that intensities in 0-1 are brought to: what the weights were trained "
+        "with, ImageNet's, none (0-1 as they are), or those of the training images.",
+    )
     plane: Plane = Field(0, description="Page of multi-page files (0-based), or 'max' / 'mean' over the pages.")
     channels: tuple[int, ...] | None = Field(None, description="0-based channels to use; null takes all.")
     augment: Augment = Augment()
@@ -138,6 +149,11 @@ class Recipe(Choices):
         "(patient, slide, well).",
     )
     primary_metric: MetricName = Field("macro_f1", description="What validation images choose by.")
+    decide_by: Literal["highest", "roc"] = Field(
+        "highest",
+        description="What an image is called: the most probable class, or the one most above its own threshold, which "
+        "comes from its ROC curve on validation images (roc): rare classes are found more often, frequent ones less.",
+    )
     seed: int = Field(0, ge=0, lt=2**32, description="Start of every random draw.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         "auto", description="Where to train; auto takes a CUDA GPU where there is one."

@@ -13,6 +13,7 @@ from coverslip.errors import BadRecipe
 from coverslip.files import write_text
 from coverslip.runs.augment import Augment
 from coverslip.runs.recipe import Recipe, SplitPlan
+from coverslip.runs.regulariser import Regulariser
 from coverslip.runs.start import FromRun, TrainFirst
 
 
@@ -174,6 +175,7 @@ _SHAPES = {
     "augment.flip": "it must be true, false or horizontal",
     "augment": "it is a section of several keys, such as augment.flip, or the name of a set",
     "init": "it must be imagenet, scratch, {run: PATH} or {train_on: DATA}",
+    "regulariser": "it is a section of several keys, such as regulariser.groups",
     "split": "it is a section of several keys, such as split.test",
     "model_options": "it is a section of several keys",
 }
@@ -220,6 +222,7 @@ def _unknown(key: str, place: list[str]) -> str:
         ("classes", ClassPlan),
         ("init", FromRun),
         ("init", TrainFirst),
+        ("regulariser", Regulariser),
         ("split", SplitPlan),
     ]
     inner = [f"{section}.{name}" for section, model in sections for name in model.model_fields]

@@ -18,11 +18,12 @@ from torch import Tensor, nn
 
 from coverslip.evaluation import LOWER_IS_BETTER, score
 from coverslip.events import CheckpointSaved, Emit, EpochEnded, StepEnded
-from coverslip.models.freezing import train_mode
+from coverslip.models.freezing import follows_batches, train_mode
 from coverslip.runs import Recipe
 from coverslip.training.allocator import return_freed_memory
 from coverslip.training.batches import PixelsOf, epoch_order, n_batches, plain_batches, training_batches
 from coverslip.training.checkpoints import load_checkpoint, save_checkpoint
+from coverslip.training.cluster_loss import ClusterLoss
 from coverslip.training.convolutions import faster_convolutions
 
 Ints = npt.NDArray[np.int64]
@@ -118,11 +119,13 @@ def finetune(
         last_epoch: where to end though the step size falls as for the recipe's epochs; None runs them all.
     """
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the annotation
-    optimizer = _optimizer(network, recipe)
     progress = _Progress()
     last = checkpoints / "last.safetensors"
     if last.exists():
-        progress = _Progress(**_restored(load_checkpoint(last, network, optimizer)))
+        progress = _Progress(**_restored(load_checkpoint(last, network)))
+    optimizer = _optimizer(network, recipe, max(1, progress.epoch))
+    if last.exists():
+        load_checkpoint(last, network, optimizer)
     stopped: StoppedBecause = "all epochs done"
     n_epochs = last_epoch or recipe.epochs
     train_mode(network, keep_statistics=_keeps_statistics(recipe))
@@ -133,6 +136,8 @@ def finetune(
                 if recipe.patience is not None and progress.epoch - progress.best_epoch >= recipe.patience:
                     stopped = "no better epoch"
                     break
+                if _is_changed_before(recipe, progress.epoch + 1):
+                    optimizer = _optimizer(network, recipe, progress.epoch + 1)
                 _one_epoch(
                     network, optimizer, images, recipe, n_epochs, progress, checkpoints, device, emit, is_stop_requested
                 )
@@ -217,8 +222,11 @@ def _train_epoch(
     torch.manual_seed(int(np.random.SeedSequence([recipe.seed, epoch]).generate_state(1)[0]))  # dropout
     order = epoch_order(images.train_label, images.train_domain, balance=recipe.balance, seed=recipe.seed, epoch=epoch)
     loss_of = _loss(images, recipe).to(device)
-    # Batch norms that follow the batch need the whole of it; else a part at a time gives the same gradient.
-    images_at_once = IMAGES_AT_ONCE if device == "cpu" and _keeps_statistics(recipe) else recipe.batch_size
+    penalty_of = None if recipe.regulariser.groups == "none" else ClusterLoss(images.n_classes, recipe.regulariser)
+    # Batch norms that follow the batch, and groups of features, need the whole of it; else a part at a time gives the
+    # same gradient.
+    is_divisible = device == "cpu" and not follows_batches(network) and penalty_of is None
+    images_at_once = IMAGES_AT_ONCE if is_divisible else recipe.batch_size
     n_steps = n_batches(len(order), recipe.batch_size)
     started = told = time.monotonic()
     losses, seen_logits, seen_label = [], [], []
@@ -240,11 +248,13 @@ def _train_epoch(
     for step, (x, label) in enumerate(batches, start=1):
         if is_stop_requested():
             raise _StopRequested
-        rate = _learning_rate(recipe, (epoch - 1) * n_steps + step, recipe.epochs * n_steps) * progress.plateau_factor
+        peak = recipe.sgd_learning_rate if _is_second_phase(recipe, epoch) else recipe.learning_rate
+        share = _share_of_rate(recipe, (epoch - 1) * n_steps + step, recipe.epochs * n_steps)
+        rate = peak * share * progress.plateau_factor
         for group in optimizer.param_groups:
             group["lr"] = rate
         optimizer.zero_grad(set_to_none=True)
-        loss, logits = accumulate_gradients(network, loss_of, x, label, images_at_once)
+        loss, logits = accumulate_gradients(network, loss_of, x, label, images_at_once, penalty_of)
         optimizer.step()
         losses.append(loss)
         seen_logits.append(logits.float().cpu())
@@ -272,19 +282,37 @@ def _train_epoch(
 
 
 def accumulate_gradients(
-    network: nn.Module, loss_of: nn.CrossEntropyLoss, x: Tensor, label: Tensor, images_at_once: int
+    network: nn.Module,
+    loss_of: nn.CrossEntropyLoss,
+    x: Tensor,
+    label: Tensor,
+    images_at_once: int,
+    penalty_of: ClusterLoss | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Gradients of the batch's mean loss, some images at a time so that memory does not grow with the batch.
 
+    Args:
+        network: a `Network`, where there is a penalty on its features.
+        loss_of: summed over images.
+        x: (B, C, H, W) in [0, 1].
+        label: (B,) in [0, K).
+        images_at_once: of which activations are held; all of them, where there is a penalty.
+        penalty_of: what is added for the features of the batch.
+
     Returns:
-        The mean loss, and (B, K) logits.
+        The mean loss with the penalty, and (B, K) logits.
     """
     total = float(len(label)) if loss_of.weight is None else loss_of.weight[label].sum()
     loss, logits = torch.zeros((), device=x.device), []
     for start in range(0, len(label), images_at_once):
         some = slice(start, start + images_at_once)
-        part = network(x[some])
-        share = loss_of(part, label[some]) / total
+        if penalty_of is None:
+            part = network(x[some])
+            share = loss_of(part, label[some]) / total
+        else:
+            features = network.features(x[some])  # type: ignore[operator]  # a Network's method
+            part = network.head(features)  # type: ignore[operator]
+            share = loss_of(part, label[some]) / total + penalty_of(features, label[some])
         share.backward()
         loss += share.detach()
         logits.append(part.detach())
@@ -332,31 +360,40 @@ def _loss(images: TrainingImages, recipe: Recipe) -> nn.CrossEntropyLoss:
     return nn.CrossEntropyLoss(weight=weight, label_smoothing=recipe.label_smoothing, reduction="sum")
 
 
-def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Biases and the two vectors of a norm are not pulled towards zero."""
+def _optimizer(network: nn.Module, recipe: Recipe, epoch: int) -> torch.optim.Optimizer:
+    """A new optimiser as the recipe wants it in this epoch; biases and norms are not pulled towards zero."""
     trained = [p for p in network.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": recipe.weight_decay},
         {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    match recipe.optimizer:
-        case "adamw":
-            return torch.optim.AdamW(groups, lr=recipe.learning_rate)
-        case "adam":
-            return torch.optim.Adam(groups, lr=recipe.learning_rate)
-        case "sgd":
-            return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True)
+    kind = recipe.optimizer
+    if kind == "adam-then-sgd":
+        kind = "sgd" if _is_second_phase(recipe, epoch) else "adam"
+    if kind == "sgd":
+        return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True)
+    if kind == "adamw":
+        return torch.optim.AdamW(groups, lr=recipe.learning_rate)
+    return torch.optim.Adam(groups, lr=recipe.learning_rate, amsgrad=kind == "amsgrad")
 
 
-def _learning_rate(recipe: Recipe, step: int, n_steps: int) -> float:
-    """The step size at a 1-based step: a linear rise, then the schedule."""
+def _is_second_phase(recipe: Recipe, epoch: int) -> bool:
+    return recipe.optimizer == "adam-then-sgd" and epoch > max(1, round(recipe.sgd_from * recipe.epochs))
+
+
+def _is_changed_before(recipe: Recipe, epoch: int) -> bool:
+    return _is_second_phase(recipe, epoch) and not _is_second_phase(recipe, epoch - 1)
+
+
+def _share_of_rate(recipe: Recipe, step: int, n_steps: int) -> float:
+    """The share of the peak step size at a 1-based step: a linear rise, then the schedule."""
     n_warmup = round(recipe.warmup * n_steps)
     if step <= n_warmup:
-        return recipe.learning_rate * step / n_warmup
+        return step / n_warmup
     if recipe.schedule != "cosine":
-        return recipe.learning_rate
+        return 1.0
     share = (step - n_warmup) / max(1, n_steps - n_warmup)
-    return recipe.learning_rate * 0.5 * (1 + float(np.cos(np.pi * share)))
+    return 0.5 * (1 + float(np.cos(np.pi * share)))
 
 
 def _follow_plateau(progress: _Progress, recipe: Recipe, val_loss: float) -> None:

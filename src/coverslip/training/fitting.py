@@ -1,7 +1,7 @@
 """Both stages of one recipe: the instant head on frozen features, then fine-tuning; the better one is kept."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -12,7 +12,14 @@ import torch
 
 from coverslip.engines import N_CHECKED, as_input, embed, fastest_engine, run_views
 from coverslip.errors import BadRecipe
-from coverslip.evaluation import LOWER_IS_BETTER, apply_temperature, fit_temperature, score, uncertain_threshold
+from coverslip.evaluation import (
+    LOWER_IS_BETTER,
+    OperatingPoint,
+    apply_temperature,
+    fit_temperature,
+    learn_decisions,
+    score,
+)
 from coverslip.events import Emit, HeadFitted, Noted, StageStarted
 from coverslip.images import Preparation
 from coverslip.models.freezing import freeze_to
@@ -22,6 +29,7 @@ from coverslip.training.allocator import keep_freed_memory
 from coverslip.training.checkpoints import plain_state
 from coverslip.training.finetuning import Finetuned, TrainingImages, finetune
 from coverslip.training.instant import STRENGTHS, LinearHead, fit_head
+from coverslip.training.normalising import set_normalisation
 from coverslip.training.starting import StartingPoint
 
 Floats = npt.NDArray[np.float64]
@@ -39,6 +47,7 @@ class Settled:
     start_temperature: float  # that the head is divided by before fine-tuning
     epochs: int  # of fine-tuning; 0: the instant head is the classifier
     temperature: float
+    operating_points: tuple[OperatingPoint, ...] | None  # None: the most probable class is predicted
     uncertain_below: float
 
 
@@ -49,6 +58,7 @@ class Fitted:
     network: Network
     val_logits: Floats  # (n_val, K), averaged over views
     temperature: float
+    operating_points: tuple[OperatingPoint, ...] | None  # None: the most probable class is predicted
     uncertain_below: float
     chosen: str | None  # the stage that was better on validation images; None: stopped before there was any
     story: dict[str, Any]  # training.json; Any: JSON values
@@ -105,6 +115,7 @@ def fit(
         image_size=preparation.image_size,
     )
     kept_head = start.take_over(network) if start else None
+    set_normalisation(network, recipe, images.pixels_of, images.train)
     freeze_to(network, recipe.freeze_to)
     stages: list[dict[str, Any]] = []  # Any: JSON values
     candidates: list[tuple[str, Floats]] = []
@@ -153,21 +164,24 @@ def fit(
             emit(
                 Noted(text="Fine-tuning did not beat the instant classifier on validation images; the latter is kept.")
             )
-    temperature, threshold = 1.0, 0.0
+    temperature, points, threshold = 1.0, None, 0.0
     if settled:
-        temperature, threshold = settled.temperature, settled.uncertain_below
+        temperature, points, threshold = settled.temperature, settled.operating_points, settled.uncertain_below
     elif chosen:
         temperature = fit_temperature(val_logits, images.val_label)
-        threshold = uncertain_threshold(apply_temperature(val_logits, temperature), images.val_label)
+        points, threshold = learn_decisions(
+            apply_temperature(val_logits, temperature), images.val_label, by_roc=recipe.decide_by == "roc"
+        )
     story = {
         "stages": stages,
         "chosen": chosen or None,
         "temperature": temperature,
+        "operating_points": None if points is None else [asdict(point) for point in points],
         "uncertain_below": threshold,
         "seconds_total": round(sum(stage["seconds"] for stage in stages), 3),
         "images_per_second": stages[-1].get("images_per_second"),
     }
-    return Fitted(network, val_logits, temperature, threshold, chosen or None, story, is_stopped)
+    return Fitted(network, val_logits, temperature, points, threshold, chosen or None, story, is_stopped)
 
 
 def _instant(

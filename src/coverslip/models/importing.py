@@ -1,0 +1,102 @@
+"""Weights for any model of the zoo: from a user's file, compared with the network and kept; or fetched from the hub."""
+
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from coverslip.errors import WeightsUnavailable
+from coverslip.models.networks import build_body
+from coverslip.models.records import ModelRecord, model_info
+from coverslip.models.weights.fitting import classifier_of, load_exactly, timm_network
+from coverslip.models.weights.hub import fetch_weights, hub_source
+from coverslip.models.weights.imported import store_imported
+from coverslip.models.weights.names import with_timm_names
+from coverslip.models.weights.reading import read_checkpoint
+from coverslip.models.weights.source import LocalWeights, Tensors, WeightsSource
+
+
+def import_weights(file: Path, model: str, *, licence: str | None = None) -> WeightsSource:
+    """Keep a file's weights, so that `init: imagenet` of that model takes them.
+
+    Args:
+        file: safetensors, or a PyTorch file of plain tensors.
+        model: a registered name, or `timm/NAME`.
+        licence: of the weights, in the user's words.
+
+    Raises:
+        UnknownModel: there is none of that name.
+        WeightsUnavailable: the file cannot be read safely, or does not fit the network exactly.
+        CoverslipError: the folder for weights cannot be written to.
+    """
+    record = model_info(model)
+    tensors = with_timm_names(read_checkpoint(file))
+    weights, network = _fitted_by_timm(record, tensors, file) if record.timm_name else _fitted(record, tensors, file)
+    mean, std = record.mean, record.std
+    if mean is None or std is None:
+        config: dict[str, Any] = network.pretrained_cfg  # type: ignore[assignment]  # timm's untyped attribute
+        mean, std = config["mean"], config["std"]
+    return store_imported(weights, licence=licence, mean=mean, std=std)
+
+
+def fetch_for(model: str) -> WeightsSource:
+    """A model's weights from the hub, in the hub's cache.
+
+    Raises:
+        UnknownModel: there is none of that name.
+        WeightsUnavailable: there is no network, or nobody has published any.
+    """
+    record = model_info(model)
+    if record.timm_name is not None:
+        fetch_weights(record.timm_name)
+    source = hub_source(model)
+    if source is None:
+        raise WeightsUnavailable(
+            f"The hub has no weights of '{model}'",
+            do="Training fetches torchvision's by itself; for others, import a file: coverslip weights import --help.",
+        )
+    return source
+
+
+def _fitted(record: ModelRecord, tensors: Tensors, file: Path) -> tuple[LocalWeights, nn.Module]:
+    """The weights, and the network of torchvision's or our own that they fit.
+
+    Raises:
+        WeightsUnavailable: they do not fit.
+    """
+    network = build_body(record, channels=3, pretrained=False, options={}, image_size=record.input_px)
+    classifier = tensors.get(f"{classifier_of(network)}.weight")
+    weights = LocalWeights(record.name, tensors, 0 if classifier is None else len(classifier), file)
+    load_exactly(network, weights)
+    return weights, network
+
+
+def _fitted_by_timm(record: ModelRecord, tensors: Tensors, file: Path) -> tuple[LocalWeights, nn.Module]:
+    """The weights with the number of classes that their classifier has, and timm's network that they fit.
+
+    Raises:
+        WeightsUnavailable: they fit with no classifier; what is wrong without one is told where the file has none.
+    """
+    timm_name = record.builder.removeprefix("timm:")
+    first: WeightsUnavailable | None = None
+    for number in _numbers_of_classes(timm_name, tensors):
+        weights = LocalWeights(record.name, tensors, number, file)
+        try:
+            return weights, timm_network(timm_name, weights, options={})
+        except WeightsUnavailable as error:
+            first = first or error
+    assert first is not None  # at least one number was tried
+    raise first
+
+
+def _numbers_of_classes(timm_name: str, tensors: Tensors) -> list[int]:
+    """How many classes the classifier among the tensors may have, the likeliest first; 0: there is none."""
+    import timm
+
+    config = timm.get_pretrained_cfg(timm_name)
+    names = config.classifier if config else None
+    name = f"{names if isinstance(names, str) else names[0] if names else ''}.weight"
+    if name in tensors:
+        return [len(tensors[name])]
+    # Under other names than timm's, as torchvision's VGG has them, the classifier comes last.
+    return [0, *(len(tensor) for tensor in list(tensors.values())[-2:-1])]

@@ -1,0 +1,92 @@
+"""Architectures that torchvision builds and timm does not."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import torch
+from torch import Tensor, nn
+
+import coverslip.models._torchvision  # noqa: F401 - before torchvision
+from coverslip.errors import BadRecipe, WeightsUnavailable
+from coverslip.models.building import refuse_options, take_channels, weights_unavailable
+from coverslip.models.records import ModelRecord
+from coverslip.models.weights import local_weights
+from coverslip.models.weights.fitting import load_exactly
+from coverslip.models.weights.hub import is_reachable
+
+_CLASSIFIER = {"alexnet": "classifier.6", "googlenet": "fc", "shufflenet_v2_x1_0": "fc"}
+_FIXED: dict[str, dict[str, Any]] = {  # Any: as torchvision takes them
+    "googlenet": {"aux_logits": False, "transform_input": False, "init_weights": True}
+}
+_OURS = frozenset(["weights", "progress", "num_classes", "aux_logits", "init_weights", "transform_input"])
+
+
+def build_torchvision(
+    record: ModelRecord, *, channels: int, pretrained: bool, options: dict[str, Any]
+) -> nn.Module:  # Any: torchvision checks them
+    """torchvision's network with its ImageNet classifier, without auxiliary ones; first layer adapted to `channels`.
+
+    Raises:
+        BadRecipe: the architecture knows no such option.
+        WeightsUnavailable: pretrained weights are neither on this machine nor reachable, or do not fit.
+    """
+    import torchvision
+
+    refuse_options(options, _OURS)
+    name = _torchvision_name(record)
+    try:
+        network: nn.Module = torchvision.models.get_model(name, weights=None, **_FIXED.get(name, {}), **options)
+    except TypeError as error:
+        raise BadRecipe(f"'{record.name}' does not take model_options {options}: {error}", do="Remove them.") from error
+    if pretrained:
+        weights = local_weights(record.name)
+        if weights is not None:
+            load_exactly(network, weights)
+        else:
+            _load(network, _cached(record), record)
+    take_channels(network, channels, is_trained=pretrained)
+    return network
+
+
+def drop_classifier(network: nn.Module, record: ModelRecord) -> None:
+    """Take out the last linear layer: the network then gives what that layer saw, (B, D)."""
+    network.set_submodule(_CLASSIFIER[_torchvision_name(record)], nn.Identity())
+
+
+def _torchvision_name(record: ModelRecord) -> str:
+    return record.builder.removeprefix("torchvision:")
+
+
+def _cached(record: ModelRecord) -> Path:
+    """The weights' file in torchvision's own cache, fetched if it is not there."""
+    import torchvision
+
+    url: str = torchvision.models.get_model_weights(_torchvision_name(record)).IMAGENET1K_V1.url
+    file = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlsplit(url).path).name
+    if not file.is_file():
+        if not is_reachable(url):
+            raise weights_unavailable(record)
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(url, str(file), hash_prefix=_hash_in(file), progress=False)
+        except (OSError, RuntimeError) as error:  # no network, a full disk, another file than was asked for
+            raise weights_unavailable(record) from error
+    return file
+
+
+def _load(network: nn.Module, file: Path, record: ModelRecord) -> None:
+    with file.open("rb") as opened:
+        digest = hashlib.file_digest(opened, "sha256").hexdigest()
+    if not digest.startswith(_hash_in(file)):
+        raise WeightsUnavailable(
+            f"The file with the weights of '{record.name}' is damaged", file=file, do="Delete it and run again."
+        )
+    found: dict[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True)
+    network.load_state_dict({key: tensor for key, tensor in found.items() if not key.startswith("aux")}, strict=True)
+
+
+def _hash_in(file: Path) -> str:
+    """PyTorch's files are named for the first digits of their SHA-256."""
+    return file.stem.rsplit("-", 1)[-1]

@@ -1,0 +1,128 @@
+"""Weights from this machine into networks: every tensor exactly once, nothing missing, nothing left over."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+import coverslip.models._torchvision  # noqa: F401 - before timm
+from coverslip.errors import WeightsUnavailable
+from coverslip.models.weights.source import LocalWeights, Tensors
+
+_NAMED = 3  # faults of each kind in a message
+# PyTorch's complaint, and those of timm's translations where they meet names that they were not made for.
+_MISFITS = (RuntimeError, KeyError, AttributeError, IndexError, ValueError)
+
+
+def timm_network(timm_name: str, weights: LocalWeights, *, channels: int = 3, options: dict[str, Any]) -> nn.Module:
+    """timm's network with these weights and the classifier that is among them.
+
+    timm itself puts them in, as it does with those that it downloads: names that an architecture's authors gave are
+    translated, positions fitted to another image size, the first layer to another number of channels.
+
+    Args:
+        timm_name: with or without a tag.
+        weights: under timm's names, or those of the architecture's authors where timm knows them.
+        channels: of the images.
+        options: passed to timm (Any: timm checks them), such as `img_size`.
+
+    Raises:
+        WeightsUnavailable: a tensor is missing, left over or misshapen; the first are named.
+        TypeError: timm knows no such option.
+    """
+    import timm
+
+    arguments = {"in_chans": channels, "num_classes": weights.n_classes, **options}
+    try:
+        network = _filled(timm_name, weights.tensors, arguments)
+    except _MISFITS as error:
+        plain: nn.Module = timm.create_model(timm_name, **arguments)
+        if _is_equal(weights.tensors, plain.state_dict()):
+            raise  # the fault is not the weights'
+        raise misfit(weights, plain.state_dict()) from error
+    wanted = network.state_dict()
+    if weights.tensors.keys() != wanted.keys() and _is_lenient(timm_name, wanted, arguments):
+        raise misfit(weights, wanted)
+    return network
+
+
+def _filled(timm_name: str, tensors: Tensors, arguments: dict[str, Any]) -> nn.Module:  # Any: timm checks them
+    import timm
+
+    known = timm.get_pretrained_cfg(timm_name)
+    config = {
+        **(vars(known) if known else {}),
+        "state_dict": dict(tensors),  # timm takes some out
+        "num_classes": arguments["num_classes"],  # as many as the network has: then timm demands every tensor
+        "label_offset": 0,
+        "custom_load": False,
+        "tag": "",  # for the tag of Inception-v3 timm lets tensors be missing
+    }
+    network: nn.Module = timm.create_model(timm_name, pretrained=True, pretrained_cfg=config, **arguments)
+    kept: dict[str, Any] = network.pretrained_cfg  # type: ignore[assignment]  # timm's untyped attribute
+    del kept["state_dict"]  # else every copy of the network carries them
+    return network
+
+
+def _is_lenient(timm_name: str, own: Tensors, arguments: dict[str, Any]) -> bool:  # Any: timm checks them
+    """Whether timm leaves out what this architecture does not know, as it does for a few, such as DLA."""
+    try:
+        _filled(timm_name, {**own, "no.such.tensor": torch.zeros(1)}, arguments)
+    except RuntimeError:
+        return False
+    return True
+
+
+def load_exactly(network: nn.Module, weights: LocalWeights) -> None:
+    """Weights into a network of another library or our own, which must take three channels.
+
+    Its classifier is its last linear layer: it is loaded where it has as many classes, else left as it is.
+
+    Raises:
+        WeightsUnavailable: a tensor is missing, left over or misshapen; the first are named.
+    """
+    tensors, wanted = weights.tensors, network.state_dict()
+    head = {name for name in wanted if name.startswith(f"{classifier_of(network)}.")}
+    if any(name not in tensors or tensors[name].shape[:1] != wanted[name].shape[:1] for name in head):
+        tensors = {name: tensor for name, tensor in tensors.items() if name not in head}
+        wanted = {name: tensor for name, tensor in wanted.items() if name not in head}
+    if not _is_equal(tensors, wanted):
+        raise misfit(LocalWeights(weights.model, tensors, weights.n_classes, weights.file), wanted)
+    network.load_state_dict(tensors, strict=False)  # all but the classifier was just compared
+
+
+def classifier_of(network: nn.Module) -> str:
+    """The dotted name of a network's last linear layer."""
+    names: list[str] = [name for name, module in network.named_modules() if isinstance(module, nn.Linear)]
+    return names[-1]
+
+
+def misfit(weights: LocalWeights, wanted: Tensors) -> WeightsUnavailable:
+    """The error for weights that do not fit a network whose tensors are `wanted`."""
+    found = weights.tensors
+    missing = [name for name in wanted if name not in found]
+    unknown = [name for name in found if name not in wanted]
+    misshapen = [
+        f"{name} is {_shape(found[name])} instead of {_shape(wanted[name])}"
+        for name in found
+        if name in wanted and found[name].shape != wanted[name].shape
+    ]
+    kinds = (("missing", missing), ("not of this network", unknown), ("of another shape", misshapen))
+    told = [f"{len(names):,} {what} ({_first(names)})" for what, names in kinds if names]
+    return WeightsUnavailable(
+        f"The weights do not fit '{weights.model}': of {len(wanted):,} tensors {'; '.join(told)}",
+        file=weights.file,
+        do="Take weights of exactly this architecture; `coverslip models` and timm's list name them.",
+    )
+
+
+def _is_equal(found: Tensors, wanted: Tensors) -> bool:
+    return found.keys() == wanted.keys() and all(found[name].shape == wanted[name].shape for name in wanted)
+
+
+def _first(names: list[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
+
+
+def _shape(tensor: torch.Tensor) -> str:
+    return " x ".join(str(side) for side in tensor.shape) or "one number"

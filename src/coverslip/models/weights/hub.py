@@ -1,0 +1,191 @@
+"""timm's weights: from the Hugging Face hub over the network, kept in the hub's own cache.
+
+The hub's client (huggingface_hub) asks the server for a file's size and tag before it downloads, names the cached
+file after the tag (the SHA-256 of large files), checks the size, and renames the file into place when it is whole. It
+does not hash what came over plain HTTP. `fetch_weights` does, and does not keep a file that differs.
+"""
+
+import re
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies
+
+from coverslip.errors import WeightsUnavailable
+from coverslip.files import sha256_file
+from coverslip.models.records import model_info
+from coverslip.models.weights.packaged import HALF, IMAGENET_MEAN, IMAGENET_STD
+from coverslip.models.weights.source import WeightsSource
+
+_FILES = ("model.safetensors", "pytorch_model.bin")  # the first that the repository has
+_PORTS = {"http": 80, "https": 443}
+_SHA256 = re.compile("[0-9a-f]{64}")
+
+
+# What images are normalised by, where it is not ImageNet's mean and sd; kept here so that asking needs no torch.
+_NORMALISATION = {
+    "inception_v3": (HALF, HALF),
+    "inception_resnet_v2": (HALF, HALF),
+    "mobilenetv1_100": (HALF, HALF),
+    "tf_efficientnet_lite0": (HALF, HALF),
+    "tf_efficientnet_lite1": (HALF, HALF),
+    "tf_efficientnet_lite2": (HALF, HALF),
+    "vit_small_patch16_224": (HALF, HALF),
+    "mobilevit_xxs": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class HubWeights:
+    """What timm says about a model's weights on the hub."""
+
+    repository: str
+    licence: str | None
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+def hub_weights(name: str) -> HubWeights | None:
+    """What the hub has for a registered model, or None."""
+    record = model_info(name)
+    if record.timm_name is None:
+        return None
+    mean, std = _NORMALISATION.get(record.timm_name.split(".")[0], (IMAGENET_MEAN, IMAGENET_STD))
+    return HubWeights(f"timm/{record.timm_name}", record.licence, mean, std)
+
+
+def is_in_hub_cache(name: str) -> bool:
+    """Whether a registered model's weights are in the hub's cache."""
+    known = hub_weights(name)
+    return known is not None and _cached(known.repository) is not None
+
+
+def hub_source(name: str) -> WeightsSource | None:
+    """What is known about a model's weights in the hub's cache, or None. For `timm/NAME` this may import timm."""
+    known = _timm_weights(name) if name.startswith("timm/") else hub_weights(name)
+    file = _cached(known.repository) if known else None
+    if known is None or file is None:
+        return None
+    return WeightsSource(
+        model=name,
+        kind="hub",
+        source=known.repository,
+        licence=known.licence,
+        sha256=_name_of_blob(file) or sha256_file(file),
+        file=file,
+        mean=known.mean,
+        std=known.std,
+    )
+
+
+def cached_timm_models() -> tuple[str, ...]:
+    """`timm/NAME` of every repository of timm in the hub's cache."""
+    from huggingface_hub import constants
+
+    prefix = "models--timm--"
+    folders = sorted(Path(constants.HF_HUB_CACHE).glob(f"{prefix}*"))
+    return tuple(dict.fromkeys("timm/" + folder.name.removeprefix(prefix).split(".")[0] for folder in folders))
+
+
+def fetch_weights(timm_name: str) -> Path | None:
+    """timm's default weights in the hub's cache, downloaded if they are not there and checked by their SHA-256.
+
+    Progress is shown by the hub's client, on the error stream of a terminal. None: timm has them elsewhere than on
+    the hub, and fetches and checks them itself.
+
+    Raises:
+        WeightsUnavailable: there is no network, no such file, or it is not what the hub says it is.
+    """
+    import timm
+    from huggingface_hub import constants, hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError
+
+    config = timm.get_pretrained_cfg(timm_name)
+    if config is None or not config.has_weights:
+        raise WeightsUnavailable(
+            f"Nobody has published weights of '{timm_name}' that timm knows of", do="Choose another model."
+        )
+    if not config.hf_hub_id:
+        return None
+    if (file := _cached(config.hf_hub_id)) is not None:
+        return file
+    if not is_reachable(constants.ENDPOINT):
+        raise _unreachable(config.hf_hub_id, "it does not answer")
+    try:
+        for name in (config.hf_hub_filename,) if config.hf_hub_filename else _FILES:
+            try:
+                return _checked(config.hf_hub_id, name, Path(hf_hub_download(config.hf_hub_id, name)))
+            except EntryNotFoundError:
+                continue
+    except (OSError, RuntimeError, ValueError) as error:  # the client's errors are of these kinds
+        raise _unreachable(
+            config.hf_hub_id, str(error).splitlines()[0] if str(error) else type(error).__name__
+        ) from error
+    raise _unreachable(config.hf_hub_id, f"it has none of {', '.join(_FILES)}")
+
+
+def is_reachable(url: str) -> bool:
+    """Whether a host answers at once; the libraries' own clients would retry for a minute."""
+    if "https" in getproxies():
+        return True  # whether the proxy gets there only the client can find out
+    parts = urlsplit(url)
+    try:
+        socket.create_connection((parts.hostname, parts.port or _PORTS[parts.scheme]), timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
+def _checked(repository: str, name: str, file: Path) -> Path:
+    """The downloaded file, if its bytes are those that the hub's tag promises.
+
+    Raises:
+        WeightsUnavailable: they are not; the file is gone, so that the next try downloads it anew.
+    """
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+
+    tag = _name_of_blob(file) or get_hf_file_metadata(hf_hub_url(repository, name)).etag or ""
+    if not _SHA256.fullmatch(tag) or sha256_file(file) == tag:  # small files carry git's hash instead
+        return file
+    file.resolve().unlink()
+    file.unlink(missing_ok=True)
+    raise WeightsUnavailable(
+        f"What came from the hub for {repository} is not what the hub promised: its SHA-256 differs",
+        do="Try again; if it happens again, something on the way changes downloads.",
+    )
+
+
+def _timm_weights(name: str) -> HubWeights | None:
+    """The default weights of `timm/NAME` where the cache holds any of that architecture; only then is timm asked."""
+    if name not in cached_timm_models():
+        return None
+    import coverslip.models._torchvision  # noqa: F401 - before timm
+
+    # isort: split
+    import timm
+
+    config = timm.get_pretrained_cfg(name.removeprefix("timm/"), allow_unregistered=True)
+    if config is None or not config.hf_hub_id:
+        return None
+    return HubWeights(config.hf_hub_id, config.license, config.mean, config.std)
+
+
+def _cached(repository: str) -> Path | None:
+    from huggingface_hub import try_to_load_from_cache
+
+    found = (try_to_load_from_cache(repository, file) for file in _FILES)
+    return next((Path(file) for file in found if isinstance(file, str)), None)
+
+
+def _name_of_blob(file: Path) -> str | None:
+    """The SHA-256 that the client named the cached file after, where the disk has links and the file is large."""
+    name = file.resolve().name
+    return name if _SHA256.fullmatch(name) else None
+
+
+def _unreachable(repository: str, reason: str) -> WeightsUnavailable:
+    return WeightsUnavailable(
+        f"The weights {repository} could not be fetched from the hub ({reason})",
+        do="Connect to the network, or import a file that you have: coverslip weights import FILE --model NAME.",
+    )

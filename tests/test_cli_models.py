@@ -1,0 +1,97 @@
+"""`coverslip models`: the list and its filters, and one network counted as it would be built."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from coverslip.cli import main
+
+Capture = pytest.CaptureFixture[str]
+
+KEYS = {
+    *("name", "family", "paper", "parameters", "conv_linear_weights_x2", "macs", "input_px", "channels", "weights"),
+    *("licence", "freeze_boundaries", "heatmap_layer"),
+}
+
+
+def as_json(capsys: Capture, *arguments: str) -> dict[str, Any]:
+    assert main(["models", *arguments, "--json"]) == 0
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def listed(capsys: Capture, *arguments: str) -> set[str]:
+    return {record["name"] for record in as_json(capsys, *arguments)["models"]}
+
+
+def test_one_network_is_one_object_with_all_that_is_known(capsys: Capture) -> None:
+    found = as_json(capsys, "shufflenet_v2_x1_0", "--classes", "8")
+    assert set(found) >= KEYS
+    assert (found["parameters"], found["channels"], found["input_px"]) == (1_261_804, 3, 224)
+    assert found["freeze_boundaries"] == ["conv1", "stage2", "stage3", "stage4", "backbone"]
+    assert as_json(capsys, "shufflenet_v2_x1_0", "--channels", "1")["channels"] == 1
+
+
+def test_options_reach_the_network_with_their_types(capsys: Capture) -> None:
+    plain = ("--option", "dsc=false", "--option", "mv2_attention=none", "--option", "mobilevit_attention=none")
+    found = as_json(capsys, "mobilevit_mn", *plain, "--option", "depths=[2, 4, 3]")
+    assert (found["parameters"], found["conv_linear_weights_x2"]) == (1_272_024, 2_516_672)
+    assert found["options"]["dsc"] is False
+    assert as_json(capsys, "mobilevit_mn", *plain, "--classes", "2")["parameters"] == 951_666
+
+
+def test_any_of_timms_is_told_about_too(capsys: Capture) -> None:
+    found = as_json(capsys, "timm/resnet18", "--classes", "2")
+    assert set(found) >= KEYS
+    assert found["parameters"] == 11_177_538
+    assert found["freeze_boundaries"] == ["layer1", "layer2", "layer3", "layer4", "backbone"]
+    assert found["heatmap_layer"] == "layer4"
+    assert as_json(capsys, "timm/cait_xxs24_224")["heatmap_layer"] == "blocks.23.norm1"  # a class token of its own kind
+
+
+def test_the_list_narrows_by_paper_size_cost_and_weights(capsys: Capture) -> None:
+    everything = listed(capsys)
+    assert "mobincep" in listed(capsys, "--paper", "mobincep")
+    assert listed(capsys, "--max-parameters", "1.3") == {"mobilevit_xxs", "mobilevit_mn"}
+    assert "shufflenet_v2_x1_0" in listed(capsys, "--max-macs", "0.15")
+    assert "efficientnet_lite0" in listed(capsys, "--at-hand")
+    assert listed(capsys, "--at-hand") < everything
+    assert listed(capsys, "--paper", "chromosomes", "--max-parameters", "1") == set()
+
+
+def test_the_table_says_what_a_choice_costs(capsys: Capture) -> None:
+    assert main(["models", "--paper", "aimic"]) == 0
+    out = capsys.readouterr().out
+    row = next(line for line in out.splitlines() if line.startswith("googlenet"))
+    assert row.split()[2:6] == ["6.6", "M", "1.50", "G"]
+    assert main(["models", "--max-parameters", "0.1"]) == 0
+    assert "No network" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["--paper", "aimic", "--json"], ["--max-macs", "1"]])
+def test_lists_need_no_torch(arguments: list[str]) -> None:
+    code = (
+        "import sys; from coverslip.cli import main; code = main(sys.argv[1:]);"
+        "sys.exit(code or any(m in sys.modules for m in ('torch', 'timm', 'torchvision')))"
+    )
+    subprocess.run([sys.executable, "-c", code, "models", *arguments], capture_output=True, check=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["resnet34", "--paper", "aimic"], 2, "together"),
+        (["--option", "dsc=true"], 2, "NAME"),
+        (["--classes", "8"], 2, "NAME"),
+        (["mobilevit_mn", "--option", "dsc"], 2, "key=value"),
+        (["mobilevit_mn", "--option", "dcs=true"], 1, "Its options are"),
+        (["--paper", "cells"], 1, "The papers are"),
+        (["resnet34", "--classes", "0"], 2, "classes"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(arguments: list[str], code: int, said: str, capsys: Capture) -> None:
+    assert main(["models", *arguments]) == code
+    assert said in capsys.readouterr().err

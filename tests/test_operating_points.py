@@ -1,0 +1,183 @@
+"""A run whose classes are decided by operating points: every number, row and word follows the decision."""
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import coverslip as cs
+from coverslip.evaluation import operating_points, uncertain_threshold
+from coverslip.events import Event, Noted
+from coverslip.runs import Recipe, Run, SplitPlan
+
+CLASSES = ("large", "medium", "small")
+BY_ROC = Recipe(stage="instant", image_size=32, views=1, decide_by="roc", split=SplitPlan(folds=0))
+
+
+def write_cells(folder: Path) -> Path:
+    """Blobs whose sizes overlap, of classes that differ much in number; nine slides."""
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[:32, :32]
+    for kind, (radius, n) in {"small": (7, 108), "medium": (8, 36), "large": (9, 18)}.items():
+        (folder / kind).mkdir(parents=True)
+        for i in range(n):
+            inside = (rows - 16) ** 2 + (columns - 16) ** 2 < (radius + rng.normal()) ** 2
+            pixels = 60 + 100 * inside[..., None] + rng.normal(0, 20, (32, 32, 3))
+            Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(folder / kind / f"slide{i % 9}_{i:03d}.png")
+    return folder
+
+
+def rows_of(file: Path) -> list[dict[str, str]]:
+    with file.open(encoding="utf-8", newline="") as opened:
+        return list(csv.DictReader(opened))
+
+
+def json_of(file: Path) -> dict[str, object]:
+    found: dict[str, object] = json.loads(file.read_text(encoding="utf-8"))
+    return found
+
+
+def probabilities(rows: list[dict[str, str]]) -> np.ndarray:
+    return np.array([[float(row[f"p:{name}"]) for name in CLASSES] for row in rows])
+
+
+def numbers_of(rows: list[dict[str, str]], column: str) -> np.ndarray:
+    return np.array([CLASSES.index(row[column]) for row in rows])
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_cells(tmp_path_factory.mktemp("data") / "cells")
+
+
+@pytest.fixture(scope="module")
+def told() -> list[Event]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def run(cells: Path, told: list[Event], tmp_path_factory: pytest.TempPathFactory) -> Run:
+    data = cs.open_dataset(cells, group_pattern=r"slide\d")
+    return cs.train(data, BY_ROC, out=tmp_path_factory.mktemp("runs") / "roc", emit=told.append)
+
+
+@pytest.fixture(scope="module")
+def plain_run(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    data = cs.open_dataset(cells, group_pattern=r"slide\d")
+    recipe = BY_ROC.model_copy(update={"decide_by": "highest"})
+    return cs.train(data, recipe, out=tmp_path_factory.mktemp("runs") / "highest")
+
+
+def test_thresholds_come_from_validation_images_alone(run: Run, told: list[Event]) -> None:
+    rows = rows_of(run.folder / "validation.csv")
+    points = operating_points(probabilities(rows), numbers_of(rows, "label"))
+    card = json_of(run.classifier_folder / "classifier.json")
+    assert card["operating_points"] == pytest.approx([point.threshold for point in points], abs=1e-6)
+    decided = numbers_of(rows, "predicted")
+    limit = uncertain_threshold(probabilities(rows), numbers_of(rows, "label"), decided)
+    assert card["uncertain_below"] == pytest.approx(limit, abs=1e-5)
+    story = json_of(run.folder / "training.json")["operating_points"]
+    assert isinstance(story, list)
+    assert [one["n"] for one in story] == [point.n for point in points]
+    doubted = [event.text for event in told if isinstance(event, Noted) and "Operating points to doubt" in event.text]
+    assert [one["n"] for one in story] == [4, 8, 24]
+    assert doubted == [
+        "Operating points to doubt: 'large' (fewer than 5 validation images of this class: 0.333 is used).",
+        "Operating points to doubt: 'medium' (chosen on fewer than 10 validation images).",
+    ]
+
+
+def test_rows_and_numbers_follow_the_decision(run: Run) -> None:
+    rows = rows_of(run.folder / "predictions.csv")
+    thresholds = np.array(json_of(run.classifier_folder / "classifier.json")["operating_points"])
+    p, decided, label = probabilities(rows), numbers_of(rows, "predicted"), numbers_of(rows, "label")
+    assert (decided == (p / thresholds).argmax(axis=1)).all()
+    assert (decided != p.argmax(axis=1)).any()  # else this test shows nothing
+    assert [float(row["probability"]) for row in rows] == pytest.approx(p[np.arange(len(p)), decided])
+    assert p.sum(axis=1) == pytest.approx(1, abs=1e-5)
+    limit = json_of(run.classifier_folder / "classifier.json")["uncertain_below"]
+    for row in rows:
+        assert row["decision"] == ("uncertain" if float(row["probability"]) < limit else row["predicted"])
+    metrics = json_of(run.folder / "metrics.json")
+    matrix = np.zeros((3, 3), int)
+    np.add.at(matrix, (label, decided), 1)
+    assert metrics["confusion_matrix"] == matrix.tolist()
+    assert run.metrics["accuracy"].value == pytest.approx(np.mean(decided == label))
+
+
+def test_the_network_and_its_probabilities_are_the_same_without(run: Run, plain_run: Run) -> None:
+    weights = "weights.safetensors"
+    assert (run.classifier_folder / weights).read_bytes() == (plain_run.classifier_folder / weights).read_bytes()
+    rows, plain = (rows_of(one.folder / "predictions.csv") for one in (run, plain_run))
+    assert (probabilities(rows) == probabilities(plain)).all()
+    assert (numbers_of(plain, "predicted") == probabilities(plain).argmax(axis=1)).all()
+    for name in ("macro_auroc", "log_loss", "ece", "ece_uncalibrated"):
+        assert run.metrics[name].value == plain_run.metrics[name].value
+    assert run.metrics["macro_recall"].value > plain_run.metrics["macro_recall"].value
+
+
+def test_new_images_are_decided_in_the_same_way(run: Run, cells: Path, tmp_path: Path) -> None:
+    own = {row["image_id"]: row for row in rows_of(run.folder / "predictions.csv")}
+    cs.export(run.folder, out=tmp_path / "packed.coverslip")
+    found = cs.load_classifier(tmp_path / "packed.coverslip").predict(cells)
+    again = {row.image_id: row for row in found if row.image_id in own}
+    assert len(again) == len(own)
+    for image_id, row in again.items():
+        assert (row.predicted, row.decision) == (own[image_id]["predicted"], own[image_id]["decision"])
+
+
+def test_the_report_says_how_classes_were_decided(run: Run, plain_run: Run) -> None:
+    page = (run.folder / "report.html").read_text(encoding="utf-8")
+    assert "largest Youden index" in page
+    cells = re.findall(r"<th>operating point</th>|<td>([\d.e-]+)</td></tr>", page.split("Class by class")[1])
+    thresholds = json_of(run.classifier_folder / "classifier.json")["operating_points"]
+    assert isinstance(thresholds, list)
+    assert cells[:4] == ["", *(f"{threshold:.3g}" for threshold in thresholds)]
+    plain = (plain_run.folder / "report.html").read_text(encoding="utf-8")
+    assert "operating point" not in plain
+    assert "The most probable class was predicted." in plain
+
+
+def test_the_most_confident_mistake_is_surest_of_what_was_decided(run: Run) -> None:
+    wrong = [row for row in rows_of(run.folder / "predictions.csv") if row["label"] != row["predicted"]]
+    surest = max(wrong, key=lambda row: float(row["probability"]))
+    page = (run.folder / "report.html").read_text(encoding="utf-8")
+    assert re.findall(r'<span class="file" title="([^"]*)"', page)[0] == surest["image_id"]
+    assert f"{int(100 * float(surest['probability']))}\N{NO-BREAK SPACE}% sure" in page
+
+
+def test_a_classifier_that_was_written_before_there_were_operating_points_opens(plain_run: Run, cells: Path) -> None:
+    before = cs.load_classifier(plain_run.folder).predict(cells / "large")
+    file = plain_run.classifier_folder / "classifier.json"
+    card = json_of(file)
+    assert card.pop("operating_points") is None
+    file.write_text(json.dumps(card), encoding="utf-8")
+    assert cs.load_classifier(plain_run.folder).predict(cells / "large").rows == before.rows
+
+
+@pytest.mark.slow
+def test_folds_decide_by_their_own_points_and_the_classifier_by_those_of_all(cells: Path, tmp_path: Path) -> None:
+    data = cs.open_dataset(cells, group_pattern=r"slide\d")
+    run = cs.train(data, BY_ROC.model_copy(update={"split": SplitPlan(folds=3)}), out=tmp_path / "run")
+    pooled = {row["image_id"]: row for row in rows_of(run.folder / "predictions.csv")}
+    validated = []
+    for k in (1, 2, 3):
+        own = run.folder / "folds" / str(k)
+        thresholds = np.array(json_of(own / "classifier" / "classifier.json")["operating_points"])
+        rows = rows_of(own / "predictions.csv")
+        assert (numbers_of(rows, "predicted") == (probabilities(rows) / thresholds).argmax(axis=1)).all()
+        assert all(pooled[row["image_id"]] == row for row in rows)
+        validated += rows_of(own / "validation.csv")
+    right = np.mean([row["predicted"] == row["label"] for row in pooled.values()])
+    assert run.metrics["accuracy"].value == pytest.approx(right)
+    points = operating_points(probabilities(validated), numbers_of(validated, "label"))
+    card = json_of(run.classifier_folder / "classifier.json")
+    assert card["operating_points"] == [point.threshold for point in points]
+    before = (run.folder / "metrics.json").read_bytes()
+    cs.evaluate(run.folder)
+    assert (run.folder / "metrics.json").read_bytes() == before
+    assert "the folds had their own" in (run.folder / "report.html").read_text(encoding="utf-8")

