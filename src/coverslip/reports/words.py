@@ -160,8 +160,9 @@ def _class_methods(recipe: Recipe) -> str:
     sentences = []
     if plan.by_domain:
         sentences.append("Each collection has classes of its own, called by its name.")
-    if plan.merge:
-        joined = [f"{listed(olds, len(olds))} as “{new}”" for new, olds in plan.merge.items()]
+    # A class joined with nothing says that sets which share its name mean the same; nothing changes by it.
+    joined = [f"{listed(olds, len(olds))} as “{new}”" for new, olds in plan.merge.items() if olds != (new,)]
+    if joined:
         sentences.append(f"Classes were joined: {'; '.join(joined)}.")
     if plan.rename:
         renamed = [f"{old} to “{new}”" for old, new in plan.rename.items()]
