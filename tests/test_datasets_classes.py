@@ -1,5 +1,6 @@
 """Classes joined, dropped, renamed and ordered: each label is changed once, and what does not fit is said clearly."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from coverslip.datasets import (
     inspect_dataset,
     open_dataset,
     scan_images,
+    shared_class_notes,
     split_images,
     trained_classes,
     with_classes,
@@ -205,3 +207,94 @@ def test_a_dropped_class_on_two_sides_of_a_given_split_is_no_leakage(tmp_path: P
     data = with_classes(open_dataset(tmp_path), ClassPlan(drop=("dirt",)))  # the same picture three times
     split = split_images(data, scan_images(data), val=0.2, test=0.2, seed=0)
     assert sorted(split.parts) == ["left-out"] * 3 + ["test"] * 2 + ["train"] * 2 + ["val"] * 2
+
+
+def of_sets(**labels: tuple[str | None, ...]) -> Dataset:
+    """Images of several sets, each called by its name; those of a set `_` do not know that there are others."""
+    records = tuple(
+        ImageRecord(f"{name}/{i}.png", Path(f"/data/{name}/{i}.png"), label, None, name.strip("_"), None, ReadPlan())
+        for name, of_set in labels.items()
+        for i, label in enumerate(of_set)
+    )
+    return Dataset(Path("/data"), "table", records, ())
+
+
+def labels_by_set(plan: ClassPlan, known: tuple[str, ...] = (), **labels: tuple[str | None, ...]) -> list[str | None]:
+    return [record.label for record in with_classes(of_sets(**labels), plan, known).records]
+
+
+TWO = {"blood": ("1", "normal", None), "pap": ("1", "normal", "severe")}
+
+
+def test_each_set_can_have_classes_of_its_own() -> None:
+    apart = labels_by_set(ClassPlan(by_domain=True), **TWO)
+    assert apart == ["blood/1", "blood/normal", None, "pap/1", "pap/normal", "pap/severe"]
+    plan = ClassPlan(
+        by_domain=True, merge={"healthy": ("blood/normal", "pap/normal")}, rename={"pap/1": "1"}, drop=("pap/severe",)
+    )
+    check_classes(of_sets(**TWO), plan)
+    assert labels_by_set(plan, **TWO) == ["blood/1", "healthy", None, "1", "healthy", "pap/severe"]
+    assert with_classes(of_sets(**TWO), plan).classes == ("1", "blood/1", "healthy")
+
+
+def test_a_class_of_one_set_can_be_named_while_others_are_shared() -> None:
+    plan = ClassPlan(rename={"pap/normal": "healthy"}, drop=("blood/1",))
+    check_classes(of_sets(**TWO), plan)
+    assert labels_by_set(plan, **TWO) == ["blood/1", "normal", None, "1", "healthy", "severe"]
+    assert with_classes(of_sets(**TWO), plan).classes == ("1", "healthy", "normal", "severe")
+    own_first = ClassPlan(rename={"pap/normal": "healthy", "normal": "usual"})
+    assert labels_by_set(own_first, **TWO) == ["1", "usual", None, "1", "healthy", "severe"]
+
+
+def test_sets_that_call_the_same_classes_otherwise_are_joined_by_a_map() -> None:
+    plan = ClassPlan(merge={"1": ("1", "01"), "2": ("2", "02")})
+    joined = of_sets(qband=("01", "02"), gband=("1", "2"))
+    check_classes(joined, plan)
+    assert with_classes(joined, plan).classes == ("1", "2")
+    with pytest.raises(BadRecipe, match=r"write classes.merge: {1: \[1, qband/01\]}"):
+        check_classes(joined, ClassPlan(rename={"qband/01": "1"}))
+    swapped = ClassPlan(merge={"x": ("qband/01", "gband/2")}, rename={"gband/1": "01"})  # no image is left in '01'
+    check_classes(joined, swapped)
+    assert [record.label for record in with_classes(joined, swapped).records] == ["x", "02", "01", "x"]
+
+
+def test_one_set_by_itself_is_called_after_its_folder_and_known_names_stay() -> None:
+    plan, known = ClassPlan(by_domain=True, rename={"pap/1": "one"}), ("one", "pap/normal", "blood/1")
+    alone = replace(of_sets(_=("1", "normal", "one", "blood/1", "pap/normal", "new")), root=Path("/elsewhere/pap"))
+    changed = [record.label for record in with_classes(alone, plan, known).records]
+    assert changed == ["one", "pap/normal", "one", "blood/1", "pap/normal", "pap/new"]
+
+
+def test_a_plan_that_names_a_set_wrongly_is_told_the_nearest_class() -> None:
+    for plan, said in [
+        (ClassPlan(by_domain=True, drop=("severe",)), "'severe', which no image is labelled with (did you mean 'pap/s"),
+        (ClassPlan(drop=("papp/severe",)), "did you mean 'pap/severe'?"),
+        (ClassPlan(by_domain=True, order=("normal",)), "did you mean 'blood/normal'?"),
+        (ClassPlan(rename={"pap/normal": "severe"}), "write classes.merge: {severe: [severe, pap/normal]}"),
+        (ClassPlan(by_domain=True, drop=("normal",)), "The images have the classes 'blood/1', 'blood/normal', 'pap/1'"),
+    ]:
+        with pytest.raises(BadRecipe) as caught:
+            check_classes(of_sets(**TWO), plan)
+        assert said in str(caught.value)
+
+
+def test_classes_of_one_name_in_two_sets_are_noted_unless_the_recipe_speaks_of_them() -> None:
+    [note] = shared_class_notes(of_sets(**TWO))
+    assert "('blood', 'pap')" in note
+    assert "count as one: '1', 'normal'." in note
+    assert "--set 'classes.rename={blood/1: NEW_NAME}'" in note
+    for plan in (
+        ClassPlan(by_domain=True),
+        ClassPlan(merge={"1": ("1",), "normal": ("normal",)}),
+        ClassPlan(drop=("1",), rename={"pap/normal": "healthy"}),
+    ):
+        assert shared_class_notes(with_classes(of_sets(**TWO), plan)) == []
+    assert shared_class_notes(of_sets(a=("1", "2"), b=("3", None))) == []
+
+
+def test_inspect_tells_which_classes_two_folders_share(tmp_path: Path) -> None:
+    folders = [write_images(tmp_path / "one", {"1": 2, "x": 2}), write_images(tmp_path / "two", {"1": 2, "y": 2})]
+    data = open_dataset(folders)
+    found = inspect_dataset(data, scan_images(data))
+    assert found.domains == {"one": 4, "two": 4}
+    assert [note for note in found.notes if "count as one: '1'." in note]

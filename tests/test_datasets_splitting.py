@@ -22,6 +22,7 @@ from coverslip.datasets import (
     split_units,
     trained_classes,
 )
+from coverslip.datasets.partition import fold_units
 from coverslip.errors import BadDataset, BadRecipe, LeakageFound
 from coverslip.images import ImageFacts, ReadPlan
 
@@ -382,3 +383,82 @@ def test_a_class_may_not_be_called_like_a_decision():
     dataset, scan = make(["uncertain", "b"] * 10)
     with pytest.raises(BadDataset, match="cannot be called 'uncertain'"):
         check_trainable(dataset, scan, split_60_20_20(dataset, scan))
+
+
+several_sets = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), min_size=9, max_size=150)
+
+
+@settings(max_examples=40, deadline=None)
+@given(several_sets, st.integers(0, 99), st.sampled_from([0, 3, 5]))
+def test_every_set_and_class_and_class_of_a_set_that_has_enough_images_is_in_every_part(images, seed, n_folds):
+    domain, label = (np.array(column) for column in zip(*images, strict=True))
+    unit = np.arange(len(label))
+    if n_folds:
+        part = fold_units(label, unit, n_folds, seed, domain)
+    else:
+        part = split_units(label, unit, THIRDS, seed, domain)
+    n_parts = n_folds or 3
+    for kind in (domain, label, domain * 10 + label):
+        for name in np.unique(kind):
+            n = int((kind == name).sum())
+            assert len(set(part[kind == name].tolist())) >= (n_parts if n >= n_parts else 1)
+
+
+@settings(max_examples=20, deadline=None)
+@given(several_sets, st.lists(st.integers(0, 40), min_size=150, max_size=150), st.integers(0, 99))
+def test_sets_do_not_divide_groups_that_they_share(images, groups, seed):
+    domain, label = (np.array(column) for column in zip(*images, strict=True))
+    unit = np.array(groups[: len(label)])
+    assume(len(set(unit.tolist())) >= 3)
+    part = split_units(label, unit, THIRDS, seed, domain)
+    assert_undivided(unit.tolist(), part.tolist())
+    assert set(part.tolist()) == {0, 1, 2}
+
+
+def test_classes_keep_their_shares_within_each_set():
+    sizes = {("large", "a"): 200, ("large", "b"): 50, ("small", "a"): 10, ("small", "b"): 20}
+    labels = [label for (_, label), n in sizes.items() for _ in range(n)]
+    dataset, scan = make(labels)
+    names = [name for (name, _), n in sizes.items() for _ in range(n)]
+    dataset = replace(
+        dataset, records=tuple(replace(r, domain=name) for r, name in zip(dataset.records, names, strict=True))
+    )
+    counts = Counter(zip(names, labels, split_60_20_20(dataset, scan).parts, strict=True))
+    for (name, label), n in sizes.items():
+        assert [counts[name, label, part] for part in ("train", "val", "test")] == [n * 3 // 5, n // 5, n // 5]
+
+
+def test_a_set_of_two_groups_cannot_be_in_every_part_and_a_note_says_so():
+    dataset, scan = make("ab" * 20, groups=[f"g{i % 8}" for i in range(36)] + ["x", "x", "y", "y"])
+    of_sets = tuple(replace(r, domain="new" if r.group in "xy" else "old") for r in dataset.records)
+    split = split_60_20_20(replace(dataset, records=of_sets), scan)
+    assert [note for note in split.notes if "Set" in note] == [
+        "Set 'new' has no validation images: its 4 images make up 2 groups, and a set needs 3 to be in every part; "
+        "no choice is checked on it."
+    ]
+
+
+def test_a_set_without_a_split_of_its_own_is_divided_beside_one_that_has_one():
+    given = ["train"] * 20 + ["test"] * 10 + [None] * 30
+    dataset, scan = make("ab" * 30, given=given, pixels=[*map(str, range(59)), "29"])  # the last one: a copy of a test
+    names = ["published"] * 30 + ["ours"] * 30
+    dataset = replace(
+        dataset, records=tuple(replace(r, domain=name) for r, name in zip(dataset.records, names, strict=True))
+    )
+    parts = split_60_20_20(dataset, scan).parts
+    assert parts[20:30] == ("test",) * 10
+    assert Counter(parts[:20]) == {"train": 15, "val": 5}
+    assert Counter(parts[30:59]) == {"train": 17, "val": 6, "test": 6}
+    assert parts[59] == "test"
+
+
+def test_a_group_that_two_sets_share_is_not_divided_where_one_has_a_split():
+    dataset, scan = make("ab" * 30, groups=[f"p{i % 10}" for i in range(60)], given=["train"] * 30 + [None] * 30)
+    of_sets = tuple(
+        replace(r, domain="published" if i < 30 else "ours", group=r.group if i < 50 else f"q{i % 5}")
+        for i, r in enumerate(dataset.records)
+    )
+    dataset = replace(dataset, records=of_sets)
+    parts = split_60_20_20(dataset, scan).parts
+    assert_undivided([r.group for r in dataset.records], parts)
+    assert set(parts[50:]) == {"train", "val", "test"}

@@ -200,3 +200,22 @@ def test_summary_refuses_what_does_not_fit():
         evaluate_predictions(probability, label, ["a", "b"], split="test", primary="accuracy")
     with pytest.raises(ValueError, match="unknown metric 'f1'"):
         evaluate_predictions(probability, label, ["a", "b", "c"], split="test", primary="f1")
+
+
+def test_macro_averages_of_a_domain_are_over_its_own_classes():
+    """Classes 0 and 1 are Ghent's, 2 and 3 Oslo's; one of Ghent's images is taken for one of Oslo's."""
+    label = np.array([0, 0, 1, 1, 2, 2, 3, 3] * 3)
+    predicted = np.array([0, 2, 1, 1, 2, 2, 2, 3] * 3)
+    probability = np.full((24, 4), 0.1)
+    probability[np.arange(24), predicted] = 0.7
+    domain = np.array((["Ghent"] * 4 + ["Oslo"] * 4) * 3, dtype=object)
+    summary = evaluate_predictions(probability, label, "abcd", split="test", primary="macro_f1", domain=domain)
+    ghent, oslo = (summary["by_domain"][name]["metrics"] for name in ("Ghent", "Oslo"))
+    assert ghent["macro_recall"]["value"] == pytest.approx((1 / 2 + 1) / 2)
+    assert ghent["balanced_accuracy"]["value"] == pytest.approx(3 / 4)
+    assert ghent["macro_precision"]["value"] == pytest.approx(1)
+    assert ghent["macro_f1"]["value"] == pytest.approx((2 / 3 + 1) / 2)
+    assert oslo["macro_f1"]["value"] == pytest.approx((4 / 5 + 2 / 3) / 2)
+    assert oslo["macro_auroc"]["value"] == pytest.approx((3 / 4 + 3 / 4) / 2)
+    assert summary["metrics"]["macro_f1"]["value"] == pytest.approx((2 / 3 + 1 + 2 / 3 + 2 / 3) / 4)
+    assert ghent["macro_f1"]["low"] < ghent["macro_f1"]["value"] < ghent["macro_f1"]["high"]

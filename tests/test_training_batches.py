@@ -95,25 +95,49 @@ def test_angles_cover_the_circle_and_half_the_images_are_mirrored() -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(
-    st.lists(st.integers(0, 4), min_size=1, max_size=60),
+    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), min_size=1, max_size=60),
     st.sampled_from(get_args(Balance)),
     st.integers(0, 5),
     st.integers(1, 5),
 )
-def test_an_epoch_has_every_image_and_sampling_makes_classes_equal(
-    labels: list[int], balance: Balance, seed: int, epoch: int
+def test_an_epoch_has_every_image_and_sampling_makes_classes_or_domains_equal(
+    images: list[tuple[int, int]], balance: Balance, seed: int, epoch: int
 ) -> None:
-    label = np.array(labels)
-    order = epoch_order(label, balance=balance, seed=seed, epoch=epoch)
-    there = np.bincount(label)[np.unique(label)]
-    drawn = np.bincount(label[order])[np.unique(label)]
+    label, domain = (np.array(column) for column in zip(*images, strict=True))
+    order = epoch_order(label, domain, balance=balance, seed=seed, epoch=epoch)
+    kind = domain if balance == "domains" else label
+    there = np.bincount(kind)[np.unique(kind)]
+    drawn = np.bincount(kind[order], minlength=kind.max() + 1)[np.unique(kind)]
     if balance == "undersample":
         assert len(set(order.tolist())) == len(order)
         assert set(drawn.tolist()) == {there.min()}
+    elif balance == "even":
+        assert set(drawn.tolist()) == {len(label) // len(there)}
+        times = np.bincount(order, minlength=len(label))
+        assert all(np.ptp(times[label == k]) <= 1 for k in np.unique(label))
     else:
         assert set(order.tolist()) == set(range(len(label)))
-        assert drawn.tolist() == [there.max()] * len(there) if balance == "oversample" else there.tolist()
-    np.testing.assert_array_equal(order, epoch_order(label, balance=balance, seed=seed, epoch=epoch))
+        repeats = balance in ("oversample", "domains")
+        assert drawn.tolist() == ([there.max()] * len(there) if repeats else there.tolist())
+    np.testing.assert_array_equal(order, epoch_order(label, domain, balance=balance, seed=seed, epoch=epoch))
+
+
+def test_even_repeats_rare_images_and_takes_those_of_a_large_class_in_turn() -> None:
+    label = np.array([0] * 16 + [1] * 2 + [2] * 6)
+    orders = [epoch_order(label, balance="even", seed=3, epoch=epoch) for epoch in (1, 2)]
+    for order in orders:
+        assert np.bincount(label[order]).tolist() == [8, 8, 8]
+        assert np.bincount(order, minlength=24)[16:18].tolist() == [4, 4]
+    large = [{i for i in order.tolist() if label[i] == 0} for order in orders]
+    assert large[0] | large[1] == set(range(16))
+    assert not large[0] & large[1]
+
+
+def test_domains_change_nothing_where_there_is_one() -> None:
+    label = np.array([0] * 9 + [1] * 3)
+    plain = epoch_order(label, balance="none", seed=0, epoch=1)
+    for domain in (None, np.zeros(12, int)):
+        np.testing.assert_array_equal(plain, epoch_order(label, domain, balance="domains", seed=0, epoch=1))
 
 
 def test_undersampling_shows_other_images_of_a_frequent_class_in_every_epoch_until_all_were_shown() -> None:

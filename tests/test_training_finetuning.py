@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -232,11 +233,12 @@ def test_class_weights_raise_the_recall_of_a_rare_class(tmp_path: Path) -> None:
     plain = predicted_rare("none")
     assert predicted_rare("weights") > plain + 0.1
     assert predicted_rare("oversample") > plain + 0.1
+    assert predicted_rare("even") > plain + 0.1
     assert predicted_rare("undersample", epochs=15) > plain + 0.1  # as many steps: 2 an epoch instead of 10
 
 
 @pytest.mark.parametrize(
-    ("balance", "n_steps"), [("none", 10), ("weights", 10), ("oversample", 18), ("undersample", 2)]
+    ("balance", "n_steps"), [("none", 10), ("weights", 10), ("oversample", 18), ("undersample", 2), ("even", 10)]
 )
 def test_the_step_size_falls_to_zero_over_the_steps_that_are_made(tmp_path: Path, balance: str, n_steps: int) -> None:
     told: list[Event] = []
@@ -334,3 +336,10 @@ def test_parts_of_a_batch_give_the_gradient_of_the_whole(images: TrainingImages,
     for at_once in (7, 1):
         for whole, parts in zip(found[20], found[at_once], strict=True):
             torch.testing.assert_close(parts, whole, rtol=1e-3, atol=1e-6)
+
+
+def test_a_small_set_is_drawn_as_often_as_a_large_one(images: TrainingImages, tmp_path: Path) -> None:
+    told: list[Event] = []
+    of_two = replace(images, train_domain=(np.arange(48) >= 40).astype(int))
+    trained(of_two, tmp_path, recipe(balance="domains", epochs=1, batch_size=8), emit=told.append)
+    assert {event.n_steps for event in told if isinstance(event, StepEnded)} == {(40 + 40) // 8}

@@ -20,6 +20,7 @@ from coverslip.datasets import (
     plan_folds,
     regrouped,
     scan_images,
+    shared_class_notes,
     split_images,
     with_classes,
 )
@@ -142,6 +143,8 @@ def _train(folder: Path, data: Dataset, recipe: Recipe, emit: Emit, is_stop_requ
         recipe = _train_first(folder, recipe, recipe.init, environment["device"], emit, is_stop_requested)
     scan = scan_images(data, emit=emit)
     write_json(folder / "data.json", inspect_dataset(data, scan).as_json())
+    for text in [*shared_class_notes(data), *_balance_notes(data, recipe)]:
+        emit(Noted(text=text))
     plan = recipe.split
     folds, note = plan_folds(data, scan, asked=plan.folds, val=plan.val, seed=recipe.seed)
     if note:
@@ -165,6 +168,12 @@ def _train(folder: Path, data: Dataset, recipe: Recipe, emit: Emit, is_stop_requ
     held_out = [fact for fact, part in zip(scan.facts, by_split.parts, strict=True) if part == "test"]
     _check_start(recipe, held_out, environment, emit)
     train_by_split(folder, Parts(data, scan, by_split), recipe, environment["device"], emit, is_stop_requested)
+
+
+def _balance_notes(data: Dataset, recipe: Recipe) -> list[str]:
+    if recipe.balance == "domains" and len({record.domain for record in data.records}) < 2:
+        return ["There is one set of images only, so balance: domains changes nothing."]
+    return []
 
 
 def _train_first(

@@ -102,6 +102,7 @@ class Parts:
         parts = np.array(split.parts)
         self.train, self.val, self.test = (np.flatnonzero(parts == part) for part in ("train", "val", "test"))
         self.label = np.array([place.get(record.label or "", -1) for record in data.records])
+        self.domain = np.unique([record.domain for record in data.records], return_inverse=True)[1]
         self.facts = {i: fact for i, fact in enumerate(scan.facts) if isinstance(fact, ImageFacts)}
 
     def some_training_images(self, n: int, *, seed: int) -> list[int]:
@@ -283,6 +284,7 @@ def _fit(
         val=parts.val,
         val_label=parts.label[parts.val],
         n_classes=len(parts.classes),
+        train_domain=parts.domain[parts.train],
     )
     with pixels:
         return fit(

@@ -93,6 +93,14 @@ def show_numbers(console: Console, metrics: Json) -> None:
             one_line(name), f"{row['n']:,}", *(_decimal(row.get(key)) for key in ("recall", "precision", "f1"))
         )
     console.print(by_class)
+    if not metrics.get("by_domain"):
+        return
+    by_domain = _table("set", "images", "accuracy", "95 % interval", "macro-F1", "95 % interval")
+    for name, one in metrics["by_domain"].items():
+        numbers = [one["metrics"][key] for key in ("accuracy", "macro_f1")]
+        shown = [text for number in numbers for text in (_decimal(number["value"]), _interval(number))]
+        by_domain.add_row(one_line(name), f"{one['n']:,}", *shown)
+    console.print(by_domain)
 
 
 def show_inspection(console: Console, found: Json) -> None:
@@ -108,6 +116,7 @@ def show_inspection(console: Console, found: Json) -> None:
     console.print(table)
 
     facts = {
+        "sets": _counts(found["domains"]) if len(found["domains"]) > 1 else "",
         "width": _spread(found["width_px"], "px"),
         "height": _spread(found["height_px"], "px"),
         "format": _counts(found["formats"]),

@@ -1,7 +1,7 @@
 """Sets of images: opening, scanning, splitting and inspecting them."""
 
 from coverslip.datasets.capping import cap_training
-from coverslip.datasets.classes import ClassPlan, check_classes, with_classes
+from coverslip.datasets.classes import ClassPlan, check_classes, shared_class_notes, with_classes
 from coverslip.datasets.folding import Folds, check_no_split, plan_folds
 from coverslip.datasets.inspecting import Inspection, inspect_dataset
 from coverslip.datasets.opening import open_again, open_dataset, regrouped
@@ -63,6 +63,7 @@ __all__ = [
     "read_prepared",
     "regrouped",
     "scan_images",
+    "shared_class_notes",
     "some",
     "split_images",
     "split_units",

@@ -10,6 +10,7 @@ from coverslip.datasets.scanning import Scan
 from coverslip.datasets.splitting import (
     SIDES,
     Split,
+    classes_and_domains,
     dropped_notes,
     left_out_notes,
     reasons_to_leave_out,
@@ -124,8 +125,8 @@ def fold_images(dataset: Dataset, scan: Scan, *, n_folds: int, val: float, seed:
             if n_units >= 3
             else "Add images: a few dozen of each class are a start.",
         )
-    label = np.unique([dataset.records[i].label or "" for i in order], return_inverse=True)[1]
-    fold = fold_units(label, unit, n_folds, seed)
+    label, domain = classes_and_domains(dataset, order)
+    fold = fold_units(label, unit, n_folds, seed, domain)
     share = min(val * n_folds / (n_folds - 1), _LARGEST_VAL)
     splits = []
     for k in range(n_folds):
@@ -135,7 +136,7 @@ def fold_images(dataset: Dataset, scan: Scan, *, n_folds: int, val: float, seed:
                 f"One of {n_folds} folds would hold all but one of {units}", file=dataset.root, do=_MORE_FOLDS
             )
         part = np.full(len(order), SIDES.index("test"))
-        part[rest] = split_units(label[rest], unit[rest], (1 - share, share, 0.0), seed + k)
+        part[rest] = split_units(label[rest], unit[rest], (1 - share, share, 0.0), seed + k, domain[rest])
         splits.append(_split(dataset, order, part, reasons))
         if len(trained_classes(dataset, splits[-1])) < 2 or "val" not in splits[-1].parts:
             raise BadDataset(

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
+from coverslip.datasets.classes import shared_class_notes
 from coverslip.datasets.folding import FEW_GROUPS, SOME_GROUPS
 from coverslip.datasets.records import Dataset, counted, natural_key, one_line, posix_below, printable, some
 from coverslip.datasets.scanning import Scan, Unreadable
@@ -124,7 +125,7 @@ def inspect_dataset(dataset: Dataset, scan: Scan) -> Inspection:
         duplicates=_duplicates(dataset, scan, paths),
         imbalance_ratio=max(classes.values()) / min(classes.values()) if len(classes) > 1 else None,
         given_split=_given_split(dataset, scan, paths),
-        notes=list(dataset.notes),
+        notes=[*dataset.notes, *shared_class_notes(dataset)],
         advice=[],
     )
     inspection.advice.extend(_advice(inspection))

@@ -22,6 +22,7 @@ from coverslip.datasets.records import (
     posix_below,
     printable,
     some,
+    source_name,
 )
 from coverslip.datasets.tables import SHEET_SUFFIXES, is_table, open_table, read_table
 from coverslip.errors import BadDataset
@@ -60,7 +61,7 @@ def open_dataset(
         raise BadDataset("Both a group column and a group pattern were given", do="Choose one of them.")
     if labelled:
         opened = [_open_labelled(absolute_path(each), each, group, group_pattern, plan) for each in sources]
-        dataset = opened[0] if len(opened) == 1 else _joined(opened, _domains(sources))
+        dataset = opened[0] if len(opened) == 1 else _joined(opened, _domains(opened))
     else:
         dataset = _open_unlabelled(sources, group, group_pattern, plan)
     records, notes = _with_unique_ids(dataset.records)
@@ -280,10 +281,9 @@ def _tables_beside(folder: Path) -> list[str]:
     return notes
 
 
-def _domains(sources: Sequence[str | Path]) -> list[str]:
-    """A short name for each source: its folder's, or the folder that its table lies in; numbered where equal."""
-    paths = [absolute_path(source) for source in sources]
-    names = [printable(p.name if p.is_dir() else p.parent.name) or "root" for p in paths]
+def _domains(opened: Sequence[Dataset]) -> list[str]:
+    """A short name for each source, numbered where equal."""
+    names = [source_name(dataset.root) for dataset in opened]
     times, used = Counter(names), Counter[str]()
     for i, name in enumerate(names):
         used[name] += 1

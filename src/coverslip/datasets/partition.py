@@ -19,6 +19,7 @@ Ints = NDArray[np.intp]
 # class in two units goes to training and test: a class that was never learnt, or never tested, is the worse loss.
 _MISSING = np.array([1500.0, 1000.0, 1100.0])
 _MISSING_FROM_FOLD = 1000.0
+_MISSING_CELL = 0.01  # as bad as a class that is missing: a class of one domain, where another has it too
 _EMPTY_PART = 10.0  # times as bad as a class that is missing from it
 _UNITS_WEIGHT = 0.1  # a part should hold its share of units too, or a test part may be a single huge patient
 _NEAR = (0.01, 0.02, 0.04)  # how far from the best a result may be and still be drawn, in shares of a class
@@ -27,7 +28,9 @@ _EXHAUSTIVE = 9  # up to so many units, every partition is looked at
 _SWAPS_UP_TO = 400  # units; beyond, single moves alone come as close as anyone can tell
 
 
-def split_units(labels: Ints, unit_of_image: Ints, shares: tuple[float, float, float], seed: int) -> NDArray[np.int8]:
+def split_units(
+    labels: Ints, unit_of_image: Ints, shares: tuple[float, float, float], seed: int, domains: Ints | None = None
+) -> NDArray[np.int8]:
     """Which part each image goes to, so that no unit is divided and every class keeps its shares.
 
     Args:
@@ -35,9 +38,12 @@ def split_units(labels: Ints, unit_of_image: Ints, shares: tuple[float, float, f
         unit_of_image: (n_images,) any integers; equal ones stay together.
         shares: of training, validation and test; they sum to 1. A part of share 0 stays empty.
         seed: equal seeds give equal parts; different ones give different parts wherever there is a choice.
+        domains: (n_images,) any integers; equal ones are images of one set, within which classes then keep their
+            shares. None: there is one.
 
     Returns:
-        (n_images,) 0 training, 1 validation, 2 test. Every class is in each part if it has enough units.
+        (n_images,) 0 training, 1 validation, 2 test. Every class is in each part if it has enough units, and so is
+        every domain, and every class of a domain.
 
     Raises:
         ValueError: shapes disagree, shares do not sum to 1, or there are fewer units than parts.
@@ -46,53 +52,66 @@ def split_units(labels: Ints, unit_of_image: Ints, shares: tuple[float, float, f
     if share.shape != (3,) or share.min() < 0 or abs(share.sum() - 1) > 1e-9:
         raise ValueError(f"shares {shares} must be three numbers of 0 or more that sum to 1")
     active = np.flatnonzero(share)
-    return active[_divide(labels, unit_of_image, share[active], _MISSING[active], seed)].astype(np.int8)
+    return active[_divide(labels, unit_of_image, share[active], _MISSING[active], seed, domains)].astype(np.int8)
 
 
-def fold_units(labels: Ints, unit_of_image: Ints, n_folds: int, seed: int) -> Ints:
+def fold_units(labels: Ints, unit_of_image: Ints, n_folds: int, seed: int, domains: Ints | None = None) -> Ints:
     """Which of `n_folds` equal folds each image goes to, so that no unit is divided and classes are spread evenly.
 
     Args:
-        labels, unit_of_image, seed: as for `split_units`.
+        labels, unit_of_image, seed, domains: as for `split_units`.
         n_folds: 2 or more.
 
     Returns:
-        (n_images,) in [0, n_folds). A class is in as many folds as it has units, up to all.
+        (n_images,) in [0, n_folds). A class is in as many folds as it has units, up to all, and so is a domain.
 
     Raises:
         ValueError: shapes disagree, or there are fewer units than folds.
     """
     share = np.full(n_folds, 1 / n_folds)
-    return _divide(labels, unit_of_image, share, np.full(n_folds, _MISSING_FROM_FOLD), seed)
+    return _divide(labels, unit_of_image, share, np.full(n_folds, _MISSING_FROM_FOLD), seed, domains)
 
 
-def _divide(labels: Ints, unit_of_image: Ints, share: Floats, missing: Floats, seed: int) -> Ints:
+def _divide(labels: Ints, unit_of_image: Ints, share: Floats, missing: Floats, seed: int, domains: Ints | None) -> Ints:
     """(n_images,) in [0, P) for parts of these shares; `missing` is what it costs that a class is not in a part."""
     if labels.shape != unit_of_image.shape or labels.ndim != 1:
         raise ValueError(f"labels {labels.shape} and unit_of_image {unit_of_image.shape} need one and the same length")
-    class_names, label = np.unique(labels, return_inverse=True)
     unit_names, unit = np.unique(unit_of_image, return_inverse=True)
     if len(unit_names) < len(share):
         raise ValueError(f"{len(unit_names)} units cannot fill {len(share)} parts")
-    n_classes = len(class_names)
+    levels = _levels(labels, domains)
+    cell = levels[0]
+    n_cells = cell.max() + 1
     rng = np.random.default_rng(seed)
 
     # Single images can fill any gap, so they come last; a class with fewer of them than parts is searched over.
     is_single = np.bincount(unit)[unit] == 1
-    enough = np.bincount(label[is_single], minlength=n_classes) >= len(share)
-    dealt = is_single & enough[label]
-    part = np.full(len(label), -1, dtype=np.intp)
+    enough = np.bincount(cell[is_single], minlength=n_cells) >= len(share)
+    dealt = is_single & enough[cell]
+    part = np.full(len(cell), -1, dtype=np.intp)
     if not dealt.all():
         searched_units, searched = np.unique(unit[~dealt], return_inverse=True)
-        counts = np.zeros((len(searched_units), n_classes))
-        np.add.at(counts, (searched, label[~dealt]), 1)
-        problem = _Problem.of(counts, share, missing, filled=enough)
-        part[~dealt] = _solve(problem, rng, seed)[searched]
-    there = np.zeros((n_classes, len(share)))
+        counts, filled = [], []
+        for level in levels:
+            counts.append(np.zeros((len(searched_units), level.max() + 1)))
+            np.add.at(counts[-1], (searched, level[~dealt]), 1)
+            filled.append(np.bincount(level[dealt], minlength=level.max() + 1) > 0)
+        part[~dealt] = _solve(_Problem.of(counts, share, missing, filled), rng, seed)[searched]
+    there = np.zeros((n_cells, len(share)))
     for p in range(len(share)):
-        there[:, p] = np.bincount(label[part == p], minlength=n_classes)
-    part[dealt] = _deal(label[dealt], there, share, rng)
+        there[:, p] = np.bincount(cell[part == p], minlength=n_cells)
+    part[dealt] = _deal(cell[dealt], there, share, rng)
     return part
+
+
+def _levels(labels: Ints, domains: Ints | None) -> list[Ints]:
+    """What is to be spread evenly, numbered from 0; with several domains first the classes of each."""
+    label = np.unique(labels, return_inverse=True)[1]
+    if domains is None or len(set(domains.tolist())) < 2:
+        return [label]
+    domain = np.unique(domains, return_inverse=True)[1]
+    cell = np.unique(domain * (label.max() + 1) + label, return_inverse=True)[1]
+    return [cell, label, domain]
 
 
 def _deal(label: Ints, there: Floats, share: Floats, rng: np.random.Generator) -> Ints:
@@ -123,7 +142,8 @@ class _Problem:
     """Units to divide among P parts, with what makes a division good.
 
     Unevenness is the squared distance, over classes, all images and units, between the shares that parts have and
-    should have. Missing is the weighted number of (class, part) pairs without a unit.
+    should have. Missing is the weighted number of (class, part) pairs without a unit. With several domains, their
+    classes and they themselves count as classes do.
     """
 
     x: Floats  # (S, C) share of each class, of all images and of all units that a unit holds, weighted
@@ -132,15 +152,17 @@ class _Problem:
     missing_cost: Floats  # (K + 1, P)
 
     @staticmethod
-    def of(counts: Floats, share: Floats, missing: Floats, filled: NDArray[np.bool_]) -> "_Problem":
-        """From image counts (units, classes); `filled` classes are brought into every part later anyway."""
-        n_units, n_classes = counts.shape
-        columns = np.column_stack([counts, counts.sum(axis=1), np.ones(n_units)])
-        weight = np.full(n_classes + 2, 1 / n_classes)
-        weight[-2:] = 1, _UNITS_WEIGHT
+    def of(counts: list[Floats], share: Floats, missing: Floats, filled: list[NDArray[np.bool_]]) -> "_Problem":
+        """From image counts (units, classes), for every level; `filled` classes are in every part later anyway."""
+        n_units = len(counts[0])
+        columns = np.column_stack([*counts, counts[0].sum(axis=1), np.ones(n_units)])
+        weights = [np.full(level.shape[1], 1 / level.shape[1]) for level in counts]
+        weight = np.concatenate([*weights, [1, _UNITS_WEIGHT]])
         x = columns / np.maximum(columns.sum(axis=0), 1) * np.sqrt(weight)
-        present = np.column_stack([counts > 0, np.ones(n_units)]).astype(np.float64)
-        factor = np.append(np.where(filled, 0.0, 1.0), 0.0 if filled.any() else _EMPTY_PART)
+        present = np.column_stack([*(level > 0 for level in counts), np.ones(n_units)]).astype(np.float64)
+        costs = [1.0] if len(counts) == 1 else [_MISSING_CELL, *[1.0] * (len(counts) - 1)]
+        factors = [np.where(is_filled, 0.0, cost) for is_filled, cost in zip(filled, costs, strict=True)]
+        factor = np.append(np.concatenate(factors), 0.0 if filled[0].any() else _EMPTY_PART)
         return _Problem(x, np.outer(x.sum(axis=0), share), present, np.outer(factor, missing))
 
     def judge(self, part: Ints) -> tuple[float, float]:

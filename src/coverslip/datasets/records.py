@@ -76,6 +76,7 @@ class Dataset:
     origins: tuple[Origin, ...] = ()  # one per domain
     dropped: frozenset[str] = frozenset()  # labels of images that take no part, on request
     class_order: tuple[str, ...] = ()  # the classes that come first
+    made_classes: frozenset[str] = frozenset()  # labels that were given on request, by joining or renaming classes
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -115,9 +116,18 @@ class Dataset:
 
         return replace(self, records=tuple(map(planned, self.records)), opening=replace(self.opening, plan=plan))
 
+    def domain_of(self, record: ImageRecord) -> str:
+        """The name of the set that an image comes from; one set by itself is called as it would be among several."""
+        return record.domain or source_name(self.root)
+
     @cached_property
     def _roots(self) -> dict[str, Path]:
         return {origin.domain: origin.root for origin in self.origins}
+
+
+def source_name(root: Path) -> str:
+    """A short name for the images of a source: that of its folder, or of the folder that its table lies in."""
+    return printable(root.name) or "root"
 
 
 def side_named(text: str) -> Side | None:

@@ -89,13 +89,15 @@ def split_images(
     parts: dict[int, Side] = {}
     if dataset.has_given_split:
         parts = _given_parts(dataset, units, order)
-        n_free = sum(dataset.records[i].given_split is None for i in order)
+        given = {dataset.records[i].domain for i in order if dataset.records[i].given_split is not None}
+        n_free = sum(r.given_split is None and r.domain in given for r in (dataset.records[i] for i in order))
         if n_free:
             notes.append(
                 f"{counted(n_free, 'image')} without a part in the given split joined training, or the part that their "
                 "group or copies are in."
             )
-    _share_out(dataset, order, units, parts, (val, test), seed, notes)
+    for own, is_given in _split_alike(dataset, order):
+        _share_out(dataset, order, units, parts, own, is_given, (val, test), seed, notes)
     _leave_out_unlearnt(dataset, parts, reasons, notes)
     notes += _class_notes(dataset, order, units, parts)
     chosen: list[Part] = [parts.get(i, "left-out") if not reasons[i] else "left-out" for i in range(len(reasons))]
@@ -296,20 +298,34 @@ def _given_parts(dataset: Dataset, units: NDArray[np.intp], order: Sequence[int]
     return {i: parts.get(i) or side_of_unit.get(int(u), "train") for i, u in zip(order, units, strict=True)}
 
 
+def _split_alike(dataset: Dataset, order: Sequence[int]) -> list[tuple[NDArray[np.bool_], bool]]:
+    """Which images of `order` are shared out together, and whether they come with a split: sets with the same parts."""
+    records = [dataset.records[i] for i in order]
+    given: dict[str, set[Side | None]] = {record.domain: set() for record in records}
+    for record in records:
+        given[record.domain].add(record.given_split)
+    kinds = {domain: frozenset(sides - {None}) for domain, sides in given.items()}
+    return [
+        (np.array([kinds[record.domain] == kind for record in records], dtype=bool), bool(kind))
+        for kind in sorted(set(kinds.values()), key=lambda sides: sorted(map(str, sides)))
+    ]
+
+
 def _share_out(
     dataset: Dataset,
     order: Sequence[int],
     units: NDArray[np.intp],
     parts: dict[int, Side],
+    own: NDArray[np.bool_],
+    is_given: bool,
     wanted: tuple[float, float],
     seed: int,
     notes: list[str],
 ) -> None:
     """Give a part to every image that may still be placed: all, or the training part of an incomplete given split."""
     val, test = wanted
-    is_given = bool(parts)
     if is_given:
-        there = set(parts.values())
+        there = {parts[i] for i, is_own in zip(order, own, strict=True) if is_own}
         val, test = (0.0 if "val" in there else val), (0.0 if "test" in there else test)
         if "train" not in there or not val + test:
             return
@@ -317,15 +333,21 @@ def _share_out(
         left = 1 - (wanted[0] if "val" in there else 0) - (wanted[1] if "test" in there else 0)
         val, test = val / left, test / left
         named = " and ".join(word for word, share in (("validation", val), ("test", test)) if share)
-        notes.append(f"The given split has no {named} part; it was taken from the training part.")
-    free = np.array([parts.get(i, "train") == "train" for i in order], dtype=bool)
+        sets = sorted({dataset.records[i].domain for i, is_own in zip(order, own, strict=True) if is_own})
+        whose = "" if own.all() else f" of {some(sets)}"
+        notes.append(f"The given split{whose} has no {named} part; it was taken from the training part.")
+    free = own & np.array([parts.get(i, "train") == "train" for i in order], dtype=bool)
+    free &= ~np.isin(units, units[~own])  # what is tied to another set stays where that one has it
     positions = [i for i, is_free in zip(order, free, strict=True) if is_free]
-    label = np.unique([dataset.records[i].label or "" for i in positions], return_inverse=True)[1]
+    label, domain = classes_and_domains(dataset, positions)
     shares = (1 - val - test, val, test)
     n_units, n_parts = len(set(units[free].tolist())), sum(share > 0 for share in shares)
-    if n_units < n_parts:
+    if n_units < n_parts and own.all():
         raise too_few_units(dataset, positions, n_units, n_parts)
-    chosen = split_units(label, units[free], shares, seed)
+    if n_units < n_parts:
+        parts.update(dict.fromkeys(positions, "train"))
+        return
+    chosen = split_units(label, units[free], shares, seed, domain)
     parts.update({i: SIDES[side] for i, side in zip(positions, chosen.tolist(), strict=True)})
     reached = np.bincount(chosen, minlength=3) / len(chosen)
     if np.abs(reached - shares).max() > _UNEVEN:
@@ -334,6 +356,13 @@ def _share_out(
             f"{', '.join(f'{100 * r:.0f}' for r in reached)} % of the images instead of "
             f"{', '.join(f'{100 * s:.0f}' for s in shares)} %."
         )
+
+
+def classes_and_domains(dataset: Dataset, positions: Sequence[int]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """(n,) numbers of the labels, and (n,) numbers of the domains, of the images at these positions."""
+    records = [dataset.records[i] for i in positions]
+    label = np.unique([record.label or "" for record in records], return_inverse=True)[1]
+    return label, np.unique([record.domain for record in records], return_inverse=True)[1]
 
 
 def _leave_out_unlearnt(dataset: Dataset, parts: dict[int, Side], reasons: list[str], notes: list[str]) -> None:
@@ -355,37 +384,45 @@ def _leave_out_unlearnt(dataset: Dataset, parts: dict[int, Side], reasons: list[
 
 
 def _class_notes(dataset: Dataset, order: Sequence[int], units: NDArray[np.intp], parts: dict[int, Side]) -> list[str]:
-    """Which classes cannot be in every part, and why."""
-    sides: dict[str, set[Side]] = defaultdict(set)
+    """Which classes, and which sets of images, cannot be in every part, and why."""
+    labels = [dataset.records[i].label or "" for i in order]
+    domains = [dataset.records[i].domain for i in order]
+    sides, numbers = [parts[i] for i in order], units.tolist()
+    notes = list(_missing_notes(dataset, "class", labels, numbers, sides))
+    if len(set(domains)) > 1:
+        notes += _missing_notes(dataset, "set", domains, numbers, sides)
+    if len(notes) > 8:
+        notes[7:] = [f"{len(notes) - 7} more classes or sets are not in every part."]
+    return notes
+
+
+def _missing_notes(
+    dataset: Dataset, kind: Literal["class", "set"], names: Sequence[str], units: Sequence[int], sides: Sequence[Side]
+) -> Iterator[str]:
+    """What is not in validation or test; for each image what it is of, its unit, and its side are given."""
+    sides_of: dict[str, set[Side]] = defaultdict(set)
     units_of: dict[str, set[int]] = defaultdict(set)
-    n_of: Counter[str] = Counter()
-    for i, unit in zip(order, units.tolist(), strict=True):
-        label = dataset.records[i].label or ""
-        sides[label].add(parts[i])
-        units_of[label].add(unit)
-        n_of[label] += 1
-    used = {side for found in sides.values() for side in found}
+    for name, unit, side in zip(names, units, sides, strict=True):
+        sides_of[name].add(side)
+        units_of[name].add(unit)
+    used, n_of = set(sides), Counter(names)
     unit_word = "group" if dataset.has_groups else "distinct image"
-    notes = []
-    for label in sorted(sides, key=natural_key):
-        missing = [side for side in SIDES if side in used and side not in sides[label]]
+    for name in sorted(sides_of, key=natural_key):
+        missing = [side for side in SIDES if side in used and side not in sides_of[name]]
         if not missing or "train" in missing:
             continue
         without = " and ".join(_WORDS[side] for side in missing)
-        n_units = len(units_of[label])
+        n_units = len(units_of[name])
         why = (
-            f"its {counted(n_of[label], 'image')} make up {counted(n_units, unit_word)}, and a class needs "
+            f"its {counted(n_of[name], 'image')} make up {counted(n_units, unit_word)}, and a {kind} needs "
             f"{len(used)} to be in every part"
             if n_units < len(used)
             else "the given split has none there"
             if dataset.has_given_split
-            else "its groups cannot be parted so that every class is in every part"
+            else f"its groups cannot be parted so that every {kind} is in every part"
         )
         so = "its numbers cannot be given" if "test" in missing else "no choice is checked on it"
-        notes.append(f"Class '{one_line(label, 60)}' has no {without} images: {why}; {so}.")
-    if len(notes) > 8:
-        notes[7:] = [f"{len(notes) - 7} more classes are not in every part."]
-    return notes
+        yield f"{kind.capitalize()} '{one_line(name, 60)}' has no {without} images: {why}; {so}."
 
 
 def too_few_units(dataset: Dataset, positions: Sequence[int], n_units: int, n_parts: int) -> BadDataset:

@@ -75,13 +75,24 @@ def _size_limits(run: RunFolder) -> Iterator[Limit]:
 
 
 def _data_limits(run: RunFolder) -> Iterator[Limit]:
-    domains = {row.get("domain") or "" for row in run.split if row["split"] != "left-out"}
-    if len(domains) < 2:
+    if not run.collections:
         yield (
             "All images are of one collection.",
             "Another microscope, stain, laboratory or day can lower every number here. Evaluate the run on a "
             "labelled set from there before relying on it.",
         )
+    else:
+        yield (
+            "Every collection tested was also trained on.",
+            f"The numbers are for new images of {listed(run.collections)}. Images from elsewhere can do worse; "
+            "evaluate the run on a labelled set from there, or leave one collection out of training to see how much.",
+        )
+        if not _shared_classes(run):
+            yield (
+                "No class is in two collections.",
+                "Telling collections apart (by stain, colour or size) already rules out most wrong answers. The row of "
+                "each collection shows how well its own classes are told apart; averages over all flatter that.",
+            )
     # What the recipe leaves out has a reason that begins so; nothing is wrong with those images.
     reasons = [row.get("reason") or "" for row in run.split if row["split"] == "left-out"]
     if n_left_out := sum(not reason.startswith("on request:") for reason in reasons):
@@ -102,6 +113,12 @@ def _data_limits(run: RunFolder) -> Iterator[Limit]:
             "Each image was scaled to its own range; what differs only in brightness or amount of stain cannot be "
             "told apart.",
         )
+
+
+def _shared_classes(run: RunFolder) -> list[str]:
+    """Classes that more than one collection has."""
+    found = {(row["label"], row.get("domain")) for row in run.split if row["split"] != "left-out"}
+    return [name for name in run.classes if sum(label == name for label, _ in found) > 1]
 
 
 def _n_copies(run: RunFolder) -> int:

@@ -142,6 +142,8 @@ def _facts(run: RunFolder) -> list[tuple[str, str]]:
         ("groups", str(n_groups) if n_groups else "none given"),
         ("model", run.recipe.model),
     ]
+    if run.collections:
+        facts.insert(1, ("collections", str(len(run.collections))))
     if seconds:
         facts.append(("training", f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"))
     return facts
@@ -158,6 +160,7 @@ def _data(run: RunFolder) -> dict[str, Any]:  # Any: what the template shows
         if part != "left-out"
     ]
     reasons = Counter(row.get("reason") or "no reason given" for row in run.split if row["split"] == "left-out")
+    lying = Counter((row.get("domain") or "", row["split"]) for row in run.split)
     sources = [
         {
             "name": str(one.get("domain") or Path(str(one.get("root", ""))).name),
@@ -169,6 +172,7 @@ def _data(run: RunFolder) -> dict[str, Any]:  # Any: what the template shows
     return {
         "parts": [title for _, title in shown],
         "rows": [(name, [cells[name, part] for part, _ in shown]) for name in names],
+        "collections": [(name, [lying[name, part] for part, _ in shown]) for name in run.collections],
         "total": [sum(row["split"] == part for row in run.split) for part, _ in shown],
         "groups": groups if any(groups) else [],
         "reasons": [(_plain(reason), n) for reason, n in reasons.most_common(6)],
@@ -245,8 +249,25 @@ def _classes(run: RunFolder) -> list[dict[str, Any]]:  # Any: JSON values
 
 
 def _domains(run: RunFolder) -> list[dict[str, Any]]:  # Any: JSON values
+    """The numbers of each collection, and how many classes it has test images of."""
+    domain_of = {row["image_id"]: row.get("domain") or "" for row in run.split}
+    tested = run.predictions
+    own = (
+        set()
+        if tested is None
+        else {
+            (domain_of.get(image_id, ""), label)
+            for image_id, label in zip(tested.image_id, tested.label.tolist(), strict=True)
+        }
+    )
     return [
-        {"name": name, "n": one["n"], **{key: one["metrics"][key] for key in ("accuracy", "macro_f1")}}
+        {
+            "name": name,
+            "n": one["n"],
+            "n_groups": one.get("n_groups"),
+            "n_classes": sum(domain == name for domain, _ in own),
+            **{key: one["metrics"][key] for key in ("accuracy", "macro_f1")},
+        }
         for name, one in (run.metrics.get("by_domain") or {}).items()
     ]
 

@@ -64,6 +64,12 @@ class RunFolder:
     def classes(self) -> list[str]:
         return [str(name) for name in self.metrics["classes"]]
 
+    @property
+    def collections(self) -> list[str]:
+        """The sets that the run's images come from, where there are several."""
+        found = sorted({row.get("domain") or "" for row in self.split if row["split"] != "left-out"})
+        return found if len(found) > 1 else []
+
     def image_path(self, image_id: str, path: str) -> Path:
         """Where an image lies now, by the data root of its domain."""
         domain = next((row.get("domain", "") for row in self.split if row["image_id"] == image_id), "")

@@ -128,8 +128,8 @@ def _data_methods(run: RunFolder) -> str:
         "may be divided between parts" if run.environment.get("allow_leakage") else "were never divided between parts"
     )
     return (
-        f"{plural(total, 'image')} of {plural(len(run.classes), 'class')}{origin} were divided, stratified by class, "
-        f"into {shares} images (seed {run.recipe.seed}). {together} identical pixels {kept}."
+        f"{plural(total, 'image')} of {plural(len(run.classes), 'class')}{origin}{_collections(run)} were divided, "
+        f"{_stratified(run)}, into {shares} images (seed {run.recipe.seed}). {together} identical pixels {kept}."
         + _class_methods(run.recipe)
     )
 
@@ -138,19 +138,31 @@ def _fold_methods(run: RunFolder, n_images: int, n_groups: int) -> str:
     origin = f" from {plural(n_groups, 'group')}" if n_groups else ""
     together = "Images of one group and images with" if n_groups else "Images with"
     return (
-        f"{plural(n_images, 'image')} of {plural(len(run.classes), 'class')}{origin} were divided, stratified by "
-        f"class, into {run.n_folds} folds (seed {run.recipe.seed}). {together} identical pixels were never divided "
-        "between folds. Each fold was tested by a network trained on the others, of which a part was kept for "
-        "validation; a last network was trained on all images with the median of the choices that the folds had made."
+        f"{plural(n_images, 'image')} of {plural(len(run.classes), 'class')}{origin}{_collections(run)} were divided, "
+        f"{_stratified(run)}, into {run.n_folds} folds (seed {run.recipe.seed}). {together} identical pixels were "
+        "never divided between folds. Each fold was tested by a network trained on the others, of which a part was "
+        "kept for validation; a last network was trained on all images with the median of the choices that the folds "
+        "had made."
     ) + _class_methods(run.recipe)
+
+
+def _collections(run: RunFolder) -> str:
+    return f", of the collections {listed(run.collections)}," if run.collections else ""
+
+
+def _stratified(run: RunFolder) -> str:
+    return "stratified by collection and class" if run.collections else "stratified by class"
 
 
 def _class_methods(recipe: Recipe) -> str:
     """How the recipe changed what there is to learn, in sentences that follow others."""
     plan, most = recipe.classes, recipe.split.train_per_class
     sentences = []
-    if plan.merge:
-        joined = [f"{listed(olds, len(olds))} as “{new}”" for new, olds in plan.merge.items()]
+    if plan.by_domain:
+        sentences.append("Each collection has classes of its own, called by its name.")
+    # A class joined with nothing says that sets which share its name mean the same; nothing changes by it.
+    joined = [f"{listed(olds, len(olds))} as “{new}”" for new, olds in plan.merge.items() if olds != (new,)]
+    if joined:
         sentences.append(f"Classes were joined: {'; '.join(joined)}.")
     if plan.rename:
         renamed = [f"{old} to “{new}”" for old, new in plan.rename.items()]
@@ -210,6 +222,8 @@ def _finetune_methods(run: RunFolder, stage: dict[str, object]) -> str:
         "weights": " weighted by class",
         "oversample": " with rare classes drawn more often",
         "undersample": " with frequent classes drawn less often",
+        "even": " with every class drawn equally often",
+        "domains": " with images of every collection drawn equally often",
     }[recipe.balance]
     metric = METRIC_WORDS[recipe.primary_metric][0]
     metric = metric[0].lower() + metric[1:]

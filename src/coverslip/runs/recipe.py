@@ -13,7 +13,7 @@ from coverslip.runs.regulariser import Regulariser
 from coverslip.runs.start import Start
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
-Balance = Literal["none", "weights", "oversample", "undersample"]
+Balance = Literal["none", "weights", "oversample", "undersample", "even", "domains"]
 MetricName = Literal["accuracy", "balanced_accuracy", "macro_f1", "macro_auroc", "log_loss"]
 
 
@@ -108,8 +108,9 @@ class Recipe(Choices):
     regulariser: Regulariser = Regulariser()
     balance: Balance = Field(
         "none",
-        description="For rare classes, in training only: weigh their loss up, draw their images more often, or draw "
-        "those of the others less often.",
+        description="In training only. For rare classes: weigh their loss up, draw their images more often "
+        "(oversample), draw those of the others less often (undersample), or both, in an epoch of the usual length "
+        "(even). For several sets of images: draw those of small ones more often (domains).",
     )
     patience: int | None = Field(
         10,

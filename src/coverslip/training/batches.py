@@ -15,23 +15,35 @@ Ints = npt.NDArray[np.int64]
 PixelsOf = Callable[[Sequence[int]], npt.NDArray[np.unsignedinteger]]
 
 
-def epoch_order(label: Ints, *, balance: Balance, seed: int, epoch: int) -> Ints:
+def epoch_order(label: Ints, domain: Ints | None = None, *, balance: Balance, seed: int, epoch: int) -> Ints:
     """Positions 0..n-1 in the random order of one epoch; drawn from seed and epoch alone, so that it can be repeated.
 
-    With `oversample` every class is drawn as often as the largest: each image once, then again at random.
+    With `oversample` every class is drawn as often as the largest: each image once, then again at random. `domains`
+    does so with domains in place of classes.
     With `undersample` every class is drawn as often as the smallest: some images in this epoch, the next ones in the
-    following epoch, until all have had their turn.
+    following epoch, until all have had their turn. `even` does so with equal shares of n, where a class that is smaller
+    than its share begins anew: no image of it is drawn more than once oftener than another.
+
+    Args:
+        label: (n_images,) class numbers.
+        domain: (n_images,) numbers of the sets that the images come from; None where there is one.
+        balance: as in the recipe; `none` and `weights` draw each image once.
+        seed: of the run.
+        epoch: 1-based.
     """
     rng = np.random.default_rng([seed, epoch, 1])
     order = np.arange(len(label))
-    images_of = [np.flatnonzero(label == k) for k in np.unique(label)]
-    if balance == "oversample":
+    if domain is None:
+        domain = np.zeros_like(label)
+    kind = domain if balance == "domains" else label
+    images_of = [np.flatnonzero(kind == k) for k in np.unique(kind)]
+    if balance in ("oversample", "domains"):
         most = max(map(len, images_of))
         order = np.concatenate([order, *(rng.choice(images, most - len(images)) for images in images_of)])
-    elif balance == "undersample":
-        fewest = min(map(len, images_of))
+    elif balance in ("undersample", "even"):
+        share = min(map(len, images_of)) if balance == "undersample" else len(label) // len(images_of)
         turns = np.random.default_rng([seed, 2])  # the same in every epoch
-        places = np.arange((epoch - 1) * fewest, epoch * fewest)
+        places = np.arange((epoch - 1) * share, epoch * share)
         order = np.concatenate([turns.permutation(images).take(places, mode="wrap") for images in images_of])
     return rng.permutation(order)
 

@@ -45,6 +45,7 @@ class TrainingImages:
     val: Ints  # positions
     val_label: Ints
     n_classes: int
+    train_domain: Ints | None = None  # which set each training image comes from; None where there is one
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +220,7 @@ def _train_epoch(
     train_mode(network, keep_statistics=_keeps_statistics(recipe))
     epoch = progress.epoch + 1
     torch.manual_seed(int(np.random.SeedSequence([recipe.seed, epoch]).generate_state(1)[0]))  # dropout
-    order = epoch_order(images.train_label, balance=recipe.balance, seed=recipe.seed, epoch=epoch)
+    order = epoch_order(images.train_label, images.train_domain, balance=recipe.balance, seed=recipe.seed, epoch=epoch)
     loss_of = _loss(images, recipe).to(device)
     penalty_of = None if recipe.regulariser.groups == "none" else ClusterLoss(images.n_classes, recipe.regulariser)
     # Batch norms that follow the batch, and groups of features, need the whole of it; else a part at a time gives the

@@ -220,7 +220,7 @@ def _instant(
             val_features,
             images.val_label,
             n_classes=images.n_classes,
-            balanced=recipe.balance != "none",
+            balanced=recipe.balance not in ("none", "domains"),
             better=lambda logits, label: _primary(logits, label, recipe),
             strengths=STRENGTHS if settled is None or settled.strength is None else [settled.strength],
         )
