@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
@@ -32,7 +32,6 @@ def draw(n: int, n_classes: int, seed: int, *, ties: bool = False) -> tuple[np.n
 sample = st.builds(draw, st.integers(2, 60), st.integers(2, 6), st.integers(0, 10_000), ties=st.booleans())
 
 
-@settings(deadline=None)
 @given(sample)
 def test_no_point_of_scikit_learns_curve_is_better(drawn):
     probability, label = drawn
@@ -112,7 +111,6 @@ def test_a_threshold_is_never_finer_than_the_written_probabilities():
     assert point.reason == "no threshold is better than chance on validation images"
 
 
-@settings(deadline=None)
 @given(sample)
 def test_thresholds_can_always_be_divided_by(drawn):
     thresholds = [point.threshold for point in operating_points(*drawn)]
@@ -122,7 +120,6 @@ def test_thresholds_can_always_be_divided_by(drawn):
 shares = st.floats(0, 1)
 
 
-@settings(deadline=None)
 @given(st.lists(shares, min_size=1, max_size=20), st.floats(1e-6, 1 - 1e-6))
 def test_with_two_classes_the_first_is_decided_exactly_where_it_reaches_its_threshold(first, threshold):
     p = np.array([*first, threshold])  # the edge itself too
@@ -130,7 +127,6 @@ def test_with_two_classes_the_first_is_decided_exactly_where_it_reaches_its_thre
     assert ((decided == 0) == (p >= threshold)).all()
 
 
-@settings(deadline=None)
 @given(sample, st.floats(1e-3, 0.999))
 def test_equal_thresholds_decide_the_most_probable_class(drawn, threshold):
     probability = drawn[0]
@@ -141,7 +137,6 @@ def test_equal_thresholds_decide_the_most_probable_class(drawn, threshold):
     assert (decided_classes(probability, None) == probability.argmax(axis=1)).all()
 
 
-@settings(deadline=None)
 @given(st.integers(12, 80), st.integers(0, 10_000))
 def test_with_two_classes_no_other_decision_by_one_threshold_is_more_balanced(n, seed):
     """Youden's index of two classes is twice their balanced accuracy less one."""
@@ -167,7 +162,6 @@ def test_for_calibrated_probabilities_operating_points_are_the_classes_shares():
     assert after["accuracy"] < before["accuracy"]
 
 
-@settings(deadline=None)
 @given(sample, st.integers(0, 999))
 def test_metrics_of_decisions_equal_scikit_learn_and_those_of_probabilities_do_not_follow_them(drawn, seed):
     probability, label = drawn

@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
@@ -184,7 +184,6 @@ def test_shrinking_averages_instead_of_skipping_pixels():
     assert np.abs(prepare(board.astype(np.uint8), Preparation(image_size=8, channels=1)).astype(int) - 127.5).max() < 8
 
 
-@settings(deadline=None)
 @given(
     images,
     st.sampled_from(["pad", "squash", "crop", "canvas"]),
@@ -294,7 +293,6 @@ def test_a_canvas_and_its_scale_go_together(choices):
         Preparation(image_size=8, **choices)
 
 
-@settings(deadline=None)
 @given(
     arrays(np.uint8, st.tuples(st.integers(1, 20), st.integers(1, 20), st.sampled_from([1, 3]))),
     st.sampled_from(["pad", "squash", "crop"]),

@@ -301,7 +301,7 @@ def distance_of(pair: tuple[torch.Tensor, torch.Tensor], dense: torch.Tensor) ->
     return float((pair[0].transpose(0, 1) * pair[1] - dense).square().sum())
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(n_out=st.integers(1, 12), n_in=st.integers(1, 6), seed=st.integers(0, 2**31), step=st.floats(1e-3, 3))
 def test_no_other_separable_pair_is_nearer(n_out: int, n_in: int, seed: int, step: float) -> None:
     dense = random_kernel(n_out, n_in, seed)
@@ -317,7 +317,7 @@ def test_no_other_separable_pair_is_nearer(n_out: int, n_in: int, seed: int, ste
     assert distance_of((moved, fitted[:, :, None, None]), dense) >= least - 1e-9
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(n_out=st.integers(1, 8), n_in=st.integers(1, 8), seed=st.integers(0, 2**31))
 def test_a_dense_kernel_that_is_separable_is_met_exactly(n_out: int, n_in: int, seed: int) -> None:
     dense = random_kernel(n_in, 1, seed).transpose(0, 1) * random_kernel(n_out, n_in, seed + 1)[:, :, :1, :1]

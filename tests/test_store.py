@@ -58,7 +58,7 @@ def test_a_record_of_another_shape_or_depth_is_refused() -> None:
         store.add(["a"], numbered(1)[None].astype(np.uint8))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.lists(st.integers(0, 60_000), max_size=20), max_size=8))
 def test_any_sequence_of_additions_reads_back(
     tmp_path_factory: pytest.TempPathFactory, additions: list[list[int]]

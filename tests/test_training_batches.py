@@ -56,7 +56,7 @@ def test_contrast_stretches_around_the_mean_and_brightness_adds() -> None:
     torch.testing.assert_close(apply_changes(x, changes(same, offset=0.1)), x + 0.1, rtol=0, atol=1e-5)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.builds(
         Augment,
@@ -93,7 +93,7 @@ def test_angles_cover_the_circle_and_half_the_images_are_mirrored() -> None:
     assert (quarters - 0.25).abs().max() < 0.05
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), min_size=1, max_size=60),
     st.sampled_from(get_args(Balance)),

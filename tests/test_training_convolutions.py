@@ -110,7 +110,7 @@ def test_an_error_inside_leaves_the_network_as_it_was() -> None:
     assert not any("forward" in vars(module) for module in network.modules())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     height=st.integers(1, 20),
     width=st.integers(1, 20),
