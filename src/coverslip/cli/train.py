@@ -92,6 +92,8 @@ def train(
 
       coverslip train cells/ --set 'classes.merge={sick: [early, late]}' --set 'classes.drop=[debris]'
 
+      coverslip train new_stain/ --set init.run=runs/first
+
       coverslip train --resume runs/first
     """
     check_groups(group, group_pattern)
