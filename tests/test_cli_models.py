@@ -43,6 +43,7 @@ def test_options_reach_the_network_with_their_types(capsys: Capture) -> None:
     assert as_json(capsys, "mobilevit_mn", *plain, "--classes", "2")["parameters"] == 951_666
 
 
+@pytest.mark.slow
 def test_any_of_timms_is_told_about_too(capsys: Capture) -> None:
     found = as_json(capsys, "timm/resnet18", "--classes", "2")
     assert set(found) >= KEYS

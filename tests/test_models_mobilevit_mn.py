@@ -158,6 +158,7 @@ def test_random_weights_are_as_large_as_timms(xxs: nn.Module) -> None:
             assert torch.equal(ours[name], tensor), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("neutral_start", "dsc"), [(False, True), (True, False)])
 @pytest.mark.parametrize("placement", ["text", "counts"])
 @pytest.mark.parametrize(("mv2", "mobilevit"), list(product(("none", "se", "nam"), repeat=2)))

@@ -115,6 +115,7 @@ def test_one_seed_gives_one_network_and_another_seed_another(own: Own) -> None:
     assert not torch.equal(made[0], made[2])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("own", OWN)
 def test_it_fits_a_few_images(own: Own) -> None:
     torch.manual_seed(0)

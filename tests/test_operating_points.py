@@ -109,6 +109,7 @@ def test_rows_and_numbers_follow_the_decision(run: Run) -> None:
     assert run.metrics["accuracy"].value == pytest.approx(np.mean(decided == label))
 
 
+@pytest.mark.slow
 def test_the_network_and_its_probabilities_are_the_same_without(run: Run, plain_run: Run) -> None:
     weights = "weights.safetensors"
     assert (run.classifier_folder / weights).read_bytes() == (plain_run.classifier_folder / weights).read_bytes()
@@ -130,6 +131,7 @@ def test_new_images_are_decided_in_the_same_way(run: Run, cells: Path, tmp_path:
         assert (row.predicted, row.decision) == (own[image_id]["predicted"], own[image_id]["decision"])
 
 
+@pytest.mark.slow
 def test_the_report_says_how_classes_were_decided(run: Run, plain_run: Run) -> None:
     page = (run.folder / "report.html").read_text(encoding="utf-8")
     assert "largest Youden index" in page
@@ -150,6 +152,7 @@ def test_the_most_confident_mistake_is_surest_of_what_was_decided(run: Run) -> N
     assert f"{int(100 * float(surest['probability']))}\N{NO-BREAK SPACE}% sure" in page
 
 
+@pytest.mark.slow
 def test_a_classifier_that_was_written_before_there_were_operating_points_opens(plain_run: Run, cells: Path) -> None:
     before = cs.load_classifier(plain_run.folder).predict(cells / "large")
     file = plain_run.classifier_folder / "classifier.json"

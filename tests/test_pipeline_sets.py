@@ -61,6 +61,7 @@ def metrics_of(folder: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_each_set_has_its_own_classes_in_every_part_and_numbers_of_its_own(run: Run) -> None:
     metrics = metrics_of(run.folder)
     assert metrics["classes"] == ["big", "blue/1", "blue/3", "red/1"]
@@ -82,6 +83,7 @@ def test_each_set_has_its_own_classes_in_every_part_and_numbers_of_its_own(run: 
     assert metrics["metrics"]["accuracy"]["value"] > 0.8
 
 
+@pytest.mark.slow
 def test_the_report_tells_the_sets_apart(run: Run) -> None:
     page = re.sub(r"\s+", " ", (run.folder / "report.html").read_text(encoding="utf-8"))
     for said in (
@@ -97,6 +99,7 @@ def test_the_report_tells_the_sets_apart(run: Run) -> None:
     assert "All images are of one collection." not in page
 
 
+@pytest.mark.slow
 def test_one_of_the_sets_can_be_measured_by_itself_and_predicted(run: Run, sets: list[Path], tmp_path: Path) -> None:
     again = cs.evaluate(run.folder, cs.open_dataset(sets[0]), name="red")
     found = metrics_of(again.folder)

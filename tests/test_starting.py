@@ -162,6 +162,7 @@ def test_images_that_the_earlier_run_was_trained_on_cannot_measure_the_new_one(e
     cs.train(same, recipe.model_copy(update={"seed": 0}), out=tmp_path / "same split")
 
 
+@pytest.mark.slow
 def test_what_a_run_knows_is_remembered_by_those_that_start_from_it(earlier: Run, images: Path, tmp_path: Path) -> None:
     second = cs.train(cs.open_dataset(images), ON_TOP.model_copy(update=from_run(earlier)), out=tmp_path / "second")
     with pytest.raises(LeakageFound):
@@ -172,6 +173,7 @@ def test_what_a_run_knows_is_remembered_by_those_that_start_from_it(earlier: Run
         )
 
 
+@pytest.mark.slow
 def test_a_packed_classifier_can_be_the_start_but_does_not_tell_its_images(
     earlier: Run, images: Path, tmp_path: Path
 ) -> None:
@@ -181,6 +183,7 @@ def test_a_packed_classifier_can_be_the_start_but_does_not_tell_its_images(
     assert any("does not tell which images" in note for note in notes_of(run))
 
 
+@pytest.mark.slow
 def test_folds_start_from_the_earlier_run_each(earlier: Run, images: Path, tmp_path: Path) -> None:
     recipe = ON_TOP.model_copy(update={**from_run(earlier), "split": SplitPlan(folds=2)})
     run = cs.train(cs.open_dataset(images), recipe, out=tmp_path / "run")

@@ -207,6 +207,7 @@ def test_torchvisions_names_are_known_where_timm_has_others(tmp_path: Path) -> N
     assert torch.equal(logits(pretrained("mobilenet_v2"), 96), logits(theirs, 96)), "and before the packaged ones"
 
 
+@pytest.mark.slow
 def test_a_self_supervised_teacher_becomes_a_backbone_at_the_size_it_was_trained_at(tmp_path: Path) -> None:
     """As DinoBloom is handed out: DINOv2's names, inside a teacher, at 224 px instead of timm's 518."""
     network = random_network("vit_small_patch14_dinov2", n_classes=0, img_size=224)
