@@ -96,7 +96,9 @@ def test_fine_tuning_goes_on_from_the_earlier_run_which_the_report_names(
     torch.manual_seed(SMALL.seed)
     random = create_network(MODEL, n_classes=2, pretrained=False).state_dict()["backbone.body.conv_stem.weight"].numpy()
     assert near.mean() < 0.5 * np.abs(random - weights_of(earlier)["backbone.body.conv_stem.weight"]).mean()
-    assert "the earlier run “run”" in (run.folder / "report.html").read_text(encoding="utf-8")
+    report = (run.folder / "report.html").read_text(encoding="utf-8")
+    assert "the earlier run “run”" in report
+    assert "it had never seen" in report
     assert load_recipe(run.folder / "recipe.yaml").init == FromRun(run=str(earlier.folder))
 
 
@@ -154,8 +156,10 @@ def test_grey_images_look_the_same_to_a_network_for_colour_and_the_other_way_rou
 def test_images_that_the_earlier_run_was_trained_on_cannot_measure_the_new_one(earlier: Run, tmp_path: Path) -> None:
     same = cs.open_dataset(earlier.folder.parent / "images")
     recipe = ON_TOP.model_copy(update={**from_run(earlier), "seed": 1})
-    with pytest.raises(LeakageFound, match="were used in training the run to start from"):
-        cs.train(same, recipe, out=tmp_path / "refused")
+    inside = recipe.model_copy(update={"init": FromRun(run=str(earlier.classifier_folder))})
+    for i, choices in enumerate((recipe, inside)):
+        with pytest.raises(LeakageFound, match="were used in training the start"):
+            cs.train(same, choices, out=tmp_path / f"refused{i}")
     run = cs.train(same, recipe, out=tmp_path / "allowed", allow_leakage=True)
     assert any("look too good" in note for note in notes_of(run))
     # With the same split the test images of both are the same: nothing is known that should not be.
@@ -180,7 +184,16 @@ def test_a_packed_classifier_can_be_the_start_but_does_not_tell_its_images(
     packed = cs.export(earlier.folder, out=tmp_path / "earlier.coverslip")
     recipe = ON_TOP.model_copy(update={"init": FromRun(run=str(packed))})
     run = cs.train(cs.open_dataset(images), recipe, out=tmp_path / "run")
-    assert any("does not tell which images" in note for note in notes_of(run))
+    assert any("does not tell its training images" in note for note in notes_of(run))
+    # What is not known is not claimed, here or by those that start from here.
+    after = cs.train(
+        cs.open_dataset(images), recipe.model_copy(update={**from_run(run), "seed": 0}), out=tmp_path / "after"
+    )
+    for one in (run, after):
+        report = (one.folder / "report.html").read_text(encoding="utf-8")
+        assert "it had never seen" not in report
+        assert "What the classifier at the start had seen is not known." in report
+    assert any("does not tell its training images" in note for note in notes_of(after))
 
 
 @pytest.mark.slow
@@ -219,6 +232,18 @@ def test_two_steps_are_one_run_with_a_complete_run_in_it(earlier: Run, images: P
     )
     one, other = ((each.classifier_folder / "weights.safetensors").read_bytes() for each in (run, by_hand))
     assert one == other
+
+
+def test_a_second_training_that_cannot_be_is_refused_before_the_first(earlier: Run, tmp_path: Path) -> None:
+    same = earlier.folder.parent / "images"
+    recipe = two_steps(same).model_copy(update={"init": TrainFirst(train_on=str(same), recipe={"init": "scratch"})})
+    with pytest.raises(LeakageFound, match="were used in training the start"):
+        cs.train(cs.open_dataset(same), recipe, out=tmp_path / "run")
+    assert not (tmp_path / "run" / "first" / "training.json").exists()
+    for wrong in ({"freeze_to": "blocks.77"}, {"model_options": {"wheels": 4}}):
+        with pytest.raises(BadRecipe, match=r"no part 'blocks.77'|no option 'wheels'"):
+            cs.train(cs.open_dataset(same), SMALL.model_copy(update=wrong), out=tmp_path / "never")
+    assert not (tmp_path / "never").exists()
 
 
 @pytest.mark.slow
@@ -275,6 +300,8 @@ def test_faults_of_a_start_are_told_before_anything_is_written(earlier: Run, ima
         (["init=imagnet"], "init = 'imagnet': it must be imagenet, scratch"),
         (["init.run=a", "init.lables={a: b}"], "did you mean 'init.labels'"),
         (["init={labels: {a: b}}"], "there is no init.run"),
+        (["init={run: a, train_on: b}"], "init: give either run or train_on, not both"),
+        (["init={train_on:/cells}"], "in braces, a space must follow each colon"),
         (["init={train_on: cells, recipe: {epoch: 3}}"], "In init.recipe: .*did you mean 'epochs'"),
         (["init={train_on: cells, recipe: {stage: instant}}"], "stops before the network is trained"),
         (["init={train_on: cells, recipe: {model: resnet34}}"], "must have the same model"),

@@ -119,6 +119,30 @@ def test_adam_then_sgd_is_adam_first_and_then_takes_steps_of_its_own_size(
         assert losses[n_alike] != adam[n_alike]
 
 
+class Steep(nn.Module):
+    """Features hundreds of times as large as usual, such as those of a network's early blocks can be."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return 300 * x
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam-then-sgd"])
+def test_sgd_does_not_run_away_where_the_loss_is_steep(images: TrainingImages, tmp_path: Path, optimizer: str) -> None:
+    epochs: list[EpochEnded] = []
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.AdaptiveAvgPool2d(3), nn.Flatten(), Steep(), nn.Linear(9, 2))
+    finetune(
+        network,
+        images,
+        recipe(optimizer=optimizer, learning_rate=0.01, epochs=6, schedule="constant"),
+        checkpoints=tmp_path,
+        device="cpu",
+        emit=lambda event: epochs.append(event) if isinstance(event, EpochEnded) else None,
+        is_stop_requested=lambda: False,
+    )
+    assert epochs[-1].train_loss < 5  # thousands without a bound on the steps
+
+
 class WithFeatures(nn.Module):
     """What a `Network` is to the loop: features, and a head on them."""
 

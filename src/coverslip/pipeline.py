@@ -135,6 +135,10 @@ def train(
     """
     data, recipe = agreed(data, recipe or Recipe())
     model_info(recipe.model)  # what can be known to be wrong is said before any work
+    if recipe.freeze_to or recipe.model_options:
+        from coverslip.models.freezing import check_choices
+
+        check_choices(recipe.model, recipe.model_options, recipe.head, recipe.freeze_to)
     recipe = with_start(recipe, data.classes)
     check_class_names(data, data.classes)
     if recipe.split.folds:
@@ -272,7 +276,7 @@ def export(run: Path | str, *, to: Literal["zip"] = "zip", out: Path | str | Non
 
 def _warn_of_known_images(run: Run, data: Dataset, emit: Emit) -> None:
     """A classifier looks better than it is on images that it was trained on, or copies of them."""
-    known = seen_pixels(run.folder)
+    known = seen_pixels(run.folder).hashes
     facts = scan_images(data, emit=emit).facts
     n = sum(isinstance(fact, ImageFacts) and fact.pixel_hash in known for fact in facts)
     if n:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,11 @@ from typing import Any
 from coverslip.cross_validation import train_by_folds
 from coverslip.datasets import (
     Dataset,
+    Unreadable,
     cap_training,
     check_class_names,
     check_classes,
+    check_trainable,
     counted,
     inspect_dataset,
     one_line,
@@ -84,11 +86,13 @@ def with_start(recipe: Recipe, classes: Sequence[str]) -> Recipe:
             check_start(recipe.init, recipe, classes)
             return recipe.model_copy(update={"init": recipe.init.model_copy(update={"run": str(Path(run).absolute())})})
         case TrainFirst(train_on=source):
-            data, _ = _first_of_two(recipe, recipe.init)
+            data, first = _first_of_two(recipe, recipe.init)
             check_class_names(data, data.classes)
             check_labels(recipe.init.labels, data.classes, classes)
-            source = str(Path(source).absolute())
-            return recipe.model_copy(update={"init": recipe.init.model_copy(update={"train_on": source})})
+            whole: dict[str, Any] = {"train_on": str(Path(source).absolute())}
+            if isinstance(first.init, FromRun):
+                whole["recipe"] = {**recipe.init.recipe, "init": first.init.model_dump(mode="json")}
+            return recipe.model_copy(update={"init": recipe.init.model_copy(update=whole)})
     return recipe
 
 
@@ -139,8 +143,6 @@ def _heeding(tell: Emit, folder: Path, is_stop_requested: Callable[[], bool]) ->
 def _train(folder: Path, data: Dataset, recipe: Recipe, emit: Emit, is_stop_requested: Callable[[], bool]) -> None:
     """Look at the images, share them out, and train once or by folds; before that, on other images if so asked."""
     environment = read_json(folder / "environment.json")
-    if isinstance(recipe.init, TrainFirst):
-        recipe = _train_first(folder, recipe, recipe.init, environment["device"], emit, is_stop_requested)
     scan = scan_images(data, emit=emit)
     write_json(folder / "data.json", inspect_dataset(data, scan).as_json())
     for text in [*shared_class_notes(data), *_balance_notes(data, recipe)]:
@@ -150,7 +152,8 @@ def _train(folder: Path, data: Dataset, recipe: Recipe, emit: Emit, is_stop_requ
     if note:
         emit(Noted(text=note))
     if folds:
-        _check_start(recipe, [scan.facts[i] for i, fold in enumerate(folds.fold_of) if fold], environment, emit)
+        tested = [scan.facts[i] for i, fold in enumerate(folds.fold_of) if fold]
+        recipe = _with_its_start(folder, recipe, tested, environment, emit, is_stop_requested)
         resolved = {"split": plan.model_copy(update={"folds": len(folds.splits)})}
         save_recipe(open_run(folder).recipe.model_copy(update=resolved), folder / "recipe.yaml")
         recipe = recipe.model_copy(update=resolved)
@@ -165,8 +168,9 @@ def _train(folder: Path, data: Dataset, recipe: Recipe, emit: Emit, is_stop_requ
         allow_leakage=environment["allow_leakage"],
     )
     by_split = cap_training(data, by_split, plan.train_per_class, recipe.seed)
-    held_out = [fact for fact, part in zip(scan.facts, by_split.parts, strict=True) if part == "test"]
-    _check_start(recipe, held_out, environment, emit)
+    check_trainable(data, scan, by_split)
+    tested = [fact for fact, part in zip(scan.facts, by_split.parts, strict=True) if part == "test"]
+    recipe = _with_its_start(folder, recipe, tested, environment, emit, is_stop_requested)
     train_by_split(folder, Parts(data, scan, by_split), recipe, environment["device"], emit, is_stop_requested)
 
 
@@ -176,16 +180,67 @@ def _balance_notes(data: Dataset, recipe: Recipe) -> list[str]:
     return []
 
 
+def _with_its_start(
+    folder: Path,
+    recipe: Recipe,
+    tested: Sequence[ImageFacts | Unreadable],
+    environment: dict[str, Any],
+    emit: Emit,
+    is_stop_requested: Callable[[], bool],
+) -> Recipe:
+    """The recipe with a run to start from, which may have to be trained first.
+
+    Raises:
+        BadRun: the run to start from is another than when this one began.
+        LeakageFound: it knows images which shall measure the result.
+    """
+    if isinstance(recipe.init, TrainFirst):
+        recipe = _train_first(folder, recipe, recipe.init, tested, environment, emit, is_stop_requested)
+    if not isinstance(recipe.init, FromRun):
+        return recipe
+    if "start" in environment and fingerprint_of(recipe.init.run) != environment["start"]:
+        raise BadRun("The run to start from has changed", file=Path(recipe.init.run), do="Train a new run.")
+    before = seen_by_start(recipe)
+    if not before.is_complete:
+        text = "The classifier to start from does not tell its training images; none of these may be among them."
+        emit(Noted(text=text, level="warning"))
+    known = _known(tested, before.hashes, Path(recipe.init.run), is_allowed=environment["allow_leakage"])
+    if known:
+        emit(Noted(text=f"{known}: the numbers look too good.", level="warning"))
+    return recipe
+
+
+def _known(tested: Sequence[ImageFacts | Unreadable], known: Set[str], start: Path, *, is_allowed: bool) -> str | None:
+    """What is to say on images which shall measure the result, but are known to the start; None without any.
+
+    Raises:
+        LeakageFound: there are some, and that is not allowed.
+    """
+    n = sum(isinstance(fact, ImageFacts) and fact.pixel_hash in known for fact in tested)
+    if not n:
+        return None
+    were = "was" if n == 1 else "were"
+    text = f"{counted(n, 'image')} of {len(tested):,} kept aside for the numbers {were} used in training the start"
+    if not is_allowed:
+        raise LeakageFound(
+            text,
+            file=start,
+            do="Start from other images, or say --allow-leakage to go on with numbers that look too good.",
+        )
+    return text
+
+
 def _train_first(
     folder: Path,
     recipe: Recipe,
     init: TrainFirst,
-    device: str,
+    tested: Sequence[ImageFacts | Unreadable],
+    environment: dict[str, Any],
     emit: Emit,
     is_stop_requested: Callable[[], bool],
 ) -> Recipe:
     """Do the first of two trainings, in `first/`, unless it is done; gives the recipe of the second."""
-    own = folder / "first"
+    own, is_allowed = folder / "first", environment["allow_leakage"]
     if read_status(own).get("state") != "done":
         emit(Noted(text=f"First a training on '{one_line(init.train_on)}', from whose network the second will start."))
         if (own / "recipe.yaml").is_file():
@@ -194,11 +249,15 @@ def _train_first(
         else:
             data, first = _first_of_two(recipe, init)
             create_run_folder(own)
-            write_beginning(own, data, first, device, allow_leakage=False)
+            write_beginning(own, data, first, environment["device"], allow_leakage=is_allowed)
 
         def tell(event: Event) -> None:
             emit(replace(event, is_first=True))
 
+        # Before hours of training: any image of both sets, though only those that are trained on will count.
+        facts = scan_images(data, emit=tell).facts
+        shared = {fact.pixel_hash for fact in facts if isinstance(fact, ImageFacts)}
+        _known(tested, shared, Path(init.train_on), is_allowed=is_allowed)
         try:
             work_in(own, tell, lambda told: _train(own, data, first, told, is_stop_requested))
         except Stopped as error:
@@ -213,33 +272,3 @@ def _first_of_two(recipe: Recipe, init: TrainFirst) -> tuple[Dataset, Recipe]:
     """The images and the recipe of the first of two trainings."""
     data, first = agreed(open_dataset(init.train_on), first_recipe(recipe))
     return data, with_start(first, data.classes)
-
-
-def _check_start(recipe: Recipe, held_out: Sequence[object], environment: dict[str, Any], emit: Emit) -> None:
-    """Whether training may start from a run.
-
-    Raises:
-        BadRun: it is another than when this run began.
-        LeakageFound: it knows images which shall measure the result.
-    """
-    if not isinstance(recipe.init, FromRun):
-        return
-    if fingerprint_of(recipe.init.run) != environment.get("start", fingerprint_of(recipe.init.run)):
-        raise BadRun("The run to start from has changed", file=Path(recipe.init.run), do="Train a new run.")
-    known = seen_by_start(recipe)
-    if not known:
-        text = (
-            "The classifier to start from does not tell which images it was trained on; they must not be among these."
-        )
-        emit(Noted(text=text, level="warning"))
-    n = sum(isinstance(fact, ImageFacts) and fact.pixel_hash in known for fact in held_out)
-    if not n:
-        return
-    what = f"{counted(n, 'image')} of {len(held_out):,} kept aside for the final numbers {'was' if n == 1 else 'were'}"
-    if not environment["allow_leakage"]:
-        raise LeakageFound(
-            f"{what} used in training the run to start from",
-            file=Path(recipe.init.run),
-            do="Start from a run on other images, or say --allow-leakage to go on with numbers that look too good.",
-        )
-    emit(Noted(text=f"{what} used in training the run to start from: the numbers look too good.", level="warning"))

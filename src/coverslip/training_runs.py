@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -123,20 +124,38 @@ class Parts:
 
 def write_seen_pixels(folder: Path, parts: Parts, recipe: Recipe) -> None:
     """Write which images weights and choices come from, those of an earlier run included, so that copies are known."""
-    seen = {"train": parts.hashes(parts.train), "val": parts.hashes(parts.val), "start": sorted(seen_by_start(recipe))}
+    before = seen_by_start(recipe)
+    seen = {
+        "train": parts.hashes(parts.train),
+        "val": parts.hashes(parts.val),
+        "start": sorted(before.hashes),
+        "start_is_known": before.is_complete,
+    }
     write_json(folder / "pixels.json", {"format_version": FORMAT_VERSION, **seen})
 
 
-def seen_by_start(recipe: Recipe) -> set[str]:
-    """Hashes of the images that the run which training starts from comes from; a packed one does not tell them."""
-    file = Path(recipe.init.run) / "pixels.json" if isinstance(recipe.init, FromRun) else None
-    return seen_pixels(file.parent) if file and file.is_file() else set()
+@dataclass(frozen=True, slots=True)
+class SeenPixels:
+    """Hashes of the images that weights and choices come from."""
+
+    hashes: frozenset[str] = frozenset()
+    is_complete: bool = True  # no part of them was learnt from images that nobody told
 
 
-def seen_pixels(folder: Path) -> set[str]:
-    """Hashes of all images that weights and choices of a run come from."""
+def seen_by_start(recipe: Recipe) -> SeenPixels:
+    """What the run that training starts from has seen; a classifier without its run does not tell."""
+    if not isinstance(recipe.init, FromRun):
+        return SeenPixels()
+    place = Path(recipe.init.run)
+    folder = place.parent if place.name == "classifier" else place
+    return seen_pixels(folder) if (folder / "pixels.json").is_file() else SeenPixels(is_complete=False)
+
+
+def seen_pixels(folder: Path) -> SeenPixels:
+    """What a run has seen, the runs that it started from included."""
     seen = read_json(folder / "pixels.json")
-    return {digest for side in ("train", "val", "start") for digest in seen.get(side, ())}
+    hashes = frozenset(digest for side in ("train", "val", "start") for digest in seen.get(side, ()))
+    return SeenPixels(hashes, seen.get("start_is_known", True))
 
 
 def train_by_split(
@@ -217,7 +236,8 @@ def fit_classifier(
     for text in decision_notes:
         emit(Noted(text=text))
     notes = [*parts.split.notes, *scale_notes, *decision_notes]
-    write_json(folder / "training.json", {"format_version": FORMAT_VERSION, **fitted.story, "notes": notes})
+    story = {**fitted.story, "notes": notes, "start_is_known": seen_by_start(recipe).is_complete}
+    write_json(folder / "training.json", {"format_version": FORMAT_VERSION, **story})
     if fitted.chosen is None or (settled and fitted.is_stopped):
         raise stopped(folder)
     write_classifier(folder / "classifier", _card(recipe, preparation, parts, fitted), fitted.weights())

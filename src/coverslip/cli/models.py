@@ -119,6 +119,7 @@ def _describe(name: str, n_classes: int, channels: int, settings: list[str]) -> 
         raise typer.BadParameter(f"write --option as key=value, not '{wrong[0]}'.")
     from coverslip.models import model_info
     from coverslip.models.cost import cost_of_model
+    from coverslip.models.networks import own_options
     from coverslip.runs import Recipe, with_settings
 
     options = with_settings(Recipe(), [f"model_options.{setting}" for setting in settings]).model_options
@@ -131,6 +132,7 @@ def _describe(name: str, n_classes: int, channels: int, settings: list[str]) -> 
         "n_classes": n_classes,
         "channels": channels,
         "options": options,
+        "known_options": own_options(record),
     }
 
 

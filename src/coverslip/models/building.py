@@ -1,5 +1,6 @@
 """What all builders share: refusing options, telling that weights are missing, other numbers of input channels."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -20,6 +21,14 @@ def refuse_options(options: dict[str, Any], ours: frozenset[str]) -> None:  # An
         raise BadRecipe(
             f"model_options cannot set {', '.join(refused)}", do="Only the architecture's own options go there."
         )
+
+
+def no_such_option(record: ModelRecord, error: TypeError) -> BadRecipe:
+    """The error for an option that an architecture's constructor does not know."""
+    name = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+    if name is None:
+        return BadRecipe(f"'{record.name}' does not take these model_options: {error}", do="Change them.")
+    return BadRecipe(f"'{record.name}' has no option '{name[1]}'", do="Remove it from model_options.")
 
 
 def weights_unavailable(record: ModelRecord) -> WeightsUnavailable:

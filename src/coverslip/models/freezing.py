@@ -1,12 +1,13 @@
 """Keeping the first part of a network as it is while the rest trains."""
 
 import difflib
+from typing import Any
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from coverslip.errors import BadRecipe
-from coverslip.models.networks import Network
+from coverslip.models.networks import Head, Network, create_network
 
 
 def freeze_to(network: Network, boundary: str | None) -> None:
@@ -43,6 +44,18 @@ def freeze_to(network: Network, boundary: str | None) -> None:
             return
         inside = inside or belongs
         parameter.requires_grad_(False)
+
+
+def check_choices(model: str, options: dict[str, Any], head: Head, boundary: str | None) -> None:
+    """Build a network as training will, to know before any work whether it takes its options and the boundary.
+
+    Args:
+        model, options, head, boundary: as in a recipe.
+
+    Raises:
+        BadRecipe: it does not.
+    """
+    freeze_to(create_network(model, n_classes=2, head=head, pretrained=False, options=options), boundary)
 
 
 def train_mode(network: nn.Module, *, keep_statistics: bool) -> None:

@@ -8,6 +8,7 @@ from torch import nn
 from coverslip.errors import WeightsUnavailable
 from coverslip.models.networks import build_body
 from coverslip.models.records import ModelRecord, model_info
+from coverslip.models.weights import weights_source
 from coverslip.models.weights.fitting import classifier_of, load_exactly, timm_network
 from coverslip.models.weights.hub import fetch_weights, hub_source
 from coverslip.models.weights.imported import store_imported
@@ -40,20 +41,26 @@ def import_weights(file: Path, model: str, *, licence: str | None = None) -> Wei
 
 
 def fetch_for(model: str) -> WeightsSource:
-    """A model's weights from the hub, in the hub's cache.
+    """A model's weights: at hand, or from the hub into the hub's cache.
 
     Raises:
         UnknownModel: there is none of that name.
         WeightsUnavailable: there is no network, or nobody has published any.
     """
     record = model_info(model)
+    at_hand = weights_source(model)
+    if at_hand is not None:
+        return at_hand
+    if record.weights_of is not None:
+        return fetch_for(record.weights_of)
     if record.timm_name is not None:
         fetch_weights(record.timm_name)
     source = hub_source(model)
     if source is None:
+        whence = "Training fetches torchvision's by itself" if record.weights else "Nobody has published any"
         raise WeightsUnavailable(
             f"The hub has no weights of '{model}'",
-            do="Training fetches torchvision's by itself; for others, import a file: coverslip weights import --help.",
+            do=f"{whence}; a file of your own can be imported: coverslip weights import --help.",
         )
     return source
 

@@ -182,6 +182,19 @@ def build_body(
     return _build_own(record, channels=channels, pretrained=pretrained, options=options)
 
 
+def own_options(record: ModelRecord) -> dict[str, Any]:  # Any: each option's own type
+    """The options of an architecture of our own, with their defaults; none of timm's and torchvision's."""
+    if record.builder.startswith(("timm:", "torchvision:")):
+        return {}
+    parameters = inspect.signature(_own_class(record)).parameters
+    return {name: each.default for name, each in parameters.items() if name not in _DECIDED}
+
+
+def _own_class(record: ModelRecord) -> Any:  # Any: a class of networks
+    module, _, name = record.builder.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
 def _build_own(
     record: ModelRecord,
     *,
@@ -190,11 +203,9 @@ def _build_own(
     options: dict[str, Any],  # Any: the class checks them
 ) -> nn.Module:
     """An architecture of our own, by the name of its class: the file is imported when it is asked for."""
-    module, _, name = record.builder.partition(":")
-    architecture = getattr(importlib.import_module(module), name)
-    known = set(inspect.signature(architecture).parameters) - _DECIDED
+    architecture, known = _own_class(record), own_options(record)
     refuse_options(options, _DECIDED)
-    if unknown := sorted(set(options) - known):
+    if unknown := sorted(set(options) - set(known)):
         raise BadRecipe(
             f"'{record.name}' has no option {', '.join(unknown)}",
             do=f"Its options are {', '.join(sorted(known))}." if known else "It has no options.",

@@ -8,7 +8,7 @@ from torch import nn
 
 import coverslip.models._torchvision  # noqa: F401 - before timm
 from coverslip.errors import BadRecipe, UnknownModel, WeightsUnavailable
-from coverslip.models.building import refuse_options, weights_unavailable
+from coverslip.models.building import no_such_option, refuse_options, weights_unavailable
 from coverslip.models.records import BACKBONE, ModelRecord, models_with_weights
 from coverslip.models.weights import local_weights
 from coverslip.models.weights.fitting import timm_network
@@ -113,7 +113,7 @@ def build_timm(
                 f"'{record.name}' can only take images of {record.input_px} x {record.input_px} pixels",
                 do=f"Use --set image_size={record.input_px}.",
             ) from error
-        raise BadRecipe(f"'{record.name}' does not take model_options {options}: {error}", do="Remove them.") from error
+        raise no_such_option(record, error) from error
     except WeightsUnavailable as error:
         if weights is None:
             error.add_note(f"Weights at hand: {', '.join(models_with_weights())}; or train with --set init=scratch.")

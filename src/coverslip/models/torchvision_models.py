@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 import coverslip.models._torchvision  # noqa: F401 - before torchvision
-from coverslip.errors import BadRecipe, WeightsUnavailable
-from coverslip.models.building import refuse_options, take_channels, weights_unavailable
+from coverslip.errors import WeightsUnavailable
+from coverslip.models.building import no_such_option, refuse_options, take_channels, weights_unavailable
 from coverslip.models.records import ModelRecord
 from coverslip.models.weights import local_weights
 from coverslip.models.weights.fitting import load_exactly
@@ -39,7 +39,7 @@ def build_torchvision(
     try:
         network: nn.Module = torchvision.models.get_model(name, weights=None, **_FIXED.get(name, {}), **options)
     except TypeError as error:
-        raise BadRecipe(f"'{record.name}' does not take model_options {options}: {error}", do="Remove them.") from error
+        raise no_such_option(record, error) from error
     if pretrained:
         weights = local_weights(record.name)
         if weights is not None:

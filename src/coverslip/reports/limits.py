@@ -75,6 +75,12 @@ def _size_limits(run: RunFolder) -> Iterator[Limit]:
 
 
 def _data_limits(run: RunFolder) -> Iterator[Limit]:
+    if not run.start_is_known:
+        yield (
+            "What the classifier at the start had seen is not known.",
+            "Training started from a classifier that does not tell its training images. If images kept aside here "
+            "are among them, every number is too good.",
+        )
     if not run.collections:
         yield (
             "All images are of one collection.",

@@ -61,6 +61,16 @@ class RunFolder:
         return sum(float(one.get("seconds_total") or 0) for one in (self.training, *self.fold_trainings))
 
     @property
+    def start_is_known(self) -> bool:
+        """Whether all images are known that the weights at the start were trained on."""
+        return bool(self.training.get("start_is_known", True))
+
+    @property
+    def is_first_kept(self) -> bool:
+        """Whether a first training on other images, where there was one, changed the network."""
+        return bool(_json(self.path / "first" / "training.json").get("chosen") != "instant")
+
+    @property
     def classes(self) -> list[str]:
         return [str(name) for name in self.metrics["classes"]]
 

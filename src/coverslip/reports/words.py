@@ -76,7 +76,7 @@ def headline(run: RunFolder) -> str:
     matrix = run.metrics["confusion_matrix"]
     right = sum(matrix[k][k] for k in range(len(matrix)))
     n = run.metrics["n"]
-    is_unseen = run.metrics.get("split") != "val" and not run.environment.get("allow_leakage")
+    is_unseen = run.metrics.get("split") != "val" and not run.environment.get("allow_leakage") and run.start_is_known
     images = f"{plural(n, 'image')} it had never seen" if is_unseen else plural(n, "image")
     return f"It named {'all' if right == n else f'{count(right)} of'} {images} correctly."
 
@@ -183,7 +183,7 @@ def _network_methods(run: RunFolder) -> str:
     preparation = run.classifier.get("preparation", {})
     side = recipe.image_size or preparation.get("image_size")
     scaling = preparation.get("scaling", {}).get("mode", recipe.scaling)
-    start = _start(recipe.init)
+    start = _start(recipe.init, is_first_kept=run.is_first_kept)
     made = f"coverslip {run.environment.get('coverslip', '')}".strip()
     torch = f", PyTorch {packages['torch']}" if "torch" in packages else ""
     size = f" to {side} × {side} pixels" if side else ""
@@ -206,12 +206,16 @@ def _network_methods(run: RunFolder) -> str:
     return text + _finetune_methods(run, stage)
 
 
-def _start(init: Start) -> str:
+def _start(init: Start, *, is_first_kept: bool) -> str:
     match init:
         case FromRun(run=run):
-            return f"the weights of the earlier run “{Path(run).name}”"
+            place = Path(run)
+            name = place.parent.name if place.name == "classifier" else place.stem if place.suffix else place.name
+            return f"the weights of the earlier run “{name}”"
         case TrainFirst(train_on=source):
-            return f"the weights of a first training on “{Path(source).stem}”, described in its own folder first/,"
+            name = Path(source).parent.name if Path(source).suffix else Path(source).name
+            first = f"a first training on “{name}”, described in its own folder first/,"
+            return f"the weights {'of' if is_first_kept else 'that were not improved by'} {first}"
     return "ImageNet weights" if init == "imagenet" else "random weights"
 
 

@@ -92,7 +92,7 @@ class Recipe(Choices):
     optimizer: Literal["adamw", "adam", "amsgrad", "sgd", "adam-then-sgd"] = Field(
         "adamw",
         description="Fine-tuning's optimiser; amsgrad is Adam with the largest second moment so far; sgd has Nesterov "
-        "momentum 0.9; adam-then-sgd changes from one to the other on the way.",
+        "momentum 0.9 and shortens gradients longer than 1; adam-then-sgd changes from one to the other on the way.",
     )
     learning_rate: float = Field(1e-3, gt=0, le=10, description="Peak step size of fine-tuning.")
     sgd_from: Fraction = Field(0.5, gt=0, description="Share of the epochs after which adam-then-sgd goes on with sgd.")

@@ -73,7 +73,11 @@ def check_recipe(data: dict[str, Any], *, file: Path | None = None) -> Recipe:  
     try:
         recipe = Recipe.model_validate(data)
     except ValidationError as error:
-        faults = "; ".join(dict.fromkeys(_describe(fault) for fault in error.errors()))
+        told = error.errors()
+        unknown = {fault["loc"][:1] for fault in told if fault["type"] == "extra_forbidden"}
+        # A misspelt key is missing too.
+        told = [fault for fault in told if fault["type"] != "missing" or fault["loc"][:1] not in unknown]
+        faults = "; ".join(dict.fromkeys(map(_describe, told)))
         raise BadRecipe(f"The recipe is not valid: {faults}", file=file, do="Correct it and run again.") from error
     if isinstance(recipe.init, TrainFirst):
         first_recipe(recipe, file=file)
@@ -93,9 +97,11 @@ def first_recipe(recipe: Recipe, *, file: Path | None = None) -> Recipe:
         BadRecipe: `init.recipe` is not valid, or would leave the network as it was.
     """
     assert isinstance(recipe.init, TrainFirst)
-    own = recipe.model_dump(mode="json", exclude={"init", "classes", "group", "split", "freeze_to"})
+    own = recipe.model_dump(mode="json", exclude={"init", "classes", "group", "freeze_to"})
     given = recipe.init.recipe
-    split = {"folds": 0, **given["split"]} if isinstance(given.get("split"), dict) else {"folds": 0}
+    split = {**own["split"], "folds": 0}
+    if "split" in given:
+        split = {**split, **given["split"]} if isinstance(given["split"], dict) else given["split"]
     try:
         first = check_recipe({**own, "stage": "finetune", **given, "split": split}, file=file)
     except BadRecipe as error:
@@ -154,6 +160,8 @@ def _describe(fault: Any) -> str:  # Any: Pydantic's ErrorDetails
     place = [str(part) for part in fault["loc"]]
     if place[0] == "init":
         del place[1:2]  # which of the ways to start it was read as
+    if place == ["init", "run"] and fault["type"] == "extra_forbidden":
+        return "init: give either run or train_on, not both"
     if fault["type"] == "extra_forbidden":
         return _unknown(".".join(place), place)
     if fault["type"] == "missing":
@@ -231,4 +239,6 @@ def _unknown(key: str, place: list[str]) -> str:
     near = [name for name in same_section if name.split(".")[1].startswith(last)]
     near += difflib.get_close_matches(key, same_section or [*Recipe.model_fields, *inner], n=1, cutoff=0.5)
     near += [name for name in inner if name.split(".")[1] == last]
+    if ":" in last:
+        return f"there is no key '{key}' (in braces, a space must follow each colon)"
     return f"there is no key '{key}'" + (f" (did you mean '{near[0]}'?)" if near else "")

@@ -32,6 +32,7 @@ Floats = npt.NDArray[np.float64]
 StoppedBecause = Literal["all epochs done", "no better epoch", "on request", "diverged"]
 
 _SECONDS_BETWEEN_STEP_EVENTS = 0.2
+_LONGEST_GRADIENT = 1.0  # of SGD: features of many blocks differ a thousandfold in scale, and a head on them is steep
 IMAGES_AT_ONCE = 16  # whose activations are held at the same time on the processor
 
 
@@ -255,6 +256,8 @@ def _train_epoch(
             group["lr"] = rate
         optimizer.zero_grad(set_to_none=True)
         loss, logits = accumulate_gradients(network, loss_of, x, label, images_at_once, penalty_of)
+        if isinstance(optimizer, torch.optim.SGD):
+            nn.utils.clip_grad_norm_(network.parameters(), _LONGEST_GRADIENT)
         optimizer.step()
         losses.append(loss)
         seen_logits.append(logits.float().cpu())

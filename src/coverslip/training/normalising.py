@@ -12,7 +12,7 @@ from coverslip.runs import Recipe
 Ints = npt.NDArray[np.int64]
 
 _IMAGENET_MEAN, _IMAGENET_SD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-_AT_ONCE = 64
+_READ_AT_ONCE = 16
 _LEAST_SD = 1e-3  # a channel that is the same everywhere says nothing, and must not become noise
 
 
@@ -51,11 +51,11 @@ def _moments(
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """(C,) mean and standard deviation over all pixels of the training images, as they are prepared, in [0, 1]."""
     total, square, n = np.zeros(channels), np.zeros(channels), 0
-    for start in range(0, len(train), _AT_ONCE):
-        pixels = pixels_of(train[start : start + _AT_ONCE].tolist())
-        values = pixels.reshape(-1, channels) / np.float64(np.iinfo(pixels.dtype).max)
-        total += values.sum(axis=0)
-        square += np.square(values).sum(axis=0)
-        n += len(values)
+    for start in range(0, len(train), _READ_AT_ONCE):
+        for pixels in pixels_of(train[start : start + _READ_AT_ONCE].tolist()):
+            values = pixels.reshape(-1, channels) / np.float64(np.iinfo(pixels.dtype).max)
+            total += values.sum(axis=0)
+            square += np.square(values).sum(axis=0)
+            n += len(values)
     mean = total / n
     return mean, np.maximum(np.sqrt(np.maximum(square / n - mean**2, 0)), _LEAST_SD)
