@@ -133,6 +133,7 @@ def test_a_part_of_the_features_is_read_in_any_order_of_the_cache(network: Netwo
     np.testing.assert_array_equal(embedded(order), in_turn[order])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("cache")
 def test_other_weights_views_or_preparations_are_other_features(network: Network, pixels: np.ndarray) -> None:
     def features(**changed: object) -> np.ndarray:

@@ -72,6 +72,7 @@ def run(cells: Path, told: list[Event], tmp_path_factory: pytest.TempPathFactory
     return cs.train(data, INSTANT, out=tmp_path_factory.mktemp("runs") / "folds", emit=told.append)
 
 
+@pytest.mark.slow
 def test_with_few_groups_every_image_is_tested_once_in_a_fold_without_its_group(run: Run) -> None:
     rows = rows_of(run.folder / "split.csv")
     assert Counter(row["split"] for row in rows) == {"test": 84, "left-out": 1}
@@ -94,6 +95,7 @@ def test_with_few_groups_every_image_is_tested_once_in_a_fold_without_its_group(
         assert tested == {row["image_id"] for row in rows if row["fold"] == str(k)}
 
 
+@pytest.mark.slow
 def test_the_pooled_numbers_are_those_of_the_folds_predictions(run: Run) -> None:
     pooled = rows_of(run.folder / "predictions.csv")
     by_fold = [row for k in range(1, 6) for row in rows_of(run.folder / "folds" / str(k) / "predictions.csv")]
@@ -109,6 +111,7 @@ def test_the_pooled_numbers_are_those_of_the_folds_predictions(run: Run) -> None
     assert [one["n"] for one in folds["per_fold"]] == [n_of_fold[str(k)] for k in range(1, 6)]
 
 
+@pytest.mark.slow
 def test_the_classifier_knows_all_images_and_choices_come_from_the_folds(run: Run) -> None:
     card = json_of(run.folder / "classifier" / "classifier.json")
     assert isinstance(card["trained_on"], dict)
@@ -122,6 +125,7 @@ def test_the_classifier_knows_all_images_and_choices_come_from_the_folds(run: Ru
     assert len(found) == 1
 
 
+@pytest.mark.slow
 def test_what_was_told(run: Run, told: list[Event]) -> None:
     assert [event.fold for event in told if isinstance(event, FoldStarted)] == [1, 2, 3, 4, 5]
     ended = [event for event in told if isinstance(event, FoldEnded)]
@@ -143,6 +147,7 @@ def test_measured_again_the_numbers_are_the_same(run: Run) -> None:
     assert [(run.folder / name).read_bytes() for name in files] == before
 
 
+@pytest.mark.slow
 def test_a_fold_is_not_gone_on_with_by_itself(run: Run) -> None:
     with pytest.raises(BadRun, match="fold of a run"):
         cs.resume(run.folder / "folds" / "2")

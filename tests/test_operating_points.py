@@ -72,6 +72,7 @@ def plain_run(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return cs.train(data, recipe, out=tmp_path_factory.mktemp("runs") / "highest")
 
 
+@pytest.mark.slow
 def test_thresholds_come_from_validation_images_alone(run: Run, told: list[Event]) -> None:
     rows = rows_of(run.folder / "validation.csv")
     points = operating_points(probabilities(rows), numbers_of(rows, "label"))
@@ -91,6 +92,7 @@ def test_thresholds_come_from_validation_images_alone(run: Run, told: list[Event
     ]
 
 
+@pytest.mark.slow
 def test_rows_and_numbers_follow_the_decision(run: Run) -> None:
     rows = rows_of(run.folder / "predictions.csv")
     thresholds = np.array(json_of(run.classifier_folder / "classifier.json")["operating_points"])
@@ -121,6 +123,7 @@ def test_the_network_and_its_probabilities_are_the_same_without(run: Run, plain_
     assert run.metrics["macro_recall"].value > plain_run.metrics["macro_recall"].value
 
 
+@pytest.mark.slow
 def test_new_images_are_decided_in_the_same_way(run: Run, cells: Path, tmp_path: Path) -> None:
     own = {row["image_id"]: row for row in rows_of(run.folder / "predictions.csv")}
     cs.export(run.folder, out=tmp_path / "packed.coverslip")
@@ -144,6 +147,7 @@ def test_the_report_says_how_classes_were_decided(run: Run, plain_run: Run) -> N
     assert "The most probable class was predicted." in plain
 
 
+@pytest.mark.slow
 def test_the_most_confident_mistake_is_surest_of_what_was_decided(run: Run) -> None:
     wrong = [row for row in rows_of(run.folder / "predictions.csv") if row["label"] != row["predicted"]]
     surest = max(wrong, key=lambda row: float(row["probability"]))

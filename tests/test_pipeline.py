@@ -202,6 +202,7 @@ def test_images_unlike_those_of_training_are_warned_about(run: Run, tmp_path: Pa
     assert "500x400" in said
 
 
+@pytest.mark.slow
 def test_evaluate_gives_the_same_numbers_and_others_for_other_images(run: Run, tmp_path: Path) -> None:
     before = json_of(run.folder / "metrics.json")
     cs.evaluate(run.folder)
@@ -390,6 +391,7 @@ def test_copies_of_training_images_are_known_by_their_pixels(run: Run, cells: Pa
     assert any("3 of these images were used in training" in e.text for e in events if isinstance(e, Noted))
 
 
+@pytest.mark.slow
 def test_two_tables_of_one_folder_are_two_evaluations_and_none_is_overwritten(run: Run, tmp_path: Path) -> None:
     write_cells(tmp_path / "more", 6, seed=4)
     lines = [f"{file},{file.parent.name}" for file in sorted((tmp_path / "more").rglob("*.png"))]
@@ -457,6 +459,7 @@ def test_a_folder_whose_name_is_no_text_can_be_trained_on_and_found_again(tmp_pa
     assert json_of(run.folder / "metrics.json") == before
 
 
+@pytest.mark.slow
 def test_a_stop_while_test_images_are_measured_says_that_there_is_a_classifier(cells: Path, tmp_path: Path) -> None:
     def stop_when_measuring(event: Event) -> None:
         if (tmp_path / "run" / "validation.csv").exists():

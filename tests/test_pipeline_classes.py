@@ -73,6 +73,7 @@ def json_of(file: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_every_file_of_the_run_has_the_new_classes_in_the_order_asked_for(run: Run) -> None:
     metrics = json_of(run.folder / "metrics.json")
     assert metrics["classes"] == list(metrics["per_class"]) == ["small", "big"]
@@ -87,6 +88,7 @@ def test_every_file_of_the_run_has_the_new_classes_in_the_order_asked_for(run: R
     assert run.metrics["accuracy"].value > 0.9
 
 
+@pytest.mark.slow
 def test_the_split_says_what_was_left_out_on_request_and_the_notes_count_it(run: Run, notes: list[str]) -> None:
     counts = Counter((row["label"], row["split"], row["reason"]) for row in rows_of(run.folder / "split.csv"))
     on_request = {(label, reason): n for (label, part, reason), n in counts.items() if part == "left-out"}
@@ -102,6 +104,7 @@ def test_the_split_says_what_was_left_out_on_request_and_the_notes_count_it(run:
     ]
 
 
+@pytest.mark.slow
 def test_the_report_says_what_was_done_to_classes_and_does_not_call_it_doubtful(run: Run) -> None:
     page = re.sub(r"\s+", " ", (run.folder / "report.html").read_text(encoding="utf-8"))
     for said in (

@@ -102,6 +102,7 @@ def test_a_stopped_run_says_how_to_go_on_and_does(cells: Path, tmp_path: Path) -
     assert epochs == [before + 1]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_resumed_says_why(cells: Path, tmp_path: Path) -> None:
     recipe = cs.Recipe(stage="instant", image_size=48, views=1)
     run = cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run").folder

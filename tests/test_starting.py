@@ -75,6 +75,7 @@ def from_run(run: Run, **more: object) -> dict[str, object]:
     return {"init": FromRun(run=str(run.folder), **more)}  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_the_instant_stage_works_on_the_features_of_the_earlier_run(earlier: Run, images: Path, tmp_path: Path) -> None:
     recipe = ON_TOP.model_copy(update=from_run(earlier))
     run = cs.train(cs.open_dataset(images), recipe, out=tmp_path / "run")
@@ -114,6 +115,7 @@ def test_a_head_for_the_same_classes_under_other_names_is_taken_over(earlier: Ru
     assert starting_point(partly, ["1", "2"]).take_over(network) is None
 
 
+@pytest.mark.slow
 def test_the_head_is_kept_where_validation_images_prefer_it(earlier: Run, tmp_path: Path) -> None:
     """Labels of the new training images are wrong more often than right, those of validation images are right."""
     images = write_discs(tmp_path / "images", ("01", "02"), seed=3, n=60)
@@ -270,6 +272,7 @@ def test_two_steps_killed_in_the_first_go_on_to_the_same_end(earlier: Run, image
     )
 
 
+@pytest.mark.slow
 def test_a_run_does_not_go_on_from_another_start_than_it_began_with(earlier: Run, images: Path, tmp_path: Path) -> None:
     run = cs.train(cs.open_dataset(images), ON_TOP.model_copy(update=from_run(earlier)), out=tmp_path / "run")
     status = json.loads((run.folder / "status.json").read_text())
