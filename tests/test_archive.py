@@ -78,6 +78,7 @@ def zipped(file: Path, entries: Entries, compression: int = zipfile.ZIP_STORED) 
 # What it gives
 
 
+@pytest.mark.slow
 def test_the_file_predicts_exactly_as_the_folder_does(folder: Path, images: Path, tmp_path: Path) -> None:
     file = cs.export(folder, out=tmp_path / "small.coverslip")
     cs.predict(folder, images, out=tmp_path / "folder.csv")

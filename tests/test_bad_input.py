@@ -228,6 +228,7 @@ BROKEN: dict[str, tuple[Callable[[], bytes], str]] = {
 }
 
 
+@pytest.mark.slow
 def test_broken_images_keep_their_rows_and_stop_nobody_else(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -436,6 +437,7 @@ def test_a_run_that_was_killed_before_it_began_is_in_nobodys_way(
 # Places to write to -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_predict_replaces_predictions_and_nothing_else(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -455,6 +457,7 @@ def test_predict_replaces_predictions_and_nothing_else(
     assert {path.name for path in tmp_path.iterdir()} == {"1.png", "p.csv", "labels.csv"}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no /dev/full")
 def test_an_answer_that_finds_no_space_is_one_line(tmp_path: Path) -> None:
     with Path("/dev/full").open("w") as full:
@@ -488,6 +491,7 @@ def without_privileges(*arguments: str | Path, cache: Path) -> subprocess.Comple
 needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="gives up privileges as Linux has them")
 
 
+@pytest.mark.slow
 @needs_linux
 def test_what_may_not_be_read_is_told_and_stops_nobody_else(tmp_path: Path) -> None:
     images = write_classes(tmp_path / "images", "a", "b", n=3)
@@ -568,6 +572,7 @@ def fill(disk: Path) -> None:
             return
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_earlier_predictions_whole(
     run: Path, cells: Path, small_disk: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
 ) -> None:

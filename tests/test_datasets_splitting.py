@@ -356,6 +356,7 @@ def test_what_cannot_be_trained_is_refused_in_one_sentence():
         split_60_20_20(broken, none_readable)
 
 
+@pytest.mark.slow
 def test_seeds_part_real_groups_differently_after_a_scan(shared_data):
     dataset = open_dataset(shared_data("nuclei_mitocheck") / "images.csv", group="movie")
     scan = scan_images(dataset)

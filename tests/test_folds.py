@@ -153,6 +153,7 @@ def test_a_fold_is_not_gone_on_with_by_itself(run: Run) -> None:
         cs.resume(run.folder / "folds" / "2")
 
 
+@pytest.mark.slow
 def test_folds_can_be_declined(cells: Path, tmp_path: Path) -> None:
     data = cs.open_dataset(cells, group_pattern=r"slide\d+")
     run = cs.train(data, INSTANT.model_copy(update={"split": SplitPlan(folds=0)}), out=tmp_path / "run")

@@ -105,6 +105,7 @@ def test_the_rows_of_a_run_agree_with_its_split_and_metrics(run: Run) -> None:
         assert float(row["probability"]) == pytest.approx(max(shares), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_predicting_the_test_images_again_gives_the_runs_own_rows(run: Run, cells: Path) -> None:
     """Training and prediction prepare pixels the same way: the most common complaint about trainers."""
     own = rows_of(run.folder / "predictions.csv")
@@ -173,6 +174,7 @@ def test_the_groups_of_a_recipe_are_those_of_the_run(run: Run, cells: Path, tmp_
     assert (again.folder / "split.csv").read_bytes() == (run.folder / "split.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_one_broken_image_keeps_its_row_and_stops_nobody_else(run: Run, cells: Path, tmp_path: Path) -> None:
     good = sorted(cells.rglob("*.png"))[:3]
     broken = tmp_path / "broken.png"

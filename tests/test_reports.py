@@ -223,6 +223,7 @@ def test_figures_are_also_there_as_png_and_svg(run, page):
         assert "<text" in svg  # text stays text
 
 
+@pytest.mark.slow
 def test_writing_it_twice_gives_the_same_bytes(run, page):
     assert write_report(run) == run / "report.html"
     assert (run / "report.html").read_text(encoding="utf-8") == page
@@ -282,6 +283,7 @@ def test_class_names_are_text_and_never_markup(tmp_path):
     assert "$x_1$" in page
 
 
+@pytest.mark.slow
 def test_images_that_are_gone_leave_a_tile_that_says_so(tmp_path):
     made = write_run(tmp_path, n_test=60)
     for image in (tmp_path / "images").rglob("*.png"):
@@ -291,6 +293,7 @@ def test_images_that_are_gone_leave_a_tile_that_says_so(tmp_path):
     assert "data:image/" not in page
 
 
+@pytest.mark.slow
 def test_a_perfect_result_has_no_mistakes_to_show(tmp_path):
     page = write_report(write_run(tmp_path, ("a", "b"), n_test=40, skill=60)).read_text(encoding="utf-8")
     assert "It named all 40 images it had never seen correctly." in page

@@ -103,6 +103,7 @@ def test_fine_tuning_goes_on_from_the_earlier_run_which_the_report_names(
     assert load_recipe(run.folder / "recipe.yaml").init == FromRun(run=str(earlier.folder))
 
 
+@pytest.mark.slow
 def test_a_head_for_the_same_classes_under_other_names_is_taken_over(earlier: Run, images: Path) -> None:
     start = FromRun(run=str(earlier.folder), labels={"01": "1", "02": "2"})
     network = create_network(MODEL, n_classes=2, pretrained=False, image_size=32)
