@@ -1,12 +1,17 @@
-"""One coverslip command as a child process: what it printed, how long it took, how much memory at its peak."""
+"""One coverslip command as a child process: what it printed, how long it took, how much memory at its peak.
+
+Also the cells of a table for the numbers that it left.
+"""
 
 import os
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -38,3 +43,19 @@ def coverslip(*arguments: str, cache: Path) -> Done:
             texts.append(file.read().decode(errors="replace"))
     processor = used.ru_utime + used.ru_stime
     return Done(child.returncode, texts[0], texts[1], wall, processor, used.ru_maxrss / 1024)
+
+
+def succeeded(*arguments: str, cache: Path) -> Done:
+    """The same for a command that must succeed."""
+    done = coverslip(*arguments, cache=cache)
+    if done.code:
+        raise SystemExit(f"coverslip {' '.join(arguments)} failed:\n{done.stderr}")
+    return done
+
+
+def number_cells(metrics: Mapping[str, Any]) -> str:
+    """Test images (groups), accuracy and macro-F1 with its interval, as cells of a Markdown table."""
+    accuracy, f1 = metrics["metrics"]["accuracy"], metrics["metrics"]["macro_f1"]
+    interval = f"{f1['low']:.3f}-{f1['high']:.3f}" if f1["low"] is not None else f1["reason"]
+    groups = f" ({metrics['n_groups']})" if metrics["n_groups"] else ""
+    return f"{metrics['n']:,}{groups} | {accuracy['value']:.4f} | {f1['value']:.4f} ({interval})"

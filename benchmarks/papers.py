@@ -12,14 +12,13 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from _children import Done, number_cells, succeeded
 
 DATA = Path(os.environ.get("COVERSLIP_DATA", "../shared/data")).absolute()
 
@@ -33,7 +32,6 @@ class Experiment:
     sources: tuple[str, ...]
     common: Choices
     variants: Mapping[str, Choices]
-    domains: tuple[str, ...] = field(default=())  # whose numbers are compared one by one
 
 
 HERLEV_IN_TWO = {
@@ -136,50 +134,30 @@ def one_experiment(experiment: Experiment, n_seeds: int, settings: Sequence[str]
     """`metrics.json` of every training, by variant; prints a row for each."""
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in experiment.variants}
     with tempfile.TemporaryDirectory() as scratch:
-        os.environ["COVERSLIP_CACHE"] = str(Path(scratch) / "cache")
         for seed in range(n_seeds):
             for i, (name, choices) in enumerate(experiment.variants.items()):
                 run = Path(scratch) / f"run{seed}-{i}"
                 recipe = {**experiment.common, **choices, "seed": seed}
-                wall, peak = train(experiment.sources, recipe, settings, run)
+                done = train(experiment.sources, recipe, settings, run, Path(scratch) / "cache")
                 metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
                 found[name].append({**metrics, "n_train": n_trained(run)})
-                show_row(name, seed, metrics, wall, peak)
+                cost = f"{done.wall_s:.0f} | {done.peak_mib:.0f}"
+                print(f"| {name} | {seed} | {number_cells(metrics)} | {cost} |", flush=True)
     return found
 
 
-def train(sources: Sequence[str], recipe: Choices, settings: Sequence[str], run: Path) -> tuple[float, float]:
-    """One `coverslip train` in a process of its own: wall seconds and peak MiB."""
+def train(sources: Sequence[str], recipe: Choices, settings: Sequence[str], run: Path, cache: Path) -> Done:
+    """One `coverslip train` in a process of its own."""
     file = run.with_suffix(".yaml")
     file.write_text(json.dumps(recipe), encoding="utf-8")  # JSON is YAML
-    command = [sys.executable, "-m", "coverslip", "train", *(str(DATA / source) for source in sources)]
-    command += ["--recipe", str(file), "--out", str(run)]
-    command += [part for setting in settings for part in ("--set", setting)]
-    started = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as child:
-        told = child.stderr.read() if child.stderr else ""
-        _, status, used = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        raise SystemExit(f"{' '.join(command)} failed:\n{told}")
-    peak = used.ru_maxrss if sys.platform == "darwin" else used.ru_maxrss * 1024
-    return time.perf_counter() - started, peak / 2**20
+    more = [part for setting in settings for part in ("--set", setting)]
+    images = [str(DATA / source) for source in sources]
+    return succeeded("train", *images, "--recipe", str(file), *more, "--out", str(run), cache=cache)
 
 
 def n_trained(run: Path) -> int:
     card = json.loads((run / "classifier" / "classifier.json").read_text(encoding="utf-8"))
     return int(card["trained_on"]["n_images"])
-
-
-def show_row(name: str, seed: int, metrics: Mapping[str, Any], wall: float, peak: float) -> None:
-    accuracy, f1 = metrics["metrics"]["accuracy"], metrics["metrics"]["macro_f1"]
-    interval = f"{f1['low']:.3f}-{f1['high']:.3f}" if f1["low"] is not None else f1["reason"]
-    groups = f" ({metrics['n_groups']})" if metrics["n_groups"] else ""
-    print(
-        f"| {name} | {seed} | {metrics['n']:,}{groups} | {accuracy['value']:.4f} | {f1['value']:.4f} ({interval}) "
-        f"| {wall:.0f} | {peak:.0f} |",
-        flush=True,
-    )
 
 
 def show_differences(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:

@@ -18,9 +18,8 @@ from coverslip.models.mobilevit_mn import (
     NormalizationAttention,
     Separable,
     SqueezeExcite,
-    nearest_separable,
-    transfer_mobilevit,
 )
+from coverslip.models.mobilevit_transfer import nearest_separable, transfer_mobilevit
 
 Options = dict[str, Any]
 PLAIN: Options = {"dsc": False, "mv2_attention": "none", "mobilevit_attention": "none"}

@@ -140,7 +140,7 @@ def test_sgd_does_not_run_away_where_the_loss_is_steep(images: TrainingImages, t
         emit=lambda event: epochs.append(event) if isinstance(event, EpochEnded) else None,
         is_stop_requested=lambda: False,
     )
-    assert epochs[-1].train_loss < 5  # thousands without a bound on the steps
+    assert epochs[-1].train_loss < 5  # without a bound on the steps it runs away
 
 
 class WithFeatures(nn.Module):

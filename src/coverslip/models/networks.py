@@ -226,7 +226,8 @@ def _build_own(
 
 def _with_mobilevit_weights(network: nn.Module, origin: ModelRecord) -> nn.Module:
     """MobileViT-MN with what fits of the weights of the network that it came from."""
-    from coverslip.models.mobilevit_mn import MobileViTMN, transfer_mobilevit
+    from coverslip.models.mobilevit_mn import MobileViTMN
+    from coverslip.models.mobilevit_transfer import transfer_mobilevit
 
     assert isinstance(network, MobileViTMN)
     source = build_timm(origin, channels=3, pretrained=True, options={})

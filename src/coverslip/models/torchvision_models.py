@@ -1,6 +1,5 @@
 """Architectures that torchvision builds and timm does not."""
 
-import hashlib
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,6 +9,7 @@ from torch import Tensor, nn
 
 import coverslip.models._torchvision  # noqa: F401 - before torchvision
 from coverslip.errors import WeightsUnavailable
+from coverslip.files import sha256_file
 from coverslip.models.building import no_such_option, refuse_options, take_channels, weights_unavailable
 from coverslip.models.records import ModelRecord
 from coverslip.models.weights import local_weights
@@ -77,9 +77,7 @@ def _cached(record: ModelRecord) -> Path:
 
 
 def _load(network: nn.Module, file: Path, record: ModelRecord) -> None:
-    with file.open("rb") as opened:
-        digest = hashlib.file_digest(opened, "sha256").hexdigest()
-    if not digest.startswith(_hash_in(file)):
+    if not sha256_file(file).startswith(_hash_in(file)):
         raise WeightsUnavailable(
             f"The file with the weights of '{record.name}' is damaged", file=file, do="Delete it and run again."
         )

@@ -32,7 +32,7 @@ Floats = npt.NDArray[np.float64]
 StoppedBecause = Literal["all epochs done", "no better epoch", "on request", "diverged"]
 
 _SECONDS_BETWEEN_STEP_EVENTS = 0.2
-_LONGEST_GRADIENT = 1.0  # of SGD: features of many blocks differ a thousandfold in scale, and a head on them is steep
+_LONGEST_GRADIENT = 1.0  # of SGD: a head on the features of many blocks is steep, and steps without a bound ran away
 IMAGES_AT_ONCE = 16  # whose activations are held at the same time on the processor
 
 
