@@ -15,7 +15,16 @@ from hypothesis import settings
 settings.register_profile("coverslip", deadline=None)  # a busy machine is no fault of what is tested
 settings.load_profile("coverslip")
 
+pytest_plugins = ("browser",)
+
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With `--dist loadgroup`: what tests of a file have in common is made in one worker, and one app for browsers."""
+    for item in items:
+        needs = getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("browser" if "app_server" in needs else item.path.name))
 
 
 @pytest.fixture(scope="session")

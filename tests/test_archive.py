@@ -269,7 +269,7 @@ CRAFTED: dict[str, tuple[Craft, str]] = {
     "an operating point of nothing": (edited(operating_points=[0.5, 0]), "operating_points"),
     "many classes": (edited(classes=[f"{i}" for i in range(20_000)]), "do not fit"),
     "no such number of channels": (edited(preparation={"image_size": 32, "channels": 10**6}), "do not fit"),
-    "another network": (edited(model="resnet34"), "do not fit"),
+    "another network": (edited(model="mobilenet_v2"), "do not fit"),
     "a tensor of another shape": (
         weights_with(lambda w: w.update({"head.weight": w["head.weight"].T.copy()})),
         "do not fit",

@@ -7,7 +7,7 @@ import signal
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from coverslip.cli._show import size_in_words
 from coverslip.datasets import open_dataset, scan_images
 from coverslip.errors import CoverslipError
 from coverslip.store import RecordStore
+from coverslip.workspace import previews
 
 DAY = 86_400
 
@@ -276,6 +277,31 @@ def test_cleaning_says_what_was_freed_and_what_is_still_used(capsys: pytest.Capt
     text = capsys.readouterr().out
     assert "(1 removed)" in text
     assert "that a running command uses" in text
+
+
+def test_what_the_app_keeps_is_shown_and_cleaned_like_the_rest(
+    cache: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    previews._keep("a.png", b"x" * 1000)
+    thumbnails = cache / "app-thumbnails" / "set.sqlite"
+    thumbnails.parent.mkdir()
+    with closing(sqlite3.connect(thumbnails)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("CREATE TABLE pictures (key TEXT PRIMARY KEY, data BLOB)")
+        connection.execute("INSERT INTO pictures VALUES ('a', 'b'), ('c', 'd')")
+        connection.commit()
+        assert main(["cache", "--json"]) == 0
+        stores = {one["kind"]: one for one in json.loads(capsys.readouterr().out)["stores"]}
+        assert {kind: one["n_images"] for kind, one in stores.items()} == {"app-thumbnails": 2, "app-previews": 1}
+        wal = thumbnails.with_name("set.sqlite-wal").stat().st_size
+        assert stores["app-thumbnails"]["size_bytes"] > wal > 0
+    assert main(["cache", "--clean", "--kind", "app-thumbnails"]) == 0
+    assert not any(thumbnails.parent.iterdir())
+    assert previews._kept("a.png") == b"x" * 1000
+    monkeypatch.setenv("COVERSLIP_CACHE_LIMIT", "500B")
+    previews._keep("b.png", b"y")
+    assert previews._kept("a.png") is None  # over the limit, as everything else
+    assert list_stores() == []
 
 
 def test_a_damaged_store_is_shown_so_and_can_be_cleaned(capsys: pytest.CaptureFixture[str]) -> None:

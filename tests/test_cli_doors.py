@@ -13,6 +13,7 @@ from coverslip.cli import main
 from coverslip.cli.train import _next_free
 
 COMMANDS = (
+    "app",
     "demo",
     "inspect",
     "preview",

@@ -282,7 +282,7 @@ def test_classes_of_one_name_in_two_sets_are_noted_unless_the_recipe_speaks_of_t
     [note] = shared_class_notes(of_sets(**TWO))
     assert "('blood', 'pap')" in note
     assert "count as one: '1', 'normal'." in note
-    assert "--set 'classes.rename={blood/1: NEW_NAME}'" in note
+    assert "classes.rename={blood/1: NEW_NAME}" in note
     for plan in (
         ClassPlan(by_domain=True),
         ClassPlan(merge={"1": ("1",), "normal": ("normal",)}),

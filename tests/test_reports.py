@@ -232,7 +232,7 @@ def test_writing_it_twice_gives_the_same_bytes(run, page):
 def test_headline_and_numbers_are_those_of_metrics_json(run, page):
     metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
     right = int(np.trace(metrics["confusion_matrix"]))
-    assert f"It named {right} of 200 images it had never seen correctly." in page
+    assert f"Of 200 images it had never seen, it named {right} correctly." in page
     assert f"{100 * metrics['metrics']['accuracy']['value']:.1f}" in page
     assert "96 × 96 to 120 × 96 pixels (median 96 × 96) · PNG · 8 bit · 3 channels" in page
     for one in metrics["metrics"].values():
@@ -296,7 +296,7 @@ def test_images_that_are_gone_leave_a_tile_that_says_so(tmp_path):
 @pytest.mark.slow
 def test_a_perfect_result_has_no_mistakes_to_show(tmp_path):
     page = write_report(write_run(tmp_path, ("a", "b"), n_test=40, skill=60)).read_text(encoding="utf-8")
-    assert "It named all 40 images it had never seen correctly." in page
+    assert "Of 40 images it had never seen, it named all correctly." in page
     assert "Most confident mistakes" not in page
 
 

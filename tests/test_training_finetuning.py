@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from coverslip.errors import BadRun
-from coverslip.events import EpochEnded, Event, StepEnded
+from coverslip.events import EpochEnded, Event, Noted, StepEnded
 from coverslip.runs import Augment, Recipe
 from coverslip.training.checkpoints import load_checkpoint, plain_state, save_checkpoint
 from coverslip.training.finetuning import Finetuned, TrainingImages, _share_of_rate, accumulate_gradients, finetune
@@ -117,6 +117,16 @@ def test_adam_then_sgd_is_adam_first_and_then_takes_steps_of_its_own_size(
         losses = [e.train_loss for e in found]
         assert losses[:n_alike] == adam[:n_alike]
         assert losses[n_alike] != adam[n_alike]
+
+
+def test_patience_that_leaves_no_epoch_to_the_second_optimiser_is_said(images: TrainingImages, tmp_path: Path) -> None:
+    told: list[Event] = []
+    choices = recipe(optimizer="adam-then-sgd", epochs=40, patience=2, learning_rate=1e-12)
+    _, done = trained(images, tmp_path, choices, emit=told.append)
+    assert done.stopped_because == "no better epoch"
+    assert done.epochs_run <= 20
+    notes = [event for event in told if isinstance(event, Noted) and "before the turn" in event.text]
+    assert [note.level for note in notes] == ["warning"]
 
 
 class Steep(nn.Module):

@@ -41,14 +41,17 @@ class Kind:
     """What the stores of one kind are for, and where they list their images."""
 
     meaning: str
-    database: str
-    table: str
+    database: str = ""  # none: a folder of plain files
+    table: str = ""
+    files: str = ""  # of the app, whose stores are single files: what they are called
 
 
 KINDS = {
     "pixels": Kind("prepared pixels of training images", "index.sqlite", "records"),
     "features": Kind("what a frozen network sees in images", "index.sqlite", "records"),
     "facts": Kind("size, depth and hash of every image seen", "facts.sqlite", "facts"),
+    "app-thumbnails": Kind("small pictures of a set of images in the app", table="pictures", files="*.sqlite"),
+    "app-previews": Kind("training images as a recipe would change them, in the app"),
 }
 
 
@@ -56,7 +59,7 @@ KINDS = {
 class Store:
     """One store as it lies on disk."""
 
-    folder: Path
+    folder: Path  # or the file that it is
     n_bytes: int
     last_used: float  # seconds since 1970
 
@@ -126,18 +129,39 @@ def list_stores() -> list[Store]:
             with suppress(FileNotFoundError):  # another process has just removed it
                 if not lock.parent.name.startswith("."):
                     stores.append(Store(lock.parent, _size(lock.parent), lock.stat().st_mtime))
+    stores += _single_files()
     return sorted(stores, key=lambda store: (-store.last_used, store.folder))
+
+
+def _single_files() -> list[Store]:
+    """The app's stores; nobody has a claim on them, since each picture is made again when it is gone."""
+    stores = []
+    for name, kind in KINDS.items():
+        for file in (cache_folder() / name).glob(kind.files) if kind.files else ():
+            with suppress(FileNotFoundError):
+                parts = [part.stat() for part in (file, *_beside(file)) if part.exists()]
+                times = [part.st_mtime for part in parts]
+                stores.append(Store(file, sum(part.st_size for part in parts), max(times)))
+    return stores
+
+
+def _beside(database: Path) -> list[Path]:
+    """SQLite's own files beside a database."""
+    return [database.with_name(f"{database.name}{end}") for end in ("-wal", "-shm")]
 
 
 def look_into(store: Store) -> Content:
     """What a store holds, or that it is damaged."""
     kind = KINDS[store.kind]
+    if not kind.table:
+        return Content(sum(1 for _ in store.folder.glob("*.png")), "", is_damaged=False)
+    database_file = store.folder if kind.files else store.folder / kind.database
     each = ""
     with suppress(OSError, ValueError, KeyError, TypeError):  # only facts have no such file
         made_by = json.loads((store.folder / "made_by.json").read_text(encoding="utf-8"))
         each = f"{' x '.join(map(str, made_by['shape']))} {made_by['dtype']}"
     try:
-        database = sqlite3.connect(f"{(store.folder / kind.database).as_uri()}?mode=rw", uri=True, timeout=0.5)
+        database = sqlite3.connect(f"{database_file.as_uri()}?mode=rw", uri=True, timeout=0.5)
         try:
             (n_images,) = database.execute(f"SELECT count(*) FROM {kind.table}").fetchone()
         finally:
@@ -149,6 +173,8 @@ def look_into(store: Store) -> Content:
 
 def is_in_use(store: Store) -> bool:
     """Whether a living process has it open."""
+    if KINDS[store.kind].files:
+        return False
     try:
         _locked(store.folder / _LOCK, "BEGIN EXCLUSIVE", wait_s=0).close()
     except sqlite3.OperationalError:  # locked; or it cannot be told, and then it must stay
@@ -223,6 +249,12 @@ def chosen_limit() -> int | None:
 
 def _remove(store: Store) -> bool:
     """Whether it could be removed: it is there, and nobody uses it."""
+    if KINDS[store.kind].files:
+        if not store.folder.exists():
+            return False
+        for file in (*_beside(store.folder), store.folder):
+            file.unlink(missing_ok=True)
+        return True
     with _alone():
         if not (store.folder / _LOCK).exists() or is_in_use(store):
             return False

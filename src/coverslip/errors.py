@@ -4,6 +4,7 @@ Each says what happened, in which file, and what to do. Doors print it as one li
 reaches a door is a bug of ours and keeps its traceback.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -34,7 +35,16 @@ class LeakageFound(BadDataset):
 
 
 class BadRecipe(CoverslipError):
-    """A recipe has a key or value that is not valid."""
+    """A recipe has a key or value that is not valid.
+
+    Args:
+        what, file, do: as of every error.
+        faults: each key that is at fault, sections with dots, and what is wrong with it, where that is known.
+    """
+
+    def __init__(self, what: str, *, file: Path | None = None, do: str, faults: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__(what, file=file, do=do)
+        self.faults = tuple(faults)
 
 
 class BadRun(CoverslipError):
@@ -55,3 +65,15 @@ class WeightsUnavailable(CoverslipError):
 
 class Stopped(CoverslipError):
     """Work was ended on request (Ctrl-C, SIGTERM, a stop file); what was reached is kept."""
+
+
+class NotFound(CoverslipError):
+    """There is nothing of that id."""
+
+
+class Conflict(CoverslipError):
+    """It can't be done now: something else is going on."""
+
+
+class TooLarge(CoverslipError):
+    """More was sent than is taken."""

@@ -72,8 +72,9 @@ def _tell_the_end(error: BaseException, folder: Path, status: Status, listeners:
     """What can still be told of an end before its time: on a full disk little can, and `error` matters more."""
     state = "stopped" if isinstance(error, Stopped | KeyboardInterrupt) else "failed"
     reason = str(error) or type(error).__name__
+    parts = {"what": error.what, "do": error.do} if isinstance(error, CoverslipError) else {}
     with suppress(CoverslipError, OSError):
-        status.say(state, reason=reason)
+        status.say(state, reason=reason, **parts)
     for listener in listeners:
         with suppress(CoverslipError, OSError):
             listener(RunEnded(run=str(folder), state=state, reason=reason))

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from coverslip.cli import app as app_command
 from coverslip.cli import cache, demo, evaluate, export, inspect, models, predict, preview, report, train, weights
 
 app = typer.Typer(
@@ -35,6 +36,7 @@ def options(
 
 
 for command in (
+    app_command.app,
     demo.demo,
     inspect.inspect,
     preview.preview,

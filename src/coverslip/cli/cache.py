@@ -19,7 +19,7 @@ def cache(
         bool, typer.Option("--clean", help="Remove what no running command uses, and say how much that freed.")
     ] = False,
     kind: Annotated[
-        Literal["pixels", "features", "facts"] | None,
+        Literal["pixels", "features", "facts", "app-thumbnails", "app-previews"] | None,
         typer.Option("--kind", help="With --clean: remove only this kind.", show_default=False),
     ] = None,
     older_than: Annotated[

@@ -165,8 +165,8 @@ def shared_class_notes(dataset: Dataset) -> list[str]:
     example = one_line(f"{min(domains_of[shared[0]], key=natural_key)}/{shared[0]}")
     return [
         f"Several sets ({some(domains)}) have classes of the same name, which count as one: {some(shared, 12)}. If "
-        "they are not the same, keep them apart with --set classes.by_domain=true, or name that of one set otherwise: "
-        f"--set 'classes.rename={{{example}: NEW_NAME}}'."
+        "they are not the same, keep them apart (classes.by_domain=true), or name that of one set otherwise "
+        f"(classes.rename={{{example}: NEW_NAME}})."
     ]
 
 

@@ -24,7 +24,7 @@ SOME_GROUPS = 30  # with fewer, folds are advised
 FEW_IMAGES = 100  # the same for images that are not grouped
 _USUAL = 5
 _LARGEST_VAL = 0.5  # of what is not tested in a fold
-_MORE_FOLDS = "Try another number of folds, add images of other groups, or make one split: --set split.folds=0."
+_MORE_FOLDS = "Try another number of folds, add images of other groups, or make one split (split.folds=0)."
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def _usual_folds(dataset: Dataset, scan: Scan) -> tuple[int, str | None]:
     n_folds = min(_USUAL, n_units)
     if n_units < 3:
         return 0, None  # what one split says of that is clear
-    so = f"so each is tested once in {n_folds} folds instead of testing on a few of them. --set split.folds=0 makes one"
+    so = f"so each is tested once in {n_folds} folds instead of testing on a few of them; split.folds=0 makes one"
     if not dataset.has_groups:
         few = f"There are only {counted(len(order), 'image')}, {so} split instead."
         return (n_folds, few) if len(order) < FEW_IMAGES else (0, None)
@@ -87,8 +87,8 @@ def _usual_folds(dataset: Dataset, scan: Scan) -> tuple[int, str | None]:
         return n_folds, f"There are only {counted(n_units, 'separate group')}, {so} split instead."
     if n_units < SOME_GROUPS:
         return 0, (
-            f"The test part will hold few of the {n_units} groups. --set split.folds={_USUAL} tests on each of them "
-            f"once and takes about {_USUAL + 1} times as long."
+            f"The test part will hold few of the {n_units} groups. Folds (split.folds={_USUAL}) test on each of them "
+            f"once and take about {_USUAL + 1} times as long."
         )
     return 0, None
 
@@ -121,7 +121,7 @@ def fold_images(dataset: Dataset, scan: Scan, *, n_folds: int, val: float, seed:
         raise BadDataset(
             f"{counted(len(order), 'usable image')} make up {units}, but {n_folds} folds need {least}",
             file=dataset.root,
-            do=f"Use fewer folds (--set split.folds={n_units}), or add images."
+            do=f"Use fewer folds (split.folds={n_units}), or add images."
             if n_units >= 3
             else "Add images: a few dozen of each class are a start.",
         )

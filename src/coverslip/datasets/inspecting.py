@@ -207,8 +207,8 @@ def _advice(found: Inspection) -> list[str]:
     if found.duplicates.conflicting:
         n = sum(map(len, found.duplicates.conflicting))
         advice.append(
-            f"{counted(n, 'image')} have the same pixels as an image with another label. All of them will be left out; "
-            "decide which label is right and delete the others."
+            f"{counted(n, 'image')} have the same pixels as an image with another label. All of them will be left out "
+            "until the labels agree; decide which label is right."
         )
     if found.duplicates.same_label:
         n = sum(len(members) - 1 for members in found.duplicates.same_label)
@@ -256,8 +256,8 @@ def _class_advice(found: Inspection) -> list[str]:
 def _group_advice(found: Inspection) -> list[str]:
     if found.groups is None:
         return [
-            "No groups are known. If several images come from one patient, slide or well, say so (--group COLUMN for a "
-            "table, --group-pattern for file names): otherwise they stand in training and test, which flatters the "
+            "No groups are known. If several images come from one patient, slide or well, say so (by a column of the "
+            "table, or a group pattern for file names): otherwise they stand in training and test, which flatters the "
             "numbers."
         ]
     advice = []
@@ -272,9 +272,9 @@ def _group_advice(found: Inspection) -> list[str]:
             f"There are only {counted(found.groups.n_groups, 'group')}: which of them fall into the test part matters "
             "much, and intervals will be wide and still approximate. "
             + (
-                "`coverslip train` therefore tests on each of them once, in folds."
+                "A training therefore tests on each of them once, in folds."
                 if 3 <= found.groups.n_groups < FEW_GROUPS and not found.given_split
-                else "Folds (--set split.folds=5) test on every group once."
+                else "Folds (split.folds=5) test on every group once."
             )
         )
     if found.duplicates.across_groups:

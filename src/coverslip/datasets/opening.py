@@ -24,11 +24,12 @@ from coverslip.datasets.records import (
     some,
     source_name,
 )
-from coverslip.datasets.tables import SHEET_SUFFIXES, is_table, open_table, read_table
+from coverslip.datasets.tables import PLAIN_TABLE_SUFFIXES, SHEET_SUFFIXES, is_table, open_table, read_table
 from coverslip.errors import BadDataset
 from coverslip.images import ReadPlan
 
 _WHOLE_FIRST_PLANE = ReadPlan()
+_MOST_BYTES = 100_000_000  # of a table that nobody named
 
 
 def open_dataset(
@@ -105,7 +106,7 @@ def _open_labelled(path: Path, given: str | Path, group: str | None, pattern: st
         source, records, notes = open_folder(path, plan)
         notes += _tables_beside(path)
         root = path
-    elif is_table(path):
+    elif is_table(path) and path.is_file():
         source, root = "table", path.parent
         records, notes = open_table(path, plan, group=group, wants_groups=pattern is None, labelled=True)
     elif has_image_suffix(path.name):
@@ -267,8 +268,10 @@ def _tables_beside(folder: Path) -> list[str]:
     """A note about a table of images that lies in the folder: it may know groups that the folders do not."""
     notes = []
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in (".csv", ".tsv") or not path.is_file():
+        if path.suffix.lower() not in PLAIN_TABLE_SUFFIXES or not path.is_file():
             continue
+        if path.stat().st_size > _MOST_BYTES:
+            continue  # measurements, most likely: a list of images is not as long
         try:
             table = read_table(path)
         except BadDataset:

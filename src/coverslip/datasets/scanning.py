@@ -10,7 +10,7 @@ import os
 import sqlite3
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from coverslip.cache import Claim, opening
 from coverslip.datasets.records import Dataset, ImageRecord, counted
 from coverslip.errors import UnreadableImage
 from coverslip.events import Emit, Noted, Progressed, ignore
-from coverslip.images import ImageFacts, ReadPlan, image_facts, read_pixels
+from coverslip.images import ImageFacts, Pixels, ReadPlan, image_facts, read_pixels
 from coverslip.machine import n_cores
 
 _FACTS_VERSION = 1  # goes up when the same file would give other facts
@@ -27,6 +27,8 @@ _SAVE_EVERY_S = 2.0
 _TELL_EVERY_S = 0.2
 _KEYS_PER_QUERY = 500
 _LOOK_AHEAD = 4  # images in flight per thread
+
+OnPixels = Callable[[int, Pixels], None]  # the image's place among the records, and what was decoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,9 @@ class _Identity:
     mtime_ns: int
 
 
-def scan_images(dataset: Dataset, *, emit: Emit = ignore, n_threads: int | None = None) -> Scan:
+def scan_images(
+    dataset: Dataset, *, emit: Emit = ignore, n_threads: int | None = None, on_pixels: OnPixels | None = None
+) -> Scan:
     """Decode every image once, several at a time, and remember the facts for the next scan.
 
     Images that cannot be read do not stop the others; they are `Unreadable` and are looked at again next time.
@@ -67,6 +71,8 @@ def scan_images(dataset: Dataset, *, emit: Emit = ignore, n_threads: int | None 
         dataset: whose records to read.
         emit: told about progress at most five times a second, and at the end what was noticed.
         n_threads: images decoded at the same time; None takes the number of processor cores.
+        on_pixels: is given every image that had to be decoded, in the threads that decode. Those whose facts were
+            remembered are not among them.
     """
     records = dataset.records
     facts: list[ImageFacts | Unreadable | None] = [None] * len(records)
@@ -76,7 +82,7 @@ def scan_images(dataset: Dataset, *, emit: Emit = ignore, n_threads: int | None 
         for i, known in memory.recall(identities):
             facts[i] = known
         waiting = [i for i, known in enumerate(facts) if known is None]
-        _decode(records, waiting, identities, facts, memory, emit, n_threads or n_cores())
+        _decode(records, waiting, identities, facts, memory, emit, n_threads or n_cores(), on_pixels)
     finally:
         memory.close()
     complete = tuple(fact if fact is not None else Unreadable("it was not reached") for fact in facts)
@@ -92,6 +98,7 @@ def _decode(
     memory: "_Memory",
     emit: Emit,
     n_threads: int,
+    on_pixels: OnPixels | None,
 ) -> None:
     started = told = saved = time.monotonic()
     n_known = len(records) - len(waiting)
@@ -101,7 +108,7 @@ def _decode(
         ahead = iter(waiting)
         for n_done in range(len(waiting)):
             while len(in_flight) < _LOOK_AHEAD * n_threads and (i := next(ahead, None)) is not None:
-                in_flight.append((i, pool.submit(_read, records[i].path, records[i].plan)))
+                in_flight.append((i, pool.submit(_read, i, records[i], on_pixels)))
             i, future = in_flight.popleft()
             fact = facts[i] = future.result()
             identity = identities[i]
@@ -120,9 +127,12 @@ def _decode(
     emit(_progress(len(records), len(records), len(waiting) / seconds if waiting else None))
 
 
-def _read(path: Path, plan: ReadPlan) -> ImageFacts | Unreadable:
+def _read(i: int, record: ImageRecord, on_pixels: OnPixels | None) -> ImageFacts | Unreadable:
     try:
-        return image_facts(read_pixels(path, plan))
+        pixels = read_pixels(record.path, record.plan)
+        if on_pixels is not None:
+            on_pixels(i, pixels)
+        return image_facts(pixels)
     except UnreadableImage as error:
         return Unreadable(error.what)
     except MemoryError:

@@ -75,15 +75,15 @@ def split_images(
         raise BadDataset(
             f"None of {counted(len(dataset.records), 'image')} can be used: {' '.join(notes).rstrip('.')}",
             file=dataset.root,
-            do="See `coverslip inspect`.",
+            do="Inspect the images: that says why of each.",
         )
     leaks = given_leaks(dataset, scan)
     if leaks and not allow_leakage:
         raise _leakage(dataset, leaks)
     if leaks:
         notes.append(
-            f"The given split has {counted(len(leaks), 'group or picture', 'groups or pictures')} on two sides and was "
-            "kept on request: the numbers of this run are too good."
+            f"The given split has {counted(len(leaks), 'group or picture', 'groups or pictures')} on two sides, which "
+            "makes the numbers too good."
         )
     units = tied_units(dataset, scan, order)
     parts: dict[int, Side] = {}
@@ -125,7 +125,7 @@ def check_class_names(dataset: Dataset, classes: Sequence[str]) -> None:
             file=dataset.root,
             do="Add images of another class, each class in a folder of its own."
             if known < 2
-            else "`coverslip inspect` shows why the others cannot be used.",
+            else "Inspect the images: that says why the others cannot be used.",
         )
     reserved = sorted(DECISIONS.intersection(classes))
     if reserved:
@@ -148,7 +148,7 @@ def check_trainable(dataset: Dataset, scan: Scan, split: Split) -> None:
         raise BadDataset(
             f"None of {counted(len(scan.facts), 'image')} could be read (the first: {one_line(first)})",
             file=dataset.root,
-            do="Check that these are image files; `coverslip inspect` lists them.",
+            do="Check that these are image files; inspecting them lists each with its reason.",
         )
     check_class_names(dataset, trained_classes(dataset, split))
     n = Counter(split.parts)

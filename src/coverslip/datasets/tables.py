@@ -28,6 +28,7 @@ from coverslip.files import for_shell, plain_cell
 from coverslip.images import ReadPlan
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".txt"})
+PLAIN_TABLE_SUFFIXES = frozenset({".csv", ".tsv"})  # what is looked for; most other text files are notes
 SHEET_SUFFIXES = frozenset({".xlsx", ".xls", ".ods", ".numbers"})
 
 # Names that a column may have, best first. `image` holds a path only where no better name does: in tables of crops

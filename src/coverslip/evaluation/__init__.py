@@ -8,7 +8,7 @@ from coverslip.evaluation.calibration import (
     reliability_bins,
     without_temperature,
 )
-from coverslip.evaluation.curves import Curve, pr_curve, roc_curve
+from coverslip.evaluation.curves import Curve, average_precision, pr_curve, roc_curve
 from coverslip.evaluation.folds import over_folds
 from coverslip.evaluation.intervals import FEW_GROUPS, Interval, bootstrap_intervals
 from coverslip.evaluation.metrics import LOWER_IS_BETTER, METRICS, confusion_matrix, per_class, score
@@ -25,6 +25,7 @@ __all__ = [
     "OperatingPoint",
     "ReliabilityBin",
     "apply_temperature",
+    "average_precision",
     "bootstrap_intervals",
     "confusion_matrix",
     "decided_classes",

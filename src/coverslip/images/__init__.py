@@ -5,7 +5,7 @@ from coverslip.images.plan import Plane, ReadPlan
 from coverslip.images.preparation import PadColour, Preparation, Resize, prepare
 from coverslip.images.reading import IMAGE_SUFFIXES, MAX_PIXELS, NO_SUCH_FILE, Pixels, read_pixels
 from coverslip.images.scaling import Scaling, learn_scaling
-from coverslip.images.thumbnails import thumbnail
+from coverslip.images.thumbnails import small_pixels, thumbnail
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -25,5 +25,6 @@ __all__ = [
     "pixel_hash",
     "prepare",
     "read_pixels",
+    "small_pixels",
     "thumbnail",
 ]

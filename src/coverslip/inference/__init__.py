@@ -1,7 +1,7 @@
 """The packaged classifier at work: loading it, predicting, writing rows."""
 
 from coverslip.inference.classifier import BATCH_SIZE, Classifier, load_classifier
-from coverslip.inference.predictions import Prediction, Predictions, PredictionsFile
+from coverslip.inference.predictions import Prediction, Predictions, PredictionsFile, cells_of, columns_for
 from coverslip.inference.results import write_results
 
 __all__ = [
@@ -10,6 +10,8 @@ __all__ = [
     "Prediction",
     "Predictions",
     "PredictionsFile",
+    "cells_of",
+    "columns_for",
     "load_classifier",
     "write_results",
 ]

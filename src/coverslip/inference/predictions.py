@@ -94,14 +94,19 @@ class PredictionsFile:
 
     def write(self, row: Prediction) -> None:
         """Add one row."""
-        texts = [row.image_id, row.path, row.label or "", row.predicted or ""]
-        numbers = [] if row.probability is None else ["" if math.isnan(p) else f"{p:.6f}" for p in row.probabilities]
-        top = "" if row.probability is None else f"{row.probability:.6f}"
-        cells = [*map(safe_cell, texts), top, safe_cell(row.decision), *(numbers or [""] * len(self._classes))]
+        cells = cells_of(row, len(self._classes))
         try:
             self._writer.writerow(cells)
         except OSError as error:
             raise cannot_write(self._file, error) from error
+
+
+def cells_of(row: Prediction, n_classes: int) -> list[str]:
+    """The cells of a row in `predictions.csv`, safe for spreadsheets."""
+    texts = [row.image_id, row.path, row.label or "", row.predicted or ""]
+    numbers = [] if row.probability is None else ["" if math.isnan(p) else f"{p:.6f}" for p in row.probabilities]
+    top = "" if row.probability is None else f"{row.probability:.6f}"
+    return [*map(safe_cell, texts), top, safe_cell(row.decision), *(numbers or [""] * n_classes)]
 
 
 def _refuse_to_replace_others(file: Path) -> None:

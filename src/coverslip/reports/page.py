@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from coverslip.errors import CoverslipError
-from coverslip.evaluation import without_temperature
 from coverslip.files import write_text
 from coverslip.images import ReadPlan, thumbnail
-from coverslip.reports import figures, words
+from coverslip.reports import content, figures, words
 from coverslip.reports.limits import limits
 from coverslip.reports.reading import Predictions, RunFolder, read_run
 
@@ -55,7 +54,7 @@ def _content(run: RunFolder) -> dict[str, Any]:  # Any: what the template shows
         "date": started[:10],
         "headline": words.headline(run),
         "lead": words.lead(run),
-        "facts": _facts(run),
+        "facts": content.facts(run),
         "data": _data(run),
         "methods": words.methods(run),
         "recipe": run.recipe_text.strip(),
@@ -68,13 +67,13 @@ def _content(run: RunFolder) -> dict[str, Any]:  # Any: what the template shows
         "tested_on": words.split_words(run),
         "classes": _classes(run),
         "by_roc": words.operating_point_words(run),
-        "domains": _domains(run),
-        "folds": _folds(run),
+        "domains": content.domains(run),
+        "folds": content.folds(run),
         "drawings": pictures,
         "is_numbered": run.classes and (len(run.classes) > 8 or max(map(len, run.classes)) > 14),
-        "decided": _decided(run),
+        "decided": content.decided(run),
         "mistakes": _mistakes(run),
-        "n_mistakes": _n_mistakes(run),
+        "n_mistakes": content.n_mistakes(run),
         "unsure": _unsure(run),
         "limits": limits(run),
         "made_by": _made_by(run),
@@ -108,10 +107,7 @@ def _drawings(run: RunFolder) -> dict[str, Any]:  # Any: SVG as markup that the 
 def _prediction_drawings(run: RunFolder, predictions: Predictions, folder: Path) -> dict[str, str]:
     metrics, probability, label = run.metrics["metrics"], predictions.probability, predictions.label
     ece = {name: metrics.get(name, {}).get("value") for name in ("ece", "ece_uncalibrated")}
-    temperature = run.training.get("temperature")
-    before = None
-    if isinstance(temperature, (int, float)) and temperature not in (0, 1) and not run.n_folds:  # folds: one each
-        before = without_temperature(probability, temperature)
+    before = content.uncalibrated(run, predictions)
     aurocs = [run.metrics["per_class"].get(name, {}).get("auroc") for name in run.classes]
     drawn = {
         "calibration": figures.draw(
@@ -129,24 +125,6 @@ def _prediction_drawings(run: RunFolder, predictions: Predictions, folder: Path)
             title="ROC curves, each class against all others",
         )
     return drawn
-
-
-def _facts(run: RunFolder) -> list[tuple[str, str]]:
-    """The small line of figures below the headline."""
-    n_images = sum(row["split"] != "left-out" for row in run.split)
-    n_groups = len({row["group"] for row in run.split if row.get("group") and row["split"] != "left-out"})
-    seconds = run.seconds_of_training
-    facts = [
-        ("images", words.count(n_images)),
-        ("classes", str(len(run.classes))),
-        ("groups", str(n_groups) if n_groups else "none given"),
-        ("model", run.recipe.model),
-    ]
-    if run.collections:
-        facts.insert(1, ("collections", str(len(run.collections))))
-    if seconds:
-        facts.append(("training", f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"))
-    return facts
 
 
 def _data(run: RunFolder) -> dict[str, Any]:  # Any: what the template shows
@@ -206,7 +184,7 @@ def _strips(run: RunFolder) -> dict[str, Any]:  # Any: what the template shows
         has_range = one["low"] is not None and one["high"] is not None
         rows.append(
             {
-                **_metric(name, one),
+                **content.metric(name, one),
                 "at": None if one["value"] is None else place(one["value"]),
                 "left": place(one["low"]) if has_range else None,
                 "width": round(place(one["high"]) - place(one["low"]), 2) if has_range else None,
@@ -216,89 +194,16 @@ def _strips(run: RunFolder) -> dict[str, Any]:  # Any: what the template shows
     return {"rows": rows, "start": f"{start:.1f}", "middle": f"{(start + 1) / 2:.2f}"}
 
 
+def _classes(run: RunFolder) -> list[dict[str, Any]]:  # Any: JSON values
+    rows = content.classes(run)
+    for row in rows:
+        row["operating_point"] = "–" if row["operating_point"] is None else f"{row['operating_point']:.3g}"
+    return rows
+
+
 def _others(run: RunFolder) -> list[dict[str, Any]]:  # Any: what the template shows
     names = [name for name in ("ece", "ece_uncalibrated", "log_loss") if name in run.metrics["metrics"]]
-    return [_metric(name, run.metrics["metrics"][name]) for name in names]
-
-
-def _metric(name: str, one: dict[str, Any]) -> dict[str, Any]:  # Any: JSON values
-    title, meaning = words.METRIC_WORDS[name]
-    return {
-        "title": title,
-        "meaning": meaning,
-        "reason": one.get("reason"),
-        **{k: one.get(k) for k in ("value", "low", "high")},
-    }
-
-
-def _classes(run: RunFolder) -> list[dict[str, Any]]:  # Any: JSON values
-    empty = dict.fromkeys(("precision", "recall", "specificity", "f1", "auroc"))
-    points = dict(zip(run.classifier.get("classes", []), run.classifier.get("operating_points") or [], strict=False))
-    return [
-        {
-            "number": k + 1,
-            "name": name,
-            "n": 0,
-            "reason": "",
-            **empty,
-            **run.metrics["per_class"].get(name, {}),
-            "operating_point": f"{points[name]:.3g}" if name in points else "–",
-        }
-        for k, name in enumerate(run.classes)
-    ]
-
-
-def _domains(run: RunFolder) -> list[dict[str, Any]]:  # Any: JSON values
-    """The numbers of each collection, and how many classes it has test images of."""
-    domain_of = {row["image_id"]: row.get("domain") or "" for row in run.split}
-    tested = run.predictions
-    own = (
-        set()
-        if tested is None
-        else {
-            (domain_of.get(image_id, ""), label)
-            for image_id, label in zip(tested.image_id, tested.label.tolist(), strict=True)
-        }
-    )
-    return [
-        {
-            "name": name,
-            "n": one["n"],
-            "n_groups": one.get("n_groups"),
-            "n_classes": sum(domain == name for domain, _ in own),
-            **{key: one["metrics"][key] for key in ("accuracy", "macro_f1")},
-        }
-        for name, one in (run.metrics.get("by_domain") or {}).items()
-    ]
-
-
-def _folds(run: RunFolder) -> dict[str, Any]:  # Any: what the template shows
-    found = run.metrics.get("folds")
-    if not found:
-        return {}
-    names = ("accuracy", "macro_f1", "macro_auroc")
-    rows = [{**one, "numbers": [one["metrics"][name] for name in names]} for one in found["per_fold"]]
-    return {"rows": rows, "mean": [found["mean"][name] for name in names], "has_groups": rows[0]["n_groups"]}
-
-
-def _decided(run: RunFolder) -> str:
-    """What the threshold for `uncertain` did to the test images, in words."""
-    threshold, predictions = run.training.get("uncertain_below"), run.predictions
-    if predictions is None or not isinstance(threshold, (int, float)) or threshold <= 0:
-        return ""
-    is_decided = np.array([decision != "uncertain" for decision in predictions.decision])
-    n_aside = int((~is_decided).sum())
-    is_right = predictions.predicted == predictions.label
-    below = "Each fold marks predictions as uncertain that lie below a limit set on its validation images."
-    if not run.n_folds:
-        below = f"Predictions below {threshold:.2f} are marked uncertain, a limit set on validation images."
-    if n_aside == 0 or not is_decided.any():
-        return f"{below} Among these images that was none."
-    kept, aside = (words.percent(float(is_right[rows].mean())) for rows in (is_decided, ~is_decided))
-    return (
-        f"{below} Here that sets aside {n_aside} of {len(is_decided)} images; of the others {kept} are right, of those "
-        f"set aside {aside}."
-    )
+    return [content.metric(name, run.metrics["metrics"][name]) for name in names]
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,10 +215,6 @@ class _Tile:
     name: str
     short_name: str
     is_right: bool
-
-
-def _n_mistakes(run: RunFolder) -> int:
-    return 0 if run.predictions is None else int((run.predictions.predicted != run.predictions.label).sum())
 
 
 def _mistakes(run: RunFolder) -> list[_Tile]:

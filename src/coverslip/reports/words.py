@@ -78,7 +78,7 @@ def headline(run: RunFolder) -> str:
     n = run.metrics["n"]
     is_unseen = run.metrics.get("split") != "val" and not run.environment.get("allow_leakage") and run.start_is_known
     images = f"{plural(n, 'image')} it had never seen" if is_unseen else plural(n, "image")
-    return f"It named {'all' if right == n else f'{count(right)} of'} {images} correctly."
+    return f"Of {images}, it named {'all' if right == n else count(right)} correctly."
 
 
 def lead(run: RunFolder) -> list[str]:
@@ -93,6 +93,9 @@ def lead(run: RunFolder) -> list[str]:
     counts = [sum(row) for row in matrix]
     most = counts.index(max(counts))
     share = percent(counts[most] / max(sum(counts), 1))
+    if n_frozen := _n_frozen(run):
+        where = f"In {n_frozen} of {run.n_folds} folds fine-tuning" if run.n_folds else "Fine-tuning"
+        sentences.append(f"{where} did no better on the images to choose by, so the instant classifier was kept.")
     sentences.append(f"Always answering “{run.classes[most]}” would be right for {share}.")
     if run.metrics.get("n_groups"):
         whose = "to which no training image belongs" if not run.environment.get("allow_leakage") else "of the test part"
@@ -235,8 +238,7 @@ def _finetune_methods(run: RunFolder, stage: dict[str, object]) -> str:
     kept = f" (epoch {epoch} of {stage.get('epochs_run', '?')})" if epoch else ""
     longest = plural(recipe.epochs, "epoch")
     kept = "" if run.n_folds else kept
-    stories = run.fold_trainings or (run.training,)
-    n_frozen = sum(story.get("chosen") == "instant" for story in stories)
+    n_frozen = _n_frozen(run)
     where = f" in {n_frozen} of {run.n_folds} folds" if run.n_folds else ""
     return (
         f"It was then fine-tuned with {_OPTIMIZER[recipe.optimizer]} (peak learning rate {recipe.learning_rate:g}, "
@@ -247,6 +249,12 @@ def _finetune_methods(run: RunFolder, stage: dict[str, object]) -> str:
         + (f" Training images were varied at random: {', '.join(changes)}." if changes else "")
         + (f" The frozen network did better on validation images{where} and was kept." if n_frozen else "")
     )
+
+
+def _n_frozen(run: RunFolder) -> int:
+    """Trainings, of the folds or the one, whose fine-tuning was no better than the head on frozen features."""
+    stories = run.fold_trainings or (run.training,)
+    return sum(story.get("chosen") == "instant" and len(story.get("stages", ())) > 1 for story in stories)
 
 
 def _second_optimizer(recipe: Recipe) -> str:

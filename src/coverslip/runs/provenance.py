@@ -76,7 +76,7 @@ def same_images(run: Run) -> Dataset:
     Raises:
         BadRun: some are gone, or described anew.
     """
-    data = _reopened(run)
+    data = images_of(run)
     now = [one["fingerprint"] for one in where_images_lie(data)["data"]]
     if now != [one["fingerprint"] for one in read_json(run.folder / "environment.json")["data"]]:
         raise BadRun(
@@ -90,7 +90,7 @@ def same_images(run: Run) -> Dataset:
 def held_out_images(run: Run) -> Dataset:
     """The images that a run kept aside, found again where they were."""
     rows = {row["image_id"]: row for row in read_table(run.folder / "split.csv") if row["split"] == "test"}
-    data = _reopened(run)
+    data = images_of(run)
     found = data.chosen(i for i, record in enumerate(data.records) if record.image_id in rows)
     n_gone = len(rows) - len(found.records)
     n_changed = sum(_is_described_anew(record, rows[record.image_id]) for record in found.records)
@@ -118,7 +118,7 @@ def plan_of(recipe: Recipe) -> ReadPlan:
     return ReadPlan(plane=recipe.plane, channels=recipe.channels)
 
 
-def _reopened(run: Run) -> Dataset:
+def images_of(run: Run) -> Dataset:
     """The images of a run as they are now; later ones do not belong to it."""
     opened = read_json(run.folder / "environment.json")["opened"]
     opening = Opening(tuple(opened["sources"]), opened["group"], opened["group_pattern"], plan_of(run.recipe))

@@ -29,8 +29,8 @@ class SplitPlan(Choices):
         ge=0,
         le=100,
         description="Cross-validation: so many networks, each tested on another part, so that every image is tested "
-        "once (`test` then does not count); the classifier itself is trained on all images. 0 makes one split. null "
-        "takes up to 5 folds where there are fewer than 10 groups, or fewer than 100 images without groups.",
+        "once (`test` then does not count); the classifier itself is trained on all images. 0 makes one split. Left "
+        "empty (null), up to 5 folds where there are fewer than 10 groups, or fewer than 100 images without groups.",
     )
 
     @field_validator("folds")
@@ -41,7 +41,7 @@ class SplitPlan(Choices):
         return value
 
     train_per_class: int | None = Field(
-        None, ge=1, description="Most training images of each class, drawn by `seed`; null takes all."
+        None, ge=1, description="Most training images of each class, drawn by `seed`; left empty (null), all."
     )
 
     @model_validator(mode="after")
@@ -57,7 +57,7 @@ class Recipe(Choices):
     Defaults: EfficientNet-Lite0 with ImageNet weights, first an instant head on frozen features, then fine-tuning.
     """
 
-    model: str = Field("efficientnet_lite0", description="A name from `coverslip models`, or `timm/NAME`.")
+    model: str = Field("efficientnet_lite0", description="A network by its name, or `timm/NAME`.")
     # Any: the architecture checks them
     model_options: dict[str, Any] = Field(default_factory=dict, description="Options of the architecture.")
     head: Literal["pooled_stages", "native"] = Field(
@@ -115,10 +115,14 @@ class Recipe(Choices):
     patience: int | None = Field(
         10,
         ge=1,
-        description="Stop after so many epochs without a better primary metric on validation images; null never does.",
+        description="Stop after so many epochs without a better primary metric on validation images; left empty "
+        "(null), never.",
     )
     image_size: int | None = Field(
-        None, ge=16, le=4096, description="Side in pixels that images are resized to; null takes the model's own."
+        None,
+        ge=16,
+        le=4096,
+        description="Side in pixels that images are resized to; left empty (null), the model's own.",
     )
     resize: Resize = Field(
         "pad",
@@ -139,7 +143,7 @@ class Recipe(Choices):
         "with, ImageNet's, none (0-1 as they are), or those of the training images.",
     )
     plane: Plane = Field(0, description="Page of multi-page files (0-based), or 'max' / 'mean' over the pages.")
-    channels: tuple[int, ...] | None = Field(None, description="0-based channels to use; null takes all.")
+    channels: tuple[int, ...] | None = Field(None, description="0-based channels to use; left empty (null), all.")
     augment: Augment = Augment()
     classes: ClassPlan = ClassPlan()
     split: SplitPlan = SplitPlan()

@@ -77,8 +77,11 @@ def check_recipe(data: dict[str, Any], *, file: Path | None = None) -> Recipe:  
         unknown = {fault["loc"][:1] for fault in told if fault["type"] == "extra_forbidden"}
         # A misspelt key is missing too.
         told = [fault for fault in told if fault["type"] != "missing" or fault["loc"][:1] not in unknown]
-        faults = "; ".join(dict.fromkeys(map(_describe, told)))
-        raise BadRecipe(f"The recipe is not valid: {faults}", file=file, do="Correct it and run again.") from error
+        faults = list(dict.fromkeys((".".join(_place(fault)), _describe(fault)) for fault in told))
+        words = "; ".join(dict.fromkeys(text for _, text in faults))
+        raise BadRecipe(
+            f"The recipe is not valid: {words}", file=file, do="Correct it and run again.", faults=faults
+        ) from error
     if isinstance(recipe.init, TrainFirst):
         first_recipe(recipe, file=file)
     return recipe
@@ -105,7 +108,8 @@ def first_recipe(recipe: Recipe, *, file: Path | None = None) -> Recipe:
     try:
         first = check_recipe({**own, "stage": "finetune", **given, "split": split}, file=file)
     except BadRecipe as error:
-        raise BadRecipe(f"In init.recipe: {error.what}", file=file, do=error.do) from error
+        faults = [(f"init.recipe.{key}", text) for key, text in error.faults]
+        raise BadRecipe(f"In init.recipe: {error.what}", file=file, do=error.do, faults=faults) from error
     if first.stage == "instant" or isinstance(first.init, TrainFirst):
         what = "stops before the network is trained" if first.stage == "instant" else "may not have a first of its own"
         raise BadRecipe(f"In init.recipe: the first training {what}", file=file, do="Correct it and run again.")
@@ -156,19 +160,25 @@ def with_settings(recipe: Recipe, settings: list[str]) -> Recipe:
     return check_recipe(data)
 
 
-def _describe(fault: Any) -> str:  # Any: Pydantic's ErrorDetails
+def _place(fault: Any) -> list[str]:  # Any: Pydantic's ErrorDetails
+    """The key that a fault is about, and the sections around it."""
     place = [str(part) for part in fault["loc"]]
-    if place[0] == "init":
+    if place[:1] == ["init"]:
         del place[1:2]  # which of the ways to start it was read as
+    for known in ("plane", "channels", "augment.flip"):  # Pydantic tells a fault for each way to read them
+        if ".".join(place).startswith(f"{known}."):
+            return known.split(".")
+    return place
+
+
+def _describe(fault: Any) -> str:  # Any: Pydantic's ErrorDetails
+    place = _place(fault)
     if place == ["init", "run"] and fault["type"] == "extra_forbidden":
         return "init: give either run or train_on, not both"
     if fault["type"] == "extra_forbidden":
         return _unknown(".".join(place), place)
     if fault["type"] == "missing":
         return f"there is no {'.'.join(place)}"
-    for known in ("plane", "channels", "augment.flip"):  # Pydantic tells a fault for each way to read them
-        if ".".join(place).startswith(f"{known}."):
-            place = known.split(".")
     key, value = ".".join(place), fault["input"]
     if fault["type"] == "value_error":
         wanted = str(fault["ctx"]["error"])

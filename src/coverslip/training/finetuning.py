@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from coverslip.evaluation import LOWER_IS_BETTER, score
-from coverslip.events import CheckpointSaved, Emit, EpochEnded, StepEnded
+from coverslip.events import CheckpointSaved, Emit, EpochEnded, Noted, StepEnded
 from coverslip.models.freezing import follows_batches, train_mode
 from coverslip.runs import Recipe
 from coverslip.training.allocator import return_freed_memory
@@ -90,6 +90,12 @@ class _StopRequested(Exception):
     """A stop was asked for."""
 
 
+_NO_SECOND_PHASE = (
+    "Fine-tuning ended before the turn from Adam to SGD, since no epoch was better for `patience` epochs: "
+    "raise patience, lower sgd_from, or set patience to null."
+)
+
+
 class _Diverged(Exception):
     """The loss is no longer a number."""
 
@@ -136,6 +142,8 @@ def finetune(
             while progress.epoch < n_epochs:
                 if recipe.patience is not None and progress.epoch - progress.best_epoch >= recipe.patience:
                     stopped = "no better epoch"
+                    if recipe.optimizer == "adam-then-sgd" and not _is_second_phase(recipe, progress.epoch):
+                        emit(Noted(text=_NO_SECOND_PHASE, level="warning"))
                     break
                 if _is_changed_before(recipe, progress.epoch + 1):
                     optimizer = _optimizer(network, recipe, progress.epoch + 1)

@@ -1,0 +1,313 @@
+"""The web app: is the wall quick with very many images, and what does watching cost a training?
+
+Makes a set of hard links to a few hundred small images, opens it in the real server and looks at it with Chromium:
+seconds until images are read (colours and small pictures are made then), time to the first colour and the first
+picture of the wall, frame times while scrolling, how much of what is in sight has no picture yet or not even a colour,
+and the server's memory. Then the same short training again and again, unwatched, with open event streams, and with
+open pages; the ratios are of epoch seconds, each to the unwatched one of its round.
+
+    python benchmarks/app.py [--count 100000] [--watchers 10] [--rounds 3]
+
+The pages must be built (`make pages`), and a Chromium be there. Other work on the machine shows in every number.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+from many_images import draw
+from PIL import Image
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+Json = dict[str, Any]  # Any: JSON values
+
+DISTINCT = 400
+SIDE = 128  # px: a cell on the wall shows as many
+IN_A_FOLDER = 2_000
+FRAMES = 300
+SPEEDS = (20, 100)  # px per frame
+VISITS = 3
+TRAINING: Json = {
+    "stage": "finetune",
+    "image_size": 64,
+    "epochs": 5,
+    "batch_size": 32,
+    "patience": None,
+    "views": 1,
+    "split.folds": 0,
+}
+TRAINED = 320  # images
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+# When the first cell had a colour, and when a picture: ms since the page was asked for.
+FIRST = """
+window.first = {};
+const look = () => {
+  const shown = document.querySelector('.wall .picture');
+  if (shown) window.first.colour ??= performance.now();
+  if (shown && shown.style.backgroundImage) window.first.picture ??= performance.now();
+  if (!window.first.picture) requestAnimationFrame(look);
+};
+requestAnimationFrame(look);
+"""
+
+# Scroll by so many px in every frame; every fifth is looked at as it was shown.
+SCROLL = """
+async ([step, frames]) => {
+  const wall = document.querySelector('.wall');
+  const times = [];
+  const seen = { all: 0, pictures: 0, colours: 0 };
+  const pitch = () => {
+    const tops = [...wall.querySelectorAll('.cells')].map((row) => row.getBoundingClientRect().top);
+    tops.sort((a, b) => a - b);
+    return Math.min(...tops.slice(1).map((top, k) => top - tops[k]));
+  };
+  const height = pitch();
+  const count = () => {
+    const frame = wall.getBoundingClientRect();
+    const columns = wall.querySelector('.cells').children.length;
+    seen.all += (frame.height / height) * columns;
+    for (const row of wall.querySelectorAll('.cells')) {
+      const box = row.getBoundingClientRect();
+      const share = (Math.min(frame.bottom, box.top + height) - Math.max(frame.top, box.top)) / height;
+      if (share <= 0) continue;
+      for (const picture of row.querySelectorAll('.picture'))
+        if (picture.style.backgroundImage) seen.pictures += share;
+        else seen.colours += share;
+    }
+  };
+  let last = await new Promise(requestAnimationFrame);
+  for (let k = 0; k < frames; k += 1) {
+    wall.scrollTop += step;
+    const now = await new Promise(requestAnimationFrame);
+    times.push(now - last);
+    last = now;
+    if (k % 5 === 4) count();
+  }
+  return { times, ...seen };
+}
+"""
+
+
+class Server:
+    """`coverslip app` on a workspace, and what it is asked."""
+
+    def __init__(self, folder: Path) -> None:
+        said = folder / "said.txt"
+        command = [sys.executable, "-m", "coverslip", "app", "--no-browser", "--port", "0"]
+        command += ["--workspace", str(folder / "workspace"), "--root", str(folder)]
+        environment = os.environ | {"COVERSLIP_CACHE": str(folder / "cache"), "PYTHONUNBUFFERED": "1"}
+        with said.open("w") as out:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, env=environment
+            )
+        wait_for(lambda: "Ctrl-C" in said.read_text() or self.process.poll() is not None, 120)
+        if self.process.poll() is not None:
+            raise SystemExit(f"The app did not start:\n{said.read_text()}")
+        self.address = said.read_text().split()[3].partition("?")[0]
+
+    def ask(self, path: str, body: Json | None = None) -> Json:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(
+            f"{self.address}api/v1/{path}", data, {"Content-Type": "application/json"} if data else {}
+        )
+        with urllib.request.urlopen(request, timeout=600) as answer:
+            found: Json = json.load(answer)
+        return found
+
+    def read(self, folder: Path) -> tuple[str, float, float]:
+        """Open a folder: the set's id, seconds until it is listed, and until its images are read."""
+        started = time.perf_counter()
+        dataset_id: str = self.ask("datasets", {"sources": [str(folder)]})["id"]
+        listed = time.perf_counter() - started
+        wait_for(lambda: self.ask(f"datasets/{dataset_id}")["state"] != "reading", 7_200, every=0.5)
+        return dataset_id, listed, time.perf_counter() - started
+
+    def memory_mib(self) -> float:
+        return float(psutil.Process(self.process.pid).memory_info().rss / 2**20)
+
+    def end(self) -> None:
+        self.process.terminate()
+        self.process.wait(60)
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Server]:
+    """The app on the workspace in `folder`."""
+    server = Server(folder)
+    try:
+        yield server
+    finally:
+        server.end()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=100_000, help="images of the wall")
+    parser.add_argument("--watchers", type=int, default=10, help="of the training")
+    parser.add_argument("--rounds", type=int, default=3, help="of trainings; 0 leaves them out")
+    asked = parser.parse_args()
+    program = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if program is None:
+        raise SystemExit("There is no Chromium: .ci/chromium says how to get it.")
+    from playwright.sync_api import sync_playwright
+
+    print(f"{os.cpu_count()} cores, load of the machine before: {os.getloadavg()[0]:.1f}\n")
+    with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        folder = Path(scratch)
+        link_images(folder / "images", asked.count)
+        measure_wall(folder, browser, asked.count)
+        if asked.rounds:
+            draw(folder / "cells", TRAINED)
+            with serving(folder) as server:
+                measure_training(server, server.read(folder / "cells")[0], browser, asked.watchers, asked.rounds)
+        browser.close()
+
+
+def link_images(folder: Path, count: int) -> None:
+    """Many files of a few hundred images."""
+    with tempfile.TemporaryDirectory(dir=folder.parent) as drawn:
+        draw(Path(drawn), min(count, DISTINCT))
+        files = sorted(Path(drawn).rglob("*.png"))
+        for file in files:
+            with Image.open(file) as image:
+                image.resize((SIDE, SIDE)).save(file)
+        for i in range(count):
+            file = files[i % len(files)]
+            name = file.relative_to(drawn).parts[0]
+            target = folder / name / f"part{i // IN_A_FOLDER:03d}" / f"{i:06d}.png"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.hardlink_to(file)
+
+
+def measure_wall(folder: Path, browser: "Browser", count: int) -> None:
+    """Reading, the first picture, scrolling, memory."""
+    with serving(folder) as server:
+        dataset_id, listed, read = server.read(folder / "images")
+    kept = sum(file.stat().st_size for file in (folder / "cache" / "app-thumbnails").glob("*"))
+    print("| images | listed s | read s | ms per image | small pictures MB |\n|---|---|---|---|---|")
+    print(f"| {count:,} | {listed:.1f} | {read:.0f} | {1000 * read / count:.2f} | {kept / 1e6:.0f} |\n", flush=True)
+    with serving(folder) as server:  # anew, so that its memory is that of walls
+        server.ask("datasets")
+        before = server.memory_mib()
+        visits = [first_shown(server, browser, dataset_id) for _ in range(VISITS)]
+        print("| visit | first colour ms | first picture ms |\n|---|---|---|")
+        for k, (colour, picture) in enumerate(visits):
+            print(f"| {k + 1} | {colour:.0f} | {picture:.0f} |", flush=True)
+        print("\n| px per frame | frames | p50 ms | p95 ms | without picture | blank |\n|---|---|---|---|---|---|")
+        heaps = [scroll(server, browser, dataset_id, step) for step in SPEEDS]
+        print("\n| server MiB before | after | pages' JS heap MiB |\n|---|---|---|")
+        shown = ", ".join(f"{heap:.0f}" for heap in heaps)
+        print(f"| {before:.0f} | {server.memory_mib():.0f} | {shown} |\n", flush=True)
+
+
+@contextmanager
+def wall(server: Server, browser: "Browser", dataset_id: str) -> "Iterator[Page]":
+    """A wall in a browser that has seen nothing before."""
+    context = browser.new_context(base_url=server.address, viewport={"width": 1280, "height": 800})
+    context.add_init_script(FIRST)
+    page = context.new_page()
+    page.goto(f"/datasets/{dataset_id}?tab=images")
+    wait_for(lambda: page.evaluate("window.first.picture"), 120)
+    yield page
+    context.close()
+
+
+def first_shown(server: Server, browser: "Browser", dataset_id: str) -> tuple[float, float]:
+    with wall(server, browser, dataset_id) as page:
+        first = page.evaluate("window.first")
+        return float(first["colour"]), float(first["picture"])
+
+
+def scroll(server: Server, browser: "Browser", dataset_id: str, step: int) -> float:
+    """Print a row about scrolling; the page's memory in MiB."""
+    with wall(server, browser, dataset_id) as page:
+        time.sleep(2)
+        seen = page.evaluate(SCROLL, [step, FRAMES])
+        times = sorted(seen["times"])
+        p50, p95 = statistics.median(times), times[int(0.95 * len(times))]
+        without = 1 - seen["pictures"] / seen["all"]
+        blank = max(0.0, without - seen["colours"] / seen["all"])
+        print(f"| {step} | {len(times)} | {p50:.1f} | {p95:.1f} | {without:.1%} | {blank:.1%} |", flush=True)
+        return float(page.evaluate("performance.memory.usedJSHeapSize")) / 2**20
+
+
+def measure_training(server: Server, dataset_id: str, browser: "Browser", watchers: int, rounds: int) -> None:
+    """Epoch seconds of the same training, watched and not."""
+    ways: list[tuple[str, Callable[[str, ExitStack], None]]] = [
+        ("nobody", lambda run_id, stack: None),
+        (f"{watchers} streams", lambda run_id, stack: open_streams(server, run_id, watchers)),
+        (f"{watchers} pages", lambda run_id, stack: open_pages(server, browser, run_id, watchers, stack)),
+    ]
+    print("| round | watched by | epoch s | ratio |\n|---|---|---|---|")
+    ratios: dict[str, list[float]] = {}
+    for k in range(rounds):
+        # Turn by turn, so that a machine that grows slower is not laid at one way's door.
+        taken = {name: train(server, dataset_id, watch) for name, watch in (ways if k % 2 == 0 else ways[::-1])}
+        for name, seconds in taken.items():
+            ratio = seconds / taken["nobody"]
+            ratios.setdefault(name, []).append(ratio)
+            print(f"| {k + 1} | {name} | {seconds:.2f} | {ratio:.3f} |", flush=True)
+    for name, found in ratios.items():
+        print(f"| median | {name} | | {statistics.median(found):.3f} |", flush=True)
+
+
+def train(server: Server, dataset_id: str, watch: Callable[[str, ExitStack], None]) -> float:
+    """Mean seconds of an epoch, the first left out."""
+    with ExitStack() as stack:
+        run_id = server.ask("runs", {"dataset_id": dataset_id, "recipe": TRAINING})["id"]
+        watch(run_id, stack)
+        ended = ("done", "failed", "stopped", "interrupted")
+        wait_for(lambda: server.ask(f"runs/{run_id}")["state"] in ended, 3_600, every=2)
+        run = server.ask(f"runs/{run_id}")
+    if run["state"] != "done":
+        raise SystemExit(f"The training ended as {run['state']}: {run['error']}")
+    return statistics.mean(epoch["seconds"] for epoch in run["history"][1:])
+
+
+def open_streams(server: Server, run_id: str, count: int) -> None:
+    """Clients that read what a training tells until it has ended."""
+
+    def follow() -> None:
+        with urllib.request.urlopen(f"{server.address}api/v1/runs/{run_id}/events", timeout=3_600) as answer:
+            for _ in answer:
+                pass
+
+    for _ in range(count):
+        threading.Thread(target=follow, daemon=True).start()
+
+
+def open_pages(server: Server, browser: "Browser", run_id: str, count: int, stack: ExitStack) -> None:
+    """The training's page in several windows: of their own profiles, since one takes six streams of a server."""
+    for _ in range(count):
+        context = browser.new_context(base_url=server.address)
+        stack.callback(context.close)
+        context.new_page().goto(f"/runs/{run_id}")
+
+
+def wait_for(is_so: Callable[[], object], seconds: float, every: float = 0.05) -> None:
+    until = time.monotonic() + seconds
+    while not is_so():
+        if time.monotonic() > until:
+            raise SystemExit("It took too long.")
+        time.sleep(every)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,306 @@
+"""Take the pictures of the app that its documentation shows.
+
+    python docs/make_screenshots.py            # all of them into docs/app/
+    python docs/make_screenshots.py compare    # only those whose name contains this word
+    python docs/make_screenshots.py images     # those, too, and nothing need be trained for them
+
+It starts the real app on a workspace of its own, draws coverslip's synthetic sample images, trains an instant and a
+fine-tuned classifier on them, predicts new images, and takes every page in Chromium at 1280 × 800. That takes a few
+minutes. The pages must be built (`make pages`), and Playwright and Chromium be there, as for the tests of the app; no
+test runs this. Names of the pictures stay the same; times of day in them do not. Look at each picture before keeping
+it: the script sees whether a page answers, not whether it is clear.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+DOCS = Path(__file__).resolve().parent
+PICTURES = DOCS / "app"
+SIZE = {"width": 1280, "height": 800}
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+COLOURS = 256  # in a picture: no difference to the eye, a third of the size
+FLAT_COLOURS = 72
+PATTERN = r"slide\d+"
+QUICK = {"image_size": 48, "views": 1}  # seconds instead of minutes; the pages look the same
+EPOCHS = 5
+
+Json = dict[str, Any]  # Any: JSON values
+Step = Callable[["Page"], object]
+
+
+def main() -> None:
+    wanted = sys.argv[1:]
+    folder = Path(tempfile.gettempdir()) / "coverslip-pictures"  # one name, since pages show it
+    shutil.rmtree(folder, ignore_errors=True)
+    write_images(folder)
+    PICTURES.mkdir(exist_ok=True)
+    try:
+        with app(folder) as server, Album(server, wanted) as album:
+            take_all(server, album)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    say(f"{sum(path.stat().st_size for path in PICTURES.glob('*.png')) / 1e6:.1f} MB in all")
+
+
+def write_images(folder: Path) -> None:
+    """What a laboratory might have: a labelled folder, and new images of other slides."""
+    from coverslip.samples import write_new_images, write_sample_images
+
+    write_sample_images(folder / "images" / "my_cells", n_images=300)
+    write_new_images(folder / "images" / "new_slides", n_images=60)
+    for note in folder.rglob("README.txt"):
+        note.unlink()
+
+
+class Server:
+    """The app's API, as far as it is needed here."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+
+    def get(self, path: str) -> Json:
+        with urllib.request.urlopen(f"{self.address}api/v1/{path}", timeout=60) as answer:
+            return json.load(answer)  # type: ignore[no-any-return]
+
+    def send(self, path: str, body: Json, method: str = "POST") -> Json:
+        request = urllib.request.Request(
+            f"{self.address}api/v1/{path}",
+            json.dumps(body).encode(),
+            {"Content-Type": "application/json"},
+            method=method,
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)  # type: ignore[no-any-return]
+
+    def until(self, path: str, is_so: Callable[[Json], bool], seconds: float = 1800) -> Json:
+        """Ask again and again."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            found = self.get(path)
+            if found.get("state") == "failed":
+                break
+            if is_so(found):
+                return found
+            time.sleep(0.5)
+        raise SystemExit(f"{path} did not come to an end: {found}")
+
+
+@contextmanager
+def app(folder: Path) -> Iterator[Server]:
+    """The app on a workspace in the folder; it may read the images there."""
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "coverslip", "app", "--no-browser", "--port", "0"),
+            *("--workspace", str(folder / "workspace"), "--root", str(folder / "images")),
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )
+    assert process.stdout is not None
+    line = next((line for line in process.stdout if "http://" in line), None)
+    if line is None:
+        raise SystemExit("the app did not start")
+    server = Server(line.split()[-1])
+    try:
+        yield server
+    finally:
+        for run in server.get("runs")["items"]:  # a training goes on without the app
+            if run["state"] in ("queued", "starting", "running"):
+                server.send(f"runs/{run['id']}/stop", {})
+        process.terminate()
+        process.wait(30)
+
+
+class Album:
+    """A browser, and where its pictures go."""
+
+    def __init__(self, server: Server, wanted: list[str]) -> None:
+        self.server = server
+        self.wanted = wanted
+
+    def __enter__(self) -> "Album":
+        from playwright.sync_api import sync_playwright
+
+        self._playwright = sync_playwright().start()
+        program = next(filter(None, map(shutil.which, BROWSERS)), None)
+        self._browser = self._playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._browser.close()
+        self._playwright.stop()
+
+    def take(self, name: str, path: str, *steps: Step, is_dark: bool = False) -> None:
+        """One picture: go there, do these, and look."""
+        if self.wanted and not any(word in name for word in self.wanted):
+            return
+        context = self._browser.new_context(
+            base_url=self.server.address,
+            viewport=SIZE,  # type: ignore[arg-type]
+            color_scheme="dark" if is_dark else "light",
+            reduced_motion="reduce",
+            locale="en-GB",
+        )
+        page = context.new_page()
+        page.goto(path)
+        page.locator("main h1").first.wait_for()
+        settle(page)
+        for step in steps:
+            step(page)
+            settle(page)
+        picture = Image.open(BytesIO(page.screenshot())).convert("RGB")
+        context.close()
+        file = PICTURES / f"{name}.png"
+        reduced(picture).save(file, optimize=True)
+        say(f"{file.relative_to(DOCS.parent)}  {file.stat().st_size // 1000} KB")
+
+
+def reduced(picture: Image.Image) -> Image.Image:
+    """With few colours: the page's own, which fill areas, as they are, and photographs with what is left."""
+    n = picture.width * picture.height
+    flat = [colour for _, colour in sorted(picture.getcolors(n), reverse=True)[:FLAT_COLOURS]]
+    marks = re.findall(r"--class-\d: [^#]*#(\w{6})", (DOCS.parent / "web" / "src" / "theme.css").read_text("utf-8"))
+    flat += [tuple(bytes.fromhex(mark)) for mark in marks]
+    palette = Image.new("P", (1, 1))
+    photographs = picture.quantize(COLOURS - len(flat)).getpalette()
+    palette.putpalette([value for colour in flat for value in colour] + photographs)
+    return picture.quantize(palette=palette, dither=Image.Dither.NONE)
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def settle(page: "Page") -> None:
+    """Until all small pictures are there; a page that watches a training never falls silent, so not for ever."""
+    from playwright.sync_api import Error
+
+    with suppress(Error):
+        page.wait_for_load_state("networkidle", timeout=4000)
+    page.wait_for_timeout(400)
+
+
+def press(name: str, role: Any = "button") -> Step:  # Any: one of ARIA's roles
+    return lambda page: page.get_by_role(role, name=name).first.click()
+
+
+def into(folder: str) -> Step:
+    """Go into a folder in the chooser."""
+    return lambda page: page.locator("dialog[open]").get_by_role("button", name=folder).first.click()
+
+
+def unfold(title: str) -> Step:
+    """Open a folded section, and bring it to the top."""
+
+    def do(page: "Page") -> None:
+        section = page.locator("details", has=page.locator("summary", has_text=title)).last
+        section.locator("summary").click()
+        section.evaluate("(element) => scrollTo({top: element.getBoundingClientRect().top + scrollY - 24})")
+
+    return do
+
+
+def take_all(server: Server, album: Album) -> None:
+    """Work through the job as a user would, with a picture of each page on the way."""
+    album.take("start-empty", "/")
+
+    images = str(Path(tempfile.gettempdir()) / "coverslip-pictures" / "images")
+    cells = server.send("datasets", {"sources": [f"{images}/my_cells"], "name": "my_cells", "group_pattern": PATTERN})
+    more = server.send("datasets", {"sources": [f"{images}/new_slides"], "name": "new_slides", "is_labelled": False})
+    for dataset in (cells, more):
+        server.until(f"datasets/{dataset['id']}", lambda found: found["state"] == "ready")
+    here = f"/datasets/{cells['id']}"
+
+    album.take("images-list", "/datasets")
+    album.take("add-images", "/datasets", press("Add images"), into("my_cells"))
+    album.take("images-overview", here)
+    album.take("images-wall", f"{here}?tab=images", choose_some)
+    album.take("images-wall-dark", f"{here}?tab=images", is_dark=True)
+    album.take("images-viewer", f"{here}?tab=images", lambda page: page.get_by_role("gridcell").nth(12).dblclick())
+    album.take("images-groups", f"{here}?tab=classes")
+    album.take("images-checks", f"{here}?tab=checks")
+
+    train = f"/train?dataset={cells['id']}"
+    album.take("train", train)
+    album.take("train-split", train, unfold("Split"))
+    album.take("train-changes", train, unfold("Random changes"), press("Show on my images"), drawn)
+
+    if album.wanted and all(word.startswith("images") for word in album.wanted):
+        return
+
+    def trained(name: str, **recipe: object) -> Json:
+        return server.send("runs", {"dataset_id": cells["id"], "name": name, "recipe": QUICK | recipe})
+
+    instant, tuned = trained("Instant", stage="instant"), trained("Fine-tuned", epochs=EPOCHS)
+    server.until(f"runs/{tuned['id']}", lambda run: (run["epoch"] or 0) > EPOCHS // 2)
+    album.take("training", f"/runs/{tuned['id']}")
+    album.take("trainings", "/runs")
+    server.until(f"runs/{tuned['id']}", lambda run: run["state"] == "done")
+
+    run = f"/runs/{tuned['id']}"
+    album.take("results", run)
+    album.take("results-dark", run, is_dark=True)
+    album.take("results-confusion", f"{run}?tab=confusion", worst_cell)
+    album.take("results-curves", f"{run}?tab=curves")
+    album.take("results-calibration", f"{run}?tab=calibration")
+    album.take("results-mistakes", f"{run}?tab=mistakes")
+    album.take("results-training", f"{run}?tab=training")
+    album.take("results-details", f"{run}?tab=details")
+    album.take("compare", f"/compare?runs={instant['id']},{tuned['id']}")
+
+    album.take("predict", f"/predict?run={tuned['id']}")
+    prediction = server.send("predictions", {"run_id": tuned["id"], "sources": [f"{images}/new_slides"]})
+    server.until(f"predictions/{prediction['id']}", lambda found: found["state"] == "done")
+    album.take("prediction", f"/predictions/{prediction['id']}")
+    album.take("prediction-review", f"/predictions/{prediction['id']}", press("Needs your eye", "link"))
+    album.take("start", "/")
+    album.take("start-dark", "/", is_dark=True)
+
+
+def choose_some(page: "Page") -> None:
+    """A few images picked out in the wall."""
+    cells = page.get_by_role("gridcell")
+    cells.nth(11).click()
+    for k in (13, 24, 26):
+        cells.nth(k).click(modifiers=["Control"])
+
+
+def drawn(page: "Page") -> None:
+    """Until the random changes are there: a process of their own makes them."""
+    page.get_by_role("button", name="Show again").wait_for(timeout=120_000)
+
+
+def worst_cell(page: "Page") -> None:
+    """Open the cell of the matrix with the most mistakes."""
+    cells = page.get_by_role("button", name=re.compile(" called .*: "))
+    most = (0, 0)
+    for k in range(cells.count()):
+        label, predicted, n = re.fullmatch(
+            r"(.*) called (.*): (\d+) .*", cells.nth(k).get_attribute("aria-label") or ""
+        ).groups()
+        most = max(most, (int(n) * (label != predicted), k))
+    cells.nth(most[1]).click()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The web app: a REST door and built pages in front of the workspace."""

@@ -1,0 +1,43 @@
+"""What works beside the answering of requests: the queue of jobs, streams of events, loaded classifiers."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from coverslip.app.streams import ended_by_signals
+from coverslip.workspace import reading, tidying
+from coverslip.workspace.classifying import Classifying
+from coverslip.workspace.home import Workspace
+from coverslip.workspace.queue import Queue
+from coverslip.workspace.watching import Watching
+
+
+def add_background(app: FastAPI, workspace: Workspace) -> None:
+    """Give routes what they hand work to; `at_work` begins it."""
+    app.state.queue, app.state.watching = Queue(workspace), Watching(workspace)
+    app.state.classifying = Classifying(workspace)
+
+
+@asynccontextmanager
+async def at_work(app: FastAPI) -> AsyncIterator[None]:
+    """As long as the server runs; jobs that are at work go on after it."""
+    workspace: Workspace = app.state.workspace
+    await asyncio.to_thread(tidying.drop_pieces, workspace)  # before the first request makes new ones
+    workspace.background.start("tidying", lambda is_over: tidying.tidy(workspace, is_over))
+    await asyncio.to_thread(reading.begin, workspace)
+    await asyncio.to_thread(app.state.queue.start)
+    app.state.classifying.start()
+    try:
+        with ended_by_signals(app.state.watching):
+            yield
+    finally:
+        app.state.watching.close()
+        await asyncio.to_thread(_end, app, workspace)
+
+
+def _end(app: FastAPI, workspace: Workspace) -> None:
+    app.state.queue.close()
+    app.state.classifying.close()
+    workspace.background.end_all()

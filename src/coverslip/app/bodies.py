@@ -1,0 +1,70 @@
+"""Raw request bodies, written to a file as they come; memory does not grow with them."""
+
+import os
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from io import RawIOBase
+from pathlib import Path
+
+from fastapi import Request
+from fastapi.concurrency import run_in_threadpool
+
+from coverslip.app.limits import allow_body, announced
+from coverslip.errors import CoverslipError, TooLarge
+from coverslip.files import cannot_write
+
+
+@asynccontextmanager
+async def received(request: Request, folder: Path, *, most_bytes: int, suffix: str) -> AsyncIterator[Path]:
+    """The body as a file, which is gone afterwards unless it was moved away.
+
+    Args:
+        request: whose body has not been read.
+        folder: that the file lies in.
+        most_bytes: where more comes, the request is refused.
+        suffix: that the file's name ends in.
+
+    Raises:
+        TooLarge: more was sent.
+        CoverslipError: nothing was sent, or the disk is full.
+    """
+    allow_body(request, None)  # counted here
+    if (announced(request.headers) or 0) > most_bytes:
+        raise _too_large(most_bytes)
+    opened, file = await run_in_threadpool(_new_file, folder, suffix)
+    try:
+        n_bytes = 0
+        with opened:
+            async for chunk in request.stream():
+                n_bytes += len(chunk)
+                if n_bytes > most_bytes:
+                    raise _too_large(most_bytes)
+                await run_in_threadpool(_write, opened, chunk, folder)
+        if not n_bytes:
+            raise CoverslipError("Nothing was sent", do="Send the file as the body of the request.")
+        yield file
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def _new_file(folder: Path, suffix: str) -> tuple[RawIOBase, Path]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        number, name = tempfile.mkstemp(dir=folder, suffix=suffix)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    return os.fdopen(number, "wb", buffering=0), Path(name)  # what no disk takes is told at once, not when it closes
+
+
+def _write(opened: RawIOBase, data: bytes, folder: Path) -> None:
+    left = memoryview(data)
+    try:
+        while left:
+            left = left[opened.write(left) or 0 :]
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+
+
+def _too_large(most_bytes: int) -> TooLarge:
+    return TooLarge(f"More than {most_bytes // 2**20:,} MB were sent", do="Send a smaller file.")

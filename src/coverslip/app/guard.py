@@ -1,0 +1,197 @@
+"""Who is let in: one middleware around everything, so that no route can forget to ask.
+
+The app acts for the person at this computer, so any web page that they open elsewhere would like to speak to it. Three
+things keep those out. A page whose name was made to point at this computer (DNS rebinding) sends its own name as Host.
+A page of another site sends its Origin, or, where browsers leave that away, says cross-site in Sec-Fetch-Site. And
+away from loopback, where other people's computers can connect, a token is asked for.
+
+It is plain ASGI: middleware of Starlette's BaseHTTP kind never sees websockets, and holds back event streams.
+"""
+
+import hashlib
+import hmac
+import html
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, quote, urlencode
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import HTMLResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from coverslip.app.problems import problem
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
+    "font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+_OWN_SITE = (None, "same-origin", "none")  # none: typed by the person; nothing: a program such as curl
+_TOKEN = "token"
+_COOKIE_SECONDS = 30 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What a request must show.
+
+    Args:
+        hosts: lower-case names with port that the server answers to.
+        port: cookies ignore ports, so two servers on one computer need cookies of different names.
+        token_sha256: hex digest of the token; None asks for none.
+    """
+
+    hosts: frozenset[str]
+    port: int
+    token_sha256: str | None = None
+
+    @property
+    def cookie(self) -> str:
+        """Name of the cookie that holds the token."""
+        return f"coverslip-{self.port}"
+
+    def opens_for(self, token: str) -> bool:
+        """Whether it is the token; the time that this takes tells nothing about it."""
+        if self.token_sha256 is None:
+            return True
+        found = hashlib.sha256(token.encode(errors="replace")).hexdigest()
+        return hmac.compare_digest(found, self.token_sha256)
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    status: int
+    title: str
+    do: str
+
+
+_WRONG_HOST = _Refusal(
+    421, "This name is not one of the app's own", "Open the address that coverslip printed when it was started."
+)
+_WRONG_ORIGIN = _Refusal(
+    403, "Another web page asked for this", "Open the app in a tab of its own, at the address that coverslip printed."
+)
+_NO_TOKEN = _Refusal(
+    401,
+    "The app's token is missing or wrong",
+    "Open the address with ?token=… that coverslip printed, or start it again with --new-token to get another.",
+)
+
+
+class Guard:
+    """Let in what may pass `door`, and give every answer the headers that keep pages apart."""
+
+    def __init__(self, app: ASGIApp, door: Door) -> None:
+        self.app, self.door = app, door
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        refusal = self._refusal(scope, headers)
+        if scope["type"] == "websocket":
+            if refusal:
+                await send({"type": "websocket.close", "code": 1008})  # before it was accepted: the answer is a 403
+            else:
+                await self.app(scope, receive, send)
+            return
+        send = _with_headers(scope, send)
+        query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
+        may_exchange = self.door.token_sha256 and scope["method"] == "GET" and _TOKEN in query
+        if refusal in (None, _NO_TOKEN) and may_exchange and self.door.opens_for(query[_TOKEN]):
+            await self._exchange(scope, query)(scope, receive, send)
+        elif refusal:
+            await _refused(scope, headers, refusal)(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    def _refusal(self, scope: Scope, headers: Headers) -> _Refusal | None:
+        """Why a request is not let in."""
+        hosts = headers.getlist("host")
+        if len(hosts) != 1 or hosts[0].lower() not in self.door.hosts:
+            return _WRONG_HOST
+        origins = headers.getlist("origin")
+        if any(origin.lower() != f"http://{hosts[0].lower()}" for origin in origins):
+            return _WRONG_ORIGIN
+        is_own = headers.get("sec-fetch-site") in _OWN_SITE
+        if not (is_own or origins or _follows_a_link(scope, headers)):
+            return _WRONG_ORIGIN
+        return None if self.door.token_sha256 is None or self._has_token(headers) else _NO_TOKEN
+
+    def _has_token(self, headers: Headers) -> bool:
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            return self.door.opens_for(token.strip())
+        pairs = (pair.strip().partition("=") for line in headers.getlist("cookie") for pair in line.split(";"))
+        return any(self.door.opens_for(value) for name, _, value in pairs if name == self.door.cookie)
+
+    def _exchange(self, scope: Scope, query: dict[str, str]) -> Response:
+        """Take the token out of the address and put it into a cookie that pages can't read.
+
+        A page that goes on by itself, not a redirect: after a link from elsewhere a browser would hold back a
+        SameSite=Strict cookie from every redirect that follows.
+        """
+        rest = urlencode({name: value for name, value in query.items() if name != _TOKEN})
+        # One slash: two would name another server.
+        address = "/" + quote(scope["path"].lstrip("/\\")) + (f"?{rest}" if rest else "")
+        shown = html.escape(address)
+        response = _page("coverslip", f'<p><a href="{shown}">Go on to coverslip</a></p>', refresh=shown)
+        response.set_cookie(
+            self.door.cookie, query[_TOKEN], max_age=_COOKIE_SECONDS, path="/", httponly=True, samesite="strict"
+        )
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+
+def _follows_a_link(scope: Scope, headers: Headers) -> bool:
+    """Whether somebody came here by a link on another site: it opens a page, which that site can't read."""
+    return (
+        scope.get("method") in _SAFE_METHODS
+        and headers.get("sec-fetch-mode") == "navigate"
+        and headers.get("sec-fetch-dest") == "document"
+    )
+
+
+def _refused(scope: Scope, headers: Headers, refusal: _Refusal) -> Response:
+    is_page = not scope["path"].startswith("/api/") and "text/html" in headers.get("accept", "")
+    response = (
+        _page(refusal.title, f"<h1>{refusal.title}.</h1><p>{refusal.do}</p>", status=refusal.status)
+        if is_page
+        else problem(refusal.status, refusal.title, do=refusal.do)
+    )
+    if refusal.status == _NO_TOKEN.status:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def _page(title: str, body: str, *, status: int = 200, refresh: str | None = None) -> HTMLResponse:
+    """A page without styles or scripts, before anything of the app's is shown."""
+    onwards = f'<meta http-equiv="refresh" content="0;url={refresh}">' if refresh else ""
+    return HTMLResponse(
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
+        f"{onwards}<title>{title}</title></head><body><main>{body}</main></body></html>",
+        status,
+    )
+
+
+def _with_headers(scope: Scope, send: Send) -> Send:
+    """`send` that adds the headers every answer must have; one that the answer set itself stays."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in _HEADERS.items():
+                headers.setdefault(name, value)
+            is_api = scope["path"].startswith("/api/")
+            if is_api and "json" in headers.get("content-type", ""):
+                headers.setdefault("Cache-Control", "no-store")
+        await send(message)
+
+    return sending

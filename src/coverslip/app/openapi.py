@@ -1,0 +1,12 @@
+"""The OpenAPI document, from which the pages' typed client is made: `python -m coverslip.app.openapi`."""
+
+import json
+import sys
+from pathlib import Path
+
+from coverslip.app.server import create_app
+from coverslip.workspace.home import Workspace
+
+if __name__ == "__main__":
+    document = create_app(Workspace(Path("/nowhere"), ())).openapi()
+    sys.stdout.write(json.dumps(document, indent=1) + "\n")

@@ -1,0 +1,136 @@
+"""Errors as problem details (RFC 9457), whatever raised them."""
+
+import json
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import TypeAdapter
+from starlette.exceptions import HTTPException
+
+from coverslip.app.schemas.problems import FieldProblem, Problem
+from coverslip.errors import BadRecipe, Conflict, CoverslipError, NotFound, TooLarge
+
+_MEDIA_TYPE = "application/problem+json"
+_STATUS: dict[type[CoverslipError], int] = {NotFound: 404, Conflict: 409, TooLarge: 413}
+_TITLES = {
+    400: "The request could not be understood",
+    404: "There is nothing at this address",
+    405: "This address does not take that kind of request",
+    413: "This is larger than the server takes at this address",
+}
+
+
+class _ProblemAnswer(JSONResponse):
+    media_type = _MEDIA_TYPE
+
+    def render(self, content: object) -> bytes:
+        return json.dumps(content).encode("ascii")  # names of files may hold bytes that are no text
+
+
+def problem(
+    status: int,
+    title: str,
+    *,
+    detail: str | None = None,
+    file: Path | None = None,
+    do: str | None = None,
+    errors: list[FieldProblem] | None = None,
+    headers: dict[str, str] | None = None,
+) -> JSONResponse:
+    """The answer that says what went wrong; `title` is a sentence without a full stop."""
+    sentence = f"{title}."
+    body = {
+        "type": "about:blank",
+        "title": sentence,
+        "status": status,
+        "detail": detail or " ".join(filter(None, [sentence, do])),
+        "file": str(file) if file else None,
+        "do": do,
+        "errors": [one.model_dump() for one in errors] if errors else None,
+    }
+    return _ProblemAnswer({key: value for key, value in body.items() if value is not None}, status, headers)
+
+
+def add_problem_handlers(app: FastAPI) -> None:
+    """Answer every error with one JSON object that says what happened and what to do, and say so in the OpenAPI."""
+
+    @app.exception_handler(CoverslipError)
+    def _known(_: Request, error: CoverslipError) -> JSONResponse:
+        status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 422)
+        faults = error.faults if isinstance(error, BadRecipe) else ()
+        errors = [FieldProblem(field=key, message=text) for key, text in faults]
+        return problem(status, error.what, detail=str(error), file=error.file, do=error.do, errors=errors)
+
+    @app.exception_handler(RequestValidationError)
+    def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        errors = [_field_problem(one) for one in error.errors()]
+        words = "; ".join(f"{one.field}: {one.message}" for one in errors)
+        return problem(422, "The request is not valid", detail=f"The request is not valid: {words}.", errors=errors)
+
+    @app.exception_handler(HTTPException)
+    def _refused(_: Request, error: HTTPException) -> JSONResponse:
+        phrase = HTTPStatus(error.status_code).phrase
+        title = _TITLES.get(error.status_code, phrase)
+        detail = str(error.detail) if error.detail not in ("", phrase) else None
+        headers = dict(error.headers) if error.headers else None
+        return problem(error.status_code, title, detail=detail, headers=headers)
+
+    @app.exception_handler(ValueError)
+    def _no_text(_: Request, error: ValueError) -> JSONResponse:
+        # JSON can write half of a pair of surrogates, and a disk can give any bytes as a name; neither can be kept.
+        if "surrogates not allowed" not in str(error):
+            raise error
+        return problem(
+            422,
+            "A name or text holds characters that are no Unicode",
+            do="Write it anew; where it is the name of a file or folder, rename that.",
+        )
+
+    @app.exception_handler(Exception)
+    def _unexpected(request: Request, error: Exception) -> JSONResponse:
+        # It is raised again when the answer is sent, and logged by the server, with this line below its traceback.
+        error.add_note(f"while answering {request.method} {request.url.path}")
+        return problem(
+            500,
+            "Something went wrong inside coverslip",
+            do="This is a fault of coverslip: please report it, with the end of log/app.log in the app's folder.",
+        )
+
+    _describe(app)
+
+
+def _field_problem(error: dict[str, Any]) -> FieldProblem:  # Any: Pydantic's description of an error
+    where = [str(part) for part in error["loc"]]
+    if error["type"] == "json_invalid":
+        return FieldProblem(field=where[0], message="This is not JSON")
+    return FieldProblem(field=".".join(where[1:]) or where[0], message=str(error["msg"]))
+
+
+def _describe(app: FastAPI) -> None:
+    """Let the OpenAPI document say that every operation may answer with a problem, instead of FastAPI's own form."""
+    made = app.openapi
+
+    def described() -> dict[str, Any]:  # Any: JSON
+        document = made()
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        for name in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(name, None)
+        _, extra = TypeAdapter.json_schemas(
+            [("problem", "serialization", TypeAdapter(Problem))], ref_template="#/components/schemas/{model}"
+        )
+        schemas |= extra["$defs"]
+        content = {_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                answers = operation["responses"]
+                answers["default"] = {"description": "What went wrong, and what to do about it."}
+                for status, answer in answers.items():
+                    if status == "default" or status >= "400":
+                        answer["content"] = content
+        return document
+
+    app.openapi = described  # type: ignore[method-assign]  # FastAPI's documented way

@@ -1,0 +1,29 @@
+"""The REST routes, one router per area."""
+
+from fastapi import APIRouter
+
+from coverslip.app.routes import (
+    datasets,
+    folders,
+    images,
+    labels,
+    predictions,
+    results,
+    runs,
+    system,
+    system_recipe,
+    uploads,
+)
+
+ROUTERS: tuple[APIRouter, ...] = (
+    system.router,
+    system_recipe.router,
+    folders.router,
+    datasets.router,
+    images.router,
+    labels.router,
+    uploads.router,
+    results.router,  # before runs: /runs/compare is no run's id
+    runs.router,
+    predictions.router,
+)

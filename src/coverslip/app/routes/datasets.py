@@ -1,0 +1,159 @@
+"""Sets of images: opening, describing, changing and forgetting them, and what a training would make of them."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+
+from coverslip.app.deps import Home
+from coverslip.app.schemas.datasets import (
+    Columns,
+    Dataset,
+    DatasetChanges,
+    DatasetList,
+    GroupPreview,
+    Inspection,
+    NewDataset,
+    RecipeOf,
+    SplitPreview,
+    Text,
+)
+from coverslip.app.schemas.problems import problems
+from coverslip.workspace import datasets, grouping, opening, previews, reading
+
+_PNG: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own type
+    200: {"content": {"image/png": {}}, "description": "A sheet: an image per row, and five changes."}
+}
+
+router = APIRouter(tags=["datasets"], responses=problems(422))
+
+
+@router.get("/datasets", operation_id="list_datasets", response_model=DatasetList)
+def list_datasets(home: Home) -> object:
+    """All sets of images, newest first."""
+    reading.resume(home)
+    items = datasets.list_datasets(home)
+    return {"items": items, "total": len(items)}
+
+
+@router.post(
+    "/datasets", operation_id="open_dataset", response_model=Dataset, status_code=201, responses=problems(404, 422)
+)
+def open_dataset(home: Home, new: NewDataset) -> object:
+    """Open folders or tables as a set of images. Faults are told at once; reading the images goes on afterwards."""
+    return opening.open_sources(
+        home,
+        new.sources,
+        name=new.name,
+        group=new.group,
+        group_pattern=new.group_pattern,
+        is_labelled=new.is_labelled,
+    )
+
+
+@router.post("/datasets/samples", operation_id="draw_samples", response_model=Dataset, status_code=201)
+def draw_samples(home: Home) -> object:
+    """The synthetic sample images as a set; they are drawn when this is first asked for."""
+    return opening.open_samples(home)
+
+
+@router.get("/datasets/{dataset_id}", operation_id="read_dataset", response_model=Dataset, responses=problems(404))
+def read_dataset(home: Home, dataset_id: str) -> object:
+    """One set of images."""
+    reading.resume(home)
+    return datasets.describe(home, dataset_id)
+
+
+@router.patch(
+    "/datasets/{dataset_id}",
+    operation_id="change_dataset",
+    response_model=Dataset,
+    responses=problems(404, 409, 422),
+)
+def change_dataset(home: Home, dataset_id: str, changes: DatasetChanges) -> object:
+    """Change the name, the groups, the classes or their order. Labels that were given in the app stay."""
+    return opening.change(home, dataset_id, changes.model_dump(exclude_unset=True))
+
+
+@router.delete("/datasets/{dataset_id}", operation_id="forget_dataset", status_code=204, responses=problems(404, 409))
+def forget_dataset(home: Home, dataset_id: str) -> None:
+    """Forget a set of images. For 30 days it can be restored; then labels given here and uploaded copies go too."""
+    opening.forget(home, dataset_id)
+
+
+@router.post(
+    "/datasets/{dataset_id}/restore", operation_id="restore_dataset", response_model=Dataset, responses=problems(404)
+)
+def restore_dataset(home: Home, dataset_id: str) -> object:
+    """Bring a forgotten set back, with the labels given here."""
+    return opening.restore(home, dataset_id)
+
+
+@router.post(
+    "/datasets/{dataset_id}/read",
+    operation_id="read_dataset_again",
+    response_model=Dataset,
+    responses=problems(404, 409, 422),
+)
+def read_dataset_again(home: Home, dataset_id: str) -> object:
+    """Look again at what lies in the folders or tables. Labels that were given in the app stay."""
+    return opening.read_again(home, dataset_id)
+
+
+@router.get(
+    "/datasets/{dataset_id}/inspection",
+    operation_id="inspect_dataset",
+    response_model=Inspection,
+    responses=problems(404, 409),
+)
+def inspect_dataset(home: Home, dataset_id: str) -> object:
+    """What the images are like and what to do about it; 409 while they are being read."""
+    return reading.inspection(home, dataset_id)
+
+
+@router.get(
+    "/datasets/{dataset_id}/columns",
+    operation_id="list_columns",
+    response_model=Columns,
+    responses=problems(404, 422),
+)
+def list_columns(home: Home, dataset_id: str) -> object:
+    """The columns of the dataset's tables; none where it was opened from folders."""
+    return {"columns": grouping.columns(home, dataset_id)}
+
+
+@router.get(
+    "/datasets/{dataset_id}/group-preview",
+    operation_id="preview_groups",
+    response_model=GroupPreview,
+    responses=problems(404, 422),
+)
+def preview_groups(
+    home: Home,
+    dataset_id: str,
+    pattern: Annotated[Text | None, Query(description="A regular expression for paths.")] = None,
+    group: Annotated[Text | None, Query(description="A column of the table.")] = None,
+) -> object:
+    """What groups a pattern or a column would make; nothing is changed."""
+    return grouping.preview(home, dataset_id, pattern=pattern, column=group)
+
+
+@router.post(
+    "/datasets/{dataset_id}/split",
+    operation_id="preview_split",
+    response_model=SplitPreview,
+    responses=problems(404, 409, 422),
+)
+def preview_split(home: Home, dataset_id: str, asked: RecipeOf) -> object:
+    """Which images a training with this recipe would learn from, choose by and be tested on."""
+    return previews.split(home, dataset_id, asked.recipe)
+
+
+@router.post(
+    "/datasets/{dataset_id}/augmentation",
+    operation_id="preview_augmentation",
+    response_class=Response,
+    responses=_PNG | problems(404, 409, 422),
+)
+def preview_augmentation(home: Home, dataset_id: str, asked: RecipeOf) -> Response:
+    """Some training images as a network would see them: as prepared, and changed at random."""
+    return Response(previews.augmentation(home, dataset_id, asked.recipe), media_type="image/png")

@@ -1,0 +1,210 @@
+"""Images of a set: lists for walls, facts, and pictures."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Path, Query, Request, Response
+
+from coverslip.app.deps import Home
+from coverslip.app.pictures import IMAGE, PICTURE, kind_of
+from coverslip.app.schemas.datasets import Text
+from coverslip.app.schemas.images import ImageFacts, ImageFilters, ImageList, ImagePage, Positions
+from coverslip.app.schemas.problems import problems
+from coverslip.app.waiting import while_wanted
+from coverslip.errors import Stopped
+from coverslip.workspace import colours, images, pictures
+
+router = APIRouter(tags=["images"], responses=problems(422))
+
+Place = Annotated[int, Path(ge=0, le=2**31, description="The image's place in the set, from 0.")]
+Version = Annotated[Text | None, Query(description="The image's version; with it the picture is kept for good.")]
+Answers = dict[int | str, dict[str, Any]]  # Any: FastAPI's own type
+Known = Annotated[str | None, Header(alias="If-None-Match", include_in_schema=False)]
+
+_UNCHANGED = {"description": "It is unchanged."}
+_NOT_NEW: Answers = {304: _UNCHANGED}
+_COLOURS: Answers = {
+    200: {
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        "description": "Red, green, blue and shape of each image. Shape: 128 is a square, 32 more is twice as wide as "
+        "high, 32 less half as wide. All four are 0 where it is not known.",
+    }
+}
+
+
+def _filters(asked: ImageFilters) -> images.Filters:
+    return images.Filters(**asked.model_dump(include=set(ImageFilters.model_fields)))
+
+
+@router.get(
+    "/datasets/{dataset_id}/images",
+    operation_id="list_images",
+    response_model=ImageList,
+    responses=problems(404, 422),
+)
+def list_images(home: Home, dataset_id: str, page: Annotated[ImagePage, Query()]) -> object:
+    """A page of images."""
+    return images.list_images(home, dataset_id, _filters(page), offset=page.offset, limit=page.limit)
+
+
+@router.get(
+    "/datasets/{dataset_id}/positions",
+    operation_id="list_positions",
+    response_model=Positions,
+    responses=problems(404, 422),
+)
+def list_positions(home: Home, dataset_id: str, asked: Annotated[ImageFilters, Query()]) -> Response:
+    """The places of all images that match, in order: small enough for walls of 100,000."""
+    found = images.matching(home, dataset_id, _filters(asked))
+    body = json.dumps({"positions": found, "total": len(found)}, separators=(",", ":"))
+    return Response(body, media_type="application/json")
+
+
+@router.get(
+    "/datasets/{dataset_id}/colours",
+    operation_id="read_colours",
+    response_class=Response,
+    responses=_COLOURS | _NOT_NEW | problems(404),
+)
+def read_colours(home: Home, dataset_id: str, known: Known = None) -> Response:
+    """The average colour of every image in the order of their places, four bytes each: what a wall shows at once."""
+    data = colours.colours(home, dataset_id)
+    tag = _tag("colours", hashlib.sha256(data).digest())
+    if known == tag:
+        return _unchanged(tag, None)
+    return _picture(data, "application/octet-stream", tag, None)
+
+
+@router.get(
+    "/datasets/{dataset_id}/images/{i}",
+    operation_id="read_image",
+    response_model=ImageFacts,
+    responses=problems(404),
+)
+def read_image(home: Home, dataset_id: str, i: Place) -> object:
+    """All that is known about one image."""
+    return images.facts_of(home, dataset_id, i)
+
+
+@router.get(
+    "/datasets/{dataset_id}/images/{i}/thumbnail",
+    operation_id="read_thumbnail",
+    response_class=Response,
+    responses=IMAGE | _NOT_NEW | problems(404, 422),
+)
+def read_thumbnail(
+    home: Home,
+    dataset_id: str,
+    i: Place,
+    side: Annotated[int, Query(ge=16, le=512, description="Of the longer side, in pixels.")] = 128,
+    v: Version = None,
+    known: Known = None,
+) -> Response:
+    """A small picture; its longer side is at most `side`. An unreadable image gives a blank one."""
+    found = images.picture_source(home, dataset_id, i)
+    tag = _tag("thumbnail", found.version, side)
+    if known == tag:
+        return _unchanged(tag, v)
+    data = pictures.small_picture(home, dataset_id, found, side)
+    if found.is_readable and data == pictures.blank(side):
+        return _passing(data)
+    return _picture(data, kind_of(data), tag, v)
+
+
+@router.get(
+    "/datasets/{dataset_id}/sheet",
+    operation_id="read_sheet",
+    response_class=Response,
+    responses=IMAGE | _NOT_NEW | problems(404, 422),
+)
+async def read_sheet(
+    request: Request,
+    home: Home,
+    dataset_id: str,
+    places: Annotated[
+        str,
+        Query(
+            alias="images",
+            pattern=r"^\d{1,9}(,\d{1,9}){0,63}$",
+            description="Up to 64 places, such as 3,1,2.",
+        ),
+    ],
+    side: Annotated[
+        int, Query(ge=16, le=256, description="Of a cell, in pixels; less where all images are smaller.")
+    ] = 96,
+    v: Version = None,
+    known: Known = None,
+) -> Response:
+    """Many small pictures as one: rows of eight square cells in the order asked for, an unreadable image's empty."""
+    asked = [int(text) for text in places.split(",")]
+
+    def answer(is_wanted: Callable[[], bool]) -> Response:
+        if not is_wanted():  # it waited for a thread longer than the page waited for it
+            return _nobody()
+        found = images.picture_sources(home, dataset_id, asked)
+        tag = _tag("sheet", *(source.version for source in found), side)
+        if known == tag:
+            return _unchanged(tag, v)
+        try:
+            data, is_whole = pictures.sheet(home, dataset_id, found, side, is_wanted)
+        except Stopped:
+            return _nobody()
+        return _picture(data, kind_of(data), tag, v) if is_whole else _passing(data)
+
+    return await while_wanted(request, answer)
+
+
+@router.get(
+    "/datasets/{dataset_id}/images/{i}/picture",
+    operation_id="read_picture",
+    response_class=Response,
+    responses=PICTURE | _NOT_NEW | problems(404, 422),
+)
+def read_picture(
+    home: Home,
+    dataset_id: str,
+    i: Place,
+    channel: Annotated[int | None, Query(ge=0, le=1_000, description="One channel in grey; else colour.")] = None,
+    plane: Annotated[int | None, Query(ge=0, le=100_000, description="Of a stack; else the one that is used.")] = None,
+    low: Annotated[float | None, Query(allow_inf_nan=False, description="Intensity shown black.")] = None,
+    high: Annotated[float | None, Query(allow_inf_nan=False, description="Intensity shown white.")] = None,
+    v: Version = None,
+    known: Known = None,
+) -> Response:
+    """The image for the viewer, 8 bit. Without low and high, deeper images are stretched over what they hold."""
+    found = images.picture_source(home, dataset_id, i)
+    view = pictures.View(channel=channel, plane=plane, low=low, high=high)
+    tag = _tag("picture", found.version, view)
+    if known == tag:
+        return _unchanged(tag, v)
+    return _picture(pictures.large_picture(home, found, view), "image/png", tag, v)
+
+
+def _tag(*parts: object) -> str:
+    return f'"{hashlib.sha256(repr(parts).encode()).hexdigest()[:24]}"'
+
+
+def _headers(tag: str, version: str | None) -> dict[str, str]:
+    """With a version in the address the picture never changes; without one the browser asks each time."""
+    how = "private, max-age=31536000, immutable" if version else "private, no-cache"
+    return {"ETag": tag, "Cache-Control": how}
+
+
+def _picture(data: bytes, media_type: str, tag: str, version: str | None) -> Response:
+    return Response(data, media_type=media_type, headers=_headers(tag, version))
+
+
+def _passing(data: bytes) -> Response:
+    """A picture of files that are not there now, on a disk that was unplugged: they may come back."""
+    return Response(data, media_type=kind_of(data), headers={"Cache-Control": "no-store"})
+
+
+def _unchanged(tag: str, version: str | None) -> Response:
+    return Response(status_code=304, headers=_headers(tag, version))
+
+
+def _nobody() -> Response:
+    """For a client that has gone."""
+    return Response(status_code=204)

@@ -1,0 +1,70 @@
+"""Labels that are given in the app."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import StreamingResponse
+
+from coverslip.app.deps import Home
+from coverslip.app.limits import taking
+from coverslip.app.schemas.labels import LabelsGiven, LabelsTakenBack, NewLabels
+from coverslip.app.schemas.problems import problems
+from coverslip.workspace import datasets, labels, snapshots
+
+_CSV: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own type
+    200: {"content": {"text/csv": {}}, "description": "A table that `coverslip train` takes."}
+}
+
+_MAX_BODY = 10 * 2**20  # bytes: a million places, the most that `NewLabels` takes, with a space after each comma
+
+router = APIRouter(tags=["labels"], responses=problems(422), route_class=taking(_MAX_BODY))
+
+
+@router.post(
+    "/datasets/{dataset_id}/labels",
+    operation_id="set_labels",
+    response_model=LabelsGiven,
+    responses=problems(404, 409, 422),
+)
+def set_labels(home: Home, dataset_id: str, new: NewLabels) -> object:
+    """Give some images a label, or take it away. It is kept at once; a new name becomes a class."""
+    change, n = labels.set_labels(home, dataset_id, new.images, new.label)
+    return {"change": change, "n": n, "dataset": datasets.describe(home, dataset_id)}
+
+
+@router.post(
+    "/datasets/{dataset_id}/labels/undo",
+    operation_id="undo_labels",
+    response_model=LabelsTakenBack,
+    responses=problems(404, 409),
+)
+def undo_labels(home: Home, dataset_id: str) -> object:
+    """Take the last change of labels back."""
+    change, places = labels.undo(home, dataset_id)
+    return {"change": change, "images": places, "dataset": datasets.describe(home, dataset_id)}
+
+
+@router.post(
+    "/datasets/{dataset_id}/labels/redo",
+    operation_id="redo_labels",
+    response_model=LabelsTakenBack,
+    responses=problems(404, 409),
+)
+def redo_labels(home: Home, dataset_id: str) -> object:
+    """Make the change that was last taken back once more."""
+    change, places = labels.redo(home, dataset_id)
+    return {"change": change, "images": places, "dataset": datasets.describe(home, dataset_id)}
+
+
+@router.get(
+    "/datasets/{dataset_id}/labels.csv",
+    operation_id="export_labels",
+    response_class=StreamingResponse,
+    responses=_CSV | problems(404),
+)
+def export_labels(home: Home, dataset_id: str) -> StreamingResponse:
+    """All images with their labels of now, as a table: whole paths, so that it can lie anywhere."""
+    lines = snapshots.table_lines(home, dataset_id)
+    name = snapshots.file_name(home, dataset_id)
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=headers)

@@ -1,0 +1,243 @@
+"""Predicting new images, and saying where the classifier was wrong."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import StreamingResponse
+
+from coverslip.app.bodies import received
+from coverslip.app.deps import Home
+from coverslip.app.pictures import IMAGE, PICTURE, Viewed, image_answer
+from coverslip.app.schemas.datasets import Dataset
+from coverslip.app.schemas.predictions import (
+    Classified,
+    Correction,
+    DatasetOfPrediction,
+    NewPrediction,
+    Prediction,
+    PredictionList,
+    PredictionRow,
+    PredictionRows,
+)
+from coverslip.app.schemas.problems import problems
+from coverslip.app.streams import EVENT_STREAM, EventStream, watched
+from coverslip.workspace import corrections, jobs, predictions, rows
+from coverslip.workspace.classifying import Classifying
+from coverslip.workspace.jobs import find_job
+
+router = APIRouter(tags=["predictions"])
+
+_TABLE: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The table.", "content": {"text/csv": {"schema": {"type": "string"}}}}
+}
+_MOST_IMAGE_BYTES = 200 * 2**20
+
+
+@router.get("/predictions", operation_id="list_predictions", response_model=PredictionList)
+def list_predictions(workspace: Home) -> object:
+    """All predictions, the newest first."""
+    items = predictions.all_predictions(workspace)
+    return {"items": items, "total": len(items)}
+
+
+@router.post(
+    "/predictions",
+    operation_id="queue_prediction",
+    status_code=201,
+    response_model=Prediction,
+    responses=problems(404, 409, 422),
+)
+def queue_prediction(workspace: Home, asked: NewPrediction, request: Request) -> object:
+    """Queue a prediction; it begins when no other is at work, also beside a training."""
+    job = jobs.queue_prediction(
+        workspace, run_id=asked.run_id, dataset_id=asked.dataset_id, sources=asked.sources, name=asked.name
+    )
+    request.app.state.queue.wake()
+    return predictions.prediction_state(workspace, job)
+
+
+@router.get(
+    "/predictions/{prediction_id}", operation_id="get_prediction", response_model=Prediction, responses=problems(404)
+)
+def get_prediction(workspace: Home, prediction_id: str) -> object:
+    """One prediction as it is now."""
+    return predictions.prediction_state(workspace, prediction_id)
+
+
+@router.get(
+    "/predictions/{prediction_id}/events",
+    operation_id="watch_prediction",
+    response_class=EventStream,
+    responses=EVENT_STREAM | problems(404),
+)
+async def watch_prediction(
+    workspace: Home,
+    request: Request,
+    prediction_id: str,
+    after: Annotated[int | None, Query(ge=0, lt=2**53, description="How many rows are known.")] = None,
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> EventStream:
+    """`event: state` with the prediction as it is now, `event: rows` with the next rows (id: how many came so far).
+
+    Ends with a last state once the prediction has ended.
+    """
+    known = int(last_event_id) if last_event_id and last_event_id.isdecimal() and len(last_event_id) < 16 else None
+    await run_in_threadpool(find_job, workspace, prediction_id, "predict")
+    return watched(request, prediction_id, known if known is not None else after or 0)
+
+
+@router.get(
+    "/predictions/{prediction_id}/rows",
+    operation_id="list_prediction_rows",
+    response_model=PredictionRows,
+    responses=problems(404),
+)
+def list_prediction_rows(
+    workspace: Home,
+    prediction_id: str,
+    decision: str | None = None,
+    predicted: str | None = None,
+    only: Literal["review", "corrected"] | None = None,
+    search: Annotated[str | None, Query(max_length=500, description="Part of the path.")] = None,
+    sort: Literal["probability", "-probability", "input"] = "input",
+    offset: Annotated[int, Query(ge=0, lt=2**53)] = 0,
+    limit: Annotated[int, Query(ge=1, le=2000)] = 200,
+) -> object:
+    """The rows so far, a page at a time; `only=review` leaves those that no class was decided for, nor corrected to."""
+    wanted = rows.Wanted(predicted=predicted, decision=decision, only=only, search=search)
+    return rows.page_of_prediction(workspace, prediction_id, wanted, sort=sort, offset=offset, limit=limit)
+
+
+@router.get(
+    "/predictions/{prediction_id}/rows/{k}/thumbnail",
+    operation_id="get_prediction_row_thumbnail",
+    response_class=Response,
+    responses=IMAGE | problems(404, 422),
+)
+def get_prediction_row_thumbnail(
+    workspace: Home, prediction_id: str, k: int, side: Annotated[int, Query(ge=16, le=512)] = 128
+) -> Response:
+    """A small picture of a predicted image."""
+    return image_answer(
+        rows.thumbnail_of(workspace, prediction_id, rows.row_of_prediction(workspace, prediction_id, k), side)
+    )
+
+
+@router.get(
+    "/predictions/{prediction_id}/rows/{k}/picture",
+    operation_id="get_prediction_row_picture",
+    response_class=Response,
+    responses=PICTURE | problems(404, 422),
+)
+def get_prediction_row_picture(workspace: Home, prediction_id: str, k: int, view: Viewed) -> Response:
+    """A predicted image for the viewer."""
+    return image_answer(rows.picture_of(workspace, rows.row_of_prediction(workspace, prediction_id, k), view))
+
+
+@router.put(
+    "/predictions/{prediction_id}/rows/{k}/correction",
+    operation_id="correct_prediction",
+    response_model=PredictionRow,
+    responses=problems(404, 422),
+)
+def correct_prediction(workspace: Home, prediction_id: str, k: int, correction: Correction) -> object:
+    """Say what an image really shows; it is kept at once."""
+    return corrections.correct(workspace, prediction_id, k, correction.label)
+
+
+@router.get(
+    "/predictions/{prediction_id}/csv",
+    operation_id="download_predictions",
+    response_class=StreamingResponse,
+    responses=_TABLE | problems(404),
+)
+def download_predictions(workspace: Home, prediction_id: str) -> Response:
+    """`predictions.csv`, with a column `corrected` where there are corrections."""
+    text = corrections.csv_of(workspace, prediction_id)
+    headers = {"Content-Disposition": 'attachment; filename="predictions.csv"'}
+    return StreamingResponse(text, media_type="text/csv", headers=headers)
+
+
+@router.post(
+    "/predictions/{prediction_id}/dataset",
+    operation_id="make_dataset_of_prediction",
+    status_code=201,
+    response_model=Dataset,
+    responses=problems(404, 409, 422),
+)
+def make_dataset_of_prediction(workspace: Home, prediction_id: str, asked: DatasetOfPrediction) -> object:
+    """A new image set, labelled by the corrections, or by predictions and corrections."""
+    return corrections.dataset_of(workspace, prediction_id, only=asked.only, name=asked.name)
+
+
+@router.post(
+    "/predictions/{prediction_id}/stop",
+    operation_id="stop_prediction",
+    response_model=Prediction,
+    responses=problems(404, 409),
+)
+def stop_prediction(workspace: Home, prediction_id: str, request: Request) -> object:
+    """End a prediction; its rows so far are kept."""
+    jobs.stop(workspace, prediction_id)
+    request.app.state.queue.wake()
+    return predictions.prediction_state(workspace, prediction_id)
+
+
+@router.post(
+    "/predictions/{prediction_id}/resume",
+    operation_id="resume_prediction",
+    response_model=Prediction,
+    responses=problems(404, 409),
+)
+def resume_prediction(workspace: Home, prediction_id: str, request: Request) -> object:
+    """Queue a prediction again that was stopped, interrupted or failed; it goes on after its last row."""
+    jobs.resume(workspace, prediction_id, "predict")
+    request.app.state.queue.wake()
+    return predictions.prediction_state(workspace, prediction_id)
+
+
+@router.delete(
+    "/predictions/{prediction_id}", operation_id="remove_prediction", status_code=204, responses=problems(404, 409)
+)
+def remove_prediction(workspace: Home, prediction_id: str) -> None:
+    """Move a prediction to the workspace's trash."""
+    jobs.remove(workspace, prediction_id, "predict")
+
+
+@router.post(
+    "/predictions/{prediction_id}/restore",
+    operation_id="restore_prediction",
+    response_model=Prediction,
+    responses=problems(404, 409),
+)
+def restore_prediction(workspace: Home, prediction_id: str, request: Request) -> object:
+    """Take a prediction out of the trash, with its corrections."""
+    jobs.restore(workspace, prediction_id, "predict")
+    request.app.state.queue.wake()
+    return predictions.prediction_state(workspace, prediction_id)
+
+
+@router.post(
+    "/classify/{run_id}",
+    operation_id="classify_image",
+    response_model=Classified,
+    responses=problems(404, 413, 422),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+)
+async def classify_image(
+    workspace: Home, request: Request, run_id: str, x_file_name: Annotated[str | None, Header(max_length=500)] = None
+) -> object:
+    """What one image shows. The header X-File-Name tells the kind of file by its ending."""
+    classifying: Classifying = request.app.state.classifying
+    suffix = re.sub(r"[^.\w]", "", Path(x_file_name or "").suffix)[:12]
+    folder = workspace.folder / "classifying"
+    async with received(request, folder, most_bytes=_MOST_IMAGE_BYTES, suffix=suffix) as file:
+        return await run_in_threadpool(classifying.classify, run_id, file)

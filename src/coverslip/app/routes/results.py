@@ -1,0 +1,149 @@
+"""What trainings reached: numbers, rows, pictures, files."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
+
+from coverslip.app.bodies import received
+from coverslip.app.deps import Home
+from coverslip.app.pictures import IMAGE, PICTURE, Viewed, image_answer
+from coverslip.app.schemas.problems import problems
+from coverslip.app.schemas.results import Comparison, Results, RunRows
+from coverslip.app.schemas.runs import Classifier, ClassifierList
+from coverslip.workspace import classifiers, downloads, results, rows
+
+router = APIRouter(tags=["results"])
+
+_MOST_CLASSIFIER_BYTES = 2**31
+_REPORT_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'self'; sandbox allow-popups allow-downloads"
+)
+Download = Literal["report.html", "predictions.csv", "run.zip", "classifier.coverslip", "recipe.yaml"]
+_TYPES: dict[str, str] = {
+    "report.html": "text/html",
+    "predictions.csv": "text/csv",
+    "run.zip": "application/zip",
+    "classifier.coverslip": "application/octet-stream",
+    "recipe.yaml": "application/yaml",
+}
+_FILES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The file.",
+        "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in _TYPES.values()},
+    }
+}
+
+
+@router.get("/runs/compare", operation_id="compare_runs", response_model=Comparison, responses=problems(404, 422))
+def compare_runs(
+    workspace: Home, runs: Annotated[str, Query(description="Ids, parted by commas.", max_length=2000)]
+) -> object:
+    """Runs side by side, and whether they were measured on the same images."""
+    return results.compared(workspace, [one for one in runs.split(",") if one])
+
+
+@router.get(
+    "/runs/{run_id}/results", operation_id="get_results", response_model=Results, responses=problems(404, 409, 422)
+)
+def get_results(workspace: Home, run_id: str) -> object:
+    """What a run reached, with the words of its report."""
+    return results.results_of(workspace, run_id)
+
+
+@router.get("/runs/{run_id}/rows", operation_id="list_run_rows", response_model=RunRows, responses=problems(404, 409))
+def list_run_rows(
+    workspace: Home,
+    run_id: str,
+    label: str | None = None,
+    predicted: str | None = None,
+    decision: str | None = None,
+    only: Literal["mistakes"] | None = None,
+    sort: Literal["probability", "-probability", "input"] = "input",
+    offset: Annotated[int, Query(ge=0, lt=2**53)] = 0,
+    limit: Annotated[int, Query(ge=1, le=2000)] = 200,
+) -> object:
+    """The measured images, a page at a time; `-probability` puts the surest first."""
+    wanted = rows.Wanted(label=label, predicted=predicted, decision=decision, only=only)
+    return rows.page_of_run(workspace, run_id, wanted, sort=sort, offset=offset, limit=limit)
+
+
+@router.get(
+    "/runs/{run_id}/rows/{k}/thumbnail",
+    operation_id="get_run_row_thumbnail",
+    response_class=Response,
+    responses=IMAGE | problems(404, 422),
+)
+def get_run_row_thumbnail(
+    workspace: Home, run_id: str, k: int, side: Annotated[int, Query(ge=16, le=512)] = 128
+) -> Response:
+    """A small picture of a measured image."""
+    return image_answer(rows.thumbnail_of(workspace, run_id, rows.row_of_run(workspace, run_id, k), side))
+
+
+@router.get(
+    "/runs/{run_id}/rows/{k}/picture",
+    operation_id="get_run_row_picture",
+    response_class=Response,
+    responses=PICTURE | problems(404, 422),
+)
+def get_run_row_picture(workspace: Home, run_id: str, k: int, view: Viewed) -> Response:
+    """A measured image for the viewer."""
+    return image_answer(rows.picture_of(workspace, rows.row_of_run(workspace, run_id, k), view))
+
+
+@router.get(
+    "/runs/{run_id}/report",
+    operation_id="get_report",
+    response_class=HTMLResponse,
+    responses=problems(404, 409),
+)
+def get_report(workspace: Home, run_id: str) -> FileResponse:
+    """The report, with a policy that lets it run nothing."""
+    file = downloads.file_of_run(workspace, run_id, "report.html")
+    return FileResponse(file, media_type="text/html", headers={"Content-Security-Policy": _REPORT_POLICY})
+
+
+@router.get(
+    "/runs/{run_id}/download/{what}",
+    operation_id="download_from_run",
+    response_class=Response,
+    responses=_FILES | problems(404, 409, 422),
+)
+def download_from_run(workspace: Home, run_id: str, what: Download) -> Response:
+    """A file of a run; `run.zip` is its whole folder."""
+    name = downloads.download_name(workspace, run_id, what)
+    if what == "run.zip":
+        headers = {"Content-Disposition": downloads.disposition(name)}
+        return StreamingResponse(downloads.zipped_run(workspace, run_id), media_type="application/zip", headers=headers)
+    return FileResponse(downloads.file_of_run(workspace, run_id, what), media_type=_TYPES[what], filename=name)
+
+
+@router.get("/classifiers", operation_id="list_classifiers", response_model=ClassifierList)
+def list_classifiers(workspace: Home) -> object:
+    """What can predict: trained here, or brought as a file."""
+    items = classifiers.all_classifiers(workspace)
+    return {"items": items, "total": len(items)}
+
+
+@router.post(
+    "/classifiers",
+    operation_id="import_classifier",
+    status_code=201,
+    response_model=Classifier,
+    responses=problems(413, 422),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+)
+async def import_classifier(workspace: Home, request: Request, name: str | None = None) -> object:
+    """Bring a `.coverslip` file into the workspace."""
+    async with received(
+        request, workspace.folder / "classifiers", most_bytes=_MOST_CLASSIFIER_BYTES, suffix=".coverslip"
+    ) as file:
+        return await run_in_threadpool(classifiers.bring, workspace, file, name)

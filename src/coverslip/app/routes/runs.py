@@ -1,0 +1,106 @@
+"""Trainings: asking for them, watching them, ending them."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request
+from fastapi.concurrency import run_in_threadpool
+
+from coverslip.app.deps import Home
+from coverslip.app.schemas.problems import problems
+from coverslip.app.schemas.runs import NewRun, Removed, Run, RunDetail, RunList, RunName
+from coverslip.app.streams import EVENT_STREAM, EventStream, watched
+from coverslip.workspace import jobs, runs
+from coverslip.workspace.jobs import find_job
+from coverslip.workspace.runs import RunState, RunStory
+
+router = APIRouter(tags=["runs"])
+
+
+@router.get("/runs", operation_id="list_runs", response_model=RunList)
+def list_runs(workspace: Home) -> object:
+    """All trainings, the newest first."""
+    items = runs.all_runs(workspace)
+    return {"items": items, "total": len(items)}
+
+
+@router.post("/runs", operation_id="queue_run", status_code=201, response_model=Run, responses=problems(404, 409, 422))
+def queue_run(workspace: Home, asked: NewRun, request: Request) -> RunState:
+    """Queue a training; it begins when no other is at work."""
+    job = jobs.queue_training(
+        workspace,
+        dataset_id=asked.dataset_id,
+        name=asked.name,
+        recipe=asked.recipe,
+        allow_leakage=asked.allow_leakage,
+    )
+    request.app.state.queue.wake()
+    return runs.run_state(workspace, job)
+
+
+@router.get("/runs/{run_id}", operation_id="get_run", response_model=RunDetail, responses=problems(404))
+def get_run(workspace: Home, run_id: str) -> RunStory:
+    """One training with its recipe, curves and notes so far."""
+    return runs.run_story(workspace, run_id)
+
+
+@router.patch("/runs/{run_id}", operation_id="rename_run", response_model=Run, responses=problems(404, 422))
+def rename_run(workspace: Home, run_id: str, name: RunName) -> RunState:
+    """Call a training something else; its folder keeps its name."""
+    jobs.rename(workspace, run_id, name.name)
+    return runs.run_state(workspace, run_id)
+
+
+@router.get(
+    "/runs/{run_id}/events",
+    operation_id="watch_run",
+    response_class=EventStream,
+    responses=EVENT_STREAM | problems(404),
+)
+async def watch_run(
+    workspace: Home,
+    request: Request,
+    run_id: str,
+    after: Annotated[int | None, Query(ge=0, lt=2**53, description="Number of the last event that is known.")] = None,
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> EventStream:
+    """`event: state` with the run as it is now, `event: log` with each line of its log (id: its number).
+
+    Begins with a state, then the log from the start or after the given event; ends with a last state once the run has
+    ended.
+    """
+    await run_in_threadpool(find_job, workspace, run_id, "train")
+    return watched(request, run_id, _number(last_event_id) or after or 0)
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isdecimal() and len(text) < 18 else 0
+
+
+@router.post("/runs/{run_id}/stop", operation_id="stop_run", response_model=Run, responses=problems(404, 409))
+def stop_run(workspace: Home, run_id: str, request: Request) -> RunState:
+    """End a training; its best network so far is kept. One that waits is taken out of the queue."""
+    jobs.stop(workspace, run_id)
+    request.app.state.queue.wake()
+    return runs.run_state(workspace, run_id)
+
+
+@router.post("/runs/{run_id}/resume", operation_id="resume_run", response_model=Run, responses=problems(404, 409))
+def resume_run(workspace: Home, run_id: str, request: Request) -> RunState:
+    """Queue a training again that was stopped, interrupted or failed; it goes on where it was."""
+    jobs.resume(workspace, run_id, "train")
+    request.app.state.queue.wake()
+    return runs.run_state(workspace, run_id)
+
+
+@router.delete("/runs/{run_id}", operation_id="remove_run", response_model=Removed, responses=problems(404, 409))
+def remove_run(workspace: Home, run_id: str) -> object:
+    """Move a training's folder to the workspace's trash."""
+    jobs.remove(workspace, run_id, "train")
+    return {"undo_token": run_id}
+
+
+@router.post("/runs/{run_id}/restore", operation_id="restore_run", response_model=Run, responses=problems(404, 409))
+def restore_run(workspace: Home, run_id: str) -> RunState:
+    """Take a training out of the trash."""
+    jobs.restore(workspace, run_id, "train")
+    return runs.run_state(workspace, run_id)

@@ -1,0 +1,24 @@
+"""What the app says about itself and this computer."""
+
+from fastapi import APIRouter
+
+from coverslip._version import __version__
+from coverslip.app.deps import Home
+from coverslip.app.schemas.system import System
+from coverslip.machine import likely_device, memory_mib, n_cores
+
+router = APIRouter(tags=["system"])
+
+
+@router.get("/system", operation_id="read_system")
+def read_system(workspace: Home) -> System:
+    """The server, its workspace, and the computer."""
+    return System(
+        version=__version__,
+        workspace=str(workspace.folder),
+        roots=[str(root) for root in workspace.roots],
+        device=likely_device(),
+        n_cores=n_cores(),
+        memory_mib=memory_mib(),
+        has_samples=True,
+    )

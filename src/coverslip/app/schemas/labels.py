@@ -1,0 +1,32 @@
+"""Labels that are given in the app."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from coverslip.app.schemas.datasets import Dataset, Text
+
+
+class NewLabels(BaseModel):
+    """One label for some images; null takes theirs away."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    images: Annotated[list[Annotated[int, Field(ge=0, le=2**31)]], Field(min_length=1, max_length=1_000_000)]
+    label: Annotated[Text, Field(max_length=200)] | None
+
+
+class LabelsGiven(BaseModel):
+    """What was changed."""
+
+    change: int | None = Field(description="Number of the change; null where all had that label already.")
+    n: int = Field(description="Images whose label changed.")
+    dataset: Dataset
+
+
+class LabelsTakenBack(BaseModel):
+    """What was undone or done again; no image where there was nothing."""
+
+    change: int | None
+    images: list[int]
+    dataset: Dataset

@@ -1,0 +1,157 @@
+"""What a finished training reached."""
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+
+class MetricValue(BaseModel):
+    """A number with its interval, its plain name and what it means."""
+
+    name: str
+    title: str
+    meaning: str
+    value: float | None
+    low: float | None
+    high: float | None
+    level: float
+    method: str
+    reason: str | None
+    is_primary: bool
+    lower_is_better: bool
+
+
+class ClassResult(BaseModel):
+    """The numbers of one class."""
+
+    number: int = Field(description="1-based, as in the confusion matrix.")
+    name: str
+    n: int
+    precision: float | None
+    recall: float | None
+    specificity: float | None
+    f1: float | None
+    auroc: float | None
+    operating_point: float | None
+    reason: str | None
+
+
+class Confusion(BaseModel):
+    """Rows are the true class, columns the predicted one."""
+
+    classes: list[str]
+    counts: list[list[int]]
+
+
+class RocCurve(BaseModel):
+    class_name: str
+    fpr: list[float]
+    tpr: list[float]
+    auroc: float | None
+
+
+class PrecisionRecallCurve(BaseModel):
+    class_name: str
+    recall: list[float]
+    precision: list[float]
+    ap: float | None = Field(description="Average precision.")
+
+
+class Bin(BaseModel):
+    """Images whose top probability lies in (low, high]."""
+
+    low: float
+    high: float
+    n: int
+    confidence: float | None
+    accuracy: float | None
+
+
+class Calibration(BaseModel):
+    before: list[Bin] | None = Field(description="Null where it is not known: folds have a temperature each.")
+    after: list[Bin]
+    ece: float | None
+    ece_uncalibrated: float | None
+
+
+class FoldResult(BaseModel):
+    fold: int
+    n: int
+    n_groups: int | None
+    accuracy: float | None
+    macro_f1: float | None
+    macro_auroc: float | None
+
+
+class DomainResult(BaseModel):
+    name: str
+    n: int
+    n_groups: int | None
+    n_classes: int
+    accuracy: float | None
+    macro_f1: float | None
+
+
+class Limit(BaseModel):
+    """What the numbers do not show: a claim, and what it means."""
+
+    claim: str
+    meaning: str
+
+
+class Results(BaseModel):
+    """What a run reached, in numbers and words; the same as in its report."""
+
+    metrics: dict[str, Any] = Field(description="metrics.json as it is.")
+    headline: str = Field(description="The result in one sentence.")
+    words: list[str] = Field(description="Paragraphs: what the numbers mean.")
+    methods: list[str] = Field(description="A methods paragraph for a paper, in three parts.")
+    values: list[MetricValue]
+    tested_on: str
+    per_class: list[ClassResult]
+    confusion: Confusion
+    roc: list[RocCurve]
+    precision_recall: list[PrecisionRecallCurve]
+    calibration: Calibration | None
+    folds: list[FoldResult] | None
+    by_domain: list[DomainResult]
+    limits: list[Limit]
+    decided: str = Field(description="What the limit for `uncertain` did to these images; empty where nothing.")
+    n_mistakes: int
+    facts: list[tuple[str, str]] = Field(description="The small line of figures: a name and its value.")
+
+
+class RunRow(BaseModel):
+    """One measured image and what was said about it."""
+
+    k: int
+    image_id: str
+    path: str
+    label: str | None
+    predicted: str | None
+    decision: str
+    probability: float | None
+    probabilities: dict[str, float | None]
+
+
+class RunRows(BaseModel):
+    items: list[RunRow]
+    total: int
+
+
+class ComparedRun(BaseModel):
+    run: str
+    name: str
+    model: str
+    n: int
+    classes: list[str]
+    metrics: dict[str, Any]
+
+
+class Comparison(BaseModel):
+    """Runs side by side, and whether their numbers can be compared at all."""
+
+    classes_equal: bool
+    images_equal: bool
+    rows: list[ComparedRun]
+    note: str

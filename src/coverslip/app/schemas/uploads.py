@@ -1,0 +1,38 @@
+"""Images that a browser sends."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from coverslip.app.schemas.datasets import Name
+
+
+class NewUpload(BaseModel):
+    """What is going to be sent."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name
+    is_labelled: bool = Field(description="Whether sub-folders or a table give the labels.")
+
+
+class Upload(BaseModel):
+    """Files that were sent so far."""
+
+    id: str
+    name: str
+    is_labelled: bool
+    folder: bool = Field(description="Whether it has sub-folders.")
+    n_files: int
+    n_bytes: int
+    max_bytes: int
+    max_files: int
+
+
+class FinishUpload(BaseModel):
+    """What to make of the files."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    become: Literal["dataset"] = Field("dataset", alias="as")
+    is_labelled: bool | None = Field(None, description="Other than was said at first.")

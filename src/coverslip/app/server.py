@@ -1,0 +1,209 @@
+"""The server: one workspace behind HTTP."""
+
+import ipaddress
+import logging
+import logging.handlers
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+
+from coverslip._version import __version__
+from coverslip.app.background import add_background, at_work
+from coverslip.app.guard import Door, Guard
+from coverslip.app.limits import BodyLimit
+from coverslip.app.pages import add_pages
+from coverslip.app.problems import add_problem_handlers
+from coverslip.app.routes import ROUTERS
+from coverslip.errors import CoverslipError
+from coverslip.workspace.home import Workspace
+from coverslip.workspace.serving import make_token, only_server, say_address, token_hash
+
+if TYPE_CHECKING:
+    import uvicorn
+
+PORT = 8765  # Jupyter, TensorBoard and other trainers sit elsewhere
+_TRIES = 20
+_SECONDS_TO_END = 3  # event streams would keep the server for as long as a page is open
+
+
+def create_app(workspace: Workspace) -> FastAPI:
+    """The application that serves `workspace`: the API and the pages. `open_server` adds the guard."""
+    app = FastAPI(
+        title="coverslip",
+        version=__version__,
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=at_work,
+    )
+    app.state.workspace = workspace
+    add_background(app, workspace)
+    add_problem_handlers(app)
+    app.add_middleware(BodyLimit)
+    for router in ROUTERS:
+        app.include_router(router, prefix="/api/v1")
+    add_pages(app)
+    return app
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that has its port and is ready to run."""
+
+    workspace: Workspace
+    door: Door
+    socket: socket.socket
+    host: str  # as it was asked for
+    new_token: str | None  # to be shown now or never
+    runner: "uvicorn.Server"  # all of it loaded: a Ctrl-C while Python imports can get lost
+
+    @property
+    def port(self) -> int:
+        return self.door.port
+
+    @property
+    def address(self) -> str:
+        """Where to find it, from other computers too if it can be reached from there; without the token."""
+        return _address(_outer_name(self.host), self.port)
+
+    @property
+    def own_address(self) -> str:
+        """Where to find it from this computer, with the token if it is known."""
+        host = "127.0.0.1" if _is_any(self.host) else self.host
+        return _address(host, self.port) + (f"?token={self.new_token}" if self.new_token else "")
+
+    def run(self) -> None:
+        """Answer requests until Ctrl-C, which ends in a KeyboardInterrupt once all answers are out."""
+        self.runner.run(sockets=[self.socket])
+
+
+@contextmanager
+def open_server(
+    workspace: Workspace, *, host: str = "127.0.0.1", port: int = PORT, new_token: bool = False
+) -> Iterator[Server]:
+    """A server of the workspace on `port`, or the next one that is free.
+
+    Args:
+        host: where to listen. Away from loopback a token is asked for; it is made when there is none yet.
+        new_token: make another token, which ends earlier ones, and ask for it on loopback too.
+
+    Raises:
+        CoverslipError: another server has the workspace, it cannot be used, or this computer has no such address.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(only_server(workspace))
+        stack.callback(workspace.engine.dispose)  # opened here, where a fault of it reaches the terminal
+        bound = stack.enter_context(_bound(host, port))
+        token, digest = None, None
+        if new_token or not _is_loopback(host):
+            token = make_token(workspace) if new_token or not token_hash(workspace) else None
+            digest = token_hash(workspace)
+        port = int(bound.getsockname()[1])
+        door = Door(_names(host, port), port, digest)
+        server = Server(workspace, door, bound, host, token, _loaded(workspace, door))
+        say_address(workspace, server.address)
+        _log_to_file(workspace)
+        yield server
+
+
+def _loaded(workspace: Workspace, door: Door) -> "uvicorn.Server":
+    import uvicorn
+
+    config = uvicorn.Config(
+        Guard(create_app(workspace), door),
+        http="h11",
+        ws="none",
+        proxy_headers=False,  # whoever connects could claim to be anyone
+        server_header=False,
+        access_log=False,
+        log_config=None,
+        timeout_graceful_shutdown=_SECONDS_TO_END,
+    )
+    config.load()
+    return uvicorn.Server(config)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket at the first free port from `port` on."""
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except (OSError, UnicodeError) as error:
+        raise CoverslipError(
+            f"This computer has no address '{host}'", do="Leave --host away, or give one of its own addresses."
+        ) from error
+    for candidate in (*range(port, min(port + _TRIES, 65536)), 0):
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        if sys.platform != "win32":  # there it would let two servers share a port
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((address[0], candidate, *address[2:]))
+            listening.listen()
+        except OSError as error:
+            listening.close()
+            if candidate == 0:
+                raise CoverslipError(
+                    f"It is not possible to listen at {host}: {error.strerror}",
+                    do="Leave --host away, or give one of this computer's own addresses.",
+                ) from error
+        else:
+            return listening
+    raise AssertionError("port 0 is always tried last")
+
+
+def _names(host: str, port: int) -> frozenset[str]:
+    """What a browser may call this server, with the port."""
+    names = {"127.0.0.1", "localhost", "::1", host.lower()}
+    if not _is_loopback(host):
+        names |= {socket.gethostname().lower(), socket.getfqdn().lower(), *_own_addresses()}
+    shown = {f"[{name}]" if ":" in name else name for name in names}
+    # Port 80 is left away by browsers.
+    return frozenset({f"{name}:{port}" for name in shown} | (shown if port == 80 else set()))
+
+
+def _own_addresses() -> list[str]:
+    import psutil
+
+    families = (socket.AF_INET, socket.AF_INET6)
+    found = [one for several in psutil.net_if_addrs().values() for one in several if one.family in families]
+    return [one.address.partition("%")[0].lower() for one in sorted(found, key=lambda one: one.family)]
+
+
+def _outer_name(host: str) -> str:
+    if not _is_any(host):
+        return host
+    outer = (one for one in _own_addresses() if not ipaddress.ip_address(one).is_loopback)
+    return next(outer, "127.0.0.1")
+
+
+def _address(host: str, port: int) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _is_any(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
+def _log_to_file(workspace: Workspace) -> None:
+    """What goes wrong inside is for whoever mends it: in a file, not in the terminal."""
+    workspace.log.parent.mkdir(exist_ok=True)
+    handler = logging.handlers.RotatingFileHandler(
+        workspace.log, maxBytes=2**20, backupCount=3, encoding="utf-8", errors="backslashreplace", delay=True
+    )
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)

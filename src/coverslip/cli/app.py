@@ -1,0 +1,107 @@
+"""`coverslip app`: the whole job in the browser."""
+
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from coverslip.app.server import Server
+
+_PORT = 8765  # as in app.server, which would take too long to import for --help
+
+
+def app(
+    host: Annotated[
+        str,
+        typer.Option(
+            "--host",
+            metavar="ADDRESS",
+            help="Where to listen. With 0.0.0.0 other computers can reach the app; it then asks for a token.",
+        ),
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", metavar="N", min=0, max=65535, help="If it is taken, the next free one.")
+    ] = _PORT,
+    workspace: Annotated[
+        Path | None,
+        typer.Option(
+            "--workspace",
+            metavar="FOLDER",
+            help="Where the app keeps labels, runs and predictions; COVERSLIP_HOME, or coverslip in your own folder, "
+            "where this is not given.",
+            show_default=False,
+        ),
+    ] = None,
+    root: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--root",
+            metavar="FOLDER",
+            help="Images may be opened in this folder and below; may be given several times. Your own folder where "
+            "this is not given.",
+            show_default=False,
+        ),
+    ] = None,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Print the address, but open no browser.")] = False,
+    new_token: Annotated[
+        bool,
+        typer.Option(
+            "--new-token",
+            help="Make another token; earlier ones end. Asks for it on this computer too, where others can log in.",
+        ),
+    ] = False,
+) -> None:
+    """Do the whole job in the browser: label, train, look at results, predict.
+
+    Everything stays on this computer. Your images are only read; what the app makes lies in its workspace. Trainings
+    run by themselves: they go on when the browser or the app is closed.
+
+    Examples:
+
+      coverslip app
+
+      coverslip app --root /data/microscope --workspace /data/coverslip
+
+      coverslip app --host 0.0.0.0 --no-browser
+    """
+    from coverslip.app.server import open_server
+    from coverslip.workspace.home import open_workspace
+
+    home = open_workspace(workspace, tuple(root or ()))
+    # Ctrl-C is how one ends it: nothing that went wrong.
+    with suppress(KeyboardInterrupt), open_server(home, host=host, port=port, new_token=new_token) as server:
+        typer.echo(_greeting(server, port))
+        if not no_browser:
+            _open_browser(server.own_address)
+        server.run()
+    typer.echo("\nThe app has ended. Trainings that were under way go on; coverslip app shows them again.")
+
+
+def _greeting(server: "Server", wanted_port: int) -> str:
+    lines = [
+        f"coverslip is at   {server.address}{f'?token={server.new_token}' if server.new_token else ''}",
+        f"It keeps all in   {server.workspace.folder}",
+        f"It may read       {', '.join(str(root) for root in server.workspace.roots)}",
+    ]
+    if wanted_port not in (0, server.port):
+        lines.append(f"Port {wanted_port} is taken by another program, so it is {server.port}.")
+    if server.new_token:
+        lines.append("The token in the address is shown this once. Whoever has it can use the app.")
+    elif server.door.token_sha256:
+        lines.append("The token that was shown at the first start still holds; --new-token makes another.")
+    return "\n".join([*lines, "End it with Ctrl-C."])
+
+
+def _open_browser(address: str) -> None:
+    """Open the address, unless that would start a browser for the terminal, over the server's own lines."""
+    import os
+    import sys
+    import webbrowser
+
+    has_screen = sys.platform in ("darwin", "win32") or bool(
+        {"DISPLAY", "WAYLAND_DISPLAY", "BROWSER"} & set(os.environ)
+    )
+    if has_screen:
+        webbrowser.open(address)

@@ -1,0 +1,104 @@
+"""What nobody comes back for: uploads that were broken off, the trash, sets that were forgotten, pieces of a killed
+server.
+"""
+
+import logging
+import os
+import shutil
+import threading
+import time
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import Connection, delete, select
+
+from coverslip.errors import CoverslipError
+from coverslip.workspace import database as db
+from coverslip.workspace import small_pictures
+from coverslip.workspace.home import Workspace
+
+UPLOAD_DAYS, TRASH_DAYS = 7, 30
+_SECONDS_PER_DAY = 86_400
+_log = logging.getLogger("coverslip")
+
+
+def drop_pieces(workspace: Workspace) -> None:
+    """Remove what a killed server was receiving; to be done before requests are answered."""
+    shutil.rmtree(workspace.folder / "classifying", ignore_errors=True)
+    pieces = [*(workspace.folder / "classifiers").glob("tmp*"), *workspace.uploads.glob("*/.*")]
+    for piece in pieces:  # the files that were sent lie in a folder of their own
+        if piece.is_dir():
+            shutil.rmtree(piece, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                piece.unlink()
+
+
+def tidy(workspace: Workspace, is_over: threading.Event) -> None:
+    """Remove what was left for long. What cannot be removed stays, and the log says why."""
+    for work in (_drop_uploads, _empty_trash, _drop_forgotten):
+        try:
+            work(workspace, is_over)
+        except (OSError, CoverslipError):
+            _log.exception("the workspace could not be tidied")
+
+
+def _drop_uploads(workspace: Workspace, is_over: threading.Event) -> None:
+    """Uploads that became no set of images, and folders that no upload knows."""
+    oldest = datetime.now(UTC) - timedelta(days=UPLOAD_DAYS)
+    with workspace.engine.connect() as connection:
+        known = {row.id: row for row in connection.execute(select(db.uploads))}
+        # A server that was killed at the right moment made a set of an upload, and could not note that.
+        used = {source for sources in connection.execute(select(db.datasets.c.sources)).scalars() for source in sources}
+    for upload_id in {*known, *(place.name for place in workspace.uploads.glob("*"))}:
+        if is_over.is_set():
+            return
+        place, row = workspace.uploads / upload_id, known.get(upload_id)
+        if row is not None and (row.dataset_id is not None or datetime.fromisoformat(row.created) > oldest):
+            continue
+        if place.exists() and place.stat().st_mtime > oldest.timestamp():
+            continue
+        if any(Path(source).is_relative_to(place) for source in used):
+            continue
+        with workspace.engine.begin() as connection:
+            connection.execute(delete(db.uploads).where(db.uploads.c.id == upload_id))
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _empty_trash(workspace: Workspace, is_over: threading.Event) -> None:
+    for place in workspace.trash.glob("*"):
+        if not is_over.is_set() and place.stat().st_mtime < time.time() - TRASH_DAYS * _SECONDS_PER_DAY:
+            with workspace.engine.begin() as connection:
+                mine = (db.jobs.c.id == place.name) & (db.jobs.c.state == "removed")
+                connection.execute(delete(db.jobs).where(mine))  # with its corrections
+            shutil.rmtree(place, ignore_errors=True)
+            for cached in workspace.cache.glob(f"{place.name}-*"):
+                cached.unlink(missing_ok=True)
+
+
+def _drop_forgotten(workspace: Workspace, is_over: threading.Event) -> None:
+    """Sets that nobody wanted back. Of those that were uploaded the files go too: they are the app's own copy."""
+    oldest = (datetime.now(UTC) - timedelta(days=TRASH_DAYS)).isoformat()
+    with workspace.engine.connect() as connection:
+        old = connection.execute(select(db.datasets.c.id).where(db.datasets.c.forgotten < oldest)).scalars().all()
+    for dataset_id in old:
+        if is_over.is_set():
+            return
+        with db.writing(workspace.engine) as connection:
+            still = (db.datasets.c.id == dataset_id) & (db.datasets.c.forgotten < oldest)
+            if not connection.execute(delete(db.datasets).where(still)).rowcount:  # somebody wanted it back just now
+                continue
+            mine = db.uploads.c.dataset_id == dataset_id
+            sent = connection.execute(select(db.uploads.c.id).where(mine)).scalars().all()
+            unused = [one for one in sent if not _is_used(connection, workspace.uploads / one)]
+            connection.execute(delete(db.uploads).where(db.uploads.c.id.in_(unused)))
+        small_pictures.forget(dataset_id)
+        for upload_id in unused:
+            shutil.rmtree(workspace.uploads / upload_id, ignore_errors=True)
+
+
+def _is_used(connection: Connection, upload: Path) -> bool:
+    """Whether images of some set lie there, such as those that corrections made images to train on."""
+    inside = db.images.c.path.startswith(f"{upload}{os.sep}", autoescape=True)
+    return connection.execute(select(db.images.c.position).where(inside).limit(1)).first() is not None

@@ -1,0 +1,393 @@
+"""The real app as a process of its own, and a real browser to look at it with.
+
+Fixtures (loaded by `conftest.py`): `app_server` runs for the whole session, `page` is a new tab of a browser that can
+reach nothing else; `other_app` starts further servers, to be killed and started again, `other_page` is a tab for them;
+`stock` is what a used app holds: images with names that attack, trainings, a prediction. Checks for any page:
+`check_accessible` and `check_focus_ring`.
+"""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = ROOT / "src" / "coverslip" / "app" / "static" / "index.html"
+AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_CHROME_ON_A_MAC = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
+_SIZE = {"width": 1280, "height": 800}
+_SECONDS_TO_START = 60  # a busy machine; two are usual
+_MOST_TABS = 300
+
+
+@dataclass
+class RunningApp:
+    """`coverslip app` on a workspace of its own; `root` is the folder whose images it may read."""
+
+    workspace: Path
+    root: Path
+    options: tuple[str, ...] = ()
+    process: subprocess.Popen[str] | None = field(default=None, init=False)
+    address: str = field(default="", init=False)  # ends with a slash
+    said: str = field(default="", init=False)
+
+    def start(self) -> "RunningApp":
+        """Start it, and wait until it answers."""
+        port = self.address.rstrip("/").rpartition(":")[2] or "0"
+        self.process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "coverslip", "app", "--no-browser", "--port", port),
+                *("--workspace", str(self.workspace), "--root", str(self.root), *self.options),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=(self.workspace.parent / "said.txt").open("w"),
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        )
+        until = time.monotonic() + _SECONDS_TO_START
+        while time.monotonic() < until and self.process.poll() is None:
+            self.said = (self.workspace.parent / "said.txt").read_text()
+            if "Ctrl-C" in self.said:
+                self.address = self.said.split()[3].partition("?")[0]
+                return self
+            time.sleep(0.05)
+        raise AssertionError(f"the app did not start: {self.said}")
+
+    def end(self, how: signal.Signals = signal.SIGINT) -> int:
+        """End it, by Ctrl-C or otherwise; its exit code."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        code = self.process.wait(90)
+        self.said = (self.workspace.parent / "said.txt").read_text()
+        return code
+
+    def get(self, path: str) -> Any:  # Any: JSON
+        """The JSON at an address of the API, such as `system`."""
+        with urllib.request.urlopen(f"{self.address}api/v1/{path}", timeout=30) as answer:
+            return json.load(answer)
+
+    def send(self, path: str, body: object = None, method: str = "POST") -> Any:  # Any: JSON
+        """The JSON that comes back for a body, which is sent as JSON or, if it is bytes, as it is."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        kind = "application/octet-stream" if isinstance(body, bytes) else "application/json"
+        request = urllib.request.Request(f"{self.address}api/v1/{path}", data, {"Content-Type": kind}, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            raise AssertionError(f"{method} {path}: {error.read().decode()}") from error
+
+    def until(self, path: str, is_so: Callable[[Any], Any], seconds: float = 120) -> Any:
+        """The JSON at an address of the API as soon as it is as wanted."""
+        end = time.monotonic() + seconds
+        while not is_so(found := self.get(path)):
+            assert time.monotonic() < end, f"waited too long for {path}: {found}"
+            time.sleep(0.1)
+        return found
+
+    def opened(self, *sources: Path, **how: Any) -> Any:
+        """A set of images that has been read."""
+        made = self.send("datasets", {"sources": [str(source) for source in sources], **how})
+        return self.until(f"datasets/{made['id']}", lambda found: found["state"] != "reading")
+
+    def ended(self, path: str) -> Any:
+        """A training or prediction that came to its end."""
+        return self.until(path, lambda found: found["state"] not in ("queued", "starting", "running", "stopping"))
+
+    def raw(self, request: str) -> str:
+        """The answer to a request written by hand, lines parted by \\n; `HOST` stands for the app's own."""
+        host, _, port = self.address.removeprefix("http://").rstrip("/").rpartition(":")
+        text = request.replace("HOST", f"{host}:{port}").replace("\n", "\r\n") + "\r\nConnection: close\r\n\r\n"
+        with socket.create_connection((host, int(port)), timeout=30) as connection:
+            connection.sendall(text.encode())
+            return b"".join(iter(lambda: connection.recv(65536), b"")).decode(errors="replace")
+
+
+@pytest.fixture(scope="session")
+def app_server(tmp_path_factory: pytest.TempPathFactory, own_cache: None) -> Iterator[RunningApp]:
+    """One app for all tests that change nothing which others count on."""
+    folder = tmp_path_factory.mktemp("app")
+    (folder / "images").mkdir()
+    app = RunningApp(folder / "workspace", folder / "images").start()
+    yield app
+    app.end()
+
+
+@pytest.fixture
+def other_app(tmp_path: Path) -> Iterator[Callable[..., RunningApp]]:
+    """Start an app of one's own: `other_app()`, or `other_app(root=FOLDER, options=(...))`. It ends with the test."""
+    started: list[RunningApp] = []
+
+    def start(*, root: Path = tmp_path, options: tuple[str, ...] = ()) -> RunningApp:
+        folder = tmp_path / f"app{len(started)}"
+        folder.mkdir()
+        started.append(RunningApp(folder / "workspace", root, options))
+        return started[-1].start()
+
+    yield start
+    for app in started:
+        app.end(signal.SIGKILL)
+
+
+@pytest.fixture(scope="session")
+def sample_images(app_server: RunningApp) -> Path:
+    """coverslip's own sample images, fewer of them, where the app may read them."""
+    from coverslip.samples import write_sample_images
+
+    return write_sample_images(app_server.root / "samples", n_images=140).folder
+
+
+SCRIPT_CLASS = "<script>alert(1)<script>"  # a folder can't be called </script>
+IMAGE_CLASS = "<img src=x onerror=alert(1)>"
+LONG_CLASS = "a very long class name that somebody chose to say it all " + "and more " * 15 + "end"
+QUICK = {"stage": "instant", "image_size": 32, "views": 1, "split": {"folds": 0}}
+FINETUNE = {**QUICK, "stage": "finetune", "epochs": 3, "batch_size": 8, "patience": None}
+
+
+def write_cells(folder: Path, n: int, *, classes: tuple[str, ...] = (), seed: int = 0) -> Path:
+    """Blobs whose size tells their class, from ten slides; without classes all lie in one folder."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:32, :32]
+    n_kinds = len(classes) or 3
+    for i in range(n):
+        radius = 3 + 8 * (i % n_kinds) / n_kinds + rng.normal() * 0.4
+        y, x = rng.uniform(12, 20, 2)
+        blob = ((rows - y) ** 2 + (columns - x) ** 2 < radius**2) * 0.5
+        picture = 0.25 + blob[..., None] * rng.uniform(0.7, 1.0, 3) + rng.normal(0, 0.03, (32, 32, 3))
+        file = folder / (classes[i % n_kinds] if classes else "") / f"slide{(i // n_kinds) % 10}_{i:03d}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((picture.clip(0, 1) * 255).astype(np.uint8)).save(file)
+    return folder
+
+
+@dataclass(frozen=True)
+class Stock:
+    """What a used app holds, by its ids."""
+
+    app: RunningApp
+    images: str  # from two folders, grouped by slide
+    unlabelled: str
+    run: str  # fine-tuned
+    folds: str  # instant, with folds
+    prediction: str
+
+
+@pytest.fixture(scope="session")
+def stock(app_server: RunningApp) -> Stock:
+    """Two small trainings on images of three classes that no page may take for HTML, and a prediction."""
+    classes = (SCRIPT_CLASS, IMAGE_CLASS, LONG_CLASS)
+    here = write_cells(app_server.root / "first clinic", 60, classes=classes)
+    there = write_cells(app_server.root / "second clinic", 30, classes=classes, seed=1)
+    new = write_cells(app_server.root / "new", 12, seed=2)
+    (new / "cut off.png").write_bytes((new / "slide0_000.png").read_bytes()[:120])
+    app = app_server
+    images = app.opened(here, there, group_pattern=r"slide\d+", name="Cells of two clinics")
+    plain = app.opened(new, is_labelled=False)
+    runs = [
+        app.send("runs", {"dataset_id": images["id"], "recipe": recipe, "name": name})["id"]
+        for recipe, name in ((FINETUNE, "Fine-tuned"), ({**QUICK, "split": {"folds": 3}}, "In three folds"))
+    ]
+    for run in runs:
+        assert (ended := app.ended(f"runs/{run}"))["state"] == "done", ended["error"]
+    prediction = app.send("predictions", {"run_id": runs[0], "dataset_id": plain["id"]})["id"]
+    assert app.ended(f"predictions/{prediction}")["state"] == "done"
+    return Stock(app, images["id"], plain["id"], *runs, prediction)
+
+
+def chromium() -> str | None:
+    """The browser's program; None where there is none."""
+    found = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    return found or (str(_CHROME_ON_A_MAC) if _CHROME_ON_A_MAC.exists() else None)
+
+
+@pytest.fixture(scope="session")
+def browser() -> "Iterator[Browser]":
+    """Chromium, to which the rest of the world does not exist."""
+    if not PAGES.exists():
+        pytest.skip("the pages are not built: make pages")
+    program = chromium()
+    if program is None:
+        pytest.skip("there is no Chromium: .ci/chromium says how to get it")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=program,
+            args=["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def context(browser: "Browser", app_server: RunningApp) -> "Iterator[BrowserContext]":
+    """One profile for all tests: starting one for each would take most of the time."""
+    context = browser.new_context(base_url=app_server.address, viewport=_SIZE, reduced_motion="reduce")
+    yield context
+    context.close()
+
+
+@dataclass
+class Seen:
+    """What a page did while a test looked at it."""
+
+    own: str  # the app's address
+    foreign: list[str] = field(default_factory=list)  # requests to other hosts
+    errors: list[str] = field(default_factory=list)  # of scripts, and what the policy refused
+
+    def watch(self, page: "Page") -> None:
+        page.on("request", lambda request: self._asked(request.url))
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        # A failed request is the page's to show, and the test's to expect.
+        page.on(
+            "console",
+            lambda said: (
+                self.errors.append(said.text)
+                if said.type == "error" and not said.text.startswith("Failed to load resource")
+                else None
+            ),
+        )
+
+    def _asked(self, url: str) -> None:
+        if not url.startswith((self.own, "blob:", "data:", "about:")):
+            self.foreign.append(url)
+
+
+@pytest.fixture
+def page(context: "BrowserContext", app_server: RunningApp) -> "Iterator[Page]":
+    """A tab. After the test: it asked nobody else for anything, and no script failed."""
+    page = context.new_page()
+    seen = Seen(app_server.address)
+    seen.watch(page)
+    yield page
+    page.close()
+    assert seen.foreign == [], "requests left the machine"
+    assert seen.errors == []
+
+
+@pytest.fixture
+def other_page(browser: "Browser") -> "Iterator[Callable[[RunningApp], Page]]":
+    """Open a tab of its own on an app of one's own. After the test: as for `page`."""
+    opened: list[tuple[BrowserContext, Seen]] = []
+
+    def open_tab(app: RunningApp) -> "Page":
+        context = browser.new_context(base_url=app.address, viewport=_SIZE, reduced_motion="reduce")
+        opened.append((context, Seen(app.address)))
+        page = context.new_page()
+        opened[-1][1].watch(page)
+        return page
+
+    yield open_tab
+    for context, seen in opened:
+        context.close()
+        assert seen.foreign == [], "requests left the machine"
+        assert seen.errors == []
+
+
+def open_page(page: "Page", path: str) -> None:
+    """Go to a page of the app, and wait until it says what it is."""
+    page.goto(path)
+    page.locator("main h1").first.wait_for()
+
+
+def check_accessible(
+    browser: "Browser", address: str, path: str, prepare: "Callable[[Page], None] | None" = None
+) -> None:
+    """axe finds nothing serious, in light and dark.
+
+    Args:
+        address: of the app.
+        prepare: brings the page into the state that is to be looked at, such as an open dialog.
+    """
+    for scheme in ("light", "dark"):
+        with ExitStack() as stack:
+            # axe works inside the page, which the app's policy forbids; only here is it left aside.
+            context = browser.new_context(base_url=address, viewport=_SIZE, color_scheme=scheme, bypass_csp=True)
+            stack.callback(context.close)
+            page = context.new_page()
+            open_page(page, path)
+            page.wait_for_load_state("load")
+            if prepare:
+                prepare(page)
+            page.evaluate(AXE.read_text(encoding="utf-8"))
+            result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+            assert len(result["passes"]) >= 10, f"{path}: axe found little to look at"
+            bad = [
+                f"{one['id']} ({one['impact']}): {one['help']}: {[node['html'][:200] for node in one['nodes'][:5]]}"
+                for one in result["violations"]
+                if one["impact"] in ("serious", "critical")
+            ]
+            assert bad == [], f"{path} in {scheme}: " + "\n".join(bad)
+
+
+# What can be seen of an element, as a text to be compared.
+_LOOKS = """
+(element) => {
+  const style = getComputedStyle(element);
+  const outline = style.outlineStyle === 'none' || parseFloat(style.outlineWidth) < 2 ? 'none' : style.outline;
+  return `${outline} | ${style.boxShadow}`;
+}
+"""
+_FOCUSABLE = "a[href], button, input, select, textarea, summary, [tabindex], [contenteditable], audio, video, iframe"
+
+
+def check_focus_ring(page: "Page") -> list[str]:
+    """Go through the page by Tab: whatever has the focus shows it. Gives what was reached, in order."""
+    page.evaluate("document.activeElement.blur()")  # a dialog has given it to its first button
+    page.evaluate(
+        f"window.unfocused = new Map([...document.querySelectorAll('{_FOCUSABLE}')]"
+        f".map((element) => [element, ({_LOOKS})(element)]))"
+    )
+    page.locator("body").press("Tab")
+    reached: list[str] = []
+    unseen: list[str] = []
+    n_outside = 0
+    for _ in range(_MOST_TABS):
+        found = page.evaluate(
+            f"""() => {{
+              const element = document.activeElement;
+              if (!element || element === document.body) return null;
+              if (window.reached?.has(element)) return null;
+              (window.reached ??= new Set()).add(element);
+              const looks = ({_LOOKS})(element);
+              const box = element.getBoundingClientRect();
+              return {{
+                name: element.outerHTML.slice(0, 160),
+                isSeen: looks !== (window.unfocused.get(element) ?? 'none | none') && box.width * box.height > 0,
+              }};
+            }}"""
+        )
+        if found is None:  # the browser itself, once; behind it a dialog begins anew
+            n_outside += 1
+            if n_outside > 1:
+                break
+            page.keyboard.press("Tab")
+            continue
+        reached.append(found["name"])
+        if not found["isSeen"]:
+            unseen.append(found["name"])
+        page.keyboard.press("Tab")
+    assert unseen == [], "these do not show that they have the focus"
+    assert reached, "nothing can be reached by Tab"
+    return reached

@@ -1,0 +1,79 @@
+"""What several tests of the app need: small sets of images on disk, and the app before them."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from coverslip.app.server import create_app
+from coverslip.workspace.home import Workspace, open_workspace
+
+API = "/api/v1"
+
+
+def save_cell(path: Path, seed: int, side: int = 24) -> Path:
+    """A small image; equal seeds give equal pixels."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 255, (side, side, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def save_cells(folder: Path, classes: tuple[str, ...] = ("round", "flat"), n: int = 6) -> Path:
+    """A folder for each class, `slide0_0.png` and so on in it."""
+    for k, name in enumerate(classes):
+        for i in range(n):
+            save_cell(folder / name / f"slide{i % 3}_{i}.png", seed=100 * k + i)
+    return folder
+
+
+def workspace_in(folder: Path) -> Workspace:
+    """A workspace in `folder` that may read everything in it."""
+    return open_workspace(folder / "home", (folder,))
+
+
+def client_of(home: Workspace) -> TestClient:
+    """The app before a workspace, without a network."""
+    return TestClient(create_app(home), base_url="http://127.0.0.1")
+
+
+class App:
+    """The app as its pages use it: every call goes through the API."""
+
+    def __init__(self, home: Workspace) -> None:
+        self.home, self.client = home, client_of(home)
+
+    def get(self, path: str, **query: Any) -> Any:
+        answer = self.client.get(f"{API}/{path}", params=query)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def send(self, method: str, path: str, body: Any = None) -> Any:
+        answer = self.client.request(method, f"{API}/{path}", json=body)
+        assert answer.status_code < 300, answer.text
+        return answer.json() if answer.content else None
+
+    def refused(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
+        """The problem that the app answers with."""
+        answer = self.client.request(method, f"{API}/{path}", **({"json": body} if body is not None else more))
+        assert answer.headers["content-type"] == "application/problem+json", answer.text
+        assert answer.json()["status"] == answer.status_code
+        return answer.json()
+
+    def open(self, *sources: Path, **choices: Any) -> Any:
+        """Open a set and wait until it is read."""
+        opened = self.send("POST", "datasets", {"sources": [str(source) for source in sources], **choices})
+        return self.wait(opened["id"])
+
+    def wait(self, dataset_id: str) -> Any:
+        """The set, once its images have been read."""
+        until = time.monotonic() + 120
+        while time.monotonic() < until:
+            found = self.get(f"datasets/{dataset_id}")
+            if found["state"] != "reading":
+                return found
+            time.sleep(0.02)
+        raise AssertionError("the images were not read in time")

@@ -1,0 +1,120 @@
+"""A small workspace with images that train in seconds, and a server on it."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+from PIL import Image
+
+from coverslip.workspace import opening
+from coverslip.workspace.datasets import describe
+from coverslip.workspace.home import Workspace, open_workspace
+
+Json = dict[str, Any]  # Any: JSON values
+API = "/api/v1"
+CLASSES = ("<script>", "large", "medium")
+QUICK: Json = {"stage": "instant", "image_size": 32, "views": 1, "split.folds": 0}
+FINETUNE: Json = {**QUICK, "stage": "finetune", "epochs": 2, "batch_size": 8, "patience": None}
+
+
+def write_cells(folder: Path, n: int = 60, *, seed: int = 0, is_sorted: bool = True) -> Path:
+    """Blobs of three sizes on ten slides; one class is called as a page would be attacked."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:32, :32]
+    for i in range(n):
+        radius = (3, 6, 9)[i % 3] + rng.normal() * 0.4
+        y, x = rng.uniform(12, 20, 2)
+        blob = ((rows - y) ** 2 + (columns - x) ** 2 < radius**2) * 0.5
+        picture = 0.25 + blob[..., None] * rng.uniform(0.7, 1.0, 3) + rng.normal(0, 0.03, (32, 32, 3))
+        file = (folder / CLASSES[i % 3] if is_sorted else folder) / f"slide{(i // 3) % 10}_{i:03d}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((picture.clip(0, 1) * 255).astype(np.uint8)).save(file)
+    return folder
+
+
+def new_workspace(folder: Path) -> Workspace:
+    return open_workspace(folder / "home", (folder,))
+
+
+def open_images(workspace: Workspace, folder: Path, **how: Any) -> str:  # Any: as for `open_sources`
+    """A set of images that has been read; its id."""
+    dataset_id = str(opening.open_sources(workspace, [str(folder)], **how)["id"])
+    until(lambda: describe(workspace, dataset_id)["state"] != "reading")
+    return dataset_id
+
+
+def until(is_so: Callable[[], Any], seconds: float = 90) -> Any:  # Any: what is waited for
+    """What `is_so` gives as soon as it is true."""
+    end = time.monotonic() + seconds
+    while not (found := is_so()):
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.1)
+    return found
+
+
+def ended(client: httpx.Client, run_id: str, seconds: float = 90, what: str = "runs") -> Json:
+    """A run or prediction once it has ended."""
+
+    def look() -> Json | None:
+        found: Json = client.get(f"{API}/{what}/{run_id}").json()
+        return None if found["state"] in ("queued", "starting", "running", "stopping") else found
+
+    return until(look, seconds)  # type: ignore[no-any-return]
+
+
+def queue_run(client: httpx.Client, dataset_id: str, recipe: Json, **more: Any) -> str:
+    answer = client.post(f"{API}/runs", json={"dataset_id": dataset_id, "recipe": recipe, **more})
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+_SERVE = """
+import sys, uvicorn
+from pathlib import Path
+from coverslip.app.server import create_app
+from coverslip.workspace.home import open_workspace
+app = create_app(open_workspace(Path(sys.argv[1]), (Path(sys.argv[2]),)))
+uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[3]), log_level="warning")
+"""
+
+
+@contextmanager
+def server(home: Path, root: Path, port: int) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
+    """A server in a process of its own; it is ended however the test ends."""
+    command = [sys.executable, "-c", _SERVE, str(home), str(root), str(port)]
+    process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
+
+    def answers() -> bool:
+        try:
+            return client.get(f"{API}/runs").status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    try:
+        until(answers, 30)
+        yield process, client
+    finally:
+        client.close()
+        process.kill()
+        process.wait()
+
+
+def events_of(client: httpx.Client, path: str, headers: dict[str, str] | None = None) -> list[tuple[str, str, Json]]:
+    """All server-sent events until the stream ends: kind, id, data."""
+    found = []
+    with client.stream("GET", path, headers=headers, timeout=120) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream"), answer.read()
+        for block in "".join(answer.iter_text()).split("\n\n"):
+            fields = dict(line.split(": ", 1) for line in block.splitlines() if line and not line.startswith(":"))
+            if fields:
+                found.append((fields["event"], fields.get("id", ""), json.loads(fields["data"])))
+    return found

@@ -1,0 +1,101 @@
+"""Every page in a real browser: for everyone, by keyboard, and with nothing from elsewhere."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+from browser import RunningApp, check_accessible, check_focus_ring, open_page
+from image_sets import save_cells
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+pytestmark = pytest.mark.slow
+
+PAGES = ["/", "/nothing/is/here"]  # pages that need no images of their own
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_has_one_title_and_one_main_part(page: "Page", path: str) -> None:
+    open_page(page, path)
+    assert page.locator("h1").count() == 1
+    assert page.locator("main").count() == 1
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_is_accessible_in_light_and_dark(browser: "Browser", app_server: RunningApp, path: str) -> None:
+    check_accessible(browser, app_server.address, path)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_whatever_has_the_focus_shows_it(page: "Page", path: str) -> None:
+    open_page(page, path)
+    assert len(check_focus_ring(page)) >= 5, "the way past the links, the name, and the links"
+
+
+def test_a_ring_that_is_not_there_is_found(page: "Page") -> None:
+    open_page(page, "/")
+    page.evaluate("document.querySelector('nav a').style.outline = 'none'")
+    with pytest.raises(AssertionError, match="do not show"):
+        check_focus_ring(page)
+
+
+def test_the_colours_can_be_chosen_and_stay(page: "Page") -> None:
+    open_page(page, "/")
+    page.get_by_label("Colours").select_option("dark")
+    page.reload()
+    assert page.get_by_label("Colours").input_value() == "dark"
+    page.get_by_label("Colours").select_option("auto")
+
+
+def test_links_change_the_page_without_loading_it_anew(page: "Page") -> None:
+    open_page(page, "/")
+    page.evaluate("window.isStillThere = true")
+    page.get_by_role("navigation").get_by_role("link", name="Trainings").click()
+    page.wait_for_url("**/runs")
+    assert page.evaluate("window.isStillThere")
+    page.go_back()
+    page.wait_for_url(lambda url: url.endswith("/"))
+
+
+def test_the_policy_stops_scripts_inside_the_page(context: "BrowserContext") -> None:
+    page = context.new_page()
+    open_page(page, "/")
+    with page.expect_console_message(lambda said: "Content Security Policy" in said.text):
+        page.evaluate(
+            "document.body.append(Object.assign(document.createElement('script'), {text: 'window.isBad = true'}))"
+        )
+    assert page.evaluate("window.isBad") is None
+    page.close()
+
+
+def test_the_documentation_of_the_api_needs_nothing_from_elsewhere(page: "Page") -> None:
+    page.goto("/api/v1/docs")
+    page.get_by_text("/api/v1/folders").wait_for()
+    page.get_by_role("button", name="get /api/v1/system", exact=False).first.click()
+    page.get_by_role("button", name="Try it out").click()
+    page.get_by_role("button", name="Execute").click()
+    page.get_by_text('"workspace"').first.wait_for()
+
+
+def test_a_forgotten_set_can_be_had_back(page: "Page", app_server: RunningApp) -> None:
+    cells = save_cells(app_server.root / "to forget")
+    app_server.opened(cells)
+    page.goto("/datasets")
+    page.get_by_role("button", name="Forget: to forget").click()
+    page.get_by_role("dialog").get_by_role("button", name="Forget").click()
+    page.get_by_text("“to forget” is forgotten.").wait_for()
+    page.get_by_role("link", name="to forget").wait_for(state="hidden")
+    page.get_by_role("button", name="Undo").click()
+    page.get_by_role("link", name="to forget").wait_for()
+
+
+def test_no_other_set_takes_the_place_of_one_that_cannot_be_trained_on(page: "Page", app_server: RunningApp) -> None:
+    app_server.opened(save_cells(app_server.root / "with classes"))
+    plain = app_server.opened(save_cells(app_server.root / "without"), is_labelled=False)
+    page.goto(f"/train?dataset={plain['id']}")
+    page.get_by_role("heading", name="These images have no classes yet").wait_for()
+    assert page.get_by_role("button", name="Start training").count() == 0
+    page.goto("/train?dataset=forgotten")
+    page.get_by_role("heading", name="These images are not here any more").wait_for()
+    page.get_by_role("button", name="Train on other images").click()
+    page.get_by_role("button", name="Start training").wait_for()

@@ -1,0 +1,545 @@
+"""Image sets through the API: opening, describing, filtering, changing, forgetting."""
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from image_sets import App, save_cell, save_cells, workspace_in
+from sqlalchemy import select, update
+
+from coverslip.workspace import grouping, small_pictures
+from coverslip.workspace.database import datasets
+from coverslip.workspace.tidying import tidy
+
+SharedData = Callable[[str], Path]
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> App:
+    return App(workspace_in(tmp_path))
+
+
+@pytest.fixture
+def shared_app(tmp_path: Path, shared_data: SharedData) -> App:
+    """The app with the real sets among its roots."""
+    from coverslip.workspace.home import open_workspace
+
+    return App(open_workspace(tmp_path / "home", (tmp_path, shared_data("blood_pbc").parent)))
+
+
+def test_a_folder_is_opened_and_read(app: App, tmp_path: Path) -> None:
+    cells = save_cells(tmp_path / "cells")
+    (cells / "flat" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno more")
+    opened = app.send("POST", "datasets", {"sources": [str(cells)], "group_pattern": r"slide\d"})
+    assert opened["n_images"] == 13  # known before they are read
+    found = app.wait(opened["id"])
+    assert (found["state"], found["name"], found["kind"], found["n_unreadable"]) == ("ready", "cells", "folders", 1)
+    assert found["groups"] == {"by": "pattern", "value": r"slide\d", "n_groups": 4}  # the broken one is its own
+    assert found["classes"] == [
+        {"name": "flat", "n": 7, "color_index": 0},
+        {"name": "round", "n": 6, "color_index": 1},
+    ]
+    assert len(found["thumbnail_images"]) == 12
+    assert app.get("datasets") == {"items": [found], "total": 1}
+
+
+def test_faults_of_sources_are_told_at_once(app: App, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    flat = save_cell(tmp_path / "flat" / "a.png", 1).parent
+    for sources, word in [
+        ([tmp_path / "empty"], "No images"),
+        ([tmp_path / "none"], "no such"),
+        ([flat], "no class folders"),
+        ([Path("/etc")], "outside"),
+        ([tmp_path / ".." / ".."], "outside"),
+        ([Path("cells")], "whole path"),
+    ]:
+        problem = app.refused("POST", "datasets", {"sources": [str(source) for source in sources]})
+        assert problem["status"] == 422
+        assert word in problem["title"]
+        assert problem["do"]
+    assert app.get("datasets")["total"] == 0
+
+
+def test_a_folder_without_classes_is_opened_to_be_labelled(app: App, tmp_path: Path) -> None:
+    save_cell(tmp_path / "new" / "a.png", 1)
+    found = app.open(tmp_path / "new", is_labelled=False)
+    assert (found["kind"], found["n_images"], found["n_labelled"], found["classes"]) == ("files", 1, 0, [])
+    assert app.get(f"datasets/{found['id']}/positions", label="")["positions"] == [0]
+
+
+def test_sets_are_unknown_by_other_ids(app: App) -> None:
+    for method, path in [
+        ("GET", "datasets/none"),
+        ("PATCH", "datasets/none"),
+        ("DELETE", "datasets/none"),
+        ("GET", "datasets/none/images"),
+        ("GET", "datasets/none/positions"),
+        ("GET", "datasets/none/images/0"),
+        ("GET", "datasets/none/images/0/thumbnail"),
+        ("GET", "datasets/none/sheet?images=0"),
+        ("GET", "datasets/none/inspection"),
+        ("GET", "datasets/none/labels.csv"),
+        ("POST", "datasets/none/labels/undo"),
+    ]:
+        assert app.refused(method, path, {} if method == "PATCH" else None)["status"] == 404
+
+
+def test_names_are_kept_as_they_are(app: App, tmp_path: Path) -> None:
+    names = ("<script>alert(1)</script>".replace("/", "\u2215"), 'say "cheese"', "two\nlines", "Zelle α'")
+    cells = save_cells(tmp_path / "cells", names, n=3)
+    found = app.open(cells)
+    assert {each["name"] for each in found["classes"]} == set(names)
+    for name in names:
+        listed = app.get(f"datasets/{found['id']}/images", label=name)
+        assert [image["label"] for image in listed["items"]] == [name] * 3
+        assert app.client.get(f"/api/v1/datasets/{found['id']}/images/0").headers["content-type"] == "application/json"
+
+
+def test_a_file_name_that_is_no_text_is_shown_and_read(app: App, tmp_path: Path) -> None:
+    cells = save_cells(tmp_path / "cells", n=2)
+    odd = cells / "flat" / b"cell\xff.png".decode("utf-8", "surrogateescape")
+    try:
+        shutil.copy(cells / "round" / "slide0_0.png", odd)
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    found = app.open(cells)
+    listed = app.get(f"datasets/{found['id']}/images", search="cell\\xff")
+    assert listed["items"][0]["path"] == "flat/cell\\xff.png"
+    assert found["n_unreadable"] == 0
+    i = listed["items"][0]["i"]
+    assert app.client.get(f"/api/v1/datasets/{found['id']}/images/{i}/picture").status_code == 200
+
+
+def test_images_are_filtered_sorted_and_paged(app: App, tmp_path: Path) -> None:
+    cells = save_cells(tmp_path / "cells", ("c10", "c2"), n=6)
+    shutil.copy(cells / "c2" / "slide0_0.png", cells / "c2" / "copy.png")
+    shutil.copy(cells / "c2" / "slide1_1.png", cells / "c10" / "other.png")
+    (cells / "c10" / "zbroken.png").write_bytes(b"no image")
+    found = app.open(cells, group_pattern=r"slide\d")
+    where = f"datasets/{found['id']}"
+    listed = app.get(f"{where}/images", limit=2000)["items"]
+    assert [image["i"] for image in listed] == list(range(15))
+    assert [image["image_id"] for image in listed][:2] == ["c2/copy.png", "c2/slide0_0.png"]
+
+    def ids(**query: object) -> list[str]:
+        return [listed[i]["image_id"] for i in app.get(f"{where}/positions", **query)["positions"]]
+
+    assert ids(problem="unreadable") == ["c10/zbroken.png"]
+    assert ids(problem="duplicate") == ["c2/copy.png", "c2/slide0_0.png"]
+    assert ids(problem="conflicting") == ["c2/slide1_1.png", "c10/other.png"]
+    assert ids(problem="any") == [
+        "c2/copy.png",
+        "c2/slide0_0.png",
+        "c2/slide1_1.png",
+        "c10/other.png",
+        "c10/zbroken.png",
+    ]
+    assert ids(group="slide2", label="c2") == ["c2/slide2_2.png", "c2/slide2_5.png"]
+    assert ids(search="SLIDE2_5") == ["c2/slide2_5.png", "c10/slide2_5.png"]
+    assert ids(search="%") == []
+    assert [listed[i]["label"] for i in app.get(f"{where}/positions", sort="label")["positions"]] == (
+        ["c2"] * 7 + ["c10"] * 8
+    )
+    groups = [listed[i]["group"] for i in app.get(f"{where}/positions", sort="group")["positions"]]
+    assert groups[-12:] == ["slide0"] * 4 + ["slide1"] * 4 + ["slide2"] * 4
+    page = app.get(f"{where}/images", offset=14, limit=5)
+    assert (len(page["items"]), page["total"]) == (1, 15)
+    facts = app.get(f"{where}/images/0")
+    assert (facts["format"], facts["width"], facts["equal_to"], facts["duplicates"]) == ("PNG", 24, [1], 1)
+    assert facts["size_bytes"] == (cells / "c2" / "copy.png").stat().st_size
+    broken = app.get(f"{where}/images/14")
+    assert broken["problem"] == "unreadable"
+    assert broken["note"]
+
+
+def test_a_part_of_a_training_is_a_filter(app: App, tmp_path: Path) -> None:
+    from sqlalchemy import insert
+
+    from coverslip.workspace.database import jobs
+
+    found = app.open(save_cells(tmp_path / "cells", n=2))
+    run = tmp_path / "home" / "runs" / "first"
+    run.mkdir(parents=True)
+    (run / "split.csv").write_text("path,image_id,split\na,flat/slide0_0.png,test\nb,round/slide1_1.png,train\n")
+    values = {"id": "r1", "kind": "train", "name": "first", "dataset_name": "", "folder": str(run), "command": []}
+    values["choices"] = {}
+    with app.home.engine.begin() as connection:
+        connection.execute(insert(jobs).values(**values, state="removed", created=""))
+    where = f"datasets/{found['id']}/positions"
+    assert app.get(where, part="test", run="r1")["positions"] == [0]
+    assert app.get(where, part="train", run="r1")["positions"] == [3]
+    assert app.refused("GET", f"{where}?part=test")["status"] == 422
+    assert app.refused("GET", f"{where}?part=test&run=none")["status"] == 404
+
+
+def test_groups_are_previewed_before_they_are_taken(app: App, tmp_path: Path) -> None:
+    cells = save_cells(tmp_path / "cells", n=6)
+    save_cell(cells / "flat" / "loose.png", 999)
+    found = app.open(cells)
+    where = f"datasets/{found['id']}"
+    preview = app.get(f"{where}/group-preview", pattern=r"slide(\d)")
+    assert (preview["n_groups"], preview["n_unmatched"]) == (4, 1)
+    assert preview["examples"][0] == {"path": "flat/loose.png", "group": None, "start": None, "end": None}
+    assert preview["examples"][1] == {"path": "flat/slide0_0.png", "group": "0", "start": 10, "end": 11}
+    assert preview["largest"][0]["n"] == 4
+    assert "not a regular expression" in app.refused("GET", f"{where}/group-preview?pattern=(")["title"]
+    assert app.refused("GET", f"{where}/group-preview")["status"] == 422
+    assert app.refused("GET", f"{where}/group-preview?group=patient")["status"] == 422
+    changed = app.send("PATCH", where, {"group_pattern": r"slide\d"})
+    assert changed["state"] == "ready"  # nothing had to be read again
+    assert changed["groups"]["n_groups"] == 4
+    assert app.refused("PATCH", where, {"group_pattern": "nothing_like_this"})["status"] == 422
+    assert app.get(where)["groups"]["value"] == r"slide\d"
+    assert app.send("PATCH", where, {"group_pattern": None})["groups"] == {"by": None, "value": None, "n_groups": 0}
+
+
+def test_a_pattern_that_never_ends_is_ended(app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grouping, "_LONGEST_S", 1.5)
+    save_cell(tmp_path / "cells" / "a" / f"{'a' * 60}!.png", 1)
+    save_cell(tmp_path / "cells" / "b" / "b.png", 2)
+    found = app.open(tmp_path / "cells")
+    problem = app.refused("PATCH", f"datasets/{found['id']}", {"group_pattern": "(a+)+$"})
+    assert "too long" in problem["title"]
+
+
+def test_a_table_gives_columns_groups_and_boxes(app: App, tmp_path: Path) -> None:
+    save_cell(tmp_path / "field.png", 1, side=64)
+    rows = [f"field.png,{'ab'[i % 2]},p{i // 4},{i},{i},20,20" for i in range(12)]
+    (tmp_path / "cells.csv").write_text("\n".join(["path,label,patient,x,y,width,height", *rows]))
+    found = app.open(tmp_path / "cells.csv", group="patient")
+    where = f"datasets/{found['id']}"
+    assert (found["kind"], found["groups"]) == ("table", {"by": "column", "value": "patient", "n_groups": 3})
+    assert app.get(f"{where}/columns")["columns"] == ["path", "label", "patient", "x", "y", "width", "height"]
+    image = app.get(f"{where}/images")["items"][3]
+    assert (image["width"], image["height"], image["group"]) == (20, 20, "p0")
+    assert app.get(f"{where}/group-preview", group="patient")["n_groups"] == 3
+    answer = app.client.get(f"/api/v1/{where}/labels.csv")
+    assert answer.text.splitlines()[4] == f'{tmp_path}/field.png,"field.png#box=3,3,20,20",b,p0,3,3,20,20'
+
+
+def test_images_that_a_table_names_outside_the_roots_are_never_read(tmp_path: Path) -> None:
+    from coverslip.workspace.home import open_workspace
+
+    secret = save_cell(tmp_path / "secret" / "face.png", 1)
+    mine = tmp_path / "mine"
+    save_cells(mine, n=2)
+    (mine / "round" / "link.png").symlink_to(secret)
+    (mine / "cells.csv").write_text(
+        f"path,label\n{secret},a\n../secret/face.png,b\nround/link.png,a\nround/slide0_0.png,b\nflat/slide0_0.png,a\n"
+    )
+    app = App(open_workspace(tmp_path / "home", (mine,)))
+    found = app.open(mine / "cells.csv")
+    where = f"datasets/{found['id']}"
+    assert (found["n_images"], found["n_unreadable"]) == (5, 3)
+    for i in range(3):
+        facts = app.get(f"{where}/images/{i}")
+        assert "outside" in facts["note"]
+        assert (facts["pixel_hash"], facts["width"], facts["size_bytes"]) == (None, None, None)
+        assert app.refused("GET", f"{where}/images/{i}/picture")["status"] == 422
+    assert app.client.get(f"/api/v1/{where}/images/3/picture").status_code == 200
+    (mine / "round" / "slide0_0.png").unlink()
+    (mine / "round" / "slide0_0.png").symlink_to(secret)  # after it was read
+    assert app.refused("GET", f"{where}/images/3/picture")["status"] == 422
+    (mine / "all.csv").write_text(f"path,label\n{secret},a\n../secret/face.png,b\n")
+    assert app.refused("POST", "datasets", {"sources": [str(mine / "all.csv")]})["status"] == 422
+
+
+def test_labels_and_names_are_there_after_a_restart(app: App, tmp_path: Path) -> None:
+    cells = save_cells(tmp_path / "cells")
+    found = app.open(cells)
+    where = f"datasets/{found['id']}"
+    app.send("POST", f"{where}/labels", {"images": [0, 1], "label": "odd"})
+    app.send("PATCH", where, {"name": "My cells"})
+    before = app.get(where)
+    again = App(workspace_in(tmp_path))
+    assert again.get(where) == before
+    assert again.get(f"{where}/positions", label="odd")["positions"] == [0, 1]
+    assert again.send("POST", f"{where}/labels/undo")["images"] == [0, 1]
+    assert again.get(f"{where}/positions", label="odd")["positions"] == []
+
+
+def test_a_server_killed_while_reading_goes_on_when_it_starts_again(tmp_path: Path) -> None:
+    cells = save_cells(tmp_path / "cells", n=60)
+    script = f"""
+import os, sys
+from pathlib import Path
+from coverslip.workspace import opening, reading
+from coverslip.workspace.home import open_workspace
+home = open_workspace(Path({str(tmp_path / "home")!r}), (Path({str(tmp_path)!r}),))
+reading._IMAGES_AT_ONCE = 10
+keep = reading._keep_facts
+def kept(*what):
+    keep(*what)
+    os._exit(9)  # in the middle of the transaction
+reading._keep_facts = kept
+print(opening.open_sources(home, [{str(cells)!r}])["id"], flush=True)
+home.background.wait_all()
+"""
+    killed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert killed.returncode == 9, killed.stderr
+    app = App(workspace_in(tmp_path))
+    with sqlite3.connect(tmp_path / "home" / "workspace.sqlite") as connection:
+        assert connection.execute("SELECT state FROM datasets").fetchall() == [("reading",)]
+    found = app.wait(app.get("datasets")["items"][0]["id"])
+    assert (found["state"], found["n_images"], found["n_unreadable"]) == ("ready", 120, 0)
+    assert app.get(f"datasets/{found['id']}/inspection")["n_readable"] == 120
+
+
+def test_labels_survive_reading_again_when_images_come_and_go(app: App, tmp_path: Path) -> None:
+    cells = save_cells(tmp_path / "cells")
+    found = app.open(cells)
+    where = f"datasets/{found['id']}"
+    app.send("POST", f"{where}/labels", {"images": [1, 2, 7], "label": "odd"})
+    (cells / "flat" / "slide1_1.png").unlink()
+    save_cell(cells / "flat" / "a_new.png", 500)
+    app.send("POST", f"{where}/read")
+    assert app.wait(found["id"])["n_images"] == 12
+    odd = app.get(f"{where}/images", label="odd")["items"]
+    assert [image["image_id"] for image in odd] == ["flat/slide0_3.png", "round/slide0_3.png"]
+    assert [image["label_before"] for image in odd] == ["flat", "round"]
+    assert app.send("POST", f"{where}/labels/undo")["images"] == [2, 7]
+    assert app.get(where)["n_label_changes"] == 0
+
+
+def test_what_cannot_be_read_any_more_says_so_and_stays(app: App, tmp_path: Path) -> None:
+    cells = save_cells(tmp_path / "cells")
+    found = app.open(cells)
+    where = f"datasets/{found['id']}"
+    app.send("POST", f"{where}/labels", {"images": [0], "label": "odd"})
+    app.home.background.wait_all()
+    small_pictures.forget(found["id"])
+    cells.rename(tmp_path / "moved")
+    assert "no such" in app.refused("POST", f"{where}/read")["title"]
+    assert app.get(f"{where}/positions", label="odd")["positions"] == [0]
+    for picture in ("images/0/thumbnail?v=1", "sheet?images=0&v=1"):  # blank, and asked for again
+        answer = app.client.get(f"/api/v1/{where}/{picture}")
+        assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+    (tmp_path / "moved").rename(cells)
+    answer = app.client.get(f"/api/v1/{where}/sheet?images=0&v=1")
+    assert "immutable" in answer.headers["cache-control"]
+    cells.rename(tmp_path / "moved")
+    assert app.refused("GET", f"{where}/images/0/picture")["status"] == 422
+
+
+def test_classes_are_ordered_and_planned(app: App, tmp_path: Path) -> None:
+    found = app.open(save_cells(tmp_path / "cells", ("a", "b", "c"), n=3))
+    where = f"datasets/{found['id']}"
+    changed = app.send("PATCH", where, {"classes": ["c", "new"]})
+    assert [each["name"] for each in changed["classes"]] == ["c", "new", "a", "b"]
+    planned = app.send("PATCH", where, {"class_plan": {"merge": {"ab": ["a", "b"]}}})
+    assert planned["class_plan"] == {"merge": {"ab": ["a", "b"]}, "drop": [], "rename": {}}
+    split = app.send("POST", f"{where}/split", {"recipe": {"split": {"folds": 0}}})
+    assert [each["class"] for each in split["by_class"]] == ["c", "ab"]  # as on the page
+    for wrong in ({"drop": ["z"]}, {"merge": {"x": ["a"]}, "drop": ["a"]}):
+        assert app.refused("PATCH", where, {"class_plan": wrong})["status"] == 422
+    for names in (["x", "x"], ["uncertain"]):
+        assert app.refused("PATCH", where, {"classes": names})["status"] == 422
+
+
+def test_the_split_is_that_of_a_training(app: App, tmp_path: Path) -> None:
+    from coverslip.datasets import open_dataset, scan_images, split_images
+
+    cells = save_cells(tmp_path / "cells", ("a", "b"), n=60)
+    found = app.open(cells)
+    told = app.send("POST", f"datasets/{found['id']}/split", {"recipe": {"seed": 7, "split": {"val": 0.1}}})
+    data = open_dataset(cells)
+    split = split_images(data, scan_images(data), val=0.1, test=0.2, seed=7)
+    assert {part["part"]: part["n"] for part in told["parts"]} == {
+        part: split.parts.count(part) for part in ("train", "val", "test", "left-out")
+    }
+    few = app.open(save_cells(tmp_path / "few", ("a", "b"), n=10))
+    told = app.send("POST", f"datasets/{few['id']}/split", {"recipe": {}})
+    assert told["n_folds"] == 5
+    assert sum(fold["n"] for fold in told["folds"]) == 20
+    assert app.refused("POST", f"datasets/{few['id']}/split", {"recipe": {"epoch": 3}})["status"] == 422
+
+
+def test_a_recipe_that_is_not_valid_names_each_key(app: App, tmp_path: Path) -> None:
+    where = f"datasets/{app.open(save_cells(tmp_path / 'cells'))['id']}/split"
+    recipe = {"epochs": "many", "split.val": 2, "plane": "all", "learning_rate": -1, "augment": {"zoooom": 1}}
+    told = app.refused("POST", where, {"recipe": recipe})
+    assert told["status"] == 422
+    assert {one["field"]: one["message"] for one in told["errors"]} == {
+        "epochs": "epochs = 'many': it must be a whole number",
+        "split.val": "split.val = 2: it must be less than 1",
+        "plane": "plane = 'all': it must be a page's number from 0, 'max' or 'mean'",
+        "learning_rate": "learning_rate = -1: it must be more than 0",
+        "augment.zoooom": "there is no key 'augment.zoooom' (did you mean 'augment.zoom'?)",
+    }
+    whole = app.refused("POST", where, {"recipe": {"split.val": 0.6, "split.test": 0.5}})
+    assert [one["field"] for one in whole["errors"]] == ["split"]
+    assert app.send("POST", where, {"recipe": {"split.folds": 0}})["n_folds"] == 0
+
+
+def test_labels_of_very_many_images_are_given_at_once(app: App, tmp_path: Path) -> None:
+    where = f"datasets/{app.open(save_cells(tmp_path / 'cells'))['id']}"
+    body = {"images": list(range(200_000)), "label": "a"}
+    assert len(json.dumps(body)) > 2**20
+    assert app.refused("POST", f"{where}/labels", body)["status"] == 404  # there are no such images, but it was read
+    assert app.refused("PATCH", where, {"name": "x" * 2**20})["status"] == 413
+    content = b"[" + b"0," * 6 * 2**20
+    assert app.refused("POST", f"{where}/labels", content=content)["status"] == 413
+
+
+def test_what_is_still_being_read_is_not_told(app: App, tmp_path: Path) -> None:
+    found = app.open(save_cells(tmp_path / "cells"))
+    with sqlite3.connect(tmp_path / "home" / "workspace.sqlite") as connection:
+        connection.execute("UPDATE datasets SET state = 'reading'")  # as a server that was killed leaves it
+    for method, what in [("GET", "inspection"), ("POST", "split"), ("POST", "augmentation")]:
+        assert app.refused(method, f"datasets/{found['id']}/{what}", {} if method == "POST" else None)["status"] == 409
+    assert app.wait(found["id"]) == found
+
+
+def test_the_inspection_follows_the_labels(app: App, tmp_path: Path) -> None:
+    found = app.open(save_cells(tmp_path / "cells"))
+    where = f"datasets/{found['id']}"
+    assert app.get(f"{where}/inspection")["classes"] == {"flat": 6, "round": 6}
+    app.send("POST", f"{where}/labels", {"images": [0], "label": "round"})
+    assert app.get(f"{where}/inspection")["classes"] == {"flat": 5, "round": 7}
+
+
+def test_a_set_is_forgotten_and_its_files_stay(app: App, tmp_path: Path) -> None:
+    cells = save_cells(tmp_path / "cells")
+    found = app.open(cells)
+    assert app.client.get(f"/api/v1/datasets/{found['id']}/images/0/thumbnail").status_code == 200
+    app.send("DELETE", f"datasets/{found['id']}")
+    assert app.get("datasets")["total"] == 0
+    assert app.refused("GET", f"datasets/{found['id']}")["status"] == 404
+    tidy(app.home, threading.Event())
+    with app.home.engine.begin() as connection:
+        assert connection.execute(select(datasets.c.id)).scalars().all() == [found["id"]]  # for 30 days
+        connection.execute(update(datasets).values(forgotten="2026-01-01T00:00:00+00:00"))
+    tidy(app.home, threading.Event())
+    assert app.refused("POST", f"datasets/{found['id']}/restore")["status"] == 404
+    assert len(list(cells.rglob("*.png"))) == 12
+    with sqlite3.connect(tmp_path / "home" / "workspace.sqlite") as connection:
+        for table in ("images", "image_facts", "label_changes"):
+            assert connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone() == (0,)
+
+
+def test_a_forgotten_set_comes_back_with_its_labels(app: App, tmp_path: Path) -> None:
+    found = app.open(save_cells(tmp_path / "cells"))
+    where = f"datasets/{found['id']}"
+    app.send("POST", f"{where}/labels", {"images": [0], "label": "round"})
+    before = app.get(where)
+    app.send("DELETE", where)
+    assert app.send("POST", f"{where}/restore") == before
+    assert app.get("datasets")["items"] == [before]
+    assert app.get(f"{where}/images/0")["label"] == "round"
+
+
+def test_a_set_that_a_training_waits_for_is_not_forgotten(app: App, tmp_path: Path) -> None:
+    from sqlalchemy import insert
+
+    from coverslip.workspace.database import jobs
+
+    found = app.open(save_cells(tmp_path / "cells"))
+    values = {"id": "r", "kind": "train", "name": "first", "dataset_name": "", "folder": str(tmp_path), "command": []}
+    values["choices"] = {}
+    with app.home.engine.begin() as connection:
+        connection.execute(insert(jobs).values(**values, state="queued", created="", dataset_id=found["id"]))
+    assert app.refused("DELETE", f"datasets/{found['id']}")["status"] == 409
+    with app.home.engine.begin() as connection:
+        connection.execute(update(jobs).values(state="removed"))
+    app.send("DELETE", f"datasets/{found['id']}")
+
+
+def test_the_server_needs_no_network_library() -> None:
+    script = """
+import sys
+from pathlib import Path
+from coverslip.app.server import create_app
+from coverslip.workspace.home import Workspace
+create_app(Workspace(Path("/nowhere"), ()))
+from coverslip.workspace import grouping, images, labels, opening, pictures, previews, reading, snapshots, uploads
+import coverslip.training_jobs
+print([name for name in ("torch", "sklearn", "timm", "onnxruntime") if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("grouped", "asked"), [({"group": "slide"}, "group_pattern"), ({"group_pattern": r"\d"}, "group")]
+)
+def test_no_groups_means_none_however_they_came(app: App, tmp_path: Path, grouped: dict[str, str], asked: str) -> None:
+    rows = [f"{save_cell(tmp_path / 'cells' / f'{k}.png', k).name},{'ab'[k % 2]},s{k // 2}" for k in range(6)]
+    (tmp_path / "cells" / "table.csv").write_text("\n".join(["path,label,slide", *rows]))
+    found = app.open(tmp_path / "cells" / "table.csv", **grouped)
+    assert found["groups"]["n_groups"] > 0
+    changed = app.send("PATCH", f"datasets/{found['id']}", {asked: None})
+    assert changed["groups"] == {"by": None, "value": None, "n_groups": 0}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_link_to_a_folder_without_a_name_in_text_is_refused(app: App, tmp_path: Path) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    save_cells(folder)
+    (tmp_path / "cells").symlink_to(folder)
+    refused = app.refused("POST", "datasets", {"sources": [str(tmp_path / "cells")]})
+    assert "not text" in refused["title"]
+    assert app.get("datasets")["total"] == 0
+
+
+def test_a_split_that_a_training_would_refuse_is_said_before(app: App, tmp_path: Path) -> None:
+    """`slide0` is trained on and tested."""
+    rows = ["path,label,group,split"]
+    for k in range(12):
+        save_cell(tmp_path / "cells" / f"{k}.png", k)
+        rows.append(f"{k}.png,{'round' if k % 2 else 'flat'},slide{k // 4},{('train', 'test', 'val')[k % 3]}")
+    (tmp_path / "cells" / "table.csv").write_text("\n".join(rows))
+    found = app.open(tmp_path / "cells" / "table.csv")
+    told = app.send("POST", f"datasets/{found['id']}/split", {"recipe": {"split": {"folds": 0}}})
+    assert any("--allow-leakage" in note for note in told["notes"])
+    assert any("on two sides" in note for note in told["notes"])
+
+
+@pytest.mark.slow
+def test_sample_images_are_drawn_once(app: App) -> None:
+    assert app.send("POST", "datasets/samples")["state"] == "reading"
+    found = app.wait("samples")
+    assert (found["kind"], found["n_images"], found["groups"]["n_groups"]) == ("samples", 480, 14)
+    assert app.send("POST", "datasets/samples") == found
+    new = app.wait("samples-new")
+    assert (new["n_images"], new["n_unreadable"], new["is_labelled"]) == (24, 1, False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name, source, choices, n_images, n_classes, n_groups, n_unreadable",
+    [
+        ("blood_pbc", "", {}, 2000, 8, 0, 0),
+        ("cellcycle_jurkat_16bit", "", {}, 712, 7, 0, 0),
+        ("micronuclei", "images.csv", {}, 1965, 2, 0, 0),
+        ("chromosomes_gband", "images.csv", {"group": "cell"}, 2806, 24, None, 0),
+        ("microscope_formats", "", {"is_labelled": False}, 47, 0, 0, 25),
+    ],
+)
+def test_real_sets_are_read(
+    shared_app: App,
+    shared_data: SharedData,
+    name: str,
+    source: str,
+    choices: dict[str, object],
+    n_images: int,
+    n_classes: int,
+    n_groups: int | None,
+    n_unreadable: int,
+) -> None:
+    found = shared_app.open(shared_data(name) / source, **choices)
+    assert (found["state"], found["name"], found["n_images"]) == ("ready", name, n_images)
+    assert (len(found["classes"]), found["n_unreadable"]) == (n_classes, n_unreadable)
+    assert found["groups"]["n_groups"] == n_groups if n_groups is not None else found["groups"]["n_groups"] > 3
+    where = f"/api/v1/datasets/{found['id']}"
+    sheet = shared_app.client.get(f"{where}/sheet", params={"images": ",".join(map(str, range(40)))})
+    assert sheet.status_code == 200
+    for i in found["thumbnail_images"][:3]:
+        assert shared_app.client.get(f"{where}/images/{i}/picture").status_code == 200

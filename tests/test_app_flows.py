@@ -1,0 +1,258 @@
+"""Whole jobs in a real browser against the real server: from images to predictions, as people do them."""
+
+import csv
+import json
+import os
+import re
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from browser import FINETUNE, LONG_CLASS, RunningApp, Stock, open_page, write_cells
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.slow
+
+Tab = Callable[[RunningApp], "Page"]
+PATIENT_MS = 120_000  # a training, on a busy machine
+TITLES = {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "macro_f1": "Macro-F1"}
+
+
+def train_by_clicks(page: "Page", name: str) -> None:
+    """On the page of a set of images: train the instant model alone, small and without folds."""
+    page.get_by_role("link", name="Train a classifier").click()
+    page.get_by_role("radio", name="Instant classifier only").check()
+    page.get_by_text("Preparing images").click()
+    page.get_by_label("Image size").fill("32")
+    page.get_by_text("which images are learnt from").click()
+    page.get_by_label("Folds").fill("0")
+    page.get_by_label("Folds").press("Enter")  # ends the field, and begins nothing
+    page.get_by_text("3 choices differ from the defaults").wait_for()
+    page.get_by_text("to learn from").wait_for()  # the picture of the split
+    page.get_by_label("Name of the training").fill(name)
+    page.get_by_role("button", name="Start training").click()
+    page.wait_for_url(re.compile(r"/runs/\w+$"))
+    page.get_by_role("heading", name=re.compile("^The numbers")).wait_for(timeout=PATIENT_MS)
+
+
+def check_numbers(page: "Page", app: RunningApp) -> None:
+    """The page of a training says what is in its metrics.json."""
+    run = app.get(f"runs/{page.url.rpartition('/')[2]}")
+    metrics = json.loads((Path(run["folder"]) / "metrics.json").read_text())
+    numbers = page.get_by_role("region", name=re.compile("^The numbers"))
+    for key, title in TITLES.items():
+        value = metrics["metrics"][key]
+        row = numbers.get_by_role("row", name=re.compile(f"^{title}"))
+        assert row.get_by_role("cell", name=f"{value['value']:.3f}", exact=True).count() == 1
+        assert row.get_by_role("cell", name=f"{value['low']:.3f} to {value['high']:.3f}", exact=True).count() == 1
+    per_class = page.get_by_role("region", name="Class by class")
+    for name, of_class in metrics["per_class"].items():
+        row = per_class.get_by_role("row").filter(has=page.get_by_role("rowheader", name=name))
+        assert f"{of_class['recall']:.3f}" in row.inner_text()
+    page.get_by_role("link", name="Confusion matrix").click()
+    matrix = page.get_by_role("table", name="Confusion matrix")
+    for label, row_counts in zip(metrics["classes"], metrics["confusion_matrix"], strict=True):
+        for predicted, n in zip(metrics["classes"], row_counts, strict=True):
+            cell = matrix.get_by_role("button", name=f"{label} called {predicted}: {n} image")
+            assert cell.count() == 1, (label, predicted, n)
+    # The images behind the cell of the first class, by keyboard.
+    first, n = metrics["classes"][0], metrics["confusion_matrix"][0][0]
+    matrix.get_by_role("button", name=f"{first} called {first}:").press("Enter")
+    behind = page.get_by_role("dialog", name=f"{first}, named rightly")
+    behind.get_by_role("button", name="Enlarge").nth(n - 1).wait_for()
+    assert behind.get_by_role("button", name="Enlarge").count() == n
+    page.keyboard.press("Escape")
+
+
+def predict_by_clicks(page: "Page", folder: list[str], n_images: int) -> list[dict[str, str]]:
+    """On the page of a finished training: predict the images of a folder, by its way below the root; the CSV's rows."""
+    page.get_by_role("link", name="Predict new images").click()
+    page.get_by_role("button", name="A folder of this computer").click()
+    chooser = page.get_by_role("dialog", name="Open images")
+    chooser.get_by_role("navigation").get_by_role("button").nth(1).click()  # the root: it opens where one was last
+    for name in folder:
+        chooser.get_by_role("listitem").get_by_role("button", name=name, exact=True).click()
+        chooser.get_by_role("navigation").get_by_role("button", name=name, exact=True).wait_for()
+    chooser.get_by_text(f"{n_images} images in here").wait_for()
+    chooser.get_by_role("button", name="Use this folder").click()
+    page.get_by_text(f"Chosen: {folder[-1]}").wait_for()
+    page.get_by_role("button", name="Predict", exact=True).click()
+    page.wait_for_url("**/predictions/*")
+    page.get_by_role("link", name="Download CSV").wait_for(timeout=PATIENT_MS)
+    page.get_by_role("navigation", name="Show").get_by_role("link", name=f"All images {n_images}").wait_for()
+    rows = page.get_by_role("button", name=re.compile("^Open "))
+    rows.nth(n_images - 1).wait_for()
+    assert rows.count() == n_images
+    with page.expect_download() as downloading:
+        page.get_by_role("link", name="Download CSV").click()
+    with downloading.value.path().open(newline="", encoding="utf-8-sig") as file:
+        return list(csv.DictReader(file))
+
+
+def test_from_sample_images_to_a_table_of_predictions(
+    other_app: Callable[..., RunningApp], other_page: Tab, tmp_path: Path
+) -> None:
+    app = other_app()
+    page = other_page(app)  # which asks nobody else for anything: seen to when it closes
+    open_page(page, "/")
+    page.get_by_role("button", name="Use the sample images").click()
+    page.wait_for_url("**/datasets/samples")
+    page.get_by_role("heading", name="14 groups").wait_for(timeout=PATIENT_MS)
+    page.get_by_text("neutrophil").first.wait_for()
+    train_by_clicks(page, "My first")
+    page.get_by_role("heading", name="My first", level=1).wait_for()
+    check_numbers(page, app)
+    new = app.workspace / "samples" / "new"
+    names = {file.name for file in new.glob("*.png")}
+    table = predict_by_clicks(page, ["app0", "workspace", "samples", "new"], len(names))
+    assert {Path(row["path"]).name for row in table} == names
+    assert len(table) == len(names)
+    assert [row["decision"] for row in table if not row["predicted"]] == ["unreadable"]  # one file is cut off
+
+
+def test_the_same_with_real_blood_cells(
+    other_app: Callable[..., RunningApp],
+    other_page: Tab,
+    tmp_path: Path,
+    shared_data: Callable[[str], Path],
+) -> None:
+    images, new = tmp_path / "cells", tmp_path / "new cells"
+    new.mkdir()
+    for folder in sorted(path for path in shared_data("blood_pbc").iterdir() if path.is_dir()):
+        files = sorted(folder.glob("*.jpg"))
+        (images / folder.name).mkdir(parents=True)
+        for file in files[:20]:
+            shutil.copyfile(file, images / folder.name / file.name)
+        for file in files[20:25]:
+            shutil.copyfile(file, new / file.name)
+    app = other_app()
+    page = other_page(app)
+    open_page(page, "/")
+    page.get_by_role("button", name="Choose a folder").click()
+    chooser = page.get_by_role("dialog", name="Open labelled images")
+    chooser.get_by_role("listitem").get_by_role("button", name="cells", exact=True).click()
+    chooser.get_by_text("Its folders become classes").wait_for()
+    chooser.get_by_role("button", name="Use this folder").click()
+    page.get_by_role("heading", name="No groups are known").wait_for()
+    page.get_by_text("jpeg", exact=False).first.wait_for()
+    train_by_clicks(page, "Blood")
+    check_numbers(page, app)
+    table = predict_by_clicks(page, ["new cells"], 40)
+    assert {Path(row["path"]).name for row in table} == {file.name for file in new.iterdir()}
+    assert {row["predicted"] for row in table} <= {folder.name for folder in images.iterdir()}
+
+
+def test_labels_given_by_keys_survive_a_killed_app(
+    other_app: Callable[..., RunningApp], other_page: Tab, tmp_path: Path
+) -> None:
+    folder = write_cells(tmp_path / "unlabelled", 14)
+    before = {file.name: (file.read_bytes(), file.stat().st_mtime_ns) for file in folder.iterdir()}
+    app = other_app()
+    page = other_page(app)
+    open_page(page, "/")
+    page.get_by_role("button", name="Choose images").click()
+    chooser = page.get_by_role("dialog", name="Open images")
+    chooser.get_by_role("listitem").get_by_role("button", name="unlabelled").click()
+    chooser.get_by_text("14 images in here").wait_for()
+    chooser.get_by_role("button", name="Use this folder").click()
+    page.get_by_text("Name the classes first").wait_for()
+    for name in ("</script><b>round</b>", LONG_CLASS):
+        page.get_by_role("button", name="New class").click()
+        page.get_by_label("Name of the new class").fill(name)
+        page.get_by_label("Name of the new class").press("Enter")
+        page.get_by_role("group", name="Give class").get_by_role("button", name=name).wait_for()
+    wall = page.get_by_role("grid")
+    wall.get_by_role("gridcell").first.click()
+    for key in "1212212111":
+        page.keyboard.press(key)
+    wall.get_by_role("gridcell", name=", class ").nth(9).wait_for()
+    labelled = page.get_by_role("group", name="Give class")
+    labelled.get_by_role("button", name="No class 4").wait_for()
+    page.keyboard.press("Control+z")
+    page.get_by_text("Undone: 1 image").wait_for()
+    labelled.get_by_role("button", name="No class 5").wait_for()
+    page.keyboard.press("Control+Shift+Z")
+    labelled.get_by_role("button", name="No class 4").wait_for()
+    page.keyboard.press("?")
+    page.get_by_role("dialog", name="Keys").get_by_text("Undo, redo").wait_for()
+    page.keyboard.press("Escape")
+    app.end(signal.SIGKILL)
+    app.start()
+    page.reload()
+    labelled.get_by_role("button", name="No class 4").wait_for()
+    wall.get_by_role("gridcell", name=", class ").nth(9).wait_for()
+    shown = [wall.get_by_role("gridcell").nth(i).get_attribute("aria-label") or "" for i in range(14)]
+    with page.expect_download() as downloading:
+        page.get_by_role("link", name="Labels as CSV").click()
+    with downloading.value.path().open(newline="", encoding="utf-8-sig") as file:
+        table = {Path(row["path"]).name: row["label"] for row in csv.DictReader(file) if row["label"]}
+    expected = ["</script><b>round</b>" if key == "1" else LONG_CLASS for key in "1212212111"]
+    assert list(table.values()) == expected
+    assert [name.partition(", class ")[2] for name in shown] == expected + [""] * 4
+    assert [name.partition(", ")[0] for name in shown[:10]] == list(table)
+    assert {file.name: (file.read_bytes(), file.stat().st_mtime_ns) for file in folder.iterdir()} == before
+
+
+def epochs_on_the_page(page: "Page") -> list[str]:
+    page.get_by_text("The same as a table").click()
+    rows = page.get_by_role("region", name="Curves").get_by_role("rowheader")
+    return [text.split()[0] for text in rows.all_inner_texts()]
+
+
+def test_a_training_outlives_the_browser_and_the_app(
+    other_app: Callable[..., RunningApp], other_page: Tab, tmp_path: Path
+) -> None:
+    cells = write_cells(tmp_path / "cells", 45, classes=("large", "medium", "small"))
+    app = other_app()
+    images = app.opened(cells, group_pattern=r"slide\d+")
+    page = other_page(app)
+    open_page(page, f"/train?dataset={images['id']}")
+    for section, label, value in (
+        ("Preparing images", "Image size", "32"),
+        ("which images are learnt from", "Folds", "0"),
+        ("for those who know networks", "Batch size", "8"),
+        ("length, chance, and what it is computed on", "Most rounds (epochs)", "5"),
+    ):
+        page.get_by_text(section).click()
+        page.get_by_label(label, exact=True).fill(value)
+    page.get_by_role("button", name="Start training").click()
+    page.wait_for_url(re.compile(r"/runs/\w+$"))
+    address = page.url
+    run = address.rpartition("/")[2]
+    page.get_by_role("heading", name="A usable classifier exists").wait_for(timeout=PATIENT_MS)
+    page.close()
+    app.end(signal.SIGKILL)
+    status = json.loads((next((app.workspace / "runs").glob(f"*{run}")) / "status.json").read_text())
+    os.kill(status["pid"], 0)  # it is there
+    app.start()
+    page = other_page(app)
+    open_page(page, address)
+    page.get_by_role("heading", name=re.compile("^The numbers")).wait_for(timeout=PATIENT_MS)
+    page.get_by_role("link", name="Training", exact=True).click()
+    assert epochs_on_the_page(page) == ["1", "2", "3", "4", "5"]
+    found = app.get(f"runs/{run}")
+    assert [row["epoch"] for row in found["history"]] == [1, 2, 3, 4, 5]
+
+
+def test_a_training_is_stopped_and_goes_on_by_its_buttons(page: "Page", stock: Stock) -> None:
+    run = stock.app.send("runs", {"dataset_id": stock.images, "recipe": {**FINETUNE, "epochs": 400}})["id"]
+    open_page(page, f"/runs/{run}")
+    page.get_by_text("Epoch 2 of 400").first.wait_for(timeout=PATIENT_MS)
+    page.get_by_role("button", name="Stop", exact=True).click()
+    page.get_by_text("The best classifier so far is kept. You can go on where it was.").wait_for(timeout=PATIENT_MS)
+    stopped = stock.app.get(f"runs/{run}")
+    assert (stopped["state"], stopped["has_classifier"]) == ("stopped", True)
+    page.get_by_role("button", name="Go on").click()
+    page.get_by_text(f"Epoch {stopped['epoch'] + 2} of 400").first.wait_for(timeout=PATIENT_MS)
+    page.get_by_role("button", name="Stop", exact=True).click()
+    page.get_by_role("button", name="Go on").wait_for(timeout=PATIENT_MS)
+    n = stock.app.get(f"runs/{run}")["epoch"]
+    assert epochs_on_the_page(page) == [str(k) for k in range(1, n + 1)]
+    open_page(page, f"/predict?run={run}")
+    page.get_by_role("radio", checked=True).wait_for()
+    stock.app.send(f"runs/{run}", method="DELETE")

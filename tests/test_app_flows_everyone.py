@@ -1,0 +1,156 @@
+"""Every page with data on it: axe finds nothing serious in light and dark, and whatever has the focus shows it."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+from browser import FINETUNE, Stock, check_accessible, check_focus_ring, open_page
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.slow
+
+Prepare = Callable[["Page"], None]
+
+
+def see(name: str) -> Prepare:
+    """Wait for a text."""
+    return lambda page: page.get_by_text(name).first.wait_for()
+
+
+def open_all_folds(page: "Page") -> None:
+    page.locator("summary").first.wait_for()
+    for summary in page.locator("summary").all():
+        summary.click()
+    page.get_by_text("to learn from").wait_for()
+
+
+def choose_a_folder(page: "Page") -> None:
+    page.get_by_role("button", name="Choose a folder").click()
+    chooser = page.get_by_role("dialog")
+    chooser.get_by_role("listitem").get_by_role("button", name="first clinic").click()
+    chooser.get_by_text("Its folders become classes").wait_for()
+
+
+def send_files(page: "Page") -> None:
+    page.get_by_role("button", name="Choose images").click()
+    page.get_by_role("button", name="Send files").click()
+    page.get_by_text("A zip file …").wait_for()
+
+
+def choose_images(page: "Page") -> None:
+    cells = page.get_by_role("gridcell", name=", class ")
+    cells.first.click()
+    cells.nth(2).click(modifiers=["Shift"])
+    page.get_by_text("3 chosen").wait_for()
+
+
+def view_an_image(page: "Page") -> None:
+    page.get_by_role("gridcell", name=", class ").first.dblclick()
+    page.get_by_role("dialog").get_by_text("File size").wait_for()
+
+
+def name_a_class(page: "Page") -> None:
+    page.get_by_role("button", name="New class").click()
+    page.get_by_label("Name of the new class").wait_for()
+
+
+def ask_for_keys(page: "Page") -> None:
+    page.get_by_role("gridcell").first.wait_for()
+    page.keyboard.press("?")
+    page.get_by_role("dialog", name="Keys").wait_for()
+
+
+def look_behind_a_cell(page: "Page") -> None:
+    page.get_by_role("table").get_by_role("button").first.click()
+    page.get_by_role("dialog").get_by_role("button", name="Enlarge").first.wait_for()
+
+
+def enlarge_a_test_image(page: "Page") -> None:
+    look_behind_a_cell(page)
+    page.get_by_role("dialog").get_by_role("button", name="Enlarge").first.click()
+    page.get_by_text("Probabilities").wait_for()
+
+
+def show_the_curves(page: "Page") -> None:
+    page.get_by_text("The same as a table").click()
+    page.get_by_role("columnheader", name="Epoch").wait_for()
+
+
+def view_a_prediction(page: "Page") -> None:
+    page.get_by_role("button", name="Open slide").first.click()
+    page.get_by_text("Probabilities").wait_for()
+
+
+PAGES: dict[str, tuple[str, Prepare]] = {
+    "start": ("/", see("Recent trainings")),
+    "chooser": ("/", choose_a_folder),
+    "sending": ("/", send_files),
+    "sets": ("/datasets", see("Cells of two clinics")),
+    "overview": ("/datasets/{images}", see("Images per class")),
+    "wall": ("/datasets/{images}?tab=images", choose_images),
+    "viewer": ("/datasets/{images}?tab=images", view_an_image),
+    "class": ("/datasets/{images}?tab=images", name_a_class),
+    "keys": ("/datasets/{images}?tab=images", ask_for_keys),
+    "classes": ("/datasets/{images}?tab=classes", see("Keep these classes")),
+    "checks": ("/datasets/{unlabelled}?tab=checks", see("cut off.png")),
+    "train": ("/train?dataset={images}", see("Start training")),
+    "train unfolded": ("/train?dataset={images}", open_all_folds),
+    "trainings": ("/runs", see("Fine-tuned")),
+    "summary": ("/runs/{run}", see("The numbers")),
+    "folds": ("/runs/{folds}", see("Folds side by side")),
+    "confusion": ("/runs/{run}?tab=confusion", see("Shares of the row")),
+    "cell": ("/runs/{run}?tab=confusion", look_behind_a_cell),
+    "test image": ("/runs/{run}?tab=confusion", enlarge_a_test_image),
+    "curves": ("/runs/{run}?tab=curves", see("ROC: each class")),
+    "calibration": ("/runs/{run}?tab=calibration", see("After calibration")),
+    "mistakes": ("/runs/{run}?tab=mistakes", see("mistake")),
+    "training": ("/runs/{run}?tab=training", show_the_curves),
+    "details": ("/runs/{run}?tab=details", see("Methods, for a paper")),
+    "compare": ("/compare?runs={run},{folds}", see("Test images")),
+    "predict": ("/predict?run={run}", see("Earlier predictions")),
+    "prediction": ("/predictions/{prediction}", see("Needs your eye")),
+    "review": ("/predictions/{prediction}?show=review", see("Needs your eye")),
+    "predicted image": ("/predictions/{prediction}", view_a_prediction),
+}
+
+
+def address(stock: Stock, name: str) -> str:
+    return PAGES[name][0].format_map(vars(stock))
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_with_data_is_accessible_in_light_and_dark(browser: "Browser", stock: Stock, name: str) -> None:
+    check_accessible(browser, stock.app.address, address(stock, name), PAGES[name][1])
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_whatever_has_the_focus_on_a_page_with_data_shows_it(page: "Page", stock: Stock, name: str) -> None:
+    open_page(page, address(stock, name))
+    assert page.locator("h1").count() == 1
+    assert page.locator("main").count() == 1
+    PAGES[name][1](page)
+    assert check_focus_ring(page)
+
+
+def test_a_training_that_goes_on_is_accessible_and_says_what_a_stop_leaves(
+    browser: "Browser", page: "Page", stock: Stock
+) -> None:
+    recipe = {**FINETUNE, "epochs": 400, "split": {"folds": 2}}
+    run = stock.app.send("runs", {"dataset_id": stock.images, "recipe": recipe})["id"]
+    waiting = stock.app.send("runs", {"dataset_id": stock.images, "recipe": recipe})["id"]
+    open_page(page, f"/runs/{waiting}")
+    page.get_by_text("It waits for its turn").wait_for()
+    page.get_by_role("button", name="Stop", exact=True).click()
+    page.get_by_role("button", name="Go on").wait_for()
+    stock.app.send(f"runs/{waiting}", method="DELETE")
+    open_page(page, f"/runs/{run}")
+    page.get_by_text(" of 400").first.wait_for(timeout=120_000)
+    assert check_focus_ring(page)
+    check_accessible(browser, stock.app.address, f"/runs/{run}", see(" of 400"))
+    page.get_by_role("button", name="Stop", exact=True).click()
+    page.get_by_text("There is no classifier yet, but what was done is kept.").first.wait_for(timeout=120_000)
+    check_accessible(browser, stock.app.address, f"/runs/{run}", see("There is no classifier yet"))
+    assert stock.app.get(f"runs/{run}")["has_classifier"] is False
+    stock.app.send(f"runs/{run}", method="DELETE")

@@ -1,0 +1,207 @@
+"""What people bring that is odd: names that attack or are long, files that are broken, two classes and forty."""
+
+import re
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from browser import IMAGE_CLASS, LONG_CLASS, QUICK, SCRIPT_CLASS, RunningApp, Stock, open_page, write_cells
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.slow
+
+PATIENT_MS = 120_000
+RESULT_TABS = ("summary", "confusion", "curves", "calibration", "mistakes", "training", "details")
+
+
+@pytest.fixture
+def wary(page: "Page") -> "Iterator[Page]":
+    """A tab in which nothing may ask, and no name may become an element."""
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+    yield page
+    assert asked == []
+
+
+def check_whole(page: "Page") -> None:
+    """No name became HTML, and no name makes the page wider than the window."""
+    assert page.locator("img[src=x], main script").count() == 0
+    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+
+
+def send_files(page: "Page", field: str, files: list[Path]) -> None:
+    page.get_by_role("button", name="Send files").click()
+    page.get_by_label(field).set_input_files(files)
+
+
+def test_a_zip_that_leads_elsewhere_is_refused_in_words(page: "Page", app_server: RunningApp, tmp_path: Path) -> None:
+    picture = next(write_cells(tmp_path / "cells", 1).iterdir())
+    archive = tmp_path / "cells.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.write(picture, "a/1.png")
+        packed.write(picture, "../../evil.png")
+    open_page(page, "/")
+    n_before = app_server.get("datasets")["total"]
+    page.get_by_role("button", name="Choose a folder").click()
+    send_files(page, "A zip file …", [archive])
+    said = page.get_by_role("dialog").get_by_role("alert")
+    said.wait_for()
+    assert "cells.zip" in said.inner_text()
+    assert "../../evil.png" in said.inner_text()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    page.get_by_role("dialog").get_by_text("Drop images").wait_for()
+    assert app_server.get("datasets")["total"] == n_before
+    assert not list(app_server.workspace.parent.rglob("evil.png"))
+
+
+def test_a_broken_image_is_named_wherever_it_comes(page: "Page", app_server: RunningApp, tmp_path: Path) -> None:
+    files = sorted(write_cells(tmp_path / "cells", 3).iterdir())
+    broken = tmp_path / "cells" / "broken.png"
+    broken.write_bytes(files[0].read_bytes()[:120])
+    open_page(page, "/")
+    page.get_by_role("button", name="Choose images").click()
+    send_files(page, "Files …", [*files, broken])
+    page.wait_for_url("**/datasets/*tab=images")
+    page.get_by_text("1 unreadable").first.wait_for()
+    page.get_by_role("gridcell", name="broken.png, no class yet, can’t be read").dblclick()
+    page.get_by_role("dialog").get_by_text("truncated").first.wait_for()
+    page.keyboard.press("Escape")
+    page.get_by_role("link", name="Checks").click()
+    row = page.get_by_role("row").filter(has=page.get_by_role("cell", name="broken.png"))
+    row.wait_for()
+    assert "truncated" in row.inner_text()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/datasets",
+        "/datasets/{images}",
+        "/datasets/{images}?tab=images&sort=label",
+        "/datasets/{images}?tab=classes",
+        "/train?dataset={images}",
+        "/runs",
+        *(f"/runs/{{run}}?tab={tab}" for tab in RESULT_TABS),
+        "/compare?runs={run},{folds}",
+        "/predict?run={run}",
+        "/predictions/{prediction}",
+    ],
+)
+def test_names_are_text_and_fit(wary: "Page", stock: Stock, path: str) -> None:
+    says_no_class = re.search(r"datasets$|runs$|compare|calibration|training|details", path)
+    open_page(wary, path.format_map(vars(stock)))
+    if path.startswith("/train"):
+        wary.get_by_text("which images are learnt from").click()
+        wary.get_by_text("whether they count for more").click()
+        wary.get_by_text("to learn from").wait_for()
+    if "tab=images" in path:
+        wary.get_by_role("gridcell", name=f", class {SCRIPT_CLASS}").first.dblclick()
+        wary.get_by_role("dialog").get_by_text("File size").wait_for()
+        check_whole(wary)
+    if "mistakes" in path:
+        wary.get_by_role("heading", name=re.compile("mistakes")).wait_for()
+    elif not says_no_class:
+        for name in (SCRIPT_CLASS, IMAGE_CLASS, LONG_CLASS):
+            wary.get_by_text(name).first.wait_for(state="attached")
+    else:
+        wary.get_by_text(re.compile("Cells of two clinics|Fine-tuned")).first.wait_for()
+    check_whole(wary)
+
+
+def test_results_of_folds_and_of_two_sources_stand_side_by_side(page: "Page", stock: Stock) -> None:
+    open_page(page, f"/runs/{stock.folds}")
+    folds = page.get_by_role("region", name="Folds side by side").get_by_role("row")
+    folds.nth(3).wait_for()
+    results = stock.app.get(f"runs/{stock.folds}/results")
+    assert folds.count() == 4
+    for k, fold in enumerate(results["folds"]):
+        assert f"{fold['macro_f1']:.3f}" in folds.nth(k + 1).inner_text()
+    domains = page.get_by_role("region", name="By source").get_by_role("rowheader")
+    assert sorted(domains.all_inner_texts()) == ["first clinic", "second clinic"]
+    open_page(page, f"/compare?runs={stock.run},{stock.folds}")
+    page.get_by_text("different images").wait_for()
+
+
+def test_corrections_become_images_to_train_on(wary: "Page", stock: Stock) -> None:
+    open_page(wary, f"/predictions/{stock.prediction}")
+    before = stock.app.get(f"predictions/{stock.prediction}/rows?limit=2")["items"]
+    for row, label in zip(before, (SCRIPT_CLASS, LONG_CLASS), strict=True):
+        corrected = IMAGE_CLASS if row["decision"] == label else label
+        field = wary.get_by_label(f"Correct {row['image_id']}")
+        field.select_option(corrected)
+    wary.get_by_role("navigation", name="Show").get_by_role("link", name="Corrected 2").wait_for()
+    with wary.expect_download() as downloading:
+        wary.get_by_role("link", name="Download CSV").click()
+    assert "corrected" in downloading.value.path().read_text(encoding="utf-8-sig").splitlines()[0]
+    wary.get_by_role("button", name="Use corrections as training data").click()
+    wary.wait_for_url("**/datasets/*")
+    wary.get_by_text("2 images").first.wait_for()
+    made = stock.app.get(f"datasets/{wary.url.rpartition('/')[2]}")
+    assert sum(found["n"] for found in made["classes"]) == 2
+    open_page(wary, f"/predictions/{stock.prediction}")
+    for row in before:
+        wary.get_by_label(f"Correct {row['image_id']}").select_option("")
+    wary.get_by_role("link", name="Corrected").wait_for(state="detached")
+
+
+def test_a_classifier_goes_from_one_app_to_another(
+    page: "Page", stock: Stock, other_app: Callable[..., RunningApp], other_page: Callable[[RunningApp], "Page"]
+) -> None:
+    open_page(page, f"/runs/{stock.run}")
+    with page.expect_download() as downloading:
+        page.get_by_role("link", name="Classifier (.coverslip)").click()
+    file = downloading.value.path().parent / "given.coverslip"
+    downloading.value.save_as(file)
+    app = other_app(root=stock.app.root)
+    there = other_page(app)
+    open_page(there, "/predict")
+    there.get_by_role("heading", name="First, a classifier").wait_for()
+    there.get_by_label("Bring a .coverslip file").set_input_files(file)
+    there.get_by_role("radio", name=re.compile("brought as a file")).wait_for()
+    check_whole(there)
+    there.get_by_label("Files …").set_input_files(sorted((stock.app.root / "new").glob("slide*.png")))
+    there.get_by_role("button", name="Predict", exact=True).click()
+    there.get_by_role("link", name="All images 12").wait_for(timeout=PATIENT_MS)
+    there.get_by_role("link", name="Download CSV").wait_for(timeout=PATIENT_MS)
+    # What the first app said of the same images.
+    said = {Path(row["path"]).name: row["predicted"] for row in rows_of(stock.app, stock.prediction)}
+    brought = {Path(row["path"]).name: row["predicted"] for row in rows_of(app, there.url.rpartition("/")[2])}
+    assert brought == {name: predicted for name, predicted in said.items() if name != "cut off.png"}
+
+
+def rows_of(app: RunningApp, prediction: str) -> list[dict[str, str]]:
+    items: list[dict[str, str]] = app.get(f"predictions/{prediction}/rows?limit=100")["items"]
+    return items
+
+
+@pytest.mark.parametrize("n_classes", [2, 40])
+def test_few_and_many_classes_fit_on_every_page(
+    wary: "Page", app_server: RunningApp, tmp_path_factory: pytest.TempPathFactory, n_classes: int
+) -> None:
+    classes = tuple(f"class {k:02d}" for k in range(1, n_classes + 1))
+    cells = write_cells(app_server.root / f"{n_classes} classes", 6 * n_classes, classes=classes)
+    images = app_server.opened(cells)
+    run = app_server.send("runs", {"dataset_id": images["id"], "recipe": QUICK})["id"]
+    assert app_server.ended(f"runs/{run}")["state"] == "done"
+    for tab in ("overview", "images", "classes", "checks"):
+        open_page(wary, f"/datasets/{images['id']}?tab={tab}")
+        wary.get_by_text(f"{n_classes} classes").first.wait_for()
+        check_whole(wary)
+    for tab in RESULT_TABS:
+        open_page(wary, f"/runs/{run}?tab={tab}")
+        wary.get_by_role("navigation", name="Results").wait_for()
+        wary.get_by_role("region").or_(wary.locator("main figure, main h2")).first.wait_for()
+        check_whole(wary)
+    open_page(wary, f"/runs/{run}?tab=confusion")
+    matrix = wary.get_by_role("table", name="Confusion matrix")
+    matrix.get_by_role("button").first.wait_for()
+    assert matrix.get_by_role("button").count() == n_classes**2
+    prediction = app_server.send("predictions", {"run_id": run, "dataset_id": images["id"]})["id"]
+    assert app_server.ended(f"predictions/{prediction}")["state"] == "done"
+    open_page(wary, f"/predictions/{prediction}")
+    wary.get_by_role("button", name="Open slide").or_(wary.get_by_role("button", name="Open class")).first.wait_for()
+    check_whole(wary)

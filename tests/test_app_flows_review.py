@@ -1,0 +1,184 @@
+"""Predictions looked through with the keys alone, quickly, and while more of them come."""
+
+import json
+import re
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+from browser import QUICK, RunningApp, open_page, write_cells
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page, Route
+
+pytestmark = pytest.mark.slow
+
+CLASSES = ("large", "medium", "small")
+N_BROKEN = 130  # more than come at once
+ROWS = "**/predictions/*/rows?*"
+CORRECTIONS = "**/rows/*/correction"
+
+
+@dataclass(frozen=True)
+class Review:
+    app: RunningApp
+    prediction: str
+
+    @property
+    def rows(self) -> list[dict[str, object]]:
+        items: list[dict[str, object]] = self.app.get(f"predictions/{self.prediction}/rows?limit=500")["items"]
+        return items
+
+    def corrections(self, n: int = 4) -> list[object]:
+        return [row["correction"] for row in self.rows[:n]]
+
+    def until_corrected(self, page: "Page", expected: list[object]) -> None:
+        end = time.monotonic() + 20
+        while (found := self.corrections(len(expected))) != expected:
+            assert time.monotonic() < end, found
+            page.wait_for_timeout(100)  # requests that a test delays go on meanwhile
+
+    def open(self, page: "Page", show: str = "all") -> None:
+        open_page(page, f"/predictions/{self.prediction}?show={show}")
+        page.get_by_role("button", name="Open ").first.wait_for()
+
+
+@pytest.fixture(scope="module")
+def predicted(app_server: RunningApp) -> Review:
+    """A few cells whose class is known for sure, and many files that are no images."""
+    app = app_server
+    cells = app.opened(write_cells(app.root / "cells to review", 30, classes=CLASSES))
+    run = app.send("runs", {"dataset_id": cells["id"], "recipe": QUICK})["id"]
+    assert app.ended(f"runs/{run}")["state"] == "done"
+    new = write_cells(app.root / "new to review", 6, seed=3)
+    for k in range(N_BROKEN):
+        (new / f"z{k:03d}.png").write_bytes(b"no image")
+    plain = app.opened(new, is_labelled=False)
+    prediction = app.send("predictions", {"run_id": run, "dataset_id": plain["id"]})["id"]
+    assert app.ended(f"predictions/{prediction}")["state"] == "done"
+    return Review(app, prediction)
+
+
+@pytest.fixture
+def review(predicted: Review) -> Review:
+    """The same without any correction."""
+    for row in predicted.rows:
+        if row["correction"] is not None:
+            path = f"predictions/{predicted.prediction}/rows/{row['k']}/correction"
+            predicted.app.send(path, {"label": None}, "PUT")
+    return predicted
+
+
+def others(review: Review, n: int) -> list[str]:
+    """For each of the first images a class that it was not called."""
+    return [next(name for name in CLASSES if name != row["decision"]) for row in review.rows[:n]]
+
+
+def slowly(route: "Route") -> None:
+    time.sleep(0.3)
+    route.continue_()
+
+
+def test_quick_keys_correct_one_image_each_and_are_undone_in_turn(page: "Page", review: Review) -> None:
+    review.open(page)
+    page.route(CORRECTIONS, slowly)
+    labels = others(review, 3)
+    for label in labels:  # nothing was clicked before
+        page.keyboard.press(str(1 + CLASSES.index(label)))
+    page.get_by_role("link", name="Corrected 3").wait_for()
+    assert review.corrections() == [*labels, None]
+    for _ in range(2):
+        page.keyboard.press("Control+z")
+    page.get_by_role("link", name="Corrected 1").wait_for()
+    assert review.corrections() == [labels[0], None, None, None]
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Delete")
+    review.until_corrected(page, [None] * 4)
+
+
+def test_a_correction_that_could_not_be_kept_is_told_and_not_undone(page: "Page", review: Review) -> None:
+    review.open(page)
+    labels = others(review, 2)
+    key = [str(1 + CLASSES.index(label)) for label in labels]
+    page.keyboard.press(key[0])
+    page.get_by_role("link", name="Corrected 1").wait_for()
+    page.route(CORRECTIONS, lambda route: route.abort())
+    page.keyboard.press(key[1])
+    page.get_by_text("does not answer").or_(page.get_by_role("alert")).first.wait_for()
+    page.unroute(CORRECTIONS)
+    assert review.corrections() == [labels[0], None, None, None]
+    page.keyboard.press("Control+z")
+    review.until_corrected(page, [None] * 4)
+
+
+def test_what_needs_the_eye_gets_less_and_none_is_passed_over(page: "Page", review: Review) -> None:
+    before = review.app.get(f"predictions/{review.prediction}")["n_review"]
+    assert before >= N_BROKEN
+    review.open(page, "review")
+    rows = page.locator(".rows .open")  # also those that are out of sight, which have no role
+    names = [rows.nth(k).get_attribute("aria-label") for k in range(3)]
+    for _ in range(3):
+        page.keyboard.press("1")
+    page.get_by_role("link", name=f"Needs your eye {before - 3}").wait_for()
+    assert [rows.nth(k).get_attribute("aria-label") for k in range(3)] == names  # until the list is loaded anew
+    rows.last.scroll_into_view_if_needed()
+    rows.nth(before - 1).wait_for(state="attached")
+    shown = rows.evaluate_all("(all) => all.map((one) => one.getAttribute('aria-label'))")
+    assert len(shown) == len(set(shown)) == before
+    review.open(page, "review")
+    assert rows.first.get_attribute("aria-label") not in names
+    open_page(page, "/predict")
+    page.get_by_role("row", name="new to review").get_by_text(str(before - 3)).wait_for()
+
+
+def test_the_image_under_the_keys_stays_while_others_come(page: "Page", review: Review) -> None:
+    state = {**review.app.get(f"predictions/{review.prediction}"), "state": "running"}
+    told = f"retry: 200\nevent: state\ndata: {json.dumps(state)}\n\nevent: rows\ndata: {{}}\n\n"
+    page.route("**/events", lambda route: route.fulfill(body=told, content_type="text/event-stream"))
+    asked: list[str] = []
+
+    def answer(route: "Route") -> None:  # the first time as if three of the images were not there yet
+        asked.append(route.request.url)
+        route.continue_(url=route.request.url.replace("offset=0", "offset=3") if len(asked) == 1 else None)
+
+    page.route(ROWS, answer)
+    review.open(page)
+    page.get_by_text(re.compile("predicting$")).wait_for()
+    rows = page.get_by_role("button", name="Open ")
+    third = review.rows[3]
+    page.get_by_role("button", name=f"Open {review.rows[0]['image_id']}").wait_for()  # they have come
+    label = next(name for name in CLASSES if name != third["decision"])
+    page.keyboard.press(str(1 + CLASSES.index(label)))
+    review.until_corrected(page, [None, None, None, label])
+    page.keyboard.press("Enter")  # the one after it; while it is open no rows are asked for
+    viewer = page.get_by_role("dialog")
+    viewer.get_by_text(str(review.rows[4]["image_id"])).first.wait_for()
+    page.wait_for_timeout(1000)
+    n_asked = len(asked)
+    page.wait_for_timeout(2000)
+    assert len(asked) == n_asked
+    page.keyboard.press("Escape")
+    rows.first.wait_for()
+    page.unroute_all(behavior="ignoreErrors")
+
+
+def test_enter_on_a_link_elsewhere_is_the_links(page: "Page", review: Review) -> None:
+    review.open(page)
+    page.get_by_role("navigation", name="Show").get_by_role("link", name="Needs your eye").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**show=review*")
+    assert page.get_by_role("dialog").count() == 0
+    page.get_by_role("searchbox").focus()
+    page.keyboard.type("1")
+    assert review.corrections() == [None] * 4
+
+
+def test_a_prediction_in_the_queue_says_what_it_waits_for(page: "Page", review: Review) -> None:
+    state = {**review.app.get(f"predictions/{review.prediction}"), "state": "queued", "n_done": 0}
+    told = f"retry: 60000\nevent: state\ndata: {json.dumps(state)}\n\n"
+    page.route("**/events", lambda route: route.fulfill(body=told, content_type="text/event-stream"))
+    page.route(f"**/api/v1/predictions/{review.prediction}", lambda route: route.fulfill(json=state))
+    page.route(ROWS, lambda route: route.fulfill(json={"items": [], "total": 0}))
+    page.goto(f"/predictions/{review.prediction}")
+    page.get_by_text("It waits until the prediction before it is done.").wait_for()

@@ -1,0 +1,284 @@
+"""Predictions through the REST API: live rows, corrections, tables, single images."""
+
+import csv
+import io
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi.testclient import TestClient
+from small_workspace import (
+    API,
+    CLASSES,
+    QUICK,
+    Json,
+    ended,
+    events_of,
+    new_workspace,
+    open_images,
+    queue_run,
+    until,
+    write_cells,
+)
+
+import coverslip as cs
+from coverslip.app.server import create_app
+from coverslip.runs import Recipe, SplitPlan
+from coverslip.workspace import corrections
+from coverslip.workspace.classifying import Classifying
+from coverslip.workspace.datasets import describe
+from coverslip.workspace.home import Workspace
+from coverslip.workspace.jobs import find_job, status_of
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Lab:
+    workspace: Workspace
+    client: httpx.Client
+    run: str
+    new: Path
+    prediction: str
+    told: list[tuple[str, str, Json]]
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    workspace = new_workspace(tmp_path_factory.mktemp("lab"))
+    root = workspace.roots[0]
+    data = cs.open_dataset(write_cells(root / "cells"), group_pattern=r"slide\d+")
+    recipe = Recipe(stage="instant", image_size=32, views=1, split=SplitPlan(folds=0))
+    cs.train(data, recipe, out=workspace.runs / "first")
+    new = write_cells(root / "new", 40, seed=1, is_sorted=False)
+    (new / "broken.png").write_bytes(b"no image")
+    with TestClient(create_app(workspace)) as client:
+        run = client.get(f"{API}/classifiers").json()["items"][0]["id"]
+        answer = client.post(f"{API}/predictions", json={"run_id": run, "sources": [str(new)], "name": "Monday"})
+        assert answer.status_code == 201, answer.text
+        prediction = answer.json()["id"]
+        told = events_of(client, f"{API}/predictions/{prediction}/events")
+        yield Lab(workspace, client, run, new, prediction, told)
+
+
+def test_rows_come_live_and_once(lab: Lab) -> None:
+    rows = [row for kind, _, data in lab.told if kind == "rows" for row in data["items"]]
+    assert [row["k"] for row in rows] == list(range(41))
+    assert lab.told[-1][2]["state"] == "done"
+    assert lab.told[-1][2]["decisions"]["unreadable"] == 1
+    found = lab.client.get(f"{API}/predictions/{lab.prediction}").json()
+    assert (found["n_done"], found["n_total"], found["classes"]) == (41, 41, list(CLASSES))
+    path = f"{API}/predictions/{lab.prediction}/events"
+    again = events_of(lab.client, path, {"Last-Event-ID": "39"})
+    assert [row["k"] for kind, _, data in again if kind == "rows" for row in data["items"]] == [39, 40]
+
+
+def test_rows_are_those_of_the_command_line(lab: Lab, tmp_path: Path) -> None:
+    cs.predict(lab.workspace.runs / "first", [lab.new], out=tmp_path / "predictions.csv")
+    expected = (tmp_path / "predictions.csv").read_text()
+    folder = find_job(lab.workspace, lab.prediction).folder
+    assert (folder / "predictions.csv").read_text() == expected
+    other = lab.client.post(f"{API}/predictions", json={"run_id": lab.run, "sources": [str(lab.new / "broken.png")]})
+    assert ended(lab.client, other.json()["id"], what="predictions")["decisions"] == {"unreadable": 1}
+    assert lab.client.get(f"{API}/predictions/{other.json()['id']}/csv").text.splitlines()[1].endswith(",unreadable,,,")
+    assert lab.client.delete(f"{API}/predictions/{other.json()['id']}").status_code == 204
+
+
+def test_uncertain_ones_come_first_and_corrections_are_kept(lab: Lab) -> None:
+    path = f"{API}/predictions/{lab.prediction}"
+    plain = lab.client.get(f"{path}/csv").text
+    page = lab.client.get(f"{path}/rows?sort=probability&limit=500").json()
+    sure = [row["probability"] for row in page["items"] if row["probability"] is not None]
+    assert sure == sorted(sure)
+    review = lab.client.get(f"{path}/rows?only=review").json()
+    assert {row["decision"] for row in review["items"]} <= {"uncertain", "unreadable"}
+    assert any(row["reason"] for row in review["items"])
+    k = page["items"][-1]["k"]
+    corrected = lab.client.put(f"{path}/rows/{k}/correction", json={"label": "=cmd()"}).json()
+    assert (corrected["k"], corrected["correction"]) == (k, "=cmd()")
+    assert lab.client.get(f"{path}/rows?only=corrected").json()["items"] == [corrected]
+    assert lab.client.get(path).json()["n_corrected"] == 1
+    table = list(csv.DictReader(io.StringIO(lab.client.get(f"{path}/csv").text)))
+    assert list(table[0])[5:7] == ["decision", "corrected"]
+    assert [row["corrected"] for row in table if row["corrected"]] == ["'=cmd()"]
+    assert lab.client.put(f"{path}/rows/{k}/correction", json={"label": "uncertain"}).status_code == 422
+    assert lab.client.put(f"{path}/rows/9999/correction", json={"label": "large"}).status_code == 404
+    assert lab.client.put(f"{path}/rows/{k}/correction", json={"label": None}).json()["correction"] is None
+    assert lab.client.get(f"{path}/csv").text == plain
+
+
+def test_what_was_corrected_needs_no_eye_any_more(lab: Lab) -> None:
+    path = f"{API}/predictions/{lab.prediction}"
+    rows = lab.client.get(f"{path}/rows?limit=500").json()["items"]
+    expected = [row["k"] for row in rows if row["decision"] not in CLASSES]
+    sure = next(row["k"] for row in rows if row["decision"] in CLASSES)
+
+    def in_review() -> list[int]:
+        page = lab.client.get(f"{path}/rows?only=review&limit=500").json()
+        state = lab.client.get(path).json()
+        (listed,) = (one for one in lab.client.get(f"{API}/predictions").json()["items"] if one["id"] == lab.prediction)
+        assert page["total"] == state["n_review"] == listed["n_review"]
+        return [row["k"] for row in page["items"]]
+
+    assert len(expected) >= 1
+    assert in_review() == expected
+    for k, label in ((expected[0], "large"), (sure, "medium")):
+        lab.client.put(f"{path}/rows/{k}/correction", json={"label": label})
+    assert in_review() == expected[1:]
+    for k in (expected[0], sure):
+        lab.client.put(f"{path}/rows/{k}/correction", json={"label": None})
+    assert in_review() == expected
+
+
+def test_classes_keep_the_order_of_their_keys_from_labelling_to_predicting(lab: Lab) -> None:
+    cells = open_images(lab.workspace, lab.workspace.roots[0] / "cells", group_pattern=r"slide\d+")
+    changes = {"classes": ["medium", "unused", "large"], "class_plan": {"rename": {"large": "a big one"}}}
+    assert lab.client.patch(f"{API}/datasets/{cells}", json=changes).status_code == 200
+    expected = ["medium", "a big one", "<script>"]
+    preview = lab.client.post(f"{API}/datasets/{cells}/split", json={"recipe": QUICK})
+    assert [one["class"] for one in preview.json()["by_class"]] == expected
+    run = queue_run(lab.client, cells, QUICK)
+    assert ended(lab.client, run)["state"] == "done"
+    assert lab.client.get(f"{API}/runs/{run}/results").json()["confusion"]["classes"] == expected
+    answer = lab.client.post(f"{API}/predictions", json={"run_id": run, "sources": [str(lab.new)]})
+    assert answer.json()["classes"] == expected
+    ended(lab.client, answer.json()["id"], what="predictions")
+    for made in (f"predictions/{answer.json()['id']}", f"runs/{run}"):
+        assert lab.client.delete(f"{API}/{made}").is_success
+
+
+def test_corrections_become_training_images(lab: Lab) -> None:
+    path = f"{API}/predictions/{lab.prediction}"
+    assert lab.client.post(f"{path}/dataset", json={"only": "corrected"}).status_code == 409
+    rows = lab.client.get(f"{path}/rows?limit=3").json()["items"]
+    for row, label in zip(rows, ("<script>", "large", "=new"), strict=True):
+        lab.client.put(f"{path}/rows/{row['k']}/correction", json={"label": label})
+    made = lab.client.post(f"{path}/dataset", json={"only": "corrected"}).json()
+    until(lambda: describe(lab.workspace, made["id"])["state"] == "ready")
+    found = lab.client.get(f"{API}/datasets/{made['id']}").json()
+    assert {one["name"]: one["n"] for one in found["classes"]} == {"<script>": 1, "large": 1, "=new": 1}
+    every = lab.client.post(f"{path}/dataset", json={"only": "all", "name": "All"}).json()
+    assert (every["name"], every["n_labelled"]) == ("All", 41)  # the broken one has a label by now
+    for row in rows:
+        lab.client.put(f"{path}/rows/{row['k']}/correction", json={"label": None})
+
+
+def test_pictures_are_served_only_from_below_the_allowed_roots(lab: Lab, tmp_path: Path) -> None:
+    path = f"{API}/predictions/{lab.prediction}/rows"
+    assert lab.client.get(f"{path}/0/thumbnail").headers["content-type"] == "image/webp"  # blank: it is the broken one
+    assert lab.client.get(f"{path}/0/picture").status_code == 422
+    assert lab.client.get(f"{path}/1/picture").headers["content-type"] == "image/png"
+    outside = write_cells(tmp_path / "outside", 3, is_sorted=False)
+    answer = lab.client.post(f"{API}/predictions", json={"run_id": lab.run, "sources": [str(outside)]})
+    assert (answer.status_code, "outside the folders" in answer.json()["title"]) == (422, True)
+    link = lab.new / "slide_link.png"
+    shown = next(lab.new.glob("slide1_*.png"))
+    bytes_before = shown.read_bytes()
+    k = next(row["k"] for row in lab.client.get(f"{path}?limit=100").json()["items"] if row["path"] == shown.name)
+    try:
+        shown.unlink()
+        shown.symlink_to(next(outside.iterdir()))
+        assert lab.client.get(f"{path}/{k}/picture").status_code == 422
+    finally:
+        shown.unlink()
+        shown.write_bytes(bytes_before)
+        link.unlink(missing_ok=True)
+
+
+def test_single_images_are_answered_by_a_classifier_that_stays_loaded(lab: Lab) -> None:
+    image = next(lab.new.glob("slide*.png"))
+    row = next(
+        row
+        for row in lab.client.get(f"{API}/predictions/{lab.prediction}/rows?limit=100").json()["items"]
+        if row["path"] == image.name
+    )
+    path, named = f"{API}/classify/{lab.run}", {"X-File-Name": "../../<b>.PNG"}
+    said = lab.client.post(path, content=image.read_bytes(), headers=named).json()
+    assert said["predicted"] == row["predicted"]
+    assert said["probabilities"] == pytest.approx(row["probabilities"], abs=1e-5)
+    classifying: Classifying = lab.client.app.state.classifying  # type: ignore[attr-defined]  # TestClient's
+    worker = classifying._workers[lab.run]
+    unreadable = lab.client.post(path, content=b"no image", headers=named).json()
+    assert (unreadable["decision"], unreadable["predicted"]) == ("unreadable", None)
+    assert classifying._workers[lab.run] is worker
+    worker.process.kill()
+    assert lab.client.post(path, content=image.read_bytes()).json() == said
+    assert not list((lab.workspace.folder / "classifying").iterdir())
+    assert lab.client.post(path, content=b"").status_code == 422
+    too_large = lab.client.post(path, content=b"x", headers={"Content-Length": str(300 * 2**20)})
+    assert too_large.status_code == 413
+    assert lab.client.post(f"{API}/classify/none", content=b"x").status_code == 404
+    process = classifying._workers[lab.run].process
+    classifying._silent_seconds = 0.0
+    classifying._workers[lab.run].asked = -1e9
+    until(lambda: lab.run not in classifying._workers, 15)
+    process.wait(timeout=30)
+
+
+def test_rows_are_found_by_a_part_of_their_path(lab: Lab) -> None:
+    path = f"{API}/predictions/{lab.prediction}/rows"
+    found = lab.client.get(path, params={"search": "SLIDE3_"}).json()
+    assert {row["path"][:7] for row in found["items"]} == {"slide3_"}
+    assert found["total"] == len(found["items"]) == 4
+    assert lab.client.get(path, params={"search": "%"}).json()["total"] == 0
+
+
+def test_a_table_is_sent_by_whichever_threads_are_free(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(corrections, "_ROWS_AT_ONCE", 5)
+    pieces = corrections.csv_of(lab.workspace, lab.prediction)
+    text = ""
+    for _ in range(9):
+        with ThreadPoolExecutor(1) as one:
+            text += one.submit(next, pieces).result()
+    assert len(text.splitlines()) == 42
+
+
+def test_a_removed_prediction_comes_back_with_its_corrections(lab: Lab) -> None:
+    path = f"{API}/predictions/{lab.prediction}"
+    lab.client.put(f"{path}/rows/3/correction", json={"label": "large"})
+    before, rows = lab.client.get(path).json(), lab.client.get(f"{path}/rows").json()
+    assert lab.client.delete(f"{API}/runs/{lab.prediction}").status_code == 404  # it is no training
+    assert lab.client.delete(path).status_code == 204
+    assert lab.client.get(path).status_code == 404
+    assert lab.client.post(f"{API}/runs/{lab.prediction}/restore").status_code == 404
+    assert lab.client.post(f"{path}/restore").json() == before
+    assert lab.client.get(f"{path}/rows").json() == rows
+    assert lab.client.post(f"{path}/restore").status_code == 404
+    assert lab.client.post(f"{path}/resume").status_code == 409  # it is done
+    lab.client.put(f"{path}/rows/3/correction", json={"label": None})
+
+
+def test_a_killed_prediction_goes_on_after_its_last_row(lab: Lab, tmp_path: Path) -> None:
+    many = write_cells(lab.workspace.roots[0] / "many", 1500, seed=2, is_sorted=False)
+    answer = lab.client.post(f"{API}/predictions", json={"run_id": lab.run, "sources": [str(many)]})
+    path = f"{API}/predictions/{answer.json()['id']}"
+    until(lambda: lab.client.get(path).json()["n_done"])
+    os.kill(status_of(find_job(lab.workspace, answer.json()["id"]))["pid"], signal.SIGKILL)
+    found = ended(lab.client, answer.json()["id"], what="predictions")
+    assert found["state"] == "interrupted"
+    assert 0 < found["n_done"] < found["n_total"] == 1500
+    assert len(lab.client.get(f"{path}/csv").text.splitlines()) == found["n_done"] + 1
+    lab.client.put(f"{path}/rows/0/correction", json={"label": "large"})
+    extra = many / "a_new_first.png"
+    shutil.copy(next(many.iterdir()), extra)
+    assert lab.client.post(f"{path}/resume").status_code == 200
+    refused = ended(lab.client, answer.json()["id"], what="predictions")
+    assert (refused["state"], refused["n_done"]) == ("failed", found["n_done"])
+    assert refused["error"]["what"] == "The images changed since this was begun"
+    extra.unlink()
+    assert lab.client.post(f"{path}/resume").json()["state"] in ("queued", "starting")
+    assert lab.client.post(f"{path}/resume").status_code == 409
+    told = events_of(lab.client, f"{path}/events?after={found['n_done']}")
+    rows = [row["k"] for kind, _, data in told if kind == "rows" for row in data["items"]]
+    assert rows == list(range(found["n_done"], 1500))
+    done = lab.client.get(path).json()
+    assert (done["state"], done["n_done"], done["n_corrected"]) == ("done", 1500, 1)
+    cs.predict(lab.workspace.runs / "first", [many], out=tmp_path / "whole.csv")
+    folder = find_job(lab.workspace, answer.json()["id"]).folder
+    assert (folder / "predictions.csv").read_text() == (tmp_path / "whole.csv").read_text()

@@ -1,0 +1,283 @@
+"""Trainings through the REST API, on real files with real trainings in processes of their own."""
+
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi.testclient import TestClient
+from small_workspace import (
+    API,
+    CLASSES,
+    FINETUNE,
+    QUICK,
+    Json,
+    ended,
+    events_of,
+    new_workspace,
+    open_images,
+    queue_run,
+    server,
+    until,
+    write_cells,
+)
+
+from coverslip.app.server import create_app
+from coverslip.reports import content, words
+from coverslip.reports.limits import limits
+from coverslip.reports.reading import read_run
+from coverslip.runs import is_alive, read_status, read_table
+from coverslip.workspace.home import Workspace
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Lab:
+    workspace: Workspace
+    client: httpx.Client
+    cells: str
+    run: str
+    told: list[tuple[str, str, Json]]  # what those who watched the run from its beginning were told
+
+    def get(self, path: str) -> Json:
+        answer = self.client.get(f"{API}/{path}")
+        assert answer.status_code == 200, answer.text
+        found: Json = answer.json()
+        return found
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    workspace = new_workspace(tmp_path_factory.mktemp("lab"))
+    cells = open_images(workspace, write_cells(workspace.roots[0] / "cells"), group_pattern=r"slide\d+")
+    with TestClient(create_app(workspace)) as client:
+        run = queue_run(client, cells, QUICK, name="The <b>first</b>")
+        told = events_of(client, f"{API}/runs/{run}/events")
+        yield Lab(workspace, client, cells, run, told)
+
+
+def test_those_who_watch_see_every_line_of_the_log_and_the_last_state(lab: Lab) -> None:
+    assert lab.told[0][0] == "state"
+    assert lab.told[0][2]["state"] in ("queued", "starting")
+    assert lab.told[-1][0] == "state"
+    assert (lab.told[-1][2]["state"], lab.told[-1][2]["name"]) == ("done", "The <b>first</b>")
+    numbers = [int(number) for kind, number, _ in lab.told if kind == "log"]
+    assert numbers == list(range(1, numbers[-1] + 1))
+    shares = [one["progress"]["share"] for kind, _, one in lab.told if kind == "state" and one["progress"]]
+    assert shares == sorted(shares)
+    path = f"{API}/runs/{lab.run}/events"
+    again = events_of(lab.client, path, {"Last-Event-ID": str(numbers[-2])})
+    assert [number for kind, number, _ in again if kind == "log"] == [str(numbers[-1])]
+    assert events_of(lab.client, f"{path}?after={numbers[-1]}")[-1][2] == lab.told[-1][2]
+    assert lab.get(f"runs/{lab.run}")["last_event"] == numbers[-1]
+    assert lab.client.get(f"{API}/runs/none/events").status_code == 404
+
+
+def test_a_finished_run_has_the_words_and_numbers_of_its_report(lab: Lab) -> None:
+    run = lab.get(f"runs/{lab.run}")
+    assert run["state"] == "done"
+    assert run["has_classifier"]
+    assert run["recipe"]["image_size"] == 32
+    assert "stage: instant" in run["recipe_text"]
+    assert run["instant"][0]["val_accuracy"] is not None
+    record = read_run(Path(run["folder"]))
+    found = lab.get(f"runs/{lab.run}/results")
+    assert found["headline"] == words.headline(record)
+    assert found["words"] == [" ".join(words.lead(record))]
+    assert [(one["claim"], one["meaning"]) for one in found["limits"]] == limits(record)
+    assert found["n_mistakes"] == content.n_mistakes(record)
+    assert found["metrics"] == json.loads((record.path / "metrics.json").read_text())
+    assert found["confusion"] == {"classes": list(CLASSES), "counts": record.metrics["confusion_matrix"]}
+    assert [one["class_name"] for one in found["roc"]] == list(CLASSES)
+    assert all(one["auroc"] == found["metrics"]["per_class"][one["class_name"]]["auroc"] for one in found["roc"])
+    assert sum(one["n"] for one in found["calibration"]["after"]) == found["metrics"]["n"]
+    assert found["calibration"]["before"] is not None
+    assert found["folds"] is None
+    assert lab.get(f"runs/{lab.run}/results") == found  # from the cache
+    assert run["headline"]["value"] == found["metrics"]["metrics"]["macro_f1"]["value"]
+
+
+def test_the_images_behind_a_cell_of_the_confusion_matrix_can_be_looked_at(lab: Lab) -> None:
+    counts = lab.get(f"runs/{lab.run}/results")["confusion"]["counts"]
+    page = lab.get(f"runs/{lab.run}/rows?label=%3Cscript%3E&predicted=%3Cscript%3E&sort=-probability")
+    assert page["total"] == counts[0][0]
+    surest = page["items"][0]
+    assert surest["path"].startswith("<script>/")
+    assert list(surest["probabilities"]) == list(CLASSES)
+    every = lab.get(f"runs/{lab.run}/rows?limit=5&offset=2")
+    table = read_table(Path(lab.get(f"runs/{lab.run}")["folder"]) / "predictions.csv")
+    assert [row["image_id"] for row in every["items"]] == [row["image_id"] for row in table[2:7]]
+    assert every["total"] == len(table)
+    mistakes = lab.get(f"runs/{lab.run}/rows?only=mistakes")
+    assert mistakes["total"] == sum(row["label"] != row["predicted"] for row in table)
+    for what, kind in (("thumbnail?side=64", "image/jpeg"), ("picture?low=0&high=99", "image/png")):
+        answer = lab.client.get(f"{API}/runs/{lab.run}/rows/{surest['k']}/{what}")
+        assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
+    assert lab.client.get(f"{API}/runs/{lab.run}/rows/99999/picture").status_code == 404
+
+
+def test_what_can_be_taken_away_is_whole_and_the_same_each_time(lab: Lab) -> None:
+    folder = Path(lab.get(f"runs/{lab.run}")["folder"])
+    path = f"{API}/runs/{lab.run}/download"
+    packed = lab.client.get(f"{path}/run.zip")
+    assert packed.content == lab.client.get(f"{path}/run.zip").content
+    with zipfile.ZipFile(io.BytesIO(packed.content)) as archive:
+        assert archive.testzip() is None
+        named = f"{folder.name}/metrics.json"
+        assert archive.read(named) == (folder / "metrics.json").read_bytes()
+        assert not [name for name in archive.namelist() if ".." in name or "checkpoints" in name]
+    for name in ("report.html", "predictions.csv", "recipe.yaml"):
+        answer = lab.client.get(f"{path}/{name}")
+        assert answer.content == (folder / name).read_bytes()
+        assert "attachment" in answer.headers["content-disposition"]
+    report = lab.client.get(f"{API}/runs/{lab.run}/report")
+    assert "sandbox" in report.headers["content-security-policy"]
+    assert "&lt;script&gt;" in report.text
+    classifier = lab.client.get(f"{path}/classifier.coverslip").content
+    brought = lab.client.post(f"{API}/classifiers?name=Brought", content=classifier)
+    assert brought.status_code == 201
+    assert brought.json()["classes"] == list(CLASSES)
+    assert {one["name"] for one in lab.get("classifiers")["items"]} == {"The <b>first</b>", "Brought"}
+    refused = lab.client.post(f"{API}/classifiers", content=classifier[:1000])
+    assert refused.status_code == 422
+    assert "cut off" in refused.json()["title"]
+    assert lab.client.post(f"{API}/classifiers", content=b"").status_code == 422
+    assert lab.client.get(f"{path}/passwd").status_code == 422
+
+
+def test_runs_on_the_same_images_are_told_from_others(lab: Lab, tmp_path: Path) -> None:
+    folder = Path(lab.get(f"runs/{lab.run}")["folder"])
+    copy = lab.workspace.runs / "copied-in-a-terminal"
+    shutil.copytree(folder, copy)
+    with TestClient(create_app(lab.workspace)) as client:  # a server finds runs that nobody told it of
+        found = {one["name"]: one for one in client.get(f"{API}/runs").json()["items"]}
+        other = found[copy.name]
+        assert (other["state"], other["headline"]) == ("done", found["The <b>first</b>"]["headline"])
+    compared = lab.get(f"runs/compare?runs={lab.run},{other['id']}")
+    assert (compared["classes_equal"], compared["images_equal"]) == (True, True)
+    assert len(compared["rows"]) == 2
+    table = (copy / "predictions.csv").read_text().splitlines(keepends=True)
+    (copy / "predictions.csv").write_text("".join(table[:-1]))
+    compared = lab.get(f"runs/compare?runs={lab.run},{other['id']}")
+    assert not compared["images_equal"]
+    assert "different images" in compared["note"]
+    assert lab.client.get(f"{API}/runs/compare?runs={lab.run}").status_code == 422
+    assert lab.client.get(f"{API}/runs/compare?runs={lab.run},none").status_code == 404
+    assert lab.client.delete(f"{API}/runs/{other['id']}").status_code == 200
+
+
+def test_a_removed_run_comes_back_as_it_was(lab: Lab) -> None:
+    before = lab.get(f"runs/{lab.run}")
+    removed = lab.client.delete(f"{API}/runs/{lab.run}")
+    assert removed.json() == {"undo_token": lab.run}
+    assert lab.client.get(f"{API}/runs/{lab.run}").status_code == 404
+    assert not Path(before["folder"]).exists()
+    assert lab.run not in [one["id"] for one in lab.get("runs")["items"]]
+    assert lab.client.post(f"{API}/runs/{lab.run}/restore").status_code == 200
+    assert lab.get(f"runs/{lab.run}") == before
+    assert lab.client.patch(f"{API}/runs/{lab.run}", json={"name": "New"}).json()["name"] == "New"
+    assert lab.client.patch(f"{API}/runs/{lab.run}", json={"name": "The <b>first</b>"}).status_code == 200
+    assert lab.client.post(f"{API}/runs/{lab.run}/resume").status_code == 409
+    assert lab.client.post(f"{API}/runs/{lab.run}/stop").status_code == 409
+
+
+def test_a_training_that_cannot_work_says_why(lab: Lab) -> None:
+    folder = write_cells(lab.workspace.roots[0] / "gone", 30)
+    dataset = open_images(lab.workspace, folder)
+    shutil.rmtree(folder)
+    run = ended(lab.client, queue_run(lab.client, dataset, QUICK))
+    assert run["state"] == "failed"
+    assert str(folder) in run["error"]["what"]
+    assert run["error"]["do"].endswith(".")
+    assert lab.client.get(f"{API}/runs/{run['id']}/results").status_code == 409
+    bad = lab.client.post(f"{API}/runs", json={"dataset_id": lab.cells, "recipe": {"epochz": 1}})
+    assert bad.status_code == 422
+    assert "epochz" in bad.json()["title"]
+    assert lab.client.post(f"{API}/runs", json={"dataset_id": "none"}).status_code == 404
+
+
+def test_of_two_trainings_one_waits_and_a_stopped_one_goes_on(lab: Lab) -> None:
+    first = queue_run(lab.client, lab.cells, {**FINETUNE, "epochs": 400})
+    second = queue_run(lab.client, lab.cells, QUICK)
+    until(lambda: lab.get(f"runs/{first}")["state"] == "running")
+    assert lab.get(f"runs/{second}")["queue_position"] == 1
+    assert lab.client.delete(f"{API}/runs/{first}").status_code == 409
+    assert lab.client.post(f"{API}/runs/{second}/stop").json()["state"] == "stopped"
+    until(lambda: lab.get(f"runs/{first}")["epoch"])
+    assert lab.client.post(f"{API}/runs/{first}/stop").json()["state"] == "stopping"
+    stopped = ended(lab.client, first)
+    assert (stopped["state"], stopped["has_classifier"]) == ("stopped", True)
+    assert lab.client.post(f"{API}/runs/{first}/resume").json()["state"] in ("queued", "starting")
+    until(lambda: lab.get(f"runs/{first}")["epoch"] > stopped["epoch"])
+    lab.client.post(f"{API}/runs/{first}/stop")
+    again = ended(lab.client, first)
+    assert again["state"] == "stopped"
+    epochs = [row["epoch"] for row in again["history"]]
+    assert epochs == list(range(1, len(epochs) + 1))
+
+
+_ALL_REQUESTS = """
+import sys
+from pathlib import Path
+from fastapi.testclient import TestClient
+from coverslip.app.server import create_app
+from coverslip.workspace.home import open_workspace
+with TestClient(create_app(open_workspace(Path(sys.argv[1]), (Path(sys.argv[2]),)))) as client:
+    for path in sys.argv[3:]:
+        answer = client.get("/api/v1" + path)
+        assert answer.status_code == 200, (path, answer.text)
+print(sorted({"torch", "timm", "sklearn", "matplotlib"} & set(sys.modules)))
+"""
+
+
+def test_the_server_never_imports_what_trains(lab: Lab) -> None:
+    run = f"/runs/{lab.run}"
+    parts = ("", "/results", "/rows?only=mistakes", "/rows/0/thumbnail", "/rows/0/picture", "/report", "/events")
+    files = ("report.html", "predictions.csv", "run.zip", "classifier.coverslip", "recipe.yaml")
+    paths = ["/runs", "/classifiers", "/predictions", "/models", "/recipe", *(run + part for part in parts)]
+    paths += [f"{run}/download/{file}" for file in files]
+    shutil.rmtree(lab.workspace.cache)
+    home, root = str(lab.workspace.folder), str(lab.workspace.roots[0])
+    command = [sys.executable, "-c", _ALL_REQUESTS, home, root, *paths]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_training_goes_on_when_the_server_is_killed_and_its_curves_are_whole(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path)
+    cells = open_images(workspace, write_cells(tmp_path / "cells", 45), group_pattern=r"slide\d+")
+    port = 8911 + os.getpid() % 500
+    with server(workspace.folder, tmp_path, port) as (process, client):
+        run = queue_run(client, cells, {**FINETUNE, "epochs": 3})
+        waiting = queue_run(client, cells, QUICK)
+        folder = Path(until(lambda: client.get(f"{API}/runs/{run}").json())["folder"])
+        until(lambda: read_status(folder).get("state") == "running")
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert is_alive(read_status(folder))
+    with server(workspace.folder, tmp_path, port) as (process, client):
+        assert client.get(f"{API}/runs/{run}").json()["state"] == "running"
+        assert client.get(f"{API}/runs/{waiting}").json()["queue_position"] == 1
+        assert client.post(f"{API}/runs/{waiting}/stop").json()["state"] == "stopped"
+        with client.stream("GET", f"{API}/runs/{run}/events") as watched:
+            assert next(watched.iter_text()).startswith("event: state")
+            process.terminate()  # streams end at once, so the server does too
+            assert process.wait(timeout=5) is not None
+    with server(workspace.folder, tmp_path, port) as (_, client):
+        found = ended(client, run, 180)
+        assert found["state"] == "done"
+        assert [row["epoch"] for row in found["history"]] == [1, 2, 3]
+        told = events_of(client, f"{API}/runs/{run}/events")
+        numbers = [int(number) for kind, number, _ in told if kind == "log"]
+        assert numbers == list(range(1, len(numbers) + 1))

@@ -1,0 +1,633 @@
+"""The app as a whole: starting and ending it, its pages, its errors, its limits, and what it may look into."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psutil
+import pytest
+from browser import RunningApp
+from fastapi import Request
+from fastapi.testclient import TestClient
+from PIL import Image
+from pydantic import BaseModel
+
+from coverslip.app import bodies
+from coverslip.app.limits import allow_body
+from coverslip.app.pages import add_pages
+from coverslip.app.server import create_app
+from coverslip.errors import Conflict, CoverslipError, NotFound, TooLarge
+from coverslip.workspace.home import Workspace, open_workspace
+
+ROOT = Path(__file__).resolve().parent.parent
+HEAVY = {"torch", "torchvision", "timm", "sklearn", "scipy", "matplotlib", "openvino", "onnxruntime"}
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    (tmp_path / "images").mkdir()
+    return open_workspace(tmp_path / "workspace", (tmp_path / "images",))
+
+
+@pytest.fixture
+def client(workspace: Workspace) -> Iterator[TestClient]:
+    with TestClient(create_app(workspace), raise_server_exceptions=False) as client:
+        yield client
+
+
+def save_image(file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("L", (4, 4)).save(file)
+
+
+# Starting and ending
+
+
+def test_it_says_where_it_is_and_answers_there(app_server: RunningApp) -> None:
+    found = app_server.get("system")
+    assert found["workspace"] == str(app_server.workspace)
+    assert found["roots"] == [str(app_server.root)]
+    assert found["n_cores"] >= 1
+    assert found["memory_mib"] > 100
+    assert re.search(r"at +http://127\.0\.0\.1:\d+/\n", app_server.said)
+
+
+def test_it_listens_on_this_computer_alone(app_server: RunningApp) -> None:
+    assert app_server.process is not None
+    listening = [one for one in psutil.Process(app_server.process.pid).net_connections() if one.status == "LISTEN"]
+    assert [one.laddr.ip for one in listening] == ["127.0.0.1"]
+
+
+def test_a_second_server_on_the_workspace_is_refused(app_server: RunningApp) -> None:
+    done = run_app("--workspace", str(app_server.workspace))
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: Another coverslip app serves this workspace already")
+    assert app_server.address in done.stderr
+    assert "--workspace" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_it_ends_and_starts_again_on_the_same_workspace(
+    other_app: Callable[..., RunningApp], how: signal.Signals
+) -> None:
+    app = other_app()
+    code = app.end(how)
+    if how is signal.SIGINT:
+        assert code == 0
+        assert "Trainings that were under way go on" in app.said
+        assert "Traceback" not in app.said
+    assert app.start().get("system")["workspace"] == str(app.workspace)
+
+
+@pytest.mark.slow
+def test_the_next_free_port_is_taken_and_said(other_app: Callable[..., RunningApp]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        app = other_app(options=("--port", str(port)))
+        assert app.address != f"http://127.0.0.1:{port}/"
+        assert f"Port {port} is taken" in app.said
+        assert app.get("system")
+
+
+@pytest.mark.slow
+def test_away_from_loopback_the_token_is_shown_once_and_holds_after_a_restart(
+    other_app: Callable[..., RunningApp],
+) -> None:
+    app = other_app(options=("--host", "0.0.0.0"))
+    token = re.search(r"\?token=(\S+)", app.said)
+    assert token
+    port = app.address.rstrip("/").rpartition(":")[2]
+    app.address = f"http://127.0.0.1:{port}/"
+    asked = "GET /api/v1/system HTTP/1.1\nHost: HOST"
+    assert app.raw(asked).startswith("HTTP/1.1 401")
+    assert app.raw(f"{asked}\nAuthorization: Bearer {token[1]}").startswith("HTTP/1.1 200")
+    assert app.raw(f"{asked}\nCookie: coverslip-{port}={token[1]}").startswith("HTTP/1.1 200")
+    app.end()
+    assert token[1] not in "".join(file.read_text() for file in app.workspace.glob("*.json"))
+    app.start()
+    assert "?token=" not in app.said
+    app.address = f"http://127.0.0.1:{port}/"
+    assert app.raw(f"{asked}\nAuthorization: Bearer {token[1]}").startswith("HTTP/1.1 200")
+    app.end()
+    app.options += ("--new-token",)
+    app.start()
+    assert "?token=" in app.said
+    app.address = f"http://127.0.0.1:{port}/"
+    assert app.raw(f"{asked}\nAuthorization: Bearer {token[1]}").startswith("HTTP/1.1 401")
+
+
+@pytest.mark.slow
+def test_a_token_can_be_asked_for_on_a_computer_of_several_people(other_app: Callable[..., RunningApp]) -> None:
+    app = other_app(options=("--new-token",))
+    token = re.search(r"\?token=(\S+)", app.said)
+    assert token
+    asked = "GET /api/v1/system HTTP/1.1\nHost: HOST"
+    assert app.raw(asked).startswith("HTTP/1.1 401")
+    assert app.raw(f"{asked}\nAuthorization: Bearer {token[1]}").startswith("HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("options", [("--host", "192.0.2.1"), ("--host", "no such"), ("--root", "/nowhere/at/all")])
+def test_what_cannot_be_served_is_said_in_one_line(tmp_path: Path, options: tuple[str, str]) -> None:
+    done = run_app("--workspace", str(tmp_path), *options)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_workspace_that_cannot_be_used_is_said_in_one_line(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "workspace.sqlite")) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    done = run_app("--workspace", str(tmp_path))
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert "newer coverslip" in done.stderr
+    (tmp_path / "server.lock").unlink()
+    (tmp_path / "server.lock").mkdir()
+    done = run_app("--workspace", str(tmp_path))
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert "cannot be written to" in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full disk to try with")
+def test_a_body_that_the_disk_does_not_take_is_no_fault_of_ours() -> None:
+    with Path("/dev/full").open("wb", buffering=0) as full, pytest.raises(CoverslipError, match="No space left"):
+        bodies._write(full, b"x", Path("/dev"))
+
+
+def run_app(*options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "coverslip", "app", "--no-browser", "--port", "0", *options],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_server_loads_nothing_heavy_for_any_list(workspace: Workspace) -> None:
+    """PyTorch takes seconds and hundreds of megabytes; jobs, which need it, are processes of their own."""
+    script = f"""
+import sys
+from pathlib import Path
+from fastapi.testclient import TestClient
+from coverslip.app.server import create_app
+from coverslip.workspace.home import open_workspace
+
+app = create_app(open_workspace(Path({str(workspace.folder)!r}), (Path({str(workspace.roots[0])!r}),)))
+with TestClient(app) as client:
+    for path, operations in app.openapi()["paths"].items():
+        if "get" in operations and "{{" not in path:
+            assert client.get(path).status_code < 500, path
+    client.get("/")
+print(*sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True)
+    assert HEAVY & set(done.stdout.split()) == set()
+
+
+def test_the_server_connects_to_nobody(app_server: RunningApp) -> None:
+    app_server.get("system")
+    assert app_server.process is not None
+    others = [one.raddr for one in psutil.Process(app_server.process.pid).net_connections() if one.raddr]
+    assert {one.ip for one in others} <= {"127.0.0.1"}
+
+
+# Attacks on the real server, as they arrive
+
+
+@pytest.mark.parametrize(
+    "request_text, status",
+    [
+        ("GET /api/v1/system HTTP/1.1\nHost: HOST", 200),
+        ("GET /api/v1/system HTTP/1.1\nHost: evil.example", 421),
+        ("GET /api/v1/system HTTP/1.1\nHost: HOST\nHost: evil.example", 400),
+        ("GET /api/v1/system HTTP/1.0", 421),
+        ("GET http://evil.example/api/v1/system HTTP/1.1\nHost: evil.example", 421),
+        ("GET /api/v1/system HTTP/1.1\nHost: HOST\nOrigin: http://evil.example", 403),
+        ("GET /api/v1/system HTTP/1.1\nHost: HOST\nOrigin: null", 403),
+        ("GET /api/v1/runs/x/events HTTP/1.1\nHost: HOST\nAccept: text/event-stream\nOrigin: http://evil.example", 403),
+        (
+            "GET /api/v1/live HTTP/1.1\nHost: HOST\nOrigin: http://evil.example"
+            "\nUpgrade: websocket\nConnection: Upgrade"
+            "\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\nSec-WebSocket-Version: 13",
+            403,
+        ),
+        ("POST /api/v1/system HTTP/1.1\nHost: HOST\nSec-Fetch-Site: cross-site\nContent-Length: 0", 403),
+    ],
+)
+def test_a_request_written_by_hand(app_server: RunningApp, request_text: str, status: int) -> None:
+    assert app_server.raw(request_text).startswith(f"HTTP/1.1 {status}")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../server.py",
+        "/../../../../../../../../etc/passwd",
+        "/..%2fserver.py",
+        "/%2e%2e/server.py",
+        "/assets/../../server.py",
+        "/assets/..%2f..%2fserver.py",
+        "//etc/passwd",
+        "/..%5cserver.py",
+        "/index.html%00.js",
+        "/" + "a" * 5000,
+    ],
+)
+def test_no_path_leads_out_of_the_pages(app_server: RunningApp, path: str) -> None:
+    answer = app_server.raw(f"GET {path} HTTP/1.1\nHost: HOST")
+    assert answer.split()[1] in ("200", "404", "503")
+    assert "root:" not in answer
+    assert "create_app" not in answer
+
+
+# Pages
+
+
+@pytest.fixture
+def built(workspace: Workspace, tmp_path: Path) -> TestClient:
+    """An app with pages that a test wrote."""
+    static = tmp_path / "static"
+    for name, text in {
+        "index.html": "the page",
+        "assets/index-1a2b.js": "1",
+        "assets/index-1a2b.css": "",
+        "icon.svg": "<svg/>",
+    }.items():
+        (static / name).parent.mkdir(parents=True, exist_ok=True)
+        (static / name).write_text(text)
+    (static / "link.txt").symlink_to(tmp_path / "secret.txt")
+    (tmp_path / "secret.txt").write_text("secret")
+    app = create_app(workspace)
+    add_pages(app, static)
+    return TestClient(app)
+
+
+@pytest.mark.parametrize("path", ["/", "/datasets/x?tab=images", "/runs/a.b", "/apiary"])
+def test_every_address_that_is_not_the_apis_is_the_page(built: TestClient, path: str) -> None:
+    answer = built.get(path)
+    assert answer.text == "the page"
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.headers["cache-control"] == "no-cache", "the next version's scripts have other names"
+    assert built.head(path).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path, kind", [("assets/index-1a2b.js", "text/javascript"), ("assets/index-1a2b.css", "text/css")]
+)
+def test_files_named_by_their_content_are_kept_for_ever(built: TestClient, path: str, kind: str) -> None:
+    answer = built.get(path)
+    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert answer.headers["content-type"] == f"{kind}; charset=utf-8"
+
+
+@pytest.mark.parametrize("path", ["assets/gone.js", "docs/gone.js", "api", "api/v1/nothing", "api/v2/system"])
+def test_what_is_not_there_is_a_problem_not_the_page(built: TestClient, path: str) -> None:
+    answer = built.get(path)
+    assert answer.status_code == 404
+    assert answer.json()["title"] == "There is nothing at this address."
+
+
+def test_a_link_in_the_pages_leads_nowhere_else(built: TestClient) -> None:
+    assert built.get("link.txt").text == "the page"
+
+
+def test_where_the_pages_are_not_built_the_page_says_how(workspace: Workspace, tmp_path: Path) -> None:
+    app = create_app(workspace)
+    add_pages(app, tmp_path / "nothing")
+    answer = TestClient(app).get("/")
+    assert answer.status_code == 503
+    assert "make app" in answer.text
+
+
+# Problems
+
+
+class Given(BaseModel):
+    name: str
+    n: int = 0
+
+
+@pytest.fixture
+def failing(workspace: Workspace) -> TestClient:
+    app = create_app(workspace)
+
+    @app.get("/api/v1/fails/{kind}")
+    def fails(kind: str) -> None:
+        raise {
+            "error": CoverslipError("It is broken", file=Path("/images/a\udcff.png"), do="Mend it."),
+            "missing": NotFound("There is none", do="Look elsewhere."),
+            "busy": Conflict("It is busy", do="Wait."),
+            "large": TooLarge("It is large", do="Send less."),
+            "bug": ZeroDivisionError("secret"),
+        }[kind]
+
+    @app.post("/api/v1/takes/{n}")
+    def takes(n: int, given: Given, by: int = 0) -> None:
+        pass
+
+    @app.post("/api/v1/says")
+    def says(given: Given) -> Given:
+        return given
+
+    @app.put("/api/v1/uploads")
+    async def uploads(request: Request, most: int) -> int:
+        allow_body(request, most)
+        return sum([len(chunk) async for chunk in request.stream()])
+
+    return TestClient(app, raise_server_exceptions=False)
+
+
+@pytest.mark.parametrize("kind, status", [("error", 422), ("missing", 404), ("busy", 409), ("large", 413)])
+def test_an_error_of_ours_says_what_where_and_what_to_do(failing: TestClient, kind: str, status: int) -> None:
+    answer = failing.get(f"/api/v1/fails/{kind}")
+    assert answer.status_code == answer.json()["status"] == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    if kind == "error":
+        assert answer.json() == {
+            "type": "about:blank",
+            "title": "It is broken.",
+            "status": 422,
+            "detail": "It is broken (/images/a\udcff.png). Mend it.",
+            "file": "/images/a\udcff.png",
+            "do": "Mend it.",
+        }
+
+
+def test_a_fault_of_the_program_tells_no_details(failing: TestClient) -> None:
+    answer = failing.get("/api/v1/fails/bug")
+    assert answer.status_code == 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "secret" not in answer.text
+    assert "app.log" in answer.json()["do"]
+
+
+@pytest.mark.parametrize(
+    "path, body, fields",
+    [
+        ("1", '{"n": "x"}', ["name", "n"]),
+        ("x?by=y", '{"name": "a"}', ["n", "by"]),
+        ("1", "{", ["body"]),
+        ("1", "", ["body"]),
+    ],
+)
+def test_a_request_that_is_not_valid_names_the_fields(
+    failing: TestClient, path: str, body: str, fields: list[str]
+) -> None:
+    answer = failing.post(f"/api/v1/takes/{path}", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert [one["field"] for one in answer.json()["errors"]] == fields
+
+
+def test_text_that_is_no_unicode_is_refused(failing: TestClient) -> None:
+    answer = failing.post("/api/v1/says", content='{"name": "\\ud800"}', headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422
+    assert "no Unicode" in answer.json()["title"]
+
+
+def test_a_wrong_method_is_a_problem_that_says_the_right_one(client: TestClient) -> None:
+    answer = client.post("/api/v1/system")
+    assert answer.status_code == 405
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["allow"] == "GET"
+
+
+@pytest.mark.slow
+def test_a_fault_is_written_to_the_log_not_to_the_terminal(tmp_path: Path) -> None:
+    script = f"""
+import threading, time, urllib.request, urllib.error
+from pathlib import Path
+from coverslip.app import server
+from coverslip.workspace.home import open_workspace
+
+make = server.create_app
+def with_fault(workspace):
+    app = make(workspace)
+    @app.get("/api/v1/fails")
+    def fails():
+        raise ZeroDivisionError("planted")
+    return app
+server.create_app = with_fault
+
+with server.open_server(open_workspace(Path({str(tmp_path)!r})), port=0) as running:
+    threading.Thread(target=running.run, daemon=True).start()
+    try:
+        urllib.request.urlopen(running.address + "api/v1/fails", timeout=30)
+    except urllib.error.HTTPError as error:
+        print(error.code)
+    log = Path({str(tmp_path)!r}) / "log" / "app.log"
+    until = time.monotonic() + 20  # the answer goes out before the line is written
+    while time.monotonic() < until and not (log.exists() and "planted" in log.read_text()):
+        time.sleep(0.05)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "500\n"
+    assert done.stderr == ""
+    log = (tmp_path / "log" / "app.log").read_text()
+    assert "ZeroDivisionError: planted" in log
+    assert "while answering GET /api/v1/fails" in log
+
+
+def test_the_document_says_that_every_operation_may_answer_with_a_problem(client: TestClient) -> None:
+    document = client.get("/api/v1/openapi.json").json()
+    assert "HTTPValidationError" not in json.dumps(document)
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            assert list(operation["responses"]["default"]["content"]) == ["application/problem+json"], (method, path)
+
+
+# Limits
+
+
+def test_a_body_that_is_too_large_is_refused_before_it_is_read(failing: TestClient) -> None:
+    body = json.dumps({"name": "x" * 2**20})
+    answer = failing.post("/api/v1/takes/1", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 413
+    assert answer.json()["title"] == "This is larger than the server takes at this address."
+
+
+def test_a_body_that_does_not_say_its_size_is_counted(failing: TestClient) -> None:
+    chunks = (b"x" * 65536 for _ in range(17))
+    answer = failing.post("/api/v1/takes/1", content=chunks, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("n_bytes, status", [(3 * 2**20, 200), (3 * 2**20 + 1, 413)])
+def test_an_upload_has_a_limit_of_its_own(failing: TestClient, n_bytes: int, status: int) -> None:
+    for body in (b"x" * n_bytes, (part for part in (b"x" * n_bytes,))):
+        assert failing.put(f"/api/v1/uploads?most={3 * 2**20}", content=body).status_code == status
+
+
+# Folders
+
+
+def test_the_chooser_begins_with_the_folders_that_may_be_read(client: TestClient, workspace: Workspace) -> None:
+    found = client.get("/api/v1/folders").json()
+    assert found["path"] is None
+    assert found["folders"] == [{"name": "images", "path": str(workspace.roots[0])}]
+
+
+def test_a_folder_shows_what_could_be_trained_on(client: TestClient, workspace: Workspace) -> None:
+    root = workspace.roots[0]
+    for name in ("set/b/1.png", "set/b/deep/2.PNG", "set/a10/3.tif", "set/a9/4.jpg", "set/5.png", "set/.hidden/6.png"):
+        save_image(root / name)
+    (root / "set/table.csv").write_text("path,label\n")
+    (root / "set/notes.md").write_text("")
+    (root / "set/README.txt").write_text("")
+    os.mkfifo(root / "set/pipe.csv")
+    (root / "set/empty").mkdir()
+    (root / "set/.secret.csv").write_text("")
+    found = client.get("/api/v1/folders", params={"path": str(root / "set")}).json()
+    assert found["parent"] == str(root)
+    assert [one["name"] for one in found["folders"]] == ["a9", "a10", "b", "empty"]
+    assert found["class_folders"] == [
+        {"name": "a9", "n_images": 1},
+        {"name": "a10", "n_images": 1},
+        {"name": "b", "n_images": 2},
+    ]
+    assert found["tables"] == [{"name": "table.csv", "path": str(root / "set/table.csv")}]
+    assert (found["n_images"], found["is_more"], found["n_left_out"]) == (5, False, 0)
+    assert client.get("/api/v1/folders", params={"path": str(root)}).json()["parent"] is None
+
+
+@pytest.mark.parametrize("path", ["/etc", "..", "../../..", "/", "~root", "", "nowhere", "a\0b", "x" * 5000])
+def test_other_folders_are_refused(client: TestClient, path: str) -> None:
+    answer = client.get("/api/v1/folders", params={"path": path})
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_links_out_of_the_roots_are_neither_shown_nor_followed(
+    client: TestClient, workspace: Workspace, tmp_path: Path
+) -> None:
+    save_image(tmp_path / "elsewhere/a/1.png")
+    root = workspace.roots[0]
+    save_image(root / "inside/1.png")
+    (root / "out").symlink_to(tmp_path / "elsewhere")
+    (root / "inside/out").symlink_to(tmp_path / "elsewhere")
+    (root / "within").symlink_to(root / "inside")
+    found = client.get("/api/v1/folders", params={"path": str(root)}).json()
+    assert [(one["name"], one["n_images"]) for one in found["class_folders"]] == [("inside", 1), ("within", 1)]
+    assert client.get("/api/v1/folders", params={"path": str(root / "out")}).status_code == 422
+
+
+def test_counting_ends_where_a_chooser_need_not_know_more(
+    client: TestClient, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coverslip.workspace.folders.MOST_IMAGES", 5)
+    for i in range(8):
+        save_image(workspace.roots[0] / f"a/{i}.png")
+    found = client.get("/api/v1/folders", params={"path": str(workspace.roots[0])}).json()
+    assert (found["n_images"], found["is_more"]) == (5, True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every name is text")
+def test_a_name_that_is_no_text_is_counted_not_shown(client: TestClient, workspace: Workspace) -> None:
+    os.mkdir(os.fsencode(workspace.roots[0]) + b"/bad\xff")  # noqa: PTH102  bytes
+    (workspace.roots[0] / "<script>").mkdir()
+    found = client.get("/api/v1/folders", params={"path": str(workspace.roots[0])}).json()
+    assert [one["name"] for one in found["folders"]] == ["<script>"]
+    assert found["n_left_out"] == 1
+
+
+# The whole API, and the package
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_about_something", [False, True], ids=["made-up ids", "ids that exist"])
+def test_no_request_that_fits_the_document_makes_the_server_fail(tmp_path: Path, is_about_something: bool) -> None:
+    import schemathesis
+    from hypothesis import HealthCheck, Phase, given, settings
+    from hypothesis.strategies import just
+
+    for i in range(6):
+        save_image(tmp_path / f"images/{'ab'[i % 2]}/slide{i}.png")
+    app = create_app(open_workspace(tmp_path / "workspace", (tmp_path / "images",)))
+    # Streams do not end, and each picture of augmentation is a process that loads PyTorch first.
+    left_out = "/(events|augmentation)$" if is_about_something else "/events$"
+    schema = schemathesis.openapi.from_dict(app.openapi()).exclude(path_regex=left_out)
+    operations = [found.ok() for found in schema.get_all_operations()]
+    failed: dict[str, str] = {}
+    some = settings(
+        max_examples=10,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.explicit, Phase.generate],
+    )
+    with TestClient(app) as client:
+        for operation in operations:
+            known = ids_that_exist(client, tmp_path / "images") if is_about_something else {}
+            if is_about_something and not any(f"{{{name}}}" in operation.path for name in known):
+                continue
+
+            @some
+            @given(case=operation.as_strategy(), known=just(known))
+            def ask(case: schemathesis.Case, known: dict[str, object]) -> None:
+                case.path_parameters |= {name: known[name] for name in case.path_parameters if name in known}
+                arguments = case.as_transport_kwargs(base_url=str(client.base_url))
+                del arguments["cookies"]
+                if isinstance(arguments.get("data"), bytes):
+                    arguments["content"] = arguments.pop("data")
+                try:
+                    assert client.request(**arguments).status_code < 500
+                except Exception as error:  # noqa: BLE001  all of them are to be seen at once
+                    failed[f"{case.method} {case.path}"] = f"{error!r} for {arguments}"
+
+            ask()
+    assert failed == {}
+
+
+def ids_that_exist(client: TestClient, images: Path) -> dict[str, object]:
+    """What to put into addresses, so that more than "there is none" is asked for; made anew where it was removed."""
+    ready = [one for one in client.get("/api/v1/datasets").json()["items"] if one["n_images"] == 6]
+    if not ready:
+        made = client.post("/api/v1/datasets", json={"sources": [str(images)]})
+        assert made.status_code == 201, made.text
+        ready = [made.json()]
+    until = time.monotonic() + 60
+    while client.get(f"/api/v1/datasets/{ready[0]['id']}").json()["state"] == "reading":
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    upload = client.post("/api/v1/uploads", json={"name": "sent", "is_labelled": True}).json()
+    return {"dataset_id": ready[0]["id"], "upload_id": upload["id"], "i": 0}
+
+
+@pytest.mark.slow
+def test_a_wheel_contains_the_pages_and_is_not_built_without_them(tmp_path: Path) -> None:
+    sources = tmp_path / "sources"
+    shutil.copytree(
+        ROOT,
+        sources,
+        ignore=shutil.ignore_patterns(
+            ".git", ".venv", "node_modules", "*.egg-info", "build", "dist", "static", "demo", "runs", "docs", ".*_cache"
+        ),
+    )
+    build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(tmp_path / "built"), str(sources)]
+    refused = subprocess.run(build, capture_output=True, text=True, check=False, timeout=300)
+    assert refused.returncode != 0
+    assert "make pages" in refused.stdout + refused.stderr
+    static = sources / "src/coverslip/app/static"
+    (static / "assets").mkdir(parents=True)
+    (static / "index.html").write_text("<!doctype html>")
+    (static / "assets/index-1a2b.js").write_text("1")
+    subprocess.run(build, capture_output=True, check=True, timeout=300)
+    (wheel,) = (tmp_path / "built").glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {"coverslip/app/static/index.html", "coverslip/app/static/assets/index-1a2b.js"} <= set(names)
+    assert not any("node_modules" in name for name in names)

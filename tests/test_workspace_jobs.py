@@ -1,0 +1,354 @@
+"""What jobs are doing is told by their folders, processes and logs."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from small_workspace import QUICK, new_workspace, open_images, until, write_cells
+
+import coverslip as cs
+from coverslip.datasets import DECISIONS
+from coverslip.errors import BadDataset, BadRecipe, Conflict, CoverslipError, NotFound
+from coverslip.evaluation import average_precision
+from coverslip.images import ReadPlan
+from coverslip.inference import Prediction
+from coverslip.models import list_models
+from coverslip.runs import Recipe
+from coverslip.workspace import classifying, jobs, opening, rows, runs
+from coverslip.workspace.datasets import dataset_row, describe
+from coverslip.workspace.home import Workspace
+from coverslip.workspace.jobs import checked_recipe, find_job, state_of, status_of
+from coverslip.workspace.model_advice import advised_models
+from coverslip.workspace.predicting import _refuse_outside
+from coverslip.workspace.processes import is_running, launch, lines_of_last_process
+from coverslip.workspace.progress import LogTail, Story
+from coverslip.workspace.recipe_fields import LEFT_OUT, recipe_fields
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    return new_workspace(tmp_path_factory.mktemp("lab"))
+
+
+@pytest.fixture(scope="module")
+def cells(workspace: Workspace) -> str:
+    return open_images(workspace, write_cells(workspace.roots[0] / "cells", 30), group_pattern=r"slide\d+")
+
+
+def queued(workspace: Workspace, cells: str, **recipe: object) -> str:
+    return jobs.queue_training(workspace, dataset_id=cells, name=None, recipe={**QUICK, **recipe})
+
+
+def as_started(workspace: Workspace, run_id: str, **values: object) -> jobs.Job:
+    jobs._set(workspace, run_id, state="started", queued=None, **values)
+    return find_job(workspace, run_id)
+
+
+def state_now(job: jobs.Job) -> str:
+    return state_of(job, status_of(job))
+
+
+def say(job: jobs.Job, **status: object) -> None:
+    job.folder.mkdir(parents=True, exist_ok=True)
+    (job.folder / "status.json").write_text(json.dumps({"heartbeat": "2026-01-01T00:00:00+00:00", **status}))
+
+
+def test_a_queued_training_waits_in_order_and_can_be_taken_out(workspace: Workspace, cells: str) -> None:
+    first, second = queued(workspace, cells), queued(workspace, cells)
+    assert jobs.waiting(workspace, "train") == [first, second]
+    assert runs.run_state(workspace, second).queue_position == 2
+    jobs.stop(workspace, first)
+    assert runs.run_state(workspace, first).state == "stopped"
+    assert runs.run_state(workspace, second).queue_position == 1
+    jobs.resume(workspace, first, "train")
+    assert jobs.waiting(workspace, "train") == [second, first]
+    for run_id in (first, second):
+        jobs.remove(workspace, run_id)
+    assert jobs.waiting(workspace, "train") == []
+    jobs.restore(workspace, second, "train")
+    assert jobs.waiting(workspace, "train") == [second]
+    jobs.remove(workspace, second)
+    with pytest.raises(NotFound):
+        find_job(workspace, second)
+
+
+def test_a_job_whose_process_died_is_interrupted_and_can_be_resumed(workspace: Workspace, cells: str) -> None:
+    run_id = queued(workspace, cells)
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    import psutil
+
+    started = psutil.Process(process.pid).create_time()
+    job = as_started(workspace, run_id, pid=process.pid, process_started=started, launched=time.time())
+    assert state_now(job) == "starting"
+    own = {"pid": process.pid, "process_started": started, "host": os.uname().nodename}
+    say(job, state="running", **own)
+    assert state_now(job) == "running"
+    with pytest.raises(Conflict):
+        jobs.remove(workspace, run_id)
+    jobs.stop(workspace, run_id)
+    assert (job.folder / "stop").exists()
+    assert state_now(find_job(workspace, run_id)) == "stopping"
+    process.kill()  # not waited for: what has ended but was not asked about counts as ended
+    assert until(lambda: state_now(job) == "interrupted")
+    process.wait()
+    jobs.resume(workspace, run_id, "train")
+    assert not (job.folder / "stop").exists()
+    jobs.remove(workspace, run_id)
+
+
+def test_of_two_requests_at_once_one_is_refused(
+    workspace: Workspace, cells: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = queued(workspace, cells)
+    waits = find_job(workspace, run_id)
+    jobs.stop(workspace, run_id)
+    stopped = find_job(workspace, run_id)
+
+    def seen_as(job: jobs.Job) -> None:  # what the slower request read before the quicker one wrote
+        monkeypatch.setattr(jobs, "find_job", lambda *_, **__: job)
+
+    jobs.resume(workspace, run_id, "train")
+    as_started(workspace, run_id, launched=time.time())  # and the queue has begun it since
+    seen_as(stopped)
+    with pytest.raises(Conflict):
+        jobs.resume(workspace, run_id, "train")
+    seen_as(waits)
+    with pytest.raises(Conflict):
+        jobs.remove(workspace, run_id)
+    monkeypatch.undo()
+    assert find_job(workspace, run_id).state == "started"
+    jobs._set(workspace, run_id, launched=0.0)
+    jobs.remove(workspace, run_id)
+
+
+def test_what_the_trash_no_longer_holds_cannot_come_back(workspace: Workspace, cells: str) -> None:
+    run_id = queued(workspace, cells)
+    jobs.remove(workspace, run_id)
+    shutil.rmtree(workspace.trash / run_id)
+    with pytest.raises(NotFound, match="trash no longer"):
+        jobs.restore(workspace, run_id, "train")
+    with pytest.raises(NotFound):
+        jobs.restore(workspace, run_id, "predict")
+
+
+def test_a_process_that_never_began_its_folder_tells_why_by_what_it_printed(workspace: Workspace, cells: str) -> None:
+    run_id = queued(workspace, cells)
+    job = as_started(workspace, run_id, launched=time.time() - 60)
+    assert state_now(job) == "interrupted"  # nobody knows: the computer was switched off, say
+    begun = launch(["-c", "raise SystemExit('Error: No images were found (/here). Choose another folder.')"],
+                   log=job.log, folder=workspace.folder)  # fmt: skip
+    begun.process.wait()
+    job = as_started(workspace, run_id, pid=begun.pid, process_started=begun.started)
+    assert state_now(job) == "failed"
+    assert runs.run_state(workspace, run_id).error == jobs.Fault(
+        "No images were found (/here)", "Choose another folder."
+    )
+    begun = launch(["-c", "print('second')"], log=job.log, folder=workspace.folder)
+    begun.process.wait()
+    assert lines_of_last_process(job.log) == ["second"]
+    jobs.remove(workspace, run_id)
+
+
+def test_a_process_in_a_session_of_its_own_is_told_from_a_later_one(tmp_path: Path) -> None:
+    begun = launch(["-c", "import os, time; print(os.getsid(0) == os.getpid(), flush=True); time.sleep(60)"],
+                   log=tmp_path / "log", folder=tmp_path)  # fmt: skip
+    assert is_running(begun.pid, begun.started)
+    assert not is_running(begun.pid, begun.started - 100)
+    assert until(lambda: lines_of_last_process(tmp_path / "log")) == ["True"]
+    begun.process.kill()
+    assert until(lambda: not is_running(begun.pid, begun.started))
+    begun.process.wait()
+
+
+def test_a_classifier_that_hangs_while_it_is_loaded_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(classifying, "_ANSWER_SECONDS", 0.2)
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], stdout=subprocess.PIPE)
+    assert classifying._answer(process) is None
+    assert process.wait(timeout=10) < 0
+    assert process.stdout is not None
+    process.stdout.close()
+
+
+def test_a_recipe_names_its_start_by_a_run_and_its_classes_by_the_image_set(workspace: Workspace, cells: str) -> None:
+    run_id = queued(workspace, cells)
+    folder = find_job(workspace, run_id).folder
+    recipe = checked_recipe(workspace, {"init": {"run": run_id}, "split.val": 0.3, "split": {"folds": 0}}, {})
+    assert recipe.init.run == str(folder)  # type: ignore[union-attr]
+    assert (recipe.split.val, recipe.split.folds) == (0.3, 0)
+    planned = checked_recipe(workspace, {}, {"merge": {}, "drop": ["medium"], "rename": {}})
+    assert planned.classes.drop == ("medium",)
+    with pytest.raises(CoverslipError, match="no such file"):
+        checked_recipe(workspace, {"init": {"run": "/etc/nothing"}}, {})
+    with pytest.raises(CoverslipError, match="outside the folders"):
+        checked_recipe(workspace, {"init": {"train_on": "/etc"}}, {})
+    inner = {"train_on": str(workspace.roots[0]), "recipe": {"init": {"run": "/etc"}}}
+    with pytest.raises(CoverslipError, match="outside the folders"):
+        checked_recipe(workspace, {"init": inner}, {})
+    with pytest.raises(BadRecipe, match="epochz"):
+        checked_recipe(workspace, {"epochz": 3}, {})
+    jobs.remove(workspace, run_id)
+
+
+def test_a_recipe_has_the_classes_in_the_order_of_the_set(workspace: Workspace) -> None:
+    here, there = (write_cells(workspace.roots[0] / name, 6) for name in ("here", "there"))
+    (there / "medium").rename(there / "zebra")
+    made = opening.open_sources(workspace, [str(here), str(there)])["id"]
+    until(lambda: describe(workspace, made)["state"] == "ready")
+
+    def order(**recipe: object) -> tuple[str, ...]:
+        with workspace.engine.connect() as connection:
+            return jobs.recipe_of_set(workspace, dataset_row(connection, made), recipe).classes.order
+
+    assert order() == ()  # it is that of the names
+    opening.change(workspace, made, {"classes": ["nobody's", "zebra", "medium", "large"]})
+    assert order() == ("zebra", "medium", "large", "<script>")
+    assert order(classes={"order": ["large"]}) == ("large",)
+    assert order(**{"classes.order": []}) == ()
+    assert order(classes={"drop": ["zebra"], "merge": {"other": ["<script>", "medium"]}}) == ("other", "large")
+    assert order(classes={"rename": {"there/large": "huge"}, "drop": ["here/medium"]}) == (
+        *("zebra", "large", "huge", "<script>"),
+    )
+    assert order(classes={"by_domain": True, "rename": {"here/large": "huge"}}) == (
+        *("here/medium", "huge", "here/<script>", "there/zebra", "there/large", "there/<script>"),
+    )
+    opening.change(workspace, made, {"class_plan": {"drop": ["zebra"], "rename": {"medium": "z"}}})
+    assert order() == ("z", "large", "<script>")
+
+
+def test_a_form_of_the_recipe_has_all_its_keys_with_valid_defaults() -> None:
+    def keys_of(section: dict[str, Any], before: str = "") -> Iterator[str]:
+        for name, value in section.items():
+            if isinstance(value, dict) and name not in LEFT_OUT:
+                yield from keys_of(value, f"{before}{name}.")
+            else:
+                yield f"{before}{name}"
+
+    fields = {field.key: field for field in recipe_fields()}
+    data = Recipe().model_dump(mode="json")
+    assert set(fields) | LEFT_OUT == set(keys_of(data))
+    for key, field in fields.items():
+        place = data
+        *sections, last = key.split(".")
+        for section in sections:
+            place = place[section]
+        assert place[last] == field.default, key
+        assert field.help, key
+        if field.type == "choice":
+            assert field.default in (field.choices or []), key
+    assert (fields["epochs"].minimum, fields["epochs"].maximum, fields["epochs"].type) == (1, 10_000, "integer")
+    assert fields["augment.flip"].choices == [True, False, "horizontal"]
+    assert fields["patience"].is_optional
+
+
+def test_every_network_is_told_in_plain_words() -> None:
+    models = advised_models()
+    assert {model.name for model in models} == {record.name for record in list_models()}
+    assert [model.name for model in models if model.is_recommended] == [models[0].name] == [Recipe().model]
+    assert not [model.name for model in models if model.title == model.name]
+
+
+def test_progress_never_falls_and_ends_at_one() -> None:
+    events = [
+        {"event": "Progressed", "stage": "reading images", "done": 5, "total": 10},
+        {"event": "FoldStarted", "fold": 1, "n_folds": 2},
+        {"event": "StageStarted", "stage": "instant", "fold": 1},
+        {"event": "HeadFitted", "seconds": 1.0, "val_accuracy": 0.5, "val_macro_f1": 0.5, "fold": 1},
+        {"event": "StageStarted", "stage": "finetune", "n_epochs": 2, "fold": 1},
+        {"event": "StepEnded", "epoch": 1, "step": 1, "n_steps": 4, "seconds_left": 9.0, "fold": 1},
+        {"event": "Progressed", "stage": "predicting", "done": 1, "total": 2, "fold": 1},
+        {"event": "FoldEnded", "fold": 1, "n_folds": 2, "seconds_left": 30.0},
+        {"event": "FoldStarted", "fold": 2, "n_folds": 2},
+        {"event": "FoldEnded", "fold": 2, "n_folds": 2, "seconds_left": 15.0},
+        {"event": "StageStarted", "stage": "finetune", "n_epochs": 2},
+        {"event": "RunEnded", "state": "done"},
+    ]
+    story, shares = Story(), []
+    for n, event in enumerate(events, start=1):
+        story.take({"n": n, "time": 100.0 + n, **event})
+        progress = story.progress(100.0 + n)
+        assert progress is not None
+        shares.append(progress.share)
+        if event["event"] == "FoldEnded":
+            assert progress.seconds_left == event["seconds_left"]
+            assert story.progress(110.0 + n).seconds_left == event["seconds_left"] - 10  # type: ignore[operator,union-attr]
+    assert shares == sorted(shares)
+    assert shares[6] < shares[7] == pytest.approx(1 / 3, abs=1e-3)
+    assert shares[9] == pytest.approx(2 / 3, abs=1e-3)
+    assert shares[-1] == 1
+    assert story.instants[0].fold == 1
+
+
+def test_a_log_is_read_as_it_grows_and_torn_lines_wait_or_are_passed_over(tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    tail = LogTail(file)
+    assert tail.refresh() == []
+    line = '{"n": 1, "time": 1.0, "event": "Noted", "text": "<script>é", "level": "info"}'
+    file.write_text(f'{{"format_version": 1}}\n{line[:30]}')
+    assert tail.refresh() == []
+    file.write_text(f'{{"format_version": 1}}\n{line}\n{line[:20]}\n{line.replace(": 1,", ": 2,")}\n')
+    assert [n for n, _ in tail.refresh()] == [1, 2]
+    assert tail.refresh() == []
+    assert [note.text for note in tail.story.notes] == ["<script>é"] * 2
+
+
+def test_many_rows_are_filtered_and_sorted_a_page_at_a_time(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    classes, n = ("<script>", "b"), 20_000
+    probability = rng.uniform(0.5, 1, n)
+    labels = rng.integers(0, 2, n)
+
+    def said(k: int) -> Prediction:
+        decision = "uncertain" if probability[k] < 0.6 else classes[0]
+        p = float(probability[k])
+        return Prediction(f"{k}.png", f"{k}.png", classes[labels[k]], classes[0], p, decision, (p, float("nan")))
+
+    writer = rows.RowsWriter(tmp_path / rows.FILE)
+    writer.add((k, said(k), tmp_path / f"{k}.png", ReadPlan(plane="max")) for k in range(n))
+    writer.close()
+
+    def page(wanted: rows.Wanted, sort: rows.Sort, offset: int = 0, corrected: dict[int, str] | None = None):  # type: ignore[no-untyped-def]
+        return rows._page(tmp_path / rows.FILE, classes, wanted, corrected or {}, sort=sort, offset=offset, limit=10)
+
+    began = time.monotonic()
+    mistakes = page(rows.Wanted(only="mistakes"), "-probability", 100)
+    assert time.monotonic() - began < 1
+    expected = sorted(np.flatnonzero(labels == 1), key=lambda k: (-probability[k], k))[100:110]
+    assert [row.k for row in mistakes.items] == [int(k) for k in expected]
+    assert mistakes.total == int((labels == 1).sum())
+    assert mistakes.items[0].probabilities["b"] is None
+    assert page(rows.Wanted(only="review"), "input").total == int((probability < 0.6).sum())
+    corrected = page(rows.Wanted(only="corrected"), "input", corrected={7: "b", 5: "b"})
+    assert [(row.k, row.correction) for row in corrected.items] == [(5, "b"), (7, "b")]
+    unsure = [int(k) for k in np.flatnonzero(probability < 0.6)]
+    left = page(rows.Wanted(only="review"), "input", corrected={unsure[0]: "b", 7: "b"})
+    assert ([row.k for row in left.items], left.total) == (unsure[1:11], len(unsure) - 1)
+    assert page(rows.Wanted(label="<script>", predicted="b"), "input").total == 0
+    assert "uncertain" in DECISIONS
+
+
+def test_average_precision_is_scikit_learns() -> None:
+    from sklearn.metrics import average_precision_score
+
+    rng = np.random.default_rng(1)
+    score, is_class = rng.integers(0, 20, 200) / 20, rng.random(200) < 0.3
+    assert average_precision(score, is_class) == pytest.approx(average_precision_score(is_class, score))
+    assert average_precision(score, np.zeros(200, bool)) is None
+
+
+def test_a_table_cannot_lead_a_prediction_outside_the_allowed_folders(tmp_path: Path) -> None:
+    inside, outside = tmp_path / "inside", write_cells(tmp_path / "outside", 3, is_sorted=False)
+    write_cells(inside, 3, is_sorted=False)
+    (inside / "table.csv").write_text("path\n" + "\n".join(str(file) for file in outside.iterdir()) + "\n")
+    (inside / "linked").symlink_to(outside)
+    _refuse_outside(cs.open_dataset([inside / f"slide0_00{k}.png" for k in range(3)], labelled=False), [str(inside)])
+    for source in (inside / "table.csv", inside / "linked"):
+        with pytest.raises(BadDataset, match="outside the folders"):
+            _refuse_outside(cs.open_dataset(source, labelled=False), [str(inside)])

@@ -1,0 +1,205 @@
+"""Labels given in the app: kept at once, taken back and made again, exported and trained on."""
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from image_sets import App, save_cell, save_cells, workspace_in
+
+from coverslip.datasets import open_dataset
+from coverslip.errors import BadDataset, CoverslipError, NotFound
+from coverslip.workspace import labels
+from coverslip.workspace.datasets import describe
+from coverslip.workspace.home import Workspace
+from coverslip.workspace.images import Filters, list_images
+from coverslip.workspace.opening import open_sources
+from coverslip.workspace.snapshots import table_lines, training_sources
+
+N = 6
+STEPS = st.lists(
+    st.one_of(
+        st.just("undo"),
+        st.just("redo"),
+        st.tuples(st.lists(st.integers(0, N - 1), min_size=1, max_size=N), st.sampled_from(["a", "b", "new", None])),
+    ),
+    max_size=12,
+)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    folder = tmp_path_factory.mktemp("labels")
+    save_cells(folder / "cells", ("a", "b"), n=N // 2)
+    return workspace_in(folder)
+
+
+def opened(home: Workspace, **choices: object) -> str:
+    found = open_sources(home, [str(home.folder.parent / "cells")], **choices)  # type: ignore[arg-type]
+    home.background.wait_all()
+    return str(found["id"])
+
+
+def labels_now(home: Workspace, dataset_id: str) -> list[str | None]:
+    return [image["label"] for image in list_images(home, dataset_id, Filters(), offset=0, limit=2000)["items"]]
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(STEPS)
+def test_undo_and_redo_are_those_of_a_plain_list(home: Workspace, steps: list[object]) -> None:
+    dataset_id = opened(home)
+    done = [["a"] * 3 + ["b"] * 3]
+    undone: list[list[str | None]] = []
+    for step in steps:
+        if step == "undo":
+            labels.undo(home, dataset_id)
+            if len(done) > 1:
+                undone.append(done.pop())
+        elif step == "redo":
+            labels.redo(home, dataset_id)
+            if undone:
+                done.append(undone.pop())
+        else:
+            positions, label = step  # type: ignore[misc]
+            change, n = labels.set_labels(home, dataset_id, positions, label)
+            after = [label if i in positions else was for i, was in enumerate(done[-1])]
+            assert n == sum(was != now for was, now in zip(done[-1], after, strict=True))
+            assert (change is None) == (n == 0)
+            if n:
+                done.append(after)
+                undone.clear()
+        assert labels_now(home, dataset_id) == done[-1]
+        told = describe(home, dataset_id)
+        original = ["a"] * 3 + ["b"] * 3
+        assert told["n_label_changes"] == sum(a != b for a, b in zip(done[-1], original, strict=True))
+        assert told["n_labelled"] == N - done[-1].count(None)
+        assert (told["can_undo"], told["can_redo"]) == (len(done) > 1, bool(undone))
+        assert {each["name"]: each["n"] for each in told["classes"] if each["n"]} == {
+            name: done[-1].count(name) for name in set(done[-1]) - {None}
+        }
+
+
+def test_a_new_name_becomes_a_class_and_keeps_its_colour(home: Workspace) -> None:
+    dataset_id = opened(home)
+    labels.set_labels(home, dataset_id, [0], "  zeta  ")
+    labels.set_labels(home, dataset_id, [1], "alpha")
+    colours = {each["name"]: each["color_index"] for each in describe(home, dataset_id)["classes"]}
+    assert colours == {"a": 0, "b": 1, "zeta": 2, "alpha": 3}
+    labels.undo(home, dataset_id)
+    assert describe(home, dataset_id)["classes"][3] == {"name": "alpha", "n": 0, "color_index": 3}
+
+
+@pytest.mark.parametrize("name", ["", "  ", "uncertain", "unreadable", "x" * 201])
+def test_no_class_is_called_so(home: Workspace, name: str) -> None:
+    with pytest.raises(CoverslipError):
+        labels.set_labels(home, opened(home), [0], name)
+
+
+def test_an_unknown_image_changes_nothing(home: Workspace) -> None:
+    dataset_id = opened(home)
+    with pytest.raises(NotFound):
+        labels.set_labels(home, dataset_id, [0, 6], "new")
+    assert labels_now(home, dataset_id) == ["a"] * 3 + ["b"] * 3
+
+
+def test_equal_images_conflict_as_long_as_their_labels_differ(tmp_path: Path) -> None:
+    cells = save_cells(tmp_path / "cells")
+    for name in ("copy1.png", "copy2.png"):
+        save_cell(cells / "round" / name, seed=1)
+    save_cell(cells / "flat" / "copy3.png", seed=1)
+    app = App(workspace_in(tmp_path))
+    found = app.open(cells)
+    where = f"datasets/{found['id']}"
+    conflicting = app.get(f"{where}/positions", problem="conflicting")["positions"]
+    assert len(conflicting) == 4
+    odd = next(i for i in conflicting if app.get(f"{where}/images/{i}")["label"] == "flat")
+    app.send("POST", f"{where}/labels", {"images": [odd], "label": "round"})
+    assert app.get(f"{where}/positions", problem="conflicting")["total"] == 0
+    assert app.get(f"{where}/positions", problem="duplicate")["total"] == 4
+    app.send("POST", f"{where}/labels/undo")
+    assert app.get(f"{where}/positions", problem="conflicting")["total"] == 4
+
+
+def test_the_exported_table_holds_no_formula_and_opens_as_it_was(tmp_path: Path) -> None:
+    cells = save_cells(tmp_path / "cells", ("=1+1", "-neg", 'say "x", y'), n=2)
+    app = App(workspace_in(tmp_path))
+    found = app.open(cells, group_pattern=r"slide\d")
+    where = f"datasets/{found['id']}"
+    app.send("POST", f"{where}/labels", {"images": [0], "label": "@new\nline"})
+    app.send("POST", f"{where}/labels", {"images": [1], "label": None})
+    answer = app.client.get(f"/api/v1/{where}/labels.csv")
+    assert answer.headers["content-disposition"] == 'attachment; filename="cells-labels.csv"'
+    for row in csv.reader(io.StringIO(answer.text)):
+        assert not any(cell.startswith(("=", "+", "-", "@")) for cell in row)
+    table = tmp_path / "elsewhere" / "labels.csv"
+    table.parent.mkdir()
+    table.write_bytes(answer.content)
+    again = open_dataset(table, group="group")
+    told = app.get(f"{where}/images")["items"]
+    assert [(r.image_id, r.label, r.group) for r in again.records] == [
+        (image["image_id"], image["label"], image["group"]) for image in told
+    ]
+
+
+def test_a_training_reads_the_users_files_until_a_label_is_changed(home: Workspace) -> None:
+    dataset_id = opened(home, group_pattern=r"slide\d")
+    assert training_sources(home, dataset_id) == (
+        [str(home.folder.parent / "cells")],
+        [r"--group-pattern=slide\d"],
+    )
+    labels.set_labels(home, dataset_id, [0], "b")
+    (first,), options = training_sources(home, dataset_id)
+    assert options == ["--group=group"]
+    assert training_sources(home, dataset_id) == ([first], options)  # the same content has the same name
+    labels.set_labels(home, dataset_id, [1], "b")
+    (second,), _ = training_sources(home, dataset_id)
+    assert second != first
+    assert [r.label for r in open_dataset(first).records] == ["b", "a", "a", "b", "b", "b"]
+    labels.undo(home, dataset_id)
+    labels.undo(home, dataset_id)
+    assert training_sources(home, dataset_id)[0] == [str(home.folder.parent / "cells")]
+
+
+def test_images_opened_without_labels_are_trained_on_by_those_given(home: Workspace) -> None:
+    dataset_id = opened(home, is_labelled=False)
+    with pytest.raises(BadDataset, match="No image has a label"):
+        training_sources(home, dataset_id)
+    labels.set_labels(home, dataset_id, [0, 1], "a")
+    (table,), options = training_sources(home, dataset_id)
+    assert options == []
+    assert [r.label for r in open_dataset(table).records] == ["a", "a", None, None, None, None]
+
+
+def test_boxes_planes_and_given_splits_stand_in_the_table(tmp_path: Path) -> None:
+    save_cell(tmp_path / "field.png", 1, side=64)
+    (tmp_path / "t.csv").write_text(
+        "path,label,split,channel,plane,x,y,width,height\n"
+        "field.png,a,train,0 2,,1,2,20,21\nfield.png,b,test,,0,5,5,20,20\nfield.png,b,,1,max,,,,\n"
+    )
+    home = workspace_in(tmp_path)
+    found = open_sources(home, [str(tmp_path / "t.csv")])
+    home.background.wait_all()
+    table = tmp_path / "home" / "out.csv"
+    table.write_text("".join(table_lines(home, found["id"])))
+    before, after = open_dataset(tmp_path / "t.csv").records, open_dataset(table).records
+    assert [(r.path, r.label, r.given_split, r.plan, r.image_id, r.stated) for r in before] == [
+        (r.path, r.label, r.given_split, r.plan, r.image_id, r.stated) for r in after
+    ]
+
+
+@pytest.mark.slow
+def test_a_classifier_is_trained_on_the_exported_table(tmp_path: Path) -> None:
+    from coverslip.pipeline import train
+    from coverslip.runs import check_recipe
+
+    cells = save_cells(tmp_path / "cells", n=10)
+    app = App(workspace_in(tmp_path))
+    found = app.open(cells)
+    app.send("POST", f"datasets/{found['id']}/labels", {"images": [0], "label": "round"})
+    table = tmp_path / "labels.csv"
+    table.write_bytes(app.client.get(f"/api/v1/datasets/{found['id']}/labels.csv").content)
+    recipe = check_recipe({"stage": "instant", "image_size": 48, "views": 1, "split": {"folds": 0}})
+    run = train(open_dataset(table), recipe, out=tmp_path / "run")
+    assert (run.folder / "classifier" / "classifier.json").is_file()

@@ -1,0 +1,271 @@
+"""Pictures: small ones and sheets for walls, large ones for the viewer."""
+
+import asyncio
+import io
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from image_sets import App, save_cell, save_cells, workspace_in
+from PIL import Image
+from sqlalchemy import delete
+
+from coverslip.app.server import create_app
+from coverslip.files import cache_folder
+from coverslip.workspace import reading, small_pictures
+from coverslip.workspace.database import image_colours, writing
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> App:
+    return App(workspace_in(tmp_path))
+
+
+def picture(app: App, where: str, **query: Any) -> np.ndarray[Any, Any]:
+    answer = app.client.get(f"/api/v1/{where}", params=query)
+    assert answer.status_code == 200, answer.text
+    return np.asarray(Image.open(io.BytesIO(answer.content)))
+
+
+def test_thumbnails_are_small_and_kept_for_good(app: App, tmp_path: Path) -> None:
+    save_cell(tmp_path / "cells" / "a.png", 1, side=300)
+    found = app.open(tmp_path / "cells", is_labelled=False)
+    where = f"/api/v1/datasets/{found['id']}/images/0/thumbnail"
+    version = app.get(f"datasets/{found['id']}/images/0")["version"]
+    answer = app.client.get(where, params={"side": 64, "v": version})
+    assert Image.open(io.BytesIO(answer.content)).size == (64, 64)
+    assert answer.headers["content-type"] == "image/jpeg"
+    assert answer.headers["cache-control"] == "private, max-age=31536000, immutable"
+    tag = answer.headers["etag"]
+    again = app.client.get(where, params={"side": 64}, headers={"If-None-Match": tag})
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["cache-control"] == "private, no-cache"
+    assert app.client.get(where, params={"side": 4000}).status_code == 422
+
+
+def test_a_sheet_shows_images_in_the_order_asked_for(app: App, tmp_path: Path) -> None:
+    for k, colour in enumerate([(250, 0, 0), (0, 250, 0), (0, 0, 250)]):
+        folder = tmp_path / "cells" / "x"
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (40, 40), colour).save(folder / f"{k}.png")
+    (folder / "3.png").write_bytes(b"broken")
+    found = app.open(tmp_path / "cells", is_labelled=False)
+    sheet = picture(app, f"datasets/{found['id']}/sheet", images="2,3,0,1,2,2,2,2,0", side=32)
+    assert sheet.shape == (64, 256, 4)
+    middles = [sheet[16, 16 + 32 * k] for k in range(8)]
+    assert [int(np.argmax(cell[:3])) if cell[3] else None for cell in middles] == [2, None, 0, 1, 2, 2, 2, 2]
+    assert int(np.argmax(sheet[48, 16, :3])) == 0
+    assert sheet[48, 48, 3] == 0
+    for wrong in ("", "a", "1,,2", ",".join(["0"] * 65), "-1"):
+        assert app.client.get(f"/api/v1/datasets/{found['id']}/sheet?images={wrong}").status_code == 422
+    assert app.refused("GET", f"datasets/{found['id']}/sheet?images=0,99")["status"] == 404
+
+
+def test_small_pictures_are_made_once(app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = save_cells(tmp_path / "cells")
+    found = app.open(cells)
+    first = app.client.get(f"/api/v1/datasets/{found['id']}/sheet", params={"images": "0,1,2"}).content
+    for path in cells.rglob("*.png"):
+        path.unlink()
+    assert app.client.get(f"/api/v1/datasets/{found['id']}/sheet", params={"images": "0,1,2"}).content == first
+    monkeypatch.setattr(small_pictures, "_LARGEST_BYTES", 0)
+    save_cell(cells / "flat" / "slide2_2.png", 5)
+    where = f"/api/v1/datasets/{found['id']}/sheet"
+    app.client.get(where, params={"images": "4", "side": 256})  # makes a larger one, and makes room
+    assert app.client.get(f"/api/v1/datasets/{found['id']}/sheet", params={"images": "0,1,2"}).content != first
+
+
+def n_kept(dataset_id: str) -> int:
+    """How many small pictures are kept."""
+    file = cache_folder() / "app-thumbnails" / f"{dataset_id}.sqlite"
+    if not file.exists():
+        return 0
+    with closing(sqlite3.connect(file)) as connection:
+        return int(connection.execute("SELECT count(*) FROM pictures").fetchone()[0])
+
+
+def colours(app: App, dataset_id: str) -> np.ndarray[Any, Any]:
+    """(n, 4): red, green, blue, shape."""
+    answer = app.client.get(f"/api/v1/datasets/{dataset_id}/colours")
+    assert answer.headers["content-type"] == "application/octet-stream"
+    return np.frombuffer(answer.content, np.uint8).reshape(-1, 4)
+
+
+def test_a_cell_of_a_sheet_is_the_thumbnail(app: App, tmp_path: Path) -> None:
+    ramp = np.linspace(0, 255, 300).astype(np.uint8)
+    for k, (height, width) in enumerate([(300, 300), (300, 150), (40, 80)]):
+        across, down = np.tile(ramp[:width], (height, 1)), np.tile(ramp[:height, None], (1, width))
+        pixels = np.stack([across, np.full_like(across, 90 * k), down], -1)
+        (tmp_path / "cells").mkdir(exist_ok=True)
+        Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "cells" / f"{k}.png")
+    found = app.open(tmp_path / "cells", is_labelled=False)
+    where = f"datasets/{found['id']}"
+    sheet = picture(app, f"{where}/sheet", images="0,1,2", side=128)
+    assert sheet.shape == (128, 1024, 3)
+    for k, box in enumerate([(0, 0, 128, 128), (32, 0, 96, 128), (0, 32, 128, 96)]):
+        left, top, right, bottom = box
+        cell = sheet[top:bottom, 128 * k + left : 128 * k + right].astype(int)
+        small = Image.fromarray(picture(app, f"{where}/images/{k}/thumbnail", side=128))
+        expected = np.asarray(small.resize((right - left, bottom - top), Image.Resampling.BILINEAR)).astype(int)
+        assert np.abs(cell - expected).mean() < 3
+    margin = sheet[10:100, 128 + 4 : 128 + 24].reshape(-1, 3).mean(axis=0)
+    assert np.abs(margin - colours(app, found["id"])[1, :3]).max() < 6
+
+
+def test_cells_are_no_larger_than_the_images(app: App, tmp_path: Path) -> None:
+    for k, side in enumerate((24, 30)):
+        save_cell(tmp_path / "cells" / f"{k}.png", k, side=side)
+    where = f"datasets/{app.open(tmp_path / 'cells', is_labelled=False)['id']}/sheet"
+    assert picture(app, where, images="0,1", side=128).shape == (30, 240, 3)
+    assert picture(app, where, images="0,0", side=20).shape == (20, 160, 3)
+
+
+def test_colours_are_averages_with_the_shape(app: App, tmp_path: Path) -> None:
+    (tmp_path / "cells").mkdir()
+    for name, colour, size in [("a", (200, 30, 90), (40, 40)), ("b", (0, 0, 0), (80, 40)), ("c", (9, 9, 9), (20, 40))]:
+        Image.new("RGB", size, colour).save(tmp_path / "cells" / f"{name}.png")
+    (tmp_path / "cells" / "d.png").write_bytes(b"broken")
+    Image.new("L", (40, 40), 77).save(tmp_path / "cells" / "e.png")
+    tifffile.imwrite(tmp_path / "cells" / "f.tif", np.array([[0, 60_000]] * 2, np.uint16).repeat(20, 0).repeat(20, 1))
+    found = app.open(tmp_path / "cells", is_labelled=False)
+    assert colours(app, found["id"])[:5].tolist() == [
+        [200, 30, 90, 128],
+        [0, 0, 0, 160],
+        [9, 9, 9, 96],
+        [0, 0, 0, 0],
+        [77, 77, 77, 128],
+    ]
+    assert abs(int(colours(app, found["id"])[5, 0]) - 127) < 8  # of what is shown: stretched
+    answer = app.client.get(f"/api/v1/datasets/{found['id']}/colours")
+    again = app.client.get(f"/api/v1/datasets/{found['id']}/colours", headers={"If-None-Match": answer.headers["etag"]})
+    assert again.status_code == 304
+
+
+def test_a_wall_is_ready_when_its_images_were_read(app: App, tmp_path: Path) -> None:
+    cells = save_cells(tmp_path / "cells")
+    found = app.open(cells)
+    app.home.background.wait_all()
+    for path in cells.rglob("*.png"):
+        path.unlink()
+    answer = app.client.get(f"/api/v1/datasets/{found['id']}/sheet?images=0,5,11&v=1")
+    assert "immutable" in answer.headers["cache-control"]
+    assert answer.headers["content-type"] == "image/jpeg"
+
+
+def test_a_file_of_pictures_that_a_kill_left_empty_is_used(app: App, tmp_path: Path) -> None:
+    found = app.open(save_cells(tmp_path / "cells"))
+    app.home.background.wait_all()
+    small_pictures.forget(found["id"])
+    (cache_folder() / "app-thumbnails" / f"{found['id']}.sqlite").touch()
+    picture(app, f"datasets/{found['id']}/images/0/thumbnail", side=64)
+    assert n_kept(found["id"]) == 1
+
+
+def test_pictures_that_reading_did_not_make_are_made_afterwards(app: App, tmp_path: Path) -> None:
+    found = app.open(save_cells(tmp_path / "cells"))
+    app.home.background.wait_all()
+    whole = colours(app, found["id"])
+    with writing(app.home.engine) as connection:  # as after a kill, and with a cache that was emptied
+        connection.execute(delete(image_colours).where(image_colours.c.position >= 5))
+    small_pictures.forget(found["id"])
+    reading.begin(app.home)
+    app.home.background.wait_all()
+    assert np.abs(colours(app, found["id"]).astype(int) - whole).max() <= 2
+    assert n_kept(found["id"]) == 7
+    # Facts are known from the first reading, so no image is decoded for them.
+    again = app.open(tmp_path / "cells")
+    app.home.background.wait_all()
+    assert np.abs(colours(app, again["id"]).astype(int) - whole).max() <= 2
+
+
+def test_nobody_is_served_who_has_gone(app: App, tmp_path: Path) -> None:
+    found = app.open(save_cells(tmp_path / "cells"))
+    app.home.background.wait_all()
+    small_pictures.forget(found["id"])
+    where = f"/api/v1/datasets/{found['id']}/sheet"
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": where,
+        "raw_path": where.encode(),
+        "query_string": b"images=0,1,2,3",
+        "root_path": "",
+        "headers": [(b"host", b"127.0.0.1")],
+        "server": ("127.0.0.1", 80),
+        "client": ("127.0.0.1", 1),
+    }
+    statuses = []
+
+    async def gone() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        statuses.append(message.get("status"))
+
+    with ThreadPoolExecutor(1) as pool:  # where browsers are tested, a loop runs in the main thread
+        pool.submit(asyncio.run, create_app(app.home)(scope, gone, send)).result()
+    assert statuses[0] == 204
+    assert n_kept(found["id"]) == 0
+
+
+def test_a_changed_file_gets_a_new_version(app: App, tmp_path: Path) -> None:
+    cells = save_cells(tmp_path / "cells")
+    found = app.open(cells)
+    where = f"datasets/{found['id']}"
+    before = app.get(f"{where}/images/0")
+    save_cell(cells / "flat" / "slide0_0.png", 777, side=30)
+    app.send("POST", f"{where}/read")
+    app.wait(found["id"])
+    after = app.get(f"{where}/images/0")
+    assert after["version"] != before["version"]
+    assert (before["width"], after["width"]) == (24, 30)
+
+
+def test_the_viewer_shows_eight_bit_as_it_is(app: App, tmp_path: Path) -> None:
+    path = save_cell(tmp_path / "cells" / "a.png", 1)
+    found = app.open(tmp_path / "cells", is_labelled=False)
+    where = f"datasets/{found['id']}/images/0/picture"
+    pixels = np.asarray(Image.open(path))
+    assert np.array_equal(picture(app, where), pixels)
+    assert np.array_equal(picture(app, where, channel=1), pixels[..., 1])
+    stretched = picture(app, where, low=100, high=200)
+    assert np.array_equal(stretched, np.rint(np.clip((pixels.astype(float) - 100) / 100, 0, 1) * 255))
+    assert app.refused("GET", f"{where}?channel=3")["status"] == 422
+    assert app.refused("GET", f"{where}?plane=3")["status"] == 422
+    assert app.client.get(f"/api/v1/{where}?low=nan").status_code == 422
+    assert picture(app, where, low=5, high=5).max() in (0, 255)  # nothing is divided by nothing
+
+
+def test_the_viewer_stretches_sixteen_bit(app: App, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    stack = rng.integers(1_000, 3_000, (3, 40, 40), dtype=np.uint16)
+    stack[1] += 20_000
+    (tmp_path / "cells").mkdir()
+    tifffile.imwrite(tmp_path / "cells" / "stack.tif", stack, imagej=True, metadata={"axes": "ZYX"})
+    found = app.open(tmp_path / "cells", is_labelled=False)
+    where = f"datasets/{found['id']}/images/0"
+    assert app.get(where)["n_planes"] == 3
+    first = picture(app, f"{where}/picture")
+    assert first.dtype == np.uint8
+    assert (first.min(), first.max()) == (0, 255)
+    second = picture(app, f"{where}/picture", plane=1, low=0, high=65_535)
+    assert np.array_equal(second, np.rint(stack[1] / np.float32(65_535) * 255))
+
+
+@pytest.mark.slow
+def test_changed_images_are_drawn_by_another_process(app: App, tmp_path: Path) -> None:
+    found = app.open(save_cells(tmp_path / "cells", n=12))
+    where = f"/api/v1/datasets/{found['id']}/augmentation"
+    answer = app.client.post(where, json={"recipe": {"image_size": 32}})
+    assert answer.headers["content-type"] == "image/png"
+    assert Image.open(io.BytesIO(answer.content)).width > 300
+    assert app.client.post(where, json={"recipe": {"image_size": 32}}).content == answer.content
+    assert app.refused("POST", f"datasets/{found['id']}/augmentation", {"recipe": {"x": 1}})["status"] == 422

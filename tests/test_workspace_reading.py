@@ -1,0 +1,109 @@
+"""Reading images in the background, while other requests come and disks go."""
+
+import threading
+from pathlib import Path
+
+import pytest
+from image_sets import save_cell, save_cells, workspace_in
+from sqlalchemy import select, update
+
+from coverslip.workspace import database as db
+from coverslip.workspace import labels, opening, reading
+from coverslip.workspace.background import Background
+from coverslip.workspace.datasets import describe
+from coverslip.workspace.home import Workspace
+
+
+def test_while_a_thread_is_held_none_of_its_name_begins() -> None:
+    background, has_begun = Background(), []
+
+    def work(is_over: threading.Event) -> None:
+        has_begun.append(1)
+        is_over.wait()
+
+    background.start("reading", work)
+    with background.held("reading"):
+        assert not background.is_running("reading")
+        background.start("reading", work)
+        assert not background.is_running("reading")
+    background.start("reading", work)
+    assert background.is_running("reading")
+    background.end_all()
+    assert len(has_begun) == 2
+
+
+def test_a_page_that_asks_begins_no_reading_while_images_are_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, cells = workspace_in(tmp_path), save_cells(tmp_path / "cells")
+    dataset_id = str(opening.open_sources(home, [str(cells)])["id"])
+    home.background.wait_all()
+    _as_interrupted(home)
+    replace = opening._replace
+
+    def asked_meanwhile(*arguments: object) -> None:
+        reading.resume(home)
+        assert not home.background.is_running(f"reading {dataset_id}")
+        replace(*arguments)  # type: ignore[arg-type]  # as they came
+
+    monkeypatch.setattr(opening, "_replace", asked_meanwhile)
+    opening.read_again(home, dataset_id)
+    home.background.wait_all()
+    assert describe(home, dataset_id)["state"] == "ready"
+
+
+def test_images_on_a_disk_that_is_gone_are_not_called_unreadable(tmp_path: Path) -> None:
+    home, cells = workspace_in(tmp_path), save_cells(tmp_path / "cells")
+    dataset_id = str(opening.open_sources(home, [str(cells)])["id"])
+    home.background.wait_all()
+    cells.rename(tmp_path / "unplugged")
+    _as_interrupted(home)
+    reading.resume(home)
+    home.background.wait_all()
+    found = describe(home, dataset_id)
+    assert (found["state"], found["n_unreadable"]) == ("failed", 0)
+    assert str(cells) in str(found["error"]["file"])
+    (tmp_path / "unplugged").rename(cells)
+    opening.read_again(home, dataset_id)
+    home.background.wait_all()
+    assert describe(home, dataset_id)["state"] == "ready"
+
+
+def _as_interrupted(home: Workspace) -> None:
+    """As a server that was killed leaves its sets."""
+    with home.engine.begin() as connection:
+        connection.execute(update(db.datasets).values(state="reading"))
+
+
+def test_labels_stay_with_their_pixels_where_a_table_repeats_ids(tmp_path: Path) -> None:
+    """Repeated ids are numbered in the order of the rows, which may change."""
+    home, cells = workspace_in(tmp_path), tmp_path / "cells"
+    rows = [f"{save_cell(cells / f'{k}.png', k).name},{'ab'[k % 2]},same" for k in range(4)]
+    table = cells / "table.csv"
+    table.write_text("\n".join(["path,label,image_id", *rows]))
+    dataset_id = str(opening.open_sources(home, [str(table)])["id"])
+    home.background.wait_all()
+    labels.set_labels(home, dataset_id, [0], "by hand")
+    table.write_text("\n".join(["path,label,image_id", *reversed(rows)]))
+    opening.read_again(home, dataset_id)
+    home.background.wait_all()
+    with home.engine.connect() as connection:
+        found = connection.execute(select(db.images.c.path, db.images.c.label)).all()
+    given = {"0.png": "by hand", "1.png": "b", "2.png": "a", "3.png": "b"}
+    assert {Path(path).name: label for path, label in found} == given
+    labels.undo(home, dataset_id)
+    with home.engine.connect() as connection:
+        first = db.images.c.path == str(cells / "0.png")
+        assert connection.execute(select(db.images.c.label).where(first)).scalar_one() == "a"
+
+
+def test_a_set_that_comes_back_while_it_was_begun_to_be_read_is_whole(tmp_path: Path) -> None:
+    home, cells = workspace_in(tmp_path), save_cells(tmp_path / "cells")
+    dataset_id = str(opening.open_sources(home, [str(cells)])["id"])
+    home.background.wait_all()
+    opening.forget(home, dataset_id)
+    reading.start(home, dataset_id)  # by a page that asked just before
+    home.background.wait_all()
+    assert opening.restore(home, dataset_id)["state"] == "ready"
+    home.background.wait_all()
+    assert describe(home, dataset_id)["state"] == "ready"

@@ -1,0 +1,143 @@
+"""What nobody comes back for is removed; what somebody needs is not."""
+
+import os
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from image_sets import client_of, save_cell, workspace_in
+from sqlalchemy import insert, select, update
+
+from coverslip.runs import Recipe, save_recipe
+from coverslip.workspace import database as db
+from coverslip.workspace import jobs, opening, uploads
+from coverslip.workspace.home import Workspace
+from coverslip.workspace.tidying import drop_pieces, tidy
+
+DAY = 86_400
+
+
+def aged(home: Workspace, upload_id: str, days: float) -> Path:
+    """An upload as it is so many days after it was begun."""
+    place = home.uploads / upload_id
+    long_ago = time.time() - days * DAY
+    os.utime(place, (long_ago, long_ago))
+    created = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(long_ago))
+    with home.engine.begin() as connection:
+        connection.execute(update(db.uploads).where(db.uploads.c.id == upload_id).values(created=created))
+    return place
+
+
+def begun(home: Workspace) -> str:
+    upload_id = str(uploads.begin(home, "cells", is_labelled=False)["id"])
+    save_cell(home.uploads / upload_id / "files" / "a.png", 0)
+    return upload_id
+
+
+def removed(home: Workspace, job_id: str, days: float) -> Path:
+    folder = home.runs / job_id
+    folder.mkdir(parents=True)
+    row = {"id": job_id, "kind": "train", "name": job_id, "dataset_name": "", "folder": str(folder), "command": []}
+    with home.engine.begin() as connection:
+        connection.execute(insert(db.jobs).values(**row, choices={}, state="ended", created=""))
+    (folder / "status.json").write_text('{"state": "done"}')
+    jobs.remove(home, job_id)
+    place = home.trash / job_id
+    os.utime(place, (time.time() - days * DAY,) * 2)
+    return place
+
+
+def test_uploads_that_were_broken_off_go_after_a_week(tmp_path: Path) -> None:
+    home = workspace_in(tmp_path)
+    old, young, finished, unnoted = (begun(home) for _ in range(4))
+    uploads.finish(home, finished)
+    opening.open_sources(home, [str(home.uploads / unnoted / "files")], is_labelled=False)  # killed right then
+    home.background.wait_all()
+    kept = [aged(home, young, 6), aged(home, finished, 30), aged(home, unnoted, 30)]
+    gone = aged(home, old, 8)
+    unknown = home.uploads / "unknown"
+    unknown.mkdir()
+    os.utime(unknown, (0, 0))
+    tidy(home, threading.Event())
+    assert [place.is_dir() for place in (*kept, gone, unknown)] == [True, True, True, False, False]
+    with client_of(home) as client:
+        assert client.get(f"/api/v1/uploads/{old}").status_code == 404
+        assert client.get(f"/api/v1/uploads/{young}").status_code == 200
+
+
+def test_copies_of_a_forgotten_set_go_after_a_month(tmp_path: Path) -> None:
+    home = workspace_in(tmp_path)
+    old, young = begun(home), begun(home)
+    for upload_id, days in ((old, 31), (young, 29)):
+        dataset_id = uploads.finish(home, upload_id)["id"]
+        home.background.wait_all()
+        opening.forget(home, dataset_id)
+        when = (datetime.now(UTC) - timedelta(days=days)).isoformat()
+        with home.engine.begin() as connection:
+            connection.execute(update(db.datasets).where(db.datasets.c.id == dataset_id).values(forgotten=when))
+        aged(home, upload_id, days)
+    tidy(home, threading.Event())
+    assert not (home.uploads / old).exists()
+    assert (home.uploads / young / "files").is_dir()
+
+
+def test_copies_that_another_set_uses_stay(tmp_path: Path) -> None:
+    """Such as the images that corrections of predictions made images to train on."""
+    home = workspace_in(tmp_path)
+    upload_id = begun(home)
+    first = uploads.finish(home, upload_id)["id"]
+    second = opening.open_sources(home, [str(home.uploads / upload_id / "files")], is_labelled=False)["id"]
+    home.background.wait_all()
+    opening.forget(home, first)
+    with home.engine.begin() as connection:
+        long_ago = update(db.datasets).where(db.datasets.c.id == first)
+        connection.execute(long_ago.values(forgotten="2026-01-01T00:00:00+00:00"))
+    aged(home, upload_id, 31)
+    for _ in range(2):
+        tidy(home, threading.Event())
+    with home.engine.connect() as connection:
+        assert connection.execute(select(db.datasets.c.id)).scalars().all() == [second]
+    assert (home.uploads / upload_id / "files").is_dir()
+
+
+def test_half_a_run_in_the_workspace_keeps_nothing_from_starting(tmp_path: Path) -> None:
+    home = workspace_in(tmp_path)
+    for name, environment in (("half", None), ("odd", '{"opened": null}')):
+        save_recipe(Recipe(), make_folder(home.runs / name) / "recipe.yaml")
+        if environment is not None:
+            (home.runs / name / "environment.json").write_text(environment)
+    jobs.adopt_runs(home)
+    with home.engine.connect() as connection:
+        assert connection.execute(select(db.jobs.c.id)).all() == []
+
+
+def make_folder(path: Path) -> Path:
+    path.mkdir(parents=True)
+    return path
+
+
+def test_the_trash_is_emptied_of_what_lay_there_for_a_month(tmp_path: Path) -> None:
+    home = workspace_in(tmp_path)
+    old, young = removed(home, "old", 31), removed(home, "young", 29)
+    tidy(home, threading.Event())
+    assert (old.exists(), young.exists()) == (False, True)
+    with client_of(home) as client:
+        assert client.post("/api/v1/runs/old/restore").status_code == 404
+        assert client.post("/api/v1/runs/young/restore").json()["state"] == "done"
+
+
+def test_what_a_killed_server_was_receiving_goes_at_the_next_start(tmp_path: Path) -> None:
+    home = workspace_in(tmp_path)
+    upload_id = begun(home)
+    upload = home.uploads / upload_id
+    pieces = [upload / ".x.part", upload / ".x.unpacked" / "a.png", home.folder / "classifying" / "tmpabc.png"]
+    mine = home.folder / "classifiers" / "0123456789.coverslip"
+    pieces.append(home.folder / "classifiers" / "tmpabc.coverslip")
+    for file in (*pieces, mine):
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(b"")
+    drop_pieces(home)
+    assert not any(file.exists() for file in pieces)
+    assert mine.exists()
+    assert (home.uploads / upload_id / "files" / "a.png").exists()

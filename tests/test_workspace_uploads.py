@@ -1,0 +1,241 @@
+"""Uploads: files and archives that lead nowhere else, within limits, whole or not at all."""
+
+import io
+import stat
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from image_sets import App, save_cell, save_cells, workspace_in
+
+from coverslip.errors import CoverslipError
+from coverslip.workspace import uploads
+
+ATTACKS = [
+    "../out.png",
+    "a/../../out.png",
+    "/etc/out.png",
+    "a//out.png",
+    "./out.png",
+    "a\\..\\out.png",
+    "C:\\out.png",
+    "C:/out.png",
+    "nul\0.png",
+    "two\nlines.png",
+    "con.png",
+    "AUX",
+    "dot./a.png",
+    "space /a.png",
+    "x" * 256,
+    "d/" * 30 + "a.png",
+    "",
+]
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> App:
+    return App(workspace_in(tmp_path))
+
+
+@pytest.fixture
+def png(tmp_path: Path) -> bytes:
+    return save_cell(tmp_path / "one.png", 1).read_bytes()
+
+
+def begin(app: App, *, is_labelled: bool = True, **limits: int) -> str:
+    if limits:
+        return str(uploads.begin(app.home, "limited", is_labelled=is_labelled, **limits)["id"])
+    return str(app.send("POST", "uploads", {"name": "Mine", "is_labelled": is_labelled})["id"])
+
+
+def put(app: App, where: str, data: bytes) -> Any:
+    answer = app.client.put(f"/api/v1/uploads/{where}", content=data)
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+def zipped(entries: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        for name, data in entries.items():
+            info = zipfile.ZipInfo("x")
+            info.filename, info.compress_type = name, method
+            archive.writestr(info, data)
+    return buffer.getvalue()
+
+
+def everything_below(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def test_files_become_a_set_with_its_folders_as_classes(app: App, tmp_path: Path) -> None:
+    cells = save_cells(tmp_path / "cells", ("<script>", "Zelle α"), n=2)
+    upload = begin(app)
+    for path in sorted(cells.rglob("*.png")):
+        name = quote(str(path.relative_to(cells)))
+        told = put(app, f"{upload}/files/{name}", path.read_bytes())
+    assert (told["n_files"], told["folder"]) == (4, True)
+    assert told["n_bytes"] == sum(path.stat().st_size for path in cells.rglob("*.png"))
+    found = app.wait(app.send("POST", f"uploads/{upload}/finish", {"as": "dataset"})["id"])
+    assert (found["kind"], found["name"], found["n_images"], found["state"]) == ("upload", "Mine", 4, "ready")
+    assert [each["name"] for each in found["classes"]] == ["<script>", "Zelle α"]
+    assert app.refused("POST", f"uploads/{upload}/finish", {})["status"] == 409
+    assert app.refused("DELETE", f"uploads/{upload}")["status"] == 409
+    app.send("DELETE", f"datasets/{found['id']}")
+    assert app.send("POST", f"datasets/{found['id']}/restore")["n_images"] == 4  # the copies stay for 30 days
+    assert len(list(cells.rglob("*.png"))) == 4
+
+
+def test_a_table_among_the_files_gives_the_labels(app: App, png: bytes) -> None:
+    upload = begin(app)
+    put(app, f"{upload}/files/set/images/1.png", png)
+    put(app, f"{upload}/files/set/images/2.png", png)
+    put(app, f"{upload}/files/set/labels.csv", b"path,label\nimages/1.png,a\nimages/2.png,b\n")
+    found = app.wait(app.send("POST", f"uploads/{upload}/finish", {})["id"])
+    assert [each["name"] for each in found["classes"]] == ["a", "b"]
+
+
+def test_files_that_make_no_set_stay_and_can_be_finished_otherwise(app: App, png: bytes) -> None:
+    upload = begin(app)
+    put(app, f"{upload}/files/1.png", png)
+    assert "no class folders" in app.refused("POST", f"uploads/{upload}/finish", {})["title"]
+    found = app.send("POST", f"uploads/{upload}/finish", {"is_labelled": False})
+    assert found["n_images"] == 1
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_a_name_that_leads_elsewhere_is_refused(name: str) -> None:
+    with pytest.raises(CoverslipError):
+        uploads.safe_name(name)
+
+
+def test_attacks_by_name_write_nothing(app: App, tmp_path: Path, png: bytes) -> None:
+    upload = begin(app)
+    before = everything_below(tmp_path)
+    for name in ATTACKS[:-1]:
+        escaped = quote(name, safe="").replace(".", "%2E")
+        answer = app.client.put(f"/api/v1/uploads/{upload}/files/{escaped}", content=png)
+        assert answer.status_code in (404, 422), name
+    assert everything_below(tmp_path) == before
+
+
+def test_a_file_is_not_put_behind_a_link(app: App, tmp_path: Path, png: bytes) -> None:
+    upload = begin(app)
+    (tmp_path / "target").mkdir()
+    (app.home.uploads / upload / "files" / "a").symlink_to(tmp_path / "target")
+    problem = app.refused("PUT", f"uploads/{upload}/files/a/1.png", content=png)
+    assert problem["status"] == 422
+    assert everything_below(tmp_path / "target") == []
+
+
+def test_a_file_sent_again_replaces_the_first(app: App, png: bytes) -> None:
+    upload = begin(app)
+    put(app, f"{upload}/files/a/1.png", png)
+    told = put(app, f"{upload}/files/a/1.png", png + b"more")
+    assert (told["n_files"], told["n_bytes"]) == (1, len(png) + 4)
+    assert app.refused("PUT", f"uploads/{upload}/files/a", content=png)["status"] == 422  # a folder already
+    assert app.refused("PUT", f"uploads/{upload}/files/a/1.png/b.png", content=png)["status"] == 422
+
+
+def test_limits_hold_while_bytes_come_in(app: App, tmp_path: Path) -> None:
+    upload = begin(app, max_files=2, max_bytes=3_000_000)
+    folder = app.home.uploads / upload
+    assert app.refused("PUT", f"uploads/{upload}/files/declared.png", content=bytes(3_000_001))["status"] == 413
+
+    def endless() -> Any:
+        for _ in range(50):
+            yield bytes(100_000)
+
+    assert app.refused("PUT", f"uploads/{upload}/files/streamed.png", content=endless())["status"] == 413
+    assert everything_below(folder) == ["files"]
+    put(app, f"{upload}/files/1.png", b"1")
+    put(app, f"{upload}/files/2.png", b"2")
+    assert app.refused("PUT", f"uploads/{upload}/files/3.png", content=b"3")["status"] == 413
+    put(app, f"{upload}/files/2.png", b"again")
+    assert everything_below(folder) == ["files", "files/1.png", "files/2.png"]
+
+
+def test_an_archive_is_unpacked(app: App, png: bytes) -> None:
+    upload = begin(app)
+    data = zipped({"set/a/1.png": png, "set/b/2.png": png, "__MACOSX/set/._1.png": b"x", "set/.DS_Store": b"x"})
+    assert put(app, f"{upload}/archive", data)["n_files"] == 2
+    found = app.wait(app.send("POST", f"uploads/{upload}/finish", {})["id"])
+    assert [(each["name"], each["n"]) for each in found["classes"]] == [("a", 1), ("b", 1)]
+
+
+@pytest.mark.parametrize("name", [*ATTACKS[:10], "a/../../../../../../tmp/out.png"])
+def test_an_archive_with_one_entry_that_leads_elsewhere_is_not_unpacked(
+    app: App, tmp_path: Path, png: bytes, name: str
+) -> None:
+    upload = begin(app)
+    before = everything_below(tmp_path)
+    problem = app.refused("PUT", f"uploads/{upload}/archive", content=zipped({"a/1.png": png, name: png}))
+    assert problem["status"] == 422
+    assert everything_below(tmp_path) == before
+
+
+def test_links_bombs_and_damaged_archives_are_refused(
+    app: App, tmp_path: Path, png: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "_BOMB_BYTES", 1_000_000)
+    upload = begin(app, max_bytes=4_000_000, max_files=20)
+    before = everything_below(tmp_path)
+    link = io.BytesIO()
+    with zipfile.ZipFile(link, "w") as archive:
+        info = zipfile.ZipInfo("a/link.png")
+        info.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(info, "/etc/passwd")
+    whole = zipped({"a/1.png": png, "a/2.png": png})
+    lying = bytearray(zipped({"a/1.png": bytes(10_000)}))
+    at = lying.index(b"PK\x01\x02") + 24
+    lying[at : at + 4] = (10).to_bytes(4, "little")  # says it is small
+    for data, status in [
+        (link.getvalue(), 422),
+        (zipped({"a/zeros.png": bytes(1_500_000)}), 422),
+        (zipped({f"a/{k}.png": bytes(1_500_000) for k in range(3)}), 413),
+        (zipped({f"a/{k}.png": b"" for k in range(21)}), 413),
+        (whole[:-40], 422),
+        (whole.replace(png[40:60], bytes(20), 1), 422),
+        (bytes(lying), 422),
+        (zipped({}), 422),
+        (b"no zip file", 422),
+        (b"", 422),
+    ]:
+        assert app.refused("PUT", f"uploads/{upload}/archive", content=data)["status"] == status
+        assert everything_below(tmp_path) == before
+    put(app, f"{upload}/archive", whole)
+    assert app.refused("PUT", f"uploads/{upload}/archive", content=whole)["status"] == 422  # there already
+
+
+def test_an_upload_that_is_finished_twice_at_once_becomes_one_set(app: App, png: bytes) -> None:
+    upload = begin(app, is_labelled=False)
+    put(app, f"{upload}/files/a.png", png)
+
+    def finish(_: int) -> int:
+        return app.client.post(f"/api/v1/uploads/{upload}/finish", json={"as": "dataset"}).status_code
+
+    with ThreadPoolExecutor(4) as four:
+        assert sorted(four.map(finish, range(4))) == [201, 409, 409, 409]
+    assert app.get("datasets")["total"] == 1
+
+
+def test_an_upload_is_dropped(app: App, png: bytes) -> None:
+    upload = begin(app)
+    put(app, f"{upload}/files/1.png", png)
+    app.send("DELETE", f"uploads/{upload}")
+    assert not (app.home.uploads / upload).exists()
+    for method, path in [("GET", ""), ("DELETE", ""), ("POST", "/finish")]:
+        assert app.refused(method, f"uploads/{upload}{path}", {} if path else None)["status"] == 404
+    assert app.refused("PUT", f"uploads/{upload}/files/1.png", content=png)["status"] == 404
+
+
+@pytest.mark.slow
+def test_ten_thousand_files_are_taken(app: App, png: bytes) -> None:
+    upload = begin(app)
+    for k in range(10_000):
+        told = put(app, f"{upload}/files/class{k % 3}/{k}.png", png)
+    assert told["n_files"] == 10_000
+    assert app.send("POST", f"uploads/{upload}/finish", {})["n_images"] == 10_000

@@ -1,0 +1,51 @@
+// What a confusion matrix says besides its counts.
+
+/** Each count as a share of its row: of what is a class, how much was called so. */
+export function rowShares(counts: readonly (readonly number[])[]): number[][] {
+  return counts.map((row) => {
+    const n = row.reduce((sum, c) => sum + c, 0);
+    return row.map((c) => (n ? c / n : 0));
+  });
+}
+
+/** The pairs that are mixed up most: true class, predicted class, how many. */
+export function mixUps(
+  classes: readonly string[],
+  counts: readonly (readonly number[])[],
+  most = 5,
+): { label: string; predicted: string; n: number; share: number }[] {
+  const shares = rowShares(counts);
+  return counts
+    .flatMap((row, r) =>
+      row.map((n, c) => ({
+        label: classes[r] ?? '',
+        predicted: classes[c] ?? '',
+        n: r === c ? 0 : n,
+        share: shares[r]?.[c] ?? 0,
+      })),
+    )
+    .filter((pair) => pair.n > 0)
+    .sort((a, b) => b.n - a.n || b.share - a.share)
+    .slice(0, most);
+}
+
+/** The cell that an arrow key leads to, or null for other keys. */
+export function neighbour(key: string, row: number, column: number, n: number): [number, number] | null {
+  const within = (i: number) => Math.min(Math.max(i, 0), n - 1);
+  switch (key) {
+    case 'ArrowUp':
+      return [within(row - 1), column];
+    case 'ArrowDown':
+      return [within(row + 1), column];
+    case 'ArrowLeft':
+      return [row, within(column - 1)];
+    case 'ArrowRight':
+      return [row, within(column + 1)];
+    case 'Home':
+      return [row, 0];
+    case 'End':
+      return [row, n - 1];
+    default:
+      return null;
+  }
+}

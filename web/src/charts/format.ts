@@ -1,0 +1,37 @@
+// Results as people read them. The same rules as in a run's report.
+
+/** As the report rounds: 0.5625, a tie, to the even 0.562, where toFixed says 0.563. */
+export function fixed(value: number, digits: number): string {
+  // A tie is an odd multiple of a power of two: this product is exact.
+  const isTie = Math.abs(value * 2 ** (digits + 1)) % 2 === 1;
+  if (!isTie) return value.toFixed(digits);
+  const below = Math.floor(value * 10 ** digits);
+  return ((below + Math.abs(below % 2)) / 10 ** digits).toFixed(digits);
+}
+
+/** 0.951 as '0.951'; what could not be had is a dash. */
+export function score(value: number | null | undefined, digits = 3): string {
+  return value === null || value === undefined ? '–' : fixed(value, digits);
+}
+
+/** 0.951 as '95.1 %'; never rounded up to a perfect 100. */
+export function percent(value: number | null | undefined, digits = 1): string {
+  if (value === null || value === undefined) return '–';
+  const shown = fixed(100 * value, digits);
+  const perfect = (100).toFixed(digits);
+  const below = (100 - 10 ** -digits).toFixed(digits);
+  return `${value === 1 ? '100' : shown === perfect ? below : shown}\u00a0%`;
+}
+
+/** A large number as '4.1 million'. */
+export function short(n: number): string {
+  if (n >= 1e9) return `${(n / 1e9).toFixed(1)}\u00a0billion`;
+  if (n >= 1e6) return `${(n / 1e6).toFixed(n < 1e8 ? 1 : 0)}\u00a0million`;
+  if (n >= 1e3) return `${Math.round(n / 1e3)}\u00a0thousand`;
+  return String(n);
+}
+
+/** Seconds since 1970 as the time of day. */
+export function clock(seconds: number): string {
+  return new Date(seconds * 1000).toLocaleTimeString('en-GB');
+}

@@ -1,0 +1,64 @@
+// Where the reader is: the path and query of the address bar. Pages are looked up by pattern, links are plain <a href>.
+import { tick } from 'svelte';
+
+class Place {
+  path = $state(window.location.pathname);
+  query = $state.raw(new URLSearchParams(window.location.search));
+
+  constructor() {
+    window.addEventListener('popstate', () => this.#read());
+    document.addEventListener('click', (event) => this.#follow(event));
+  }
+
+  /** Go to an address of the app; `replace` leaves no step for the browser's back button. */
+  go(address: string, { replace = false } = {}): void {
+    if (replace) history.replaceState(null, '', address);
+    else history.pushState(null, '', address);
+    const before = this.path;
+    this.#read();
+    if (!replace) window.scrollTo(0, 0);
+    // The link that had the focus is gone: without a new place for it, screen readers say nothing of the new page.
+    if (this.path !== before)
+      void tick().then(() => document.getElementById('main')?.focus({ preventScroll: true }));
+  }
+
+  /** Change parts of the query, such as a tab or a filter; null takes one away. */
+  set(changes: Record<string, string | null>, { replace = true } = {}): void {
+    const query = new URLSearchParams(this.query);
+    for (const [name, value] of Object.entries(changes)) {
+      if (value === null || value === '') query.delete(name);
+      else query.set(name, value);
+    }
+    const text = query.toString();
+    const address = this.path + (text ? `?${text}` : '');
+    if (replace) history.replaceState(null, '', address);
+    else history.pushState(null, '', address);
+    this.#read();
+  }
+
+  #read(): void {
+    this.path = window.location.pathname;
+    this.query = new URLSearchParams(window.location.search);
+  }
+
+  /** A click on a link to another page of the app changes the page without loading it anew. */
+  #follow(event: MouseEvent): void {
+    if (
+      event.defaultPrevented ||
+      event.button !== 0 ||
+      event.metaKey ||
+      event.ctrlKey ||
+      event.shiftKey ||
+      event.altKey
+    )
+      return;
+    const link = event.target instanceof Element ? event.target.closest('a') : null;
+    if (!link || link.target || link.hasAttribute('download') || link.origin !== window.location.origin)
+      return;
+    if (link.pathname.startsWith('/api/') || (link.pathname === this.path && link.hash)) return;
+    event.preventDefault();
+    this.go(link.pathname + link.search + link.hash);
+  }
+}
+
+export const place = new Place();

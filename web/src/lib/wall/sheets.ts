@@ -1,0 +1,138 @@
+// Thumbnails come in sheets of 64. What is in sight comes first, then what scrolling leads to; what has
+// been scrolled past is not waited for.
+
+export const PER_SHEET = 64;
+
+/**
+ * The sheets to have, the most urgent first: those that will be in sight when they can be there, those that
+ * scrolling leads to, those in sight now, and one behind.
+ *
+ * `speed` is rows per second downwards (negative: upwards), `latency` the seconds that a sheet takes to come.
+ */
+export function sheetsWanted(
+  firstCell: number,
+  lastCell: number,
+  nCells: number,
+  speed: number,
+  columns: number,
+  latency = 0,
+): number[] {
+  if (nCells === 0) return [];
+  const last = Math.floor((nCells - 1) / PER_SHEET);
+  const sheetOf = (cell: number) => Math.max(0, Math.min(last, Math.floor(cell / PER_SHEET)));
+  const isDown = speed >= 0;
+  const between = (a: number, b: number) =>
+    Array.from({ length: b - a + 1 }, (_, k) => (isDown ? a + k : b - k));
+  const passed = speed * columns * latency; // cells scrolled by until a sheet is there
+  const [from, to] = [sheetOf(firstCell + passed), sheetOf(lastCell + passed)];
+  const ahead = Math.min(6, 2 + Math.ceil((Math.abs(speed) * columns * 0.5) / PER_SHEET));
+  const wanted = [
+    ...between(from, to),
+    ...Array.from({ length: ahead }, (_, k) => (isDown ? to + k + 1 : from - k - 1)),
+    ...between(sheetOf(firstCell), sheetOf(lastCell)),
+    isDown ? from - 1 : to + 1,
+  ];
+  return [...new Set(wanted)].filter((sheet) => sheet >= 0 && sheet <= last);
+}
+
+export interface Loading<T> {
+  load: (sheet: number, signal: AbortSignal) => Promise<T>;
+  onloaded: (sheet: number, value: T) => void;
+  ondropped: (sheet: number, value: T) => void;
+  parallel?: number;
+  keep?: number;
+}
+
+const RETRY_MS = 2000;
+
+/** Loads what is wanted, few at a time, and keeps the sheets used last. */
+export class SheetLoader<T> {
+  #kept = new Map<number, T>();
+  #running = new Map<number, AbortController>();
+  #failed = new Map<number, number>(); // sheet → when
+  #wanted: number[] = [];
+  /** Seconds that a sheet took of late. */
+  latency = 0.1;
+  readonly #with: Required<Loading<T>>;
+
+  constructor(options: Loading<T>) {
+    this.#with = { parallel: 4, keep: 96, ...options };
+  }
+
+  get(sheet: number): T | undefined {
+    return this.#kept.get(sheet);
+  }
+
+  /** The most urgent first. What is on its way and no longer wanted is given up, here and on the server. */
+  want(sheets: number[]): void {
+    this.#wanted = sheets;
+    const isWanted = new Set(sheets);
+    for (const [sheet, controller] of this.#running) {
+      if (!isWanted.has(sheet)) {
+        this.#running.delete(sheet);
+        controller.abort();
+      }
+    }
+    for (const sheet of [...sheets].reverse()) {
+      const value = this.#kept.get(sheet);
+      if (value !== undefined) {
+        this.#kept.delete(sheet);
+        this.#kept.set(sheet, value); // used last
+      }
+    }
+    this.#next();
+  }
+
+  /** Let everything go, for other images or another size. */
+  clear(): void {
+    this.#wanted = [];
+    for (const controller of this.#running.values()) controller.abort();
+    this.#running.clear();
+    this.#failed.clear();
+    for (const [sheet, value] of this.#kept) this.#with.ondropped(sheet, value);
+    this.#kept.clear();
+  }
+
+  #next(): void {
+    for (const sheet of this.#wanted) {
+      if (this.#running.size >= this.#with.parallel) return;
+      if (this.#kept.has(sheet) || this.#running.has(sheet)) continue;
+      const failed = this.#failed.get(sheet);
+      if (failed !== undefined && performance.now() - failed < RETRY_MS) continue;
+      void this.#load(sheet);
+    }
+  }
+
+  async #load(sheet: number): Promise<void> {
+    const controller = new AbortController();
+    this.#running.set(sheet, controller);
+    const began = performance.now();
+    try {
+      const value = await this.#with.load(sheet, controller.signal);
+      if (controller.signal.aborted) {
+        this.#with.ondropped(sheet, value);
+        return;
+      }
+      this.#running.delete(sheet);
+      this.latency += 0.3 * ((performance.now() - began) / 1000 - this.latency);
+      this.#kept.set(sheet, value);
+      this.#with.onloaded(sheet, value);
+      this.#drop();
+    } catch {
+      if (controller.signal.aborted) return;
+      this.#running.delete(sheet);
+      this.#failed.set(sheet, performance.now());
+      setTimeout(() => this.#next(), RETRY_MS + 50);
+    }
+    this.#next();
+  }
+
+  #drop(): void {
+    for (const [sheet, value] of this.#kept) {
+      if (this.#kept.size <= this.#with.keep) return;
+      if (this.#wanted.includes(sheet)) continue;
+      this.#kept.delete(sheet);
+      this.#with.ondropped(sheet, value);
+    }
+  }
+}

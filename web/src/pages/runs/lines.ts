@@ -1,0 +1,37 @@
+// A line of the log as a sentence.
+import { score } from '../../charts/format';
+import { texts } from '../../texts';
+import type { Line } from './live';
+
+export function sentence(line: Line): string {
+  const words = texts.runs.lines;
+  const number = (name: string) => Number(line[name] ?? 0);
+  const value = (name: string) => score(line[name] as number | null | undefined);
+  switch (line.event) {
+    case 'Noted':
+      return String(line.text);
+    case 'RunStarted':
+      return words.RunStarted(number('n_train'), number('n_val'), number('n_test'));
+    case 'FoldStarted':
+      return words.FoldStarted(number('fold'), number('n_folds'));
+    case 'FoldEnded':
+      return words.FoldEnded(number('fold'), value('accuracy'), value('macro_f1'));
+    case 'StageStarted':
+      return line.stage === 'finetune' ? words.finetune(number('n_epochs')) : words.instant;
+    case 'HeadFitted':
+      return words.HeadFitted(value('val_accuracy'), value('val_macro_f1'));
+    case 'EpochEnded':
+      return words.EpochEnded(
+        number('epoch'),
+        number('n_epochs'),
+        value('train_loss'),
+        value('val_f1'),
+        Boolean(line.is_best),
+      );
+    case 'RunEnded':
+      if (line.state === 'done') return words.done;
+      return line.state === 'stopped' ? words.stopped : words.failed(String(line.reason ?? ''));
+    default:
+      return line.event; // new kinds of events may come
+  }
+}

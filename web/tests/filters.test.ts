@@ -1,0 +1,32 @@
+import { expect, test } from 'vitest';
+import { filtersOf, isNarrowed, queryOf, wallAddress, type Filters } from '../src/lib/filters';
+
+function through(filters: Filters): Filters {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(queryOf(filters))) if (value !== null) query.set(name, value);
+  return filtersOf(new URLSearchParams(query.toString()));
+}
+
+test('filters come back from the address as they went', () => {
+  const all: Filters[] = [
+    {},
+    { label: 'a & b = <c>' },
+    { label: '' },
+    { group: 'slide 3', domain: 'x', search: 'ü?#', problem: 'any', sort: 'group' },
+    { run: 'r1', part: 'left-out' },
+  ];
+  for (const filters of all) expect(through(filters)).toEqual(filters);
+});
+
+test('words that mean nothing are left out', () => {
+  expect(filtersOf(new URLSearchParams('problem=x&part=test&sort=size&tab=images'))).toEqual({});
+});
+
+test('an order narrows nothing', () => {
+  expect(isNarrowed({ sort: 'label' })).toBe(false);
+  expect(isNarrowed({ label: '' })).toBe(true);
+});
+
+test('an address for a class', () => {
+  expect(wallAddress('d 1', { label: 'a b' })).toBe('/datasets/d%201?tab=images&class=a+b');
+});

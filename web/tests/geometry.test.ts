@@ -1,0 +1,46 @@
+import { expect, test } from 'vitest';
+import { layOut, movedBy, rowsInSight, scrolledTo } from '../src/lib/wall/geometry';
+
+test('cells fill the width', () => {
+  const wall = layOut(100_000, 1000, 120, 4);
+  expect(wall.columns).toBe(8);
+  expect(wall.cell * 8 + 4 * 7).toBeLessThanOrEqual(1000);
+  expect(wall.rows).toBe(12_500);
+});
+
+test('a window narrower than one cell still has a column', () => {
+  expect(layOut(3, 20, 120, 4)).toMatchObject({ columns: 1, rows: 3, cell: 20 });
+});
+
+test('rows in sight', () => {
+  const wall = layOut(100, 96, 30, 3); // 3 columns of 30, 34 rows, pitch 33
+  expect(wall.pitch).toBe(33);
+  expect(rowsInSight(wall, 0, 66)).toEqual([0, 1]);
+  expect(rowsInSight(wall, 33, 67)).toEqual([1, 3]);
+  expect(rowsInSight(wall, 0, 66, 2)).toEqual([0, 3]);
+  expect(rowsInSight(wall, 99_999, 66)[1]).toBe(33);
+});
+
+test('nothing to show gives no rows', () => {
+  const [first, last] = rowsInSight(layOut(0, 96, 30, 3), 0, 66);
+  expect(last).toBeLessThan(first);
+});
+
+test('scrolling moves as little as needed', () => {
+  const wall = layOut(100, 96, 30, 3);
+  expect(scrolledTo(wall, 0, 50, 66)).toBe(0);
+  expect(scrolledTo(wall, 3, 33, 66)).toBe(33);
+  expect(scrolledTo(wall, 9, 0, 66)).toBe(3 * 33 + 30 - 66);
+});
+
+test('keys move within the wall and never change column by leaving it', () => {
+  const wall = layOut(10, 96, 30, 3);
+  expect(movedBy(wall, 0, 'ArrowLeft', 2)).toBe(0);
+  expect(movedBy(wall, 4, 'ArrowDown', 2)).toBe(7);
+  expect(movedBy(wall, 8, 'ArrowDown', 2)).toBe(8);
+  expect(movedBy(wall, 1, 'ArrowUp', 2)).toBe(1);
+  expect(movedBy(wall, 1, 'PageDown', 2)).toBe(7);
+  expect(movedBy(wall, 7, 'PageDown', 2)).toBe(9);
+  expect(movedBy(wall, 5, 'End', 2)).toBe(9);
+  expect(movedBy(wall, 5, 'x', 2)).toBeNull();
+});

@@ -1,0 +1,74 @@
+import { expect, test } from 'vitest';
+import { mixUps, neighbour, rowShares } from '../src/charts/confusion';
+import { percent, score, short } from '../src/charts/format';
+import { linear, path, shareStart, thinned, ticks } from '../src/charts/scales';
+
+test('shares are of the row; a class without images has none', () => {
+  expect(
+    rowShares([
+      [3, 1],
+      [0, 0],
+    ]),
+  ).toEqual([
+    [0.75, 0.25],
+    [0, 0],
+  ]);
+});
+
+test('what is mixed up most comes first, and what is right is no mix-up', () => {
+  expect(
+    mixUps(
+      ['a', 'b'],
+      [
+        [9, 1],
+        [3, 7],
+      ],
+    ),
+  ).toEqual([
+    { label: 'b', predicted: 'a', n: 3, share: 0.3 },
+    { label: 'a', predicted: 'b', n: 1, share: 0.1 },
+  ]);
+});
+
+test('arrows stay within the matrix', () => {
+  expect(neighbour('ArrowUp', 0, 2, 3)).toEqual([0, 2]);
+  expect(neighbour('ArrowRight', 0, 1, 3)).toEqual([0, 2]);
+  expect(neighbour('End', 1, 0, 3)).toEqual([1, 2]);
+  expect(neighbour('x', 0, 0, 3)).toBeNull();
+});
+
+test('numbers are said as in the report', () => {
+  expect(score(null)).toBe('–');
+  expect(score(0.97)).toBe('0.970');
+  expect([0.5625, 0.1875, 0.0625, 0.5635, 1, 0].map((value) => score(value))).toEqual(
+    // as Python writes them
+    ['0.562', '0.188', '0.062', '0.564', '1.000', '0.000'],
+  );
+  expect(percent(0.9996)).toBe('99.9\u00a0%');
+  expect(percent(0.999, 0)).toBe('99\u00a0%');
+  expect(percent(1)).toBe('100\u00a0%');
+  expect(short(4_652_008)).toBe('4.7\u00a0million');
+});
+
+test('an axis has round steps and begins below the lowest interval', () => {
+  expect(ticks(0.9, 1, 3)).toEqual([0.9, 0.95, 1]);
+  expect(ticks(0, 1, 5)).toEqual([0, 0.2, 0.4, 0.6, 0.8, 1]);
+  expect(shareStart(0.948)).toBe(0.9);
+  expect(shareStart(0.3)).toBe(0);
+});
+
+test('places and paths', () => {
+  expect(linear([0, 1], [100, 0])(0.25)).toBe(75);
+  expect(
+    path([
+      [0, 1],
+      [2, 3],
+    ]),
+  ).toBe('M0.00 1.00L2.00 3.00');
+  const many = thinned(
+    Array.from({ length: 1000 }, (_, i) => i),
+    5,
+  );
+  expect(many).toHaveLength(5);
+  expect([many[0], many[4]]).toEqual([0, 999]);
+});

@@ -1,0 +1,66 @@
+/// <reference types="vitest/config" />
+import { readdirSync, readFileSync } from 'node:fs';
+import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { defineConfig, type Plugin } from 'vite';
+
+// The server's address while developing the pages: `npm run dev` beside `coverslip app`.
+const SERVER = process.env.COVERSLIP_SERVER ?? 'http://127.0.0.1:8765';
+
+const modules = new URL('node_modules/', import.meta.url);
+
+/** The API's documentation works without the network: Swagger UI's own files, beside the pages. */
+function withApiDocs(): Plugin {
+  return {
+    name: 'api-docs',
+    apply: 'build',
+    generateBundle() {
+      for (const name of ['swagger-ui.css', 'swagger-ui-bundle.js'])
+        this.emitFile({
+          type: 'asset',
+          fileName: `docs/${name}`,
+          source: readFileSync(new URL(`swagger-ui-dist/${name}`, modules)),
+        });
+    },
+  };
+}
+
+/** What others wrote is passed on with their licences. */
+function withLicences(): Plugin {
+  const { dependencies } = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8'));
+  const names = ['svelte', 'swagger-ui-dist', ...Object.keys(dependencies)];
+  return {
+    name: 'licences',
+    apply: 'build',
+    generateBundle() {
+      const texts = names.map((name) => {
+        const folder = new URL(`${name}/`, modules);
+        const file = readdirSync(folder).find((one) => /^licen[cs]e(\.|$)/i.test(one));
+        if (!file) throw new Error(`${name} has no licence file`);
+        return `${name}\n\n${readFileSync(new URL(file, folder), 'utf8')}`;
+      });
+      this.emitFile({ type: 'asset', fileName: 'licences.txt', source: texts.join('\n\n') });
+    },
+  };
+}
+
+export default defineConfig({
+  plugins: [svelte(), withApiDocs(), withLicences()],
+  build: {
+    outDir: '../src/coverslip/app/static',
+    emptyOutDir: true,
+    modulePreload: { polyfill: false },
+    // A data: URL would not pass the pages' strict policy for scripts and styles.
+    assetsInlineLimit: 0,
+  },
+  server: {
+    proxy: {
+      '/api': {
+        target: SERVER,
+        changeOrigin: true,
+        // The server answers its own pages only: while developing, these are.
+        configure: (proxy) => proxy.on('proxyReq', (request) => request.setHeader('origin', SERVER)),
+      },
+    },
+  },
+  test: { include: ['tests/**/*.test.ts'] },
+});
