@@ -36,6 +36,7 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 _CHROME_ON_A_MAC = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
 _SIZE = {"width": 1280, "height": 800}
 _SECONDS_TO_START = 60  # a busy machine; two are usual
+_MOST_MS = 60_000  # that a page is waited for; likewise
 _MOST_TABS = 300
 
 
@@ -240,10 +241,16 @@ def browser() -> "Iterator[Browser]":
         browser.close()
 
 
+def _new_context(browser: "Browser", app: RunningApp) -> "BrowserContext":
+    context = browser.new_context(base_url=app.address, viewport=_SIZE, reduced_motion="reduce")
+    context.set_default_timeout(_MOST_MS)
+    return context
+
+
 @pytest.fixture(scope="session")
 def context(browser: "Browser", app_server: RunningApp) -> "Iterator[BrowserContext]":
     """One profile for all tests: starting one for each would take most of the time."""
-    context = browser.new_context(base_url=app_server.address, viewport=_SIZE, reduced_motion="reduce")
+    context = _new_context(browser, app_server)
     yield context
     context.close()
 
@@ -292,7 +299,7 @@ def other_page(browser: "Browser") -> "Iterator[Callable[[RunningApp], Page]]":
     opened: list[tuple[BrowserContext, Seen]] = []
 
     def open_tab(app: RunningApp) -> "Page":
-        context = browser.new_context(base_url=app.address, viewport=_SIZE, reduced_motion="reduce")
+        context = _new_context(browser, app)
         opened.append((context, Seen(app.address)))
         page = context.new_page()
         opened[-1][1].watch(page)

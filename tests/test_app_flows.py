@@ -14,7 +14,7 @@ import pytest
 from browser import FINETUNE, LONG_CLASS, RunningApp, Stock, open_page, write_cells
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import APIResponse, Page, Route
 
 pytestmark = pytest.mark.slow
 
@@ -196,6 +196,30 @@ def test_labels_given_by_keys_survive_a_killed_app(
     assert [name.partition(", class ")[2] for name in shown] == expected + [""] * 4
     assert [name.partition(", ")[0] for name in shown[:10]] == list(table)
     assert {file.name: (file.read_bytes(), file.stat().st_mtime_ns) for file in folder.iterdir()} == before
+
+
+def test_an_answer_from_before_a_label_does_not_take_it_off_the_wall(
+    other_app: Callable[..., RunningApp], other_page: Tab, tmp_path: Path
+) -> None:
+    app = other_app()
+    images = app.opened(write_cells(tmp_path / "cells", 12, classes=("large", "small")))
+    page = other_page(app)
+    held: list[tuple[Route, APIResponse]] = []
+    page.route("**/images?*", lambda route: held.append((route, route.fetch())))
+    open_page(page, f"/datasets/{images['id']}?tab=images")
+    wall = page.get_by_role("grid")
+    wall.get_by_role("gridcell").first.click()
+    for key in "2222221111":  # the other way round than before
+        page.keyboard.press(key)
+    app.until(f"datasets/{images['id']}", lambda found: found["n_label_changes"] == 10)
+    page.keyboard.press("Control+z")
+    page.get_by_text("Undone: 1 image").wait_for()
+    assert len(held) >= 2
+    for route, answer in reversed(held):  # the newest first
+        route.fulfill(response=answer)
+    labels = ["small"] * 6 + ["large"] * 3 + ["small"] * 3
+    for i, label in enumerate(labels):
+        wall.get_by_role("gridcell").nth(i).and_(wall.get_by_role("gridcell", name=f", class {label}")).wait_for()
 
 
 def epochs_on_the_page(page: "Page") -> list[str]:

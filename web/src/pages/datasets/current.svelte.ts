@@ -15,9 +15,12 @@ export class Current {
 
   async load(): Promise<void> {
     clearTimeout(this.#timer);
+    const known = this.dataset;
     try {
-      this.set(await readDataset(this.id));
+      const found = await readDataset(this.id);
       this.problem = null;
+      if (this.dataset === known) this.set(found);
+      else this.#again(); // another answer came meanwhile: this one may be older
     } catch (problem) {
       if (this.dataset === null) this.problem = problem;
       else this.#again(); // it answered before: it may do so again

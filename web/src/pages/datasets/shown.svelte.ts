@@ -29,6 +29,9 @@ export class Shown {
   #sight: [number, number] = [0, -1];
   #nMoved = 0; // images whose label changed since the order was read: so far may the server's order be off
   #load = new AbortController();
+  // What was asked for before the answer to a change may not know of it; the clock counts asking and answers.
+  #clock = 0;
+  #changed = new Map<number, { nWaiting: number; at: number }>(); // by image: changes on their way, the last tick
   readonly #inTurn = inTurn();
 
   constructor(
@@ -84,9 +87,10 @@ export class Shown {
       }
     }
     this.#nMoved += images.length;
+    this.#mark(images, 1);
     await this.#inTurn(async () => {
       try {
-        const { dataset } = await setLabels(this.id, images, label);
+        const { dataset } = await setLabels(this.id, images, label).finally(() => this.#mark(images, -1));
         this.onchange(dataset);
         if (images.length > before.size) this.refresh(); // some were not known here yet
       } catch (problem) {
@@ -103,6 +107,7 @@ export class Shown {
         const { images, dataset } = await (by === 'undo' ? undoLabels(this.id) : redoLabels(this.id));
         this.onchange(dataset);
         this.#nMoved += images.length;
+        this.#mark(images, 0);
         this.refresh();
         return images;
       } catch (problem) {
@@ -131,6 +136,12 @@ export class Shown {
     }
   }
 
+  #mark(images: number[], nMoreWaiting: number): void {
+    const at = (this.#clock += 1);
+    for (const i of images)
+      this.#changed.set(i, { nWaiting: (this.#changed.get(i)?.nWaiting ?? 0) + nMoreWaiting, at });
+  }
+
   #fill(): void {
     const [first, last] = this.#sight;
     for (let chunk = Math.floor(first / CHUNK); chunk <= Math.floor(last / CHUNK); chunk += 1)
@@ -140,12 +151,17 @@ export class Shown {
   async #fetch(chunk: number): Promise<void> {
     this.#asked.add(chunk);
     const { signal } = this.#load;
+    const asked = this.#clock;
     // Labels given meanwhile may have moved images in the server's order: look that much further on both sides.
     const more = Math.min(this.#nMoved, (MOST_PER_PAGE - CHUNK) / 2);
     const offset = Math.max(0, chunk * CHUNK - more);
     try {
       const { items } = await listImages(this.id, this.#filters, offset, CHUNK + 2 * more);
-      if (!signal.aborted) for (const image of items) this.images.set(image.i, image);
+      if (signal.aborted) return;
+      for (const image of items) {
+        const change = this.#changed.get(image.i);
+        if (!change || (change.nWaiting === 0 && change.at <= asked)) this.images.set(image.i, image);
+      }
     } catch {
       setTimeout(() => this.#asked.delete(chunk), 2000); // the next look tries again
     }
