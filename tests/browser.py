@@ -99,7 +99,7 @@ class RunningApp:
         except urllib.error.HTTPError as error:
             raise AssertionError(f"{method} {path}: {error.read().decode()}") from error
 
-    def until(self, path: str, is_so: Callable[[Any], Any], seconds: float = 120) -> Any:
+    def until(self, path: str, is_so: Callable[[Any], Any], seconds: float = 300) -> Any:
         """The JSON at an address of the API as soon as it is as wanted."""
         end = time.monotonic() + seconds
         while not is_so(found := self.get(path)):

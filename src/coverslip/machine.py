@@ -16,6 +16,17 @@ def n_cores() -> int:
     return os.cpu_count() or 1
 
 
+def share_cores() -> None:
+    """Let PyTorch's threads go to sleep soon when they wait for one another. To be called before PyTorch is imported.
+
+    By default GNU OpenMP's threads wait some milliseconds by spinning. Where other programs want the cores too, they
+    keep those threads from running for which they wait, thousands of times in each step of training: with three of
+    four cores taken an epoch took 30 s instead of 2 (`benchmarks/busy_machine.py`). What the user has chosen stays.
+    """
+    if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & set(os.environ):
+        os.environ["GOMP_SPINCOUNT"] = "1000"  # some microseconds
+
+
 def memory_mib() -> int:
     """All memory of this computer; a container may be allowed less."""
     import psutil

@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 
 from coverslip.cli._app import app
 from coverslip.errors import CoverslipError, Stopped
+from coverslip.machine import share_cores
 
 __all__ = ["main"]
 
@@ -33,6 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):  # names of files may hold bytes that are no text
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="backslashreplace")
+    share_cores()
     try:
         # Without standalone mode the exit code asked for by a command is returned, None where there was none.
         code = app(arguments, prog_name="coverslip", standalone_mode=False)
