@@ -103,7 +103,24 @@ def two_step(first: str, group: str, labels: Choices) -> Choices:
 EXPERIMENTS: dict[str, Experiment | Joining] = {
     "mobilevit_mn on micronuclei": Experiment(
         ("micronuclei/images.csv",),
-        {**FROM_SCRATCH, "group": "image", "image_size": 64, "epochs": 15, "balance": "oversample"},
+        # The brightness of these crops differs twenty-fold between experiments.
+        {**FROM_SCRATCH, "group": "image", "image_size": 64, "epochs": 15, "scaling": "per-image"},
+        MOBILEVITS,
+    ),
+    "mobilevit_mn on micronuclei, by way of nuclei_mitocheck": Experiment(
+        ("micronuclei/images.csv",),
+        {
+            **FROM_SCRATCH,
+            "init": {
+                "train_on": str(DATA / "nuclei_mitocheck/images.csv"),
+                "recipe": {"group": "movie", "epochs": 15, "init": "scratch"},
+            },
+            "group": "image",
+            "image_size": 64,
+            "epochs": 20,
+            "learning_rate": 2e-3,
+            "scaling": "per-image",
+        },
         MOBILEVITS,
     ),
     "mobilevit_mn on nuclei_mitocheck": Experiment(
