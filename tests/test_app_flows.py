@@ -204,8 +204,16 @@ def test_an_answer_from_before_a_label_does_not_take_it_off_the_wall(
     app = other_app()
     images = app.opened(write_cells(tmp_path / "cells", 12, classes=("large", "small")))
     page = other_page(app)
-    held: list[tuple[Route, APIResponse]] = []
-    page.route("**/images?*", lambda route: held.append((route, route.fetch())))
+    held: list[tuple[Route, APIResponse]] | None = []
+
+    def hold(route: "Route") -> None:
+        answer = route.fetch()
+        if held is None:
+            route.fulfill(response=answer)
+        else:
+            held.append((route, answer))
+
+    page.route("**/images?*", hold)
     open_page(page, f"/datasets/{images['id']}?tab=images")
     wall = page.get_by_role("grid")
     wall.get_by_role("gridcell").first.click()
@@ -214,8 +222,9 @@ def test_an_answer_from_before_a_label_does_not_take_it_off_the_wall(
     app.until(f"datasets/{images['id']}", lambda found: found["n_label_changes"] == 10)
     page.keyboard.press("Control+z")
     page.get_by_text("Undone: 1 image").wait_for()
-    assert len(held) >= 2
-    for route, answer in reversed(held):  # the newest first
+    answers, held = held, None
+    assert len(answers) >= 2
+    for route, answer in reversed(answers):  # the newest first
         route.fulfill(response=answer)
     labels = ["small"] * 6 + ["large"] * 3 + ["small"] * 3
     for i, label in enumerate(labels):
