@@ -276,6 +276,7 @@ def test_a_training_is_stopped_and_goes_on_by_its_buttons(page: "Page", stock: S
     run = stock.app.send("runs", {"dataset_id": stock.images, "recipe": {**FINETUNE, "epochs": 400}})["id"]
     open_page(page, f"/runs/{run}")
     page.get_by_text("Epoch 2 of 400").first.wait_for(timeout=PATIENT_MS)
+    page.get_by_text("The best classifier so far is kept.").wait_for()  # what a stop would leave
     page.get_by_role("button", name="Stop", exact=True).click()
     page.get_by_text("The best classifier so far is kept. You can go on where it was.").wait_for(timeout=PATIENT_MS)
     stopped = stock.app.get(f"runs/{run}")

@@ -16,7 +16,7 @@ from safetensors.numpy import load_file
 
 import coverslip as cs
 from coverslip.errors import BadClassifier, BadDataset, BadRecipe, BadRun, LeakageFound
-from coverslip.events import EpochEnded, Event
+from coverslip.events import EpochEnded, Event, Noted
 from coverslip.models.networks import create_network
 from coverslip.runs import (
     FromRun,
@@ -25,11 +25,12 @@ from coverslip.runs import (
     SplitPlan,
     TrainFirst,
     check_recipe,
+    first_recipe,
     load_recipe,
     save_recipe,
     with_settings,
 )
-from coverslip.training.starting import starting_point
+from coverslip.training.starting import starting_point, whole_options
 
 MODEL = "timm/mobilenetv3_small_050"
 SMALL = Recipe(model=MODEL, init="scratch", image_size=32, views=1, epochs=2, split=SplitPlan(folds=0), patience=None)
@@ -167,6 +168,27 @@ def test_images_that_the_earlier_run_was_trained_on_cannot_measure_the_new_one(e
     assert any("look too good" in note for note in notes_of(run))
     # With the same split the test images of both are the same: nothing is known that should not be.
     cs.train(same, recipe.model_copy(update={"seed": 0}), out=tmp_path / "same split")
+
+
+@pytest.mark.slow
+def test_images_are_known_again_when_other_channels_of_them_are_read(
+    earlier: Run, images: Path, tmp_path: Path
+) -> None:
+    red, green = ({**ON_TOP.model_dump(), "channels": [k], "init": "scratch"} for k in (0, 1))
+    first = cs.train(cs.open_dataset(images), Recipe.model_validate(red), out=tmp_path / "red")
+    second = Recipe.model_validate({**green, "seed": 1, "init": FromRun(run=str(first.folder))})
+    with pytest.raises(LeakageFound, match="were used in training the start"):
+        cs.train(cs.open_dataset(images), second, out=tmp_path / "refused")
+    same_split = cs.train(cs.open_dataset(images), second.model_copy(update={"seed": 0}), out=tmp_path / "green")
+    in_colour = ON_TOP.model_copy(update={**from_run(same_split), "seed": 1})
+    with pytest.raises(LeakageFound):  # what the first of three read counts too
+        cs.train(cs.open_dataset(images), in_colour, out=tmp_path / "refused too")
+    told: list[Event] = []
+    cs.evaluate(same_split.folder, cs.open_dataset(images), emit=told.append)
+    assert any("used in training the classifier" in event.text for event in told if isinstance(event, Noted))
+    two = TrainFirst(train_on=str(images), recipe={"init": "scratch", "channels": [0]})
+    with pytest.raises(LeakageFound):
+        cs.train(cs.open_dataset(images), Recipe.model_validate({**green, "init": two}), out=tmp_path / "two")
 
 
 @pytest.mark.slow
@@ -315,6 +337,33 @@ def test_faults_of_a_start_are_told_before_anything_is_written(earlier: Run, ima
 def test_faults_in_how_to_start_are_named(settings: list[str], what: str) -> None:
     with pytest.raises(BadRecipe, match=what):
         with_settings(Recipe(), settings)
+
+
+def test_classes_that_would_become_one_are_refused(earlier: Run, images: Path, tmp_path: Path) -> None:
+    for labels in ({"01": "1", "02": "1"}, {"01": "02"}):
+        start = SMALL.model_copy(update=from_run(earlier, labels=labels))
+        here = images if "1" in labels.values() else earlier.folder.parent / "images"
+        with pytest.raises(BadRecipe, match="would all be"):
+            cs.train(cs.open_dataset(here), start, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_options_of_a_start_count_by_what_they_do(tmp_path: Path) -> None:
+    card = Recipe(model="mobilevit_mn", model_options={"dsc": True})
+    assert whole_options(card) == whole_options(Recipe(model="mobilevit_mn"))
+    assert whole_options(card) != whole_options(Recipe(model="mobilevit_mn", model_options={"dsc": False}))
+
+
+def test_settings_reach_into_a_start_that_was_not_chosen_before() -> None:
+    init = with_settings(Recipe(), ["init.train_on=cells", "init.recipe.split.val=0.3", "init.labels.a=1"]).init
+    assert init == TrainFirst(train_on="cells", recipe={"split": {"val": 0.3}}, labels={"a": "1"})
+    with pytest.raises(BadRecipe, match=r"no key 'init\.recip\.epochs'"):
+        with_settings(Recipe(), ["init.train_on=cells", "init.recip.epochs=1"])
+
+
+def test_the_first_training_has_all_its_images() -> None:
+    recipe = check_recipe({"init": {"train_on": "cells"}, "split": {"train_per_class": 5}})
+    assert first_recipe(recipe).split.train_per_class is None
 
 
 def test_a_start_survives_its_file(tmp_path: Path) -> None:

@@ -14,7 +14,14 @@ from coverslip.errors import BadRun
 from coverslip.events import EpochEnded, Event, Noted, StepEnded
 from coverslip.runs import Augment, Recipe
 from coverslip.training.checkpoints import load_checkpoint, plain_state, save_checkpoint
-from coverslip.training.finetuning import Finetuned, TrainingImages, _share_of_rate, accumulate_gradients, finetune
+from coverslip.training.finetuning import (
+    Finetuned,
+    TrainingImages,
+    _is_second_phase,
+    _share_of_rate,
+    accumulate_gradients,
+    finetune,
+)
 
 GENTLE = Augment(rotate_degrees=0, zoom=0, shift=0, brightness=0, contrast=0)
 
@@ -134,6 +141,12 @@ class Steep(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return 300 * x
+
+
+def test_sgd_has_an_epoch_even_where_its_share_is_small() -> None:
+    choices = recipe(optimizer="adam-then-sgd", epochs=3, sgd_from=0.9)
+    assert [_is_second_phase(choices, epoch) for epoch in (1, 2, 3)] == [False, False, True]
+    assert not _is_second_phase(choices.model_copy(update={"epochs": 1}), 1)
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam-then-sgd"])

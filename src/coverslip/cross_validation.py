@@ -31,7 +31,7 @@ from coverslip.runs import (
     save_recipe,
 )
 from coverslip.runs.provenance import write_split
-from coverslip.training_runs import Parts, fit_classifier, measure, stopped, train_by_split, work_in, write_seen_pixels
+from coverslip.training_runs import Parts, fit_classifier, measure, stopped, train_by_split, work_in
 
 if TYPE_CHECKING:
     from coverslip.training.fitting import Settled
@@ -223,7 +223,7 @@ def _fit_on_all(
     everything: tuple[Part, ...] = tuple("left-out" if fold is None else "train" for fold in folds.fold_of)
     split = Split(everything, folds.reasons, folds.notes)
     parts = Parts(data, scan, cap_training(data, split, recipe.split.train_per_class, recipe.seed))
-    write_seen_pixels(folder, parts, recipe)
+    parts.write_seen(folder, recipe)
     settled = _settled([folder / "folds" / str(k) for k in range(1, len(folds.splits) + 1)], parts.classes, recipe)
     how = f" for {settled.epochs} epochs, the folds' median" if settled.epochs else ""
     emit(Noted(text=f"Now the classifier itself: trained on all {len(parts.train):,} images{how}."))

@@ -28,7 +28,6 @@ from coverslip.datasets import (
 from coverslip.errors import BadRun, CoverslipError
 from coverslip.events import Emit, Noted, ignore
 from coverslip.files import write_json, written_whole
-from coverslip.images import ImageFacts
 from coverslip.inference import (
     BATCH_SIZE,
     PredictionsFile,
@@ -53,10 +52,11 @@ from coverslip.runs.provenance import (
     same_images,
     where_images_lie,
 )
+from coverslip.seen_pixels import seen_pixels
 from coverslip.training.devices import check_device, chosen_device
 from coverslip.training.preparing import canvas_notes, learn_preparation
 from coverslip.training_jobs import agreed, train_in, with_start, write_beginning
-from coverslip.training_runs import Parts, measure, seen_pixels
+from coverslip.training_runs import Parts, measure
 
 __all__ = [
     "Summary",
@@ -276,9 +276,8 @@ def export(run: Path | str, *, to: Literal["zip"] = "zip", out: Path | str | Non
 
 def _warn_of_known_images(run: Run, data: Dataset, emit: Emit) -> None:
     """A classifier looks better than it is on images that it was trained on, or copies of them."""
-    known = seen_pixels(run.folder).hashes
-    facts = scan_images(data, emit=emit).facts
-    n = sum(isinstance(fact, ImageFacts) and fact.pixel_hash in known for fact in facts)
+    scan = scan_images(data, emit=emit)
+    n = len(seen_pixels(run.folder).known(data, scan, range(len(data.records)), emit))
     if n:
         used = counted(n, "of these images was", "of these images were")
         text = f"{used} used in training the classifier; its numbers on such images say little."

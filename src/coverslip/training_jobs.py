@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Set
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from coverslip.cross_validation import train_by_folds
 from coverslip.datasets import (
     Dataset,
-    Unreadable,
+    Scan,
     cap_training,
     check_class_names,
     check_classes,
@@ -45,8 +45,9 @@ from coverslip.runs import (
     save_recipe,
 )
 from coverslip.runs.provenance import plan_of, same_images, where_images_lie
+from coverslip.seen_pixels import SeenPixels, seen_by_start
 from coverslip.training.stopping import stop_requests
-from coverslip.training_runs import Parts, seen_by_start, stopped, train_by_split, work_in
+from coverslip.training_runs import Parts, stopped, train_by_split, work_in
 
 
 def agreed(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
@@ -152,7 +153,7 @@ def _train(folder: Path, data: Dataset, recipe: Recipe, emit: Emit, is_stop_requ
     if note:
         emit(Noted(text=note))
     if folds:
-        tested = [scan.facts[i] for i, fold in enumerate(folds.fold_of) if fold]
+        tested = _Tested(data, scan, [i for i, fold in enumerate(folds.fold_of) if fold])
         recipe = _with_its_start(folder, recipe, tested, environment, emit, is_stop_requested)
         resolved = {"split": plan.model_copy(update={"folds": len(folds.splits)})}
         save_recipe(open_run(folder).recipe.model_copy(update=resolved), folder / "recipe.yaml")
@@ -169,9 +170,37 @@ def _train(folder: Path, data: Dataset, recipe: Recipe, emit: Emit, is_stop_requ
     )
     by_split = cap_training(data, by_split, plan.train_per_class, recipe.seed)
     check_trainable(data, scan, by_split)
-    tested = [fact for fact, part in zip(scan.facts, by_split.parts, strict=True) if part == "test"]
+    tested = _Tested(data, scan, [i for i, part in enumerate(by_split.parts) if part == "test"])
     recipe = _with_its_start(folder, recipe, tested, environment, emit, is_stop_requested)
     train_by_split(folder, Parts(data, scan, by_split), recipe, environment["device"], emit, is_stop_requested)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tested:
+    """The images that shall measure the result."""
+
+    data: Dataset
+    scan: Scan
+    positions: Sequence[int]
+
+    def known_to(self, seen: SeenPixels, start: Path, emit: Emit, *, is_allowed: bool) -> str | None:
+        """What is to say on those of them that the start knows; None without any.
+
+        Raises:
+            LeakageFound: there are some, and that is not allowed.
+        """
+        n = len(seen.known(self.data, self.scan, self.positions, emit))
+        if not n:
+            return None
+        which = f"{counted(n, 'image')} of {len(self.positions):,} kept aside for the numbers"
+        text = f"{which} {'was' if n == 1 else 'were'} used in training the start"
+        if not is_allowed:
+            raise LeakageFound(
+                text,
+                file=start,
+                do="Start from other images, or say --allow-leakage to go on with numbers that look too good.",
+            )
+        return text
 
 
 def _balance_notes(data: Dataset, recipe: Recipe) -> list[str]:
@@ -183,7 +212,7 @@ def _balance_notes(data: Dataset, recipe: Recipe) -> list[str]:
 def _with_its_start(
     folder: Path,
     recipe: Recipe,
-    tested: Sequence[ImageFacts | Unreadable],
+    tested: _Tested,
     environment: dict[str, Any],
     emit: Emit,
     is_stop_requested: Callable[[], bool],
@@ -204,37 +233,17 @@ def _with_its_start(
     if not before.is_complete:
         text = "The classifier to start from does not tell its training images; none of these may be among them."
         emit(Noted(text=text, level="warning"))
-    known = _known(tested, before.hashes, Path(recipe.init.run), is_allowed=environment["allow_leakage"])
+    known = tested.known_to(before, Path(recipe.init.run), emit, is_allowed=environment["allow_leakage"])
     if known:
         emit(Noted(text=f"{known}: the numbers look too good.", level="warning"))
     return recipe
-
-
-def _known(tested: Sequence[ImageFacts | Unreadable], known: Set[str], start: Path, *, is_allowed: bool) -> str | None:
-    """What is to say on images which shall measure the result, but are known to the start; None without any.
-
-    Raises:
-        LeakageFound: there are some, and that is not allowed.
-    """
-    n = sum(isinstance(fact, ImageFacts) and fact.pixel_hash in known for fact in tested)
-    if not n:
-        return None
-    were = "was" if n == 1 else "were"
-    text = f"{counted(n, 'image')} of {len(tested):,} kept aside for the numbers {were} used in training the start"
-    if not is_allowed:
-        raise LeakageFound(
-            text,
-            file=start,
-            do="Start from other images, or say --allow-leakage to go on with numbers that look too good.",
-        )
-    return text
 
 
 def _train_first(
     folder: Path,
     recipe: Recipe,
     init: TrainFirst,
-    tested: Sequence[ImageFacts | Unreadable],
+    tested: _Tested,
     environment: dict[str, Any],
     emit: Emit,
     is_stop_requested: Callable[[], bool],
@@ -256,8 +265,8 @@ def _train_first(
 
         # Before hours of training: any image of both sets, though only those that are trained on will count.
         facts = scan_images(data, emit=tell).facts
-        shared = {fact.pixel_hash for fact in facts if isinstance(fact, ImageFacts)}
-        _known(tested, shared, Path(init.train_on), is_allowed=is_allowed)
+        shared = frozenset(fact.pixel_hash for fact in facts if isinstance(fact, ImageFacts))
+        tested.known_to(SeenPixels({data.opening.plan: shared}), Path(init.train_on), tell, is_allowed=is_allowed)
         try:
             work_in(own, tell, lambda told: _train(own, data, first, told, is_stop_requested))
         except Stopped as error:

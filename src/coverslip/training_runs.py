@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,10 +36,10 @@ from coverslip.runs import (
     RunLog,
     Status,
     TrainedOn,
-    read_json,
     write_classifier,
 )
 from coverslip.runs.provenance import write_split
+from coverslip.seen_pixels import seen_by_start, write_seen_pixels
 from coverslip.training.preparing import canvas_notes, learn_preparation
 
 if TYPE_CHECKING:
@@ -122,41 +121,10 @@ class Parts:
         """What tells copies of the images at these positions."""
         return [self.facts[i].pixel_hash for i in positions.tolist()]
 
-
-def write_seen_pixels(folder: Path, parts: Parts, recipe: Recipe) -> None:
-    """Write which images weights and choices come from, those of an earlier run included, so that copies are known."""
-    before = seen_by_start(recipe)
-    seen = {
-        "train": parts.hashes(parts.train),
-        "val": parts.hashes(parts.val),
-        "start": sorted(before.hashes),
-        "start_is_known": before.is_complete,
-    }
-    write_json(folder / "pixels.json", {"format_version": FORMAT_VERSION, **seen})
-
-
-@dataclass(frozen=True, slots=True)
-class SeenPixels:
-    """Hashes of the images that weights and choices come from."""
-
-    hashes: frozenset[str] = frozenset()
-    is_complete: bool = True  # no part of them was learnt from images that nobody told
-
-
-def seen_by_start(recipe: Recipe) -> SeenPixels:
-    """What the run that training starts from has seen; a classifier without its run does not tell."""
-    if not isinstance(recipe.init, FromRun):
-        return SeenPixels()
-    place = Path(recipe.init.run)
-    folder = place.parent if place.name == "classifier" else place
-    return seen_pixels(folder) if (folder / "pixels.json").is_file() else SeenPixels(is_complete=False)
-
-
-def seen_pixels(folder: Path) -> SeenPixels:
-    """What a run has seen, the runs that it started from included."""
-    seen = read_json(folder / "pixels.json")
-    hashes = frozenset(digest for side in ("train", "val", "start") for digest in seen.get(side, ()))
-    return SeenPixels(hashes, seen.get("start_is_known", True))
+    def write_seen(self, folder: Path, recipe: Recipe) -> None:
+        """Leave in a run folder which images it learns from and chooses by."""
+        plan = self.data.opening.plan
+        write_seen_pixels(folder, recipe, plan, self.hashes(self.train), self.hashes(self.val))
 
 
 def train_by_split(
@@ -183,7 +151,7 @@ def train_by_split(
     write_split(folder, data, split)
     for text in split.notes:
         emit(Noted(text=text))
-    write_seen_pixels(folder, parts, recipe)
+    parts.write_seen(folder, recipe)
     emit(
         RunStarted(
             run=str(folder),

@@ -102,7 +102,7 @@ def first_recipe(recipe: Recipe, *, file: Path | None = None) -> Recipe:
     assert isinstance(recipe.init, TrainFirst)
     own = recipe.model_dump(mode="json", exclude={"init", "classes", "group", "freeze_to"})
     given = recipe.init.recipe
-    split = {**own["split"], "folds": 0}
+    split = {**own["split"], "folds": 0, "train_per_class": None}  # a start from many images for few is why one asks
     if "split" in given:
         split = {**split, **given["split"]} if isinstance(given["split"], dict) else given["split"]
     try:
@@ -140,10 +140,12 @@ def with_settings(recipe: Recipe, settings: list[str]) -> Recipe:
                 f"The setting '{setting}' has no '='", do="Write it as key=value, for example --set epochs=20."
             )
         *sections, last = key.strip().split(".")
-        if sections == ["init"] and not isinstance(data["init"], dict):  # such as init.run=runs/first
+        if sections[:1] == ["init"] and not isinstance(data["init"], dict):  # such as init.run=runs/first
             data["init"] = {}
         place = data
-        for section in sections:
+        for depth, section in enumerate(sections):
+            if depth and sections[:2] in (["init", "recipe"], ["init", "labels"]):  # hold only what somebody wrote
+                place.setdefault(section, {})
             inner = place.get(section)
             if not isinstance(inner, dict):
                 raise BadRecipe(f"The recipe is not valid: {_unknown(key, sections)}", do="Correct it and run again.")

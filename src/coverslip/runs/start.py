@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
+from coverslip.datasets.classes import Name
 from coverslip.runs.choices import Choices
 
 _LABELS = (
@@ -16,7 +17,7 @@ class FromRun(Choices):
     """The weights of an earlier run: its network goes on learning."""
 
     run: str = Field(description="The run's folder, its classifier/ or a .coverslip file.")
-    labels: dict[str, str] = Field(default_factory=dict, description=_LABELS)
+    labels: dict[Name, Name] = Field(default_factory=dict, description=_LABELS)
 
 
 class TrainFirst(Choices):
@@ -31,7 +32,7 @@ class TrainFirst(Choices):
     recipe: dict[str, Any] = Field(
         default_factory=dict, description="What is other than in this recipe when training on them, such as group."
     )
-    labels: dict[str, str] = Field(default_factory=dict, description=_LABELS)
+    labels: dict[Name, Name] = Field(default_factory=dict, description=_LABELS)
 
 
 def _kind(value: object) -> str:

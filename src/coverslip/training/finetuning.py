@@ -389,7 +389,9 @@ def _optimizer(network: nn.Module, recipe: Recipe, epoch: int) -> torch.optim.Op
 
 
 def _is_second_phase(recipe: Recipe, epoch: int) -> bool:
-    return recipe.optimizer == "adam-then-sgd" and epoch > max(1, round(recipe.sgd_from * recipe.epochs))
+    """Whether SGD's turn has come: after one epoch of Adam at least, and before the last one is over."""
+    last_of_adam = max(1, min(recipe.epochs - 1, round(recipe.sgd_from * recipe.epochs)))
+    return recipe.optimizer == "adam-then-sgd" and epoch > last_of_adam
 
 
 def _is_changed_before(recipe: Recipe, epoch: int) -> bool:

@@ -1,15 +1,20 @@
 """Starting from an earlier run: its network's weights, and its head where that tells the classes of this run."""
 
+import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from coverslip.datasets import some
 from coverslip.errors import BadRecipe
-from coverslip.models.networks import Network
-from coverslip.runs import FromRun, PackedClassifier, Recipe, find_classifier, open_classifier
+from coverslip.files import for_shell
+from coverslip.models import model_info
+from coverslip.models.networks import Network, own_options
+from coverslip.runs import ClassifierCard, FromRun, PackedClassifier, Recipe, find_classifier, open_classifier
 from coverslip.training.instant import LinearHead
 
 _HEAD = ("head.weight", "head.bias")
@@ -74,9 +79,11 @@ def check_start(start: FromRun, recipe: Recipe, classes: Sequence[str]) -> None:
         BadRecipe: it has another network, or `labels` names a class that it or this training does not have.
     """
     card, place = (packed := open_classifier(find_classifier(start.run))).card, packed.place
-    differing = [key for key in ("model", "model_options", "head") if getattr(card, key) != getattr(recipe, key)]
+    there, here = ({**of.model_dump(), "model_options": whole_options(of)} for of in (card, recipe))
+    differing = [key for key in ("model", "model_options", "head") if there[key] != here[key]]
     if differing:
-        wanted = " ".join(f"--set {key}={getattr(card, key)}" for key in differing)
+        values = {key: there[key] if isinstance(there[key], str) else json.dumps(there[key]) for key in differing}
+        wanted = " ".join(f"--set {for_shell(f'{key}={value}')}" for key, value in values.items())
         raise BadRecipe("The run to start from has another network", file=place, do=f"Add {wanted}.")
     check_labels(start.labels, card.classes, classes)
 
@@ -85,7 +92,7 @@ def check_labels(labels: Mapping[str, str], there: Sequence[str], here: Sequence
     """Whether a map of class names there to names here holds only names that there are.
 
     Raises:
-        BadRecipe: it does not.
+        BadRecipe: it does not, or two classes there would be one here.
     """
     for whose, names, known in (
         ("The training to start from has", labels, there),
@@ -96,6 +103,19 @@ def check_labels(labels: Mapping[str, str], there: Sequence[str], here: Sequence
                 f"{whose} no class '{unknown[0]}', which init.labels names",
                 do=f"Write each class there with its name here; there are {some(known, 12)}.",
             )
+    times = Counter(labels.get(name, name) for name in there)
+    for name in labels.values():
+        if times[name] > 1:
+            both = [of for of in there if labels.get(of, of) == name]
+            raise BadRecipe(
+                f"{some(both)} of the training to start from would all be '{name}' here, by init.labels",
+                do="Name each class there differently here, or leave out those that are not here.",
+            )
+
+
+def whole_options(of: Recipe | ClassifierCard) -> dict[str, Any]:  # Any: each option's own type
+    """The options of a network, those included that were not chosen."""
+    return {**own_options(model_info(of.model)), **of.model_options}
 
 
 def _fitted(weight: Tensor, own: Tensor) -> Tensor:
