@@ -392,6 +392,7 @@ def test_names_in_suggested_commands_can_be_typed(name: str, typed: str) -> None
         ("epochs=2.5", "epochs = 2.5: it must be a whole number"),
         ("learning_rate=.inf", "learning_rate = inf: it must be a finite number"),
         ("model=null", "model = null: it must be text"),
+        ("freeze_to=''", "freeze_to = '': it must name a part of the network; left empty (null), all of it is trained"),
         ("split.val=0.9", "split: val = 0.9 and test = 0.2 leave nothing to train on"),
     ],
 )

@@ -1,6 +1,7 @@
 """`coverslip models`: the list and its filters, and one network counted as it would be built."""
 
 import json
+import re
 import subprocess
 import sys
 from typing import Any
@@ -41,6 +42,16 @@ def test_options_reach_the_network_with_their_types(capsys: Capture) -> None:
     assert (found["parameters"], found["conv_linear_weights_x2"]) == (1_272_024, 2_516_672)
     assert found["options"]["dsc"] is False
     assert as_json(capsys, "mobilevit_mn", *plain, "--classes", "2")["parameters"] == 951_666
+
+
+def test_options_are_shown_as_they_are_given(capsys: Capture) -> None:
+    assert main(["models", "mobilevit_mn"]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("known options "))
+    shown = re.split(r", (?=\w+=)", line.removeprefix("known options").strip())
+    assert {"dsc=true", "depths=[2, 4, 3]"} <= set(shown)
+    given = [argument for each in shown for argument in ("--option", each)]
+    found = as_json(capsys, "mobilevit_mn", *given)
+    assert found["options"] == found["known_options"]
 
 
 @pytest.mark.slow
@@ -89,6 +100,8 @@ def test_lists_need_no_torch(arguments: list[str]) -> None:
         (["--classes", "8"], 2, "NAME"),
         (["mobilevit_mn", "--option", "dsc"], 2, "key=value"),
         (["mobilevit_mn", "--option", "dcs=true"], 1, "Its options are"),
+        (["convnext_tiny", "--option", "depths=[1, 2]"], 1, "does not take these model_options"),
+        (["resnet50", "--option", "drop_rate=abc"], 1, "does not take these model_options"),
         (["--paper", "cells"], 1, "The papers are"),
         (["resnet34", "--classes", "0"], 2, "classes"),
     ],

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import torch
@@ -140,14 +141,63 @@ def test_freezing_stops_at_the_boundary_and_keeps_frozen_batch_norms_still(lite0
 
 
 def test_an_unknown_boundary_names_similar_parts(lite0: Network) -> None:
-    for boundary in ("block4", "blocks.1.0.bn1.act", "zzz"):  # no such part; one without parameters; nothing like it
-        with pytest.raises(BadRecipe, match=r"similar names: \S+"):
+    # No such part; one without parameters; nothing like it; what only the code calls so; nothing at all.
+    for boundary in ("block4", "blocks.1.0.bn1.act", "zzz", "body", ""):
+        with pytest.raises(BadRecipe, match=r"similar names: \S+") as refused:
             freeze_to(lite0, boundary)
+        suggested = refused.value.do.removeprefix("Parts with similar names: ").partition(". `")[0]
+        assert set(suggested.split(", ")) <= set(lite0.record.freeze_boundaries)
+    assert all(p.requires_grad for p in lite0.parameters())
 
 
 def test_options_that_the_architecture_does_not_take_are_refused() -> None:
     with pytest.raises(BadRecipe, match="model_options"):
         create_network("resnet34", n_classes=2, pretrained=False, options={"wheels": 4})
+
+
+@pytest.mark.parametrize("head", ["pooled_stages", "native"])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("convnext_tiny", {"depths": [1, 2]}),
+        ("resnet50", {"drop_rate": "abc"}),
+        ("shufflenet_v2_x1_0", {"stages_repeats": [1]}),
+    ],
+)
+def test_values_that_the_architecture_does_not_take_are_refused(name: str, options: dict[str, Any], head: str) -> None:
+    with pytest.raises(BadRecipe, match=f"'{name}' does not take these model_options"):
+        create_network(name, n_classes=2, head=head, pretrained=False, options=options)  # type: ignore[arg-type]
+
+
+def test_where_the_options_fit_it_is_the_size_that_does_not() -> None:
+    with pytest.raises(BadRecipe, match="cannot take images of 16 x 16"):
+        create_network("convnext_tiny", n_classes=2, pretrained=False, options={"drop_rate": 0.1}, image_size=16)
+    network = create_network(
+        "vit_small_patch16_224", n_classes=2, pretrained=False, options={"depth": 2}, image_size=32
+    )
+    assert network(pixels(1, side=32)).shape == (1, 2)
+
+
+def test_options_leave_the_random_numbers_as_they_are() -> None:
+    heads = []
+    for options in ({}, {"drop_rate": 0.0}):
+        torch.manual_seed(0)
+        heads.append(create_network("resnet34", n_classes=2, pretrained=False, options=options).head.weight)
+    assert torch.equal(*heads)
+
+
+# tnt gives pairs, hrnet lists and names a part that it lacks, coat's stages are never called, none of twins' exist.
+@pytest.mark.parametrize("name", ["tnt_s_patch16_224", "hrnet_w18_small", "coat_tiny", "twins_pcpvt_small"])
+def test_a_network_whose_stages_cannot_be_pooled_asks_for_its_own_head(name: str) -> None:
+    record = model_info(f"timm/{name}")
+    with torch.device("meta"):
+        with pytest.raises(BadRecipe, match="stages") as refused:
+            create_network(f"timm/{name}", n_classes=2, pretrained=False)
+        assert "--set head=native" in refused.value.do
+        network = create_network(f"timm/{name}", n_classes=2, head="native", pretrained=False)
+    parts = dict(network.backbone.named_modules())
+    assert set(record.freeze_boundaries.values()) <= set(parts)
+    assert record.heatmap_layer in parts
 
 
 @pytest.mark.parametrize("option", ["checkpoint_path", "pretrained", "in_chans"])

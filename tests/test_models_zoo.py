@@ -173,7 +173,9 @@ def test_a_boundary_freezes_all_that_its_output_depends_on_and_nothing_else(name
             (network.part(part) if part else network.backbone).register_forward_hook(keep)
         assert network.eval()(torch.zeros(1, 5, 160, 160)).shape == (1, 2)
         parameters = dict(network.backbone.named_parameters())
-        for boundary, output in outputs.items():
+        n_frozen: list[int] = []
+        for boundary in record.freeze_boundaries:
+            output = outputs[boundary]
             found = torch.autograd.grad(output.sum(), list(parameters.values()), retain_graph=True, allow_unused=True)
             before = {n for n, gradient in zip(parameters, found, strict=True) if gradient is not None}
             freeze_to(network, boundary)
@@ -182,6 +184,8 @@ def test_a_boundary_freezes_all_that_its_output_depends_on_and_nothing_else(name
             freeze_to(pooled, boundary)
             frozen = {n.removeprefix("body.") for n, p in pooled.backbone.named_parameters() if not p.requires_grad}
             assert frozen == (before if boundary != "backbone" else before & frozen), boundary
+            n_frozen.append(len(before))
+        assert n_frozen == sorted(n_frozen)  # earliest first
 
 
 def test_the_first_200_of_271_layers_are_those_that_keras_freezes() -> None:

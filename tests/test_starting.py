@@ -265,8 +265,13 @@ def test_a_second_training_that_cannot_be_is_refused_before_the_first(earlier: R
     with pytest.raises(LeakageFound, match="were used in training the start"):
         cs.train(cs.open_dataset(same), recipe, out=tmp_path / "run")
     assert not (tmp_path / "run" / "first" / "training.json").exists()
-    for wrong in ({"freeze_to": "blocks.77"}, {"model_options": {"wheels": 4}}):
-        with pytest.raises(BadRecipe, match=r"no part 'blocks.77'|no option 'wheels'"):
+    for wrong, said in (
+        ({"freeze_to": "blocks.77"}, "no part 'blocks.77'"),
+        ({"freeze_to": ""}, "no part ''"),
+        ({"model_options": {"wheels": 4}}, "no option 'wheels'"),
+        ({"model": "timm/pit_ti_224"}, "does not give its stages' outputs"),
+    ):
+        with pytest.raises(BadRecipe, match=said):
             cs.train(cs.open_dataset(same), SMALL.model_copy(update=wrong), out=tmp_path / "never")
     assert not (tmp_path / "never").exists()
 

@@ -135,10 +135,10 @@ def train(
     """
     data, recipe = agreed(data, recipe or Recipe())
     model_info(recipe.model)  # what can be known to be wrong is said before any work
-    if recipe.freeze_to or recipe.model_options:
+    if recipe.freeze_to is not None or recipe.model_options or recipe.model.startswith("timm/"):
         from coverslip.models.freezing import check_choices
 
-        check_choices(recipe.model, recipe.model_options, recipe.head, recipe.freeze_to)
+        check_choices(recipe.model, recipe.model_options, recipe.head, recipe.freeze_to, recipe.image_size)
     recipe = with_start(recipe, data.classes)
     check_class_names(data, data.classes)
     if recipe.split.folds:

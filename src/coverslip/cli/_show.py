@@ -291,5 +291,10 @@ def _text(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(str(v) for v in value) or "–"
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}={_text(v)}" for key, v in value.items()) or "–"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+        return ", ".join(f"{key}={_as_given(v)}" for key, v in value.items()) or "–"
+    return f"{value:,}" if isinstance(value, int) else str(value) or "–"
+
+
+def _as_given(value: object) -> str:
+    """A value as a recipe or `--option KEY=VALUE` takes it."""
+    return value if isinstance(value, str) else json.dumps(value)

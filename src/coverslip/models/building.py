@@ -23,11 +23,12 @@ def refuse_options(options: dict[str, Any], ours: frozenset[str]) -> None:  # An
         )
 
 
-def no_such_option(record: ModelRecord, error: TypeError) -> BadRecipe:
-    """The error for an option that an architecture's constructor does not know."""
+def options_do_not_fit(record: ModelRecord, error: Exception) -> BadRecipe:
+    """The error for options with which an architecture cannot be built or run."""
     name = re.search(r"unexpected keyword argument '(\w+)'", str(error))
     if name is None:
-        return BadRecipe(f"'{record.name}' does not take these model_options: {error}", do="Change them.")
+        said = (str(error) or type(error).__name__).splitlines()[0]
+        return BadRecipe(f"'{record.name}' does not take these model_options ({said})", do="Change their values.")
     return BadRecipe(f"'{record.name}' has no option '{name[1]}'", do="Remove it from model_options.")
 
 

@@ -8,6 +8,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from coverslip.errors import BadRecipe
 from coverslip.models.networks import Head, Network, create_network
+from coverslip.models.records import BACKBONE
 
 
 def freeze_to(network: Network, boundary: str | None) -> None:
@@ -24,38 +25,41 @@ def freeze_to(network: Network, boundary: str | None) -> None:
     network.requires_grad_(True)
     if boundary is None:
         return
-    end = network.record.freeze_boundaries.get(boundary, boundary)
-    if not end:
+    if boundary == BACKBONE:
         network.backbone.requires_grad_(False)
         return
-    parts = [_short(name) for name, part in network.backbone.named_modules() if name and list(part.parameters())]
+    named = network.record.freeze_boundaries
+    end = named.get(boundary, boundary)
+    parts = [name for name, part in network.body.named_modules() if name and list(part.parameters())]
     if end not in parts:
-        named = list(network.record.freeze_boundaries)
-        near = difflib.get_close_matches(boundary, [*named, *parts], n=3, cutoff=0.0)
+        near = difflib.get_close_matches(boundary, named, n=3, cutoff=0.0)
         raise BadRecipe(
             f"The network has no part '{boundary}' with parameters",
-            do=f"Parts with similar names: {', '.join(dict.fromkeys(near))}. "
+            do=f"Parts with similar names: {', '.join(near)}. "
             f"`coverslip models {network.record.name}` lists its boundaries.",
         )
     inside = False
-    for name, parameter in network.backbone.named_parameters():
-        belongs = f"{_short(name)}.".startswith(f"{end}.")
+    for name, parameter in network.body.named_parameters():
+        belongs = f"{name}.".startswith(f"{end}.")
         if inside and not belongs:
             return
         inside = inside or belongs
         parameter.requires_grad_(False)
 
 
-def check_choices(model: str, options: dict[str, Any], head: Head, boundary: str | None) -> None:
-    """Build a network as training will, to know before any work whether it takes its options and the boundary.
+def check_choices(
+    model: str, options: dict[str, Any], head: Head, boundary: str | None, image_size: int | None
+) -> None:  # Any: the architecture checks them
+    """Build a network as training will, to know before any work whether it takes what was chosen.
 
     Args:
-        model, options, head, boundary: as in a recipe.
+        model, options, head, boundary, image_size: as in a recipe.
 
     Raises:
         BadRecipe: it does not.
     """
-    freeze_to(create_network(model, n_classes=2, head=head, pretrained=False, options=options), boundary)
+    network = create_network(model, n_classes=2, head=head, pretrained=False, options=options, image_size=image_size)
+    freeze_to(network, boundary)
 
 
 def train_mode(network: nn.Module, *, keep_statistics: bool) -> None:
@@ -76,8 +80,3 @@ def train_mode(network: nn.Module, *, keep_statistics: bool) -> None:
 def follows_batches(network: nn.Module) -> bool:
     """Whether a batch norm of the network normalises by the batch as it is."""
     return any(isinstance(module, _BatchNorm) and module.training for module in network.modules())
-
-
-def _short(name: str) -> str:
-    """Names as users know them: `blocks.3`, whichever head the backbone is wrapped for."""
-    return name.removeprefix("body.")

@@ -13,10 +13,16 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from coverslip.errors import BadRecipe
-from coverslip.models.building import mark_untrained, refuse_options, take_channels, weights_unavailable
+from coverslip.errors import BadRecipe, CoverslipError
+from coverslip.models.building import (
+    mark_untrained,
+    options_do_not_fit,
+    refuse_options,
+    take_channels,
+    weights_unavailable,
+)
 from coverslip.models.records import ModelRecord, model_info
-from coverslip.models.timm_models import build_timm
+from coverslip.models.timm_models import build_timm, named_stages
 from coverslip.models.torchvision_models import build_torchvision, drop_classifier
 from coverslip.models.weights import local_weights
 from coverslip.models.weights.fitting import load_exactly
@@ -51,14 +57,18 @@ class Network(nn.Module):
         logits: Tensor = self.head(self.features(x))
         return logits
 
+    @property
+    def body(self) -> nn.Module:
+        """The architecture itself, whichever the head."""
+        return _body(self.backbone)
+
     def part(self, name: str) -> nn.Module:
         """A module of the architecture by its own name, such as the record's `heatmap_layer`, whichever the head.
 
         Raises:
             AttributeError: there is none.
         """
-        body = self.backbone.body if isinstance(self.backbone, PooledStages) else self.backbone
-        return body.get_submodule(name)
+        return self.body.get_submodule(name)
 
 
 class FeatureNetwork(nn.Module):
@@ -78,8 +88,16 @@ class FeatureNetwork(nn.Module):
         return pooled
 
 
+class CannotPool(Exception):
+    """A network whose stages give no maps: lists of them, pairs, or nothing at all."""
+
+
 class PooledStages(nn.Module):
-    """Mean and standard deviation over the image of every tapped block's output: (B, C, H, W) -> (B, D)."""
+    """Mean and standard deviation over the image of every tapped block's output: (B, C, H, W) -> (B, D).
+
+    Raises:
+        CannotPool: these are no maps.
+    """
 
     def __init__(self, body: nn.Module, taps: list[str]) -> None:
         super().__init__()
@@ -97,6 +115,8 @@ class PooledStages(nn.Module):
             self.body.forward_intermediates(x, intermediates_only=True)  # type: ignore[operator]  # timm's untyped method
         else:
             self.body(x)
+        if not self._seen:  # the network uses what is inside the tapped modules without calling them
+            raise CannotPool
         pooled = [part for seen in self._seen for part in self._pool(seen)]
         self._seen.clear()
         return torch.cat(pooled, dim=1)
@@ -109,6 +129,8 @@ class PooledStages(nn.Module):
         self._seen.append(output)
 
     def _pool(self, seen: Tensor) -> tuple[Tensor, Tensor]:
+        if not isinstance(seen, Tensor) or seen.ndim not in (3, 4):
+            raise CannotPool
         if seen.ndim == 3:  # (B, tokens, C) of a transformer
             seen = seen.transpose(1, 2).unsqueeze(-1)
         elif self._is_channels_last:
@@ -148,11 +170,15 @@ def create_network(
     """
     record = model_info(model)
     side = image_size or record.input_px
+    if options:
+        _check_options(record, channels, options)
     body = build_body(record, channels=channels, pretrained=pretrained, options=options or {}, image_size=side)
     mean, std = _normalisation(body, record, channels)
     backbone = _without_classifier(body, record) if head == "native" else _pooled_stages(body, record)
     try:
         n_features = _drop_unused(backbone, torch.zeros(1, channels, side, side))
+    except CannotPool as error:
+        raise _no_maps(record) from error
     except (AssertionError, RuntimeError, ValueError) as error:  # each architecture has its own way to refuse
         raise BadRecipe(
             f"'{model}' cannot take images of {side} x {side} pixels ({str(error).splitlines()[0]})",
@@ -180,6 +206,26 @@ def build_body(
     if record.builder.startswith("torchvision:"):
         return build_torchvision(record, channels=channels, pretrained=pretrained, options=options)
     return _build_own(record, channels=channels, pretrained=pretrained, options=options)
+
+
+def _check_options(record: ModelRecord, channels: int, options: dict[str, Any]) -> None:  # Any: as in `build_body`
+    """Build and run the whole network at its own size, without computing numbers or drawing random ones.
+
+    What fails here is not about the size of the images. Later it might not fail at all: `pooled_stages` drops the
+    classifier, and with it whatever its options spoil.
+
+    Raises:
+        BadRecipe: the architecture does not take these options.
+    """
+    side = record.input_px
+    try:
+        with torch.device("meta"), torch.no_grad():
+            body = build_body(record, channels=channels, pretrained=False, options=options, image_size=side)
+            body.eval()(torch.zeros(1, channels, side, side))
+    except CoverslipError:
+        raise
+    except Exception as error:  # another library's code, run with values that nobody has checked
+        raise options_do_not_fit(record, error) from error
 
 
 def own_options(record: ModelRecord) -> dict[str, Any]:  # Any: each option's own type
@@ -246,7 +292,7 @@ def _without_classifier(body: nn.Module, record: ModelRecord) -> nn.Module:
 def _pooled_stages(body: nn.Module, record: ModelRecord) -> PooledStages:
     taps = _tapped(body, record.taps)
     if not taps:
-        raise BadRecipe(f"'{record.name}' does not give its stages' outputs", do="Use --set head=native with it.")
+        raise _no_maps(record)
     if hasattr(body, "forward_intermediates"):
         body.prune_intermediate_layers(prune_head=True, prune_norm=True)  # type: ignore[operator]  # timm's untyped method
     else:
@@ -254,12 +300,20 @@ def _pooled_stages(body: nn.Module, record: ModelRecord) -> PooledStages:
     return PooledStages(body, taps)
 
 
+def _no_maps(record: ModelRecord) -> BadRecipe:
+    return BadRecipe(f"'{record.name}' does not give its stages' outputs as maps", do="Use --set head=native with it.")
+
+
+def _body(backbone: nn.Module) -> nn.Module:
+    return backbone.body if isinstance(backbone, PooledStages) else backbone
+
+
 def _drop_unused(backbone: nn.Module, x: Tensor) -> int:
     """Take out what no feature depends on, so that no parameter is stored that never learns; gives D."""
     with torch.enable_grad():  # a caller who only predicts may have turned gradients off
         features = backbone.eval()(x)
         features.sum().backward()
-    body = backbone.body if isinstance(backbone, PooledStages) else backbone
+    body = _body(backbone)
     for name, child in body.named_children():
         parameters = list(child.parameters())
         if parameters and all(p.grad is None for p in parameters):
@@ -271,7 +325,7 @@ def _drop_unused(backbone: nn.Module, x: Tensor) -> int:
 def _tapped(body: nn.Module, patterns: tuple[str, ...]) -> list[str]:
     """Dotted names of the modules to read, in the order in which the network has them."""
     if not patterns:
-        return [str(stage["module"]) for stage in getattr(body, "feature_info", [])]
+        return named_stages(body)
     names = [name for name, _ in body.named_modules()]
     return [
         name for name in names if any(fnmatch.fnmatch(name, p) and name.count(".") == p.count(".") for p in patterns)

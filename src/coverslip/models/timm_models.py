@@ -8,7 +8,7 @@ from torch import nn
 
 import coverslip.models._torchvision  # noqa: F401 - before timm
 from coverslip.errors import BadRecipe, UnknownModel, WeightsUnavailable
-from coverslip.models.building import no_such_option, refuse_options, weights_unavailable
+from coverslip.models.building import options_do_not_fit, refuse_options, weights_unavailable
 from coverslip.models.records import BACKBONE, ModelRecord, models_with_weights
 from coverslip.models.weights import local_weights
 from coverslip.models.weights.fitting import timm_network
@@ -50,7 +50,7 @@ def timm_record(name: str) -> ModelRecord:
     config = timm.get_pretrained_cfg(timm_name)
     with torch.device("meta"):
         network = timm.create_model(timm_name)
-    stages = [str(stage["module"]) for stage in getattr(network, "feature_info", [])]
+    stages = named_stages(network)
     has_parameters = {module for module, part in network.named_modules() if list(part.parameters())}
     return ModelRecord(
         name=name,
@@ -67,6 +67,13 @@ def timm_record(name: str) -> ModelRecord:
         macs=None,
         conv_linear_weights_x2=None,
     )
+
+
+def named_stages(network: nn.Module) -> list[str]:
+    """The modules that timm names as ends of stages; some of its networks name ones that they do not have."""
+    parts = {name for name, _ in network.named_modules()}
+    named = [str(stage["module"]) for stage in getattr(network, "feature_info", [])]
+    return [name for name in named if name in parts]
 
 
 def _heatmap_layer(network: nn.Module, stages: list[str]) -> str:
@@ -113,7 +120,7 @@ def build_timm(
                 f"'{record.name}' can only take images of {record.input_px} x {record.input_px} pixels",
                 do=f"Use --set image_size={record.input_px}.",
             ) from error
-        raise no_such_option(record, error) from error
+        raise options_do_not_fit(record, error) from error
     except WeightsUnavailable as error:
         if weights is None:
             error.add_note(f"Weights at hand: {', '.join(models_with_weights())}; or train with --set init=scratch.")

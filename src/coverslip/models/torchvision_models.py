@@ -10,7 +10,7 @@ from torch import Tensor, nn
 import coverslip.models._torchvision  # noqa: F401 - before torchvision
 from coverslip.errors import WeightsUnavailable
 from coverslip.files import sha256_file
-from coverslip.models.building import no_such_option, refuse_options, take_channels, weights_unavailable
+from coverslip.models.building import options_do_not_fit, refuse_options, take_channels, weights_unavailable
 from coverslip.models.records import ModelRecord
 from coverslip.models.weights import local_weights
 from coverslip.models.weights.fitting import load_exactly
@@ -39,7 +39,7 @@ def build_torchvision(
     try:
         network: nn.Module = torchvision.models.get_model(name, weights=None, **_FIXED.get(name, {}), **options)
     except TypeError as error:
-        raise no_such_option(record, error) from error
+        raise options_do_not_fit(record, error) from error
     if pretrained:
         weights = local_weights(record.name)
         if weights is not None:

@@ -103,7 +103,11 @@ def _entry(
     normalisation: _Normalisation | None = None,
     paper_boundaries: dict[str, str] | None = None,
 ) -> None:
-    """`counts`: parameters, multiply-accumulates of one image, twice the weights of convolutions and linear layers."""
+    """Register one.
+
+    `counts`: parameters, multiply-accumulates of one image, twice the weights of convolutions and linear layers.
+    `paper_boundaries`: cuts inside a part that the layout names.
+    """
     kind, _, built = builder.partition(":")
     parameters, macs, weights_x2 = counts
     register(
@@ -119,7 +123,7 @@ def _entry(
             weights=weights or (f"{kind} {built}" if licence else None),
             weights_of=weights_of,
             licence=licence,
-            freeze_boundaries={part: part for part in layout.boundaries} | (paper_boundaries or {}) | {BACKBONE: ""},
+            freeze_boundaries=_boundaries(layout, paper_boundaries or {}),
             heatmap_layer=layout.heatmap,
             taps=layout.taps,
             parameters=parameters,
@@ -127,6 +131,14 @@ def _entry(
             conv_linear_weights_x2=weights_x2,
         )
     )
+
+
+def _boundaries(layout: _Layout, inside: dict[str, str]) -> dict[str, str]:
+    """Earliest first: a cut inside a part comes before the part's own end."""
+    ordered: dict[str, str] = {}
+    for part in layout.boundaries:
+        ordered |= {name: end for name, end in inside.items() if end.startswith(f"{part}.")} | {part: part}
+    return ordered | {BACKBONE: ""}
 
 
 _entry(

@@ -168,6 +168,13 @@ class Recipe(Choices):
     def _augment_may_be_a_name(cls, value: object) -> object:
         return augment_named(value) if isinstance(value, str) else value
 
+    @field_validator("freeze_to")
+    @classmethod
+    def _freeze_to_names_a_part(cls, value: str | None) -> str | None:
+        if value is not None and not value.strip():
+            raise ValueError("it must name a part of the network; left empty (null), all of it is trained")
+        return value
+
     @field_validator("group", mode="before")
     @classmethod
     def _group_is_text(cls, value: object) -> object:
