@@ -15,7 +15,7 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 import coverslip as cs
-from coverslip.errors import BadClassifier, BadDataset, BadRecipe, BadRun, LeakageFound
+from coverslip.errors import BadClassifier, BadDataset, BadRecipe, BadRun, LeakageFound, WeightsUnavailable
 from coverslip.events import EpochEnded, Event, Noted
 from coverslip.models.networks import create_network
 from coverslip.runs import (
@@ -270,8 +270,11 @@ def test_a_second_training_that_cannot_be_is_refused_before_the_first(earlier: R
         ({"freeze_to": ""}, "no part ''"),
         ({"model_options": {"wheels": 4}}, "no option 'wheels'"),
         ({"model": "timm/pit_ti_224"}, "does not give its stages' outputs"),
+        ({"model": "inception_v3"}, "cannot take images of 32 x 32"),
+        ({"model": "mobincep", "init": "imagenet"}, "Nobody has published"),
+        ({"model": "mobincep", "init": TrainFirst(train_on=str(same))}, "Nobody has published"),
     ):
-        with pytest.raises(BadRecipe, match=said):
+        with pytest.raises((BadRecipe, WeightsUnavailable), match=said):
             cs.train(cs.open_dataset(same), SMALL.model_copy(update=wrong), out=tmp_path / "never")
     assert not (tmp_path / "never").exists()
 

@@ -39,8 +39,10 @@ from coverslip.runs import (
     FORMAT_VERSION,
     Recipe,
     Run,
+    TrainFirst,
     create_run_folder,
     export_classifier,
+    first_recipe,
     is_alive,
     open_run,
     read_json,
@@ -134,11 +136,7 @@ def train(
         Stopped: on Ctrl-C, SIGTERM or a file named `stop` in the run folder; the best checkpoint is kept.
     """
     data, recipe = agreed(data, recipe or Recipe())
-    model_info(recipe.model)  # what can be known to be wrong is said before any work
-    if recipe.freeze_to is not None or recipe.model_options or recipe.model.startswith("timm/"):
-        from coverslip.models.freezing import check_choices
-
-        check_choices(recipe.model, recipe.model_options, recipe.head, recipe.freeze_to, recipe.image_size)
+    _check_network(recipe)  # what can be known to be wrong is said before any work
     recipe = with_start(recipe, data.classes)
     check_class_names(data, data.classes)
     if recipe.split.folds:
@@ -147,6 +145,24 @@ def train(
     folder = create_run_folder(Path(out))
     write_beginning(folder, data, recipe, device, allow_leakage)
     return train_in(folder, data, recipe, emit)
+
+
+def _check_network(recipe: Recipe) -> None:
+    """Whether there is such a network, with such weights, and whether it takes what was chosen.
+
+    Raises:
+        BadRecipe: it does not.
+        WeightsUnavailable: nobody has published any.
+    """
+    from coverslip.models.building import weights_unavailable
+    from coverslip.models.freezing import check_choices
+    from coverslip.models.weights import weights_source
+
+    record = model_info(recipe.model)
+    init = first_recipe(recipe).init if isinstance(recipe.init, TrainFirst) else recipe.init
+    if init == "imagenet" and record.weights is None and weights_source(recipe.model) is None:
+        raise weights_unavailable(record)
+    check_choices(recipe.model, recipe.model_options, recipe.head, recipe.freeze_to, recipe.image_size)
 
 
 def resume(run: Path | str, *, emit: Emit = ignore) -> Run:
