@@ -265,6 +265,74 @@ def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
         import_weights(file, "resnet-34")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_torchvisions_vgg_fits_whatever_order_the_file_has_its_tensors_in(tmp_path: Path, suffix: str) -> None:
+    import torchvision
+
+    theirs = torchvision.models.vgg11(weights=None, num_classes=7, init_weights=False).eval()
+    with torch.no_grad():
+        for tensor in theirs.parameters():
+            tensor.normal_(std=0.02)
+    import_weights(save(theirs.state_dict(), tmp_path / f"vgg{suffix}"), "timm/vgg11")
+    torch.testing.assert_close(logits(pretrained("timm/vgg11"), 224), logits(theirs, 224))
+
+
+ONE = torch.tensor(1.0)
+
+
+@pytest.mark.parametrize("model", [SMALL, "shufflenet_v2_x1_0"])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda state, weight, bias: {**state, weight: ONE},
+        lambda state, weight, bias: {**state, bias: ONE},
+        lambda state, weight, bias: {**state, weight: torch.zeros(7, 5), bias: torch.zeros(7)},
+        lambda state, weight, bias: {name: tensor for name, tensor in state.items() if name != weight} | {"a": ONE},
+        lambda state, weight, bias: dict(list(state.items())[1:-2]),
+    ],
+    ids=["weight of one number", "bias of one number", "other features", "unknown", "a counter last"],
+)
+def test_single_numbers_in_a_tensors_place_are_an_ordinary_misfit(
+    tmp_path: Path, model: str, spoil: Callable[[Tensors, str, str], Tensors]
+) -> None:
+    record = model_info(model)
+    network = build_body(record, channels=3, pretrained=False, options={}, image_size=record.input_px)
+    state = dict(network.state_dict())
+    weight, bias = list(state)[-2:]
+    with pytest.raises(WeightsUnavailable, match=f"do not fit '{model}': of .* tensors [1-9]"):
+        import_weights(save(spoil(state, weight, bias), tmp_path / "mine.pth"), model)
+
+
+BROKEN = "Not every number in the file is finite: .* in {name} "
+MISPLACED = "{dtype} stands where floating-point numbers belong, in 1 of .* tensors \\({name}\\)"
+
+
+@pytest.mark.parametrize("model", [SMALL, "shufflenet_v2_x1_0"])
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda tensor: torch.full_like(tensor, torch.nan), BROKEN),
+        (lambda tensor: torch.full_like(tensor, -torch.inf), BROKEN),
+        (lambda tensor: torch.full_like(tensor, 1e300, dtype=torch.float64), BROKEN),
+        (lambda tensor: tensor.long(), MISPLACED.replace("{dtype}", "int64")),
+        (lambda tensor: tensor.bool(), MISPLACED.replace("{dtype}", "bool")),
+    ],
+    ids=["NaN", "infinity", "too large", "integers", "booleans"],
+)
+def test_numbers_that_no_training_can_start_from_are_refused(
+    tmp_path: Path, folder: Path, model: str, change: Callable[[torch.Tensor], torch.Tensor], told: str
+) -> None:
+    record = model_info(model)
+    network = build_body(record, channels=3, pretrained=False, options={}, image_size=record.input_px)
+    good = dict(network.state_dict())
+    for name, suffix in ((next(iter(good)), ".pth"), (list(good)[-1], ".safetensors")):
+        file = save({**good, name: change(good[name])}, tmp_path / f"mine{suffix}")
+        with pytest.raises(WeightsUnavailable, match=told.replace("{name}", name)):
+            import_weights(file, model)
+    assert not folder.exists()
+
+
 class Trap:
     """Runs a command when it is unpickled."""
 
