@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 import safetensors.torch
 import torch
+from image_sets import save_cell
 from torch import nn
 
-import coverslip.models._torchvision  # noqa: F401 - before timm
+import coverslip as cs
+import coverslip.models._torchvision
 from coverslip.cli import main
 from coverslip.errors import CoverslipError, UnknownModel, WeightsUnavailable
 from coverslip.models import has_weights, list_models, model_info
@@ -31,6 +33,7 @@ from coverslip.models.weights.hub import fetch_weights, hub_weights
 from coverslip.models.weights.names import with_timm_names
 from coverslip.models.weights.packaged import PACKAGED_MODELS
 from coverslip.models.weights.source import LocalWeights, Tensors
+from coverslip.runs import FromRun, Recipe, SplitPlan
 
 SMALL = "timm/test_efficientnet"  # timm's own network for tests, 0.4 million parameters
 MEASURED = {"efficientnet_lite0": "tf_efficientnet_lite0", "efficientnet_lite1": "tf_efficientnet_lite1"} | {
@@ -263,6 +266,74 @@ def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
         import_weights(save(table, tmp_path / "swin.pth"), "timm/swin_tiny_patch4_window7_224")
     with pytest.raises(UnknownModel, match="did you mean 'resnet34'"):
         import_weights(file, "resnet-34")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_torchvisions_vgg_fits_whatever_order_the_file_has_its_tensors_in(tmp_path: Path, suffix: str) -> None:
+    import torchvision
+
+    theirs = torchvision.models.vgg11(weights=None, num_classes=7, init_weights=False).eval()
+    with torch.no_grad():
+        for tensor in theirs.parameters():
+            tensor.normal_(std=0.02)
+    import_weights(save(theirs.state_dict(), tmp_path / f"vgg{suffix}"), "timm/vgg11")
+    torch.testing.assert_close(logits(pretrained("timm/vgg11"), 224), logits(theirs, 224))
+
+
+ONE = torch.tensor(1.0)
+
+
+@pytest.mark.parametrize("model", [SMALL, "shufflenet_v2_x1_0"])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda state, weight, bias: {**state, weight: ONE},
+        lambda state, weight, bias: {**state, bias: ONE},
+        lambda state, weight, bias: {**state, weight: torch.zeros(7, 5), bias: torch.zeros(7)},
+        lambda state, weight, bias: {name: tensor for name, tensor in state.items() if name != weight} | {"a": ONE},
+        lambda state, weight, bias: dict(list(state.items())[1:-2]),
+    ],
+    ids=["weight of one number", "bias of one number", "other features", "unknown", "a counter last"],
+)
+def test_single_numbers_in_a_tensors_place_are_an_ordinary_misfit(
+    tmp_path: Path, model: str, spoil: Callable[[Tensors, str, str], Tensors]
+) -> None:
+    record = model_info(model)
+    network = build_body(record, channels=3, pretrained=False, options={}, image_size=record.input_px)
+    state = dict(network.state_dict())
+    weight, bias = list(state)[-2:]
+    with pytest.raises(WeightsUnavailable, match=f"do not fit '{model}': of .* tensors [1-9]"):
+        import_weights(save(spoil(state, weight, bias), tmp_path / "mine.pth"), model)
+
+
+BROKEN = "Not every number in the file is finite: .* in {name} "
+MISPLACED = "{dtype} stands where floating-point numbers belong, in 1 of .* tensors \\({name}\\)"
+
+
+@pytest.mark.parametrize("model", [SMALL, "shufflenet_v2_x1_0"])
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda tensor: torch.full_like(tensor, torch.nan), BROKEN),
+        (lambda tensor: torch.full_like(tensor, -torch.inf), BROKEN),
+        (lambda tensor: torch.full_like(tensor, 1e300, dtype=torch.float64), BROKEN),
+        (lambda tensor: tensor.long(), MISPLACED.replace("{dtype}", "int64")),
+        (lambda tensor: tensor.bool(), MISPLACED.replace("{dtype}", "bool")),
+    ],
+    ids=["NaN", "infinity", "too large", "integers", "booleans"],
+)
+def test_numbers_that_no_training_can_start_from_are_refused(
+    tmp_path: Path, folder: Path, model: str, change: Callable[[torch.Tensor], torch.Tensor], told: str
+) -> None:
+    record = model_info(model)
+    network = build_body(record, channels=3, pretrained=False, options={}, image_size=record.input_px)
+    good = dict(network.state_dict())
+    for name, suffix in ((next(iter(good)), ".pth"), (list(good)[-1], ".safetensors")):
+        file = save({**good, name: change(good[name])}, tmp_path / f"mine{suffix}")
+        with pytest.raises(WeightsUnavailable, match=told.replace("{name}", name)):
+            import_weights(file, model)
+    assert not folder.exists()
 
 
 class Trap:
@@ -540,3 +611,70 @@ def test_a_classifier_can_be_trained_from_imported_weights(tmp_path: Path) -> No
     ours = create_network(SMALL, n_classes=2)
     saved = random_network("test_efficientnet").state_dict()
     assert torch.equal(ours.state_dict()["backbone.body.conv_stem.weight"], saved["conv_stem.weight"])
+
+
+# Which ones a training takes
+
+
+def told_about(name: str, capsys: pytest.CaptureFixture[str]) -> tuple[str | None, str | None]:
+    assert main(["models", name, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    return found["weights"], found["licence"]
+
+
+@pytest.mark.slow
+def test_a_network_is_told_about_with_the_weights_that_a_training_would_take(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    packaged = weights_source("mobilenet_v2")
+    assert packaged is not None
+    assert told_about("mobilenet_v2", capsys) == (f"package: {packaged.source}", "BSD-3-Clause")
+    for name in ("mobilevit_mn", "mobilevit_xxs", SMALL):
+        assert str(told_about(name, capsys)[0]).startswith("timm ")
+    file = save(random_network("mobilevit_xxs").state_dict(), tmp_path / "cells.pth")
+    import_weights(file, "mobilevit_xxs", licence="CC-BY-NC-4.0")
+    assert told_about("mobilevit_xxs", capsys) == ("imported: cells.pth", "CC-BY-NC-4.0")
+    assert told_about("mobilevit_mn", capsys) == ("imported: cells.pth, wherever a tensor fits", "CC-BY-NC-4.0")
+    import_weights(save(random_network("test_efficientnet").state_dict(), tmp_path / "mine.pth"), SMALL)
+    assert told_about(SMALL, capsys) == ("imported: mine.pth", None)
+    assert main(["models", "--json"]) == 0
+    listed = {row["name"]: row for row in json.loads(capsys.readouterr().out)["models"]}
+    assert listed["mobilevit_xxs"]["licence"] == "CC-BY-NC-4.0"
+
+
+def trained(folder: Path, **settings: Any) -> tuple[dict[str, Any], str]:  # Any: as recipes take them
+    """What a small training notes about its environment, and its report."""
+    cells = folder / "cells"
+    if not cells.exists():
+        for seed in range(24):
+            save_cell(cells / ("round", "flat")[seed % 2] / f"{seed}.png", seed)
+    plan = SplitPlan(folds=settings.pop("folds", 0))
+    recipe = Recipe(model=SMALL, stage="instant", image_size=32, views=1, split=plan, **settings)
+    run = cs.train(cs.open_dataset(cells), recipe, out=folder / f"run{len(list(folder.glob('run*')))}").folder
+    return json.loads((run / "environment.json").read_text()), (run / "report.html").read_text()
+
+
+@pytest.mark.slow
+def test_a_run_says_which_weights_it_started_from_and_under_which_licence(tmp_path: Path) -> None:
+    file = save(random_network("test_efficientnet").state_dict(), tmp_path / "cells.pth")
+    source = import_weights(file, SMALL, licence="only for <us>")
+    environment, report = trained(tmp_path)
+    said = {"kind": "imported", "source": "cells.pth", "licence": "only for <us>", "sha256": source.sha256}
+    assert environment["weights"] == {"model": SMALL, **said}
+    assert "Pretrained weights: cells.pth (imported) · licence only for &lt;us&gt; · SHA-256 " in report
+    assert "the imported weights “cells.pth”" in report
+    assert "ImageNet weights" not in report
+    environment, report = trained(tmp_path, init=FromRun(run=str(tmp_path / "run0")))
+    assert "weights" not in environment
+    assert "Pretrained weights" not in report
+
+
+@pytest.mark.parametrize("folds", [0, 2])
+def test_weights_that_a_run_fetched_are_noted_with_their_hash(hub: type[Hub], tmp_path: Path, folds: int) -> None:
+    environment, report = trained(tmp_path, folds=folds)
+    assert hub.n_downloads == 1
+    weights = environment["weights"]
+    assert (weights["kind"], weights["source"], weights["sha256"]) == ("hub", Hub.repository, hub.promised)
+    assert f"{Hub.repository} (hub)" in report
+    for own in (tmp_path / "run0" / "folds").glob("*"):
+        assert json.loads((own / "environment.json").read_text())["weights"] == weights

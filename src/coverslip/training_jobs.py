@@ -30,6 +30,7 @@ from coverslip.errors import BadDataset, BadRun, LeakageFound, Stopped
 from coverslip.events import Emit, Event, Noted, Progressed, RunEnded
 from coverslip.files import write_json
 from coverslip.images import ImageFacts, ReadPlan
+from coverslip.models import describe_weights
 from coverslip.runs import (
     FromRun,
     Recipe,
@@ -104,6 +105,8 @@ def write_beginning(folder: Path, data: Dataset, recipe: Recipe, device: str, al
     )
     if isinstance(recipe.init, FromRun):
         environment["start"] = fingerprint_of(recipe.init.run)
+    if recipe.init == "imagenet":
+        environment["weights"] = describe_weights(recipe.model)
     write_json(folder / "environment.json", environment)
     save_recipe(recipe, folder / "recipe.yaml")  # last: a folder with a recipe is a run
 

@@ -27,6 +27,7 @@ from coverslip.events import Emit, Event, Noted, RunEnded, RunStarted
 from coverslip.files import for_shell, write_json, written_whole
 from coverslip.images import ImageFacts, Preparation
 from coverslip.inference import Classifier, Predictions, load_classifier, write_results
+from coverslip.models import describe_weights
 from coverslip.reports import write_report
 from coverslip.runs import (
     FORMAT_VERSION,
@@ -201,6 +202,8 @@ def fit_classifier(
     for text in scale_notes:
         emit(Noted(text=text))
     fitted = _fit(folder, parts, preparation, recipe, device, emit, is_stop_requested, settled)
+    if recipe.init == "imagenet":
+        _complete_weights(folder, recipe.model)
     decision_notes = _operating_notes(parts.classes, fitted.operating_points or ())
     for text in decision_notes:
         emit(Noted(text=text))
@@ -211,6 +214,14 @@ def fit_classifier(
         raise stopped(folder)
     write_classifier(folder / "classifier", _card(recipe, preparation, parts, fitted), fitted.weights())
     return fitted
+
+
+def _complete_weights(folder: Path, model: str) -> None:
+    """Say in `environment.json` what was fetched, where that was not known when the run began."""
+    file = folder / "environment.json"
+    environment = read_json(file)
+    if "weights" in environment and environment["weights"]["sha256"] is None:
+        write_json(file, {**environment, "weights": describe_weights(model)})
 
 
 def measure(

@@ -137,8 +137,14 @@ def _describe(name: str, n_classes: int, channels: int, settings: list[str]) -> 
 
 
 def _row(record: "ModelRecord") -> dict[str, Any]:  # Any: JSON values
-    from coverslip.models import has_weights
+    """What is known about a network; of its weights, what a training on this computer would take."""
+    from coverslip.models import starting_weights
 
+    source = starting_weights(record)
+    weights, licence = record.weights, record.licence
+    if source is not None:
+        some = "" if source.model == record.name else ", wherever a tensor fits"
+        weights, licence = f"{source.kind}: {source.source}{some}", source.licence
     return {
         "name": record.name,
         "family": record.family,
@@ -148,9 +154,9 @@ def _row(record: "ModelRecord") -> dict[str, Any]:  # Any: JSON values
         "conv_linear_weights_x2": record.conv_linear_weights_x2,
         "macs": record.macs,
         "input_px": record.input_px,
-        "weights": record.weights,
-        "weights_at_hand": has_weights(record),
-        "licence": record.licence,
+        "weights": weights,
+        "weights_at_hand": source is not None,
+        "licence": licence,
         "freeze_boundaries": list(record.freeze_boundaries),
         "heatmap_layer": record.heatmap_layer,
     }

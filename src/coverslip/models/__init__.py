@@ -7,19 +7,23 @@ import coverslip.models.zoo  # noqa: F401 - fills the registry
 from coverslip.models.records import (
     PAPERS,
     ModelRecord,
+    describe_weights,
     has_weights,
     list_models,
     model_info,
     models_with_weights,
     select_models,
+    starting_weights,
 )
 
 __all__ = [
     "PAPERS",
     "ModelRecord",
+    "describe_weights",
     "has_weights",
     "list_models",
     "model_info",
     "models_with_weights",
     "select_models",
+    "starting_weights",
 ]

@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from coverslip.errors import WeightsUnavailable
 from coverslip.models.networks import build_body
 from coverslip.models.records import ModelRecord, model_info
 from coverslip.models.weights import weights_source
-from coverslip.models.weights.fitting import classifier_of, load_exactly, timm_network
+from coverslip.models.weights.fitting import check_numbers, classifier_of, load_exactly, timm_network
 from coverslip.models.weights.hub import fetch_weights, hub_source
 from coverslip.models.weights.imported import store_imported
 from coverslip.models.weights.names import with_timm_names
@@ -27,12 +27,14 @@ def import_weights(file: Path, model: str, *, licence: str | None = None) -> Wei
 
     Raises:
         UnknownModel: there is none of that name.
-        WeightsUnavailable: the file cannot be read safely, or does not fit the network exactly.
+        WeightsUnavailable: the file cannot be read safely, holds numbers that no network can start from, or does not
+            fit the network exactly.
         CoverslipError: the folder for weights cannot be written to.
     """
     record = model_info(model)
     tensors = with_timm_names(read_checkpoint(file))
     weights, network = _fitted_by_timm(record, tensors, file) if record.timm_name else _fitted(record, tensors, file)
+    check_numbers(weights, network.state_dict())
     mean, std = record.mean, record.std
     if mean is None or std is None:
         config: dict[str, Any] = network.pretrained_cfg  # type: ignore[assignment]  # timm's untyped attribute
@@ -73,7 +75,7 @@ def _fitted(record: ModelRecord, tensors: Tensors, file: Path) -> tuple[LocalWei
     """
     network = build_body(record, channels=3, pretrained=False, options={}, image_size=record.input_px)
     classifier = tensors.get(f"{classifier_of(network)}.weight")
-    weights = LocalWeights(record.name, tensors, 0 if classifier is None else len(classifier), file)
+    weights = LocalWeights(record.name, tensors, _n_rows(classifier), file)
     load_exactly(network, weights)
     return weights, network
 
@@ -103,7 +105,20 @@ def _numbers_of_classes(timm_name: str, tensors: Tensors) -> list[int]:
     config = timm.get_pretrained_cfg(timm_name)
     names = config.classifier if config else None
     name = f"{names if isinstance(names, str) else names[0] if names else ''}.weight"
-    if name in tensors:
-        return [len(tensors[name])]
-    # Under other names than timm's, as torchvision's VGG has them, the classifier comes last.
-    return [0, *(len(tensor) for tensor in list(tensors.values())[-2:-1])]
+    if n_classes := _n_rows(tensors.get(name)):
+        return [n_classes]
+    # Under other names than timm's, as torchvision's VGG has them, any linear layer may be the classifier: most likely
+    # the last one, in the network's order and (as safetensors files keep them) in that of names.
+    linear = [tensors[each] for each in reversed(tensors) if _is_linear(each, tensors)]
+    return list(dict.fromkeys([0, *map(len, linear)]))
+
+
+def _is_linear(name: str, tensors: Tensors) -> bool:
+    """Whether a tensor is the weight of a linear layer with a bias."""
+    bias = tensors.get(f"{name.removesuffix('weight')}bias")
+    return name.endswith(".weight") and tensors[name].ndim == 2 and bias is not None and bias.ndim == 1
+
+
+def _n_rows(weight: Tensor | None) -> int:
+    """Classes that a classifier's weight tells; 0 where there is none, or one number in its place."""
+    return len(weight) if weight is not None and weight.ndim else 0

@@ -6,8 +6,12 @@ The records themselves stand in `coverslip.models.zoo`.
 import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from coverslip.errors import UnknownModel
+
+if TYPE_CHECKING:
+    from coverslip.models.weights import WeightsSource
 
 PAPERS = {
     "mobilevit_mn": "Wei et al., An efficient cell micronucleus classification network (MobileViT-MN)",
@@ -139,6 +143,37 @@ def has_weights(record: ModelRecord) -> bool:
     from coverslip.models.weights import is_at_hand
 
     return is_at_hand(record.name) or (record.weights_of is not None and is_at_hand(record.weights_of))
+
+
+def starting_weights(record: ModelRecord) -> "WeightsSource | None":
+    """The weights that `init: imagenet` of a model takes, or takes what fits of; None: they are not on this machine.
+
+    Raises:
+        WeightsUnavailable: weights were imported, and what was written about them is damaged.
+    """
+    from coverslip.models.weights import weights_source
+
+    found = weights_source(record.name)
+    return weights_source(record.weights_of) if found is None and record.weights_of is not None else found
+
+
+def describe_weights(name: str) -> dict[str, str | None]:
+    """For the record of a training: `model`, `kind`, `source`, `licence` and `sha256` of the weights it starts from.
+
+    Weights that are still to be fetched have no `sha256` yet, nor have those that torchvision keeps; their kind is
+    `fetched`.
+
+    Raises:
+        UnknownModel: there is none of that name.
+        WeightsUnavailable: weights were imported, and what was written about them is damaged.
+    """
+    record = model_info(name)
+    found = starting_weights(record)
+    if found is None:
+        known = {"source": record.weights, "licence": record.licence, "sha256": None}
+        return {"model": record.weights_of or name, "kind": "fetched", **known}
+    known = {"source": found.source, "licence": found.licence, "sha256": found.sha256}
+    return {"model": found.model, "kind": found.kind, **known}
 
 
 def models_with_weights() -> Iterator[str]:

@@ -57,6 +57,7 @@ def _content(run: RunFolder) -> dict[str, Any]:  # Any: what the template shows
         "facts": content.facts(run),
         "data": _data(run),
         "methods": words.methods(run),
+        "weights": words.weights_words(run),
         "recipe": run.recipe_text.strip(),
         "command": _command(run),
         "notes": [str(note) for note in run.training.get("notes", [])],

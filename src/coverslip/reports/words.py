@@ -186,7 +186,7 @@ def _network_methods(run: RunFolder) -> str:
     preparation = run.classifier.get("preparation", {})
     side = recipe.image_size or preparation.get("image_size")
     scaling = preparation.get("scaling", {}).get("mode", recipe.scaling)
-    start = _start(recipe.init, is_first_kept=run.is_first_kept)
+    start = _start(run, recipe.init)
     made = f"coverslip {run.environment.get('coverslip', '')}".strip()
     torch = f", PyTorch {packages['torch']}" if "torch" in packages else ""
     size = f" to {side} × {side} pixels" if side else ""
@@ -209,17 +209,30 @@ def _network_methods(run: RunFolder) -> str:
     return text + _finetune_methods(run, stage)
 
 
-def _start(init: Start, *, is_first_kept: bool) -> str:
+def _start(run: RunFolder, init: Start) -> str:
     match init:
-        case FromRun(run=run):
-            place = Path(run)
+        case FromRun(run=earlier):
+            place = Path(earlier)
             name = place.parent.name if place.name == "classifier" else place.stem if place.suffix else place.name
             return f"the weights of the earlier run “{name}”"
         case TrainFirst(train_on=source):
             name = Path(source).parent.name if Path(source).suffix else Path(source).name
             first = f"a first training on “{name}”, described in its own folder first/,"
-            return f"the weights {'of' if is_first_kept else 'that were not improved by'} {first}"
-    return "ImageNet weights" if init == "imagenet" else "random weights"
+            return f"the weights {'of' if run.is_first_kept else 'that were not improved by'} {first}"
+    if init == "scratch":
+        return "random weights"
+    weights = run.environment.get("weights", {})
+    return f"the imported weights “{weights['source']}”" if weights.get("kind") == "imported" else "ImageNet weights"
+
+
+def weights_words(run: RunFolder) -> str:
+    """Which pretrained weights the training started from, and under which licence; empty where it is not recorded."""
+    weights = run.environment.get("weights")
+    if not weights:
+        return ""
+    licence = f"licence {weights['licence']}" if weights["licence"] else "licence not stated"
+    digest = f" · SHA-256 {weights['sha256'][:12]}" if weights["sha256"] else ""
+    return f"Pretrained weights: {weights['source']} ({weights['kind']}) · {licence}{digest}"
 
 
 def _finetune_methods(run: RunFolder, stage: dict[str, object]) -> str:

@@ -83,12 +83,39 @@ def load_exactly(network: nn.Module, weights: LocalWeights) -> None:
     """
     tensors, wanted = weights.tensors, network.state_dict()
     head = {name for name in wanted if name.startswith(f"{classifier_of(network)}.")}
-    if any(name not in tensors or tensors[name].shape[:1] != wanted[name].shape[:1] for name in head):
+    if _is_of_other_classes({name: tensors[name] for name in head if name in tensors}, wanted, len(head)):
         tensors = {name: tensor for name, tensor in tensors.items() if name not in head}
         wanted = {name: tensor for name, tensor in wanted.items() if name not in head}
     if not _is_equal(tensors, wanted):
         raise misfit(LocalWeights(weights.model, tensors, weights.n_classes, weights.file), wanted)
     network.load_state_dict(tensors, strict=False)  # all but the classifier was just compared
+
+
+def check_numbers(weights: LocalWeights, wanted: Tensors) -> None:
+    """Whether weights that fit a network are of the kind of numbers that it computes with.
+
+    Names need not be the network's, so a tensor of integers is compared with all of the network's of its kind, such as
+    `bias`: indices and counters are whole numbers there too, or the network has none of that kind.
+
+    Raises:
+        WeightsUnavailable: there are integers in the place of fractions; the first are named.
+    """
+    fractions = {_kind(name) for name, tensor in wanted.items() if tensor.is_floating_point()}
+    wrong = [
+        name for name, found in weights.tensors.items() if not found.is_floating_point() and _kind(name) in fractions
+    ]
+    if wrong:
+        dtype = str(weights.tensors[wrong[0]].dtype).removeprefix("torch.")
+        raise WeightsUnavailable(
+            f"The weights do not fit '{weights.model}': {dtype} stands where floating-point numbers belong, "
+            f"in {len(wrong):,} of {len(weights.tensors):,} tensors ({_first(wrong)})",
+            file=weights.file,
+            do="Export them as float32; weights that were quantised cannot be trained on.",
+        )
+
+
+def _kind(name: str) -> str:
+    return name.rpartition(".")[2]
 
 
 def classifier_of(network: nn.Module) -> str:
@@ -114,6 +141,18 @@ def misfit(weights: LocalWeights, wanted: Tensors) -> WeightsUnavailable:
         file=weights.file,
         do="Take weights of exactly this architecture; `coverslip models` and timm's list name them.",
     )
+
+
+def _is_of_other_classes(found: Tensors, wanted: Tensors, n_tensors: int) -> bool:
+    """Whether a classifier's tensors lack one, or differ from the wanted ones in the number of classes and only there.
+
+    Args:
+        found: the classifier's, as far as they are there.
+        wanted: those of the whole network.
+        n_tensors: of the network's classifier.
+    """
+    is_other = len(found) < n_tensors or any(found[name].shape[:1] != wanted[name].shape[:1] for name in found)
+    return is_other and all(found[name].ndim and found[name].shape[1:] == wanted[name].shape[1:] for name in found)
 
 
 def _is_equal(found: Tensors, wanted: Tensors) -> bool:

@@ -17,15 +17,15 @@ def read_checkpoint(file: Path) -> Tensors:
     """The named tensors of a safetensors file, or of a PyTorch file that holds nothing else.
 
     Raises:
-        WeightsUnavailable: it is neither, is damaged, or would need code to be run.
+        WeightsUnavailable: it is neither, is damaged, would need code to be run, or holds NaN or infinity.
     """
     if not file.is_file():
         raise WeightsUnavailable("There is no such file", file=file, do="Give the file's whole name.")
     suffix = file.suffix.lower()
     if suffix == ".safetensors":
-        return _unwrapped(_read_safetensors(file), file)
+        return _finite(_unwrapped(_read_safetensors(file), file), file)
     if suffix in _TORCH_SUFFIXES:
-        return _unwrapped(_read_torch(file), file)
+        return _finite(_unwrapped(_read_torch(file), file), file)
     raise WeightsUnavailable(
         f"'{suffix}' is no kind of file that weights are read from",
         file=file,
@@ -83,7 +83,26 @@ def _unwrapped(found: Any, file: Path) -> Tensors:  # Any: whatever was saved
     return {name.removeprefix(_BACKBONE): tensor for name, tensor in kept.items()} if is_inside else kept
 
 
+def _finite(tensors: Tensors, file: Path) -> Tensors:
+    """The same tensors.
+
+    Raises:
+        WeightsUnavailable: a number is NaN or infinite, or too large for float32; the first tensors are named.
+    """
+    broken = [name for name, each in tensors.items() if each.is_floating_point() and not each.float().isfinite().all()]
+    if broken:
+        more = f" and {len(broken) - 3:,} more" if len(broken) > 3 else ""
+        raise WeightsUnavailable(
+            f"Not every number in the file is finite: there is NaN or infinity in {', '.join(broken[:3])}{more}",
+            file=file,
+            do="Download it again; if you trained it yourself, take a state from before the loss became NaN.",
+        )
+    return tensors
+
+
 def _is_plain(value: object) -> bool:
     import torch
 
-    return isinstance(value, torch.Tensor) and value.layout == torch.strided and not value.is_quantized
+    return (
+        isinstance(value, torch.Tensor) and value.layout == torch.strided and not (value.is_quantized or value.is_meta)
+    )
