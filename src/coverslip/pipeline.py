@@ -33,7 +33,7 @@ from coverslip.inference import (
     PredictionsFile,
     load_classifier,
 )
-from coverslip.models import model_info
+from coverslip.models import model_info, starting_weights
 from coverslip.reports import write_report
 from coverslip.runs import (
     FORMAT_VERSION,
@@ -156,11 +156,10 @@ def _check_network(recipe: Recipe) -> None:
     """
     from coverslip.models.building import weights_unavailable
     from coverslip.models.freezing import check_choices
-    from coverslip.models.weights import weights_source
 
     record = model_info(recipe.model)
     init = first_recipe(recipe).init if isinstance(recipe.init, TrainFirst) else recipe.init
-    if init == "imagenet" and record.weights is None and weights_source(recipe.model) is None:
+    if init == "imagenet" and record.weights is None and starting_weights(record) is None:
         raise weights_unavailable(record)
     check_choices(recipe.model, recipe.model_options, recipe.head, recipe.freeze_to, recipe.image_size)
 

@@ -37,6 +37,7 @@ from coverslip.runs import (
     RunLog,
     Status,
     TrainedOn,
+    read_json,
     write_classifier,
 )
 from coverslip.runs.provenance import write_split

@@ -1,8 +1,10 @@
 """The zoo as people choose from it: what each network costs beside the default one, in plain words."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
-from coverslip.models import ModelRecord, has_weights, list_models, model_info
+from coverslip.errors import WeightsUnavailable
+from coverslip.models import ModelRecord, has_weights, list_models, model_info, starting_weights
 from coverslip.runs import Recipe
 
 _TITLES = {
@@ -73,10 +75,18 @@ def _advised(record: ModelRecord, default: ModelRecord) -> AdvisedModel:
         macs=record.macs,
         input_px=record.input_px,
         weights_at_hand=at_hand,
-        licence=record.licence,
+        licence=_licence(record),
         advice=_advice(record, default, at_hand=at_hand),
         is_recommended=record.name == default.name,
     )
+
+
+def _licence(record: ModelRecord) -> str | None:
+    """Of the weights that a training would take."""
+    with suppress(WeightsUnavailable):  # damaged ones: the training says so
+        found = starting_weights(record)
+        return record.licence if found is None else found.licence
+    return record.licence
 
 
 def _advice(record: ModelRecord, default: ModelRecord, *, at_hand: bool) -> str:
