@@ -166,7 +166,7 @@ def test_runs_without_a_name_are_numbered(tmp_path: Path) -> None:
     assert _next_free(tmp_path, "cells") == tmp_path / "cells-2"
 
 
-@pytest.mark.parametrize(("chosen", "expected"), [({}, "1000 None"), ({"OMP_WAIT_POLICY": "active"}, "None active")])
+@pytest.mark.parametrize(("chosen", "expected"), [({}, "3000 None"), ({"OMP_WAIT_POLICY": "active"}, "None active")])
 def test_waiting_threads_sleep_soon_unless_the_user_chose_otherwise(chosen: dict[str, str], expected: str) -> None:
     names = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
     script = f"""

@@ -20,11 +20,12 @@ def share_cores() -> None:
     """Let PyTorch's threads go to sleep soon when they wait for one another. To be called before PyTorch is imported.
 
     By default GNU OpenMP's threads wait some milliseconds by spinning. Where other programs want the cores too, they
-    keep those threads from running for which they wait, thousands of times in each step of training: with three of
-    four cores taken an epoch took 30 s instead of 2 (`benchmarks/busy_machine.py`). What the user has chosen stays.
+    keep those threads from running for which they wait, thousands of times in each step of training, which becomes
+    slower by a factor of 40. Spinning a hundredth of that time costs an idle machine a tenth of its speed and makes a
+    busy one several times as fast (`benchmarks/busy_machine.py`). What the user has chosen stays.
     """
     if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & set(os.environ):
-        os.environ["GOMP_SPINCOUNT"] = "1000"  # some microseconds
+        os.environ["GOMP_SPINCOUNT"] = "3000"  # 1,000 make an idle machine slower by a third
 
 
 def memory_mib() -> int:
