@@ -3,11 +3,11 @@
 Makes a set of hard links to a few hundred small images, opens it in the real server and looks at it with Chromium:
 seconds until images are read (colours and small pictures are made then), time to the first colour and the first
 picture of the wall, frame times while scrolling, how much of what is in sight has no picture yet or not even a colour,
-and the server's memory. Then the same short training again and again, unwatched, with open event streams, and with
-open pages; the ratios are of epoch seconds, each to the unwatched one of its round. Since a shared machine's seconds
-jump, the server's own processor time during the training is given, too: what watching must cost at least.
+and the server's memory. Then a training which in turn nobody, open event streams, nobody and open pages watch, for two
+epochs each: the second's seconds against those of the unwatched epochs before and after, since a shared machine's speed
+drifts; and the server's own processor time meanwhile. Pages draw on the same cores here.
 
-    python benchmarks/app.py [--count 100000] [--watchers 10] [--rounds 3]
+    python benchmarks/app.py [--count 100000] [--watchers 10] [--rounds 6]
 
 The pages must be built (`make pages`), and a Chromium be there. Other work on the machine shows in every number.
 """
@@ -20,7 +20,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -46,13 +45,12 @@ VISITS = 3
 TRAINING: Json = {
     "stage": "finetune",
     "image_size": 64,
-    "epochs": 4,
     "batch_size": 32,
     "patience": None,
     "views": 1,
     "split.folds": 0,
 }
-TRAINED = 1_600  # images: an epoch of several seconds
+TRAINED = 960  # images: an epoch of some seconds
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 # When the first cell had a colour, and when a picture: ms since the page was asked for.
@@ -102,6 +100,17 @@ async ([step, frames]) => {
   }
   return { times, ...seen };
 }
+"""
+
+
+FOLLOW = """
+import sys, threading, urllib.request
+def follow():
+    with urllib.request.urlopen(sys.argv[1]) as answer:
+        for _ in answer:
+            pass
+for _ in range(int(sys.argv[2])):
+    threading.Thread(target=follow).start()
 """
 
 
@@ -165,7 +174,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=100_000, help="images of the wall")
     parser.add_argument("--watchers", type=int, default=10, help="of the training")
-    parser.add_argument("--rounds", type=int, default=3, help="of trainings; 0 leaves them out")
+    parser.add_argument("--rounds", type=int, default=6, help="of watching; 0 leaves them out")
     asked = parser.parse_args()
     program = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if program is None:
@@ -254,50 +263,58 @@ def scroll(server: Server, browser: "Browser", dataset_id: str, step: int) -> fl
 
 
 def measure_training(server: Server, dataset_id: str, browser: "Browser", watchers: int, rounds: int) -> None:
-    """Epoch seconds of the same training, watched and not, and the server's processor time beside them."""
-    ways: list[tuple[str, Callable[[str, ExitStack], None]]] = [
-        ("nobody", lambda run_id, stack: None),
-        (f"{watchers} streams", lambda run_id, stack: open_streams(server, run_id, watchers)),
-        (f"{watchers} pages", lambda run_id, stack: open_pages(server, browser, run_id, watchers, stack)),
-    ]
-    print("| round | watched by | epoch s | ratio | server, % of a core |\n|---|---|---|---|---|")
+    """Seconds of a training's epochs, now watched and now not, and the server's processor time beside them."""
+
+    def watch(way: str, run_id: str, stack: ExitStack) -> None:
+        if way == "streams":
+            open_streams(server, run_id, watchers, stack)
+        elif way == "pages":
+            open_pages(server, browser, run_id, watchers, stack)
+
+    ways = [*(["nobody", "streams", "nobody", "pages"] * rounds), "nobody"]
+    run_id = server.ask("runs", {"dataset_id": dataset_id, "recipe": {**TRAINING, "epochs": 2 * len(ways) + 3}})["id"]
+    taken = []
+    epochs_of(server, run_id, at_least=1)
+    for way in ways:
+        with ExitStack() as stack:
+            watch(way, run_id, stack)
+            begun = len(epochs_of(server, run_id))
+            epochs_of(server, run_id, at_least=begun + 1)
+            began, used = time.monotonic(), server.processor_s()
+            watched = epochs_of(server, run_id, at_least=begun + 2)[begun + 1]
+            share = (server.processor_s() - used) / (time.monotonic() - began)
+            taken.append((float(watched["seconds"]), share))
+    server.ask(f"runs/{run_id}/stop", {})
+    wait_for(lambda: server.ask(f"runs/{run_id}")["state"] == "stopped", 600, every=0.5)
+    print("| watched by | epoch s | against those before and after | server, % of a core |\n|---|---|---|---|")
     ratios: dict[str, list[float]] = {}
-    for k in range(rounds):
-        # Turn by turn, so that a machine that grows slower is not laid at one way's door.
-        taken = {name: train(server, dataset_id, watch) for name, watch in (ways if k % 2 == 0 else ways[::-1])}
-        for name, (seconds, share) in taken.items():
-            ratio = seconds / taken["nobody"][0]
-            ratios.setdefault(name, []).append(ratio)
-            print(f"| {k + 1} | {name} | {seconds:.2f} | {ratio:.3f} | {share:.1%} |", flush=True)
-    for name, found in ratios.items():
-        print(f"| median | {name} | | {statistics.median(found):.3f} | |", flush=True)
+    for k, (way, (seconds, share)) in enumerate(zip(ways, taken, strict=True)):
+        ratio = seconds / statistics.mean((taken[k - 1][0], taken[k + 1][0])) if way != "nobody" else 1.0
+        ratios.setdefault(way, []).append(ratio)
+        print(f"| {way} | {seconds:.2f} | {ratio:.3f} | {share:.1%} |")
+    for way in ("streams", "pages"):
+        low, middle, high = statistics.quantiles(ratios[way], n=4) if rounds > 1 else ratios[way] * 3
+        print(f"| {watchers} {way}: median (quartiles) | | {middle:.3f} ({low:.3f}-{high:.3f}) | |", flush=True)
 
 
-def train(server: Server, dataset_id: str, watch: Callable[[str, ExitStack], None]) -> tuple[float, float]:
-    """Median seconds of an epoch, the first left out, and the server's processor seconds by those of the clock."""
-    with ExitStack() as stack:
-        run_id = server.ask("runs", {"dataset_id": dataset_id, "recipe": TRAINING})["id"]
-        watch(run_id, stack)
-        began, used = time.monotonic(), server.processor_s()
-        ended = ("done", "failed", "stopped", "interrupted")
-        wait_for(lambda: server.ask(f"runs/{run_id}")["state"] in ended, 3_600, every=2)
-        share = (server.processor_s() - used) / (time.monotonic() - began)
+def epochs_of(server: Server, run_id: str, at_least: int = 0) -> list[Json]:
+    """What is known about a training's epochs, as soon as so many are over."""
+    while True:
         run = server.ask(f"runs/{run_id}")
-    if run["state"] != "done":
-        raise SystemExit(f"The training ended as {run['state']}: {run['error']}")
-    return statistics.median(epoch["seconds"] for epoch in run["history"][1:]), share
+        if run["error"]:
+            raise SystemExit(f"The training failed: {run['error']}")
+        history: list[Json] = run["history"]
+        if len(history) >= at_least:
+            return history
+        time.sleep(0.5)
 
 
-def open_streams(server: Server, run_id: str, count: int) -> None:
-    """Clients that read what a training tells until it has ended."""
-
-    def follow() -> None:
-        with urllib.request.urlopen(f"{server.address}api/v1/runs/{run_id}/events", timeout=3_600) as answer:
-            for _ in answer:
-                pass
-
-    for _ in range(count):
-        threading.Thread(target=follow, daemon=True).start()
+def open_streams(server: Server, run_id: str, count: int, stack: ExitStack) -> None:
+    """Clients, in a process of their own, that read what a training tells."""
+    command = [sys.executable, "-c", FOLLOW, f"{server.address}api/v1/runs/{run_id}/events", str(count)]
+    clients = subprocess.Popen(command)
+    stack.callback(clients.wait)
+    stack.callback(clients.kill)
 
 
 def open_pages(server: Server, browser: "Browser", run_id: str, count: int, stack: ExitStack) -> None:

@@ -261,7 +261,7 @@ CRAFTED: dict[str, tuple[Craft, str]] = {
     "a huge layer": (edited(model="resnet34", model_options={"stem_width": 6000, "stem_type": "deep"}), "do not fit"),
     "an impossible layer": (
         edited(model="resnet34", model_options={"stem_width": 10**6, "stem_type": "deep"}),
-        "cannot be built",
+        "do not fit",
     ),
     "senseless options": (edited(model="resnet34", model_options={"layers": ["x"]}), "cannot be built"),
     "an infinite temperature": (edited(temperature=float("inf")), "temperature"),
