@@ -21,7 +21,7 @@ def share_cores() -> None:
 
     By default GNU OpenMP's threads wait some milliseconds by spinning. Where other programs want the cores too, they
     keep those threads from running for which they wait, thousands of times in each step of training, which becomes
-    slower by a factor of 40. Spinning a hundredth of that time costs an idle machine a tenth of its speed and makes a
+    some thirty times slower. Spinning a hundredth of that time costs an idle machine a tenth of its speed and makes a
     busy one several times as fast (`benchmarks/busy_machine.py`). What the user has chosen stays.
     """
     if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & set(os.environ):

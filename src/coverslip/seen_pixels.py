@@ -73,10 +73,13 @@ def seen_by_start(recipe: Recipe) -> SeenPixels:
 def seen_pixels(folder: Path) -> SeenPixels:
     """What a run has seen, the runs that it started from included."""
     seen = read_json(folder / "pixels.json")
-    by_plan = {ReadPlan.model_validate(start["plan"]): frozenset(start["hashes"]) for start in seen["start"]}
-    own = ReadPlan.model_validate(seen["plan"])
+    starts = seen.get("start", [])
+    if "plan" not in seen:  # a run from before plans were told: most read images whole
+        starts = [{"plan": {}, "hashes": starts}]
+    by_plan = {ReadPlan.model_validate(start["plan"]): frozenset(start["hashes"]) for start in starts}
+    own = ReadPlan.model_validate(seen.get("plan", {}))
     by_plan[own] = by_plan.get(own, frozenset()).union(seen["train"], seen["val"])
-    return SeenPixels(by_plan, seen["start_is_known"])
+    return SeenPixels(by_plan, seen.get("start_is_known", True))
 
 
 def _as_json(plan: ReadPlan) -> dict[str, object]:
