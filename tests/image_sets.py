@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from coverslip.app.server import create_app
-from coverslip.workspace.home import Workspace, open_workspace
+from coverslip.workspace.store.home import Workspace, open_workspace
 
 API = "/api/v1"
 

@@ -14,9 +14,9 @@ import httpx
 import numpy as np
 from PIL import Image
 
-from coverslip.workspace import opening
-from coverslip.workspace.datasets import describe
-from coverslip.workspace.home import Workspace, open_workspace
+from coverslip.workspace.datasets import opening
+from coverslip.workspace.datasets.listing import describe
+from coverslip.workspace.store.home import Workspace, open_workspace
 
 Json = dict[str, Any]  # Any: JSON values
 API = "/api/v1"
@@ -80,7 +80,7 @@ _SERVE = """
 import sys, uvicorn
 from pathlib import Path
 from coverslip.app.server import create_app
-from coverslip.workspace.home import open_workspace
+from coverslip.workspace.store.home import open_workspace
 app = create_app(open_workspace(Path(sys.argv[1]), (Path(sys.argv[2]),)))
 uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[3]), log_level="warning")
 """

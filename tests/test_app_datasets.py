@@ -14,9 +14,10 @@ import pytest
 from image_sets import App, save_cell, save_cells, workspace_in
 from sqlalchemy import select, update
 
-from coverslip.workspace import grouping, small_pictures
-from coverslip.workspace.database import datasets
+from coverslip.workspace.datasets import grouping
+from coverslip.workspace.store.database import datasets
 from coverslip.workspace.tidying import tidy
+from coverslip.workspace.viewing import small_pictures
 
 SharedData = Callable[[str], Path]
 
@@ -29,7 +30,7 @@ def app(tmp_path: Path) -> App:
 @pytest.fixture
 def shared_app(tmp_path: Path, shared_data: SharedData) -> App:
     """The app with the real sets among its roots."""
-    from coverslip.workspace.home import open_workspace
+    from coverslip.workspace.store.home import open_workspace
 
     return App(open_workspace(tmp_path / "home", (tmp_path, shared_data("blood_pbc").parent)))
 
@@ -163,7 +164,7 @@ def test_images_are_filtered_sorted_and_paged(app: App, tmp_path: Path) -> None:
 def test_a_part_of_a_training_is_a_filter(app: App, tmp_path: Path) -> None:
     from sqlalchemy import insert
 
-    from coverslip.workspace.database import jobs
+    from coverslip.workspace.store.database import jobs
 
     found = app.open(save_cells(tmp_path / "cells", n=2))
     run = tmp_path / "home" / "runs" / "first"
@@ -226,7 +227,7 @@ def test_a_table_gives_columns_groups_and_boxes(app: App, tmp_path: Path) -> Non
 
 
 def test_images_that_a_table_names_outside_the_roots_are_never_read(tmp_path: Path) -> None:
-    from coverslip.workspace.home import open_workspace
+    from coverslip.workspace.store.home import open_workspace
 
     secret = save_cell(tmp_path / "secret" / "face.png", 1)
     mine = tmp_path / "mine"
@@ -271,8 +272,9 @@ def test_a_server_killed_while_reading_goes_on_when_it_starts_again(tmp_path: Pa
     script = f"""
 import os, sys
 from pathlib import Path
-from coverslip.workspace import opening, reading
-from coverslip.workspace.home import open_workspace
+from coverslip.workspace.datasets import opening
+from coverslip.workspace.datasets import reading
+from coverslip.workspace.store.home import open_workspace
 home = open_workspace(Path({str(tmp_path / "home")!r}), (Path({str(tmp_path)!r}),))
 reading._IMAGES_AT_ONCE = 10
 keep = reading._keep_facts
@@ -439,7 +441,7 @@ def test_a_forgotten_set_comes_back_with_its_labels(app: App, tmp_path: Path) ->
 def test_a_set_that_a_training_waits_for_is_not_forgotten(app: App, tmp_path: Path) -> None:
     from sqlalchemy import insert
 
-    from coverslip.workspace.database import jobs
+    from coverslip.workspace.store.database import jobs
 
     found = app.open(save_cells(tmp_path / "cells"))
     values = {"id": "r", "kind": "train", "name": "first", "dataset_name": "", "folder": str(tmp_path), "command": []}
@@ -457,10 +459,18 @@ def test_the_server_needs_no_network_library() -> None:
 import sys
 from pathlib import Path
 from coverslip.app.server import create_app
-from coverslip.workspace.home import Workspace
+from coverslip.workspace.store.home import Workspace
 create_app(Workspace(Path("/nowhere"), ()))
-from coverslip.workspace import grouping, images, labels, opening, pictures, previews, reading, snapshots, uploads
-import coverslip.training_jobs
+from coverslip.workspace.datasets import grouping
+from coverslip.workspace.viewing import images
+from coverslip.workspace.datasets import labels
+from coverslip.workspace.datasets import opening
+from coverslip.workspace.viewing import pictures
+from coverslip.workspace.viewing import previews
+from coverslip.workspace.datasets import reading
+from coverslip.workspace.datasets import snapshots
+from coverslip.workspace.datasets import uploads
+import coverslip.experiments.pretraining
 print([name for name in ("torch", "sklearn", "timm", "onnxruntime") if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -30,11 +30,11 @@ from small_workspace import (
 import coverslip as cs
 from coverslip.app.server import create_app
 from coverslip.runs import Recipe, SplitPlan
-from coverslip.workspace import corrections
-from coverslip.workspace.classifying import Classifying
-from coverslip.workspace.datasets import describe
-from coverslip.workspace.home import Workspace
-from coverslip.workspace.jobs import find_job, status_of
+from coverslip.workspace.datasets.listing import describe
+from coverslip.workspace.jobs.records import find_job, status_of
+from coverslip.workspace.predictions import corrections
+from coverslip.workspace.predictions.classifying import Classifying
+from coverslip.workspace.store.home import Workspace
 
 pytestmark = pytest.mark.slow
 

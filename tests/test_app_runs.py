@@ -36,7 +36,7 @@ from coverslip.reports import content, words
 from coverslip.reports.limits import limits
 from coverslip.reports.reading import read_run
 from coverslip.runs import is_alive, read_status, read_table
-from coverslip.workspace.home import Workspace
+from coverslip.workspace.store.home import Workspace
 
 pytestmark = pytest.mark.slow
 
@@ -231,7 +231,7 @@ import sys
 from pathlib import Path
 from fastapi.testclient import TestClient
 from coverslip.app.server import create_app
-from coverslip.workspace.home import open_workspace
+from coverslip.workspace.store.home import open_workspace
 with TestClient(create_app(open_workspace(Path(sys.argv[1]), (Path(sys.argv[2]),)))) as client:
     for path in sys.argv[3:]:
         answer = client.get("/api/v1" + path)

@@ -28,7 +28,7 @@ from coverslip.app.limits import allow_body
 from coverslip.app.pages import add_pages
 from coverslip.app.server import create_app
 from coverslip.errors import Conflict, CoverslipError, NotFound, TooLarge
-from coverslip.workspace.home import Workspace, open_workspace
+from coverslip.workspace.store.home import Workspace, open_workspace
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = {"torch", "torchvision", "timm", "sklearn", "scipy", "matplotlib", "openvino", "onnxruntime"}
@@ -184,7 +184,7 @@ import sys
 from pathlib import Path
 from fastapi.testclient import TestClient
 from coverslip.app.server import create_app
-from coverslip.workspace.home import open_workspace
+from coverslip.workspace.store.home import open_workspace
 
 app = create_app(open_workspace(Path({str(workspace.folder)!r}), (Path({str(workspace.roots[0])!r}),)))
 with TestClient(app) as client:
@@ -412,7 +412,7 @@ def test_a_fault_is_written_to_the_log_not_to_the_terminal(tmp_path: Path) -> No
 import threading, time, urllib.request, urllib.error
 from pathlib import Path
 from coverslip.app import server
-from coverslip.workspace.home import open_workspace
+from coverslip.workspace.store.home import open_workspace
 
 make = server.create_app
 def with_fault(workspace):
@@ -528,7 +528,7 @@ def test_links_out_of_the_roots_are_neither_shown_nor_followed(
 def test_counting_ends_where_a_chooser_need_not_know_more(
     client: TestClient, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("coverslip.workspace.folders.MOST_IMAGES", 5)
+    monkeypatch.setattr("coverslip.workspace.datasets.folders.MOST_IMAGES", 5)
     for i in range(8):
         save_image(workspace.roots[0] / f"a/{i}.png")
     found = client.get("/api/v1/folders", params={"path": str(workspace.roots[0])}).json()

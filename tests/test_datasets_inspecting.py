@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from coverslip.datasets import Inspection, inspect_dataset, open_dataset, scan_images
-from coverslip.datasets.inspecting import Spread
+from coverslip.datasets.quality.inspecting import Spread
 
 
 def save(path: Path, seed: int, side: int = 10, dtype: type = np.uint8) -> None:

@@ -22,7 +22,7 @@ from coverslip.datasets import (
     split_units,
     trained_classes,
 )
-from coverslip.datasets.partition import fold_units
+from coverslip.datasets.splits.partition import fold_units
 from coverslip.errors import BadDataset, BadRecipe, LeakageFound
 from coverslip.images import ImageFacts, ReadPlan
 

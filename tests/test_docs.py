@@ -155,7 +155,7 @@ def test_every_image_suffix_is_documented() -> None:
 
 
 def test_every_column_of_a_table_and_its_other_names_are_documented() -> None:
-    from coverslip.datasets.tables import _ALIASES
+    from coverslip.datasets.index.tables import _ALIASES
 
     assert {name for names in _ALIASES.values() for name in names} - in_code(page("data.md")) == set()
 
@@ -267,8 +267,8 @@ def test_the_pages_of_papers_have_one_form() -> None:
 
 
 def test_the_table_of_group_patterns_gives_the_groups_that_it_says(tmp_path: Path) -> None:
-    from coverslip.datasets.patterns import grouped_by_pattern
-    from coverslip.datasets.records import ImageRecord
+    from coverslip.datasets.index.patterns import grouped_by_pattern
+    from coverslip.datasets.index.records import ImageRecord
     from coverslip.images import ReadPlan
 
     rows = re.findall(r"^\| `(monocyte/[^`]+)` \| `([^`]+)` \| `([^`]+)` \|$", page("data.md"), re.M)

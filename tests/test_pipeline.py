@@ -14,10 +14,10 @@ from PIL import Image
 import coverslip as cs
 from coverslip.errors import BadClassifier, BadDataset, BadRecipe, BadRun, LeakageFound, Stopped
 from coverslip.events import EpochEnded, Event, HeadFitted, Noted, RunEnded, RunStarted
+from coverslip.experiments.pretraining import agreed
 from coverslip.files import sha256_file
 from coverslip.images import ReadPlan
 from coverslip.runs import Augment, Recipe, Run, SplitPlan
-from coverslip.training_jobs import agreed
 
 ONE_SPLIT = SplitPlan(folds=0)
 QUICK = Recipe(stage="instant", image_size=48, views=1, split=ONE_SPLIT)

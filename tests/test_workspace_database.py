@@ -9,8 +9,8 @@ from sqlalchemy import insert, select
 from sqlalchemy.exc import OperationalError
 
 from coverslip.errors import CoverslipError
-from coverslip.workspace import database
-from coverslip.workspace.database import images, open_database, writing
+from coverslip.workspace.store import database
+from coverslip.workspace.store.database import images, open_database, writing
 
 # As the first app made them, before their form had a number.
 OLD = """

@@ -22,15 +22,18 @@ from coverslip.images import ReadPlan
 from coverslip.inference import Prediction
 from coverslip.models import list_models
 from coverslip.runs import Recipe
-from coverslip.workspace import classifying, jobs, opening, rows, runs
-from coverslip.workspace.datasets import dataset_row, describe
-from coverslip.workspace.home import Workspace
-from coverslip.workspace.jobs import checked_recipe, find_job, state_of, status_of
-from coverslip.workspace.model_advice import advised_models
-from coverslip.workspace.predicting import _refuse_outside
-from coverslip.workspace.processes import is_running, launch, lines_of_last_process
-from coverslip.workspace.progress import LogTail, Story
-from coverslip.workspace.recipe_fields import LEFT_OUT, recipe_fields
+from coverslip.workspace.datasets import opening
+from coverslip.workspace.datasets.listing import dataset_row, describe
+from coverslip.workspace.jobs import records as jobs
+from coverslip.workspace.jobs import runs
+from coverslip.workspace.jobs.model_advice import advised_models
+from coverslip.workspace.jobs.processes import is_running, launch, lines_of_last_process
+from coverslip.workspace.jobs.progress import LogTail, Story
+from coverslip.workspace.jobs.recipe_fields import LEFT_OUT, recipe_fields
+from coverslip.workspace.jobs.records import checked_recipe, find_job, state_of, status_of
+from coverslip.workspace.predictions import classifying, rows
+from coverslip.workspace.predictions.predicting import _refuse_outside
+from coverslip.workspace.store.home import Workspace
 
 
 @pytest.fixture(scope="module")

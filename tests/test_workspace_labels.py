@@ -11,12 +11,12 @@ from image_sets import App, save_cell, save_cells, workspace_in
 
 from coverslip.datasets import open_dataset
 from coverslip.errors import BadDataset, CoverslipError, NotFound
-from coverslip.workspace import labels
-from coverslip.workspace.datasets import describe
-from coverslip.workspace.home import Workspace
-from coverslip.workspace.images import Filters, list_images
-from coverslip.workspace.opening import open_sources
-from coverslip.workspace.snapshots import table_lines, training_sources
+from coverslip.workspace.datasets import labels
+from coverslip.workspace.datasets.listing import describe
+from coverslip.workspace.datasets.opening import open_sources
+from coverslip.workspace.datasets.snapshots import table_lines, training_sources
+from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.viewing.images import Filters, list_images
 
 N = 6
 STEPS = st.lists(

@@ -17,8 +17,9 @@ from sqlalchemy import delete
 
 from coverslip.app.server import create_app
 from coverslip.files import cache_folder
-from coverslip.workspace import reading, small_pictures
-from coverslip.workspace.database import image_colours, writing
+from coverslip.workspace.datasets import reading
+from coverslip.workspace.store.database import image_colours, writing
+from coverslip.workspace.viewing import small_pictures
 
 
 @pytest.fixture

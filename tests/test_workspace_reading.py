@@ -7,11 +7,11 @@ import pytest
 from image_sets import save_cell, save_cells, workspace_in
 from sqlalchemy import select, update
 
-from coverslip.workspace import database as db
-from coverslip.workspace import labels, opening, reading
-from coverslip.workspace.background import Background
-from coverslip.workspace.datasets import describe
-from coverslip.workspace.home import Workspace
+from coverslip.workspace.datasets import labels, opening, reading
+from coverslip.workspace.datasets.listing import describe
+from coverslip.workspace.jobs.background import Background
+from coverslip.workspace.store import database as db
+from coverslip.workspace.store.home import Workspace
 
 
 def test_while_a_thread_is_held_none_of_its_name_begins() -> None:

@@ -10,9 +10,10 @@ from image_sets import client_of, save_cell, workspace_in
 from sqlalchemy import insert, select, update
 
 from coverslip.runs import Recipe, save_recipe
-from coverslip.workspace import database as db
-from coverslip.workspace import jobs, opening, uploads
-from coverslip.workspace.home import Workspace
+from coverslip.workspace.datasets import opening, uploads
+from coverslip.workspace.jobs import records as jobs
+from coverslip.workspace.store import database as db
+from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.tidying import drop_pieces, tidy
 
 DAY = 86_400

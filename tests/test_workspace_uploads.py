@@ -12,7 +12,7 @@ import pytest
 from image_sets import App, save_cell, save_cells, workspace_in
 
 from coverslip.errors import CoverslipError
-from coverslip.workspace import uploads
+from coverslip.workspace.datasets import uploads
 
 ATTACKS = [
     "../out.png",

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from coverslip.cross_validation import is_cross_validated, measure_folds, refuse_fold
 from coverslip.datasets import (
     Dataset,
     DecodedPixels,
@@ -27,6 +26,9 @@ from coverslip.datasets import (
 )
 from coverslip.errors import BadRun, CoverslipError
 from coverslip.events import Emit, Noted, ignore
+from coverslip.experiments.cross_validation import is_cross_validated, measure_folds, refuse_fold
+from coverslip.experiments.one_split import Parts, measure
+from coverslip.experiments.pretraining import agreed, train_in, with_start, write_beginning
 from coverslip.files import write_json, written_whole
 from coverslip.inference import (
     BATCH_SIZE,
@@ -57,8 +59,6 @@ from coverslip.runs.provenance import (
 from coverslip.seen_pixels import seen_pixels
 from coverslip.training.devices import check_device, chosen_device
 from coverslip.training.preparing import canvas_notes, learn_preparation
-from coverslip.training_jobs import agreed, train_in, with_start, write_beginning
-from coverslip.training_runs import Parts, measure
 
 __all__ = [
     "Summary",

@@ -7,11 +7,12 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from coverslip.app.streams import ended_by_signals
-from coverslip.workspace import reading, tidying
-from coverslip.workspace.classifying import Classifying
-from coverslip.workspace.home import Workspace
-from coverslip.workspace.queue import Queue
-from coverslip.workspace.watching import Watching
+from coverslip.workspace import tidying
+from coverslip.workspace.datasets import reading
+from coverslip.workspace.jobs.queue import Queue
+from coverslip.workspace.jobs.watching import Watching
+from coverslip.workspace.predictions.classifying import Classifying
+from coverslip.workspace.store.home import Workspace
 
 
 def add_background(app: FastAPI, workspace: Workspace) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from coverslip.workspace.home import Workspace
+from coverslip.workspace.store.home import Workspace
 
 
 def _workspace(request: Request) -> Workspace:

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Query, Response
 
-from coverslip.workspace.pictures import View
+from coverslip.workspace.viewing.pictures import View
 
 _STARTS = ((b"\xff\xd8", "image/jpeg"), (b"\x89PNG", "image/png"))
 _BINARY = {"schema": {"type": "string", "format": "binary"}}

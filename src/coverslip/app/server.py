@@ -20,8 +20,8 @@ from coverslip.app.pages import add_pages
 from coverslip.app.problems import add_problem_handlers
 from coverslip.app.routes import ROUTERS
 from coverslip.errors import CoverslipError
-from coverslip.workspace.home import Workspace
-from coverslip.workspace.serving import make_token, only_server, say_address, token_hash
+from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.serving import make_token, only_server, say_address, token_hash
 
 if TYPE_CHECKING:
     import uvicorn

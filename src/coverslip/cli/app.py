@@ -67,7 +67,7 @@ def app(
       coverslip app --host 0.0.0.0 --no-browser
     """
     from coverslip.app.server import open_server
-    from coverslip.workspace.home import open_workspace
+    from coverslip.workspace.store.home import open_workspace
 
     home = open_workspace(workspace, tuple(root or ()))
     # Ctrl-C is how one ends it: nothing that went wrong.

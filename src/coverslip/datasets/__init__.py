@@ -1,13 +1,8 @@
 """Sets of images: opening, scanning, splitting and inspecting them."""
 
-from coverslip.datasets.capping import cap_training
-from coverslip.datasets.classes import ClassPlan, check_classes, shared_class_notes, with_classes
-from coverslip.datasets.folding import Folds, check_no_split, plan_folds
-from coverslip.datasets.inspecting import Inspection, inspect_dataset
-from coverslip.datasets.opening import open_again, open_dataset, regrouped
-from coverslip.datasets.partition import split_units
-from coverslip.datasets.pixels import DecodedPixels, PixelCache, PreparedImage, read_prepared
-from coverslip.datasets.records import (
+from coverslip.datasets.index.classes import ClassPlan, check_classes, shared_class_notes, with_classes
+from coverslip.datasets.index.opening import open_again, open_dataset, regrouped
+from coverslip.datasets.index.records import (
     DECISIONS,
     UNCERTAIN,
     UNFAMILIAR,
@@ -24,8 +19,13 @@ from coverslip.datasets.records import (
     one_line,
     some,
 )
-from coverslip.datasets.scanning import Scan, Unreadable, scan_images
-from coverslip.datasets.splitting import Split, check_class_names, check_trainable, split_images, trained_classes
+from coverslip.datasets.pixels import DecodedPixels, PixelCache, PreparedImage, read_prepared
+from coverslip.datasets.quality.inspecting import Inspection, inspect_dataset
+from coverslip.datasets.quality.scanning import Scan, Unreadable, scan_images
+from coverslip.datasets.splits.capping import cap_training
+from coverslip.datasets.splits.folding import Folds, check_no_split, plan_folds
+from coverslip.datasets.splits.partition import split_units
+from coverslip.datasets.splits.splitting import Split, check_class_names, check_trainable, split_images, trained_classes
 
 __all__ = [
     "DECISIONS",

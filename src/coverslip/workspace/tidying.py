@@ -14,9 +14,9 @@ from pathlib import Path
 from sqlalchemy import Connection, delete, select
 
 from coverslip.errors import CoverslipError
-from coverslip.workspace import database as db
-from coverslip.workspace import small_pictures
-from coverslip.workspace.home import Workspace
+from coverslip.workspace.store import database as db
+from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.viewing import small_pictures
 
 UPLOAD_DAYS, TRASH_DAYS = 7, 30
 _SECONDS_PER_DAY = 86_400

@@ -18,7 +18,9 @@ from coverslip.app.schemas.datasets import (
     Text,
 )
 from coverslip.app.schemas.problems import problems
-from coverslip.workspace import datasets, grouping, opening, previews, reading
+from coverslip.workspace.datasets import grouping, opening, reading
+from coverslip.workspace.datasets import listing as datasets
+from coverslip.workspace.viewing import previews
 
 _PNG: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own type
     200: {"content": {"image/png": {}}, "description": "A sheet: an image per row, and five changes."}

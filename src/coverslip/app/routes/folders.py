@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 
 from coverslip.app.deps import Home
 from coverslip.app.schemas.folders import ClassFolder, Folder, PlaceInFolder
-from coverslip.workspace.folders import Place, look_into
+from coverslip.workspace.datasets.folders import Place, look_into
 
 router = APIRouter(tags=["folders"])
 

@@ -14,7 +14,7 @@ from coverslip.app.schemas.images import ImageFacts, ImageFilters, ImageList, Im
 from coverslip.app.schemas.problems import problems
 from coverslip.app.waiting import while_wanted
 from coverslip.errors import Stopped
-from coverslip.workspace import colours, images, pictures
+from coverslip.workspace.viewing import colours, images, pictures
 
 router = APIRouter(tags=["images"], responses=problems(422))
 

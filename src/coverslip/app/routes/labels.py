@@ -9,7 +9,8 @@ from coverslip.app.deps import Home
 from coverslip.app.limits import taking
 from coverslip.app.schemas.labels import LabelsGiven, LabelsTakenBack, NewLabels
 from coverslip.app.schemas.problems import problems
-from coverslip.workspace import datasets, labels, snapshots
+from coverslip.workspace.datasets import labels, snapshots
+from coverslip.workspace.datasets import listing as datasets
 
 _CSV: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own type
     200: {"content": {"text/csv": {}}, "description": "A table that `coverslip train` takes."}

@@ -24,9 +24,11 @@ from coverslip.app.schemas.predictions import (
 )
 from coverslip.app.schemas.problems import problems
 from coverslip.app.streams import EVENT_STREAM, EventStream, watched
-from coverslip.workspace import corrections, jobs, predictions, rows
-from coverslip.workspace.classifying import Classifying
-from coverslip.workspace.jobs import find_job
+from coverslip.workspace.jobs import records as jobs
+from coverslip.workspace.jobs.records import find_job
+from coverslip.workspace.predictions import corrections, rows
+from coverslip.workspace.predictions import state as predictions
+from coverslip.workspace.predictions.classifying import Classifying
 
 router = APIRouter(tags=["predictions"])
 

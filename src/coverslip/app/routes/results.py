@@ -12,7 +12,8 @@ from coverslip.app.pictures import IMAGE, PICTURE, Viewed, image_answer
 from coverslip.app.schemas.problems import problems
 from coverslip.app.schemas.results import Comparison, Results, RunRows
 from coverslip.app.schemas.runs import Classifier, ClassifierList
-from coverslip.workspace import classifiers, downloads, results, rows
+from coverslip.workspace.jobs import downloads, results
+from coverslip.workspace.predictions import classifiers, rows
 
 router = APIRouter(tags=["results"])
 

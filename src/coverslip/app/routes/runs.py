@@ -9,9 +9,10 @@ from coverslip.app.deps import Home
 from coverslip.app.schemas.problems import problems
 from coverslip.app.schemas.runs import NewRun, Removed, Run, RunDetail, RunList, RunName
 from coverslip.app.streams import EVENT_STREAM, EventStream, watched
-from coverslip.workspace import jobs, runs
-from coverslip.workspace.jobs import find_job
-from coverslip.workspace.runs import RunState, RunStory
+from coverslip.workspace.jobs import records as jobs
+from coverslip.workspace.jobs import runs
+from coverslip.workspace.jobs.records import find_job
+from coverslip.workspace.jobs.runs import RunState, RunStory
 
 router = APIRouter(tags=["runs"])
 

@@ -12,7 +12,7 @@ from coverslip.app.limits import allow_body, announced
 from coverslip.app.schemas.datasets import Dataset
 from coverslip.app.schemas.problems import problems
 from coverslip.app.schemas.uploads import FinishUpload, NewUpload, Upload
-from coverslip.workspace import uploads
+from coverslip.workspace.datasets import uploads
 
 router = APIRouter(tags=["uploads"], responses=problems(422))
 

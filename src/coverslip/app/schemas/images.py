@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from coverslip.app.schemas.datasets import Text
 from coverslip.datasets import Part
-from coverslip.workspace.images import ImageProblem, ProblemFilter, Sort
+from coverslip.workspace.viewing.images import ImageProblem, ProblemFilter, Sort
 
 
 class ImageFilters(BaseModel):

@@ -1,0 +1,222 @@
+"""Other classes than the folders or the table name: joined, left out, renamed, put in order.
+
+Each label is changed once, and no new name is itself changed again. So labels that already have their new names stay
+as they are, and images labelled either way can be measured with one run.
+
+Sets of images that are opened together may have classes of one name. Whoever names a class as `<domain>/<class>` means
+that of one set alone.
+"""
+
+import datetime
+import difflib
+from collections import Counter, defaultdict
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import replace
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from coverslip.datasets.index.records import Dataset, ImageRecord, clean_label, natural_key, one_line, some
+from coverslip.errors import BadRecipe
+
+
+def _as_name(value: object) -> object:
+    """A class's name as labels are compared; YAML reads a class called 7 or 2024-01-05 as a number or a date."""
+    is_simple = isinstance(value, str | int | float | datetime.date) and not isinstance(value, bool)
+    return clean_label(str(value)) if is_simple else value
+
+
+def _as_names(value: object) -> object:
+    """A name by itself is a list of one."""
+    return value if isinstance(value, list | tuple | dict) else (value,)
+
+
+Name = Annotated[str, BeforeValidator(_as_name), Field(min_length=1)]
+Names = Annotated[tuple[Name, ...], BeforeValidator(_as_names)]
+
+
+class ClassPlan(BaseModel):
+    """Which classes are trained on, made from those that the images are labelled with."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    merge: dict[Name, Annotated[Names, Field(min_length=1)]] = Field(
+        default_factory=dict, description="Classes to join: the new name, then the list of old ones."
+    )
+    drop: Names = Field((), description="Classes whose images are left out.")
+    rename: dict[Name, Name] = Field(default_factory=dict, description="Other names for classes: old name, new name.")
+    by_domain: bool = Field(
+        False,
+        description="Whether each set of images has classes of its own, called `<domain>/<class>`; else classes of one "
+        "name are one class. The other keys can name a class of one set so in either case.",
+    )
+    order: Names = Field(
+        (), description="Classes, by their new names, in the order of all results; the others follow by name."
+    )
+
+    def new_names(self) -> dict[str, str]:
+        """What each renamed or merged class is called from now on."""
+        return self.rename | {old: new for new, olds in self.merge.items() for old in olds}
+
+    def changes(self) -> dict[str, str]:
+        """Every class that is named in order to change it, and what its images are labelled with from now on."""
+        return self.new_names() | {name: name for name in self.drop}
+
+    @model_validator(mode="after")
+    def _changes_each_class_once(self) -> "ClassPlan":
+        faults = [*self._named_twice(), *self._joined_by_rename(), *self._changed_again(), *self._misordered()]
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+    def _named_twice(self) -> Iterator[str]:
+        changes: dict[str, list[str]] = defaultdict(list)
+        for new, olds in self.merge.items():
+            for old in olds:
+                changes[old].append(f"merged into '{new}'")
+        for name in self.drop:
+            changes[name].append("dropped")
+        for old, new in self.rename.items():
+            changes[old].append(f"renamed to '{new}'")
+        for old, said in changes.items():
+            if len(said) > 1:
+                yield f"'{old}' is {' and '.join(said)}; only one of these can be"
+
+    def _joined_by_rename(self) -> Iterator[str]:
+        olds_of: dict[str, list[str]] = defaultdict(list)
+        for old, new in self.rename.items():
+            olds_of[new].append(old)
+        for new, olds in olds_of.items():
+            if new in self.merge:
+                yield f"'{olds[0]}' is renamed to '{new}', which others are merged into; put it among those"
+            elif len(olds) > 1:
+                yield f"{some(olds)} are all renamed to '{new}'; to join them use merge: {{{new}: [{', '.join(olds)}]}}"
+
+    def _changed_again(self) -> Iterator[str]:
+        new_names = self.new_names()
+        for new in dict.fromkeys(new_names.values()):
+            if new in self.drop:
+                yield f"'{new}' is dropped and also a new name; choose another new name"
+            elif new_names.get(new, new) != new:
+                yield f"'{new}' is a new name, and itself becomes '{new_names[new]}'; choose another new name"
+
+    def _misordered(self) -> Iterator[str]:
+        new_names = self.new_names()
+        for name, n in Counter(self.order).items():
+            if n > 1:
+                yield f"'{name}' stands in order {n} times"
+            if name in self.drop:
+                yield f"'{name}' stands in order and is dropped"
+            elif new_names.get(name, name) != name:
+                yield f"'{name}' stands in order, but becomes '{new_names[name]}'; use that name"
+
+
+def with_classes(dataset: Dataset, plan: ClassPlan, known: Iterable[str] = ()) -> Dataset:
+    """The images with their labels changed; a label that the plan does not name stays, and so does a new name.
+
+    Dropped images keep their records and labels: what happened to them can be seen in the split.
+
+    Args:
+        dataset: images with the labels that they were found with.
+        plan: what to change.
+        known: classes after the change, where they are known: labels that are among them already stay.
+    """
+    changes, known = plan.changes(), frozenset(known)
+
+    def renamed(record: ImageRecord) -> ImageRecord:
+        new, named = record.label, _named(dataset, record, plan, changes)
+        if named is not None:
+            new = changes[named]
+        elif plan.by_domain and new is not None:
+            own = class_of_domain(dataset, record)
+            new = new if new in known and own not in known else own
+        return record if new == record.label else replace(record, label=new)
+
+    records = tuple(map(renamed, dataset.records))
+    made = frozenset(plan.new_names().values())
+    return replace(dataset, records=records, dropped=frozenset(plan.drop), class_order=plan.order, made_classes=made)
+
+
+def _named(dataset: Dataset, record: ImageRecord, plan: ClassPlan, changes: Container[str]) -> str | None:
+    """By which name the plan changes an image's class, if it does; what it says of a set's own class goes first."""
+    if record.label is None:
+        return None
+    own = class_of_domain(dataset, record)
+    names = (own,) if plan.by_domain else (own, record.label)
+    return next((name for name in names if name in changes), None)
+
+
+def class_of_domain(dataset: Dataset, record: ImageRecord) -> str:
+    """The name of an image's class that no other set's class has: `<domain>/<class>`."""
+    start, label = f"{dataset.domain_of(record)}/", record.label or ""
+    return label if label.startswith(start) else start + label
+
+
+def shared_class_notes(dataset: Dataset) -> list[str]:
+    """A note on classes that several sets have by one name, though nobody said whether they are the same."""
+    domains_of: dict[str, set[str]] = defaultdict(set)
+    for record in dataset.records:
+        if record.label is not None and dataset.has_class(record):
+            domains_of[record.label].add(record.domain)
+    shared = [name for name in dataset.classes if len(domains_of[name]) > 1 and name not in dataset.made_classes]
+    if not shared:
+        return []
+    domains = sorted(set().union(*(domains_of[name] for name in shared)), key=natural_key)
+    example = one_line(f"{min(domains_of[shared[0]], key=natural_key)}/{shared[0]}")
+    return [
+        f"Several sets ({some(domains)}) have classes of the same name, which count as one: {some(shared, 12)}. If "
+        "they are not the same, keep them apart (classes.by_domain=true), or name that of one set otherwise "
+        f"(classes.rename={{{example}: NEW_NAME}})."
+    ]
+
+
+def check_classes(dataset: Dataset, plan: ClassPlan) -> None:
+    """Refuse, before any work, a plan that does not fit the classes that images are labelled with.
+
+    Raises:
+        BadRecipe: all faults at once: names that do not exist, with the nearest that do, and new names of classes that
+            are there already.
+    """
+    labelled = [record for record in dataset.records if record.label is not None]
+    own = {class_of_domain(dataset, record) for record in labelled}
+    there = sorted(own, key=natural_key) if plan.by_domain else dataset.classes
+    changed = {key: list(names) for key, names in (("drop", plan.drop), ("rename", plan.rename)) if names}
+    if plan.merge:
+        changed["merge"] = [old for olds in plan.merge.values() for old in olds]
+    faults = [
+        f"classes.{key} names '{one_line(name, 60)}', which no image is labelled with{_nearest(name, there, own)}"
+        for key, names in changed.items()
+        for name in names
+        if name not in own and name not in there
+    ]
+    changes, new_names = plan.changes(), plan.new_names()
+    unnamed = (i for i, record in enumerate(dataset.records) if _named(dataset, record, plan, changes) is None)
+    stay = with_classes(dataset.chosen(unnamed), plan).classes
+    for new in dict.fromkeys(new_names.values()):
+        if new in stay:
+            olds = ", ".join([new, *(old for old, name in new_names.items() if name == new)])
+            faults.append(
+                f"there is a class '{one_line(new, 60)}' already; to join them write classes.merge: {{{new}: [{olds}]}}"
+            )
+    after = with_classes(dataset, plan).classes
+    faults += [
+        f"classes.order names '{one_line(name, 60)}', which is not among the classes{_nearest(name, after)}"
+        for name in plan.order
+        if name not in after
+    ]
+    if not faults and len(after) < 2 <= len(there):
+        faults.append(f"after classes.merge and classes.drop {some(after) if after else 'no class'} alone is left")
+    if faults:
+        raise BadRecipe(
+            f"The recipe's classes do not fit the images: {'; '.join(faults)}",
+            do=f"The images have the classes {some(there, 12)}." if there else "No image has a label.",
+        )
+
+
+def _nearest(name: str, names: Iterable[str], names_of_domains: Iterable[str] = ()) -> str:
+    """The name that was meant, as an advice: one of these, or where it names a set, a class of that set."""
+    others = [*names, *names_of_domains] if "/" in name else list(names)
+    plain = {other.casefold(): other for other in others}
+    near = [other for other in others if other.endswith(f"/{name}")]
+    near += [plain[found] for found in difflib.get_close_matches(name.casefold(), plain, n=1, cutoff=0.5)]
+    return f" (did you mean '{one_line(near[0], 60)}'?)" if near else ""

@@ -1,0 +1,231 @@
+"""Images that lie in folders: listing them, and reading classes and parts off the folders' names."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from coverslip.datasets.index.records import (
+    ImageRecord,
+    Side,
+    Source,
+    clean_label,
+    counted,
+    natural_key,
+    one_line,
+    printable,
+    side_named,
+    some,
+)
+from coverslip.errors import BadDataset
+from coverslip.images import IMAGE_SUFFIXES, ReadPlan
+
+_ARCHIVE_LITTER = "__MACOSX"  # resource forks that macOS puts into zip files
+
+
+@dataclass(slots=True)
+class Listing:
+    """What lies below a folder. Paths are tuples of names relative to it."""
+
+    images: list[tuple[str, ...]] = field(default_factory=list)
+    folders: list[tuple[str, ...]] = field(default_factory=list)
+    n_hidden: int = 0
+    other: Counter[str] = field(default_factory=Counter)  # suffix -> files that are no images
+    n_circular: int = 0  # links to folders that were listed already
+    closed: list[str] = field(default_factory=list)  # folders that may not be opened
+
+    def notes(self) -> list[str]:
+        """What was passed over, in words."""
+        notes = []
+        if self.other:
+            notes.append(f"Files that are not images were passed over: {_suffixes(self.other)}.")
+        if self.n_hidden:
+            notes.append(f"{counted(self.n_hidden, 'hidden file or folder', 'hidden files or folders')} passed over.")
+        if self.n_circular:
+            notes.append(f"{counted(self.n_circular, 'link')} to a folder that is listed already passed over.")
+        if self.closed:
+            notes.append(f"{counted(len(self.closed), 'folder')} could not be opened: {some(self.closed)}.")
+        return notes
+
+
+def has_image_suffix(name: str) -> bool:
+    """Whether a file name ends like an image, in upper or lower case."""
+    return _suffix(name) in IMAGE_SUFFIXES
+
+
+def list_images(root: Path) -> Listing:
+    """Every image below `root`, in natural order. Links are followed, but never round in a circle.
+
+    Raises:
+        BadDataset: `root` itself may not be opened.
+    """
+    listing = Listing()
+    real_root = os.path.realpath(root)
+    followed: set[tuple[str, str]] = set()  # (first-level folder, link's target)
+    waiting: list[tuple[str, ...]] = [()]
+    while waiting:
+        below = waiting.pop()
+        folder = root.joinpath(*below)
+        try:
+            entries = list(os.scandir(folder))
+        except OSError as error:
+            if not below:
+                raise BadDataset(
+                    f"The folder could not be opened: {error.strerror}", file=root, do="Check that you may read it."
+                ) from error
+            listing.closed.append(printable("/".join(below)))
+            continue
+        for entry in entries:
+            if entry.name.startswith(".") or entry.name == _ARCHIVE_LITTER:
+                listing.n_hidden += 1
+            elif _is_folder(entry):
+                inner = (*below, entry.name)
+                if entry.is_symlink() and _leads_back(entry.path, folder, real_root, inner[0], followed):
+                    listing.n_circular += 1
+                    continue
+                listing.folders.append(inner)
+                waiting.append(inner)
+            elif has_image_suffix(entry.name):
+                listing.images.append((*below, entry.name))
+            else:
+                listing.other[_suffix(entry.name) or "no suffix"] += 1
+    listing.images.sort(key=_natural_path)
+    listing.folders.sort(key=_natural_path)
+    return listing
+
+
+def open_folder(root: Path, plan: ReadPlan) -> tuple[Source, list[ImageRecord], list[str]]:
+    """Records of a folder of class folders, optionally under train / val / test.
+
+    The first folder level is the class; deeper ones are not looked at. Images that lie beside the class folders
+    have no label.
+
+    Raises:
+        BadDataset: there are no images, or no class folders; the message says what there is.
+    """
+    listing = list_images(root)
+    if not listing.images:
+        raise no_images(root, listing)
+    layout = _read_layout(root, listing.images)
+    records = []
+    for parts in listing.images:
+        side, label = layout.place(parts)
+        identity = printable("/".join(parts))
+        records.append(ImageRecord(identity, root.joinpath(*parts), label, None, "", side, plan))
+    return layout.source, records, layout.notes(listing, records) + listing.notes()
+
+
+def no_images(folder: Path, listing: Listing) -> BadDataset:
+    """The error for a folder without images: what was found instead."""
+    if listing.other:
+        found = f"only {_suffixes(listing.other)}"
+    elif listing.folders:
+        found = f"only {counted(len(listing.folders), 'empty folder')}"
+    else:
+        found = "it is empty" if not listing.n_hidden else f"only {listing.n_hidden:,} hidden files or folders"
+    do = "Image files end in .png, .jpg, .tif or another image suffix; images in an archive must be unpacked first."
+    return BadDataset(f"No images in this folder: {found}", file=folder, do=do)
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Where in a relative path the part and the class stand."""
+
+    prefix: tuple[str, ...]  # wrapping folders that say nothing, such as `images`
+    source: Source
+
+    def place(self, parts: Sequence[str]) -> tuple[Side | None, str | None]:
+        """Part and label of an image with these path parts."""
+        inner = parts[len(self.prefix) :]
+        if tuple(parts[: len(self.prefix)]) != self.prefix:
+            return None, None
+        side = side_named(inner[0]) if self.source == "split folders" and len(inner) > 1 else None
+        if self.source == "split folders":
+            inner = inner[1:] if side else ()
+        return side, clean_label(inner[0]) if len(inner) > 1 else None
+
+    def notes(self, listing: Listing, records: Sequence[ImageRecord]) -> list[str]:
+        notes = []
+        if self.prefix:
+            notes.append(f"The class folders are those inside '{one_line('/'.join(self.prefix))}'.")
+        unlabelled = [record.image_id for record in records if record.label is None]
+        if unlabelled:
+            notes.append(
+                f"{counted(len(unlabelled), 'image')} in no class folder, so without a label: {some(unlabelled, 3)}."
+            )
+        full = {parts[:depth] for parts in listing.images for depth in range(1, len(parts))}
+        depth = len(self.prefix) + (2 if self.source == "split folders" else 1)
+        empty = ["/".join(f) for f in listing.folders if len(f) == depth and f not in full]
+        if empty:
+            notes.append(f"{counted(len(empty), 'folder')} without images: {some(empty)}.")
+        return notes
+
+
+def _read_layout(root: Path, images: Sequence[tuple[str, ...]]) -> _Layout:
+    prefix: tuple[str, ...] = ()
+    while True:
+        inner = [parts[len(prefix) :] for parts in images]
+        tops = sorted({parts[0] for parts in inner if len(parts) > 1}, key=natural_key)
+        if not tops:
+            raise BadDataset(
+                f"{counted(len(images), 'image')} but no class folders in this folder",
+                file=root,
+                do="Put the images of each class into a folder with the class's name, or give a table with the columns "
+                "path and label.",
+            )
+        sides = {top: side_named(top) for top in tops}
+        below_sides = [parts for parts in inner if len(parts) > 1 and sides[parts[0]]]
+        divides = all(sides.values()) or {"train"} < {side for side in sides.values() if side}
+        if divides and any(len(parts) > 2 for parts in below_sides):
+            return _Layout(prefix, "split folders")
+        if divides:
+            raise BadDataset(
+                f"The folders {some(tops)} name parts of a split but hold no class folders",
+                file=root,
+                do="Inside each of them, put the images of each class into a folder with the class's name.",
+            )
+        # An unpacked archive often has one folder around everything. Taken as a class it would be the only one.
+        depth = _n_shared_folders(inner)
+        if not depth or any(len(parts) == depth + 1 for parts in inner):
+            return _Layout(prefix, "folders")
+        prefix = (*prefix, tops[0])
+
+
+def _n_shared_folders(images: Sequence[tuple[str, ...]]) -> int:
+    """How many folders lie one in the other around all images."""
+    first, last = min(images)[:-1], max(images)[:-1]  # all others share what these two share
+    return next((n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _leads_back(link: str, folder: Path, real_root: str, top: str, followed: set[tuple[str, str]]) -> bool:
+    """Whether a linked folder encloses the one that it lies in, or was listed before under the same class."""
+    target = os.path.realpath(link)
+    enclosing = target.rstrip(os.sep) + os.sep
+    if any((place + os.sep).startswith(enclosing) for place in (real_root, os.path.realpath(folder))):
+        return True
+    if (top, target) in followed:
+        return True
+    followed.add((top, target))
+    return False
+
+
+def _suffix(name: str) -> str:
+    dot = name.rfind(".")
+    return name[dot:].lower() if dot > 0 else ""
+
+
+def _natural_path(parts: Iterable[str]) -> list[tuple[tuple[str | tuple[int, str], ...], str]]:
+    return [natural_key(part) for part in parts]
+
+
+def _suffixes(counts: Counter[str]) -> str:
+    shown = ", ".join(f"{n:,} {one_line(suffix, 20)}" for suffix, n in counts.most_common(6))
+    return shown if len(counts) <= 6 else f"{shown} and others"

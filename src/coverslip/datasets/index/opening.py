@@ -1,0 +1,330 @@
+"""Opening a set of images: quick, from names alone. Nothing is decoded here."""
+
+import glob
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from coverslip.datasets.index.folders import has_image_suffix, list_images, no_images, open_folder
+from coverslip.datasets.index.patterns import grouped_by_pattern
+from coverslip.datasets.index.records import (
+    Dataset,
+    ImageRecord,
+    Opening,
+    Origin,
+    Source,
+    absolute_path,
+    counted,
+    natural_key,
+    one_line,
+    posix_below,
+    printable,
+    some,
+    source_name,
+)
+from coverslip.datasets.index.tables import PLAIN_TABLE_SUFFIXES, SHEET_SUFFIXES, is_table, open_table, read_table
+from coverslip.errors import BadDataset
+from coverslip.images import ReadPlan
+
+_WHOLE_FIRST_PLANE = ReadPlan()
+_MOST_BYTES = 100_000_000  # of a table that nobody named
+
+
+def open_dataset(
+    source: str | Path | Sequence[str | Path],
+    *,
+    group: str | None = None,
+    group_pattern: str | None = None,
+    plan: ReadPlan = _WHOLE_FIRST_PLANE,
+    labelled: bool = True,
+) -> Dataset:
+    """List the images of a folder, a table, or several of them, without decoding any.
+
+    Args:
+        source: a folder of class folders (optionally under train / val / test) or a table with the columns path and
+            label (CSV, TSV); several become one dataset, each its own domain. With `labelled=False` also image
+            files, plain folders and patterns such as `new/*.tif`, in the order given.
+        group: column of the table that names what a split must not divide (patient, slide, well).
+        group_pattern: regular expression that finds the group in each path relative to the folder or table; the part
+            named `group`, else the first part in parentheses, else the whole match.
+        plan: which pixels of a file make an image, where a table's row does not say so itself.
+        labelled: False for images to predict. Labels then come from a table's label column only.
+
+    Raises:
+        BadDataset: there are no images, no class folders, a column is missing, or a pattern matches nothing.
+    """
+    sources = [source] if isinstance(source, (str, Path)) else list(source)
+    if not sources:
+        raise BadDataset("No images were given", do="Name a folder of class folders, or a table.")
+    if group is not None and group_pattern is not None:
+        raise BadDataset("Both a group column and a group pattern were given", do="Choose one of them.")
+    if labelled:
+        opened = [_open_labelled(absolute_path(each), each, group, group_pattern, plan) for each in sources]
+        dataset = opened[0] if len(opened) == 1 else _joined(opened, _domains(opened))
+    else:
+        dataset = _open_unlabelled(sources, group, group_pattern, plan)
+    records, notes = _with_unique_ids(dataset.records)
+    opening = Opening(tuple(str(absolute_path(each)) for each in sources), group, group_pattern, plan)
+    return replace(dataset, records=tuple(records), notes=(*dataset.notes, *notes), opening=opening)
+
+
+def open_again(opening: Opening) -> Dataset:
+    """The labelled images of an earlier `open_dataset`, as they are now.
+
+    Raises:
+        BadDataset: as `open_dataset`.
+    """
+    return open_dataset(opening.sources, group=opening.group, group_pattern=opening.group_pattern, plan=opening.plan)
+
+
+def regrouped(dataset: Dataset, group: str) -> Dataset:
+    """The same images in other groups: by a column if all sources are tables, else by a pattern on the path.
+
+    Images that were taken out of the dataset since it was opened stay out.
+
+    Raises:
+        BadDataset: as `open_dataset`.
+    """
+    are_tables = all(Path(source).is_file() for source in dataset.opening.sources)
+    column, pattern = (group, None) if are_tables else (None, group)
+    again = open_again(replace(dataset.opening, group=column, group_pattern=pattern))
+    group_of = {record.image_id: record.group for record in again.records}
+    records = tuple(replace(r, group=group_of.get(r.image_id, r.image_id)) for r in dataset.records)
+    return replace(again, records=records)
+
+
+def _open_labelled(path: Path, given: str | Path, group: str | None, pattern: str | None, plan: ReadPlan) -> Dataset:
+    if not path.exists():
+        raise BadDataset("There is no such folder or table", file=path, do=_spelling(path))
+    if path.suffix.lower() in SHEET_SUFFIXES and path.is_file():
+        raise BadDataset("Spreadsheets are not read", file=path, do="Save the sheet as CSV and give that file.")
+    if path.is_dir():
+        if group is not None:
+            raise _folder_has_no_columns(path, group)
+        source, records, notes = open_folder(path, plan)
+        notes += _tables_beside(path)
+        root = path
+    elif is_table(path) and path.is_file():
+        source, root = "table", path.parent
+        records, notes = open_table(path, plan, group=group, wants_groups=pattern is None, labelled=True)
+    elif has_image_suffix(path.name):
+        raise BadDataset(
+            "This is one image, not a set of labelled images",
+            file=path,
+            do="Give the folder that holds the class folders, or a table with the columns path and label.",
+        )
+    else:
+        raise BadDataset(
+            f"'{one_line(str(given), 60)}' is neither a folder nor a table", file=path, do="Tables end in .csv or .tsv."
+        )
+    if pattern is not None:
+        records, more = grouped_by_pattern(records, root, pattern)
+        notes += more
+    domains = dict.fromkeys(record.domain for record in records)
+    origins = tuple(Origin(domain, root, (str(path),)) for domain in domains)
+    return Dataset(root, source, tuple(records), tuple(notes), origins=origins)
+
+
+def _joined(opened: Sequence[Dataset], domains: Sequence[str]) -> Dataset:
+    """Several sources as one. Equal group names stay one group: dividing one patient would be the worse mistake."""
+    records: list[ImageRecord] = []
+    notes: list[str] = []
+    origins: dict[str, list[Origin]] = {}
+    seen: set[tuple[object, ...]] = set()
+    n_twice = 0
+    for dataset, domain in zip(opened, domains, strict=True):
+        for record in dataset.records:
+            key = (record.path, record.plan, record.label, record.given_split)
+            n_twice += key in seen
+            if key not in seen:
+                seen.add(key)
+                identity = f"{domain}/{record.image_id}"
+                own = record.group == record.image_id  # a group of one image only, named after it
+                records.append(
+                    replace(
+                        record,
+                        image_id=identity,
+                        group=identity if own else record.group,
+                        domain=record.domain or domain,
+                    )
+                )
+        notes += [f"{domain}: {note}" for note in dataset.notes]
+        for origin in dataset.origins:
+            origins.setdefault(origin.domain or domain, []).append(origin)
+    if n_twice:
+        notes.append(f"{counted(n_twice, 'image')} named by more than one source, each counted once.")
+    shared = _groups_in_several_domains(records)
+    if shared:
+        notes.append(f"Groups of the same name in several sources count as one group: {some(shared)}.")
+    kinds = {dataset.source for dataset in opened}
+    kind: Source = kinds.pop() if len(kinds) == 1 else "files"
+    root = _common_root([dataset.root for dataset in opened])
+    return Dataset(root, kind, tuple(records), tuple(notes), origins=tuple(map(_origin, origins, origins.values())))
+
+
+def _origin(domain: str, origins: Sequence[Origin]) -> Origin:
+    """One domain that several tables may name."""
+    return Origin(domain, _common_root([o.root for o in origins]), tuple(s for o in origins for s in o.sources))
+
+
+def _open_unlabelled(sources: Sequence[str | Path], group: str | None, pattern: str | None, plan: ReadPlan) -> Dataset:
+    records: list[ImageRecord] = []
+    notes: list[str] = []
+    roots: list[Path] = []
+    n_tables = 0
+    for given in sources:
+        path = absolute_path(given)
+        if path.is_dir():
+            listing = list_images(path)
+            if not listing.images:
+                raise no_images(path, listing)
+            start = "" if len(sources) == 1 else f"{os.fspath(given).rstrip(os.sep)}/"
+            records += [
+                ImageRecord(printable(start + "/".join(p)), path.joinpath(*p), None, None, "", None, plan)
+                for p in listing.images
+            ]
+            notes += listing.notes()
+            roots.append(path)
+        elif is_table(path) and path.is_file():
+            rows, more = open_table(path, plan, group=group, wants_groups=False, labelled=False)
+            records += rows
+            notes += more
+            roots.append(path.parent)
+            n_tables += 1
+        elif os.path.lexists(path) or (has_image_suffix(path.name) and not glob.has_magic(os.fspath(given))):
+            records.append(_one_file(os.fspath(given), path, plan))
+            roots.append(path.parent)
+        else:
+            matched = _matching(os.fspath(given), path)
+            records += [_one_file(name, absolute_path(name), plan) for name in matched]
+            roots += [absolute_path(name).parent for name in matched]
+    if group is not None and not n_tables:
+        raise _folder_has_no_columns(roots[0], group)
+    if not any(os.path.lexists(record.path) for record in records):
+        raise BadDataset(
+            "There is no such image" if len(records) == 1 else f"None of {len(records):,} images exists",
+            file=records[0].path,
+            do=_spelling(records[0].path),
+        )
+    distinct = list(dict.fromkeys(records))
+    if len(distinct) < len(records):
+        notes.append(f"{counted(len(records) - len(distinct), 'image')} given more than once and kept once.")
+    root = _common_root(roots)
+    if pattern is not None:
+        distinct, more = grouped_by_pattern(distinct, root, pattern)
+        notes += more
+    kind: Source = "table" if n_tables == len(sources) else "files"
+    return Dataset(root, kind, tuple(distinct), tuple(notes))
+
+
+def _one_file(given: str, path: Path, plan: ReadPlan) -> ImageRecord:
+    return ImageRecord(printable(given.replace(os.sep, "/")), path, None, None, "", None, plan)
+
+
+def _matching(pattern: str, path: Path) -> list[str]:
+    """Files that a pattern such as `new/*.tif` names, in natural order; folders among them stand for their images."""
+    if not glob.has_magic(pattern):
+        raise BadDataset("There is no such file or folder", file=path, do=_spelling(path))
+    found: list[str] = []
+    home = os.path.expanduser(pattern)  # noqa: PTH111 - Path.expanduser raises on a file named ~cell.tif
+    names = glob.glob(home, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute patterns
+    for name in sorted(names, key=natural_key):
+        if Path(name).is_dir():
+            found += [os.fspath(Path(name, *parts)) for parts in list_images(absolute_path(name)).images]
+        elif has_image_suffix(name):
+            found.append(name)
+    if not found:
+        raise BadDataset(f"No image matches '{one_line(pattern)}'", do="Check the folder and the ending of the names.")
+    return list(dict.fromkeys(found))
+
+
+def _with_unique_ids(records: Sequence[ImageRecord]) -> tuple[list[ImageRecord], list[str]]:
+    """Records whose image_id tells them apart: a second 'cell 7' becomes 'cell 7 (2)'."""
+    times = Counter(record.image_id for record in records)
+    if len(times) == len(records):
+        return list(records), []
+    taken, unique = set(times), []
+    used: Counter[str] = Counter()
+    for record in records:
+        identity = record.image_id
+        used[identity] += 1
+        if used[identity] > 1:
+            n = used[identity]
+            while f"{record.image_id} ({n})" in taken:
+                n += 1
+            identity = f"{record.image_id} ({n})"
+            taken.add(identity)
+        unique.append(replace(record, image_id=identity) if identity != record.image_id else record)
+    repeated = [identity for identity, n in times.items() if n > 1]
+    return unique, [
+        f"{counted(len(repeated), 'image name stands', 'image names stand')} for more than one row, so the later rows "
+        f"carry a number: {some(repeated, 3)}."
+    ]
+
+
+def _tables_beside(folder: Path) -> list[str]:
+    """A note about a table of images that lies in the folder: it may know groups that the folders do not."""
+    notes = []
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in PLAIN_TABLE_SUFFIXES or not path.is_file():
+            continue
+        if path.stat().st_size > _MOST_BYTES:
+            continue  # measurements, most likely: a list of images is not as long
+        try:
+            table = read_table(path)
+        except BadDataset:
+            continue  # some other table; nobody asked for it
+        if table.index("path") is not None and table.index("label") is not None:
+            notes.append(
+                f"The folder also holds the table '{one_line(path.name)}' with the columns {', '.join(table.columns)}. "
+                "It was not used; give the table itself to use its labels and groups."
+            )
+    return notes
+
+
+def _domains(opened: Sequence[Dataset]) -> list[str]:
+    """A short name for each source, numbered where equal."""
+    names = [source_name(dataset.root) for dataset in opened]
+    times, used = Counter(names), Counter[str]()
+    for i, name in enumerate(names):
+        used[name] += 1
+        if times[name] > 1:
+            names[i] = f"{name}-{used[name]}"
+    return names
+
+
+def _groups_in_several_domains(records: Sequence[ImageRecord]) -> list[str]:
+    domains: dict[str, set[str]] = {}
+    for record in records:
+        if record.group is not None:
+            domains.setdefault(record.group, set()).add(record.domain)
+    return [group for group, found in domains.items() if len(found) > 1]
+
+
+def _common_root(roots: Sequence[Path]) -> Path:
+    try:
+        return Path(os.path.commonpath(roots))
+    except ValueError:  # two drives of Windows
+        return roots[0]
+
+
+def _folder_has_no_columns(path: Path, group: str) -> BadDataset:
+    return BadDataset(
+        f"'{one_line(group, 60)}' was given as the group column, but a folder has no columns",
+        file=path,
+        do="Give a table with that column, or --group-pattern with a regular expression for the group in the path.",
+    )
+
+
+def _spelling(path: Path) -> str:
+    """Advice for a name that does not exist: the nearest one that does."""
+    import difflib
+
+    try:
+        names = [entry.name for entry in path.parent.iterdir()]
+    except OSError:
+        return f"The folder '{one_line(posix_below(path.parent, path.parent.parent))}' does not exist either; check it."
+    near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.6)
+    return f"Did you mean '{one_line(near[0])}'?" if near else "Check the spelling."

@@ -1,0 +1,1 @@
+"""Decoding every image once, and what is found wrong with a dataset."""

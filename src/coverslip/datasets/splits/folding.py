@@ -1,0 +1,202 @@
+"""k folds: every image is tested once, by a network that has seen neither it nor what belongs to it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from coverslip.datasets.index.records import Dataset, Part, counted, natural_key, one_line, some
+from coverslip.datasets.quality.scanning import Scan
+from coverslip.datasets.splits.partition import Ints, fold_units, split_units
+from coverslip.datasets.splits.splitting import (
+    SIDES,
+    Split,
+    classes_and_domains,
+    dropped_notes,
+    left_out_notes,
+    reasons_to_leave_out,
+    tied_units,
+    trained_classes,
+)
+from coverslip.errors import BadDataset, BadRecipe
+
+FEW_GROUPS = 10  # with fewer, one split tests on a patient or two: folds are the default
+SOME_GROUPS = 30  # with fewer, folds are advised
+FEW_IMAGES = 100  # the same for images that are not grouped
+_USUAL = 5
+_LARGEST_VAL = 0.5  # of what is not tested in a fold
+_MORE_FOLDS = "Try another number of folds, add images of other groups, or make one split (split.folds=0)."
+
+
+@dataclass(frozen=True)
+class Folds:
+    """A split for each fold, and the fold that tests each image, in the order of the dataset's records."""
+
+    splits: tuple[Split, ...]
+    fold_of: tuple[int | None, ...]  # 1-based; None: left out
+    reasons: tuple[str, ...]  # why an image was left out; "" for all others
+    notes: tuple[str, ...]
+
+    @property
+    def whole(self) -> Split:
+        """Every image that is not left out as a test image: what `split.csv` of the whole run says."""
+        parts: tuple[Part, ...] = tuple("left-out" if fold is None else "test" for fold in self.fold_of)
+        return Split(parts, self.reasons, self.notes)
+
+
+def plan_folds(
+    dataset: Dataset, scan: Scan, *, asked: int | None, val: float, seed: int
+) -> tuple[Folds | None, str | None]:
+    """The folds of a run (None: one split), and what to tell about that.
+
+    With few groups, or few images that are not grouped, one split tests on so little that its numbers say next to
+    nothing: then folds are what is done unless they were declined.
+
+    Args:
+        dataset, scan: the images.
+        asked: the recipe's `split.folds`; None leaves it to the data.
+        val, seed: as for `fold_images`.
+
+    Raises:
+        BadDataset, BadRecipe: as `fold_images`, where folds were asked for.
+    """
+    if asked:
+        return fold_images(dataset, scan, n_folds=asked, val=val, seed=seed), None
+    if asked == 0 or dataset.has_given_split:
+        return None, None
+    n_folds, note = _usual_folds(dataset, scan)
+    if not n_folds:
+        return None, note
+    try:
+        return fold_images(dataset, scan, n_folds=n_folds, val=val, seed=seed), note
+    except BadDataset as error:
+        return None, f"There are few images or groups, and folds cannot help: {error.what[0].lower()}{error.what[1:]}."
+
+
+def _usual_folds(dataset: Dataset, scan: Scan) -> tuple[int, str | None]:
+    """How many folds the data calls for (0: one split), and what to tell about it."""
+    order, unit = _usable(dataset, scan)
+    n_units = len(set(unit.tolist()))
+    n_folds = min(_USUAL, n_units)
+    if n_units < 3:
+        return 0, None  # what one split says of that is clear
+    so = f"so each is tested once in {n_folds} folds instead of testing on a few of them; split.folds=0 makes one"
+    if not dataset.has_groups:
+        few = f"There are only {counted(len(order), 'image')}, {so} split instead."
+        return (n_folds, few) if len(order) < FEW_IMAGES else (0, None)
+    if n_units < FEW_GROUPS:
+        return n_folds, f"There are only {counted(n_units, 'separate group')}, {so} split instead."
+    if n_units < SOME_GROUPS:
+        return 0, (
+            f"The test part will hold few of the {n_units} groups. Folds (split.folds={_USUAL}) test on each of them "
+            f"once and take about {_USUAL + 1} times as long."
+        )
+    return 0, None
+
+
+def fold_images(dataset: Dataset, scan: Scan, *, n_folds: int, val: float, seed: int) -> Folds:
+    """Share readable, labelled images out among folds; each is tested once, and validation comes from the others.
+
+    What is connected by a group or by equal pixels stays in one fold. Images are left out as by `split_images`. A
+    class that lives in a single group cannot be trained on where it is tested: its images are predicted all the same.
+
+    Args:
+        dataset, scan: the images.
+        n_folds: 2 or more.
+        val: share of all images that choices are made on, in every fold (at most half of what it does not test).
+        seed: equal seeds give equal folds.
+
+    Raises:
+        BadDataset: there are too few groups or distinct pictures, or a fold would have a single class to train on, or
+            no image to make choices by.
+        BadRecipe: the images come with a split of their own.
+    """
+    check_no_split(dataset)
+    reasons = reasons_to_leave_out(dataset, scan)
+    notes = [*dropped_notes(dataset), *left_out_notes(reasons)]
+    order, unit = _usable(dataset, scan)
+    n_units = len(set(unit.tolist()))
+    units = counted(n_units, "separate group" if dataset.has_groups else "distinct picture")
+    least = max(3, n_folds)  # with two, nothing would be left to make choices on
+    if n_units < least:
+        raise BadDataset(
+            f"{counted(len(order), 'usable image')} make up {units}, but {n_folds} folds need {least}",
+            file=dataset.root,
+            do=f"Use fewer folds (split.folds={n_units}), or add images."
+            if n_units >= 3
+            else "Add images: a few dozen of each class are a start.",
+        )
+    label, domain = classes_and_domains(dataset, order)
+    fold = fold_units(label, unit, n_folds, seed, domain)
+    share = min(val * n_folds / (n_folds - 1), _LARGEST_VAL)
+    splits = []
+    for k in range(n_folds):
+        rest = fold != k
+        if len(set(unit[rest].tolist())) < 2:
+            raise BadDataset(
+                f"One of {n_folds} folds would hold all but one of {units}", file=dataset.root, do=_MORE_FOLDS
+            )
+        part = np.full(len(order), SIDES.index("test"))
+        part[rest] = split_units(label[rest], unit[rest], (1 - share, share, 0.0), seed + k, domain[rest])
+        splits.append(_split(dataset, order, part, reasons))
+        if len(trained_classes(dataset, splits[-1])) < 2 or "val" not in splits[-1].parts:
+            raise BadDataset(
+                f"Of {n_folds} folds, one would have a single class to train on, or none to make choices by, since "
+                f"classes live in too few of {units}",
+                file=dataset.root,
+                do=_MORE_FOLDS,
+            )
+    fold_of: list[int | None] = [None] * len(dataset.records)
+    for i, k in zip(order, fold.tolist(), strict=True):
+        fold_of[i] = k + 1
+    return Folds(tuple(splits), tuple(fold_of), tuple(reasons), (*notes, *_unlearnt_notes(dataset, order, splits)))
+
+
+def check_no_split(dataset: Dataset) -> None:
+    """Raises BadRecipe where the images come with a split of their own."""
+    if dataset.has_given_split:
+        raise BadRecipe(
+            "The images come with a split of their own, which folds would not follow",
+            file=dataset.root,
+            do="Leave split.folds out to train by that split, or open the images without it.",
+        )
+
+
+def _usable(dataset: Dataset, scan: Scan) -> tuple[list[int], Ints]:
+    """Positions of the images that are not left out, in an order that the records' does not matter for, and units."""
+    reasons = reasons_to_leave_out(dataset, scan)
+    usable = (i for i, reason in enumerate(reasons) if not reason)
+    order = sorted(usable, key=lambda i: (dataset.records[i].image_id, i))
+    return order, tied_units(dataset, scan, order)
+
+
+def _split(dataset: Dataset, order: list[int], part: Ints, reasons: list[str]) -> Split:
+    """One fold's split; a validation image of a class that it does not train on could decide nothing."""
+    parts: list[Part] = ["left-out"] * len(reasons)
+    for i, p in zip(order, part.tolist(), strict=True):
+        parts[i] = SIDES[p]
+    reasons = list(reasons)
+    learnt = {dataset.records[i].label for i in order if parts[i] == "train"}
+    for i in order:
+        if parts[i] == "val" and dataset.records[i].label not in learnt:
+            parts[i] = "left-out"
+            reasons[i] = f"no training image of the class {dataset.records[i].label} in this fold"
+    return Split(tuple(parts), tuple(reasons), ())
+
+
+def _unlearnt_notes(dataset: Dataset, order: list[int], splits: list[Split]) -> list[str]:
+    """Which classes are tested where they were not trained on."""
+    n_of: dict[str, int] = {}
+    for split in splits:
+        learnt = {dataset.records[i].label for i in order if split.parts[i] == "train"}
+        for i in order:
+            label = dataset.records[i].label or ""
+            if split.parts[i] == "test" and label not in learnt:
+                n_of[label] = n_of.get(label, 0) + 1
+    if not n_of:
+        return []
+    named = some([f"{one_line(name, 60)} ({n_of[name]:,})" for name in sorted(n_of, key=natural_key)])
+    unit = "group" if dataset.has_groups else "distinct picture"
+    return [
+        f"{counted(sum(n_of.values()), 'image')} cannot be measured, since in their fold no image of their class is "
+        f"left to train on (a class needs two {unit}s): {named}. The numbers are without them."
+    ]

@@ -1,0 +1,1 @@
+"""Datasets that the app knows: opening, reading, labelling and keeping them."""

@@ -1,0 +1,146 @@
+"""Looking for images on the user's disk: what lies in a folder that may be read. Nothing is ever written there."""
+
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from coverslip.datasets.index.folders import has_image_suffix
+from coverslip.datasets.index.records import natural_key
+from coverslip.datasets.index.tables import PLAIN_TABLE_SUFFIXES
+from coverslip.errors import CoverslipError
+from coverslip.workspace.store.home import Workspace
+
+MOST_IMAGES = 10_000  # counted; a chooser need not know more
+_MOST_SECONDS = 2.0  # a home folder on a network drive would take minutes
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A folder or table to go to."""
+
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ClassFolder:
+    """A folder that could be a class: images lie in it."""
+
+    name: str
+    n_images: int
+
+
+@dataclass(slots=True)
+class FolderContent:
+    """What lies in one folder, hidden things left out; `path` None is the list of allowed roots."""
+
+    path: Path | None
+    parent: Path | None  # None: nothing above it may be read
+    folders: list[Place] = field(default_factory=list)
+    tables: list[Place] = field(default_factory=list)
+    n_images: int = 0  # in it and below
+    class_folders: list[ClassFolder] = field(default_factory=list)
+    is_more: bool = False  # there are more images than were counted
+    n_left_out: int = 0  # folders and tables whose names are no text
+
+
+def look_into(workspace: Workspace, path: str | None) -> FolderContent:
+    """What a chooser of folders shows at `path`; without one, the folders that may be read at all.
+
+    Raises:
+        CoverslipError: the folder lies elsewhere, is a file, or may not be opened.
+    """
+    if path is None:
+        return FolderContent(None, None, [Place(_name(root), root) for root in workspace.roots])
+    folder = workspace.allowed(path)
+    if not folder.is_dir():
+        raise CoverslipError("This is a file, not a folder", file=folder, do="Choose the folder that it lies in.")
+    content = FolderContent(folder, folder.parent if _is_allowed(workspace, folder.parent) else None)
+    counting = _Counting(MOST_IMAGES, time.monotonic() + _MOST_SECONDS)
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: natural_key(entry.name))
+    except OSError as error:
+        raise CoverslipError(
+            f"The folder could not be opened: {error.strerror}", file=folder, do="Check that you may read it."
+        ) from error
+    for entry in entries:
+        if entry.name.startswith(".") or (entry.is_symlink() and not _is_allowed(workspace, Path(entry.path))):
+            continue
+        if not _is_text(entry.name):
+            content.n_left_out += 1  # JSON holds text only
+        elif _is_folder(entry):
+            content.folders.append(Place(entry.name, folder / entry.name))
+            if n := counting.below(entry.path):
+                content.class_folders.append(ClassFolder(entry.name, n))
+        elif Path(entry.name).suffix.lower() in PLAIN_TABLE_SUFFIXES and _is_file(entry):
+            content.tables.append(Place(entry.name, folder / entry.name))
+        elif has_image_suffix(entry.name):
+            counting.found(1)
+    content.n_images, content.is_more = counting.n_images, counting.is_more
+    return content
+
+
+@dataclass(slots=True)
+class _Counting:
+    """Counts images until there are enough of them, or it has taken long enough."""
+
+    most: int
+    until: float  # monotonic seconds
+    n_images: int = 0
+    is_more: bool = False
+
+    def found(self, n: int) -> None:
+        self.is_more |= self.n_images + n > self.most
+        self.n_images = min(self.most, self.n_images + n)
+
+    def below(self, folder: str) -> int:
+        """Images in `folder` and below, as far as they were counted. Links further down are not followed."""
+        before = self.n_images
+        waiting = [folder]
+        while waiting:
+            if self.is_more or time.monotonic() > self.until:
+                self.is_more = True
+                break
+            try:
+                entries = list(os.scandir(waiting.pop()))
+            except OSError:  # it may not be opened; the chooser says so when it is chosen
+                continue
+            shown = [entry for entry in entries if not entry.name.startswith(".")]
+            waiting += [entry.path for entry in shown if entry.is_dir(follow_symlinks=False)]
+            self.found(sum(has_image_suffix(entry.name) for entry in shown))
+        return self.n_images - before
+
+
+def _is_allowed(workspace: Workspace, path: Path) -> bool:
+    try:
+        workspace.allowed(path)
+    except CoverslipError:
+        return False
+    return True
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()  # a pipe would be waited for
+    except OSError:
+        return False
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _name(root: Path) -> str:
+    return root.name or str(root)

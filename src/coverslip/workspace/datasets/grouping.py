@@ -1,0 +1,128 @@
+"""Which images belong together: what a pattern or a column would find, shown before it is taken."""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+from sqlalchemy import select
+
+from coverslip.datasets import ImageRecord, one_line, open_dataset
+from coverslip.datasets.index.tables import is_table, read_table
+from coverslip.errors import BadDataset
+from coverslip.workspace.datasets.listing import Json, dataset_row
+from coverslip.workspace.store.database import images
+from coverslip.workspace.store.home import Workspace
+
+_LONGEST_S = 5.0
+_N_SHOWN = 12
+
+# A regular expression can take for ever and stop the whole process, so it is tried in another one, which can be ended.
+_TRY = """
+import json, re, sys
+from collections import Counter
+asked = json.load(sys.stdin)
+try:
+    compiled = re.compile(asked["pattern"])
+except (re.error, OverflowError, RecursionError) as error:
+    json.dump({"fault": str(error)}, sys.stdout)
+    sys.exit()
+took = "group" if "group" in compiled.groupindex else min(1, compiled.groups)
+found, n_unmatched, examples, paths = Counter(), 0, [], asked["paths"]
+every = max(1, len(paths) // asked["n_shown"])
+for k, path in enumerate(paths):
+    match = compiled.search(path)
+    group = match[took] if match else None
+    if group:
+        found[group] += 1
+    else:
+        n_unmatched += 1
+    if k % every == 0 and len(examples) < asked["n_shown"]:
+        start, end = match.span(took) if group else (None, None)
+        examples.append({"path": path, "group": group or None, "start": start, "end": end})
+json.dump({
+    "n_groups": len(found) + n_unmatched,
+    "n_unmatched": n_unmatched,
+    "examples": examples,
+    "largest": [{"group": group, "n": n} for group, n in found.most_common(asked["n_shown"])],
+}, sys.stdout)
+"""
+
+
+def columns(home: Workspace, dataset_id: str) -> list[str]:
+    """The columns that all tables of a set have.
+
+    Raises:
+        NotFound: there is no such set.
+        BadDataset: a table cannot be read any more.
+    """
+    with home.engine.connect() as connection:
+        sources = dataset_row(connection, dataset_id).sources
+    tables = [Path(source) for source in sources if is_table(Path(source))]
+    found = [read_table(home.allowed(table)).columns for table in tables]
+    return [column for column in found[0] if all(column in others for others in found)] if found else []
+
+
+def preview(home: Workspace, dataset_id: str, *, pattern: str | None, column: str | None) -> Json:
+    """What groups a pattern or a column would make.
+
+    Raises:
+        NotFound: there is no such set.
+        BadDataset: neither or both are given, or it is not valid.
+    """
+    if (pattern is None) == (column is None):
+        raise BadDataset("Neither a pattern nor a column was given, or both", do="Give one of them.")
+    with home.engine.connect() as connection:
+        row = dataset_row(connection, dataset_id)
+        if pattern is not None:
+            own = images.c.dataset_id == dataset_id
+            asked = select(images.c.shown_path).where(own).order_by(images.c.position)
+            return try_pattern(pattern, list(connection.execute(asked).scalars()))
+    sources = [str(home.allowed(source)) for source in row.sources]
+    found = open_dataset(sources[0] if len(sources) == 1 else sources, group=column, labelled=row.is_labelled)
+    return _of_column(found.records)
+
+
+def try_pattern(pattern: str, paths: list[str]) -> Json:
+    """What a regular expression finds in paths, as `coverslip.open_dataset` would use it.
+
+    Raises:
+        BadDataset: it is not a regular expression, or takes too long.
+    """
+    asked = json.dumps({"pattern": pattern, "paths": paths, "n_shown": _N_SHOWN})
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", _TRY],
+            input=asked.encode(),
+            capture_output=True,
+            timeout=_LONGEST_S,
+            check=True,
+        )
+    except (subprocess.TimeoutExpired, subprocess.CalledProcessError) as error:
+        raise BadDataset(
+            f"The group pattern '{one_line(pattern)}' takes too long",
+            do="Make it simpler: repeats inside repeats, such as (a+)+, take for ever.",
+        ) from error
+    found: Json = json.loads(done.stdout)
+    if "fault" in found:
+        raise BadDataset(
+            f"The group pattern '{one_line(pattern)}' is not a regular expression: {found['fault']}",
+            do="For names like slide07_cell3.png write slide[0-9]+.",
+        )
+    return found
+
+
+def _of_column(records: tuple[ImageRecord, ...]) -> Json:
+    named = Counter(record.group for record in records if record.group not in (None, record.image_id))
+    n_alone = sum(record.group in (None, record.image_id) for record in records)
+    every = max(1, len(records) // _N_SHOWN)
+    return {
+        "n_groups": len(named) + n_alone,
+        "n_unmatched": n_alone,
+        "examples": [
+            {"path": record.image_id, "group": record.group, "start": None, "end": None}
+            for record in records[::every][:_N_SHOWN]
+        ],
+        "largest": [{"group": group, "n": n} for group, n in named.most_common(_N_SHOWN)],
+    }

@@ -1,0 +1,176 @@
+"""Labels that are given in the app: each change is kept at once and can be taken back."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, delete, insert, select, text, update
+
+from coverslip.datasets import DECISIONS, natural_key, one_line
+from coverslip.datasets.index.records import clean_label
+from coverslip.errors import CoverslipError, NotFound
+from coverslip.workspace.datasets.listing import AnyRow, class_order, dataset_row, mark_equal_pixels, now
+from coverslip.workspace.store.database import datasets, label_changes, writing
+from coverslip.workspace.store.home import Workspace
+
+_LONGEST = 200
+_AT = "WHERE dataset_id = :dataset AND position IN (SELECT value FROM json_each(:positions))"
+
+
+def set_labels(home: Workspace, dataset_id: str, positions: Sequence[int], label: str | None) -> tuple[int | None, int]:
+    """Give images a label, or take theirs away; a new name becomes a class, and what was undone is gone.
+
+    Args:
+        home: the workspace.
+        dataset_id: which set.
+        positions: which images.
+        label: None for none.
+
+    Returns:
+        The number of the change (None where all had that label already), and how many images it changed.
+
+    Raises:
+        NotFound: there is no such set, or one of the images is not in it.
+        CoverslipError: no class can be called so.
+    """
+    label = None if label is None else clean_name(label)
+    asked = sorted(set(positions))
+    with writing(home.engine) as connection:
+        row = dataset_row(connection, dataset_id)
+        known = connection.execute(
+            text(f"SELECT position, label FROM images {_AT} ORDER BY position"),
+            {"dataset": dataset_id, "positions": json.dumps(asked)},
+        ).all()
+        if len(known) < len(asked):
+            missing = min(set(asked).difference(position for position, _ in known))
+            raise NotFound(f"There is no image {missing} in this set", do="Load the page anew.")
+        before = [[position, was] for position, was in known if was != label]
+        if not before:
+            return None, 0
+        connection.execute(
+            delete(label_changes).where(label_changes.c.dataset_id == dataset_id, label_changes.c.is_undone)
+        )
+        change = connection.execute(
+            insert(label_changes).values(dataset_id=dataset_id, made=now(), is_undone=False, label=label, before=before)
+        ).inserted_primary_key
+        _add_class(connection, row, label)
+        _give(connection, row, {label: [position for position, _ in before]})
+    return (change[0] if change else None), len(before)
+
+
+def undo(home: Workspace, dataset_id: str) -> tuple[int | None, list[int]]:
+    """Take the last change back.
+
+    Returns:
+        Its number and its images; None and no image where there is nothing to take back.
+
+    Raises:
+        NotFound: there is no such set.
+    """
+    with writing(home.engine) as connection:
+        dataset_row(connection, dataset_id)
+        change = _change(connection, dataset_id, is_undone=False)
+        if change is None:
+            return None, []
+        of_label: dict[str | None, list[int]] = defaultdict(list)
+        for position, was in change.before:
+            of_label[was].append(position)
+        return _done(connection, dataset_id, change, of_label, is_undone=True)
+
+
+def redo(home: Workspace, dataset_id: str) -> tuple[int | None, list[int]]:
+    """Make the change that was last taken back once more; returns and raises as `undo`."""
+    with writing(home.engine) as connection:
+        dataset_row(connection, dataset_id)
+        change = _change(connection, dataset_id, is_undone=True)
+        if change is None:
+            return None, []
+        of_label = {change.label: [position for position, _ in change.before]}
+        return _done(connection, dataset_id, change, of_label, is_undone=False)
+
+
+def clean_name(name: str) -> str:
+    """A class's name as labels are compared.
+
+    Raises:
+        CoverslipError: no class can be called so.
+    """
+    cleaned = clean_label(name)
+    if not cleaned:
+        raise CoverslipError("A class needs a name", do="Type one.")
+    if len(cleaned) > _LONGEST or "\0" in cleaned:
+        raise CoverslipError("This is too long for the name of a class", do=f"Use at most {_LONGEST} characters.")
+    if cleaned in DECISIONS:
+        raise CoverslipError(
+            f"A class cannot be called '{one_line(cleaned)}': that word says in predictions that no class was decided "
+            "for",
+            do="Choose another name.",
+        )
+    return cleaned
+
+
+def _change(connection: Connection, dataset_id: str, *, is_undone: bool) -> AnyRow | None:
+    """The change to undo (the last that stands), or to redo (the first that was undone)."""
+    number = label_changes.c.id
+    return connection.execute(
+        select(label_changes)
+        .where(label_changes.c.dataset_id == dataset_id, label_changes.c.is_undone == is_undone)
+        .order_by(number if is_undone else number.desc())
+        .limit(1)
+    ).one_or_none()
+
+
+def _done(
+    connection: Connection,
+    dataset_id: str,
+    change: AnyRow,
+    of_label: dict[str | None, list[int]],
+    *,
+    is_undone: bool,
+) -> tuple[int, list[int]]:
+    _give(connection, dataset_row(connection, dataset_id), of_label)
+    connection.execute(update(label_changes).where(label_changes.c.id == change.id).values(is_undone=is_undone))
+    return change.id, [position for position, _ in change.before]
+
+
+def _give(connection: Connection, row: AnyRow, of_label: dict[str | None, list[int]]) -> None:
+    """Give labels to positions, and keep all that follows from labels in step.
+
+    Counts are corrected by what has changed: counting 100,000 images at every key press would be felt.
+    """
+    places = json.dumps([position for positions in of_label.values() for position in positions])
+    n_of, n_changed = _counted(connection, row.id, places)
+    for label, positions in of_label.items():
+        connection.execute(
+            text(f"UPDATE images SET label = :label {_AT}"),
+            {"label": label, "dataset": row.id, "positions": json.dumps(positions)},
+        )
+    n_of_now, n_changed_now = _counted(connection, row.id, places)
+    n_of_now.subtract(n_of)
+    summary = dict(row.summary)
+    summary["n_labelled"] -= n_of_now.pop(None, 0)
+    summary["n_changed"] += n_changed_now - n_changed
+    counts: Counter[str] = Counter(summary["classes"])
+    counts.update({name: n for name, n in n_of_now.items() if name is not None})
+    summary["classes"] = {name: counts[name] for name in sorted(counts, key=natural_key) if counts[name]}
+    connection.execute(
+        update(datasets).where(datasets.c.id == row.id).values(summary=summary, revision=datasets.c.revision + 1)
+    )
+    mark_equal_pixels(connection, row.id, places)
+
+
+def _counted(connection: Connection, dataset_id: str, places: str) -> tuple[Counter[str | None], int]:
+    """Of these images: how many have each label, and how many another than their folder or table gives them."""
+    rows = connection.execute(  # the plus keeps SQLite from walking through the index of all labels
+        text(f"SELECT label, COUNT(*), SUM(label IS NOT label_before) FROM images {_AT} GROUP BY +label"),
+        {"dataset": dataset_id, "positions": places},
+    ).all()
+    return Counter({label: n for label, n, _ in rows}), sum(changed for _, _, changed in rows)
+
+
+def _add_class(connection: Connection, row: AnyRow, label: str | None) -> None:
+    """A new class takes the next place, and keeps it when no image has it any more."""
+    names = class_order(row.class_names, row.summary["classes"])
+    if label is not None and label not in names:
+        names.append(label)
+        connection.execute(update(datasets).where(datasets.c.id == row.id).values(class_names=names))

@@ -1,0 +1,258 @@
+"""Reading sets of images in the background.
+
+Every image is decoded once; what is found is kept in the database piece by piece, and by coverslip's own cache of
+facts, so that a server that was killed goes on where it was.
+"""
+
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from coverslip.datasets import Unreadable, inspect_dataset, scan_images
+from coverslip.errors import Conflict, CoverslipError, NotFound, Stopped
+from coverslip.events import Emit, Event, Progressed
+from coverslip.images import ImageFacts
+from coverslip.workspace.datasets.listing import AnyRow, Json, count_again, dataset_row, mark_equal_pixels
+from coverslip.workspace.datasets.samples import draw
+from coverslip.workspace.store.database import datasets, image_facts, inspections, one_moment, writing
+from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.stored import (
+    OUTSIDE,
+    as_dataset,
+    facts_as_json,
+    load_dataset,
+    load_records,
+    load_scan,
+    load_versions,
+    opened_as_json,
+    ranges,
+    store_images,
+)
+from coverslip.workspace.viewing import small_pictures
+from coverslip.workspace.viewing.colours import fill, keep_colours, sets_without
+
+_IMAGES_AT_ONCE = 2_000  # scanned, then stored: bounds memory, and what a kill costs
+_TELL_EVERY_S = 0.5
+
+
+def begin(home: Workspace) -> None:
+    """Go on with what a server that ended was at: reading, and making the pictures of sets that were read."""
+    resume(home)
+    for dataset_id in sets_without(home):
+        start(home, dataset_id)
+
+
+def resume(home: Workspace) -> None:
+    """Go on reading what a server that ended was reading."""
+    with home.engine.connect() as connection:
+        interrupted = (datasets.c.state == "reading") & datasets.c.forgotten.is_(None)
+        waiting = connection.execute(select(datasets.c.id).where(interrupted)).scalars().all()
+    for dataset_id in waiting:
+        start(home, dataset_id)
+
+
+def start(home: Workspace, dataset_id: str) -> None:
+    """Read a set in the background, unless that is being done or is done already; then make its small pictures."""
+    home.background.start(thread_of(dataset_id), lambda is_over: _work(home, dataset_id, is_over))
+
+
+def inspection(home: Workspace, dataset_id: str) -> Json:
+    """What the images are like and what to do about it, with the labels and groups of now.
+
+    Raises:
+        NotFound: there is no such set.
+        Conflict: its images are still being read, or could not be.
+    """
+    with one_moment(home.engine) as connection:
+        row = refuse_unread(connection, dataset_id)
+        kept: Json | None = connection.execute(
+            select(inspections.c.found).where(
+                inspections.c.dataset_id == dataset_id, inspections.c.revision == row.revision
+            )
+        ).scalar_one_or_none()
+        if kept is not None:
+            return kept
+        found = inspect_dataset(load_dataset(connection, dataset_id), load_scan(connection, dataset_id)).as_json()
+    with writing(home.engine) as connection:
+        _keep_inspection(connection, dataset_id, found, row.revision)
+    return found
+
+
+def refuse_unread(connection: Connection, dataset_id: str) -> AnyRow:
+    """The row of a set whose images have been read.
+
+    Raises:
+        NotFound: there is no such set.
+        Conflict: its images are still being read, or could not be.
+    """
+    row = dataset_row(connection, dataset_id)
+    if row.state == "reading":
+        raise Conflict("The images are still being read", do="Wait until that is done.")
+    if row.state == "failed":
+        raise Conflict("The images could not be read", do="Mend what is said there and read them again.")
+    return row
+
+
+def thread_of(dataset_id: str) -> str:
+    return f"reading {dataset_id}"
+
+
+def _work(home: Workspace, dataset_id: str, is_over: threading.Event) -> None:
+    _read(home, dataset_id, is_over)
+    # Pictures that cannot be made now are made when they are looked at; the set is whole without.
+    with suppress(CoverslipError, SQLAlchemyError, OSError):
+        if not is_over.is_set():
+            fill(home, dataset_id, is_over)
+
+
+def _read(home: Workspace, dataset_id: str, is_over: threading.Event) -> None:
+    """All of the reading. Whatever ends it early leaves the state `reading`, so that it is begun again."""
+    try:
+        with home.engine.connect() as connection:
+            row = dataset_row(connection, dataset_id)
+        if row.state != "reading":
+            return
+        if row.opened is None:
+            _draw_samples(home, dataset_id, _Teller(home, dataset_id, is_over))
+        _scan(home, dataset_id, _Teller(home, dataset_id, is_over))
+        _finish(home, dataset_id)
+    except (Stopped, NotFound):  # NotFound: the set was forgotten meanwhile
+        return
+    except CoverslipError as error:
+        _fail(home, dataset_id, {"what": error.what, "file": str(error.file) if error.file else None, "do": error.do})
+    except Exception as error:  # noqa: BLE001 - a thread's end is a process boundary: nobody else would tell of it
+        if is_over.is_set() or sys.is_finalizing() or not threading.main_thread().is_alive():
+            return
+        what = f"The images could not be read ({type(error).__name__}: {error})"
+        _fail(home, dataset_id, {"what": what, "file": None, "do": "Read them again; if that fails too, report it."})
+
+
+@dataclass
+class _Teller:
+    """Keeps progress in the database, not too often, and ends the work when that is asked for."""
+
+    home: Workspace
+    dataset_id: str
+    is_over: threading.Event
+    start: int = 0
+    total: int = 0
+    told: float = 0.0
+    began: float = 0.0
+
+    def __call__(self, event: Event) -> None:
+        if self.is_over.is_set():
+            raise Stopped("Reading was ended", do="It goes on by itself.")
+        moment = time.monotonic()
+        self.began = self.began or moment
+        if not isinstance(event, Progressed) or moment - self.told < _TELL_EVERY_S:
+            return
+        self.told = moment
+        done, total = self.start + event.done, self.total or event.total
+        seconds = moment - self.began
+        left = round(seconds / done * (total - done), 1) if done and seconds > 1 else event.seconds_left
+        with writing(self.home.engine) as connection:
+            connection.execute(
+                update(datasets)
+                .where(datasets.c.id == self.dataset_id)
+                .values(progress={"done": done, "total": total, "seconds_left": left})
+            )
+
+
+def _draw_samples(home: Workspace, dataset_id: str, emit: Emit) -> None:
+    found = draw(home, dataset_id, emit)
+    with writing(home.engine) as connection:
+        connection.execute(
+            update(datasets)
+            .where(datasets.c.id == dataset_id)
+            .values(opened=opened_as_json(found), class_names=list(found.classes))
+        )
+        store_images(connection, home, dataset_id, found, {})
+
+
+def _scan(home: Workspace, dataset_id: str, tell: _Teller) -> None:
+    """Decode every image once, piece by piece, for facts, colour and small picture."""
+    with home.engine.connect() as connection:
+        row = dataset_row(connection, dataset_id)
+    for source in row.sources:  # on a disk that was unplugged every image would be called unreadable
+        home.allowed(source)
+    tell.total = row.summary["n_images"]
+    for start, end in ranges(tell.total, _IMAGES_AT_ONCE):
+        tell.start = start
+        with home.engine.connect() as connection:
+            records = load_records(connection, dataset_id, start, end)
+            outside = set(
+                connection.execute(
+                    select(image_facts.c.position).where(
+                        image_facts.c.dataset_id == dataset_id,
+                        image_facts.c.position.between(start, end - 1),
+                        image_facts.c.reason == OUTSIDE,
+                    )
+                ).scalars()
+            )
+        places = [position for position in range(start, end) if position not in outside]
+        asked = as_dataset(row, [records[position - start] for position in places])
+        with home.engine.connect() as connection:
+            versions = load_versions(connection, dataset_id, places)
+        seen = small_pictures.WhileReading(dataset_id, versions)
+        facts = scan_images(asked, emit=tell, on_pixels=seen).facts
+        seen.close()
+        with writing(home.engine) as connection:
+            _keep_facts(connection, dataset_id, places, facts)
+            keep_colours(connection, dataset_id, {places[k]: colour for k, colour in seen.colours.items()})
+
+
+def _keep_facts(
+    connection: Connection, dataset_id: str, places: Sequence[int], facts: Sequence[ImageFacts | Unreadable]
+) -> None:
+    if not places:
+        return
+    told: list[Json] = []
+    seen: list[tuple[object, ...]] = []
+    for position, fact in zip(places, facts, strict=True):
+        if isinstance(fact, ImageFacts):
+            stored, reason = facts_as_json(fact), None
+            seen.append((None, fact.pixel_hash, fact.width_px, fact.height_px, dataset_id, position))
+        else:
+            stored, reason = None, fact.reason
+            seen.append(("unreadable", None, None, None, dataset_id, position))
+        told.append({"dataset_id": dataset_id, "position": position, "facts": stored, "reason": reason})
+    connection.exec_driver_sql(
+        "UPDATE images SET problem = ?, pixel_hash = ?, width_px = ?, height_px = ? WHERE dataset_id = ? "
+        "AND position = ?",
+        seen,
+    )
+    connection.execute(insert(image_facts).prefix_with("OR REPLACE"), told)
+
+
+def _finish(home: Workspace, dataset_id: str) -> None:
+    with writing(home.engine) as connection:
+        mark_equal_pixels(connection, dataset_id)
+        count_again(connection, dataset_id)
+    with home.engine.connect() as connection:
+        revision = dataset_row(connection, dataset_id).revision
+        found = inspect_dataset(load_dataset(connection, dataset_id), load_scan(connection, dataset_id)).as_json()
+    with writing(home.engine) as connection:
+        connection.execute(
+            update(datasets).where(datasets.c.id == dataset_id).values(state="ready", progress=None, error=None)
+        )
+        _keep_inspection(connection, dataset_id, found, revision)
+
+
+def _keep_inspection(connection: Connection, dataset_id: str, found: Json, revision: int) -> None:
+    kept = insert(inspections).prefix_with("OR REPLACE")
+    connection.execute(kept.values(dataset_id=dataset_id, revision=revision, found=found))
+
+
+def _fail(home: Workspace, dataset_id: str, error: Json) -> None:
+    with suppress(CoverslipError), writing(home.engine) as connection:
+        connection.execute(
+            update(datasets)
+            .where(datasets.c.id == dataset_id, datasets.c.forgotten.is_(None))
+            .values(state="failed", progress=None, error=error)
+        )

@@ -1,0 +1,44 @@
+"""The sample images that the app draws itself: a labelled set to train on, and new ones of other slides to predict."""
+
+import shutil
+from dataclasses import dataclass
+
+from coverslip.datasets import Dataset, open_dataset
+from coverslip.events import Emit
+from coverslip.workspace.store.home import Workspace
+
+LABELLED = "samples"  # the id of the set to train on
+
+
+@dataclass(frozen=True, slots=True)
+class SampleSet:
+    """A set of images of which there is one, under an id that is known beforehand."""
+
+    id: str
+    name: str
+    folder: str  # in the workspace's `samples/`
+    is_labelled: bool
+    groups: str | None  # a pattern
+
+
+SAMPLE_SETS = {
+    samples.id: samples
+    for samples in (
+        SampleSet("samples-new", "New sample images", "new", is_labelled=False, groups=None),
+        SampleSet(LABELLED, "Sample images", "images", is_labelled=True, groups=r"slide\d+"),
+    )
+}
+
+
+def draw(home: Workspace, dataset_id: str, emit: Emit) -> Dataset:
+    """The set, drawn if its folder is not there yet."""
+    from coverslip.samples import write_new_images, write_sample_images
+
+    samples = SAMPLE_SETS[dataset_id]
+    folder = home.samples / samples.folder
+    if not folder.is_dir():
+        part = folder.with_suffix(".part")
+        shutil.rmtree(part, ignore_errors=True)
+        (write_sample_images if samples.is_labelled else write_new_images)(part, emit=emit)
+        part.rename(folder)
+    return open_dataset(folder, group_pattern=samples.groups, labelled=samples.is_labelled)

@@ -1,0 +1,1 @@
+"""Trainings and predictions as processes: queued, watched, ended."""

@@ -1,0 +1,114 @@
+"""Files of runs to take away."""
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+from urllib.parse import quote
+
+from coverslip.errors import Conflict
+from coverslip.runs import export_classifier
+from coverslip.workspace.jobs.records import find_job
+from coverslip.workspace.store.home import Workspace
+
+_CHUNK = 1024 * 1024
+_HARDLY_SHRINK = frozenset({".safetensors", ".png", ".npy", ".pt", ".zip"})
+_TIME_OF_ALL = (1980, 1, 1, 0, 0, 0)  # the same run gives the same bytes
+
+
+def file_of_run(workspace: Workspace, run_id: str, what: str) -> Path:
+    """A file of a run by its name; `classifier.coverslip` is made when it is asked for.
+
+    Raises:
+        NotFound: there is no such run.
+        Conflict: the run has not got so far.
+        BadClassifier: the classifier is damaged.
+    """
+    job = find_job(workspace, run_id, *(("train", "classifier") if what == "classifier.coverslip" else ("train",)))
+    if job.kind == "classifier":
+        return job.folder
+    if what == "classifier.coverslip":
+        return _exported(workspace, job.id, job.folder)
+    file = job.folder / what
+    if not file.is_file():
+        raise Conflict(f"The run has no {what} yet", do="Let the training finish, or resume it.")
+    return file
+
+
+def _exported(workspace: Workspace, run_id: str, folder: Path) -> Path:
+    weights = folder / "classifier" / "weights.safetensors"
+    if not weights.is_file():
+        raise Conflict("The run has no classifier yet", do="Let the training go on, or resume it.")
+    file = workspace.cache / f"{run_id}-{weights.stat().st_mtime_ns:x}.coverslip"
+    if not file.is_file():
+        for old in workspace.cache.glob(f"{run_id}-*.coverslip"):
+            old.unlink(missing_ok=True)
+        export_classifier(folder, file)
+    return file
+
+
+def download_name(workspace: Workspace, run_id: str, what: str) -> str:
+    """What the file shall be called on the user's disk: after the run's folder."""
+    job = find_job(workspace, run_id, "train", "classifier")
+    return f"{job.folder.stem if job.kind == 'classifier' else job.folder.name}{_ENDS.get(what, f'-{what}')}"
+
+
+_ENDS = {"run.zip": ".zip", "classifier.coverslip": ".coverslip"}
+
+
+def disposition(name: str) -> str:
+    """The header that makes a browser keep the answer as a file."""
+    return f"attachment; filename*=UTF-8''{quote(name)}"
+
+
+def zipped_run(workspace: Workspace, run_id: str) -> Iterator[bytes]:
+    """The bytes of a zip with the run's folder, as they are made.
+
+    Raises:
+        NotFound: there is no such run.
+        Conflict: it has not begun.
+    """
+    folder = find_job(workspace, run_id, "train").folder
+    if not folder.is_dir():
+        raise Conflict("The run has no folder yet", do="Let the training begin.")
+    return _zipped(folder)
+
+
+def _zipped(folder: Path) -> Iterator[bytes]:
+    pipe = _Pipe()
+    files = sorted(file for file in folder.rglob("*") if file.is_file() and not file.is_symlink())
+    with zipfile.ZipFile(pipe, "w", allowZip64=True) as archive:  # type: ignore[call-overload]  # only written to
+        for file in files:
+            if file.suffix == ".part" or "checkpoints" in file.relative_to(folder).parts:
+                continue  # checkpoints only serve to go on, where the run lies
+            entry = zipfile.ZipInfo(f"{folder.name}/{file.relative_to(folder).as_posix()}", _TIME_OF_ALL)
+            packed = zipfile.ZIP_STORED if file.suffix in _HARDLY_SHRINK else zipfile.ZIP_DEFLATED
+            entry.compress_type, entry.create_system, entry.external_attr = packed, 3, 0o100644 << 16
+            with file.open("rb") as source, archive.open(entry, "w", force_zip64=True) as target:
+                yield from _copied(source, target, pipe)
+    yield pipe.take()
+
+
+def _copied(source: IO[bytes], target: IO[bytes], pipe: "_Pipe") -> Iterator[bytes]:
+    while chunk := source.read(_CHUNK):
+        target.write(chunk)
+        if data := pipe.take():
+            yield data
+
+
+class _Pipe:
+    """What a zip is written to: bytes wait here until they are sent."""
+
+    def __init__(self) -> None:
+        self._waiting = bytearray()
+
+    def write(self, data: bytes) -> int:
+        self._waiting += data
+        return len(data)
+
+    def flush(self) -> None: ...
+
+    def take(self) -> bytes:
+        data = bytes(self._waiting)
+        self._waiting.clear()
+        return data

@@ -1,0 +1,103 @@
+"""Begins what waits: one training at a time, and beside it one prediction."""
+
+import logging
+import threading
+import time
+from pathlib import Path
+
+from sqlalchemy import update
+
+from coverslip.workspace.jobs.processes import Launched, launch, terminate
+from coverslip.workspace.jobs.records import Job, Kind, adopt_runs, find_job, is_at_work, started_jobs, waiting
+from coverslip.workspace.store import database as db
+from coverslip.workspace.store.home import Workspace
+
+_KINDS: tuple[Kind, ...] = ("train", "predict")
+_SECONDS_BETWEEN_LOOKS = 1.0
+_PATIENCE_SECONDS = 60.0  # that a job may take to heed a stop by itself
+_log = logging.getLogger("coverslip")
+
+
+class Queue:
+    """A thread that begins jobs and sees to stops; all it knows is in the tables and on disk."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._woken, self._is_closed = threading.Event(), False
+        self._begun: list[Launched] = []  # so that ended ones do not stay as zombies
+        self._thread = threading.Thread(target=self._work, name="coverslip queue", daemon=True)
+
+    def start(self) -> None:
+        adopt_runs(self._workspace)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look now: something was queued or stopped."""
+        self._woken.set()
+
+    def close(self) -> None:
+        """Begin nothing more; jobs that are at work go on."""
+        self._is_closed = True
+        self._woken.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=10)
+
+    def _work(self) -> None:
+        while not self._is_closed:
+            self._woken.clear()
+            try:
+                self.look()
+            except Exception:  # noqa: BLE001  one bad look must not end the queue; the log says why
+                _log.exception("the queue of jobs could not be looked at")
+            self._woken.wait(_SECONDS_BETWEEN_LOOKS)
+
+    def look(self) -> None:
+        """See to stops, then begin the next of each kind where none is at work."""
+        self._begun = [one for one in self._begun if one.process.poll() is None]
+        at_work = [job for job in started_jobs(self._workspace) if self._is_at_work(job)]
+        for job in at_work:
+            _press(job)
+        for kind in _KINDS:
+            if not any(job.kind == kind for job in at_work):
+                ids = waiting(self._workspace, kind)
+                if ids:
+                    self._begin(find_job(self._workspace, ids[0]))
+
+    def _is_at_work(self, job: Job) -> bool:
+        """As asked; one whose process is gone is not looked at again every second."""
+        if is_at_work(job):
+            return True
+        with self._workspace.engine.begin() as connection:
+            same = (db.jobs.c.id == job.id) & (db.jobs.c.state == "started") & (db.jobs.c.queued.is_(None))
+            connection.execute(update(db.jobs).where(same).values(state="ended"))
+        return False
+
+    def _begin(self, job: Job) -> None:
+        with self._workspace.engine.begin() as connection:
+            mine = (db.jobs.c.id == job.id) & (db.jobs.c.state == "queued")
+            # Noted first: a server that dies right here leaves a job that can be resumed, never one begun twice.
+            taken = connection.execute(
+                update(db.jobs)
+                .where(mine)
+                .values(state="started", queued=None, launched=time.time(), pid=None, process_started=None)
+            )
+        if not taken.rowcount:
+            return
+        job.log.parent.mkdir(parents=True, exist_ok=True)
+        begun = launch(job.command, log=job.log, folder=Path(self._workspace.folder))
+        self._begun.append(begun)
+        with self._workspace.engine.begin() as connection:
+            connection.execute(
+                update(db.jobs).where(db.jobs.c.id == job.id).values(pid=begun.pid, process_started=begun.started)
+            )
+
+
+def _press(job: Job) -> None:
+    """End a job that was asked to stop: at once where it has not begun its folder, later where it does not heed."""
+    if job.stop_asked is None:
+        return
+    has_begun = (job.folder / "status.json").exists()
+    if has_begun and not (job.folder / "stop").exists():
+        (job.folder / "stop").touch()
+    if not has_begun or time.time() - job.stop_asked > _PATIENCE_SECONDS:
+        terminate(job.pid, job.process_started)

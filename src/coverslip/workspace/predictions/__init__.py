@@ -1,0 +1,1 @@
+"""Predictions of new images, and what people say of them."""

@@ -1,0 +1,82 @@
+"""A classifier that stays loaded and answers one image at a time.
+
+Run as `python -m coverslip.workspace.predictions.classify_worker RUN`.
+
+Questions come on stdin and answers go to stdout, each as four bytes of length (big endian) and so many bytes of JSON.
+It ends when stdin does.
+"""
+
+import json
+import math
+import os
+import sys
+from pathlib import Path
+from typing import IO, Any
+
+from coverslip.errors import CoverslipError
+
+Json = dict[str, Any]  # Any: JSON values
+_LONGEST = 16 * 2**20
+
+
+def write_message(stream: IO[bytes], message: Json) -> None:
+    """Send one message."""
+    data = json.dumps(message, allow_nan=False).encode()
+    stream.write(len(data).to_bytes(4, "big") + data)
+    stream.flush()
+
+
+def read_message(stream: IO[bytes]) -> Json | None:
+    """The next message; None where the other side has ended."""
+    head = stream.read(4)
+    if len(head) < 4 or int.from_bytes(head, "big") > _LONGEST:
+        return None
+    data = stream.read(int.from_bytes(head, "big"))
+    if len(data) < int.from_bytes(head, "big"):
+        return None
+    found: Json = json.loads(data)
+    return found
+
+
+def answer(classifier: Any, file: str) -> Json:  # Any: a Classifier, whose module imports much
+    """What one image shows, or why that cannot be told."""
+    try:
+        row = next(iter(classifier.predict([file])))
+    except CoverslipError as error:
+        return fault(error)
+    numbers = row.probabilities or (math.nan,) * len(classifier.classes)
+    return {
+        "predicted": row.predicted,
+        "probability": row.probability,
+        "decision": row.decision,
+        "probabilities": {
+            name: None if math.isnan(p) else p for name, p in zip(classifier.classes, numbers, strict=True)
+        },
+        "reason": row.reason,
+    }
+
+
+def fault(error: CoverslipError) -> Json:
+    """An error of ours as a message."""
+    return {"error": {"what": error.what, "do": error.do}}
+
+
+def main(run: Path) -> int:
+    """Answer until nobody asks any more."""
+    questions, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what libraries print must not stand among answers
+    from coverslip.inference import load_classifier
+
+    try:
+        classifier = load_classifier(run)
+    except CoverslipError as error:
+        write_message(answers, fault(error))
+        return 1
+    write_message(answers, {"ready": True})
+    while (question := read_message(questions)) is not None:
+        write_message(answers, answer(classifier, str(question["file"])))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

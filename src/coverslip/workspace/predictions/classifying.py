@@ -1,0 +1,172 @@
+"""Answers for single images from a classifier that stays loaded for a while, in a process of its own."""
+
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from coverslip.errors import CoverslipError
+from coverslip.workspace.jobs.processes import child_environment
+from coverslip.workspace.jobs.records import find_job
+from coverslip.workspace.predictions.classify_worker import Json, read_message, write_message
+from coverslip.workspace.store.home import Workspace
+
+SILENT_SECONDS = 300.0
+_ANSWER_SECONDS = 180.0  # a huge image on a busy computer takes long; what takes longer hangs
+_MOST_LOADED = 2  # each takes some hundred megabytes
+
+
+@dataclass(eq=False)
+class _Worker:
+    """One loaded classifier; it answers one question after the other."""
+
+    folder: Path
+    process: "subprocess.Popen[bytes]"
+    stamp: int  # of what was loaded
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    asked: float = field(default_factory=time.monotonic)
+
+    def ask(self, file: Path) -> Json:
+        """Raises BrokenPipeError where the process has died or hangs."""
+        assert self.process.stdin is not None
+        try:
+            write_message(self.process.stdin, {"file": str(file)})
+            said = _answer(self.process)
+        finally:
+            self.asked = time.monotonic()
+        if said is None:
+            raise BrokenPipeError
+        return said
+
+    def end(self) -> None:
+        """The end of its questions ends the process; where it is busy, it is ended."""
+        with suppress(OSError):
+            if self.process.stdin is not None:
+                self.process.stdin.close()
+        try:
+            self.process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+class Classifying:
+    """Loaded classifiers by run, ended when nobody has asked them for a while."""
+
+    def __init__(self, workspace: Workspace, *, silent_seconds: float = SILENT_SECONDS) -> None:
+        self._workspace, self._silent_seconds = workspace, silent_seconds
+        self._workers: dict[str, _Worker] = {}
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._tidier = threading.Thread(target=self._tidy, name="coverslip classifiers", daemon=True)
+
+    def start(self) -> None:
+        self._tidier.start()
+
+    def close(self) -> None:
+        """End all of them."""
+        self._closed.set()
+        with self._lock:
+            workers, self._workers = list(self._workers.values()), {}
+        for worker in workers:
+            worker.end()
+
+    def classify(self, run_id: str, file: Path) -> Json:
+        """What an image shows.
+
+        Raises:
+            NotFound: there is no such classifier.
+            CoverslipError: it cannot be loaded, or ended twice over this image.
+        """
+        job = find_job(self._workspace, run_id, "train", "classifier")
+        for _ in range(2):  # one that died since the last question is begun again
+            worker = self._worker(run_id, job.folder)
+            try:
+                with worker.lock:
+                    said = worker.ask(file)
+            except (OSError, ValueError):  # ValueError: its pipe was closed
+                self._forget(run_id, worker)
+                continue
+            if "error" in said:
+                raise CoverslipError(said["error"]["what"], do=said["error"]["do"])
+            return said
+        raise CoverslipError("The classifier ended over this image", do="Predict it as a file; its log says more.")
+
+    def _worker(self, run_id: str, folder: Path) -> _Worker:
+        with self._lock:
+            worker = self._workers.pop(run_id, None)
+            stamp = _stamp(folder)
+            surplus = [worker] if worker is not None and worker.stamp != stamp else []  # the training went on since
+            if worker is None or surplus or worker.process.poll() is not None:
+                worker = _begin(folder, stamp)
+            self._workers[run_id] = worker  # the last asked stands last
+            surplus += [self._workers.pop(name) for name in list(self._workers)[:-_MOST_LOADED]]
+        for one in surplus:
+            with one.lock:
+                one.end()
+        return worker
+
+    def _forget(self, run_id: str, worker: _Worker) -> None:
+        with self._lock:
+            if self._workers.get(run_id) is worker:
+                del self._workers[run_id]
+        worker.end()
+
+    def _tidy(self) -> None:
+        while not self._closed.wait(min(10.0, self._silent_seconds)):
+            now = time.monotonic()
+            with self._lock:
+                silent = {
+                    name: worker
+                    for name, worker in self._workers.items()
+                    if now - worker.asked > self._silent_seconds and not worker.lock.locked()
+                }
+                for name in silent:
+                    del self._workers[name]
+            for worker in silent.values():
+                worker.end()
+
+
+def _answer(process: "subprocess.Popen[bytes]") -> Json | None:
+    """The next message of a worker; None where it has died, also of taking too long."""
+    assert process.stdout is not None
+    hangs = threading.Timer(_ANSWER_SECONDS, process.kill)
+    hangs.daemon = True
+    hangs.start()
+    try:
+        return read_message(process.stdout)
+    finally:
+        hangs.cancel()
+
+
+def _stamp(folder: Path) -> int:
+    """Changes when another classifier lies there: ns since 1970; 0 where there is none."""
+    try:
+        return (folder if folder.is_file() else folder / "classifier" / "classifier.json").stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _begin(folder: Path, stamp: int) -> _Worker:
+    """Load a classifier in a new process.
+
+    Raises:
+        CoverslipError: there is none, or it cannot be loaded.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "coverslip.workspace.predictions.classify_worker", str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=child_environment(),
+        start_new_session=True,  # Ctrl-C in the server's terminal is not for it; the end of its questions is
+    )
+    worker, said = _Worker(folder, process, stamp), _answer(process)
+    if said is not None and said.get("ready"):
+        return worker
+    worker.end()
+    error = (said or {}).get("error") or {"what": "The classifier could not be loaded", "do": "Predict with it once."}
+    raise CoverslipError(error["what"], do=error["do"])

@@ -1,0 +1,133 @@
+"""What people say that predicted images really show: kept, written into tables, turned into training images."""
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterator
+from typing import Literal
+
+from sqlalchemy import delete
+from sqlalchemy.dialects.sqlite import insert
+
+from coverslip.datasets import DECISIONS
+from coverslip.datasets.index.records import clean_label, printable
+from coverslip.errors import Conflict, CoverslipError
+from coverslip.files import safe_cell, write_bytes
+from coverslip.inference import Prediction, cells_of, columns_for
+from coverslip.workspace.datasets.listing import now
+from coverslip.workspace.datasets.opening import open_sources
+from coverslip.workspace.jobs.records import Json, find_job
+from coverslip.workspace.predictions.rows import Row, corrections_of, every_row, one_row
+from coverslip.workspace.store import database as db
+from coverslip.workspace.store.home import Workspace
+
+_ROWS_AT_ONCE = 500
+_TABLE = ("path", "image_id", "label", "plane", "channel", "x", "y", "width", "height")
+_DECISION = 5  # which of the columns of predictions.csv
+
+
+def correct(workspace: Workspace, prediction_id: str, k: int, label: str | None) -> Row:
+    """Keep what an image really shows; None takes an earlier correction back.
+
+    Raises:
+        NotFound: there is no such row.
+        CoverslipError: the label cannot be a class.
+    """
+    job = find_job(workspace, prediction_id, "predict")
+    one_row(workspace, job, k)
+    named = None if label is None else _as_class(label)
+    with workspace.engine.begin() as connection:
+        if named is None:
+            of_row = (db.corrections.c.job_id == prediction_id) & (db.corrections.c.row == k)
+            connection.execute(delete(db.corrections).where(of_row))
+        else:
+            values = {"label": named, "made": now()}
+            new = insert(db.corrections).values(job_id=prediction_id, row=k, **values)
+            connection.execute(new.on_conflict_do_update(index_elements=["job_id", "row"], set_=values))
+    return one_row(workspace, job, k)
+
+
+def _as_class(text: str) -> str:
+    label = clean_label(text)
+    if not label or label in DECISIONS:
+        shown = f"'{label}' stands for no class" if label else "The label is empty"
+        raise CoverslipError(shown, do="Give the class that the image shows.")
+    return label
+
+
+def csv_of(workspace: Workspace, prediction_id: str) -> Iterator[str]:
+    """The text of `predictions.csv`, with a column `corrected` after `decision` where there are corrections.
+
+    Raises:
+        NotFound: there is no such prediction.
+    """
+    job = find_job(workspace, prediction_id, "predict")
+    classes = [str(name) for name in job.choices["classes"]]
+    is_corrected = bool(corrections_of(workspace, prediction_id))
+
+    def chunks() -> Iterator[str]:
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        header = [safe_cell(name) for name in columns_for(classes)]
+        writer.writerow(_with(header, "corrected") if is_corrected else header)
+        for n, (row, _) in enumerate(every_row(workspace, job), start=1):
+            cells = cells_of(_as_prediction(row), len(classes))
+            writer.writerow(_with(cells, safe_cell(row.correction or "")) if is_corrected else cells)
+            if n % _ROWS_AT_ONCE == 0:
+                yield text.getvalue()
+                text.seek(0)
+                text.truncate()
+        yield text.getvalue()
+
+    return chunks()
+
+
+def _with(cells: list[str], corrected: str) -> list[str]:
+    return [*cells[: _DECISION + 1], corrected, *cells[_DECISION + 1 :]]
+
+
+def _as_prediction(row: Row) -> Prediction:
+    return Prediction(
+        row.image_id,
+        row.path,
+        row.label,
+        row.predicted,
+        row.probability,
+        row.decision,
+        tuple(float("nan") if p is None else p for p in row.probabilities.values()),
+        row.reason,
+    )
+
+
+def dataset_of(
+    workspace: Workspace, prediction_id: str, *, only: Literal["corrected", "all"], name: str | None
+) -> Json:
+    """A new image set of the corrected images, or of all with what was predicted where nobody corrected it.
+
+    Raises:
+        NotFound: there is no such prediction.
+        Conflict: nothing would be in it.
+    """
+    job = find_job(workspace, prediction_id, "predict")
+    labelled = (
+        (row, picture, label)
+        for row, picture in every_row(workspace, job)
+        if (label := row.correction if only == "corrected" else row.correction or row.predicted) is not None
+    )
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_TABLE)
+    n_rows = 0
+    for row, picture, label in labelled:
+        plan = picture.plan
+        channel = " ".join(map(str, plan.channels or ()))
+        cells = [printable(str(picture.file)), row.image_id, label, str(plan.plane), channel, *(plan.box or [""] * 4)]
+        writer.writerow([safe_cell(cell) if isinstance(cell, str) else cell for cell in cells])
+        n_rows += 1
+    if not n_rows:
+        raise Conflict("No image would be in the set", do="Correct some rows first, or take all of them.")
+    data = text.getvalue().encode()
+    file = workspace.snapshots / f"{job.folder.name}-{hashlib.sha256(data).hexdigest()[:16]}.csv"
+    write_bytes(file, data)
+    title = name or f"{job.name}, {'corrected' if only == 'corrected' else 'as predicted'}"
+    return open_sources(workspace, [str(file)], name=title)

@@ -1,0 +1,144 @@
+"""A prediction at work, in a process of its own: `python -m coverslip.workspace.predictions.predicting FOLDER`.
+
+FOLDER holds `request.json`; rows go to `rows.sqlite` as they come, what is being done to `status.json`, and at the end
+all rows to `predictions.csv`. Begun once more, it goes on after the last row; `begun.json` tells what the rows are of.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+from coverslip.datasets import Dataset, one_line, open_dataset
+from coverslip.datasets.index.records import printable
+from coverslip.errors import BadDataset, Conflict, CoverslipError, Stopped
+from coverslip.events import Event, Noted, Progressed
+from coverslip.files import sha256_json, write_json
+from coverslip.images import ReadPlan
+from coverslip.inference import Prediction, PredictionsFile
+from coverslip.runs import Status, fingerprint_of, read_json
+from coverslip.workspace.predictions.rows import FILE, RowsWriter
+
+_SECONDS_BETWEEN_WRITES = 0.3
+
+
+def predict_into(folder: Path) -> None:
+    """Do the work of a prediction's folder; leaves in it how that ended.
+
+    Raises:
+        Stopped: on request; the rows so far are kept.
+    """
+    from coverslip.stopping import stop_requests
+
+    status = Status(folder)
+    with stop_requests(folder) as is_stop_requested:
+        status.say("running")
+        try:
+            _predict(folder, status, is_stop_requested)
+        except BaseException as error:
+            state = "stopped" if isinstance(error, Stopped | KeyboardInterrupt) else "failed"
+            parts = {"what": error.what, "do": error.do} if isinstance(error, CoverslipError) else {}
+            status.say(state, reason=str(error) or type(error).__name__, **parts)
+            raise
+        status.say("done", seconds_left=None)
+
+
+def _predict(folder: Path, status: Status, is_stop_requested: Callable[[], bool]) -> None:
+    asked = read_json(folder / "request.json")
+    notes: list[str] = []
+
+    def tell(event: Event) -> None:
+        match event:
+            case Noted():
+                notes.append(one_line(event.text, 500))
+                status.say("running", notes=notes)
+            case Progressed():
+                status.beat(seconds_left=event.seconds_left)
+            case _:
+                pass
+
+    from coverslip.inference import load_classifier
+
+    classifier = load_classifier(asked["classifier"])
+    data = open_dataset(asked["sources"], plan=classifier.card.preparation.plan, labelled=False)
+    _refuse_outside(data, asked["roots"])
+    _refuse_others(folder, {"classifier": fingerprint_of(asked["classifier"]), "images": _fingerprint(data)})
+    for text in data.notes:
+        tell(Noted(text=text))
+    status.say("running", n_total=len(data.records))
+    writer = RowsWriter(folder / FILE)
+    try:
+        with PredictionsFile(folder / "predictions.csv", classifier.classes) as table:
+            n_before = 0
+            for row in writer.added():
+                table.write(row)
+                n_before += 1
+            unwritten: list[tuple[int, Prediction, Path, ReadPlan]] = []
+            written = time.monotonic()
+            rest = replace(data, records=data.records[n_before:])
+            rows = zip(rest.records, classifier.predict_images(rest, emit=tell), strict=True)
+            for k, (record, row) in enumerate(rows, start=n_before):
+                table.write(row)
+                unwritten.append((k, row, record.path, record.plan))
+                if time.monotonic() - written > _SECONDS_BETWEEN_WRITES:
+                    writer.add(unwritten)
+                    unwritten, written = [], time.monotonic()
+                    if is_stop_requested():
+                        raise Stopped("The prediction was stopped", file=folder, do="The rows so far are kept.")
+            writer.add(unwritten)
+    finally:
+        writer.close()
+
+
+def _refuse_others(folder: Path, now: dict[str, str]) -> None:
+    """What goes on must be what was begun: rows, and corrections of them, are known by their numbers.
+
+    Raises:
+        Conflict: the images or the classifier are others by now.
+    """
+    file = folder / "begun.json"
+    if not file.exists():
+        write_json(file, {"format_version": 1, **now})
+        return
+    before = read_json(file)
+    for key, what in (("images", "images"), ("classifier", "classifier")):
+        if before[key] != now[key]:
+            raise Conflict(f"The {what} changed since this was begun", do="Begin a new prediction; these rows stay.")
+
+
+def _fingerprint(data: Dataset) -> str:
+    return sha256_json([[record.image_id, printable(str(record.path))] for record in data.records])
+
+
+def _refuse_outside(data: Dataset, roots: Sequence[str]) -> None:
+    """A table, or a link, may name files that the app must not read.
+
+    Raises:
+        BadDataset: one does.
+    """
+
+    @cache
+    def is_allowed(folder: Path) -> bool:
+        return any(folder.is_relative_to(root) for root in roots)
+
+    for record in data.records:
+        real = record.path.resolve() if record.path.is_symlink() else record.path
+        if not is_allowed(real.parent.resolve()):
+            do = "Choose others, or start the app with --root FOLDER."
+            raise BadDataset("An image lies outside the folders that the app may read", file=record.path, do=do)
+
+
+def main(folder: Path) -> int:
+    """Predict, and give the exit code; an error becomes one line."""
+    try:
+        predict_into(folder)
+    except CoverslipError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        return 0 if isinstance(error, Stopped) else 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

@@ -1,0 +1,403 @@
+"""Rows of predictions in a small database of their own, so that 100,000 of them are filtered and sorted in pages."""
+
+import csv
+import hashlib
+import json
+import math
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from sqlalchemy import select
+
+from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE, ImageRecord
+from coverslip.errors import Conflict, CoverslipError, NotFound
+from coverslip.files import plain_cell
+from coverslip.images import ReadPlan
+from coverslip.inference import Prediction
+from coverslip.runs import open_run, read_json
+from coverslip.runs.provenance import images_of, plan_of
+from coverslip.workspace.jobs.records import Job, find_job
+from coverslip.workspace.store import database as db
+from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.viewing.images import PictureSource
+from coverslip.workspace.viewing.pictures import View, large_picture, small_picture
+
+Sort = Literal["probability", "-probability", "input"]
+FILE = "rows.sqlite"
+_COLUMNS = (
+    *("k", "image_id", "path", "file", "plan", "label", "predicted", "decision", "probability", "probabilities"),
+    "reason",
+)
+_TABLE = """
+CREATE TABLE IF NOT EXISTS rows (
+    k INTEGER PRIMARY KEY, image_id TEXT NOT NULL, path TEXT NOT NULL, file TEXT NOT NULL, plan TEXT NOT NULL,
+    label TEXT, predicted TEXT, decision TEXT NOT NULL, probability REAL, probabilities TEXT NOT NULL, reason TEXT
+);
+CREATE INDEX IF NOT EXISTS rows_by_probability ON rows (probability);
+CREATE INDEX IF NOT EXISTS rows_by_decision ON rows (decision, probability);
+CREATE INDEX IF NOT EXISTS rows_by_cell ON rows (label, predicted, probability);
+"""
+_ORDER = {"input": "k", "probability": "probability, k", "-probability": "probability DESC, k"}
+_REVIEWED = (UNCERTAIN, UNFAMILIAR, UNREADABLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One image and what was said about it."""
+
+    k: int
+    image_id: str
+    path: str
+    label: str | None
+    predicted: str | None
+    decision: str
+    probability: float | None
+    probabilities: dict[str, float | None]
+    correction: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RowsPage:
+    items: list[Row]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Which pixels of which file a row is about."""
+
+    file: Path
+    plan: ReadPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which rows; all that is said must hold."""
+
+    label: str | None = None
+    predicted: str | None = None
+    decision: str | None = None
+    only: Literal["mistakes", "review", "corrected"] | None = None
+    search: str | None = None  # part of the path, in letters of any case
+
+    def as_sql(self, corrected: Sequence[int]) -> tuple[str, list[object]]:
+        """A condition and its values."""
+        conditions, values = ["1"], list[object]()
+        for column in ("label", "predicted", "decision"):
+            value = getattr(self, column)
+            if value is not None:
+                conditions.append(f"{column} = ?")
+                values.append(value)
+        if self.search:
+            conditions.append("instr(lower(path), lower(?))")
+            values.append(self.search)
+        if self.only == "mistakes":
+            conditions.append("predicted <> label")
+        elif self.only == "review":
+            conditions.append("decision IN (?, ?, ?) AND k NOT IN (SELECT value FROM json_each(?))")
+            values += [*_REVIEWED, json.dumps(list(corrected))]
+        elif self.only == "corrected":
+            conditions.append("k IN (SELECT value FROM json_each(?))")
+            values.append(json.dumps(list(corrected)))
+        return " AND ".join(conditions), values
+
+
+class RowsWriter:
+    """Adds rows, some at a time; readers see them at once, and what was written stays when the process is killed."""
+
+    def __init__(self, file: Path) -> None:
+        if not file.exists():  # whoever finds the file finds the table in it
+            part = file.with_name(f".{file.name}.part")
+            part.unlink(missing_ok=True)
+            with closing(sqlite3.connect(part)) as connection:
+                connection.executescript(_TABLE)
+            part.replace(file)
+        self._connection = sqlite3.connect(file, timeout=30)
+        self._connection.execute("PRAGMA journal_mode=WAL")
+        self._connection.execute("PRAGMA synchronous=NORMAL")
+
+    def add(self, rows: Iterable[tuple[int, Prediction, Path, ReadPlan]]) -> None:
+        """Add rows with their numbers, files and plans."""
+        marks = ", ".join("?" * len(_COLUMNS))
+        with self._connection:
+            self._connection.executemany(f"INSERT OR REPLACE INTO rows VALUES ({marks})", map(_cells, rows))
+
+    def added(self) -> Iterator[Prediction]:
+        """What was added so far, also by an earlier process, in order."""
+        for one in self._connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM rows ORDER BY k"):
+            cells = dict(zip(_COLUMNS, one, strict=True))
+            probabilities = tuple(math.nan if p is None else p for p in json.loads(cells["probabilities"]))
+            told = {field.name: cells[field.name] for field in fields(Prediction)}
+            yield Prediction(**{**told, "probabilities": probabilities})
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _cells(numbered: tuple[int, Prediction, Path, ReadPlan]) -> tuple[object, ...]:
+    k, row, file, plan = numbered
+    probabilities = json.dumps([None if math.isnan(p) else p for p in row.probabilities])
+    texts = (row.image_id, row.path, _text(file), plan.model_dump_json(exclude_defaults=True), row.label, row.predicted)
+    return (k, *texts, row.decision, row.probability, probabilities, row.reason)
+
+
+def _text(file: Path) -> str:
+    """A path that SQLite takes: bytes that are no text are kept as surrogates, which JSON writes as escapes."""
+    return json.dumps(str(file))
+
+
+@contextmanager
+def _reading(file: Path) -> Iterator[sqlite3.Connection]:
+    # Rows that are sent piece by piece are read by whichever thread of the server is free, one after the other.
+    with closing(sqlite3.connect(file, timeout=30, check_same_thread=False)) as connection:
+        connection.row_factory = sqlite3.Row
+        yield connection
+
+
+def page_of_run(workspace: Workspace, run_id: str, wanted: Wanted, *, sort: Sort, offset: int, limit: int) -> RowsPage:
+    """Measured images of a run.
+
+    Raises:
+        NotFound: there is no such run.
+        Conflict: nothing was measured yet.
+    """
+    job = find_job(workspace, run_id, "train")
+    file, classes = _index_of_run(workspace, job)
+    return _page(file, classes, wanted, {}, sort=sort, offset=offset, limit=limit)
+
+
+def page_of_prediction(
+    workspace: Workspace, prediction_id: str, wanted: Wanted, *, sort: Sort, offset: int, limit: int
+) -> RowsPage:
+    """Rows of a prediction so far.
+
+    Raises:
+        NotFound: there is no such prediction.
+    """
+    job = find_job(workspace, prediction_id, "predict")
+    if not (job.folder / FILE).is_file():
+        return RowsPage([], 0)
+    corrected = corrections_of(workspace, prediction_id)
+    return _page(job.folder / FILE, job.choices["classes"], wanted, corrected, sort=sort, offset=offset, limit=limit)
+
+
+def corrections_of(workspace: Workspace, prediction_id: str) -> dict[int, str]:
+    """What people said that images really show, by row."""
+    wanted = select(db.corrections.c.row, db.corrections.c.label).where(db.corrections.c.job_id == prediction_id)
+    with workspace.engine.connect() as connection:
+        return {found.row: found.label for found in connection.execute(wanted)}
+
+
+def rows_after(workspace: Workspace, job: Job, start: int, end: int) -> list[Row]:
+    """Rows k of a prediction with start <= k < end, as they came."""
+    corrected = corrections_of(workspace, job.id)
+    with _reading(job.folder / FILE) as connection:
+        found = connection.execute("SELECT * FROM rows WHERE k >= ? AND k < ? ORDER BY k", (start, end)).fetchall()
+    return [_row(one, job.choices["classes"], corrected) for one in found]
+
+
+def every_row(workspace: Workspace, job: Job) -> Iterator[tuple[Row, Picture]]:
+    """All rows of a prediction, in order; memory does not grow with their number."""
+    corrected = corrections_of(workspace, job.id)
+    if not (job.folder / FILE).is_file():
+        return
+    with _reading(job.folder / FILE) as connection:
+        for one in connection.execute("SELECT * FROM rows ORDER BY k"):
+            yield _row(one, job.choices["classes"], corrected), _picture(one)
+
+
+def count_rows(job: Job) -> tuple[int, dict[str, int]]:
+    """How many rows a prediction has so far, and how many of each decision, most frequent first."""
+    if not (job.folder / FILE).is_file():
+        return 0, {}
+    with _reading(job.folder / FILE) as connection:
+        counts = connection.execute("SELECT decision, count(*) FROM rows GROUP BY decision").fetchall()
+    decisions = dict(sorted(((str(name), int(n)) for name, n in counts), key=lambda pair: -pair[1]))
+    return sum(decisions.values()), decisions
+
+
+def count_review(job: Job, corrected: Iterable[int]) -> int:
+    """How many rows nothing was decided about so far, neither by the classifier nor by a person."""
+    if not (job.folder / FILE).is_file():
+        return 0
+    condition, values = Wanted(only="review").as_sql(list(corrected))
+    with _reading(job.folder / FILE) as connection:
+        (n,) = connection.execute(f"SELECT count(*) FROM rows WHERE {condition}", values).fetchone()
+    return int(n)
+
+
+def one_row(workspace: Workspace, job: Job, k: int) -> Row:
+    """One row of a prediction.
+
+    Raises:
+        NotFound: there is none of that number.
+    """
+    corrected = corrections_of(workspace, job.id)
+    return _row(_found(job.folder / FILE, k), job.choices["classes"], corrected)
+
+
+def row_of_run(workspace: Workspace, run_id: str, k: int) -> Picture:
+    """The picture of a measured image."""
+    file, _ = _index_of_run(workspace, find_job(workspace, run_id, "train"))
+    return _picture(_found(file, k))
+
+
+def row_of_prediction(workspace: Workspace, prediction_id: str, k: int) -> Picture:
+    """The picture of a predicted image."""
+    return _picture(_found(find_job(workspace, prediction_id, "predict").folder / FILE, k))
+
+
+def _found(file: Path, k: int) -> sqlite3.Row:
+    one: sqlite3.Row | None = None
+    if file.is_file() and 0 <= k < 2**53:
+        with _reading(file) as connection:
+            one = connection.execute("SELECT * FROM rows WHERE k = ?", (k,)).fetchone()
+    if one is None:
+        raise NotFound("There is no row of this number", do="Look at the list of rows.")
+    return one
+
+
+def _page(
+    file: Path,
+    classes: Sequence[str],
+    wanted: Wanted,
+    corrected: Mapping[int, str],
+    *,
+    sort: Sort,
+    offset: int,
+    limit: int,
+) -> RowsPage:
+    condition, values = wanted.as_sql(list(corrected))
+    with _reading(file) as connection:
+        (total,) = connection.execute(f"SELECT count(*) FROM rows WHERE {condition}", values).fetchone()
+        page = f"SELECT * FROM rows WHERE {condition} ORDER BY {_ORDER[sort]} LIMIT ? OFFSET ?"
+        found = connection.execute(page, [*values, limit, offset]).fetchall()
+    return RowsPage([_row(one, classes, corrected) for one in found], int(total))
+
+
+def _row(one: sqlite3.Row, classes: Sequence[str], corrected: Mapping[int, str]) -> Row:
+    probabilities: list[float | None] = json.loads(one["probabilities"])
+    return Row(
+        k=one["k"],
+        image_id=one["image_id"],
+        path=one["path"],
+        label=one["label"],
+        predicted=one["predicted"],
+        decision=one["decision"],
+        probability=one["probability"],
+        probabilities=dict(zip(classes, probabilities, strict=False)),
+        correction=corrected.get(one["k"]),
+        reason=one["reason"],
+    )
+
+
+def _picture(one: sqlite3.Row) -> Picture:
+    return Picture(Path(json.loads(one["file"])), ReadPlan.model_validate_json(one["plan"]))
+
+
+_indexing = threading.Lock()
+
+
+def _index_of_run(workspace: Workspace, job: Job) -> tuple[Path, list[str]]:
+    """The rows of a run's `predictions.csv` as a database, made when they are first asked for, and their classes."""
+    table = job.folder / "predictions.csv"
+    if not table.is_file():
+        raise Conflict("This run has no measured images yet", do="Let the training finish, or resume it.")
+    classes = _classes_in(table)
+    stat = table.stat()
+    workspace.cache.mkdir(parents=True, exist_ok=True)
+    file = workspace.cache / f"{job.id}-{stat.st_mtime_ns:x}-{stat.st_size:x}.{FILE}"
+    with _indexing:
+        if not file.is_file():
+            for old in workspace.cache.glob(f"{job.id}-*.{FILE}*"):
+                old.unlink(missing_ok=True)
+            _index(job.folder, table, classes, file)
+    return file, classes
+
+
+def _classes_in(table: Path) -> list[str]:
+    with table.open(newline="", encoding="utf-8") as opened:
+        return [name[2:] for cell in next(csv.reader(opened)) if (name := plain_cell(cell)).startswith("p:")]
+
+
+def _index(folder: Path, table: Path, classes: list[str], file: Path) -> None:
+    pictures = _pictures_of(folder)
+    part = file.with_name(f"{file.name}.part")
+    part.unlink(missing_ok=True)
+    writer = RowsWriter(part)
+    try:
+        with table.open(newline="", encoding="utf-8") as opened:
+            rows = enumerate(csv.DictReader(opened))
+            writer.add(_indexed(k, row, classes, pictures) for k, row in rows)
+    finally:
+        writer.close()
+    part.replace(file)
+
+
+def _indexed(
+    k: int, raw: Mapping[str, Any], classes: Sequence[str], pictures: "_Pictures"
+) -> tuple[int, Prediction, Path, ReadPlan]:
+    row = {plain_cell(name): plain_cell(cell or "") for name, cell in raw.items()}
+    is_read = bool(row["probability"])
+    said = Prediction(
+        image_id=row["image_id"],
+        path=row["path"],
+        label=row["label"] or None,
+        predicted=row["predicted"] or None,
+        probability=float(row["probability"]) if is_read else None,
+        decision=row["decision"],
+        probabilities=tuple(float(row[f"p:{name}"] or "nan") for name in classes) if is_read else (),
+    )
+    return k, said, *pictures.find(row["image_id"], row["path"])
+
+
+class _Pictures:
+    """Where the images of a run lie, by their ids; where they can't be listed again, by the root of their paths."""
+
+    def __init__(self, records: Iterable[ImageRecord], root: Path, plan: ReadPlan) -> None:
+        self._by_id = {record.image_id: record for record in records}
+        self._root, self._plan = root, plan
+
+    def find(self, image_id: str, path: str) -> tuple[Path, ReadPlan]:
+        record = self._by_id.get(image_id)
+        return (self._root / path, self._plan) if record is None else (record.path, record.plan)
+
+
+def _pictures_of(folder: Path) -> _Pictures:
+    run = open_run(folder)
+    data = read_json(folder / "environment.json").get("data") or [{"root": "/"}]
+    root, plan = Path(str(data[0]["root"])), plan_of(run.recipe)
+    try:
+        return _Pictures(images_of(run).records, root, plan)
+    except CoverslipError:  # they were moved away since; their rows still count
+        return _Pictures((), root, plan)
+
+
+def thumbnail_of(workspace: Workspace, job_id: str, picture: Picture, side: int) -> bytes:
+    """A small WebP picture of a row's image, kept for the next time; a blank one where it cannot be read."""
+    return small_picture(workspace, job_id, _source(picture), side)
+
+
+def picture_of(workspace: Workspace, picture: Picture, view: View) -> bytes:
+    """A row's image as it is looked at in a viewer.
+
+    Raises:
+        CoverslipError: it lies outside the allowed roots, or cannot be read.
+    """
+    return large_picture(workspace, _source(picture), view)
+
+
+def _source(picture: Picture) -> PictureSource:
+    try:
+        stat = picture.file.stat()
+        version = f"{stat.st_mtime_ns:x}-{stat.st_size:x}"
+    except (OSError, ValueError):
+        version = "gone"
+    described = f"{picture.file!r} {version} {picture.plan.model_dump_json()}"
+    return PictureSource(picture.file, picture.plan, hashlib.sha256(described.encode()).hexdigest()[:24], True)

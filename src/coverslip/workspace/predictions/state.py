@@ -1,0 +1,82 @@
+"""What predictions are doing, read from their folders."""
+
+from dataclasses import dataclass
+
+from coverslip.workspace.jobs.records import (
+    ACTIVE,
+    Fault,
+    Job,
+    State,
+    all_jobs,
+    fault_of,
+    find_job,
+    state_of,
+    status_of,
+)
+from coverslip.workspace.predictions.rows import corrections_of, count_review, count_rows
+from coverslip.workspace.store.home import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionState:
+    """A classifier at work on new images, as its folder says that it is now."""
+
+    id: str
+    name: str
+    run_id: str
+    run_name: str
+    dataset_id: str | None
+    state: State
+    n_done: int
+    n_total: int | None
+    seconds_left: float | None
+    decisions: dict[str, int]
+    classes: list[str]
+    created: str
+    ended: str | None
+    n_corrected: int
+    n_review: int
+    error: Fault | None
+    notes: list[str]
+
+
+def all_predictions(workspace: Workspace) -> list[PredictionState]:
+    """All predictions, the newest first."""
+    return [state_of_prediction(workspace, job) for job in all_jobs(workspace, "predict")]
+
+
+def prediction_state(workspace: Workspace, prediction_id: str) -> PredictionState:
+    """One prediction.
+
+    Raises:
+        NotFound: there is none of this id.
+    """
+    return state_of_prediction(workspace, find_job(workspace, prediction_id, "predict"))
+
+
+def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
+    """What a prediction is doing."""
+    status = status_of(job)
+    state = state_of(job, status)
+    n_done, decisions = count_rows(job)
+    corrected = corrections_of(workspace, job.id)
+    is_active = state in ACTIVE
+    return PredictionState(
+        id=job.id,
+        name=job.name,
+        run_id=job.run_id or "",
+        run_name=str(job.choices.get("run_name", "")),
+        dataset_id=job.dataset_id,
+        state=state,
+        n_done=n_done,
+        n_total=status.get("n_total"),
+        seconds_left=status.get("seconds_left") if is_active else None,
+        decisions=decisions,
+        classes=list(job.choices["classes"]),
+        created=job.created,
+        ended=None if is_active or state == "queued" else status.get("heartbeat"),
+        n_corrected=len(corrected),
+        n_review=count_review(job, corrected),
+        error=fault_of(job, status) if state == "failed" else None,
+        notes=list(status.get("notes", [])),
+    )

@@ -1,0 +1,1 @@
+"""The workspace's folder and its database."""

@@ -1,0 +1,104 @@
+"""The workspace's folder on disk, and which folders of images it may look into."""
+
+import os
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from coverslip.errors import CoverslipError
+from coverslip.workspace.jobs.background import Background
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+
+def default_home() -> Path:
+    """`COVERSLIP_HOME`, else `coverslip` in the user's own folder, where results are easy to find."""
+    chosen = os.environ.get("COVERSLIP_HOME")
+    return Path(chosen).expanduser().absolute() if chosen else Path.home() / "coverslip"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """One folder with everything the app keeps; several servers must not share one."""
+
+    folder: Path  # absolute
+    roots: tuple[Path, ...]  # absolute; images may be opened below these
+    background: Background = field(default_factory=Background, compare=False, repr=False)
+
+    @property
+    def runs(self) -> Path:
+        return self.folder / "runs"
+
+    @property
+    def predictions(self) -> Path:
+        return self.folder / "predictions"
+
+    @property
+    def uploads(self) -> Path:
+        return self.folder / "uploads"
+
+    @property
+    def snapshots(self) -> Path:
+        return self.folder / "snapshots"
+
+    @property
+    def samples(self) -> Path:
+        return self.folder / "samples"
+
+    @property
+    def trash(self) -> Path:
+        return self.folder / "trash"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log" / "app.log"
+
+    @property
+    def cache(self) -> Path:
+        """What is made again when it is gone."""
+        return self.folder / "cache"
+
+    @cached_property
+    def engine(self) -> "Engine":
+        """The database, made when it is first asked for."""
+        from coverslip.workspace.store.database import open_database
+
+        return open_database(self.folder / "workspace.sqlite")
+
+    def allowed(self, path: str | Path) -> Path:
+        """The real path of `path`, which must exist below one of the roots; links out of them are refused.
+
+        Raises:
+            CoverslipError: it lies elsewhere or does not exist.
+        """
+        try:
+            real = Path(path).expanduser().resolve(strict=True)
+        except (OSError, RuntimeError, ValueError) as error:
+            raise CoverslipError(
+                "There is no such file or folder", file=Path(str(path).replace("\0", "")), do="Choose another one."
+            ) from error
+        if not any(real.is_relative_to(root) for root in (*self.roots, self.folder)):
+            shown = ", ".join(str(root) for root in self.roots)
+            raise CoverslipError(
+                "This lies outside the folders that the app may read",
+                file=real,
+                do=f"Choose one below {shown}, or start the app with --root FOLDER.",
+            )
+        return real
+
+
+def open_workspace(folder: Path | None = None, roots: tuple[Path, ...] = ()) -> Workspace:
+    """A workspace at `folder`, made if need be; without roots, the user's own folder may be read."""
+    home = (folder or default_home()).absolute()
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CoverslipError(
+            f"The workspace could not be made: {error.strerror}", file=home, do="Choose another with --workspace."
+        ) from error
+    real = tuple(root.expanduser().resolve() for root in roots) or (Path.home().resolve(),)
+    if missing := next((root for root in real if not root.is_dir()), None):
+        raise CoverslipError("There is no such folder", file=missing, do="Choose another with --root.")
+    return Workspace(home.resolve(), real)

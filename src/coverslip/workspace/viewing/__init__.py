@@ -1,0 +1,1 @@
+"""Images to be looked at: lists, facts and pictures."""

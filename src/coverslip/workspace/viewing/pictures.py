@@ -1,0 +1,189 @@
+"""Pictures of images, to be looked at: small ones and sheets of them for walls, large ones for the viewer."""
+
+import io
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from coverslip.errors import CoverslipError
+from coverslip.images import Pixels, ReadPlan, effective_channels, read_pixels
+from coverslip.images.facts import intensity_range
+from coverslip.images.preparation import resized
+from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.viewing.images import PictureSource
+from coverslip.workspace.viewing.small_pictures import (
+    IsWanted,
+    encoded,
+    kept_side,
+    opened,
+    picture_threads,
+    small_pictures,
+)
+
+COLUMNS = 8  # of a sheet
+_LARGEST_PX = 4_096  # longer side of a picture in the viewer
+_LARGEST_VALUE = 1e38  # so that differences still fit in 32 bit
+_SHEET_QUALITY = 80
+_REST_S = 0.3  # so long after the last sheet a wall may still be scrolled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What of an image the viewer shows; None leaves it to the image."""
+
+    channel: int | None = None
+    plane: int | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+def small_picture(home: Workspace, dataset_id: str, source: PictureSource, side: int) -> bytes:
+    """JPEG, its longer side at most `side`; a blank one where the image cannot be read."""
+    data = small_pictures(home, dataset_id, [source], kept_side(side))[0]
+    if data is None:
+        return blank(side)
+    if side == kept_side(side):
+        return data
+    picture = opened(data)
+    picture.thumbnail((side, side), Image.Resampling.BILINEAR)
+    return encoded(picture)
+
+
+def sheet(
+    home: Workspace,
+    dataset_id: str,
+    sources: Sequence[PictureSource],
+    side: int,
+    is_wanted: IsWanted = lambda: True,
+) -> tuple[bytes, bool]:
+    """Rows of eight square cells, in which margins are of the image's own colour.
+
+    A cell is `side` pixels, or fewer where the largest of the images has fewer: to enlarge them is the screen's work.
+    Smaller ones are enlarged to fill their cell. One picture for 64 images is one request and one decoding for the
+    browser. JPEG; where an image cannot be read, WebP, in which its cell is transparent.
+
+    Returns:
+        The picture, and whether it will stay like that: False where an image that was readable is not there now.
+
+    Raises:
+        Stopped: nobody wants it any more.
+    """
+    n_rows = -(-len(sources) // COLUMNS)
+    with _WAITED.held():
+        found = small_pictures(home, dataset_id, sources, kept_side(side), is_wanted)
+        cells = [None if data is None else opened(data) for data in found]
+        side = min(side, max((max(cell.size) for cell in cells if cell is not None), default=side))
+        is_blank = any(cell is None for cell in cells)
+        whole = Image.new("RGBA" if is_blank else "RGB", (COLUMNS * side, n_rows * side))
+        for k, cell in enumerate(cells):
+            if cell is not None:
+                whole.paste(_filled(cell, side), (k % COLUMNS * side, k // COLUMNS * side))
+        is_whole = not any(data is None and source.is_readable for data, source in zip(found, sources, strict=True))
+        return _webp(whole) if is_blank else encoded(whole, _SHEET_QUALITY), is_whole
+
+
+def is_waited_for() -> bool:
+    """Whether somebody is looking at a wall whose sheets are being made."""
+    return _WAITED.is_held
+
+
+def _filled(picture: Image.Image, side: int) -> Image.Image:
+    """A square with the picture in its middle."""
+    scale = side / max(picture.size)
+    size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
+    if picture.size != size:
+        picture = picture.resize(size, Image.Resampling.BILINEAR)
+    if size == (side, side):
+        return picture
+    cell = Image.new("RGB", (side, side), picture.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0)))
+    cell.paste(picture, ((side - size[0]) // 2, (side - size[1]) // 2))
+    return cell
+
+
+def large_picture(home: Workspace, source: PictureSource, view: View) -> bytes:
+    """PNG of 8 bit, its longer side at most 4,096 pixels.
+
+    Three channels are shown as red, green and blue, of any other number the first, unless one is asked for. Eight bit
+    is shown as it is; deeper images are stretched from the 0.1 to the 99.9 percentile of each channel.
+
+    Raises:
+        UnreadableImage: the file cannot be read.
+        CoverslipError: it lies outside the folders that the app may read, or has no such channel.
+    """
+    plan = source.plan if view.plane is None else source.plan.model_copy(update={"plane": view.plane})
+    array = effective_channels(_pixels(home, source.path, plan).array)
+    if view.channel is not None:
+        if view.channel >= array.shape[2]:
+            raise CoverslipError(
+                f"The image has {array.shape[2]} channels, numbered from 0", do="Choose another channel."
+            )
+        array = array[..., view.channel : view.channel + 1]
+    elif array.shape[2] != 3:
+        array = array[..., :1]
+    lows, highs = intensity_range(array)
+    if array.dtype == np.uint8:
+        lows, highs = (0.0,) * len(lows), (255.0,) * len(highs)
+    low, high = (
+        np.clip(values, -_LARGEST_VALUE, _LARGEST_VALUE).astype(np.float32)
+        for values in (lows if view.low is None else view.low, highs if view.high is None else view.high)
+    )
+    scale = min(1.0, _LARGEST_PX / max(array.shape[:2]))
+    if scale < 1:
+        height, width = (max(1, round(length * scale)) for length in array.shape[:2])
+        array = resized(array if array.dtype == np.uint8 else array.astype(np.float32), width, height)
+    if array.dtype != np.uint8 or view.low is not None or view.high is not None:
+        spread = np.maximum(high - low, np.finfo(np.float32).tiny)
+        with np.errstate(over="ignore"):  # where low and high are equal: black below, white above
+            array = np.rint(np.clip((array.astype(np.float32) - low) / spread, 0, 1) * 255).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(array if array.shape[2] == 3 else array[..., 0]).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def _pixels(home: Workspace, path: Path, plan: ReadPlan) -> Pixels:
+    """Decoded in the pool, so that twenty requests at once do not hold twenty large images in memory."""
+    return picture_threads().submit(lambda: read_pixels(home.allowed(path), plan)).result()
+
+
+@cache
+def blank(side: int) -> bytes:
+    """What stands for an image that cannot be read."""
+    return _webp(Image.new("RGBA", (side, side)))
+
+
+def _webp(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "WEBP", quality=_SHEET_QUALITY, method=0)
+    return buffer.getvalue()
+
+
+class _Waited:
+    """Whether sheets are being made, or were a moment ago."""
+
+    def __init__(self) -> None:
+        self._lock, self._n, self._last = threading.Lock(), 0, -_REST_S
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        with self._lock:
+            self._n += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._n -= 1
+                self._last = time.monotonic()
+
+    @property
+    def is_held(self) -> bool:
+        return self._n > 0 or time.monotonic() - self._last < _REST_S
+
+
+_WAITED = _Waited()

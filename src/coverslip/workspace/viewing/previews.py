@@ -1,0 +1,166 @@
+"""What a training would make of a set of images, before it starts: its split, and its random changes."""
+
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+
+from coverslip.cache import opening
+from coverslip.datasets import Dataset, Folds, Split, cap_training, plan_folds, split_images
+from coverslip.datasets.splits.splitting import given_leaks
+from coverslip.errors import CoverslipError
+from coverslip.files import cache_folder, sha256_json, write_bytes
+from coverslip.runs import Recipe, save_recipe
+from coverslip.workspace.datasets.listing import AnyRow, Json
+from coverslip.workspace.datasets.reading import refuse_unread
+from coverslip.workspace.datasets.snapshots import training_sources
+from coverslip.workspace.jobs.records import recipe_of_set
+from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.stored import load_dataset, load_scan
+
+_PARTS = ("train", "val", "test", "left-out")
+_N_KEPT = 200  # sheets of changed images
+_LONGEST_S = 180
+_ONE_AT_A_TIME = threading.Lock()  # each holds a network library in memory for some seconds
+
+
+def recipe_for(home: Workspace, row: AnyRow, recipe: Json) -> Recipe:
+    """The recipe that a training of a set of images would have, but for its groups, which are known here.
+
+    Raises:
+        BadRecipe: a key or value is not valid.
+    """
+    return recipe_of_set(home, row, {key: value for key, value in recipe.items() if key != "group"})
+
+
+def split(home: Workspace, dataset_id: str, recipe: Json) -> Json:
+    """Who would train, validate and test, with the labels and groups of now.
+
+    With folds every image is tested once; parts and counts by class are then those of the first fold.
+
+    Raises:
+        NotFound: there is no such set.
+        Conflict: it is still being read.
+        CoverslipError: the recipe is not valid, or nothing can be trained on.
+    """
+    from coverslip.experiments.pretraining import agreed
+
+    with home.engine.connect() as connection:
+        row = refuse_unread(connection, dataset_id)
+        data, scan = load_dataset(connection, dataset_id), load_scan(connection, dataset_id)
+    data, checked = agreed(data, recipe_for(home, row, recipe))
+    plan = checked.split
+    folds, note = plan_folds(data, scan, asked=plan.folds, val=plan.val, seed=checked.seed)
+    notes = [note] if note else []
+    if folds is None:
+        whole = split_images(data, scan, val=plan.val, test=plan.test, seed=checked.seed, allow_leakage=True)
+        if given_leaks(data, scan):
+            notes.append("A training refuses this split unless --allow-leakage is given.")
+        shown = cap_training(data, whole, plan.train_per_class, checked.seed)
+        return _told(data, shown, [*notes, *shown.notes], None)
+    shown = cap_training(data, folds.splits[0], plan.train_per_class, checked.seed)
+    return _told(data, shown, [*notes, *folds.notes], folds)
+
+
+def augmentation(home: Workspace, dataset_id: str, recipe: Json) -> bytes:
+    """PNG of some training images as prepared and changed at random.
+
+    Made by `coverslip preview` in a process of its own, since it needs the libraries of networks, and kept.
+
+    Raises:
+        NotFound: there is no such set.
+        Conflict: it is still being read.
+        CoverslipError: the recipe is not valid, or nothing can be shown.
+    """
+    with home.engine.connect() as connection:
+        row = refuse_unread(connection, dataset_id)
+    checked = recipe_for(home, row, recipe)
+    asked = {"recipe": checked.model_dump(mode="json"), "dataset": [dataset_id, row.created, row.revision]}
+    name = f"{sha256_json(asked)[:32]}.png"
+    with _ONE_AT_A_TIME:
+        found = _kept(name)
+        if found is None:
+            found = _drawn(home, dataset_id, checked)
+            _keep(name, found)
+        return found
+
+
+def _kept(name: str) -> bytes | None:
+    file = cache_folder() / "app-previews" / "sheets" / name
+    try:
+        return file.read_bytes()
+    except OSError:
+        return None
+
+
+def _keep(name: str, data: bytes) -> None:
+    """For the next time, where there is room."""
+    with suppress(OSError, sqlite3.Error, CoverslipError):
+        with opening("app-previews", "sheets") as claim:
+            write_bytes(claim.folder / name, data)
+            _forget_oldest(claim.folder)
+        claim.release()
+
+
+def _drawn(home: Workspace, dataset_id: str, recipe: Recipe) -> bytes:
+    sources, _ = training_sources(home, dataset_id)  # groups decide who is tested, not how images are changed
+    with tempfile.TemporaryDirectory() as temporary:
+        choices, out = Path(temporary) / "recipe.yaml", Path(temporary) / "preview.png"
+        save_recipe(recipe, choices)
+        command = [sys.executable, "-P", "-m", "coverslip", "preview", *sources, f"--recipe={choices}", f"--out={out}"]
+        try:
+            done = subprocess.run(
+                command,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=_LONGEST_S,
+                stdin=subprocess.DEVNULL,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise CoverslipError("The images took too long to draw", do="Try again when less is going on.") from error
+        if done.returncode or not out.is_file():
+            said = [line.removeprefix("Error: ") for line in done.stderr.splitlines() if line.strip()]
+            why = said[-1].rstrip(".") if said else "the drawing process ended without a word"
+            raise CoverslipError(f"The images could not be drawn: {why}", do="Change the recipe or the images.")
+        return out.read_bytes()
+
+
+def _forget_oldest(folder: Path) -> None:
+    files = sorted(folder.glob("*.png"), key=lambda file: file.stat().st_mtime, reverse=True)
+    for file in files[_N_KEPT:]:
+        file.unlink(missing_ok=True)
+
+
+def _told(data: Dataset, shown: Split, notes: list[str], folds: Folds | None) -> Json:
+    groups = [record.group if record.group is not None else record.image_id for record in data.records]
+    by_part: dict[str, list[int]] = {part: [] for part in _PARTS}
+    for i, part in enumerate(shown.parts):
+        by_part[part].append(i)
+    tested: dict[int, list[int]] = {}
+    for i, fold in enumerate(folds.fold_of if folds else ()):
+        if fold is not None:
+            tested.setdefault(fold, []).append(i)
+    counts = Counter(
+        (record.label, part) for record, part in zip(data.records, shown.parts, strict=True) if part != "left-out"
+    )
+    return {
+        "notes": notes,
+        "n_folds": len(folds.splits) if folds else 0,
+        "parts": [
+            {"part": part, "n": len(places), "n_groups": len({groups[i] for i in places})}
+            for part, places in by_part.items()
+        ],
+        "folds": [
+            {"fold": fold, "n": len(places), "n_groups": len({groups[i] for i in places})}
+            for fold, places in sorted(tested.items())
+        ],
+        "by_class": [
+            {"class": name, **{part: counts[name, part] for part in ("train", "val", "test")}} for name in data.classes
+        ],
+    }
