@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, delete, insert, select, text, update
 
-from coverslip.datasets import DECISIONS, natural_key, one_line
-from coverslip.datasets.index.records import clean_label
+from coverslip.datasets import DECISIONS, clean_label, natural_key, one_line
 from coverslip.errors import CoverslipError, NotFound
 from coverslip.workspace.datasets.listing import AnyRow, class_order, dataset_row, mark_equal_pixels, now
 from coverslip.workspace.store.database import datasets, label_changes, writing

@@ -8,8 +8,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, Select, func, select, update
 
-from coverslip.datasets import natural_key
-from coverslip.datasets.index.records import printable
+from coverslip.datasets import natural_key, printable
 from coverslip.errors import NotFound
 from coverslip.workspace.store.database import datasets, images, label_changes
 from coverslip.workspace.store.home import Workspace

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from coverslip.datasets import ClassPlan, Dataset, check_classes, one_line, open_dataset
-from coverslip.datasets.index.records import printable
+from coverslip.datasets import ClassPlan, Dataset, check_classes, one_line, open_dataset, printable
 from coverslip.errors import BadDataset, BadRecipe, Conflict, CoverslipError
 from coverslip.workspace.datasets import grouping, reading
 from coverslip.workspace.datasets.listing import (
