@@ -23,12 +23,12 @@ from coverslip.errors import BadRecipe, BadRun, Conflict, CoverslipError, NotFou
 from coverslip.files import cannot_write, write_json, write_text
 from coverslip.models import model_info
 from coverslip.runs import Recipe, check_recipe, find_classifier, is_alive, open_classifier, read_status, save_recipe
-from coverslip.workspace.datasets.listing import AnyRow, dataset_row, now
+from coverslip.workspace.datasets.classes import trained_order
 from coverslip.workspace.datasets.snapshots import training_sources
 from coverslip.workspace.jobs.processes import is_running, lines_of_last_process
-from coverslip.workspace.store import database as db
+from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.stored import trained_order
+from coverslip.workspace.store.rows import AnyRow, dataset_row, now
 
 Json = dict[str, Any]  # Any: JSON values
 Kind = Literal["train", "predict", "classifier"]

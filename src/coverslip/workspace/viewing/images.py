@@ -12,10 +12,10 @@ from coverslip.datasets import Part, natural_key
 from coverslip.errors import BadRun, CoverslipError, NotFound
 from coverslip.images import ReadPlan
 from coverslip.runs import read_table
-from coverslip.workspace.datasets.listing import Json, class_order, dataset_row
-from coverslip.workspace.store.database import image_facts, images, jobs
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.stored import plan_of
+from coverslip.workspace.store.records import plan_of
+from coverslip.workspace.store.rows import Json, class_order, dataset_row
+from coverslip.workspace.store.tables import image_facts, images, jobs
 
 ProblemFilter = Literal["unreadable", "duplicate", "conflicting", "changed", "any"]
 ImageProblem = Literal["unreadable", "duplicate", "conflicting"]
