@@ -81,10 +81,10 @@ def test_per_class_numbers_equal_scikit_learn(drawn):
         if others.any():
             assert found["specificity"] == pytest.approx((predicted[others] != k).mean())
         if 0 < n[k] < len(label):
-            assert one["auroc"] == pytest.approx(sk.roc_auc_score(label == k, probability[:, k]))
+            assert found["auroc"] == pytest.approx(sk.roc_auc_score(label == k, probability[:, k]))
         else:
-            assert one["auroc"] is None
-            assert one["reason"]
+            assert found["auroc"] is None
+            assert scores.reason
 
 
 def test_a_class_without_images_gives_none_and_the_reason():

@@ -175,9 +175,8 @@ def test_metrics_of_decisions_equal_scikit_learn_and_those_of_probabilities_do_n
     for name in ("macro_auroc", "log_loss", "ece"):
         np.testing.assert_equal(ours[name], by_probability[name])
     recall = sk.recall_score(label, decided, labels=np.arange(probability.shape[1]), average=None, zero_division=0)
-    assert [scores.metrics["recall"].value or 0 for scores in per_class(probability, label, decided)] == pytest.approx(
-        recall
-    )
+    found = [scores.metrics["recall"].value or 0 for scores in per_class(probability, label, decided)]
+    assert found == pytest.approx(recall)
 
 
 def test_the_summary_follows_the_decided_class_in_every_part():
