@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, select, update
 from coverslip.errors import Conflict
 from coverslip.workspace.datasets import reading
 from coverslip.workspace.datasets.listing import describe
-from coverslip.workspace.jobs.records import jobs_reading
+from coverslip.workspace.jobs.state import jobs_reading
 from coverslip.workspace.store import tables
 from coverslip.workspace.store.database import writing
 from coverslip.workspace.store.home import Workspace
