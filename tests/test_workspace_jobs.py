@@ -26,16 +26,16 @@ from coverslip.workspace.datasets import changing, opening
 from coverslip.workspace.datasets.listing import describe
 from coverslip.workspace.jobs import acts, runs
 from coverslip.workspace.jobs.faults import Fault
-from coverslip.workspace.jobs.model_advice import advised_models
 from coverslip.workspace.jobs.processes import is_running, launch, lines_of_last_process
 from coverslip.workspace.jobs.progress import LogTail, Story
-from coverslip.workspace.jobs.recipe_fields import LEFT_OUT, recipe_fields
-from coverslip.workspace.jobs.recipes import checked_recipe, recipe_of_set
 from coverslip.workspace.jobs.records import Job, change_job, find_job, waiting
 from coverslip.workspace.jobs.state import state_of, status_of
 from coverslip.workspace.jobs.training import queue_training
 from coverslip.workspace.predictions import classifying, rows
 from coverslip.workspace.predictions.predicting import _refuse_outside
+from coverslip.workspace.recipes.checking import checked_recipe, recipe_of_set
+from coverslip.workspace.recipes.model_advice import advised_models
+from coverslip.workspace.recipes.recipe_fields import LEFT_OUT, recipe_fields
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import dataset_row
 
