@@ -3,13 +3,14 @@
 import datetime
 import secrets
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, select
 
 from coverslip.datasets import natural_key
 from coverslip.errors import NotFound
-from coverslip.workspace.store.tables import datasets
+from coverslip.workspace.store.tables import datasets, jobs
 
 Json = dict[str, Any]  # Any: JSON values
 AnyRow = Row[Any]  # Any: columns as the table defines them
@@ -31,6 +32,13 @@ def class_order(class_names: Iterable[str], found: Iterable[str]) -> list[str]:
     """The names that have a place, then all others in natural order."""
     first = list(dict.fromkeys(class_names))
     return [*first, *sorted(set(found).difference(first), key=natural_key)]
+
+
+def folder_of_run(connection: Connection, run_id: str) -> Path | None:
+    """Where a training lies, or a classifier that was brought; None where there is none of that id."""
+    known = (jobs.c.id == run_id) & jobs.c.kind.in_(("train", "classifier")) & (jobs.c.state != "removed")
+    folder = connection.execute(select(jobs.c.folder).where(known)).scalar_one_or_none()
+    return None if folder is None else Path(folder)
 
 
 def new_id() -> str:
