@@ -10,7 +10,7 @@ from coverslip.errors import BadDataset
 from coverslip.files import for_shell
 
 _MAYBE_GROUPS = (
-    *("patient", "subject", "donor", "case", "slide", "plate", "well", "experiment", "movie", "image", "source_image"),
+    *("patient", "subject", "donor", "case", "slide", "plate", "well", "experiment", "movie", "image"),
     *("field", "cell", "sample", "animal", "batch"),
 )
 
