@@ -8,8 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from coverslip.datasets import natural_key
-from coverslip.datasets.index.records import printable
+from coverslip.datasets import natural_key, printable
 from coverslip.errors import BadRun, CoverslipError, NotFound
 from coverslip.images import ReadPlan
 from coverslip.runs import read_table
