@@ -147,6 +147,7 @@ def write_facts(run: Path, images: Path, *, finetuned: bool, allow_leakage: bool
             "platform": "Linux x86_64",
             "device": "cpu",
             "seed": 0,
+            "opened": {"sources": [str(images)], "group": None, "group_pattern": None},
             "data": [
                 {
                     "domain": "",

@@ -14,12 +14,12 @@ from typing import Any, Literal
 
 from sqlalchemy import select
 
-from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE, ImageRecord
-from coverslip.errors import Conflict, CoverslipError, NotFound
+from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE
+from coverslip.errors import Conflict, NotFound
 from coverslip.files import plain_cell
 from coverslip.images import ReadPlan
 from coverslip.runs import Prediction, open_run
-from coverslip.runs.provenance import images_of, plan_of
+from coverslip.runs.lookup import ImageLookup, ImageSource
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.home import Workspace
@@ -42,6 +42,7 @@ CREATE INDEX IF NOT EXISTS rows_by_decision ON rows (decision, probability);
 CREATE INDEX IF NOT EXISTS rows_by_cell ON rows (label, predicted, probability);
 """
 _ORDER = {"input": "k", "probability": "probability, k", "-probability": "probability DESC, k"}
+NOT_FOUND = ImageSource(Path("/nowhere"), ReadPlan())  # its row still counts
 _REVIEWED = (UNCERTAIN, UNFAMILIAR, UNREADABLE)
 
 
@@ -65,14 +66,6 @@ class Row:
 class RowsPage:
     items: list[Row]
     total: int
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """Which pixels of which file a row is about."""
-
-    file: Path
-    plan: ReadPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +194,7 @@ def rows_after(workspace: Workspace, job: Job, start: int, end: int) -> list[Row
     return [_row(one, job.choices["classes"], corrected) for one in found]
 
 
-def every_row(workspace: Workspace, job: Job) -> Iterator[tuple[Row, Picture]]:
+def every_row(workspace: Workspace, job: Job) -> Iterator[tuple[Row, ImageSource]]:
     """All rows of a prediction, in order; memory does not grow with their number."""
     corrected = corrections_of(workspace, job.id)
     if not (job.folder / FILE).is_file():
@@ -241,13 +234,13 @@ def one_row(workspace: Workspace, job: Job, k: int) -> Row:
     return _row(_found(job.folder / FILE, k), job.choices["classes"], corrected)
 
 
-def row_of_run(workspace: Workspace, run_id: str, k: int) -> Picture:
+def row_of_run(workspace: Workspace, run_id: str, k: int) -> ImageSource:
     """The picture of a measured image."""
     file, _ = _index_of_run(workspace, find_job(workspace, run_id, "train"))
     return _picture(_found(file, k))
 
 
-def row_of_prediction(workspace: Workspace, prediction_id: str, k: int) -> Picture:
+def row_of_prediction(workspace: Workspace, prediction_id: str, k: int) -> ImageSource:
     """The picture of a predicted image."""
     return _picture(_found(find_job(workspace, prediction_id, "predict").folder / FILE, k))
 
@@ -296,8 +289,8 @@ def _row(one: sqlite3.Row, classes: Sequence[str], corrected: Mapping[int, str])
     )
 
 
-def _picture(one: sqlite3.Row) -> Picture:
-    return Picture(Path(json.loads(one["file"])), ReadPlan.model_validate_json(one["plan"]))
+def _picture(one: sqlite3.Row) -> ImageSource:
+    return ImageSource(Path(json.loads(one["file"])), ReadPlan.model_validate_json(one["plan"]))
 
 
 _indexing = threading.Lock()
@@ -326,21 +319,21 @@ def _classes_in(table: Path) -> list[str]:
 
 
 def _index(folder: Path, table: Path, classes: list[str], file: Path) -> None:
-    pictures = _pictures_of(folder)
+    images = ImageLookup(open_run(folder))
     part = file.with_name(f"{file.name}.part")
     part.unlink(missing_ok=True)
     writer = RowsWriter(part)
     try:
         with table.open(newline="", encoding="utf-8") as opened:
             rows = enumerate(csv.DictReader(opened))
-            writer.add(_indexed(k, row, classes, pictures) for k, row in rows)
+            writer.add(_indexed(k, row, classes, images) for k, row in rows)
     finally:
         writer.close()
     part.replace(file)
 
 
 def _indexed(
-    k: int, raw: Mapping[str, Any], classes: Sequence[str], pictures: "_Pictures"
+    k: int, raw: Mapping[str, Any], classes: Sequence[str], images: ImageLookup
 ) -> tuple[int, Prediction, Path, ReadPlan]:
     row = {plain_cell(name): plain_cell(cell or "") for name, cell in raw.items()}
     is_read = bool(row["probability"])
@@ -353,45 +346,28 @@ def _indexed(
         decision=row["decision"],
         probabilities=tuple(float(row[f"p:{name}"] or "nan") for name in classes) if is_read else (),
     )
-    return k, said, *pictures.find(row["image_id"], row["path"])
+    source = images.find(row["image_id"]) or NOT_FOUND
+    return k, said, source.file, source.plan
 
 
-class _Pictures:
-    """Where the images of a run lie, by their ids; where they can't be listed again, by the root of their paths."""
-
-    def __init__(self, records: Iterable[ImageRecord], root: Path, plan: ReadPlan) -> None:
-        self._by_id = {record.image_id: record for record in records}
-        self._root, self._plan = root, plan
-
-    def find(self, image_id: str, path: str) -> tuple[Path, ReadPlan]:
-        record = self._by_id.get(image_id)
-        return (self._root / path, self._plan) if record is None else (record.path, record.plan)
-
-
-def _pictures_of(folder: Path) -> _Pictures:
-    run = open_run(folder)
-    root, plan = run.environment.root_of(None), plan_of(run.recipe)
-    try:
-        return _Pictures(images_of(run).records, root, plan)
-    except CoverslipError:  # they were moved away since; their rows still count
-        return _Pictures((), root, plan)
-
-
-def thumbnail_of(workspace: Workspace, job_id: str, picture: Picture, side: int) -> bytes:
+def thumbnail_of(workspace: Workspace, job_id: str, picture: ImageSource, side: int) -> bytes:
     """A small WebP picture of a row's image, kept for the next time; a blank one where it cannot be read."""
     return small_picture(workspace, job_id, _source(picture), side)
 
 
-def picture_of(workspace: Workspace, picture: Picture, view: View) -> bytes:
+def picture_of(workspace: Workspace, picture: ImageSource, view: View) -> bytes:
     """A row's image as it is looked at in a viewer.
 
     Raises:
+        NotFound: where it lies is not known any more.
         CoverslipError: it lies outside the allowed roots, or cannot be read.
     """
+    if picture == NOT_FOUND:
+        raise NotFound("The image is not where it was", do="Put back the folder or table that it was opened from.")
     return large_picture(workspace, _source(picture), view)
 
 
-def _source(picture: Picture) -> PictureSource:
+def _source(picture: ImageSource) -> PictureSource:
     try:
         stat = picture.file.stat()
         version = f"{stat.st_mtime_ns:x}-{stat.st_size:x}"
