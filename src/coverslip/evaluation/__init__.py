@@ -11,15 +11,15 @@ from coverslip.evaluation.calibration import (
 from coverslip.evaluation.curves import Curve, average_precision, pr_curve, roc_curve
 from coverslip.evaluation.folds import over_folds
 from coverslip.evaluation.intervals import FEW_GROUPS, bootstrap_intervals
-from coverslip.evaluation.metrics import LOWER_IS_BETTER, METRICS, confusion_matrix, per_class, score
+from coverslip.evaluation.metrics import confusion_matrix, per_class
 from coverslip.evaluation.operating_points import OperatingPoint, decided_classes, operating_points
 from coverslip.evaluation.results import ClassScores, DomainScores, Evaluation, FoldScores, FoldsScores, Metric
 from coverslip.evaluation.summary import evaluate_predictions, nothing_measured
+from coverslip.evaluation.table import METRICS, FromCounts, FromSums, FromWeights, MetricRecord, score, scored_metrics
 from coverslip.evaluation.thresholds import learn_decisions, uncertain_threshold
 
 __all__ = [
     "FEW_GROUPS",
-    "LOWER_IS_BETTER",
     "METRICS",
     "ClassScores",
     "Curve",
@@ -27,7 +27,11 @@ __all__ = [
     "Evaluation",
     "FoldScores",
     "FoldsScores",
+    "FromCounts",
+    "FromSums",
+    "FromWeights",
     "Metric",
+    "MetricRecord",
     "OperatingPoint",
     "ReliabilityBin",
     "apply_temperature",
@@ -47,6 +51,7 @@ __all__ = [
     "reliability_bins",
     "roc_curve",
     "score",
+    "scored_metrics",
     "uncertain_threshold",
     "without_temperature",
 ]
