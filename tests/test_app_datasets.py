@@ -15,7 +15,7 @@ from image_sets import App, save_cell, save_cells, workspace_in
 from sqlalchemy import select, update
 
 from coverslip.workspace.datasets import grouping
-from coverslip.workspace.store.database import datasets
+from coverslip.workspace.store.tables import datasets
 from coverslip.workspace.tidying import tidy
 from coverslip.workspace.viewing import small_pictures
 
@@ -164,7 +164,7 @@ def test_images_are_filtered_sorted_and_paged(app: App, tmp_path: Path) -> None:
 def test_a_part_of_a_training_is_a_filter(app: App, tmp_path: Path) -> None:
     from sqlalchemy import insert
 
-    from coverslip.workspace.store.database import jobs
+    from coverslip.workspace.store.tables import jobs
 
     found = app.open(save_cells(tmp_path / "cells", n=2))
     run = tmp_path / "home" / "runs" / "first"
@@ -441,7 +441,7 @@ def test_a_forgotten_set_comes_back_with_its_labels(app: App, tmp_path: Path) ->
 def test_a_set_that_a_training_waits_for_is_not_forgotten(app: App, tmp_path: Path) -> None:
     from sqlalchemy import insert
 
-    from coverslip.workspace.store.database import jobs
+    from coverslip.workspace.store.tables import jobs
 
     found = app.open(save_cells(tmp_path / "cells"))
     values = {"id": "r", "kind": "train", "name": "first", "dataset_name": "", "folder": str(tmp_path), "command": []}
@@ -466,7 +466,7 @@ from coverslip.workspace.viewing import images
 from coverslip.workspace.datasets import labels
 from coverslip.workspace.datasets import opening
 from coverslip.workspace.viewing import pictures
-from coverslip.workspace.viewing import previews
+from coverslip.workspace.jobs import previews
 from coverslip.workspace.datasets import reading
 from coverslip.workspace.datasets import snapshots
 from coverslip.workspace.datasets import uploads

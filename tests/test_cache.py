@@ -23,7 +23,7 @@ from coverslip.cli._show import size_in_words
 from coverslip.datasets import open_dataset, scan_images
 from coverslip.errors import CoverslipError
 from coverslip.store import RecordStore
-from coverslip.workspace.viewing import previews
+from coverslip.workspace.jobs import previews
 
 DAY = 86_400
 

@@ -48,7 +48,7 @@ _ALIASES: dict[str, tuple[str, ...]] = {
     "height": ("height",),
 }
 _MAYBE_GROUPS = (
-    *("patient", "subject", "donor", "case", "slide", "plate", "well", "experiment", "movie", "image", "source_image"),
+    *("patient", "subject", "donor", "case", "slide", "plate", "well", "experiment", "movie", "image"),
     *("field", "cell", "sample", "animal", "batch"),
 )
 _LEFT_OUT = "left-out"

@@ -22,7 +22,7 @@ from coverslip.inference import Prediction
 from coverslip.runs import open_run, read_json
 from coverslip.runs.provenance import images_of, plan_of
 from coverslip.workspace.jobs.records import Job, find_job
-from coverslip.workspace.store import database as db
+from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.viewing.images import PictureSource
 from coverslip.workspace.viewing.pictures import View, large_picture, small_picture

@@ -12,10 +12,10 @@ from coverslip.datasets import Part, natural_key
 from coverslip.errors import BadRun, CoverslipError, NotFound
 from coverslip.images import ReadPlan
 from coverslip.runs import read_table
-from coverslip.workspace.datasets.listing import Json, class_order, dataset_row
-from coverslip.workspace.store.database import image_facts, images, jobs
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.stored import plan_of
+from coverslip.workspace.store.records import plan_of
+from coverslip.workspace.store.rows import Json, class_order, dataset_row, folder_of_run
+from coverslip.workspace.store.tables import image_facts, images
 
 ProblemFilter = Literal["unreadable", "duplicate", "conflicting", "changed", "any"]
 ImageProblem = Literal["unreadable", "duplicate", "conflicting"]
@@ -210,10 +210,10 @@ def _in_part(connection: Connection, home: Workspace, dataset_id: str, filters: 
     """Positions of the images that a training put on one side of its split."""
     if filters.run is None:
         raise CoverslipError("A part was asked for without a run", do="Say of which training.")
-    folder = connection.execute(select(jobs.c.folder).where(jobs.c.id == filters.run)).scalar_one_or_none()
+    folder = folder_of_run(connection, filters.run)
     if folder is None:
         raise NotFound("There is no such training", do="Look at the list of trainings.")
-    file = Path(folder) / "split.csv"
+    file = folder / "split.csv"
     if not file.is_file():
         raise BadRun("The training has no split yet", file=file, do="Wait until it has read the images.")
     wanted = {row["image_id"] for row in read_table(file) if row["split"] == filters.part}

@@ -15,12 +15,12 @@ from coverslip.datasets.splits.splitting import given_leaks
 from coverslip.errors import CoverslipError
 from coverslip.files import cache_folder, sha256_json, write_bytes
 from coverslip.runs import Recipe, save_recipe
-from coverslip.workspace.datasets.listing import AnyRow, Json
 from coverslip.workspace.datasets.reading import refuse_unread
 from coverslip.workspace.datasets.snapshots import training_sources
-from coverslip.workspace.jobs.recipes import recipe_of_set
+from coverslip.workspace.recipes.checking import recipe_of_set
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.stored import load_dataset, load_scan
+from coverslip.workspace.store.records import load_dataset, load_scan
+from coverslip.workspace.store.rows import AnyRow, Json
 
 _PARTS = ("train", "val", "test", "left-out")
 _N_KEPT = 200  # sheets of changed images
