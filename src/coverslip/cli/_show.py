@@ -10,21 +10,12 @@ from rich.console import Console
 from rich.table import Table
 
 from coverslip.datasets import counted, one_line
+from coverslip.evaluation import METRICS, row_metrics
 
 Json = Mapping[str, Any]  # Any: JSON values
 
-METRIC_WORDS = {
-    "accuracy": "Accuracy: share of images named rightly",
-    "balanced_accuracy": "Balanced accuracy: mean over classes of the share found",
-    "macro_f1": "Macro-F1: mean over classes of the F1 score",
-    "macro_precision": "Macro precision: mean share of right ones among those named so",
-    "macro_recall": "Macro recall",
-    "macro_auroc": "Macro AUROC: how well classes are ranked apart",
-    "ece": "Calibration error (ECE): gap between probability and truth",
-}
 MOST_LINES = 12  # of one kind; the rest is counted
 _WHOLE = 10_000  # characters: nothing is cut out of the middle
-HEADLINE = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auroc", "ece")
 
 
 class _Results(Console):
@@ -77,11 +68,12 @@ def show_numbers(console: Console, metrics: Json) -> None:
     where = {"test": "kept aside and never trained on"}.get(metrics["split"], metrics["split"])
     console.print(f"\nMeasured on {counted(metrics['n'], 'image')}{groups} ({where})", style="bold")
     table = _table("", "value", "95 % interval")
-    shown = [name for name in HEADLINE if name in metrics["metrics"]]
     methods = []
-    for name in shown:
-        number = metrics["metrics"][name]
-        table.add_row(METRIC_WORDS.get(name, name), _decimal(number["value"]), _interval(number))
+    for name, number in metrics["metrics"].items():
+        record = METRICS.get(name)
+        if record is None or not record.is_headline:
+            continue
+        table.add_row(f"{record.title}: {record.meaning}", _decimal(number["value"]), _interval(number))
         methods.append(number.get("method") or number.get("reason"))
     console.print(table)
     for method in dict.fromkeys(m for m in methods if m):
@@ -95,9 +87,11 @@ def show_numbers(console: Console, metrics: Json) -> None:
     console.print(by_class)
     if not metrics.get("by_domain"):
         return
-    by_domain = _table("set", "images", "accuracy", "95 % interval", "macro-F1", "95 % interval")
+    names = row_metrics(metrics["primary"])
+    columns = [text for name in names for text in (METRICS[name].title, "95 % interval")]
+    by_domain = _table("set", "images", *columns)
     for name, one in metrics["by_domain"].items():
-        numbers = [one["metrics"][key] for key in ("accuracy", "macro_f1")]
+        numbers = [one["metrics"][key] for key in names]
         shown = [text for number in numbers for text in (_decimal(number["value"]), _interval(number))]
         by_domain.add_row(one_line(name), f"{one['n']:,}", *shown)
     console.print(by_domain)

@@ -15,12 +15,24 @@ from coverslip.evaluation.metrics import confusion_matrix, per_class
 from coverslip.evaluation.operating_points import OperatingPoint, decided_classes, operating_points
 from coverslip.evaluation.results import ClassScores, DomainScores, Evaluation, FoldScores, FoldsScores, Metric
 from coverslip.evaluation.summary import evaluate_predictions, nothing_measured
-from coverslip.evaluation.table import METRICS, FromCounts, FromSums, FromWeights, MetricRecord, score, scored_metrics
+from coverslip.evaluation.table import (
+    METRICS,
+    Better,
+    FromCounts,
+    FromSums,
+    FromWeights,
+    MetricRecord,
+    Scale,
+    row_metrics,
+    score,
+    scored_metrics,
+)
 from coverslip.evaluation.thresholds import learn_decisions, uncertain_threshold
 
 __all__ = [
     "FEW_GROUPS",
     "METRICS",
+    "Better",
     "ClassScores",
     "Curve",
     "DomainScores",
@@ -34,6 +46,7 @@ __all__ = [
     "MetricRecord",
     "OperatingPoint",
     "ReliabilityBin",
+    "Scale",
     "apply_temperature",
     "average_precision",
     "bootstrap_intervals",
@@ -50,6 +63,7 @@ __all__ = [
     "pr_curve",
     "reliability_bins",
     "roc_curve",
+    "row_metrics",
     "score",
     "scored_metrics",
     "uncertain_threshold",

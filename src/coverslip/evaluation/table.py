@@ -57,6 +57,12 @@ class MetricRecord:
     is_before_calibration: bool = False  # of the probabilities before the temperature was applied
     needs_calibration: bool = False  # networks are compared by it only after calibration, which all of them get
 
+    def as_higher_is_better(self, value: float) -> float:
+        """A value as choices are made by it: turned round where lower is better; the least where it is not defined."""
+        if not np.isfinite(value):
+            return float("-inf")
+        return value if self.better == "higher" else -value
+
 
 def _counted(
     name: str, title: str, meaning: str, of_counts: Callable[[np.ndarray], np.ndarray], *, is_headline: bool = True
@@ -133,7 +139,7 @@ METRICS: Table[MetricRecord] = Table(
         MetricRecord(
             name="ece",
             title="Calibration error",
-            meaning="mean gap between probability and share that is right; lower is better",
+            meaning="mean gap between probability and share that is right",
             value=_calibration_error,
             bootstrap=FromSums(_gaps_of_images, _mean_gap, N_BINS),
             better="lower",
@@ -152,7 +158,7 @@ METRICS: Table[MetricRecord] = Table(
         MetricRecord(
             name="log_loss",
             title="Log loss",
-            meaning="how far probabilities are from the truth; lower is better",
+            meaning="how far probabilities are from the truth",
             value=_log_loss,
             bootstrap=FromSums(_loss_of_images, _mean),
             better="lower",
@@ -187,3 +193,12 @@ def score(probability: np.ndarray, label: np.ndarray, predicted: np.ndarray | No
 def scored_metrics() -> tuple[str, ...]:
     """Names of the metrics that one set of probabilities is enough for: what choices can be made by."""
     return tuple(name for name, record in METRICS.items() if not record.is_before_calibration)
+
+
+def row_metrics(primary: str) -> tuple[str, ...]:
+    """Names of those that a row for a part of the images (a fold, a domain) has room for.
+
+    Args:
+        primary: the metric that choices were made by.
+    """
+    return tuple(dict.fromkeys(["accuracy", "macro_f1", primary]))

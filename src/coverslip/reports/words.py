@@ -4,21 +4,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from coverslip.evaluation import METRICS
 from coverslip.reports.reading import RunFolder
 from coverslip.runs import Augment, FromRun, Recipe, TrainFirst
 from coverslip.runs.start import Start
 
-METRIC_WORDS = {
-    "accuracy": ("Accuracy", "share of images named correctly"),
-    "balanced_accuracy": ("Balanced accuracy", "the same, every class counting alike"),
-    "macro_f1": ("Macro-F1", "precision and recall in one, every class counting alike"),
-    "macro_precision": ("Macro-precision", "of what is called a class, how much is (PPV)"),
-    "macro_recall": ("Macro-recall", "of what is a class, how much is found (sensitivity)"),
-    "macro_auroc": ("Macro-AUROC", "how well probabilities rank a class above the others"),
-    "log_loss": ("Log loss", "how far probabilities are from the truth; lower is better"),
-    "ece": ("Calibration error", "mean gap between probability and share that is right; lower is better"),
-    "ece_uncalibrated": ("… before calibration", "the same, before the temperature was applied"),
-}
 _RESIZE = {
     "pad": "keeping their shape and padding to a square",
     "squash": "squashing them to a square",
@@ -245,7 +235,7 @@ def _finetune_methods(run: RunFolder, stage: dict[str, object]) -> str:
         "even": " with every class drawn equally often",
         "domains": " with images of every collection drawn equally often",
     }[recipe.balance]
-    metric = METRIC_WORDS[recipe.primary_metric][0]
+    metric = METRICS[recipe.primary_metric].title
     metric = metric[0].lower() + metric[1:]
     epoch = stage.get("best_epoch")
     kept = f" (epoch {epoch} of {stage.get('epochs_run', '?')})" if epoch else ""

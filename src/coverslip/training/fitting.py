@@ -13,7 +13,7 @@ import torch
 from coverslip.engines import N_CHECKED, as_input, embed, fastest_engine, run_views
 from coverslip.errors import BadRecipe
 from coverslip.evaluation import (
-    LOWER_IS_BETTER,
+    METRICS,
     OperatingPoint,
     apply_temperature,
     fit_temperature,
@@ -285,12 +285,11 @@ def _rank(logits: Floats, label: Ints, recipe: Recipe) -> tuple[float, float]:
 
 
 def _primary(logits: Floats, label: Ints, recipe: Recipe) -> float:
-    """The primary metric, higher is better; by log loss only after calibration, which every classifier gets."""
-    if recipe.primary_metric == "log_loss":
+    """The primary metric, higher is better."""
+    metric = METRICS[recipe.primary_metric]
+    if metric.needs_calibration:
         logits = logits / fit_temperature(logits, label)
-    found = score(apply_temperature(logits, 1.0), label)[recipe.primary_metric]
-    value = -found if recipe.primary_metric in LOWER_IS_BETTER else found
-    return value if np.isfinite(value) else float("-inf")
+    return metric.as_higher_is_better(score(apply_temperature(logits, 1.0), label)[metric.name])
 
 
 def _finetune_story(done: Finetuned, *, start: str) -> dict[str, Any]:  # Any: JSON values
