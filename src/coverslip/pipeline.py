@@ -35,7 +35,7 @@ from coverslip.inference import (
     PredictionsFile,
     load_classifier,
 )
-from coverslip.models import model_info, starting_weights
+from coverslip.models import model_info, starting_weights, weights_unavailable
 from coverslip.reports import write_report
 from coverslip.runs import (
     FORMAT_VERSION,
@@ -154,7 +154,6 @@ def _check_network(recipe: Recipe) -> None:
         BadRecipe: it does not.
         WeightsUnavailable: nobody has published any.
     """
-    from coverslip.models.building import weights_unavailable
     from coverslip.models.freezing import check_choices
 
     record = model_info(recipe.model)

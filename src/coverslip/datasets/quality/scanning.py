@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from coverslip.cache import Claim, opening
-from coverslip.datasets.index.records import Dataset, ImageRecord, counted
+from coverslip.datasets.index import Dataset, ImageRecord, counted
 from coverslip.errors import UnreadableImage
 from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.images import ImageFacts, Pixels, ReadPlan, image_facts, read_pixels

@@ -11,11 +11,11 @@ from coverslip.datasets import (
     Dataset,
     ImageRecord,
     check_classes,
+    clean_label,
     natural_key,
     one_line,
     with_classes,
 )
-from coverslip.datasets.index.records import clean_label
 from coverslip.errors import BadRecipe, CoverslipError
 from coverslip.workspace.store.records import OUTSIDE, WHOLE, as_dataset
 from coverslip.workspace.store.rows import AnyRow, Json, class_order

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from coverslip.datasets import ImageRecord, one_line, open_dataset
-from coverslip.datasets.index.tables import is_table, read_table
+from coverslip.datasets import ImageRecord, is_table, one_line, open_dataset, read_table
 from coverslip.errors import BadDataset
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import Json, dataset_row

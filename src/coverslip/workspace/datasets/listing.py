@@ -4,7 +4,7 @@ from typing import Literal
 
 from sqlalchemy import Connection, select
 
-from coverslip.datasets.index.records import printable
+from coverslip.datasets import printable
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import AnyRow, Json, class_order, dataset_row
 from coverslip.workspace.store.tables import datasets, label_changes

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import insert, select, update
 
-from coverslip.datasets import Dataset, one_line, open_dataset
-from coverslip.datasets.index.records import printable
+from coverslip.datasets import Dataset, one_line, open_dataset, printable
 from coverslip.errors import BadDataset
 from coverslip.workspace.datasets import grouping, reading
 from coverslip.workspace.datasets.counting import NO_COUNTS

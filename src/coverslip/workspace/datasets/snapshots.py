@@ -8,8 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Connection, func, select
 
-from coverslip.datasets import ImageRecord
-from coverslip.datasets.index.records import printable
+from coverslip.datasets import ImageRecord, printable
 from coverslip.errors import BadDataset
 from coverslip.files import safe_cell, write_bytes
 from coverslip.workspace.store.database import one_moment

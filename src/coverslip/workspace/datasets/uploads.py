@@ -21,8 +21,7 @@ from typing import BinaryIO
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from coverslip.datasets import counted, one_line
-from coverslip.datasets.index.tables import PLAIN_TABLE_SUFFIXES, read_table
+from coverslip.datasets import PLAIN_TABLE_SUFFIXES, counted, one_line, read_table
 from coverslip.errors import BadDataset, Conflict, CoverslipError, NotFound, TooLarge
 from coverslip.files import cannot_write
 from coverslip.workspace.datasets import opening

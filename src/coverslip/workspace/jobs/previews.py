@@ -10,8 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from coverslip.cache import opening
-from coverslip.datasets import Dataset, Folds, Split, cap_training, plan_folds, split_images
-from coverslip.datasets.splits.splitting import given_leaks
+from coverslip.datasets import Dataset, Folds, Split, cap_training, given_leaks, plan_folds, split_images
 from coverslip.errors import CoverslipError
 from coverslip.files import cache_folder, sha256_json, write_bytes
 from coverslip.runs import Recipe, save_recipe

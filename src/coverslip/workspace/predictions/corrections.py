@@ -9,8 +9,7 @@ from typing import Literal
 from sqlalchemy import delete
 from sqlalchemy.dialects.sqlite import insert
 
-from coverslip.datasets import DECISIONS
-from coverslip.datasets.index.records import clean_label, printable
+from coverslip.datasets import DECISIONS, clean_label, printable
 from coverslip.errors import Conflict, CoverslipError
 from coverslip.files import safe_cell, write_bytes
 from coverslip.inference import Prediction, cells_of, columns_for

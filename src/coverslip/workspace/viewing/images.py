@@ -160,7 +160,7 @@ def _no_image(position: int) -> NotFound:
 
 
 def _shown(path: str) -> str:
-    from coverslip.datasets.index.records import printable
+    from coverslip.datasets import printable
 
     return printable(path)
 
