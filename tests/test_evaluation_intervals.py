@@ -117,7 +117,7 @@ def test_images_without_a_group_are_each_their_own():
 
 
 def test_an_unknown_metric_is_named():
-    with pytest.raises(ValueError, match="no such metric.*macro_f1"):
+    with pytest.raises(ValueError, match=r"no such metric.*macro_f1"):
         bootstrap_intervals(*predictions(3, 3, 0), metrics=["f1"])
 
 
