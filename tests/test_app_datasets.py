@@ -133,10 +133,10 @@ def test_images_are_filtered_sorted_and_paged(app: App, tmp_path: Path) -> None:
     def ids(**query: object) -> list[str]:
         return [listed[i]["image_id"] for i in app.get(f"{where}/positions", **query)["positions"]]
 
-    assert ids(problem="unreadable") == ["c10/zbroken.png"]
-    assert ids(problem="duplicate") == ["c2/copy.png", "c2/slide0_0.png"]
-    assert ids(problem="conflicting") == ["c2/slide1_1.png", "c10/other.png"]
-    assert ids(problem="any") == [
+    assert ids(only="unreadable") == ["c10/zbroken.png"]
+    assert ids(only="duplicate") == ["c2/copy.png", "c2/slide0_0.png"]
+    assert ids(only="conflicting") == ["c2/slide1_1.png", "c10/other.png"]
+    assert ids(only="problem") == [
         "c2/copy.png",
         "c2/slide0_0.png",
         "c2/slide1_1.png",
@@ -173,12 +173,13 @@ def test_a_part_of_a_training_is_a_filter(app: App, tmp_path: Path) -> None:
     values = {"id": "r1", "kind": "train", "name": "first", "dataset_name": "", "folder": str(run), "command": []}
     values["choices"] = {}
     with app.home.engine.begin() as connection:
-        connection.execute(insert(jobs).values(**values, state="removed", created=""))
+        connection.execute(insert(jobs).values(**values, state="ended", created=""))
     where = f"datasets/{found['id']}/positions"
     assert app.get(where, part="test", run="r1")["positions"] == [0]
     assert app.get(where, part="train", run="r1")["positions"] == [3]
     assert app.refused("GET", f"{where}?part=test")["status"] == 422
     assert app.refused("GET", f"{where}?part=test&run=none")["status"] == 404
+    assert "predicted" in app.refused("GET", f"{where}?predicted=flat")["title"]  # nothing was predicted here
 
 
 def test_groups_are_previewed_before_they_are_taken(app: App, tmp_path: Path) -> None:

@@ -60,6 +60,11 @@ def test_the_way_of_the_bootstrap_gives_the_value_where_every_image_is_drawn_onc
     assert found == pytest.approx(record.value(probability, label, predicted))
 
 
+def _distance(probability: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    truth = np.eye(probability.shape[1])[label]
+    return ((probability - truth) ** 2).sum(axis=1), np.zeros(len(label), dtype=int)
+
+
 BRIER = MetricRecord(
     name="brier",
     title="Brier score",
@@ -75,11 +80,6 @@ LARGEST = MetricRecord(
     meaning="share of images in the largest class",
     value=lambda probability, label, predicted: float(np.bincount(label).max() / len(label)),
 )
-
-
-def _distance(probability: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    truth = np.eye(probability.shape[1])[label]
-    return ((probability - truth) ** 2).sum(axis=1), np.zeros(len(label), dtype=int)
 
 
 @pytest.fixture

@@ -15,13 +15,13 @@ from coverslip.app.schemas.datasets import (
     NewDataset,
     RecipeOf,
     SplitPreview,
-    Text,
 )
 from coverslip.app.schemas.problems import problems
 from coverslip.workspace import forgetting
 from coverslip.workspace.datasets import changing, grouping, opening, reading
 from coverslip.workspace.datasets import listing as datasets
 from coverslip.workspace.jobs import previews
+from coverslip.workspace.viewing.filters import Text
 
 _PNG: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own type
     200: {"content": {"image/png": {}}, "description": "A sheet: an image per row, and five changes."}

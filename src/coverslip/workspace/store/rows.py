@@ -3,9 +3,11 @@
 import datetime
 import secrets
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Generic, TypeVar
 
+from pydantic import Field
 from sqlalchemy import Connection, Row, Select, func, select
 
 from coverslip.datasets import natural_key
@@ -14,6 +16,15 @@ from coverslip.workspace.store.tables import datasets, jobs
 
 Json = dict[str, Any]  # Any: JSON values
 AnyRow = Row[Any]  # Any: columns as the table defines them
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Item]):
+    """Some of many, in order."""
+
+    items: list[Item]
+    total: Annotated[int, Field(description="How many there are, on all pages together.")]
 
 
 def dataset_row(connection: Connection, dataset_id: str) -> AnyRow:
