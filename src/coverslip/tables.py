@@ -49,9 +49,7 @@ class Table(Mapping[str, Record]):
             ValueError: there is none; the nearest name and all of them are told.
         """
         if name not in self._records:
-            near = difflib.get_close_matches(name, self._records, n=1)
-            meant = f" (did you mean '{near[0]}'?)" if near else ""
-            raise ValueError(f"there is no such {self._kind}{meant}; there are {', '.join(self._records)}")
+            raise no_such(self._kind, name, self._records)
         return self._records[name]
 
     def __getitem__(self, name: str) -> Record:
@@ -62,3 +60,11 @@ class Table(Mapping[str, Record]):
 
     def __len__(self) -> int:
         return len(self._records)
+
+
+def no_such(kind: str, name: str, names: Iterable[str]) -> ValueError:
+    """The error for a name that is not among `names`; it tells the nearest of them, and all."""
+    names = list(names)
+    near = difflib.get_close_matches(name, names, n=1)
+    meant = f" (did you mean '{near[0]}'?)" if near else ""
+    return ValueError(f"there is no such {kind}{meant}; there are {', '.join(names)}")
