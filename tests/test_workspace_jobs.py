@@ -17,9 +17,8 @@ from coverslip.datasets import DECISIONS
 from coverslip.errors import BadDataset, BadRecipe, Conflict, CoverslipError, NotFound
 from coverslip.evaluation import average_precision
 from coverslip.images import ReadPlan
-from coverslip.inference import Prediction
 from coverslip.models import list_models
-from coverslip.runs import Recipe
+from coverslip.runs import Prediction, Recipe
 from coverslip.workspace.datasets import changing, opening
 from coverslip.workspace.datasets.listing import describe
 from coverslip.workspace.jobs import acts, runs

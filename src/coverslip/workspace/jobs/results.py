@@ -15,7 +15,7 @@ from coverslip.reports import content, words
 from coverslip.reports.limits import limits
 from coverslip.reports.methods import methods
 from coverslip.reports.reading import RunFolder, read_run
-from coverslip.runs import read_json, read_table
+from coverslip.runs.documents import read_object, read_table
 from coverslip.workspace.jobs.records import Job, Json, find_job
 from coverslip.workspace.jobs.runs import read_or_empty
 from coverslip.workspace.store.home import Workspace
@@ -36,7 +36,7 @@ def results_of(workspace: Workspace, run_id: str) -> Json:
     file = workspace.cache / f"{run_id}-{_stamp(job)}.results.json"
     if file.is_file():
         try:
-            return read_json(file)
+            return read_object(file)
         except BadRun:  # worked out anew
             pass
     found = _results(read_run(job.folder))
