@@ -13,13 +13,14 @@ import numpy as np
 import numpy.typing as npt
 from torch import nn
 
+from coverslip.cache import ARRAYS, ArrayStore, Kind, register
 from coverslip.engines.running import N_CHECKED, Engine, FloatArray, fastest_engine
 from coverslip.engines.views import as_input, images_at_once, run_views
 from coverslip.events import Emit, Progressed, ignore
-from coverslip.store import RecordStore
 
 Pixels = npt.NDArray[np.unsignedinteger]
 
+FEATURES = register(Kind("features", "what a frozen network sees in images", ARRAYS))
 _FEATURES_VERSION = 1  # goes up when the same network and pixels would give other features
 
 
@@ -29,7 +30,7 @@ class Features:
     The rows of 100,000 images are 1.4 GiB with the default network.
     """
 
-    def __init__(self, store: RecordStore, places: npt.NDArray[np.int64]) -> None:
+    def __init__(self, store: ArrayStore, places: npt.NDArray[np.int64]) -> None:
         self._store, self._places = store, places
 
     @property
@@ -80,7 +81,7 @@ def embed(
         "device": device,
     }
     engine = None
-    with RecordStore("features", made_by, (n_features,), np.float32) as store:
+    with ArrayStore(FEATURES, made_by, (n_features,), np.float32) as store:
         places = store.places(digests)
         waiting = [i for i, place in enumerate(places) if place < 0]
         if waiting:
