@@ -31,7 +31,8 @@ import coverslip as cs
 from coverslip.app.server import create_app
 from coverslip.runs import Recipe, SplitPlan
 from coverslip.workspace.datasets.listing import describe
-from coverslip.workspace.jobs.records import find_job, status_of
+from coverslip.workspace.jobs.records import find_job
+from coverslip.workspace.jobs.state import status_of
 from coverslip.workspace.predictions import corrections
 from coverslip.workspace.predictions.classifying import Classifying
 from coverslip.workspace.store.home import Workspace

@@ -99,7 +99,8 @@ def test_a_finished_run_has_the_words_and_numbers_of_its_report(lab: Lab) -> Non
     assert found["metrics"] == json.loads((record.path / "metrics.json").read_text())
     assert found["confusion"] == {"classes": list(CLASSES), "counts": record.metrics["confusion_matrix"]}
     assert [one["class_name"] for one in found["roc"]] == list(CLASSES)
-    assert all(one["auroc"] == found["metrics"]["per_class"][one["class_name"]]["auroc"] for one in found["roc"])
+    per_class = found["metrics"]["per_class"]
+    assert all(curve["auroc"] == per_class[curve["class_name"]]["auroc"]["value"] for curve in found["roc"])
     assert sum(one["n"] for one in found["calibration"]["after"]) == found["metrics"]["n"]
     assert found["calibration"]["before"] is not None
     assert found["folds"] is None

@@ -10,6 +10,7 @@ from sklearn import metrics as sk
 
 from coverslip.evaluation import confusion_matrix, evaluate_predictions, per_class, pr_curve, roc_curve, score
 from coverslip.evaluation.metrics import weighted_auroc
+from coverslip.runs import metrics_as_json
 
 
 def draw(n: int, n_classes: int, seed: int, *, present: int | None = None, ties: bool = False):
@@ -70,27 +71,31 @@ def test_per_class_numbers_equal_scikit_learn(drawn):
     precision, recall, f1, n = sk.precision_recall_fscore_support(
         label, predicted, labels=np.arange(n_classes), zero_division=0
     )
-    for k, one in enumerate(per_class(probability, label)):
-        assert one["n"] == n[k]
-        assert (one["precision"] or 0) == pytest.approx(precision[k])
-        assert (one["recall"] or 0) == pytest.approx(recall[k])
-        assert (one["f1"] or 0) == pytest.approx(f1[k])
+    for k, scores in enumerate(per_class(probability, label)):
+        found = {name: number.value for name, number in scores.metrics.items()}
+        assert scores.n == n[k]
+        assert (found["precision"] or 0) == pytest.approx(precision[k])
+        assert (found["recall"] or 0) == pytest.approx(recall[k])
+        assert (found["f1"] or 0) == pytest.approx(f1[k])
         others = label != k
         if others.any():
-            assert one["specificity"] == pytest.approx((predicted[others] != k).mean())
+            assert found["specificity"] == pytest.approx((predicted[others] != k).mean())
         if 0 < n[k] < len(label):
-            assert one["auroc"] == pytest.approx(sk.roc_auc_score(label == k, probability[:, k]))
+            assert found["auroc"] == pytest.approx(sk.roc_auc_score(label == k, probability[:, k]))
         else:
-            assert one["auroc"] is None
-            assert one["reason"]
+            assert found["auroc"] is None
+            assert scores.reason
 
 
 def test_a_class_without_images_gives_none_and_the_reason():
     probability = np.array([[0.8, 0.1, 0.1], [0.2, 0.7, 0.1]])
     absent = per_class(probability, np.array([0, 1]))[2]
-    assert absent["n"] == 0
-    assert (absent["recall"], absent["f1"], absent["precision"], absent["auroc"]) == (None, None, None, None)
-    assert absent["reason"] == "no image of this class; never predicted"
+    assert absent.n == 0
+    found = {name: (number.value, number.reason) for name, number in absent.metrics.items()}
+    assert found["recall"] == found["f1"] == found["auroc"] == (None, "no image of this class")
+    assert found["precision"] == (None, "never predicted")
+    assert found["specificity"] == (1.0, None)
+    assert absent.reason == "no image of this class; never predicted"
 
 
 @given(sample)
@@ -162,13 +167,14 @@ def test_arrays_that_do_not_belong_together_are_refused(probability, label):
 def test_summary_is_json_without_nan_and_says_why_a_number_is_missing():
     probability, label = draw(40, 3, 2, present=1)
     summary = evaluate_predictions(probability, label, ["a", "b", "c"], split="test", primary="macro_f1")
-    again = json.loads(json.dumps(summary, allow_nan=False))
+    again = json.loads(json.dumps(metrics_as_json(summary), allow_nan=False))
     assert again["n"] == 40
     assert again["n_groups"] is None
     assert again["metrics"]["macro_auroc"]["value"] is None
     assert again["metrics"]["macro_auroc"]["reason"] == "all images are of one class"
     assert again["metrics"]["ece_uncalibrated"]["reason"] == "probabilities before calibration were not given"
     assert again["per_class"]["b"]["n"] == 0
+    assert again["per_class"]["b"]["recall"]["reason"] == "no image of this class"
     assert np.sum(again["confusion_matrix"]) == 40
     assert set(again["metrics"]["accuracy"]) == {"value", "low", "high", "level", "method"}
 
@@ -187,11 +193,11 @@ def test_summary_by_domain_scores_each_domain_alone():
         probability_uncalibrated=probability**2 / (probability**2).sum(axis=1, keepdims=True),
     )
     oslo = domain == "Oslo"
-    assert summary["n_groups"] == 10
-    assert summary["by_domain"]["Oslo"]["n"] == 30
+    assert summary.n_groups == 10
+    assert summary.by_domain["Oslo"].n == 30
     expected = score(probability[oslo], label[oslo])["accuracy"]
-    assert summary["by_domain"]["Oslo"]["metrics"]["accuracy"]["value"] == pytest.approx(expected)
-    assert summary["metrics"]["ece_uncalibrated"]["value"] != summary["metrics"]["ece"]["value"]
+    assert summary.by_domain["Oslo"].metrics["accuracy"].value == pytest.approx(expected)
+    assert summary["ece_uncalibrated"].value != summary["ece"].value
 
 
 def test_summary_refuses_what_does_not_fit():
@@ -210,12 +216,12 @@ def test_macro_averages_of_a_domain_are_over_its_own_classes():
     probability[np.arange(24), predicted] = 0.7
     domain = np.array((["Ghent"] * 4 + ["Oslo"] * 4) * 3, dtype=object)
     summary = evaluate_predictions(probability, label, "abcd", split="test", primary="macro_f1", domain=domain)
-    ghent, oslo = (summary["by_domain"][name]["metrics"] for name in ("Ghent", "Oslo"))
-    assert ghent["macro_recall"]["value"] == pytest.approx((1 / 2 + 1) / 2)
-    assert ghent["balanced_accuracy"]["value"] == pytest.approx(3 / 4)
-    assert ghent["macro_precision"]["value"] == pytest.approx(1)
-    assert ghent["macro_f1"]["value"] == pytest.approx((2 / 3 + 1) / 2)
-    assert oslo["macro_f1"]["value"] == pytest.approx((4 / 5 + 2 / 3) / 2)
-    assert oslo["macro_auroc"]["value"] == pytest.approx((3 / 4 + 3 / 4) / 2)
-    assert summary["metrics"]["macro_f1"]["value"] == pytest.approx((2 / 3 + 1 + 2 / 3 + 2 / 3) / 4)
-    assert ghent["macro_f1"]["low"] < ghent["macro_f1"]["value"] < ghent["macro_f1"]["high"]
+    ghent, oslo = (summary.by_domain[name].metrics for name in ("Ghent", "Oslo"))
+    assert ghent["macro_recall"].value == pytest.approx((1 / 2 + 1) / 2)
+    assert ghent["balanced_accuracy"].value == pytest.approx(3 / 4)
+    assert ghent["macro_precision"].value == pytest.approx(1)
+    assert ghent["macro_f1"].value == pytest.approx((2 / 3 + 1) / 2)
+    assert oslo["macro_f1"].value == pytest.approx((4 / 5 + 2 / 3) / 2)
+    assert oslo["macro_auroc"].value == pytest.approx((3 / 4 + 3 / 4) / 2)
+    assert summary["macro_f1"].value == pytest.approx((2 / 3 + 1 + 2 / 3 + 2 / 3) / 4)
+    assert ghent["macro_f1"].low < ghent["macro_f1"].value < ghent["macro_f1"].high

@@ -175,7 +175,8 @@ def test_metrics_of_decisions_equal_scikit_learn_and_those_of_probabilities_do_n
     for name in ("macro_auroc", "log_loss", "ece"):
         np.testing.assert_equal(ours[name], by_probability[name])
     recall = sk.recall_score(label, decided, labels=np.arange(probability.shape[1]), average=None, zero_division=0)
-    assert [one["recall"] or 0 for one in per_class(probability, label, decided)] == pytest.approx(recall)
+    found = [scores.metrics["recall"].value or 0 for scores in per_class(probability, label, decided)]
+    assert found == pytest.approx(recall)
 
 
 def test_the_summary_follows_the_decided_class_in_every_part():
@@ -190,22 +191,22 @@ def test_the_summary_follows_the_decided_class_in_every_part():
         predicted=decided,
         domain=np.array(["one", "two"] * 100),
     )
-    accuracy = summary["metrics"]["accuracy"]
-    assert accuracy["value"] == 0.75
-    assert accuracy["low"] < 0.75 < accuracy["high"]
-    assert summary["confusion_matrix"] == sk.confusion_matrix(label, decided).tolist()
-    assert summary["by_domain"]["one"]["metrics"]["accuracy"]["value"] == np.mean((decided == label)[::2])
+    accuracy = summary["accuracy"]
+    assert accuracy.value == 0.75
+    assert accuracy.low < 0.75 < accuracy.high
+    assert np.array_equal(summary.confusion_matrix, sk.confusion_matrix(label, decided))
+    assert summary.by_domain["one"].metrics["accuracy"].value == np.mean((decided == label)[::2])
     auroc = sk.roc_auc_score(label, probability, multi_class="ovr")
-    assert summary["metrics"]["macro_auroc"]["value"] == pytest.approx(auroc)
+    assert summary["macro_auroc"].value == pytest.approx(auroc)
 
 
 def test_an_interval_around_decisions_that_are_all_right_is_theirs():
     probability, label = draw(60, 3, 2)
     assert score(probability, label)["accuracy"] < 1
     found = evaluate_predictions(probability, label, list("abc"), split="t", primary="accuracy", predicted=label)
-    accuracy = found["metrics"]["accuracy"]
-    assert (accuracy["value"], accuracy["high"]) == (1.0, 1.0)
-    assert accuracy["method"].startswith("Jeffreys")
+    accuracy = found["accuracy"]
+    assert (accuracy.value, accuracy.high) == (1.0, 1.0)
+    assert accuracy.method.startswith("Jeffreys")
 
 
 def test_uncertain_looks_at_the_probability_of_the_decided_class():

@@ -9,6 +9,7 @@ import sys
 import time
 import zlib
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from coverslip.datasets import plan_folds, scan_images
 from coverslip.datasets.splits.folding import fold_images
 from coverslip.datasets.splits.partition import fold_units
 from coverslip.errors import BadDataset, BadRecipe, BadRun, Stopped
-from coverslip.evaluation import over_folds
+from coverslip.evaluation import Evaluation, Metric, nothing_measured, over_folds
 from coverslip.events import Event, FoldEnded, FoldStarted, HeadFitted, Noted
 from coverslip.runs import Recipe, Run, SplitPlan
 
@@ -369,17 +370,19 @@ def test_single_images_are_dealt_evenly() -> None:
 
 
 def test_the_mean_over_folds_allows_for_shared_training_images() -> None:
-    def found(value: float | None) -> dict[str, object]:
-        return {"n": 20, "n_groups": None, "metrics": {"accuracy": {"value": value}}}
+    nothing = nothing_measured(["a", "b"], split="test", primary="accuracy", reason="no image")
+
+    def found(value: float | None) -> Evaluation:
+        return replace(nothing, n=20, metrics={"accuracy": Metric(value=value)})
 
     values = [0.8, 0.9, 0.85, 0.95, 0.75]
-    mean = over_folds([found(value) for value in values], [80] * 5)["mean"]["accuracy"]
+    mean = over_folds([found(value) for value in values], [80] * 5).mean["accuracy"]
     # s = 0.0790569, sqrt(1/5 + 1/4) = 0.6708204, t(.975, 4) = 2.7764451
-    assert mean["value"] == pytest.approx(0.85)
-    assert mean["low"] == pytest.approx(0.85 - 2.7764451 * 0.0790569 * 0.6708204, abs=1e-6)
-    assert mean["high"] == pytest.approx(0.85 + 2.7764451 * 0.0790569 * 0.6708204, abs=1e-6)
-    equal = over_folds([found(1.0)] * 5, [80] * 5)["mean"]["accuracy"]
-    assert (equal["value"], equal["low"], equal["high"]) == (1.0, None, None)
-    without = over_folds([found(None), *[found(value) for value in values[1:]]], [80] * 5)["mean"]["accuracy"]
-    assert without["value"] is None
-    assert without["reason"] == "1 of 5 folds have no such number"
+    assert mean.value == pytest.approx(0.85)
+    assert mean.low == pytest.approx(0.85 - 2.7764451 * 0.0790569 * 0.6708204, abs=1e-6)
+    assert mean.high == pytest.approx(0.85 + 2.7764451 * 0.0790569 * 0.6708204, abs=1e-6)
+    equal = over_folds([found(1.0)] * 5, [80] * 5).mean["accuracy"]
+    assert (equal.value, equal.low, equal.high) == (1.0, None, None)
+    without = over_folds([found(None), *[found(value) for value in values[1:]]], [80] * 5).mean["accuracy"]
+    assert without.value is None
+    assert without.reason == "1 of 5 folds have no such number"

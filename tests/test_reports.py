@@ -14,7 +14,7 @@ from coverslip.errors import BadRun
 from coverslip.evaluation import apply_temperature, evaluate_predictions
 from coverslip.files import write_json
 from coverslip.reports import write_report
-from coverslip.runs import Recipe, save_recipe
+from coverslip.runs import Recipe, save_recipe, write_metrics
 
 BLOOD = ("basophil", "eosinophil", "erythroblast", "lymphocyte", "monocyte", "neutrophil", "platelet", "immature")
 
@@ -69,7 +69,7 @@ def write_run(
         group=np.array([f"slide{g}" for g in group[test]], dtype=object) if n_groups else None,
         probability_uncalibrated=before,
     )
-    write_json(run / "metrics.json", metrics)
+    write_metrics(run / "metrics.json", metrics)
     save_recipe(recipe or Recipe(), run / "recipe.yaml")
     write_facts(run, images, finetuned=finetuned, allow_leakage=allow_leakage)
     if finetuned:

@@ -28,7 +28,7 @@ from coverslip.runs import (
     save_recipe,
     with_settings,
 )
-from coverslip.runs.folder import read_table, write_table
+from coverslip.runs.documents import read_table, write_table
 
 
 def test_an_empty_recipe_is_a_good_one(tmp_path: Path) -> None:

@@ -24,13 +24,16 @@ from coverslip.models import list_models
 from coverslip.runs import Recipe
 from coverslip.workspace.datasets import opening
 from coverslip.workspace.datasets.listing import dataset_row, describe
-from coverslip.workspace.jobs import records as jobs
-from coverslip.workspace.jobs import runs
+from coverslip.workspace.jobs import acts, runs
+from coverslip.workspace.jobs.faults import Fault
 from coverslip.workspace.jobs.model_advice import advised_models
 from coverslip.workspace.jobs.processes import is_running, launch, lines_of_last_process
 from coverslip.workspace.jobs.progress import LogTail, Story
 from coverslip.workspace.jobs.recipe_fields import LEFT_OUT, recipe_fields
-from coverslip.workspace.jobs.records import checked_recipe, find_job, state_of, status_of
+from coverslip.workspace.jobs.recipes import checked_recipe, recipe_of_set
+from coverslip.workspace.jobs.records import Job, change_job, find_job, waiting
+from coverslip.workspace.jobs.state import state_of, status_of
+from coverslip.workspace.jobs.training import queue_training
 from coverslip.workspace.predictions import classifying, rows
 from coverslip.workspace.predictions.predicting import _refuse_outside
 from coverslip.workspace.store.home import Workspace
@@ -47,38 +50,38 @@ def cells(workspace: Workspace) -> str:
 
 
 def queued(workspace: Workspace, cells: str, **recipe: object) -> str:
-    return jobs.queue_training(workspace, dataset_id=cells, name=None, recipe={**QUICK, **recipe})
+    return queue_training(workspace, dataset_id=cells, name=None, recipe={**QUICK, **recipe})
 
 
-def as_started(workspace: Workspace, run_id: str, **values: object) -> jobs.Job:
-    jobs._set(workspace, run_id, state="started", queued=None, **values)
+def as_started(workspace: Workspace, run_id: str, **values: object) -> Job:
+    change_job(workspace, run_id, state="started", queued=None, **values)
     return find_job(workspace, run_id)
 
 
-def state_now(job: jobs.Job) -> str:
+def state_now(job: Job) -> str:
     return state_of(job, status_of(job))
 
 
-def say(job: jobs.Job, **status: object) -> None:
+def say(job: Job, **status: object) -> None:
     job.folder.mkdir(parents=True, exist_ok=True)
     (job.folder / "status.json").write_text(json.dumps({"heartbeat": "2026-01-01T00:00:00+00:00", **status}))
 
 
 def test_a_queued_training_waits_in_order_and_can_be_taken_out(workspace: Workspace, cells: str) -> None:
     first, second = queued(workspace, cells), queued(workspace, cells)
-    assert jobs.waiting(workspace, "train") == [first, second]
+    assert waiting(workspace, "train") == [first, second]
     assert runs.run_state(workspace, second).queue_position == 2
-    jobs.stop(workspace, first)
+    acts.stop(workspace, first)
     assert runs.run_state(workspace, first).state == "stopped"
     assert runs.run_state(workspace, second).queue_position == 1
-    jobs.resume(workspace, first, "train")
-    assert jobs.waiting(workspace, "train") == [second, first]
+    acts.resume(workspace, first, "train")
+    assert waiting(workspace, "train") == [second, first]
     for run_id in (first, second):
-        jobs.remove(workspace, run_id)
-    assert jobs.waiting(workspace, "train") == []
-    jobs.restore(workspace, second, "train")
-    assert jobs.waiting(workspace, "train") == [second]
-    jobs.remove(workspace, second)
+        acts.remove(workspace, run_id)
+    assert waiting(workspace, "train") == []
+    acts.restore(workspace, second, "train")
+    assert waiting(workspace, "train") == [second]
+    acts.remove(workspace, second)
     with pytest.raises(NotFound):
         find_job(workspace, second)
 
@@ -95,16 +98,16 @@ def test_a_job_whose_process_died_is_interrupted_and_can_be_resumed(workspace: W
     say(job, state="running", **own)
     assert state_now(job) == "running"
     with pytest.raises(Conflict):
-        jobs.remove(workspace, run_id)
-    jobs.stop(workspace, run_id)
+        acts.remove(workspace, run_id)
+    acts.stop(workspace, run_id)
     assert (job.folder / "stop").exists()
     assert state_now(find_job(workspace, run_id)) == "stopping"
     process.kill()  # not waited for: what has ended but was not asked about counts as ended
     assert until(lambda: state_now(job) == "interrupted")
     process.wait()
-    jobs.resume(workspace, run_id, "train")
+    acts.resume(workspace, run_id, "train")
     assert not (job.folder / "stop").exists()
-    jobs.remove(workspace, run_id)
+    acts.remove(workspace, run_id)
 
 
 def test_of_two_requests_at_once_one_is_refused(
@@ -112,34 +115,34 @@ def test_of_two_requests_at_once_one_is_refused(
 ) -> None:
     run_id = queued(workspace, cells)
     waits = find_job(workspace, run_id)
-    jobs.stop(workspace, run_id)
+    acts.stop(workspace, run_id)
     stopped = find_job(workspace, run_id)
 
-    def seen_as(job: jobs.Job) -> None:  # what the slower request read before the quicker one wrote
-        monkeypatch.setattr(jobs, "find_job", lambda *_, **__: job)
+    def seen_as(job: Job) -> None:  # what the slower request read before the quicker one wrote
+        monkeypatch.setattr(acts, "find_job", lambda *_, **__: job)
 
-    jobs.resume(workspace, run_id, "train")
+    acts.resume(workspace, run_id, "train")
     as_started(workspace, run_id, launched=time.time())  # and the queue has begun it since
     seen_as(stopped)
     with pytest.raises(Conflict):
-        jobs.resume(workspace, run_id, "train")
+        acts.resume(workspace, run_id, "train")
     seen_as(waits)
     with pytest.raises(Conflict):
-        jobs.remove(workspace, run_id)
+        acts.remove(workspace, run_id)
     monkeypatch.undo()
     assert find_job(workspace, run_id).state == "started"
-    jobs._set(workspace, run_id, launched=0.0)
-    jobs.remove(workspace, run_id)
+    change_job(workspace, run_id, launched=0.0)
+    acts.remove(workspace, run_id)
 
 
 def test_what_the_trash_no_longer_holds_cannot_come_back(workspace: Workspace, cells: str) -> None:
     run_id = queued(workspace, cells)
-    jobs.remove(workspace, run_id)
+    acts.remove(workspace, run_id)
     shutil.rmtree(workspace.trash / run_id)
     with pytest.raises(NotFound, match="trash no longer"):
-        jobs.restore(workspace, run_id, "train")
+        acts.restore(workspace, run_id, "train")
     with pytest.raises(NotFound):
-        jobs.restore(workspace, run_id, "predict")
+        acts.restore(workspace, run_id, "predict")
 
 
 def test_a_process_that_never_began_its_folder_tells_why_by_what_it_printed(workspace: Workspace, cells: str) -> None:
@@ -151,13 +154,11 @@ def test_a_process_that_never_began_its_folder_tells_why_by_what_it_printed(work
     begun.process.wait()
     job = as_started(workspace, run_id, pid=begun.pid, process_started=begun.started)
     assert state_now(job) == "failed"
-    assert runs.run_state(workspace, run_id).error == jobs.Fault(
-        "No images were found (/here)", "Choose another folder."
-    )
+    assert runs.run_state(workspace, run_id).error == Fault("No images were found (/here)", "Choose another folder.")
     begun = launch(["-c", "print('second')"], log=job.log, folder=workspace.folder)
     begun.process.wait()
     assert lines_of_last_process(job.log) == ["second"]
-    jobs.remove(workspace, run_id)
+    acts.remove(workspace, run_id)
 
 
 def test_a_process_in_a_session_of_its_own_is_told_from_a_later_one(tmp_path: Path) -> None:
@@ -197,7 +198,7 @@ def test_a_recipe_names_its_start_by_a_run_and_its_classes_by_the_image_set(work
         checked_recipe(workspace, {"init": inner}, {})
     with pytest.raises(BadRecipe, match="epochz"):
         checked_recipe(workspace, {"epochz": 3}, {})
-    jobs.remove(workspace, run_id)
+    acts.remove(workspace, run_id)
 
 
 def test_a_recipe_has_the_classes_in_the_order_of_the_set(workspace: Workspace) -> None:
@@ -208,7 +209,7 @@ def test_a_recipe_has_the_classes_in_the_order_of_the_set(workspace: Workspace) 
 
     def order(**recipe: object) -> tuple[str, ...]:
         with workspace.engine.connect() as connection:
-            return jobs.recipe_of_set(workspace, dataset_row(connection, made), recipe).classes.order
+            return recipe_of_set(workspace, dataset_row(connection, made), recipe).classes.order
 
     assert order() == ()  # it is that of the names
     opening.change(workspace, made, {"classes": ["nobody's", "zebra", "medium", "large"]})

@@ -11,7 +11,8 @@ from sqlalchemy import insert, select, update
 
 from coverslip.runs import Recipe, save_recipe
 from coverslip.workspace.datasets import opening, uploads
-from coverslip.workspace.jobs import records as jobs
+from coverslip.workspace.jobs.acts import remove
+from coverslip.workspace.jobs.adopting import adopt_runs
 from coverslip.workspace.store import database as db
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.tidying import drop_pieces, tidy
@@ -43,7 +44,7 @@ def removed(home: Workspace, job_id: str, days: float) -> Path:
     with home.engine.begin() as connection:
         connection.execute(insert(db.jobs).values(**row, choices={}, state="ended", created=""))
     (folder / "status.json").write_text('{"state": "done"}')
-    jobs.remove(home, job_id)
+    remove(home, job_id)
     place = home.trash / job_id
     os.utime(place, (time.time() - days * DAY,) * 2)
     return place
@@ -108,7 +109,7 @@ def test_half_a_run_in_the_workspace_keeps_nothing_from_starting(tmp_path: Path)
         save_recipe(Recipe(), make_folder(home.runs / name) / "recipe.yaml")
         if environment is not None:
             (home.runs / name / "environment.json").write_text(environment)
-    jobs.adopt_runs(home)
+    adopt_runs(home)
     with home.engine.connect() as connection:
         assert connection.execute(select(db.jobs.c.id)).all() == []
 

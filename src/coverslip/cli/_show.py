@@ -90,7 +90,7 @@ def show_numbers(console: Console, metrics: Json) -> None:
     by_class = _table("class", "images", "recall", "precision", "F1")
     for name, row in metrics["per_class"].items():
         by_class.add_row(
-            one_line(name), f"{row['n']:,}", *(_decimal(row.get(key)) for key in ("recall", "precision", "f1"))
+            one_line(name), f"{row['n']:,}", *(_decimal(row[key]["value"]) for key in ("recall", "precision", "f1"))
         )
     console.print(by_class)
     if not metrics.get("by_domain"):

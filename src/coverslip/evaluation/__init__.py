@@ -10,9 +10,10 @@ from coverslip.evaluation.calibration import (
 )
 from coverslip.evaluation.curves import Curve, average_precision, pr_curve, roc_curve
 from coverslip.evaluation.folds import over_folds
-from coverslip.evaluation.intervals import FEW_GROUPS, Interval, bootstrap_intervals
+from coverslip.evaluation.intervals import FEW_GROUPS, bootstrap_intervals
 from coverslip.evaluation.metrics import LOWER_IS_BETTER, METRICS, confusion_matrix, per_class, score
 from coverslip.evaluation.operating_points import OperatingPoint, decided_classes, operating_points
+from coverslip.evaluation.results import ClassScores, DomainScores, Evaluation, FoldScores, FoldsScores, Metric
 from coverslip.evaluation.summary import evaluate_predictions, nothing_measured
 from coverslip.evaluation.thresholds import learn_decisions, uncertain_threshold
 
@@ -20,8 +21,13 @@ __all__ = [
     "FEW_GROUPS",
     "LOWER_IS_BETTER",
     "METRICS",
+    "ClassScores",
     "Curve",
-    "Interval",
+    "DomainScores",
+    "Evaluation",
+    "FoldScores",
+    "FoldsScores",
+    "Metric",
     "OperatingPoint",
     "ReliabilityBin",
     "apply_temperature",

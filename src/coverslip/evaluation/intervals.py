@@ -9,7 +9,7 @@ both.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +24,7 @@ from coverslip.evaluation.metrics import (
     score,
     weighted_auroc,
 )
+from coverslip.evaluation.results import Metric
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -31,22 +32,6 @@ if TYPE_CHECKING:
 FEW_GROUPS = 30
 N_BINS = 15
 _COUNTED = frozenset({"accuracy", "balanced_accuracy", "macro_f1", "macro_precision", "macro_recall"})
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A number and how far it could be off. `reason` says why a number is None."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-    level: float
-    method: str
-    reason: str | None = None
-
-    def as_json(self) -> dict[str, float | str | None]:
-        """The record of `metrics.json`; `reason` only where there is one."""
-        return {key: value for key, value in asdict(self).items() if key != "reason" or value is not None}
 
 
 def bootstrap_intervals(
@@ -59,7 +44,7 @@ def bootstrap_intervals(
     n_resamples: int = 2000,
     seed: int = 0,
     metrics: Sequence[str] = METRICS[:-1],
-) -> dict[str, Interval]:
+) -> dict[str, Metric]:
     """Each metric with an interval that allows for the choice of groups (or images) in hand.
 
     Args:
@@ -76,7 +61,7 @@ def bootstrap_intervals(
         metrics: names out of `METRICS`.
 
     Returns:
-        Metric name to `Interval`; `value`, `low` and `high` are None, with a reason, where they cannot be estimated.
+        Metric name to `Metric`; `value`, `low` and `high` are None, with a reason, where they cannot be estimated.
 
     Raises:
         ValueError: as in `score`, or a metric has no such name.
@@ -129,20 +114,21 @@ class _Sample:
     n_units: int
 
 
-def _interval(name: str, value: float, resampled: np.ndarray, sample: _Sample, level: float, method: str) -> Interval:
+def _interval(name: str, value: float, resampled: np.ndarray, sample: _Sample, level: float, method: str) -> Metric:
     if np.isnan(value):
         return _without_interval(value, level, method, "all images are of one class")
     if np.nanstd(resampled) > 1e-12:
-        return Interval(value, *_t_interval(name, value, resampled, sample, level), level, method)
+        low, high = _t_interval(name, value, resampled, sample, level)
+        return Metric(value=value, low=low, high=high, level=level, method=method)
     if name not in _COUNTED:
         return _without_interval(value, level, method, "every resample gives the same value: no interval")
     low, high = _jeffreys_interval(name, sample, level)
-    return Interval(
-        value,
-        min(low, value),
-        max(high, value),
-        level,
-        f"Jeffreys interval for {sample.n_units} independent {'groups' if 'groups' in method else 'images'}, "
+    return Metric(
+        value=value,
+        low=min(low, value),
+        high=max(high, value),
+        level=level,
+        method=f"Jeffreys interval for {sample.n_units} independent {'groups' if 'groups' in method else 'images'}, "
         "since every bootstrap resample gives the same value",
     )
 
@@ -186,8 +172,8 @@ def _jeffreys_interval(name: str, sample: _Sample, level: float) -> tuple[float,
     return float(low), float(high)
 
 
-def _without_interval(value: float, level: float, method: str, reason: str) -> Interval:
-    return Interval(None if np.isnan(value) else value, None, None, level, method, reason)
+def _without_interval(value: float, level: float, method: str, reason: str) -> Metric:
+    return Metric(value=None if np.isnan(value) else value, level=level, method=method, reason=reason)
 
 
 def _resample(sample: _Sample, n_resamples: int, seed: int, metrics: Sequence[str]) -> dict[str, np.ndarray]:

@@ -6,24 +6,12 @@ classes that occur in `label`, so that images with some of the classes can be sc
 `labels=` those classes and `zero_division=0`.
 """
 
-from typing import Literal
-
 import numpy as np
 
 from coverslip.evaluation.calibration import expected_calibration_error
+from coverslip.evaluation.results import ClassScores, Metric
 
-Metric = Literal[
-    "accuracy",
-    "balanced_accuracy",
-    "macro_f1",
-    "macro_precision",
-    "macro_recall",
-    "macro_auroc",
-    "log_loss",
-    "ece",
-    "ece_uncalibrated",
-]
-METRICS: tuple[Metric, ...] = (
+METRICS: tuple[str, ...] = (
     "accuracy",
     "balanced_accuracy",
     "macro_f1",
@@ -65,13 +53,11 @@ def score(probability: np.ndarray, label: np.ndarray, predicted: np.ndarray | No
     }
 
 
-def per_class(
-    probability: np.ndarray, label: np.ndarray, predicted: np.ndarray | None = None
-) -> list[dict[str, float | int | str | None]]:
-    """One record per class: `n`, `precision`, `recall`, `specificity`, `f1`, `auroc`.
+def per_class(probability: np.ndarray, label: np.ndarray, predicted: np.ndarray | None = None) -> list[ClassScores]:
+    """The scores of each class, in order: `precision`, `recall`, `specificity`, `f1`, `auroc`.
 
-    A number that is not defined is None, and `reason` says why (no image of the class, never predicted, no other
-    class). Args and errors as in `score`.
+    A number that is not defined is None, and its `reason` says why (no image of the class, never predicted, no other
+    class). No interval is estimated for the numbers of one class. Args and errors as in `score`.
     """
     check_arrays(probability, label)
     if predicted is None:
@@ -81,27 +67,28 @@ def per_class(
     return [_one_class(confusion, k, class_auroc(probability[:, k], label == k)) for k in range(n_classes)]
 
 
-def _one_class(confusion: np.ndarray, k: int, auroc: float) -> dict[str, float | int | str | None]:
+def _one_class(confusion: np.ndarray, k: int, auroc: float) -> ClassScores:
     n, n_predicted, right = int(confusion[k].sum()), int(confusion[:, k].sum()), int(confusion[k, k])
     n_other = int(confusion.sum()) - n
-    record: dict[str, float | int | str | None] = {
-        "n": n,
-        "precision": right / n_predicted if n_predicted else None,
-        "recall": right / n if n else None,
-        "specificity": (n_other - n_predicted + right) / n_other if n_other else None,
-        "f1": 2 * right / (n + n_predicted) if n else None,
-        "auroc": None if np.isnan(auroc) else auroc,
-    }
-    reasons = [
-        text
-        for claim, text in (
-            (n == 0, "no image of this class"),
-            (n_predicted == 0, "never predicted"),
-            (n_other == 0, "no image of another class"),
-        )
-        if claim
-    ]
-    return {**record, "reason": "; ".join(reasons)} if reasons else record
+    absent = "no image of this class" if n == 0 else None
+    unnamed = "never predicted" if n_predicted == 0 else None
+    alone = "no image of another class" if n_other == 0 else None
+    missing = [reason for reason in (absent, unnamed, alone) if reason]
+    return ClassScores(
+        n=n,
+        metrics={
+            "precision": _class_metric(right, n_predicted, unnamed),
+            "recall": _class_metric(right, n, absent),
+            "specificity": _class_metric(n_other - n_predicted + right, n_other, alone),
+            "f1": _class_metric(2 * right, n + n_predicted, absent),
+            "auroc": _class_metric(auroc, 1, absent or alone),
+        },
+        reason="; ".join(missing) or None,
+    )
+
+
+def _class_metric(part: float, whole: int, missing: str | None) -> Metric:
+    return Metric(value=None if missing else part / whole, method="no interval for a single class", reason=missing)
 
 
 def confusion_matrix(label: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndarray:

@@ -1,14 +1,12 @@
-"""Everything that `metrics.json` says about one set of predictions."""
+"""Everything that is said about one set of predictions."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from coverslip.evaluation.intervals import Interval, bootstrap_intervals, group_codes
+from coverslip.evaluation.intervals import bootstrap_intervals, group_codes
 from coverslip.evaluation.metrics import METRICS, check_arrays, confusion_matrix, per_class
-
-FORMAT_VERSION = 1
+from coverslip.evaluation.results import DomainScores, Evaluation, Metric
 
 
 def evaluate_predictions(
@@ -23,8 +21,8 @@ def evaluate_predictions(
     domain: np.ndarray | None = None,
     probability_uncalibrated: np.ndarray | None = None,
     seed: int = 0,
-) -> dict[str, Any]:  # Any: JSON values
-    """The content of `metrics.json`, ready to be written: no NaN, no NumPy types.
+) -> Evaluation:
+    """All metrics with their intervals: no NaN, no NumPy types.
 
     Args:
         probability: (n_images, n_classes) float, calibrated; rows sum to 1.
@@ -48,33 +46,37 @@ def evaluate_predictions(
         raise ValueError(f"unknown metric {primary!r}; choose from {', '.join(METRICS)}")
     if predicted is None:
         predicted = probability.argmax(axis=1)
-    return {
-        "format_version": FORMAT_VERSION,
-        "split": split,
-        **_numbers(probability, label, predicted, group, probability_uncalibrated, seed),
-        "primary": primary,
-        "per_class": dict(zip(classes, per_class(probability, label, predicted), strict=True)),
-        "by_domain": _by_domain(probability, label, predicted, group, domain, probability_uncalibrated, seed),
-        "confusion_matrix": confusion_matrix(label, predicted, len(classes)).tolist(),
-        "classes": list(classes),
-    }
+    whole = _numbers(probability, label, predicted, group, probability_uncalibrated, seed)
+    return Evaluation(
+        split=split,
+        n=whole.n,
+        n_groups=whole.n_groups,
+        primary=primary,
+        metrics=whole.metrics,
+        per_class=dict(zip(classes, per_class(probability, label, predicted), strict=True)),
+        by_domain=_by_domain(probability, label, predicted, group, domain, probability_uncalibrated, seed),
+        confusion_matrix=_whole_numbers(confusion_matrix(label, predicted, len(classes))),
+        classes=tuple(classes),
+    )
 
 
-def nothing_measured(classes: Sequence[str], *, split: str, primary: str, reason: str) -> dict[str, Any]:
-    """The content of `metrics.json` where no image could be measured, and why."""
-    no_number = Interval(None, None, None, 0.95, "", reason).as_json()
-    return {
-        "format_version": FORMAT_VERSION,
-        "split": split,
-        "n": 0,
-        "n_groups": None,
-        "metrics": dict.fromkeys([*METRICS[:-1], "ece_uncalibrated"], no_number),
-        "primary": primary,
-        "per_class": {},
-        "by_domain": {},
-        "confusion_matrix": [[0] * len(classes) for _ in classes],
-        "classes": list(classes),
-    }
+def nothing_measured(classes: Sequence[str], *, split: str, primary: str, reason: str) -> Evaluation:
+    """What is said where no image could be measured, and why."""
+    return Evaluation(
+        split=split,
+        n=0,
+        n_groups=None,
+        primary=primary,
+        metrics=dict.fromkeys([*METRICS[:-1], "ece_uncalibrated"], Metric(value=None, reason=reason)),
+        per_class={},
+        by_domain={},
+        confusion_matrix=tuple((0,) * len(classes) for _ in classes),
+        classes=tuple(classes),
+    )
+
+
+def _whole_numbers(counts: np.ndarray) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(row) for row in counts.tolist())
 
 
 def _numbers(
@@ -84,18 +86,18 @@ def _numbers(
     group: np.ndarray | None,
     uncalibrated: np.ndarray | None,
     seed: int,
-) -> dict[str, Any]:  # Any: JSON values
+) -> DomainScores:
     intervals = bootstrap_intervals(probability, label, group, predicted=predicted, seed=seed)
     if uncalibrated is None:
         reason = "probabilities before calibration were not given"
-        before = Interval(None, None, None, 0.95, intervals["ece"].method, reason)
+        before = Metric(value=None, method=intervals["ece"].method, reason=reason)
     else:
         before = bootstrap_intervals(uncalibrated, label, group, seed=seed, metrics=["ece"])["ece"]
-    return {
-        "n": len(label),
-        "n_groups": None if group is None else int(group_codes(group).max()) + 1,
-        "metrics": {name: one.as_json() for name, one in {**intervals, "ece_uncalibrated": before}.items()},
-    }
+    return DomainScores(
+        n=len(label),
+        n_groups=None if group is None else int(group_codes(group).max()) + 1,
+        metrics={**intervals, "ece_uncalibrated": before},
+    )
 
 
 def _by_domain(
@@ -106,11 +108,11 @@ def _by_domain(
     domain: np.ndarray | None,
     uncalibrated: np.ndarray | None,
     seed: int,
-) -> dict[str, Any]:  # Any: JSON values
+) -> dict[str, DomainScores]:
     names = [] if domain is None else sorted({str(name) for name in domain})
     if domain is None or len(names) < 2:
         return {}
-    inside = {name: np.array([str(one) == name for one in domain]) for name in names}
+    inside = {name: np.array([str(own_name) == name for own_name in domain]) for name in names}
     return {
         name: _numbers(
             probability[own],

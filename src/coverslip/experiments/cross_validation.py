@@ -27,6 +27,7 @@ from coverslip.runs import (
     open_classifier,
     open_run,
     read_json,
+    read_metrics,
     read_status,
     read_table,
     save_recipe,
@@ -86,13 +87,13 @@ def train_by_folds(
                 work_in(own, _as_fold(emit, k), work)
             except Stopped as error:
                 raise stopped(folder) from error  # the whole run goes on, not the fold
-        metrics = read_json(own / "metrics.json")["metrics"]
+        metrics = read_metrics(own / "metrics.json")
         emit(
             FoldEnded(
                 fold=k,
                 n_folds=n_folds,
-                accuracy=metrics["accuracy"]["value"],
-                macro_f1=metrics["macro_f1"]["value"],
+                accuracy=metrics["accuracy"].value,
+                macro_f1=metrics["macro_f1"].value,
                 seconds_left=pace.left_after(k, was_done=was_done),
             )
         )
@@ -179,7 +180,7 @@ def _pool(folder: Path, data: Dataset, fold_of: Sequence[int], recipe: Recipe, e
                 unmeasured.add(row["image_id"])
     ids = [record.image_id for record in data.records]
     n_train = [card.trained_on.n_images for card in cards]
-    of_folds = over_folds([read_json(own / "metrics.json") for own in folds], n_train)
+    of_folds = over_folds([read_metrics(own / "metrics.json") for own in folds], n_train)
     write_results(
         folder,
         [rows[image_id] for image_id in ids],
@@ -191,7 +192,7 @@ def _pool(folder: Path, data: Dataset, fold_of: Sequence[int], recipe: Recipe, e
         seed=recipe.seed,
         emit=emit,
         unmeasured={i for i, image_id in enumerate(ids) if image_id in unmeasured},
-        more={"folds": of_folds},
+        folds=of_folds,
     )
 
 

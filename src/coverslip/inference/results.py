@@ -1,17 +1,17 @@
 """Predictions of labelled images become `predictions.csv` and `metrics.json`."""
 
-from collections.abc import Collection, Container, Mapping, Sequence
+from collections.abc import Collection, Container, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from coverslip.datasets import Dataset, counted, some
 from coverslip.errors import BadDataset
-from coverslip.evaluation import evaluate_predictions, nothing_measured, without_temperature
+from coverslip.evaluation import FoldsScores, evaluate_predictions, nothing_measured, without_temperature
 from coverslip.events import Emit, Noted
-from coverslip.files import write_json
 from coverslip.inference.predictions import Prediction, Predictions
+from coverslip.runs import write_metrics
 
 
 def write_results(
@@ -27,7 +27,7 @@ def write_results(
     emit: Emit,
     unmeasured: Container[int] = (),
     may_be_empty: bool = False,
-    more: Mapping[str, Any] | None = None,
+    folds: FoldsScores | None = None,
 ) -> None:
     """Write what a classifier said about labelled images, and how good that is.
 
@@ -44,7 +44,7 @@ def write_results(
         emit: told which images could not be measured.
         unmeasured: positions of rows to leave out of the numbers, for a reason that was told already.
         may_be_empty: write numbers that are all None, instead of raising, where no image can be measured.
-        more: further keys of `metrics.json`.
+        folds: each fold's numbers, where there are folds.
 
     Raises:
         BadDataset: no readable image has a label that the classifier knows.
@@ -55,7 +55,7 @@ def write_results(
     if not measured and may_be_empty:
         Predictions(rows, classes).write_csv(folder / "predictions.csv")
         empty = nothing_measured(classes, split=split, primary=primary, reason="no image could be measured")
-        write_json(folder / "metrics.json", empty)
+        write_metrics(folder / "metrics.json", empty)
         return
     if not measured:
         known = some(classes, 8)
@@ -83,7 +83,7 @@ def write_results(
         seed=seed,
     )
     Predictions(rows, classes).write_csv(folder / "predictions.csv")
-    write_json(folder / "metrics.json", {**found, **(more or {})})
+    write_metrics(folder / "metrics.json", replace(found, folds=folds))
 
 
 def _column(values: Sequence[str | None]) -> np.ndarray | None:

@@ -49,11 +49,15 @@ def classes(run: RunFolder) -> list[dict[str, Any]]:  # Any: JSON values
             "n": 0,
             "reason": "",
             **empty,
-            **run.metrics["per_class"].get(name, {}),
+            **{key: _value(number) for key, number in run.metrics["per_class"].get(name, {}).items()},
             "operating_point": points.get(name),
         }
         for k, name in enumerate(run.classes)
     ]
+
+
+def _value(number: Any) -> Any:  # Any: a metric of metrics.json, a count or a reason
+    return number["value"] if isinstance(number, dict) else number
 
 
 def domains(run: RunFolder) -> list[dict[str, Any]]:  # Any: JSON values

@@ -109,7 +109,7 @@ def _prediction_drawings(run: RunFolder, predictions: Predictions, folder: Path)
     metrics, probability, label = run.metrics["metrics"], predictions.probability, predictions.label
     ece = {name: metrics.get(name, {}).get("value") for name in ("ece", "ece_uncalibrated")}
     before = content.uncalibrated(run, predictions)
-    aurocs = [run.metrics["per_class"].get(name, {}).get("auroc") for name in run.classes]
+    aurocs = [row["auroc"] for row in content.classes(run)]
     drawn = {
         "calibration": figures.draw(
             "calibration",

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from coverslip.errors import BadRun
-from coverslip.runs.folder import open_run, read_json, read_table
+from coverslip.runs.documents import read_object as read_json
+from coverslip.runs.documents import read_table
+from coverslip.runs.folder import open_run
 from coverslip.runs.recipe import Recipe
 
 Json = dict[str, Any]  # Any: JSON values

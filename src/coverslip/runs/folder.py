@@ -1,14 +1,11 @@
 """The run folder: what lies where, and how it is written and read."""
 
-import csv
-import io
-import json
 import os
 import platform
 import re
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -18,29 +15,19 @@ from typing import Any
 
 from coverslip._version import __version__
 from coverslip.errors import BadRun
-from coverslip.files import for_shell, plain_cell, safe_cell, write_json, write_text
+from coverslip.evaluation import Evaluation
+from coverslip.files import for_shell, write_json
+from coverslip.runs.documents import FORMAT_VERSION, check_format
+from coverslip.runs.documents import read_object as read_json
+from coverslip.runs.metrics import read_metrics
 from coverslip.runs.recipe import Recipe
 from coverslip.runs.recipe_text import load_recipe
-
-FORMAT_VERSION = 1
 
 SPLIT_COLUMNS = ("image_id", "path", "label", "group", "domain", "split", "fold", "reason")
 
 _SILENT_SECONDS = 300.0  # without a heartbeat: long stretches such as decoding one huge image do not beat
 
 _NAMED_PACKAGES = ("torch", "timm", "numpy", "pillow", "tifffile", "scikit-learn", "openvino", "onnxruntime")
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """A number with its interval; None where it could not be estimated, with the reason."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-    level: float
-    method: str
-    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -55,11 +42,9 @@ class Run:
         return load_recipe(self.folder / "recipe.yaml")
 
     @cached_property
-    def metrics(self) -> dict[str, Metric]:
-        """Numbers of the held-out images by name, such as `macro_f1`."""
-        known = Metric.__dataclass_fields__
-        found = read_json(self.folder / "metrics.json")["metrics"]
-        return {name: Metric(**{k: v for k, v in metric.items() if k in known}) for name, metric in found.items()}
+    def metrics(self) -> Evaluation:
+        """What was measured on the held-out images: `metrics["macro_f1"].low` is one number of it."""
+        return read_metrics(self.folder / "metrics.json")
 
     @property
     def classifier_folder(self) -> Path:
@@ -112,60 +97,6 @@ def _never_began(folder: Path) -> bool:
     """Whether a run was killed while the first files of its folder were written: there is nothing to lose or go on."""
     begun = re.compile(r"environment\.json|\.(environment\.json|recipe\.yaml)\.[0-9a-f]+\.part")
     return folder.is_dir() and all(begun.fullmatch(file.name) for file in folder.iterdir())
-
-
-def check_format(found: int, file: Path) -> None:
-    """Raises BadRun where a file was written by a newer coverslip."""
-    if found > FORMAT_VERSION:
-        raise BadRun(
-            f"It has format version {found}; this coverslip reads up to {FORMAT_VERSION}",
-            file=file,
-            do="Update coverslip.",
-        )
-
-
-def read_json(file: Path) -> dict[str, Any]:  # Any: JSON values
-    """A JSON object from a run folder.
-
-    Raises:
-        BadRun: it is missing or damaged.
-    """
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise BadRun(
-            "The run has no such file", file=file, do="It may not have finished: see its status.json."
-        ) from error
-    except (OSError, ValueError) as error:
-        raise BadRun(f"The file could not be read: {error}", file=file, do="Train again.") from error
-    if not isinstance(found, dict):
-        raise BadRun("The file holds no JSON object", file=file, do="Train again.")
-    return found
-
-
-def write_table(file: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
-    """Write a CSV table that is safe to open in a spreadsheet, whole or not at all."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="raise")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({name: safe_cell(value) if isinstance(value, str) else value for name, value in row.items()})
-    write_text(file, text.getvalue())
-
-
-def read_table(file: Path) -> list[dict[str, str]]:
-    """Rows of a CSV table of a run folder.
-
-    Raises:
-        BadRun: it is missing.
-    """
-    try:
-        with file.open(newline="", encoding="utf-8") as opened:
-            return [{name: plain_cell(cell or "") for name, cell in row.items()} for row in csv.DictReader(opened)]
-    except OSError as error:
-        raise BadRun(
-            "The run has no such file", file=file, do="It may not have finished: see its status.json."
-        ) from error
 
 
 def describe_environment(

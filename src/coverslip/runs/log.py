@@ -8,7 +8,8 @@ from types import TracebackType
 
 from coverslip.events import EpochEnded, Event, Progressed, StepEnded, as_json
 from coverslip.files import cannot_write, finite_or_none
-from coverslip.runs.folder import FORMAT_VERSION, Status, read_table, write_table
+from coverslip.runs.documents import FORMAT_VERSION, read_table, write_table
+from coverslip.runs.folder import Status
 
 HISTORY_COLUMNS = [
     "epoch",

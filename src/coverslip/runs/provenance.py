@@ -8,7 +8,9 @@ from coverslip.datasets import Dataset, ImageRecord, Opening, Split, open_again,
 from coverslip.errors import BadRun
 from coverslip.files import sha256_json
 from coverslip.images import ReadPlan
-from coverslip.runs.folder import SPLIT_COLUMNS, Run, read_json, read_table, write_table
+from coverslip.runs.documents import read_object as read_json
+from coverslip.runs.documents import read_table, write_table
+from coverslip.runs.folder import SPLIT_COLUMNS, Run
 from coverslip.runs.recipe import Recipe
 
 

@@ -24,9 +24,9 @@ from coverslip.app.schemas.predictions import (
 )
 from coverslip.app.schemas.problems import problems
 from coverslip.app.streams import EVENT_STREAM, EventStream, watched
-from coverslip.workspace.jobs import records as jobs
+from coverslip.workspace.jobs import acts
 from coverslip.workspace.jobs.records import find_job
-from coverslip.workspace.predictions import corrections, rows
+from coverslip.workspace.predictions import asking, corrections, rows
 from coverslip.workspace.predictions import state as predictions
 from coverslip.workspace.predictions.classifying import Classifying
 
@@ -54,7 +54,7 @@ def list_predictions(workspace: Home) -> object:
 )
 def queue_prediction(workspace: Home, asked: NewPrediction, request: Request) -> object:
     """Queue a prediction; it begins when no other is at work, also beside a training."""
-    job = jobs.queue_prediction(
+    job = asking.queue_prediction(
         workspace, run_id=asked.run_id, dataset_id=asked.dataset_id, sources=asked.sources, name=asked.name
     )
     request.app.state.queue.wake()
@@ -183,7 +183,7 @@ def make_dataset_of_prediction(workspace: Home, prediction_id: str, asked: Datas
 )
 def stop_prediction(workspace: Home, prediction_id: str, request: Request) -> object:
     """End a prediction; its rows so far are kept."""
-    jobs.stop(workspace, prediction_id)
+    acts.stop(workspace, prediction_id)
     request.app.state.queue.wake()
     return predictions.prediction_state(workspace, prediction_id)
 
@@ -196,7 +196,7 @@ def stop_prediction(workspace: Home, prediction_id: str, request: Request) -> ob
 )
 def resume_prediction(workspace: Home, prediction_id: str, request: Request) -> object:
     """Queue a prediction again that was stopped, interrupted or failed; it goes on after its last row."""
-    jobs.resume(workspace, prediction_id, "predict")
+    acts.resume(workspace, prediction_id, "predict")
     request.app.state.queue.wake()
     return predictions.prediction_state(workspace, prediction_id)
 
@@ -206,7 +206,7 @@ def resume_prediction(workspace: Home, prediction_id: str, request: Request) -> 
 )
 def remove_prediction(workspace: Home, prediction_id: str) -> None:
     """Move a prediction to the workspace's trash."""
-    jobs.remove(workspace, prediction_id, "predict")
+    acts.remove(workspace, prediction_id, "predict")
 
 
 @router.post(
@@ -217,7 +217,7 @@ def remove_prediction(workspace: Home, prediction_id: str) -> None:
 )
 def restore_prediction(workspace: Home, prediction_id: str, request: Request) -> object:
     """Take a prediction out of the trash, with its corrections."""
-    jobs.restore(workspace, prediction_id, "predict")
+    acts.restore(workspace, prediction_id, "predict")
     request.app.state.queue.wake()
     return predictions.prediction_state(workspace, prediction_id)
 

@@ -9,8 +9,7 @@ from coverslip.app.deps import Home
 from coverslip.app.schemas.problems import problems
 from coverslip.app.schemas.runs import NewRun, Removed, Run, RunDetail, RunList, RunName
 from coverslip.app.streams import EVENT_STREAM, EventStream, watched
-from coverslip.workspace.jobs import records as jobs
-from coverslip.workspace.jobs import runs
+from coverslip.workspace.jobs import acts, runs, training
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.jobs.runs import RunState, RunStory
 
@@ -27,7 +26,7 @@ def list_runs(workspace: Home) -> object:
 @router.post("/runs", operation_id="queue_run", status_code=201, response_model=Run, responses=problems(404, 409, 422))
 def queue_run(workspace: Home, asked: NewRun, request: Request) -> RunState:
     """Queue a training; it begins when no other is at work."""
-    job = jobs.queue_training(
+    job = training.queue_training(
         workspace,
         dataset_id=asked.dataset_id,
         name=asked.name,
@@ -47,7 +46,7 @@ def get_run(workspace: Home, run_id: str) -> RunStory:
 @router.patch("/runs/{run_id}", operation_id="rename_run", response_model=Run, responses=problems(404, 422))
 def rename_run(workspace: Home, run_id: str, name: RunName) -> RunState:
     """Call a training something else; its folder keeps its name."""
-    jobs.rename(workspace, run_id, name.name)
+    training.rename(workspace, run_id, name.name)
     return runs.run_state(workspace, run_id)
 
 
@@ -80,7 +79,7 @@ def _number(text: str | None) -> int:
 @router.post("/runs/{run_id}/stop", operation_id="stop_run", response_model=Run, responses=problems(404, 409))
 def stop_run(workspace: Home, run_id: str, request: Request) -> RunState:
     """End a training; its best network so far is kept. One that waits is taken out of the queue."""
-    jobs.stop(workspace, run_id)
+    acts.stop(workspace, run_id)
     request.app.state.queue.wake()
     return runs.run_state(workspace, run_id)
 
@@ -88,7 +87,7 @@ def stop_run(workspace: Home, run_id: str, request: Request) -> RunState:
 @router.post("/runs/{run_id}/resume", operation_id="resume_run", response_model=Run, responses=problems(404, 409))
 def resume_run(workspace: Home, run_id: str, request: Request) -> RunState:
     """Queue a training again that was stopped, interrupted or failed; it goes on where it was."""
-    jobs.resume(workspace, run_id, "train")
+    acts.resume(workspace, run_id, "train")
     request.app.state.queue.wake()
     return runs.run_state(workspace, run_id)
 
@@ -96,12 +95,12 @@ def resume_run(workspace: Home, run_id: str, request: Request) -> RunState:
 @router.delete("/runs/{run_id}", operation_id="remove_run", response_model=Removed, responses=problems(404, 409))
 def remove_run(workspace: Home, run_id: str) -> object:
     """Move a training's folder to the workspace's trash."""
-    jobs.remove(workspace, run_id, "train")
+    acts.remove(workspace, run_id, "train")
     return {"undo_token": run_id}
 
 
 @router.post("/runs/{run_id}/restore", operation_id="restore_run", response_model=Run, responses=problems(404, 409))
 def restore_run(workspace: Home, run_id: str) -> RunState:
     """Take a training out of the trash."""
-    jobs.restore(workspace, run_id, "train")
+    acts.restore(workspace, run_id, "train")
     return runs.run_state(workspace, run_id)

@@ -27,7 +27,7 @@ from coverslip.workspace.datasets.listing import (
     now,
 )
 from coverslip.workspace.datasets.samples import LABELLED, SAMPLE_SETS
-from coverslip.workspace.jobs.records import jobs_reading
+from coverslip.workspace.jobs.state import jobs_reading
 from coverslip.workspace.store.database import datasets, images, label_changes, writing
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.stored import one_of_each, opened_as_json, plan_as_json, store_images

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from sqlalchemy import update
 
+from coverslip.workspace.jobs.adopting import adopt_runs
 from coverslip.workspace.jobs.processes import Launched, launch, terminate
-from coverslip.workspace.jobs.records import Job, Kind, adopt_runs, find_job, is_at_work, started_jobs, waiting
+from coverslip.workspace.jobs.records import Job, Kind, find_job, started_jobs, waiting
+from coverslip.workspace.jobs.state import is_at_work
 from coverslip.workspace.store import database as db
 from coverslip.workspace.store.home import Workspace
 

@@ -98,12 +98,12 @@ def _curves(run: RunFolder) -> Json:
     """Curves of each class against all others, in the order of the classes; those that can't be drawn are left out."""
     roc, precision_recall = [], []
     tested = run.predictions
-    for k, name in enumerate(run.classes if tested is not None else []):
+    for k, row in enumerate(content.classes(run) if tested is not None else []):
         assert tested is not None
+        name = row["name"]
         score, is_class = tested.probability[:, k], tested.label == k
         if curve := roc_curve(score, is_class):
-            auroc = run.metrics["per_class"].get(name, {}).get("auroc")
-            roc.append({"class_name": name, "fpr": curve.x, "tpr": curve.y, "auroc": auroc})
+            roc.append({"class_name": name, "fpr": curve.x, "tpr": curve.y, "auroc": row["auroc"]})
         if curve := pr_curve(score, is_class):
             ap = average_precision(score, is_class)
             precision_recall.append({"class_name": name, "recall": curve.x, "precision": curve.y, "ap": ap})

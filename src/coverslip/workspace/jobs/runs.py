@@ -9,21 +9,11 @@ from typing import Any
 from coverslip.datasets import natural_key
 from coverslip.errors import BadRun
 from coverslip.runs import read_json, read_table
+from coverslip.workspace.jobs.faults import Fault, fault_of
 from coverslip.workspace.jobs.processes import lines_of_last_process
 from coverslip.workspace.jobs.progress import Instant, LogTail, Note, Progress, Stage, Story
-from coverslip.workspace.jobs.records import (
-    ACTIVE,
-    Fault,
-    Job,
-    Json,
-    State,
-    all_jobs,
-    fault_of,
-    find_job,
-    state_of,
-    status_of,
-    waiting,
-)
+from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job, waiting
+from coverslip.workspace.jobs.state import ACTIVE, State, state_of, status_of
 from coverslip.workspace.store.home import Workspace
 
 _TAILS_KEPT = 32
@@ -175,7 +165,7 @@ def run_story(workspace: Workspace, run_id: str) -> RunStory:
     state = state_of_run(job, waiting(workspace, "train"), tail.story)
     recipe_file = job.folder / "recipe.yaml"
     if not recipe_file.is_file():
-        recipe_file = job.folder.with_name(f"{job.folder.name}.recipe.yaml")
+        recipe_file = job.asked_recipe
     return RunStory(
         **{each.name: getattr(state, each.name) for each in fields(RunState)},
         recipe=job.choices,

@@ -18,7 +18,7 @@ from coverslip.runs import Recipe, save_recipe
 from coverslip.workspace.datasets.listing import AnyRow, Json
 from coverslip.workspace.datasets.reading import refuse_unread
 from coverslip.workspace.datasets.snapshots import training_sources
-from coverslip.workspace.jobs.records import recipe_of_set
+from coverslip.workspace.jobs.recipes import recipe_of_set
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.stored import load_dataset, load_scan
 

@@ -1,0 +1,72 @@
+"""What is said about predictions of labelled images: numbers, how far they could be off, and where they come from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """A number and how far it could be off."""
+
+    value: float | None  # None where it is not defined or not known: `reason` says why
+    low: float | None = None  # ends of the interval; None where there is none
+    high: float | None = None
+    level: float = 0.95  # nominal coverage of the interval, in (0, 1)
+    method: str = ""  # how the interval was made
+    reason: str | None = None  # why a number is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassScores:
+    """How well one class was told from the others."""
+
+    n: int  # images of the class
+    metrics: Mapping[str, Metric]  # precision, recall, specificity, f1, auroc
+    reason: str | None = None  # why some of them are not defined
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainScores:
+    """The metrics of one domain's images."""
+
+    n: int
+    n_groups: int | None  # None where no groups are known
+    metrics: Mapping[str, Metric]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldScores:
+    """The metrics of the images that one fold tested."""
+
+    fold: int  # 1-based
+    n: int
+    n_groups: int | None
+    n_train: int  # images that its network was trained on
+    metrics: Mapping[str, Metric]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldsScores:
+    """Each fold's metrics, and their mean."""
+
+    per_fold: tuple[FoldScores, ...]
+    mean: Mapping[str, Metric]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """All that is said about one set of predictions. `evaluation["macro_f1"].low` is one number of it."""
+
+    split: str  # what the images are: "test", "val", "out-of-fold", the name of an evaluation
+    n: int
+    n_groups: int | None  # None where no groups are known
+    primary: str  # the metric that choices were made by
+    metrics: Mapping[str, Metric]
+    per_class: Mapping[str, ClassScores]  # in the order of `classes`; empty where nothing could be measured
+    by_domain: Mapping[str, DomainScores]  # empty unless there are several
+    confusion_matrix: tuple[tuple[int, ...], ...]  # rows are the true class, columns the predicted one
+    classes: tuple[str, ...]
+    folds: FoldsScores | None = None
+
+    def __getitem__(self, name: str) -> Metric:
+        return self.metrics[name]

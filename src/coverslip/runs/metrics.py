@@ -1,0 +1,87 @@
+"""`metrics.json`: what was measured, on disk."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from coverslip.errors import BadRun
+from coverslip.evaluation import ClassScores, DomainScores, Evaluation, FoldScores, FoldsScores, Metric
+from coverslip.files import write_json
+from coverslip.runs.documents import FORMAT_VERSION, check_format, read_object
+
+Json = dict[str, Any]  # Any: JSON values
+
+_EVALUATION = TypeAdapter(Evaluation)
+
+
+def write_metrics(file: Path, evaluation: Evaluation) -> None:
+    """Write what was measured, whole or not at all.
+
+    Raises:
+        ValueError: a number is NaN or infinite, where it should be None with a reason.
+    """
+    write_json(file, metrics_as_json(evaluation))
+
+
+def read_metrics(file: Path) -> Evaluation:
+    """What was measured.
+
+    Raises:
+        BadRun: the file is missing, damaged or of a newer format.
+    """
+    found = read_object(file)
+    try:
+        check_format(found["format_version"], file)
+        per_class = {name: _nested(scores) for name, scores in found["per_class"].items()}
+        return _EVALUATION.validate_python({**found, "per_class": per_class})
+    except (KeyError, TypeError, AttributeError, ValidationError) as error:
+        raise BadRun(f"The numbers could not be read: {error}", file=file, do="Evaluate the run again.") from error
+
+
+def metrics_as_json(evaluation: Evaluation) -> Json:
+    """The content of `metrics.json`."""
+    found = {
+        "format_version": FORMAT_VERSION,
+        "split": evaluation.split,
+        "n": evaluation.n,
+        "n_groups": evaluation.n_groups,
+        "metrics": _metrics(evaluation.metrics),
+        "primary": evaluation.primary,
+        "per_class": {name: _of_class(scores) for name, scores in evaluation.per_class.items()},
+        "by_domain": {name: _of_images(scores) for name, scores in evaluation.by_domain.items()},
+        "confusion_matrix": [list(row) for row in evaluation.confusion_matrix],
+        "classes": list(evaluation.classes),
+    }
+    return found if evaluation.folds is None else {**found, "folds": _of_folds(evaluation.folds)}
+
+
+def _metrics(metrics: Mapping[str, Metric]) -> Json:
+    """Each number; `reason` only where there is one."""
+    return {
+        name: {key: value for key, value in asdict(metric).items() if key != "reason" or value is not None}
+        for name, metric in metrics.items()
+    }
+
+
+def _of_class(scores: ClassScores) -> Json:
+    return {"n": scores.n, **_metrics(scores.metrics), **({"reason": scores.reason} if scores.reason else {})}
+
+
+def _nested(scores: Json) -> Json:
+    """A class's numbers as `ClassScores` has them; on disk they stand beside `n`."""
+    metrics = {name: metric for name, metric in scores.items() if name not in ("n", "reason")}
+    return {"n": scores["n"], "metrics": metrics, "reason": scores.get("reason")}
+
+
+def _of_images(scores: DomainScores | FoldScores) -> Json:
+    return {"n": scores.n, "n_groups": scores.n_groups, "metrics": _metrics(scores.metrics)}
+
+
+def _of_folds(folds: FoldsScores) -> Json:
+    return {
+        "per_fold": [{"fold": each.fold, "n_train": each.n_train, **_of_images(each)} for each in folds.per_fold],
+        "mean": _metrics(folds.mean),
+    }

@@ -1,0 +1,102 @@
+"""Jobs stopped, resumed, thrown away and taken back."""
+
+import shutil
+import time
+
+from sqlalchemy import update
+
+from coverslip.errors import Conflict, NotFound
+from coverslip.files import cannot_write, write_text
+from coverslip.workspace.jobs.records import Job, Kind, change_as_seen, change_job, find_job
+from coverslip.workspace.jobs.state import ACTIVE, state_of, status_of
+from coverslip.workspace.store import database as db
+from coverslip.workspace.store.home import Workspace
+
+
+def stop(workspace: Workspace, job_id: str) -> None:
+    """Ask a job to end; one that waits is taken out of the queue.
+
+    Raises:
+        Conflict: it has ended.
+    """
+    job = find_job(workspace, job_id, "train", "predict")
+    if job.state == "queued":
+        if _take_out(workspace, job):
+            return
+        job = find_job(workspace, job_id)  # it was begun at this very moment
+    if state_of(job, status_of(job)) not in ACTIVE:
+        raise Conflict("It has ended already", do="Nothing is to be done.")
+    if job.folder.is_dir():
+        write_text(job.folder / "stop", "")
+    if job.stop_asked is None:
+        change_job(workspace, job_id, stop_asked=time.time())
+
+
+def _take_out(workspace: Workspace, job: Job) -> bool:
+    """Whether it still waited; if so, it waits no more."""
+    waits = (db.jobs.c.id == job.id) & (db.jobs.c.state == "queued")
+    stopped = update(db.jobs).where(waits).values(state="started", queued=None, stop_asked=time.time())
+    with workspace.engine.begin() as connection:
+        return bool(connection.execute(stopped).rowcount)
+
+
+def resume(workspace: Workspace, job_id: str, kind: Kind) -> None:
+    """Queue a training or prediction again that ended before its time; it goes on where it was.
+
+    Raises:
+        NotFound: there is none of this kind.
+        Conflict: it waits, is at work, or is done.
+    """
+    job = find_job(workspace, job_id, kind)
+    state = state_of(job, status_of(job))
+    if state == "done":
+        raise Conflict("It is finished", do="Begin a new one.")
+    if state not in ("stopped", "failed", "interrupted"):
+        raise Conflict("It has not ended", do="Stop it first.")
+    command = list(job.command)
+    if kind == "train" and (job.folder / "recipe.yaml").is_file():
+        command = ["-m", "coverslip", "train", f"--resume={job.folder}"]
+    (job.folder / "stop").unlink(missing_ok=True)
+    anew = dict.fromkeys(("pid", "process_started", "launched", "stop_asked"))
+    change_as_seen(workspace, job, state="queued", queued=time.time(), command=command, **anew)
+
+
+def remove(workspace: Workspace, job_id: str, *kinds: Kind) -> None:
+    """Move what a job made to the trash.
+
+    Raises:
+        NotFound: there is none of these kinds.
+        Conflict: it is at work.
+    """
+    job = find_job(workspace, job_id, *kinds)
+    if state_of(job, status_of(job)) in ACTIVE:
+        raise Conflict("It is still at work", do="Stop it first.")
+    place = workspace.trash / job_id
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        change_as_seen(workspace, job, state="removed", choices={**job.choices, "_was": job.state})
+        for file in job.files:
+            shutil.move(file, place / file.name)
+    except OSError as error:
+        raise cannot_write(place, error) from error
+
+
+def restore(workspace: Workspace, job_id: str, kind: Kind) -> None:
+    """Take a job out of the trash; one that waited waits again.
+
+    Raises:
+        NotFound: there is none of this kind in the trash, or not any more.
+        Conflict: something else lies in its place.
+    """
+    job = find_job(workspace, job_id, kind, is_removed=True)
+    place = workspace.trash / job_id
+    if not place.is_dir():
+        raise NotFound("It is in the trash no longer", do="Nothing can bring it back.")
+    files = list(place.iterdir())
+    if any((job.folder.parent / file.name).exists() for file in files):
+        raise Conflict("Something else lies in its place", do=f"Move '{job.folder.name}' away.")
+    for file in files:
+        shutil.move(file, job.folder.parent / file.name)
+    place.rmdir()
+    choices = dict(job.choices)
+    change_as_seen(workspace, job, state=choices.pop("_was", "started"), choices=choices)

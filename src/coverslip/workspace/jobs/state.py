@@ -1,0 +1,68 @@
+"""What a job is doing, read from its folder and its process, never remembered: a server that was killed knows all of it
+again when it is started.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from sqlalchemy import Connection
+
+from coverslip.errors import BadRun
+from coverslip.runs import is_alive, read_status
+from coverslip.workspace.jobs.faults import fault_in_log, is_of_earlier_process
+from coverslip.workspace.jobs.processes import is_running
+from coverslip.workspace.jobs.records import Job, Json, unended_jobs
+
+State = Literal["queued", "starting", "running", "stopping", "stopped", "done", "failed", "interrupted"]
+ACTIVE: frozenset[State] = frozenset({"starting", "running", "stopping"})
+
+_LAUNCH_SECONDS = 10.0  # a server that dies between beginning a process and noting its number leaves this doubt
+
+
+def is_at_work(job: Job) -> bool:
+    """Whether a process works on it: ours, or one that was begun in a terminal."""
+    if job.state == "started" and is_running(job.pid, job.process_started):
+        return True
+    return _is_being_launched(job) or is_alive(status_of(job))
+
+
+def _is_being_launched(job: Job) -> bool:
+    if job.state != "started" or job.pid is not None or job.launched is None:
+        return False
+    return time.time() - job.launched < _LAUNCH_SECONDS
+
+
+def status_of(job: Job) -> Json:
+    """What its `status.json` says; empty before there is one."""
+    try:
+        return read_status(job.folder)
+    except BadRun:
+        return {}
+
+
+def state_of(job: Job, status: Mapping[str, Any]) -> State:  # Any: JSON values
+    """What a job is doing, by its row, its process and its status."""
+    if job.state == "queued":
+        return "queued"
+    if _is_being_launched(job):
+        return "starting"
+    written = status.get("state")
+    is_own = written is not None and not is_of_earlier_process(job, status)
+    if is_own and written in ("done", "stopped", "failed"):  # its process may still be saying so
+        return written  # type: ignore[no-any-return]  # JSON: one of the three
+    if is_at_work(job):
+        if job.stop_asked is not None or (job.folder / "stop").exists():
+            return "stopping"
+        return "running" if is_own else "starting"
+    if is_own:
+        return "interrupted"
+    if job.stop_asked is not None:  # it was ended before it could say so
+        return "stopped"
+    return "failed" if fault_in_log(job) else "interrupted"
+
+
+def jobs_reading(connection: Connection, dataset_id: str) -> list[Job]:
+    """Jobs that wait for the images of a dataset or work on them."""
+    jobs = unended_jobs(connection, dataset_id)
+    return [job for job in jobs if job.state == "queued" or is_at_work(job)]

@@ -1,0 +1,56 @@
+"""Asking for a training."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from coverslip.runs import save_recipe
+from coverslip.workspace.datasets.reading import refuse_unread
+from coverslip.workspace.datasets.snapshots import training_sources
+from coverslip.workspace.jobs.recipes import recipe_of_set
+from coverslip.workspace.jobs.records import add_job, asked_recipe, change_job, find_job, new_place
+from coverslip.workspace.store.home import Workspace
+
+
+def queue_training(
+    workspace: Workspace, *, dataset_id: str, name: str | None, recipe: Mapping[str, Any], allow_leakage: bool = False
+) -> str:
+    """Put a training behind those that wait; gives its id.
+
+    Args:
+        workspace: where it will lie.
+        dataset_id: of labelled images.
+        name: what people call it.
+        recipe: what differs from the defaults, nested or with dotted keys; `init.run` may be a run's id.
+        allow_leakage: accept a given split with the same pixels or groups on both sides.
+
+    Raises:
+        NotFound, Conflict: the image set is not there, or not ready.
+        BadRecipe: a key or value is not valid.
+    """
+    with workspace.engine.connect() as connection:
+        dataset = refuse_unread(connection, dataset_id)
+    sources, grouping = training_sources(workspace, dataset_id)
+    chosen = recipe_of_set(workspace, dataset, recipe)
+    job_id, folder = new_place(workspace.runs, name or dataset.name)
+    recipe_file = asked_recipe(folder)
+    save_recipe(chosen, recipe_file)
+    leakage = ["--allow-leakage"] if allow_leakage else []
+    options = [*grouping, *leakage, f"--recipe={recipe_file}", f"--out={folder}"]
+    add_job(
+        workspace,
+        id=job_id,
+        kind="train",
+        name=name or dataset.name,
+        dataset_id=dataset_id,
+        dataset_name=dataset.name,
+        folder=str(folder),
+        command=["-m", "coverslip", "train", *options, "--", *sources],
+        choices=chosen.model_dump(mode="json"),
+    )
+    return job_id
+
+
+def rename(workspace: Workspace, run_id: str, name: str) -> None:
+    """Call a training something else."""
+    find_job(workspace, run_id, "train")
+    change_job(workspace, run_id, name=name)

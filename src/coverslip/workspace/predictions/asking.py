@@ -1,0 +1,57 @@
+"""Asking for a prediction."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from coverslip.files import write_json
+from coverslip.runs import find_classifier, open_classifier
+from coverslip.workspace.datasets.reading import refuse_unread
+from coverslip.workspace.jobs.records import Json, add_job, find_job, new_place
+from coverslip.workspace.store.home import Workspace
+
+
+def queue_prediction(
+    workspace: Workspace,
+    *,
+    run_id: str,
+    dataset_id: str | None = None,
+    sources: Sequence[str] | None = None,
+    name: str | None = None,
+) -> str:
+    """Put a prediction behind those that wait; gives its id.
+
+    Raises:
+        NotFound, Conflict: the classifier or the image set is not there, or not ready.
+        CoverslipError: a source lies outside the allowed roots.
+        BadClassifier: the run has no classifier, or a damaged one.
+    """
+    run = find_job(workspace, run_id, "train", "classifier")
+    card = open_classifier(find_classifier(run.folder)).card
+    paths, images_name = _images_of(workspace, dataset_id, sources or ())
+    job_id, folder = new_place(workspace.predictions, name or images_name)
+    asked: Json = {"format_version": 1, "classifier": str(run.folder), "sources": paths}
+    asked["roots"] = [str(root) for root in (*workspace.roots, workspace.folder)]
+    write_json(folder / "request.json", asked)
+    add_job(
+        workspace,
+        id=job_id,
+        kind="predict",
+        name=name or images_name,
+        dataset_id=dataset_id,
+        dataset_name=images_name,
+        run_id=run_id,
+        folder=str(folder),
+        command=["-m", "coverslip.workspace.predictions.predicting", str(folder)],
+        choices={"sources": paths, "classes": list(card.classes), "run_name": run.name},
+    )
+    return job_id
+
+
+def _images_of(workspace: Workspace, dataset_id: str | None, sources: Sequence[str]) -> tuple[list[str], str]:
+    """Paths of the images, and what they are called together."""
+    if dataset_id is not None:
+        with workspace.engine.connect() as connection:
+            dataset = refuse_unread(connection, dataset_id)
+        return list(dataset.sources), dataset.name
+    paths = [str(workspace.allowed(source)) for source in sources]
+    return paths, Path(paths[0]).name if len(paths) == 1 else f"{len(paths)} places"

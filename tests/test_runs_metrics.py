@@ -1,0 +1,67 @@
+"""What was measured is read back from `metrics.json` as it was written."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from coverslip.errors import BadRun
+from coverslip.evaluation import Evaluation, Metric, evaluate_predictions, nothing_measured, over_folds
+from coverslip.runs import read_metrics, write_metrics
+
+
+@pytest.fixture
+def evaluation() -> Evaluation:
+    """Of 60 images from two domains; class c occurs nowhere."""
+    generator = np.random.default_rng(0)
+    label = generator.integers(0, 2, 60)
+    probability = generator.dirichlet([2, 2, 1], 60)
+    domain = np.array(["Ghent", "Oslo"] * 30)
+    group = np.repeat(np.arange(12), 5).astype(str)
+    classes = ["n", "reason", "c"]  # as the keys beside a class's numbers are called
+    found = evaluate_predictions(
+        probability, label, classes, split="out-of-fold", primary="macro_f1", domain=domain, group=group
+    )
+    return replace(found, folds=over_folds([found, found], [50, 55]))
+
+
+def test_what_is_written_is_read_back(tmp_path: Path, evaluation: Evaluation) -> None:
+    write_metrics(tmp_path / "metrics.json", evaluation)
+    assert read_metrics(tmp_path / "metrics.json") == evaluation
+    nothing = nothing_measured(["a", "b"], split="test", primary="accuracy", reason="no image could be measured")
+    write_metrics(tmp_path / "metrics.json", nothing)
+    assert read_metrics(tmp_path / "metrics.json") == nothing
+
+
+def test_a_class_has_its_numbers_beside_its_count(tmp_path: Path, evaluation: Evaluation) -> None:
+    write_metrics(tmp_path / "metrics.json", evaluation)
+    absent = json.loads((tmp_path / "metrics.json").read_text())["per_class"]["c"]
+    assert list(absent) == ["n", "precision", "recall", "specificity", "f1", "auroc", "reason"]
+    assert (absent["n"], absent["recall"]["value"]) == (0, None)
+    assert absent["recall"]["reason"] == absent["reason"] == "no image of this class"
+
+
+def test_a_number_that_is_no_number_is_not_written(tmp_path: Path, evaluation: Evaluation) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        write_metrics(tmp_path / "metrics.json", replace(evaluation, metrics={"accuracy": Metric(value=float("nan"))}))
+    assert not (tmp_path / "metrics.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"format_version": 99}, "format version 99"),
+        ({"metrics": {"accuracy": {"value": "good"}}}, "could not be read"),
+        ({"per_class": None}, "could not be read"),
+    ],
+)
+def test_a_damaged_or_newer_file_is_one_clear_error(
+    tmp_path: Path, evaluation: Evaluation, change: dict[str, object], complaint: str
+) -> None:
+    file = tmp_path / "metrics.json"
+    write_metrics(file, evaluation)
+    file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
+    with pytest.raises(BadRun, match=complaint):
+        read_metrics(file)
