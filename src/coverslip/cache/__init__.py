@@ -5,7 +5,7 @@ A room that caches registers its kind of store here and opens its stores by it; 
 
 from coverslip.cache.arrays import ARRAYS, ArrayStore
 from coverslip.cache.claims import Claim, opening
-from coverslip.cache.databases import open_database, remove_database
+from coverslip.cache.databases import Journal, open_database, remove_database
 from coverslip.cache.eviction import clean, forget, is_in_use, trim
 from coverslip.cache.kinds import FILES, Kind, Layout, cache_folder, known_kinds, register
 from coverslip.cache.limits import LIMIT_VARIABLE, chosen_limit, limit_bytes
@@ -20,6 +20,7 @@ __all__ = [
     "ArrayStore",
     "Claim",
     "Content",
+    "Journal",
     "Kind",
     "Layout",
     "RecordStore",

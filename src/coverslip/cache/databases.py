@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 Journal = Literal["DELETE", "WAL"]
+_SYNCED: dict[Journal, str] = {"DELETE": "FULL", "WAL": "NORMAL"}
 _BESIDE = ("-journal", "-wal", "-shm")  # SQLite's own files beside a database
 
 
@@ -56,7 +57,7 @@ def _opened(file: Path, schema: str, journal: Journal, is_synced: bool, wait_s: 
     connection = sqlite3.connect(file, timeout=wait_s, isolation_level=None, check_same_thread=False)
     try:
         connection.execute(f"PRAGMA journal_mode = {journal}")
-        connection.execute(f"PRAGMA synchronous = {('FULL' if journal == 'DELETE' else 'NORMAL') if is_synced else 'OFF'}")
+        connection.execute(f"PRAGMA synchronous = {_SYNCED[journal] if is_synced else 'OFF'}")
         for statement in filter(str.strip, schema.split(";")):
             connection.execute(statement)
     except BaseException:

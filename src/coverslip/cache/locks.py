@@ -8,7 +8,7 @@ locks belong to a thread, and a store may be closed by another one than opened i
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from coverslip.cache.kinds import cache_folder
@@ -28,13 +28,14 @@ def cache_alone() -> Iterator[None]:
         OSError, sqlite3.Error: the cache folder cannot be made or locked.
     """
     root = cache_folder()
-    with _threads:
+    if not _threads.acquire(timeout=_WAIT_S):
+        raise sqlite3.OperationalError("another thread has the cache to itself")
+    try:
         root.mkdir(parents=True, exist_ok=True)
-        lock = sole_lock(root / _FOLDER_LOCK)
-        try:
+        with closing(sole_lock(root / _FOLDER_LOCK)):
             yield
-        finally:
-            lock.close()
+    finally:
+        _threads.release()
 
 
 def shared_lock(file: Path) -> sqlite3.Connection:

@@ -69,7 +69,9 @@ def cache(
         notes_console().print(f"Nothing of the kind '{kind}' is kept. What is kept: {', '.join(kinds) or 'nothing'}.")
     latest = None if older_than is None else time.time() - older_than * _SECONDS_PER_DAY
     chosen = [
-        store for store in list_stores() if kind in (None, store.kind.name) and (latest is None or store.last_used <= latest)
+        store
+        for store in list_stores()
+        if kind in (None, store.kind.name) and (latest is None or store.last_used <= latest)
     ]
     removed = clean(chosen)
     freed = sum(store.n_bytes for store in removed)

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from sqlalchemy import Connection, delete, select
 
+from coverslip.cache import forget
 from coverslip.errors import CoverslipError
 from coverslip.workspace.store import database as db
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.viewing import small_pictures
 
 UPLOAD_DAYS, TRASH_DAYS = 7, 30
 _SECONDS_PER_DAY = 86_400
@@ -24,8 +24,9 @@ _log = logging.getLogger("coverslip")
 
 
 def drop_pieces(workspace: Workspace) -> None:
-    """Remove what a killed server was receiving; to be done before requests are answered."""
-    shutil.rmtree(workspace.folder / "classifying", ignore_errors=True)
+    """Remove what a killed server was receiving or sending; to be done before requests are answered."""
+    for folder in (workspace.folder / "classifying", workspace.downloads):
+        shutil.rmtree(folder, ignore_errors=True)
     pieces = [*(workspace.folder / "classifiers").glob("tmp*"), *workspace.uploads.glob("*/.*")]
     for piece in pieces:  # the files that were sent lie in a folder of their own
         if piece.is_dir():
@@ -73,8 +74,7 @@ def _empty_trash(workspace: Workspace, is_over: threading.Event) -> None:
                 mine = (db.jobs.c.id == place.name) & (db.jobs.c.state == "removed")
                 connection.execute(delete(db.jobs).where(mine))  # with its corrections
             shutil.rmtree(place, ignore_errors=True)
-            for cached in workspace.cache.glob(f"{place.name}-*"):
-                cached.unlink(missing_ok=True)
+            forget(place.name)
 
 
 def _drop_forgotten(workspace: Workspace, is_over: threading.Event) -> None:
@@ -93,7 +93,7 @@ def _drop_forgotten(workspace: Workspace, is_over: threading.Event) -> None:
             sent = connection.execute(select(db.uploads.c.id).where(mine)).scalars().all()
             unused = [one for one in sent if not _is_used(connection, workspace.uploads / one)]
             connection.execute(delete(db.uploads).where(db.uploads.c.id.in_(unused)))
-        small_pictures.forget(dataset_id)
+        forget(dataset_id)
         for upload_id in unused:
             shutil.rmtree(workspace.uploads / upload_id, ignore_errors=True)
 
