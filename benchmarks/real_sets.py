@@ -45,7 +45,6 @@ ROWS = {
     "chromosomes_qband, by cell": Row("chromosomes_qband/images.csv", ("--group", "cell", *INSTANT)),
     "blood_malaria, by patient": Row("blood_malaria/images.csv", ("--group", "patient", *INSTANT)),
     "blood_bccd": Row("blood_bccd"),
-    "blood_bccd_augmented, by source": Row("blood_bccd_augmented/images.csv", ("--group", "source_image", *INSTANT)),
     "weak_labels_cric": Row("weak_labels_cric"),
 }
 

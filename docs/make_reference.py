@@ -82,7 +82,7 @@ def models_table() -> str:
             f"`{record.name}`",
             record.paper,
             f"{record.parameters:,}",
-            f"{(record.macs or 0) / 1e9:.2f}",
+            "–" if record.macs is None else f"{record.macs / 1e9:.2f}",
             str(record.input_px),
             ", ".join(record.papers) or "–",
             record.weights or "none",

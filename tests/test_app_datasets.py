@@ -16,7 +16,7 @@ from sqlalchemy import select, update
 
 from coverslip.cache import forget
 from coverslip.workspace.datasets import grouping
-from coverslip.workspace.store.database import datasets
+from coverslip.workspace.store.tables import datasets
 from coverslip.workspace.tidying import tidy
 
 SharedData = Callable[[str], Path]
@@ -133,10 +133,10 @@ def test_images_are_filtered_sorted_and_paged(app: App, tmp_path: Path) -> None:
     def ids(**query: object) -> list[str]:
         return [listed[i]["image_id"] for i in app.get(f"{where}/positions", **query)["positions"]]
 
-    assert ids(problem="unreadable") == ["c10/zbroken.png"]
-    assert ids(problem="duplicate") == ["c2/copy.png", "c2/slide0_0.png"]
-    assert ids(problem="conflicting") == ["c2/slide1_1.png", "c10/other.png"]
-    assert ids(problem="any") == [
+    assert ids(only="unreadable") == ["c10/zbroken.png"]
+    assert ids(only="duplicate") == ["c2/copy.png", "c2/slide0_0.png"]
+    assert ids(only="conflicting") == ["c2/slide1_1.png", "c10/other.png"]
+    assert ids(only="problem") == [
         "c2/copy.png",
         "c2/slide0_0.png",
         "c2/slide1_1.png",
@@ -164,7 +164,7 @@ def test_images_are_filtered_sorted_and_paged(app: App, tmp_path: Path) -> None:
 def test_a_part_of_a_training_is_a_filter(app: App, tmp_path: Path) -> None:
     from sqlalchemy import insert
 
-    from coverslip.workspace.store.database import jobs
+    from coverslip.workspace.store.tables import jobs
 
     found = app.open(save_cells(tmp_path / "cells", n=2))
     run = tmp_path / "home" / "runs" / "first"
@@ -173,12 +173,13 @@ def test_a_part_of_a_training_is_a_filter(app: App, tmp_path: Path) -> None:
     values = {"id": "r1", "kind": "train", "name": "first", "dataset_name": "", "folder": str(run), "command": []}
     values["choices"] = {}
     with app.home.engine.begin() as connection:
-        connection.execute(insert(jobs).values(**values, state="removed", created=""))
+        connection.execute(insert(jobs).values(**values, state="ended", created=""))
     where = f"datasets/{found['id']}/positions"
     assert app.get(where, part="test", run="r1")["positions"] == [0]
     assert app.get(where, part="train", run="r1")["positions"] == [3]
     assert app.refused("GET", f"{where}?part=test")["status"] == 422
     assert app.refused("GET", f"{where}?part=test&run=none")["status"] == 404
+    assert "predicted" in app.refused("GET", f"{where}?predicted=flat")["title"]  # nothing was predicted here
 
 
 def test_groups_are_previewed_before_they_are_taken(app: App, tmp_path: Path) -> None:
@@ -441,7 +442,7 @@ def test_a_forgotten_set_comes_back_with_its_labels(app: App, tmp_path: Path) ->
 def test_a_set_that_a_training_waits_for_is_not_forgotten(app: App, tmp_path: Path) -> None:
     from sqlalchemy import insert
 
-    from coverslip.workspace.store.database import jobs
+    from coverslip.workspace.store.tables import jobs
 
     found = app.open(save_cells(tmp_path / "cells"))
     values = {"id": "r", "kind": "train", "name": "first", "dataset_name": "", "folder": str(tmp_path), "command": []}
@@ -466,7 +467,7 @@ from coverslip.workspace.viewing import images
 from coverslip.workspace.datasets import labels
 from coverslip.workspace.datasets import opening
 from coverslip.workspace.viewing import pictures
-from coverslip.workspace.viewing import previews
+from coverslip.workspace.jobs import previews
 from coverslip.workspace.datasets import reading
 from coverslip.workspace.datasets import snapshots
 from coverslip.workspace.datasets import uploads

@@ -16,13 +16,13 @@ from coverslip.datasets import (
     Scan,
     Unreadable,
     check_trainable,
+    fold_units,
     open_dataset,
     scan_images,
     split_images,
     split_units,
     trained_classes,
 )
-from coverslip.datasets.splits.partition import fold_units
 from coverslip.errors import BadDataset, BadRecipe, LeakageFound
 from coverslip.images import ImageFacts, ReadPlan
 

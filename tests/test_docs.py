@@ -155,9 +155,9 @@ def test_every_image_suffix_is_documented() -> None:
 
 
 def test_every_column_of_a_table_and_its_other_names_are_documented() -> None:
-    from coverslip.datasets.index.tables import _ALIASES
+    from coverslip.datasets.index.table_files import ALIASES
 
-    assert {name for names in _ALIASES.values() for name in names} - in_code(page("data.md")) == set()
+    assert {name for names in ALIASES.values() for name in names} - in_code(page("data.md")) == set()
 
 
 def test_every_column_and_metric_of_a_run_is_documented() -> None:
@@ -267,8 +267,8 @@ def test_the_pages_of_papers_have_one_form() -> None:
 
 
 def test_the_table_of_group_patterns_gives_the_groups_that_it_says(tmp_path: Path) -> None:
+    from coverslip.datasets import ImageRecord
     from coverslip.datasets.index.patterns import grouped_by_pattern
-    from coverslip.datasets.index.records import ImageRecord
     from coverslip.images import ReadPlan
 
     rows = re.findall(r"^\| `(monocyte/[^`]+)` \| `([^`]+)` \| `([^`]+)` \|$", page("data.md"), re.M)

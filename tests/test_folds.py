@@ -19,9 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import coverslip as cs
-from coverslip.datasets import plan_folds, scan_images
-from coverslip.datasets.splits.folding import fold_images
-from coverslip.datasets.splits.partition import fold_units
+from coverslip.datasets import fold_images, fold_units, plan_folds, scan_images
 from coverslip.errors import BadDataset, BadRecipe, BadRun, Stopped
 from coverslip.evaluation import Evaluation, Metric, nothing_measured, over_folds
 from coverslip.events import Event, FoldEnded, FoldStarted, HeadFitted, Noted

@@ -13,13 +13,10 @@ from torch import nn
 
 import coverslip.models._torchvision  # noqa: F401 - before timm
 from coverslip.errors import BadRecipe, WeightsUnavailable
-from coverslip.models.mobilevit_mn import (
-    MobileViTMN,
-    NormalizationAttention,
-    Separable,
-    SqueezeExcite,
-)
-from coverslip.models.mobilevit_transfer import nearest_separable, transfer_mobilevit
+from coverslip.models.architectures.mobilevit_mn.attention import NormalizationAttention, SqueezeExcite
+from coverslip.models.architectures.mobilevit_mn.blocks import Separable
+from coverslip.models.architectures.mobilevit_mn.network import MobileViTMN
+from coverslip.models.architectures.mobilevit_mn.transfer import nearest_separable, transfer_mobilevit
 
 Options = dict[str, Any]
 PLAIN: Options = {"dsc": False, "mv2_attention": "none", "mobilevit_attention": "none"}

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from coverslip.models.mobincep import Mobincep
-from coverslip.models.nasnet_mobile import NASNetMobile
+from coverslip.models.architectures.mobincep import Mobincep
+from coverslip.models.architectures.nasnet_mobile import NASNetMobile
 
 OWN = [Mobincep, NASNetMobile]
 Own = type[Mobincep] | type[NASNetMobile]

@@ -9,9 +9,10 @@ from torch import Tensor
 
 from coverslip.errors import BadRecipe, WeightsUnavailable
 from coverslip.models import model_info
-from coverslip.models.building import take_channels
+from coverslip.models.adapting import take_channels
+from coverslip.models.architectures.torchvision_backbones import _load
+from coverslip.models.building import build_body
 from coverslip.models.networks import create_network
-from coverslip.models.torchvision_models import _load, build_torchvision
 
 
 def saved(state: dict[str, Tensor], folder: Path) -> Path:
@@ -26,7 +27,7 @@ def test_published_googlenet_weights_fit_without_their_auxiliary_heads(tmp_path:
 
     published = torchvision.models.googlenet(aux_logits=True, init_weights=False)
     record = model_info("googlenet")
-    network = build_torchvision(record, channels=3, pretrained=False, options={})
+    network = build_body(record, channels=3, pretrained=False, options={}, image_size=224)
     _load(network, saved(published.state_dict(), tmp_path), record)
     x = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -69,8 +70,13 @@ def test_a_trained_first_layer_is_adapted_to_other_channels() -> None:
 
 
 def test_options_are_torchvisions_own_and_no_others() -> None:
-    network = build_torchvision(model_info("alexnet"), channels=3, pretrained=False, options={"dropout": 0.1})
+    network = build_body(model_info("alexnet"), channels=3, pretrained=False, options={"dropout": 0.1}, image_size=224)
     assert network.classifier[0].p == 0.1  # type: ignore[union-attr,index]  # untyped in torchvision
-    for option in ("wheels", "weights", "num_classes"):
+    for name, option in (
+        ("alexnet", "wheels"),
+        ("alexnet", "weights"),
+        ("alexnet", "num_classes"),
+        ("googlenet", "aux_logits"),
+    ):
         with pytest.raises(BadRecipe, match=option):
-            create_network("alexnet", n_classes=2, pretrained=False, options={option: 3})
+            create_network(name, n_classes=2, pretrained=False, options={option: 3})

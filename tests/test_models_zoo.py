@@ -14,10 +14,11 @@ from coverslip.errors import BadRecipe, UnknownModel, WeightsUnavailable
 from coverslip.images import Preparation
 from coverslip.inference.loading import load_network
 from coverslip.models import PAPERS, has_weights, list_models, model_info, select_models
+from coverslip.models.building import build_body
 from coverslip.models.cost import cost_of, cost_of_model
 from coverslip.models.freezing import follows_batches, freeze_to, train_mode
 from coverslip.models.importing import import_weights
-from coverslip.models.networks import Network, build_body, create_network
+from coverslip.models.networks import Network, create_network
 from coverslip.runs import ClassifierCard, TrainedOn, open_classifier, write_classifier
 
 NAMES = [record.name for record in list_models()]

@@ -23,10 +23,11 @@ import coverslip.models._torchvision
 from coverslip.cli import main
 from coverslip.errors import CoverslipError, UnknownModel, WeightsUnavailable
 from coverslip.models import has_weights, list_models, model_info
+from coverslip.models.architectures.timm_backbones import build_timm
+from coverslip.models.building import build_body
 from coverslip.models.importing import import_weights
-from coverslip.models.networks import build_body, create_network
-from coverslip.models.records import registered_names
-from coverslip.models.timm_models import build_timm
+from coverslip.models.networks import create_network
+from coverslip.models.table import registered_models
 from coverslip.models.weights import local_weights, packaged_weights, remove_imported, weights_at_hand, weights_source
 from coverslip.models.weights.fitting import load_exactly, timm_network
 from coverslip.models.weights.hub import fetch_weights, hub_weights
@@ -220,7 +221,7 @@ def test_a_self_supervised_teacher_becomes_a_backbone_at_the_size_it_was_trained
     source = import_weights(save({"teacher": teacher}, tmp_path / "blood.pth"), name, licence="Apache-2.0")
     ours = build_timm(model_info(name), channels=3, pretrained=True, options={}, image_size=224).eval()
     assert torch.equal(logits(ours, 224), logits(network, 224))
-    assert source.mean == (0.485, 0.456, 0.406)
+    assert source.normalisation.mean == (0.485, 0.456, 0.406)
 
 
 def test_other_numbers_of_channels_start_from_imported_weights_too(tmp_path: Path) -> None:
@@ -430,9 +431,7 @@ def test_networks_of_other_libraries_are_filled_exactly(tmp_path: Path) -> None:
     assert torch.equal(logits(other.eval()), logits(theirs)), "all but the classifier"
 
 
-SMALL_OTHERS = [
-    name for name in registered_names() if model_info(name).timm_name is None and model_info(name).parameters < 5e6
-]
+SMALL_OTHERS = [record.name for record in registered_models() if record.timm_name is None and record.parameters < 5e6]
 
 
 @pytest.mark.parametrize("name", SMALL_OTHERS)
@@ -553,7 +552,7 @@ def test_what_is_noted_about_the_hubs_weights_is_what_timm_says() -> None:
         noted, record = hub_weights(name), model_info(name)
         assert noted is not None
         says = timm.get_pretrained_cfg(record.timm_name)
-        assert (noted.repository, noted.mean, noted.std) == (says.hf_hub_id, says.mean, says.std), name
+        assert (noted.repository, *noted.normalisation) == (says.hf_hub_id, says.mean, says.std), name
         assert noted.licence == says.license, name
 
 

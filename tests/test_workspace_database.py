@@ -9,8 +9,9 @@ from sqlalchemy import insert, select
 from sqlalchemy.exc import OperationalError
 
 from coverslip.errors import CoverslipError
-from coverslip.workspace.store import database
-from coverslip.workspace.store.database import images, open_database, writing
+from coverslip.workspace.store import database, tables
+from coverslip.workspace.store.database import open_database, writing
+from coverslip.workspace.store.tables import images
 
 # As the first app made them, before their form had a number.
 OLD = """
@@ -52,8 +53,8 @@ def test_an_older_workspace_gets_what_it_lacks_and_keeps_its_labels(old: Path) -
     new = open_database(old.with_name("new.sqlite"))
     assert version_of(old) == version_of(old.with_name("new.sqlite")) > 0
     with open_database(old).connect() as found, new.connect() as fresh:
-        tables = select(database.jobs.c.id), select(database.corrections.c.row), select(database.uploads.c.id)
-        assert [list(found.execute(one)) for one in tables] == [list(fresh.execute(one)) for one in tables]
+        ids = select(tables.jobs.c.id), select(tables.corrections.c.row), select(tables.uploads.c.id)
+        assert [list(found.execute(one)) for one in ids] == [list(fresh.execute(one)) for one in ids]
     copy = old.with_name(f"workspace.sqlite.before-{version_of(old)}")
     assert version_of(copy) == 0
     with closing(sqlite3.connect(copy)) as connection:
@@ -111,6 +112,6 @@ def test_a_disk_that_takes_nothing_is_told_as_such(tmp_path: Path, pragma: str, 
     with engine.connect() as connection:  # the pool gives the same one again
         connection.exec_driver_sql(f"PRAGMA {pragma}")
     with pytest.raises(CoverslipError, match=said), writing(engine) as connection:
-        connection.execute(insert(database.uploads).values(**row, **limits))
+        connection.execute(insert(tables.uploads).values(**row, **limits))
     with pytest.raises(OperationalError), engine.connect() as connection:  # a fault of ours stays one
         connection.exec_driver_sql("SELECT nothing FROM nowhere")

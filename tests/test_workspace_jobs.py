@@ -22,21 +22,22 @@ from coverslip.images import ReadPlan
 from coverslip.inference import Prediction
 from coverslip.models import list_models
 from coverslip.runs import Recipe
-from coverslip.workspace.datasets import opening
-from coverslip.workspace.datasets.listing import dataset_row, describe
+from coverslip.workspace.datasets import changing, opening
+from coverslip.workspace.datasets.listing import describe
 from coverslip.workspace.jobs import acts, runs
 from coverslip.workspace.jobs.faults import Fault
-from coverslip.workspace.jobs.model_advice import advised_models
 from coverslip.workspace.jobs.processes import is_running, launch, lines_of_last_process
 from coverslip.workspace.jobs.progress import LogTail, Story
-from coverslip.workspace.jobs.recipe_fields import LEFT_OUT, recipe_fields
-from coverslip.workspace.jobs.recipes import checked_recipe, recipe_of_set
 from coverslip.workspace.jobs.records import Job, change_job, find_job, waiting
 from coverslip.workspace.jobs.state import state_of, status_of
 from coverslip.workspace.jobs.training import queue_training
 from coverslip.workspace.predictions import classifying, rows
 from coverslip.workspace.predictions.predicting import _refuse_outside
+from coverslip.workspace.recipes.checking import checked_recipe, recipe_of_set
+from coverslip.workspace.recipes.model_advice import advised_models
+from coverslip.workspace.recipes.recipe_fields import LEFT_OUT, recipe_fields
 from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.rows import dataset_row
 
 
 @pytest.fixture(scope="module")
@@ -212,7 +213,7 @@ def test_a_recipe_has_the_classes_in_the_order_of_the_set(workspace: Workspace) 
             return recipe_of_set(workspace, dataset_row(connection, made), recipe).classes.order
 
     assert order() == ()  # it is that of the names
-    opening.change(workspace, made, {"classes": ["nobody's", "zebra", "medium", "large"]})
+    changing.change(workspace, made, {"classes": ["nobody's", "zebra", "medium", "large"]})
     assert order() == ("zebra", "medium", "large", "<script>")
     assert order(classes={"order": ["large"]}) == ("large",)
     assert order(**{"classes.order": []}) == ()
@@ -223,7 +224,7 @@ def test_a_recipe_has_the_classes_in_the_order_of_the_set(workspace: Workspace) 
     assert order(classes={"by_domain": True, "rename": {"here/large": "huge"}}) == (
         *("here/medium", "huge", "here/<script>", "there/zebra", "there/large", "there/<script>"),
     )
-    opening.change(workspace, made, {"class_plan": {"drop": ["zebra"], "rename": {"medium": "z"}}})
+    changing.change(workspace, made, {"class_plan": {"drop": ["zebra"], "rename": {"medium": "z"}}})
     assert order() == ("z", "large", "<script>")
 
 

@@ -16,7 +16,8 @@ from coverslip.workspace.datasets.listing import describe
 from coverslip.workspace.datasets.opening import open_sources
 from coverslip.workspace.datasets.snapshots import table_lines, training_sources
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.viewing.images import Filters, list_images
+from coverslip.workspace.viewing.filters import Filters
+from coverslip.workspace.viewing.images import list_images
 
 N = 6
 STEPS = st.lists(
@@ -43,7 +44,7 @@ def opened(home: Workspace, **choices: object) -> str:
 
 
 def labels_now(home: Workspace, dataset_id: str) -> list[str | None]:
-    return [image["label"] for image in list_images(home, dataset_id, Filters(), offset=0, limit=2000)["items"]]
+    return [image.label for image in list_images(home, dataset_id, Filters(), offset=0, limit=2000).items]
 
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -112,14 +113,14 @@ def test_equal_images_conflict_as_long_as_their_labels_differ(tmp_path: Path) ->
     app = App(workspace_in(tmp_path))
     found = app.open(cells)
     where = f"datasets/{found['id']}"
-    conflicting = app.get(f"{where}/positions", problem="conflicting")["positions"]
+    conflicting = app.get(f"{where}/positions", only="conflicting")["positions"]
     assert len(conflicting) == 4
     odd = next(i for i in conflicting if app.get(f"{where}/images/{i}")["label"] == "flat")
     app.send("POST", f"{where}/labels", {"images": [odd], "label": "round"})
-    assert app.get(f"{where}/positions", problem="conflicting")["total"] == 0
-    assert app.get(f"{where}/positions", problem="duplicate")["total"] == 4
+    assert app.get(f"{where}/positions", only="conflicting")["total"] == 0
+    assert app.get(f"{where}/positions", only="duplicate")["total"] == 4
     app.send("POST", f"{where}/labels/undo")
-    assert app.get(f"{where}/positions", problem="conflicting")["total"] == 4
+    assert app.get(f"{where}/positions", only="conflicting")["total"] == 4
 
 
 def test_the_exported_table_holds_no_formula_and_opens_as_it_was(tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ from sqlalchemy import delete
 from coverslip.app.server import create_app
 from coverslip.cache import cache_folder, forget
 from coverslip.workspace.datasets import reading
-from coverslip.workspace.store.database import image_colours, writing
+from coverslip.workspace.store.database import writing
+from coverslip.workspace.store.tables import image_colours
 
 
 @pytest.fixture

@@ -7,10 +7,11 @@ import pytest
 from image_sets import save_cell, save_cells, workspace_in
 from sqlalchemy import select, update
 
-from coverslip.workspace.datasets import labels, opening, reading
+from coverslip.workspace import forgetting
+from coverslip.workspace.datasets import changing, labels, opening, reading
 from coverslip.workspace.datasets.listing import describe
-from coverslip.workspace.jobs.background import Background
-from coverslip.workspace.store import database as db
+from coverslip.workspace.store import tables as db
+from coverslip.workspace.store.background import Background
 from coverslip.workspace.store.home import Workspace
 
 
@@ -39,15 +40,15 @@ def test_a_page_that_asks_begins_no_reading_while_images_are_replaced(
     dataset_id = str(opening.open_sources(home, [str(cells)])["id"])
     home.background.wait_all()
     _as_interrupted(home)
-    replace = opening._replace
+    replace = changing._replace
 
     def asked_meanwhile(*arguments: object) -> None:
         reading.resume(home)
         assert not home.background.is_running(f"reading {dataset_id}")
         replace(*arguments)  # type: ignore[arg-type]  # as they came
 
-    monkeypatch.setattr(opening, "_replace", asked_meanwhile)
-    opening.read_again(home, dataset_id)
+    monkeypatch.setattr(changing, "_replace", asked_meanwhile)
+    changing.read_again(home, dataset_id)
     home.background.wait_all()
     assert describe(home, dataset_id)["state"] == "ready"
 
@@ -64,7 +65,7 @@ def test_images_on_a_disk_that_is_gone_are_not_called_unreadable(tmp_path: Path)
     assert (found["state"], found["n_unreadable"]) == ("failed", 0)
     assert str(cells) in str(found["error"]["file"])
     (tmp_path / "unplugged").rename(cells)
-    opening.read_again(home, dataset_id)
+    changing.read_again(home, dataset_id)
     home.background.wait_all()
     assert describe(home, dataset_id)["state"] == "ready"
 
@@ -85,7 +86,7 @@ def test_labels_stay_with_their_pixels_where_a_table_repeats_ids(tmp_path: Path)
     home.background.wait_all()
     labels.set_labels(home, dataset_id, [0], "by hand")
     table.write_text("\n".join(["path,label,image_id", *reversed(rows)]))
-    opening.read_again(home, dataset_id)
+    changing.read_again(home, dataset_id)
     home.background.wait_all()
     with home.engine.connect() as connection:
         found = connection.execute(select(db.images.c.path, db.images.c.label)).all()
@@ -101,9 +102,9 @@ def test_a_set_that_comes_back_while_it_was_begun_to_be_read_is_whole(tmp_path: 
     home, cells = workspace_in(tmp_path), save_cells(tmp_path / "cells")
     dataset_id = str(opening.open_sources(home, [str(cells)])["id"])
     home.background.wait_all()
-    opening.forget(home, dataset_id)
+    forgetting.forget(home, dataset_id)
     reading.start(home, dataset_id)  # by a page that asked just before
     home.background.wait_all()
-    assert opening.restore(home, dataset_id)["state"] == "ready"
+    assert forgetting.restore(home, dataset_id)["state"] == "ready"
     home.background.wait_all()
     assert describe(home, dataset_id)["state"] == "ready"

@@ -10,10 +10,11 @@ from image_sets import client_of, save_cell, workspace_in
 from sqlalchemy import insert, select, update
 
 from coverslip.runs import Recipe, save_recipe
+from coverslip.workspace import forgetting
 from coverslip.workspace.datasets import opening, uploads
 from coverslip.workspace.jobs.acts import remove
 from coverslip.workspace.jobs.adopting import adopt_runs
-from coverslip.workspace.store import database as db
+from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.tidying import drop_pieces, tidy
 
@@ -74,7 +75,7 @@ def test_copies_of_a_forgotten_set_go_after_a_month(tmp_path: Path) -> None:
     for upload_id, days in ((old, 31), (young, 29)):
         dataset_id = uploads.finish(home, upload_id)["id"]
         home.background.wait_all()
-        opening.forget(home, dataset_id)
+        forgetting.forget(home, dataset_id)
         when = (datetime.now(UTC) - timedelta(days=days)).isoformat()
         with home.engine.begin() as connection:
             connection.execute(update(db.datasets).where(db.datasets.c.id == dataset_id).values(forgotten=when))
@@ -91,7 +92,7 @@ def test_copies_that_another_set_uses_stay(tmp_path: Path) -> None:
     first = uploads.finish(home, upload_id)["id"]
     second = opening.open_sources(home, [str(home.uploads / upload_id / "files")], is_labelled=False)["id"]
     home.background.wait_all()
-    opening.forget(home, first)
+    forgetting.forget(home, first)
     with home.engine.begin() as connection:
         long_ago = update(db.datasets).where(db.datasets.c.id == first)
         connection.execute(long_ago.values(forgotten="2026-01-01T00:00:00+00:00"))

@@ -12,14 +12,14 @@ test('filters come back from the address as they went', () => {
     {},
     { label: 'a & b = <c>' },
     { label: '' },
-    { group: 'slide 3', domain: 'x', search: 'ü?#', problem: 'any', sort: 'group' },
+    { group: 'slide 3', domain: 'x', search: 'ü?#', only: 'problem', sort: 'group' },
     { run: 'r1', part: 'left-out' },
   ];
   for (const filters of all) expect(through(filters)).toEqual(filters);
 });
 
 test('words that mean nothing are left out', () => {
-  expect(filtersOf(new URLSearchParams('problem=x&part=test&sort=size&tab=images'))).toEqual({});
+  expect(filtersOf(new URLSearchParams('only=x&part=test&sort=size&tab=images'))).toEqual({});
 });
 
 test('an order narrows nothing', () => {

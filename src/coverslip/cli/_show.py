@@ -167,7 +167,7 @@ def show_models(console: Console, records: Sequence[Json]) -> None:
             record["name"],
             record["family"],
             f"{record['parameters'] / 1e6:.1f} M",
-            f"{record['macs'] / 1e9:.2f} G",
+            f"{record['macs'] / 1e9:.2f} G" if record["macs"] is not None else "–",
             f"{record['input_px']} px",
             "here" if record["weights_at_hand"] else "to be fetched" if record["weights"] else "–",
         )

@@ -118,8 +118,8 @@ def _describe(name: str, n_classes: int, channels: int, settings: list[str]) -> 
     if wrong := [setting for setting in settings if "=" not in setting]:
         raise typer.BadParameter(f"write --option as key=value, not '{wrong[0]}'.")
     from coverslip.models import model_info
+    from coverslip.models.building import own_options
     from coverslip.models.cost import cost_of_model
-    from coverslip.models.networks import own_options
     from coverslip.runs import Recipe, with_settings
 
     options = with_settings(Recipe(), [f"model_options.{setting}" for setting in settings]).model_options
@@ -147,6 +147,7 @@ def _row(record: "ModelRecord") -> dict[str, Any]:  # Any: JSON values
         weights, licence = f"{source.kind}: {source.source}{some}", source.licence
     return {
         "name": record.name,
+        "title": record.title,
         "family": record.family,
         "paper": record.paper,
         "compared_in": list(record.papers),
@@ -157,6 +158,8 @@ def _row(record: "ModelRecord") -> dict[str, Any]:  # Any: JSON values
         "weights": weights,
         "weights_at_hand": source is not None,
         "licence": licence,
+        "mean": record.normalisation.mean,
+        "std": record.normalisation.std,
         "freeze_boundaries": list(record.freeze_boundaries),
         "heatmap_layer": record.heatmap_layer,
     }

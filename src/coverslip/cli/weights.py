@@ -145,8 +145,8 @@ def _described(source: "WeightsSource") -> dict[str, Any]:  # Any: JSON values
         "source": source.source,
         "licence": source.licence,
         "sha256": source.sha256,
-        "mean": source.mean,
-        "std": source.std,
+        "mean": source.normalisation.mean,
+        "std": source.normalisation.std,
         "size_bytes": source.file.stat().st_size,
         "file": str(source.file),
     }

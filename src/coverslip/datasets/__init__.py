@@ -1,34 +1,63 @@
-"""Sets of images: opening, scanning, splitting and inspecting them."""
+"""Sets of images: opening, scanning, inspecting and splitting them. What other rooms may call stands here."""
 
-from coverslip.datasets.index.classes import ClassPlan, check_classes, shared_class_notes, with_classes
-from coverslip.datasets.index.opening import open_again, open_dataset, regrouped
-from coverslip.datasets.index.records import (
+from coverslip.datasets.index import (
     DECISIONS,
+    PLAIN_TABLE_SUFFIXES,
     UNCERTAIN,
     UNFAMILIAR,
     UNREADABLE,
+    ClassPlan,
     Dataset,
     ImageRecord,
+    Name,
     Opening,
     Origin,
     Part,
     Side,
     Source,
+    check_classes,
+    clean_label,
     counted,
+    has_image_suffix,
+    is_table,
     natural_key,
     one_line,
+    open_again,
+    open_dataset,
+    printable,
+    read_table,
+    regrouped,
+    shared_class_notes,
     some,
+    with_classes,
 )
 from coverslip.datasets.pixels import DecodedPixels, PixelCache, PreparedImage, read_prepared
-from coverslip.datasets.quality.inspecting import Inspection, inspect_dataset
-from coverslip.datasets.quality.scanning import Scan, Unreadable, scan_images
-from coverslip.datasets.splits.capping import cap_training
-from coverslip.datasets.splits.folding import Folds, check_no_split, plan_folds
-from coverslip.datasets.splits.partition import split_units
-from coverslip.datasets.splits.splitting import Split, check_class_names, check_trainable, split_images, trained_classes
+from coverslip.datasets.quality import (
+    Inspection,
+    Scan,
+    Unreadable,
+    given_leaks,
+    inspect_dataset,
+    scan_images,
+)
+from coverslip.datasets.splits import (
+    Folds,
+    Split,
+    cap_training,
+    check_class_names,
+    check_no_split,
+    check_trainable,
+    fold_images,
+    fold_units,
+    plan_folds,
+    split_images,
+    split_units,
+    trained_classes,
+)
 
 __all__ = [
     "DECISIONS",
+    "PLAIN_TABLE_SUFFIXES",
     "UNCERTAIN",
     "UNFAMILIAR",
     "UNREADABLE",
@@ -38,6 +67,7 @@ __all__ = [
     "Folds",
     "ImageRecord",
     "Inspection",
+    "Name",
     "Opening",
     "Origin",
     "Part",
@@ -53,14 +83,22 @@ __all__ = [
     "check_classes",
     "check_no_split",
     "check_trainable",
+    "clean_label",
     "counted",
+    "fold_images",
+    "fold_units",
+    "given_leaks",
+    "has_image_suffix",
     "inspect_dataset",
+    "is_table",
     "natural_key",
     "one_line",
     "open_again",
     "open_dataset",
     "plan_folds",
+    "printable",
     "read_prepared",
+    "read_table",
     "regrouped",
     "scan_images",
     "shared_class_notes",

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from coverslip.cache import ARRAYS, ArrayStore, Kind, register
-from coverslip.datasets.index.records import Dataset, ImageRecord
-from coverslip.datasets.quality.scanning import Scan, Unreadable
+from coverslip.datasets.index import Dataset, ImageRecord
+from coverslip.datasets.quality import Scan, Unreadable
 from coverslip.errors import UnreadableImage
 from coverslip.events import Emit, Progressed, ignore
 from coverslip.images import Preparation, effective_channels, pixel_hash, prepare, read_pixels

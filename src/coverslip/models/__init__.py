@@ -3,27 +3,23 @@
 Networks are in `coverslip.models.networks` and `coverslip.models.freezing`, which import torch.
 """
 
-import coverslip.models.zoo  # noqa: F401 - fills the registry
-from coverslip.models.records import (
-    PAPERS,
-    ModelRecord,
-    describe_weights,
-    has_weights,
-    list_models,
-    model_info,
-    models_with_weights,
-    select_models,
-    starting_weights,
-)
+from coverslip.models.catalogue import describe_weights, list_models, model_info, select_models
+from coverslip.models.records import IMAGENET, PAPERS, ModelRecord, Normalisation
+from coverslip.models.table import register
+from coverslip.models.weights import has_weights, models_with_weights, starting_weights, weights_unavailable
 
 __all__ = [
+    "IMAGENET",
     "PAPERS",
     "ModelRecord",
+    "Normalisation",
     "describe_weights",
     "has_weights",
     "list_models",
     "model_info",
     "models_with_weights",
+    "register",
     "select_models",
     "starting_weights",
+    "weights_unavailable",
 ]

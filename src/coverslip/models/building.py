@@ -1,76 +1,127 @@
-"""What all builders share: refusing options, telling that weights are missing, other numbers of input channels."""
+"""The architecture that a record names, with its 1000-class classifier: from a library, or of one's own."""
 
-import re
-from collections.abc import Iterable
+import importlib
+import inspect
 from typing import Any
 
+import torch
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
-from coverslip.errors import BadRecipe, WeightsUnavailable
-from coverslip.models.records import ModelRecord, models_with_weights
+from coverslip.errors import BadRecipe, CoverslipError
+from coverslip.models.adapting import mark_untrained, take_channels
+from coverslip.models.architectures.timm_backbones import build_timm
+from coverslip.models.architectures.torchvision_backbones import build_torchvision, drop_classifier
+from coverslip.models.options import options_do_not_fit, refuse_options
+from coverslip.models.records import ModelRecord
+from coverslip.models.table import registered
+from coverslip.models.weights import local_weights, weights_unavailable
+from coverslip.models.weights.fitting import load_exactly
+
+_DECIDED = frozenset(["n_classes", "channels"])  # of an own architecture's constructor: not for options
 
 
-def refuse_options(options: dict[str, Any], ours: frozenset[str]) -> None:  # Any: the architecture checks them
-    """Raise if options would undo what coverslip decides itself.
+def build_body(
+    record: ModelRecord,
+    *,
+    channels: int,
+    pretrained: bool,
+    options: dict[str, Any],  # Any: the architecture checks them
+    image_size: int,
+) -> nn.Module:
+    """The architecture with its 1000-class classifier, as its library or our own file builds it.
 
     Raises:
-        BadRecipe: some would.
+        BadRecipe: the architecture knows no such option.
+        WeightsUnavailable: pretrained weights are neither here nor reachable.
     """
-    if refused := sorted(ours & set(options)):
+    refuse_options(options, record.builder_options)
+    whole = {**record.builder_options, **options}
+    if record.timm_name is not None:
+        return build_timm(record, channels=channels, pretrained=pretrained, options=whole, image_size=image_size)
+    if record.torchvision_name is not None:
+        return build_torchvision(record, channels=channels, pretrained=pretrained, options=whole)
+    return _build_own(record, channels=channels, pretrained=pretrained, options=whole)
+
+
+def without_classifier(body: nn.Module, record: ModelRecord) -> nn.Module:
+    """The architecture without its last layer: it then gives pooled features."""
+    if record.torchvision_name is not None:
+        drop_classifier(body)
+    else:
+        body.reset_classifier(0)  # type: ignore[operator]  # timm's untyped method, and that of our own
+    return body
+
+
+def check_options(record: ModelRecord, channels: int, options: dict[str, Any]) -> None:  # Any: as in `build_body`
+    """Build and run the whole network at its own size, without computing numbers or drawing random ones.
+
+    What fails here is not about the size of the images. Later it might not fail at all: `pooled_stages` drops the
+    classifier, and with it whatever its options spoil.
+
+    Raises:
+        BadRecipe: the architecture does not take these options.
+    """
+    side = record.input_px
+    try:
+        with torch.device("meta"), torch.no_grad():
+            body = build_body(record, channels=channels, pretrained=False, options=options, image_size=side)
+            body.eval()(torch.zeros(1, channels, side, side))
+    except CoverslipError:
+        raise
+    except Exception as error:  # another library's code, run with values that nobody has checked
+        raise options_do_not_fit(record, error) from error
+
+
+def own_options(record: ModelRecord) -> dict[str, Any]:  # Any: each option's own type
+    """The options of an architecture of our own, with their defaults; none of timm's and torchvision's."""
+    if record.timm_name is not None or record.torchvision_name is not None:
+        return {}
+    parameters = inspect.signature(_named(record.builder)).parameters
+    return {
+        name: each.default
+        for name, each in parameters.items()
+        if name not in _DECIDED and name not in record.builder_options
+    }
+
+
+def _build_own(
+    record: ModelRecord,
+    *,
+    channels: int,
+    pretrained: bool,
+    options: dict[str, Any],  # Any: the class checks them
+) -> nn.Module:
+    """An architecture of our own, by the name of its class: the file is imported when it is asked for."""
+    architecture, known = _named(record.builder), own_options(record)
+    refuse_options(options, _DECIDED)
+    if unknown := sorted(set(options) - set(known) - set(record.builder_options)):
         raise BadRecipe(
-            f"model_options cannot set {', '.join(refused)}", do="Only the architecture's own options go there."
+            f"'{record.name}' has no option {', '.join(unknown)}",
+            do=f"Its options are {', '.join(sorted(known))}." if known else "It has no options.",
         )
+    if not pretrained:
+        network: nn.Module = architecture(channels=channels, **options)
+        return network
+    weights = local_weights(record.name)
+    if weights is not None:
+        network = architecture(**options)
+        load_exactly(network, weights)
+        take_channels(network, channels, is_trained=True)
+        return network
+    if record.weights_of is None or record.transfer is None:
+        raise weights_unavailable(record)
+    network = architecture(channels=channels, **options)
+    _take_what_fits(network, registered(record.weights_of), record.transfer)
+    return network
 
 
-def options_do_not_fit(record: ModelRecord, error: Exception) -> BadRecipe:
-    """The error for options with which an architecture cannot be built or run."""
-    name = re.search(r"unexpected keyword argument '(\w+)'", str(error))
-    if name is None:
-        said = (str(error) or type(error).__name__).splitlines()[0]
-        return BadRecipe(f"'{record.name}' does not take these model_options ({said})", do="Change their values.")
-    return BadRecipe(f"'{record.name}' has no option '{name[1]}'", do="Remove it from model_options.")
+def _take_what_fits(network: nn.Module, origin: ModelRecord, transfer: str) -> None:
+    """What fits of another network's pretrained weights; what they say nothing about is marked."""
+    source = build_body(origin, channels=3, pretrained=True, options={}, image_size=origin.input_px)
+    mark_untrained(network, _named(transfer)(network, source.state_dict()))
 
 
-def weights_unavailable(record: ModelRecord) -> WeightsUnavailable:
-    """The error for pretrained weights that are not here and cannot be fetched, or do not exist."""
-    at_hand = ", ".join(models_with_weights())
-    if record.weights is None:
-        return WeightsUnavailable(
-            f"Nobody has published ImageNet weights of '{record.name}'",
-            do=f"Train from scratch with --set init=scratch, or choose a model whose weights are at hand ({at_hand}).",
-        )
-    return WeightsUnavailable(
-        f"ImageNet weights of '{record.name}' are not on this machine and could not be fetched",
-        do=f"Connect to the network once, choose a model whose weights are at hand ({at_hand}), "
-        "or train from scratch with --set init=scratch.",
-    )
-
-
-def mark_untrained(network: nn.Module, names: Iterable[str]) -> None:
-    """Mark the batch norms among tensors that pretrained weights left as they were.
-
-    Their statistics were never learnt: where pretrained ones are kept while training, these follow the batches.
-    """
-    for name in names:
-        module = network.get_submodule(name.rpartition(".")[0])
-        if isinstance(module, _BatchNorm):
-            module.is_untrained = True  # type: ignore[assignment]  # a mark of ours
-
-
-def take_channels(network: nn.Module, channels: int, *, is_trained: bool) -> None:
-    """Make the first convolution of a network for three channels take another number.
-
-    Where it is trained, one channel gets the sum of the three filters, which is exactly what a grey image shown three
-    times would give; more get them in turn, scaled to keep the response's size (timm's `adapt_input_conv`). Where
-    not, every channel starts from random numbers of its own.
-    """
-    from timm.models import adapt_input_conv
-
-    if channels == 3:
-        return
-    first = next(module for module in network.modules() if isinstance(module, nn.Conv2d))
-    first.in_channels = channels
-    first.weight = nn.Parameter(adapt_input_conv(channels, first.weight.detach()))
-    if not is_trained:
-        first.reset_parameters()
+def _named(path: str) -> Any:  # Any: what a record names
+    """The class or function of `module:name`."""
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)

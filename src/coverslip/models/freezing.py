@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from coverslip.errors import BadRecipe
+from coverslip.models.adapting import is_untrained
 from coverslip.models.networks import Head, Network, create_network
 from coverslip.models.records import BACKBONE
 
@@ -72,7 +73,7 @@ def train_mode(network: nn.Module, *, keep_statistics: bool) -> None:
     for module in network.modules():
         if not isinstance(module, _BatchNorm):
             continue
-        keeps = keep_statistics and not getattr(module, "is_untrained", False)
+        keeps = keep_statistics and not is_untrained(module)
         if keeps or not any(p.requires_grad for p in module.parameters()):
             module.eval()
 

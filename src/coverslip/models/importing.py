@@ -1,13 +1,13 @@
 """Weights for any model of the zoo: from a user's file, compared with the network and kept; or fetched from the hub."""
 
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor, nn
 
 from coverslip.errors import WeightsUnavailable
-from coverslip.models.networks import build_body
-from coverslip.models.records import ModelRecord, model_info
+from coverslip.models.building import build_body
+from coverslip.models.catalogue import model_info
+from coverslip.models.records import ModelRecord
 from coverslip.models.weights import weights_source
 from coverslip.models.weights.fitting import check_numbers, classifier_of, load_exactly, timm_network
 from coverslip.models.weights.hub import fetch_weights, hub_source
@@ -33,13 +33,12 @@ def import_weights(file: Path, model: str, *, licence: str | None = None) -> Wei
     """
     record = model_info(model)
     tensors = with_timm_names(read_checkpoint(file))
-    weights, network = _fitted_by_timm(record, tensors, file) if record.timm_name else _fitted(record, tensors, file)
+    if record.timm_name is None:
+        weights, network = _fitted(record, tensors, file)
+    else:
+        weights, network = _fitted_by_timm(record, record.timm_name, tensors, file)
     check_numbers(weights, network.state_dict())
-    mean, std = record.mean, record.std
-    if mean is None or std is None:
-        config: dict[str, Any] = network.pretrained_cfg  # type: ignore[assignment]  # timm's untyped attribute
-        mean, std = config["mean"], config["std"]
-    return store_imported(weights, licence=licence, mean=mean, std=std)
+    return store_imported(weights, licence=licence, normalisation=record.normalisation)
 
 
 def fetch_for(model: str) -> WeightsSource:
@@ -80,13 +79,14 @@ def _fitted(record: ModelRecord, tensors: Tensors, file: Path) -> tuple[LocalWei
     return weights, network
 
 
-def _fitted_by_timm(record: ModelRecord, tensors: Tensors, file: Path) -> tuple[LocalWeights, nn.Module]:
+def _fitted_by_timm(
+    record: ModelRecord, timm_name: str, tensors: Tensors, file: Path
+) -> tuple[LocalWeights, nn.Module]:
     """The weights with the number of classes that their classifier has, and timm's network that they fit.
 
     Raises:
         WeightsUnavailable: they fit with no classifier; what is wrong without one is told where the file has none.
     """
-    timm_name = record.builder.removeprefix("timm:")
     first: WeightsUnavailable | None = None
     for number in _numbers_of_classes(timm_name, tensors):
         weights = LocalWeights(record.name, tensors, number, file)

@@ -6,29 +6,18 @@ linear head on the last layer alone loses the former.
 """
 
 import fnmatch
-import importlib
-import inspect
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from coverslip.errors import BadRecipe, CoverslipError
-from coverslip.models.building import (
-    mark_untrained,
-    options_do_not_fit,
-    refuse_options,
-    take_channels,
-    weights_unavailable,
-)
-from coverslip.models.records import ModelRecord, model_info
-from coverslip.models.timm_models import build_timm, named_stages
-from coverslip.models.torchvision_models import build_torchvision, drop_classifier
-from coverslip.models.weights import local_weights
-from coverslip.models.weights.fitting import load_exactly
+from coverslip.errors import BadRecipe
+from coverslip.models.architectures.timm_backbones import named_stages
+from coverslip.models.building import build_body, check_options, without_classifier
+from coverslip.models.catalogue import model_info
+from coverslip.models.records import ModelRecord
 
 Head = Literal["native", "pooled_stages"]
-_DECIDED = frozenset(["n_classes", "channels"])  # of an own architecture's constructor: not for options
 _VARIANCE_FLOOR = 1e-6  # keeps the slope of the square root finite where a map is flat
 
 
@@ -171,10 +160,10 @@ def create_network(
     record = model_info(model)
     side = image_size or record.input_px
     if options:
-        _check_options(record, channels, options)
+        check_options(record, channels, options)
     body = build_body(record, channels=channels, pretrained=pretrained, options=options or {}, image_size=side)
-    mean, std = _normalisation(body, record, channels)
-    backbone = _without_classifier(body, record) if head == "native" else _pooled_stages(body, record)
+    mean, std = _normalisation(record, channels)
+    backbone = without_classifier(body, record) if head == "native" else _pooled_stages(body, record)
     try:
         n_features = _drop_unused(backbone, torch.zeros(1, channels, side, side))
     except CannotPool as error:
@@ -187,108 +176,6 @@ def create_network(
     return Network(record, backbone.train(), n_features, n_classes, mean, std)
 
 
-def build_body(
-    record: ModelRecord,
-    *,
-    channels: int,
-    pretrained: bool,
-    options: dict[str, Any],  # Any: the architecture checks them
-    image_size: int,
-) -> nn.Module:
-    """The architecture with its 1000-class classifier, as its library or our own file builds it.
-
-    Raises:
-        BadRecipe: the architecture knows no such option.
-        WeightsUnavailable: pretrained weights are neither here nor reachable.
-    """
-    if record.builder.startswith("timm:"):
-        return build_timm(record, channels=channels, pretrained=pretrained, options=options, image_size=image_size)
-    if record.builder.startswith("torchvision:"):
-        return build_torchvision(record, channels=channels, pretrained=pretrained, options=options)
-    return _build_own(record, channels=channels, pretrained=pretrained, options=options)
-
-
-def _check_options(record: ModelRecord, channels: int, options: dict[str, Any]) -> None:  # Any: as in `build_body`
-    """Build and run the whole network at its own size, without computing numbers or drawing random ones.
-
-    What fails here is not about the size of the images. Later it might not fail at all: `pooled_stages` drops the
-    classifier, and with it whatever its options spoil.
-
-    Raises:
-        BadRecipe: the architecture does not take these options.
-    """
-    side = record.input_px
-    try:
-        with torch.device("meta"), torch.no_grad():
-            body = build_body(record, channels=channels, pretrained=False, options=options, image_size=side)
-            body.eval()(torch.zeros(1, channels, side, side))
-    except CoverslipError:
-        raise
-    except Exception as error:  # another library's code, run with values that nobody has checked
-        raise options_do_not_fit(record, error) from error
-
-
-def own_options(record: ModelRecord) -> dict[str, Any]:  # Any: each option's own type
-    """The options of an architecture of our own, with their defaults; none of timm's and torchvision's."""
-    if record.builder.startswith(("timm:", "torchvision:")):
-        return {}
-    parameters = inspect.signature(_own_class(record)).parameters
-    return {name: each.default for name, each in parameters.items() if name not in _DECIDED}
-
-
-def _own_class(record: ModelRecord) -> Any:  # Any: a class of networks
-    module, _, name = record.builder.partition(":")
-    return getattr(importlib.import_module(module), name)
-
-
-def _build_own(
-    record: ModelRecord,
-    *,
-    channels: int,
-    pretrained: bool,
-    options: dict[str, Any],  # Any: the class checks them
-) -> nn.Module:
-    """An architecture of our own, by the name of its class: the file is imported when it is asked for."""
-    architecture, known = _own_class(record), own_options(record)
-    refuse_options(options, _DECIDED)
-    if unknown := sorted(set(options) - set(known)):
-        raise BadRecipe(
-            f"'{record.name}' has no option {', '.join(unknown)}",
-            do=f"Its options are {', '.join(sorted(known))}." if known else "It has no options.",
-        )
-    if not pretrained:
-        network: nn.Module = architecture(channels=channels, **options)
-        return network
-    weights = local_weights(record.name)
-    if weights is not None:
-        network = architecture(**options)
-        load_exactly(network, weights)
-        take_channels(network, channels, is_trained=True)
-        return network
-    if record.weights_of is not None:
-        return _with_mobilevit_weights(architecture(channels=channels, **options), model_info(record.weights_of))
-    raise weights_unavailable(record)
-
-
-def _with_mobilevit_weights(network: nn.Module, origin: ModelRecord) -> nn.Module:
-    """MobileViT-MN with what fits of the weights of the network that it came from."""
-    from coverslip.models.mobilevit_mn import MobileViTMN
-    from coverslip.models.mobilevit_transfer import transfer_mobilevit
-
-    assert isinstance(network, MobileViTMN)
-    source = build_timm(origin, channels=3, pretrained=True, options={})
-    mark_untrained(network, transfer_mobilevit(network, source.state_dict()))
-    return network
-
-
-def _without_classifier(body: nn.Module, record: ModelRecord) -> nn.Module:
-    if record.builder.startswith("torchvision:"):
-        drop_classifier(body, record)
-    else:
-        body.reset_classifier(0)  # type: ignore[operator]  # timm's untyped method, and that of our own
-    return body
-
-
 def _pooled_stages(body: nn.Module, record: ModelRecord) -> PooledStages:
     taps = _tapped(body, record.taps)
     if not taps:
@@ -296,7 +183,7 @@ def _pooled_stages(body: nn.Module, record: ModelRecord) -> PooledStages:
     if hasattr(body, "forward_intermediates"):
         body.prune_intermediate_layers(prune_head=True, prune_norm=True)  # type: ignore[operator]  # timm's untyped method
     else:
-        _without_classifier(body, record)
+        without_classifier(body, record)
     return PooledStages(body, taps)
 
 
@@ -332,13 +219,9 @@ def _tapped(body: nn.Module, patterns: tuple[str, ...]) -> list[str]:
     ]
 
 
-def _normalisation(body: nn.Module, record: ModelRecord, channels: int) -> tuple[Tensor, Tensor]:
+def _normalisation(record: ModelRecord, channels: int) -> tuple[Tensor, Tensor]:
     """Mean and sd that the weights were trained with; for other than three channels their average."""
-    if record.mean is not None and record.std is not None:
-        mean, std = torch.tensor(record.mean), torch.tensor(record.std)
-    else:
-        config: dict[str, Any] = body.pretrained_cfg  # type: ignore[assignment]  # timm's untyped attribute
-        mean, std = torch.tensor(config["mean"]), torch.tensor(config["std"])
+    mean, std = (torch.tensor(numbers) for numbers in record.normalisation)
     if len(mean) != channels:
         mean, std = mean.mean().repeat(channels), std.mean().repeat(channels)
     return mean, std

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from coverslip.datasets.index.classes import Name
+from coverslip.datasets import Name
 from coverslip.runs.choices import Choices
 
 _LABELS = (

@@ -6,12 +6,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from coverslip.models import IMAGENET
 from coverslip.models.networks import Network
 from coverslip.runs import Recipe
 
 Ints = npt.NDArray[np.int64]
 
-_IMAGENET_MEAN, _IMAGENET_SD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _READ_AT_ONCE = 16
 _LEAST_SD = 1e-3  # a channel that is the same everywhere says nothing, and must not become noise
 
@@ -35,7 +35,7 @@ def set_normalisation(
         case "weights":
             return
         case "imagenet":
-            mean, sd = torch.tensor(_IMAGENET_MEAN), torch.tensor(_IMAGENET_SD)
+            mean, sd = (torch.tensor(numbers) for numbers in IMAGENET)
             if channels != 3:
                 mean, sd = mean.mean().expand(channels), sd.mean().expand(channels)
         case "none":

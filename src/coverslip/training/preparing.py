@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from coverslip.datasets.index.records import counted
+from coverslip.datasets import counted
 from coverslip.errors import BadDataset, BadRecipe
 from coverslip.images import ImageFacts, Preparation, ReadPlan, learn_scaling
 from coverslip.models import model_info

@@ -13,7 +13,8 @@ from coverslip.datasets import some
 from coverslip.errors import BadRecipe
 from coverslip.files import for_shell
 from coverslip.models import model_info
-from coverslip.models.networks import Network, own_options
+from coverslip.models.building import own_options
+from coverslip.models.networks import Network
 from coverslip.runs import ClassifierCard, FromRun, PackedClassifier, Recipe, find_classifier, open_classifier
 from coverslip.training.instant import LinearHead
 

@@ -3,7 +3,6 @@ server.
 """
 
 import logging
-import os
 import shutil
 import threading
 import time
@@ -11,11 +10,12 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import delete, select
 
 from coverslip.cache import forget
 from coverslip.errors import CoverslipError
-from coverslip.workspace.store import database as db
+from coverslip.workspace.forgetting import drop_forgotten
+from coverslip.workspace.store import tables
 from coverslip.workspace.store.home import Workspace
 
 UPLOAD_DAYS, TRASH_DAYS = 7, 30
@@ -38,7 +38,7 @@ def drop_pieces(workspace: Workspace) -> None:
 
 def tidy(workspace: Workspace, is_over: threading.Event) -> None:
     """Remove what was left for long. What cannot be removed stays, and the log says why."""
-    for work in (_drop_uploads, _empty_trash, _drop_forgotten):
+    for work in (_drop_uploads, _empty_trash, drop_forgotten):
         try:
             work(workspace, is_over)
         except (OSError, CoverslipError):
@@ -49,9 +49,11 @@ def _drop_uploads(workspace: Workspace, is_over: threading.Event) -> None:
     """Uploads that became no set of images, and folders that no upload knows."""
     oldest = datetime.now(UTC) - timedelta(days=UPLOAD_DAYS)
     with workspace.engine.connect() as connection:
-        known = {row.id: row for row in connection.execute(select(db.uploads))}
+        known = {row.id: row for row in connection.execute(select(tables.uploads))}
         # A server that was killed at the right moment made a set of an upload, and could not note that.
-        used = {source for sources in connection.execute(select(db.datasets.c.sources)).scalars() for source in sources}
+        used = {
+            source for sources in connection.execute(select(tables.datasets.c.sources)).scalars() for source in sources
+        }
     for upload_id in {*known, *(place.name for place in workspace.uploads.glob("*"))}:
         if is_over.is_set():
             return
@@ -63,7 +65,7 @@ def _drop_uploads(workspace: Workspace, is_over: threading.Event) -> None:
         if any(Path(source).is_relative_to(place) for source in used):
             continue
         with workspace.engine.begin() as connection:
-            connection.execute(delete(db.uploads).where(db.uploads.c.id == upload_id))
+            connection.execute(delete(tables.uploads).where(tables.uploads.c.id == upload_id))
         shutil.rmtree(place, ignore_errors=True)
 
 
@@ -71,34 +73,7 @@ def _empty_trash(workspace: Workspace, is_over: threading.Event) -> None:
     for place in workspace.trash.glob("*"):
         if not is_over.is_set() and place.stat().st_mtime < time.time() - TRASH_DAYS * _SECONDS_PER_DAY:
             with workspace.engine.begin() as connection:
-                mine = (db.jobs.c.id == place.name) & (db.jobs.c.state == "removed")
-                connection.execute(delete(db.jobs).where(mine))  # with its corrections
+                mine = (tables.jobs.c.id == place.name) & (tables.jobs.c.state == "removed")
+                connection.execute(delete(tables.jobs).where(mine))  # with its corrections
             shutil.rmtree(place, ignore_errors=True)
             forget(place.name)
-
-
-def _drop_forgotten(workspace: Workspace, is_over: threading.Event) -> None:
-    """Sets that nobody wanted back. Of those that were uploaded the files go too: they are the app's own copy."""
-    oldest = (datetime.now(UTC) - timedelta(days=TRASH_DAYS)).isoformat()
-    with workspace.engine.connect() as connection:
-        old = connection.execute(select(db.datasets.c.id).where(db.datasets.c.forgotten < oldest)).scalars().all()
-    for dataset_id in old:
-        if is_over.is_set():
-            return
-        with db.writing(workspace.engine) as connection:
-            still = (db.datasets.c.id == dataset_id) & (db.datasets.c.forgotten < oldest)
-            if not connection.execute(delete(db.datasets).where(still)).rowcount:  # somebody wanted it back just now
-                continue
-            mine = db.uploads.c.dataset_id == dataset_id
-            sent = connection.execute(select(db.uploads.c.id).where(mine)).scalars().all()
-            unused = [one for one in sent if not _is_used(connection, workspace.uploads / one)]
-            connection.execute(delete(db.uploads).where(db.uploads.c.id.in_(unused)))
-        forget(dataset_id)
-        for upload_id in unused:
-            shutil.rmtree(workspace.uploads / upload_id, ignore_errors=True)
-
-
-def _is_used(connection: Connection, upload: Path) -> bool:
-    """Whether images of some set lie there, such as those that corrections made images to train on."""
-    inside = db.images.c.path.startswith(f"{upload}{os.sep}", autoescape=True)
-    return connection.execute(select(db.images.c.position).where(inside).limit(1)).first() is not None

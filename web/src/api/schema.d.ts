@@ -1822,12 +1822,12 @@ export interface components {
         };
         /**
          * Image
-         * @description One image as a wall shows it.
+         * @description One image as a gallery shows it.
          */
         Image: {
             /**
              * I
-             * @description Its place in the set, from 0.
+             * @description Its place in the dataset, from 0.
              */
             i: number;
             /** Image Id */
@@ -1853,7 +1853,7 @@ export interface components {
             domain: string;
             /**
              * Problem
-             * @description unreadable; duplicate: an equal image has the same label; conflicting: one has another label.
+             * @description duplicate: an equal image has the same label; conflicting: one has another label.
              */
             problem: ("unreadable" | "duplicate" | "conflicting") | null;
             /** Width */
@@ -1873,7 +1873,7 @@ export interface components {
         ImageFacts: {
             /**
              * I
-             * @description Its place in the set, from 0.
+             * @description Its place in the dataset, from 0.
              */
             i: number;
             /** Image Id */
@@ -1899,7 +1899,7 @@ export interface components {
             domain: string;
             /**
              * Problem
-             * @description unreadable; duplicate: an equal image has the same label; conflicting: one has another label.
+             * @description duplicate: an equal image has the same label; conflicting: one has another label.
              */
             problem: ("unreadable" | "duplicate" | "conflicting") | null;
             /** Width */
@@ -1957,16 +1957,6 @@ export interface components {
             file: string;
             /** Given Split */
             given_split: string | null;
-        };
-        /**
-         * ImageList
-         * @description A page of images.
-         */
-        ImageList: {
-            /** Items */
-            items: components["schemas"]["Image"][];
-            /** Total */
-            total: number;
         };
         /**
          * Inspection
@@ -2269,6 +2259,19 @@ export interface components {
             level: "info" | "warning";
             /** Text */
             text: string;
+        };
+        /**
+         * Page
+         * @description Some of many, in order.
+         */
+        Page_Image_: {
+            /** Items */
+            items: components["schemas"]["Image"][];
+            /**
+             * Total
+             * @description How many there are, on all pages together.
+             */
+            total: number;
         };
         /**
          * PlaceInFolder
@@ -3740,15 +3743,20 @@ export interface operations {
                 label?: string | null;
                 group?: string | null;
                 domain?: string | null;
-                /** @description changed: labelled otherwise in the app; any: one of the other three. */
-                problem?: ("unreadable" | "duplicate" | "conflicting" | "changed" | "any") | null;
+                /** @description The class that a classifier found most probable. */
+                predicted?: string | null;
+                /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
+                decision?: string | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected") | null;
                 /** @description Part of the path, in upper or lower case. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
                 part?: ("train" | "val" | "test" | "left-out") | null;
-                /** @description A training on this set of images. */
+                /** @description A training on this dataset. */
                 run?: string | null;
-                sort?: "position" | "label" | "group";
+                /** @description `-probability` puts the surest first. */
+                sort?: "position" | "label" | "group" | "probability" | "-probability";
                 offset?: number;
                 limit?: number;
             };
@@ -3766,7 +3774,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ImageList"];
+                    "application/json": components["schemas"]["Page_Image_"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -3805,15 +3813,20 @@ export interface operations {
                 label?: string | null;
                 group?: string | null;
                 domain?: string | null;
-                /** @description changed: labelled otherwise in the app; any: one of the other three. */
-                problem?: ("unreadable" | "duplicate" | "conflicting" | "changed" | "any") | null;
+                /** @description The class that a classifier found most probable. */
+                predicted?: string | null;
+                /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
+                decision?: string | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected") | null;
                 /** @description Part of the path, in upper or lower case. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
                 part?: ("train" | "val" | "test" | "left-out") | null;
-                /** @description A training on this set of images. */
+                /** @description A training on this dataset. */
                 run?: string | null;
-                sort?: "position" | "label" | "group";
+                /** @description `-probability` puts the surest first. */
+                sort?: "position" | "label" | "group" | "probability" | "-probability";
             };
             header?: never;
             path: {

@@ -1,11 +1,11 @@
-// Which images of a set are looked at: kept in the address, so that a view can be gone back to and passed on.
+// Which images of a dataset are looked at: kept in the address, so that a view can be gone back to and passed on.
 import type { operations } from '../api/schema';
 
 type Asked = NonNullable<operations['list_positions']['parameters']['query']>;
 export type Filters = Asked;
 export type Sort = NonNullable<Asked['sort']>;
 
-const PROBLEMS = ['unreadable', 'duplicate', 'conflicting', 'changed', 'any'] as const;
+const ONLY = ['unreadable', 'duplicate', 'conflicting', 'problem', 'changed'] as const;
 const PARTS = ['train', 'val', 'test', 'left-out'] as const;
 const SORTS = ['position', 'label', 'group'] as const;
 
@@ -24,8 +24,8 @@ export function filtersOf(query: URLSearchParams): Filters {
     const value = query.get(name);
     if (value) filters[name] = value;
   }
-  const problem = oneOf(query.get('problem'), PROBLEMS);
-  if (problem) filters.problem = problem;
+  const only = oneOf(query.get('only'), ONLY);
+  if (only) filters.only = only;
   const run = query.get('run');
   const part = oneOf(query.get('part'), PARTS);
   if (run && part) {
@@ -43,7 +43,7 @@ export function queryOf(filters: Filters): Record<string, string | null> {
     class: filters.label === undefined || filters.label === null ? null : filters.label || UNLABELLED,
     group: filters.group ?? null,
     domain: filters.domain ?? null,
-    problem: filters.problem ?? null,
+    only: filters.only ?? null,
     search: filters.search ?? null,
     part: filters.part ?? null,
     run: filters.run ?? null,

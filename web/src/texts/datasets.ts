@@ -130,8 +130,8 @@ export const datasets = {
     unlabelled: 'Without a class',
     allDomains: 'All sources',
     allProblems: 'With or without fault',
-    problems: {
-      any: 'With any fault',
+    only: {
+      problem: 'With any fault',
       unreadable: 'Unreadable',
       duplicate: 'Duplicates',
       conflicting: 'Duplicates of another class',

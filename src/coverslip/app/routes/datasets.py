@@ -15,12 +15,13 @@ from coverslip.app.schemas.datasets import (
     NewDataset,
     RecipeOf,
     SplitPreview,
-    Text,
 )
 from coverslip.app.schemas.problems import problems
-from coverslip.workspace.datasets import grouping, opening, reading
+from coverslip.workspace import forgetting
+from coverslip.workspace.datasets import changing, grouping, opening, reading
 from coverslip.workspace.datasets import listing as datasets
-from coverslip.workspace.viewing import previews
+from coverslip.workspace.jobs import previews
+from coverslip.workspace.viewing.filters import Text
 
 _PNG: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own type
     200: {"content": {"image/png": {}}, "description": "A sheet: an image per row, and five changes."}
@@ -73,13 +74,13 @@ def read_dataset(home: Home, dataset_id: str) -> object:
 )
 def change_dataset(home: Home, dataset_id: str, changes: DatasetChanges) -> object:
     """Change the name, the groups, the classes or their order. Labels that were given in the app stay."""
-    return opening.change(home, dataset_id, changes.model_dump(exclude_unset=True))
+    return changing.change(home, dataset_id, changes.model_dump(exclude_unset=True))
 
 
 @router.delete("/datasets/{dataset_id}", operation_id="forget_dataset", status_code=204, responses=problems(404, 409))
 def forget_dataset(home: Home, dataset_id: str) -> None:
     """Forget a set of images. For 30 days it can be restored; then labels given here and uploaded copies go too."""
-    opening.forget(home, dataset_id)
+    forgetting.forget(home, dataset_id)
 
 
 @router.post(
@@ -87,7 +88,7 @@ def forget_dataset(home: Home, dataset_id: str) -> None:
 )
 def restore_dataset(home: Home, dataset_id: str) -> object:
     """Bring a forgotten set back, with the labels given here."""
-    return opening.restore(home, dataset_id)
+    return forgetting.restore(home, dataset_id)
 
 
 @router.post(
@@ -98,7 +99,7 @@ def restore_dataset(home: Home, dataset_id: str) -> object:
 )
 def read_dataset_again(home: Home, dataset_id: str) -> object:
     """Look again at what lies in the folders or tables. Labels that were given in the app stay."""
-    return opening.read_again(home, dataset_id)
+    return changing.read_again(home, dataset_id)
 
 
 @router.get(

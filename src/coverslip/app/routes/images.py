@@ -9,12 +9,13 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from coverslip.app.deps import Home
 from coverslip.app.pictures import IMAGE, PICTURE, kind_of
-from coverslip.app.schemas.datasets import Text
-from coverslip.app.schemas.images import ImageFacts, ImageFilters, ImageList, ImagePage, Positions
+from coverslip.app.schemas.images import FilteredPage, Positions
 from coverslip.app.schemas.problems import problems
 from coverslip.app.waiting import while_wanted
 from coverslip.errors import Stopped
+from coverslip.workspace.store.rows import Page
 from coverslip.workspace.viewing import colours, images, pictures
+from coverslip.workspace.viewing.filters import Filters, Text
 
 router = APIRouter(tags=["images"], responses=problems(422))
 
@@ -34,19 +35,14 @@ _COLOURS: Answers = {
 }
 
 
-def _filters(asked: ImageFilters) -> images.Filters:
-    return images.Filters(**asked.model_dump(include=set(ImageFilters.model_fields)))
-
-
 @router.get(
     "/datasets/{dataset_id}/images",
     operation_id="list_images",
-    response_model=ImageList,
     responses=problems(404, 422),
 )
-def list_images(home: Home, dataset_id: str, page: Annotated[ImagePage, Query()]) -> object:
+def list_images(home: Home, dataset_id: str, asked: Annotated[FilteredPage, Query()]) -> Page[images.Image]:
     """A page of images."""
-    return images.list_images(home, dataset_id, _filters(page), offset=page.offset, limit=page.limit)
+    return images.list_images(home, dataset_id, asked, offset=asked.offset, limit=asked.limit)
 
 
 @router.get(
@@ -55,9 +51,9 @@ def list_images(home: Home, dataset_id: str, page: Annotated[ImagePage, Query()]
     response_model=Positions,
     responses=problems(404, 422),
 )
-def list_positions(home: Home, dataset_id: str, asked: Annotated[ImageFilters, Query()]) -> Response:
+def list_positions(home: Home, dataset_id: str, asked: Annotated[Filters, Query()]) -> Response:
     """The places of all images that match, in order: small enough for walls of 100,000."""
-    found = images.matching(home, dataset_id, _filters(asked))
+    found = images.matching(home, dataset_id, asked)
     body = json.dumps({"positions": found, "total": len(found)}, separators=(",", ":"))
     return Response(body, media_type="application/json")
 
@@ -80,10 +76,9 @@ def read_colours(home: Home, dataset_id: str, known: Known = None) -> Response:
 @router.get(
     "/datasets/{dataset_id}/images/{i}",
     operation_id="read_image",
-    response_model=ImageFacts,
     responses=problems(404),
 )
-def read_image(home: Home, dataset_id: str, i: Place) -> object:
+def read_image(home: Home, dataset_id: str, i: Place) -> images.ImageFacts:
     """All that is known about one image."""
     return images.facts_of(home, dataset_id, i)
 

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from coverslip.app.schemas.system_recipe import ModelList, RecipeFields
-from coverslip.workspace.jobs import model_advice, recipe_fields
+from coverslip.workspace.recipes import model_advice, recipe_fields
 
 router = APIRouter(tags=["system"])
 

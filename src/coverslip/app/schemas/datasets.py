@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from coverslip.workspace.datasets.listing import Kind, State
+from coverslip.workspace.viewing.filters import Text
 
-Text = Annotated[str, StringConstraints(max_length=4_000, pattern=r"^[^\x00]*$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True, pattern=r"^[^\x00]*$")]
 Recipe = dict[str, Any]  # Any: checked as a recipe by the room that knows them
 

@@ -4,7 +4,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from coverslip.app.schemas.datasets import Dataset, Text
+from coverslip.app.schemas.datasets import Dataset
+from coverslip.workspace.viewing.filters import Text
 
 
 class NewLabels(BaseModel):

@@ -1,1 +1,61 @@
-"""Which images there are, and what is known of each from names and tables."""
+"""Which images there are, and what is known of each from names and tables. Nothing is decoded here."""
+
+from coverslip.datasets.index.classes import ClassPlan, Name, check_classes, shared_class_notes, with_classes
+from coverslip.datasets.index.folders import has_image_suffix
+from coverslip.datasets.index.opening import open_again, open_dataset, regrouped
+from coverslip.datasets.index.records import (
+    DECISIONS,
+    SIDES,
+    UNCERTAIN,
+    UNFAMILIAR,
+    UNREADABLE,
+    Dataset,
+    ImageRecord,
+    Opening,
+    Origin,
+    Part,
+    Side,
+    Source,
+    clean_label,
+    counted,
+    natural_key,
+    one_line,
+    posix_below,
+    printable,
+    some,
+)
+from coverslip.datasets.index.table_files import PLAIN_TABLE_SUFFIXES, is_table, read_table
+
+__all__ = [
+    "DECISIONS",
+    "PLAIN_TABLE_SUFFIXES",
+    "SIDES",
+    "UNCERTAIN",
+    "UNFAMILIAR",
+    "UNREADABLE",
+    "ClassPlan",
+    "Dataset",
+    "ImageRecord",
+    "Name",
+    "Opening",
+    "Origin",
+    "Part",
+    "Side",
+    "Source",
+    "check_classes",
+    "clean_label",
+    "counted",
+    "has_image_suffix",
+    "is_table",
+    "natural_key",
+    "one_line",
+    "open_again",
+    "open_dataset",
+    "posix_below",
+    "printable",
+    "read_table",
+    "regrouped",
+    "shared_class_notes",
+    "some",
+    "with_classes",
+]

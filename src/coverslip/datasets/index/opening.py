@@ -1,14 +1,13 @@
 """Opening a set of images: quick, from names alone. Nothing is decoded here."""
 
-import glob
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from coverslip.datasets.index.folders import has_image_suffix, list_images, no_images, open_folder
+from coverslip.datasets.index.folders import has_image_suffix, open_folder
 from coverslip.datasets.index.patterns import grouped_by_pattern
+from coverslip.datasets.index.places import common_root, folder_has_no_columns, nearest_spelling
 from coverslip.datasets.index.records import (
     Dataset,
     ImageRecord,
@@ -17,14 +16,13 @@ from coverslip.datasets.index.records import (
     Source,
     absolute_path,
     counted,
-    natural_key,
     one_line,
-    posix_below,
-    printable,
     some,
     source_name,
 )
-from coverslip.datasets.index.tables import PLAIN_TABLE_SUFFIXES, SHEET_SUFFIXES, is_table, open_table, read_table
+from coverslip.datasets.index.table_files import PLAIN_TABLE_SUFFIXES, SHEET_SUFFIXES, is_table, read_table
+from coverslip.datasets.index.tables import open_table
+from coverslip.datasets.index.unlabelled import open_unlabelled
 from coverslip.errors import BadDataset
 from coverslip.images import ReadPlan
 
@@ -64,7 +62,7 @@ def open_dataset(
         opened = [_open_labelled(absolute_path(each), each, group, group_pattern, plan) for each in sources]
         dataset = opened[0] if len(opened) == 1 else _joined(opened, _domains(opened))
     else:
-        dataset = _open_unlabelled(sources, group, group_pattern, plan)
+        dataset = open_unlabelled(sources, group, group_pattern, plan)
     records, notes = _with_unique_ids(dataset.records)
     opening = Opening(tuple(str(absolute_path(each)) for each in sources), group, group_pattern, plan)
     return replace(dataset, records=tuple(records), notes=(*dataset.notes, *notes), opening=opening)
@@ -97,12 +95,12 @@ def regrouped(dataset: Dataset, group: str) -> Dataset:
 
 def _open_labelled(path: Path, given: str | Path, group: str | None, pattern: str | None, plan: ReadPlan) -> Dataset:
     if not path.exists():
-        raise BadDataset("There is no such folder or table", file=path, do=_spelling(path))
+        raise BadDataset("There is no such folder or table", file=path, do=nearest_spelling(path))
     if path.suffix.lower() in SHEET_SUFFIXES and path.is_file():
         raise BadDataset("Spreadsheets are not read", file=path, do="Save the sheet as CSV and give that file.")
     if path.is_dir():
         if group is not None:
-            raise _folder_has_no_columns(path, group)
+            raise folder_has_no_columns(path, group)
         source, records, notes = open_folder(path, plan)
         notes += _tables_beside(path)
         root = path
@@ -160,84 +158,13 @@ def _joined(opened: Sequence[Dataset], domains: Sequence[str]) -> Dataset:
         notes.append(f"Groups of the same name in several sources count as one group: {some(shared)}.")
     kinds = {dataset.source for dataset in opened}
     kind: Source = kinds.pop() if len(kinds) == 1 else "files"
-    root = _common_root([dataset.root for dataset in opened])
+    root = common_root([dataset.root for dataset in opened])
     return Dataset(root, kind, tuple(records), tuple(notes), origins=tuple(map(_origin, origins, origins.values())))
 
 
 def _origin(domain: str, origins: Sequence[Origin]) -> Origin:
     """One domain that several tables may name."""
-    return Origin(domain, _common_root([o.root for o in origins]), tuple(s for o in origins for s in o.sources))
-
-
-def _open_unlabelled(sources: Sequence[str | Path], group: str | None, pattern: str | None, plan: ReadPlan) -> Dataset:
-    records: list[ImageRecord] = []
-    notes: list[str] = []
-    roots: list[Path] = []
-    n_tables = 0
-    for given in sources:
-        path = absolute_path(given)
-        if path.is_dir():
-            listing = list_images(path)
-            if not listing.images:
-                raise no_images(path, listing)
-            start = "" if len(sources) == 1 else f"{os.fspath(given).rstrip(os.sep)}/"
-            records += [
-                ImageRecord(printable(start + "/".join(p)), path.joinpath(*p), None, None, "", None, plan)
-                for p in listing.images
-            ]
-            notes += listing.notes()
-            roots.append(path)
-        elif is_table(path) and path.is_file():
-            rows, more = open_table(path, plan, group=group, wants_groups=False, labelled=False)
-            records += rows
-            notes += more
-            roots.append(path.parent)
-            n_tables += 1
-        elif os.path.lexists(path) or (has_image_suffix(path.name) and not glob.has_magic(os.fspath(given))):
-            records.append(_one_file(os.fspath(given), path, plan))
-            roots.append(path.parent)
-        else:
-            matched = _matching(os.fspath(given), path)
-            records += [_one_file(name, absolute_path(name), plan) for name in matched]
-            roots += [absolute_path(name).parent for name in matched]
-    if group is not None and not n_tables:
-        raise _folder_has_no_columns(roots[0], group)
-    if not any(os.path.lexists(record.path) for record in records):
-        raise BadDataset(
-            "There is no such image" if len(records) == 1 else f"None of {len(records):,} images exists",
-            file=records[0].path,
-            do=_spelling(records[0].path),
-        )
-    distinct = list(dict.fromkeys(records))
-    if len(distinct) < len(records):
-        notes.append(f"{counted(len(records) - len(distinct), 'image')} given more than once and kept once.")
-    root = _common_root(roots)
-    if pattern is not None:
-        distinct, more = grouped_by_pattern(distinct, root, pattern)
-        notes += more
-    kind: Source = "table" if n_tables == len(sources) else "files"
-    return Dataset(root, kind, tuple(distinct), tuple(notes))
-
-
-def _one_file(given: str, path: Path, plan: ReadPlan) -> ImageRecord:
-    return ImageRecord(printable(given.replace(os.sep, "/")), path, None, None, "", None, plan)
-
-
-def _matching(pattern: str, path: Path) -> list[str]:
-    """Files that a pattern such as `new/*.tif` names, in natural order; folders among them stand for their images."""
-    if not glob.has_magic(pattern):
-        raise BadDataset("There is no such file or folder", file=path, do=_spelling(path))
-    found: list[str] = []
-    home = os.path.expanduser(pattern)  # noqa: PTH111 - Path.expanduser raises on a file named ~cell.tif
-    names = glob.glob(home, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute patterns
-    for name in sorted(names, key=natural_key):
-        if Path(name).is_dir():
-            found += [os.fspath(Path(name, *parts)) for parts in list_images(absolute_path(name)).images]
-        elif has_image_suffix(name):
-            found.append(name)
-    if not found:
-        raise BadDataset(f"No image matches '{one_line(pattern)}'", do="Check the folder and the ending of the names.")
-    return list(dict.fromkeys(found))
+    return Origin(domain, common_root([o.root for o in origins]), tuple(s for o in origins for s in o.sources))
 
 
 def _with_unique_ids(records: Sequence[ImageRecord]) -> tuple[list[ImageRecord], list[str]]:
@@ -301,30 +228,3 @@ def _groups_in_several_domains(records: Sequence[ImageRecord]) -> list[str]:
         if record.group is not None:
             domains.setdefault(record.group, set()).add(record.domain)
     return [group for group, found in domains.items() if len(found) > 1]
-
-
-def _common_root(roots: Sequence[Path]) -> Path:
-    try:
-        return Path(os.path.commonpath(roots))
-    except ValueError:  # two drives of Windows
-        return roots[0]
-
-
-def _folder_has_no_columns(path: Path, group: str) -> BadDataset:
-    return BadDataset(
-        f"'{one_line(group, 60)}' was given as the group column, but a folder has no columns",
-        file=path,
-        do="Give a table with that column, or --group-pattern with a regular expression for the group in the path.",
-    )
-
-
-def _spelling(path: Path) -> str:
-    """Advice for a name that does not exist: the nearest one that does."""
-    import difflib
-
-    try:
-        names = [entry.name for entry in path.parent.iterdir()]
-    except OSError:
-        return f"The folder '{one_line(posix_below(path.parent, path.parent.parent))}' does not exist either; check it."
-    near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.6)
-    return f"Did you mean '{one_line(near[0])}'?" if near else "Check the spelling."

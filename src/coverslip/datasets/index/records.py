@@ -15,6 +15,8 @@ Side = Literal["train", "val", "test"]
 Part = Literal["train", "val", "test", "left-out"]
 Source = Literal["folders", "split folders", "table", "files"]
 
+SIDES: tuple[Side, Side, Side] = ("train", "val", "test")
+
 _SIDES: dict[str, Side] = {
     "train": "train",
     "training": "train",

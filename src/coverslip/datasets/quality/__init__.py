@@ -1,1 +1,27 @@
-"""Decoding every image once, and what is found wrong with a dataset."""
+"""Decoding every image once, what belongs together, and what is found wrong with a dataset."""
+
+from coverslip.datasets.quality.inspecting import FEW_GROUPS, SOME_GROUPS, Inspection, inspect_dataset
+from coverslip.datasets.quality.leaks import Leak, Tie, given_leaks
+from coverslip.datasets.quality.scanning import Scan, Unreadable, scan_images
+from coverslip.datasets.quality.ties import equal_pixels, labels_of, tied_units
+from coverslip.datasets.quality.usable import ON_REQUEST, dropped_notes, left_out_notes, reasons_to_leave_out
+
+__all__ = [
+    "FEW_GROUPS",
+    "ON_REQUEST",
+    "SOME_GROUPS",
+    "Inspection",
+    "Leak",
+    "Scan",
+    "Tie",
+    "Unreadable",
+    "dropped_notes",
+    "equal_pixels",
+    "given_leaks",
+    "inspect_dataset",
+    "labels_of",
+    "left_out_notes",
+    "reasons_to_leave_out",
+    "scan_images",
+    "tied_units",
+]

@@ -7,13 +7,24 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-from coverslip.datasets.index.classes import shared_class_notes
-from coverslip.datasets.index.records import Dataset, counted, natural_key, one_line, posix_below, printable, some
+from coverslip.datasets.index import (
+    SIDES,
+    Dataset,
+    counted,
+    natural_key,
+    one_line,
+    posix_below,
+    printable,
+    shared_class_notes,
+    some,
+)
+from coverslip.datasets.quality.leaks import given_leaks
 from coverslip.datasets.quality.scanning import Scan, Unreadable
-from coverslip.datasets.splits.folding import FEW_GROUPS, SOME_GROUPS
-from coverslip.datasets.splits.splitting import SIDES, equal_pixels, given_leaks, labels_of
+from coverslip.datasets.quality.ties import equal_pixels, labels_of
 from coverslip.images import NO_SUCH_FILE, ImageFacts
 
+FEW_GROUPS = 10  # with fewer, one split tests on a patient or two: folds are the default
+SOME_GROUPS = 30  # with fewer, folds are advised
 _FEW_IMAGES = 20  # of a class: below, its numbers say little
 _LARGE_GROUP = 10  # images: a slide or patient rather than one field of view
 _IMBALANCED = 5.0

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from coverslip.cache import RECORDS, Kind, RecordStore, register
-from coverslip.datasets.index.records import ImageRecord
+from coverslip.datasets.index import ImageRecord
 from coverslip.events import Emit, Noted
 from coverslip.images import ImageFacts, ReadPlan
 

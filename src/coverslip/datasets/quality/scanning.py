@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from coverslip.datasets.index.records import Dataset, ImageRecord, counted
+from coverslip.datasets.index import Dataset, ImageRecord, counted
 from coverslip.datasets.quality.remembering import Identity, Memory, identities_of
 from coverslip.errors import UnreadableImage
 from coverslip.events import Emit, Noted, Progressed, ignore

@@ -4,8 +4,9 @@ import hashlib
 from collections import defaultdict
 from dataclasses import replace
 
-from coverslip.datasets.index.records import Dataset, counted
-from coverslip.datasets.splits.splitting import ON_REQUEST, Split
+from coverslip.datasets.index import Dataset, counted
+from coverslip.datasets.quality import ON_REQUEST
+from coverslip.datasets.splits.splitting import Split
 
 
 def cap_training(dataset: Dataset, split: Split, n_per_class: int | None, seed: int) -> Split:

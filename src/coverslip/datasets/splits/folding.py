@@ -4,23 +4,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coverslip.datasets.index.records import Dataset, Part, counted, natural_key, one_line, some
-from coverslip.datasets.quality.scanning import Scan
-from coverslip.datasets.splits.partition import Ints, fold_units, split_units
-from coverslip.datasets.splits.splitting import (
-    SIDES,
-    Split,
-    classes_and_domains,
+from coverslip.datasets.index import SIDES, Dataset, Part, counted, natural_key, one_line, some
+from coverslip.datasets.quality import (
+    FEW_GROUPS,
+    SOME_GROUPS,
+    Scan,
     dropped_notes,
     left_out_notes,
     reasons_to_leave_out,
     tied_units,
-    trained_classes,
 )
+from coverslip.datasets.splits.partition import Ints, fold_units, split_units
+from coverslip.datasets.splits.splitting import Split, classes_and_domains
+from coverslip.datasets.splits.trainable import trained_classes
 from coverslip.errors import BadDataset, BadRecipe
 
-FEW_GROUPS = 10  # with fewer, one split tests on a patient or two: folds are the default
-SOME_GROUPS = 30  # with fewer, folds are advised
 FEW_IMAGES = 100  # the same for images that are not grouped
 _USUAL = 5
 _LARGEST_VAL = 0.5  # of what is not tested in a fold

@@ -1,6 +1,14 @@
 """Pretrained weights: imported by the user, in installed packages, or from the hub. No package's own code is run."""
 
-from coverslip.models.weights.finding import is_at_hand, local_weights, weights_at_hand, weights_source
+from coverslip.models.weights.finding import (
+    has_weights,
+    local_weights,
+    models_with_weights,
+    starting_weights,
+    weights_at_hand,
+    weights_source,
+    weights_unavailable,
+)
 from coverslip.models.weights.imported import remove_imported
 from coverslip.models.weights.packaged import packaged_weights
 from coverslip.models.weights.source import LocalWeights, WeightsSource
@@ -8,10 +16,13 @@ from coverslip.models.weights.source import LocalWeights, WeightsSource
 __all__ = [
     "LocalWeights",
     "WeightsSource",
-    "is_at_hand",
+    "has_weights",
     "local_weights",
+    "models_with_weights",
     "packaged_weights",
     "remove_imported",
+    "starting_weights",
     "weights_at_hand",
     "weights_source",
+    "weights_unavailable",
 ]

@@ -1,6 +1,8 @@
 """Which pretrained weights are on this machine: imported ones first, then packaged ones, then the hub's cache."""
 
-from coverslip.models.records import registered_names
+from coverslip.errors import WeightsUnavailable
+from coverslip.models.records import ModelRecord
+from coverslip.models.table import registered_models
 from coverslip.models.weights.hub import cached_timm_models, hub_source, is_in_hub_cache
 from coverslip.models.weights.imported import imported_models, imported_source, is_imported, read_imported
 from coverslip.models.weights.packaged import PACKAGED_MODELS, packaged_source, packaged_weights, read_packaged
@@ -8,7 +10,7 @@ from coverslip.models.weights.source import LocalWeights, WeightsSource
 
 
 def weights_source(name: str) -> WeightsSource | None:
-    """Which weights `init: imagenet` takes for a model, without opening them; None: none are on this machine.
+    """Which weights there are of a model's own, without opening them; None: none are on this machine.
 
     Raises:
         UnknownModel: there is none of that name.
@@ -17,9 +19,32 @@ def weights_source(name: str) -> WeightsSource | None:
     return imported_source(name) or packaged_source(name) or hub_source(name)
 
 
-def is_at_hand(name: str) -> bool:
-    """Whether a registered model's weights are on this machine: as `weights_source` finds them, without reading."""
+def starting_weights(record: ModelRecord) -> WeightsSource | None:
+    """The weights that `init: imagenet` of a model takes, or takes what fits of; None: they are not on this machine.
+
+    Raises:
+        WeightsUnavailable: weights were imported, and what was written about them is damaged.
+    """
+    own = weights_source(record.name)
+    return weights_source(record.weights_of) if own is None and record.weights_of is not None else own
+
+
+def has_weights(record: ModelRecord) -> bool:
+    """Whether pretrained weights are on this machine, as `starting_weights` finds them, without opening them."""
+    return _is_here(record.name) or (record.weights_of is not None and _is_here(record.weights_of))
+
+
+def _is_here(name: str) -> bool:
     return is_imported(name) or packaged_weights(name) is not None or is_in_hub_cache(name)
+
+
+def models_with_weights() -> tuple[str, ...]:
+    """Names of the models whose pretrained weights are on this machine, the smallest first."""
+    return tuple(record.name for record in sorted(registered_models(), key=_n_parameters) if has_weights(record))
+
+
+def _n_parameters(record: ModelRecord) -> int:
+    return record.parameters
 
 
 def weights_at_hand() -> list[WeightsSource]:
@@ -28,7 +53,8 @@ def weights_at_hand() -> list[WeightsSource]:
     Raises:
         WeightsUnavailable: what was written about imported weights is damaged.
     """
-    names = dict.fromkeys((*imported_models(), *PACKAGED_MODELS, *registered_names()))
+    registered = (record.name for record in registered_models())
+    names = dict.fromkeys((*imported_models(), *PACKAGED_MODELS, *registered))
     found = [source for source in map(weights_source, names) if source is not None]
     seen = {source.file for source in found}
     others = map(weights_source, (name for name in cached_timm_models() if name not in names))
@@ -43,3 +69,18 @@ def local_weights(name: str) -> LocalWeights | None:
         WeightsUnavailable: they are damaged, or not the ones that were imported or published.
     """
     return read_imported(name) or read_packaged(name)
+
+
+def weights_unavailable(record: ModelRecord) -> WeightsUnavailable:
+    """The error for pretrained weights that are not here and cannot be fetched, or do not exist."""
+    here = ", ".join(models_with_weights())
+    if record.weights is None:
+        return WeightsUnavailable(
+            f"Nobody has published ImageNet weights of '{record.name}'",
+            do=f"Train from scratch with --set init=scratch, or choose a model whose weights are at hand ({here}).",
+        )
+    return WeightsUnavailable(
+        f"ImageNet weights of '{record.name}' are not on this machine and could not be fetched",
+        do=f"Connect to the network once, choose a model whose weights are at hand ({here}), "
+        "or train from scratch with --set init=scratch.",
+    )

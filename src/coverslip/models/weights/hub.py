@@ -14,26 +14,13 @@ from urllib.request import getproxies
 
 from coverslip.errors import WeightsUnavailable
 from coverslip.files import sha256_file
-from coverslip.models.records import model_info
-from coverslip.models.weights.packaged import HALF, IMAGENET_MEAN, IMAGENET_STD
+from coverslip.models.records import Normalisation
+from coverslip.models.table import registered
 from coverslip.models.weights.source import WeightsSource
 
 _FILES = ("model.safetensors", "pytorch_model.bin")  # the first that the repository has
 _PORTS = {"http": 80, "https": 443}
 _SHA256 = re.compile("[0-9a-f]{64}")
-
-
-# What images are normalised by, where it is not ImageNet's mean and sd; kept here so that asking needs no torch.
-_NORMALISATION = {
-    "inception_v3": (HALF, HALF),
-    "inception_resnet_v2": (HALF, HALF),
-    "mobilenetv1_100": (HALF, HALF),
-    "tf_efficientnet_lite0": (HALF, HALF),
-    "tf_efficientnet_lite1": (HALF, HALF),
-    "tf_efficientnet_lite2": (HALF, HALF),
-    "vit_small_patch16_224": (HALF, HALF),
-    "mobilevit_xxs": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,28 +29,28 @@ class HubWeights:
 
     repository: str
     licence: str | None
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    normalisation: Normalisation
 
 
 def hub_weights(name: str) -> HubWeights | None:
-    """What the hub has for a registered model, or None."""
-    record = model_info(name)
+    """What the hub has for a model, or None. For `timm/NAME` this may import timm."""
+    if name.startswith("timm/"):
+        return _timm_weights(name)
+    record = registered(name)
     if record.timm_name is None:
         return None
-    mean, std = _NORMALISATION.get(record.timm_name.split(".")[0], (IMAGENET_MEAN, IMAGENET_STD))
-    return HubWeights(f"timm/{record.timm_name}", record.licence, mean, std)
+    return HubWeights(f"timm/{record.timm_name}", record.licence, record.normalisation)
 
 
 def is_in_hub_cache(name: str) -> bool:
-    """Whether a registered model's weights are in the hub's cache."""
+    """Whether a model's weights are in the hub's cache. For `timm/NAME` this may import timm."""
     known = hub_weights(name)
     return known is not None and _cached(known.repository) is not None
 
 
 def hub_source(name: str) -> WeightsSource | None:
     """What is known about a model's weights in the hub's cache, or None. For `timm/NAME` this may import timm."""
-    known = _timm_weights(name) if name.startswith("timm/") else hub_weights(name)
+    known = hub_weights(name)
     file = _cached(known.repository) if known else None
     if known is None or file is None:
         return None
@@ -74,8 +61,7 @@ def hub_source(name: str) -> WeightsSource | None:
         licence=known.licence,
         sha256=_name_of_blob(file) or sha256_file(file),
         file=file,
-        mean=known.mean,
-        std=known.std,
+        normalisation=known.normalisation,
     )
 
 
@@ -168,7 +154,7 @@ def _timm_weights(name: str) -> HubWeights | None:
     config = timm.get_pretrained_cfg(name.removeprefix("timm/"), allow_unregistered=True)
     if config is None or not config.hf_hub_id:
         return None
-    return HubWeights(config.hf_hub_id, config.license, config.mean, config.std)
+    return HubWeights(config.hf_hub_id, config.license, Normalisation(config.mean, config.std))
 
 
 def _cached(repository: str) -> Path | None:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from coverslip.errors import WeightsUnavailable
 from coverslip.files import cannot_write, sha256_file, weights_folder, write_json, written_whole
+from coverslip.models.records import Normalisation
 from coverslip.models.weights.source import LocalWeights, Tensors, WeightsSource
 
 FORMAT_VERSION = 1
@@ -88,8 +89,7 @@ def imported_source(name: str) -> WeightsSource | None:
         licence=about.licence,
         sha256=about.sha256,
         file=folder / Path(about.tensors_file).name,
-        mean=about.mean,
-        std=about.std,
+        normalisation=Normalisation(about.mean, about.std),
     )
 
 
@@ -111,15 +111,13 @@ def read_imported(name: str) -> LocalWeights | None:
     return LocalWeights(name, safetensors.torch.load_file(file, device="cpu"), about.n_classes, file)
 
 
-def store_imported(
-    weights: LocalWeights, *, licence: str | None, mean: tuple[float, ...], std: tuple[float, ...]
-) -> WeightsSource:
+def store_imported(weights: LocalWeights, *, licence: str | None, normalisation: Normalisation) -> WeightsSource:
     """Keep weights, in place of earlier ones of that model.
 
     Args:
         weights: as read from the user's file, which `weights.file` names.
         licence: in the user's words.
-        mean, std: of the images that the weights expect.
+        normalisation: that the weights expect.
 
     Raises:
         CoverslipError: the folder cannot be written to.
@@ -138,8 +136,8 @@ def store_imported(
         licence=licence,
         imported=datetime.now(UTC).isoformat(timespec="seconds"),
         n_classes=weights.n_classes,
-        mean=mean,
-        std=std,
+        mean=normalisation.mean,
+        std=normalisation.std,
         tensors_file=file.name,
         tensors_sha256=sha256_file(file),
     )

@@ -13,12 +13,9 @@ from pathlib import Path
 
 from coverslip.errors import WeightsUnavailable
 from coverslip.files import sha256_file
+from coverslip.models.records import HALVES, IMAGENET, Normalisation
 from coverslip.models.weights.names import with_timm_names
 from coverslip.models.weights.source import LocalWeights, Tensors, WeightsSource
-
-IMAGENET_MEAN: tuple[float, ...] = (0.485, 0.456, 0.406)
-IMAGENET_STD: tuple[float, ...] = (0.229, 0.224, 0.225)
-HALF: tuple[float, ...] = (0.5, 0.5, 0.5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +25,7 @@ class _Package:
     file: str  # inside the package
     sha256: str
     licence: str
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    normalisation: Normalisation
 
 
 _PACKAGES = (
@@ -39,8 +35,7 @@ _PACKAGES = (
         file="models/efficientnet-lite0-57934424.pth",
         sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
         licence="Apache-2.0",
-        mean=HALF,
-        std=HALF,
+        normalisation=HALVES,
     ),
     _Package(
         models=("efficientnet_lite1", "timm/tf_efficientnet_lite1"),
@@ -48,8 +43,7 @@ _PACKAGES = (
         file="models/efficientnet-lite1-77cc7160.pth",
         sha256="77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
         licence="Apache-2.0",
-        mean=HALF,
-        std=HALF,
+        normalisation=HALVES,
     ),
     _Package(
         models=("efficientnet_lite2", "timm/tf_efficientnet_lite2"),
@@ -57,8 +51,7 @@ _PACKAGES = (
         file="models/efficientnet-lite2-9656183e.pth",
         sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
         licence="Apache-2.0",
-        mean=HALF,
-        std=HALF,
+        normalisation=HALVES,
     ),
     _Package(
         models=("mobilenet_v2", "timm/mobilenetv2_100"),
@@ -66,8 +59,7 @@ _PACKAGES = (
         file="weights/mobilenet_v2-b0353104.pth",
         sha256="b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889",
         licence="BSD-3-Clause",  # torchvision's; what the package adds is MIT
-        mean=IMAGENET_MEAN,
-        std=IMAGENET_STD,
+        normalisation=IMAGENET,
     ),
 )
 _BY_MODEL = {model: package for package in _PACKAGES for model in package.models}
@@ -99,8 +91,7 @@ def packaged_source(name: str) -> WeightsSource | None:
         licence=package.licence,
         sha256=package.sha256,
         file=file,
-        mean=package.mean,
-        std=package.std,
+        normalisation=package.normalisation,
     )
 
 

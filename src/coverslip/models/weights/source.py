@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from coverslip.models.records import Normalisation
+
 if TYPE_CHECKING:
     import torch
 
@@ -13,10 +15,7 @@ Kind = Literal["imported", "package", "hub"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightsSource:
-    """Where a model's pretrained weights on this machine come from.
-
-    `mean` and `std` are what the weights expect images in [0, 1] to be normalised by, one number per channel.
-    """
+    """Where a model's pretrained weights on this machine come from."""
 
     model: str
     kind: Kind
@@ -24,8 +23,7 @@ class WeightsSource:
     licence: str | None
     sha256: str  # of the file that the source hands out
     file: Path
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    normalisation: Normalisation  # that they expect
 
 
 @dataclass(frozen=True, slots=True)

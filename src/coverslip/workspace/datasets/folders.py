@@ -5,9 +5,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from coverslip.datasets.index.folders import has_image_suffix
-from coverslip.datasets.index.records import natural_key
-from coverslip.datasets.index.tables import PLAIN_TABLE_SUFFIXES
+from coverslip.datasets import PLAIN_TABLE_SUFFIXES, has_image_suffix, natural_key
 from coverslip.errors import CoverslipError
 from coverslip.workspace.store.home import Workspace
 

@@ -8,12 +8,11 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from coverslip.datasets import ImageRecord, one_line, open_dataset
-from coverslip.datasets.index.tables import is_table, read_table
+from coverslip.datasets import ImageRecord, is_table, one_line, open_dataset, read_table
 from coverslip.errors import BadDataset
-from coverslip.workspace.datasets.listing import Json, dataset_row
-from coverslip.workspace.store.database import images
 from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.rows import Json, dataset_row
+from coverslip.workspace.store.tables import images
 
 _LONGEST_S = 5.0
 _N_SHOWN = 12

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, delete, insert, select, text, update
 
-from coverslip.datasets import DECISIONS, natural_key, one_line
-from coverslip.datasets.index.records import clean_label
-from coverslip.errors import CoverslipError, NotFound
-from coverslip.workspace.datasets.listing import AnyRow, class_order, dataset_row, mark_equal_pixels, now
-from coverslip.workspace.store.database import datasets, label_changes, writing
+from coverslip.datasets import natural_key
+from coverslip.errors import NotFound
+from coverslip.workspace.datasets.classes import clean_name
+from coverslip.workspace.datasets.counting import mark_equal_pixels
+from coverslip.workspace.store.database import writing
 from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.rows import AnyRow, class_order, dataset_row, now
+from coverslip.workspace.store.tables import datasets, label_changes
 
-_LONGEST = 200
 _AT = "WHERE dataset_id = :dataset AND position IN (SELECT value FROM json_each(:positions))"
 
 
@@ -87,26 +88,6 @@ def redo(home: Workspace, dataset_id: str) -> tuple[int | None, list[int]]:
             return None, []
         of_label = {change.label: [position for position, _ in change.before]}
         return _done(connection, dataset_id, change, of_label, is_undone=False)
-
-
-def clean_name(name: str) -> str:
-    """A class's name as labels are compared.
-
-    Raises:
-        CoverslipError: no class can be called so.
-    """
-    cleaned = clean_label(name)
-    if not cleaned:
-        raise CoverslipError("A class needs a name", do="Type one.")
-    if len(cleaned) > _LONGEST or "\0" in cleaned:
-        raise CoverslipError("This is too long for the name of a class", do=f"Use at most {_LONGEST} characters.")
-    if cleaned in DECISIONS:
-        raise CoverslipError(
-            f"A class cannot be called '{one_line(cleaned)}': that word says in predictions that no class was decided "
-            "for",
-            do="Choose another name.",
-        )
-    return cleaned
 
 
 def _change(connection: Connection, dataset_id: str, *, is_undone: bool) -> AnyRow | None:

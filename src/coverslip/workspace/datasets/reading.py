@@ -18,11 +18,12 @@ from coverslip.datasets import Unreadable, inspect_dataset, scan_images
 from coverslip.errors import Conflict, CoverslipError, NotFound, Stopped
 from coverslip.events import Emit, Event, Progressed
 from coverslip.images import ImageFacts
-from coverslip.workspace.datasets.listing import AnyRow, Json, count_again, dataset_row, mark_equal_pixels
+from coverslip.workspace.datasets.counting import count_again, mark_equal_pixels
+from coverslip.workspace.datasets.keeping import store_images
 from coverslip.workspace.datasets.samples import draw
-from coverslip.workspace.store.database import datasets, image_facts, inspections, one_moment, writing
+from coverslip.workspace.store.database import one_moment, writing
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.stored import (
+from coverslip.workspace.store.records import (
     OUTSIDE,
     as_dataset,
     facts_as_json,
@@ -31,9 +32,9 @@ from coverslip.workspace.store.stored import (
     load_scan,
     load_versions,
     opened_as_json,
-    ranges,
-    store_images,
 )
+from coverslip.workspace.store.rows import AnyRow, Json, dataset_row, ranges
+from coverslip.workspace.store.tables import datasets, image_facts, inspections
 from coverslip.workspace.viewing import small_pictures
 from coverslip.workspace.viewing.colours import fill, keep_colours, sets_without
 

@@ -8,14 +8,14 @@ from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Connection, func, select
 
-from coverslip.datasets import ImageRecord
-from coverslip.datasets.index.records import printable
+from coverslip.datasets import ImageRecord, printable
 from coverslip.errors import BadDataset
 from coverslip.files import safe_cell, write_bytes
-from coverslip.workspace.datasets.listing import AnyRow, dataset_row
-from coverslip.workspace.store.database import image_facts, images, one_moment
+from coverslip.workspace.store.database import one_moment
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.stored import OUTSIDE, load_records, ranges
+from coverslip.workspace.store.records import OUTSIDE, load_records
+from coverslip.workspace.store.rows import AnyRow, dataset_row, ranges
+from coverslip.workspace.store.tables import image_facts, images
 
 _ROWS_AT_ONCE = 2_000
 _BOX = ("x", "y", "width", "height")

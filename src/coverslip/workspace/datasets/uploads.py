@@ -21,14 +21,14 @@ from typing import BinaryIO
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from coverslip.datasets import counted, one_line
-from coverslip.datasets.index.tables import PLAIN_TABLE_SUFFIXES, read_table
+from coverslip.datasets import PLAIN_TABLE_SUFFIXES, counted, one_line, read_table
 from coverslip.errors import BadDataset, Conflict, CoverslipError, NotFound, TooLarge
 from coverslip.files import cannot_write
 from coverslip.workspace.datasets import opening
-from coverslip.workspace.datasets.listing import AnyRow, Json, new_id, now
-from coverslip.workspace.store.database import uploads, writing
+from coverslip.workspace.store.database import writing
 from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.rows import AnyRow, Json, new_id, now
+from coverslip.workspace.store.tables import uploads
 
 MAX_FILES = 200_000
 MAX_BYTES = 50 * 10**9

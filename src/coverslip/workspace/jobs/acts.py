@@ -9,7 +9,7 @@ from coverslip.errors import Conflict, NotFound
 from coverslip.files import cannot_write, write_text
 from coverslip.workspace.jobs.records import Job, Kind, change_as_seen, change_job, find_job
 from coverslip.workspace.jobs.state import ACTIVE, state_of, status_of
-from coverslip.workspace.store import database as db
+from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.home import Workspace
 
 

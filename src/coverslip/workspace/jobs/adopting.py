@@ -10,7 +10,7 @@ from sqlalchemy import select
 from coverslip.errors import CoverslipError
 from coverslip.runs import load_recipe
 from coverslip.workspace.jobs.records import add_job
-from coverslip.workspace.store import database as db
+from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.home import Workspace
 
 

@@ -11,7 +11,7 @@ from coverslip.workspace.jobs.adopting import adopt_runs
 from coverslip.workspace.jobs.processes import Launched, launch, terminate
 from coverslip.workspace.jobs.records import Job, Kind, find_job, started_jobs, waiting
 from coverslip.workspace.jobs.state import is_at_work
-from coverslip.workspace.store import database as db
+from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.home import Workspace
 
 _KINDS: tuple[Kind, ...] = ("train", "predict")

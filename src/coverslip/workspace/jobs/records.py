@@ -11,9 +11,9 @@ from typing import Any, Literal
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from coverslip.errors import Conflict, NotFound
-from coverslip.workspace.datasets.listing import now
-from coverslip.workspace.store import database as db
+from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.rows import now
 
 Json = dict[str, Any]  # Any: JSON values
 Kind = Literal["train", "predict", "classifier"]

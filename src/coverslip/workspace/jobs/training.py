@@ -6,8 +6,8 @@ from typing import Any
 from coverslip.runs import save_recipe
 from coverslip.workspace.datasets.reading import refuse_unread
 from coverslip.workspace.datasets.snapshots import training_sources
-from coverslip.workspace.jobs.recipes import recipe_of_set
 from coverslip.workspace.jobs.records import add_job, asked_recipe, change_job, find_job, new_place
+from coverslip.workspace.recipes.checking import recipe_of_set
 from coverslip.workspace.store.home import Workspace
 
 

@@ -1,1 +1,1 @@
-"""Predictions of new images, and what people say of them."""
+"""What classifiers said of images, as rows, and what people say of that: corrections, datasets made of them."""

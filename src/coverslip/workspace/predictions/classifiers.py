@@ -9,11 +9,11 @@ from sqlalchemy import insert
 
 from coverslip.errors import BadClassifier, CoverslipError
 from coverslip.runs import find_classifier, open_classifier
-from coverslip.workspace.datasets.listing import now
 from coverslip.workspace.jobs.records import Job, all_jobs, find_job
 from coverslip.workspace.jobs.runs import Headline, headline_of, read_or_empty
-from coverslip.workspace.store import database as db
+from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.rows import now
 
 
 @dataclass(frozen=True, slots=True)

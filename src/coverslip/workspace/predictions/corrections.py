@@ -9,17 +9,16 @@ from typing import Literal
 from sqlalchemy import delete
 from sqlalchemy.dialects.sqlite import insert
 
-from coverslip.datasets import DECISIONS
-from coverslip.datasets.index.records import clean_label, printable
+from coverslip.datasets import DECISIONS, clean_label, printable
 from coverslip.errors import Conflict, CoverslipError
 from coverslip.files import safe_cell, write_bytes
 from coverslip.inference import Prediction, cells_of, columns_for
-from coverslip.workspace.datasets.listing import now
 from coverslip.workspace.datasets.opening import open_sources
 from coverslip.workspace.jobs.records import Json, find_job
 from coverslip.workspace.predictions.rows import Row, corrections_of, every_row, one_row
-from coverslip.workspace.store import database as db
+from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.rows import now
 
 _ROWS_AT_ONCE = 500
 _TABLE = ("path", "image_id", "label", "plane", "channel", "x", "y", "width", "height")

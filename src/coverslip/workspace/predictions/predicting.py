@@ -11,8 +11,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from coverslip.datasets import Dataset, one_line, open_dataset
-from coverslip.datasets.index.records import printable
+from coverslip.datasets import Dataset, one_line, open_dataset, printable
 from coverslip.errors import BadDataset, Conflict, CoverslipError, Stopped
 from coverslip.events import Event, Noted, Progressed
 from coverslip.files import sha256_json, write_json

@@ -18,7 +18,7 @@ from coverslip.errors import NotFound
 from coverslip.images import ReadPlan
 from coverslip.inference import Prediction
 from coverslip.workspace.jobs.records import Job, find_job
-from coverslip.workspace.store import database as db
+from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.viewing.images import PictureSource
 from coverslip.workspace.viewing.pictures import View, large_picture, small_picture

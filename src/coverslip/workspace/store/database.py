@@ -1,199 +1,21 @@
-"""The workspace's tables. Labels live here alone; everything else can be rebuilt from folders.
+"""The workspace's database: opened, brought up to date, written to.
 
 Who changes a table adds a step at the end of `_STEPS`, which brings an older file to the new form; steps that were
 released are never changed. Steps are applied once, all or none, after a copy of the file was put beside it.
 """
 
-import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    Boolean,
-    Column,
-    Connection,
-    Dialect,
-    Engine,
-    Float,
-    ForeignKey,
-    ForeignKeyConstraint,
-    Index,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    TypeDecorator,
-    create_engine,
-    event,
-)
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from coverslip.errors import CoverslipError
-
-metadata = MetaData()
-
-
-class PathText(TypeDecorator[str]):
-    """A path as text; as bytes where its name is no UTF-8, which SQLite does not take as text."""
-
-    impl = String
-    cache_ok = True
-
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:  # Any: str or bytes
-        """For SQLite."""
-        if value is None or value.isascii():
-            return value
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            return os.fsencode(value)
-        return value
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:  # Any: str or bytes
-        """From SQLite."""
-        return os.fsdecode(value) if isinstance(value, bytes) else value
-
-
-datasets = Table(
-    "datasets",
-    metadata,
-    Column("id", String, primary_key=True),
-    Column("name", String, nullable=False),
-    Column("kind", String, nullable=False),  # folders, table, files, upload, samples
-    Column("sources", JSON, nullable=False),  # absolute paths
-    Column("is_labelled", Boolean, nullable=False),
-    Column("group_column", String),
-    Column("group_pattern", String),
-    Column("class_names", JSON, nullable=False),  # in the order of their keys and colours; also ones without images
-    Column("class_plan", JSON, nullable=False),  # merge, drop, rename, as in a recipe
-    Column("opened", JSON),  # root, source, notes and origins, as they were found; None before images are there
-    Column("summary", JSON, nullable=False),  # counts, kept in step with the images
-    Column("revision", Integer, nullable=False),  # goes up when labels, groups or images change
-    Column("state", String, nullable=False),  # reading, ready, failed
-    Column("progress", JSON),  # done, total, seconds_left
-    Column("error", JSON),
-    Column("created", String, nullable=False),  # ISO 8601, UTC
-    Column("forgotten", String),  # when; it can be had back for a while
-)
-
-# Apart from the sets, whose rows are written at every label: it may be megabytes long.
-inspections = Table(
-    "inspections",
-    metadata,
-    Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
-    Column("revision", Integer, nullable=False),  # of the labels and groups that it tells of
-    Column("found", JSON, nullable=False),
-)
-
-images = Table(
-    "images",
-    metadata,
-    Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
-    Column("position", Integer, primary_key=True),  # 0-based
-    Column("image_id", String, nullable=False),
-    Column("path", PathText, nullable=False),  # absolute
-    Column("shown_path", String, nullable=False),  # below the root
-    Column("label_before", String),  # as the user's folder or table says
-    Column("label", String),  # as it is now
-    Column("group", String),
-    Column("domain", String, nullable=False),
-    Column("given_split", String),
-    Column("plan", JSON(none_as_null=True)),  # which pixels of the file; None: the whole first plane
-    Column("problem", String),  # unreadable, duplicate, conflicting
-    Column("pixel_hash", String),
-    Column("width_px", Integer),
-    Column("height_px", Integer),
-    Column("version", String, nullable=False),  # changes when the file does
-    Index("images_by_label", "dataset_id", "label", "position"),
-    Index("images_by_group", "dataset_id", "group", "position"),
-    Index("images_by_pixels", "dataset_id", "pixel_hash", "label"),
-    Index("images_by_problem", "dataset_id", "problem", "position"),
-)
-
-# Apart from the images, so that walls and counts of 100,000 read few bytes for each.
-image_facts = Table(
-    "image_facts",
-    metadata,
-    Column("dataset_id", String, primary_key=True),
-    Column("position", Integer, primary_key=True),
-    Column("facts", JSON(none_as_null=True)),  # of the decoded image; None where unreadable
-    Column("reason", String),  # why it is unreadable
-    ForeignKeyConstraint(["dataset_id", "position"], ["images.dataset_id", "images.position"], ondelete="CASCADE"),
-)
-
-# What a wall shows of images until their pictures come.
-image_colours = Table(
-    "image_colours",
-    metadata,
-    Column("dataset_id", String, primary_key=True),
-    Column("position", Integer, primary_key=True),
-    Column("colour", BigInteger, nullable=False),  # red, green, blue, shape: a byte each
-    ForeignKeyConstraint(["dataset_id", "position"], ["images.dataset_id", "images.position"], ondelete="CASCADE"),
-    sqlite_with_rowid=False,
-)
-
-label_changes = Table(
-    "label_changes",
-    metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), nullable=False, index=True),
-    Column("made", String, nullable=False),  # ISO 8601, UTC
-    Column("is_undone", Boolean, nullable=False),
-    Column("label", String),  # given to all of them
-    Column("before", JSON, nullable=False),  # [[position, label before], …]
-)
-
-uploads = Table(
-    "uploads",
-    metadata,
-    Column("id", String, primary_key=True),
-    Column("name", String, nullable=False),
-    Column("is_labelled", Boolean, nullable=False),
-    Column("n_files", Integer, nullable=False),
-    Column("n_bytes", Integer, nullable=False),
-    Column("has_folders", Boolean, nullable=False),
-    Column("max_files", Integer, nullable=False),
-    Column("max_bytes", Integer, nullable=False),
-    Column("dataset_id", String),  # what it became
-    Column("created", String, nullable=False),  # ISO 8601, UTC
-)
-
-jobs = Table(
-    "jobs",
-    metadata,
-    Column("id", String, primary_key=True),
-    Column("kind", String, nullable=False),  # train, predict; classifier: a file that was brought in
-    Column("name", String, nullable=False),
-    Column("dataset_id", String),  # it may have been forgotten since
-    Column("dataset_name", String, nullable=False),
-    Column("run_id", String),  # of the classifier, for predictions
-    Column("folder", String, nullable=False),  # absolute; the file, for a classifier
-    Column("command", JSON, nullable=False),  # arguments after the interpreter
-    Column("choices", JSON, nullable=False),  # what was asked for: the recipe, or the sources
-    Column("state", String, nullable=False),  # queued, started, ended, removed; the rest is read from the folder
-    Column("queued", Float),  # seconds since 1970: who comes next
-    Column("launched", Float),  # when its process was begun, which may have died before it said anything
-    Column("pid", Integer),
-    Column("process_started", Float),  # tells a process from a later one of the same number
-    Column("stop_asked", Float),
-    Column("created", String, nullable=False),
-)
-
-corrections = Table(
-    "corrections",
-    metadata,
-    Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
-    Column("row", Integer, primary_key=True),  # 0-based
-    Column("label", String, nullable=False),
-    Column("made", String, nullable=False),
-)
+from coverslip.workspace.store.tables import metadata
 
 
 def open_database(file: Path) -> Engine:

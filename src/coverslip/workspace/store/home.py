@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coverslip.errors import CoverslipError
-from coverslip.workspace.jobs.background import Background
+from coverslip.workspace.store.background import Background
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

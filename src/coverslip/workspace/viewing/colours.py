@@ -11,9 +11,10 @@ from itertools import chain
 import numpy as np
 from sqlalchemy import Connection, func, insert, select
 
-from coverslip.workspace.datasets.listing import dataset_row
-from coverslip.workspace.store.database import datasets, image_colours, images, writing
+from coverslip.workspace.store.database import writing
 from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.rows import dataset_row
+from coverslip.workspace.store.tables import datasets, image_colours, images
 from coverslip.workspace.viewing.images import picture_sources
 from coverslip.workspace.viewing.pictures import is_waited_for
 from coverslip.workspace.viewing.small_pictures import SIDES, colour_of, opened, small_pictures

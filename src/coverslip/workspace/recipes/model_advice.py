@@ -7,38 +7,6 @@ from coverslip.errors import WeightsUnavailable
 from coverslip.models import ModelRecord, has_weights, list_models, model_info, starting_weights
 from coverslip.runs import Recipe
 
-_TITLES = {
-    "alexnet": "AlexNet",
-    "convnext_tiny": "ConvNeXt Tiny",
-    "efficientnet_b0": "EfficientNet-B0",
-    "efficientnet_lite0": "EfficientNet-Lite0",
-    "efficientnet_lite1": "EfficientNet-Lite1",
-    "efficientnet_lite2": "EfficientNet-Lite2",
-    "efficientnetv2_b0": "EfficientNetV2-B0",
-    "googlenet": "GoogLeNet",
-    "inception_resnet_v2": "Inception-ResNet v2",
-    "inception_v3": "Inception v3",
-    "mobilenet_v1": "MobileNet v1",
-    "mobilenet_v2": "MobileNet v2",
-    "mobilenet_v3_large": "MobileNet v3 Large",
-    "mobilevit_mn": "MobileViT-MN",
-    "mobilevit_xxs": "MobileViT-XXS",
-    "mobincep": "Mobincep",
-    "nasnet_mobile": "NASNet Mobile",
-    "resnet101": "ResNet-101",
-    "resnet34": "ResNet-34",
-    "resnet50": "ResNet-50",
-    "resnext101_32x16d": "ResNeXt-101 32×16d",
-    "resnext50_32x4d": "ResNeXt-50 32×4d",
-    "shufflenet_v2_x1_0": "ShuffleNet v2 ×1.0",
-    "swin_t": "Swin Tiny",
-    "vgg16": "VGG-16",
-    "vgg16_bn": "VGG-16 with batch norm",
-    "vgg19": "VGG-19",
-    "vgg19_bn": "VGG-19 with batch norm",
-    "vit_small_patch16_224": "ViT Small, patches of 16",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class AdvisedModel:
@@ -68,7 +36,7 @@ def _advised(record: ModelRecord, default: ModelRecord) -> AdvisedModel:
     at_hand = has_weights(record)
     return AdvisedModel(
         name=record.name,
-        title=_TITLES.get(record.name, record.name),
+        title=record.title,
         family=record.family,
         paper=record.paper,
         parameters=record.parameters,

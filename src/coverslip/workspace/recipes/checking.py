@@ -1,18 +1,16 @@
 """The recipe of a training that the workspace begins: checked, with whole paths and the classes of its images."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from coverslip.datasets import ClassPlan, natural_key
-from coverslip.errors import BadRecipe, NotFound
+from coverslip.errors import BadRecipe
 from coverslip.models import model_info
 from coverslip.runs import Recipe, check_recipe
-from coverslip.workspace.datasets.listing import AnyRow
-from coverslip.workspace.jobs.records import Json, find_job
+from coverslip.workspace.datasets.classes import trained_order
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.stored import trained_order
+from coverslip.workspace.store.rows import AnyRow, Json, folder_of_run
 
 
 def recipe_of_set(workspace: Workspace, row: AnyRow, given: Mapping[str, Any]) -> Recipe:
@@ -82,6 +80,8 @@ def _nested(given: Mapping[str, Any]) -> Json:
 def _start(workspace: Workspace, key: str, given: str) -> Path:
     """Where the weights of a training start: an earlier run by its id, or a path below the allowed roots."""
     if key == "run" and "/" not in given:
-        with suppress(NotFound):
-            return find_job(workspace, given, "train", "classifier").folder
+        with workspace.engine.connect() as connection:
+            folder = folder_of_run(connection, given)
+        if folder is not None:
+            return folder
     return workspace.allowed(given)

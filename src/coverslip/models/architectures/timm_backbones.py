@@ -8,9 +8,9 @@ from torch import nn
 
 import coverslip.models._torchvision  # noqa: F401 - before timm
 from coverslip.errors import BadRecipe, UnknownModel, WeightsUnavailable
-from coverslip.models.building import options_do_not_fit, refuse_options, weights_unavailable
-from coverslip.models.records import BACKBONE, ModelRecord, models_with_weights
-from coverslip.models.weights import local_weights
+from coverslip.models.options import options_do_not_fit, refuse_options
+from coverslip.models.records import BACKBONE, ModelRecord, Normalisation
+from coverslip.models.weights import local_weights, models_with_weights, weights_unavailable
 from coverslip.models.weights.fitting import timm_network
 from coverslip.models.weights.hub import fetch_weights
 
@@ -50,15 +50,18 @@ def timm_record(name: str) -> ModelRecord:
     config = timm.get_pretrained_cfg(timm_name)
     with torch.device("meta"):
         network = timm.create_model(timm_name)
+    built: dict[str, Any] = network.pretrained_cfg  # type: ignore[assignment]  # timm's untyped attribute
     stages = named_stages(network)
     has_parameters = {module for module, part in network.named_modules() if list(part.parameters())}
     return ModelRecord(
         name=name,
+        title=timm_name,
         family="timm",
         paper="see timm's documentation",
         builder=f"timm:{timm_name}",
         input_px=config.input_size[-1] if config else 224,
         is_sized=bool(config and config.fixed_input_size),
+        normalisation=Normalisation(built["mean"], built["std"]),
         weights=f"timm {timm_name}.{config.tag}" if config and config.has_weights else None,
         licence=config.license if config else None,
         freeze_boundaries={stage: stage for stage in stages if stage in has_parameters} | {BACKBONE: ""},
@@ -103,7 +106,7 @@ def build_timm(
     import timm
 
     refuse_options(options, _OURS)
-    name = _timm_name(record)
+    name = record.builder.removeprefix("timm:")
     is_sized = record.is_sized and image_size not in (None, record.input_px)
     fitted = options | ({"img_size": image_size} if is_sized else {})
     weights = local_weights(record.name) if pretrained else None
@@ -129,10 +132,6 @@ def build_timm(
         if not pretrained or weights is not None:
             raise
         raise weights_unavailable(record) from error
-
-
-def _timm_name(record: ModelRecord) -> str:
-    return record.builder.removeprefix("timm:")
 
 
 logging.getLogger("timm").setLevel(logging.ERROR)  # its notices on weights are ours to give

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+import coverslip.models._torchvision  # noqa: F401 - before timm
 from coverslip.errors import WeightsUnavailable
-from coverslip.models.mobilevit_mn import MobileViTMN
+from coverslip.models.architectures.mobilevit_mn.network import MobileViTMN
 
 
 def transfer_mobilevit(network: MobileViTMN, weights: Mapping[str, Tensor]) -> list[str]:

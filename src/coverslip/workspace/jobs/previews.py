@@ -8,17 +8,16 @@ from collections import Counter
 from pathlib import Path
 
 from coverslip.cache import RECORDS, Kind, RecordStore, register
-from coverslip.datasets import Dataset, Folds, Split, cap_training, plan_folds, split_images
-from coverslip.datasets.splits.splitting import given_leaks
+from coverslip.datasets import Dataset, Folds, Split, cap_training, given_leaks, plan_folds, split_images
 from coverslip.errors import CoverslipError
 from coverslip.files import sha256_json
 from coverslip.runs import Recipe, save_recipe
-from coverslip.workspace.datasets.listing import AnyRow, Json
 from coverslip.workspace.datasets.reading import refuse_unread
 from coverslip.workspace.datasets.snapshots import training_sources
-from coverslip.workspace.jobs.recipes import recipe_of_set
+from coverslip.workspace.recipes.checking import recipe_of_set
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.stored import load_dataset, load_scan
+from coverslip.workspace.store.records import load_dataset, load_scan
+from coverslip.workspace.store.rows import AnyRow, Json
 
 _PARTS = ("train", "val", "test", "left-out")
 PREVIEWS = register(

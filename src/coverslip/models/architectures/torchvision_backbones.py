@@ -10,17 +10,14 @@ from torch import Tensor, nn
 import coverslip.models._torchvision  # noqa: F401 - before torchvision
 from coverslip.errors import WeightsUnavailable
 from coverslip.files import sha256_file
-from coverslip.models.building import options_do_not_fit, refuse_options, take_channels, weights_unavailable
+from coverslip.models.adapting import take_channels
+from coverslip.models.options import options_do_not_fit, refuse_options
 from coverslip.models.records import ModelRecord
-from coverslip.models.weights import local_weights
-from coverslip.models.weights.fitting import load_exactly
+from coverslip.models.weights import local_weights, weights_unavailable
+from coverslip.models.weights.fitting import classifier_of, load_exactly
 from coverslip.models.weights.hub import is_reachable
 
-_CLASSIFIER = {"alexnet": "classifier.6", "googlenet": "fc", "shufflenet_v2_x1_0": "fc"}
-_FIXED: dict[str, dict[str, Any]] = {  # Any: as torchvision takes them
-    "googlenet": {"aux_logits": False, "transform_input": False, "init_weights": True}
-}
-_OURS = frozenset(["weights", "progress", "num_classes", "aux_logits", "init_weights", "transform_input"])
+_OURS = frozenset(["weights", "progress", "num_classes"])  # what coverslip decides itself
 
 
 def build_torchvision(
@@ -35,9 +32,9 @@ def build_torchvision(
     import torchvision
 
     refuse_options(options, _OURS)
-    name = _torchvision_name(record)
+    name = record.builder.removeprefix("torchvision:")
     try:
-        network: nn.Module = torchvision.models.get_model(name, weights=None, **_FIXED.get(name, {}), **options)
+        network: nn.Module = torchvision.models.get_model(name, weights=None, **options)
     except TypeError as error:
         raise options_do_not_fit(record, error) from error
     if pretrained:
@@ -50,20 +47,17 @@ def build_torchvision(
     return network
 
 
-def drop_classifier(network: nn.Module, record: ModelRecord) -> None:
+def drop_classifier(network: nn.Module) -> None:
     """Take out the last linear layer: the network then gives what that layer saw, (B, D)."""
-    network.set_submodule(_CLASSIFIER[_torchvision_name(record)], nn.Identity())
-
-
-def _torchvision_name(record: ModelRecord) -> str:
-    return record.builder.removeprefix("torchvision:")
+    network.set_submodule(classifier_of(network), nn.Identity())
 
 
 def _cached(record: ModelRecord) -> Path:
     """The weights' file in torchvision's own cache, fetched if it is not there."""
     import torchvision
 
-    url: str = torchvision.models.get_model_weights(_torchvision_name(record)).IMAGENET1K_V1.url
+    name = record.builder.removeprefix("torchvision:")
+    url: str = torchvision.models.get_model_weights(name).IMAGENET1K_V1.url
     file = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlsplit(url).path).name
     if not file.is_file():
         if not is_reachable(url):

@@ -1,0 +1,36 @@
+"""The folder that encloses others, and clear words where a place is not what it was taken for."""
+
+import difflib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from coverslip.datasets.index.records import one_line, posix_below
+from coverslip.errors import BadDataset
+
+
+def common_root(roots: Sequence[Path]) -> Path:
+    """The folder that encloses all of these; the first where they lie on several drives."""
+    try:
+        return Path(os.path.commonpath(roots))
+    except ValueError:  # two drives of Windows
+        return roots[0]
+
+
+def folder_has_no_columns(path: Path, group: str) -> BadDataset:
+    """The error for a group column that is asked of a folder."""
+    return BadDataset(
+        f"'{one_line(group, 60)}' was given as the group column, but a folder has no columns",
+        file=path,
+        do="Give a table with that column, or --group-pattern with a regular expression for the group in the path.",
+    )
+
+
+def nearest_spelling(path: Path) -> str:
+    """Advice for a name that does not exist: the nearest one that does."""
+    try:
+        names = [entry.name for entry in path.parent.iterdir()]
+    except OSError:
+        return f"The folder '{one_line(posix_below(path.parent, path.parent.parent))}' does not exist either; check it."
+    near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.6)
+    return f"Did you mean '{one_line(near[0])}'?" if near else "Check the spelling."

@@ -1,0 +1,154 @@
+"""Which columns of a table say what, and clear words about those that are missing or stand there twice."""
+
+import difflib
+from collections import Counter
+from dataclasses import dataclass
+
+from coverslip.datasets.index.records import counted, one_line, some
+from coverslip.datasets.index.table_files import ALIASES, Table, plain_name
+from coverslip.errors import BadDataset
+from coverslip.files import for_shell
+
+_MAYBE_GROUPS = (
+    *("patient", "subject", "donor", "case", "slide", "plate", "well", "experiment", "movie", "image"),
+    *("field", "cell", "sample", "animal", "batch"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Where in a row each thing stands; None: the table does not say it."""
+
+    path: int
+    label: int | None
+    group: int | None
+    image_id: int | None
+    split: int | None
+    domain: int | None
+    channel: int | None
+    plane: int | None
+    box: tuple[int, int, int, int] | None
+
+
+def find_columns(table: Table, *, group: str | None, wants_groups: bool, labelled: bool, notes: list[str]) -> Columns:
+    """Where the table says what; `notes` gets a line about columns that name groups or may do so.
+
+    Args:
+        table: with its columns' names.
+        group: the column that names groups; without it a column called `group` is used.
+        wants_groups: False where groups come from elsewhere, so that no advice about columns is due.
+        labelled: whether there must be a label column.
+        notes: what is told about the table.
+
+    Raises:
+        BadDataset: a column is missing, unknown, or stands there twice.
+    """
+    _refuse_twins(table, group)
+    at_path = table.index("path")
+    if at_path is None:
+        raise _no_column(table, "path", "the images' paths")
+    at_label = table.index("label")
+    if at_label is None and labelled:
+        raise _no_column(table, "label", "the labels")
+    return Columns(
+        path=at_path,
+        label=at_label,
+        group=_group_column(table, group, {at_path, at_label}, wants_groups, notes),
+        image_id=table.index("image_id"),
+        split=table.index("split"),
+        domain=table.index("domain"),
+        channel=table.index("channel"),
+        plane=table.index("plane"),
+        box=_box_columns(table),
+    )
+
+
+def _group_column(
+    table: Table, group: str | None, taken: set[int | None], wants_groups: bool, notes: list[str]
+) -> int | None:
+    if group is not None:
+        known = [plain_name(column) for column in table.columns]
+        if plain_name(group) in known:
+            return known.index(plain_name(group))
+        near = difflib.get_close_matches(plain_name(group), known, n=1, cutoff=0.5)
+        hint = f" (did you mean '{table.columns[known.index(near[0])]}'?)" if near else ""
+        raise BadDataset(
+            f"The table has no column '{one_line(group, 60)}' to group by{hint}",
+            file=table.path,
+            do=f"Its columns are {', '.join(table.columns)}.",
+        )
+    if not wants_groups:
+        return None
+    used = table.index("group")
+    others = []
+    for at, column in enumerate(table.columns):
+        if at in taken or at == used or plain_name(column).removesuffix("_id") not in _MAYBE_GROUPS:
+            continue
+        n_values = len({row[at] for row in table.rows if row[at]})
+        if 1 < n_values < len(table.rows):
+            others.append((column, n_values))
+    listed = ", ".join(f"{column} ({counted(n, 'value')})" for column, n in others)
+    if used is not None:
+        also = f" Other columns that may name groups: {listed}." if others else ""
+        notes.append(f"Groups are taken from the column '{table.columns[used]}'.{also}")
+    elif others:
+        notes.append(
+            f"The table has columns that may name groups: {listed}. No group was chosen, so images of the "
+            f"same {others[0][0]} can stand in training and test at once, which flatters the numbers; choose one, "
+            f"for example --group {for_shell(others[0][0])}."
+        )
+    return used
+
+
+def _refuse_twins(table: Table, group: str | None) -> None:
+    """Two columns of one name may say different things, and nobody could tell which was used.
+
+    Raises:
+        BadDataset: two columns that would be read here have the same name.
+    """
+    read = {alias for aliases in ALIASES.values() for alias in aliases} | ({plain_name(group)} if group else set())
+    times = Counter(plain_name(column) for column in table.columns)
+    twins = [column for column in table.columns if times[plain_name(column)] > 1 and plain_name(column) in read]
+    if twins:
+        raise BadDataset(
+            f"The table has {times[plain_name(twins[0])]} columns called '{one_line(twins[0], 60)}'",
+            file=table.path,
+            do="Take all but one of them out, or give them other names.",
+        )
+
+
+def _box_columns(table: Table) -> tuple[int, int, int, int] | None:
+    """The columns of a crop's box. `width` and `height` alone are often just the image's size: not a box.
+
+    Raises:
+        BadDataset: three of the four are there; whole fields of view would be taken for crops.
+    """
+    found = {name: table.index(name) for name in ("x", "y", "width", "height")}
+    missing = [name for name, column in found.items() if column is None]
+    if len(missing) == 1:
+        raise BadDataset(
+            f"The table gives boxes without the column '{missing[0]}'",
+            file=table.path,
+            do="A box takes x, y, width and height in pixels; add the column, or take the other three out.",
+        )
+    x, y, width, height = found.values()
+    if x is None or y is None or width is None or height is None:
+        return None
+    return x, y, width, height
+
+
+def _no_column(table: Table, meaning: str, holds: str) -> BadDataset:
+    known = [plain_name(column) for column in table.columns]
+    near = [c for alias in ALIASES[meaning] for c in difflib.get_close_matches(alias, known, n=1, cutoff=0.7)]
+    hint = f" (is it '{table.columns[known.index(near[0])]}'?)" if near else ""
+    if len(table.columns) == 1:
+        return BadDataset(
+            f"The table has one column only, '{one_line(table.columns[0], 80)}'",
+            file=table.path,
+            do="Part the columns by commas, semicolons or tabs, and name them in the first line: path,label.",
+        )
+    return BadDataset(
+        f"The table has no column for {holds}{hint}; its columns are {some(table.columns, 12)}",
+        file=table.path,
+        do=f"Name it '{meaning}' in the first line. Also accepted: {', '.join(ALIASES[meaning][1:])}.",
+    )

@@ -1,0 +1,100 @@
+"""Images to predict: files, folders, patterns and tables, in the order given; labels come from tables only."""
+
+import glob
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from coverslip.datasets.index.folders import has_image_suffix, list_images, no_images
+from coverslip.datasets.index.patterns import grouped_by_pattern
+from coverslip.datasets.index.places import common_root, folder_has_no_columns, nearest_spelling
+from coverslip.datasets.index.records import (
+    Dataset,
+    ImageRecord,
+    Source,
+    absolute_path,
+    counted,
+    natural_key,
+    one_line,
+    printable,
+)
+from coverslip.datasets.index.table_files import is_table
+from coverslip.datasets.index.tables import open_table
+from coverslip.errors import BadDataset
+from coverslip.images import ReadPlan
+
+
+def open_unlabelled(sources: Sequence[str | Path], group: str | None, pattern: str | None, plan: ReadPlan) -> Dataset:
+    """The images that these name, as one dataset without domains; what is named twice is kept once.
+
+    Raises:
+        BadDataset: there are none, or a table or pattern cannot be followed.
+    """
+    records: list[ImageRecord] = []
+    notes: list[str] = []
+    roots: list[Path] = []
+    n_tables = 0
+    for given in sources:
+        path = absolute_path(given)
+        if path.is_dir():
+            listing = list_images(path)
+            if not listing.images:
+                raise no_images(path, listing)
+            start = "" if len(sources) == 1 else f"{os.fspath(given).rstrip(os.sep)}/"
+            records += [
+                ImageRecord(printable(start + "/".join(p)), path.joinpath(*p), None, None, "", None, plan)
+                for p in listing.images
+            ]
+            notes += listing.notes()
+            roots.append(path)
+        elif is_table(path) and path.is_file():
+            rows, more = open_table(path, plan, group=group, wants_groups=False, labelled=False)
+            records += rows
+            notes += more
+            roots.append(path.parent)
+            n_tables += 1
+        elif os.path.lexists(path) or (has_image_suffix(path.name) and not glob.has_magic(os.fspath(given))):
+            records.append(_one_file(os.fspath(given), path, plan))
+            roots.append(path.parent)
+        else:
+            matched = _matching(os.fspath(given), path)
+            records += [_one_file(name, absolute_path(name), plan) for name in matched]
+            roots += [absolute_path(name).parent for name in matched]
+    if group is not None and not n_tables:
+        raise folder_has_no_columns(roots[0], group)
+    if not any(os.path.lexists(record.path) for record in records):
+        raise BadDataset(
+            "There is no such image" if len(records) == 1 else f"None of {len(records):,} images exists",
+            file=records[0].path,
+            do=nearest_spelling(records[0].path),
+        )
+    distinct = list(dict.fromkeys(records))
+    if len(distinct) < len(records):
+        notes.append(f"{counted(len(records) - len(distinct), 'image')} given more than once and kept once.")
+    root = common_root(roots)
+    if pattern is not None:
+        distinct, more = grouped_by_pattern(distinct, root, pattern)
+        notes += more
+    kind: Source = "table" if n_tables == len(sources) else "files"
+    return Dataset(root, kind, tuple(distinct), tuple(notes))
+
+
+def _one_file(given: str, path: Path, plan: ReadPlan) -> ImageRecord:
+    return ImageRecord(printable(given.replace(os.sep, "/")), path, None, None, "", None, plan)
+
+
+def _matching(pattern: str, path: Path) -> list[str]:
+    """Files that a pattern such as `new/*.tif` names, in natural order; folders among them stand for their images."""
+    if not glob.has_magic(pattern):
+        raise BadDataset("There is no such file or folder", file=path, do=nearest_spelling(path))
+    found: list[str] = []
+    home = os.path.expanduser(pattern)  # noqa: PTH111 - Path.expanduser raises on a file named ~cell.tif
+    names = glob.glob(home, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute patterns
+    for name in sorted(names, key=natural_key):
+        if Path(name).is_dir():
+            found += [os.fspath(Path(name, *parts)) for parts in list_images(absolute_path(name)).images]
+        elif has_image_suffix(name):
+            found.append(name)
+    if not found:
+        raise BadDataset(f"No image matches '{one_line(pattern)}'", do="Check the folder and the ending of the names.")
+    return list(dict.fromkeys(found))

@@ -1,0 +1,50 @@
+"""What belongs together: images of one group, and images with the same pixels.
+
+Crops of one slide resemble each other, and a picture that was saved twice resembles itself.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coverslip.datasets.index import Dataset
+from coverslip.datasets.quality.scanning import Scan, Unreadable
+
+
+def equal_pixels(dataset: Dataset, scan: Scan) -> list[list[int]]:
+    """Positions of readable images that have the same pixels, two or more each."""
+    members: dict[str, list[int]] = defaultdict(list)
+    for i, fact in enumerate(scan.facts):
+        if not isinstance(fact, Unreadable):
+            members[fact.pixel_hash].append(i)
+    return [found for found in members.values() if len(found) > 1]
+
+
+def labels_of(dataset: Dataset, positions: Iterable[int]) -> set[str]:
+    """The labels at these positions; images without one, or of a dropped class, do not count."""
+    records = (dataset.records[i] for i in positions)
+    return {record.label for record in records if record.label is not None and dataset.has_class(record)}
+
+
+def tied_units(dataset: Dataset, scan: Scan, order: Sequence[int]) -> NDArray[np.intp]:
+    """For each image in `order` a number, equal for what groups and equal pixels connect."""
+    parent = list(range(len(order)))
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
+    first: dict[tuple[str, str], int] = {}
+    for i, position in enumerate(order):
+        fact, group = scan.facts[position], dataset.records[position].group
+        ties = [] if isinstance(fact, Unreadable) else [("pixels", fact.pixel_hash)]
+        if group is not None:
+            ties.append(("group", group))
+        for tie in ties:
+            one, other = root(first.setdefault(tie, i)), root(i)
+            parent[max(one, other)] = min(one, other)
+    return np.array([root(i) for i in range(len(order))], dtype=np.intp)

@@ -1,0 +1,57 @@
+"""Which images cannot be used, and why."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from coverslip.datasets.index import Dataset, counted, one_line
+from coverslip.datasets.quality.scanning import Scan, Unreadable
+from coverslip.datasets.quality.ties import equal_pixels, labels_of
+
+ON_REQUEST = "on request:"  # begins the reason of an image that the recipe leaves out, with which nothing is wrong
+
+
+def reasons_to_leave_out(dataset: Dataset, scan: Scan) -> list[str]:
+    reasons = [""] * len(dataset.records)
+    for i, (record, fact) in enumerate(zip(dataset.records, scan.facts, strict=True)):
+        if record.label in dataset.dropped:
+            reasons[i] = f"{ON_REQUEST} the class {record.label} is dropped"
+        elif isinstance(fact, Unreadable):
+            reasons[i] = f"unreadable: {fact.reason}"
+        elif record.label is None:
+            reasons[i] = "no label"
+    for members in equal_pixels(dataset, scan):
+        labels = labels_of(dataset, members)
+        if len(labels) < 2:
+            continue
+        for i in members:
+            if not reasons[i]:
+                record = dataset.records[i]
+                other = next(j for j in members if dataset.records[j].label in labels - {record.label})
+                twin = dataset.records[other]
+                reasons[i] = f"same pixels as {twin.image_id}, labelled {twin.label}"
+    return reasons
+
+
+def dropped_notes(dataset: Dataset) -> list[str]:
+    n_of = Counter(record.label for record in dataset.records if record.label in dataset.dropped)
+    if not n_of:
+        return []
+    each = ", ".join(f"{n:,} of '{one_line(label or '', 60)}'" for label, n in n_of.most_common())
+    return [f"{counted(n_of.total(), 'image')} left out on request, since classes are dropped: {each}."]
+
+
+def left_out_notes(reasons: Sequence[str]) -> list[str]:
+    kinds = Counter(reason.split(" ")[0] for reason in reasons if reason)
+    said = {
+        "unreadable:": ("it could not be read", "they could not be read"),
+        "no": ("it has no label", "they have no label"),
+        "same": (
+            "it has the same pixels as an image with another label",
+            "they have the same pixels as an image with another label",
+        ),
+    }
+    return [
+        f"{counted(n, 'image')} left out: {one if n == 1 else many}."
+        for kind, (one, many) in said.items()
+        if (n := kinds[kind])
+    ]

@@ -1,0 +1,67 @@
+"""What can be trained on: at least two classes, and images on every side of the split."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from coverslip.datasets.index import DECISIONS, SIDES, Dataset, counted, one_line
+from coverslip.datasets.quality import Scan, Unreadable
+from coverslip.datasets.splits.splitting import Split
+from coverslip.datasets.splits.wording import SIDE_TITLES
+from coverslip.errors import BadDataset
+
+
+def trained_classes(dataset: Dataset, split: Split) -> tuple[str, ...]:
+    """The classes that training has images of, in the dataset's order: what a network has outputs for."""
+    found = {r.label for r, part in zip(dataset.records, split.parts, strict=True) if part == "train"}
+    return tuple(label for label in dataset.classes if label in found)
+
+
+def check_class_names(dataset: Dataset, classes: Sequence[str]) -> None:
+    """Refuse, from names alone, what no classifier can be trained on.
+
+    Raises:
+        BadDataset: there are fewer than two classes, or one has a name that predictions use for something else.
+    """
+    if len(classes) < 2:
+        only = f"only one class, '{one_line(classes[0], 60)}'" if classes else "no class"
+        known = len(dataset.classes)
+        raise BadDataset(
+            f"A classifier needs two classes, but there are usable training images of {only}"
+            + (f" (of {known} in the data)" if known > 1 else ""),
+            file=dataset.root,
+            do="Add images of another class, each class in a folder of its own."
+            if known < 2
+            else "Inspect the images: that says why the others cannot be used.",
+        )
+    reserved = sorted(DECISIONS.intersection(classes))
+    if reserved:
+        raise BadDataset(
+            f"A class cannot be called '{reserved[0]}': that word says in predictions that no class was decided for",
+            file=dataset.root,
+            do="Give the class another name, for example with classes.rename in the recipe.",
+        )
+
+
+def check_trainable(dataset: Dataset, scan: Scan, split: Split) -> None:
+    """Refuse, before any work, what no classifier can be trained on.
+
+    Raises:
+        BadDataset: fewer than two classes to train on, one with a name that predictions use for something else, or an
+            empty training, validation or test part.
+    """
+    if not scan.n_readable:
+        first = next((f.reason for f in scan.facts if isinstance(f, Unreadable)), "there are no images")
+        raise BadDataset(
+            f"None of {counted(len(scan.facts), 'image')} could be read (the first: {one_line(first)})",
+            file=dataset.root,
+            do="Check that these are image files; inspecting them lists each with its reason.",
+        )
+    check_class_names(dataset, trained_classes(dataset, split))
+    n = Counter(split.parts)
+    for side in SIDES:
+        if not n[side]:
+            raise BadDataset(
+                f"There are no images for the {SIDE_TITLES[side]} part",
+                file=dataset.root,
+                do="Give that part a share above 0 and enough images (without a given split, at least three groups).",
+            )

@@ -1,0 +1,1 @@
+"""MobileViT-MN, a network for cells with micronuclei: its parts, the whole, and weights that it can start from."""

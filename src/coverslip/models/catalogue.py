@@ -1,0 +1,73 @@
+"""Looking up networks, by name and by what one needs; what is known of their weights included. No torch."""
+
+from coverslip.errors import UnknownModel
+from coverslip.models.records import PAPERS, ModelRecord
+from coverslip.models.table import is_registered, registered, registered_models
+from coverslip.models.weights import has_weights, starting_weights
+
+
+def list_models() -> tuple[ModelRecord, ...]:
+    """All registered models, those with weights at hand first, then by size."""
+    return tuple(sorted(registered_models(), key=lambda record: (not has_weights(record), record.parameters)))
+
+
+def select_models(
+    *,
+    paper: str | None = None,
+    max_parameters: float | None = None,
+    max_macs: float | None = None,
+    at_hand: bool = False,
+) -> tuple[ModelRecord, ...]:
+    """The registered models that meet every demand, in the order of `list_models`.
+
+    Args:
+        paper: a key of `PAPERS`; models that this paper compares.
+        max_parameters: at most so many, with the 1000-class head.
+        max_macs: at most so many multiply-accumulates for one image of the model's own size.
+        at_hand: pretrained weights are on this machine.
+
+    Raises:
+        UnknownModel: there is no such paper; the names are told.
+    """
+    if paper is not None and paper not in PAPERS:
+        raise UnknownModel(f"There is no paper '{paper}'", do=f"The papers are {', '.join(PAPERS)}.")
+    return tuple(
+        record
+        for record in list_models()
+        if (paper is None or paper in record.papers)
+        and (max_parameters is None or record.parameters <= max_parameters)
+        and (max_macs is None or (record.macs is not None and record.macs <= max_macs))
+        and (not at_hand or has_weights(record))
+    )
+
+
+def model_info(name: str) -> ModelRecord:
+    """The record of a registered model, or of any of timm's as `timm/NAME` (this imports timm).
+
+    Raises:
+        UnknownModel: there is none of that name; the nearest is named.
+    """
+    if not name.startswith("timm/") or is_registered(name):
+        return registered(name)
+    from coverslip.models.architectures.timm_backbones import timm_record
+
+    return timm_record(name)
+
+
+def describe_weights(name: str) -> dict[str, str | None]:
+    """For the record of a training: `model`, `kind`, `source`, `licence` and `sha256` of the weights it starts from.
+
+    Weights that are still to be fetched have no `sha256` yet, nor have those that torchvision keeps; their kind is
+    `fetched`.
+
+    Raises:
+        UnknownModel: there is none of that name.
+        WeightsUnavailable: weights were imported, and what was written about them is damaged.
+    """
+    record = model_info(name)
+    source = starting_weights(record)
+    if source is None:
+        known = {"source": record.weights, "licence": record.licence, "sha256": None}
+        return {"model": record.weights_of or name, "kind": "fetched", **known}
+    known = {"source": source.source, "licence": source.licence, "sha256": source.sha256}
+    return {"model": source.model, "kind": source.kind, **known}

@@ -1,0 +1,108 @@
+"""The classes of a dataset: their names, plans of how trainings see them, the order that they have."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from sqlalchemy import Connection, select
+
+from coverslip.datasets import (
+    DECISIONS,
+    ClassPlan,
+    Dataset,
+    ImageRecord,
+    check_classes,
+    clean_label,
+    natural_key,
+    one_line,
+    with_classes,
+)
+from coverslip.errors import BadRecipe, CoverslipError
+from coverslip.workspace.store.records import OUTSIDE, WHOLE, as_dataset
+from coverslip.workspace.store.rows import AnyRow, Json, class_order
+from coverslip.workspace.store.tables import image_facts, images
+
+_LONGEST = 200  # characters of a name
+
+
+def clean_name(name: str) -> str:
+    """A class's name as labels are compared.
+
+    Raises:
+        CoverslipError: no class can be called so.
+    """
+    cleaned = clean_label(name)
+    if not cleaned:
+        raise CoverslipError("A class needs a name", do="Type one.")
+    if len(cleaned) > _LONGEST or "\0" in cleaned:
+        raise CoverslipError("This is too long for the name of a class", do=f"Use at most {_LONGEST} characters.")
+    if cleaned in DECISIONS:
+        raise CoverslipError(
+            f"A class cannot be called '{one_line(cleaned)}': that word says in predictions that no class was decided "
+            "for",
+            do="Choose another name.",
+        )
+    return cleaned
+
+
+def checked_names(names: list[str]) -> list[str]:
+    cleaned = [clean_name(name) for name in names]
+    if len(set(cleaned)) < len(cleaned):
+        raise CoverslipError("Two classes have one name", do="Give each its own.")
+    return cleaned
+
+
+def checked_plan(connection: Connection, row: AnyRow, plan: Json) -> Json:
+    """The plan, if it fits the classes that there are.
+
+    Raises:
+        BadRecipe: it contradicts itself, or names classes that are not there.
+    """
+    from pydantic import ValidationError
+
+    try:
+        checked = ClassPlan.model_validate(plan)
+    except ValidationError as error:
+        said = "; ".join(str(fault.get("ctx", {}).get("error", fault["msg"])) for fault in error.errors())
+        raise BadRecipe(f"The classes cannot be changed so: {said}", do="Correct it.") from error
+    pairs = connection.execute(
+        select(images.c.label, images.c.domain).where(images.c.dataset_id == row.id).distinct()
+    ).all()
+    if row.opened is not None:
+        check_classes(_one_of_each(row, [(label, domain) for label, domain in pairs]), checked)
+    return {
+        "merge": {new: list(olds) for new, olds in checked.merge.items()},
+        "drop": list(checked.drop),
+        "rename": dict(checked.rename),
+    }
+
+
+def trained_order(connection: Connection, row: AnyRow, plan: ClassPlan) -> list[str]:
+    """The classes that a training makes of a set by a plan, in the order that they have on its pages.
+
+    Only those that an image has: no other may stand in a recipe. Where sets have classes of their own
+    (`classes.by_domain`), those of one set stay together; a set by itself is named after where its table lies, so that
+    its classes' names are known to the training alone: then there are none here.
+    """
+    of_images = (images.c.dataset_id == image_facts.c.dataset_id) & (images.c.position == image_facts.c.position)
+    kinds = connection.execute(
+        select(images.c.label, images.c.domain)
+        .select_from(images.outerjoin(image_facts, of_images))
+        .where(images.c.dataset_id == row.id, images.c.label.is_not(None))
+        .where(image_facts.c.reason.is_distinct_from(OUTSIDE))  # those are not among the training's images
+        .distinct()
+    ).all()
+    place = {name: k for k, name in enumerate(class_order(row.class_names, {label for label, _ in kinds}))}
+    if plan.by_domain:
+        named = sorted(((k, d) for k, d in kinds if d), key=lambda kind: (natural_key(kind[1]), place[kind[0]]))
+    else:
+        named = sorted(kinds, key=lambda kind: (place[kind[0]], natural_key(kind[1])))
+    labels = [record.label for record in with_classes(_one_of_each(row, named), plan).records]
+    return [label for label in dict.fromkeys(labels) if label is not None and label not in plan.drop]
+
+
+def _one_of_each(row: AnyRow, kinds: Iterable[tuple[str | None, str]]) -> Dataset:
+    """A set with one made-up image for each label and domain, which is all that a plan of classes looks at."""
+    records = [
+        ImageRecord(str(k), Path("/"), label, None, domain, None, WHOLE) for k, (label, domain) in enumerate(kinds)
+    ]
+    return as_dataset(row, records)

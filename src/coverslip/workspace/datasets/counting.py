@@ -1,0 +1,104 @@
+"""What is counted of a dataset's images: classes, groups, domains, faults, and which show the same pixels."""
+
+import json
+from typing import Any
+
+from sqlalchemy import Connection, func, select, update
+
+from coverslip.datasets import natural_key
+from coverslip.workspace.store.rows import Json, values
+from coverslip.workspace.store.tables import datasets, images
+
+_N_THUMBNAILS = 12
+NO_COUNTS: Json = {
+    "n_images": 0,
+    "n_labelled": 0,
+    "n_unreadable": 0,
+    "n_changed": 0,
+    "classes": {},
+    "n_groups": 0,
+    "domains": {},
+    "thumbnail_images": [],
+}
+
+
+def count_again(connection: Connection, dataset_id: str) -> None:
+    """Bring the counts in step with the images, and say that something has changed."""
+    counts = _counts(connection, dataset_id)
+    connection.execute(
+        update(datasets).where(datasets.c.id == dataset_id).values(summary=counts, revision=datasets.c.revision + 1)
+    )
+
+
+def mark_equal_pixels(connection: Connection, dataset_id: str, positions: str | None = None) -> None:
+    """Say of readable images whether another has the same pixels, with the same label or another one.
+
+    Args:
+        connection: in a transaction that writes.
+        dataset_id: which set.
+        positions: a JSON list; only of images that equal these. None: of all.
+    """
+    hashes = select(images.c.pixel_hash).where(images.c.dataset_id == dataset_id)
+    if positions is not None:
+        hashes = hashes.where(images.c.position.in_(values(positions)))
+    asked = list({pixel_hash for pixel_hash in connection.execute(hashes).scalars() if pixel_hash is not None})
+    among = images.c.dataset_id == dataset_id, images.c.pixel_hash.in_(values(json.dumps(asked)))
+    equal = connection.execute(
+        select(images.c.pixel_hash, func.count(images.c.label.distinct()))
+        .where(*among)
+        .group_by(images.c.pixel_hash)
+        .having(func.count() > 1)
+    ).all()
+    for problem, is_conflict in (("conflicting", True), ("duplicate", False)):
+        found = json.dumps([pixel_hash for pixel_hash, n_labels in equal if (n_labels > 1) == is_conflict])
+        connection.execute(
+            update(images)
+            .where(
+                images.c.dataset_id == dataset_id,
+                images.c.pixel_hash.in_(values(found)),
+                images.c.problem.is_distinct_from(problem),
+            )
+            .values(problem=problem)
+        )
+
+
+def _counts(connection: Connection, dataset_id: str) -> Json:
+    own = images.c.dataset_id == dataset_id
+
+    def numbered(column: Any) -> dict[str | None, int]:  # Any: SQLAlchemy's column
+        pairs = connection.execute(select(column, func.count()).where(own).group_by(column)).all()
+        return {value: n for value, n in pairs}  # noqa: C416 - rows, which dict() is not typed for
+
+    labels, domains, problems = (numbered(images.c[name]) for name in ("label", "domain", "problem"))
+    n_images = sum(labels.values())
+    n_groups = connection.execute(select(func.count(images.c.group.distinct())).where(own)).scalar_one()
+    changed = images.c.label.is_distinct_from(images.c.label_before)
+    n_changed = connection.execute(select(func.count()).where(own, changed)).scalar_one()
+    classes = sorted((name for name in labels if name is not None), key=natural_key)
+    named = sorted((name for name in domains if name), key=natural_key)
+    return {
+        "n_images": n_images,
+        "n_labelled": n_images - labels.get(None, 0),
+        "n_unreadable": problems.get("unreadable", 0),
+        "n_changed": n_changed,
+        "classes": {name: labels[name] for name in classes},
+        "n_groups": n_groups,
+        "domains": {name: domains[name] for name in named},
+        "thumbnail_images": _some_of_each(connection, dataset_id, {name: labels[name] for name in classes} or labels),
+    }
+
+
+def _some_of_each(connection: Connection, dataset_id: str, n_of: dict[str | None, int]) -> list[int]:
+    """A few images from all over each class, classes taking turns; what has a problem is passed over."""
+    shown = [name for name, n in n_of.items() if n][:_N_THUMBNAILS]
+    each = -(-_N_THUMBNAILS // len(shown)) if shown else 0
+
+    def at(name: str | None, k: int) -> int | None:
+        asked = select(images.c.position).where(
+            images.c.dataset_id == dataset_id, images.c.label.is_not_distinct_from(name), images.c.problem.is_(None)
+        )
+        place = n_of[name] * k // each
+        return connection.execute(asked.order_by(images.c.position).offset(place).limit(1)).scalar_one_or_none()
+
+    turns = (at(name, k) for k in range(each) for name in shown)
+    return list(dict.fromkeys(place for place in turns if place is not None))[:_N_THUMBNAILS]

@@ -1,0 +1,125 @@
+"""From rows to the records that all other rooms know, and back."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from coverslip.datasets import Dataset, ImageRecord, Opening, Origin, Scan, Unreadable
+from coverslip.images import ImageFacts, ReadPlan
+from coverslip.workspace.store.rows import AnyRow, Json, dataset_row
+from coverslip.workspace.store.tables import image_facts, images
+
+OUTSIDE = "It lies outside the folders that the app may read"  # the reason of such an image
+WHOLE = ReadPlan()
+
+
+def opened_as_json(found: Dataset) -> Json:
+    """What is known about a set besides its images."""
+    return {
+        "root": os.fspath(found.root),
+        "source": found.source,
+        "notes": list(found.notes),
+        "origins": [
+            {"domain": origin.domain, "root": os.fspath(origin.root), "sources": list(origin.sources)}
+            for origin in found.origins
+        ],
+    }
+
+
+def plan_as_json(record: ImageRecord) -> Json | None:
+    """Which pixels of its file an image is, and what of that its table's row states."""
+    if record.plan == WHOLE and not record.stated:
+        return None
+    return {**record.plan.model_dump(mode="json"), "stated": sorted(record.stated)}
+
+
+def plan_of(stored: Json | None) -> tuple[ReadPlan, frozenset[str]]:
+    """The plan of a row, and what of it the table states."""
+    if stored is None:
+        return WHOLE, frozenset()
+    box, channels = stored["box"], stored["channels"]
+    return _plan(
+        stored["plane"], None if channels is None else tuple(channels), None if box is None else tuple(box)
+    ), frozenset(stored["stated"])
+
+
+@lru_cache(maxsize=1_024)
+def _plan(plane: Any, channels: tuple[int, ...] | None, box: Any) -> ReadPlan:  # Any: checked by the plan
+    return ReadPlan(plane=plane, channels=channels, box=box)
+
+
+def load_records(connection: Connection, dataset_id: str, start: int = 0, end: int | None = None) -> list[ImageRecord]:
+    """The images at these positions, with their labels of now."""
+    asked = select(
+        images.c.image_id,
+        images.c.path,
+        images.c.label,
+        images.c.group,
+        images.c.domain,
+        images.c.given_split,
+        images.c.plan,
+    ).where(images.c.dataset_id == dataset_id, images.c.position >= start)
+    if end is not None:
+        asked = asked.where(images.c.position < end)
+    records = []
+    for row in connection.execute(asked.order_by(images.c.position)):
+        plan, stated = plan_of(row.plan)
+        records.append(
+            ImageRecord(row.image_id, Path(row.path), row.label, row.group, row.domain, row.given_split, plan, stated)
+        )
+    return records
+
+
+def load_versions(connection: Connection, dataset_id: str, places: Sequence[int]) -> list[str]:
+    """The versions of the images at these places, which are in order."""
+    if not places:
+        return []
+    asked = select(images.c.position, images.c.version).where(
+        images.c.dataset_id == dataset_id, images.c.position.between(places[0], places[-1])
+    )
+    found = {row.position: row.version for row in connection.execute(asked)}
+    return [found[place] for place in places]
+
+
+def load_dataset(connection: Connection, dataset_id: str) -> Dataset:
+    """The whole set as other rooms know it, with the labels and groups of now."""
+    row = dataset_row(connection, dataset_id)
+    return as_dataset(row, load_records(connection, dataset_id))
+
+
+def as_dataset(row: AnyRow, records: Sequence[ImageRecord]) -> Dataset:
+    """Some images of a set as other rooms know them."""
+    opened = row.opened
+    return Dataset(
+        Path(opened["root"]),
+        opened["source"],
+        tuple(records),
+        tuple(opened["notes"]),
+        opening=Opening(tuple(row.sources), row.group_column, row.group_pattern),
+        origins=tuple(Origin(o["domain"], Path(o["root"]), tuple(o["sources"])) for o in opened["origins"]),
+    )
+
+
+def load_scan(connection: Connection, dataset_id: str) -> Scan:
+    """What was found when the images were read."""
+    rows = connection.execute(
+        select(image_facts.c.facts, image_facts.c.reason)
+        .where(image_facts.c.dataset_id == dataset_id)
+        .order_by(image_facts.c.position)
+    )
+    return Scan(tuple(facts_of(row.facts) if row.facts else Unreadable(row.reason) for row in rows))
+
+
+def facts_as_json(facts: ImageFacts) -> Json:
+    """Facts for their column."""
+    return asdict(facts)
+
+
+def facts_of(stored: Json) -> ImageFacts:
+    """Facts from their column."""
+    return ImageFacts(**{**stored, "low": tuple(stored["low"]), "high": tuple(stored["high"])})

@@ -1,0 +1,73 @@
+"""What all sub-rooms say of rows: ids, times, the row of a dataset and the order of its classes."""
+
+import datetime
+import secrets
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import Field
+from sqlalchemy import Connection, Row, Select, func, select
+
+from coverslip.datasets import natural_key
+from coverslip.errors import NotFound
+from coverslip.workspace.store.tables import datasets, jobs
+
+Json = dict[str, Any]  # Any: JSON values
+AnyRow = Row[Any]  # Any: columns as the table defines them
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Item]):
+    """Some of many, in order."""
+
+    items: list[Item]
+    total: Annotated[int, Field(description="How many there are, on all pages together.")]
+
+
+def dataset_row(connection: Connection, dataset_id: str) -> AnyRow:
+    """The set's own row.
+
+    Raises:
+        NotFound: there is none of that id, or it was forgotten.
+    """
+    row = connection.execute(select(datasets).where(datasets.c.id == dataset_id)).one_or_none()
+    if row is None or row.forgotten is not None:
+        raise NotFound("There is no such set of images", do="It may have been forgotten; look at the list of sets.")
+    return row
+
+
+def class_order(class_names: Iterable[str], found: Iterable[str]) -> list[str]:
+    """The names that have a place, then all others in natural order."""
+    first = list(dict.fromkeys(class_names))
+    return [*first, *sorted(set(found).difference(first), key=natural_key)]
+
+
+def folder_of_run(connection: Connection, run_id: str) -> Path | None:
+    """Where a training lies, or a classifier that was brought; None where there is none of that id."""
+    known = (jobs.c.id == run_id) & jobs.c.kind.in_(("train", "classifier")) & (jobs.c.state != "removed")
+    folder = connection.execute(select(jobs.c.folder).where(known)).scalar_one_or_none()
+    return None if folder is None else Path(folder)
+
+
+def new_id() -> str:
+    """Short, and not to be guessed."""
+    return secrets.token_hex(6)
+
+
+def now() -> str:
+    """ISO 8601, UTC."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+
+
+def values(listed: str) -> Select[Any]:
+    """What a JSON list holds, however long it is."""
+    return select(func.json_each(listed).table_valued("value").c.value)
+
+
+def ranges(n: int, size: int) -> Iterator[tuple[int, int]]:
+    """Starts and ends of pieces of at most `size`."""
+    for start in range(0, n, size):
+        yield start, min(n, start + size)
