@@ -36,7 +36,8 @@ from coverslip.cache import clean, list_stores
 from coverslip.reports import content, words
 from coverslip.reports.limits import limits
 from coverslip.reports.reading import read_run
-from coverslip.runs import is_alive, read_status, read_table
+from coverslip.runs import Run
+from coverslip.runs.documents import read_table
 from coverslip.workspace.store.home import Workspace
 
 pytestmark = pytest.mark.slow
@@ -264,10 +265,11 @@ def test_a_training_goes_on_when_the_server_is_killed_and_its_curves_are_whole(t
         run = queue_run(client, cells, {**FINETUNE, "epochs": 3})
         waiting = queue_run(client, cells, QUICK)
         folder = Path(until(lambda: client.get(f"{API}/runs/{run}").json())["folder"])
-        until(lambda: read_status(folder).get("state") == "running")
+        until(lambda: (status := Run(folder).status) is not None and status.state == "running")
         process.send_signal(signal.SIGKILL)
         process.wait()
-        assert is_alive(read_status(folder))
+        assert (status := Run(folder).status) is not None
+        assert status.is_alive
     with server(workspace.folder, tmp_path, port) as (process, client):
         assert client.get(f"{API}/runs/{run}").json()["state"] == "running"
         assert client.get(f"{API}/runs/{waiting}").json()["queue_position"] == 1

@@ -17,6 +17,7 @@ from coverslip.cache import ARRAYS, ArrayStore, Kind, register
 from coverslip.engines.running import N_CHECKED, Engine, FloatArray, fastest_engine, images_at_once
 from coverslip.engines.views import as_input, run_views
 from coverslip.events import Emit, Progressed, ignore
+from coverslip.stopping import BY_SIGNAL, Stop
 
 Pixels = npt.NDArray[np.unsignedinteger]
 
@@ -58,6 +59,7 @@ def embed(
     n_views: int,
     device: str = "cpu",
     emit: Emit = ignore,
+    stop: Stop = BY_SIGNAL,
 ) -> Iterator[tuple[Features, Engine | None]]:
     """Features of every image, open for reading, and the engine that gave them; None where all were in the cache.
 
@@ -72,6 +74,10 @@ def embed(
         n_views: mirrored and turned copies to average.
         device: where to run it.
         emit: told about progress.
+        stop: asked as often.
+
+    Raises:
+        Stopped: on request; what was computed is kept.
     """
     made_by = {
         "version": _FEATURES_VERSION,
@@ -91,6 +97,7 @@ def embed(
             for some, pixels in _read_ahead(waiting, pixels_of, images_at_once(example.shape[1:])):
                 store.add([digests[i] for i in some], run_views(engine, pixels, n_views))
                 done += len(some)
+                stop.check()
                 emit(_progress(done, len(waiting), time.monotonic() - started))
             places = store.places(digests)
         yield Features(store, places), engine

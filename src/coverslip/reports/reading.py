@@ -60,7 +60,14 @@ class RunFolder:
     @property
     def seconds_of_training(self) -> float:
         """Of all networks; 0 where it is not recorded."""
-        return sum(float(one.get("seconds_total") or 0) for one in (self.training, *self.fold_trainings))
+        stages = [stage for record in (self.training, *self.fold_trainings) for stage in record.get("stages", [])]
+        return sum(float(stage["seconds"]) for stage in stages)
+
+    @property
+    def calibration(self) -> Json:
+        """What validation images set."""
+        calibration: Json = self.training.get("calibration", {})
+        return calibration
 
     @property
     def start_is_known(self) -> bool:
@@ -71,6 +78,18 @@ class RunFolder:
     def is_first_kept(self) -> bool:
         """Whether a first training on other images, where there was one, changed the network."""
         return bool(_json(self.path / "first" / "training.json").get("chosen") != "instant")
+
+    @property
+    def n_frozen(self) -> int:
+        """Trainings, of the folds or the one, whose fine-tuning was no better than the head on frozen features."""
+        stories = self.fold_trainings or (self.training,)
+        return sum(story.get("chosen") == "instant" and len(story.get("stages", ())) > 1 for story in stories)
+
+    def stage(self, name: str) -> dict[str, object] | None:
+        """What is told of a stage of the training; of the first fold's where there are folds: they were measured."""
+        story = self.fold_trainings[0] if self.fold_trainings else self.training
+        stages: list[dict[str, object]] = story.get("stages", [])
+        return next((stage for stage in stages if stage.get("stage") == name), None)
 
     @property
     def classes(self) -> list[str]:

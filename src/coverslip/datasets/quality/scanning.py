@@ -16,6 +16,7 @@ from coverslip.errors import UnreadableImage
 from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.images import ImageFacts, Pixels, image_facts, read_pixels
 from coverslip.machine import n_cores
+from coverslip.stopping import BY_SIGNAL, Stop
 
 _SAVE_EVERY_S = 2.0
 _TELL_EVERY_S = 0.2
@@ -44,7 +45,12 @@ class Scan:
 
 
 def scan_images(
-    dataset: Dataset, *, emit: Emit = ignore, n_threads: int | None = None, on_pixels: OnPixels | None = None
+    dataset: Dataset,
+    *,
+    emit: Emit = ignore,
+    stop: Stop = BY_SIGNAL,
+    n_threads: int | None = None,
+    on_pixels: OnPixels | None = None,
 ) -> Scan:
     """Decode every image once, several at a time, and remember the facts for the next scan.
 
@@ -54,9 +60,13 @@ def scan_images(
     Args:
         dataset: whose records to read.
         emit: told about progress at most five times a second, and at the end what was noticed.
+        stop: asked as often.
         n_threads: images decoded at the same time; None takes the number of processor cores.
         on_pixels: is given every image that had to be decoded, in the threads that decode. Those whose facts were
             remembered are not among them.
+
+    Raises:
+        Stopped: on request.
     """
     records = dataset.records
     facts: list[ImageFacts | Unreadable | None] = [None] * len(records)
@@ -66,7 +76,7 @@ def scan_images(
         for i, known in memory.recall(identities):
             facts[i] = known
         waiting = [i for i, known in enumerate(facts) if known is None]
-        _decode(records, waiting, identities, facts, memory, emit, n_threads or n_cores(), on_pixels)
+        _decode(records, waiting, identities, facts, memory, emit, stop, n_threads or n_cores(), on_pixels)
     finally:
         memory.close()
     complete = tuple(fact if fact is not None else Unreadable("it was not reached") for fact in facts)
@@ -81,6 +91,7 @@ def _decode(
     facts: list[ImageFacts | Unreadable | None],
     memory: Memory,
     emit: Emit,
+    stop: Stop,
     n_threads: int,
     on_pixels: OnPixels | None,
 ) -> None:
@@ -103,6 +114,7 @@ def _decode(
                 memory.save()
                 saved = now
             if now - told > _TELL_EVERY_S:
+                stop.check()
                 emit(_progress(n_known + n_done + 1, len(records), (n_done + 1) / (now - started)))
                 told = now
     finally:

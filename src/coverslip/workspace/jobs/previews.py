@@ -46,7 +46,7 @@ def split(home: Workspace, dataset_id: str, recipe: Json) -> Json:
         Conflict: it is still being read.
         CoverslipError: the recipe is not valid, or nothing can be trained on.
     """
-    from coverslip.experiments.pretraining import agreed
+    from coverslip.experiments import agreed
 
     with home.engine.connect() as connection:
         row = refuse_unread(connection, dataset_id)

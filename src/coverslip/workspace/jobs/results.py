@@ -13,8 +13,9 @@ from coverslip.errors import Conflict, CoverslipError
 from coverslip.evaluation import LOWER_IS_BETTER, average_precision, pr_curve, reliability_bins, roc_curve
 from coverslip.reports import content, words
 from coverslip.reports.limits import limits
+from coverslip.reports.methods import methods
 from coverslip.reports.reading import RunFolder, read_run
-from coverslip.runs import read_table
+from coverslip.runs.documents import read_table
 from coverslip.workspace.jobs.records import Job, Json, find_job
 from coverslip.workspace.jobs.runs import read_or_empty
 from coverslip.workspace.store.home import Workspace
@@ -58,7 +59,7 @@ def _results(run: RunFolder) -> Json:
         "metrics": metrics,
         "headline": words.headline(run) if has_numbers else "",
         "words": [" ".join(words.lead(run))] if has_numbers else [],
-        "methods": words.methods(run),
+        "methods": methods(run),
         "values": _values(run),
         "tested_on": words.split_words(run),
         "per_class": [{**row, "reason": row["reason"] or None} for row in content.classes(run)],

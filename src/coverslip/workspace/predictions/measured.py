@@ -12,8 +12,7 @@ from coverslip.datasets import ImageRecord
 from coverslip.errors import Conflict, CoverslipError
 from coverslip.files import plain_cell
 from coverslip.images import ReadPlan
-from coverslip.inference import Prediction
-from coverslip.runs import open_run, read_json
+from coverslip.runs import Prediction, open_run
 from coverslip.runs.provenance import images_of, plan_of
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.predictions.rows import (
@@ -126,8 +125,7 @@ class _Pictures:
 
 def _pictures_of(folder: Path) -> _Pictures:
     run = open_run(folder)
-    data = read_json(folder / "environment.json").get("data") or [{"root": "/"}]
-    root, plan = Path(str(data[0]["root"])), plan_of(run.recipe)
+    root, plan = run.environment.root_of(None), plan_of(run.recipe)
     try:
         return _Pictures(images_of(run).records, root, plan)
     except CoverslipError:  # they were moved away since; their rows still count

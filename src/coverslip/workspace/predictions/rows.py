@@ -16,7 +16,7 @@ from coverslip.cache import Journal, open_database, remove_database
 from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE
 from coverslip.errors import NotFound
 from coverslip.images import ReadPlan
-from coverslip.inference import Prediction
+from coverslip.runs import Prediction
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.home import Workspace
