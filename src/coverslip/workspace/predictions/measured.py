@@ -1,0 +1,91 @@
+"""Measured images of a run as rows: its `predictions.csv` as a database, made when it is first asked for, and kept."""
+
+import csv
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from coverslip.cache import Kind, Layout, opening, register, remove_database
+from coverslip.errors import Conflict
+from coverslip.files import plain_cell
+from coverslip.runs import Run
+from coverslip.runs.lookup import ImageLookup, ImageSource
+from coverslip.workspace.jobs.records import Job, find_job
+from coverslip.workspace.predictions.rows import (
+    FILE,
+    NOT_FOUND,
+    RowsPage,
+    RowsWriter,
+    Sort,
+    Wanted,
+    page_in,
+    picture_in,
+    row_in,
+)
+from coverslip.workspace.store.home import Workspace
+
+ROWS = register(Kind("app-rows", "measured images as the app lists them", Layout(FILE, "rows"), bound_bytes=2 * 10**9))
+_indexing = threading.Lock()
+
+
+def page_of_run(workspace: Workspace, run_id: str, wanted: Wanted, *, sort: Sort, offset: int, limit: int) -> RowsPage:
+    """Measured images of a run.
+
+    Raises:
+        NotFound: there is no such run.
+        Conflict: nothing was measured yet.
+    """
+    with _rows_of(find_job(workspace, run_id, "train")) as (file, classes):
+        return page_in(file, classes, wanted, {}, sort=sort, offset=offset, limit=limit)
+
+
+def row_of_run(workspace: Workspace, run_id: str, k: int) -> ImageSource:
+    """The picture of a measured image.
+
+    Raises:
+        NotFound: there is no such run, or no row of that number.
+        Conflict: nothing was measured yet.
+    """
+    with _rows_of(find_job(workspace, run_id, "train")) as (file, _):
+        return picture_in(row_in(file, k))
+
+
+@contextmanager
+def _rows_of(job: Job) -> Iterator[tuple[Path, list[str]]]:
+    """The database of a run's rows, which stays during the block, and the run's classes."""
+    run = Run(job.folder)
+    table = run.predictions_file
+    if not table.is_file():
+        raise Conflict("This run has no measured images yet", do="Let the training finish, or resume it.")
+    classes = _classes_in(table)
+    stat = table.stat()
+    with opening(ROWS, f"{job.id}-{stat.st_mtime_ns:x}-{stat.st_size:x}", will_grow=False) as claim:
+        pass
+    file, is_new = claim.folder / FILE, False
+    try:
+        with _indexing:
+            if not file.is_file():
+                is_new = True
+                _index(run, file)
+        yield file, classes
+    finally:
+        claim.release(has_grown=is_new)
+
+
+def _classes_in(table: Path) -> list[str]:
+    with table.open(newline="", encoding="utf-8") as opened:
+        return [name[2:] for cell in next(csv.reader(opened)) if (name := plain_cell(cell)).startswith("p:")]
+
+
+def _index(run: Run, file: Path) -> None:
+    images = ImageLookup(run)
+    part = file.with_name(f"{file.name}.part")
+    remove_database(part)
+    writer = RowsWriter(part, journal="DELETE")
+    try:
+        sources = ((k, row, images.find(row.image_id) or NOT_FOUND) for k, row in enumerate(run.predictions))
+        writer.add((k, row, source.file, source.plan) for k, row, source in sources)
+    finally:
+        writer.close()
+    part.replace(file)
