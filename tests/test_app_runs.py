@@ -32,6 +32,7 @@ from small_workspace import (
 )
 
 from coverslip.app.server import create_app
+from coverslip.cache import clean, list_stores
 from coverslip.reports import content, words
 from coverslip.reports.limits import limits
 from coverslip.reports.reading import read_run
@@ -248,7 +249,7 @@ def test_the_server_never_imports_what_trains(lab: Lab) -> None:
     files = ("report.html", "predictions.csv", "run.zip", "classifier.coverslip", "recipe.yaml")
     paths = ["/runs", "/classifiers", "/predictions", "/models", "/recipe", *(run + part for part in parts)]
     paths += [f"{run}/download/{file}" for file in files]
-    shutil.rmtree(lab.workspace.cache)
+    clean(list_stores())
     home, root = str(lab.workspace.folder), str(lab.workspace.roots[0])
     command = [sys.executable, "-c", _ALL_REQUESTS, home, root, *paths]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

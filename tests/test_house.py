@@ -36,7 +36,7 @@ NAME_A_RUNS_FILES = {
     "workspace/jobs/watching.py",
     "workspace/predictions/classifiers.py",
     "workspace/predictions/classifying.py",
-    "workspace/predictions/rows.py",
+    "workspace/predictions/measured.py",
 }
 TOO_LONG: set[str] = set()
 TOO_WIDE: set[str] = set()

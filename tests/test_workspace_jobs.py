@@ -291,7 +291,7 @@ def test_many_rows_are_filtered_and_sorted_a_page_at_a_time(tmp_path: Path) -> N
     writer.close()
 
     def page(wanted: rows.Wanted, sort: rows.Sort, offset: int = 0, corrected: dict[int, str] | None = None):  # type: ignore[no-untyped-def]
-        return rows._page(tmp_path / rows.FILE, classes, wanted, corrected or {}, sort=sort, offset=offset, limit=10)
+        return rows.page_in(tmp_path / rows.FILE, classes, wanted, corrected or {}, sort=sort, offset=offset, limit=10)
 
     began = time.monotonic()
     mistakes = page(rows.Wanted(only="mistakes"), "-probability", 100)

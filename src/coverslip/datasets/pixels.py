@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from coverslip.cache import ARRAYS, ArrayStore, Kind, register
 from coverslip.datasets.index import Dataset, ImageRecord
 from coverslip.datasets.quality import Scan, Unreadable
 from coverslip.errors import UnreadableImage
@@ -16,10 +17,10 @@ from coverslip.events import Emit, Progressed, ignore
 from coverslip.images import Preparation, effective_channels, pixel_hash, prepare, read_pixels
 from coverslip.machine import n_cores
 from coverslip.stopping import BY_SIGNAL, Stop
-from coverslip.store import RecordStore
 
 Pixels = npt.NDArray[np.unsignedinteger]  # (n, S, S, C)
 
+PREPARED = register(Kind("pixels", "prepared pixels of training images", ARRAYS))
 _N_AT_ONCE = 64
 _AHEAD_PER_THREAD = 4
 
@@ -145,8 +146,8 @@ class PixelCache:
             CoverslipError: the disk is full.
         """
         shape = (preparation.image_size, preparation.image_size, preparation.channels)
-        self._store = RecordStore(
-            "pixels", {"preparation": preparation.model_dump(mode="json")}, shape, preparation.depth
+        self._store = ArrayStore(
+            PREPARED, {"preparation": preparation.model_dump(mode="json")}, shape, preparation.depth
         )
         try:
             self._places = self._fill(dataset, scan, positions, preparation, emit, stop)

@@ -13,14 +13,15 @@ import numpy as np
 import numpy.typing as npt
 from torch import nn
 
+from coverslip.cache import ARRAYS, ArrayStore, Kind, register
 from coverslip.engines.running import N_CHECKED, Engine, FloatArray, fastest_engine, images_at_once
 from coverslip.engines.views import as_input, run_views
 from coverslip.events import Emit, Progressed, ignore
 from coverslip.stopping import BY_SIGNAL, Stop
-from coverslip.store import RecordStore
 
 Pixels = npt.NDArray[np.unsignedinteger]
 
+FEATURES = register(Kind("features", "what a frozen network sees in images", ARRAYS))
 _FEATURES_VERSION = 1  # goes up when the same network and pixels would give other features
 
 
@@ -30,7 +31,7 @@ class Features:
     The rows of 100,000 images are 1.4 GiB with the default network.
     """
 
-    def __init__(self, store: RecordStore, places: npt.NDArray[np.int64]) -> None:
+    def __init__(self, store: ArrayStore, places: npt.NDArray[np.int64]) -> None:
         self._store, self._places = store, places
 
     @property
@@ -86,7 +87,7 @@ def embed(
         "device": device,
     }
     engine = None
-    with RecordStore("features", made_by, (n_features,), np.float32) as store:
+    with ArrayStore(FEATURES, made_by, (n_features,), np.float32) as store:
         places = store.places(digests)
         waiting = [i for i, place in enumerate(places) if place < 0]
         if waiting:

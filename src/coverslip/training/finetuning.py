@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from coverslip.evaluation import LOWER_IS_BETTER, score
+from coverslip.evaluation import METRICS, score
 from coverslip.events import CheckpointSaved, EpochEnded, Noted, StepEnded
 from coverslip.models.freezing import follows_batches, train_mode
 from coverslip.runs import Recipe, RunContext
@@ -330,16 +330,13 @@ def _scores(logits: Tensor, label: Ints, recipe: Recipe, loss: float) -> _Scores
     if not (np.isfinite(loss) and logits.isfinite().all()):
         raise _Diverged
     found = score(logits.double().softmax(dim=1).numpy(), label)
-    primary = found[recipe.primary_metric]
-    if recipe.primary_metric in LOWER_IS_BETTER:
-        primary = -primary
     return _Scores(
         loss,
         found["accuracy"],
         found["macro_precision"],
         found["macro_recall"],
         found["macro_f1"],
-        primary if np.isfinite(primary) else float("-inf"),
+        METRICS[recipe.primary_metric].as_higher_is_better(found[recipe.primary_metric]),
     )
 
 
