@@ -28,10 +28,8 @@ PREDICTIONS_OF_NEW_IMAGES = {
 NAME_A_RUNS_FILES = {
     "app/routes/results.py",
     "cli/_show.py",
-    "reports/reading.py",
     "workspace/jobs/adopting.py",
     "workspace/jobs/queue.py",
-    "workspace/jobs/results.py",
     "workspace/jobs/runs.py",
     "workspace/jobs/watching.py",
     "workspace/predictions/classifiers.py",
