@@ -283,7 +283,7 @@ def kept(*what):
     keep(*what)
     os._exit(9)  # in the middle of the transaction
 reading._keep_facts = kept
-print(opening.open_sources(home, [{str(cells)!r}])["id"], flush=True)
+print(opening.open_sources(home, [{str(cells)!r}]).id, flush=True)
 home.background.wait_all()
 """
     killed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
@@ -340,7 +340,7 @@ def test_classes_are_ordered_and_planned(app: App, tmp_path: Path) -> None:
     planned = app.send("PATCH", where, {"class_plan": {"merge": {"ab": ["a", "b"]}}})
     assert planned["class_plan"] == {"merge": {"ab": ["a", "b"]}, "drop": [], "rename": {}}
     split = app.send("POST", f"{where}/split", {"recipe": {"split": {"folds": 0}}})
-    assert [each["class"] for each in split["by_class"]] == ["c", "ab"]  # as on the page
+    assert [each["name"] for each in split["by_class"]] == ["c", "ab"]  # as on the page
     for wrong in ({"drop": ["z"]}, {"merge": {"x": ["a"]}, "drop": ["a"]}):
         assert app.refused("PATCH", where, {"class_plan": wrong})["status"] == 422
     for names in (["x", "x"], ["uncertain"]):

@@ -47,7 +47,7 @@ def png(tmp_path: Path) -> bytes:
 
 def begin(app: App, *, is_labelled: bool = True, **limits: int) -> str:
     if limits:
-        return str(uploads.begin(app.home, "limited", is_labelled=is_labelled, **limits)["id"])
+        return uploads.begin(app.home, "limited", is_labelled=is_labelled, **limits).id
     return str(app.send("POST", "uploads", {"name": "Mine", "is_labelled": is_labelled})["id"])
 
 
@@ -77,7 +77,7 @@ def test_files_become_a_set_with_its_folders_as_classes(app: App, tmp_path: Path
     for path in sorted(cells.rglob("*.png")):
         name = quote(str(path.relative_to(cells)))
         told = put(app, f"{upload}/files/{name}", path.read_bytes())
-    assert (told["n_files"], told["folder"]) == (4, True)
+    assert (told["n_files"], told["has_folders"]) == (4, True)
     assert told["n_bytes"] == sum(path.stat().st_size for path in cells.rglob("*.png"))
     found = app.wait(app.send("POST", f"uploads/{upload}/finish", {"as": "dataset"})["id"])
     assert (found["kind"], found["name"], found["n_images"], found["state"]) == ("upload", "Mine", 4, "ready")

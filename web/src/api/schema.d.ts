@@ -1285,8 +1285,8 @@ export interface components {
          * @description Images of one class on each side.
          */
         ClassSplit: {
-            /** Class */
-            class: string;
+            /** Name */
+            name: string;
             /** Train */
             train: number;
             /** Val */
@@ -1419,10 +1419,47 @@ export interface components {
             label: string | null;
         };
         /**
-         * Dataset
-         * @description A set of images.
+         * DatasetChanges
+         * @description What to change; what is left out stays. Neither group nor group_pattern means no groups: give null for one.
          */
-        Dataset: {
+        DatasetChanges: {
+            /** Name */
+            name?: string | null;
+            /**
+             * Group
+             * @description A column of the table; null takes the groups away.
+             */
+            group?: string | null;
+            /**
+             * Group Pattern
+             * @description A regular expression for paths; null takes the groups away.
+             */
+            group_pattern?: string | null;
+            class_plan?: components["schemas"]["Classes"] | null;
+            /**
+             * Classes
+             * @description Names in the order of their keys and colours, also of classes that no image has yet.
+             */
+            classes?: string[] | null;
+        };
+        /**
+         * DatasetOfPrediction
+         * @description Which rows become labelled images: those that were corrected, or all.
+         */
+        DatasetOfPrediction: {
+            /**
+             * Only
+             * @enum {string}
+             */
+            only: "corrected" | "all";
+            /** Name */
+            name?: string | null;
+        };
+        /**
+         * DatasetState
+         * @description A dataset as it is now.
+         */
+        DatasetState: {
             /** Id */
             id: string;
             /** Name */
@@ -1480,53 +1517,6 @@ export interface components {
              * @description Up to 12 readable images of as many classes as there are.
              */
             thumbnail_images: number[];
-        };
-        /**
-         * DatasetChanges
-         * @description What to change; what is left out stays. Neither group nor group_pattern means no groups: give null for one.
-         */
-        DatasetChanges: {
-            /** Name */
-            name?: string | null;
-            /**
-             * Group
-             * @description A column of the table; null takes the groups away.
-             */
-            group?: string | null;
-            /**
-             * Group Pattern
-             * @description A regular expression for paths; null takes the groups away.
-             */
-            group_pattern?: string | null;
-            class_plan?: components["schemas"]["Classes"] | null;
-            /**
-             * Classes
-             * @description Names in the order of their keys and colours, also of classes that no image has yet.
-             */
-            classes?: string[] | null;
-        };
-        /**
-         * DatasetList
-         * @description All sets of images, newest first.
-         */
-        DatasetList: {
-            /** Items */
-            items: components["schemas"]["Dataset"][];
-            /** Total */
-            total: number;
-        };
-        /**
-         * DatasetOfPrediction
-         * @description Which rows become labelled images: those that were corrected, or all.
-         */
-        DatasetOfPrediction: {
-            /**
-             * Only
-             * @enum {string}
-             */
-            only: "corrected" | "all";
-            /** Name */
-            name?: string | null;
         };
         /**
          * DomainCount
@@ -1684,10 +1674,10 @@ export interface components {
             macro_auroc: number | null;
         };
         /**
-         * Folder
+         * FolderContent
          * @description What lies in one folder; hidden things are left out.
          */
-        Folder: {
+        FolderContent: {
             /**
              * Path
              * @description None: this is the list of folders that may be read at all.
@@ -1699,9 +1689,9 @@ export interface components {
              */
             parent: string | null;
             /** Folders */
-            folders: components["schemas"]["PlaceInFolder"][];
+            folders: components["schemas"]["Place"][];
             /** Tables */
-            tables: components["schemas"]["PlaceInFolder"][];
+            tables: components["schemas"]["Place"][];
             /**
              * N Images
              * @description In the folder and below; see is_more.
@@ -2059,7 +2049,7 @@ export interface components {
              * @description Images whose label changed.
              */
             n: number;
-            dataset: components["schemas"]["Dataset"];
+            dataset: components["schemas"]["DatasetState"];
         };
         /**
          * LabelsTakenBack
@@ -2070,7 +2060,7 @@ export interface components {
             change: number | null;
             /** Images */
             images: number[];
-            dataset: components["schemas"]["Dataset"];
+            dataset: components["schemas"]["DatasetState"];
         };
         /**
          * Limit
@@ -2264,6 +2254,19 @@ export interface components {
          * Page
          * @description Some of many, in order.
          */
+        Page_DatasetState_: {
+            /** Items */
+            items: components["schemas"]["DatasetState"][];
+            /**
+             * Total
+             * @description How many there are, on all pages together.
+             */
+            total: number;
+        };
+        /**
+         * Page
+         * @description Some of many, in order.
+         */
         Page_Image_: {
             /** Items */
             items: components["schemas"]["Image"][];
@@ -2274,13 +2277,16 @@ export interface components {
             total: number;
         };
         /**
-         * PlaceInFolder
+         * Place
          * @description A folder or table that can be chosen.
          */
-        PlaceInFolder: {
+        Place: {
             /** Name */
             name: string;
-            /** Path */
+            /**
+             * Path
+             * Format: path
+             */
             path: string;
         };
         /**
@@ -2476,7 +2482,7 @@ export interface components {
         };
         /**
          * ReadingFault
-         * @description Why a set of images could not be read, and what to do about it.
+         * @description Why a dataset could not be read, and what to do about it.
          */
         ReadingFault: {
             /** What */
@@ -2900,10 +2906,10 @@ export interface components {
             /** Is Labelled */
             is_labelled: boolean;
             /**
-             * Folder
+             * Has Folders
              * @description Whether it has sub-folders.
              */
-            folder: boolean;
+            has_folders: boolean;
             /** N Files */
             n_files: number;
             /** N Bytes */
@@ -3027,7 +3033,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Folder"];
+                    "application/json": components["schemas"]["FolderContent"];
                 };
             };
             /** @description Validation Error */
@@ -3065,7 +3071,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DatasetList"];
+                    "application/json": components["schemas"]["Page_DatasetState_"];
                 };
             };
             /** @description Something about the request is not valid; `title` and `do` say what. */
@@ -3107,7 +3113,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Dataset"];
+                    "application/json": components["schemas"]["DatasetState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -3154,7 +3160,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Dataset"];
+                    "application/json": components["schemas"]["DatasetState"];
                 };
             };
             /** @description Something about the request is not valid; `title` and `do` say what. */
@@ -3194,7 +3200,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Dataset"];
+                    "application/json": components["schemas"]["DatasetState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -3303,7 +3309,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Dataset"];
+                    "application/json": components["schemas"]["DatasetState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -3361,7 +3367,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Dataset"];
+                    "application/json": components["schemas"]["DatasetState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -3410,7 +3416,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Dataset"];
+                    "application/json": components["schemas"]["DatasetState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -4716,7 +4722,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Dataset"];
+                    "application/json": components["schemas"]["DatasetState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -6265,7 +6271,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Dataset"];
+                    "application/json": components["schemas"]["DatasetState"];
                 };
             };
             /** @description There is nothing of that id. */

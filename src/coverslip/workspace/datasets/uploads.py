@@ -15,19 +15,21 @@ import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import Annotated, BinaryIO
 
+from pydantic import Field
 from sqlalchemy import Connection, delete, insert, select, update
 
 from coverslip.datasets import PLAIN_TABLE_SUFFIXES, counted, one_line, read_table
 from coverslip.errors import BadDataset, Conflict, CoverslipError, NotFound, TooLarge
 from coverslip.files import cannot_write
 from coverslip.workspace.datasets import opening
+from coverslip.workspace.datasets.listing import DatasetState
 from coverslip.workspace.store.database import writing
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.rows import AnyRow, Json, new_id, now
+from coverslip.workspace.store.rows import AnyRow, new_id, now
 from coverslip.workspace.store.tables import uploads
 
 MAX_FILES = 200_000
@@ -47,9 +49,23 @@ _COUNTING = threading.Lock()  # sizes of replaced files and counts go together
 _FINISHING = threading.Lock()  # asked for twice at once, an upload must not become two sets
 
 
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """Files that were sent so far."""
+
+    id: str
+    name: str
+    is_labelled: bool
+    has_folders: Annotated[bool, Field(description="Whether it has sub-folders.")]
+    n_files: int
+    n_bytes: int
+    max_bytes: int
+    max_files: int
+
+
 def begin(
     home: Workspace, name: str, *, is_labelled: bool, max_files: int = MAX_FILES, max_bytes: int = MAX_BYTES
-) -> Json:
+) -> Upload:
     """A new upload without files.
 
     Args:
@@ -82,7 +98,7 @@ def begin(
     return describe(home, upload_id)
 
 
-def describe(home: Workspace, upload_id: str) -> Json:
+def describe(home: Workspace, upload_id: str) -> Upload:
     """What has been sent so far.
 
     Raises:
@@ -90,11 +106,10 @@ def describe(home: Workspace, upload_id: str) -> Json:
     """
     with home.engine.connect() as connection:
         row = _row(connection, upload_id)
-    told = ("id", "name", "is_labelled", "n_files", "n_bytes", "max_bytes", "max_files")
-    return {**{name: getattr(row, name) for name in told}, "folder": row.has_folders}
+    return Upload(**{each.name: getattr(row, each.name) for each in fields(Upload)})
 
 
-def finish(home: Workspace, upload_id: str, *, is_labelled: bool | None = None) -> Json:
+def finish(home: Workspace, upload_id: str, *, is_labelled: bool | None = None) -> DatasetState:
     """Make a set of images of the files. A table with paths and labels that lies beside the images gives the labels.
 
     Raises:
@@ -110,7 +125,7 @@ def finish(home: Workspace, upload_id: str, *, is_labelled: bool | None = None) 
         table = _table_in(files) if is_labelled else None
         found = opening.open_sources(home, [str(table or files)], name=row.name, is_labelled=is_labelled, kind="upload")
         with writing(home.engine) as connection:
-            connection.execute(update(uploads).where(uploads.c.id == upload_id).values(dataset_id=found["id"]))
+            connection.execute(update(uploads).where(uploads.c.id == upload_id).values(dataset_id=found.id))
     return found
 
 
@@ -220,7 +235,7 @@ class Sink(ABC):
         except OSError as error:
             raise cannot_write(self.part, error) from error
 
-    def finish(self, data: bytes) -> Json:
+    def finish(self, data: bytes) -> Upload:
         """Take the last bytes, and make them what they are to be."""
         self.write(data)
         try:
