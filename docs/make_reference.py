@@ -8,14 +8,13 @@ Each part stands in a page between two marker lines. `tests/test_docs.py` fails 
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
+if TYPE_CHECKING:
+    from coverslip.runs import RecipeKey
 
 DOCS = Path(__file__).resolve().parent
 COLUMNS = 100  # of help texts; a terminal's own width would change them from machine to machine
-
-Schema = dict[str, Any]  # Any: JSON Schema
 
 
 def main() -> None:
@@ -49,10 +48,10 @@ def _with_part(page: Path, whole: str, name: str, text: str) -> str:
 
 def recipe_table() -> str:
     """One row per key: default, what is allowed, what it means."""
-    from coverslip import Recipe
+    from coverslip.runs import recipe_keys
 
     head = ["| key | default | allowed | meaning |", "|---|---|---|---|"]
-    return "\n".join([*head, *(_row(*key) for key in recipe_keys(Recipe))])
+    return "\n".join([*head, *map(_row, recipe_keys())])
 
 
 def augment_table() -> str:
@@ -92,54 +91,9 @@ def models_table() -> str:
     return "\n".join([*head, *rows])
 
 
-def recipe_keys(model: type[BaseModel], section: str = "") -> Iterator[tuple[str, Any, Schema, str]]:  # Any: a default
-    """(dotted key, default, JSON Schema, description) of every key, those of sections after their section's name."""
-    properties = model.model_json_schema()["properties"]
-    for name, field in model.model_fields.items():
-        default = field.get_default(call_default_factory=True)
-        if isinstance(default, BaseModel):
-            yield from recipe_keys(type(default), f"{section}{name}.")
-        else:
-            yield f"{section}{name}", default, properties[name], field.description or ""
-
-
-def _row(key: str, default: Any, schema: Schema, description: str) -> str:  # Any: whatever the key holds
-    cells = (f"`{key}`", f"`{json.dumps(default)}`".replace('"', ""), allowed(schema), description)
+def _row(key: "RecipeKey") -> str:
+    cells = (f"`{key.key}`", f"`{json.dumps(key.default)}`".replace('"', ""), key.allowed, key.meaning)
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
-
-
-def allowed(schema: Schema) -> str:
-    """What a key may hold, in words: `allowed({"type": "integer", "minimum": 1})` is "whole number, 1 or more"."""
-    if "anyOf" in schema:
-        return " or ".join(allowed(one) for one in schema["anyOf"])
-    if "const" in schema:
-        return f"`{schema['const']}`"
-    if "enum" in schema:
-        return ", ".join(f"`{value}`" for value in schema["enum"])
-    match schema.get("type"):
-        case "null":
-            return "`null`"
-        case "boolean":
-            return "`true`, `false`"
-        case "array":
-            return f"list of {allowed(schema['items'])}s"
-        case "object":
-            return "`key: value` lines"
-        case "integer" | "number":
-            return ", ".join(filter(None, ["whole number" if schema["type"] == "integer" else "", _range(schema)]))
-    return "text"
-
-
-def _range(schema: Schema) -> str:
-    low, above = schema.get("minimum"), schema.get("exclusiveMinimum")
-    high, below = schema.get("maximum"), schema.get("exclusiveMaximum")
-    is_open = above is not None and (low is None or above >= low)
-    start = f"above {above:g}" if is_open else "" if low is None else f"{low:g}"
-    if high is not None:
-        return f"{start}{', at most' if is_open else ' to'} {high:,}"
-    if below is not None:
-        return f"{start}{',' if is_open else ' or more,'} below {below:,}"
-    return start if is_open or not start else f"{start} or more"
 
 
 def help_texts() -> str:

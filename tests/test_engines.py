@@ -8,8 +8,16 @@ import torch
 from torch import nn
 
 from coverslip.engines import as_input, embed, fastest_engine, fingerprint, run_views
-from coverslip.engines.running import _as_onnx, _difference, _onnxruntime, _openvino, _pytorch
-from coverslip.engines.views import images_at_once
+from coverslip.engines.running import (
+    _as_onnx,
+    _difference,
+    _onnxruntime,
+    _openvino,
+    images_at_once,
+    pytorch_on_device,
+    pytorch_on_processor,
+)
+from coverslip.events import Event, Noted
 from coverslip.models.networks import FeatureNetwork, Network, create_network
 
 
@@ -33,7 +41,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_every_engine_agrees_with_pytorch(network: Network, pixels: np.ndarray, build: object) -> None:
     x = as_input(pixels)
     run = build(_as_onnx(network, x))  # type: ignore[operator]
-    assert _difference(run(x), _pytorch(network, "cpu")(x)) < 1e-4
+    assert _difference(run(x), pytorch_on_processor(network)(x)) < 1e-4
 
 
 def test_the_engine_in_use_is_not_pytorch_and_says_how_far_it_is_from_it(network: Network, pixels: np.ndarray) -> None:
@@ -47,6 +55,36 @@ def test_a_result_does_not_depend_on_the_other_images(network: Network, pixels: 
     together = run_views(engine, pixels, 2)
     alone = np.concatenate([run_views(engine, pixels[i : i + 1], 2) for i in range(len(pixels))])
     np.testing.assert_array_equal(together, alone)
+
+
+def test_a_device_is_given_as_many_images_each_time_so_that_none_depends_on_the_others(
+    network: Network, pixels: np.ndarray
+) -> None:
+    x = as_input(pixels)
+    run = pytorch_on_device(network, "cpu", 4)  # what a GPU does, done by the processor
+    together = run(x)
+    assert _difference(together, pytorch_on_processor(network)(x)) < 1e-4
+    for i in range(len(x)):
+        np.testing.assert_array_equal(run(x[i : i + 1]), together[i : i + 1])
+
+
+def test_a_device_that_cannot_run_the_network_leaves_it_to_the_processor_and_says_so(
+    network: Network, pixels: np.ndarray
+) -> None:
+    events: list[Event] = []
+    x = as_input(pixels[:2])
+    engine = fastest_engine(network, x, device="meta", emit=events.append)  # a device that has no memory
+    assert engine.device == "cpu"
+    assert [event.level for event in events if isinstance(event, Noted)] == ["warning"]
+    np.testing.assert_array_equal(engine.run(x), fastest_engine(network, x).run(x))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_a_gpu_gives_the_processor_s_numbers(network: Network, pixels: np.ndarray) -> None:
+    x = as_input(pixels)
+    engine = fastest_engine(network, x, device="cuda")
+    assert engine.device == "cuda"
+    assert engine.largest_difference < 1e-4
 
 
 class Unexportable(nn.Module):

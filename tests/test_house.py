@@ -66,6 +66,11 @@ def run_files_named_by(path: Path) -> set[str]:
     return named - {"predictions.csv"} if place(path) in PREDICTIONS_OF_NEW_IMAGES else named
 
 
+def test_every_folder_of_modules_is_a_package() -> None:
+    """What is none is overlooked by the checks of imports."""
+    assert {place(path.parent) for path in MODULES if not (path.parent / "__init__.py").is_file()} == set()
+
+
 def test_no_module_imports_itself_by_way_of_others() -> None:
     """Imports inside functions and for type checkers count: one that is hidden to dodge a circle asks for a move."""
     graph = grimp.build_graph("coverslip", cache_dir=None)

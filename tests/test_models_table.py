@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from coverslip.cli import main
 from coverslip.models import ModelRecord, Normalisation, list_models, register
 from coverslip.models.records import PAPERS
 
 RECORD = """
+from coverslip.cli import main
 from coverslip.models import ModelRecord, Normalisation
 
 NETWORKS = (
@@ -145,6 +147,13 @@ def test_weights_that_move_in_need_to_know_how() -> None:
             macs=None,
             conv_linear_weights_x2=None,
         )
+
+
+def test_the_help_names_every_paper(capsys: pytest.CaptureFixture[str]) -> None:
+    """By hand, since asking the zoo would make every `--help` slow."""
+    assert main(["models", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert [name for name in PAPERS if name not in shown] == []
 
 
 def test_every_record_has_what_doors_show() -> None:

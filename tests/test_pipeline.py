@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import coverslip as cs
-from coverslip.errors import BadClassifier, BadDataset, BadRecipe, BadRun, LeakageFound, Stopped
+from coverslip.errors import BadClassifier, BadDataset, BadRun, DeviceUnavailable, LeakageFound, Stopped
 from coverslip.events import EpochEnded, Event, HeadFitted, Noted, RunEnded, RunStarted
 from coverslip.experiments.pretraining import agreed
 from coverslip.files import sha256_file
@@ -439,16 +439,21 @@ def test_several_sources_are_named_with_their_own_roots(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("device", ["cuda", "mps"])
 def test_a_device_that_is_not_there_is_refused_before_anything_is_made(
-    cells: Path, tmp_path: Path, device: str
+    cells: Path, run: Run, tmp_path: Path, device: str
 ) -> None:
     import torch
 
     if torch.cuda.is_available() or torch.backends.mps.is_available():
         pytest.skip("this computer has such a device")
     recipe = QUICK.model_copy(update={"device": device})
-    with pytest.raises(BadRecipe, match="this computer has cpu"):
+    with pytest.raises(DeviceUnavailable, match="this computer has cpu"):
         cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+    with pytest.raises(DeviceUnavailable, match=f"cannot use '{device}' here"):
+        cs.evaluate(run.folder, device=device)
+    with pytest.raises(DeviceUnavailable, match=f"cannot use '{device}' here"):
+        cs.predict(run.folder, cells, out=tmp_path / "predictions.csv", device=device)
+    assert not (tmp_path / "predictions.csv").exists()
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from coverslip.models.networks import create_network
-from coverslip.runs.regulariser import Regulariser
+from coverslip.runs.recipe import Regulariser
 from coverslip.training.cluster_loss import ClusterLoss, kmeans, spread_and_scatter
 
 FORMS = [{"groups": groups, "scatter": scatter} for groups in ("kmeans", "labels") for scatter in ("sum", "mean")]

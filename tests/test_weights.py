@@ -515,6 +515,7 @@ def test_fetched_weights_are_kept_checked_and_used(hub: type[Hub], capsys: pytes
     assert main(["weights", "fetch", SMALL, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["kind"], found["source"], found["sha256"]) == ("hub", Hub.repository, hub.promised)
+    assert has_weights(model_info(SMALL))
     assert torch.equal(logits(pretrained(SMALL)), logits(random_network("test_efficientnet")))
     fetch_weights("test_efficientnet")
     assert hub.n_downloads == 1

@@ -6,9 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -35,7 +33,6 @@ from coverslip.workspace.predictions import classifying, rows
 from coverslip.workspace.predictions.predicting import _refuse_outside
 from coverslip.workspace.recipes.checking import checked_recipe, recipe_of_set
 from coverslip.workspace.recipes.model_advice import advised_models
-from coverslip.workspace.recipes.recipe_fields import LEFT_OUT, recipe_fields
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import dataset_row
 
@@ -226,31 +223,6 @@ def test_a_recipe_has_the_classes_in_the_order_of_the_set(workspace: Workspace) 
     )
     changing.change(workspace, made, {"class_plan": {"drop": ["zebra"], "rename": {"medium": "z"}}})
     assert order() == ("z", "large", "<script>")
-
-
-def test_a_form_of_the_recipe_has_all_its_keys_with_valid_defaults() -> None:
-    def keys_of(section: dict[str, Any], before: str = "") -> Iterator[str]:
-        for name, value in section.items():
-            if isinstance(value, dict) and name not in LEFT_OUT:
-                yield from keys_of(value, f"{before}{name}.")
-            else:
-                yield f"{before}{name}"
-
-    fields = {field.key: field for field in recipe_fields()}
-    data = Recipe().model_dump(mode="json")
-    assert set(fields) | LEFT_OUT == set(keys_of(data))
-    for key, field in fields.items():
-        place = data
-        *sections, last = key.split(".")
-        for section in sections:
-            place = place[section]
-        assert place[last] == field.default, key
-        assert field.help, key
-        if field.type == "choice":
-            assert field.default in (field.choices or []), key
-    assert (fields["epochs"].minimum, fields["epochs"].maximum, fields["epochs"].type) == (1, 10_000, "integer")
-    assert fields["augment.flip"].choices == [True, False, "horizontal"]
-    assert fields["patience"].is_optional
 
 
 def test_every_network_is_told_in_plain_words() -> None:

@@ -63,6 +63,10 @@ class WeightsUnavailable(CoverslipError):
     """Pretrained weights are neither on this machine nor reachable."""
 
 
+class DeviceUnavailable(CoverslipError):
+    """This computer lacks the device that was asked for, such as a GPU."""
+
+
 class Stopped(CoverslipError):
     """Work was ended on request (Ctrl-C, SIGTERM, a stop file); what was reached is kept."""
 

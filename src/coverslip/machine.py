@@ -3,10 +3,69 @@
 import os
 import platform
 import shutil
+import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+
+from coverslip.errors import DeviceUnavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What a methods text says about a computer."""
+
+    processor: str  # as its maker calls it; its architecture where the system does not tell
+    n_cores: int  # in all; each may run two threads
+    n_threads: int  # side by side, for this process: fewer in a container or a cluster's job
+    memory_gb: float  # in all, in 10^9 bytes
+    gpus: tuple[str, ...]  # that PyTorch can use, by name
+
+
+def describe_machine() -> Machine:
+    """This computer. Imports PyTorch, which knows the GPUs."""
+    import psutil
+
+    n_threads = n_cores()
+    return Machine(
+        processor=_processor(),
+        n_cores=psutil.cpu_count(logical=False) or n_threads,
+        n_threads=n_threads,
+        memory_gb=round(psutil.virtual_memory().total / 1e9, 1),
+        gpus=_gpus(),
+    )
+
+
+def chosen_device(asked: str, *, automatic: Sequence[str] = ("cuda", "mps", "cpu")) -> str:
+    """Where PyTorch shall run: `cpu`, `cuda` or `mps`.
+
+    Args:
+        asked: one of them, or `auto`.
+        automatic: what `auto` takes the first of that is here.
+
+    Raises:
+        DeviceUnavailable: this computer has no such device.
+    """
+    here = usable_devices()
+    if asked == "auto":
+        return next(device for device in automatic if device in here)
+    if asked not in here:
+        raise DeviceUnavailable(
+            f"PyTorch cannot use '{asked}' here: this computer has {' and '.join(here)}",
+            do="Choose another device, or work on another computer.",
+        )
+    return asked
+
+
+def usable_devices() -> list[str]:
+    """What PyTorch can run on here."""
+    import torch
+
+    usable = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    return [device for device, is_usable in usable.items() if is_usable]
 
 
 def n_cores() -> int:
@@ -43,3 +102,35 @@ def likely_device() -> str:
     build = version("torch")
     has_gpu = Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
     return "cuda" if has_gpu and not build.endswith("+cpu") else "cpu"
+
+
+def _processor() -> str:
+    """The processor's name, which every system keeps elsewhere."""
+    if sys.platform == "win32":
+        import winreg
+
+        place = r"HARDWARE\DESCRIPTION\System\CentralProcessor\0"
+        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, place) as key:
+            name = str(winreg.QueryValueEx(key, "ProcessorNameString")[0])
+    elif sys.platform == "darwin":
+        asked = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
+        name = subprocess.run(asked, capture_output=True, text=True, check=False).stdout
+    else:
+        name = _named_in(Path("/proc/cpuinfo"))
+    return " ".join(name.split()) or platform.processor() or platform.machine()
+
+
+def _named_in(cpuinfo: Path) -> str:
+    """The model's name; empty where Linux knows none, as on most ARM boards."""
+    if not cpuinfo.is_file():
+        return ""
+    lines = (line.partition(":") for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines())
+    return next((value for key, _, value in lines if key.strip() == "model name"), "")
+
+
+def _gpus() -> tuple[str, ...]:
+    import torch
+
+    if torch.cuda.is_available():
+        return tuple(torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count()))
+    return (f"{_processor()} GPU",) if torch.backends.mps.is_available() else ()

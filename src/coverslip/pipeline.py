@@ -35,6 +35,7 @@ from coverslip.inference import (
     PredictionsFile,
     load_classifier,
 )
+from coverslip.machine import chosen_device
 from coverslip.models import model_info, starting_weights, weights_unavailable
 from coverslip.reports import write_report
 from coverslip.runs import (
@@ -57,7 +58,6 @@ from coverslip.runs.provenance import (
     where_images_lie,
 )
 from coverslip.seen_pixels import seen_pixels
-from coverslip.training.devices import check_device, chosen_device
 from coverslip.training.preparing import canvas_notes, learn_preparation
 
 __all__ = [
@@ -141,7 +141,7 @@ def train(
     check_class_names(data, data.classes)
     if recipe.split.folds:
         check_no_split(data)
-    device = chosen_device(recipe)
+    device = chosen_device(recipe.device, automatic=("cuda", "cpu"))
     folder = create_run_folder(Path(out))
     write_beginning(folder, data, recipe, device, allow_leakage)
     return train_in(folder, data, recipe, emit)
@@ -169,8 +169,8 @@ def resume(run: Path | str, *, emit: Emit = ignore) -> Run:
     Fine-tuning goes on after the last whole epoch; what comes before it is read from caches where they are still there.
 
     Raises:
-        BadRecipe: this computer lacks the device that it began on.
         BadRun: it is finished or still running, or its images are not what they were.
+        DeviceUnavailable: this computer lacks the device that it began on.
     """
     found = open_run(run)
     refuse_fold(found)
@@ -179,7 +179,7 @@ def resume(run: Path | str, *, emit: Emit = ignore) -> Run:
         raise BadRun("The run is finished", file=found.folder, do="Train a new one with another --out.")
     if is_alive(status):
         raise BadRun("The run is still being worked on", file=found.folder, do="Stop that process first.")
-    check_device(read_json(found.folder / "environment.json")["device"])
+    chosen_device(read_json(found.folder / "environment.json")["device"])
     data = same_images(found)
     (found.folder / "stop").unlink(missing_ok=True)
     for part in found.folder.rglob(".*.part"):  # what a killed process was writing
@@ -187,7 +187,14 @@ def resume(run: Path | str, *, emit: Emit = ignore) -> Run:
     return train_in(found.folder, data, found.recipe, emit)
 
 
-def evaluate(run: Path | str, data: Dataset | None = None, *, name: str | None = None, emit: Emit = ignore) -> Run:
+def evaluate(
+    run: Path | str,
+    data: Dataset | None = None,
+    *,
+    name: str | None = None,
+    device: str = "auto",
+    emit: Emit = ignore,
+) -> Run:
     """Numbers on the run's own held-out images, or on other labelled images.
 
     Args:
@@ -196,6 +203,7 @@ def evaluate(run: Path | str, data: Dataset | None = None, *, name: str | None =
             measures the run's test part again and writes its report anew.
         name: of `evaluations/NAME`, where the numbers on other images are kept; default: the name of their folder or
             table.
+        device: what runs the classifier, as of `load_classifier`.
         emit: told about progress.
 
     Returns:
@@ -204,17 +212,18 @@ def evaluate(run: Path | str, data: Dataset | None = None, *, name: str | None =
     Raises:
         BadDataset: no image has a label that the classifier knows.
         BadRun: the run's own images are no longer what they were, or the name is that of an evaluation on others.
+        DeviceUnavailable: this computer has no such device.
     """
     found = open_run(run)
     if data is None:
         if is_cross_validated(found):
-            measure_folds(found, held_out_images(found), emit)
+            measure_folds(found, held_out_images(found), device, emit)
         else:
-            classifier = load_classifier(found.folder)
+            classifier = load_classifier(found.folder, device)
             measure(found.folder, held_out_images(found), classifier, found.recipe, split="test", emit=emit)
         write_report(found.folder)
         return found
-    classifier = load_classifier(found.folder)
+    classifier = load_classifier(found.folder, device)
     folder = found.folder / "evaluations" / _as_name(name or _name_of(data))
     refuse_other_images(folder, data)
     data = data.read_with(classifier.card.preparation.plan)
@@ -239,6 +248,7 @@ def predict(
     *,
     out: Path | str,
     batch_size: int = BATCH_SIZE,
+    device: str = "auto",
     emit: Emit = ignore,
 ) -> Summary:
     """Predict new images into a CSV file, row by row in the order given; memory does not grow with their number.
@@ -248,9 +258,13 @@ def predict(
         sources: files, folders, globs, tables.
         out: the file; it appears when it is complete. Earlier predictions of that name are replaced, nothing else is.
         batch_size: images at a time; changes speed and memory, never results.
+        device: what runs the classifier, as of `load_classifier`.
         emit: told about progress, and about images unlike those of training.
+
+    Raises:
+        DeviceUnavailable: this computer has no such device.
     """
-    classifier = load_classifier(run)
+    classifier = load_classifier(run, device)
     data = open_dataset(sources, plan=classifier.card.preparation.plan, labelled=False)
     for text in data.notes:
         emit(Noted(text=text))

@@ -1,5 +1,18 @@
 import { expect, test } from 'vitest';
 import { plain } from '../src/lib/plain';
+import { recipeKeys, type RecipeKey } from '../src/lib/recipe.svelte';
+
+const named = (key: string, title: string, choices: [string, string][] = []) =>
+  ({ key, title, choices: choices.map(([value, title]) => ({ value, title })) }) as RecipeKey;
+
+recipeKeys.set(
+  [],
+  [
+    named('split.folds', 'Folds'),
+    named('balance', 'Rare classes', [['weights', 'mistakes on rare ones count more']]),
+    named('device', 'Computed on'),
+  ],
+);
 
 test('options of the command line are said in the words of the pages', () => {
   expect(plain('Few groups. --set split.folds=5 tests on each once.')).toBe(

@@ -1,6 +1,6 @@
 """Options that several commands share, worded once."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -31,6 +31,10 @@ GroupPattern = Annotated[
         r"for example 'slide\d+' or '(patient_[0-9]+)_'.",
         show_default=False,
     ),
+]
+Device = Annotated[
+    Literal["auto", "cpu", "cuda", "mps"],
+    typer.Option("--device", help="Where the network runs; auto takes a GPU where there is one, else the processor."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text, for other programs.")]
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from coverslip.cli._options import AsJson, Group, GroupPattern, check_groups, one_or_all
+from coverslip.cli._options import AsJson, Device, Group, GroupPattern, check_groups, one_or_all
 
 
 def evaluate(
@@ -29,6 +29,7 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Measure a classifier on images it has not seen.
@@ -52,7 +53,7 @@ def evaluate(
     if data:
         dataset = pipeline.open_dataset(one_or_all(data), group=group, group_pattern=group_pattern)
     with shown_progress(notes_console()) as emit:
-        measured = pipeline.evaluate(run, dataset, name=name, emit=emit)
+        measured = pipeline.evaluate(run, dataset, name=name, device=device, emit=emit)
     metrics = read_metrics(measured.folder)
     if as_json:
         print_json(metrics)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from coverslip.cli._options import AsJson
+from coverslip.cli._options import AsJson, Device
 
 
 def predict(
@@ -34,6 +34,7 @@ def predict(
     batch_size: Annotated[
         int, typer.Option("--batch-size", min=1, help="Images at a time. Changes speed and memory, never the results.")
     ] = 64,
+    device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Predict the class of new images.
@@ -52,7 +53,7 @@ def predict(
     from coverslip.cli.progress import shown_progress
 
     with shown_progress(notes_console()) as emit:
-        summary = pipeline.predict(run, list(images), out=out, batch_size=batch_size, emit=emit)
+        summary = pipeline.predict(run, list(images), out=out, batch_size=batch_size, device=device, emit=emit)
     if as_json:
         print_json({"file": str(summary.file), "decisions": summary.decisions})
         return

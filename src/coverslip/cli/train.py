@@ -12,6 +12,14 @@ if TYPE_CHECKING:
     from coverslip.runs import Recipe
 
 
+def _show_keys(asked: bool) -> None:
+    if asked:
+        from coverslip.cli._keys import keys_as_text
+
+        typer.echo(keys_as_text())
+        raise typer.Exit()
+
+
 def train(
     data: Annotated[
         list[str] | None,
@@ -42,7 +50,7 @@ def train(
             "--set",
             metavar="KEY=VALUE",
             help="Change one choice of the recipe; may be given several times. stage=instant stops after the first, "
-            "quick stage; epochs=30 trains longer; split.folds=5 tests every image once.",
+            "quick stage; epochs=30 trains longer; split.folds=5 tests every image once. --keys lists them all.",
             show_default=False,
         ),
     ] = None,
@@ -74,6 +82,10 @@ def train(
             show_default=False,
         ),
     ] = None,
+    keys: Annotated[
+        bool,
+        typer.Option("--keys", callback=_show_keys, is_eager=True, help="List the recipe's choices for --set and end."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     r"""Train a classifier and measure it on images kept aside.

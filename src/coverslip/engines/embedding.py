@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from torch import nn
 
-from coverslip.engines.running import N_CHECKED, Engine, FloatArray, fastest_engine
-from coverslip.engines.views import as_input, images_at_once, run_views
+from coverslip.engines.running import N_CHECKED, Engine, FloatArray, fastest_engine, images_at_once
+from coverslip.engines.views import as_input, run_views
 from coverslip.events import Emit, Progressed, ignore
 from coverslip.store import RecordStore
 
@@ -69,7 +69,7 @@ def embed(
         pixels_of: (n, S, S, C) integers of the images at these positions.
         prepared_by: the preparation as JSON: other preparations are other features.
         n_views: mirrored and turned copies to average.
-        device: where PyTorch would run.
+        device: where to run it.
         emit: told about progress.
     """
     made_by = {
@@ -85,7 +85,7 @@ def embed(
         waiting = [i for i, place in enumerate(places) if place < 0]
         if waiting:
             example = as_input(pixels_of(waiting[:N_CHECKED]))
-            engine = fastest_engine(network, example, device=device)
+            engine = fastest_engine(network, example, device=device, emit=emit)
             started, done = time.monotonic(), 0
             for some, pixels in _read_ahead(waiting, pixels_of, images_at_once(example.shape[1:])):
                 store.add([digests[i] for i in some], run_views(engine, pixels, n_views))

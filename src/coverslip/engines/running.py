@@ -1,10 +1,13 @@
-"""Running a trained or frozen network fast on the processor, and only where the result is PyTorch's.
+"""Running a trained or frozen network fast, and only where the result is that of PyTorch on the processor.
 
-An engine takes one image at a time inside, several side by side: what comes out for an image does not depend on
-which others it is run with, and on processors that is also the fastest way.
+On the processor an engine takes one image at a time inside, several side by side: what comes out for an image does not
+depend on which others it is run with, and that is also the fastest way. A GPU takes always as many at once, for the
+same reason.
 """
 
+import copy
 import io
+import math
 import threading
 import warnings
 from collections.abc import Callable
@@ -16,12 +19,15 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from coverslip.events import Emit, Noted, ignore
 from coverslip.machine import n_cores
 
 FloatArray = npt.NDArray[np.float32]
 EngineName = Literal["openvino", "onnxruntime", "pytorch"]
 
 N_CHECKED = 8  # images that an engine is compared with PyTorch on
+_BYTES_AT_ONCE = 64 * 2**20  # of floats
+_MOST_AT_ONCE = 64
 _LARGEST_DIFFERENCE = 1e-3  # of the outputs' spread; fp32 engines stay near 1e-5, reduced precision is far above
 
 
@@ -30,28 +36,36 @@ class Engine:
     """A network ready to run: (B, C, H, W) float32 in [0, 1] -> (B, D) float32, one row per image."""
 
     name: EngineName
+    device: str  # `cpu`, `cuda` or `mps`
     run: Callable[[FloatArray], FloatArray]
     largest_difference: float  # to PyTorch on the images it was checked with, as a share of the outputs' spread
 
 
-def fastest_engine(network: nn.Module, example: FloatArray, *, device: str = "cpu") -> Engine:
-    """The first of OpenVINO, ONNX Runtime and PyTorch that gives PyTorch's numbers on `example`.
+def fastest_engine(network: nn.Module, example: FloatArray, *, device: str = "cpu", emit: Emit = ignore) -> Engine:
+    """The first that gives on `example` the numbers of PyTorch on the processor.
 
-    The order is that of speed on processors (see benchmarks/RESULTS.md); on a GPU it is PyTorch.
+    A GPU, where it is asked for, runs PyTorch. On the processor the order is OpenVINO, ONNX Runtime, PyTorch, that of
+    speed (see benchmarks/RESULTS.md). A GPU that lacks an operation or memory, or gives other numbers, leaves it to the
+    processor, with a warning.
 
     Args:
-        network: (B, C, H, W) -> (B, D); put into evaluation mode.
+        network: (B, C, H, W) -> (B, D), on the processor, where it stays; put into evaluation mode.
         example: (B, C, H, W) float32 in [0, 1], real images that the engine is checked with.
-        device: where PyTorch would run.
+        device: `cpu`, `cuda` or `mps`.
+        emit: told where that is not what runs.
     """
     network = network.eval()
+    on_processor = pytorch_on_processor(network)
+    expected = on_processor(example)
     if device != "cpu":
-        return Engine("pytorch", _pytorch(network, device), 0.0)
-    expected = _pytorch(network, "cpu")(example)
+        if (engine := _on_gpu(network, example, expected, device)) is not None:
+            return engine
+        text = f"The network does not run on '{device}' as it should; the processor, which is slower, runs it instead."
+        emit(Noted(text=text, level="warning"))
     try:
         exported = _as_onnx(network, example)
     except (RuntimeError, ValueError, TypeError):  # an operation that ONNX does not have
-        return Engine("pytorch", _pytorch(network, "cpu"), 0.0)
+        return Engine("pytorch", "cpu", on_processor, 0.0)
     candidates: list[tuple[EngineName, Callable[[bytes], Callable[[FloatArray], FloatArray]]]] = [
         ("openvino", _openvino),
         ("onnxruntime", _onnxruntime),
@@ -63,8 +77,23 @@ def fastest_engine(network: nn.Module, example: FloatArray, *, device: str = "cp
         except (ImportError, RuntimeError, ValueError):  # not installed here, or the network is beyond it
             continue
         if difference <= _LARGEST_DIFFERENCE:
-            return Engine(name, run, difference)
-    return Engine("pytorch", _pytorch(network, "cpu"), 0.0)
+            return Engine(name, "cpu", run, difference)
+    return Engine("pytorch", "cpu", on_processor, 0.0)
+
+
+def images_at_once(shape: tuple[int, ...]) -> int:
+    """How many images of this shape are turned into floats at a time, so that memory stays small for large ones."""
+    return max(1, min(_MOST_AT_ONCE, _BYTES_AT_ONCE // (4 * math.prod(shape))))
+
+
+def _on_gpu(network: nn.Module, example: FloatArray, expected: FloatArray, device: str) -> Engine | None:
+    """PyTorch there; None where that does not work or gives other numbers."""
+    try:
+        run = pytorch_on_device(network, device, images_at_once(example.shape[1:]))
+        difference = _difference(run(example), expected)
+    except RuntimeError:  # an operation that PyTorch does not have there, or too little memory
+        return None
+    return Engine("pytorch", device, run, difference) if difference <= _LARGEST_DIFFERENCE else None
 
 
 def _difference(given: FloatArray, expected: FloatArray) -> float:
@@ -138,16 +167,36 @@ def _onnxruntime(exported: bytes) -> Callable[[FloatArray], FloatArray]:
     return run
 
 
-def _pytorch(network: nn.Module, device: str) -> Callable[[FloatArray], FloatArray]:
-    """Single images on the processor, whole batches on a GPU, which one image would leave idle."""
-    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the annotation
+def pytorch_on_processor(network: nn.Module) -> Callable[[FloatArray], FloatArray]:
+    """PyTorch as it is, one image at a time."""
+    network = network.to("cpu", memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the annotation
 
     def run(images: FloatArray) -> FloatArray:
-        n_at_once = 1 if device == "cpu" else len(images)
         with torch.inference_mode():
-            x = torch.from_numpy(images).to(device, memory_format=torch.channels_last)
-            parts = [network(x[i : i + n_at_once]).float() for i in range(0, len(x), n_at_once)]
-            outputs: FloatArray = torch.cat(parts).cpu().numpy()
+            x = torch.from_numpy(images).to("cpu", memory_format=torch.channels_last)
+            outputs: FloatArray = torch.cat([network(x[i : i + 1]).float() for i in range(len(x))]).numpy()
         return outputs
+
+    return run
+
+
+def pytorch_on_device(network: nn.Module, device: str, n_at_once: int) -> Callable[[FloatArray], FloatArray]:
+    """A copy of the network on a device, which is always given `n_at_once` images, black ones behind the last.
+
+    With another number of images a GPU adds up in another order, and an image's numbers would depend on the others.
+    """
+    there = copy.deepcopy(network).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the annotation
+
+    def run(images: FloatArray) -> FloatArray:
+        black = np.zeros((-len(images) % n_at_once, *images.shape[1:]), np.float32)
+        whole = torch.from_numpy(np.concatenate([images, black]))
+        # cuDNN's default rounds the factors of convolutions to 10 bits (TF32), and sums in an order that varies.
+        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+            parts = [
+                there(whole[i : i + n_at_once].to(device, memory_format=torch.channels_last)).float()
+                for i in range(0, len(whole), n_at_once)
+            ]
+            outputs: FloatArray = torch.cat(parts).cpu().numpy()
+        return outputs[: len(images)]
 
     return run

@@ -1,14 +1,9 @@
 """Views: mirrored and turned copies of an image whose outputs are averaged, since cells have no 'up'."""
 
-import math
-
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.engines.running import Engine, FloatArray
-
-_BYTES_AT_ONCE = 64 * 2**20  # of floats
-_MOST_AT_ONCE = 64
+from coverslip.engines.running import Engine, FloatArray, images_at_once
 
 
 def run_views(engine: Engine, pixels: npt.NDArray[np.unsignedinteger], n_views: int) -> FloatArray:
@@ -21,11 +16,6 @@ def run_views(engine: Engine, pixels: npt.NDArray[np.unsignedinteger], n_views: 
     """
     n = images_at_once(pixels.shape[1:])
     return np.concatenate([_average(engine, pixels[i : i + n], n_views) for i in range(0, len(pixels), n)])
-
-
-def images_at_once(shape: tuple[int, ...]) -> int:
-    """How many images of this shape are turned into floats at a time, so that memory stays small for large ones."""
-    return max(1, min(_MOST_AT_ONCE, _BYTES_AT_ONCE // (4 * math.prod(shape))))
 
 
 def as_input(pixels: npt.NDArray[np.unsignedinteger]) -> FloatArray:

@@ -105,12 +105,13 @@ def train_by_folds(
     write_report(folder)
 
 
-def measure_folds(run: Run, data: Dataset, emit: Emit) -> None:
+def measure_folds(run: Run, data: Dataset, device: str, emit: Emit) -> None:
     """Measure every fold's classifier on its own test images again, and pool.
 
     Args:
         run: a cross-validated run.
         data: its images, found again.
+        device: what runs the classifiers.
         emit: told about progress.
     """
     fold_of = {row["image_id"]: int(row["fold"]) for row in read_table(run.folder / "split.csv") if row["fold"]}
@@ -118,7 +119,7 @@ def measure_folds(run: Run, data: Dataset, emit: Emit) -> None:
     for k in sorted(set(folds)):
         own = open_run(run.folder / "folds" / str(k))
         tested = data.chosen(i for i, fold in enumerate(folds) if fold == k)
-        classifier, tell = load_classifier(own.folder), _as_fold(emit, k)
+        classifier, tell = load_classifier(own.folder, device), _as_fold(emit, k)
         measure(own.folder, tested, classifier, own.recipe, split="test", emit=tell, is_fold=True)
     _pool(run.folder, data, folds, run.recipe, emit)
 

@@ -167,7 +167,7 @@ def train_by_split(
     if fitted.is_stopped:
         raise stopped(folder)
     # From here on the classifier is used as anybody would use it: read back from disk.
-    classifier = load_classifier(folder)
+    classifier = load_classifier(folder, device)
     _write_validation(folder, parts, classifier, fitted)
     measure(folder, data.chosen(parts.test), classifier, recipe, split="test", emit=emit, is_fold=is_fold)
     if not is_fold:  # the report of the whole run shows all folds

@@ -13,6 +13,7 @@ from coverslip.errors import UnreadableImage
 from coverslip.evaluation import apply_temperature, decided_classes
 from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.inference.predictions import Prediction, Predictions
+from coverslip.machine import chosen_device
 from coverslip.runs import ClassifierCard, find_classifier, open_classifier
 
 if TYPE_CHECKING:
@@ -30,10 +31,15 @@ class Classifier:
 
     It does to a new image exactly what was done to training images, and decides by the thresholds that validation
     images set.
+
+    Args:
+        card: what it is.
+        network: on the processor.
+        device: what runs it: `cpu`, `cuda` or `mps`.
     """
 
-    def __init__(self, card: ClassifierCard, network: "Network") -> None:
-        self.card, self.network = card, network
+    def __init__(self, card: ClassifierCard, network: "Network", device: str = "cpu") -> None:
+        self.card, self.network, self.device = card, network, device
         self._engine: Engine | None = None
 
     @property
@@ -57,7 +63,7 @@ class Classifier:
         differences = _Differences(self.card)
         told, first = monotonic(), None
         n = len(dataset.records)
-        for done, row in enumerate(self._rows(dataset, batch_size, differences), start=1):
+        for done, row in enumerate(self._rows(dataset, batch_size, differences, emit), start=1):
             yield row
             now = monotonic()
             first = first or now  # until then the engine was made ready, which says nothing about the pace
@@ -69,7 +75,7 @@ class Classifier:
         for text in differences.notes():
             emit(Noted(text=text, level="warning"))
 
-    def _rows(self, dataset: Dataset, batch_size: int, differences: "_Differences") -> Iterator[Prediction]:
+    def _rows(self, dataset: Dataset, batch_size: int, differences: "_Differences", emit: Emit) -> Iterator[Prediction]:
         preparation = self.card.preparation
         bytes_each = preparation.image_size**2 * preparation.channels * np.dtype(preparation.depth).itemsize
         batch_size = max(1, min(batch_size, _MOST_BYTES // bytes_each))
@@ -78,9 +84,8 @@ class Classifier:
             readable = [image for image in batch if isinstance(image, PreparedImage)]
             for image in readable:
                 differences.count(image)
-            probability = (
-                iter(self._probability(np.stack([image.pixels for image in readable]))) if readable else iter(())
-            )
+            pixels = [image.pixels for image in readable]
+            probability = iter(self._probability(np.stack(pixels), emit)) if pixels else iter(())
             for record, outcome in zip(records, batch, strict=True):
                 path = dataset.relative_path(record)
                 if isinstance(outcome, UnreadableImage):
@@ -97,26 +102,31 @@ class Classifier:
             record.image_id, path, record.label, predicted, its_probability, decision, tuple(probability.tolist())
         )
 
-    def _probability(self, pixels: np.ndarray) -> np.ndarray:
+    def _probability(self, pixels: np.ndarray, emit: Emit) -> np.ndarray:
         """(n, K) calibrated probabilities of (n, S, S, C) prepared pixels."""
         from coverslip.engines import as_input, fastest_engine, run_views
 
         if self._engine is None:
             # On one image, so that the choice does not depend on the batch size either.
-            self._engine = fastest_engine(self.network, as_input(pixels[:1]))
+            self._engine = fastest_engine(self.network, as_input(pixels[:1]), device=self.device, emit=emit)
         return apply_temperature(run_views(self._engine, pixels, self.card.views), self.card.temperature)
 
 
-def load_classifier(path: Path | str) -> Classifier:
+def load_classifier(path: Path | str, device: str = "auto") -> Classifier:
     """A packaged classifier: a run folder, its `classifier/`, or a `.coverslip` file.
+
+    Args:
+        path: where it lies.
+        device: what shall run it: `cpu`, `cuda`, `mps`, or the first of `cuda`, `mps` and `cpu` that is here (`auto`).
 
     Raises:
         BadClassifier: there is none, or it is damaged, or of a newer format.
+        DeviceUnavailable: this computer has no such device.
     """
     from coverslip.inference.loading import load_network
 
     packed = open_classifier(find_classifier(path))
-    return Classifier(packed.card, load_network(packed))
+    return Classifier(packed.card, load_network(packed), chosen_device(device))
 
 
 def _in_batches(

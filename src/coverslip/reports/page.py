@@ -13,6 +13,7 @@ from coverslip.files import write_text
 from coverslip.images import ReadPlan, thumbnail
 from coverslip.reports import content, figures, words
 from coverslip.reports.limits import limits
+from coverslip.reports.methods import methods
 from coverslip.reports.reading import Predictions, RunFolder, read_run
 
 N_MISTAKES, N_UNSURE, THUMBNAIL_PX = 12, 6, 160
@@ -56,7 +57,7 @@ def _content(run: RunFolder) -> dict[str, Any]:  # Any: what the template shows
         "lead": words.lead(run),
         "facts": content.facts(run),
         "data": _data(run),
-        "methods": words.methods(run),
+        "methods": methods(run),
         "weights": words.weights_words(run),
         "recipe": run.recipe_text.strip(),
         "command": _command(run),

@@ -73,6 +73,18 @@ class RunFolder:
         return bool(_json(self.path / "first" / "training.json").get("chosen") != "instant")
 
     @property
+    def n_frozen(self) -> int:
+        """Trainings, of the folds or the one, whose fine-tuning was no better than the head on frozen features."""
+        stories = self.fold_trainings or (self.training,)
+        return sum(story.get("chosen") == "instant" and len(story.get("stages", ())) > 1 for story in stories)
+
+    def stage(self, name: str) -> dict[str, object] | None:
+        """What is told of a stage of the training; of the first fold's where there are folds: they were measured."""
+        story = self.fold_trainings[0] if self.fold_trainings else self.training
+        stages: list[dict[str, object]] = story.get("stages", [])
+        return next((stage for stage in stages if stage.get("stage") == name), None)
+
+    @property
     def classes(self) -> list[str]:
         return [str(name) for name in self.metrics["classes"]]
 

@@ -1,7 +1,6 @@
 """What a training leaves on disk: recipe, run folder, log and packaged classifier."""
 
 from coverslip.evaluation import Metric
-from coverslip.runs.augment import AUGMENT_SETS, Augment
 from coverslip.runs.classifier import (
     ClassifierCard,
     PackedClassifier,
@@ -26,9 +25,22 @@ from coverslip.runs.folder import (
 )
 from coverslip.runs.log import RunLog
 from coverslip.runs.metrics import metrics_as_json, read_metrics, write_metrics
-from coverslip.runs.recipe import Balance, Recipe, SplitPlan
-from coverslip.runs.recipe_text import check_recipe, first_recipe, load_recipe, save_recipe, with_settings
-from coverslip.runs.start import FromRun, TrainFirst
+from coverslip.runs.recipe import (
+    AUGMENT_SETS,
+    Augment,
+    Balance,
+    FromRun,
+    Recipe,
+    RecipeKey,
+    SplitPlan,
+    TrainFirst,
+    check_recipe,
+    first_recipe,
+    load_recipe,
+    recipe_keys,
+    save_recipe,
+    with_settings,
+)
 
 __all__ = [
     "AUGMENT_SETS",
@@ -41,6 +53,7 @@ __all__ = [
     "Metric",
     "PackedClassifier",
     "Recipe",
+    "RecipeKey",
     "Run",
     "RunLog",
     "SplitPlan",
@@ -64,6 +77,7 @@ __all__ = [
     "read_metrics",
     "read_status",
     "read_table",
+    "recipe_keys",
     "save_recipe",
     "with_settings",
     "write_classifier",

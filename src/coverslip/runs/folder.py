@@ -20,8 +20,7 @@ from coverslip.files import for_shell, write_json
 from coverslip.runs.documents import FORMAT_VERSION, check_format
 from coverslip.runs.documents import read_object as read_json
 from coverslip.runs.metrics import read_metrics
-from coverslip.runs.recipe import Recipe
-from coverslip.runs.recipe_text import load_recipe
+from coverslip.runs.recipe import Recipe, load_recipe
 
 SPLIT_COLUMNS = ("image_id", "path", "label", "group", "domain", "split", "fold", "reason")
 

@@ -18,7 +18,7 @@ class, `memory` adds the features of earlier images, and `scatter: mean` keeps s
 import torch
 from torch import Tensor, nn
 
-from coverslip.runs.regulariser import Regulariser
+from coverslip.runs.recipe import Regulariser
 
 _LEAST_SPREAD = 1e-2  # that of images under networks with random weights was 1 to 10,000
 _MOST_PASSES = 50  # of K-means, should it not settle before

@@ -52,10 +52,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Recipe Fields
-         * @description The choices of a recipe, each with its range, default and a sentence on it.
+         * Get Recipe Keys
+         * @description The choices of a recipe, each with its title, range, default and a sentence on it, and the groups they are in.
          */
-        get: operations["get_recipe_fields"];
+        get: operations["get_recipe_keys"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1727,6 +1727,18 @@ export interface components {
             leaking_chains: string[][];
         };
         /**
+         * Group
+         * @description Keys that stand together.
+         */
+        Group: {
+            /** Name */
+            name: string;
+            /** Title */
+            title: string;
+            /** Text */
+            text: string;
+        };
+        /**
          * GroupCount
          * @description A group and its images.
          */
@@ -2142,6 +2154,16 @@ export interface components {
             total: number;
         };
         /**
+         * NamedChoice
+         * @description A value that a key can be given by name.
+         */
+        NamedChoice: {
+            /** Value */
+            value: string | number | boolean;
+            /** Title */
+            title: string;
+        };
+        /**
          * NewDataset
          * @description What to open.
          */
@@ -2505,44 +2527,53 @@ export interface components {
             seconds_left: number | null;
         };
         /**
-         * RecipeField
+         * RecipeKey
          * @description One choice of a recipe. `key` has a dot where it lies in a section.
+         *
+         *     `type` is `other` where no single field of a form can hold it; `empty` says what null means, where null is allowed.
          */
-        RecipeField: {
+        RecipeKey: {
             /** Key */
             key: string;
             /** Title */
             title: string;
+            /** Group */
+            group: string;
             /** Help */
             help: string;
+            /** Meaning */
+            meaning: string;
             /**
              * Type
              * @enum {string}
              */
-            type: "number" | "integer" | "choice" | "boolean" | "text";
+            type: "number" | "integer" | "choice" | "boolean" | "text" | "other";
             /** Default */
-            default: number | boolean | string | null;
+            default: unknown;
+            /** Allowed */
+            allowed: string;
             /** Choices */
-            choices: (string | number | boolean)[] | null;
-            /**
-             * Is Optional
-             * @description It may be left empty (null); `help` says what that means.
-             */
+            choices: components["schemas"]["NamedChoice"][] | null;
+            /** Is Optional */
             is_optional: boolean;
+            /** Empty */
+            empty: string;
             /** Minimum */
             minimum: number | null;
             /** Maximum */
             maximum: number | null;
-            /**
-             * Group
-             * @enum {string}
-             */
-            group: "basic" | "training" | "images" | "split" | "augment";
+            /** Unit */
+            unit: string;
         };
-        /** RecipeFields */
-        RecipeFields: {
-            /** Fields */
-            fields: components["schemas"]["RecipeField"][];
+        /**
+         * RecipeKeys
+         * @description All choices of a recipe, and the groups they are in, in the order of a form.
+         */
+        RecipeKeys: {
+            /** Groups */
+            groups: components["schemas"]["Group"][];
+            /** Keys */
+            keys: components["schemas"]["RecipeKey"][];
         };
         /**
          * RecipeOf
@@ -2986,7 +3017,7 @@ export interface operations {
             };
         };
     };
-    get_recipe_fields: {
+    get_recipe_keys: {
         parameters: {
             query?: never;
             header?: never;
@@ -3001,7 +3032,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RecipeFields"];
+                    "application/json": components["schemas"]["RecipeKeys"];
                 };
             };
             /** @description What went wrong, and what to do about it. */

@@ -1,5 +1,6 @@
 // What the server says is also meant for the command line; here the same is said in the words of the pages.
 import { texts } from '../texts';
+import { recipeKeys } from './recipe.svelte';
 
 /** A text without options and commands, which are of no use in the pages. */
 export function plain(text: string): string {
@@ -9,7 +10,7 @@ export function plain(text: string): string {
     .replace(
       /(?:--set )?'?\b([a-z_]+(?:\.[a-z_]+)*)=([^\s',;)]*[^\s',;.)])'?/g,
       (whole, key: string, value: string) =>
-        texts.fields[key] || whole.startsWith('--set') ? setting(key, value) : whole,
+        recipeKeys.get(key) || whole.startsWith('--set') ? setting(key, value) : whole,
     )
     .replace(/\b(balance): (\w+) in the recipe\b/g, (_, key: string, value: string) => setting(key, value))
     .replace(/--allow-leakage/g, texts.general.plain.allowLeakage)
@@ -20,11 +21,11 @@ export function plain(text: string): string {
 }
 
 function setting(key: string, value: string): string {
-  return texts.general.plain.setting(title(key), texts.fields[key]?.choices?.[value] ?? value);
+  return texts.general.plain.setting(title(key), recipeKeys.titleOf(key, value));
 }
 
 function title(key: string): string {
-  const known = texts.fields[key]?.title;
+  const known = recipeKeys.get(key)?.title;
   if (known) return known;
   const words = (key.split('.').at(-1) ?? key).replaceAll('_', ' ');
   return words.charAt(0).toUpperCase() + words.slice(1);

@@ -1,9 +1,8 @@
 // Every text that people read, in one catalogue. A second language is a second object of the same shape.
 import { datasets } from './datasets';
-import { fields } from './fields';
 import { general } from './general';
 import { predict } from './predict';
 import { runs } from './runs';
 import { train } from './train';
 
-export const texts = { general, datasets, runs, train, predict, fields };
+export const texts = { general, datasets, runs, train, predict };

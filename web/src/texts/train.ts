@@ -73,21 +73,6 @@ export const train = {
   otherImages: 'Train on other images',
   leakageHelp: 'The numbers come out too good; the report will say so.',
 
-  sections: {
-    split: { title: 'Split', text: 'which images are learnt from, and which the result is tested on' },
-    start: {
-      title: 'Start from',
-      text: 'a network that knows photographs, one that knows nothing, or one of your own',
-    },
-    augment: {
-      title: 'Random changes',
-      text: 'images are turned, mirrored and shaded while training, so that chance features are not learnt',
-    },
-    balance: { title: 'Rare classes', text: 'whether they count for more' },
-    images: { title: 'Preparing images', text: 'size, channels, intensities' },
-    training: { title: 'Fine-tuning', text: 'for those who know networks: size of steps, when to stop' },
-    basic: { title: 'Everything else', text: 'length, chance, and what it is computed on' },
-  },
   split: {
     parts: { train: 'learn', val: 'choose', test: 'test', class: 'Class' },
     caption: 'Images of each class in each part',
@@ -133,10 +118,7 @@ export const train = {
     images: 'images',
   },
   field: {
-    none: 'none',
     auto: 'automatic',
-    yes: 'yes',
-    no: 'no',
     key: (key: string) => `in the recipe: ${key}`,
     range: (low: string, high: string) => `${low} to ${high}`,
     atLeast: (low: string) => `${low} or more`,

@@ -2,8 +2,9 @@
 
 from fastapi import APIRouter
 
-from coverslip.app.schemas.system_recipe import ModelList, RecipeFields
-from coverslip.workspace.recipes import model_advice, recipe_fields
+from coverslip.app.schemas.system_recipe import ModelList, RecipeKeys
+from coverslip.runs.recipe import GROUPS, recipe_keys
+from coverslip.workspace.recipes import model_advice
 
 router = APIRouter(tags=["system"])
 
@@ -15,7 +16,7 @@ def list_models() -> object:
     return {"items": items, "total": len(items)}
 
 
-@router.get("/recipe", operation_id="get_recipe_fields", response_model=RecipeFields)
-def get_recipe_fields() -> object:
-    """The choices of a recipe, each with its range, default and a sentence on it."""
-    return {"fields": recipe_fields.recipe_fields()}
+@router.get("/recipe", operation_id="get_recipe_keys", response_model=RecipeKeys)
+def get_recipe_keys() -> object:
+    """The choices of a recipe, each with its title, range, default and a sentence on it, and the groups they are in."""
+    return {"groups": GROUPS, "keys": recipe_keys()}

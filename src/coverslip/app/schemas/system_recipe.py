@@ -1,8 +1,8 @@
 """What can be chosen for a training: networks and the recipe's keys."""
 
-from typing import Literal
-
 from pydantic import BaseModel, Field
+
+from coverslip.runs.recipe import Group, RecipeKey
 
 
 class Model(BaseModel):
@@ -26,20 +26,8 @@ class ModelList(BaseModel):
     total: int
 
 
-class RecipeField(BaseModel):
-    """One choice of a recipe. `key` has a dot where it lies in a section."""
+class RecipeKeys(BaseModel):
+    """All choices of a recipe, and the groups they are in, in the order of a form."""
 
-    key: str
-    title: str
-    help: str
-    type: Literal["number", "integer", "choice", "boolean", "text"]
-    default: float | int | bool | str | None
-    choices: list[str | int | bool] | None
-    is_optional: bool = Field(description="It may be left empty (null); `help` says what that means.")
-    minimum: float | None
-    maximum: float | None
-    group: Literal["basic", "training", "images", "split", "augment"]
-
-
-class RecipeFields(BaseModel):
-    fields: list[RecipeField]
+    groups: list[Group]
+    keys: list[RecipeKey]

@@ -18,6 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from coverslip.datasets.index.records import Dataset, ImageRecord, clean_label, natural_key, one_line, some
 from coverslip.errors import BadRecipe
+from coverslip.keys import Key
 
 
 def _as_name(value: object) -> object:
@@ -40,19 +41,31 @@ class ClassPlan(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    merge: dict[Name, Annotated[Names, Field(min_length=1)]] = Field(
-        default_factory=dict, description="Classes to join: the new name, then the list of old ones."
+    merge: Annotated[
+        dict[Name, Annotated[Names, Field(min_length=1)]],
+        Key("Classes joined", "classes", "Classes that count as one, under a new name."),
+    ] = Field(default_factory=dict, description="Classes to join: the new name, then the list of old ones.")
+    drop: Annotated[
+        Names, Key("Classes left out", "classes", "Images of these classes are not used, as if they were not there.")
+    ] = Field((), description="Classes whose images are left out.")
+    rename: Annotated[dict[Name, Name], Key("Classes renamed", "classes", "Other names for classes.")] = Field(
+        default_factory=dict, description="Other names for classes: old name, new name."
     )
-    drop: Names = Field((), description="Classes whose images are left out.")
-    rename: dict[Name, Name] = Field(default_factory=dict, description="Other names for classes: old name, new name.")
-    by_domain: bool = Field(
+    by_domain: Annotated[
+        bool,
+        Key(
+            "Classes of each source apart",
+            "classes",
+            "Whether images of each source have classes of their own, even where they have the same names.",
+        ),
+    ] = Field(
         False,
         description="Whether each set of images has classes of its own, called `<domain>/<class>`; else classes of one "
         "name are one class. The other keys can name a class of one set so in either case.",
     )
-    order: Names = Field(
-        (), description="Classes, by their new names, in the order of all results; the others follow by name."
-    )
+    order: Annotated[
+        Names, Key("Order of classes", "classes", "Which classes come first in every table and picture.")
+    ] = Field((), description="Classes, by their new names, in the order of all results; the others follow by name.")
 
     def new_names(self) -> dict[str, str]:
         """What each renamed or merged class is called from now on."""

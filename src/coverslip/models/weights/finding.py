@@ -40,11 +40,8 @@ def _is_here(name: str) -> bool:
 
 def models_with_weights() -> tuple[str, ...]:
     """Names of the models whose pretrained weights are on this machine, the smallest first."""
-    return tuple(record.name for record in sorted(registered_models(), key=_n_parameters) if has_weights(record))
-
-
-def _n_parameters(record: ModelRecord) -> int:
-    return record.parameters
+    by_size = sorted(registered_models(), key=lambda record: record.parameters)
+    return tuple(record.name for record in by_size if has_weights(record))
 
 
 def weights_at_hand() -> list[WeightsSource]:

@@ -13,6 +13,7 @@ from coverslip.evaluation import LOWER_IS_BETTER, average_precision, pr_curve, r
 from coverslip.files import write_json
 from coverslip.reports import content, words
 from coverslip.reports.limits import limits
+from coverslip.reports.methods import methods
 from coverslip.reports.reading import RunFolder, read_run
 from coverslip.runs import read_json, read_table
 from coverslip.workspace.jobs.records import Job, Json, find_job
@@ -61,7 +62,7 @@ def _results(run: RunFolder) -> Json:
         "metrics": metrics,
         "headline": words.headline(run) if has_numbers else "",
         "words": [" ".join(words.lead(run))] if has_numbers else [],
-        "methods": words.methods(run),
+        "methods": methods(run),
         "values": _values(run),
         "tested_on": words.split_words(run),
         "per_class": [{**row, "reason": row["reason"] or None} for row in content.classes(run)],

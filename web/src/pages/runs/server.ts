@@ -10,7 +10,6 @@ export type Results = Schemas['Results'];
 export type ClassResult = Schemas['ClassResult'];
 export type Comparison = Schemas['Comparison'];
 export type Model = Schemas['Model'];
-export type Field = Schemas['RecipeField'];
 export type Classifier = Schemas['Classifier'];
 export type Prediction = Schemas['Prediction'];
 export type PredictionRow = Schemas['PredictionRow'];
@@ -64,7 +63,6 @@ export const server = {
       }),
     ),
   models: () => answer(api.GET('/api/v1/models')),
-  recipe: () => answer(api.GET('/api/v1/recipe')),
   predictions: () => answer(api.GET('/api/v1/predictions')),
   prediction: (one: string) => answer(api.GET('/api/v1/predictions/{prediction_id}', prediction(one))),
   predict: (body: Schemas['NewPrediction']) => answer(api.POST('/api/v1/predictions', { body })),

@@ -11,10 +11,11 @@ from pydantic import BaseModel, ValidationError
 from coverslip.datasets import ClassPlan
 from coverslip.errors import BadRecipe
 from coverslip.files import write_text
-from coverslip.runs.augment import Augment
-from coverslip.runs.recipe import Recipe, SplitPlan
-from coverslip.runs.regulariser import Regulariser
-from coverslip.runs.start import FromRun, TrainFirst
+from coverslip.runs.recipe.augment import Augment
+from coverslip.runs.recipe.recipe import Recipe
+from coverslip.runs.recipe.regulariser import Regulariser
+from coverslip.runs.recipe.split_plan import SplitPlan
+from coverslip.runs.recipe.start import FromRun, TrainFirst
 
 
 def load_recipe(path: Path | str) -> Recipe:

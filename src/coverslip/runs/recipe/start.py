@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag
 
 from coverslip.datasets import Name
-from coverslip.runs.choices import Choices
+from coverslip.runs.recipe.choices import Choices
 
 _LABELS = (
     "Names of classes there, each with its name here, where the same class is called differently; where all classes "

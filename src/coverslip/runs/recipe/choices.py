@@ -1,8 +1,10 @@
 """What sections of a recipe have in common."""
 
-from typing import get_args
+from typing import Annotated, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Choices(BaseModel):

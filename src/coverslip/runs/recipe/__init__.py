@@ -1,0 +1,33 @@
+"""The recipe: its keys, section by section, and recipes as text."""
+
+from coverslip.runs.recipe.augment import AUGMENT_SETS, Augment
+from coverslip.runs.recipe.finetuning import Balance
+from coverslip.runs.recipe.keys import GROUPS, Group, RecipeKey, changed_phrases, phrases, recipe_keys
+from coverslip.runs.recipe.recipe import Recipe
+from coverslip.runs.recipe.regulariser import Regulariser
+from coverslip.runs.recipe.split_plan import SplitPlan
+from coverslip.runs.recipe.start import FromRun, Start, TrainFirst
+from coverslip.runs.recipe.text import check_recipe, first_recipe, load_recipe, save_recipe, with_settings
+
+__all__ = [
+    "AUGMENT_SETS",
+    "GROUPS",
+    "Augment",
+    "Balance",
+    "FromRun",
+    "Group",
+    "Recipe",
+    "RecipeKey",
+    "Regulariser",
+    "SplitPlan",
+    "Start",
+    "TrainFirst",
+    "changed_phrases",
+    "check_recipe",
+    "first_recipe",
+    "load_recipe",
+    "phrases",
+    "recipe_keys",
+    "save_recipe",
+    "with_settings",
+]

@@ -1,0 +1,167 @@
+"""The recipe's choices about fine-tuning: how long, by which steps, and what counts."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from coverslip.keys import Choice, Key
+from coverslip.runs.recipe.choices import Choices, Fraction
+from coverslip.runs.recipe.regulariser import Regulariser
+
+Balance = Literal["none", "weights", "oversample", "undersample", "even", "domains"]
+
+
+class FinetuningChoices(Choices):
+    """How the whole network learns."""
+
+    epochs: Annotated[
+        int,
+        Key(
+            "Most rounds (epochs)",
+            "basic",
+            "In each, the network sees every training image once.",
+            lambda n: f"for at most {n:,} epoch{'s'[: n != 1]}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
+        ),
+    ] = Field(8, ge=1, le=10_000, description="Most passes over the training images when fine-tuning.")
+    batch_size: Annotated[
+        int,
+        Key(
+            "Batch size",
+            "training",
+            "Images looked at together before the network changes. Fewer need less memory.",
+            "batches of {}",
+            unit="images",
+        ),
+    ] = Field(32, ge=1, le=4096, description="Images per step of fine-tuning.")
+    optimizer: Annotated[
+        Literal["adamw", "adam", "amsgrad", "sgd", "adam-then-sgd"],
+        Key(
+            "Way of learning",
+            "training",
+            "How steps are taken (the optimiser). The default suits nearly all; the others repeat published trainings.",
+            choices=(
+                Choice("adamw", "AdamW", "AdamW"),
+                Choice("adam", "Adam", "Adam"),
+                Choice("amsgrad", "Adam (AMSGrad)", "Adam (AMSGrad)"),
+                Choice("sgd", "SGD with momentum", "SGD with Nesterov momentum"),
+                Choice("adam-then-sgd", "Adam, then SGD", "Adam"),
+            ),
+        ),
+    ] = Field(
+        "adamw",
+        description="Fine-tuning's optimiser; amsgrad is Adam with the largest second moment so far; sgd has Nesterov "
+        "momentum 0.9 and shortens gradients longer than 1; adam-then-sgd changes from one to the other on the way.",
+    )
+    learning_rate: Annotated[
+        float,
+        Key(
+            "Learning rate",
+            "training",
+            "How far the network changes at each step. Too large and it does not learn, too small and it takes long.",
+            "peak learning rate {:g}",
+        ),
+    ] = Field(1e-3, gt=0, le=10, description="Peak step size of fine-tuning.")
+    sgd_from: Annotated[
+        Fraction,
+        Key(
+            "Change to SGD after",
+            "training",
+            "Only where Adam is followed by SGD: the share of rounds after which it changes.",
+            "after {:.0%} of the epochs SGD with Nesterov momentum",
+        ),
+    ] = Field(0.5, gt=0, description="Share of the epochs after which adam-then-sgd goes on with sgd.")
+    sgd_learning_rate: Annotated[
+        float,
+        Key(
+            "Learning rate of SGD",
+            "training",
+            "Only where Adam is followed by SGD: the largest step after the change.",
+            "with a peak learning rate of {:g}",
+        ),
+    ] = Field(1e-2, gt=0, le=10, description="Peak step size of the sgd in adam-then-sgd.")
+    weight_decay: Annotated[
+        float,
+        Key(
+            "Weight decay",
+            "training",
+            "Keeps the network’s weights small, which helps against learning by heart.",
+            "weight decay {:g}",
+        ),
+    ] = Field(0.01, ge=0, le=1, description="Pull of weights towards zero; not on biases and norms.")
+    schedule: Annotated[
+        Literal["cosine", "plateau", "constant"],
+        Key(
+            "Steps over time",
+            "training",
+            "How the size of the steps changes during training.",
+            choices=(
+                Choice("cosine", "fall smoothly to nothing", "falling to zero along a cosine"),
+                Choice("plateau", "smaller when it stalls", "falling when the validation loss stands still"),
+                Choice("constant", "stay the same", "held constant"),
+            ),
+        ),
+    ] = Field(
+        "cosine",
+        description="How the step size falls: to zero along a cosine; to a tenth after patience/2 epochs without a "
+        "lower validation loss; or not at all.",
+    )
+    warmup: Annotated[
+        Fraction,
+        Key(
+            "Warm-up",
+            "training",
+            "The share of all steps that begin small and grow, so that nothing is spoilt at the start.",
+            "steps growing from zero over the first {:.0%} of them",
+        ),
+    ] = Field(0.1, description="Share of all steps that raise the step size from zero.")
+    label_smoothing: Annotated[
+        Fraction,
+        Key(
+            "Label smoothing",
+            "training",
+            "Above 0 the network is not pushed to be wholly sure. Useful where some labels may be wrong.",
+            "label smoothing {:g}",
+        ),
+    ] = Field(0.0, description="Share of the label's weight that is spread over all classes.")
+    regulariser: Regulariser = Regulariser()
+    balance: Annotated[
+        Balance,
+        Key(
+            "Rare classes",
+            "balance",
+            "Without this, a network may do well on frequent classes and neglect rare ones. The test stays as it is.",
+            choices=(
+                Choice("none", "as they are"),
+                Choice("weights", "mistakes on rare ones count more", "weighted by class"),
+                Choice("oversample", "rare ones are shown more often", "with rare classes drawn more often"),
+                Choice("undersample", "frequent ones are shown less often", "with frequent classes drawn less often"),
+                Choice("even", "both, equally often in the end", "with every class drawn equally often"),
+                Choice(
+                    "domains",
+                    "small sources are shown more often",
+                    "with images of every collection drawn equally often",
+                ),
+            ),
+        ),
+    ] = Field(
+        "none",
+        description="In training only. For rare classes: weigh their loss up, draw their images more often "
+        "(oversample), draw those of the others less often (undersample), or both, in an epoch of the usual length "
+        "(even). For several sets of images: draw those of small ones more often (domains).",
+    )
+    patience: Annotated[
+        int | None,
+        Key(
+            "Patience",
+            "training",
+            "Stops after so many rounds without a better result on the images to choose by.",
+            lambda n: "never stopping early" if n is None else f"stopping after {n} epochs without a better one",
+            unit="epochs",
+            empty="never stop early",
+        ),
+    ] = Field(
+        10,
+        ge=1,
+        description="Stop after so many epochs without a better primary metric on validation images; left empty "
+        "(null), never.",
+    )

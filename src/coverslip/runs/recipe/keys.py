@@ -1,0 +1,211 @@
+"""All keys of a recipe as data, for whoever shows them: the form, the command line, the documentation, the report.
+
+What is said of a key stands on its field; nothing is added here but the order and names of the groups.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from coverslip.keys import Key
+from coverslip.runs.recipe.recipe import Recipe
+
+Schema = dict[str, Any]  # Any: JSON Schema
+Kind = Literal["number", "integer", "choice", "boolean", "text", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Keys that stand together."""
+
+    name: str
+    title: str
+    text: str
+
+
+GROUPS = (
+    Group("split", "Split", "which images are learnt from, and which the result is tested on"),
+    Group("classes", "Classes and groups", "what is told apart, and which images belong together"),
+    Group("start", "Start from", "a network that knows photographs, one that knows nothing, or one of your own"),
+    Group(
+        "augment",
+        "Random changes",
+        "images are turned, mirrored and shaded while training, so that chance features are not learnt",
+    ),
+    Group("balance", "Rare classes", "whether they count for more"),
+    Group("images", "Preparing images", "size, channels, intensities"),
+    Group("training", "Fine-tuning", "for those who know networks: size of steps, when to stop"),
+    Group("basic", "Everything else", "length, chance, and what it is computed on"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NamedChoice:
+    """A value that a key can be given by name."""
+
+    value: str | int | bool
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeKey:
+    """One choice of a recipe. `key` has a dot where it lies in a section.
+
+    `type` is `other` where no single field of a form can hold it; `empty` says what null means, where null is allowed.
+    """
+
+    key: str
+    title: str
+    group: str
+    help: str
+    meaning: str  # the same, exactly
+    type: Kind
+    default: Any  # Any: whatever the key holds, as JSON
+    allowed: str  # in words
+    choices: list[NamedChoice] | None
+    is_optional: bool
+    empty: str
+    minimum: float | None
+    maximum: float | None
+    unit: str
+
+
+def recipe_keys(model: type[BaseModel] = Recipe) -> list[RecipeKey]:
+    """Every key, in the order of the recipe."""
+    return [_described(name, field, schema) for name, field, schema in _fields_of(model)]
+
+
+def phrases(recipe: BaseModel) -> dict[str, str]:
+    """What the methods text says of each key's value; empty where there is nothing to say."""
+    return {key: record_of(field).phrase_for(_value(recipe, key)) for key, field, _ in _fields_of(type(recipe))}
+
+
+def changed_phrases(recipe: BaseModel, group: str, *, besides: frozenset[str] = frozenset()) -> list[str]:
+    """What the methods text says of a group's keys that are not at their default, besides those told elsewhere."""
+    return [
+        phrase
+        for key, field, _ in _fields_of(type(recipe))
+        if record_of(field).group == group
+        and key not in besides
+        and (value := _value(recipe, key)) != field.get_default(call_default_factory=True)
+        and (phrase := record_of(field).phrase_for(value))
+    ]
+
+
+def record_of(field: FieldInfo) -> Key:
+    """What the field says of its key.
+
+    Raises:
+        TypeError: it says nothing, which is a fault of the program.
+    """
+    found = next((one for one in field.metadata if isinstance(one, Key)), None)
+    if found is None:
+        raise TypeError("a recipe's key needs a Key in its annotation")
+    return found
+
+
+def _value(recipe: BaseModel, key: str) -> Any:  # Any: whatever the key holds
+    value: Any = recipe
+    for part in key.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def _fields_of(model: type[BaseModel], section: str = "") -> Iterator[tuple[str, FieldInfo, Schema]]:
+    """(dotted key, field, JSON Schema) of every key, those of a section at its place."""
+    properties = model.model_json_schema()["properties"]
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _fields_of(field.annotation, f"{section}{name}.")
+        else:
+            yield f"{section}{name}", field, properties[name]
+
+
+def _described(key: str, field: FieldInfo, schema: Schema) -> RecipeKey:
+    record, kinds = record_of(field), _kinds(schema)
+    return RecipeKey(
+        key=key,
+        title=record.title,
+        group=record.group,
+        help=record.help,
+        meaning=field.description or record.help,
+        type=_type(kinds),
+        default=_as_json(field.get_default(call_default_factory=True)),
+        allowed=" or ".join(dict.fromkeys(map(_allowed, kinds))),
+        choices=[NamedChoice(one.value, one.title) for one in record.choices] or None,
+        is_optional=any(kind.get("type") == "null" for kind in kinds),
+        empty=record.empty,
+        minimum=_limit(kinds, "minimum", "exclusiveMinimum"),
+        maximum=_limit(kinds, "maximum", "exclusiveMaximum"),
+        unit=record.unit,
+    )
+
+
+def _kinds(schema: Schema) -> list[Schema]:
+    """The ways to give a value; sections among them (`init`) stand for themselves."""
+    ways = schema.get("anyOf") or schema.get("oneOf")
+    return [kind for way in ways for kind in _kinds(way)] if ways else [schema]
+
+
+def _type(kinds: list[Schema]) -> Kind:
+    types = {_type_of(kind) for kind in kinds} - {"null", "section"}
+    if "choice" in types and types <= {"choice", "boolean"}:
+        return "choice"
+    if len(types) > 1:
+        return "text"
+    match types.pop():
+        case "number" | "integer" | "boolean" as plain:
+            return plain
+        case "string":
+            return "text"
+    return "other"
+
+
+def _type_of(kind: Schema) -> str:
+    if "enum" in kind or "const" in kind:
+        return "choice"
+    return "section" if "$ref" in kind else str(kind.get("type"))
+
+
+def _limit(kinds: list[Schema], *names: str) -> float | None:
+    limits = [float(kind[name]) for kind in kinds for name in names if name in kind]
+    if len(kinds) > 1 and any(_type_of(kind) not in ("number", "integer", "null") for kind in kinds):
+        return None  # of a page's number, say, where 'max' is allowed too
+    return (max if names[0] == "minimum" else min)(limits, default=None)
+
+
+def _as_json(value: Any) -> Any:  # Any: whatever the key holds
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _allowed(kind: Schema) -> str:
+    """What a key may hold, in words: `{"type": "integer", "minimum": 1}` is "whole number, 1 or more"."""
+    if "const" in kind or "enum" in kind:
+        return ", ".join(f"`{value}`" for value in kind.get("enum", [kind.get("const")]))
+    match kind.get("type"):
+        case "null":
+            return "`null`"
+        case "boolean":
+            return "`true`, `false`"
+        case "array":
+            return f"list of {_allowed(kind['items'])}s"
+        case "integer" | "number" as name:
+            return ", ".join(filter(None, ["whole number" if name == "integer" else "", _range(kind)]))
+        case "string":
+            return "text"
+    return "`key: value` lines"
+
+
+def _range(kind: Schema) -> str:
+    low, above = kind.get("minimum"), kind.get("exclusiveMinimum")
+    high, below = kind.get("maximum"), kind.get("exclusiveMaximum")
+    is_open = above is not None and (low is None or above >= low)
+    start = f"above {above:g}" if is_open else "" if low is None else f"{low:g}"
+    if high is not None:
+        return f"{start}{', at most' if is_open else ' to'} {high:,}"
+    if below is not None:
+        return f"{start}{',' if is_open else ' or more,'} below {below:,}"
+    return start if is_open or not start else f"{start} or more"

@@ -1,0 +1,130 @@
+"""The recipe's choices about the network: which, what is read from it, and where its weights start."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from coverslip.keys import Choice, Key
+from coverslip.runs.recipe.choices import Choices
+from coverslip.runs.recipe.start import Start
+
+
+class NetworkChoices(Choices):
+    """Which network learns, from which weights, and which part of it."""
+
+    model: Annotated[str, Key("Network", "basic", "The network that learns.", "{}")] = Field(
+        "efficientnet_lite0", description="A network by its name, or `timm/NAME`."
+    )
+    model_options: Annotated[
+        dict[str, Any],  # Any: the architecture checks them
+        Key(
+            "Options of the network",
+            "basic",
+            "What some networks let one choose, such as their width.",
+            lambda options: ", ".join(f"{name} = {value}" for name, value in options.items()),
+        ),
+    ] = Field(default_factory=dict, description="Options of the architecture.")
+    head: Annotated[
+        Literal["pooled_stages", "native"],
+        Key(
+            "Features used",
+            "training",
+            "What the classifier on top of the network is given.",
+            choices=(
+                Choice(
+                    "pooled_stages",
+                    "of many layers",
+                    "means and standard deviations of the outputs of its blocks",
+                ),
+                Choice("native", "of the last layer", "the outputs of its last layer"),
+            ),
+        ),
+    ] = Field(
+        "pooled_stages",
+        description="What the classes are read from: mean and sd of many layers' outputs, or the last layer alone.",
+    )
+    views: Annotated[
+        Literal[1, 2, 4, 8],
+        Key(
+            "Looks at each image",
+            "training",
+            "The same image turned and mirrored, and the answers averaged. More takes longer.",
+            choices=(
+                Choice(1, "1: as it is"),
+                Choice(2, "2: and half turned", "averaged over 2 mirrored or turned copies"),
+                Choice(4, "4: and mirrored", "averaged over 4 mirrored or turned copies"),
+                Choice(8, "8: and quarter turned", "averaged over 8 mirrored or turned copies"),
+            ),
+        ),
+    ] = Field(
+        2,
+        description="Copies averaged when embedding and predicting: 1 the image alone, 2 and its half turn, "
+        "4 and both mirror images, 8 and all of these turned by a quarter.",
+    )
+    stage: Annotated[
+        Literal["finetune", "instant"],
+        Key(
+            "How far to train",
+            "basic",
+            "A first classifier within seconds to minutes; the whole network can then learn from your images.",
+            choices=(
+                Choice("finetune", "instant classifier, then fine-tuning"),
+                Choice("instant", "instant classifier only"),
+            ),
+        ),
+    ] = Field(
+        "finetune",
+        description="`instant` stops after the head on frozen features; `finetune` goes on to train the whole network. "
+        "From scratch there is nothing to freeze, and the network is trained in either case.",
+    )
+    init: Annotated[
+        Start,
+        Key(
+            "Start from",
+            "start",
+            "Where the weights start: a network that knows photographs, one that knows nothing, or one of your own.",
+            choices=(
+                Choice("imagenet", "ImageNet", "ImageNet weights"),
+                Choice("scratch", "nothing", "random weights"),
+            ),
+        ),
+    ] = Field(
+        "imagenet",
+        description="Where the weights start: imagenet, scratch (random), {run: PATH} (those of an earlier run), or "
+        "{train_on: DATA} (a first training on other labelled images, then one on these).",
+    )
+    freeze_to: Annotated[
+        str | None,
+        Key(
+            "Layers left as they are",
+            "training",
+            "Up to which part the network is not changed. The documentation of networks names the parts.",
+            "its parts up to {} left as they were",
+            empty="none",
+        ),
+    ] = Field(None, description="Keep everything up to and including this part of the network as it is.")
+    batch_norm: Annotated[
+        Literal["auto", "keep", "learn"],
+        Key(
+            "Batch norm",
+            "training",
+            "Whether the network’s running averages stay as pretrained. Automatic keeps them, unless it starts from "
+            "nothing.",
+            choices=(
+                Choice("auto", "automatic"),
+                Choice("keep", "keep", "statistics of batch norms kept as they were"),
+                Choice("learn", "learn anew", "statistics of batch norms taken from the batches"),
+            ),
+        ),
+    ] = Field(
+        "auto",
+        description="Whether batch norms keep the statistics they were pretrained with or follow the batches when "
+        "fine-tuning; auto keeps them unless training starts from scratch.",
+    )
+
+    @field_validator("freeze_to")
+    @classmethod
+    def _freeze_to_names_a_part(cls, value: str | None) -> str | None:
+        if value is not None and not value.strip():
+            raise ValueError("it must name a part of the network; left empty (null), all of it is trained")
+        return value

@@ -1,0 +1,135 @@
+"""The recipe's choices about images: which pixels of a file, and how they are brought to what a network sees."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from coverslip.images import PadColour, Plane, Resize
+from coverslip.keys import Choice, Key
+from coverslip.runs.recipe.choices import Choices
+
+
+class PreparationChoices(Choices):
+    """How images are read and prepared."""
+
+    image_size: Annotated[
+        int | None,
+        Key(
+            "Image size",
+            "images",
+            "Images are brought to so many pixels a side. Smaller is faster, larger shows finer detail.",
+            "to {0} × {0} pixels",
+            unit="pixels",
+            empty="the network’s own",
+        ),
+    ] = Field(
+        None,
+        ge=16,
+        le=4096,
+        description="Side in pixels that images are resized to; left empty (null), the model's own.",
+    )
+    resize: Annotated[
+        Resize,
+        Key(
+            "Bringing to a square",
+            "images",
+            "What to do with images that are not square. With the same scale for all a small cell stays small.",
+            choices=(
+                Choice("pad", "whole image, with a border", "keeping their shape and padding to a square"),
+                Choice("squash", "stretch", "squashing them to a square"),
+                Choice("crop", "cut the middle out", "cutting out the centre square"),
+                Choice(
+                    "canvas",
+                    "same scale for all, with a border",
+                    "at one scale for all images, padding to a square",
+                ),
+            ),
+        ),
+    ] = Field(
+        "pad",
+        description="Keep the shape and pad, squash to a square, cut the centre square out, or pad at one scale for "
+        "all images (canvas), so that a small cell stays small.",
+    )
+    pad_colour: Annotated[
+        PadColour,
+        Key(
+            "Colour of the border",
+            "images",
+            "What the border is filled with where images are padded.",
+            choices=(
+                Choice("auto", "as the image’s edge"),
+                Choice("black", "black", "any border being black"),
+                Choice("white", "white", "any border being white"),
+            ),
+        ),
+    ] = Field(
+        "auto", description="What pad and canvas fill up with: the colour of the image's border (auto), black or white."
+    )
+    scaling: Annotated[
+        Literal["auto", "full", "training-range", "per-image"],
+        Key(
+            "Intensities",
+            "images",
+            "Which values become black and white. Taken from each image by itself, differences in brightness between "
+            "images are lost.",
+            choices=(
+                Choice(
+                    "auto",
+                    "automatic",
+                    "by the full range (8 bit) or the range of the training images (deeper)",
+                ),
+                Choice("full", "whole range of the format", "by the full range of the data type"),
+                Choice("training-range", "range of the training images", "by the range of the training images"),
+                Choice("per-image", "each image by itself", "by each image's own range"),
+            ),
+        ),
+    ] = Field(
+        "auto",
+        description="How intensities become 0-1: by the data type's full range (auto, for 8 bit), by the range met "
+        "in training images (auto, for deeper ones), or by each image's own, which erases intensity.",
+    )
+    normalisation: Annotated[
+        Literal["weights", "imagenet", "none", "training-images"],
+        Key(
+            "Normalisation",
+            "images",
+            "Shifts and stretches intensities once more to the range the network was trained on.",
+            choices=(
+                Choice("weights", "as the network expects"),
+                Choice("imagenet", "as for ImageNet", "then brought to ImageNet's mean and standard deviation"),
+                Choice("none", "none", "without further normalisation"),
+                Choice(
+                    "training-images",
+                    "by the training images",
+                    "then brought to the training images' mean and standard deviation",
+                ),
+            ),
+        ),
+    ] = Field(
+        "weights",
+        description="Mean and standard deviation that intensities in 0-1 are brought to: what the weights were trained "
+        "with, ImageNet's, none (0-1 as they are), or those of the training images.",
+    )
+    plane: Annotated[
+        Plane,
+        Key(
+            "Page of a stack",
+            "images",
+            "For files with several pages: which one, from 0; or “max” or “mean” over all.",
+            "page {} of multi-page files (from 0) being taken",
+            choices=(
+                Choice("max", "the brightest of all", "the maximum of a file's pages being taken"),
+                Choice("mean", "the mean of all", "the mean of a file's pages being taken"),
+            ),
+        ),
+    ] = Field(0, description="Page of multi-page files (0-based), or 'max' / 'mean' over the pages.")
+    channels: Annotated[
+        tuple[int, ...] | None,
+        Key(
+            "Channels",
+            "images",
+            "Which channels the network sees, by their numbers from 0.",
+            lambda channels: f"channels {', '.join(map(str, channels))} (from 0) being used" if channels else "",
+            empty="all",
+        ),
+    ] = Field(None, description="0-based channels to use; left empty (null), all.")

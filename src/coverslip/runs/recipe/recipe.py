@@ -1,0 +1,111 @@
+"""The recipe: every choice that shapes a result, as data. An empty recipe is a good one.
+
+A key is one field, with all that is said of it: default, range and exact meaning in its `Field`, and in its `Key` what
+the form, the command line and a report's methods paragraph say.
+"""
+
+import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from coverslip.datasets import ClassPlan
+from coverslip.keys import Choice, Key
+from coverslip.runs.recipe.augment import Augment, augment_named
+from coverslip.runs.recipe.finetuning import FinetuningChoices
+from coverslip.runs.recipe.network import NetworkChoices
+from coverslip.runs.recipe.preparation import PreparationChoices
+from coverslip.runs.recipe.split_plan import SplitPlan
+
+MetricName = Literal["accuracy", "balanced_accuracy", "macro_f1", "macro_auroc", "log_loss"]
+
+
+# Pydantic puts the keys of the last class first.
+class Recipe(PreparationChoices, FinetuningChoices, NetworkChoices):
+    """Every choice that shapes a result.
+
+    Defaults: EfficientNet-Lite0 with ImageNet weights, first an instant head on frozen features, then fine-tuning.
+    """
+
+    augment: Augment = Augment()
+    classes: ClassPlan = ClassPlan()
+    split: SplitPlan = SplitPlan()
+    group: Annotated[
+        str | None,
+        Key(
+            "Groups",
+            "classes",
+            "What images of one patient, slide or well have in common: a column of the table, or a part of the path.",
+            empty="none",
+        ),
+    ] = Field(
+        None,
+        description="Column of a table, or regular expression on the path, that names what must not be divided "
+        "(patient, slide, well).",
+    )
+    primary_metric: Annotated[
+        MetricName,
+        Key(
+            "Best by",
+            "training",
+            "The number by which the best state of the network is chosen. Macro: each class counts the same.",
+            choices=(
+                Choice("accuracy", "accuracy", "accuracy"),
+                Choice("balanced_accuracy", "balanced accuracy", "balanced accuracy"),
+                Choice("macro_f1", "macro-F1", "macro-F1"),
+                Choice("macro_auroc", "macro-AUROC", "macro-AUROC"),
+                Choice("log_loss", "log loss", "log loss"),
+            ),
+        ),
+    ] = Field("macro_f1", description="What validation images choose by.")
+    decide_by: Annotated[
+        Literal["highest", "roc"],
+        Key(
+            "Which class is said",
+            "training",
+            "With thresholds rare classes are found more often, and frequent ones less.",
+            choices=(
+                Choice("highest", "the most probable", "The most probable class was predicted."),
+                Choice("roc", "the one most above its own threshold"),
+            ),
+        ),
+    ] = Field(
+        "highest",
+        description="What an image is called: the most probable class, or the one most above its own threshold, which "
+        "comes from its ROC curve on validation images (roc): rare classes are found more often, frequent ones less.",
+    )
+    seed: Annotated[
+        int,
+        Key(
+            "Seed",
+            "basic",
+            "Where random draws start. Another number gives another split and another training.",
+            "seed {}",
+        ),
+    ] = Field(0, ge=0, lt=2**32, description="Start of every random draw.")
+    device: Annotated[
+        Literal["auto", "cpu", "cuda", "mps"],
+        Key(
+            "Computed on",
+            "basic",
+            "Automatic takes a graphics card where there is one.",
+            choices=(
+                Choice("auto", "automatic"),
+                Choice("cpu", "processor (CPU)"),
+                Choice("cuda", "NVIDIA graphics card"),
+                Choice("mps", "Apple graphics"),
+            ),
+        ),
+    ] = Field("auto", description="Where to train; auto takes a CUDA GPU where there is one.")
+
+    @field_validator("augment", mode="before")
+    @classmethod
+    def _augment_may_be_a_name(cls, value: object) -> object:
+        return augment_named(value) if isinstance(value, str) else value
+
+    @field_validator("group", mode="before")
+    @classmethod
+    def _group_is_text(cls, value: object) -> object:
+        """YAML reads a column called 7 or 2024-01-05 as a number or a date."""
+        is_simple = isinstance(value, int | float | datetime.date) and not isinstance(value, bool)
+        return str(value) if is_simple else value

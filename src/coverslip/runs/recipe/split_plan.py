@@ -1,0 +1,69 @@
+"""The recipe's section on how images are shared out."""
+
+from typing import Annotated
+
+from pydantic import Field, field_validator, model_validator
+
+from coverslip.keys import Key
+from coverslip.runs.recipe.choices import Choices, Fraction
+
+
+class SplitPlan(Choices):
+    """How images are shared out. Groups and exact duplicates are never divided."""
+
+    val: Annotated[
+        Fraction,
+        Key(
+            "Share to choose by",
+            "split",
+            "Also called validation images. Not learnt from: they say which state of the network is best, and when to "
+            "stop. 0.2 is one image in five.",
+        ),
+    ] = Field(0.2, gt=0, description="Share of images that choices are made on (validation).")
+    test: Annotated[
+        Fraction,
+        Key("Share to test on", "split", "Kept aside until the end. The final result comes from these alone."),
+    ] = Field(0.2, gt=0, description="Share of images that the final numbers come from; no choice sees them.")
+    folds: Annotated[
+        int | None,
+        Key(
+            "Folds",
+            "split",
+            "Instead of one test, so many: each fold tests on another part of the images, until every image was tested "
+            "once. Takes as many times as long; good for few images or few patients. 0 makes one test. Left empty, "
+            "folds are made where there are few groups or images.",
+            empty="by the images",
+        ),
+    ] = Field(
+        None,
+        ge=0,
+        le=100,
+        description="Cross-validation: so many networks, each tested on another part, so that every image is tested "
+        "once (`test` then does not count); the classifier itself is trained on all images. 0 makes one split. Left "
+        "empty (null), up to 5 folds where there are fewer than 10 groups, or fewer than 100 images without groups.",
+    )
+
+    @field_validator("folds")
+    @classmethod
+    def _one_is_none(cls, value: int | None) -> int | None:
+        if value == 1:
+            raise ValueError("one fold would leave nothing to train on: use 0 for a single split, or 2 and more")
+        return value
+
+    train_per_class: Annotated[
+        int | None,
+        Key(
+            "Most images per class",
+            "split",
+            "Learns from no more than so many images of each class, drawn at random.",
+            lambda n: "" if n is None else f"at most {n} training image{'s'[: n != 1]} of each class, drawn at random",
+            unit="images",
+            empty="all",
+        ),
+    ] = Field(None, ge=1, description="Most training images of each class, drawn by `seed`; left empty (null), all.")
+
+    @model_validator(mode="after")
+    def _leaves_something(self) -> "SplitPlan":
+        if self.val + self.test >= 1:
+            raise ValueError(f"val = {self.val:g} and test = {self.test:g} leave nothing to train on")
+        return self

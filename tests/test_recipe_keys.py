@@ -1,0 +1,140 @@
+"""What is said of a recipe's key stands on its field, and every door shows it."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import pytest
+from pydantic import BaseModel, Field
+from test_reports import write_run
+
+from coverslip.cli import main
+from coverslip.keys import Choice, Key
+from coverslip.reports.methods import methods
+from coverslip.reports.reading import read_run
+from coverslip.runs import Recipe, recipe_keys, save_recipe, with_settings
+from coverslip.runs.recipe import GROUPS, changed_phrases, phrases
+
+# Another value than the default of each key that a methods paragraph tells, and what else must then be chosen.
+OTHER_VALUES = {
+    "model_options": "{width: 2}",
+    "freeze_to": "blocks.2",
+    "image_size": "64",
+    "channels": "[0, 2]",
+    "plane": "max",
+    "split.train_per_class": "7",
+    "patience": "null",
+}
+NEEDED = {
+    "sgd_from": ["optimizer=adam-then-sgd"],
+    "sgd_learning_rate": ["optimizer=adam-then-sgd"],
+    "regulariser.spread_weight": ["regulariser.groups=labels"],
+    "regulariser.scatter_weight": ["regulariser.groups=labels"],
+    "regulariser.scatter": ["regulariser.groups=labels"],
+    "regulariser.memory": ["regulariser.groups=labels"],
+}
+
+
+def plain_values(section: dict[str, Any], before: str = "") -> dict[str, Any]:
+    """Each dotted key of a recipe with its value."""
+    values: dict[str, Any] = {}
+    for name, value in section.items():
+        if isinstance(value, dict) and name != "model_options" and before != "classes.":
+            values |= plain_values(value, f"{before}{name}.")
+        else:
+            values[f"{before}{name}"] = value
+    return values
+
+
+def test_every_key_of_a_recipe_is_described_and_its_default_is_valid() -> None:
+    keys = {key.key: key for key in recipe_keys()}
+    assert {key.key: key.default for key in keys.values()} == plain_values(Recipe().model_dump(mode="json"))
+    groups = {group.name for group in GROUPS}
+    for key in keys.values():
+        assert "" not in (key.title, key.help, key.meaning, key.allowed), key
+        assert key.group in groups, key
+        assert (key.type == "choice") <= (key.default in [one.value for one in key.choices or []]), key
+    assert len({key.title for key in keys.values()}) == len(keys), "titles tell keys apart"
+    assert (keys["epochs"].minimum, keys["epochs"].maximum, keys["epochs"].type) == (1, 10_000, "integer")
+    assert [one.value for one in keys["augment.flip"].choices or []] == [True, False, "horizontal"]
+    assert (keys["patience"].is_optional, keys["patience"].empty) == (True, "never stop early")
+
+
+def literals(annotation: Any) -> set[object]:
+    """The values that an annotation allows by name."""
+    if getattr(annotation, "__origin__", None) is Literal:
+        return {(type(value), value) for value in get_args(annotation)}
+    return {value for inner in get_args(annotation) if not isinstance(inner, Key) for value in literals(inner)}
+
+
+def all_fields(model: type[BaseModel]) -> list[tuple[str, Any]]:
+    fields = []
+    for name, field in model.model_fields.items():
+        is_section = isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+        fields += all_fields(field.annotation) if is_section else [(name, field)]
+    return fields
+
+
+def test_every_value_that_can_be_chosen_by_name_has_a_title() -> None:
+    for name, field in all_fields(Recipe):
+        record = next(one for one in field.metadata if isinstance(one, Key))
+        named = {(type(choice.value), choice.value) for choice in record.choices}
+        assert literals(field.annotation) <= named, name
+        assert all(choice.title for choice in record.choices), name
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_run(tmp_path_factory.mktemp("told"), n_test=60)
+
+
+def settings_for(key: Any) -> list[str]:
+    if key.key in OTHER_VALUES:
+        value = OTHER_VALUES[key.key]
+    elif key.choices:
+        value = next(str(one.value).lower() for one in reversed(key.choices) if one.value != key.default)
+    elif key.type in ("number", "integer"):
+        value = str(key.default / 2 if key.default else key.maximum / 2)
+        value = str(int(float(value))) if key.type == "integer" else value
+    else:
+        value = "resnet18"
+    return [*NEEDED.get(key.key, []), f"{key.key}={value}"]
+
+
+def test_the_methods_text_tells_each_key_that_is_not_at_its_default(run: Path) -> None:
+    silent = {"stage", "init", "device", "group", "split.val", "split.test", "split.folds", "decide_by"}
+    for key in recipe_keys():
+        if key.key in silent or key.key.startswith("classes."):
+            continue  # told by sentences of their own, or no part of what was done
+        recipe = with_settings(Recipe(), settings_for(key))
+        phrase = phrases(recipe)[key.key]
+        if recipe.model_dump() == Recipe().model_dump() or not phrase:
+            assert key.key == "augment.flip" or phrase, f"{key.key} has no phrase"
+        save_recipe(recipe, run / "recipe.yaml")
+        text = " ".join(methods(read_run(run)))
+        assert phrase.casefold() in text.casefold(), key.key
+
+
+def test_a_key_that_is_new_is_described_and_told_without_more() -> None:
+    class Newer(Recipe):
+        clip_gradient: Annotated[
+            float | None,
+            Key("Longest gradient", "training", "Longer steps are cut.", "gradients cut at {:g}", empty="any"),
+        ] = Field(None, gt=0, description="Gradients longer than this are shortened.")
+        order: Annotated[
+            Literal["random", "sorted"],
+            Key("Order", "training", "Which order.", choices=(Choice("random", "by chance"), Choice("sorted", "so"))),
+        ] = "random"
+
+    newest, last = recipe_keys(Newer)[-2:]
+    assert (newest.key, newest.title, newest.allowed) == ("clip_gradient", "Longest gradient", "above 0 or `null`")
+    assert (last.type, [one.title for one in last.choices or []]) == ("choice", ["by chance", "so"])
+    assert changed_phrases(Newer(), "training") == []
+    assert changed_phrases(Newer(clip_gradient=1.5), "training") == ["gradients cut at 1.5"]
+
+
+def test_the_command_line_lists_all_keys(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--keys"]) == 0
+    listed = capsys.readouterr().out
+    for key in recipe_keys():
+        assert f"  {key.key}=" in listed
+        assert key.title in listed
