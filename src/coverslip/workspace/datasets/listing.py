@@ -114,9 +114,6 @@ def _described(connection: Connection, row: AnyRow) -> DatasetState:
         ).scalars()
     )
     names = class_order(row.class_names, counts["classes"])
-    by: GroupedBy | None = (
-        "column" if row.group_column is not None else "pattern" if row.group_pattern is not None else None
-    )
     return DatasetState(
         id=row.id,
         name=row.name,
