@@ -17,9 +17,8 @@ from coverslip.datasets import DECISIONS
 from coverslip.errors import BadDataset, BadRecipe, Conflict, CoverslipError, NotFound
 from coverslip.evaluation import average_precision
 from coverslip.images import ReadPlan
-from coverslip.inference import Prediction
 from coverslip.models import list_models
-from coverslip.runs import Recipe
+from coverslip.runs import Prediction, Recipe
 from coverslip.workspace.datasets import changing, opening
 from coverslip.workspace.datasets.listing import describe
 from coverslip.workspace.jobs import acts, runs
@@ -292,7 +291,7 @@ def test_many_rows_are_filtered_and_sorted_a_page_at_a_time(tmp_path: Path) -> N
     writer.close()
 
     def page(wanted: rows.Wanted, sort: rows.Sort, offset: int = 0, corrected: dict[int, str] | None = None):  # type: ignore[no-untyped-def]
-        return rows._page(tmp_path / rows.FILE, classes, wanted, corrected or {}, sort=sort, offset=offset, limit=10)
+        return rows.page_in(tmp_path / rows.FILE, classes, wanted, corrected or {}, sort=sort, offset=offset, limit=10)
 
     began = time.monotonic()
     mistakes = page(rows.Wanted(only="mistakes"), "-probability", 100)

@@ -10,21 +10,12 @@ from rich.console import Console
 from rich.table import Table
 
 from coverslip.datasets import counted, one_line
+from coverslip.evaluation import METRICS, row_metrics
 
 Json = Mapping[str, Any]  # Any: JSON values
 
-METRIC_WORDS = {
-    "accuracy": "Accuracy: share of images named rightly",
-    "balanced_accuracy": "Balanced accuracy: mean over classes of the share found",
-    "macro_f1": "Macro-F1: mean over classes of the F1 score",
-    "macro_precision": "Macro precision: mean share of right ones among those named so",
-    "macro_recall": "Macro recall",
-    "macro_auroc": "Macro AUROC: how well classes are ranked apart",
-    "ece": "Calibration error (ECE): gap between probability and truth",
-}
 MOST_LINES = 12  # of one kind; the rest is counted
 _WHOLE = 10_000  # characters: nothing is cut out of the middle
-HEADLINE = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auroc", "ece")
 
 
 class _Results(Console):
@@ -77,11 +68,12 @@ def show_numbers(console: Console, metrics: Json) -> None:
     where = {"test": "kept aside and never trained on"}.get(metrics["split"], metrics["split"])
     console.print(f"\nMeasured on {counted(metrics['n'], 'image')}{groups} ({where})", style="bold")
     table = _table("", "value", "95 % interval")
-    shown = [name for name in HEADLINE if name in metrics["metrics"]]
     methods = []
-    for name in shown:
-        number = metrics["metrics"][name]
-        table.add_row(METRIC_WORDS.get(name, name), _decimal(number["value"]), _interval(number))
+    for name, number in metrics["metrics"].items():
+        record = METRICS.get(name)
+        if record is None or not record.is_headline:
+            continue
+        table.add_row(f"{record.title}: {record.meaning}", _decimal(number["value"]), _interval(number))
         methods.append(number.get("method") or number.get("reason"))
     console.print(table)
     for method in dict.fromkeys(m for m in methods if m):
@@ -95,9 +87,11 @@ def show_numbers(console: Console, metrics: Json) -> None:
     console.print(by_class)
     if not metrics.get("by_domain"):
         return
-    by_domain = _table("set", "images", "accuracy", "95 % interval", "macro-F1", "95 % interval")
+    names = row_metrics(metrics["primary"])
+    columns = [text for name in names for text in (METRICS[name].title, "95 % interval")]
+    by_domain = _table("set", "images", *columns)
     for name, one in metrics["by_domain"].items():
-        numbers = [one["metrics"][key] for key in ("accuracy", "macro_f1")]
+        numbers = [one["metrics"][key] for key in names]
         shown = [text for number in numbers for text in (_decimal(number["value"]), _interval(number))]
         by_domain.add_row(one_line(name), f"{one['n']:,}", *shown)
     console.print(by_domain)
@@ -206,15 +200,15 @@ def show_cache(console: Console, found: Json) -> None:
     if not found["stores"]:
         console.print("It is empty.")
         return
-    table = _table("kind", "what for", "images", "size", "last used", "")
+    table = _table("kind", "what for", "records", "size", "last used", "")
     for name in ("what for", ""):
-        table.columns[("kind", "what for", "images", "size", "last used", "").index(name)].justify = "left"
+        table.columns[("kind", "what for", "records", "size", "last used", "").index(name)].justify = "left"
     for store in found["stores"]:
         state = "damaged" if store["is_damaged"] else "in use" if store["is_in_use"] else ""
-        what = f"{store['meaning']} ({store['each']})" if store["each"] else store["meaning"]
-        n_images = "–" if store["n_images"] is None else f"{store['n_images']:,}"
+        what = f"{store['title']} ({store['each']})" if store["each"] else store["title"]
+        n_records = "–" if store["n_records"] is None else f"{store['n_records']:,}"
         last_used = datetime.fromisoformat(store["last_used"]).astimezone().strftime("%Y-%m-%d %H:%M")
-        table.add_row(store["kind"], what, n_images, size_in_words(store["size_bytes"]), last_used, state)
+        table.add_row(store["kind"], what, n_records, size_in_words(store["size_bytes"]), last_used, state)
     console.print()
     console.print(table)
 

@@ -1382,9 +1382,7 @@ export interface components {
             /** Classes */
             classes: string[];
             /** Metrics */
-            metrics: {
-                [key: string]: unknown;
-            };
+            metrics: components["schemas"]["Measured"][];
         };
         /**
          * Comparison
@@ -1538,10 +1536,11 @@ export interface components {
             n_groups: number | null;
             /** N Classes */
             n_classes: number;
-            /** Accuracy */
-            accuracy: number | null;
-            /** Macro F1 */
-            macro_f1: number | null;
+            /**
+             * Metrics
+             * @description Those that a row has room for; the same in every row.
+             */
+            metrics: components["schemas"]["Measured"][];
         };
         /**
          * Duplicates
@@ -1666,12 +1665,11 @@ export interface components {
             n: number;
             /** N Groups */
             n_groups: number | null;
-            /** Accuracy */
-            accuracy: number | null;
-            /** Macro F1 */
-            macro_f1: number | null;
-            /** Macro Auroc */
-            macro_auroc: number | null;
+            /**
+             * Metrics
+             * @description Those that a row has room for; the same in every row.
+             */
+            metrics: components["schemas"]["Measured"][];
         };
         /**
          * FolderContent
@@ -1815,6 +1813,11 @@ export interface components {
         Headline: {
             /** Metric */
             metric: string;
+            /**
+             * Title
+             * @description The metric's plain name.
+             */
+            title: string;
             /** Value */
             value: number | null;
             /** Low */
@@ -2085,16 +2088,27 @@ export interface components {
             meaning: string;
         };
         /**
-         * MetricValue
+         * Measured
          * @description A number with its interval, its plain name and what it means.
          */
-        MetricValue: {
+        Measured: {
             /** Name */
             name: string;
             /** Title */
             title: string;
             /** Meaning */
             meaning: string;
+            /**
+             * Better
+             * @enum {string}
+             */
+            better: "higher" | "lower";
+            /**
+             * Scale
+             * @description `share` is 0 to 1; `positive` is from 0 without a top.
+             * @enum {string}
+             */
+            scale: "share" | "positive";
             /** Value */
             value: number | null;
             /** Low */
@@ -2107,10 +2121,46 @@ export interface components {
             method: string;
             /** Reason */
             reason: string | null;
-            /** Is Primary */
+        };
+        /**
+         * MetricValue
+         * @description A number of the whole run.
+         */
+        MetricValue: {
+            /** Name */
+            name: string;
+            /** Title */
+            title: string;
+            /** Meaning */
+            meaning: string;
+            /**
+             * Better
+             * @enum {string}
+             */
+            better: "higher" | "lower";
+            /**
+             * Scale
+             * @description `share` is 0 to 1; `positive` is from 0 without a top.
+             * @enum {string}
+             */
+            scale: "share" | "positive";
+            /** Value */
+            value: number | null;
+            /** Low */
+            low: number | null;
+            /** High */
+            high: number | null;
+            /** Level */
+            level: number;
+            /** Method */
+            method: string;
+            /** Reason */
+            reason: string | null;
+            /**
+             * Is Primary
+             * @description Choices were made by it.
+             */
             is_primary: boolean;
-            /** Lower Is Better */
-            lower_is_better: boolean;
         };
         /**
          * Model

@@ -8,7 +8,8 @@ from typing import Any
 
 from coverslip.datasets import natural_key
 from coverslip.errors import BadRun
-from coverslip.runs import read_json, read_table
+from coverslip.evaluation import METRICS
+from coverslip.runs.documents import read_object, read_table
 from coverslip.workspace.jobs.faults import Fault, fault_of
 from coverslip.workspace.jobs.processes import lines_of_last_process
 from coverslip.workspace.jobs.progress import Instant, LogTail, Note, Progress, Stage, Story
@@ -24,6 +25,7 @@ class Headline:
     """The number that a run is known by."""
 
     metric: str
+    title: str
     value: float | None
     low: float | None
     high: float | None
@@ -133,15 +135,15 @@ def state_of_run(job: Job, queue: list[str], story: Story | None = None) -> RunS
         n_folds=n_folds or int((job.choices.get("split") or {}).get("folds") or 0),
         fold=story.fold if is_active else None,
         progress=story.progress(time.time() if is_active else None) if state != "done" else None,
-        epoch=story.epoch if state != "done" else status.get("epoch"),
-        n_epochs=story.n_epochs if state != "done" else status.get("n_epochs"),
+        epoch=story.epoch if state != "done" else status.epoch if status else None,
+        n_epochs=story.n_epochs if state != "done" else status.n_epochs if status else None,
         has_classifier=(job.folder / "classifier" / "classifier.json").is_file(),
         headline=headline_of(metrics),
         error=fault_of(job, status) if state == "failed" else None,
         queue_position=queue.index(job.id) + 1 if job.id in queue else None,
         created=job.created,
         started=_started(job),
-        ended=None if is_active or state == "queued" else status.get("heartbeat"),
+        ended=None if is_active or state == "queued" or status is None else status.heartbeat,
     )
 
 
@@ -151,7 +153,7 @@ def headline_of(metrics: Json) -> Headline | None:
     if not name or name not in metrics.get("metrics", {}):
         return None
     one = metrics["metrics"][name]
-    return Headline(name, one["value"], one["low"], one["high"])
+    return Headline(name, METRICS[name].title, one["value"], one["low"], one["high"])
 
 
 def run_story(workspace: Workspace, run_id: str) -> RunStory:
@@ -188,7 +190,7 @@ def _started(job: Job) -> str | None:
 def read_or_empty(file: Path) -> Json:
     """A JSON object of a run folder; empty where it is missing or damaged."""
     try:
-        return read_json(file) if file.is_file() else {}
+        return read_object(file) if file.is_file() else {}
     except BadRun:
         return {}
 
