@@ -169,7 +169,8 @@ def test_a_part_of_a_training_is_a_filter(app: App, tmp_path: Path) -> None:
     found = app.open(save_cells(tmp_path / "cells", n=2))
     run = tmp_path / "home" / "runs" / "first"
     run.mkdir(parents=True)
-    (run / "split.csv").write_text("path,image_id,split\na,flat/slide0_0.png,test\nb,round/slide1_1.png,train\n")
+    rows = "flat/slide0_0.png,a,flat,,,test,,\nround/slide1_1.png,b,round,,,train,,\n"
+    (run / "split.csv").write_text(f"image_id,path,label,group,domain,split,fold,reason\n{rows}")
     values = {"id": "r1", "kind": "train", "name": "first", "dataset_name": "", "folder": str(run), "command": []}
     values["choices"] = {}
     with app.home.engine.begin() as connection:

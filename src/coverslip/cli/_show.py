@@ -1,7 +1,7 @@
 """How answers look on stdout: tables and sentences for people, one JSON object for programs."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from coverslip.datasets import counted, one_line
+from coverslip.datasets import Finding, GroupFacts, Inspection, Spread, counted, one_line
 from coverslip.evaluation import METRICS, row_metrics
 
 Json = Mapping[str, Any]  # Any: JSON values
@@ -97,42 +97,53 @@ def show_numbers(console: Console, metrics: Json) -> None:
     console.print(by_domain)
 
 
-def show_inspection(console: Console, found: Json) -> None:
-    """Counts, what the files are like, what is wrong with them, and advice."""
-    groups = found["groups"]
-    console.print(f"\n{one_line(found['root'], _WHOLE)}", style="bold", soft_wrap=True)
-    n_classes = counted(len(found["classes"]), "class", "classes")
-    console.print(f"{counted(found['n_images'], 'image')}, {n_classes}{_groups_in_words(groups)}\n")
+def show_inspection(console: Console, found: Inspection) -> None:
+    """Counts, what the files are like, what was found with the images concerned, and what to do about it."""
+    groups = found.groups
+    console.print(f"\n{one_line(found.root, _WHOLE)}", style="bold", soft_wrap=True)
+    n_classes = counted(len(found.classes), "class", "classes")
+    console.print(f"{counted(found.n_images, 'image')}, {n_classes}{_groups_in_words(groups)}\n")
 
     table = _table("class", "images", *(["groups"] if groups else []))
-    for name, count in found["classes"].items():
-        table.add_row(one_line(name), f"{count:,}", *([f"{groups['groups_per_class'][name]:,}"] if groups else []))
+    for name, count in found.classes.items():
+        table.add_row(one_line(name), f"{count:,}", *([f"{groups.groups_per_class[name]:,}"] if groups else []))
     console.print(table)
 
     facts = {
-        "sets": _counts(found["domains"]) if len(found["domains"]) > 1 else "",
-        "width": _spread(found["width_px"], "px"),
-        "height": _spread(found["height_px"], "px"),
-        "format": _counts(found["formats"]),
-        "bit depth": _counts(found["bit_depths"]),
-        "channels": _counts(found["channels"]),
-        "planes": _counts(found["planes"]) if set(found["planes"]) > {"1"} else "",
+        "sets": _counts(found.domains) if len(found.domains) > 1 else "",
+        "width": _spread(found.width_px, "px"),
+        "height": _spread(found.height_px, "px"),
+        "format": _counts(found.formats),
+        "bit depth": _counts(found.bit_depths),
+        "channels": _counts(found.channels),
+        "planes": _counts(found.planes) if set(found.planes) > {"1"} else "",
+        "given split": _counts(found.given_split or {}),
     }
-    if split := found["given_split"]:
-        facts["given split"] = _counts(split["images"])
     console.print()
     for name, text in facts.items():
         if text:
             console.print(f"{name:<12} {text}", soft_wrap=True)
 
-    duplicates = found["duplicates"]
-    _show_some(console, "Cannot be read", [f"{path}: {reason}" for path, reason in found["unreadable"]])
-    _show_some(console, "Same pixels, same class", [" = ".join(paths) for paths in duplicates["same_label"]])
-    conflicting = [" = ".join(f"{path} ({label})" for path, label in members) for members in duplicates["conflicting"]]
-    _show_some(console, "Same pixels, different classes", conflicting)
-    reading_notes = [f"{counted(n, 'image')}: {note}" for note, n in found["reading_notes"].items()]
-    _show_some(console, "Notes", [*found["notes"], *reading_notes])
-    _show_some(console, "What to do", found["advice"])
+    for finding in found.findings:
+        _show_some(console, finding.title, list(_clusters(finding)))
+    reading_notes = [f"{counted(n, 'image')}: {note}" for note, n in found.reading_notes.items()]
+    _show_some(console, "Notes", [*found.notes, *reading_notes])
+    _show_some(console, "What to do", [f"{each.severity}: {each.text} {each.do}" for each in found.findings])
+    if not found.findings:
+        console.print("\nNothing to fix was found.", style="bold")
+
+
+def _clusters(finding: Finding) -> Iterator[str]:
+    """A line per cluster of images, each with what stands beside it."""
+    if not finding.notes:
+        yield from (" = ".join(cluster) for cluster in finding.images)
+        return
+    for cluster, notes in zip(finding.images, finding.notes, strict=True):
+        if len(cluster) == 1:
+            yield f"{cluster[0]}: {notes[0]}"
+        else:
+            beside = zip(cluster, notes, strict=True)
+            yield " = ".join(f"{image} ({note})" if note else image for image, note in beside)
 
 
 def show_decisions(stdout: Console, stderr: Console, decisions: Mapping[str, int]) -> None:
@@ -230,19 +241,19 @@ def show_record(console: Console, record: Json) -> None:
         console.print(f"{key.replace('_', ' '):<{width}}  {_text(value)}", soft_wrap=True)
 
 
-def _groups_in_words(groups: Json | None) -> str:
+def _groups_in_words(groups: GroupFacts | None) -> str:
     if not groups:
         return "; no groups known"
-    images = groups["images_per_group"]
-    return f"; {counted(groups['n_groups'], 'group')} of {images['min']:,} to {counted(images['max'], 'image')}"
+    images = groups.images_per_group
+    return f"; {counted(groups.n_groups, 'group')} of {images.min:,.0f} to {counted(int(images.max), 'image')}"
 
 
-def _spread(spread: Json | None, unit: str) -> str:
+def _spread(spread: Spread | None, unit: str) -> str:
     if spread is None:
         return ""
-    if spread["min"] == spread["max"]:
-        return f"{spread['min']:,g} {unit}"
-    return f"{spread['min']:,g} to {spread['max']:,g} {unit}, middle {spread['median']:,g}"
+    if spread.min == spread.max:
+        return f"{spread.min:,g} {unit}"
+    return f"{spread.min:,g} to {spread.max:,g} {unit}, middle {spread.median:,g}"
 
 
 def _counts(counts: Mapping[str, int]) -> str:

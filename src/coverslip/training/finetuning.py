@@ -255,8 +255,8 @@ def _train_epoch(
             nn.utils.clip_grad_norm_(network.parameters(), _LONGEST_GRADIENT)
         optimizer.step()
         losses.append(loss)
-        seen_logits.append(logits.float().cpu())
-        seen_label.append(label.cpu())
+        seen_logits.append(logits.float())  # left where they are: fetching them would wait for the device in every step
+        seen_label.append(label)
         n_seen += len(label)
         now = time.monotonic()
         if now - told > _SECONDS_BETWEEN_STEP_EVENTS or step == n_steps:
@@ -276,7 +276,7 @@ def _train_epoch(
             )
     progress.images += n_seen
     mean_loss = float(torch.stack(losses).mean())
-    return _scores(torch.cat(seen_logits), torch.cat(seen_label).numpy(), recipe, mean_loss)
+    return _scores(torch.cat(seen_logits).cpu(), torch.cat(seen_label).cpu().numpy(), recipe, mean_loss)
 
 
 def accumulate_gradients(
@@ -321,7 +321,7 @@ def _validate(network: nn.Module, images: TrainingImages, recipe: Recipe, device
     network.eval()
     with torch.inference_mode():
         batches = plain_batches(images.pixels_of, images.val, batch_size=recipe.batch_size, device=device)
-        logits = torch.cat([network(x).float().cpu() for x in batches])
+        logits = torch.cat([network(x).float() for x in batches]).cpu()
     loss = nn.functional.cross_entropy(logits, torch.from_numpy(images.val_label))
     return _scores(logits, images.val_label, recipe, float(loss))
 

@@ -1441,6 +1441,84 @@ export interface components {
             classes?: string[] | null;
         };
         /**
+         * DatasetInspection
+         * @description What `coverslip inspect --json` tells, with labels and groups of now, and where the images stand.
+         */
+        DatasetInspection: {
+            /** Root */
+            root: string;
+            /** Source */
+            source: string;
+            /** N Images */
+            n_images: number;
+            /** N Readable */
+            n_readable: number;
+            /** N Unlabelled */
+            n_unlabelled: number;
+            /**
+             * Classes
+             * @description Images per label, readable or not.
+             */
+            classes: {
+                [key: string]: number;
+            };
+            /** Domains */
+            domains: {
+                [key: string]: number;
+            };
+            groups: components["schemas"]["GroupFacts"] | null;
+            /**
+             * Given Split
+             * @description Images per part, where folders or a table say who trains, validates and tests.
+             */
+            given_split: {
+                [key: string]: number;
+            } | null;
+            width_px: components["schemas"]["Spread"] | null;
+            height_px: components["schemas"]["Spread"] | null;
+            /** Dtypes */
+            dtypes: {
+                [key: string]: number;
+            };
+            /** Bit Depths */
+            bit_depths: {
+                [key: string]: number;
+            };
+            /** Channels */
+            channels: {
+                [key: string]: number;
+            };
+            /** Formats */
+            formats: {
+                [key: string]: number;
+            };
+            /** Planes */
+            planes: {
+                [key: string]: number;
+            };
+            /** Reading Notes */
+            reading_notes: {
+                [key: string]: number;
+            };
+            /**
+             * Notes
+             * @description What was passed over, and how the data were understood.
+             */
+            notes: string[];
+            /**
+             * Findings
+             * @description What is wrong or could be better, the gravest first.
+             */
+            findings: components["schemas"]["Finding"][];
+            /**
+             * Positions
+             * @description Positions of the images that findings name, by image_id.
+             */
+            positions: {
+                [key: string]: number;
+            };
+        };
+        /**
          * DatasetOfPrediction
          * @description Which rows become labelled images: those that were corrected, or all.
          */
@@ -1543,30 +1621,6 @@ export interface components {
             metrics: components["schemas"]["Measured"][];
         };
         /**
-         * Duplicates
-         * @description Images with the same pixels, by path.
-         */
-        Duplicates: {
-            /** Same Label */
-            same_label: string[][];
-            /**
-             * Conflicting
-             * @description Paths and labels.
-             */
-            conflicting: [
-                string,
-                string | null
-            ][][];
-            /**
-             * Across Groups
-             * @description Paths and groups.
-             */
-            across_groups: [
-                string,
-                string | null
-            ][][];
-        };
-        /**
          * Epoch
          * @description One pass over the training images; scores lie in 0-1, precision, recall and F1 are macro averages.
          */
@@ -1627,6 +1681,58 @@ export interface components {
             field: string;
             /** Message */
             message: string;
+        };
+        /**
+         * Finding
+         * @description Something about the images that whoever trains on them should know. Further fields belong to its code alone.
+         */
+        Finding: {
+            /**
+             * Code
+             * @description What kind of finding it is. `leakage` (error): On two sides of the given split; `no-labels` (error): No labels; `one-class` (error): A single class; `missing-files` (warning): Not found; `unreadable` (warning): Cannot be read; `conflicting-labels` (warning): Same pixels, different classes; `duplicates` (warning): Same pixels, same class; `small-class` (warning): Small classes; `no-groups` (warning): No groups; `class-in-few-groups` (warning): Classes of few groups; `few-groups` (warning): Few groups; `groups-divide-copies` (warning): Same pixels in different groups; `group-is-class` (warning): One class in each group; `mixed-bit-depths` (warning): Mixed bit depths; `unlabelled` (advice): Images without a label; `imbalance` (advice): Unequal classes; `similar-class-names` (advice): Similar class names; `mixed-channels` (advice): Mixed channels; `several-planes` (advice): Several planes.
+             */
+            code: string;
+            /**
+             * Severity
+             * @description error: a training refuses it, or its numbers would be false; warning: images are left out, or numbers are doubtful; advice: nothing is wrong, but something can be done better.
+             * @enum {string}
+             */
+            severity: "error" | "warning" | "advice";
+            /**
+             * Title
+             * @description What such findings are called.
+             */
+            title: string;
+            /**
+             * Text
+             * @description What was found.
+             */
+            text: string;
+            /**
+             * Do
+             * @description What to do about it.
+             */
+            do: string;
+            /**
+             * Images
+             * @description The image_ids of the images concerned, a list per cluster.
+             * @default []
+             */
+            images: string[][];
+            /**
+             * Notes
+             * @description Beside each image, its label, group, side or fault; empty where nothing stands beside them.
+             * @default []
+             */
+            notes: string[][];
+            /**
+             * Limit
+             * @description What it means for the numbers of a training on these images, where the report should say so.
+             * @default
+             */
+            limit: string;
+        } & {
+            [key: string]: components["schemas"]["JsonValue"];
         };
         /**
          * FinishUpload
@@ -1707,22 +1813,6 @@ export interface components {
              * @description Folders and tables that are not listed because their names are no text.
              */
             n_left_out: number;
-        };
-        /**
-         * GivenSplit
-         * @description A split that folders or a table give.
-         */
-        GivenSplit: {
-            /** Images */
-            images: {
-                [key: string]: number;
-            };
-            /** Leaking Groups */
-            leaking_groups: string[];
-            /** Leaking Pixels */
-            leaking_pixels: string[][];
-            /** Leaking Chains */
-            leaking_chains: string[][];
         };
         /**
          * Group
@@ -1964,78 +2054,6 @@ export interface components {
             given_split: string | null;
         };
         /**
-         * Inspection
-         * @description What the images are like and what to do about it, as `coverslip inspect --json` tells it, with labels of now.
-         */
-        Inspection: {
-            /** Format Version */
-            format_version: number;
-            /** Root */
-            root: string;
-            /** Source */
-            source: string;
-            /** N Images */
-            n_images: number;
-            /** N Readable */
-            n_readable: number;
-            /** N Unlabelled */
-            n_unlabelled: number;
-            /** Classes */
-            classes: {
-                [key: string]: number;
-            };
-            /** Domains */
-            domains: {
-                [key: string]: number;
-            };
-            groups: components["schemas"]["GroupFacts"] | null;
-            width_px: components["schemas"]["Spread"] | null;
-            height_px: components["schemas"]["Spread"] | null;
-            /** Dtypes */
-            dtypes: {
-                [key: string]: number;
-            };
-            /** Bit Depths */
-            bit_depths: {
-                [key: string]: number;
-            };
-            /** Channels */
-            channels: {
-                [key: string]: number;
-            };
-            /** Formats */
-            formats: {
-                [key: string]: number;
-            };
-            /** Planes */
-            planes: {
-                [key: string]: number;
-            };
-            /** Reading Notes */
-            reading_notes: {
-                [key: string]: number;
-            };
-            /**
-             * Unreadable
-             * @description Paths and reasons.
-             */
-            unreadable: [
-                string,
-                string
-            ][];
-            duplicates: components["schemas"]["Duplicates"];
-            /** Imbalance Ratio */
-            imbalance_ratio: number | null;
-            given_split: components["schemas"]["GivenSplit"] | null;
-            /** Notes */
-            notes: string[];
-            /**
-             * Advice
-             * @description What to do, the most important first.
-             */
-            advice: string[];
-        };
-        /**
          * InstantResult
          * @description What the first classifier, on frozen features, reached on validation images.
          */
@@ -2049,6 +2067,7 @@ export interface components {
             /** Val Macro F1 */
             val_macro_f1: number | null;
         };
+        JsonValue: unknown;
         /**
          * LabelsGiven
          * @description What was changed.
@@ -2933,7 +2952,7 @@ export interface components {
         };
         /**
          * Spread
-         * @description Smallest, middle and largest.
+         * @description Smallest, middle and largest of some numbers.
          */
         Spread: {
             /** Min */
@@ -3555,7 +3574,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Inspection"];
+                    "application/json": components["schemas"]["DatasetInspection"];
                 };
             };
             /** @description There is nothing of that id. */

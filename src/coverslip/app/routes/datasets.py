@@ -8,7 +8,6 @@ from coverslip.app.deps import Home
 from coverslip.app.schemas.datasets import (
     Columns,
     DatasetChanges,
-    Inspection,
     NewDataset,
     RecipeOf,
 )
@@ -16,6 +15,7 @@ from coverslip.app.schemas.problems import problems
 from coverslip.workspace import forgetting
 from coverslip.workspace.datasets import changing, grouping, listing, opening, reading
 from coverslip.workspace.datasets.grouping import GroupPreview
+from coverslip.workspace.datasets.inspections import DatasetInspection
 from coverslip.workspace.datasets.listing import DatasetState
 from coverslip.workspace.jobs import previews
 from coverslip.workspace.jobs.previews import SplitPreview
@@ -97,7 +97,7 @@ def read_dataset_again(home: Home, dataset_id: str) -> DatasetState:
 @router.get(
     "/datasets/{dataset_id}/inspection",
     operation_id="inspect_dataset",
-    response_model=Inspection,
+    response_model=DatasetInspection,
     responses=problems(404, 409),
 )
 def inspect_dataset(home: Home, dataset_id: str) -> object:
