@@ -160,6 +160,12 @@ def test_every_column_of_a_table_and_its_other_names_are_documented() -> None:
     assert {name for names in ALIASES.values() for name in names} - in_code(page("data.md")) == set()
 
 
+def test_every_finding_is_documented() -> None:
+    from coverslip.datasets import list_finders
+
+    assert {finder.code for finder in list_finders()} - in_code(page("data.md")) == set()
+
+
 def test_every_column_and_metric_of_a_run_is_documented() -> None:
     from dataclasses import fields
 

@@ -1,7 +1,7 @@
 """The loop on a tiny network and easy pictures: it learns, stops, goes on, and does so exactly again."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +19,9 @@ from coverslip.training.finetuning import (
     Finetuned,
     TrainingImages,
     _is_second_phase,
+    _Progress,
     _share_of_rate,
+    _train_epoch,
     accumulate_gradients,
     finetune,
 )
@@ -371,3 +373,19 @@ def test_a_small_set_is_drawn_as_often_as_a_large_one(images: TrainingImages, tm
     of_two = replace(images, train_domain=(np.arange(48) >= 40).astype(int))
     trained(of_two, tmp_path, recipe(balance="domains", epochs=1, batch_size=8), emit=told.append)
     assert {event.n_steps for event in told if isinstance(event, StepEnded)} == {(40 + 40) // 8}
+
+
+def test_a_step_reads_nothing_back_from_the_device(images: TrainingImages, tmp_path: Path) -> None:
+    n_read = 0
+
+    def counted(positions: Sequence[int]) -> np.ndarray:
+        nonlocal n_read
+        n_read += 1
+        return images.pixels_of(positions)
+
+    network, choices = tiny().to("meta"), recipe()  # `meta` has no numbers to give: who asks for one gets an error
+    context = RunContext(tmp_path, device="meta")
+    optimizer = torch.optim.AdamW(network.parameters())
+    with pytest.raises(RuntimeError, match="meta"):  # the last step's loss is told
+        _train_epoch(network, optimizer, replace(images, pixels_of=counted), choices, 1, _Progress(), context)
+    assert n_read > 2  # the first step's images, and the next ones that are read ahead

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from coverslip.evaluation import LOWER_IS_BETTER, score
+from coverslip.evaluation import METRICS, score
 from coverslip.events import CheckpointSaved, EpochEnded, Noted, StepEnded
 from coverslip.models.freezing import follows_batches, train_mode
 from coverslip.runs import Recipe, RunContext
@@ -255,8 +255,8 @@ def _train_epoch(
             nn.utils.clip_grad_norm_(network.parameters(), _LONGEST_GRADIENT)
         optimizer.step()
         losses.append(loss)
-        seen_logits.append(logits.float().cpu())
-        seen_label.append(label.cpu())
+        seen_logits.append(logits.float())  # left where they are: fetching them would wait for the device in every step
+        seen_label.append(label)
         n_seen += len(label)
         now = time.monotonic()
         if now - told > _SECONDS_BETWEEN_STEP_EVENTS or step == n_steps:
@@ -276,7 +276,7 @@ def _train_epoch(
             )
     progress.images += n_seen
     mean_loss = float(torch.stack(losses).mean())
-    return _scores(torch.cat(seen_logits), torch.cat(seen_label).numpy(), recipe, mean_loss)
+    return _scores(torch.cat(seen_logits).cpu(), torch.cat(seen_label).cpu().numpy(), recipe, mean_loss)
 
 
 def accumulate_gradients(
@@ -321,7 +321,7 @@ def _validate(network: nn.Module, images: TrainingImages, recipe: Recipe, device
     network.eval()
     with torch.inference_mode():
         batches = plain_batches(images.pixels_of, images.val, batch_size=recipe.batch_size, device=device)
-        logits = torch.cat([network(x).float().cpu() for x in batches])
+        logits = torch.cat([network(x).float() for x in batches]).cpu()
     loss = nn.functional.cross_entropy(logits, torch.from_numpy(images.val_label))
     return _scores(logits, images.val_label, recipe, float(loss))
 
@@ -330,16 +330,13 @@ def _scores(logits: Tensor, label: Ints, recipe: Recipe, loss: float) -> _Scores
     if not (np.isfinite(loss) and logits.isfinite().all()):
         raise _Diverged
     found = score(logits.double().softmax(dim=1).numpy(), label)
-    primary = found[recipe.primary_metric]
-    if recipe.primary_metric in LOWER_IS_BETTER:
-        primary = -primary
     return _Scores(
         loss,
         found["accuracy"],
         found["macro_precision"],
         found["macro_recall"],
         found["macro_f1"],
-        primary if np.isfinite(primary) else float("-inf"),
+        METRICS[recipe.primary_metric].as_higher_is_better(found[recipe.primary_metric]),
     )
 
 

@@ -30,6 +30,7 @@ class Headline(BaseModel):
     """The number that a run is known by, with its interval."""
 
     metric: str
+    title: str = Field(description="The metric's plain name.")
     value: float | None
     low: float | None
     high: float | None

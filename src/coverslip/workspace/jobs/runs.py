@@ -8,6 +8,7 @@ from typing import Any
 
 from coverslip.datasets import natural_key
 from coverslip.errors import BadRun
+from coverslip.evaluation import METRICS
 from coverslip.runs.documents import read_object, read_table
 from coverslip.workspace.jobs.faults import Fault, fault_of
 from coverslip.workspace.jobs.processes import lines_of_last_process
@@ -24,6 +25,7 @@ class Headline:
     """The number that a run is known by."""
 
     metric: str
+    title: str
     value: float | None
     low: float | None
     high: float | None
@@ -151,7 +153,7 @@ def headline_of(metrics: Json) -> Headline | None:
     if not name or name not in metrics.get("metrics", {}):
         return None
     one = metrics["metrics"][name]
-    return Headline(name, one["value"], one["low"], one["high"])
+    return Headline(name, METRICS[name].title, one["value"], one["low"], one["high"])
 
 
 def run_story(workspace: Workspace, run_id: str) -> RunStory:
