@@ -98,6 +98,7 @@ def test_a_format_that_is_added_is_read_with_plane_box_and_size_limit(tmp_path: 
         read_pixels(file)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("raw")
 def test_a_format_that_is_added_is_listed_inspected_trained_on_and_predicted(tmp_path: Path) -> None:
     data = open_dataset(write_cells(tmp_path / "cells"))
