@@ -225,7 +225,7 @@ def _train_epoch(
     images_at_once = IMAGES_AT_ONCE if is_divisible else recipe.batch_size
     n_steps = n_batches(len(order), recipe.batch_size)
     started = told = time.monotonic()
-    losses, seen_logits, seen_label = [], [], []
+    seen = _Seen()
 
     def pixels_of(chosen: Any) -> npt.NDArray[np.unsignedinteger]:  # Any: a sequence of int, see PixelsOf
         return images.pixels_of(images.train[chosen].tolist())
@@ -254,9 +254,7 @@ def _train_epoch(
         if isinstance(optimizer, torch.optim.SGD):
             nn.utils.clip_grad_norm_(network.parameters(), _LONGEST_GRADIENT)
         optimizer.step()
-        losses.append(loss)
-        seen_logits.append(logits.float())  # left where they are: fetching them would wait for the device in every step
-        seen_label.append(label)
+        seen.add(loss, logits, label)
         n_seen += len(label)
         now = time.monotonic()
         if now - told > _SECONDS_BETWEEN_STEP_EVENTS or step == n_steps:
@@ -275,8 +273,25 @@ def _train_epoch(
                 )
             )
     progress.images += n_seen
-    mean_loss = float(torch.stack(losses).mean())
-    return _scores(torch.cat(seen_logits).cpu(), torch.cat(seen_label).cpu().numpy(), recipe, mean_loss)
+    return seen.scores(recipe)
+
+
+class _Seen:
+    """What the steps of an epoch gave. It stays on the device: to fetch it would be to wait for it in every step."""
+
+    def __init__(self) -> None:
+        self._losses: list[Tensor] = []
+        self._logits: list[Tensor] = []
+        self._label: list[Tensor] = []
+
+    def add(self, loss: Tensor, logits: Tensor, label: Tensor) -> None:
+        self._losses.append(loss)
+        self._logits.append(logits.float())
+        self._label.append(label)
+
+    def scores(self, recipe: Recipe) -> _Scores:
+        logits, label = torch.cat(self._logits).cpu(), torch.cat(self._label).cpu().numpy()
+        return _scores(logits, label, recipe, float(torch.stack(self._losses).mean()))
 
 
 def accumulate_gradients(
