@@ -88,7 +88,7 @@ def training_batches(
             drawn_from = np.random.SeedSequence([seed, epoch, step]).generate_state(1)[0]
             changes = draw_changes(len(x), augment, torch.Generator().manual_seed(int(drawn_from)))
             x = apply_changes(x, changes).contiguous(memory_format=torch.channels_last)
-            yield x, torch.from_numpy(label[chosen_at(step)]).to(device)
+            yield x, moved(torch.from_numpy(label[chosen_at(step)]), device)
 
 
 def plain_batches(pixels_of: PixelsOf, positions: Ints, *, batch_size: int, device: str = "cpu") -> Iterator[Tensor]:
@@ -102,4 +102,11 @@ def as_tensor(pixels: npt.NDArray[np.unsignedinteger], device: str = "cpu") -> T
     top = float(np.iinfo(pixels.dtype).max)
     if pixels.dtype != np.uint8:
         pixels = pixels.astype(np.float32)
-    return torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).to(torch.float32) / top
+    return moved(torch.from_numpy(pixels), device).permute(0, 3, 1, 2).to(torch.float32) / top
+
+
+def moved(tensor: Tensor, device: str) -> Tensor:
+    """The tensor on the device. From memory that is not pinned a CUDA copy would wait for all work before it."""
+    if device.startswith("cuda"):
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
