@@ -1,16 +1,15 @@
 """How answers look on stdout: tables and sentences for people, one JSON object for programs."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from coverslip.datasets import counted, one_line
-from coverslip.evaluation import METRICS, row_metrics
+from coverslip.datasets import Finding, GroupFacts, Inspection, Spread, counted, one_line
+from coverslip.evaluation import METRICS, Evaluation, Metric, row_metrics
 
 Json = Mapping[str, Any]  # Any: JSON values
 
@@ -55,84 +54,88 @@ def print_json(value: Json) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))  # noqa: T201  this is the door
 
 
-def read_metrics(folder: Path) -> dict[str, Any]:
-    """The `metrics.json` of a run or of an evaluation."""
-    metrics: dict[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    return metrics
-
-
-def show_numbers(console: Console, metrics: Json) -> None:
+def show_numbers(console: Console, evaluation: Evaluation) -> None:
     """The headline metrics with their intervals, and how well each class is recognised."""
-    n_groups = metrics.get("n_groups")
-    groups = f" from {counted(n_groups, 'group')}" if n_groups else ""
-    where = {"test": "kept aside and never trained on"}.get(metrics["split"], metrics["split"])
-    console.print(f"\nMeasured on {counted(metrics['n'], 'image')}{groups} ({where})", style="bold")
+    groups = f" from {counted(evaluation.n_groups, 'group')}" if evaluation.n_groups else ""
+    where = {"test": "kept aside and never trained on"}.get(evaluation.split, evaluation.split)
+    console.print(f"\nMeasured on {counted(evaluation.n, 'image')}{groups} ({where})", style="bold")
     table = _table("", "value", "95 % interval")
-    methods = []
-    for name, number in metrics["metrics"].items():
-        record = METRICS.get(name)
-        if record is None or not record.is_headline:
-            continue
-        table.add_row(f"{record.title}: {record.meaning}", _decimal(number["value"]), _interval(number))
-        methods.append(number.get("method") or number.get("reason"))
+    headline = [(METRICS[name], metric) for name, metric in evaluation.metrics.items() if name in METRICS]
+    headline = [(record, metric) for record, metric in headline if record.is_headline]
+    for record, metric in headline:
+        table.add_row(f"{record.title}: {record.meaning}", _decimal(metric.value), _interval(metric))
     console.print(table)
-    for method in dict.fromkeys(m for m in methods if m):
-        console.print(f"Intervals: {method}", soft_wrap=True)
+    for method in dict.fromkeys(metric.method or metric.reason for _, metric in headline):
+        if method:
+            console.print(f"Intervals: {method}", soft_wrap=True)
 
     by_class = _table("class", "images", "recall", "precision", "F1")
-    for name, row in metrics["per_class"].items():
-        by_class.add_row(
-            one_line(name), f"{row['n']:,}", *(_decimal(row[key]["value"]) for key in ("recall", "precision", "f1"))
-        )
+    for name, scores in evaluation.per_class.items():
+        numbers = (_decimal(scores.metrics[key].value) for key in ("recall", "precision", "f1"))
+        by_class.add_row(one_line(name), f"{scores.n:,}", *numbers)
     console.print(by_class)
-    if not metrics.get("by_domain"):
-        return
-    names = row_metrics(metrics["primary"])
+    if evaluation.by_domain:
+        console.print(_by_domain(evaluation))
+
+
+def _by_domain(evaluation: Evaluation) -> Table:
+    names = row_metrics(evaluation.primary)
     columns = [text for name in names for text in (METRICS[name].title, "95 % interval")]
-    by_domain = _table("set", "images", *columns)
-    for name, one in metrics["by_domain"].items():
-        numbers = [one["metrics"][key] for key in names]
-        shown = [text for number in numbers for text in (_decimal(number["value"]), _interval(number))]
-        by_domain.add_row(one_line(name), f"{one['n']:,}", *shown)
-    console.print(by_domain)
+    table = _table("set", "images", *columns)
+    for domain, scores in evaluation.by_domain.items():
+        metrics = [scores.metrics[name] for name in names]
+        numbers = [text for metric in metrics for text in (_decimal(metric.value), _interval(metric))]
+        table.add_row(one_line(domain), f"{scores.n:,}", *numbers)
+    return table
 
 
-def show_inspection(console: Console, found: Json) -> None:
-    """Counts, what the files are like, what is wrong with them, and advice."""
-    groups = found["groups"]
-    console.print(f"\n{one_line(found['root'], _WHOLE)}", style="bold", soft_wrap=True)
-    n_classes = counted(len(found["classes"]), "class", "classes")
-    console.print(f"{counted(found['n_images'], 'image')}, {n_classes}{_groups_in_words(groups)}\n")
+def show_inspection(console: Console, found: Inspection) -> None:
+    """Counts, what the files are like, what was found with the images concerned, and what to do about it."""
+    groups = found.groups
+    console.print(f"\n{one_line(found.root, _WHOLE)}", style="bold", soft_wrap=True)
+    n_classes = counted(len(found.classes), "class", "classes")
+    console.print(f"{counted(found.n_images, 'image')}, {n_classes}{_groups_in_words(groups)}\n")
 
     table = _table("class", "images", *(["groups"] if groups else []))
-    for name, count in found["classes"].items():
-        table.add_row(one_line(name), f"{count:,}", *([f"{groups['groups_per_class'][name]:,}"] if groups else []))
+    for name, count in found.classes.items():
+        table.add_row(one_line(name), f"{count:,}", *([f"{groups.groups_per_class[name]:,}"] if groups else []))
     console.print(table)
 
     facts = {
-        "sets": _counts(found["domains"]) if len(found["domains"]) > 1 else "",
-        "width": _spread(found["width_px"], "px"),
-        "height": _spread(found["height_px"], "px"),
-        "format": _counts(found["formats"]),
-        "bit depth": _counts(found["bit_depths"]),
-        "channels": _counts(found["channels"]),
-        "planes": _counts(found["planes"]) if set(found["planes"]) > {"1"} else "",
+        "sets": _counts(found.domains) if len(found.domains) > 1 else "",
+        "width": _spread(found.width_px, "px"),
+        "height": _spread(found.height_px, "px"),
+        "format": _counts(found.formats),
+        "bit depth": _counts(found.bit_depths),
+        "channels": _counts(found.channels),
+        "planes": _counts(found.planes) if set(found.planes) > {"1"} else "",
+        "given split": _counts(found.given_split or {}),
     }
-    if split := found["given_split"]:
-        facts["given split"] = _counts(split["images"])
     console.print()
     for name, text in facts.items():
         if text:
             console.print(f"{name:<12} {text}", soft_wrap=True)
 
-    duplicates = found["duplicates"]
-    _show_some(console, "Cannot be read", [f"{path}: {reason}" for path, reason in found["unreadable"]])
-    _show_some(console, "Same pixels, same class", [" = ".join(paths) for paths in duplicates["same_label"]])
-    conflicting = [" = ".join(f"{path} ({label})" for path, label in members) for members in duplicates["conflicting"]]
-    _show_some(console, "Same pixels, different classes", conflicting)
-    reading_notes = [f"{counted(n, 'image')}: {note}" for note, n in found["reading_notes"].items()]
-    _show_some(console, "Notes", [*found["notes"], *reading_notes])
-    _show_some(console, "What to do", found["advice"])
+    for finding in found.findings:
+        _show_some(console, finding.title, list(_clusters(finding)))
+    reading_notes = [f"{counted(n, 'image')}: {note}" for note, n in found.reading_notes.items()]
+    _show_some(console, "Notes", [*found.notes, *reading_notes])
+    _show_some(console, "What to do", [f"{each.severity}: {each.text} {each.do}" for each in found.findings])
+    if not found.findings:
+        console.print("\nNothing to fix was found.", style="bold")
+
+
+def _clusters(finding: Finding) -> Iterator[str]:
+    """A line per cluster of images, each with what stands beside it."""
+    if not finding.notes:
+        yield from (" = ".join(cluster) for cluster in finding.images)
+        return
+    for cluster, notes in zip(finding.images, finding.notes, strict=True):
+        if len(cluster) == 1:
+            yield f"{cluster[0]}: {notes[0]}"
+        else:
+            beside = zip(cluster, notes, strict=True)
+            yield " = ".join(f"{image} ({note})" if note else image for image, note in beside)
 
 
 def show_decisions(stdout: Console, stderr: Console, decisions: Mapping[str, int]) -> None:
@@ -230,19 +233,19 @@ def show_record(console: Console, record: Json) -> None:
         console.print(f"{key.replace('_', ' '):<{width}}  {_text(value)}", soft_wrap=True)
 
 
-def _groups_in_words(groups: Json | None) -> str:
+def _groups_in_words(groups: GroupFacts | None) -> str:
     if not groups:
         return "; no groups known"
-    images = groups["images_per_group"]
-    return f"; {counted(groups['n_groups'], 'group')} of {images['min']:,} to {counted(images['max'], 'image')}"
+    images = groups.images_per_group
+    return f"; {counted(groups.n_groups, 'group')} of {images.min:,.0f} to {counted(int(images.max), 'image')}"
 
 
-def _spread(spread: Json | None, unit: str) -> str:
+def _spread(spread: Spread | None, unit: str) -> str:
     if spread is None:
         return ""
-    if spread["min"] == spread["max"]:
-        return f"{spread['min']:,g} {unit}"
-    return f"{spread['min']:,g} to {spread['max']:,g} {unit}, middle {spread['median']:,g}"
+    if spread.min == spread.max:
+        return f"{spread.min:,g} {unit}"
+    return f"{spread.min:,g} to {spread.max:,g} {unit}, middle {spread.median:,g}"
 
 
 def _counts(counts: Mapping[str, int]) -> str:
@@ -271,10 +274,8 @@ def _decimal(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def _interval(number: Json) -> str:
-    if number.get("low") is None or number.get("high") is None:
-        return "–"
-    return f"{number['low']:.3f} to {number['high']:.3f}"
+def _interval(metric: Metric) -> str:
+    return "–" if metric.low is None or metric.high is None else f"{metric.low:.3f} to {metric.high:.3f}"
 
 
 def _text(value: object) -> str:

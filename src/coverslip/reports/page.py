@@ -10,11 +10,12 @@ import numpy as np
 
 from coverslip.errors import CoverslipError
 from coverslip.files import write_text
-from coverslip.images import ReadPlan, thumbnail
+from coverslip.images import thumbnail
 from coverslip.reports import content, figures, words
 from coverslip.reports.limits import limits
 from coverslip.reports.methods import methods
 from coverslip.reports.reading import Predictions, RunFolder, read_run
+from coverslip.runs.lookup import ImageSource
 
 N_MISTAKES, N_UNSURE, THUMBNAIL_PX = 12, 6, 160
 _PARTS = (("train", "training"), ("val", "validation"), ("test", "test"), ("left-out", "left out"))
@@ -238,14 +239,8 @@ def _unsure(run: RunFolder) -> list[_Tile]:
 
 
 def _tile(run: RunFolder, predictions: Predictions, i: int) -> _Tile:
-    plan = ReadPlan(plane=run.recipe.plane, channels=run.recipe.channels)
-    try:
-        picture = thumbnail(run.image_path(predictions.image_id[i], predictions.path[i]), THUMBNAIL_PX, plan=plan)
-        image = f"data:image/{_kind(picture)};base64,{base64.b64encode(picture).decode()}"
-    except CoverslipError:  # moved or deleted since: the tile says so
-        image = ""
     return _Tile(
-        image=image,
+        image=_picture(run.images.find(predictions.image_id[i])),
         true=run.classes[predictions.label[i]],
         predicted=run.classes[predictions.predicted[i]],
         probability=f"{int(100 * predictions.probability_of_predicted[i])}\N{NO-BREAK SPACE}%",
@@ -253,6 +248,17 @@ def _tile(run: RunFolder, predictions: Predictions, i: int) -> _Tile:
         short_name=predictions.image_id[i].rsplit("/", 1)[-1],
         is_right=bool(predictions.label[i] == predictions.predicted[i]),
     )
+
+
+def _picture(source: ImageSource | None) -> str:
+    """A small picture as data URI; empty where the image was moved or deleted since: the tile says so."""
+    if source is None:
+        return ""
+    try:
+        picture = thumbnail(source.file, THUMBNAIL_PX, plan=source.plan)
+    except CoverslipError:
+        return ""
+    return f"data:image/{_kind(picture)};base64,{base64.b64encode(picture).decode()}"
 
 
 def _kind(picture: bytes) -> str:

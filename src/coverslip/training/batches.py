@@ -86,7 +86,9 @@ def training_batches(
             if step + 1 < steps:
                 following = pool.submit(pixels_of, chosen_at(step + 1).tolist())
             drawn_from = np.random.SeedSequence([seed, epoch, step]).generate_state(1)[0]
-            changes = draw_changes(len(x), augment, torch.Generator().manual_seed(int(drawn_from)))
+            changes = draw_changes(len(x), augment, torch.Generator().manual_seed(int(drawn_from))).mapped(
+                lambda drawn: moved(drawn, device)
+            )
             x = apply_changes(x, changes).contiguous(memory_format=torch.channels_last)
             yield x, moved(torch.from_numpy(label[chosen_at(step)]), device)
 
@@ -106,7 +108,5 @@ def as_tensor(pixels: npt.NDArray[np.unsignedinteger], device: str = "cpu") -> T
 
 
 def moved(tensor: Tensor, device: str) -> Tensor:
-    """The tensor on the device. From memory that is not pinned a CUDA copy would wait for all work before it."""
-    if device.startswith("cuda"):
-        return tensor.pin_memory().to(device, non_blocking=True)
-    return tensor.to(device)
+    """The tensor on `device`. To a CUDA GPU out of pinned memory: other copies wait until all work before is done."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device == "cuda" else tensor.to(device)

@@ -262,7 +262,7 @@ def _train_epoch(
     n_steps = n_batches(len(order), recipe.batch_size)
     seconds_between = _SECONDS_BETWEEN_STEP_EVENTS if context.device == "cpu" else _SECONDS_BETWEEN_WAITS
     started = told = time.monotonic()
-    losses, seen_logits = [], []  # on the device: to read them would wait for it
+    seen = _Seen()
 
     def pixels_of(chosen: Any) -> npt.NDArray[np.unsignedinteger]:  # Any: a sequence of int, see PixelsOf
         return images.pixels_of(images.train[chosen].tolist())
@@ -291,8 +291,7 @@ def _train_epoch(
         if isinstance(optimizer, torch.optim.SGD):
             nn.utils.clip_grad_norm_(network.parameters(), _LONGEST_GRADIENT)
         optimizer.step()
-        losses.append(loss)
-        seen_logits.append(logits.float())
+        seen.add(loss, logits, label)
         n_seen += len(label)
         now = time.monotonic()
         if now - told > seconds_between or step == n_steps:
@@ -311,8 +310,25 @@ def _train_epoch(
                 )
             )
     progress.images += n_seen
-    mean_loss = float(torch.stack(losses).mean())
-    return _scores(torch.cat(seen_logits).cpu(), images.train_label[order[:n_seen]], recipe, mean_loss)
+    return seen.scores(recipe)
+
+
+class _Seen:
+    """What the steps of an epoch gave. It stays on the device: to fetch it would be to wait for it in every step."""
+
+    def __init__(self) -> None:
+        self._losses: list[Tensor] = []
+        self._logits: list[Tensor] = []
+        self._label: list[Tensor] = []
+
+    def add(self, loss: Tensor, logits: Tensor, label: Tensor) -> None:
+        self._losses.append(loss)
+        self._logits.append(logits.float())
+        self._label.append(label)
+
+    def scores(self, recipe: Recipe) -> _Scores:
+        logits, label = torch.cat(self._logits).cpu(), torch.cat(self._label).cpu().numpy()
+        return _scores(logits, label, recipe, float(torch.stack(self._losses).mean()))
 
 
 def accumulate_gradients(

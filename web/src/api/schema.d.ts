@@ -669,7 +669,7 @@ export interface paths {
         };
         /**
          * List Run Rows
-         * @description The measured images, a page at a time; `-probability` puts the surest first.
+         * @description The measured images, a page at a time.
          */
         get: operations["list_run_rows"];
         put?: never;
@@ -998,7 +998,7 @@ export interface paths {
         };
         /**
          * List Prediction Rows
-         * @description The rows so far, a page at a time; `only=review` leaves those that no class was decided for, nor corrected to.
+         * @description The rows so far, a page at a time.
          */
         get: operations["list_prediction_rows"];
         put?: never;
@@ -1285,8 +1285,8 @@ export interface components {
          * @description Images of one class on each side.
          */
         ClassSplit: {
-            /** Class */
-            class: string;
+            /** Name */
+            name: string;
             /** Train */
             train: number;
             /** Val */
@@ -1417,10 +1417,125 @@ export interface components {
             label: string | null;
         };
         /**
-         * Dataset
-         * @description A set of images.
+         * DatasetChanges
+         * @description What to change; what is left out stays. Neither group nor group_pattern means no groups: give null for one.
          */
-        Dataset: {
+        DatasetChanges: {
+            /** Name */
+            name?: string | null;
+            /**
+             * Group
+             * @description A column of the table; null takes the groups away.
+             */
+            group?: string | null;
+            /**
+             * Group Pattern
+             * @description A regular expression for paths; null takes the groups away.
+             */
+            group_pattern?: string | null;
+            class_plan?: components["schemas"]["Classes"] | null;
+            /**
+             * Classes
+             * @description Names in the order of their keys and colours, also of classes that no image has yet.
+             */
+            classes?: string[] | null;
+        };
+        /**
+         * DatasetInspection
+         * @description What `coverslip inspect --json` tells, with labels and groups of now, and where the images stand.
+         */
+        DatasetInspection: {
+            /** Root */
+            root: string;
+            /** Source */
+            source: string;
+            /** N Images */
+            n_images: number;
+            /** N Readable */
+            n_readable: number;
+            /** N Unlabelled */
+            n_unlabelled: number;
+            /**
+             * Classes
+             * @description Images per label, readable or not.
+             */
+            classes: {
+                [key: string]: number;
+            };
+            /** Domains */
+            domains: {
+                [key: string]: number;
+            };
+            groups: components["schemas"]["GroupFacts"] | null;
+            /**
+             * Given Split
+             * @description Images per part, where folders or a table say who trains, validates and tests.
+             */
+            given_split: {
+                [key: string]: number;
+            } | null;
+            width_px: components["schemas"]["Spread"] | null;
+            height_px: components["schemas"]["Spread"] | null;
+            /** Dtypes */
+            dtypes: {
+                [key: string]: number;
+            };
+            /** Bit Depths */
+            bit_depths: {
+                [key: string]: number;
+            };
+            /** Channels */
+            channels: {
+                [key: string]: number;
+            };
+            /** Formats */
+            formats: {
+                [key: string]: number;
+            };
+            /** Planes */
+            planes: {
+                [key: string]: number;
+            };
+            /** Reading Notes */
+            reading_notes: {
+                [key: string]: number;
+            };
+            /**
+             * Notes
+             * @description What was passed over, and how the data were understood.
+             */
+            notes: string[];
+            /**
+             * Findings
+             * @description What is wrong or could be better, the gravest first.
+             */
+            findings: components["schemas"]["Finding"][];
+            /**
+             * Positions
+             * @description Positions of the images that findings name, by image_id.
+             */
+            positions: {
+                [key: string]: number;
+            };
+        };
+        /**
+         * DatasetOfPrediction
+         * @description Which rows become labelled images: those that were corrected, or all.
+         */
+        DatasetOfPrediction: {
+            /**
+             * Only
+             * @enum {string}
+             */
+            only: "corrected" | "all";
+            /** Name */
+            name?: string | null;
+        };
+        /**
+         * DatasetState
+         * @description A dataset as it is now.
+         */
+        DatasetState: {
             /** Id */
             id: string;
             /** Name */
@@ -1480,53 +1595,6 @@ export interface components {
             thumbnail_images: number[];
         };
         /**
-         * DatasetChanges
-         * @description What to change; what is left out stays. Neither group nor group_pattern means no groups: give null for one.
-         */
-        DatasetChanges: {
-            /** Name */
-            name?: string | null;
-            /**
-             * Group
-             * @description A column of the table; null takes the groups away.
-             */
-            group?: string | null;
-            /**
-             * Group Pattern
-             * @description A regular expression for paths; null takes the groups away.
-             */
-            group_pattern?: string | null;
-            class_plan?: components["schemas"]["Classes"] | null;
-            /**
-             * Classes
-             * @description Names in the order of their keys and colours, also of classes that no image has yet.
-             */
-            classes?: string[] | null;
-        };
-        /**
-         * DatasetList
-         * @description All sets of images, newest first.
-         */
-        DatasetList: {
-            /** Items */
-            items: components["schemas"]["Dataset"][];
-            /** Total */
-            total: number;
-        };
-        /**
-         * DatasetOfPrediction
-         * @description Which rows become labelled images: those that were corrected, or all.
-         */
-        DatasetOfPrediction: {
-            /**
-             * Only
-             * @enum {string}
-             */
-            only: "corrected" | "all";
-            /** Name */
-            name?: string | null;
-        };
-        /**
          * DomainCount
          * @description Images of one source, where there are several.
          */
@@ -1551,30 +1619,6 @@ export interface components {
              * @description Those that a row has room for; the same in every row.
              */
             metrics: components["schemas"]["Measured"][];
-        };
-        /**
-         * Duplicates
-         * @description Images with the same pixels, by path.
-         */
-        Duplicates: {
-            /** Same Label */
-            same_label: string[][];
-            /**
-             * Conflicting
-             * @description Paths and labels.
-             */
-            conflicting: [
-                string,
-                string | null
-            ][][];
-            /**
-             * Across Groups
-             * @description Paths and groups.
-             */
-            across_groups: [
-                string,
-                string | null
-            ][][];
         };
         /**
          * Epoch
@@ -1639,6 +1683,58 @@ export interface components {
             message: string;
         };
         /**
+         * Finding
+         * @description Something about the images that whoever trains on them should know. Further fields belong to its code alone.
+         */
+        Finding: {
+            /**
+             * Code
+             * @description What kind of finding it is. `leakage` (error): On two sides of the given split; `no-labels` (error): No labels; `one-class` (error): A single class; `missing-files` (warning): Not found; `unreadable` (warning): Cannot be read; `conflicting-labels` (warning): Same pixels, different classes; `duplicates` (warning): Same pixels, same class; `small-class` (warning): Small classes; `no-groups` (warning): No groups; `class-in-few-groups` (warning): Classes of few groups; `few-groups` (warning): Few groups; `groups-divide-copies` (warning): Same pixels in different groups; `group-is-class` (warning): One class in each group; `mixed-bit-depths` (warning): Mixed bit depths; `unlabelled` (advice): Images without a label; `imbalance` (advice): Unequal classes; `similar-class-names` (advice): Similar class names; `mixed-channels` (advice): Mixed channels; `several-planes` (advice): Several planes.
+             */
+            code: string;
+            /**
+             * Severity
+             * @description error: a training refuses it, or its numbers would be false; warning: images are left out, or numbers are doubtful; advice: nothing is wrong, but something can be done better.
+             * @enum {string}
+             */
+            severity: "error" | "warning" | "advice";
+            /**
+             * Title
+             * @description What such findings are called.
+             */
+            title: string;
+            /**
+             * Text
+             * @description What was found.
+             */
+            text: string;
+            /**
+             * Do
+             * @description What to do about it.
+             */
+            do: string;
+            /**
+             * Images
+             * @description The image_ids of the images concerned, a list per cluster.
+             * @default []
+             */
+            images: string[][];
+            /**
+             * Notes
+             * @description Beside each image, its label, group, side or fault; empty where nothing stands beside them.
+             * @default []
+             */
+            notes: string[][];
+            /**
+             * Limit
+             * @description What it means for the numbers of a training on these images, where the report should say so.
+             * @default
+             */
+            limit: string;
+        } & {
+            [key: string]: components["schemas"]["JsonValue"];
+        };
+        /**
          * FinishUpload
          * @description What to make of the files.
          */
@@ -1682,10 +1778,10 @@ export interface components {
             metrics: components["schemas"]["Measured"][];
         };
         /**
-         * Folder
+         * FolderContent
          * @description What lies in one folder; hidden things are left out.
          */
-        Folder: {
+        FolderContent: {
             /**
              * Path
              * @description None: this is the list of folders that may be read at all.
@@ -1697,9 +1793,9 @@ export interface components {
              */
             parent: string | null;
             /** Folders */
-            folders: components["schemas"]["PlaceInFolder"][];
+            folders: components["schemas"]["Place"][];
             /** Tables */
-            tables: components["schemas"]["PlaceInFolder"][];
+            tables: components["schemas"]["Place"][];
             /**
              * N Images
              * @description In the folder and below; see is_more.
@@ -1717,22 +1813,6 @@ export interface components {
              * @description Folders and tables that are not listed because their names are no text.
              */
             n_left_out: number;
-        };
-        /**
-         * GivenSplit
-         * @description A split that folders or a table give.
-         */
-        GivenSplit: {
-            /** Images */
-            images: {
-                [key: string]: number;
-            };
-            /** Leaking Groups */
-            leaking_groups: string[];
-            /** Leaking Pixels */
-            leaking_pixels: string[][];
-            /** Leaking Chains */
-            leaking_chains: string[][];
         };
         /**
          * Group
@@ -1974,78 +2054,6 @@ export interface components {
             given_split: string | null;
         };
         /**
-         * Inspection
-         * @description What the images are like and what to do about it, as `coverslip inspect --json` tells it, with labels of now.
-         */
-        Inspection: {
-            /** Format Version */
-            format_version: number;
-            /** Root */
-            root: string;
-            /** Source */
-            source: string;
-            /** N Images */
-            n_images: number;
-            /** N Readable */
-            n_readable: number;
-            /** N Unlabelled */
-            n_unlabelled: number;
-            /** Classes */
-            classes: {
-                [key: string]: number;
-            };
-            /** Domains */
-            domains: {
-                [key: string]: number;
-            };
-            groups: components["schemas"]["GroupFacts"] | null;
-            width_px: components["schemas"]["Spread"] | null;
-            height_px: components["schemas"]["Spread"] | null;
-            /** Dtypes */
-            dtypes: {
-                [key: string]: number;
-            };
-            /** Bit Depths */
-            bit_depths: {
-                [key: string]: number;
-            };
-            /** Channels */
-            channels: {
-                [key: string]: number;
-            };
-            /** Formats */
-            formats: {
-                [key: string]: number;
-            };
-            /** Planes */
-            planes: {
-                [key: string]: number;
-            };
-            /** Reading Notes */
-            reading_notes: {
-                [key: string]: number;
-            };
-            /**
-             * Unreadable
-             * @description Paths and reasons.
-             */
-            unreadable: [
-                string,
-                string
-            ][];
-            duplicates: components["schemas"]["Duplicates"];
-            /** Imbalance Ratio */
-            imbalance_ratio: number | null;
-            given_split: components["schemas"]["GivenSplit"] | null;
-            /** Notes */
-            notes: string[];
-            /**
-             * Advice
-             * @description What to do, the most important first.
-             */
-            advice: string[];
-        };
-        /**
          * InstantResult
          * @description What the first classifier, on frozen features, reached on validation images.
          */
@@ -2059,6 +2067,7 @@ export interface components {
             /** Val Macro F1 */
             val_macro_f1: number | null;
         };
+        JsonValue: unknown;
         /**
          * LabelsGiven
          * @description What was changed.
@@ -2074,7 +2083,7 @@ export interface components {
              * @description Images whose label changed.
              */
             n: number;
-            dataset: components["schemas"]["Dataset"];
+            dataset: components["schemas"]["DatasetState"];
         };
         /**
          * LabelsTakenBack
@@ -2085,7 +2094,7 @@ export interface components {
             change: number | null;
             /** Images */
             images: number[];
-            dataset: components["schemas"]["Dataset"];
+            dataset: components["schemas"]["DatasetState"];
         };
         /**
          * Limit
@@ -2336,6 +2345,19 @@ export interface components {
          * Page
          * @description Some of many, in order.
          */
+        Page_DatasetState_: {
+            /** Items */
+            items: components["schemas"]["DatasetState"][];
+            /**
+             * Total
+             * @description How many there are, on all pages together.
+             */
+            total: number;
+        };
+        /**
+         * Page
+         * @description Some of many, in order.
+         */
         Page_Image_: {
             /** Items */
             items: components["schemas"]["Image"][];
@@ -2346,13 +2368,29 @@ export interface components {
             total: number;
         };
         /**
-         * PlaceInFolder
+         * Page
+         * @description Some of many, in order.
+         */
+        Page_Row_: {
+            /** Items */
+            items: components["schemas"]["Row"][];
+            /**
+             * Total
+             * @description How many there are, on all pages together.
+             */
+            total: number;
+        };
+        /**
+         * Place
          * @description A folder or table that can be chosen.
          */
-        PlaceInFolder: {
+        Place: {
             /** Name */
             name: string;
-            /** Path */
+            /**
+             * Path
+             * Format: path
+             */
             path: string;
         };
         /**
@@ -2443,42 +2481,6 @@ export interface components {
             total: number;
         };
         /**
-         * PredictionRow
-         * @description One image and what was said about it.
-         */
-        PredictionRow: {
-            /** K */
-            k: number;
-            /** Image Id */
-            image_id: string;
-            /** Path */
-            path: string;
-            /** Predicted */
-            predicted: string | null;
-            /** Probability */
-            probability: number | null;
-            /** Decision */
-            decision: string;
-            /** Probabilities */
-            probabilities: {
-                [key: string]: number | null;
-            };
-            /** Correction */
-            correction: string | null;
-            /**
-             * Reason
-             * @description Why the image could not be read.
-             */
-            reason: string | null;
-        };
-        /** PredictionRows */
-        PredictionRows: {
-            /** Items */
-            items: components["schemas"]["PredictionRow"][];
-            /** Total */
-            total: number;
-        };
-        /**
          * Problem
          * @description Why a request could not be answered, and what to do about it.
          */
@@ -2548,7 +2550,7 @@ export interface components {
         };
         /**
          * ReadingFault
-         * @description Why a set of images could not be read, and what to do about it.
+         * @description Why a dataset could not be read, and what to do about it.
          */
         ReadingFault: {
             /** What */
@@ -2710,6 +2712,46 @@ export interface components {
             auroc: number | null;
         };
         /**
+         * Row
+         * @description One image and what was said about it.
+         */
+        Row: {
+            /**
+             * K
+             * @description Its place among the rows, from 0.
+             */
+            k: number;
+            /** Image Id */
+            image_id: string;
+            /** Path */
+            path: string;
+            /**
+             * Label
+             * @description What it was labelled with before.
+             */
+            label: string | null;
+            /** Predicted */
+            predicted: string | null;
+            /** Decision */
+            decision: string;
+            /** Probability */
+            probability: number | null;
+            /** Probabilities */
+            probabilities: {
+                [key: string]: number | null;
+            };
+            /**
+             * Correction
+             * @description What somebody said that it really shows.
+             */
+            correction: string | null;
+            /**
+             * Reason
+             * @description Why the image could not be read.
+             */
+            reason: string | null;
+        };
+        /**
          * Run
          * @description A training, as its folder says that it is now.
          */
@@ -2858,37 +2900,6 @@ export interface components {
             name: string;
         };
         /**
-         * RunRow
-         * @description One measured image and what was said about it.
-         */
-        RunRow: {
-            /** K */
-            k: number;
-            /** Image Id */
-            image_id: string;
-            /** Path */
-            path: string;
-            /** Label */
-            label: string | null;
-            /** Predicted */
-            predicted: string | null;
-            /** Decision */
-            decision: string;
-            /** Probability */
-            probability: number | null;
-            /** Probabilities */
-            probabilities: {
-                [key: string]: number | null;
-            };
-        };
-        /** RunRows */
-        RunRows: {
-            /** Items */
-            items: components["schemas"]["RunRow"][];
-            /** Total */
-            total: number;
-        };
-        /**
          * SplitPart
          * @description One side of a split.
          */
@@ -2927,7 +2938,7 @@ export interface components {
         };
         /**
          * Spread
-         * @description Smallest, middle and largest.
+         * @description Smallest, middle and largest of some numbers.
          */
         Spread: {
             /** Min */
@@ -2981,10 +2992,10 @@ export interface components {
             /** Is Labelled */
             is_labelled: boolean;
             /**
-             * Folder
+             * Has Folders
              * @description Whether it has sub-folders.
              */
-            folder: boolean;
+            has_folders: boolean;
             /** N Files */
             n_files: number;
             /** N Bytes */
@@ -3108,7 +3119,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Folder"];
+                    "application/json": components["schemas"]["FolderContent"];
                 };
             };
             /** @description Validation Error */
@@ -3146,7 +3157,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DatasetList"];
+                    "application/json": components["schemas"]["Page_DatasetState_"];
                 };
             };
             /** @description Something about the request is not valid; `title` and `do` say what. */
@@ -3188,7 +3199,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Dataset"];
+                    "application/json": components["schemas"]["DatasetState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -3235,7 +3246,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Dataset"];
+                    "application/json": components["schemas"]["DatasetState"];
                 };
             };
             /** @description Something about the request is not valid; `title` and `do` say what. */
@@ -3275,7 +3286,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Dataset"];
+                    "application/json": components["schemas"]["DatasetState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -3384,7 +3395,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Dataset"];
+                    "application/json": components["schemas"]["DatasetState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -3442,7 +3453,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Dataset"];
+                    "application/json": components["schemas"]["DatasetState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -3491,7 +3502,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Dataset"];
+                    "application/json": components["schemas"]["DatasetState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -3549,7 +3560,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Inspection"];
+                    "application/json": components["schemas"]["DatasetInspection"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -4797,7 +4808,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Dataset"];
+                    "application/json": components["schemas"]["DatasetState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -4949,11 +4960,24 @@ export interface operations {
     list_run_rows: {
         parameters: {
             query?: {
+                /** @description As labelled now; empty for images without a label. */
                 label?: string | null;
+                group?: string | null;
+                domain?: string | null;
+                /** @description The class that a classifier found most probable. */
                 predicted?: string | null;
+                /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                only?: "mistakes" | null;
-                sort?: "probability" | "-probability" | "input";
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected") | null;
+                /** @description Part of the path, in upper or lower case. */
+                search?: string | null;
+                /** @description Side of the split of `run`. */
+                part?: ("train" | "val" | "test" | "left-out") | null;
+                /** @description A training on this dataset. */
+                run?: string | null;
+                /** @description `-probability` puts the surest first. */
+                sort?: "position" | "label" | "group" | "probability" | "-probability";
                 offset?: number;
                 limit?: number;
             };
@@ -4971,7 +4995,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunRows"];
+                    "application/json": components["schemas"]["Page_Row_"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -6055,12 +6079,24 @@ export interface operations {
     list_prediction_rows: {
         parameters: {
             query?: {
-                decision?: string | null;
+                /** @description As labelled now; empty for images without a label. */
+                label?: string | null;
+                group?: string | null;
+                domain?: string | null;
+                /** @description The class that a classifier found most probable. */
                 predicted?: string | null;
-                only?: ("review" | "corrected") | null;
-                /** @description Part of the path. */
+                /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
+                decision?: string | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected") | null;
+                /** @description Part of the path, in upper or lower case. */
                 search?: string | null;
-                sort?: "probability" | "-probability" | "input";
+                /** @description Side of the split of `run`. */
+                part?: ("train" | "val" | "test" | "left-out") | null;
+                /** @description A training on this dataset. */
+                run?: string | null;
+                /** @description `-probability` puts the surest first. */
+                sort?: "position" | "label" | "group" | "probability" | "-probability";
                 offset?: number;
                 limit?: number;
             };
@@ -6078,7 +6114,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PredictionRows"];
+                    "application/json": components["schemas"]["Page_Row_"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -6244,7 +6280,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PredictionRow"];
+                    "application/json": components["schemas"]["Row"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -6346,7 +6382,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Dataset"];
+                    "application/json": components["schemas"]["DatasetState"];
                 };
             };
             /** @description There is nothing of that id. */
