@@ -89,39 +89,39 @@ def _by_domain(evaluation: Evaluation) -> Table:
     return table
 
 
-def show_inspection(console: Console, found: Inspection) -> None:
+def show_inspection(console: Console, inspection: Inspection) -> None:
     """Counts, what the files are like, what was found with the images concerned, and what to do about it."""
-    groups = found.groups
-    console.print(f"\n{one_line(found.root, _WHOLE)}", style="bold", soft_wrap=True)
-    n_classes = counted(len(found.classes), "class", "classes")
-    console.print(f"{counted(found.n_images, 'image')}, {n_classes}{_groups_in_words(groups)}\n")
+    groups = inspection.groups
+    console.print(f"\n{one_line(inspection.root, _WHOLE)}", style="bold", soft_wrap=True)
+    n_classes = counted(len(inspection.classes), "class", "classes")
+    console.print(f"{counted(inspection.n_images, 'image')}, {n_classes}{_groups_in_words(groups)}\n")
 
     table = _table("class", "images", *(["groups"] if groups else []))
-    for name, count in found.classes.items():
+    for name, count in inspection.classes.items():
         table.add_row(one_line(name), f"{count:,}", *([f"{groups.groups_per_class[name]:,}"] if groups else []))
     console.print(table)
 
     facts = {
-        "sets": _counts(found.domains) if len(found.domains) > 1 else "",
-        "width": _spread(found.width_px, "px"),
-        "height": _spread(found.height_px, "px"),
-        "format": _counts(found.formats),
-        "bit depth": _counts(found.bit_depths),
-        "channels": _counts(found.channels),
-        "planes": _counts(found.planes) if set(found.planes) > {"1"} else "",
-        "given split": _counts(found.given_split or {}),
+        "sets": _counts(inspection.domains) if len(inspection.domains) > 1 else "",
+        "width": _spread(inspection.width_px, "px"),
+        "height": _spread(inspection.height_px, "px"),
+        "format": _counts(inspection.formats),
+        "bit depth": _counts(inspection.bit_depths),
+        "channels": _counts(inspection.channels),
+        "planes": _counts(inspection.planes) if set(inspection.planes) > {"1"} else "",
+        "given split": _counts(inspection.given_split or {}),
     }
     console.print()
     for name, text in facts.items():
         if text:
             console.print(f"{name:<12} {text}", soft_wrap=True)
 
-    for finding in found.findings:
+    for finding in inspection.findings:
         _show_some(console, finding.title, list(_clusters(finding)))
-    reading_notes = [f"{counted(n, 'image')}: {note}" for note, n in found.reading_notes.items()]
-    _show_some(console, "Notes", [*found.notes, *reading_notes])
-    _show_some(console, "What to do", [f"{each.severity}: {each.text} {each.do}" for each in found.findings])
-    if not found.findings:
+    reading_notes = [f"{counted(n, 'image')}: {note}" for note, n in inspection.reading_notes.items()]
+    _show_some(console, "Notes", [*inspection.notes, *reading_notes])
+    _show_some(console, "What to do", [f"{each.severity}: {each.text} {each.do}" for each in inspection.findings])
+    if not inspection.findings:
         console.print("\nNothing to fix was found.", style="bold")
 
 
