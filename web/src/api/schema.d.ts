@@ -669,7 +669,7 @@ export interface paths {
         };
         /**
          * List Run Rows
-         * @description The measured images, a page at a time; `-probability` puts the surest first.
+         * @description The measured images, a page at a time.
          */
         get: operations["list_run_rows"];
         put?: never;
@@ -1018,7 +1018,7 @@ export interface paths {
         };
         /**
          * List Prediction Rows
-         * @description The rows so far, a page at a time; `only=review` leaves those that no class was decided for, nor corrected to.
+         * @description The rows so far, a page at a time.
          */
         get: operations["list_prediction_rows"];
         put?: never;
@@ -1305,8 +1305,8 @@ export interface components {
          * @description Images of one class on each side.
          */
         ClassSplit: {
-            /** Class */
-            class: string;
+            /** Name */
+            name: string;
             /** Train */
             train: number;
             /** Val */
@@ -1437,69 +1437,6 @@ export interface components {
             label: string | null;
         };
         /**
-         * Dataset
-         * @description A set of images.
-         */
-        Dataset: {
-            /** Id */
-            id: string;
-            /** Name */
-            name: string;
-            /**
-             * Sources
-             * @description Absolute paths of its folders, tables or files.
-             */
-            sources: string[];
-            /**
-             * Kind
-             * @enum {string}
-             */
-            kind: "folders" | "table" | "files" | "upload" | "samples";
-            /**
-             * State
-             * @enum {string}
-             */
-            state: "reading" | "ready" | "failed";
-            /**
-             * Is Labelled
-             * @description Whether it was opened with labels from its folders or table.
-             */
-            is_labelled: boolean;
-            progress: components["schemas"]["ReadingProgress"] | null;
-            error: components["schemas"]["ReadingFault"] | null;
-            /** N Images */
-            n_images: number;
-            /** N Labelled */
-            n_labelled: number;
-            /** N Unreadable */
-            n_unreadable: number;
-            /** Classes */
-            classes: components["schemas"]["ClassCount"][];
-            groups: components["schemas"]["Groups"];
-            /**
-             * Domains
-             * @description Empty where all images come from one source.
-             */
-            domains: components["schemas"]["DomainCount"][];
-            /**
-             * N Label Changes
-             * @description Images whose label differs from that of their folder or table.
-             */
-            n_label_changes: number;
-            /** Can Undo */
-            can_undo: boolean;
-            /** Can Redo */
-            can_redo: boolean;
-            class_plan: components["schemas"]["Classes"];
-            /** Created */
-            created: string;
-            /**
-             * Thumbnail Images
-             * @description Up to 12 readable images of as many classes as there are.
-             */
-            thumbnail_images: number[];
-        };
-        /**
          * DatasetChanges
          * @description What to change; what is left out stays. Neither group nor group_pattern means no groups: give null for one.
          */
@@ -1602,16 +1539,6 @@ export interface components {
             };
         };
         /**
-         * DatasetList
-         * @description All sets of images, newest first.
-         */
-        DatasetList: {
-            /** Items */
-            items: components["schemas"]["Dataset"][];
-            /** Total */
-            total: number;
-        };
-        /**
          * DatasetOfPrediction
          * @description Which rows become labelled images: those that were corrected, or all.
          */
@@ -1623,6 +1550,69 @@ export interface components {
             only: "corrected" | "all";
             /** Name */
             name?: string | null;
+        };
+        /**
+         * DatasetState
+         * @description A dataset as it is now.
+         */
+        DatasetState: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /**
+             * Sources
+             * @description Absolute paths of its folders, tables or files.
+             */
+            sources: string[];
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "folders" | "table" | "files" | "upload" | "samples";
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "reading" | "ready" | "failed";
+            /**
+             * Is Labelled
+             * @description Whether it was opened with labels from its folders or table.
+             */
+            is_labelled: boolean;
+            progress: components["schemas"]["ReadingProgress"] | null;
+            error: components["schemas"]["ReadingFault"] | null;
+            /** N Images */
+            n_images: number;
+            /** N Labelled */
+            n_labelled: number;
+            /** N Unreadable */
+            n_unreadable: number;
+            /** Classes */
+            classes: components["schemas"]["ClassCount"][];
+            groups: components["schemas"]["Groups"];
+            /**
+             * Domains
+             * @description Empty where all images come from one source.
+             */
+            domains: components["schemas"]["DomainCount"][];
+            /**
+             * N Label Changes
+             * @description Images whose label differs from that of their folder or table.
+             */
+            n_label_changes: number;
+            /** Can Undo */
+            can_undo: boolean;
+            /** Can Redo */
+            can_redo: boolean;
+            class_plan: components["schemas"]["Classes"];
+            /** Created */
+            created: string;
+            /**
+             * Thumbnail Images
+             * @description Up to 12 readable images of as many classes as there are.
+             */
+            thumbnail_images: number[];
         };
         /**
          * DomainCount
@@ -1821,10 +1811,10 @@ export interface components {
             metrics: components["schemas"]["Measured"][];
         };
         /**
-         * Folder
+         * FolderContent
          * @description What lies in one folder; hidden things are left out.
          */
-        Folder: {
+        FolderContent: {
             /**
              * Path
              * @description None: this is the list of folders that may be read at all.
@@ -1836,9 +1826,9 @@ export interface components {
              */
             parent: string | null;
             /** Folders */
-            folders: components["schemas"]["PlaceInFolder"][];
+            folders: components["schemas"]["Place"][];
             /** Tables */
-            tables: components["schemas"]["PlaceInFolder"][];
+            tables: components["schemas"]["Place"][];
             /**
              * N Images
              * @description In the folder and below; see is_more.
@@ -2126,7 +2116,7 @@ export interface components {
              * @description Images whose label changed.
              */
             n: number;
-            dataset: components["schemas"]["Dataset"];
+            dataset: components["schemas"]["DatasetState"];
         };
         /**
          * LabelsTakenBack
@@ -2137,7 +2127,7 @@ export interface components {
             change: number | null;
             /** Images */
             images: number[];
-            dataset: components["schemas"]["Dataset"];
+            dataset: components["schemas"]["DatasetState"];
         };
         /**
          * Limit
@@ -2388,6 +2378,19 @@ export interface components {
          * Page
          * @description Some of many, in order.
          */
+        Page_DatasetState_: {
+            /** Items */
+            items: components["schemas"]["DatasetState"][];
+            /**
+             * Total
+             * @description How many there are, on all pages together.
+             */
+            total: number;
+        };
+        /**
+         * Page
+         * @description Some of many, in order.
+         */
         Page_Image_: {
             /** Items */
             items: components["schemas"]["Image"][];
@@ -2398,13 +2401,29 @@ export interface components {
             total: number;
         };
         /**
-         * PlaceInFolder
+         * Page
+         * @description Some of many, in order.
+         */
+        Page_Row_: {
+            /** Items */
+            items: components["schemas"]["Row"][];
+            /**
+             * Total
+             * @description How many there are, on all pages together.
+             */
+            total: number;
+        };
+        /**
+         * Place
          * @description A folder or table that can be chosen.
          */
-        PlaceInFolder: {
+        Place: {
             /** Name */
             name: string;
-            /** Path */
+            /**
+             * Path
+             * Format: path
+             */
             path: string;
         };
         /**
@@ -2495,42 +2514,6 @@ export interface components {
             total: number;
         };
         /**
-         * PredictionRow
-         * @description One image and what was said about it.
-         */
-        PredictionRow: {
-            /** K */
-            k: number;
-            /** Image Id */
-            image_id: string;
-            /** Path */
-            path: string;
-            /** Predicted */
-            predicted: string | null;
-            /** Probability */
-            probability: number | null;
-            /** Decision */
-            decision: string;
-            /** Probabilities */
-            probabilities: {
-                [key: string]: number | null;
-            };
-            /** Correction */
-            correction: string | null;
-            /**
-             * Reason
-             * @description Why the image could not be read.
-             */
-            reason: string | null;
-        };
-        /** PredictionRows */
-        PredictionRows: {
-            /** Items */
-            items: components["schemas"]["PredictionRow"][];
-            /** Total */
-            total: number;
-        };
-        /**
          * Problem
          * @description Why a request could not be answered, and what to do about it.
          */
@@ -2600,7 +2583,7 @@ export interface components {
         };
         /**
          * ReadingFault
-         * @description Why a set of images could not be read, and what to do about it.
+         * @description Why a dataset could not be read, and what to do about it.
          */
         ReadingFault: {
             /** What */
@@ -2787,6 +2770,46 @@ export interface components {
             auroc: number | null;
         };
         /**
+         * Row
+         * @description One image and what was said about it.
+         */
+        Row: {
+            /**
+             * K
+             * @description Its place among the rows, from 0.
+             */
+            k: number;
+            /** Image Id */
+            image_id: string;
+            /** Path */
+            path: string;
+            /**
+             * Label
+             * @description What it was labelled with before.
+             */
+            label: string | null;
+            /** Predicted */
+            predicted: string | null;
+            /** Decision */
+            decision: string;
+            /** Probability */
+            probability: number | null;
+            /** Probabilities */
+            probabilities: {
+                [key: string]: number | null;
+            };
+            /**
+             * Correction
+             * @description What somebody said that it really shows.
+             */
+            correction: string | null;
+            /**
+             * Reason
+             * @description Why the image could not be read.
+             */
+            reason: string | null;
+        };
+        /**
          * Run
          * @description A training, as its folder says that it is now.
          */
@@ -2935,37 +2958,6 @@ export interface components {
             name: string;
         };
         /**
-         * RunRow
-         * @description One measured image and what was said about it.
-         */
-        RunRow: {
-            /** K */
-            k: number;
-            /** Image Id */
-            image_id: string;
-            /** Path */
-            path: string;
-            /** Label */
-            label: string | null;
-            /** Predicted */
-            predicted: string | null;
-            /** Decision */
-            decision: string;
-            /** Probability */
-            probability: number | null;
-            /** Probabilities */
-            probabilities: {
-                [key: string]: number | null;
-            };
-        };
-        /** RunRows */
-        RunRows: {
-            /** Items */
-            items: components["schemas"]["RunRow"][];
-            /** Total */
-            total: number;
-        };
-        /**
          * SplitPart
          * @description One side of a split.
          */
@@ -3058,10 +3050,10 @@ export interface components {
             /** Is Labelled */
             is_labelled: boolean;
             /**
-             * Folder
+             * Has Folders
              * @description Whether it has sub-folders.
              */
-            folder: boolean;
+            has_folders: boolean;
             /** N Files */
             n_files: number;
             /** N Bytes */
@@ -3185,7 +3177,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Folder"];
+                    "application/json": components["schemas"]["FolderContent"];
                 };
             };
             /** @description Validation Error */
@@ -3223,7 +3215,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DatasetList"];
+                    "application/json": components["schemas"]["Page_DatasetState_"];
                 };
             };
             /** @description Something about the request is not valid; `title` and `do` say what. */
@@ -3265,7 +3257,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Dataset"];
+                    "application/json": components["schemas"]["DatasetState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -3312,7 +3304,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Dataset"];
+                    "application/json": components["schemas"]["DatasetState"];
                 };
             };
             /** @description Something about the request is not valid; `title` and `do` say what. */
@@ -3352,7 +3344,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Dataset"];
+                    "application/json": components["schemas"]["DatasetState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -3461,7 +3453,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Dataset"];
+                    "application/json": components["schemas"]["DatasetState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -3519,7 +3511,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Dataset"];
+                    "application/json": components["schemas"]["DatasetState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -3568,7 +3560,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Dataset"];
+                    "application/json": components["schemas"]["DatasetState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -4874,7 +4866,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Dataset"];
+                    "application/json": components["schemas"]["DatasetState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -5026,11 +5018,24 @@ export interface operations {
     list_run_rows: {
         parameters: {
             query?: {
+                /** @description As labelled now; empty for images without a label. */
                 label?: string | null;
+                group?: string | null;
+                domain?: string | null;
+                /** @description The class that a classifier found most probable. */
                 predicted?: string | null;
+                /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                only?: "mistakes" | null;
-                sort?: "probability" | "-probability" | "input";
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected") | null;
+                /** @description Part of the path, in upper or lower case. */
+                search?: string | null;
+                /** @description Side of the split of `run`. */
+                part?: ("train" | "val" | "test" | "left-out") | null;
+                /** @description A training on this dataset. */
+                run?: string | null;
+                /** @description `-probability` puts the surest first. */
+                sort?: "position" | "label" | "group" | "probability" | "-probability";
                 offset?: number;
                 limit?: number;
             };
@@ -5048,7 +5053,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunRows"];
+                    "application/json": components["schemas"]["Page_Row_"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -6191,12 +6196,24 @@ export interface operations {
     list_prediction_rows: {
         parameters: {
             query?: {
-                decision?: string | null;
+                /** @description As labelled now; empty for images without a label. */
+                label?: string | null;
+                group?: string | null;
+                domain?: string | null;
+                /** @description The class that a classifier found most probable. */
                 predicted?: string | null;
-                only?: ("review" | "corrected") | null;
-                /** @description Part of the path. */
+                /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
+                decision?: string | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected") | null;
+                /** @description Part of the path, in upper or lower case. */
                 search?: string | null;
-                sort?: "probability" | "-probability" | "input";
+                /** @description Side of the split of `run`. */
+                part?: ("train" | "val" | "test" | "left-out") | null;
+                /** @description A training on this dataset. */
+                run?: string | null;
+                /** @description `-probability` puts the surest first. */
+                sort?: "position" | "label" | "group" | "probability" | "-probability";
                 offset?: number;
                 limit?: number;
             };
@@ -6214,7 +6231,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PredictionRows"];
+                    "application/json": components["schemas"]["Page_Row_"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -6380,7 +6397,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PredictionRow"];
+                    "application/json": components["schemas"]["Row"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -6482,7 +6499,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Dataset"];
+                    "application/json": components["schemas"]["DatasetState"];
                 };
             };
             /** @description There is nothing of that id. */

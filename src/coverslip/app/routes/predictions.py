@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -11,7 +11,7 @@ from fastapi.responses import StreamingResponse
 from coverslip.app.bodies import received
 from coverslip.app.deps import Home
 from coverslip.app.pictures import IMAGE, PICTURE, Viewed, image_answer
-from coverslip.app.schemas.datasets import Dataset
+from coverslip.app.schemas.images import FilteredPage
 from coverslip.app.schemas.predictions import (
     Classified,
     Correction,
@@ -19,16 +19,17 @@ from coverslip.app.schemas.predictions import (
     NewPrediction,
     Prediction,
     PredictionList,
-    PredictionRow,
-    PredictionRows,
 )
 from coverslip.app.schemas.problems import problems
 from coverslip.app.streams import EVENT_STREAM, EventStream, watched
+from coverslip.workspace.datasets.listing import DatasetState
 from coverslip.workspace.jobs import acts
 from coverslip.workspace.jobs.records import find_job
-from coverslip.workspace.predictions import asking, corrections, rows
+from coverslip.workspace.predictions import asking, corrections, pictures, predicted
 from coverslip.workspace.predictions import state as predictions
 from coverslip.workspace.predictions.classifying import Classifying
+from coverslip.workspace.predictions.rows import Row
+from coverslip.workspace.store.rows import Page
 
 router = APIRouter(tags=["predictions"])
 
@@ -94,23 +95,11 @@ async def watch_prediction(
 @router.get(
     "/predictions/{prediction_id}/rows",
     operation_id="list_prediction_rows",
-    response_model=PredictionRows,
     responses=problems(404),
 )
-def list_prediction_rows(
-    workspace: Home,
-    prediction_id: str,
-    decision: str | None = None,
-    predicted: str | None = None,
-    only: Literal["review", "corrected"] | None = None,
-    search: Annotated[str | None, Query(max_length=500, description="Part of the path.")] = None,
-    sort: Literal["probability", "-probability", "input"] = "input",
-    offset: Annotated[int, Query(ge=0, lt=2**53)] = 0,
-    limit: Annotated[int, Query(ge=1, le=2000)] = 200,
-) -> object:
-    """The rows so far, a page at a time; `only=review` leaves those that no class was decided for, nor corrected to."""
-    wanted = rows.Wanted(predicted=predicted, decision=decision, only=only, search=search)
-    return rows.page_of_prediction(workspace, prediction_id, wanted, sort=sort, offset=offset, limit=limit)
+def list_prediction_rows(workspace: Home, prediction_id: str, asked: Annotated[FilteredPage, Query()]) -> Page[Row]:
+    """The rows so far, a page at a time."""
+    return predicted.page_of_prediction(workspace, prediction_id, asked, offset=asked.offset, limit=asked.limit)
 
 
 @router.get(
@@ -124,7 +113,7 @@ def get_prediction_row_thumbnail(
 ) -> Response:
     """A small picture of a predicted image."""
     return image_answer(
-        rows.thumbnail_of(workspace, prediction_id, rows.row_of_prediction(workspace, prediction_id, k), side)
+        pictures.thumbnail_of(workspace, prediction_id, predicted.row_of_prediction(workspace, prediction_id, k), side)
     )
 
 
@@ -136,16 +125,15 @@ def get_prediction_row_thumbnail(
 )
 def get_prediction_row_picture(workspace: Home, prediction_id: str, k: int, view: Viewed) -> Response:
     """A predicted image for the viewer."""
-    return image_answer(rows.picture_of(workspace, rows.row_of_prediction(workspace, prediction_id, k), view))
+    return image_answer(pictures.picture_of(workspace, predicted.row_of_prediction(workspace, prediction_id, k), view))
 
 
 @router.put(
     "/predictions/{prediction_id}/rows/{k}/correction",
     operation_id="correct_prediction",
-    response_model=PredictionRow,
     responses=problems(404, 422),
 )
-def correct_prediction(workspace: Home, prediction_id: str, k: int, correction: Correction) -> object:
+def correct_prediction(workspace: Home, prediction_id: str, k: int, correction: Correction) -> Row:
     """Say what an image really shows; it is kept at once."""
     return corrections.correct(workspace, prediction_id, k, correction.label)
 
@@ -167,10 +155,9 @@ def download_predictions(workspace: Home, prediction_id: str) -> Response:
     "/predictions/{prediction_id}/dataset",
     operation_id="make_dataset_of_prediction",
     status_code=201,
-    response_model=Dataset,
     responses=problems(404, 409, 422),
 )
-def make_dataset_of_prediction(workspace: Home, prediction_id: str, asked: DatasetOfPrediction) -> object:
+def make_dataset_of_prediction(workspace: Home, prediction_id: str, asked: DatasetOfPrediction) -> DatasetState:
     """A new image set, labelled by the corrections, or by predictions and corrections."""
     return corrections.dataset_of(workspace, prediction_id, only=asked.only, name=asked.name)
 

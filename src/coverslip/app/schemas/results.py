@@ -146,24 +146,6 @@ class Results(BaseModel):
     sections: list[ReportSection] = Field(description="All sections of the report, from top to bottom.")
 
 
-class RunRow(BaseModel):
-    """One measured image and what was said about it."""
-
-    k: int
-    image_id: str
-    path: str
-    label: str | None
-    predicted: str | None
-    decision: str
-    probability: float | None
-    probabilities: dict[str, float | None]
-
-
-class RunRows(BaseModel):
-    items: list[RunRow]
-    total: int
-
-
 class ComparedRun(BaseModel):
     run: str
     name: str

@@ -14,7 +14,7 @@ from coverslip.workspace.jobs.progress import LogTail
 from coverslip.workspace.jobs.records import find_job, waiting
 from coverslip.workspace.jobs.runs import RunState, new_tail, state_of_run
 from coverslip.workspace.jobs.state import ACTIVE
-from coverslip.workspace.predictions.rows import rows_after
+from coverslip.workspace.predictions.predicted import rows_after
 from coverslip.workspace.predictions.state import PredictionState, state_of_prediction
 from coverslip.workspace.store.home import Workspace
 
