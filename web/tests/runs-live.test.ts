@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { sentence } from '../src/pages/runs/lines';
 import { after, afterAll, empty, type Line } from '../src/pages/runs/live';
 
 let n = 0;
@@ -53,6 +54,16 @@ test('an epoch that is done again after going on takes the place of what came be
     [1, 0.5],
     [2, 0.7],
   ]);
+});
+
+test('the network that fine-tuning starts from is epoch 0, and is said so', () => {
+  const start = epoch(0, { train_loss: null, seconds_left: null, val_f1: 0.4 });
+  const live = afterAll(empty(), [start, epoch(1)]);
+  expect(live.trainings[0]?.epochs.map((e) => [e.epoch, e.train_loss])).toEqual([
+    [0, null],
+    [1, 1],
+  ]);
+  expect(sentence(start)).toBe('Before the first epoch: validation F1 0.400');
 });
 
 test('folds are trainings of their own', () => {

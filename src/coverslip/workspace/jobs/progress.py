@@ -125,7 +125,8 @@ class Story:
             case "EpochEnded":
                 self.stage, self.epoch, self.n_epochs = "finetune", int(event["epoch"]), int(event["n_epochs"])
                 self._move(self.epoch / max(self.n_epochs, 1))
-                self._left = (float(event["seconds_left"]), self._now)
+                left = event["seconds_left"]
+                self._left = (float(left), self._now) if left is not None else None
             case _:
                 pass
 

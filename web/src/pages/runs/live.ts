@@ -14,11 +14,11 @@ export interface Epoch {
   epoch: number;
   n_epochs: number;
   is_best: boolean;
-  train_loss: number;
-  train_accuracy: number;
-  train_precision: number;
-  train_recall: number;
-  train_f1: number;
+  train_loss: number | null; // none in epoch 0, the network that fine-tuning starts from
+  train_accuracy: number | null;
+  train_precision: number | null;
+  train_recall: number | null;
+  train_f1: number | null;
   val_loss: number | null;
   val_accuracy: number | null;
   val_precision: number | null;
