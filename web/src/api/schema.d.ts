@@ -1214,6 +1214,40 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * AdvisedModel
+         * @description A network with what to know before choosing it. Counts are with 1,000 classes, at its own image size.
+         */
+        AdvisedModel: {
+            /** Name */
+            name: string;
+            /** Title */
+            title: string;
+            /** Family */
+            family: string;
+            /** Paper */
+            paper: string | null;
+            /** Parameters */
+            parameters: number;
+            /**
+             * Macs
+             * @description Multiply-accumulates of one image.
+             */
+            macs: number | null;
+            /** Input Px */
+            input_px: number;
+            /** Weights At Hand */
+            weights_at_hand: boolean;
+            /**
+             * Licence
+             * @description Of the weights.
+             */
+            licence: string | null;
+            /** Advice */
+            advice: string;
+            /** Is Recommended */
+            is_recommended: boolean;
+        };
+        /**
          * Bin
          * @description Images whose top probability lies in (low, high].
          */
@@ -1354,8 +1388,11 @@ export interface components {
             probabilities: {
                 [key: string]: number | null;
             };
-            /** Reason */
-            reason?: string | null;
+            /**
+             * Reason
+             * @description Why the image could not be read.
+             */
+            reason: string | null;
         };
         /**
          * Classifier
@@ -2215,47 +2252,6 @@ export interface components {
             is_primary: boolean;
         };
         /**
-         * Model
-         * @description A network of the zoo. Counts are with 1,000 classes, at its own image size.
-         */
-        Model: {
-            /** Name */
-            name: string;
-            /** Title */
-            title: string;
-            /** Family */
-            family: string;
-            /** Paper */
-            paper: string | null;
-            /** Parameters */
-            parameters: number;
-            /**
-             * Macs
-             * @description Multiply-accumulates of one image.
-             */
-            macs: number | null;
-            /** Input Px */
-            input_px: number;
-            /** Weights At Hand */
-            weights_at_hand: boolean;
-            /**
-             * Licence
-             * @description Of the weights.
-             */
-            licence: string | null;
-            /** Advice */
-            advice: string;
-            /** Is Recommended */
-            is_recommended: boolean;
-        };
-        /** ModelList */
-        ModelList: {
-            /** Items */
-            items: components["schemas"]["Model"][];
-            /** Total */
-            total: number;
-        };
-        /**
          * NamedChoice
          * @description A value that a key can be given by name.
          */
@@ -2373,6 +2369,19 @@ export interface components {
             level: "info" | "warning";
             /** Text */
             text: string;
+        };
+        /**
+         * Page
+         * @description Some of many, in order.
+         */
+        Page_AdvisedModel_: {
+            /** Items */
+            items: components["schemas"]["AdvisedModel"][];
+            /**
+             * Total
+             * @description How many there are, on all pages together.
+             */
+            total: number;
         };
         /**
          * Page
@@ -3116,7 +3125,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ModelList"];
+                    "application/json": components["schemas"]["Page_AdvisedModel_"];
                 };
             };
             /** @description What went wrong, and what to do about it. */
