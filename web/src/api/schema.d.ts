@@ -740,6 +740,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{run_id}/figures/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Figure
+         * @description A drawing of the report, as SVG.
+         */
+        get: operations["get_figure"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{run_id}/download/{what}": {
         parameters: {
             query?: never;
@@ -1720,6 +1740,19 @@ export interface components {
             message: string;
         };
         /**
+         * FigureName
+         * @description A drawing of the report: `/runs/{run_id}/figures/{name}`.
+         */
+        FigureName: {
+            /** Name */
+            name: string;
+            /**
+             * Title
+             * @description What is seen, for those who cannot see it.
+             */
+            title: string;
+        };
+        /**
          * Finding
          * @description Something about the images that whoever trains on them should know. Further fields belong to its code alone.
          */
@@ -2649,6 +2682,26 @@ export interface components {
             undo_token: string;
         };
         /**
+         * ReportSection
+         * @description What one section of the report says: words, a table, drawings.
+         */
+        ReportSection: {
+            /** Name */
+            name: string;
+            /** Title */
+            title: string;
+            /** Subtitle */
+            subtitle: string;
+            /** Words */
+            words: string[];
+            /** Columns */
+            columns: string[];
+            /** Rows */
+            rows: string[][];
+            /** Drawings */
+            drawings: components["schemas"]["FigureName"][];
+        };
+        /**
          * Results
          * @description What a run reached, in numbers and words; the same as in its report.
          */
@@ -2708,6 +2761,11 @@ export interface components {
                 string,
                 string
             ][];
+            /**
+             * Sections
+             * @description All sections of the report, from top to bottom.
+             */
+            sections: components["schemas"]["ReportSection"][];
         };
         /** RocCurve */
         RocCurve: {
@@ -5196,6 +5254,65 @@ export interface operations {
                 };
             };
             /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_figure: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The drawing. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/svg+xml": string;
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
             422: {
                 headers: {
                     [name: string]: unknown;
