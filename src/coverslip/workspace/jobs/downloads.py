@@ -24,9 +24,7 @@ def file_of_run(workspace: Workspace, run_id: str, what: str) -> Path:
         Conflict: the run has not got so far.
         BadClassifier: the classifier is damaged.
     """
-    job = find_job(workspace, run_id, *(("train", "classifier") if what == "classifier.coverslip" else ("train",)))
-    if job.kind == "classifier":
-        return job.folder
+    job = find_job(workspace, run_id, "train")
     if what == "classifier.coverslip":
         return _exported(workspace, job.id, job.folder)
     file = job.folder / what
@@ -49,8 +47,8 @@ def _exported(workspace: Workspace, run_id: str, folder: Path) -> Path:
 
 def download_name(workspace: Workspace, run_id: str, what: str) -> str:
     """What the file shall be called on the user's disk: after the run's folder."""
-    job = find_job(workspace, run_id, "train", "classifier")
-    return f"{job.folder.stem if job.kind == 'classifier' else job.folder.name}{_ENDS.get(what, f'-{what}')}"
+    job = find_job(workspace, run_id, "train")
+    return f"{job.folder.name}{_ENDS.get(what, f'-{what}')}"
 
 
 _ENDS = {"run.zip": ".zip", "classifier.coverslip": ".coverslip"}

@@ -16,7 +16,7 @@ from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import now
 
 Json = dict[str, Any]  # Any: JSON values
-Kind = Literal["train", "predict", "classifier"]
+Kind = Literal["train", "predict"]
 
 
 @dataclass(frozen=True, slots=True)
