@@ -269,7 +269,7 @@ def test_a_training_outlives_the_browser_and_the_app(
     page.get_by_role("link", name="Training", exact=True).click()
     assert epochs_on_the_page(page) == ["1", "2", "3", "4", "5"]
     found = app.get(f"runs/{run}")
-    assert [row["epoch"] for row in found["history"]] == [1, 2, 3, 4, 5]
+    assert [row["epoch"] for row in found["trainings"][0]["epochs"]] == [1, 2, 3, 4, 5]
 
 
 def test_a_training_is_stopped_and_goes_on_by_its_buttons(page: "Page", stock: Stock) -> None:

@@ -784,6 +784,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/classifiers/{classifier_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove Classifier
+         * @description Move a classifier that was brought to the workspace's trash. One that was trained here goes with its run.
+         */
+        delete: operations["remove_classifier"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/classifiers/{classifier_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore Classifier
+         * @description Take a classifier that was brought out of the trash.
+         */
+        post: operations["restore_classifier"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs": {
         parameters: {
             query?: never;
@@ -836,6 +876,26 @@ export interface paths {
         patch: operations["rename_run"];
         trace?: never;
     };
+    "/api/v1/runs/{run_id}/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Log
+         * @description The last lines of a training's log that are worth reading.
+         */
+        get: operations["get_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{run_id}/events": {
         parameters: {
             query?: never;
@@ -845,10 +905,10 @@ export interface paths {
         };
         /**
          * Watch Run
-         * @description `event: state` with the run as it is now, `event: log` with each line of its log (id: its number).
+         * @description `state`: the run as it is now; `trainings`: their curves so far; `log`: a line worth reading (id: its number).
          *
-         *     Begins with a state, then the log from the start or after the given event; ends with a last state once the run has
-         *     ended.
+         *     Begins with state and trainings, then the log from the start or after the given line; ends with a last state once
+         *     the run has ended.
          */
         get: operations["watch_run"];
         put?: never;
@@ -976,7 +1036,7 @@ export interface paths {
         };
         /**
          * Watch Prediction
-         * @description `event: state` with the prediction as it is now, `event: rows` with the next rows (id: how many came so far).
+         * @description `state`: the prediction as it is now; `rows`: how many there are so far.
          *
          *     Ends with a last state once the prediction has ended.
          */
@@ -1339,7 +1399,7 @@ export interface components {
         };
         /**
          * Classifier
-         * @description A trained network that can predict; its id is that of its run.
+         * @description A trained network that can predict; its id is that of its run, where it was trained here.
          */
         Classifier: {
             /** Id */
@@ -1579,21 +1639,11 @@ export interface components {
         };
         /**
          * Epoch
-         * @description One pass over the training images; scores lie in 0-1, precision, recall and F1 are macro averages.
+         * @description How a pass over the training images ended; scores lie in [0, 1], precision, recall and F1 are macro averages.
          */
         Epoch: {
             /** Epoch */
             epoch: number;
-            /**
-             * Fold
-             * @description Of the training that it belongs to, in a cross-validated run.
-             */
-            fold: number | null;
-            /**
-             * Is First
-             * @description Of the training on other images that comes before the run's own.
-             */
-            is_first: boolean;
             /** Seconds */
             seconds: number | null;
             /** Learning Rate */
@@ -1621,7 +1671,7 @@ export interface components {
         };
         /**
          * Fault
-         * @description Why work failed, and what to do about it.
+         * @description What happened, and what to do about it.
          */
         Fault: {
             /** What */
@@ -1682,6 +1732,16 @@ export interface components {
             macro_f1: number | null;
             /** Macro Auroc */
             macro_auroc: number | null;
+        };
+        /**
+         * FoldScores
+         * @description What a fold reached on its test images, in [0, 1].
+         */
+        FoldScores: {
+            /** Accuracy */
+            accuracy: number | null;
+            /** Macro F1 */
+            macro_f1: number | null;
         };
         /**
          * Folder
@@ -2043,12 +2103,10 @@ export interface components {
             advice: string[];
         };
         /**
-         * InstantResult
-         * @description What the first classifier, on frozen features, reached on validation images.
+         * InstantScores
+         * @description What the instant classifier, on frozen features, reached on validation images; scores lie in [0, 1].
          */
-        InstantResult: {
-            /** Fold */
-            fold: number | null;
+        InstantScores: {
             /** Seconds */
             seconds: number;
             /** Val Accuracy */
@@ -2093,6 +2151,29 @@ export interface components {
             claim: string;
             /** Meaning */
             meaning: string;
+        };
+        /**
+         * LogLine
+         * @description Something that happened; an event as data, which pages put into words.
+         */
+        LogLine: {
+            /** N */
+            n: number;
+            /** Time */
+            time: number;
+            /** Event */
+            event: string;
+            /** Values */
+            values: {
+                [key: string]: unknown;
+            };
+        };
+        /** LogLines */
+        LogLines: {
+            /** Items */
+            items: components["schemas"]["LogLine"][];
+            /** Total */
+            total: number;
         };
         /**
          * MetricValue
@@ -2273,12 +2354,9 @@ export interface components {
          */
         Note: {
             /** Time */
-            time: string;
-            /**
-             * Level
-             * @enum {string}
-             */
-            level: "info" | "warning";
+            time: number;
+            /** Level */
+            level: string;
             /** Text */
             text: string;
         };
@@ -2294,6 +2372,18 @@ export interface components {
              * @description How many there are, on all pages together.
              */
             total: number;
+        };
+        /**
+         * Parts
+         * @description How many images train, validate and test.
+         */
+        Parts: {
+            /** N Train */
+            n_train: number;
+            /** N Val */
+            n_val: number;
+            /** N Test */
+            n_test: number;
         };
         /**
          * PlaceInFolder
@@ -2329,11 +2419,54 @@ export interface components {
              */
             ap: number | null;
         };
+        /** PredictionList */
+        PredictionList: {
+            /** Items */
+            items: components["schemas"]["PredictionState"][];
+            /** Total */
+            total: number;
+        };
         /**
-         * Prediction
+         * PredictionRow
+         * @description One image and what was said about it.
+         */
+        PredictionRow: {
+            /** K */
+            k: number;
+            /** Image Id */
+            image_id: string;
+            /** Path */
+            path: string;
+            /** Predicted */
+            predicted: string | null;
+            /** Probability */
+            probability: number | null;
+            /** Decision */
+            decision: string;
+            /** Probabilities */
+            probabilities: {
+                [key: string]: number | null;
+            };
+            /** Correction */
+            correction: string | null;
+            /**
+             * Reason
+             * @description Why the image could not be read.
+             */
+            reason: string | null;
+        };
+        /** PredictionRows */
+        PredictionRows: {
+            /** Items */
+            items: components["schemas"]["PredictionRow"][];
+            /** Total */
+            total: number;
+        };
+        /**
+         * PredictionState
          * @description A classifier at work on new images, as its folder says that it is now.
          */
-        Prediction: {
+        PredictionState: {
             /** Id */
             id: string;
             /** Name */
@@ -2375,7 +2508,7 @@ export interface components {
             n_corrected: number;
             /**
              * N Review
-             * @description Images that no class was decided for, and that nobody has corrected yet.
+             * @description Undecided images that nobody has corrected yet.
              */
             n_review: number;
             error: components["schemas"]["Fault"] | null;
@@ -2384,49 +2517,6 @@ export interface components {
              * @description What is unusual about these images.
              */
             notes: string[];
-        };
-        /** PredictionList */
-        PredictionList: {
-            /** Items */
-            items: components["schemas"]["Prediction"][];
-            /** Total */
-            total: number;
-        };
-        /**
-         * PredictionRow
-         * @description One image and what was said about it.
-         */
-        PredictionRow: {
-            /** K */
-            k: number;
-            /** Image Id */
-            image_id: string;
-            /** Path */
-            path: string;
-            /** Predicted */
-            predicted: string | null;
-            /** Probability */
-            probability: number | null;
-            /** Decision */
-            decision: string;
-            /** Probabilities */
-            probabilities: {
-                [key: string]: number | null;
-            };
-            /** Correction */
-            correction: string | null;
-            /**
-             * Reason
-             * @description Why the image could not be read.
-             */
-            reason: string | null;
-        };
-        /** PredictionRows */
-        PredictionRows: {
-            /** Items */
-            items: components["schemas"]["PredictionRow"][];
-            /** Total */
-            total: number;
         };
         /**
          * Problem
@@ -2468,33 +2558,6 @@ export interface components {
              * @default null
              */
             errors: components["schemas"]["FieldProblem"][] | null;
-        };
-        /**
-         * Progress
-         * @description How far a training is.
-         */
-        Progress: {
-            /**
-             * Stage
-             * @description What is being done, for people.
-             */
-            stage: string;
-            /** Done */
-            done: number;
-            /** Total */
-            total: number;
-            /** Unit */
-            unit: string;
-            /**
-             * Share
-             * @description Of the whole training; never falls.
-             */
-            share: number;
-            /**
-             * Seconds Left
-             * @description Of the whole training, where it can be told.
-             */
-            seconds_left: number | null;
         };
         /**
          * ReadingFault
@@ -2659,146 +2722,10 @@ export interface components {
             /** Auroc */
             auroc: number | null;
         };
-        /**
-         * Run
-         * @description A training, as its folder says that it is now.
-         */
-        Run: {
-            /** Id */
-            id: string;
-            /** Name */
-            name: string;
-            /** Folder */
-            folder: string;
-            /**
-             * State
-             * @enum {string}
-             */
-            state: "queued" | "starting" | "running" | "stopping" | "stopped" | "done" | "failed" | "interrupted";
-            /** Dataset Id */
-            dataset_id: string | null;
-            /** Dataset Name */
-            dataset_name: string;
-            /** Model */
-            model: string;
-            /** Stage */
-            stage: ("reading" | "instant" | "finetune" | "measuring") | null;
-            /**
-             * N Folds
-             * @description 0 where there is one split, or it is not decided yet.
-             */
-            n_folds: number;
-            /**
-             * Fold
-             * @description 1-based; the one that is being trained.
-             */
-            fold: number | null;
-            progress: components["schemas"]["Progress"] | null;
-            /** Epoch */
-            epoch: number | null;
-            /** N Epochs */
-            n_epochs: number | null;
-            /** Has Classifier */
-            has_classifier: boolean;
-            headline: components["schemas"]["Headline"] | null;
-            error: components["schemas"]["Fault"] | null;
-            /**
-             * Queue Position
-             * @description 1 is next.
-             */
-            queue_position: number | null;
-            /** Created */
-            created: string;
-            /** Started */
-            started: string | null;
-            /** Ended */
-            ended: string | null;
-        };
-        /**
-         * RunDetail
-         * @description A training with its recipe, its curves so far and its notes.
-         */
-        RunDetail: {
-            /** Id */
-            id: string;
-            /** Name */
-            name: string;
-            /** Folder */
-            folder: string;
-            /**
-             * State
-             * @enum {string}
-             */
-            state: "queued" | "starting" | "running" | "stopping" | "stopped" | "done" | "failed" | "interrupted";
-            /** Dataset Id */
-            dataset_id: string | null;
-            /** Dataset Name */
-            dataset_name: string;
-            /** Model */
-            model: string;
-            /** Stage */
-            stage: ("reading" | "instant" | "finetune" | "measuring") | null;
-            /**
-             * N Folds
-             * @description 0 where there is one split, or it is not decided yet.
-             */
-            n_folds: number;
-            /**
-             * Fold
-             * @description 1-based; the one that is being trained.
-             */
-            fold: number | null;
-            progress: components["schemas"]["Progress"] | null;
-            /** Epoch */
-            epoch: number | null;
-            /** N Epochs */
-            n_epochs: number | null;
-            /** Has Classifier */
-            has_classifier: boolean;
-            headline: components["schemas"]["Headline"] | null;
-            error: components["schemas"]["Fault"] | null;
-            /**
-             * Queue Position
-             * @description 1 is next.
-             */
-            queue_position: number | null;
-            /** Created */
-            created: string;
-            /** Started */
-            started: string | null;
-            /** Ended */
-            ended: string | null;
-            /** Recipe */
-            recipe: {
-                [key: string]: unknown;
-            };
-            /** Recipe Text */
-            recipe_text: string;
-            /** History */
-            history: components["schemas"]["Epoch"][];
-            /** Best Epoch */
-            best_epoch: number | null;
-            /** Instant */
-            instant: components["schemas"]["InstantResult"][];
-            /** Notes */
-            notes: components["schemas"]["Note"][];
-            /** Is Cross Validated */
-            is_cross_validated: boolean;
-            /**
-             * Last Event
-             * @description Give it as `after` to the event stream, so that nothing comes twice.
-             */
-            last_event: number;
-            /**
-             * Log Tail
-             * @description The last lines that the training's process wrote.
-             */
-            log_tail: string[];
-        };
         /** RunList */
         RunList: {
             /** Items */
-            items: components["schemas"]["Run"][];
+            items: components["schemas"]["RunState"][];
             /** Total */
             total: number;
         };
@@ -2806,6 +2733,31 @@ export interface components {
         RunName: {
             /** Name */
             name: string;
+        };
+        /**
+         * RunProgress
+         * @description How far a training is.
+         */
+        RunProgress: {
+            /**
+             * Share
+             * @description Of the whole run; never falls.
+             */
+            share: number;
+            /**
+             * Seconds Left
+             * @description Of the whole run, where it can be told.
+             */
+            seconds_left: number | null;
+            /**
+             * Training Share
+             * @description Of the training that goes on, such as a fold.
+             */
+            training_share: number;
+            /** @description What is being counted, where that is no epoch. */
+            work: components["schemas"]["Work"] | null;
+            /** @description Where within an epoch it is. */
+            step: components["schemas"]["Step"] | null;
         };
         /**
          * RunRow
@@ -2837,6 +2789,139 @@ export interface components {
             items: components["schemas"]["RunRow"][];
             /** Total */
             total: number;
+        };
+        /**
+         * RunState
+         * @description A training, as its folder says that it is now.
+         */
+        RunState: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Folder */
+            folder: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "queued" | "starting" | "running" | "stopping" | "stopped" | "done" | "failed" | "interrupted";
+            /** Dataset Id */
+            dataset_id: string | null;
+            /** Dataset Name */
+            dataset_name: string;
+            /** Model */
+            model: string;
+            /** Stage */
+            stage: ("reading" | "instant" | "finetune" | "measuring") | null;
+            /**
+             * N Folds
+             * @description 0 where there is one split, or it is not decided yet.
+             */
+            n_folds: number;
+            /**
+             * Fold
+             * @description 1-based; the one that is being trained.
+             */
+            fold: number | null;
+            progress: components["schemas"]["RunProgress"] | null;
+            /** Epoch */
+            epoch: number | null;
+            /** N Epochs */
+            n_epochs: number | null;
+            /** Has Classifier */
+            has_classifier: boolean;
+            headline: components["schemas"]["Headline"] | null;
+            error: components["schemas"]["Fault"] | null;
+            /**
+             * Queue Position
+             * @description 1 is next.
+             */
+            queue_position: number | null;
+            /** Created */
+            created: string;
+            /** Started */
+            started: string | null;
+            /** Ended */
+            ended: string | null;
+        };
+        /**
+         * RunStory
+         * @description A training with its recipe, its curves so far and its notes.
+         */
+        RunStory: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Folder */
+            folder: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "queued" | "starting" | "running" | "stopping" | "stopped" | "done" | "failed" | "interrupted";
+            /** Dataset Id */
+            dataset_id: string | null;
+            /** Dataset Name */
+            dataset_name: string;
+            /** Model */
+            model: string;
+            /** Stage */
+            stage: ("reading" | "instant" | "finetune" | "measuring") | null;
+            /**
+             * N Folds
+             * @description 0 where there is one split, or it is not decided yet.
+             */
+            n_folds: number;
+            /**
+             * Fold
+             * @description 1-based; the one that is being trained.
+             */
+            fold: number | null;
+            progress: components["schemas"]["RunProgress"] | null;
+            /** Epoch */
+            epoch: number | null;
+            /** N Epochs */
+            n_epochs: number | null;
+            /** Has Classifier */
+            has_classifier: boolean;
+            headline: components["schemas"]["Headline"] | null;
+            error: components["schemas"]["Fault"] | null;
+            /**
+             * Queue Position
+             * @description 1 is next.
+             */
+            queue_position: number | null;
+            /** Created */
+            created: string;
+            /** Started */
+            started: string | null;
+            /** Ended */
+            ended: string | null;
+            /** Recipe */
+            recipe: {
+                [key: string]: unknown;
+            };
+            /** Recipe Text */
+            recipe_text: string;
+            /**
+             * Trainings
+             * @description In the order that they began; folds are some.
+             */
+            trainings: components["schemas"]["Training"][];
+            /** Notes */
+            notes: components["schemas"]["Note"][];
+            /**
+             * Last Event
+             * @description The log's last line that this tells of.
+             */
+            last_event: number;
+            /**
+             * Log Tail
+             * @description The last lines that the training's process wrote.
+             */
+            log_tail: string[];
         };
         /**
          * SplitPart
@@ -2888,6 +2973,26 @@ export interface components {
             max: number;
         };
         /**
+         * Step
+         * @description Where within an epoch a training is.
+         */
+        Step: {
+            /** Epoch */
+            epoch: number;
+            /** Step */
+            step: number;
+            /** N Steps */
+            n_steps: number;
+            /** Loss */
+            loss: number | null;
+            /** Images Per Second */
+            images_per_second: number;
+            /** Epoch Seconds Left */
+            epoch_seconds_left: number;
+            /** Seconds Left */
+            seconds_left: number;
+        };
+        /**
          * System
          * @description The server and the computer that it runs on.
          */
@@ -2920,6 +3025,25 @@ export interface components {
             has_samples: boolean;
         };
         /**
+         * Training
+         * @description What one training of a run has reached: the run's own, that of a fold, or the first one on other images.
+         */
+        Training: {
+            /** Fold */
+            fold: number | null;
+            /** Is First */
+            is_first: boolean;
+            parts: components["schemas"]["Parts"] | null;
+            instant: components["schemas"]["InstantScores"] | null;
+            /** N Epochs */
+            n_epochs: number | null;
+            /** Epochs */
+            epochs: components["schemas"]["Epoch"][];
+            /** Best Epoch */
+            best_epoch: number | null;
+            tested: components["schemas"]["FoldScores"] | null;
+        };
+        /**
          * Upload
          * @description Files that were sent so far.
          */
@@ -2943,6 +3067,24 @@ export interface components {
             max_bytes: number;
             /** Max Files */
             max_files: number;
+        };
+        /**
+         * Work
+         * @description A countable piece of work that goes on.
+         */
+        Work: {
+            /** Stage */
+            stage: string;
+            /** Done */
+            done: number;
+            /** Total */
+            total: number;
+            /** Unit */
+            unit: string;
+            /** Per Second */
+            per_second: number | null;
+            /** Seconds Left */
+            seconds_left: number | null;
         };
     };
     responses: never;
@@ -5277,6 +5419,111 @@ export interface operations {
             };
         };
     };
+    remove_classifier: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                classifier_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restore_classifier: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                classifier_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Classifier"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_runs: {
         parameters: {
             query?: never;
@@ -5325,7 +5572,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Run"];
+                    "application/json": components["schemas"]["RunState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -5383,7 +5630,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunDetail"];
+                    "application/json": components["schemas"]["RunStory"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -5494,7 +5741,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Run"];
+                    "application/json": components["schemas"]["RunState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -5507,6 +5754,57 @@ export interface operations {
                 };
             };
             /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_log: {
+        parameters: {
+            query?: {
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogLines"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5548,7 +5846,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": string;
+                    "text/event-stream": unknown;
                 };
             };
             /** @description There is nothing of that id. */
@@ -5597,7 +5895,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Run"];
+                    "application/json": components["schemas"]["RunState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -5655,7 +5953,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Run"];
+                    "application/json": components["schemas"]["RunState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -5713,7 +6011,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Run"];
+                    "application/json": components["schemas"]["RunState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -5802,7 +6100,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Prediction"];
+                    "application/json": components["schemas"]["PredictionState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -5860,7 +6158,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Prediction"];
+                    "application/json": components["schemas"]["PredictionState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -5950,13 +6248,8 @@ export interface operations {
     };
     watch_prediction: {
         parameters: {
-            query?: {
-                /** @description How many rows are known. */
-                after?: number | null;
-            };
-            header?: {
-                "last-event-id"?: string | null;
-            };
+            query?: never;
+            header?: never;
             path: {
                 prediction_id: string;
             };
@@ -5970,7 +6263,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": string;
+                    "text/event-stream": unknown;
                 };
             };
             /** @description There is nothing of that id. */
@@ -6354,7 +6647,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Prediction"];
+                    "application/json": components["schemas"]["PredictionState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -6412,7 +6705,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Prediction"];
+                    "application/json": components["schemas"]["PredictionState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -6470,7 +6763,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Prediction"];
+                    "application/json": components["schemas"]["PredictionState"];
                 };
             };
             /** @description There is nothing of that id. */
