@@ -214,7 +214,7 @@ def measure_wall(folder: Path, browser: "Browser", count: int) -> None:
     """Reading, the first picture, scrolling, memory."""
     with serving(folder) as server:
         dataset_id, listed, read = server.read(folder / "images")
-    kept = sum(file.stat().st_size for file in (folder / "cache" / "app-thumbnails").glob("*"))
+    kept = sum(file.stat().st_size for file in (folder / "cache" / "app-thumbnails").rglob("*.sqlite"))
     print("| images | listed s | read s | ms per image | small pictures MB |\n|---|---|---|---|---|")
     print(f"| {count:,} | {listed:.1f} | {read:.0f} | {1000 * read / count:.2f} | {kept / 1e6:.0f} |\n", flush=True)
     with serving(folder) as server:  # anew, so that its memory is that of walls

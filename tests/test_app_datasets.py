@@ -14,10 +14,10 @@ import pytest
 from image_sets import App, save_cell, save_cells, workspace_in
 from sqlalchemy import select, update
 
+from coverslip.cache import forget
 from coverslip.workspace.datasets import grouping
 from coverslip.workspace.store.tables import datasets
 from coverslip.workspace.tidying import tidy
-from coverslip.workspace.viewing import small_pictures
 
 SharedData = Callable[[str], Path]
 
@@ -318,7 +318,7 @@ def test_what_cannot_be_read_any_more_says_so_and_stays(app: App, tmp_path: Path
     where = f"datasets/{found['id']}"
     app.send("POST", f"{where}/labels", {"images": [0], "label": "odd"})
     app.home.background.wait_all()
-    small_pictures.forget(found["id"])
+    forget(found["id"])
     cells.rename(tmp_path / "moved")
     assert "no such" in app.refused("POST", f"{where}/read")["title"]
     assert app.get(f"{where}/positions", label="odd")["positions"] == [0]

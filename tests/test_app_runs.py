@@ -32,10 +32,12 @@ from small_workspace import (
 )
 
 from coverslip.app.server import create_app
+from coverslip.cache import clean, list_stores
 from coverslip.reports import content, words
 from coverslip.reports.limits import limits
 from coverslip.reports.reading import read_run
-from coverslip.runs import is_alive, read_status, read_table
+from coverslip.runs import Run
+from coverslip.runs.documents import read_table
 from coverslip.workspace.store.home import Workspace
 
 pytestmark = pytest.mark.slow
@@ -263,7 +265,7 @@ def test_the_server_never_imports_what_trains(lab: Lab) -> None:
     files = ("report.html", "predictions.csv", "run.zip", "classifier.coverslip", "recipe.yaml")
     paths = ["/runs", "/classifiers", "/predictions", "/models", "/recipe", *(run + part for part in parts)]
     paths += [f"{run}/download/{file}" for file in files]
-    shutil.rmtree(lab.workspace.cache)
+    clean(list_stores())
     home, root = str(lab.workspace.folder), str(lab.workspace.roots[0])
     command = [sys.executable, "-c", _ALL_REQUESTS, home, root, *paths]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -279,10 +281,11 @@ def test_a_training_goes_on_when_the_server_is_killed_and_its_curves_are_whole(t
         run = queue_run(client, cells, {**FINETUNE, "epochs": 3})
         waiting = queue_run(client, cells, QUICK)
         folder = Path(until(lambda: client.get(f"{API}/runs/{run}").json())["folder"])
-        until(lambda: read_status(folder).get("state") == "running")
+        until(lambda: (status := Run(folder).status) is not None and status.state == "running")
         process.send_signal(signal.SIGKILL)
         process.wait()
-        assert is_alive(read_status(folder))
+        assert (status := Run(folder).status) is not None
+        assert status.is_alive
     with server(workspace.folder, tmp_path, port) as (process, client):
         assert client.get(f"{API}/runs/{run}").json()["state"] == "running"
         assert client.get(f"{API}/runs/{waiting}").json()["queue_position"] == 1

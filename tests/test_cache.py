@@ -5,9 +5,11 @@ import multiprocessing
 import os
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -17,15 +19,36 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from coverslip.cache import Store, chosen_limit, clean, is_in_use, limit_bytes, list_stores, look_into, trim
+from coverslip.cache import (
+    ARRAYS,
+    FILES,
+    RECORDS,
+    ArrayStore,
+    Kind,
+    RecordStore,
+    Store,
+    chosen_limit,
+    clean,
+    forget,
+    is_in_use,
+    limit_bytes,
+    list_stores,
+    look_into,
+    opening,
+    register,
+    trim,
+)
 from coverslip.cli import main
 from coverslip.cli._show import size_in_words
 from coverslip.datasets import open_dataset, scan_images
+from coverslip.datasets.pixels import PREPARED
 from coverslip.errors import CoverslipError
-from coverslip.store import RecordStore
-from coverslip.workspace.jobs import previews
 
 DAY = 86_400
+OTHER = register(Kind("arrays", "arrays of a test", ARRAYS))
+SMALL = register(Kind("small", "few arrays of a test", ARRAYS, bound_bytes=250_000))
+TOYS = register(Kind("toys", "toys of a test", RECORDS))
+FILE_TOYS = register(Kind("file-toys", "toys of a test that are plain files", FILES))
 
 
 @pytest.fixture(autouse=True)
@@ -35,9 +58,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def fill(number: int, *, days_ago: float = 0, kind: str = "pixels") -> Path:
+def fill(number: int, *, days_ago: float = 0, kind: Kind = PREPARED) -> Path:
     """A store of about 100 kB whose one record holds its number."""
-    with RecordStore(kind, {"number": number}, (100, 1000), "uint8") as store:
+    with ArrayStore(kind, {"number": number}, (100, 1000), "uint8") as store:
         if store.places(["image"])[0] < 0:
             store.add(["image"], np.full((1, 100, 1000), number, np.uint8))
     last_used = time.time() - days_ago * DAY
@@ -68,14 +91,14 @@ def test_opening_and_closing_a_store_keep_the_bound(monkeypatch: pytest.MonkeyPa
         fill(number, days_ago=10 - number)
         assert total_size() <= 350_000
     monkeypatch.setenv("COVERSLIP_CACHE_LIMIT", "150KB")
-    with RecordStore("pixels", {"number": 5}, (100, 1000), "uint8") as store:  # making room before it is filled
+    with ArrayStore(PREPARED, {"number": 5}, (100, 1000), "uint8") as store:  # making room before it is filled
         assert total_size() <= 150_000
         assert store.read(store.places(["image"]))[0, 0, 0] == 5, "the one just opened is the last to go"
 
 
 def test_a_store_in_use_stays_even_over_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COVERSLIP_CACHE_LIMIT", "50kB")
-    with RecordStore("pixels", {}, (100, 1000), "uint8") as store:
+    with ArrayStore(PREPARED, {}, (100, 1000), "uint8") as store:
         store.add(["image"], np.full((1, 100, 1000), 7, np.uint8))
         other = fill(1)
         assert not other.exists()
@@ -107,7 +130,7 @@ def test_a_limit_that_is_no_size_is_said_before_any_work(
 ) -> None:
     monkeypatch.setenv("COVERSLIP_CACHE_LIMIT", text)
     with pytest.raises(CoverslipError, match="COVERSLIP_CACHE_LIMIT"):
-        RecordStore("pixels", {}, (4,), "uint8")
+        ArrayStore(PREPARED, {}, (4,), "uint8")
     assert not cache.exists()
 
 
@@ -119,12 +142,71 @@ def test_sizes_in_words_are_right_to_three_digits(n_bytes: int) -> None:
     assert float(number) < 1000
 
 
+def test_a_kind_keeps_its_own_smaller_bound() -> None:
+    for number in range(4):
+        fill(number, kind=SMALL, days_ago=4 - number)
+    others = [fill(number, days_ago=100) for number in range(3)]
+    assert sum(store.n_bytes for store in list_stores() if store.kind == SMALL) <= 250_000
+    assert sum(store.kind == SMALL for store in list_stores()) == 2
+    assert all(folder.exists() for folder in others), "it is not made up for by others"
+
+
+def test_two_kinds_of_one_name_are_refused() -> None:
+    assert register(TOYS) == TOYS
+    with pytest.raises(ValueError, match="two kinds"):
+        register(Kind("toys", "something else", RECORDS))
+
+
+def test_what_is_kept_about_one_thing_can_be_forgotten() -> None:
+    for kind, name in ((TOYS, "set1"), (FILE_TOYS, "set1-v2"), (TOYS, "set12"), (TOYS, "set2")):
+        with opening(kind, name) as claim:
+            (claim.folder / "a").touch()
+        claim.release()
+    with opening(TOYS, "set1-used") as used:
+        pass
+    forget("set1")
+    assert sorted(store.folder.name for store in list_stores()) == ["set1-used", "set12", "set2"]
+    used.release()
+
+
+def test_where_nothing_can_be_kept_records_are_none_and_the_reason_is_told_once(cache: Path) -> None:
+    cache.write_text("a file where the folder should be")
+    reasons: list[Exception] = []
+    with RecordStore(TOYS, "box", on_failure=reasons.append) as store:
+        store.keep({"a": b"1"})
+        assert store.find(["a"]) == {}
+    assert len(reasons) == 1
+
+
+def test_damaged_records_are_made_anew() -> None:
+    with RecordStore(TOYS, "box") as store:
+        store.keep({str(n): b"%d" % n for n in range(1200)})
+        assert store.find(["1199", "none", "7"]) == {"1199": b"1199", "7": b"7"}
+    (TOYS.folder / "box" / "records.sqlite").write_bytes(b"this is no database" * 100)
+    with RecordStore(TOYS, "box") as store:
+        assert store.find(["7"]) == {}
+        store.keep({"7": b"seven"})
+    with RecordStore(TOYS, "box") as store:
+        assert store.find(["7"]) == {"7": b"seven"}
+
+
+def test_a_kind_whose_description_is_damaged_is_still_bounded_and_cleaned() -> None:
+    with opening(FILE_TOYS, "box") as claim:
+        (claim.folder / "a").write_bytes(b"x" * 1000)
+    claim.release()
+    unknown = FILE_TOYS.folder.rename(FILE_TOYS.folder.with_name("unknown"))
+    (unknown / "kind.json").write_text("{")
+    (store,) = list_stores()
+    assert (store.kind.name, look_into(store).n_records) == ("unknown", 1)
+    assert clean([store]) == [store]
+
+
 # Several processes
 
 
 def hold(cache: str, told: Connection) -> None:
     os.environ["COVERSLIP_CACHE"] = cache
-    with RecordStore("pixels", {"number": 1}, (100, 1000), "uint8"):
+    with ArrayStore(PREPARED, {"number": 1}, (100, 1000), "uint8"):
         told.send("open")
         told.poll(120)
 
@@ -175,14 +257,14 @@ def test_facts_are_not_removed_during_a_scan_and_can_be_afterwards(tmp_path: Pat
     scan_images(open_dataset(tmp_path / "cells"), emit=lambda event: removed.extend(clean(list_stores())))
     assert removed == []
     (store,) = clean(list_stores())
-    assert (store.kind, store.folder.exists()) == ("facts", False)
+    assert (store.kind.name, store.folder.exists()) == ("facts", False)
 
 
 def fill_again_and_again(cache: str) -> None:
     """Ends with an error where anything read is not what was written."""
     os.environ["COVERSLIP_CACHE"] = cache
     for turn in range(40):
-        with RecordStore("pixels", {"number": turn % 2}, (4, 4), "uint16") as store:
+        with ArrayStore(PREPARED, {"number": turn % 2}, (4, 4), "uint16") as store:
             names = [str(n) for n in range(turn, turn + 30)]
             missing = [name for name, place in zip(names, store.places(names), strict=True) if place < 0]
             if missing:
@@ -243,65 +325,69 @@ def test_the_command_shows_place_size_limit_and_a_row_per_store(
     assert main(["cache"]) == 0
     assert "It is empty" in capsys.readouterr().out
     fill(1)
-    with RecordStore("features", {}, (12,), "float32") as store:
+    with ArrayStore(OTHER, {}, (12,), "float32") as store:
         store.add(["a", "b"], np.zeros((2, 12), np.float32))
         assert main(["cache"]) == 0
     text = capsys.readouterr().out
     assert str(cache) in text
     assert "5 GB" in text
-    rows = {line.split()[0]: line for line in text.splitlines() if line.startswith(("pixels", "features"))}
+    rows = {line.split()[0]: line for line in text.splitlines() if line.startswith(("pixels", "arrays"))}
     assert "100 x 1000 uint8" in rows["pixels"]
-    assert "in use" in rows["features"]
+    assert "in use" in rows["arrays"]
     assert "in use" not in rows["pixels"]
 
 
 def test_json_tells_the_same_and_what_was_removed(capsys: pytest.CaptureFixture[str]) -> None:
     old, new = fill(1, days_ago=40), fill(2, days_ago=3)
-    features = fill(3, days_ago=40, kind="features")
+    others = fill(3, days_ago=40, kind=OTHER)
     assert main(["cache", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["stores"][0]["folder"] == str(new)
     assert found["size_bytes"] == sum(store["size_bytes"] for store in found["stores"]) > 300_000
-    assert {store["n_images"] for store in found["stores"]} == {1}
+    assert {store["n_records"] for store in found["stores"]} == {1}
     assert main(["cache", "--clean", "--kind", "pixels", "--older-than", "30", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["removed"] == [str(old)]
     assert 100_000 < told["freed_bytes"] < 200_000
-    assert [folder.exists() for folder in (old, new, features)] == [False, True, True]
+    assert [folder.exists() for folder in (old, new, others)] == [False, True, True]
 
 
 def test_cleaning_says_what_was_freed_and_what_is_still_used(capsys: pytest.CaptureFixture[str]) -> None:
     fill(1)
-    with RecordStore("features", {}, (12,), "float32"):
+    with ArrayStore(OTHER, {}, (12,), "float32"):
         assert main(["cache", "--clean"]) == 0
     text = capsys.readouterr().out
     assert "(1 removed)" in text
     assert "that a running command uses" in text
 
 
-def test_what_the_app_keeps_is_shown_and_cleaned_like_the_rest(
-    cache: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_a_kind_that_is_added_is_shown_bounded_and_cleaned_like_the_rest(
+    cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    previews._keep("a.png", b"x" * 1000)
-    thumbnails = cache / "app-thumbnails" / "set.sqlite"
-    thumbnails.parent.mkdir()
-    with closing(sqlite3.connect(thumbnails)) as connection:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("CREATE TABLE pictures (key TEXT PRIMARY KEY, data BLOB)")
-        connection.execute("INSERT INTO pictures VALUES ('a', 'b'), ('c', 'd')")
-        connection.commit()
-        assert main(["cache", "--json"]) == 0
-        stores = {one["kind"]: one for one in json.loads(capsys.readouterr().out)["stores"]}
-        assert {kind: one["n_images"] for kind, one in stores.items()} == {"app-thumbnails": 2, "app-previews": 1}
-        wal = thumbnails.with_name("set.sqlite-wal").stat().st_size
-        assert stores["app-thumbnails"]["size_bytes"] > wal > 0
-    assert main(["cache", "--clean", "--kind", "app-thumbnails"]) == 0
-    assert not any(thumbnails.parent.iterdir())
-    assert previews._kept("a.png") == b"x" * 1000
-    monkeypatch.setenv("COVERSLIP_CACHE_LIMIT", "500B")
-    previews._keep("b.png", b"y")
-    assert previews._kept("a.png") is None  # over the limit, as everything else
-    assert list_stores() == []
+    with RecordStore(TOYS, "box") as store:
+        store.keep({"a": b"x" * 1000, "b": b"y"})
+    fill(1)
+    assert main(["cache"]) == 0
+    assert "toys of a test" in capsys.readouterr().out
+    listed = "import sys; from coverslip.cli import main; sys.exit(main(sys.argv[1:]))"  # knows nothing of toys
+    source = str(Path(__file__).resolve().parent.parent / "src")
+    environment = {**os.environ, "PYTHONPATH": source}
+    told = subprocess.run(
+        [sys.executable, "-c", listed, "cache", "--json"], env=environment, capture_output=True, check=True, text=True
+    )
+    toys = {row["kind"]: row for row in json.loads(told.stdout)["stores"]}["toys"]
+    assert (toys["title"], toys["n_records"]) == ("toys of a test", 2)
+    assert main(["cache", "--clean", "--kind", "toys"]) == 0
+    assert [store.kind.name for store in list_stores()] == ["pixels"]
+
+
+def test_a_kind_that_nothing_is_kept_of_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    fill(1)
+    assert main(["cache", "--clean", "--kind", "pixles"]) == 0
+    told = capsys.readouterr()
+    assert "(0 removed)" in told.out
+    assert "'pixles'" in told.err
+    assert "pixels" in told.err
 
 
 def test_a_damaged_store_is_shown_so_and_can_be_cleaned(capsys: pytest.CaptureFixture[str]) -> None:
@@ -319,7 +405,7 @@ def test_a_store_that_is_written_to_is_not_called_damaged() -> None:
         busy.execute("BEGIN EXCLUSIVE")
         (store,) = list_stores()
         content = look_into(store)
-        assert (content.n_images, content.is_damaged) == (None, False)
+        assert (content.n_records, content.is_damaged) == (None, False)
 
 
 @pytest.mark.parametrize("option", [["--kind", "pixels"], ["--older-than", "3"]])

@@ -115,18 +115,15 @@ def test_other_pixels_of_the_same_file_are_other_facts(tmp_path):
         assert isinstance(facts[2], Unreadable)
 
 
-@pytest.mark.parametrize("damage", ["no database", "not writable", "other columns"])
+@pytest.mark.parametrize("damage", ["not writable", "other columns"])
 def test_without_a_working_memory_the_scan_goes_on_and_says_so(folder, tmp_path, damage):
     cache = tmp_path / "cache"
-    if damage == "no database":
-        (cache / "facts" / "images").mkdir(parents=True)
-        (cache / "facts" / "images" / "facts.sqlite").write_bytes(b"this is no database" * 100)
-    elif damage == "not writable":
+    if damage == "not writable":
         cache.write_text("a file where the folder should be")
     else:
         (cache / "facts" / "images").mkdir(parents=True)
-        with sqlite3.connect(cache / "facts" / "images" / "facts.sqlite") as connection:
-            connection.execute("CREATE TABLE facts (something TEXT)")
+        with sqlite3.connect(cache / "facts" / "images" / "records.sqlite") as connection:
+            connection.execute("CREATE TABLE records (something TEXT)")
     scan, events = scan_loudly(folder)
     assert scan.n_readable == 40
     notes = [e.text for e in events if isinstance(e, Noted)]
@@ -134,10 +131,19 @@ def test_without_a_working_memory_the_scan_goes_on_and_says_so(folder, tmp_path,
     assert "could not be remembered" in notes[0]
 
 
+def test_a_damaged_memory_is_made_anew(folder, tmp_path):
+    first, _ = scan_loudly(folder)
+    (tmp_path / "cache" / "facts" / "images" / "records.sqlite").write_bytes(b"this is no database" * 100)
+    second, events = scan_loudly(folder)
+    assert second == first
+    assert n_read(events)
+    assert not n_read(scan_loudly(folder)[1])
+
+
 def test_facts_of_another_version_are_read_anew(folder, tmp_path):
     first, _ = scan_loudly(folder)
-    with sqlite3.connect(tmp_path / "cache" / "facts" / "images" / "facts.sqlite") as connection:
-        connection.execute("UPDATE facts SET facts = '{\"unknown\": 1}'")
+    with sqlite3.connect(tmp_path / "cache" / "facts" / "images" / "records.sqlite") as connection:
+        connection.execute("UPDATE records SET value = CAST('{\"unknown\": 1}' AS BLOB)")
     second, events = scan_loudly(folder)
     assert second == first
     assert n_read(events)

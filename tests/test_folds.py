@@ -116,7 +116,8 @@ def test_the_classifier_knows_all_images_and_choices_come_from_the_folds(run: Ru
     assert isinstance(card["trained_on"], dict)
     assert (card["trained_on"]["n_images"], card["trained_on"]["n_groups"]) == (84, 7)
     stories = [json_of(run.folder / "folds" / str(k) / "training.json") for k in range(1, 6)]
-    assert card["temperature"] == pytest.approx(np.median([story["temperature"] for story in stories]))
+    temperatures = [story["calibration"]["temperature"] for story in stories]  # type: ignore[index]
+    assert card["temperature"] == pytest.approx(np.median(temperatures))
     last = json_of(run.folder / "training.json")
     strengths = [story["stages"][0]["regularisation"] for story in stories]  # type: ignore[index]
     assert last["stages"][0]["regularisation"] == np.median(strengths)  # type: ignore[index]

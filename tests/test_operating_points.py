@@ -81,7 +81,7 @@ def test_thresholds_come_from_validation_images_alone(run: Run, told: list[Event
     decided = numbers_of(rows, "predicted")
     limit = uncertain_threshold(probabilities(rows), numbers_of(rows, "label"), decided)
     assert card["uncertain_below"] == pytest.approx(limit, abs=1e-5)
-    story = json_of(run.folder / "training.json")["operating_points"]
+    story = json_of(run.folder / "training.json")["calibration"]["operating_points"]
     assert isinstance(story, list)
     assert [one["n"] for one in story] == [point.n for point in points]
     doubted = [event.text for event in told if isinstance(event, Noted) and "Operating points to doubt" in event.text]

@@ -14,7 +14,7 @@ from PIL import Image
 import coverslip as cs
 from coverslip.errors import BadClassifier, BadDataset, BadRun, DeviceUnavailable, LeakageFound, Stopped
 from coverslip.events import EpochEnded, Event, HeadFitted, Noted, RunEnded, RunStarted
-from coverslip.experiments.pretraining import agreed
+from coverslip.experiments import agreed
 from coverslip.files import sha256_file
 from coverslip.images import ReadPlan
 from coverslip.runs import Augment, Recipe, Run, SplitPlan
@@ -484,17 +484,6 @@ def test_a_second_interruption_ends_at_once_and_says_how_to_go_on(cells: Path, t
     with pytest.raises(Stopped, match="--resume"):
         cs.train(cs.open_dataset(cells), QUICK, out=tmp_path / "run", emit=interrupt)
     assert json_of(tmp_path / "run" / "status.json")["state"] == "stopped"
-
-
-def test_what_ends_a_training_is_told_though_nobody_can_listen(cells: Path, tmp_path: Path) -> None:
-    def listen(event: Event) -> None:
-        if isinstance(event, HeadFitted):
-            raise ZeroDivisionError
-        if isinstance(event, RunEnded):
-            raise BrokenPipeError
-
-    with pytest.raises(ZeroDivisionError):
-        cs.train(cs.open_dataset(cells), QUICK, out=tmp_path / "run", emit=listen)
 
 
 def test_an_unknown_model_is_told_before_any_work(cells: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What holds for the package as a whole."""
 
 import ast
+import importlib
 import subprocess
 import sys
 import tomllib
@@ -12,6 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "coverslip"
 MODULES = sorted(PACKAGE.rglob("*.py"))
+SCRIPTS = sorted([*(ROOT / "benchmarks").glob("*.py"), *(ROOT / "docs").glob("*.py")])
 PICKLING = {"pickle", "cPickle", "_pickle", "joblib", "dill", "cloudpickle", "shelve", "marshal"}
 HEAVY = {
     "torch",
@@ -113,3 +115,12 @@ def test_constraints_meet_every_lower_bound() -> None:
         requirement = Requirement(text)
         assert requirement.specifier.contains(exact[canonicalize_name(requirement.name)]), text
     assert exact["torch"] == "2.13.0", "a local version like +cpu would exclude GPU machines"
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_what_a_script_outside_the_suite_imports_is_there(script: Path) -> None:
+    for node in ast.walk(parse(script)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "coverslip":
+            module = importlib.import_module(str(node.module))
+            for alias in node.names:
+                assert hasattr(module, alias.name) or importlib.import_module(f"{node.module}.{alias.name}")

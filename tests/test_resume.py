@@ -16,7 +16,7 @@ import coverslip as cs
 from coverslip.errors import BadRun
 from coverslip.events import EpochEnded, Noted
 from coverslip.files import sha256_file
-from coverslip.runs import RunLog, Status, is_alive, read_status
+from coverslip.runs import Run, RunLog, Status, StatusFile
 from coverslip.samples import write_sample_images
 
 SETTINGS = ("image_size=48", "views=1", "epochs=3", "batch_size=16")
@@ -63,13 +63,19 @@ def test_killed_again_and_again_it_ends_with_the_same_bytes(cells: Path, tmp_pat
             process.wait()
         if (cut / "recipe.yaml").exists():
             arguments = ["--resume", str(cut)]
-    if read_status(cut)["state"] != "done":
+    if not Run(cut).is_done:
         assert start(arguments, tmp_path / "two").wait() == 0
     for name in SAME:
         assert sha256_file(cut / name) == sha256_file(whole / name), name
     if stage == "finetune":
         assert history(cut) == history(whole)
     assert not list(cut.rglob("*.part"))
+
+
+def status_of(folder: Path) -> Status:
+    status = Run(folder).status
+    assert status is not None
+    return status
 
 
 @pytest.mark.slow
@@ -80,7 +86,7 @@ def test_a_stopped_run_says_how_to_go_on_and_does(cells: Path, tmp_path: Path) -
     deadline = time.monotonic() + 120
     while not (run / "history.csv").exists() and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert is_alive(read_status(run))
+    assert status_of(run).is_alive
     with pytest.raises(BadRun, match="still being worked on"):
         cs.resume(run)
     process.send_signal(signal.SIGTERM)
@@ -88,7 +94,7 @@ def test_a_stopped_run_says_how_to_go_on_and_does(cells: Path, tmp_path: Path) -
     status = json.loads((run / "status.json").read_text())
     assert status["state"] == "stopped"
     assert f"coverslip train --resume {run}" in status["reason"]
-    assert not is_alive(status)
+    assert not status_of(run).is_alive
     before = len(history(run))
     epochs: list[int] = []
 
@@ -120,21 +126,20 @@ def test_what_cannot_be_resumed_says_why(cells: Path, tmp_path: Path) -> None:
 
 
 def test_a_torn_last_line_of_the_log_is_ended_and_numbers_go_on(tmp_path: Path) -> None:
-    with RunLog(tmp_path, Status(tmp_path)) as log:
+    with RunLog(Run(tmp_path), StatusFile(tmp_path / "status.json")) as log:
         log(Noted(text="one"))
         log(Noted(text="two"))
     file = tmp_path / "events.jsonl"
     file.write_bytes(file.read_bytes() + b'{"n": 3, "time": 17')
-    with RunLog(tmp_path, Status(tmp_path)) as log:
+    with RunLog(Run(tmp_path), StatusFile(tmp_path / "status.json")) as log:
         log(Noted(text="four"))
     lines = file.read_text().splitlines()
     assert [json.loads(line).get("n") for i, line in enumerate(lines) if i != 3] == [None, 1, 2, 4]
 
 
 def test_another_process_with_the_same_number_is_not_the_run(tmp_path: Path) -> None:
-    Status(tmp_path).say("running")
-    status = read_status(tmp_path)
-    assert is_alive(status)
-    assert not is_alive({**status, "process_started": status["process_started"] - 100})
-    assert not is_alive({**status, "state": "done"})
-    assert not is_alive({})
+    StatusFile(tmp_path / "status.json").say("running")
+    status = status_of(tmp_path)
+    assert status.is_alive
+    assert not status.model_copy(update={"process_started": status.process_started - 100}).is_alive
+    assert not status.model_copy(update={"state": "done"}).is_alive

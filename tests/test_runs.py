@@ -1,7 +1,6 @@
 """Recipes: an empty one is good, faults are named with the nearest valid key, and what is saved is read back."""
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -17,14 +16,13 @@ from coverslip.runs import (
     AUGMENT_SETS,
     Augment,
     Recipe,
+    Run,
     RunLog,
-    Status,
+    StatusFile,
     check_recipe,
     create_run_folder,
-    is_alive,
     load_recipe,
     open_run,
-    read_status,
     save_recipe,
     with_settings,
 )
@@ -157,21 +155,21 @@ def test_the_folder_of_an_unfinished_run_is_refused_with_how_to_go_on(tmp_path: 
     save_recipe(Recipe(), tmp_path / "recipe.yaml")
     with pytest.raises(BadRun, match="--resume"):
         create_run_folder(tmp_path)
-    Status(tmp_path).say("done")
+    StatusFile(tmp_path / "status.json").say("done")
     with pytest.raises(BadRun) as caught:
         create_run_folder(tmp_path)
     assert "--resume" not in str(caught.value)
 
 
 def test_the_log_holds_no_number_that_json_does_not_know(tmp_path: Path) -> None:
-    with RunLog(tmp_path, Status(tmp_path)) as log:
+    with RunLog(Run(tmp_path), StatusFile(tmp_path / "status.json")) as log:
         log(HeadFitted(seconds=1.0, val_accuracy=float("nan"), val_macro_f1=float("inf")))
     line = json.loads((tmp_path / "events.jsonl").read_text().splitlines()[1])
     assert (line["seconds"], line["val_accuracy"], line["val_macro_f1"]) == (1.0, None, None)
 
 
 def test_a_log_that_cannot_be_closed_does_not_hide_why_work_ended(tmp_path: Path) -> None:
-    log = RunLog(tmp_path, Status(tmp_path))
+    log = RunLog(Run(tmp_path), StatusFile(tmp_path / "status.json"))
     full = Path("/dev/full")
     if not full.exists():
         pytest.skip("no device that is always full")
@@ -194,16 +192,18 @@ def test_a_process_that_ended_unasked_for_is_not_alive(tmp_path: Path) -> None:
     import psutil
 
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    Status(tmp_path).say("running")
+    StatusFile(tmp_path / "status.json").say("running")
     started = psutil.Process(child.pid).create_time()
-    status = {**read_status(tmp_path), "pid": child.pid, "process_started": started}
-    assert is_alive(status)
+    status = Run(tmp_path).status
+    assert status is not None
+    status = status.model_copy(update={"pid": child.pid, "process_started": started})
+    assert status.is_alive
     child.kill()
     while psutil.Process(child.pid).status() != psutil.STATUS_ZOMBIE:
         time.sleep(0.01)
-    assert not is_alive(status)
+    assert not status.is_alive
     child.communicate()
-    assert not is_alive({"state": "running", "pid": os.getpid()})
+    assert not status.is_alive
 
 
 def test_shares_that_leave_nothing_to_train_on_are_refused() -> None:

@@ -17,7 +17,6 @@ from safetensors.numpy import load_file
 import coverslip as cs
 from coverslip.errors import BadClassifier, BadDataset, BadRecipe, BadRun, LeakageFound, WeightsUnavailable
 from coverslip.events import EpochEnded, Event, Noted
-from coverslip.images import ReadPlan
 from coverslip.models.networks import create_network
 from coverslip.runs import (
     FromRun,
@@ -31,7 +30,6 @@ from coverslip.runs import (
     save_recipe,
     with_settings,
 )
-from coverslip.seen_pixels import SeenPixels, seen_pixels
 from coverslip.training.starting import starting_point, whole_options
 
 MODEL = "timm/mobilenetv3_small_050"
@@ -347,11 +345,6 @@ def test_faults_of_a_start_are_told_before_anything_is_written(earlier: Run, ima
 def test_faults_in_how_to_start_are_named(settings: list[str], what: str) -> None:
     with pytest.raises(BadRecipe, match=what):
         with_settings(Recipe(), settings)
-
-
-def test_what_older_runs_wrote_of_their_images_is_read(tmp_path: Path) -> None:
-    (tmp_path / "pixels.json").write_text('{"format_version": 1, "train": ["a"], "val": ["b"], "start": ["c"]}')
-    assert seen_pixels(tmp_path) == SeenPixels({ReadPlan(): frozenset("abc")}, is_complete=True)
 
 
 def test_classes_that_would_become_one_are_refused(earlier: Run, images: Path, tmp_path: Path) -> None:

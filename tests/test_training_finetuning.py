@@ -12,7 +12,8 @@ from torch import nn
 
 from coverslip.errors import BadRun
 from coverslip.events import EpochEnded, Event, Noted, StepEnded
-from coverslip.runs import Augment, Recipe
+from coverslip.runs import Augment, Recipe, RunContext
+from coverslip.stopping import Stop
 from coverslip.training.checkpoints import load_checkpoint, plain_state, save_checkpoint
 from coverslip.training.finetuning import (
     Finetuned,
@@ -53,6 +54,17 @@ def recipe(**changed: object) -> Recipe:
     )  # type: ignore[arg-type]
 
 
+class StopAfter(Stop):
+    """Asks for an end once it has been asked so often."""
+
+    def __init__(self, n: float) -> None:
+        self._left = [n]
+
+    def is_requested(self) -> bool:
+        self._left[0] -= 1
+        return self._left[0] < 0
+
+
 def trained(
     images: TrainingImages,
     folder: Path,
@@ -61,16 +73,8 @@ def trained(
     emit: Callable[[Event], None] = lambda _: None,
     stop_after: float = float("inf"),
 ) -> tuple[nn.Module, Finetuned]:
-    network, asked = tiny(), 0
-
-    def is_stop_requested() -> bool:
-        nonlocal asked
-        asked += 1
-        return asked > stop_after
-
-    done = finetune(
-        network, images, choices, checkpoints=folder, device="cpu", emit=emit, is_stop_requested=is_stop_requested
-    )
+    network = tiny()
+    done = finetune(network, images, choices, RunContext(folder, emit=emit, stop=StopAfter(stop_after)))
     return network, done
 
 
@@ -158,10 +162,7 @@ def test_sgd_does_not_run_away_where_the_loss_is_steep(images: TrainingImages, t
         network,
         images,
         recipe(optimizer=optimizer, learning_rate=0.01, epochs=6, schedule="constant"),
-        checkpoints=tmp_path,
-        device="cpu",
-        emit=lambda event: epochs.append(event) if isinstance(event, EpochEnded) else None,
-        is_stop_requested=lambda: False,
+        RunContext(tmp_path, emit=lambda event: epochs.append(event) if isinstance(event, EpochEnded) else None),
     )
     assert epochs[-1].train_loss < 5  # without a bound on the steps it runs away
 
@@ -187,22 +188,8 @@ def test_the_regulariser_draws_classes_apart_and_goes_on_after_a_stop(
     images: TrainingImages, tmp_path: Path, groups: str
 ) -> None:
     def fitted(folder: str, stop_after: float = float("inf"), **changes: object) -> nn.Module:
-        network, asked = WithFeatures(), 0
-
-        def is_stop_requested() -> bool:
-            nonlocal asked
-            asked += 1
-            return asked > stop_after
-
-        finetune(
-            network,
-            images,
-            recipe(**changes),
-            checkpoints=tmp_path / folder,
-            device="cpu",
-            emit=lambda _: None,
-            is_stop_requested=is_stop_requested,
-        )
+        network = WithFeatures()
+        finetune(network, images, recipe(**changes), RunContext(tmp_path / folder, stop=StopAfter(stop_after)))
         return network
 
     def separation(network: nn.Module) -> float:
@@ -250,10 +237,7 @@ def test_frozen_parameters_stay(images: TrainingImages, tmp_path: Path) -> None:
         network,
         images,
         recipe(),
-        checkpoints=tmp_path,
-        device="cpu",
-        emit=lambda _: None,
-        is_stop_requested=lambda: False,
+        RunContext(tmp_path),
     )
     assert torch.equal(network[0].weight, before)
 
@@ -316,7 +300,7 @@ def test_the_step_size_rises_then_falls_to_zero() -> None:
 
 def test_a_damaged_checkpoint_is_one_clear_error(images: TrainingImages, tmp_path: Path) -> None:
     trained(images, tmp_path, recipe(epochs=1))
-    file = tmp_path / "last.safetensors"
+    file = tmp_path / "checkpoints" / "last.safetensors"
     file.write_bytes(file.read_bytes()[:-100])
     with pytest.raises(BadRun, match="could not be used"):
         trained(images, tmp_path, recipe())
@@ -348,10 +332,7 @@ def test_a_run_that_diverges_ends_in_order(images: TrainingImages, tmp_path: Pat
         network,
         images,
         recipe(),
-        checkpoints=tmp_path,
-        device="cpu",
-        emit=lambda _: None,
-        is_stop_requested=lambda: False,
+        RunContext(tmp_path),
     )
     assert done.stopped_because == "diverged"
     assert done.best_epoch == 0

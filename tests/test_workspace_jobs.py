@@ -19,9 +19,8 @@ from coverslip.errors import BadDataset, BadRecipe, Conflict, CoverslipError, No
 from coverslip.evaluation import average_precision
 from coverslip.events import Noted, Progressed, as_json
 from coverslip.images import ReadPlan
-from coverslip.inference import Prediction
 from coverslip.models import list_models
-from coverslip.runs import Recipe
+from coverslip.runs import Prediction, Recipe
 from coverslip.runs.progress import Progress
 from coverslip.workspace.datasets import changing, opening
 from coverslip.workspace.datasets.listing import describe
@@ -283,7 +282,7 @@ def test_many_rows_are_filtered_and_sorted_a_page_at_a_time(tmp_path: Path) -> N
     writer.close()
 
     def page(wanted: rows.Wanted, sort: rows.Sort, offset: int = 0, corrected: dict[int, str] | None = None):  # type: ignore[no-untyped-def]
-        return rows._page(tmp_path / rows.FILE, classes, wanted, corrected or {}, sort=sort, offset=offset, limit=10)
+        return rows.page_in(tmp_path / rows.FILE, classes, wanted, corrected or {}, sort=sort, offset=offset, limit=10)
 
     began = time.monotonic()
     mistakes = page(rows.Wanted(only="mistakes"), "-probability", 100)

@@ -16,11 +16,10 @@ from PIL import Image
 from sqlalchemy import delete
 
 from coverslip.app.server import create_app
-from coverslip.files import cache_folder
+from coverslip.cache import cache_folder, forget
 from coverslip.workspace.datasets import reading
 from coverslip.workspace.store.database import writing
 from coverslip.workspace.store.tables import image_colours
-from coverslip.workspace.viewing import small_pictures
 
 
 @pytest.fixture
@@ -75,7 +74,7 @@ def test_small_pictures_are_made_once(app: App, tmp_path: Path, monkeypatch: pyt
     for path in cells.rglob("*.png"):
         path.unlink()
     assert app.client.get(f"/api/v1/datasets/{found['id']}/sheet", params={"images": "0,1,2"}).content == first
-    monkeypatch.setattr(small_pictures, "_LARGEST_BYTES", 0)
+    monkeypatch.setenv("COVERSLIP_CACHE_LIMIT", "0")
     save_cell(cells / "flat" / "slide2_2.png", 5)
     where = f"/api/v1/datasets/{found['id']}/sheet"
     app.client.get(where, params={"images": "4", "side": 256})  # makes a larger one, and makes room
@@ -84,11 +83,11 @@ def test_small_pictures_are_made_once(app: App, tmp_path: Path, monkeypatch: pyt
 
 def n_kept(dataset_id: str) -> int:
     """How many small pictures are kept."""
-    file = cache_folder() / "app-thumbnails" / f"{dataset_id}.sqlite"
+    file = cache_folder() / "app-thumbnails" / dataset_id / "records.sqlite"
     if not file.exists():
         return 0
     with closing(sqlite3.connect(file)) as connection:
-        return int(connection.execute("SELECT count(*) FROM pictures").fetchone()[0])
+        return int(connection.execute("SELECT count(*) FROM records").fetchone()[0])
 
 
 def colours(app: App, dataset_id: str) -> np.ndarray[Any, Any]:
@@ -162,8 +161,10 @@ def test_a_wall_is_ready_when_its_images_were_read(app: App, tmp_path: Path) -> 
 def test_a_file_of_pictures_that_a_kill_left_empty_is_used(app: App, tmp_path: Path) -> None:
     found = app.open(save_cells(tmp_path / "cells"))
     app.home.background.wait_all()
-    small_pictures.forget(found["id"])
-    (cache_folder() / "app-thumbnails" / f"{found['id']}.sqlite").touch()
+    forget(found["id"])
+    file = cache_folder() / "app-thumbnails" / found["id"] / "records.sqlite"
+    file.parent.mkdir()
+    file.touch()
     picture(app, f"datasets/{found['id']}/images/0/thumbnail", side=64)
     assert n_kept(found["id"]) == 1
 
@@ -174,7 +175,7 @@ def test_pictures_that_reading_did_not_make_are_made_afterwards(app: App, tmp_pa
     whole = colours(app, found["id"])
     with writing(app.home.engine) as connection:  # as after a kill, and with a cache that was emptied
         connection.execute(delete(image_colours).where(image_colours.c.position >= 5))
-    small_pictures.forget(found["id"])
+    forget(found["id"])
     reading.begin(app.home)
     app.home.background.wait_all()
     assert np.abs(colours(app, found["id"]).astype(int) - whole).max() <= 2
@@ -188,7 +189,7 @@ def test_pictures_that_reading_did_not_make_are_made_afterwards(app: App, tmp_pa
 def test_nobody_is_served_who_has_gone(app: App, tmp_path: Path) -> None:
     found = app.open(save_cells(tmp_path / "cells"))
     app.home.background.wait_all()
-    small_pictures.forget(found["id"])
+    forget(found["id"])
     where = f"/api/v1/datasets/{found['id']}/sheet"
     scope = {
         "type": "http",

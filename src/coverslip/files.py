@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, their hashes, and where caches and imported weights live."""
+"""Files that appear whole or not at all, their hashes, and where imported weights live."""
 
 import hashlib
 import json
@@ -13,16 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from coverslip.errors import CoverslipError
-
-
-def cache_folder() -> Path:
-    """Where coverslip keeps what it can compute again: `COVERSLIP_CACHE`, else the platform's cache folder."""
-    chosen = os.environ.get("COVERSLIP_CACHE")
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("coverslip", appauthor=False))
 
 
 def weights_folder() -> Path:

@@ -13,8 +13,6 @@ from coverslip.datasets import (
     Dataset,
     DecodedPixels,
     Inspection,
-    check_class_names,
-    check_no_split,
     check_trainable,
     counted,
     inspect_dataset,
@@ -26,38 +24,34 @@ from coverslip.datasets import (
 )
 from coverslip.errors import BadRun, CoverslipError
 from coverslip.events import Emit, Noted, ignore
-from coverslip.experiments.cross_validation import is_cross_validated, measure_folds, refuse_fold
-from coverslip.experiments.one_split import Parts, measure
-from coverslip.experiments.pretraining import agreed, train_in, with_start, write_beginning
-from coverslip.files import write_json, written_whole
-from coverslip.inference import (
-    BATCH_SIZE,
-    PredictionsFile,
-    load_classifier,
+from coverslip.experiments import (
+    Parts,
+    agreed,
+    begin_run,
+    checked,
+    measure,
+    measure_folds,
+    refuse_fold,
+    train_in,
 )
+from coverslip.files import written_whole
+from coverslip.inference import BATCH_SIZE, load_classifier
 from coverslip.machine import chosen_device
-from coverslip.models import model_info, starting_weights, weights_unavailable
 from coverslip.reports import write_report
 from coverslip.runs import (
-    FORMAT_VERSION,
+    PredictionsFile,
     Recipe,
     Run,
-    TrainFirst,
-    create_run_folder,
+    RunContext,
     export_classifier,
-    first_recipe,
-    is_alive,
-    open_run,
-    read_json,
-    read_status,
-)
-from coverslip.runs.provenance import (
     held_out_images,
+    images_opened,
+    open_run,
     refuse_other_images,
     same_images,
-    where_images_lie,
+    seen_pixels,
 )
-from coverslip.seen_pixels import seen_pixels
+from coverslip.stopping import Stop
 from coverslip.training.preparing import canvas_notes, learn_preparation
 
 __all__ = [
@@ -103,9 +97,8 @@ def preview(data: Dataset, recipe: Recipe | None = None, *, out: Path | str, n: 
     split = split_images(data, scan, val=plan.val, test=plan.test, seed=recipe.seed, allow_leakage=True)
     check_trainable(data, scan, split)
     parts = Parts(data, scan, split)
-    seen = [parts.facts[i] for i in parts.train.tolist()]
-    preparation = learn_preparation(seen, recipe)
-    for text in canvas_notes(seen, preparation):
+    preparation = learn_preparation(parts.train_facts, recipe)
+    for text in canvas_notes(parts.train_facts, preparation):
         emit(Noted(text=text))
     shown = parts.some_training_images(n, seed=recipe.seed)
     sheet = draw_preview(
@@ -135,32 +128,10 @@ def train(
         CoverslipError: one of its kinds, with what to do.
         Stopped: on Ctrl-C, SIGTERM or a file named `stop` in the run folder; the best checkpoint is kept.
     """
-    data, recipe = agreed(data, recipe or Recipe())
-    _check_network(recipe)  # what can be known to be wrong is said before any work
-    recipe = with_start(recipe, data.classes)
-    check_class_names(data, data.classes)
-    if recipe.split.folds:
-        check_no_split(data)
+    data, recipe = checked(data, recipe or Recipe())  # what can be known to be wrong is said before any work
     device = chosen_device(recipe.device, automatic=("cuda", "cpu"))
-    folder = create_run_folder(Path(out))
-    write_beginning(folder, data, recipe, device, allow_leakage)
-    return train_in(folder, data, recipe, emit)
-
-
-def _check_network(recipe: Recipe) -> None:
-    """Whether there is such a network, with such weights, and whether it takes what was chosen.
-
-    Raises:
-        BadRecipe: it does not.
-        WeightsUnavailable: nobody has published any.
-    """
-    from coverslip.models.freezing import check_choices
-
-    record = model_info(recipe.model)
-    init = first_recipe(recipe).init if isinstance(recipe.init, TrainFirst) else recipe.init
-    if init == "imagenet" and record.weights is None and starting_weights(record) is None:
-        raise weights_unavailable(record)
-    check_choices(recipe.model, recipe.model_options, recipe.head, recipe.freeze_to, recipe.image_size)
+    run = begin_run(Path(out), data, recipe, device, allow_leakage=allow_leakage)
+    return train_in(data, recipe, run.environment, RunContext(run.folder, device, emit, Stop(run.stop_file)))
 
 
 def resume(run: Path | str, *, emit: Emit = ignore) -> Run:
@@ -172,19 +143,20 @@ def resume(run: Path | str, *, emit: Emit = ignore) -> Run:
         BadRun: it is finished or still running, or its images are not what they were.
         DeviceUnavailable: this computer lacks the device that it began on.
     """
-    found = open_run(run)
-    refuse_fold(found)
-    status = read_status(found.folder)
-    if status.get("state") == "done":
-        raise BadRun("The run is finished", file=found.folder, do="Train a new one with another --out.")
-    if is_alive(status):
-        raise BadRun("The run is still being worked on", file=found.folder, do="Stop that process first.")
-    chosen_device(read_json(found.folder / "environment.json")["device"])
-    data = same_images(found)
-    (found.folder / "stop").unlink(missing_ok=True)
-    for part in found.folder.rglob(".*.part"):  # what a killed process was writing
+    begun = open_run(run)
+    refuse_fold(begun)
+    status, device = begun.status, begun.environment.device
+    if begun.is_done:
+        raise BadRun("The run is finished", file=begun.folder, do="Train a new one with another --out.")
+    if status is not None and status.is_alive:
+        raise BadRun("The run is still being worked on", file=begun.folder, do="Stop that process first.")
+    chosen_device(device)
+    data = same_images(begun)
+    begun.stop_file.unlink(missing_ok=True)
+    for part in begun.folder.rglob(".*.part"):  # what a killed process was writing
         part.unlink(missing_ok=True)
-    return train_in(found.folder, data, found.recipe, emit)
+    context = RunContext(begun.folder, device, emit, Stop(begun.stop_file))
+    return train_in(data, begun.recipe, begun.environment, context)
 
 
 def evaluate(
@@ -214,24 +186,25 @@ def evaluate(
         BadRun: the run's own images are no longer what they were, or the name is that of an evaluation on others.
         DeviceUnavailable: this computer has no such device.
     """
-    found = open_run(run)
+    measured = open_run(run)
+    context = RunContext(measured.folder, chosen_device(device), emit)
     if data is None:
-        if is_cross_validated(found):
-            measure_folds(found, held_out_images(found), device, emit)
+        data = held_out_images(measured)
+        if measured.is_cross_validated:
+            measure_folds(measured, data, context)
         else:
-            classifier = load_classifier(found.folder, device)
-            measure(found.folder, held_out_images(found), classifier, found.recipe, split="test", emit=emit)
-        write_report(found.folder)
-        return found
-    classifier = load_classifier(found.folder, device)
-    folder = found.folder / "evaluations" / _as_name(name or _name_of(data))
-    refuse_other_images(folder, data)
+            measure(measured, data, load_classifier(measured.folder, context.device), measured.recipe, context)
+        write_report(measured.folder)
+        return Run(measured.folder)
+    classifier = load_classifier(measured.folder, context.device)
+    evaluation = measured.evaluation(_as_name(name or _name_of(data)))
+    refuse_other_images(evaluation, data)
     data = data.read_with(classifier.card.preparation.plan)
-    data = with_classes(data, found.recipe.classes, known=classifier.classes)
-    _warn_of_known_images(found, data, emit)
-    measure(folder, data, classifier, found.recipe, split=folder.name, emit=emit)
-    write_json(folder / "environment.json", {"format_version": FORMAT_VERSION, **where_images_lie(data)})
-    return Run(folder)
+    data = with_classes(data, measured.recipe.classes, known=classifier.classes)
+    _warn_of_known_images(measured, data, emit)
+    measure(evaluation, data, classifier, measured.recipe, context, split=evaluation.folder.name)
+    images_opened(data).write(evaluation.environment_file)
+    return Run(evaluation.folder)
 
 
 @dataclass(frozen=True)
@@ -305,7 +278,7 @@ def export(run: Path | str, *, to: Literal["zip"] = "zip", out: Path | str | Non
 def _warn_of_known_images(run: Run, data: Dataset, emit: Emit) -> None:
     """A classifier looks better than it is on images that it was trained on, or copies of them."""
     scan = scan_images(data, emit=emit)
-    n = len(seen_pixels(run.folder).known(data, scan, range(len(data.records)), emit))
+    n = len(seen_pixels(run.seen).known(data, scan, range(len(data.records)), emit=emit))
     if n:
         used = counted(n, "of these images was", "of these images were")
         text = f"{used} used in training the classifier; its numbers on such images say little."

@@ -1,34 +1,61 @@
-"""Ending work in order: Ctrl-C, SIGTERM, or a file named `stop` in the run folder."""
+"""Ending work in order: Ctrl-C, SIGTERM, or a file that asks for it.
+
+Whatever takes long is handed a `Stop` and looks at it where it can end without loss: `check` in loops whose work is
+kept as it goes, `is_requested` where there is something left to do first. Nothing else ends work on request.
+"""
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from coverslip.errors import Stopped
+
+_signalled = threading.Event()  # of this process: signals belong to no object
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Whether work shall end; it can be passed to another process."""
+
+    file: Path | None = None  # asks for an end by being there
+
+    def is_requested(self) -> bool:
+        """Whether an end was asked for, by a signal to this process or by the file."""
+        return _signalled.is_set() or (self.file is not None and self.file.exists())
+
+    def check(self) -> None:
+        """Raises Stopped where an end was asked for."""
+        if self.is_requested():
+            raise Stopped("The work was stopped", do="Run it again; what was reached is kept.")
+
+
+BY_SIGNAL = Stop()
+"""Ends work on Ctrl-C or SIGTERM alone, where these are let ask (`signals_stop`)."""
+
 
 @contextmanager
-def stop_requests(folder: Path) -> Iterator[Callable[[], bool]]:
-    """Yield a question that is True once a stop was asked for.
+def signals_stop() -> Iterator[None]:
+    """Let the first Ctrl-C or SIGTERM ask for an end, and a second one interrupt at once.
 
-    The first Ctrl-C or SIGTERM asks; a second one interrupts at once. In a thread other than the main one only the
-    file counts, since signals do not arrive there.
+    In a thread other than the main one nothing changes, since signals do not arrive there.
     """
-    asked = threading.Event()
-    stop_file = folder / "stop"
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
 
     def ask(number: int, frame: FrameType | None) -> None:
-        if asked.is_set():
+        if _signalled.is_set():
             raise KeyboardInterrupt
-        asked.set()
+        _signalled.set()
 
-    if threading.current_thread() is not threading.main_thread():
-        yield stop_file.exists
-        return
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: asked.is_set() or stop_file.exists()
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        _signalled.clear()

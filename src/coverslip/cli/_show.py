@@ -206,15 +206,15 @@ def show_cache(console: Console, found: Json) -> None:
     if not found["stores"]:
         console.print("It is empty.")
         return
-    table = _table("kind", "what for", "images", "size", "last used", "")
+    table = _table("kind", "what for", "records", "size", "last used", "")
     for name in ("what for", ""):
-        table.columns[("kind", "what for", "images", "size", "last used", "").index(name)].justify = "left"
+        table.columns[("kind", "what for", "records", "size", "last used", "").index(name)].justify = "left"
     for store in found["stores"]:
         state = "damaged" if store["is_damaged"] else "in use" if store["is_in_use"] else ""
-        what = f"{store['meaning']} ({store['each']})" if store["each"] else store["meaning"]
-        n_images = "–" if store["n_images"] is None else f"{store['n_images']:,}"
+        what = f"{store['title']} ({store['each']})" if store["each"] else store["title"]
+        n_records = "–" if store["n_records"] is None else f"{store['n_records']:,}"
         last_used = datetime.fromisoformat(store["last_used"]).astimezone().strftime("%Y-%m-%d %H:%M")
-        table.add_row(store["kind"], what, n_images, size_in_words(store["size_bytes"]), last_used, state)
+        table.add_row(store["kind"], what, n_records, size_in_words(store["size_bytes"]), last_used, state)
     console.print()
     console.print(table)
 

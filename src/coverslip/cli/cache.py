@@ -2,7 +2,7 @@
 
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,8 +19,13 @@ def cache(
         bool, typer.Option("--clean", help="Remove what no running command uses, and say how much that freed.")
     ] = False,
     kind: Annotated[
-        Literal["pixels", "features", "facts", "app-thumbnails", "app-previews"] | None,
-        typer.Option("--kind", help="With --clean: remove only this kind.", show_default=False),
+        str | None,
+        typer.Option(
+            "--kind",
+            metavar="KIND",
+            help="With --clean: remove only this kind, as the table names it.",
+            show_default=False,
+        ),
     ] = None,
     older_than: Annotated[
         float | None,
@@ -49,8 +54,8 @@ def cache(
     """
     if not is_to_clean and (kind is not None or older_than is not None):
         raise typer.BadParameter("--kind and --older-than go with --clean.")
-    from coverslip.cache import clean, is_in_use, list_stores
-    from coverslip.cli._show import print_json, results_console, show_cache, size_in_words
+    from coverslip.cache import clean, is_in_use, known_kinds, list_stores
+    from coverslip.cli._show import notes_console, print_json, results_console, show_cache, size_in_words
 
     if not is_to_clean:
         found = _described(list_stores())
@@ -59,9 +64,14 @@ def cache(
         else:
             show_cache(results_console(), found)
         return
+    kinds = [each.name for each in known_kinds()]
+    if kind is not None and kind not in kinds:
+        notes_console().print(f"Nothing of the kind '{kind}' is kept. What is kept: {', '.join(kinds) or 'nothing'}.")
     latest = None if older_than is None else time.time() - older_than * _SECONDS_PER_DAY
     chosen = [
-        store for store in list_stores() if kind in (None, store.kind) and (latest is None or store.last_used <= latest)
+        store
+        for store in list_stores()
+        if kind in (None, store.kind.name) and (latest is None or store.last_used <= latest)
     ]
     removed = clean(chosen)
     freed = sum(store.n_bytes for store in removed)
@@ -79,8 +89,7 @@ def cache(
 
 
 def _described(stores: "list[Store]") -> dict[str, Any]:  # Any: JSON values
-    from coverslip.cache import KINDS, is_in_use, limit_bytes, look_into
-    from coverslip.files import cache_folder
+    from coverslip.cache import cache_folder, is_in_use, limit_bytes, look_into
 
     size = sum(store.n_bytes for store in stores)
     rows = []
@@ -88,11 +97,11 @@ def _described(stores: "list[Store]") -> dict[str, Any]:  # Any: JSON values
         content = look_into(store)
         rows.append(
             {
-                "kind": store.kind,
+                "kind": store.kind.name,
                 "folder": str(store.folder),
-                "meaning": KINDS[store.kind].meaning,
+                "title": store.kind.title,
                 "each": content.each,
-                "n_images": content.n_images,
+                "n_records": content.n_records,
                 "size_bytes": store.n_bytes,
                 "last_used": datetime.fromtimestamp(store.last_used, UTC).isoformat(timespec="seconds"),
                 "is_in_use": is_in_use(store),

@@ -9,16 +9,18 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from coverslip.cache import ARRAYS, ArrayStore, Kind, register
 from coverslip.datasets.index import Dataset, ImageRecord
 from coverslip.datasets.quality import Scan, Unreadable
 from coverslip.errors import UnreadableImage
 from coverslip.events import Emit, Progressed, ignore
 from coverslip.images import Preparation, effective_channels, pixel_hash, prepare, read_pixels
 from coverslip.machine import n_cores
-from coverslip.store import RecordStore
+from coverslip.stopping import BY_SIGNAL, Stop
 
 Pixels = npt.NDArray[np.unsignedinteger]  # (n, S, S, C)
 
+PREPARED = register(Kind("pixels", "prepared pixels of training images", ARRAYS))
 _N_AT_ONCE = 64
 _AHEAD_PER_THREAD = 4
 
@@ -120,7 +122,14 @@ class PixelCache:
     """Prepared pixels by position in a dataset, kept on disk by content: for many passes over the images."""
 
     def __init__(
-        self, dataset: Dataset, scan: Scan, positions: Sequence[int], preparation: Preparation, *, emit: Emit = ignore
+        self,
+        dataset: Dataset,
+        scan: Scan,
+        positions: Sequence[int],
+        preparation: Preparation,
+        *,
+        emit: Emit = ignore,
+        stop: Stop = BY_SIGNAL,
     ) -> None:
         """Decode what is not there yet.
 
@@ -129,17 +138,19 @@ class PixelCache:
             positions: of the images that will be asked for; all readable.
             preparation: how they are prepared.
             emit: told about progress.
+            stop: asked as often.
 
         Raises:
+            Stopped: on request; what was decoded is kept.
             UnreadableImage: an image changed since it was scanned.
             CoverslipError: the disk is full.
         """
         shape = (preparation.image_size, preparation.image_size, preparation.channels)
-        self._store = RecordStore(
-            "pixels", {"preparation": preparation.model_dump(mode="json")}, shape, preparation.depth
+        self._store = ArrayStore(
+            PREPARED, {"preparation": preparation.model_dump(mode="json")}, shape, preparation.depth
         )
         try:
-            self._places = self._fill(dataset, scan, positions, preparation, emit)
+            self._places = self._fill(dataset, scan, positions, preparation, emit, stop)
         except BaseException:
             self._store.close()  # nobody else can: there is no cache yet
             raise
@@ -155,7 +166,13 @@ class PixelCache:
         self._store.close()
 
     def _fill(
-        self, dataset: Dataset, scan: Scan, positions: Sequence[int], preparation: Preparation, emit: Emit
+        self,
+        dataset: Dataset,
+        scan: Scan,
+        positions: Sequence[int],
+        preparation: Preparation,
+        emit: Emit,
+        stop: Stop,
     ) -> dict[int, int]:
         """Where in the store each position's pixels lie, once those that it lacked are there."""
         digests = [_digest(scan, i) for i in positions]
@@ -164,12 +181,18 @@ class PixelCache:
             {digest: i for digest, i, place in zip(digests, positions, places, strict=True) if place < 0}.values()
         )
         if missing:
-            self._decode(dataset, scan, missing, preparation, emit)
+            self._decode(dataset, scan, missing, preparation, emit, stop)
             places = self._store.places(digests)
         return dict(zip(positions, places.tolist(), strict=True))
 
     def _decode(
-        self, dataset: Dataset, scan: Scan, missing: Sequence[int], preparation: Preparation, emit: Emit
+        self,
+        dataset: Dataset,
+        scan: Scan,
+        missing: Sequence[int],
+        preparation: Preparation,
+        emit: Emit,
+        stop: Stop,
     ) -> None:
         started = time.monotonic()
         some: list[Pixels] = []
@@ -182,6 +205,7 @@ class PixelCache:
                 first = done - len(some)
                 self._store.add(digests[first:done], np.stack(some))
                 some.clear()
+                stop.check()
                 per_second = done / max(time.monotonic() - started, 1e-9)
                 left = (len(missing) - done) / per_second
                 emit(

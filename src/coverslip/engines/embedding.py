@@ -13,13 +13,15 @@ import numpy as np
 import numpy.typing as npt
 from torch import nn
 
+from coverslip.cache import ARRAYS, ArrayStore, Kind, register
 from coverslip.engines.running import N_CHECKED, Engine, FloatArray, fastest_engine, images_at_once
 from coverslip.engines.views import as_input, run_views
 from coverslip.events import Emit, Progressed, ignore
-from coverslip.store import RecordStore
+from coverslip.stopping import BY_SIGNAL, Stop
 
 Pixels = npt.NDArray[np.unsignedinteger]
 
+FEATURES = register(Kind("features", "what a frozen network sees in images", ARRAYS))
 _FEATURES_VERSION = 1  # goes up when the same network and pixels would give other features
 
 
@@ -29,7 +31,7 @@ class Features:
     The rows of 100,000 images are 1.4 GiB with the default network.
     """
 
-    def __init__(self, store: RecordStore, places: npt.NDArray[np.int64]) -> None:
+    def __init__(self, store: ArrayStore, places: npt.NDArray[np.int64]) -> None:
         self._store, self._places = store, places
 
     @property
@@ -57,6 +59,7 @@ def embed(
     n_views: int,
     device: str = "cpu",
     emit: Emit = ignore,
+    stop: Stop = BY_SIGNAL,
 ) -> Iterator[tuple[Features, Engine | None]]:
     """Features of every image, open for reading, and the engine that gave them; None where all were in the cache.
 
@@ -71,6 +74,10 @@ def embed(
         n_views: mirrored and turned copies to average.
         device: where to run it.
         emit: told about progress.
+        stop: asked as often.
+
+    Raises:
+        Stopped: on request; what was computed is kept.
     """
     made_by = {
         "version": _FEATURES_VERSION,
@@ -80,7 +87,7 @@ def embed(
         "device": device,
     }
     engine = None
-    with RecordStore("features", made_by, (n_features,), np.float32) as store:
+    with ArrayStore(FEATURES, made_by, (n_features,), np.float32) as store:
         places = store.places(digests)
         waiting = [i for i, place in enumerate(places) if place < 0]
         if waiting:
@@ -90,6 +97,7 @@ def embed(
             for some, pixels in _read_ahead(waiting, pixels_of, images_at_once(example.shape[1:])):
                 store.add([digests[i] for i in some], run_views(engine, pixels, n_views))
                 done += len(some)
+                stop.check()
                 emit(_progress(done, len(waiting), time.monotonic() - started))
             places = store.places(digests)
         yield Features(store, places), engine

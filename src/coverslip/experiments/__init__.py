@@ -1,1 +1,20 @@
 """The main job, readable from top to bottom: one split, folds, and training in two steps."""
+
+from coverslip.experiments.beginning import agreed, begin_run, checked
+from coverslip.experiments.cross_validation import measure_folds, refuse_fold
+from coverslip.experiments.measuring import measure
+from coverslip.experiments.one_split import train_one_split
+from coverslip.experiments.parts import Parts
+from coverslip.experiments.pretraining import train_in
+
+__all__ = [
+    "Parts",
+    "agreed",
+    "begin_run",
+    "checked",
+    "measure",
+    "measure_folds",
+    "refuse_fold",
+    "train_in",
+    "train_one_split",
+]

@@ -1,127 +1,132 @@
 """k trainings whose test parts together are all images, and a classifier trained on everything they were trained on."""
 
-from __future__ import annotations
-
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coverslip.datasets import Dataset, Folds, Part, Scan, Split, cap_training
-from coverslip.errors import BadRun, Stopped
-from coverslip.evaluation import learn_decisions, over_folds
+from coverslip.datasets import Dataset, Folds, Part, Scan, Split, cap_training, plan_folds
+from coverslip.errors import BadRun
+from coverslip.evaluation import Evaluation, apply_temperature, learn_decisions, over_folds
 from coverslip.events import Emit, Event, FoldEnded, FoldStarted, Noted
-from coverslip.experiments.one_split import Parts, fit_classifier, measure, stopped, train_by_split, work_in
-from coverslip.files import for_shell, write_json
-from coverslip.inference import Prediction, load_classifier, write_results
+from coverslip.experiments.beginning import write_beginning
+from coverslip.experiments.measuring import evaluated, keep_results, measure
+from coverslip.experiments.one_split import fit_network, keep_seen, package, prepare, train_one_split
+from coverslip.experiments.parts import Parts
+from coverslip.experiments.working import working_in
+from coverslip.files import for_shell
+from coverslip.inference import load_classifier
 from coverslip.reports import write_report
 from coverslip.runs import (
+    Calibration,
+    ClassifierCard,
+    Environment,
+    Prediction,
+    Predictions,
     Recipe,
     Run,
-    create_run_folder,
-    find_classifier,
+    RunContext,
+    is_run,
     open_classifier,
-    open_run,
-    read_json,
-    read_metrics,
-    read_status,
-    read_table,
-    save_recipe,
+    split_rows,
+    write_split,
 )
-from coverslip.runs.provenance import write_split
 
 if TYPE_CHECKING:
-    from coverslip.training.fitting import Settled
-
-Json = dict[str, Any]  # Any: JSON values
+    from coverslip.training.fitting import Choices
 
 
-def is_cross_validated(run: Run) -> bool:
-    """Whether a run was made of folds."""
-    return (run.folder / "folds").is_dir()
+def chosen_folds(data: Dataset, scan: Scan, recipe: Recipe, emit: Emit) -> Folds | None:
+    """The folds that the recipe asks for, or that few groups or images call for; None makes one split."""
+    plan = recipe.split
+    folds, note = plan_folds(data, scan, asked=plan.folds, val=plan.val, seed=recipe.seed)
+    if note:
+        emit(Noted(text=note))
+    return folds
 
 
-def refuse_fold(run: Run) -> None:
-    """Raises BadRun where the folder is a fold of another run, which goes on with all of them."""
-    if "fold" in read_json(run.folder / "environment.json"):
-        whole = for_shell(run.folder.absolute().parent.parent)
-        raise BadRun("This is a fold of a run", file=run.folder, do=f"Go on with it: coverslip train --resume {whole}")
-
-
-def train_by_folds(
-    folder: Path,
-    data: Dataset,
-    scan: Scan,
-    folds: Folds,
-    recipe: Recipe,
-    environment: Json,
-    emit: Emit,
-    is_stop_requested: Callable[[], bool],
-) -> None:
+def cross_validate(
+    data: Dataset, scan: Scan, folds: Folds, recipe: Recipe, environment: Environment, context: RunContext
+) -> Evaluation:
     """Fill a run folder with one training per fold, their pooled numbers, and a classifier trained on all images.
+
+    Args:
+        data: labelled images, as the recipe reads them.
+        scan: of these images.
+        folds: which image is tested in which.
+        recipe: what to do.
+        environment: of the run, which that of each fold repeats.
+        context: its folder gets all of it; a fold that is done is not trained again.
 
     Raises:
         Stopped: on request; folds that are done are not trained again when the run goes on.
     """
-    n_folds = len(folds.splits)
-    splits = [cap_training(data, split, recipe.split.train_per_class, recipe.seed) for split in folds.splits]
-    write_split(folder, data, folds.whole, folds.fold_of)
+    run = context.run
+    write_split(run.split_file, split_rows(data, folds.whole, folds.fold_of))
     for text in folds.notes:
-        emit(Noted(text=text))
-    pace = _Pace(n_folds + 1)
-    for k, split in enumerate(splits, start=1):
-        emit(FoldStarted(fold=k, n_folds=n_folds))
-        own, parts = folder / "folds" / str(k), Parts(data, scan, split)
-        _begin(own, recipe, environment, k)
-        was_done = read_status(own).get("state") == "done"
-        if not was_done:
-
-            def work(tell: Emit, own: Path = own, parts: Parts = parts) -> None:
-                train_by_split(own, parts, recipe, environment["device"], tell, is_stop_requested, is_fold=True)
-
-            try:
-                work_in(own, _as_fold(emit, k), work)
-            except Stopped as error:
-                raise stopped(folder) from error  # the whole run goes on, not the fold
-        metrics = read_metrics(own / "metrics.json")
-        emit(
-            FoldEnded(
-                fold=k,
-                n_folds=n_folds,
-                accuracy=metrics["accuracy"].value,
-                macro_f1=metrics["macro_f1"].value,
-                seconds_left=pace.left_after(k, was_done=was_done),
-            )
-        )
-        if is_stop_requested():
-            raise stopped(folder)
-    chosen = [i for i, fold in enumerate(folds.fold_of) if fold is not None]
-    _pool(folder, data.chosen(chosen), [folds.fold_of[i] or 0 for i in chosen], recipe, emit)
-    _fit_on_all(folder, data, scan, folds, recipe, environment["device"], emit, is_stop_requested)
-    write_report(folder)
+        context.emit(Noted(text=text))
+    _train_folds(data, scan, folds, recipe, environment, context)
+    tested = [i for i, fold in enumerate(folds.fold_of) if fold is not None]
+    evaluation = _pool(run, data.chosen(tested), [folds.fold_of[i] or 0 for i in tested], recipe, context)
+    _fit_on_all(data, scan, folds, recipe, context)
+    write_report(context.folder)
+    return evaluation
 
 
-def measure_folds(run: Run, data: Dataset, device: str, emit: Emit) -> None:
+def measure_folds(run: Run, data: Dataset, context: RunContext) -> Evaluation:
     """Measure every fold's classifier on its own test images again, and pool.
 
     Args:
         run: a cross-validated run.
         data: its images, found again.
-        device: what runs the classifiers.
-        emit: told about progress.
+        context: its device runs the classifiers; told about progress.
     """
-    fold_of = {row["image_id"]: int(row["fold"]) for row in read_table(run.folder / "split.csv") if row["fold"]}
+    fold_of = {row.image_id: row.fold or 0 for row in run.split if row.fold}
     folds = [fold_of[record.image_id] for record in data.records]
     for k in sorted(set(folds)):
-        own = open_run(run.folder / "folds" / str(k))
+        own = run.fold(k)
         tested = data.chosen(i for i, fold in enumerate(folds) if fold == k)
-        classifier, tell = load_classifier(own.folder, device), _as_fold(emit, k)
-        measure(own.folder, tested, classifier, own.recipe, split="test", emit=tell, is_fold=True)
-    _pool(run.folder, data, folds, run.recipe, emit)
+        telling = context.telling(_as_fold(context.emit, k))
+        measure(own, tested, load_classifier(own.folder, context.device), own.recipe, telling, may_be_empty=True)
+    return _pool(Run(run.folder), data, folds, run.recipe, context)
+
+
+def refuse_fold(run: Run) -> None:
+    """Raises BadRun where the folder is a fold of another run, which goes on with all of them."""
+    if run.environment.fold is not None:
+        whole = for_shell(run.whole.folder)
+        raise BadRun("This is a fold of a run", file=run.folder, do=f"Go on with it: coverslip train --resume {whole}")
+
+
+def _train_folds(
+    data: Dataset, scan: Scan, folds: Folds, recipe: Recipe, environment: Environment, context: RunContext
+) -> None:
+    n_folds = len(folds.splits)
+    pace = _Pace(n_folds + 1)
+    for k, split in enumerate(folds.splits, start=1):
+        context.emit(FoldStarted(fold=k, n_folds=n_folds))
+        own = context.run.fold(k)
+        if not is_run(own.folder):
+            own.folder.mkdir(parents=True, exist_ok=True)
+            write_beginning(own, environment.model_copy(update={"fold": k}), recipe)
+        was_done = own.is_done
+        if not was_done:
+            split = cap_training(data, split, recipe.split.train_per_class, recipe.seed)
+            with working_in(context.inside(own.folder, _as_fold(context.emit, k)), is_inner=True) as inner:
+                train_one_split(data, recipe, inner, scan=scan, split=split, with_report=False, may_be_empty=True)
+        context.emit(
+            FoldEnded(
+                fold=k,
+                n_folds=n_folds,
+                accuracy=own.metrics["accuracy"].value,
+                macro_f1=own.metrics["macro_f1"].value,
+                seconds_left=pace.left_after(k, was_done=was_done),
+            )
+        )
+        context.stop.check()
 
 
 class _Pace:
@@ -147,122 +152,115 @@ def _as_fold(emit: Emit, fold: int) -> Emit:
     return tell
 
 
-def _begin(folder: Path, recipe: Recipe, environment: Json, fold: int) -> None:
-    """Make a fold's folder a run folder, unless it is one."""
-    if (folder / "recipe.yaml").is_file():
-        return
-    if not folder.exists():
-        create_run_folder(folder)
-    write_json(folder / "environment.json", {**environment, "fold": fold})
-    save_recipe(recipe, folder / "recipe.yaml")
-
-
-def _pool(folder: Path, data: Dataset, fold_of: Sequence[int], recipe: Recipe, emit: Emit) -> None:
-    """Write `predictions.csv` and `metrics.json` of every image as the fold that tested it predicted it.
+def _pool(run: Run, data: Dataset, fold_of: Sequence[int], recipe: Recipe, context: RunContext) -> Evaluation:
+    """Leave predictions and numbers of every image as the fold that tested it predicted it.
 
     Args:
-        folder: of the whole run.
+        run: the whole run.
         data: the images that were tested.
         fold_of: the fold of each, 1-based.
         recipe: of the run.
-        emit: told which images could not be measured.
+        context: told which images could not be measured.
     """
-    folds = [folder / "folds" / str(k) for k in sorted(set(fold_of))]
-    cards = [open_classifier(find_classifier(own)).card for own in folds]
+    folds = [run.fold(k) for k in sorted(set(fold_of))]
+    cards = [open_classifier(fold.classifier_folder).card for fold in folds]
     classes = [name for name in data.classes if any(name in card.classes for card in cards)]
     rows: dict[str, Prediction] = {}
-    temperature, unmeasured = {}, set()
-    for own, card in zip(folds, cards, strict=True):
-        probability = np.load(own / "probabilities.npy", allow_pickle=False)
-        for row, of_row in zip(read_table(own / "predictions.csv"), probability, strict=True):
-            rows[row["image_id"]] = _prediction(row, dict(zip(card.classes, of_row.tolist(), strict=True)), classes)
-            temperature[row["image_id"]] = card.temperature
-            if row["label"] not in card.classes:
-                unmeasured.add(row["image_id"])
+    temperature, unknown = {}, set()
+    for fold, card in zip(folds, cards, strict=True):
+        for row, logits in zip(fold.predictions, fold.test_logits, strict=True):
+            rows[row.image_id] = _over_all_classes(row, logits, card, classes)
+            temperature[row.image_id] = card.temperature
+            if row.label not in card.classes:
+                unknown.add(row.image_id)
     ids = [record.image_id for record in data.records]
-    n_train = [card.trained_on.n_images for card in cards]
-    of_folds = over_folds([read_metrics(own / "metrics.json") for own in folds], n_train)
-    write_results(
-        folder,
-        [rows[image_id] for image_id in ids],
+    table = Predictions([rows[image_id] for image_id in ids], classes)
+    evaluation = evaluated(
+        table,
         data,
-        classes,
-        temperature=np.array([temperature[image_id] for image_id in ids]),
+        np.array([temperature[image_id] for image_id in ids]),
+        recipe,
         split="out-of-fold",
-        primary=recipe.primary_metric,
-        seed=recipe.seed,
-        emit=emit,
-        unmeasured={i for i, image_id in enumerate(ids) if image_id in unmeasured},
-        folds=of_folds,
+        emit=context.emit,
+        unmeasured={i for i, image_id in enumerate(ids) if image_id in unknown},
+    )
+    n_train = [card.trained_on.n_images for card in cards]
+    evaluation = replace(evaluation, folds=over_folds([fold.metrics for fold in folds], n_train))
+    run.write_logits("test", table.logits)
+    keep_results(run, table, evaluation)
+    return evaluation
+
+
+def _over_all_classes(row: Prediction, logits: np.ndarray, card: ClassifierCard, classes: Sequence[str]) -> Prediction:
+    """A row of a fold's table with unrounded probabilities, over the classes of all folds."""
+    if row.predicted is None:
+        return row
+    probability = dict(zip(card.classes, apply_temperature(logits[None], card.temperature)[0].tolist(), strict=True))
+    own_logits = dict(zip(card.classes, logits.tolist(), strict=True))
+    return replace(
+        row,
+        probability=probability[row.predicted],
+        probabilities=tuple(probability.get(name, np.nan) for name in classes),
+        logits=tuple(own_logits.get(name, np.nan) for name in classes),
     )
 
 
-def _prediction(row: dict[str, str], probability: dict[str, float], classes: Sequence[str]) -> Prediction:
-    """A row of a fold's table with its unrounded probabilities, over the classes of all folds."""
-    is_read = bool(row["probability"])
-    return Prediction(
-        image_id=row["image_id"],
-        path=row["path"],
-        label=row["label"],
-        predicted=row["predicted"] or None,
-        probability=probability[row["predicted"]] if is_read else None,
-        decision=row["decision"],
-        probabilities=tuple(probability.get(name, np.nan) for name in classes) if is_read else (),
-    )
-
-
-def _fit_on_all(
-    folder: Path,
-    data: Dataset,
-    scan: Scan,
-    folds: Folds,
-    recipe: Recipe,
-    device: str,
-    emit: Emit,
-    is_stop_requested: Callable[[], bool],
-) -> None:
+def _fit_on_all(data: Dataset, scan: Scan, folds: Folds, recipe: Recipe, context: RunContext) -> None:
     """Train the run's classifier on all images, by the choices that the folds made."""
     everything: tuple[Part, ...] = tuple("left-out" if fold is None else "train" for fold in folds.fold_of)
     split = Split(everything, folds.reasons, folds.notes)
     parts = Parts(data, scan, cap_training(data, split, recipe.split.train_per_class, recipe.seed))
-    parts.write_seen(folder, recipe)
-    settled = _settled([folder / "folds" / str(k) for k in range(1, len(folds.splits) + 1)], parts.classes, recipe)
-    how = f" for {settled.epochs} epochs, the folds' median" if settled.epochs else ""
-    emit(Noted(text=f"Now the classifier itself: trained on all {len(parts.train):,} images{how}."))
-    fit_classifier(folder, parts, recipe, device, emit, is_stop_requested, settled)
+    keep_seen(parts, recipe, context.run)
+    trained = [context.run.fold(k) for k in range(1, len(folds.splits) + 1)]
+    choices, calibration = _choices(trained), _calibration(trained, parts.classes, recipe)
+    how = f" for {choices.epochs} epochs, the folds' median" if choices.epochs else ""
+    context.emit(Noted(text=f"Now the classifier itself: trained on all {len(parts.train):,} images{how}."))
+    preparation = prepare(parts, recipe, context)
+    fitted = fit_network(parts, preparation, recipe, context, choices)
+    package(parts, preparation, fitted, calibration, recipe, context)
 
 
-def _settled(folds: Sequence[Path], classes: Sequence[str], recipe: Recipe) -> Settled:
-    """The median of what the folds chose on their validation images; decisions are learnt from all of these together.
+def _choices(folds: Sequence[Run]) -> "Choices":
+    """The median of what the folds chose on their validation images."""
+    from coverslip.training.fitting import Choices
+
+    records = [fold.training for fold in folds if fold.training is not None]
+    heads = [record.instant for record in records if record.instant is not None]
+    strengths = [head.regularisation for head in heads if head.regularisation is not None]
+    return Choices(
+        regularisation=statistics.median_high(strengths) if strengths else None,
+        keeps_head=2 * sum(head.head == "kept" for head in heads) > len(heads),
+        start_temperature=statistics.median([head.temperature for head in heads]) if heads else 1.0,
+        epochs=statistics.median_high([record.best_epoch for record in records]),
+    )
+
+
+def _calibration(folds: Sequence[Run], classes: Sequence[str], recipe: Recipe) -> Calibration:
+    """The folds' median temperature, and decisions that are learnt from all their validation images together.
 
     A fold may have one or two validation images of a rare class, or none: its ROC curve then has hardly a point to
     choose, and the median of such choices is no better founded than each.
     """
-    from coverslip.training.fitting import Settled
-
-    stories = [read_json(own / "training.json") for own in folds]
-    heads = [stage for story in stories for stage in story["stages"] if stage["stage"] == "instant"]
-    best = [
-        next((stage["best_epoch"] for stage in story["stages"] if stage["stage"] == story["chosen"] == "finetune"), 0)
-        for story in stories
-    ]
-    epochs = statistics.median_high(best)
+    records = [fold.training for fold in folds if fold.training is not None]
+    is_finetuned = statistics.median_high([record.best_epoch for record in records]) > 0
     # Temperatures of trained and of frozen networks differ: only those of the kind that is trained now count.
-    alike = [story for story, n in zip(stories, best, strict=True) if bool(n) == bool(epochs)]
+    alike = [record for record in records if (record.best_epoch > 0) == is_finetuned]
     points, uncertain_below = learn_decisions(*_validated(folds, classes), by_roc=recipe.decide_by == "roc")
-    return Settled(
-        strength=statistics.median_high([stage["regularisation"] for stage in heads]) if heads else None,
-        keeps_head=2 * sum(stage.get("head") == "kept" for stage in heads) > len(heads),
-        start_temperature=statistics.median([stage["temperature"] for stage in heads]) if heads else 1.0,
-        epochs=epochs,
-        temperature=statistics.median([story["temperature"] for story in alike]),
+    return Calibration(
+        temperature=statistics.median([record.calibration.temperature for record in alike]),
         operating_points=points,
         uncertain_below=uncertain_below,
     )
 
 
-def _validated(folds: Sequence[Path], classes: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+def _validated(folds: Sequence[Run], classes: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """(n, K) probabilities and (n,) labels of all folds' validation images; 0 for a class that a fold did not know."""
-    rows = [row for own in folds for row in read_table(own / "validation.csv")]
-    probability = np.array([[float(row.get(f"p:{name}") or 0) for name in classes] for row in rows])
-    return probability, np.array([classes.index(row["label"]) for row in rows])
+    probabilities, labels = [], []
+    for fold in folds:
+        card = open_classifier(fold.classifier_folder).card
+        own = np.zeros((len(fold.validation), len(classes)))
+        places = [classes.index(name) for name in card.classes]
+        own[:, places] = apply_temperature(fold.validation_logits, card.temperature)
+        probabilities.append(own)
+        labels += [classes.index(row.label or "") for row in fold.validation]
+    return np.concatenate(probabilities), np.array(labels)

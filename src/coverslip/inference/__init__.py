@@ -1,17 +1,5 @@
-"""The packaged classifier at work: loading it, predicting, writing rows."""
+"""The packaged classifier at work: loading it and predicting."""
 
 from coverslip.inference.classifier import BATCH_SIZE, Classifier, load_classifier
-from coverslip.inference.predictions import Prediction, Predictions, PredictionsFile, cells_of, columns_for
-from coverslip.inference.results import write_results
 
-__all__ = [
-    "BATCH_SIZE",
-    "Classifier",
-    "Prediction",
-    "Predictions",
-    "PredictionsFile",
-    "cells_of",
-    "columns_for",
-    "load_classifier",
-    "write_results",
-]
+__all__ = ["BATCH_SIZE", "Classifier", "load_classifier"]

@@ -12,9 +12,9 @@ from coverslip.datasets import UNCERTAIN, UNREADABLE, Dataset, ImageRecord, Prep
 from coverslip.errors import UnreadableImage
 from coverslip.evaluation import apply_temperature, decided_classes
 from coverslip.events import Emit, Noted, Progressed, ignore
-from coverslip.inference.predictions import Prediction, Predictions
 from coverslip.machine import chosen_device
-from coverslip.runs import ClassifierCard, find_classifier, open_classifier
+from coverslip.runs import ClassifierCard, Prediction, Predictions, find_classifier, open_classifier
+from coverslip.stopping import BY_SIGNAL, Stop
 
 if TYPE_CHECKING:
     from coverslip.engines import Engine
@@ -57,9 +57,13 @@ class Classifier:
         return Predictions(self.predict_images(dataset, emit=emit), self.classes)
 
     def predict_images(
-        self, dataset: Dataset, *, batch_size: int = BATCH_SIZE, emit: Emit = ignore
+        self, dataset: Dataset, *, batch_size: int = BATCH_SIZE, emit: Emit = ignore, stop: Stop = BY_SIGNAL
     ) -> Iterator[Prediction]:
-        """One row per image of a dataset, in its order, as they come; memory does not grow with their number."""
+        """One row per image of a dataset, in its order, as they come; memory does not grow with their number.
+
+        Raises:
+            Stopped: on request.
+        """
         differences = _Differences(self.card)
         told, first = monotonic(), None
         n = len(dataset.records)
@@ -69,6 +73,7 @@ class Classifier:
             first = first or now  # until then the engine was made ready, which says nothing about the pace
             if now - told > _SECONDS_BETWEEN_EVENTS or done == n:
                 told = now
+                stop.check()
                 pace = (done - 1) / (now - first) if now > first else None
                 left = (n - done) / pace if pace else None
                 emit(Progressed(stage="predicting", done=done, total=n, per_second=pace, seconds_left=left))
@@ -84,32 +89,39 @@ class Classifier:
             readable = [image for image in batch if isinstance(image, PreparedImage)]
             for image in readable:
                 differences.count(image)
-            pixels = [image.pixels for image in readable]
-            probability = iter(self._probability(np.stack(pixels), emit)) if pixels else iter(())
+            logits = iter(self._logits(np.stack([image.pixels for image in readable]), emit)) if readable else iter(())
             for record, outcome in zip(records, batch, strict=True):
                 path = dataset.relative_path(record)
                 if isinstance(outcome, UnreadableImage):
                     yield Prediction(record.image_id, path, record.label, None, None, UNREADABLE, (), outcome.what)
                 else:
-                    yield self.decide(record, path, next(probability))
+                    yield self.decide(record, path, next(logits))
 
-    def decide(self, record: ImageRecord, path: str, probability: np.ndarray) -> Prediction:
-        """The row of an image whose (K,) calibrated probabilities are known."""
+    def decide(self, record: ImageRecord, path: str, logits: np.ndarray) -> Prediction:
+        """The row of an image whose (K,) logits are known."""
+        probability = apply_temperature(logits[None], self.card.temperature)[0]
         k = int(decided_classes(probability[None], self.card.operating_points)[0])
         predicted, its_probability = self.classes[k], float(probability[k])
         decision = UNCERTAIN if its_probability < self.card.uncertain_below else predicted
         return Prediction(
-            record.image_id, path, record.label, predicted, its_probability, decision, tuple(probability.tolist())
+            image_id=record.image_id,
+            path=path,
+            label=record.label,
+            predicted=predicted,
+            probability=its_probability,
+            decision=decision,
+            probabilities=tuple(probability.tolist()),
+            logits=tuple(logits.tolist()),
         )
 
-    def _probability(self, pixels: np.ndarray, emit: Emit) -> np.ndarray:
-        """(n, K) calibrated probabilities of (n, S, S, C) prepared pixels."""
+    def _logits(self, pixels: np.ndarray, emit: Emit) -> np.ndarray:
+        """(n, K) logits of (n, S, S, C) prepared pixels, averaged over views."""
         from coverslip.engines import as_input, fastest_engine, run_views
 
         if self._engine is None:
             # On one image, so that the choice does not depend on the batch size either.
             self._engine = fastest_engine(self.network, as_input(pixels[:1]), device=self.device, emit=emit)
-        return apply_temperature(run_views(self._engine, pixels, self.card.views), self.card.temperature)
+        return run_views(self._engine, pixels, self.card.views)
 
 
 def load_classifier(path: Path | str, device: str = "auto") -> Classifier:

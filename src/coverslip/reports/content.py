@@ -96,7 +96,7 @@ def folds(run: RunFolder) -> dict[str, Any]:  # Any: what the template shows
 
 def decided(run: RunFolder) -> str:
     """What the threshold for `uncertain` did to the test images, in words."""
-    threshold, predictions = run.training.get("uncertain_below"), run.predictions
+    threshold, predictions = run.calibration.get("uncertain_below"), run.predictions
     if predictions is None or not isinstance(threshold, (int, float)) or threshold <= 0:
         return ""
     is_decided = np.array([decision != "uncertain" for decision in predictions.decision])
@@ -121,7 +121,7 @@ def n_mistakes(run: RunFolder) -> int:
 
 def uncalibrated(run: RunFolder, predictions: Predictions) -> np.ndarray | None:
     """(n, n_classes) probabilities before calibration; None where they are not known: folds have a temperature each."""
-    temperature = run.training.get("temperature")
+    temperature = run.calibration.get("temperature")
     if not isinstance(temperature, (int, float)) or temperature in (0, 1) or run.n_folds:
         return None
     return without_temperature(predictions.probability, temperature)

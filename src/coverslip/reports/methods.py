@@ -208,7 +208,7 @@ def _random_changes(augment: Augment) -> list[str]:
 
 
 def _number_methods(run: RunFolder) -> str:
-    temperature = run.training.get("temperature")
+    temperature = run.calibration.get("temperature")
     scaled = f" (T = {temperature:.2f})" if isinstance(temperature, (int, float)) and not run.n_folds else ""
     accuracy = run.metrics["metrics"]["accuracy"]
     percents = f"{100 * (accuracy.get('level') or 0.95):.0f}\N{NO-BREAK SPACE}%"
@@ -226,7 +226,7 @@ def _decision_methods(run: RunFolder) -> str:
         return phrases(run.recipe)["decide_by"]
     whose = "each fold's" if run.n_folds else "the"
     stories = run.fold_trainings or (run.training,)
-    has_neutral = any(point["reason"] for story in stories for point in story.get("operating_points") or [])
+    has_neutral = any(point["reason"] for story in stories for point in story["calibration"]["operating_points"] or [])
     others = (
         f" (1 / {len(run.classes)} for classes without enough images to find one, or with none better than chance)"
         if has_neutral

@@ -60,7 +60,14 @@ class RunFolder:
     @property
     def seconds_of_training(self) -> float:
         """Of all networks; 0 where it is not recorded."""
-        return sum(float(one.get("seconds_total") or 0) for one in (self.training, *self.fold_trainings))
+        stages = [stage for record in (self.training, *self.fold_trainings) for stage in record.get("stages", [])]
+        return sum(float(stage["seconds"]) for stage in stages)
+
+    @property
+    def calibration(self) -> Json:
+        """What validation images set."""
+        calibration: Json = self.training.get("calibration", {})
+        return calibration
 
     @property
     def start_is_known(self) -> bool:

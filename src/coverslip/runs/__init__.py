@@ -11,20 +11,24 @@ from coverslip.runs.classifier import (
     open_classifier,
     write_classifier,
 )
-from coverslip.runs.documents import FORMAT_VERSION, check_format, read_table, write_table
-from coverslip.runs.documents import read_object as read_json
-from coverslip.runs.folder import (
-    SPLIT_COLUMNS,
-    Run,
-    Status,
-    create_run_folder,
-    describe_environment,
-    is_alive,
-    open_run,
-    read_status,
-)
+from coverslip.runs.context import RunContext
+from coverslip.runs.documents import FORMAT_VERSION, Document
+from coverslip.runs.environment import Environment, ImagesOpened, Weights, describe_environment, images_opened
+from coverslip.runs.folder import Run, create_run_folder, is_run, open_run
+from coverslip.runs.history import Epoch
+from coverslip.runs.inspection import inspection_as_json, write_inspection
 from coverslip.runs.log import RunLog
 from coverslip.runs.metrics import metrics_as_json, read_metrics, write_metrics
+from coverslip.runs.predictions import (
+    MeasuredPredictions,
+    Prediction,
+    Predictions,
+    PredictionsFile,
+    cells_of,
+    columns_for,
+    read_predictions,
+)
+from coverslip.runs.provenance import held_out_images, images_of, plan_of, refuse_other_images, same_images
 from coverslip.runs.recipe import (
     AUGMENT_SETS,
     Augment,
@@ -41,46 +45,78 @@ from coverslip.runs.recipe import (
     save_recipe,
     with_settings,
 )
+from coverslip.runs.seen import SeenPixels, seen_by_start, seen_pixels, seen_record
+from coverslip.runs.split import SplitRow, split_rows, write_split
+from coverslip.runs.status import Status, StatusFile
+from coverslip.runs.training import Calibration, FinetuneStage, InstantStage, Stage, TrainingRecord
 
 __all__ = [
     "AUGMENT_SETS",
     "FORMAT_VERSION",
-    "SPLIT_COLUMNS",
     "Augment",
     "Balance",
+    "Calibration",
     "ClassifierCard",
+    "Document",
+    "Environment",
+    "Epoch",
+    "FinetuneStage",
     "FromRun",
+    "ImagesOpened",
+    "InstantStage",
+    "MeasuredPredictions",
     "Metric",
     "PackedClassifier",
+    "Prediction",
+    "Predictions",
+    "PredictionsFile",
     "Recipe",
     "RecipeKey",
     "Run",
+    "RunContext",
     "RunLog",
+    "SeenPixels",
     "SplitPlan",
+    "SplitRow",
+    "Stage",
     "Status",
+    "StatusFile",
     "TrainFirst",
     "TrainedOn",
-    "check_format",
+    "TrainingRecord",
+    "Weights",
+    "cells_of",
     "check_recipe",
+    "columns_for",
     "create_run_folder",
     "describe_environment",
     "export_classifier",
     "find_classifier",
     "fingerprint_of",
     "first_recipe",
-    "is_alive",
+    "held_out_images",
+    "images_of",
+    "images_opened",
+    "inspection_as_json",
+    "is_run",
     "load_recipe",
     "metrics_as_json",
     "open_classifier",
     "open_run",
-    "read_json",
+    "plan_of",
     "read_metrics",
-    "read_status",
-    "read_table",
+    "read_predictions",
     "recipe_keys",
+    "refuse_other_images",
+    "same_images",
     "save_recipe",
+    "seen_by_start",
+    "seen_pixels",
+    "seen_record",
+    "split_rows",
     "with_settings",
     "write_classifier",
+    "write_inspection",
     "write_metrics",
-    "write_table",
+    "write_split",
 ]

@@ -1,54 +1,243 @@
-"""The run folder: what lies where, and how it is written and read."""
+"""The run folder: where each file of it lies, and all of them read into one typed `Run`."""
 
-import os
-import platform
 import re
-import sys
-import time
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
-from coverslip._version import __version__
+import numpy as np
+
+from coverslip.datasets import Inspection
 from coverslip.errors import BadRun
 from coverslip.evaluation import Evaluation
-from coverslip.files import for_shell, write_json
-from coverslip.runs.documents import FORMAT_VERSION, check_format
-from coverslip.runs.documents import read_object as read_json
+from coverslip.files import for_shell, written_whole
+from coverslip.runs.classifier import ClassifierCard, card_of
+from coverslip.runs.documents import check_format, read_object
+from coverslip.runs.environment import Environment, ImagesOpened
+from coverslip.runs.history import Epoch, read_history
+from coverslip.runs.inspection import read_inspection
 from coverslip.runs.metrics import read_metrics
+from coverslip.runs.predictions import Predictions, read_predictions
 from coverslip.runs.recipe import Recipe, load_recipe
-
-SPLIT_COLUMNS = ("image_id", "path", "label", "group", "domain", "split", "fold", "reason")
-
-_SILENT_SECONDS = 300.0  # without a heartbeat: long stretches such as decoding one huge image do not beat
-
-_NAMED_PACKAGES = ("torch", "timm", "numpy", "pillow", "tifffile", "scikit-learn", "openvino", "onnxruntime")
+from coverslip.runs.seen import SEEN, SeenRecord
+from coverslip.runs.split import SplitRow, read_split
+from coverslip.runs.status import Status
+from coverslip.runs.training import TrainingRecord
 
 
 @dataclass(frozen=True)
 class Run:
-    """A folder with what a training, or an evaluation of it on other images, left behind."""
+    """A folder with what a training, one of its folds, or a measurement on other images left behind.
+
+    Files are read when they are first asked for. What a run has not reached yet is None or empty where its type says
+    so, and BadRun else.
+    """
 
     folder: Path
+
+    @property
+    def recipe_file(self) -> Path:
+        return self.folder / "recipe.yaml"
+
+    @property
+    def environment_file(self) -> Path:
+        return self.folder / "environment.json"
+
+    @property
+    def inspection_file(self) -> Path:
+        return self.folder / "data.json"
+
+    @property
+    def split_file(self) -> Path:
+        return self.folder / "split.csv"
+
+    @property
+    def status_file(self) -> Path:
+        return self.folder / "status.json"
+
+    @property
+    def stop_file(self) -> Path:
+        return self.folder / "stop"
+
+    @property
+    def events_file(self) -> Path:
+        return self.folder / "events.jsonl"
+
+    @property
+    def history_file(self) -> Path:
+        return self.folder / "history.csv"
+
+    @property
+    def training_file(self) -> Path:
+        return self.folder / "training.json"
+
+    @property
+    def seen_file(self) -> Path:
+        return self.folder / SEEN
+
+    @property
+    def checkpoints_folder(self) -> Path:
+        return self.folder / "checkpoints"
+
+    @property
+    def classifier_folder(self) -> Path:
+        return self.folder / "classifier"
+
+    @property
+    def validation_file(self) -> Path:
+        """Predictions of validation images."""
+        return self.folder / "validation.csv"
+
+    @property
+    def predictions_file(self) -> Path:
+        """Predictions of held-out images."""
+        return self.folder / "predictions.csv"
+
+    @property
+    def metrics_file(self) -> Path:
+        return self.folder / "metrics.json"
+
+    @property
+    def figures_folder(self) -> Path:
+        return self.folder / "figures"
+
+    @property
+    def report_file(self) -> Path:
+        return self.folder / "report.html"
+
+    def fold(self, number: int) -> "Run":
+        """The training of one fold, 1-based."""
+        return Run(self.folder / "folds" / str(number))
+
+    def evaluation(self, name: str) -> "Run":
+        """A measurement on other images."""
+        return Run(self.folder / "evaluations" / name)
+
+    @property
+    def first(self) -> "Run":
+        """The training on other images that comes before, where the recipe asks for one."""
+        return Run(self.folder / "first")
+
+    @property
+    def whole(self) -> "Run":
+        """The run that this is a fold of."""
+        return Run(self.folder.absolute().parent.parent)
 
     @cached_property
     def recipe(self) -> Recipe:
         """The resolved recipe."""
-        return load_recipe(self.folder / "recipe.yaml")
+        return load_recipe(self.recipe_file)
+
+    @cached_property
+    def environment(self) -> Environment:
+        """With what it was made, and where its images lay."""
+        return Environment.read(self.environment_file)
+
+    @cached_property
+    def images_opened(self) -> ImagesOpened | None:
+        """Of a measurement on other images: where these lay."""
+        return ImagesOpened.read_if_there(self.environment_file)
+
+    @cached_property
+    def inspection(self) -> Inspection | None:
+        """What was found when the images were looked at."""
+        return read_inspection(self.inspection_file) if self.inspection_file.is_file() else None
+
+    @cached_property
+    def split(self) -> tuple[SplitRow, ...]:
+        """The part that each image takes; empty before images were shared out."""
+        return read_split(self.split_file) if self.split_file.is_file() else ()
+
+    @property
+    def status(self) -> Status | None:
+        """What the process that works on it last said, read anew each time; None before it said anything."""
+        return Status.read_if_there(self.status_file)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether training came to its end."""
+        status = self.status
+        return status is not None and status.state == "done"
+
+    @cached_property
+    def history(self) -> tuple[Epoch, ...]:
+        """The epochs of fine-tuning."""
+        return read_history(self.history_file)
+
+    @cached_property
+    def training(self) -> TrainingRecord | None:
+        """How its network came about."""
+        return TrainingRecord.read_if_there(self.training_file)
+
+    @cached_property
+    def seen(self) -> SeenRecord:
+        """Which images' pixels its weights and choices come from."""
+        return SeenRecord.read(self.seen_file)
+
+    @cached_property
+    def card(self) -> ClassifierCard | None:
+        """What its classifier says of itself."""
+        return card_of(self.classifier_folder) if self.has_classifier else None
+
+    @property
+    def has_classifier(self) -> bool:
+        """Whether there is a classifier, of a training that may still go on."""
+        return (self.classifier_folder / "classifier.json").is_file()
 
     @cached_property
     def metrics(self) -> Evaluation:
-        """What was measured on the held-out images: `metrics["macro_f1"].low` is one number of it."""
-        return read_metrics(self.folder / "metrics.json")
+        """Numbers of the held-out images: `run.metrics["macro_f1"].low`."""
+        return read_metrics(self.metrics_file)
 
     @property
-    def classifier_folder(self) -> Path:
-        """Where the packaged classifier lies."""
-        return self.folder / "classifier"
+    def is_measured(self) -> bool:
+        """Whether there are numbers."""
+        return self.metrics_file.is_file()
+
+    @cached_property
+    def predictions(self) -> Predictions:
+        """Predictions of the held-out images."""
+        return read_predictions(self.predictions_file)
+
+    @cached_property
+    def validation(self) -> Predictions:
+        """Predictions of the validation images."""
+        return read_predictions(self.validation_file)
+
+    @cached_property
+    def test_logits(self) -> np.ndarray:
+        """(n, K) unrounded logits of the rows of `predictions`; NaN where an image could not be read."""
+        return _read_array(self._logits_file("test"))
+
+    @cached_property
+    def validation_logits(self) -> np.ndarray:
+        """(n_val, K) unrounded logits of the rows of `validation`."""
+        return _read_array(self._logits_file("validation"))
+
+    def write_logits(self, part: str, logits: np.ndarray) -> None:
+        """Keep the logits of the `test` or `validation` images as they are: tables round."""
+        with written_whole(self._logits_file(part)) as whole, whole.open("wb") as file:
+            np.save(file, logits, allow_pickle=False)
+
+    def _logits_file(self, part: str) -> Path:
+        return self.folder / "logits" / f"{part}.npy"
+
+    @property
+    def is_cross_validated(self) -> bool:
+        """Whether it was made of folds."""
+        return (self.folder / "folds").is_dir()
+
+    @cached_property
+    def folds(self) -> tuple["Run", ...]:
+        """The trainings of its folds, as far as they have begun."""
+        numbers = sorted(int(own.name) for own in (self.folder / "folds").glob("*") if own.name.isdecimal())
+        return tuple(self.fold(number) for number in numbers)
+
+    @cached_property
+    def trainings(self) -> tuple[TrainingRecord, ...]:
+        """How the networks that were measured came about: those of the folds, else the run's own."""
+        records = (run.training for run in (self.folds or (self,)))
+        return tuple(record for record in records if record is not None)
 
 
 def open_run(folder: Path | str) -> Run:
@@ -57,30 +246,36 @@ def open_run(folder: Path | str) -> Run:
     Raises:
         BadRun: there is no run folder, or it is of a newer format.
     """
-    folder = Path(folder)
-    if not (folder / "recipe.yaml").is_file():
+    run = Run(Path(folder))
+    if not run.recipe_file.is_file():
         raise BadRun(
             "This is not a run folder: it has no recipe.yaml",
-            file=folder,
+            file=run.folder,
             do="Give the folder that `coverslip train` wrote.",
         )
-    environment = read_json(folder / "environment.json") if (folder / "environment.json").exists() else {}
-    check_format(environment.get("format_version", FORMAT_VERSION), folder)
-    return Run(folder)
+    if run.environment_file.exists():
+        check_format(read_object(run.environment_file).get("format_version"), run.folder)
+    return run
 
 
-def create_run_folder(folder: Path) -> Path:
+def is_run(folder: Path) -> bool:
+    """Whether a training has begun in a folder."""
+    return Run(folder).recipe_file.is_file()
+
+
+def create_run_folder(folder: Path) -> Run:
     """Make a new folder for a run.
 
     Raises:
         BadRun: it exists and is not empty.
     """
+    run = Run(folder)
     if _never_began(folder):
         for part in folder.glob(".*.part"):
             part.unlink(missing_ok=True)
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         do = "Choose another one with --out."
-        if (folder / "recipe.yaml").is_file() and read_status(folder).get("state") != "done":
+        if run.recipe_file.is_file() and not run.is_done:
             do = f"Choose another one with --out, or go on with it: coverslip train --resume {for_shell(folder)}."
         raise BadRun("The folder for the run exists already", file=folder, do=do)
     try:
@@ -89,7 +284,7 @@ def create_run_folder(folder: Path) -> Path:
         raise BadRun(
             f"The folder for the run could not be made: {error.strerror}", file=folder, do="Choose another with --out."
         ) from error
-    return folder
+    return run
 
 
 def _never_began(folder: Path) -> bool:
@@ -98,99 +293,9 @@ def _never_began(folder: Path) -> bool:
     return folder.is_dir() and all(begun.fullmatch(file.name) for file in folder.iterdir())
 
 
-def describe_environment(
-    *,
-    seed: int,
-    device: str,
-    opened: dict[str, Any],  # Any: JSON values
-    data: list[dict[str, Any]],
-    allow_leakage: bool,
-) -> dict[str, Any]:
-    """What `environment.json` says: versions, machine, seed, how images were opened, where each domain's lay."""
-    packages = {name: found for name in _NAMED_PACKAGES if (found := _version_of(name))}
-    return {
-        "format_version": FORMAT_VERSION,
-        "coverslip": __version__,
-        "python": platform.python_version(),
-        "packages": packages,
-        "platform": platform.platform(),
-        "device": device,
-        "seed": seed,
-        "opened": opened,
-        "data": data,
-        "allow_leakage": allow_leakage,
-        "command": sys.argv if Path(sys.argv[0]).name.startswith("coverslip") else None,
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-
-
-def _version_of(package: str) -> str | None:
+def _read_array(file: Path) -> np.ndarray:
     try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-class Status:
-    """`status.json`: what a run is doing, with a heartbeat that tells running from dead."""
-
-    _SECONDS_BETWEEN = 5.0
-
-    def __init__(self, folder: Path) -> None:
-        self._file = folder / "status.json"
-        self._said: dict[str, Any] = {}  # Any: JSON values
-        self._written = 0.0
-
-    def say(self, state: str, **more: Any) -> None:  # Any: JSON values
-        """Write the state and whatever belongs to it at once."""
-        self._said = {**self._said, "state": state, **more}
-        self._write()
-
-    def beat(self, **more: Any) -> None:  # Any: JSON values
-        """Renew the heartbeat, written at most every few seconds."""
-        self._said |= more
-        if time.monotonic() - self._written > self._SECONDS_BETWEEN:
-            self._write()
-
-    def _write(self) -> None:
-        self._written = time.monotonic()
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        described = {
-            "format_version": FORMAT_VERSION,
-            "host": platform.node(),
-            "pid": os.getpid(),
-            "process_started": _process_started(),
-        }
-        write_json(self._file, {**described, **self._said, "heartbeat": now})
-
-
-def read_status(folder: Path) -> dict[str, Any]:  # Any: JSON values
-    """What `status.json` says; empty where a run was killed before it wrote one."""
-    file = folder / "status.json"
-    return read_json(file) if file.exists() else {}
-
-
-def is_alive(status: Mapping[str, Any]) -> bool:  # Any: JSON values
-    """Whether the process of a status still runs: its number may have gone to another one since."""
-    import psutil
-
-    pid, started, beat = status.get("pid"), status.get("process_started"), status.get("heartbeat")
-    if status.get("state") != "running" or pid is None or started is None or beat is None:
-        return False
-    if status.get("host") != platform.node():  # a shared disk: only the heartbeat can be seen from here
-        return (datetime.now(UTC) - datetime.fromisoformat(beat)).total_seconds() < _SILENT_SECONDS
-    try:
-        if psutil.Process(int(pid)).status() == psutil.STATUS_ZOMBIE:  # ended; nobody has asked how
-            return False
-        return abs(_process_started(int(pid)) - float(started)) < 1
-    except psutil.NoSuchProcess:
-        return False
-    except psutil.AccessDenied:  # another user's, so it is there
-        return True
-
-
-def _process_started(pid: int | None = None) -> float:
-    """Seconds since 1970: with the process id it tells a process from a later one of the same number."""
-    import psutil
-
-    return float(psutil.Process(pid).create_time())
+        array: np.ndarray = np.load(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise BadRun(f"The file could not be read: {error}", file=file, do="Evaluate the run again.") from error
+    return array

@@ -2,30 +2,14 @@
 
 import json
 import time
-from dataclasses import asdict
-from pathlib import Path
 from types import TracebackType
 
 from coverslip.events import EpochEnded, Event, Progressed, StepEnded, as_json
 from coverslip.files import cannot_write, finite_or_none
-from coverslip.runs.documents import FORMAT_VERSION, read_table, write_table
-from coverslip.runs.folder import Status
-
-HISTORY_COLUMNS = [
-    "epoch",
-    "seconds",
-    "learning_rate",
-    "train_loss",
-    "train_accuracy",
-    "val_loss",
-    "val_accuracy",
-    "val_precision",
-    "val_recall",
-    "val_f1",
-    "train_precision",
-    "train_recall",
-    "train_f1",
-]
+from coverslip.runs.documents import FORMAT_VERSION
+from coverslip.runs.folder import Run
+from coverslip.runs.history import Epoch, read_history, write_history
+from coverslip.runs.status import StatusFile
 
 _SECONDS_BETWEEN_STEPS = 1.0
 
@@ -37,13 +21,11 @@ class RunLog:
     the reader's to skip.
     """
 
-    def __init__(self, folder: Path, status: Status) -> None:
-        self._folder, self._status = folder, status
+    def __init__(self, run: Run, status: StatusFile) -> None:
+        self._run, self._status = run, status
         self._last_step = 0.0
-        self._epochs: dict[int, dict[str, object]] = {}
-        if (folder / "history.csv").exists():  # the run goes on
-            self._epochs = {int(row["epoch"]): dict(row) for row in read_table(folder / "history.csv")}
-        file = folder / "events.jsonl"
+        self._epochs = {row.epoch: row for row in read_history(run.history_file)}  # some where the run goes on
+        file = run.events_file
         before = file.read_bytes() if file.exists() else b""
         self._number = before.count(b'{"n": ')
         self._file = file.open("a", encoding="utf-8", errors="backslashreplace")  # as `write_text` does
@@ -62,7 +44,7 @@ class RunLog:
             self._file.close()
         except OSError as closing:  # the disk is full; an earlier error says more
             if error is None:
-                raise cannot_write(self._folder / "events.jsonl", closing) from closing
+                raise cannot_write(self._run.events_file, closing) from closing
 
     def __call__(self, event: Event) -> None:
         match event:
@@ -74,18 +56,18 @@ class RunLog:
                 self._last_step = time.monotonic()
             case EpochEnded(fold=None, is_first=False):  # other trainings keep a history of their own
                 # An epoch that is repeated after a crash takes the place of the one that was lost.
-                self._epochs[event.epoch] = {k: v for k, v in asdict(event).items() if k in HISTORY_COLUMNS}
-                write_table(self._folder / "history.csv", HISTORY_COLUMNS, self._epochs.values())
+                self._epochs[event.epoch] = Epoch.of(event)
+                write_history(self._run.history_file, self._epochs.values())
                 self._status.beat(epoch=event.epoch, n_epochs=event.n_epochs)
             case _:
                 pass
         self._number += 1
-        told = {key: finite_or_none(v) if isinstance(v, float) else v for key, v in as_json(event).items()}
-        self._write({"n": self._number, "time": round(time.time(), 3), **told})
+        values = {key: finite_or_none(v) if isinstance(v, float) else v for key, v in as_json(event).items()}
+        self._write({"n": self._number, "time": round(time.time(), 3), **values})
 
     def _write(self, line: dict[str, object]) -> None:
         try:
             self._file.write(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n")
             self._file.flush()
         except OSError as error:
-            raise cannot_write(self._folder / "events.jsonl", error) from error
+            raise cannot_write(self._run.events_file, error) from error

@@ -1,7 +1,7 @@
 """How far a training is and what it has reached, folded from its events: one answer for terminals, server and pages."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from coverslip.events import (
@@ -17,6 +17,7 @@ from coverslip.events import (
     StageStarted,
     StepEnded,
 )
+from coverslip.runs.history import Epoch
 
 Stage = Literal["reading", "instant", "finetune", "measuring"]
 
@@ -61,25 +62,6 @@ class FoldScores:
 
     accuracy: float | None
     macro_f1: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Epoch:
-    """How a pass over the training images ended; scores lie in [0, 1], precision, recall and F1 are macro averages."""
-
-    epoch: int  # 1-based
-    seconds: float | None
-    learning_rate: float | None
-    train_loss: float | None
-    train_accuracy: float | None
-    train_precision: float | None
-    train_recall: float | None
-    train_f1: float | None
-    val_loss: float | None
-    val_accuracy: float | None
-    val_precision: float | None
-    val_recall: float | None
-    val_f1: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,10 +273,10 @@ def _after_epoch(progress: Progress, event: EpochEnded, at: float) -> Progress:
 
 
 def _epoch(event: EpochEnded) -> Epoch:
-    numbers: dict[str, Any] = {name: getattr(event, name) for name in Epoch.__dataclass_fields__}  # Any: numbers
-    for name, value in numbers.items():
-        numbers[name] = _finite(value) if isinstance(value, float) else value
-    return Epoch(**numbers)
+    values: dict[str, Any] = asdict(Epoch.of(event))  # Any: numbers
+    for name, value in values.items():
+        values[name] = _finite(value) if isinstance(value, float) else value
+    return Epoch(**values)
 
 
 def _finite(value: float | None) -> float | None:

@@ -5,11 +5,9 @@ killed goes on from the last whole epoch and ends with the same weights as one t
 """
 
 import time
-from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from coverslip.evaluation import LOWER_IS_BETTER, score
-from coverslip.events import CheckpointSaved, Emit, EpochEnded, Noted, StepEnded
+from coverslip.events import CheckpointSaved, EpochEnded, Noted, StepEnded
 from coverslip.models.freezing import follows_batches, train_mode
-from coverslip.runs import Recipe
+from coverslip.runs import Recipe, RunContext
+from coverslip.runs.training import StoppedBecause
 from coverslip.training.allocator import return_freed_memory
 from coverslip.training.batches import PixelsOf, epoch_order, n_batches, plain_batches, training_batches
 from coverslip.training.checkpoints import load_checkpoint, save_checkpoint
@@ -28,8 +27,6 @@ from coverslip.training.convolutions import faster_convolutions
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-
-StoppedBecause = Literal["all epochs done", "no better epoch", "on request", "diverged"]
 
 _SECONDS_BETWEEN_STEP_EVENTS = 0.2
 _LONGEST_GRADIENT = 1.0  # of SGD: a head on the features of many blocks is steep, and steps without a bound ran away
@@ -104,11 +101,8 @@ def finetune(
     network: nn.Module,
     images: TrainingImages,
     recipe: Recipe,
+    context: RunContext,
     *,
-    checkpoints: Path,
-    device: str,
-    emit: Emit,
-    is_stop_requested: Callable[[], bool],
     last_epoch: int | None = None,
 ) -> Finetuned:
     """Train `network` in place; at the end it holds the weights of the best epoch by validation images.
@@ -119,14 +113,14 @@ def finetune(
         network: (B, C, H, W) in [0, 1] -> (B, K); frozen parameters stay as they are.
         images: to fit on and to choose by.
         recipe: what to do.
-        checkpoints: folder of `best.safetensors` and `last.safetensors`; goes on from the latter if it is there.
-        device: where to train.
-        emit: told about every epoch and, a few times a second, about steps.
-        is_stop_requested: asked before every step.
+        context: its folder gets checkpoints, `best.safetensors` and `last.safetensors`, and training goes on from the
+            latter if it is there; told about every epoch and, a few times a second, about steps; asked for a stop
+            before every step.
         last_epoch: where to end though the step size falls as for the recipe's epochs; None runs them all.
     """
-    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the annotation
+    network.to(context.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the annotation
     progress = _Progress()
+    checkpoints = context.run.checkpoints_folder
     last = checkpoints / "last.safetensors"
     if last.exists():
         progress = _Progress(**_restored(load_checkpoint(last, network)))
@@ -136,20 +130,18 @@ def finetune(
     stopped: StoppedBecause = "all epochs done"
     n_epochs = last_epoch or recipe.epochs
     train_mode(network, keep_statistics=_keeps_statistics(recipe))
-    example = next(plain_batches(images.pixels_of, images.train, batch_size=2, device=device))
+    example = next(plain_batches(images.pixels_of, images.train, batch_size=2, device=context.device))
     try:
-        with faster_convolutions(network, example) if device == "cpu" else nullcontext():
+        with faster_convolutions(network, example) if context.device == "cpu" else nullcontext():
             while progress.epoch < n_epochs:
                 if recipe.patience is not None and progress.epoch - progress.best_epoch >= recipe.patience:
                     stopped = "no better epoch"
                     if recipe.optimizer == "adam-then-sgd" and not _is_second_phase(recipe, progress.epoch):
-                        emit(Noted(text=_NO_SECOND_PHASE, level="warning"))
+                        context.emit(Noted(text=_NO_SECOND_PHASE, level="warning"))
                     break
                 if _is_changed_before(recipe, progress.epoch + 1):
                     optimizer = _optimizer(network, recipe, progress.epoch + 1)
-                _one_epoch(
-                    network, optimizer, images, recipe, n_epochs, progress, checkpoints, device, emit, is_stop_requested
-                )
+                _one_epoch(network, optimizer, images, recipe, n_epochs, progress, context)
     except _StopRequested:
         stopped = "on request"
     except _Diverged:
@@ -167,16 +159,13 @@ def _one_epoch(
     recipe: Recipe,
     n_epochs: int,
     progress: _Progress,
-    checkpoints: Path,
-    device: str,
-    emit: Emit,
-    is_stop_requested: Callable[[], bool],
+    context: RunContext,
 ) -> None:
     started, epoch = time.monotonic(), progress.epoch + 1
-    train = _train_epoch(network, optimizer, images, recipe, n_epochs, progress, device, emit, is_stop_requested)
+    train = _train_epoch(network, optimizer, images, recipe, n_epochs, progress, context)
     progress.training_seconds += time.monotonic() - started
     return_freed_memory()
-    val = _validate(network, images, recipe, device) if len(images.val) else None
+    val = _validate(network, images, recipe, context.device) if len(images.val) else None
     return_freed_memory()
     if val is None:
         is_best, progress.best_epoch = True, epoch
@@ -187,7 +176,7 @@ def _one_epoch(
     _follow_plateau(progress, recipe, val.loss if val else train.loss)
     seconds = time.monotonic() - started
     progress.epoch, progress.seconds = epoch, progress.seconds + seconds
-    emit(
+    context.emit(
         EpochEnded(
             epoch=epoch,
             n_epochs=n_epochs,
@@ -210,8 +199,8 @@ def _one_epoch(
     # Told first, then the best one, then the last: killed anywhere between, training repeats the epoch, tells it
     # again and writes the same files.
     for name in ("best", "last") if is_best else ("last",):
-        save_checkpoint(checkpoints / f"{name}.safetensors", network, optimizer, _saveable(progress))
-        emit(CheckpointSaved(path=f"checkpoints/{name}.safetensors", epoch=epoch, is_best=name == "best"))
+        save_checkpoint(context.run.checkpoints_folder / f"{name}.safetensors", network, optimizer, _saveable(progress))
+        context.emit(CheckpointSaved(path=f"checkpoints/{name}.safetensors", epoch=epoch, is_best=name == "best"))
 
 
 def _train_epoch(
@@ -221,20 +210,18 @@ def _train_epoch(
     recipe: Recipe,
     n_epochs: int,
     progress: _Progress,
-    device: str,
-    emit: Emit,
-    is_stop_requested: Callable[[], bool],
+    context: RunContext,
 ) -> _Scores:
     """One pass over the training images; its scores are those of the steps as they went, augmented."""
     train_mode(network, keep_statistics=_keeps_statistics(recipe))
     epoch = progress.epoch + 1
     torch.manual_seed(int(np.random.SeedSequence([recipe.seed, epoch]).generate_state(1)[0]))  # dropout
     order = epoch_order(images.train_label, images.train_domain, balance=recipe.balance, seed=recipe.seed, epoch=epoch)
-    loss_of = _loss(images, recipe).to(device)
+    loss_of = _loss(images, recipe).to(context.device)
     penalty_of = None if recipe.regulariser.groups == "none" else ClusterLoss(images.n_classes, recipe.regulariser)
     # Batch norms that follow the batch, and groups of features, need the whole of it; else a part at a time gives the
     # same gradient.
-    is_divisible = device == "cpu" and not follows_batches(network) and penalty_of is None
+    is_divisible = context.device == "cpu" and not follows_batches(network) and penalty_of is None
     images_at_once = IMAGES_AT_ONCE if is_divisible else recipe.batch_size
     n_steps = n_batches(len(order), recipe.batch_size)
     started = told = time.monotonic()
@@ -251,11 +238,11 @@ def _train_epoch(
         augment=recipe.augment,
         seed=recipe.seed,
         epoch=epoch,
-        device=device,
+        device=context.device,
     )
     n_seen = 0
     for step, (x, label) in enumerate(batches, start=1):
-        if is_stop_requested():
+        if context.stop.is_requested():
             raise _StopRequested
         peak = recipe.sgd_learning_rate if _is_second_phase(recipe, epoch) else recipe.learning_rate
         share = _share_of_rate(recipe, (epoch - 1) * n_steps + step, recipe.epochs * n_steps)
@@ -276,7 +263,7 @@ def _train_epoch(
             told = now
             pace = (now - started) / step
             left = pace * (n_steps - step)
-            emit(
+            context.emit(
                 StepEnded(
                     epoch=epoch,
                     step=step,

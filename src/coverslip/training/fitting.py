@@ -1,67 +1,62 @@
-"""Both stages of one recipe: the instant head on frozen features, then fine-tuning; the better one is kept."""
+"""Training one network by a recipe: `fit` where validation images choose, `refit` where the choices are made.
+
+The instant stage fits a linear head on frozen features. Fine-tuning starts from that head, so that the first steps move
+a network that already knows the classes. Batch norms then keep their pretrained statistics: the head was fitted to the
+features they give, and with the statistics of batches in their place the first loss was 8.7 instead of 0.3 (blood_pbc,
+112 px). From scratch there are no features worth a head, and training starts at random. From an earlier run that tells
+the same classes, its head is kept if validation images prefer it.
+"""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from time import monotonic
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from coverslip.engines import N_CHECKED, as_input, embed, fastest_engine, run_views
-from coverslip.errors import BadRecipe
-from coverslip.evaluation import (
-    LOWER_IS_BETTER,
-    OperatingPoint,
-    apply_temperature,
-    fit_temperature,
-    learn_decisions,
-    score,
-)
-from coverslip.events import Emit, HeadFitted, Noted, StageStarted
+from coverslip.engines import N_CHECKED, as_input, fastest_engine, run_views
+from coverslip.errors import BadRecipe, Stopped
+from coverslip.evaluation import apply_temperature, fit_temperature, learn_decisions
+from coverslip.events import Noted, StageStarted
 from coverslip.images import Preparation
 from coverslip.models.freezing import freeze_to
-from coverslip.models.networks import FeatureNetwork, Network, create_network
-from coverslip.runs import Recipe
+from coverslip.models.networks import Network, create_network
+from coverslip.runs import Calibration, FinetuneStage, Recipe, RunContext, Stage
 from coverslip.training.allocator import keep_freed_memory
 from coverslip.training.checkpoints import plain_state
 from coverslip.training.finetuning import Finetuned, TrainingImages, finetune
-from coverslip.training.instant import STRENGTHS, LinearHead, fit_head
+from coverslip.training.instant import LinearHead
+from coverslip.training.instant_stage import chosen_head, given_head, instant_stage
 from coverslip.training.normalising import set_normalisation
+from coverslip.training.ranking import rank
 from coverslip.training.starting import StartingPoint
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+DigestOf = Callable[[Sequence[int]], list[str]]  # positions -> what tells each image's content apart
 
 _LOWER_RATE = "Lower the step size, for example --set learning_rate=0.0001."
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """The choices that folds have made, so that a last network can be trained on every image."""
+class Choices:
+    """What validation images chose, so that a last network can be trained on every image."""
 
-    strength: float | None  # of the head's regularisation; None where none was fitted
+    regularisation: float | None  # of the head; None where none is fitted
     keeps_head: bool  # of the earlier run that training starts from
     start_temperature: float  # that the head is divided by before fine-tuning
     epochs: int  # of fine-tuning; 0: the instant head is the classifier
-    temperature: float
-    operating_points: tuple[OperatingPoint, ...] | None  # None: the most probable class is predicted
-    uncertain_below: float
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A trained network and what validation images said about it."""
+    """A trained network, and what it says of validation images."""
 
     network: Network
     val_logits: Floats  # (n_val, K), averaged over views
-    temperature: float
-    operating_points: tuple[OperatingPoint, ...] | None  # None: the most probable class is predicted
-    uncertain_below: float
-    chosen: str | None  # the stage that was better on validation images; None: stopped before there was any
-    story: dict[str, Any]  # training.json; Any: JSON values
+    stages: tuple[Stage, ...]
+    chosen: Literal["instant", "finetune"]  # the stage whose network is kept
     is_stopped: bool  # on request, before the end
 
     def weights(self) -> dict[str, npt.NDArray[Any]]:  # Any: each tensor's own dtype
@@ -69,42 +64,128 @@ class Fitted:
         return {name: tensor.numpy() for name, tensor in plain_state(self.network).items()}
 
 
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A network as a stage left it."""
+
+    stage: Literal["instant", "finetune"]
+    val_logits: Floats
+    weights: dict[str, torch.Tensor]
+
+
 def fit(
     images: TrainingImages,
-    digest_of: Callable[[Sequence[int]], list[str]],
+    digest_of: DigestOf,
     preparation: Preparation,
     recipe: Recipe,
-    *,
-    checkpoints: Path,
-    device: str,
-    emit: Emit,
-    is_stop_requested: Callable[[], bool],
+    context: RunContext,
     start: StartingPoint | None = None,
-    settled: Settled | None = None,
 ) -> Fitted:
-    """Train one network by the recipe.
-
-    The instant stage fits a linear head on frozen features. Fine-tuning starts from that head, so that the first steps
-    move a network that already knows the classes. Batch norms then keep their pretrained statistics: the head was
-    fitted to the features they give, and with the statistics of batches in their place the first loss was 8.7 instead
-    of 0.3 (blood_pbc, 112 px). From scratch there are no features worth a head, and training starts at random.
-    From an earlier run that tells the same classes, its head is kept if validation images prefer it.
+    """Train one network by both stages and keep the better one by validation images.
 
     Args:
         images: to fit on and to choose by; test images are not among them.
-        digest_of: positions -> what tells each image's content apart.
+        digest_of: tells each image's content apart; features are cached by it.
         preparation: how pixels were prepared; features are cached by it.
         recipe: what to do.
-        checkpoints: folder for fine-tuning's checkpoints.
-        device: where to train.
-        emit: told what happens.
-        is_stop_requested: asked before every step.
+        context: checkpoints go into its folder; it is asked for a stop before every step.
         start: the earlier run that the recipe starts from, if any.
-        settled: the choices, where they are made already; no validation images are needed then.
+
+    Raises:
+        BadRecipe: training diverged before there was a network to keep.
+        Stopped: on request, before there was a network to keep.
     """
+    network, kept_head = _starting_network(images, preparation, recipe, start)
+    stages: list[Stage] = []
+    candidates: list[_Candidate] = []
+    is_stopped, temperature = False, 1.0
+    if recipe.init != "scratch":
+        choose = chosen_head(images, recipe, kept_head)
+        val_logits, stage = instant_stage(network, images, digest_of, preparation, recipe, context, choose)
+        candidates.append(_Candidate("instant", val_logits, _copied(network)))
+        stages.append(stage)
+        temperature = stage.temperature
+    if recipe.stage == "finetune" or recipe.init == "scratch":
+        done = _finetune(network, images, recipe, context, temperature, recipe.epochs)
+        stages.append(_finetune_stage(done, recipe))
+        is_stopped = done.stopped_because == "on request"
+        if done.stopped_because == "diverged":
+            if not (candidates or done.best_epoch):
+                raise BadRecipe("Training diverged: the loss is no longer a number", do=_LOWER_RATE)
+            text = f"Fine-tuning diverged after epoch {done.epochs_run}. {_LOWER_RATE}"
+            context.emit(Noted(text=text, level="warning"))
+        if done.best_epoch:
+            val_logits = _logits(network, images, recipe, context.device)
+            candidates.append(_Candidate("finetune", val_logits, _copied(network)))
+    if not candidates:
+        raise Stopped("Training was stopped before there was a classifier", do="Go on with it.")
+    best = max(candidates, key=lambda candidate: rank(candidate.val_logits, images.val_label, recipe))
+    network.load_state_dict(best.weights)
+    if best.stage == "instant" and len(candidates) > 1:
+        text = "Fine-tuning did not beat the instant classifier on validation images; the latter is kept."
+        context.emit(Noted(text=text))
+    return Fitted(network, best.val_logits, tuple(stages), best.stage, is_stopped)
+
+
+def refit(
+    images: TrainingImages,
+    digest_of: DigestOf,
+    preparation: Preparation,
+    recipe: Recipe,
+    choices: Choices,
+    context: RunContext,
+    start: StartingPoint | None = None,
+) -> Fitted:
+    """Train one network as `fit` would, by choices that are made already: no validation images are needed.
+
+    Args:
+        images: to fit on; those to choose by are not looked at.
+        digest_of, preparation, recipe, context, start: as for `fit`.
+        choices: what folds chose on their validation images.
+
+    Raises:
+        BadRecipe: training diverged.
+        Stopped: on request.
+    """
+    network, kept_head = _starting_network(images, preparation, recipe, start)
+    stages: list[Stage] = []
+    if recipe.init != "scratch":
+        choose = given_head(images, recipe, choices.regularisation, kept_head if choices.keeps_head else None)
+        _, stage = instant_stage(
+            network, images, digest_of, preparation, recipe, context, choose, choices.start_temperature
+        )
+        stages.append(stage)
+    if choices.epochs:
+        done = _finetune(network, images, recipe, context, choices.start_temperature, choices.epochs)
+        stages.append(_finetune_stage(done, recipe))
+        if done.stopped_because == "on request":  # part of the epochs that were chosen would make another network
+            raise Stopped("Training on all images was stopped", do="Go on with it.")
+        if done.stopped_because == "diverged":
+            raise BadRecipe("Training diverged: the loss is no longer a number", do=_LOWER_RATE)
+    chosen: Literal["instant", "finetune"] = "finetune" if choices.epochs else "instant"
+    return Fitted(network, np.zeros((0, images.n_classes)), tuple(stages), chosen, is_stopped=False)
+
+
+def calibrate(logits: Floats, label: Ints, recipe: Recipe) -> Calibration:
+    """What validation images set about probabilities and decisions.
+
+    Args:
+        logits: (n_val, K) of the network that is kept.
+        label: (n_val,) int in [0, K).
+        recipe: says how classes are decided.
+    """
+    temperature = fit_temperature(logits, label)
+    probability = apply_temperature(logits, temperature)
+    points, threshold = learn_decisions(probability, label, by_roc=recipe.decide_by == "roc")
+    return Calibration(temperature=temperature, operating_points=points, uncertain_below=threshold)
+
+
+def _starting_network(
+    images: TrainingImages, preparation: Preparation, recipe: Recipe, start: StartingPoint | None
+) -> tuple[Network, LinearHead | None]:
+    """The network as training finds it, and the head of an earlier run that tells the same classes."""
     keep_freed_memory()
     torch.manual_seed(recipe.seed)
-    is_pretrained = recipe.init != "scratch"
     network = create_network(
         recipe.model,
         n_classes=images.n_classes,
@@ -117,144 +198,31 @@ def fit(
     kept_head = start.take_over(network) if start else None
     set_normalisation(network, recipe, images.pixels_of, images.train)
     freeze_to(network, recipe.freeze_to)
-    stages: list[dict[str, Any]] = []  # Any: JSON values
-    candidates: list[tuple[str, Floats]] = []
-    if is_pretrained:
-        emit(StageStarted(stage="instant"))
-        val_logits, stage = _instant(network, kept_head, images, digest_of, preparation, recipe, device, emit, settled)
-        candidates.append(("instant", val_logits))
-        stages.append(stage)
-    instant_weights = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    is_stopped = False
-    if settled.epochs if settled else recipe.stage == "finetune" or not is_pretrained:
-        if is_pretrained:
-            _soften(network, stages[0]["temperature"])
-        n_epochs = settled.epochs if settled else recipe.epochs
-        emit(StageStarted(stage="finetune", n_epochs=n_epochs))
-        done = finetune(
-            network,
-            images,
-            recipe,
-            checkpoints=checkpoints,
-            device=device,
-            emit=emit,
-            is_stop_requested=is_stop_requested,
-            last_epoch=n_epochs,
-        )
-        network.to("cpu")
-        is_stopped = done.stopped_because == "on request"
-        stages.append(_finetune_story(done, start="instant head" if is_pretrained else "random weights"))
-        if done.stopped_because == "diverged":
-            if settled or not (candidates or done.best_epoch):
-                raise BadRecipe("Training diverged: the loss is no longer a number", do=_LOWER_RATE)
-            emit(Noted(text=f"Fine-tuning diverged after epoch {done.epochs_run}. {_LOWER_RATE}", level="warning"))
-        if done.best_epoch:
-            candidates.append(("finetune", _logits(network, images, recipe, device)))
-    if settled:
-        chosen, val_logits = candidates[-1] if candidates else ("", np.zeros((0, images.n_classes)))
-    else:
-        chosen, val_logits = max(
-            candidates,
-            key=lambda candidate: _rank(candidate[1], images.val_label, recipe),
-            default=("", np.zeros((0, images.n_classes))),
-        )
-    if chosen == "instant":
-        network.load_state_dict(instant_weights)
-        if len(candidates) > 1:
-            emit(
-                Noted(text="Fine-tuning did not beat the instant classifier on validation images; the latter is kept.")
-            )
-    temperature, points, threshold = 1.0, None, 0.0
-    if settled:
-        temperature, points, threshold = settled.temperature, settled.operating_points, settled.uncertain_below
-    elif chosen:
-        temperature = fit_temperature(val_logits, images.val_label)
-        points, threshold = learn_decisions(
-            apply_temperature(val_logits, temperature), images.val_label, by_roc=recipe.decide_by == "roc"
-        )
-    story = {
-        "stages": stages,
-        "chosen": chosen or None,
-        "temperature": temperature,
-        "operating_points": None if points is None else [asdict(point) for point in points],
-        "uncertain_below": threshold,
-        "seconds_total": round(sum(stage["seconds"] for stage in stages), 3),
-        "images_per_second": stages[-1].get("images_per_second"),
-    }
-    return Fitted(network, val_logits, temperature, points, threshold, chosen or None, story, is_stopped)
+    return network, kept_head
 
 
-def _instant(
+def _finetune(
     network: Network,
-    kept_head: LinearHead | None,
     images: TrainingImages,
-    digest_of: Callable[[Sequence[int]], list[str]],
-    preparation: Preparation,
     recipe: Recipe,
-    device: str,
-    emit: Emit,
-    settled: Settled | None,
-) -> tuple[Floats, dict[str, Any]]:  # Any: JSON values
-    """Fit the head in place, unless one that is kept is better; gives validation logits and the stage's story."""
-    started = monotonic()
-    positions = np.concatenate([images.train, images.val]).tolist()
+    context: RunContext,
+    start_temperature: float,
+    n_epochs: int,
+) -> Finetuned:
+    """Fine-tune in place from the head divided by its temperature."""
+    if recipe.init != "scratch":
+        _soften(network, start_temperature)
+    context.emit(StageStarted(stage="finetune", n_epochs=n_epochs))
+    done = finetune(network, images, recipe, context, last_epoch=n_epochs)
+    network.to("cpu")
+    return done
 
-    def pixels_of(chosen: Sequence[int]) -> npt.NDArray[np.unsignedinteger]:
-        return images.pixels_of([positions[i] for i in chosen])
 
-    n = len(images.train)
-    with embed(
-        FeatureNetwork(network),
-        network.head.in_features,
-        digest_of(positions),
-        pixels_of,
-        prepared_by=preparation.model_dump(mode="json"),
-        n_views=recipe.views,
-        device=device,
-        emit=emit,
-    ) as (features, engine):
-        val_features = features.part(slice(n, None))
-        head = fit_head(
-            features.part(slice(n)),
-            images.train_label,
-            val_features,
-            images.val_label,
-            n_classes=images.n_classes,
-            balanced=recipe.balance not in ("none", "domains"),
-            better=lambda logits, label: _primary(logits, label, recipe),
-            strengths=STRENGTHS if settled is None or settled.strength is None else [settled.strength],
-        )
-        strength, is_kept, logits = head.strength, False, head.logits(val_features)
-        if kept_head is not None:
-            kept_logits = kept_head.logits(val_features)
-            label = images.val_label
-            is_kept = (
-                settled.keeps_head if settled else _rank(kept_logits, label, recipe) >= _rank(logits, label, recipe)
-            )
-            if is_kept:
-                head, logits = kept_head, kept_logits
+def _soften(network: Network, temperature: float) -> None:
+    """Divide the head by its temperature: overconfident logits would make the first steps of fine-tuning violent."""
     with torch.no_grad():
-        network.head.weight.copy_(torch.from_numpy(head.weight))
-        network.head.bias.copy_(torch.from_numpy(head.bias))
-    temperature, accuracy, macro_f1 = settled.start_temperature if settled else 1.0, None, None
-    if len(logits):
-        temperature = fit_temperature(logits, images.val_label)
-        found = score(apply_temperature(logits, temperature), images.val_label)
-        accuracy, macro_f1 = found["accuracy"], found["macro_f1"]
-    seconds = monotonic() - started
-    emit(HeadFitted(seconds=seconds, val_accuracy=accuracy, val_macro_f1=macro_f1))
-    return logits, {
-        "stage": "instant",
-        "seconds": round(seconds, 3),
-        "engine": engine.name if engine else "cache",
-        "engine_difference": engine.largest_difference if engine else None,
-        "n_features": features.shape[1],
-        "head": "kept" if is_kept else "fitted",
-        "regularisation": strength,
-        "temperature": temperature,
-        "val_accuracy": accuracy,
-        "val_macro_f1": macro_f1,
-    }
+        network.head.weight.div_(temperature)
+        network.head.bias.div_(temperature)
 
 
 def _logits(network: Network, images: TrainingImages, recipe: Recipe, device: str) -> Floats:
@@ -271,35 +239,16 @@ def _logits(network: Network, images: TrainingImages, recipe: Recipe, device: st
     return np.concatenate(parts).astype(np.float64)
 
 
-def _soften(network: Network, temperature: float) -> None:
-    """Divide the head by its temperature: overconfident logits would make the first steps of fine-tuning violent."""
-    with torch.no_grad():
-        network.head.weight.div_(temperature)
-        network.head.bias.div_(temperature)
+def _copied(network: Network) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in network.state_dict().items()}
 
 
-def _rank(logits: Floats, label: Ints, recipe: Recipe) -> tuple[float, float]:
-    """The primary metric, then the calibrated log loss where that is equal; higher is better."""
-    calibrated = apply_temperature(logits, fit_temperature(logits, label))
-    return _primary(logits, label, recipe), -score(calibrated, label)["log_loss"]
-
-
-def _primary(logits: Floats, label: Ints, recipe: Recipe) -> float:
-    """The primary metric, higher is better; by log loss only after calibration, which every classifier gets."""
-    if recipe.primary_metric == "log_loss":
-        logits = logits / fit_temperature(logits, label)
-    found = score(apply_temperature(logits, 1.0), label)[recipe.primary_metric]
-    value = -found if recipe.primary_metric in LOWER_IS_BETTER else found
-    return value if np.isfinite(value) else float("-inf")
-
-
-def _finetune_story(done: Finetuned, *, start: str) -> dict[str, Any]:  # Any: JSON values
-    return {
-        "stage": "finetune",
-        "started_from": start,
-        "seconds": round(done.seconds, 3),
-        "best_epoch": done.best_epoch,
-        "epochs_run": done.epochs_run,
-        "stopped_because": done.stopped_because,
-        "images_per_second": round(done.images_per_second, 2),
-    }
+def _finetune_stage(done: Finetuned, recipe: Recipe) -> FinetuneStage:
+    return FinetuneStage(
+        started_from="random weights" if recipe.init == "scratch" else "instant head",
+        seconds=round(done.seconds, 3),
+        best_epoch=done.best_epoch,
+        epochs_run=done.epochs_run,
+        stopped_because=done.stopped_because,
+        images_per_second=round(done.images_per_second, 2),
+    )

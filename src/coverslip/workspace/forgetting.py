@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, delete, select, update
 
+from coverslip import cache
 from coverslip.errors import Conflict
 from coverslip.workspace.datasets import reading
 from coverslip.workspace.datasets.listing import describe
@@ -17,7 +18,6 @@ from coverslip.workspace.store.database import writing
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import Json, dataset_row, now
 from coverslip.workspace.store.tables import datasets
-from coverslip.workspace.viewing import small_pictures
 
 DAYS = 30
 
@@ -77,7 +77,7 @@ def drop_forgotten(workspace: Workspace, is_over: threading.Event) -> None:
             sent = connection.execute(select(tables.uploads.c.id).where(mine)).scalars().all()
             unused = [one for one in sent if not _is_used(connection, workspace.uploads / one)]
             connection.execute(delete(tables.uploads).where(tables.uploads.c.id.in_(unused)))
-        small_pictures.forget(dataset_id)
+        cache.forget(dataset_id)
         for upload_id in unused:
             shutil.rmtree(workspace.uploads / upload_id, ignore_errors=True)
 

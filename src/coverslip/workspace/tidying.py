@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sqlalchemy import delete, select
 
+from coverslip.cache import forget
 from coverslip.errors import CoverslipError
 from coverslip.workspace.forgetting import drop_forgotten
 from coverslip.workspace.store import tables
@@ -23,8 +24,9 @@ _log = logging.getLogger("coverslip")
 
 
 def drop_pieces(workspace: Workspace) -> None:
-    """Remove what a killed server was receiving; to be done before requests are answered."""
-    shutil.rmtree(workspace.folder / "classifying", ignore_errors=True)
+    """Remove what a killed server was receiving or sending; to be done before requests are answered."""
+    for folder in (workspace.folder / "classifying", workspace.downloads):
+        shutil.rmtree(folder, ignore_errors=True)
     pieces = [*(workspace.folder / "classifiers").glob("tmp*"), *workspace.uploads.glob("*/.*")]
     for piece in pieces:  # the files that were sent lie in a folder of their own
         if piece.is_dir():
@@ -76,5 +78,4 @@ def _empty_trash(workspace: Workspace, is_over: threading.Event) -> None:
                 brought = (tables.classifiers.c.id == place.name) & tables.classifiers.c.removed.is_not(None)
                 connection.execute(delete(tables.classifiers).where(brought))
             shutil.rmtree(place, ignore_errors=True)
-            for cached in workspace.cache.glob(f"{place.name}-*"):
-                cached.unlink(missing_ok=True)
+            forget(place.name)

@@ -1639,7 +1639,7 @@ export interface components {
         };
         /**
          * Epoch
-         * @description How a pass over the training images ended; scores lie in [0, 1], precision, recall and F1 are macro averages.
+         * @description How one pass over the training images ended; shares lie in [0, 1], and None stands where nothing was measured.
          */
         Epoch: {
             /** Epoch */
@@ -1652,12 +1652,6 @@ export interface components {
             train_loss: number | null;
             /** Train Accuracy */
             train_accuracy: number | null;
-            /** Train Precision */
-            train_precision: number | null;
-            /** Train Recall */
-            train_recall: number | null;
-            /** Train F1 */
-            train_f1: number | null;
             /** Val Loss */
             val_loss: number | null;
             /** Val Accuracy */
@@ -1668,6 +1662,12 @@ export interface components {
             val_recall: number | null;
             /** Val F1 */
             val_f1: number | null;
+            /** Train Precision */
+            train_precision: number | null;
+            /** Train Recall */
+            train_recall: number | null;
+            /** Train F1 */
+            train_f1: number | null;
         };
         /**
          * Fault

@@ -1,5 +1,6 @@
 """What trainings reached: numbers, rows, pictures, files."""
 
+import os
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -13,7 +14,7 @@ from coverslip.app.schemas.problems import problems
 from coverslip.app.schemas.results import Comparison, Results, RunRows
 from coverslip.app.schemas.runs import ClassifierList
 from coverslip.workspace.jobs import downloads, results
-from coverslip.workspace.predictions import classifiers, imported, rows
+from coverslip.workspace.predictions import classifiers, imported, measured, rows
 from coverslip.workspace.predictions.classifiers import Classifier
 
 router = APIRouter(tags=["results"])
@@ -69,7 +70,7 @@ def list_run_rows(
 ) -> object:
     """The measured images, a page at a time; `-probability` puts the surest first."""
     wanted = rows.Wanted(label=label, predicted=predicted, decision=decision, only=only)
-    return rows.page_of_run(workspace, run_id, wanted, sort=sort, offset=offset, limit=limit)
+    return measured.page_of_run(workspace, run_id, wanted, sort=sort, offset=offset, limit=limit)
 
 
 @router.get(
@@ -82,7 +83,7 @@ def get_run_row_thumbnail(
     workspace: Home, run_id: str, k: int, side: Annotated[int, Query(ge=16, le=512)] = 128
 ) -> Response:
     """A small picture of a measured image."""
-    return image_answer(rows.thumbnail_of(workspace, run_id, rows.row_of_run(workspace, run_id, k), side))
+    return image_answer(rows.thumbnail_of(workspace, run_id, measured.row_of_run(workspace, run_id, k), side))
 
 
 @router.get(
@@ -93,7 +94,7 @@ def get_run_row_thumbnail(
 )
 def get_run_row_picture(workspace: Home, run_id: str, k: int, view: Viewed) -> Response:
     """A measured image for the viewer."""
-    return image_answer(rows.picture_of(workspace, rows.row_of_run(workspace, run_id, k), view))
+    return image_answer(rows.picture_of(workspace, measured.row_of_run(workspace, run_id, k), view))
 
 
 @router.get(
@@ -120,6 +121,13 @@ def download_from_run(workspace: Home, run_id: str, what: Download) -> Response:
     if what == "run.zip":
         headers = {"Content-Disposition": downloads.disposition(name)}
         return StreamingResponse(downloads.zipped_run(workspace, run_id), media_type="application/zip", headers=headers)
+    if what == "classifier.coverslip":
+        file = downloads.classifier_of(workspace, run_id)
+        headers = {
+            "Content-Disposition": downloads.disposition(name),
+            "Content-Length": str(os.fstat(file.fileno()).st_size),
+        }
+        return StreamingResponse(downloads.sent(file), media_type=_TYPES[what], headers=headers)
     return FileResponse(downloads.file_of_run(workspace, run_id, what), media_type=_TYPES[what], filename=name)
 
 

@@ -1,5 +1,6 @@
 """Files of runs to take away."""
 
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,32 +18,43 @@ _TIME_OF_ALL = (1980, 1, 1, 0, 0, 0)  # the same run gives the same bytes
 
 
 def file_of_run(workspace: Workspace, run_id: str, what: str) -> Path:
-    """A file of a run by its name; `classifier.coverslip` is made when it is asked for.
+    """A file of a run by its name.
 
     Raises:
         NotFound: there is no such run.
         Conflict: the run has not got so far.
-        BadClassifier: the classifier is damaged.
     """
-    job = find_job(workspace, run_id, "train")
-    if what == "classifier.coverslip":
-        return _exported(workspace, job.id, job.folder)
-    file = job.folder / what
+    file = find_job(workspace, run_id, "train").folder / what
     if not file.is_file():
         raise Conflict(f"The run has no {what} yet", do="Let the training finish, or resume it.")
     return file
 
 
-def _exported(workspace: Workspace, run_id: str, folder: Path) -> Path:
-    weights = folder / "classifier" / "weights.safetensors"
-    if not weights.is_file():
+def classifier_of(workspace: Workspace, run_id: str) -> IO[bytes]:
+    """A run's classifier as one file, open for reading.
+
+    Raises:
+        NotFound: there is no such run.
+        Conflict: it has no classifier yet.
+        BadClassifier: the classifier is damaged.
+    """
+    job = find_job(workspace, run_id, "train")
+    if not job.run.has_classifier:
         raise Conflict("The run has no classifier yet", do="Let the training go on, or resume it.")
-    file = workspace.cache / f"{run_id}-{weights.stat().st_mtime_ns:x}.coverslip"
-    if not file.is_file():
-        for old in workspace.cache.glob(f"{run_id}-*.coverslip"):
-            old.unlink(missing_ok=True)
-        export_classifier(folder, file)
-    return file
+    place = workspace.downloads
+    place.mkdir(exist_ok=True)
+    # Gone as soon as it is open, or, on systems that keep open files, when the app starts next.
+    with tempfile.TemporaryDirectory(dir=place, ignore_cleanup_errors=True) as folder:
+        file = Path(folder) / "classifier.coverslip"
+        export_classifier(job.folder, file)
+        return file.open("rb")
+
+
+def sent(file: IO[bytes]) -> Iterator[bytes]:
+    """The bytes of an open file, piece by piece; then it is closed."""
+    with file:
+        while chunk := file.read(_CHUNK):
+            yield chunk
 
 
 def download_name(workspace: Workspace, run_id: str, what: str) -> str:

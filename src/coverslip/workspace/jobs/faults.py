@@ -1,10 +1,9 @@
 """Why a job failed."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from coverslip.runs import Status
 from coverslip.workspace.jobs.processes import lines_of_last_process
 from coverslip.workspace.jobs.records import Job
 
@@ -19,19 +18,20 @@ class Fault:
     do: str
 
 
-def is_of_earlier_process(job: Job, status: Mapping[str, Any]) -> bool:  # Any: JSON values
+def is_of_earlier_process(job: Job, status: Status) -> bool:
     """Whether the status was written before the job's last process was begun."""
     if job.process_started is None:
         return False
-    return float(status.get("process_started") or 0.0) < job.process_started - 1
+    return status.process_started < job.process_started - 1
 
 
-def fault_of(job: Job, status: Mapping[str, Any]) -> Fault:  # Any: JSON values
+def fault_of(job: Job, status: Status | None) -> Fault:
     """Why a job failed: as its status says, else as the last line that it printed."""
-    if status.get("what") and not is_of_earlier_process(job, status):
-        return Fault(str(status["what"]), str(status.get("do") or ""))
-    if status.get("state") == "failed" and status.get("reason") and not is_of_earlier_process(job, status):
-        return Fault(str(status["reason"]), "What the process printed may say more.")
+    if status is not None and not is_of_earlier_process(job, status):
+        if status.what:
+            return Fault(status.what, status.do or "")
+        if status.state == "failed" and status.reason:
+            return Fault(status.reason, "What the process printed may say more.")
     return fault_in_log(job) or Fault("It ended without a word", "Start it again; the computer may have been short.")
 
 

@@ -1,18 +1,16 @@
 """What a training would make of a set of images, before it starts: its split, and its random changes."""
 
-import sqlite3
 import subprocess
 import sys
 import tempfile
 import threading
 from collections import Counter
-from contextlib import suppress
 from pathlib import Path
 
-from coverslip.cache import opening
+from coverslip.cache import RECORDS, Kind, RecordStore, register
 from coverslip.datasets import Dataset, Folds, Split, cap_training, given_leaks, plan_folds, split_images
 from coverslip.errors import CoverslipError
-from coverslip.files import cache_folder, sha256_json, write_bytes
+from coverslip.files import sha256_json
 from coverslip.runs import Recipe, save_recipe
 from coverslip.workspace.datasets.reading import refuse_unread
 from coverslip.workspace.datasets.snapshots import training_sources
@@ -22,7 +20,9 @@ from coverslip.workspace.store.records import load_dataset, load_scan
 from coverslip.workspace.store.rows import AnyRow, Json
 
 _PARTS = ("train", "val", "test", "left-out")
-_N_KEPT = 200  # sheets of changed images
+PREVIEWS = register(
+    Kind("app-previews", "training images as a recipe would change them, in the app", RECORDS, bound_bytes=2 * 10**8)
+)
 _LONGEST_S = 180
 _ONE_AT_A_TIME = threading.Lock()  # each holds a network library in memory for some seconds
 
@@ -46,7 +46,7 @@ def split(home: Workspace, dataset_id: str, recipe: Json) -> Json:
         Conflict: it is still being read.
         CoverslipError: the recipe is not valid, or nothing can be trained on.
     """
-    from coverslip.experiments.pretraining import agreed
+    from coverslip.experiments import agreed
 
     with home.engine.connect() as connection:
         row = refuse_unread(connection, dataset_id)
@@ -78,31 +78,13 @@ def augmentation(home: Workspace, dataset_id: str, recipe: Json) -> bytes:
     with home.engine.connect() as connection:
         row = refuse_unread(connection, dataset_id)
     checked = recipe_for(home, row, recipe)
-    asked = {"recipe": checked.model_dump(mode="json"), "dataset": [dataset_id, row.created, row.revision]}
-    name = f"{sha256_json(asked)[:32]}.png"
-    with _ONE_AT_A_TIME:
-        found = _kept(name)
-        if found is None:
-            found = _drawn(home, dataset_id, checked)
-            _keep(name, found)
-        return found
-
-
-def _kept(name: str) -> bytes | None:
-    file = cache_folder() / "app-previews" / "sheets" / name
-    try:
-        return file.read_bytes()
-    except OSError:
-        return None
-
-
-def _keep(name: str, data: bytes) -> None:
-    """For the next time, where there is room."""
-    with suppress(OSError, sqlite3.Error, CoverslipError):
-        with opening("app-previews", "sheets") as claim:
-            write_bytes(claim.folder / name, data)
-            _forget_oldest(claim.folder)
-        claim.release()
+    asked = sha256_json({"recipe": checked.model_dump(mode="json"), "dataset": [row.created, row.revision]})
+    with _ONE_AT_A_TIME, RecordStore(PREVIEWS, dataset_id) as kept:
+        sheet = kept.find([asked]).get(asked)
+        if sheet is None:
+            sheet = _drawn(home, dataset_id, checked)
+            kept.keep({asked: sheet})
+        return sheet
 
 
 def _drawn(home: Workspace, dataset_id: str, recipe: Recipe) -> bytes:
@@ -128,12 +110,6 @@ def _drawn(home: Workspace, dataset_id: str, recipe: Recipe) -> bytes:
             why = said[-1].rstrip(".") if said else "the drawing process ended without a word"
             raise CoverslipError(f"The images could not be drawn: {why}", do="Change the recipe or the images.")
         return out.read_bytes()
-
-
-def _forget_oldest(folder: Path) -> None:
-    files = sorted(folder.glob("*.png"), key=lambda file: file.stat().st_mtime, reverse=True)
-    for file in files[_N_KEPT:]:
-        file.unlink(missing_ok=True)
 
 
 def _told(data: Dataset, shown: Split, notes: list[str], folds: Folds | None) -> Json:

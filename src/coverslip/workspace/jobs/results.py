@@ -3,23 +3,24 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import cast
 
 from coverslip._version import __version__
-from coverslip.errors import BadRun, Conflict, CoverslipError
+from coverslip.cache import RECORDS, Kind, RecordStore, register
+from coverslip.errors import Conflict, CoverslipError
 from coverslip.evaluation import LOWER_IS_BETTER, average_precision, pr_curve, reliability_bins, roc_curve
-from coverslip.files import write_json
 from coverslip.reports import content, words
 from coverslip.reports.limits import limits
 from coverslip.reports.methods import methods
 from coverslip.reports.reading import RunFolder, read_run
-from coverslip.runs import read_json, read_table
+from coverslip.runs.documents import read_table
 from coverslip.workspace.jobs.records import Job, Json, find_job
 from coverslip.workspace.jobs.runs import read_or_empty
 from coverslip.workspace.store.home import Workspace
 
+RESULTS = register(Kind("app-results", "results as the app's pages show them", RECORDS, bound_bytes=5 * 10**8))
 _MOST_COMPARED = 20
 
 
@@ -33,18 +34,14 @@ def results_of(workspace: Workspace, run_id: str) -> Json:
     job = find_job(workspace, run_id, "train")
     if not read_or_empty(job.folder / "metrics.json").get("metrics"):
         raise Conflict("This run has no numbers yet", do="Let the training finish, or resume it.")
-    file = workspace.cache / f"{run_id}-{_stamp(job)}.results.json"
-    if file.is_file():
-        try:
-            return read_json(file)
-        except BadRun:  # worked out anew
-            pass
-    found = _results(read_run(job.folder))
-    with suppress(OSError, CoverslipError):  # on a full disk they are worked out each time
-        for old in workspace.cache.glob(f"{run_id}-*.results.json"):
-            old.unlink(missing_ok=True)
-        write_json(file, found)
-    return found
+    stamp = _stamp(job)
+    with RecordStore(RESULTS, run_id) as kept:
+        known = kept.find([stamp]).get(stamp)
+        if known is not None:
+            return cast(Json, json.loads(known))
+        results = _results(read_run(job.folder))
+        kept.keep({stamp: json.dumps(results, allow_nan=False).encode()})
+        return results
 
 
 def _stamp(job: Job) -> str:

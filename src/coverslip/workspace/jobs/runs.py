@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from coverslip.errors import BadRun
-from coverslip.runs import read_json
+from coverslip.runs.documents import read_object
 from coverslip.runs.progress import Note, Progress, Stage, Step, Training, Work, seconds_left
 from coverslip.workspace.jobs.faults import Fault, fault_of
 from coverslip.workspace.jobs.log import folded_log
@@ -112,15 +112,15 @@ def state_of_run(job: Job, queue: list[str]) -> RunState:
         n_folds=n_folds or int((job.choices.get("split") or {}).get("folds") or 0),
         fold=progress.fold if is_active else None,
         progress=_shown(progress, is_active=is_active) if state != "done" else None,
-        epoch=progress.epoch if state != "done" else status.get("epoch"),
-        n_epochs=progress.n_epochs if state != "done" else status.get("n_epochs"),
+        epoch=progress.epoch if state != "done" else status.epoch if status else None,
+        n_epochs=progress.n_epochs if state != "done" else status.n_epochs if status else None,
         has_classifier=(job.folder / "classifier" / "classifier.json").is_file(),
         headline=headline_of(metrics),
         error=fault_of(job, status) if state == "failed" else None,
         queue_position=queue.index(job.id) + 1 if job.id in queue else None,
         created=job.created,
         started=_started(job),
-        ended=None if is_active or state == "queued" else status.get("heartbeat"),
+        ended=None if is_active or state == "queued" or status is None else status.heartbeat,
     )
 
 
@@ -177,6 +177,6 @@ def _started(job: Job) -> str | None:
 def read_or_empty(file: Path) -> Json:
     """A JSON object of a run folder; empty where it is missing or damaged."""
     try:
-        return read_json(file) if file.is_file() else {}
+        return read_object(file) if file.is_file() else {}
     except BadRun:
         return {}

@@ -3,16 +3,15 @@ again when it is started.
 """
 
 import time
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from sqlalchemy import Connection
 
 from coverslip.errors import BadRun
-from coverslip.runs import is_alive, read_status
+from coverslip.runs import Run, Status
 from coverslip.workspace.jobs.faults import fault_in_log, is_of_earlier_process
 from coverslip.workspace.jobs.processes import is_running
-from coverslip.workspace.jobs.records import Job, Json, unended_jobs
+from coverslip.workspace.jobs.records import Job, unended_jobs
 
 State = Literal["queued", "starting", "running", "stopping", "stopped", "done", "failed", "interrupted"]
 ACTIVE: frozenset[State] = frozenset({"starting", "running", "stopping"})
@@ -29,7 +28,8 @@ def is_at_work(job: Job) -> bool:
     """Whether a process works on it: ours, or one that was begun in a terminal."""
     if job.state == "started" and is_running(job.pid, job.process_started):
         return True
-    return _is_being_launched(job) or is_alive(status_of(job))
+    status = status_of(job)
+    return _is_being_launched(job) or (status is not None and status.is_alive)
 
 
 def _is_being_launched(job: Job) -> bool:
@@ -38,26 +38,25 @@ def _is_being_launched(job: Job) -> bool:
     return time.time() - job.launched < _LAUNCH_SECONDS
 
 
-def status_of(job: Job) -> Json:
-    """What its `status.json` says; empty before there is one."""
+def status_of(job: Job) -> Status | None:
+    """What its process last said of it; None before it said anything."""
     try:
-        return read_status(job.folder)
+        return Run(job.folder).status
     except BadRun:
-        return {}
+        return None
 
 
-def state_of(job: Job, status: Mapping[str, Any]) -> State:  # Any: JSON values
+def state_of(job: Job, status: Status | None) -> State:
     """What a job is doing, by its row, its process and its status."""
     if job.state == "queued":
         return "queued"
     if _is_being_launched(job):
         return "starting"
-    written = status.get("state")
-    is_own = written is not None and not is_of_earlier_process(job, status)
-    if is_own and written in ("done", "stopped", "failed"):  # its process may still be saying so
-        return written  # type: ignore[no-any-return]  # JSON: one of the three
+    is_own = status is not None and not is_of_earlier_process(job, status)
+    if status is not None and is_own and status.state != "running":  # its process may still be saying so
+        return status.state
     if is_at_work(job):
-        if job.stop_asked is not None or (job.folder / "stop").exists():
+        if job.stop_asked is not None or Run(job.folder).stop_file.exists():
             return "stopping"
         return "running" if is_own else "starting"
     if is_own:

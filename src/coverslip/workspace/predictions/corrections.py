@@ -12,7 +12,7 @@ from sqlalchemy.dialects.sqlite import insert
 from coverslip.datasets import DECISIONS, clean_label, printable
 from coverslip.errors import Conflict, CoverslipError
 from coverslip.files import safe_cell, write_bytes
-from coverslip.inference import Prediction, cells_of, columns_for
+from coverslip.runs import Prediction, cells_of, columns_for
 from coverslip.workspace.datasets.opening import open_sources
 from coverslip.workspace.jobs.records import Json, find_job
 from coverslip.workspace.predictions.rows import Row, corrections_of, every_row, one_row

@@ -6,18 +6,20 @@ all rows to `predictions.csv`. Begun once more, it goes on after the last row; `
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from coverslip.datasets import Dataset, one_line, open_dataset, printable
 from coverslip.errors import BadDataset, Conflict, CoverslipError, Stopped
 from coverslip.events import Event, Noted, Progressed
 from coverslip.files import sha256_json, write_json
 from coverslip.images import ReadPlan
-from coverslip.inference import Prediction, PredictionsFile
-from coverslip.runs import Status, fingerprint_of, read_json
+from coverslip.runs import Prediction, PredictionsFile, Run, StatusFile, fingerprint_of
+from coverslip.runs.documents import read_object
+from coverslip.stopping import Stop, signals_stop
 from coverslip.workspace.predictions.rows import FILE, RowsWriter
 
 _SECONDS_BETWEEN_WRITES = 0.3
@@ -29,23 +31,24 @@ def predict_into(folder: Path) -> None:
     Raises:
         Stopped: on request; the rows so far are kept.
     """
-    from coverslip.stopping import stop_requests
-
-    status = Status(folder)
-    with stop_requests(folder) as is_stop_requested:
+    run = Run(folder)
+    status = StatusFile(run.status_file)
+    with signals_stop():
         status.say("running")
         try:
-            _predict(folder, status, is_stop_requested)
+            _predict(folder, status, Stop(run.stop_file))
         except BaseException as error:
-            state = "stopped" if isinstance(error, Stopped | KeyboardInterrupt) else "failed"
+            state: Literal["stopped", "failed"] = (
+                "stopped" if isinstance(error, Stopped | KeyboardInterrupt) else "failed"
+            )
             parts = {"what": error.what, "do": error.do} if isinstance(error, CoverslipError) else {}
             status.say(state, reason=str(error) or type(error).__name__, **parts)
             raise
         status.say("done", seconds_left=None)
 
 
-def _predict(folder: Path, status: Status, is_stop_requested: Callable[[], bool]) -> None:
-    asked = read_json(folder / "request.json")
+def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
+    asked = read_object(folder / "request.json")
     notes: list[str] = []
 
     def tell(event: Event) -> None:
@@ -69,7 +72,7 @@ def _predict(folder: Path, status: Status, is_stop_requested: Callable[[], bool]
     status.say("running", n_total=len(data.records))
     writer = RowsWriter(folder / FILE)
     try:
-        with PredictionsFile(folder / "predictions.csv", classifier.classes) as table:
+        with PredictionsFile(Run(folder).predictions_file, classifier.classes) as table:
             n_before = 0
             for row in writer.added():
                 table.write(row)
@@ -84,7 +87,7 @@ def _predict(folder: Path, status: Status, is_stop_requested: Callable[[], bool]
                 if time.monotonic() - written > _SECONDS_BETWEEN_WRITES:
                     writer.add(unwritten)
                     unwritten, written = [], time.monotonic()
-                    if is_stop_requested():
+                    if stop.is_requested():
                         raise Stopped("The prediction was stopped", file=folder, do="The rows so far are kept.")
             writer.add(unwritten)
     finally:
@@ -101,7 +104,7 @@ def _refuse_others(folder: Path, now: dict[str, str]) -> None:
     if not file.exists():
         write_json(file, {"format_version": 1, **now})
         return
-    before = read_json(file)
+    before = read_object(file)
     for key, what in (("images", "images"), ("classifier", "classifier")):
         if before[key] != now[key]:
             raise Conflict(f"The {what} changed since this was begun", do="Begin a new prediction; these rows stay.")

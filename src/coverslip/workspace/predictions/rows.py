@@ -1,26 +1,22 @@
 """Rows of predictions in a small database of their own, so that 100,000 of them are filtered and sorted in pages."""
 
-import csv
 import hashlib
 import json
 import math
 import sqlite3
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from sqlalchemy import select
 
-from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE, ImageRecord
-from coverslip.errors import Conflict, CoverslipError, NotFound
-from coverslip.files import plain_cell
+from coverslip.cache import Journal, open_database, remove_database
+from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE
+from coverslip.errors import NotFound
 from coverslip.images import ReadPlan
-from coverslip.inference import Prediction
-from coverslip.runs import open_run, read_json
-from coverslip.runs.provenance import images_of, plan_of
+from coverslip.runs import Prediction
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.home import Workspace
@@ -33,7 +29,7 @@ _COLUMNS = (
     *("k", "image_id", "path", "file", "plan", "label", "predicted", "decision", "probability", "probabilities"),
     "reason",
 )
-_TABLE = """
+_SCHEMA = """
 CREATE TABLE IF NOT EXISTS rows (
     k INTEGER PRIMARY KEY, image_id TEXT NOT NULL, path TEXT NOT NULL, file TEXT NOT NULL, plan TEXT NOT NULL,
     label TEXT, predicted TEXT, decision TEXT NOT NULL, probability REAL, probabilities TEXT NOT NULL, reason TEXT
@@ -111,21 +107,19 @@ class Wanted:
 class RowsWriter:
     """Adds rows, some at a time; readers see them at once, and what was written stays when the process is killed."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, *, journal: Journal = "WAL") -> None:
         if not file.exists():  # whoever finds the file finds the table in it
             part = file.with_name(f".{file.name}.part")
-            part.unlink(missing_ok=True)
-            with closing(sqlite3.connect(part)) as connection:
-                connection.executescript(_TABLE)
+            remove_database(part)
+            open_database(part, _SCHEMA).close()
             part.replace(file)
-        self._connection = sqlite3.connect(file, timeout=30)
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute("PRAGMA synchronous=NORMAL")
+        self._connection = open_database(file, _SCHEMA, journal=journal)
 
     def add(self, rows: Iterable[tuple[int, Prediction, Path, ReadPlan]]) -> None:
         """Add rows with their numbers, files and plans."""
         marks = ", ".join("?" * len(_COLUMNS))
         with self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
             self._connection.executemany(f"INSERT OR REPLACE INTO rows VALUES ({marks})", map(_cells, rows))
 
     def added(self) -> Iterator[Prediction]:
@@ -160,18 +154,6 @@ def _reading(file: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-def page_of_run(workspace: Workspace, run_id: str, wanted: Wanted, *, sort: Sort, offset: int, limit: int) -> RowsPage:
-    """Measured images of a run.
-
-    Raises:
-        NotFound: there is no such run.
-        Conflict: nothing was measured yet.
-    """
-    job = find_job(workspace, run_id, "train")
-    file, classes = _index_of_run(workspace, job)
-    return _page(file, classes, wanted, {}, sort=sort, offset=offset, limit=limit)
-
-
 def page_of_prediction(
     workspace: Workspace, prediction_id: str, wanted: Wanted, *, sort: Sort, offset: int, limit: int
 ) -> RowsPage:
@@ -184,7 +166,7 @@ def page_of_prediction(
     if not (job.folder / FILE).is_file():
         return RowsPage([], 0)
     corrected = corrections_of(workspace, prediction_id)
-    return _page(job.folder / FILE, job.choices["classes"], wanted, corrected, sort=sort, offset=offset, limit=limit)
+    return page_in(job.folder / FILE, job.choices["classes"], wanted, corrected, sort=sort, offset=offset, limit=limit)
 
 
 def corrections_of(workspace: Workspace, prediction_id: str) -> dict[int, str]:
@@ -201,7 +183,7 @@ def every_row(workspace: Workspace, job: Job) -> Iterator[tuple[Row, Picture]]:
         return
     with _reading(job.folder / FILE) as connection:
         for one in connection.execute("SELECT * FROM rows ORDER BY k"):
-            yield _row(one, job.choices["classes"], corrected), _picture(one)
+            yield _row(one, job.choices["classes"], corrected), picture_in(one)
 
 
 def count_rows(job: Job) -> tuple[int, dict[str, int]]:
@@ -231,21 +213,15 @@ def one_row(workspace: Workspace, job: Job, k: int) -> Row:
         NotFound: there is none of that number.
     """
     corrected = corrections_of(workspace, job.id)
-    return _row(_found(job.folder / FILE, k), job.choices["classes"], corrected)
-
-
-def row_of_run(workspace: Workspace, run_id: str, k: int) -> Picture:
-    """The picture of a measured image."""
-    file, _ = _index_of_run(workspace, find_job(workspace, run_id, "train"))
-    return _picture(_found(file, k))
+    return _row(row_in(job.folder / FILE, k), job.choices["classes"], corrected)
 
 
 def row_of_prediction(workspace: Workspace, prediction_id: str, k: int) -> Picture:
     """The picture of a predicted image."""
-    return _picture(_found(find_job(workspace, prediction_id, "predict").folder / FILE, k))
+    return picture_in(row_in(find_job(workspace, prediction_id, "predict").folder / FILE, k))
 
 
-def _found(file: Path, k: int) -> sqlite3.Row:
+def row_in(file: Path, k: int) -> sqlite3.Row:
     one: sqlite3.Row | None = None
     if file.is_file() and 0 <= k < 2**53:
         with _reading(file) as connection:
@@ -255,7 +231,7 @@ def _found(file: Path, k: int) -> sqlite3.Row:
     return one
 
 
-def _page(
+def page_in(
     file: Path,
     classes: Sequence[str],
     wanted: Wanted,
@@ -289,86 +265,8 @@ def _row(one: sqlite3.Row, classes: Sequence[str], corrected: Mapping[int, str])
     )
 
 
-def _picture(one: sqlite3.Row) -> Picture:
+def picture_in(one: sqlite3.Row) -> Picture:
     return Picture(Path(json.loads(one["file"])), ReadPlan.model_validate_json(one["plan"]))
-
-
-_indexing = threading.Lock()
-
-
-def _index_of_run(workspace: Workspace, job: Job) -> tuple[Path, list[str]]:
-    """The rows of a run's `predictions.csv` as a database, made when they are first asked for, and their classes."""
-    table = job.folder / "predictions.csv"
-    if not table.is_file():
-        raise Conflict("This run has no measured images yet", do="Let the training finish, or resume it.")
-    classes = _classes_in(table)
-    stat = table.stat()
-    workspace.cache.mkdir(parents=True, exist_ok=True)
-    file = workspace.cache / f"{job.id}-{stat.st_mtime_ns:x}-{stat.st_size:x}.{FILE}"
-    with _indexing:
-        if not file.is_file():
-            for old in workspace.cache.glob(f"{job.id}-*.{FILE}*"):
-                old.unlink(missing_ok=True)
-            _index(job.folder, table, classes, file)
-    return file, classes
-
-
-def _classes_in(table: Path) -> list[str]:
-    with table.open(newline="", encoding="utf-8") as opened:
-        return [name[2:] for cell in next(csv.reader(opened)) if (name := plain_cell(cell)).startswith("p:")]
-
-
-def _index(folder: Path, table: Path, classes: list[str], file: Path) -> None:
-    pictures = _pictures_of(folder)
-    part = file.with_name(f"{file.name}.part")
-    part.unlink(missing_ok=True)
-    writer = RowsWriter(part)
-    try:
-        with table.open(newline="", encoding="utf-8") as opened:
-            rows = enumerate(csv.DictReader(opened))
-            writer.add(_indexed(k, row, classes, pictures) for k, row in rows)
-    finally:
-        writer.close()
-    part.replace(file)
-
-
-def _indexed(
-    k: int, raw: Mapping[str, Any], classes: Sequence[str], pictures: "_Pictures"
-) -> tuple[int, Prediction, Path, ReadPlan]:
-    row = {plain_cell(name): plain_cell(cell or "") for name, cell in raw.items()}
-    is_read = bool(row["probability"])
-    said = Prediction(
-        image_id=row["image_id"],
-        path=row["path"],
-        label=row["label"] or None,
-        predicted=row["predicted"] or None,
-        probability=float(row["probability"]) if is_read else None,
-        decision=row["decision"],
-        probabilities=tuple(float(row[f"p:{name}"] or "nan") for name in classes) if is_read else (),
-    )
-    return k, said, *pictures.find(row["image_id"], row["path"])
-
-
-class _Pictures:
-    """Where the images of a run lie, by their ids; where they can't be listed again, by the root of their paths."""
-
-    def __init__(self, records: Iterable[ImageRecord], root: Path, plan: ReadPlan) -> None:
-        self._by_id = {record.image_id: record for record in records}
-        self._root, self._plan = root, plan
-
-    def find(self, image_id: str, path: str) -> tuple[Path, ReadPlan]:
-        record = self._by_id.get(image_id)
-        return (self._root / path, self._plan) if record is None else (record.path, record.plan)
-
-
-def _pictures_of(folder: Path) -> _Pictures:
-    run = open_run(folder)
-    data = read_json(folder / "environment.json").get("data") or [{"root": "/"}]
-    root, plan = Path(str(data[0]["root"])), plan_of(run.recipe)
-    try:
-        return _Pictures(images_of(run).records, root, plan)
-    except CoverslipError:  # they were moved away since; their rows still count
-        return _Pictures((), root, plan)
 
 
 def thumbnail_of(workspace: Workspace, job_id: str, picture: Picture, side: int) -> bytes:

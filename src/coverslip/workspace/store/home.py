@@ -52,13 +52,13 @@ class Workspace:
         return self.folder / "trash"
 
     @property
-    def log(self) -> Path:
-        return self.folder / "log" / "app.log"
+    def downloads(self) -> Path:
+        """What is being made to be taken away."""
+        return self.folder / "downloads"
 
     @property
-    def cache(self) -> Path:
-        """What is made again when it is gone."""
-        return self.folder / "cache"
+    def log(self) -> Path:
+        return self.folder / "log" / "app.log"
 
     @cached_property
     def engine(self) -> "Engine":

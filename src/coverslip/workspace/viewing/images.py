@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, func, select
 from coverslip.datasets import natural_key, printable
 from coverslip.errors import BadRun, CoverslipError, NotFound
 from coverslip.images import ReadPlan
-from coverslip.runs import read_table
+from coverslip.runs import Run
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import plan_of
 from coverslip.workspace.store.rows import AnyRow, Page, class_order, dataset_row, folder_of_run
@@ -148,10 +148,10 @@ def _in_part(connection: Connection, filters: Filters) -> list[str]:
     folder = folder_of_run(connection, filters.run)
     if folder is None:
         raise NotFound("There is no such training", do="Look at the list of trainings.")
-    file = folder / "split.csv"
-    if not file.is_file():
-        raise BadRun("The training has no split yet", file=file, do="Wait until it has read the images.")
-    return [row["image_id"] for row in read_table(file) if row["split"] == filters.part]
+    run = Run(Path(folder))
+    if not run.split:
+        raise BadRun("The training has no split yet", file=run.split_file, do="Wait until it has read the images.")
+    return [row.image_id for row in run.split if row.split == filters.part]
 
 
 def facts_of(home: Workspace, dataset_id: str, position: int) -> ImageFacts:

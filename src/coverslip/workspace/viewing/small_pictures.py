@@ -1,35 +1,33 @@
 """Small pictures for walls: made while images are read, or when first asked for, and kept.
 
-They are kept in the cache folder, one SQLite file for each set of images: 100,000 files in a folder would be slow to
-make and to remove. They are found by the image's version, so a changed file gets a new one. JPEG, since a wall that is
-scrolled fast decodes hundreds in a second, and WebP takes twice as long to decode and twenty times to encode.
+They are kept in the cache, one store for each set of images, and found by the image's version, so a changed file gets
+a new one. JPEG, since a wall that is scrolled fast decodes hundreds in a second, and WebP takes twice as long to decode
+and twenty times to encode.
 """
 
 import io
 import math
-import re
-import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from coverslip.cache import RECORDS, Kind, RecordStore, register
 from coverslip.errors import CoverslipError, Stopped
-from coverslip.files import cache_folder
 from coverslip.images import Pixels, read_pixels, small_pixels
 from coverslip.machine import n_cores
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.viewing.images import PictureSource
 
 SIDES = (128, 256, 512)  # px of the longer side; few, since each is made and kept
+THUMBNAILS = register(
+    Kind("app-thumbnails", "small pictures of a set of images in the app", RECORDS, bound_bytes=4 * 10**9)
+)
 _MADE_BY = 2  # goes up when the same image would give another picture
-_LARGEST_BYTES = 4 * 10**9  # of all together; those of sets that got none for longest go first
 _QUALITY = 85
 _KEPT_AT_ONCE = 256
 
@@ -45,7 +43,7 @@ def small_pictures(
         Stopped: nobody wants them any more.
     """
     keys = [_key(side, source.version) for source in sources]
-    with _Kept(dataset_id) as kept:
+    with RecordStore(THUMBNAILS, dataset_id) as kept:
         known = kept.find(keys)
         missing = {key: source for key, source in zip(keys, sources, strict=True) if key not in known}
         made: dict[str, bytes | None] = {}
@@ -81,13 +79,6 @@ def picture_threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(n_cores(), thread_name_prefix="picture")
 
 
-def forget(dataset_id: str) -> None:
-    """Remove a set's small pictures."""
-    for end in ("", "-wal", "-shm"):
-        with suppress(OSError):
-            (_folder() / f"{dataset_id}.sqlite{end}").unlink(missing_ok=True)
-
-
 class WhileReading:
     """Makes small pictures of images that are decoded anyway, and notes their colours. Used by several threads."""
 
@@ -116,7 +107,7 @@ class WhileReading:
 
     def _keep(self, made: dict[str, bytes]) -> None:
         if made:
-            with _Kept(self._dataset_id) as kept:
+            with RecordStore(THUMBNAILS, self._dataset_id) as kept:
                 kept.keep(made)
 
 
@@ -150,77 +141,3 @@ def _make(home: Workspace, source: PictureSource, side: int, is_wanted: IsWanted
 
 def _as_image(array: Any) -> Image.Image:
     return Image.fromarray(array if array.shape[2] == 3 else array[..., 0])
-
-
-# What is kept -------------------------------------------------------------------------------------------------------
-
-_TRIMMING = threading.Lock()
-
-
-def _folder() -> Path:
-    return cache_folder() / "app-thumbnails"
-
-
-class _Kept:
-    """Small pictures of one set. Where they cannot be kept (a full disk) they are made each time."""
-
-    def __init__(self, dataset_id: str) -> None:
-        assert re.fullmatch(r"[\w-]+", dataset_id), "ids are ours"
-        self._file = _folder() / f"{dataset_id}.sqlite"
-        self._connection: sqlite3.Connection | None = None
-
-    def __enter__(self) -> "_Kept":
-        with suppress(OSError, sqlite3.Error):
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            is_new = not self._file.exists()
-            self._connection = sqlite3.connect(self._file, timeout=5, isolation_level=None)
-            if is_new:
-                self._connection.execute("PRAGMA journal_mode = WAL")
-            # Always: whoever made the file may have been killed, or the disk full, before there was a table.
-            self._connection.execute("CREATE TABLE IF NOT EXISTS pictures (key TEXT PRIMARY KEY, data BLOB) STRICT")
-            self._connection.execute("PRAGMA synchronous = OFF")  # what is lost is made again
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._connection is not None:
-            self._connection.close()
-
-    def find(self, keys: Sequence[str]) -> dict[str, bytes]:
-        """Those that are kept, by key."""
-        marks = ",".join("?" * len(keys))
-        with suppress(sqlite3.Error):
-            if self._connection is not None:
-                return dict(self._connection.execute(f"SELECT key, data FROM pictures WHERE key IN ({marks})", keys))
-        return {}
-
-    def keep(self, made: dict[str, bytes]) -> None:
-        """Keep new ones, and make room for them."""
-        if self._connection is None or not made:
-            return
-        with suppress(sqlite3.Error):
-            self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.executemany("INSERT OR REPLACE INTO pictures VALUES (?, ?)", made.items())
-            self._connection.execute("COMMIT")
-        _trim(self._file)
-
-
-def _trim(current: Path) -> None:
-    """Remove the pictures of sets that got no new ones for longest; of a set too large by itself, all."""
-    if not _TRIMMING.acquire(blocking=False):
-        return
-    try:
-        with suppress(OSError, sqlite3.Error):
-            files = {file: file.stat() for file in current.parent.glob("*.sqlite")}
-            total = sum(found.st_size for found in files.values())
-            if total <= _LARGEST_BYTES:
-                return
-            for file in sorted(files, key=lambda file: files[file].st_mtime):
-                if file != current and total > _LARGEST_BYTES:
-                    total -= files[file].st_size
-                    forget(file.stem)
-            if total > _LARGEST_BYTES:
-                with closing(sqlite3.connect(current, timeout=5, isolation_level=None)) as connection:
-                    connection.execute("DELETE FROM pictures")
-                    connection.execute("VACUUM")
-    finally:
-        _TRIMMING.release()

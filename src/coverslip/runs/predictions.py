@@ -1,4 +1,4 @@
-"""Predictions as rows and as a table, and the CSV file they stream into."""
+"""`predictions.csv`: predictions as rows and as a table, the file they stream into, and reading it again."""
 
 import csv
 import math
@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from coverslip.errors import CoverslipError
-from coverslip.files import cannot_write, safe_cell, written_whole
+import numpy as np
+
+from coverslip.errors import BadRun, CoverslipError
+from coverslip.files import cannot_write, plain_cell, safe_cell, written_whole
+from coverslip.runs.documents import read_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,7 @@ class Prediction:
     decision: str  # the class, `uncertain`, `unfamiliar` or `unreadable`
     probabilities: tuple[float, ...]  # by class, NaN: not known to the network; empty: unreadable
     reason: str | None = None  # why it is unreadable
+    logits: tuple[float, ...] = ()  # by class, as the network gave them; empty where they are not at hand
 
 
 _COLUMNS = ("image_id", "path", "label", "predicted", "probability", "decision")
@@ -57,11 +61,49 @@ class Predictions:
             raise KeyError(f"there is no column '{column}'; there are {', '.join(self.columns)}")
         return [getattr(row, column) for row in self.rows]
 
+    @property
+    def logits(self) -> np.ndarray:
+        """(n, K) float64 logits of the rows; NaN where an image could not be read."""
+        nothing = (math.nan,) * len(self.classes)
+        return np.array([row.logits or nothing for row in self.rows], dtype=np.float64).reshape(-1, len(self.classes))
+
+    def measured(self) -> "MeasuredPredictions":
+        """The rows of readable images whose label is one of the classes, as arrays."""
+        number = {name: k for k, name in enumerate(self.classes)}
+        rows = [
+            row
+            for row in self.rows
+            if row.label in number and row.predicted in number and not math.isnan(row.probabilities[number[row.label]])
+        ]
+        probability = np.array([row.probabilities for row in rows], dtype=np.float64).reshape(-1, len(self.classes))
+        return MeasuredPredictions(
+            rows=tuple(rows),
+            label=np.array([number[row.label or ""] for row in rows], dtype=np.int64),
+            predicted=np.array([number[row.predicted or ""] for row in rows], dtype=np.int64),
+            probability=np.nan_to_num(probability),
+        )
+
     def write_csv(self, file: Path | str) -> None:
         """Write `predictions.csv`, whole or not at all."""
         with PredictionsFile(Path(file), self.classes) as opened:
             for row in self.rows:
                 opened.write(row)
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredPredictions:
+    """What was predicted of images whose label is known."""
+
+    rows: tuple[Prediction, ...]
+    label: np.ndarray  # (n,) int, number of the class
+    predicted: np.ndarray  # (n,) int
+    probability: np.ndarray  # (n, K) float; 0 for a class that was not known to the network
+
+    @property
+    def probability_of_predicted(self) -> np.ndarray:
+        """(n,) float: how sure each prediction is; not always the highest, where classes have operating points."""
+        sure: np.ndarray = self.probability[np.arange(len(self.predicted)), self.predicted]
+        return sure
 
 
 class PredictionsFile:
@@ -99,6 +141,39 @@ class PredictionsFile:
             self._writer.writerow(cells)
         except OSError as error:
             raise cannot_write(self._file, error) from error
+
+
+def read_predictions(file: Path) -> Predictions:
+    """The rows of a table that `PredictionsFile` wrote; probabilities as it shows them.
+
+    Raises:
+        BadRun: it is missing or damaged.
+    """
+    rows = read_table(file)
+    classes = _classes_in(file)
+    try:
+        return Predictions([_row(cells, classes) for cells in rows], classes)
+    except (KeyError, ValueError) as error:
+        raise BadRun(f"The table is damaged: {error}", file=file, do="Evaluate the run again.") from error
+
+
+def _classes_in(file: Path) -> tuple[str, ...]:
+    with file.open(newline="", encoding="utf-8") as opened:
+        header = [plain_cell(cell) for cell in next(csv.reader(opened), [])]
+    return tuple(name.removeprefix("p:") for name in header if name.startswith("p:"))
+
+
+def _row(cells: dict[str, str], classes: Sequence[str]) -> Prediction:
+    is_read = bool(cells["probability"])
+    return Prediction(
+        image_id=cells["image_id"],
+        path=cells["path"],
+        label=cells["label"] or None,
+        predicted=cells["predicted"] or None,
+        probability=float(cells["probability"]) if is_read else None,
+        decision=cells["decision"],
+        probabilities=tuple(float(cells[f"p:{name}"] or "nan") for name in classes) if is_read else (),
+    )
 
 
 def cells_of(row: Prediction, n_classes: int) -> list[str]:

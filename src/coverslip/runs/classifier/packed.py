@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from coverslip.errors import BadClassifier
 from coverslip.files import for_shell, write_bytes, write_text
 from coverslip.images import Preparation
-from coverslip.runs.archive import opened_entry, write_archive
+from coverslip.runs.classifier.archive import opened_entry, write_archive
 
 Tensors = dict[str, npt.NDArray[Any]]  # Any: each tensor's own dtype
 
@@ -156,16 +156,25 @@ def open_classifier(place: Path) -> PackedClassifier:
     Raises:
         BadClassifier: a file is missing, damaged, or of a newer format.
     """
+    card = card_of(place)
+    with _opened(place, WEIGHTS) as (stream, size):
+        return PackedClassifier(place, card, _read_header(stream, size, place))
+
+
+def card_of(place: Path) -> ClassifierCard:
+    """What a packaged classifier says of itself; its weights are not looked at.
+
+    Raises:
+        BadClassifier: the card is missing, damaged, or of a newer format.
+    """
     with _opened(place, CARD) as (stream, size):
         if size > _LARGEST_CARD:
             raise BadClassifier(f"Its {CARD} is far too large ({size:,} bytes)", file=place, do=_AGAIN)
         text = _read(stream, size, place)
     try:
-        card = ClassifierCard.model_validate_json(text)
+        return ClassifierCard.model_validate_json(text)
     except ValidationError as error:
         raise _bad_card(error, place) from error
-    with _opened(place, WEIGHTS) as (stream, size):
-        return PackedClassifier(place, card, _read_header(stream, size, place))
 
 
 def fingerprint_of(path: Path | str) -> str:

@@ -1,4 +1,4 @@
-"""A cache of equally sized arrays, found by what they were made from.
+"""Stores of equally sized arrays, found by what they were made from.
 
 One folder per kind of record: `records.bin` holds them one after the other, `index.sqlite` says which digest lies in
 which place. Several processes may fill one store at once: places are handed out in a transaction, a record is
@@ -14,62 +14,63 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.cache import opening
+from coverslip.cache.claims import opening
+from coverslip.cache.databases import open_database
+from coverslip.cache.kinds import Kind, Layout
+from coverslip.cache.stores import MADE_BY
 from coverslip.errors import CoverslipError
-from coverslip.files import cache_folder, sha256_json, write_json
+from coverslip.files import sha256_json, write_json
 
 Array = npt.NDArray[Any]  # Any: the store's own dtype
+ARRAYS = Layout("index.sqlite", "records")
+_RECORDS = "records.bin"
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS records (digest TEXT PRIMARY KEY, place INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS next (place INTEGER NOT NULL)
+"""
 _DIGESTS_PER_QUERY = 500
 _MADE_ANEW = "Remove it with `coverslip cache --clean`; it is made again."
 
 
-class RecordStore:
+class ArrayStore:
     """Arrays of one shape and dtype by digest.
 
     Args:
-        kind: folder below the cache folder, such as `pixels`.
+        kind: a registered one.
         made_by: all that shapes a record besides its digest, as JSON values; other choices are another store.
         shape, dtype: of every record.
+
+    Raises:
+        CoverslipError: the cache cannot be written to.
     """
 
-    def __init__(self, kind: str, made_by: dict[str, Any], shape: tuple[int, ...], dtype: npt.DTypeLike) -> None:
+    def __init__(self, kind: Kind, made_by: dict[str, Any], shape: tuple[int, ...], dtype: npt.DTypeLike) -> None:
         self.shape, self.dtype = shape, np.dtype(dtype)
         self.n_bytes = int(np.prod(shape)) * self.dtype.itemsize
         described = {**made_by, "shape": list(shape), "dtype": self.dtype.name}
-        self.folder = cache_folder() / kind / sha256_json(described)[:24]
+        name = sha256_json(described)[:24]
+        self.folder = kind.folder / name
         try:
-            with opening(kind, self.folder.name) as self._claim:
-                try:
-                    self._open(described)
-                except sqlite3.DatabaseError as error:
-                    if isinstance(error, sqlite3.OperationalError):
-                        raise
-                    self._forget()  # a damaged index: what it named can be computed again
-                    self._open(described)
+            with opening(kind, name) as self._claim:
+                self._open(described)
         except (OSError, sqlite3.Error) as error:
             raise _cannot_keep(self.folder, error) from error
 
     def _open(self, described: dict[str, Any]) -> None:
-        if not (self.folder / "made_by.json").exists():
-            write_json(self.folder / "made_by.json", described)
-        # A rollback journal: a write-ahead log is not safe on network file systems, where home folders often lie.
-        self._index = sqlite3.connect(self.folder / "index.sqlite", timeout=60, isolation_level=None)
-        self._index.execute(
-            "CREATE TABLE IF NOT EXISTS records (digest TEXT PRIMARY KEY, place INTEGER NOT NULL) WITHOUT ROWID"
-        )
-        self._index.execute("CREATE TABLE IF NOT EXISTS next (place INTEGER NOT NULL)")
-        self._file = os.open(self.folder / "records.bin", os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
+        if not (self.folder / MADE_BY).exists():
+            write_json(self.folder / MADE_BY, described)
+        self._index = open_database(self.folder / ARRAYS.database, _SCHEMA)
+        if not self._index.execute("SELECT 1 FROM next").fetchone():
+            # The index is new, perhaps in place of a damaged one by which another process still writes: not into ours.
+            (self.folder / _RECORDS).unlink(missing_ok=True)
+            self._index.execute("INSERT INTO next VALUES (0)")
+        self._file = os.open(self.folder / _RECORDS, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
         n_whole = os.fstat(self._file).st_size // self.n_bytes
         if self._index.execute("SELECT 1 FROM records WHERE place >= ? LIMIT 1", (n_whole,)).fetchone():
             # The file was deleted or cut: later writes would leave holes that read as zeros.
             self._index.execute("DELETE FROM records WHERE place >= ?", (n_whole,))
 
-    def _forget(self) -> None:
-        self._index.close()
-        for name in ("index.sqlite", "index.sqlite-journal", "records.bin"):
-            (self.folder / name).unlink(missing_ok=True)
-
-    def __enter__(self) -> "RecordStore":
+    def __enter__(self) -> "ArrayStore":
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -133,12 +134,10 @@ class RecordStore:
 
     def _take_places(self, n: int) -> int:
         self._index.execute("BEGIN IMMEDIATE")
-        row = self._index.execute("SELECT place FROM next").fetchone()
-        first = int(row[0]) if row else 0
-        self._index.execute("DELETE FROM next")
-        self._index.execute("INSERT INTO next VALUES (?)", (first + n,))
+        (first,) = self._index.execute("SELECT place FROM next").fetchone()
+        self._index.execute("UPDATE next SET place = ?", (first + n,))
         self._index.execute("COMMIT")
-        return first
+        return int(first)
 
     def _write(self, data: memoryview, offset: int) -> None:
         while data:

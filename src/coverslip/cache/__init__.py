@@ -1,0 +1,42 @@
+"""What is kept to save time: stores by kind, within one bound, never removed while in use.
+
+A room that caches registers its kind of store here and opens its stores by it; it locks and removes nothing itself.
+"""
+
+from coverslip.cache.arrays import ARRAYS, ArrayStore
+from coverslip.cache.claims import Claim, opening
+from coverslip.cache.databases import Journal, open_database, remove_database
+from coverslip.cache.eviction import clean, forget, is_in_use, trim
+from coverslip.cache.kinds import FILES, Kind, Layout, cache_folder, known_kinds, register
+from coverslip.cache.limits import LIMIT_VARIABLE, chosen_limit, limit_bytes
+from coverslip.cache.records import RECORDS, RecordStore
+from coverslip.cache.stores import Content, Store, list_stores, look_into
+
+__all__ = [
+    "ARRAYS",
+    "FILES",
+    "LIMIT_VARIABLE",
+    "RECORDS",
+    "ArrayStore",
+    "Claim",
+    "Content",
+    "Journal",
+    "Kind",
+    "Layout",
+    "RecordStore",
+    "Store",
+    "cache_folder",
+    "chosen_limit",
+    "clean",
+    "forget",
+    "is_in_use",
+    "known_kinds",
+    "limit_bytes",
+    "list_stores",
+    "look_into",
+    "open_database",
+    "opening",
+    "register",
+    "remove_database",
+    "trim",
+]

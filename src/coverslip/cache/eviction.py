@@ -1,0 +1,96 @@
+"""The one place where stores are removed: by the bounds, by `coverslip cache --clean`, or with what they are about."""
+
+import secrets
+import shutil
+import sqlite3
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+
+from coverslip.cache.kinds import cache_folder, known_kinds
+from coverslip.cache.limits import limit_bytes
+from coverslip.cache.locks import cache_alone, sole_lock
+from coverslip.cache.stores import LOCK, Store, list_stores
+from coverslip.errors import CoverslipError
+
+_REMOVED = ".removed-"
+
+
+def trim() -> None:
+    """Remove the stores used least recently until each kind fits into its own bound, and all of them into the limit.
+
+    Those in use stay.
+    """
+    # What cannot be removed stays, and `coverslip cache` shows it: no reason to end a training.
+    with suppress(OSError, sqlite3.Error):
+        _sweep()
+        stores = list_stores()
+        for kind in {store.kind for store in stores}:
+            if kind.bound_bytes is not None:
+                gone = _fit([store for store in stores if store.kind == kind], kind.bound_bytes)
+                stores = [store for store in stores if store not in gone]
+        _fit(stores, limit_bytes(sum(store.n_bytes for store in stores)))
+
+
+def clean(stores: Iterable[Store]) -> list[Store]:
+    """Remove the stores that nobody uses; gives those that are gone.
+
+    Raises:
+        CoverslipError: the cache folder cannot be written to.
+    """
+    try:
+        _sweep()
+        return [store for store in stores if _remove(store)]
+    except (OSError, sqlite3.Error) as error:
+        raise CoverslipError(
+            f"The cache could not be cleaned: {error}", file=cache_folder(), do="See whether you may write to it."
+        ) from error
+
+
+def forget(owner: str) -> None:
+    """Remove what is kept about one thing: stores of every kind whose name is `owner` or begins with `owner-`.
+
+    What is in use or cannot be removed stays, until it is what was used least recently.
+    """
+    with suppress(OSError, sqlite3.Error):
+        for store in list_stores():
+            if store.folder.name == owner or store.folder.name.startswith(f"{owner}-"):
+                _remove(store)
+
+
+def is_in_use(store: Store) -> bool:
+    """Whether a living process has it open."""
+    try:
+        sole_lock(store.folder / LOCK, wait_s=0).close()
+    except sqlite3.OperationalError:  # locked; or it cannot be told, and then it must stay
+        return True
+    return False
+
+
+def _fit(stores: Sequence[Store], limit: int) -> list[Store]:
+    """Those that had to go for the rest to fit, of stores in the order of `list_stores`."""
+    total, gone = sum(store.n_bytes for store in stores), []
+    for store in reversed(stores):
+        if total <= limit:
+            break
+        if _remove(store) or not store.folder.exists():  # or another process was quicker
+            total -= store.n_bytes
+            gone.append(store)
+    return gone
+
+
+def _remove(store: Store) -> bool:
+    """Whether it could be removed: it is there, and nobody uses it."""
+    with cache_alone():
+        if not (store.folder / LOCK).exists() or is_in_use(store):
+            return False
+        aside = store.folder.with_name(f"{_REMOVED}{secrets.token_hex(8)}")
+        store.folder.rename(aside)
+    shutil.rmtree(aside, ignore_errors=True)  # what is left of it, the next `_sweep` takes
+    return True
+
+
+def _sweep() -> None:
+    """Take away what killed processes were removing."""
+    for kind in known_kinds():
+        for aside in kind.folder.glob(f"{_REMOVED}*"):
+            shutil.rmtree(aside, ignore_errors=True)

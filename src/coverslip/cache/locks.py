@@ -1,0 +1,71 @@
+"""Locks that the operating system takes back even from a killed process.
+
+They are SQLite's: the same on Linux, macOS and Windows, shared or sole, held by whoever has the connection whatever
+its thread, and two uses within one process count as two. filelock offers the same by the same means, but its shared
+locks belong to a thread, and a store may be closed by another one than opened it.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from coverslip.cache.kinds import cache_folder
+
+_FOLDER_LOCK = "cache.lock"
+_WAIT_S = 60.0
+
+# Threads of one process queue here. At the file they would ask again after pauses of up to a tenth of a second.
+_threads = threading.Lock()
+
+
+@contextmanager
+def cache_alone() -> Iterator[None]:
+    """While the block runs nobody else opens or removes a store.
+
+    Raises:
+        OSError, sqlite3.Error: the cache folder cannot be made or locked.
+    """
+    root = cache_folder()
+    if not _threads.acquire(timeout=_WAIT_S):
+        raise sqlite3.OperationalError("another thread has the cache to itself")
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with closing(sole_lock(root / _FOLDER_LOCK)):
+            yield
+    finally:
+        _threads.release()
+
+
+def shared_lock(file: Path) -> sqlite3.Connection:
+    """A lock that many may have at once; closing it gives it back.
+
+    Raises:
+        sqlite3.Error: somebody has the sole lock for a minute, or the file cannot be made.
+    """
+    return _locked(file, "BEGIN", "SELECT 1 FROM sqlite_master", wait_s=_WAIT_S)
+
+
+def sole_lock(file: Path, *, wait_s: float = _WAIT_S) -> sqlite3.Connection:
+    """A lock that one alone may have; closing it gives it back.
+
+    Raises:
+        sqlite3.OperationalError: somebody else has it all the time.
+        sqlite3.Error: the file cannot be made.
+    """
+    return _locked(file, "BEGIN EXCLUSIVE", wait_s=wait_s)
+
+
+def _locked(file: Path, *statements: str, wait_s: float) -> sqlite3.Connection:
+    connection = sqlite3.connect(file, timeout=wait_s, isolation_level=None, check_same_thread=False)
+    try:
+        for statement in statements:
+            connection.execute(statement).fetchall()
+    except sqlite3.Error as error:
+        connection.close()
+        if error.sqlite_errorcode != sqlite3.SQLITE_NOTADB:
+            raise
+        file.unlink()  # the lock file itself is damaged: nobody can have locked it
+        return _locked(file, *statements, wait_s=wait_s)
+    return connection

@@ -1,0 +1,133 @@
+"""Before a training: what can be known to be wrong is said, and its folder is made a run folder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from coverslip.datasets import (
+    Dataset,
+    check_class_names,
+    check_classes,
+    check_no_split,
+    open_dataset,
+    regrouped,
+    with_classes,
+)
+from coverslip.errors import BadDataset
+from coverslip.images import ReadPlan
+from coverslip.models import describe_weights, model_info, starting_weights, weights_unavailable
+from coverslip.runs import (
+    Environment,
+    FromRun,
+    Recipe,
+    Run,
+    TrainFirst,
+    Weights,
+    create_run_folder,
+    describe_environment,
+    fingerprint_of,
+    first_recipe,
+    plan_of,
+    save_recipe,
+)
+
+
+def agreed(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
+    """The images read and labelled as the recipe says, and the recipe with what was chosen when the images were opened.
+
+    Groups are those of the opening, else the recipe's; plane and channels are the recipe's, else those of the opening.
+    """
+    check_classes(data, recipe.classes)
+    opening = data.opening
+    if opening.plan.box is not None:
+        raise BadDataset(
+            "The images were opened with one box for all, which a recipe and a classifier do not keep",
+            file=data.root,
+            do="Give the boxes in a table, in the columns x, y, width and height.",
+        )
+    if recipe.group is not None and opening.group is None and opening.group_pattern is None:
+        data = regrouped(data, recipe.group)
+    changes: dict[str, object] = {"group": opening.group or opening.group_pattern or recipe.group}
+    if plan_of(recipe) == ReadPlan():
+        changes |= {"plane": opening.plan.plane, "channels": opening.plan.channels}
+    recipe = recipe.model_copy(update=changes)
+    return with_classes(data.read_with(plan_of(recipe)), recipe.classes), recipe
+
+
+def checked(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
+    """The images and the recipe as they agree, with whole paths to where training starts; no image is opened.
+
+    Raises:
+        BadClassifier: there is no classifier to start from.
+        BadDataset: a class has a name that it may not have, or the images of a first training cannot be used.
+        BadRecipe: it does not fit the network, the images or the start.
+        WeightsUnavailable: nobody has published any.
+    """
+    data, recipe = agreed(data, recipe)
+    _check_network(recipe)
+    recipe = _with_start(recipe, data.classes)
+    check_class_names(data, data.classes)
+    if recipe.split.folds:
+        check_no_split(data)
+    return data, recipe
+
+
+def first_of_two(recipe: Recipe, init: TrainFirst) -> tuple[Dataset, Recipe]:
+    """The images and the recipe of the first of two trainings."""
+    data, first = agreed(open_dataset(init.train_on), first_recipe(recipe))
+    return data, _with_start(first, data.classes)
+
+
+def begin_run(folder: Path, data: Dataset, recipe: Recipe, device: str, *, allow_leakage: bool) -> Run:
+    """Make a new folder a run folder, in which stands what the run is about and how it shall be done.
+
+    Raises:
+        BadRun: it exists and is not empty.
+    """
+    run = create_run_folder(folder)
+    environment = describe_environment(
+        data,
+        seed=recipe.seed,
+        device=device,
+        allow_leakage=allow_leakage,
+        start=fingerprint_of(recipe.init.run) if isinstance(recipe.init, FromRun) else None,
+        weights=Weights.model_validate(describe_weights(recipe.model)) if recipe.init == "imagenet" else None,
+    )
+    return write_beginning(run, environment, recipe)
+
+
+def write_beginning(run: Run, environment: Environment, recipe: Recipe) -> Run:
+    """Write the first two files of a run, the recipe last: a folder with a recipe is a run."""
+    environment.write(run.environment_file)
+    save_recipe(recipe, run.recipe_file)
+    return run
+
+
+def _check_network(recipe: Recipe) -> None:
+    """Whether there is such a network, with such weights, and whether it takes what was chosen."""
+    from coverslip.models.freezing import check_choices
+
+    record = model_info(recipe.model)
+    init = first_recipe(recipe).init if isinstance(recipe.init, TrainFirst) else recipe.init
+    if init == "imagenet" and record.weights is None and starting_weights(record) is None:
+        raise weights_unavailable(record)
+    check_choices(recipe.model, recipe.model_options, recipe.head, recipe.freeze_to, recipe.image_size)
+
+
+def _with_start(recipe: Recipe, classes: Sequence[str]) -> Recipe:
+    """The recipe with whole paths to where a training on these classes starts."""
+    from coverslip.training.starting import check_labels, check_start
+
+    match recipe.init:
+        case FromRun(run=run):
+            check_start(recipe.init, recipe, classes)
+            return recipe.model_copy(update={"init": recipe.init.model_copy(update={"run": str(Path(run).absolute())})})
+        case TrainFirst(train_on=source):
+            data, first = first_of_two(recipe, recipe.init)
+            check_class_names(data, data.classes)
+            check_labels(recipe.init.labels, data.classes, classes)
+            whole: dict[str, Any] = {"train_on": str(Path(source).absolute())}  # Any: of each key its own
+            if isinstance(first.init, FromRun):
+                whole["recipe"] = {**recipe.init.recipe, "init": first.init.model_dump(mode="json")}
+            return recipe.model_copy(update={"init": recipe.init.model_copy(update=whole)})
+    return recipe

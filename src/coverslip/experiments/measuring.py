@@ -1,0 +1,135 @@
+"""A classifier on labelled images: its predictions, and how good they are."""
+
+from collections.abc import Collection, Container, Sequence
+
+import numpy as np
+
+from coverslip.datasets import Dataset, counted, some
+from coverslip.errors import BadDataset
+from coverslip.evaluation import Evaluation, evaluate_predictions, nothing_measured, without_temperature
+from coverslip.events import Emit, Noted
+from coverslip.inference import Classifier
+from coverslip.runs import Prediction, Predictions, Recipe, Run, RunContext, write_metrics
+
+
+def measure(
+    run: Run,
+    data: Dataset,
+    classifier: Classifier,
+    recipe: Recipe,
+    context: RunContext,
+    *,
+    split: str = "test",
+    may_be_empty: bool = False,
+) -> Evaluation:
+    """Predict labelled images, and leave predictions, logits and numbers in a run's folder.
+
+    Args:
+        run: gets `predictions.csv`, `metrics.json` and the logits.
+        data: the images.
+        classifier: what predicts them.
+        recipe: names the primary metric, and starts the bootstrap.
+        context: told what could not be measured.
+        split: what the images are called among the numbers.
+        may_be_empty: give numbers that are all None, instead of raising, where no image can be measured.
+
+    Raises:
+        BadDataset: no readable image has a label that the classifier knows.
+        Stopped: on request.
+    """
+    rows = Predictions(classifier.predict_images(data, emit=context.emit, stop=context.stop), classifier.classes)
+    temperature = np.full(len(rows), classifier.card.temperature)
+    evaluation = evaluated(rows, data, temperature, recipe, split=split, emit=context.emit, may_be_empty=may_be_empty)
+    run.write_logits("test", rows.logits)
+    keep_results(run, rows, evaluation)
+    return evaluation
+
+
+def keep_results(run: Run, rows: Predictions, evaluation: Evaluation) -> None:
+    """Write predictions, then the numbers: a folder with numbers is whole."""
+    rows.write_csv(run.predictions_file)
+    write_metrics(run.metrics_file, evaluation)
+
+
+def evaluated(
+    table: Predictions,
+    data: Dataset,
+    temperature: np.ndarray,
+    recipe: Recipe,
+    *,
+    split: str,
+    emit: Emit,
+    unmeasured: Container[int] = (),
+    may_be_empty: bool = False,
+) -> Evaluation:
+    """How good predictions of labelled images are.
+
+    Args:
+        table: one row per record of `data`, in its order.
+        data: the images with labels and groups.
+        temperature: (n_rows,) that made the probabilities; it is taken out again for the uncalibrated numbers.
+        recipe: names the primary metric, and starts the bootstrap.
+        split: what the images are called among the numbers.
+        emit: told which images could not be measured.
+        unmeasured: positions of rows to leave out of the numbers, for a reason that was told already.
+        may_be_empty: give numbers that are all None, instead of raising, where no image can be measured.
+
+    Raises:
+        BadDataset: no readable image has a label that the classifier knows.
+    """
+    rows, classes = table.rows, table.classes
+    number = {name: k for k, name in enumerate(classes)}
+    measured = [i for i, row in enumerate(rows) if row.probabilities and row.label in number and i not in unmeasured]
+    _tell_what_is_left_out(rows, number, data.dropped, emit)
+    if not measured and may_be_empty:
+        return nothing_measured(
+            classes, split=split, primary=recipe.primary_metric, reason="no image could be measured"
+        )
+    if not measured:
+        raise BadDataset(
+            f"None of the images has a label that the classifier knows ({some(classes, 8)})",
+            file=data.root,
+            do="Use the same names for the classes, or `coverslip predict` for images without labels.",
+        )
+    probability = np.nan_to_num([rows[i].probabilities for i in measured])  # NaN: a class that its fold did not know
+    records = [data.records[i] for i in measured]
+    return evaluate_predictions(
+        probability,
+        np.array([number[rows[i].label or ""] for i in measured]),
+        classes,
+        split=split,
+        primary=recipe.primary_metric,
+        predicted=np.array([number[rows[i].predicted or ""] for i in measured]),
+        group=_column([record.group for record in records]),
+        domain=_column([record.domain or None for record in records]),
+        probability_uncalibrated=without_temperature(probability, temperature[measured]),
+        seed=recipe.seed,
+    )
+
+
+def _column(values: Sequence[str | None]) -> np.ndarray | None:
+    return np.array([value or "" for value in values]) if any(values) else None
+
+
+def _tell_what_is_left_out(
+    rows: Sequence[Prediction], classes: Collection[str], dropped: frozenset[str], emit: Emit
+) -> None:
+    unreadable = sum(not row.probabilities for row in rows)
+    if unreadable:
+        _warn(emit, f"{counted(unreadable, 'image')} could not be read")
+    others = {row.label for row in rows if row.label is not None and row.label not in classes}
+    _warn_of_labels(rows, others - dropped, "that the classifier does not know", emit)
+    _warn_of_labels(rows, others & dropped, "of dropped classes", emit)
+    unlabelled = sum(row.label is None for row in rows)
+    if unlabelled:
+        _warn(emit, f"{counted(unlabelled, 'image has', 'images have')} no label")
+
+
+def _warn_of_labels(rows: Sequence[Prediction], labels: set[str], which: str, emit: Emit) -> None:
+    if labels:
+        n = sum(row.label in labels for row in rows)
+        _warn(emit, f"{counted(n, 'image has a label', 'images have labels')} {which} ({some(sorted(labels))})")
+
+
+def _warn(emit: Emit, what: str) -> None:
+    emit(Noted(text=f"{what}: not in the numbers.", level="warning"))

@@ -1,0 +1,104 @@
+"""The work of a run folder: its state and events are kept, and its end is told however it comes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from coverslip.errors import CoverslipError, Stopped
+from coverslip.events import Emit, Event, Noted, RunEnded
+from coverslip.files import for_shell
+from coverslip.runs import Run, RunContext, RunLog, StatusFile
+
+
+@contextmanager
+def working_in(context: RunContext, *, is_inner: bool = False) -> Iterator[RunContext]:
+    """A context whose events are also written down, for the time of the work.
+
+    Args:
+        context: of the work.
+        is_inner: it is part of another's, whose listener it has.
+
+    Raises:
+        Stopped: on request, with how to go on.
+    """
+    status = StatusFile(context.run.status_file)
+    status.say("running")
+    with RunLog(context.run, status) as log:
+        tell: Emit = _InnerTelling(log, context.emit) if is_inner else _Telling(log, context)
+        try:
+            yield context.telling(tell)
+        except (Stopped, KeyboardInterrupt) as error:  # the latter: the second Ctrl-C
+            end = _stopped(context.run)
+            _tell_the_end(end, "stopped", context, status, (log, context.emit))
+            raise end from error
+        except BaseException as error:
+            _tell_the_end(error, "failed", context, status, (log, context.emit))
+            raise
+        status.say("done")
+        tell(RunEnded(run=str(context.folder), state="done"))
+
+
+class _Telling:
+    """Writes events down and passes them on; no training ends because of who listens to it.
+
+    Of a listener that raises, the first fault goes into the log; it is told the events that follow all the same.
+    """
+
+    def __init__(self, log: RunLog, context: RunContext) -> None:
+        self._log, self._context = log, context
+        self._is_fault_told = self._is_stop_told = False
+
+    def __call__(self, event: Event) -> None:
+        self._log(event)
+        self._pass_on(event)
+        if self._context.stop.is_requested() and not self._is_stop_told and not isinstance(event, RunEnded):
+            self._is_stop_told = True
+            by_file = self._context.run.stop_file.exists()
+            again = "" if by_file else "; press Ctrl-C again to end at once"
+            self(Noted(text=f"Stopping after this step{again}."))
+
+    def _pass_on(self, event: Event) -> None:
+        try:
+            self._context.emit(event)
+        except Exception as error:  # noqa: BLE001  whatever a listener does wrong is its own affair
+            if not self._is_fault_told:
+                self._is_fault_told = True
+                fault = f"{type(error).__name__}: {error}".splitlines()[0]
+                self._log(Noted(text=f"Something that follows this run has a fault ({fault}).", level="warning"))
+
+
+class _InnerTelling:
+    """Writes events down and passes them to the log of the whole run, whose faults end the work."""
+
+    def __init__(self, log: RunLog, emit: Emit) -> None:
+        self._log, self._emit = log, emit
+
+    def __call__(self, event: Event) -> None:
+        self._log(event)
+        self._emit(event)
+
+
+def _tell_the_end(
+    error: BaseException, state: str, context: RunContext, status: StatusFile, listeners: tuple[Emit, Emit]
+) -> None:
+    """What can still be told of an end before its time: on a full disk little can, and `error` matters more."""
+    reason = str(error) or type(error).__name__
+    parts = {"what": error.what, "do": error.do} if isinstance(error, CoverslipError) else {}
+    with suppress(CoverslipError, OSError):
+        status.say("stopped" if state == "stopped" else "failed", reason=reason, **parts)
+    for listener in listeners:
+        with suppress(Exception):
+            listener(RunEnded(run=str(context.folder), state=state, reason=reason))
+
+
+def _stopped(run: Run) -> Stopped:
+    """What a stopped training leaves, and how to go on."""
+    go_on = f"`coverslip train --resume {for_shell(run.folder)}` goes on."
+    if run.has_classifier:
+        return Stopped(
+            "Training was stopped; the best classifier so far is kept, not yet measured on test images",
+            file=run.classifier_folder,
+            do=f"{go_on} `coverslip evaluate {for_shell(run.folder)}` measures what there is.",
+        )
+    if run.is_cross_validated:
+        return Stopped("Training was stopped; what the folds have reached is kept", file=run.folder, do=go_on)
+    return Stopped("Training was stopped before there was a classifier", file=run.folder, do=go_on)

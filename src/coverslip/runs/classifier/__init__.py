@@ -1,0 +1,25 @@
+"""`classifier/`: a trained network with all that is needed to use it, as a folder or as one file."""
+
+from coverslip.runs.classifier.packed import (
+    ClassifierCard,
+    PackedClassifier,
+    TrainedOn,
+    card_of,
+    export_classifier,
+    find_classifier,
+    fingerprint_of,
+    open_classifier,
+    write_classifier,
+)
+
+__all__ = [
+    "ClassifierCard",
+    "PackedClassifier",
+    "TrainedOn",
+    "card_of",
+    "export_classifier",
+    "find_classifier",
+    "fingerprint_of",
+    "open_classifier",
+    "write_classifier",
+]

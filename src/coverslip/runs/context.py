@@ -1,0 +1,31 @@
+"""What every part of a training is handed: where it writes, where it computes, whom it tells, when it ends."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from coverslip.events import Emit, ignore
+from coverslip.runs.folder import Run
+from coverslip.stopping import BY_SIGNAL, Stop
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """The surroundings of one training; it can be passed to another process, as far as its listener can."""
+
+    folder: Path  # the run folder
+    device: str = "cpu"  # as PyTorch names it
+    emit: Emit = ignore  # told what happens
+    stop: Stop = BY_SIGNAL  # whether to end
+
+    @property
+    def run(self) -> Run:
+        """The run folder's files, read anew."""
+        return Run(self.folder)
+
+    def telling(self, emit: Emit) -> "RunContext":
+        """The same with another listener."""
+        return replace(self, emit=emit)
+
+    def inside(self, folder: Path, emit: Emit) -> "RunContext":
+        """For a training inside this one: a fold, or the first of two."""
+        return replace(self, folder=folder, emit=emit)

@@ -1,0 +1,146 @@
+"""`environment.json`: with what a run was made, and where its images lay."""
+
+import platform
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from coverslip._version import __version__
+from coverslip.datasets import Dataset, ImageRecord
+from coverslip.files import sha256_json
+from coverslip.machine import Machine, describe_machine
+from coverslip.runs.documents import Document
+
+_NAMED_PACKAGES = ("torch", "timm", "numpy", "pillow", "tifffile", "scikit-learn", "openvino", "onnxruntime")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Opened(_Part):
+    """How the images were opened."""
+
+    sources: tuple[str, ...]
+    group: str | None
+    group_pattern: str | None
+
+
+class DomainImages(_Part):
+    """Where the images of one domain lay."""
+
+    domain: str
+    root: str
+    sources: tuple[str, ...]
+    n_images: int
+    fingerprint: str = Field(description="Tells whether images were added, taken away, or described anew.")
+
+
+class Weights(_Part):
+    """The pretrained weights that a training started from."""
+
+    model: str
+    kind: str
+    source: str | None
+    licence: str | None
+    sha256: str | None
+
+
+class ImagesOpened(Document):
+    """How the images were opened and where they lay: `environment.json` of an evaluation on other images."""
+
+    opened: Opened
+    data: tuple[DomainImages, ...]
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """Of each domain's images."""
+        return tuple(images.fingerprint for images in self.data)
+
+    def root_of(self, domain: str | None) -> Path:
+        """Where the images of a domain lay."""
+        roots = {images.domain: images.root for images in self.data}
+        return Path(roots.get(domain or "") or next(iter(roots.values()), "/"))
+
+
+class Environment(ImagesOpened):
+    """Versions, machine, seed, how images were opened, and where each domain's lay."""
+
+    coverslip: str
+    python: str
+    packages: dict[str, str]
+    platform: str
+    machine: Machine
+    device: str
+    seed: int
+    allow_leakage: bool
+    command: tuple[str, ...] | None
+    started: str = Field(description="ISO 8601, UTC.")
+    start: str | None = Field(None, description="SHA-256 of the weights of the run that training starts from.")
+    weights: Weights | None = Field(None, description="The pretrained weights that training starts from.")
+    fold: int | None = Field(None, description="Of the whole run, 1-based, where this is the training of one fold.")
+
+
+def images_opened(data: Dataset) -> ImagesOpened:
+    """How the images of a dataset were opened, and where those of each domain lie."""
+    records_of: dict[str, list[ImageRecord]] = {origin.domain: [] for origin in data.origins}
+    for record in data.records:
+        records_of.setdefault(record.domain, []).append(record)
+    roots = {origin.domain: (origin.root, origin.sources) for origin in data.origins}
+    opening = data.opening
+    described = []
+    for domain, records in records_of.items():
+        root, sources = roots.get(domain, (data.root, opening.sources))
+        described.append(
+            DomainImages(
+                domain=domain,
+                root=str(root),
+                sources=tuple(map(str, sources)),
+                n_images=len(records),
+                fingerprint=_fingerprint(records),
+            )
+        )
+    opened = Opened(sources=tuple(map(str, opening.sources)), group=opening.group, group_pattern=opening.group_pattern)
+    return ImagesOpened(opened=opened, data=tuple(described))
+
+
+def describe_environment(
+    data: Dataset, *, seed: int, device: str, allow_leakage: bool, start: str | None = None, weights: Weights | None
+) -> Environment:
+    """What a run that begins now says of itself."""
+    images = images_opened(data)
+    return Environment(
+        opened=images.opened,
+        data=images.data,
+        coverslip=__version__,
+        python=platform.python_version(),
+        packages={name: installed for name in _NAMED_PACKAGES if (installed := _version_of(name))},
+        platform=platform.platform(),
+        machine=describe_machine(),
+        device=device,
+        seed=seed,
+        allow_leakage=allow_leakage,
+        command=tuple(sys.argv) if Path(sys.argv[0]).name.startswith("coverslip") else None,
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        start=start,
+        weights=weights,
+    )
+
+
+def _version_of(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _fingerprint(records: Sequence[ImageRecord]) -> str:
+    described = [
+        [record.image_id, record.label, record.group, record.given_split, record.plan.model_dump(mode="json")]
+        for record in records
+    ]
+    return sha256_json(sorted(described, key=lambda image: str(image[0])))

@@ -1,0 +1,60 @@
+"""`history.csv`: a row for each epoch of fine-tuning; epoch 0 is the network that it starts from."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from coverslip.errors import BadRun
+from coverslip.events import EpochEnded
+from coverslip.runs.documents import read_table, write_table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Epoch:
+    """How one pass over the training images ended; shares lie in [0, 1], and None stands where nothing was measured."""
+
+    epoch: int
+    seconds: float | None
+    learning_rate: float | None
+    train_loss: float | None
+    train_accuracy: float | None
+    val_loss: float | None
+    val_accuracy: float | None
+    val_precision: float | None
+    val_recall: float | None
+    val_f1: float | None
+    train_precision: float | None
+    train_recall: float | None
+    train_f1: float | None
+
+    @staticmethod
+    def of(event: EpochEnded) -> "Epoch":
+        """The row of an epoch that has just ended."""
+        return Epoch(**{name: getattr(event, name) for name in _COLUMNS})
+
+
+_COLUMNS = tuple(field.name for field in fields(Epoch))
+
+
+def write_history(file: Path, epochs: Iterable[Epoch]) -> None:
+    """Write the table, whole or not at all."""
+    write_table(file, _COLUMNS, ({k: "" if v is None else v for k, v in asdict(row).items()} for row in epochs))
+
+
+def read_history(file: Path) -> tuple[Epoch, ...]:
+    """The rows of the table; none where there was no fine-tuning.
+
+    Raises:
+        BadRun: it is damaged.
+    """
+    if not file.is_file():
+        return ()
+    try:
+        return tuple(_epoch(row) for row in read_table(file))
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadRun(f"The table is damaged: {error}", file=file, do="Train again.") from error
+
+
+def _epoch(row: dict[str, str]) -> Epoch:
+    numbers = {name: float(row[name]) if row[name] else None for name in _COLUMNS if name != "epoch"}
+    return Epoch(epoch=int(row["epoch"]), **numbers)

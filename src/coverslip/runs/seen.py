@@ -1,0 +1,109 @@
+"""`pixels.json`: which images' pixels a run's weights and choices come from, and which others are copies of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from coverslip.datasets import Dataset, Scan, scan_images
+from coverslip.events import Emit, ignore
+from coverslip.images import ImageFacts, ReadPlan
+from coverslip.runs.documents import Document
+from coverslip.runs.recipe import FromRun, Recipe
+from coverslip.stopping import BY_SIGNAL, Stop
+
+SEEN = "pixels.json"
+
+
+@dataclass(frozen=True, slots=True)
+class SeenPixels:
+    """Hashes of the images that weights and choices come from, by the plan that they were read with.
+
+    A file has other pixels where another page or other channels of it are read, so that it must be read in the same
+    way to be known again.
+    """
+
+    by_plan: Mapping[ReadPlan, frozenset[str]] = field(default_factory=dict)
+    is_complete: bool = True  # no part of them was learnt from images that nobody told
+
+    def known(
+        self, data: Dataset, scan: Scan, positions: Sequence[int], *, emit: Emit = ignore, stop: Stop = BY_SIGNAL
+    ) -> list[int]:
+        """Which of the images at these positions are copies.
+
+        Args:
+            data: any images.
+            scan: of these images.
+            positions: of those that matter.
+            emit: told of images that must be read in another way.
+            stop: asked while they are read.
+        """
+        copies: set[int] = set()
+        for plan, hashes in self.by_plan.items():
+            other = data.chosen(positions).read_with(plan)
+            is_same = [record.plan for record in other.records] == [data.records[i].plan for i in positions]
+            facts = [scan.facts[i] for i in positions] if is_same else scan_images(other, emit=emit, stop=stop).facts
+            is_copy = (isinstance(fact, ImageFacts) and fact.pixel_hash in hashes for fact in facts)
+            copies.update(i for i, known in zip(positions, is_copy, strict=True) if known)
+        return sorted(copies)
+
+
+class _OfStart(BaseModel):
+    """Images that an earlier training saw, and how it read them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    plan: ReadPlan
+    hashes: tuple[str, ...]
+
+
+class SeenRecord(Document):
+    """The file: hashes of pixels by what they were for."""
+
+    plan: ReadPlan
+    train: tuple[str, ...]
+    val: tuple[str, ...]
+    start: tuple[_OfStart, ...]
+    start_is_known: bool
+
+
+def seen_record(recipe: Recipe, plan: ReadPlan, train: Sequence[str], val: Sequence[str]) -> SeenRecord:
+    """Which images weights and choices come from, those of an earlier run included, so that copies are known.
+
+    Args:
+        recipe: tells what training starts from.
+        plan: by which the images were read.
+        train, val: hashes of their pixels.
+    """
+    before = seen_by_start(recipe)
+    return SeenRecord(
+        plan=_without_box(plan),
+        train=tuple(train),
+        val=tuple(val),
+        start=tuple(
+            _OfStart(plan=_without_box(own), hashes=tuple(sorted(hashes))) for own, hashes in before.by_plan.items()
+        ),
+        start_is_known=before.is_complete,
+    )
+
+
+def seen_by_start(recipe: Recipe) -> SeenPixels:
+    """What the run that training starts from has seen; a classifier without its run does not tell."""
+    if not isinstance(recipe.init, FromRun):
+        return SeenPixels()
+    place = Path(recipe.init.run)
+    file = (place.parent if place.name == "classifier" else place) / SEEN
+    return seen_pixels(SeenRecord.read(file)) if file.is_file() else SeenPixels(is_complete=False)
+
+
+def seen_pixels(record: SeenRecord) -> SeenPixels:
+    """What a run has seen, the runs that it started from included."""
+    by_plan = {start.plan: frozenset(start.hashes) for start in record.start}
+    by_plan[record.plan] = by_plan.get(record.plan, frozenset()).union(record.train, record.val)
+    return SeenPixels(by_plan, record.start_is_known)
+
+
+def _without_box(plan: ReadPlan) -> ReadPlan:
+    """A box is each image's own: it tells nothing about how the others are read."""
+    return plan.model_copy(update={"box": None})

@@ -1,0 +1,81 @@
+"""`split.csv`: what part each image takes in a run, and why some take none."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from coverslip.datasets import Dataset, ImageRecord, Part, Split
+from coverslip.errors import BadRun
+from coverslip.runs.documents import read_table, write_table
+
+
+@dataclass(frozen=True, slots=True)
+class SplitRow:
+    """One image of a run; a text is empty where there is nothing to say."""
+
+    image_id: str
+    path: str  # relative to the root of its domain
+    label: str
+    group: str
+    domain: str
+    split: Part
+    fold: int | None  # 1-based, that it is tested in
+    reason: str  # why it is left out
+
+    def describes(self, record: ImageRecord) -> bool:
+        """Whether the image is still labelled and grouped as it was."""
+        now = (record.label or "", record.group or "", record.domain)
+        return now == (self.label, self.group, self.domain)
+
+
+_COLUMNS = tuple(field.name for field in fields(SplitRow))
+
+
+def split_rows(data: Dataset, split: Split, fold_of: Sequence[int | None] = ()) -> tuple[SplitRow, ...]:
+    """A row for each image.
+
+    Args:
+        data: the images.
+        split: where each of them goes.
+        fold_of: the fold that each is tested in, where there are folds.
+    """
+    folds = fold_of or [None] * len(data.records)
+    return tuple(
+        SplitRow(
+            image_id=record.image_id,
+            path=data.relative_path(record),
+            label=record.label or "",
+            group=record.group or "",
+            domain=record.domain,
+            split=part,
+            fold=fold or None,
+            reason=reason,
+        )
+        for record, part, reason, fold in zip(data.records, split.parts, split.reasons, folds, strict=True)
+    )
+
+
+def write_split(file: Path, rows: Sequence[SplitRow]) -> None:
+    """Write the table.
+
+    Raises:
+        BadRun: there is one already, of a run that goes on, and it says something else.
+    """
+    if file.exists() and read_split(file) != tuple(rows):
+        raise BadRun("Images have changed since the run began: the split would be another", file=file, do="Train anew.")
+    write_table(file, _COLUMNS, ({**asdict(row), "fold": str(row.fold or "")} for row in rows))
+
+
+def read_split(file: Path) -> tuple[SplitRow, ...]:
+    """The rows of the table.
+
+    Raises:
+        BadRun: it is missing or damaged.
+    """
+    try:
+        return tuple(
+            SplitRow(**{**row, "fold": int(row["fold"]) if row["fold"] else None})  # type: ignore[arg-type]  # Part
+            for row in read_table(file)
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadRun(f"The table is damaged: {error}", file=file, do="Train again.") from error

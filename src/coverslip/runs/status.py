@@ -1,0 +1,89 @@
+"""`status.json`: what a run is doing, with a heartbeat that tells running from dead."""
+
+import os
+import platform
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from coverslip.runs.documents import Document
+
+State = Literal["running", "done", "stopped", "failed"]
+
+_SILENT_SECONDS = 300.0  # without a heartbeat: long stretches such as decoding one huge image do not beat
+
+
+class Status(Document):
+    """What the process that works, or worked, on a folder last said."""
+
+    state: State
+    host: str
+    pid: int
+    process_started: float  # seconds since 1970: tells a process from a later one of the same number
+    heartbeat: str  # ISO 8601, UTC
+    reason: str | None = None  # of an end before its time
+    what: str | None = None  # the reason in two parts, where it is an error of ours: what happened
+    do: str | None = None  # and what to do
+    epoch: int | None = None
+    n_epochs: int | None = None
+    n_total: int | None = None  # images of a prediction
+    seconds_left: float | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process still runs: its number may have gone to another one since."""
+        import psutil
+
+        if self.state != "running":
+            return False
+        if self.host != platform.node():  # a shared disk: only the heartbeat can be seen from here
+            silent = datetime.now(UTC) - datetime.fromisoformat(self.heartbeat)
+            return silent.total_seconds() < _SILENT_SECONDS
+        try:
+            if psutil.Process(self.pid).status() == psutil.STATUS_ZOMBIE:  # ended; nobody has asked how
+                return False
+            return abs(_process_started(self.pid) - self.process_started) < 1
+        except psutil.NoSuchProcess:
+            return False
+        except psutil.AccessDenied:  # another user's, so it is there
+            return True
+
+
+class StatusFile:
+    """Writes the status of this process's work into a folder."""
+
+    _SECONDS_BETWEEN = 5.0
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._values: dict[str, Any] = {}  # Any: of each field its own
+        self._written = 0.0
+
+    def say(self, state: State, **more: object) -> None:
+        """Write the state and whatever belongs to it at once."""
+        self._values = {**self._values, "state": state, **more}
+        self._write()
+
+    def beat(self, **more: object) -> None:
+        """Renew the heartbeat, written at most every few seconds."""
+        self._values |= more
+        if time.monotonic() - self._written > self._SECONDS_BETWEEN:
+            self._write()
+
+    def _write(self) -> None:
+        self._written = time.monotonic()
+        Status(
+            host=platform.node(),
+            pid=os.getpid(),
+            process_started=_process_started(),
+            heartbeat=datetime.now(UTC).isoformat(timespec="seconds"),
+            **self._values,
+        ).write(self._file)
+
+
+def _process_started(pid: int | None = None) -> float:
+    import psutil
+
+    return float(psutil.Process(pid).create_time())

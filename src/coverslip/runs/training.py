@@ -1,0 +1,84 @@
+"""`training.json`: how a network was trained, and what validation images set."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from coverslip.evaluation import OperatingPoint
+from coverslip.runs.documents import Document
+
+StoppedBecause = Literal["all epochs done", "no better epoch", "on request", "diverged"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class InstantStage(_Part):
+    """The linear head on frozen features."""
+
+    stage: Literal["instant"] = "instant"
+    seconds: float
+    engine: str = Field(description="What ran the network; `cache` where all features were there.")
+    engine_difference: float | None = Field(description="Largest one from PyTorch that was met when it was checked.")
+    n_features: int
+    head: Literal["kept", "fitted"] = Field(description="`kept`: that of the run which training started from.")
+    regularisation: float | None = Field(description="Of the head that was fitted.")
+    temperature: float
+    val_accuracy: float | None
+    val_macro_f1: float | None
+
+
+class FinetuneStage(_Part):
+    """All layers that are not frozen, trained by gradients."""
+
+    stage: Literal["finetune"] = "finetune"
+    started_from: str
+    seconds: float
+    best_epoch: int = Field(description="1-based; 0 where none was completed.")
+    epochs_run: int
+    stopped_because: StoppedBecause
+    images_per_second: float
+
+
+Stage = Annotated[InstantStage | FinetuneStage, Field(discriminator="stage")]
+
+
+class Calibration(_Part):
+    """What turns logits into decisions, set on validation images."""
+
+    temperature: float = Field(1.0, description="Logits are divided by it before the softmax.")
+    operating_points: tuple[OperatingPoint, ...] | None = Field(
+        None, description="One per class; null: the most probable class is predicted."
+    )
+    uncertain_below: float = Field(0.0, description="Less probable predictions are called uncertain.")
+
+
+class TrainingRecord(Document):
+    """How one network came about."""
+
+    stages: tuple[Stage, ...]
+    chosen: Literal["instant", "finetune"] = Field(description="The stage whose network is kept.")
+    calibration: Calibration
+    notes: tuple[str, ...] = Field((), description="What the user should know of it.")
+    start_is_known: bool = Field(True, description="Whether all images are known that the start was trained on.")
+
+    @property
+    def instant(self) -> InstantStage | None:
+        """The first stage, where there was one."""
+        return next((stage for stage in self.stages if isinstance(stage, InstantStage)), None)
+
+    @property
+    def finetune(self) -> FinetuneStage | None:
+        """The second stage, where there was one."""
+        return next((stage for stage in self.stages if isinstance(stage, FinetuneStage)), None)
+
+    @property
+    def best_epoch(self) -> int:
+        """Of fine-tuning, 1-based; 0 where its network is not the one that is kept."""
+        return self.finetune.best_epoch if self.finetune is not None and self.chosen == "finetune" else 0
+
+    @property
+    def seconds(self) -> float:
+        """That all stages took."""
+        return sum(stage.seconds for stage in self.stages)

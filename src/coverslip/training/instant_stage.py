@@ -1,0 +1,143 @@
+"""The instant stage: frozen features of every image, a linear head on them, and what validation images say of it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import monotonic
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from coverslip.engines import Features, embed
+from coverslip.evaluation import apply_temperature, fit_temperature, score
+from coverslip.events import HeadFitted, StageStarted
+from coverslip.images import Preparation
+from coverslip.models.networks import FeatureNetwork, Network
+from coverslip.runs import InstantStage, Recipe, RunContext
+from coverslip.training.finetuning import TrainingImages
+from coverslip.training.instant import STRENGTHS, LinearHead, fit_head
+from coverslip.training.ranking import primary_score, rank
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class HeadChoice:
+    """The head that goes into the network."""
+
+    head: LinearHead
+    regularisation: float | None  # of the head that was fitted, whether or not it is the one
+    is_kept: bool  # it is that of an earlier run
+
+
+ChooseHead = Callable[[Features, Features], HeadChoice]  # (n_train, D) and (n_val, D) features
+
+
+def chosen_head(images: TrainingImages, recipe: Recipe, kept_head: LinearHead | None) -> ChooseHead:
+    """Validation images choose the regularisation, and between the fitted head and that of an earlier run."""
+
+    def choose(train: Features, val: Features) -> HeadChoice:
+        head = _fitted(images, recipe, train, val, STRENGTHS)
+        if kept_head is not None:
+            label = images.val_label
+            if rank(kept_head.logits(val), label, recipe) >= rank(head.logits(val), label, recipe):
+                return HeadChoice(kept_head, head.strength, True)
+        return HeadChoice(head, head.strength, False)
+
+    return choose
+
+
+def given_head(
+    images: TrainingImages, recipe: Recipe, regularisation: float | None, kept_head: LinearHead | None
+) -> ChooseHead:
+    """The regularisation is settled, and so is whether the head of an earlier run is kept."""
+
+    def choose(train: Features, val: Features) -> HeadChoice:
+        if kept_head is not None:
+            return HeadChoice(kept_head, regularisation, True)
+        strengths = STRENGTHS if regularisation is None else [regularisation]
+        head = _fitted(images, recipe, train, val, strengths)
+        return HeadChoice(head, head.strength, False)
+
+    return choose
+
+
+def instant_stage(
+    network: Network,
+    images: TrainingImages,
+    digest_of: Callable[[Sequence[int]], list[str]],
+    preparation: Preparation,
+    recipe: Recipe,
+    context: RunContext,
+    choose: ChooseHead,
+    temperature: float = 1.0,
+) -> tuple[Floats, InstantStage]:
+    """Put a head into the network.
+
+    Args:
+        network: whose features are read; its head is replaced.
+        images, digest_of, preparation, recipe, context: as for `fit`.
+        choose: fits the head, or takes one.
+        temperature: of the head, where there are no validation images to fit it on.
+
+    Returns:
+        (n_val, K) validation logits, and the record of the stage.
+    """
+    context.emit(StageStarted(stage="instant"))
+    started = monotonic()
+    positions = np.concatenate([images.train, images.val]).tolist()
+
+    def pixels_of(chosen: Sequence[int]) -> npt.NDArray[np.unsignedinteger]:
+        return images.pixels_of([positions[i] for i in chosen])
+
+    n = len(images.train)
+    with embed(
+        FeatureNetwork(network),
+        network.head.in_features,
+        digest_of(positions),
+        pixels_of,
+        prepared_by=preparation.model_dump(mode="json"),
+        n_views=recipe.views,
+        device=context.device,
+        emit=context.emit,
+        stop=context.stop,
+    ) as (features, engine):
+        train, val = features.part(slice(n)), features.part(slice(n, None))
+        choice = choose(train, val)
+        logits = choice.head.logits(val)
+    with torch.no_grad():
+        network.head.weight.copy_(torch.from_numpy(choice.head.weight))
+        network.head.bias.copy_(torch.from_numpy(choice.head.bias))
+    accuracy = macro_f1 = None
+    if len(logits):
+        temperature = fit_temperature(logits, images.val_label)
+        scores = score(apply_temperature(logits, temperature), images.val_label)
+        accuracy, macro_f1 = scores["accuracy"], scores["macro_f1"]
+    seconds = monotonic() - started
+    context.emit(HeadFitted(seconds=seconds, val_accuracy=accuracy, val_macro_f1=macro_f1))
+    return logits, InstantStage(
+        seconds=round(seconds, 3),
+        engine=engine.name if engine else "cache",
+        engine_difference=engine.largest_difference if engine else None,
+        n_features=features.shape[1],
+        head="kept" if choice.is_kept else "fitted",
+        regularisation=choice.regularisation,
+        temperature=temperature,
+        val_accuracy=accuracy,
+        val_macro_f1=macro_f1,
+    )
+
+
+def _fitted(
+    images: TrainingImages, recipe: Recipe, train: Features, val: Features, strengths: Sequence[float]
+) -> LinearHead:
+    return fit_head(
+        train,
+        images.train_label,
+        val,
+        images.val_label,
+        n_classes=images.n_classes,
+        balanced=recipe.balance not in ("none", "domains"),
+        better=lambda logits, label: primary_score(logits, label, recipe),
+        strengths=strengths,
+    )

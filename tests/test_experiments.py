@@ -1,0 +1,78 @@
+"""The parts of the main job, used one by one as a researcher would."""
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import coverslip as cs
+from coverslip.errors import Stopped
+from coverslip.evaluation import apply_temperature
+from coverslip.events import ignore
+from coverslip.experiments import agreed, begin_run, train_in, train_one_split
+from coverslip.runs import Recipe, Run, RunContext, SplitPlan
+from coverslip.stopping import Stop
+
+QUICK = Recipe(stage="instant", image_size=48, views=1, split=SplitPlan(folds=0))
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Small and large squares on noise."""
+    folder, rng = tmp_path_factory.mktemp("cells"), np.random.default_rng(0)
+    for i in range(24):
+        pixels = rng.integers(0, 60, (48, 48), dtype=np.uint8)
+        side = 10 if i % 2 else 30
+        pixels[8 : 8 + side, 8 : 8 + side] += 150
+        file = folder / ("large", "small")[i % 2] / f"{i}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(file)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def measured(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """One split, trained and measured without a report."""
+    data, recipe = agreed(cs.open_dataset(cells), QUICK)
+    run = begin_run(tmp_path_factory.mktemp("one") / "run", data, recipe, "cpu", allow_leakage=False)
+    evaluation = train_one_split(data, recipe, RunContext(run.folder), with_report=False)
+    assert evaluation == Run(run.folder).metrics
+    return Run(run.folder)
+
+
+def test_one_split_is_trained_and_measured_without_a_report(measured: Run) -> None:
+    assert measured.metrics["accuracy"].value is not None
+    assert measured.has_classifier
+    assert not measured.report_file.exists()
+
+
+def test_logits_are_kept_unrounded_and_give_the_probabilities(measured: Run) -> None:
+    training = measured.training
+    assert training is not None
+    for logits, table in (
+        (measured.test_logits, measured.predictions),
+        (measured.validation_logits, measured.validation),
+    ):
+        shown = np.array([row.probabilities for row in table])
+        unrounded = apply_temperature(logits, training.calibration.temperature)
+        np.testing.assert_allclose(unrounded, shown, atol=5.1e-7)  # the table has six digits
+        assert logits.shape == (len(table), 2)
+
+
+def test_a_context_can_be_passed_to_another_process(tmp_path: Path) -> None:
+    context = RunContext(tmp_path / "run", "cpu", ignore, Stop(tmp_path / "run" / "stop"))
+    assert pickle.loads(pickle.dumps(context)) == context  # noqa: S301  written in the same line
+
+
+def test_a_stop_that_was_asked_for_ends_the_work_while_images_are_read(cells: Path, tmp_path: Path) -> None:
+    data, recipe = agreed(cs.open_dataset(cells), QUICK.model_copy(update={"seed": 1}))
+    run = begin_run(tmp_path / "run", data, recipe, "cpu", allow_leakage=False)
+    run.stop_file.touch()
+    with pytest.raises(Stopped, match="before there was a classifier"):
+        train_in(data, recipe, run.environment, RunContext(run.folder, stop=Stop(run.stop_file)))
+    status = run.status
+    assert status is not None
+    assert status.state == "stopped"
+    assert "--resume" in (status.reason or "")
