@@ -13,9 +13,9 @@ import numpy as np
 
 from coverslip.evaluation import bootstrap_intervals, score
 from coverslip.evaluation.intervals import group_codes
-from coverslip.evaluation.metrics import confusion_matrix, count_metrics
+from coverslip.evaluation.metrics import accuracy, confusion_matrix, macro_f1
 
-METRICS = ("accuracy", "macro_f1")
+METRICS = {"accuracy": accuracy, "macro_f1": macro_f1}
 CLASS_SHARES = (0.5, 0.3, 0.2)
 
 
@@ -42,7 +42,7 @@ def measure(n_groups: int, spread: float, n_experiments: int) -> dict[str, list[
     for experiment in range(n_experiments):
         probability, label, group = simulate(n_groups, spread, generator, n_images=40 if spread else 1)
         ours = bootstrap_intervals(
-            probability, label, group if spread else None, n_resamples=400, seed=experiment, metrics=METRICS
+            probability, label, group if spread else None, n_resamples=400, seed=experiment, metrics=list(METRICS)
         )
         percentiles = percentile_intervals(probability, label, group, generator)
         for metric in METRICS:
@@ -79,8 +79,8 @@ def percentile_intervals(
     predicted = probability.argmax(axis=1)
     counts = np.stack([confusion_matrix(label[code == g], predicted[code == g], 3) for g in range(n_groups)])
     weight = generator.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=400)
-    resampled = count_metrics(np.tensordot(weight, counts, axes=1))
-    ends = {metric: np.quantile(resampled[metric], [0.025, 0.975]) for metric in METRICS}
+    resampled = np.tensordot(weight, counts, axes=1)
+    ends = {metric: np.quantile(of_counts(resampled), [0.025, 0.975]) for metric, of_counts in METRICS.items()}
     return {metric: (float(low), float(high)) for metric, (low, high) in ends.items()}
 
 

@@ -68,12 +68,17 @@ def check(count: int, seed: int, files: Path, scratch: Path) -> list[str]:
             return faults
         peaks.append({"inspect": inspected.peak_mib, "predict": predicted.peak_mib})
         found = json.loads(inspected.stdout)
-        unreadable = dict(found["unreadable"])
+        unreadable = {
+            image: reason
+            for finding in found["findings"]
+            if finding["code"] == "unreadable"
+            for (image,), (reason,) in zip(finding["images"], finding["notes"], strict=True)
+        }
         with predictions.open(newline="", encoding="utf-8") as opened:
             rows = list(csv.DictReader(opened))
         if found["n_images"] != len(listed) or len(rows) != len(listed):
             faults.append(f"{len(listed)} files, {found['n_images']} in inspect, {len(rows)} rows in predict")
-        refused = {row["path"] for row in rows if row["decision"] == "unreadable"}
+        refused = {row["image_id"] for row in rows if row["decision"] == "unreadable"}
         if missed := set(unreadable) - refused:
             faults.append(f"predict decided on {len(missed)} files that inspect cannot read: {sorted(missed)[:3]}")
     for command, small in peaks[0].items():

@@ -245,7 +245,11 @@ def compared(before: Json, after: Json) -> int:
 def parts_of(before: Json, after: Json) -> Iterator[tuple[str, Json, Json]]:
     """What can be compared key by key: tensors, numbers, each table's columns."""
     yield "tensors", before["tensors"], after["tensors"]
-    yield "numbers", before["numbers"], after["numbers"]
+    # A number may have become a record of the number and its interval.
+    yield (
+        "numbers",
+        *({key.removesuffix(".value"): of["numbers"][key] for key in of["numbers"]} for of in (before, after)),
+    )
     for table in sorted(before["tables"].keys() | after["tables"].keys()):
         yield table, before["tables"].get(table, {}), after["tables"].get(table, {})
 
@@ -263,7 +267,7 @@ def compared_part(title: str, before: Json, after: Json) -> int:
 
 
 def listed(keys: list[str]) -> str:
-    return f"{len(keys)}: {', '.join(keys[:6])}{' …' if len(keys) > 6 else ''}" if keys else ""
+    return f"{len(keys)}: {', '.join(keys[:9])}{' …' if len(keys) > 9 else ''}" if keys else ""
 
 
 def difference(before: Any, after: Any) -> str:

@@ -1,4 +1,4 @@
-"""Write the generated parts of the documentation: recipe keys, sets of random changes, networks, and help texts.
+"""Write the generated parts of the documentation: recipe keys, sets of random changes, formats, networks, help texts.
 
     python docs/make_reference.py
 
@@ -24,11 +24,12 @@ def main() -> None:
 
 def pages() -> dict[Path, str]:
     """The pages with generated parts, as they should be."""
-    recipe, commands, models = DOCS / "recipe.md", DOCS / "commands.md", DOCS / "models.md"
+    recipe, commands, images, models = (DOCS / f"{name}.md" for name in ("recipe", "commands", "images", "models"))
     recipe_text = _with_part(recipe, recipe.read_text(encoding="utf-8"), "recipe keys", recipe_table())
     return {
         recipe: _with_part(recipe, recipe_text, "sets of random changes", augment_table()),
         commands: _with_part(commands, commands.read_text(encoding="utf-8"), "help texts", help_texts()),
+        images: _with_part(images, images.read_text(encoding="utf-8"), "formats", formats_table()),
         models: _with_part(models, models.read_text(encoding="utf-8"), "networks", models_table()),
     }
 
@@ -65,6 +66,17 @@ def augment_table() -> str:
         words = ", ".join(f"`{key}: {json.dumps(value)}`" for key, value in changes.items())
         rows.append(f"| `{name}` | {words or 'nothing'} | {one.source} |")
     return "\n".join([*head, *rows])
+
+
+def formats_table() -> str:
+    """One row per format that is read, then those that are refused."""
+    from coverslip.images import readers
+
+    rows = {is_read: ["|---|---|"] for is_read in (True, False)}
+    for reader in readers():
+        suffixes = " ".join(f"`{suffix}`" for suffix in reader.suffixes)
+        rows[reader.read is not None].append(f"| {reader.title} | {suffixes} |")
+    return "\n".join(["| format | file names |", *rows[True], "", "| not read yet | file names |", *rows[False]])
 
 
 def models_table() -> str:

@@ -119,7 +119,8 @@ def test_results_of_folds_and_of_two_sources_stand_side_by_side(page: "Page", st
     results = stock.app.get(f"runs/{stock.folds}/results")
     assert folds.count() == 4
     for k, fold in enumerate(results["folds"]):
-        assert f"{fold['macro_f1']:.3f}" in folds.nth(k + 1).inner_text()
+        for metric in fold["metrics"]:
+            assert f"{metric['value']:.3f}" in folds.nth(k + 1).inner_text()
     domains = page.get_by_role("region", name="By source").get_by_role("rowheader")
     assert sorted(domains.all_inner_texts()) == ["first clinic", "second clinic"]
     open_page(page, f"/compare?runs={stock.run},{stock.folds}")

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -229,6 +230,12 @@ BROKEN: dict[str, tuple[Callable[[], bytes], str]] = {
 
 
 @pytest.mark.slow
+def unreadable_in(inspected: dict[str, Any]) -> dict[str, str]:
+    """What `inspect --json` gives as unreadable: the image's name, and why."""
+    (finding,) = [each for each in inspected["findings"] if each["code"] == "unreadable"]
+    return {image: reason for (image,), (reason,) in zip(finding["images"], finding["notes"], strict=True)}
+
+
 def test_broken_images_keep_their_rows_and_stop_nobody_else(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -238,7 +245,7 @@ def test_broken_images_keep_their_rows_and_stop_nobody_else(
         (images / "a" / name).write_bytes(make())
     capsys.readouterr()
     assert main(["inspect", str(images), "--json"]) == 0
-    found = dict(json.loads(capsys.readouterr().out)["unreadable"])
+    found = unreadable_in(json.loads(capsys.readouterr().out))
     assert found.keys() == {f"a/{name}" for name in BROKEN}
     for name, (_, reason) in BROKEN.items():
         assert reason in found[f"a/{name}"]
@@ -502,7 +509,7 @@ def test_what_may_not_be_read_is_told_and_stops_nobody_else(tmp_path: Path) -> N
     try:
         done = without_privileges("inspect", images, "--json", cache=tmp_path / "cache")
         found = json.loads(done.stdout)
-        assert found["unreadable"] == [["a/0.png", "The file may not be read: Permission denied"]]
+        assert unreadable_in(found) == {"a/0.png": "The file may not be read: Permission denied"}
         assert found["n_readable"] == 5
         assert "1 folder could not be opened: 'closed'." in found["notes"]
         (tmp_path / "t.csv").write_text("path,label\nimages/b/0.png,b\n")

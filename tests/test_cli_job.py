@@ -40,11 +40,10 @@ def test_inspect_finds_the_planted_faults(samples: SampleSet, capsys: pytest.Cap
     assert found["n_images"] == samples.n_images
     assert set(found["classes"]) == set(samples.classes)
     assert found["groups"]["n_groups"] == len(samples.slides)
-    assert [path for path, _ in found["unreadable"]] == [
-        path.relative_to(samples.folder).as_posix() for path in samples.broken
-    ]
-    assert len(found["duplicates"]["same_label"]) == len(samples.duplicates) - 1
-    assert len(found["duplicates"]["conflicting"]) == 1
+    clusters = {finding["code"]: finding["images"] for finding in found["findings"]}
+    assert clusters["unreadable"] == [[path.relative_to(samples.folder).as_posix()] for path in samples.broken]
+    assert len(clusters["duplicates"]) == len(samples.duplicates) - 1
+    assert len(clusters["conflicting-labels"]) == 1
 
 
 def test_inspect_says_the_same_in_words(samples: SampleSet, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,14 +1,28 @@
 """Inspecting: the facts are counted right, and planted faults lead to advice that names them."""
 
+import csv
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from coverslip.datasets import Inspection, inspect_dataset, open_dataset, scan_images
-from coverslip.datasets.quality.inspecting import Spread
+from coverslip.datasets import (
+    Dataset,
+    Finder,
+    Found,
+    Inspection,
+    Scan,
+    Spread,
+    forget_finder,
+    inspect_dataset,
+    list_finders,
+    open_dataset,
+    register_finder,
+    scan_images,
+)
 
 
 def save(path: Path, seed: int, side: int = 10, dtype: type = np.uint8) -> None:
@@ -20,8 +34,13 @@ def save(path: Path, seed: int, side: int = 10, dtype: type = np.uint8) -> None:
 def inspect(source: Path, **options: str) -> Inspection:
     dataset = open_dataset(source, **options)
     inspection = inspect_dataset(dataset, scan_images(dataset))
-    json.dumps(inspection.as_json(), allow_nan=False)
+    text = json.dumps(inspection.model_dump(mode="json"), allow_nan=False)
+    assert Inspection.model_validate_json(text) == inspection
     return inspection
+
+
+def codes(found: Inspection) -> set[str]:
+    return {finding.code for finding in found.findings}
 
 
 def test_planted_faults_are_counted_and_advised_on(tmp_path):
@@ -39,16 +58,23 @@ def test_planted_faults_are_counted_and_advised_on(tmp_path):
     assert found.groups is not None
     assert found.groups.n_groups == 5
     assert found.groups.groups_per_class == {"big": 5, "small": 4}
-    assert found.width_px == Spread(12, found.width_px.median if found.width_px else 0, 41)
+    assert found.width_px == Spread(min=12, median=found.width_px.median if found.width_px else 0, max=41)
     assert found.bit_depths == {"8": 32, "16": 4}
     assert found.formats == {"PNG": 35, "BMP": 1}
-    assert [path for path, _ in found.unreadable] == ["small/s3_broken.png"]
-    assert found.duplicates.same_label == [["big/s0_0.png", "big/s1_copy.bmp"]]
-    assert found.duplicates.conflicting == [[("big/s1_1.png", "big"), ("small/s2_wrong.png", "small")]]
-    assert len(found.duplicates.across_groups) == 2
-    assert found.imbalance_ratio == pytest.approx(31 / 6)
-    advice = " ".join(found.advice)
-    for said in (
+    (unreadable,) = found.of("unreadable")
+    assert unreadable.images == (("small/s3_broken.png",),)
+    assert unreadable.notes[0][0]
+    (copies,) = found.of("duplicates")
+    assert copies.images == (("big/s0_0.png", "big/s1_copy.bmp"),)
+    (conflicting,) = found.of("conflicting-labels")
+    assert conflicting.images == (("big/s1_1.png", "small/s2_wrong.png"),)
+    assert conflicting.notes == (("big", "small"),)
+    (divided,) = found.of("groups-divide-copies")
+    assert divided.notes == (("s0", "s1"), ("s1", "s2"))
+    (imbalance,) = found.of("imbalance")
+    assert imbalance.values["ratio"] == pytest.approx(31 / 6)
+    texts = " ".join(finding.text for finding in found.findings)
+    for words in (
         "1 image cannot be read",
         "another label",
         "1 image is an exact copy",
@@ -57,25 +83,131 @@ def test_planted_faults_are_counted_and_advised_on(tmp_path):
         "only 5 groups",
         "Bit depths are mixed",
     ):
-        assert said in advice
+        assert words in texts
+
+
+def test_a_finding_in_json_is_flat_and_names_its_images_by_cluster(tmp_path):
+    for i in range(3):
+        save(tmp_path / "a" / f"{i}.png", i)
+        save(tmp_path / "b" / f"{i}.png", 10 + i)
+    save(tmp_path / "a" / "copy.png", 0)
+    found = inspect(tmp_path).model_dump(mode="json")
+    (copies,) = [finding for finding in found["findings"] if finding["code"] == "duplicates"]
+    assert copies["severity"] == "warning"
+    assert copies["images"] == [["a/0.png", "a/copy.png"]]
+    assert copies["text"]
+    assert copies["do"]
+    (small,) = [finding for finding in found["findings"] if finding["code"] == "small-class"]
+    assert small["classes"] == ["a", "b"]  # what only this kind of finding has stands beside the rest
+
+
+def test_findings_name_images_as_the_table_does(tmp_path):
+    for i in range(3):
+        save(tmp_path / f"{i}.png", i % 2)
+    with (tmp_path / "t.csv").open("w", newline="") as file:
+        rows = [["path", "label", "image_id"], *([f"{i}.png", "ab"[i % 2], f"cell {i}"] for i in range(3))]
+        csv.writer(file).writerows(rows)
+    (copies,) = inspect(tmp_path / "t.csv").of("duplicates")
+    assert copies.images == (("cell 0", "cell 2"),)
 
 
 def test_a_leaking_given_split_is_told_first(tmp_path):
     for i, name in enumerate(["train/a/1.png", "train/b/2.png", "test/a/3.png", "test/b/4.png"]):
         save(tmp_path / name, i % 3)
     found = inspect(tmp_path)
-    assert found.given_split is not None
-    assert found.given_split.images == {"train": 2, "val": 0, "test": 2}
+    assert found.given_split == {"train": 2, "val": 0, "test": 2}
+    leakage = found.findings[0]
+    assert (leakage.code, leakage.severity) == ("leakage", "error")
+    assert "two sides" in leakage.text
     # natural order of folders: test before train
-    assert found.given_split.leaking_pixels == [["test/b/4.png", "train/a/1.png"]]
-    assert "two sides" in found.advice[0]
+    assert leakage.images == (("test/b/4.png", "train/a/1.png"),)
+    assert leakage.notes == (("test", "train"),)
+
+
+def test_of_a_leaking_group_one_image_of_each_side_is_named(tmp_path):
+    for i, name in enumerate(["train/a/p1_1.png", "train/a/p1_2.png", "train/b/p2.png", "test/a/p1_3.png"]):
+        save(tmp_path / name, i)
+    (leakage,) = inspect(tmp_path, group_pattern=r"p\d").of("leakage")
+    assert leakage.values["groups"] == ["p1"]
+    assert leakage.images == (("test/a/p1_3.png", "train/a/p1_1.png"),)
+
+
+def test_a_clean_set_has_no_findings_and_others_have_the_gravest_first(tmp_path):
+    for i in range(60):
+        save(tmp_path / "clean" / "ab"[i % 2] / f"s{i // 2}_{i}.png", i)
+    assert inspect(tmp_path / "clean", group_pattern=r"s\d+_").findings == ()
+    save(tmp_path / "odd" / "a" / "1.png", 1)
+    severities = [finding.severity for finding in inspect(tmp_path / "odd").findings]
+    assert severities == sorted(severities, key=["error", "warning", "advice"].index)
+    assert severities[0] == "error"
+
+
+def test_groups_of_one_class_each_and_classes_of_few_groups_are_pointed_out(tmp_path):
+    for i in range(40):
+        save(tmp_path / "ab"[i // 20] / f"s{i // 10}_{i}.png", i)
+    assert {"group-is-class", "class-in-few-groups", "few-groups"} <= codes(inspect(tmp_path, group_pattern=r"s\d"))
+
+
+def test_without_labels_or_groups_what_to_do_is_said(tmp_path):
+    save(tmp_path / "1.png", 1)
+    data = open_dataset(tmp_path, labelled=False)
+    found = inspect_dataset(data, scan_images(data))
+    assert {"no-labels", "no-groups"} == codes(found)
 
 
 def test_one_class_and_several_spellings_are_pointed_out(tmp_path):
     save(tmp_path / "one" / "1.png", 1)
-    assert any("one class" in advice for advice in inspect(tmp_path).advice)
+    assert "one-class" in codes(inspect(tmp_path))
     save(tmp_path / "One " / "2.png", 2)
-    assert any("several spellings" in advice for advice in inspect(tmp_path).advice)
+    (similar,) = inspect(tmp_path).of("similar-class-names")
+    assert similar.values["classes"] == ["One", "one"]
+
+
+def test_images_that_are_not_of_one_kind_are_pointed_out(tmp_path):
+    save(tmp_path / "a" / "grey.png", 1)
+    save(tmp_path / "a" / "deep.png", 2, dtype=np.uint16)
+    colour = np.random.default_rng(3).integers(0, 256, (10, 10, 3), dtype=np.uint8)
+    Image.fromarray(colour).save(tmp_path / "a" / "colour.png")
+    pages = [Image.fromarray(colour[..., i]) for i in range(2)]
+    pages[0].save(tmp_path / "a" / "stack.tif", save_all=True, append_images=pages[1:])
+    save(tmp_path / "loose.png", 4)
+    found = inspect(tmp_path)
+    assert {"mixed-bit-depths", "mixed-channels", "several-planes", "unlabelled"} <= codes(found)
+
+
+def test_what_a_table_names_and_is_not_there_is_told_apart_from_what_is_broken(tmp_path):
+    save(tmp_path / "1.png", 1)
+    (tmp_path / "2.png").write_bytes(b"no image")
+    (tmp_path / "t.csv").write_text("path,label\n1.png,a\n2.png,a\n3.png,b\n")
+    found = inspect(tmp_path / "t.csv")
+    assert [finding.images for finding in found.of("missing-files")] == [(("3.png",),)]
+    assert [finding.images for finding in found.of("unreadable")] == [(("2.png",),)]
+
+
+@pytest.fixture
+def odd_sizes() -> Iterator[Finder]:
+    def find(dataset: Dataset, scan: Scan) -> Iterator[Found]:
+        yield Found(text="Sizes are odd.", do="Cut them.", images=(tuple(r.image_id for r in dataset.records),))
+
+    finder = Finder("odd-sizes", "warning", "Odd sizes", find)
+    register_finder(finder)
+    yield finder
+    forget_finder(finder.code)
+
+
+def test_a_registered_finder_finds_and_a_second_of_its_code_is_refused(tmp_path, odd_sizes):
+    save(tmp_path / "a" / "1.png", 1)
+    (odd,) = inspect(tmp_path).of("odd-sizes")
+    assert (odd.severity, odd.title, odd.images) == ("warning", "Odd sizes", (("a/1.png",),))
+    with pytest.raises(ValueError, match="odd-sizes"):
+        register_finder(odd_sizes)
+
+
+def test_every_kind_of_finding_is_named_in_one_style():
+    for finder in list_finders():
+        assert finder.code.replace("-", "").isalpha()
+        assert finder.code == finder.code.lower()
+        assert finder.title[0].isupper()
 
 
 def test_a_set_without_any_readable_image_can_be_inspected(tmp_path):
@@ -89,8 +221,8 @@ def test_a_set_without_any_readable_image_can_be_inspected(tmp_path):
 def test_real_sets_have_the_facts_that_are_known_of_them(shared_data):
     found = inspect(shared_data("blood_bccd"))
     assert (found.n_images, found.n_readable, found.classes["BASOPHIL"]) == (351, 351, 3)
-    assert found.imbalance_ratio == pytest.approx(69.0)
-    assert found.width_px == Spread(640, 640, 640)
+    assert [finding.values["ratio"] for finding in found.of("imbalance")] == [pytest.approx(69.0)]
+    assert found.width_px == Spread(min=640, median=640, max=640)
     found = inspect(shared_data("cellcycle_jurkat_16bit"))
     assert found.dtypes == {"uint16": 712}
     assert found.channels == {"3": 712}

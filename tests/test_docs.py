@@ -148,16 +148,22 @@ def test_every_event_is_documented() -> None:
 
 
 def test_every_image_suffix_is_documented() -> None:
-    from coverslip.images import IMAGE_SUFFIXES
+    from coverslip.images import image_suffixes
 
     documented = {word for code in in_code(page("images.md")) for word in code.split()}
-    assert IMAGE_SUFFIXES - documented == set()
+    assert image_suffixes() - documented == set()
 
 
 def test_every_column_of_a_table_and_its_other_names_are_documented() -> None:
     from coverslip.datasets.index.table_files import ALIASES
 
     assert {name for names in ALIASES.values() for name in names} - in_code(page("data.md")) == set()
+
+
+def test_every_finding_is_documented() -> None:
+    from coverslip.datasets import list_finders
+
+    assert {finder.code for finder in list_finders()} - in_code(page("data.md")) == set()
 
 
 def test_every_column_and_metric_of_a_run_is_documented() -> None:

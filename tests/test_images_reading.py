@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from coverslip.errors import UnreadableImage
-from coverslip.images import IMAGE_SUFFIXES, ReadPlan, pixel_hash, read_pixels
+from coverslip.images import ReadPlan, image_suffixes, pixel_hash, read_pixels
 
 # pytest undoes the filter that coverslip sets for these; test_images_tiff.py looks at a fresh process.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL", "ignore::PIL.Image.DecompressionBombWarning")
@@ -322,8 +322,8 @@ def test_damaged_bytes_raise_nothing_but_unreadable_image(tmp_path_factory, name
 
 
 def test_suffixes_are_lower_case_with_their_dot():
-    assert {".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"} <= IMAGE_SUFFIXES
-    assert all(suffix.startswith(".") and suffix == suffix.lower() for suffix in IMAGE_SUFFIXES)
+    assert {".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"} <= image_suffixes()
+    assert all(suffix.startswith(".") and suffix == suffix.lower() for suffix in image_suffixes())
 
 
 def test_every_microscope_file_is_read_or_refused_with_a_reason(shared_data, capfd):

@@ -8,6 +8,8 @@ from pydantic import BaseModel, Field
 from test_reports import write_run
 
 from coverslip.cli import main
+from coverslip.errors import BadRecipe
+from coverslip.evaluation import METRICS, MetricRecord
 from coverslip.keys import Choice, Key
 from coverslip.reports.methods import methods
 from coverslip.reports.reading import read_run
@@ -77,9 +79,9 @@ def all_fields(model: type[BaseModel]) -> list[tuple[str, Any]]:
 def test_every_value_that_can_be_chosen_by_name_has_a_title() -> None:
     for name, field in all_fields(Recipe):
         record = next(one for one in field.metadata if isinstance(one, Key))
-        named = {(type(choice.value), choice.value) for choice in record.choices}
+        named = {(type(choice.value), choice.value) for choice in record.named_choices()}
         assert literals(field.annotation) <= named, name
-        assert all(choice.title for choice in record.choices), name
+        assert all(choice.title for choice in record.named_choices()), name
 
 
 @pytest.fixture(scope="module")
@@ -138,3 +140,17 @@ def test_the_command_line_lists_all_keys(capsys: pytest.CaptureFixture[str]) -> 
     for key in recipe_keys():
         assert f"  {key.key}=" in listed
         assert key.title in listed
+
+
+def test_a_metric_that_is_added_can_be_chosen_by_and_is_told() -> None:
+    record = MetricRecord(name="half", title="Half", meaning="one half", value=lambda *_: 0.5)
+    METRICS.add(record)
+    try:
+        key = next(key for key in recipe_keys() if key.key == "primary_metric")
+        assert "half" in [choice.value for choice in key.choices or []]
+        assert "`half`" in key.allowed
+        assert phrases(with_settings(Recipe(), ["primary_metric=half"]))["primary_metric"] == "half"
+    finally:
+        METRICS.remove("half")
+    with pytest.raises(BadRecipe, match=r"primary_metric = 'macro_fl': .*did you mean 'macro_f1'"):
+        with_settings(Recipe(), ["primary_metric=macro_fl"])

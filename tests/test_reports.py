@@ -147,6 +147,7 @@ def write_facts(run: Path, images: Path, *, finetuned: bool, allow_leakage: bool
             "platform": "Linux x86_64",
             "device": "cpu",
             "seed": 0,
+            "opened": {"sources": [str(images)], "group": None, "group_pattern": None},
             "data": [
                 {
                     "domain": "",
@@ -169,7 +170,14 @@ def write_facts(run: Path, images: Path, *, finetuned: bool, allow_leakage: bool
             "formats": {"PNG": 1000},
             "bit_depths": {"8": 1000},
             "channels": {"3": 1000},
-            "duplicates": {"same_label": [["a.png", "b.png"]], "conflicting": []},
+            "findings": [
+                {
+                    "code": "duplicates",
+                    "text": "1 image is an exact copy of another one.",
+                    "limit": "Copies count twice.",
+                },
+                {"code": "no-groups", "text": "No groups are known.", "limit": ""},
+            ],
             "notes": [],
         },
     )
@@ -253,6 +261,12 @@ def test_few_groups_are_told_and_missing_groups_are_told(page, tmp_path):
     alone = write_report(write_run(tmp_path, n_groups=0, n_test=60)).read_text(encoding="utf-8")
     assert "No groups were given." in alone
     assert "There are only 60" in alone
+
+
+def test_a_finding_that_limits_the_numbers_is_told_and_others_are_not(page):
+    assert "1 image is an exact copy" in page
+    assert "Copies count twice." in page
+    assert "No groups are known." not in page
 
 
 def test_a_single_test_group_is_told(tmp_path):

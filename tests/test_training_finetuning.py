@@ -14,11 +14,13 @@ from coverslip.errors import BadRun
 from coverslip.events import EpochEnded, Event, Noted, StepEnded
 from coverslip.runs import Augment, Recipe, RunContext
 from coverslip.stopping import Stop
+from coverslip.training.batches import training_batches
 from coverslip.training.checkpoints import load_checkpoint, plain_state, save_checkpoint
 from coverslip.training.finetuning import (
     Finetuned,
     TrainingImages,
     _is_second_phase,
+    _Seen,
     _share_of_rate,
     accumulate_gradients,
     finetune,
@@ -371,3 +373,18 @@ def test_a_small_set_is_drawn_as_often_as_a_large_one(images: TrainingImages, tm
     of_two = replace(images, train_domain=(np.arange(48) >= 40).astype(int))
     trained(of_two, tmp_path, recipe(balance="domains", epochs=1, batch_size=8), emit=told.append)
     assert {event.n_steps for event in told if isinstance(event, StepEnded)} == {(40 + 40) // 8}
+
+
+def test_a_step_reads_nothing_back_from_the_device(images: TrainingImages) -> None:
+    choices = recipe()
+    network, loss_of = tiny().to("meta"), nn.CrossEntropyLoss(reduction="sum")
+    optimizer = torch.optim.AdamW(network.parameters())
+    order = {"batch_size": 8, "augment": Augment(), "seed": 0, "epoch": 1}
+    seen = _Seen()
+    # `meta` has no numbers to give: whoever asks for one gets an error.
+    for x, label in training_batches(images.pixels_of, images.train, images.train_label, device="meta", **order):
+        loss, logits = accumulate_gradients(network, loss_of, x, label, 8)
+        optimizer.step()
+        seen.add(loss, logits, label)
+    with pytest.raises(RuntimeError, match="meta"):
+        seen.scores(choices)

@@ -29,9 +29,13 @@ class Key:
     help: str  # one everyday sentence, or two
     # For the methods text, with the value in place of {}; a function where that is not enough.
     phrase: str | Callable[[Any], str] = ""  # Any: whatever the key holds
-    choices: tuple[Choice, ...] = ()
+    choices: tuple[Choice, ...] | Callable[[], tuple[Choice, ...]] = ()  # a function where a table says which
     unit: str = ""
     empty: str = ""  # what null means, in a word or two
+
+    def named_choices(self) -> tuple[Choice, ...]:
+        """The values that it can be given by name, as they are now."""
+        return self.choices() if callable(self.choices) else self.choices
 
     def phrase_for(self, value: object) -> str:
         """What the methods text says of a value; empty where there is nothing to say.
@@ -39,7 +43,9 @@ class Key:
         The phrase of a choice made by name goes first; null has none unless a function gives it.
         """
         # By identity of type too: True equals 1, and means something else.
-        chosen = next((one for one in self.choices if one.value == value and type(one.value) is type(value)), None)
+        chosen = next(
+            (one for one in self.named_choices() if one.value == value and type(one.value) is type(value)), None
+        )
         if chosen is not None and chosen.phrase:
             return chosen.phrase
         if callable(self.phrase):

@@ -1,7 +1,7 @@
 """How answers look on stdout: tables and sentences for people, one JSON object for programs."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -9,22 +9,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from coverslip.datasets import counted, one_line
+from coverslip.datasets import Finding, GroupFacts, Inspection, Spread, counted, one_line
+from coverslip.evaluation import METRICS, row_metrics
 
 Json = Mapping[str, Any]  # Any: JSON values
 
-METRIC_WORDS = {
-    "accuracy": "Accuracy: share of images named rightly",
-    "balanced_accuracy": "Balanced accuracy: mean over classes of the share found",
-    "macro_f1": "Macro-F1: mean over classes of the F1 score",
-    "macro_precision": "Macro precision: mean share of right ones among those named so",
-    "macro_recall": "Macro recall",
-    "macro_auroc": "Macro AUROC: how well classes are ranked apart",
-    "ece": "Calibration error (ECE): gap between probability and truth",
-}
 MOST_LINES = 12  # of one kind; the rest is counted
 _WHOLE = 10_000  # characters: nothing is cut out of the middle
-HEADLINE = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auroc", "ece")
 
 
 class _Results(Console):
@@ -77,11 +68,12 @@ def show_numbers(console: Console, metrics: Json) -> None:
     where = {"test": "kept aside and never trained on"}.get(metrics["split"], metrics["split"])
     console.print(f"\nMeasured on {counted(metrics['n'], 'image')}{groups} ({where})", style="bold")
     table = _table("", "value", "95 % interval")
-    shown = [name for name in HEADLINE if name in metrics["metrics"]]
     methods = []
-    for name in shown:
-        number = metrics["metrics"][name]
-        table.add_row(METRIC_WORDS.get(name, name), _decimal(number["value"]), _interval(number))
+    for name, number in metrics["metrics"].items():
+        record = METRICS.get(name)
+        if record is None or not record.is_headline:
+            continue
+        table.add_row(f"{record.title}: {record.meaning}", _decimal(number["value"]), _interval(number))
         methods.append(number.get("method") or number.get("reason"))
     console.print(table)
     for method in dict.fromkeys(m for m in methods if m):
@@ -95,50 +87,63 @@ def show_numbers(console: Console, metrics: Json) -> None:
     console.print(by_class)
     if not metrics.get("by_domain"):
         return
-    by_domain = _table("set", "images", "accuracy", "95 % interval", "macro-F1", "95 % interval")
+    names = row_metrics(metrics["primary"])
+    columns = [text for name in names for text in (METRICS[name].title, "95 % interval")]
+    by_domain = _table("set", "images", *columns)
     for name, one in metrics["by_domain"].items():
-        numbers = [one["metrics"][key] for key in ("accuracy", "macro_f1")]
+        numbers = [one["metrics"][key] for key in names]
         shown = [text for number in numbers for text in (_decimal(number["value"]), _interval(number))]
         by_domain.add_row(one_line(name), f"{one['n']:,}", *shown)
     console.print(by_domain)
 
 
-def show_inspection(console: Console, found: Json) -> None:
-    """Counts, what the files are like, what is wrong with them, and advice."""
-    groups = found["groups"]
-    console.print(f"\n{one_line(found['root'], _WHOLE)}", style="bold", soft_wrap=True)
-    n_classes = counted(len(found["classes"]), "class", "classes")
-    console.print(f"{counted(found['n_images'], 'image')}, {n_classes}{_groups_in_words(groups)}\n")
+def show_inspection(console: Console, found: Inspection) -> None:
+    """Counts, what the files are like, what was found with the images concerned, and what to do about it."""
+    groups = found.groups
+    console.print(f"\n{one_line(found.root, _WHOLE)}", style="bold", soft_wrap=True)
+    n_classes = counted(len(found.classes), "class", "classes")
+    console.print(f"{counted(found.n_images, 'image')}, {n_classes}{_groups_in_words(groups)}\n")
 
     table = _table("class", "images", *(["groups"] if groups else []))
-    for name, count in found["classes"].items():
-        table.add_row(one_line(name), f"{count:,}", *([f"{groups['groups_per_class'][name]:,}"] if groups else []))
+    for name, count in found.classes.items():
+        table.add_row(one_line(name), f"{count:,}", *([f"{groups.groups_per_class[name]:,}"] if groups else []))
     console.print(table)
 
     facts = {
-        "sets": _counts(found["domains"]) if len(found["domains"]) > 1 else "",
-        "width": _spread(found["width_px"], "px"),
-        "height": _spread(found["height_px"], "px"),
-        "format": _counts(found["formats"]),
-        "bit depth": _counts(found["bit_depths"]),
-        "channels": _counts(found["channels"]),
-        "planes": _counts(found["planes"]) if set(found["planes"]) > {"1"} else "",
+        "sets": _counts(found.domains) if len(found.domains) > 1 else "",
+        "width": _spread(found.width_px, "px"),
+        "height": _spread(found.height_px, "px"),
+        "format": _counts(found.formats),
+        "bit depth": _counts(found.bit_depths),
+        "channels": _counts(found.channels),
+        "planes": _counts(found.planes) if set(found.planes) > {"1"} else "",
+        "given split": _counts(found.given_split or {}),
     }
-    if split := found["given_split"]:
-        facts["given split"] = _counts(split["images"])
     console.print()
     for name, text in facts.items():
         if text:
             console.print(f"{name:<12} {text}", soft_wrap=True)
 
-    duplicates = found["duplicates"]
-    _show_some(console, "Cannot be read", [f"{path}: {reason}" for path, reason in found["unreadable"]])
-    _show_some(console, "Same pixels, same class", [" = ".join(paths) for paths in duplicates["same_label"]])
-    conflicting = [" = ".join(f"{path} ({label})" for path, label in members) for members in duplicates["conflicting"]]
-    _show_some(console, "Same pixels, different classes", conflicting)
-    reading_notes = [f"{counted(n, 'image')}: {note}" for note, n in found["reading_notes"].items()]
-    _show_some(console, "Notes", [*found["notes"], *reading_notes])
-    _show_some(console, "What to do", found["advice"])
+    for finding in found.findings:
+        _show_some(console, finding.title, list(_clusters(finding)))
+    reading_notes = [f"{counted(n, 'image')}: {note}" for note, n in found.reading_notes.items()]
+    _show_some(console, "Notes", [*found.notes, *reading_notes])
+    _show_some(console, "What to do", [f"{each.severity}: {each.text} {each.do}" for each in found.findings])
+    if not found.findings:
+        console.print("\nNothing to fix was found.", style="bold")
+
+
+def _clusters(finding: Finding) -> Iterator[str]:
+    """A line per cluster of images, each with what stands beside it."""
+    if not finding.notes:
+        yield from (" = ".join(cluster) for cluster in finding.images)
+        return
+    for cluster, notes in zip(finding.images, finding.notes, strict=True):
+        if len(cluster) == 1:
+            yield f"{cluster[0]}: {notes[0]}"
+        else:
+            beside = zip(cluster, notes, strict=True)
+            yield " = ".join(f"{image} ({note})" if note else image for image, note in beside)
 
 
 def show_decisions(stdout: Console, stderr: Console, decisions: Mapping[str, int]) -> None:
@@ -236,19 +241,19 @@ def show_record(console: Console, record: Json) -> None:
         console.print(f"{key.replace('_', ' '):<{width}}  {_text(value)}", soft_wrap=True)
 
 
-def _groups_in_words(groups: Json | None) -> str:
+def _groups_in_words(groups: GroupFacts | None) -> str:
     if not groups:
         return "; no groups known"
-    images = groups["images_per_group"]
-    return f"; {counted(groups['n_groups'], 'group')} of {images['min']:,} to {counted(images['max'], 'image')}"
+    images = groups.images_per_group
+    return f"; {counted(groups.n_groups, 'group')} of {images.min:,.0f} to {counted(int(images.max), 'image')}"
 
 
-def _spread(spread: Json | None, unit: str) -> str:
+def _spread(spread: Spread | None, unit: str) -> str:
     if spread is None:
         return ""
-    if spread["min"] == spread["max"]:
-        return f"{spread['min']:,g} {unit}"
-    return f"{spread['min']:,g} to {spread['max']:,g} {unit}, middle {spread['median']:,g}"
+    if spread.min == spread.max:
+        return f"{spread.min:,g} {unit}"
+    return f"{spread.min:,g} to {spread.max:,g} {unit}, middle {spread.median:,g}"
 
 
 def _counts(counts: Mapping[str, int]) -> str:

@@ -40,7 +40,7 @@ def demo(
         write_sample_images(out / "images", emit=emit)
         data = pipeline.open_dataset(out / "images", group_pattern=SLIDE)
         found = pipeline.inspect(data, emit=emit)
-    show_inspection(stdout, found.as_json())
+    show_inspection(stdout, found)
     with shown_progress(stderr) as emit:
         recipe = with_settings(Recipe(group=SLIDE), SETTINGS)
         pipeline.train(data, recipe, out=out / "run", emit=emit)

@@ -21,11 +21,12 @@ def inspect(data: Data, group: Group = None, group_pattern: GroupPattern = None,
     from coverslip import pipeline
     from coverslip.cli._show import notes_console, print_json, results_console, show_inspection
     from coverslip.cli.progress import shown_progress
+    from coverslip.runs import inspection_as_json
 
     dataset = pipeline.open_dataset(one_or_all(data), group=group, group_pattern=group_pattern)
     with shown_progress(notes_console()) as emit:
-        found = pipeline.inspect(dataset, emit=emit).as_json()
+        found = pipeline.inspect(dataset, emit=emit)
     if as_json:
-        print_json(found)
+        print_json(inspection_as_json(found))
     else:
         show_inspection(results_console(), found)

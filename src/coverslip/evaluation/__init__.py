@@ -11,25 +11,42 @@ from coverslip.evaluation.calibration import (
 from coverslip.evaluation.curves import Curve, average_precision, pr_curve, roc_curve
 from coverslip.evaluation.folds import over_folds
 from coverslip.evaluation.intervals import FEW_GROUPS, bootstrap_intervals
-from coverslip.evaluation.metrics import LOWER_IS_BETTER, METRICS, confusion_matrix, per_class, score
+from coverslip.evaluation.metrics import confusion_matrix, per_class
 from coverslip.evaluation.operating_points import OperatingPoint, decided_classes, operating_points
 from coverslip.evaluation.results import ClassScores, DomainScores, Evaluation, FoldScores, FoldsScores, Metric
 from coverslip.evaluation.summary import evaluate_predictions, nothing_measured
+from coverslip.evaluation.table import (
+    METRICS,
+    Better,
+    FromCounts,
+    FromSums,
+    FromWeights,
+    MetricRecord,
+    Scale,
+    row_metrics,
+    score,
+    scored_metrics,
+)
 from coverslip.evaluation.thresholds import learn_decisions, uncertain_threshold
 
 __all__ = [
     "FEW_GROUPS",
-    "LOWER_IS_BETTER",
     "METRICS",
+    "Better",
     "ClassScores",
     "Curve",
     "DomainScores",
     "Evaluation",
     "FoldScores",
     "FoldsScores",
+    "FromCounts",
+    "FromSums",
+    "FromWeights",
     "Metric",
+    "MetricRecord",
     "OperatingPoint",
     "ReliabilityBin",
+    "Scale",
     "apply_temperature",
     "average_precision",
     "bootstrap_intervals",
@@ -46,7 +63,9 @@ __all__ = [
     "pr_curve",
     "reliability_bins",
     "roc_curve",
+    "row_metrics",
     "score",
+    "scored_metrics",
     "uncertain_threshold",
     "without_temperature",
 ]

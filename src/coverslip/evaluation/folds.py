@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from coverslip.evaluation.results import Evaluation, FoldScores, FoldsScores, Metric
+from coverslip.evaluation.table import METRICS
 
 METHOD = "corrected resampled t over folds"
 
@@ -42,6 +43,6 @@ def _mean(name: str, values: Sequence[float | None], test_to_train: float, level
         return Metric(value=value, level=level, method=METHOD, reason="every fold gives the same value: no interval")
     error = np.sqrt(known.var(ddof=1) * (1 / len(known) + test_to_train))
     reach = float(t.ppf((1 + level) / 2, len(known) - 1) * error)
-    top = np.inf if name == "log_loss" else 1.0
+    top = 1.0 if METRICS[name].scale == "share" else np.inf
     low, high = max(value - reach, 0.0), float(min(value + reach, top))
     return Metric(value=value, low=low, high=high, level=level, method=METHOD)

@@ -14,24 +14,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coverslip.evaluation.calibration import confidence_bin, confidence_minus_accuracy
-from coverslip.evaluation.metrics import (
-    METRICS,
-    check_arrays,
-    confusion_matrix,
-    count_metrics,
-    image_log_loss,
-    score,
-    weighted_auroc,
-)
+from coverslip.evaluation.metrics import check_arrays, confusion_matrix
 from coverslip.evaluation.results import Metric
+from coverslip.evaluation.table import METRICS, FromCounts, FromSums, FromWeights, MetricRecord, scored_metrics
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 FEW_GROUPS = 30
-N_BINS = 15
-_COUNTED = frozenset({"accuracy", "balanced_accuracy", "macro_f1", "macro_precision", "macro_recall"})
 
 
 def bootstrap_intervals(
@@ -43,7 +33,7 @@ def bootstrap_intervals(
     level: float = 0.95,
     n_resamples: int = 2000,
     seed: int = 0,
-    metrics: Sequence[str] = METRICS[:-1],
+    metrics: Sequence[str] | None = None,
 ) -> dict[str, Metric]:
     """Each metric with an interval that allows for the choice of groups (or images) in hand.
 
@@ -55,32 +45,34 @@ def bootstrap_intervals(
             images of each class there are is part of the luck of the draw.
         predicted: (n_images,) int, the class that was decided; None: that of highest probability.
         level: nominal coverage in (0, 1).
-        n_resamples: how many times the groups are drawn again; `macro_auroc` takes fewer (200 at least) where
-            images x classes are so many that it would take longer than everything else.
+        n_resamples: how many times the groups are drawn again; metrics that need all images at once (AUROC) take
+            fewer (200 at least) where images x classes are so many that it would take longer than everything else.
         seed: start of the random draws; equal seeds give equal intervals.
-        metrics: names out of `METRICS`.
+        metrics: names out of `METRICS`; None takes all `scored_metrics`.
 
     Returns:
         Metric name to `Metric`; `value`, `low` and `high` are None, with a reason, where they cannot be estimated.
 
     Raises:
-        ValueError: as in `score`, or a metric has no such name.
+        ValueError: as in `score`, or there is no such metric.
     """
     check_arrays(probability, label)
-    if unknown := [name for name in metrics if name not in METRICS[:-1]]:
-        raise ValueError(f"unknown metric {unknown[0]!r}; choose from {', '.join(METRICS[:-1])}")
+    records = [METRICS.find(name) for name in (scored_metrics() if metrics is None else metrics)]
     unit = np.arange(len(label)) if group is None else group_codes(group)
     n_units = int(unit.max()) + 1
     if predicted is None:
         predicted = probability.argmax(axis=1)
-    values = score(probability, label, predicted)
+    values = {record.name: record.value(probability, label, predicted) for record in records}
     method = interval_method(n_units, has_groups=group is not None)
     if n_units < 2:
-        reason = "all images are of one group" if group is not None else "there is only one image"
-        return {name: _without_interval(values[name], level, method, f"{reason}: no interval") for name in metrics}
+        reason = ("all images are of one group" if group is not None else "there is only one image") + ": no interval"
+        return {name: _without_interval(value, level, method, reason) for name, value in values.items()}
     sample = _Sample(probability, label, predicted, unit, n_units)
-    resampled = _resample(sample, n_resamples, seed, metrics)
-    return {name: _interval(name, values[name], resampled[name], sample, level, method) for name in metrics}
+    resampled = _resample(sample, n_resamples, seed, records)
+    return {
+        record.name: _interval(record, values[record.name], resampled.get(record.name), sample, level, method)
+        for record in records
+    }
 
 
 def interval_method(n_units: int, *, has_groups: bool) -> str:
@@ -114,15 +106,19 @@ class _Sample:
     n_units: int
 
 
-def _interval(name: str, value: float, resampled: np.ndarray, sample: _Sample, level: float, method: str) -> Metric:
+def _interval(
+    record: MetricRecord, value: float, resampled: np.ndarray | None, sample: _Sample, level: float, method: str
+) -> Metric:
     if np.isnan(value):
-        return _without_interval(value, level, method, "all images are of one class")
+        return _without_interval(value, level, method, record.undefined)
+    if resampled is None:
+        return _without_interval(value, level, "none", "no interval is known for it")
     if np.nanstd(resampled) > 1e-12:
-        low, high = _t_interval(name, value, resampled, sample, level)
+        low, high = _t_interval(record, value, resampled, sample, level)
         return Metric(value=value, low=low, high=high, level=level, method=method)
-    if name not in _COUNTED:
+    if not isinstance(record.bootstrap, FromCounts):
         return _without_interval(value, level, method, "every resample gives the same value: no interval")
-    low, high = _jeffreys_interval(name, sample, level)
+    low, high = _jeffreys_interval(record.bootstrap, sample, level)
     return Metric(
         value=value,
         low=min(low, value),
@@ -133,7 +129,9 @@ def _interval(name: str, value: float, resampled: np.ndarray, sample: _Sample, l
     )
 
 
-def _t_interval(name: str, value: float, resampled: np.ndarray, sample: _Sample, level: float) -> tuple[float, float]:
+def _t_interval(
+    record: MetricRecord, value: float, resampled: np.ndarray, sample: _Sample, level: float
+) -> tuple[float, float]:
     """Low and high by Student's t on the scale where the metric has no walls."""
     from scipy.special import expit, logit
     from scipy.stats import t
@@ -143,7 +141,7 @@ def _t_interval(name: str, value: float, resampled: np.ndarray, sample: _Sample,
     reach = t.ppf((1 + level) / 2, sample.n_units - 1) * standard_error
     # The standard error is carried to the other scale by the slope at the value. Transforming every resample instead
     # lets the few that happen to be perfect (infinite there) decide the width.
-    if name == "log_loss":
+    if record.scale == "positive":
         ends = value * np.exp(np.array([-reach, reach]) / value)
     else:
         edge = 0.5 / len(sample.label)  # 0 and 1 stand for 'less than one image'
@@ -152,7 +150,7 @@ def _t_interval(name: str, value: float, resampled: np.ndarray, sample: _Sample,
     return min(float(ends[0]), value), max(float(ends[1]), value)
 
 
-def _jeffreys_interval(name: str, sample: _Sample, level: float) -> tuple[float, float]:
+def _jeffreys_interval(metric: FromCounts, sample: _Sample, level: float) -> tuple[float, float]:
     """An interval where resampling cannot vary, as when every prediction is right.
 
     Rows of the confusion matrix are drawn from their posterior under Jeffreys' prior (half an image right, half an
@@ -168,7 +166,7 @@ def _jeffreys_interval(name: str, sample: _Sample, level: float) -> tuple[float,
         n_units = len(np.unique(sample.unit[sample.label == k]))
         n = confusion[k].sum()
         drawn[:, k] = n * generator.dirichlet(confusion[k] / n * n_units + prior[k], size=len(drawn))
-    low, high = np.quantile(count_metrics(drawn)[name], [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(metric.of_counts(drawn), [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
@@ -176,42 +174,53 @@ def _without_interval(value: float, level: float, method: str, reason: str) -> M
     return Metric(value=None if np.isnan(value) else value, level=level, method=method, reason=reason)
 
 
-def _resample(sample: _Sample, n_resamples: int, seed: int, metrics: Sequence[str]) -> dict[str, np.ndarray]:
-    """(n_resamples,) values per metric (fewer for `macro_auroc` where it would take too long)."""
+def _resample(sample: _Sample, n_resamples: int, seed: int, records: Sequence[MetricRecord]) -> dict[str, np.ndarray]:
+    """(n_resamples,) values of each metric that has a way (fewer of those that would take too long)."""
     n_images, n_classes = sample.probability.shape
-    sums = _sums_by_unit(sample)
-    n_for_auroc = int(np.clip(2e8 / (n_images * n_classes), 200, n_resamples)) if "macro_auroc" in metrics else 0
+    # Those of the whole table, asked for or not: in which order a row's numbers are added, and with it their last
+    # digit, depends on what else stands in the row.
+    summed = list(
+        dict.fromkeys(record.bootstrap for record in METRICS.values() if isinstance(record.bootstrap, FromSums))
+    )
+    sums, ends = _sums_by_unit(sample, summed)
+    n_of_weights = int(np.clip(2e8 / (n_images * n_classes), 200, n_resamples))
     blocks: list[dict[str, np.ndarray]] = []
     n_done = 0
     for weight in _draws(sample.n_units, n_images, n_resamples, seed):  # (units, resamples)
-        total = (sums.T @ weight).T  # (resamples, K * K + N_BINS + 1)
-        counts, gaps, losses = np.split(total, [n_classes**2, n_classes**2 + N_BINS], axis=1)
+        counts, *parts = np.split((sums.T @ weight).T, ends, axis=1)  # (resamples, columns) each
         n = counts.sum(axis=1)
-        values = count_metrics(counts.reshape(-1, n_classes, n_classes))
-        values |= {"ece": np.abs(gaps).sum(axis=1) / n, "log_loss": losses[:, 0] / n}
-        if n_done < n_for_auroc:
-            values["macro_auroc"] = _macro_auroc(sample, weight[:, : n_for_auroc - n_done])
+        values = {}
+        for record in records:
+            match record.bootstrap:
+                case FromCounts(of_counts):
+                    values[record.name] = of_counts(counts.reshape(-1, n_classes, n_classes))
+                case FromSums(of_sums=of_sums) as form:
+                    values[record.name] = of_sums(parts[summed.index(form)], n)
+                case FromWeights(of_weights) if n_done < n_of_weights:
+                    by_image = weight[sample.unit, : n_of_weights - n_done]
+                    values[record.name] = of_weights(sample.probability, sample.label, by_image)
         n_done += weight.shape[1]
         blocks.append(values)
-    return {name: np.concatenate([block[name] for block in blocks if name in block]) for name in metrics}
+    return {name: np.concatenate([block[name] for block in blocks if name in block]) for name in blocks[0]}
 
 
-def _sums_by_unit(sample: _Sample) -> "csr_array":
-    """(n_units, K * K + N_BINS + 1): counts of the confusion matrix, calibration gaps by bin, log loss.
+def _sums_by_unit(sample: _Sample, summed: Sequence[FromSums]) -> "tuple[csr_array, list[int]]":
+    """(n_units, columns): counts of the confusion matrix, then each metric's columns; and where each of these begins.
 
-    All three add up over images, so a resample is a weighted sum over units.
+    All add up over images, so a resample is a weighted sum over units.
     """
     from scipy.sparse import csr_array
 
-    probability, label = sample.probability, sample.label
-    n_images, n_classes = probability.shape
-    cell = label * n_classes + sample.predicted
-    bins = n_classes**2 + confidence_bin(probability, N_BINS)
-    last = np.full(n_images, n_classes**2 + N_BINS)
-    gap, loss = confidence_minus_accuracy(probability, label), image_log_loss(probability, label)
-    value = np.concatenate([np.ones(n_images), gap, loss])
-    place = (np.tile(sample.unit, 3), np.concatenate([cell, bins, last]))
-    return csr_array((value, place), shape=(sample.n_units, int(last[0]) + 1))
+    n_images, n_classes = sample.probability.shape
+    values, columns, ends = [np.ones(n_images)], [sample.label * n_classes + sample.predicted], [n_classes**2]
+    for form in summed:
+        value, column = form.of_images(sample.probability, sample.label)
+        values.append(value)
+        columns.append(ends[-1] + column)
+        ends.append(ends[-1] + form.n_columns)
+    place = (np.tile(sample.unit, len(values)), np.concatenate(columns))
+    sums = csr_array((np.concatenate(values), place), shape=(sample.n_units, ends[-1]))
+    return sums, ends[:-1]
 
 
 def _draws(n_units: int, n_images: int, n_resamples: int, seed: int) -> Iterator[np.ndarray]:
@@ -222,15 +231,3 @@ def _draws(n_units: int, n_images: int, n_resamples: int, seed: int) -> Iterator
         n = min(block, n_resamples - start)
         drawn = generator.integers(n_units, size=(n, n_units)) + n_units * np.arange(n)[:, None]
         yield np.bincount(drawn.ravel(), minlength=n * n_units).reshape(n, n_units).T.astype(np.float32)
-
-
-def _macro_auroc(sample: _Sample, weight: np.ndarray) -> np.ndarray:
-    """(n_resamples,) mean over classes; `weight` is (n_units, n_resamples)."""
-    by_image = weight[sample.unit]
-    by_class = np.stack(
-        [weighted_auroc(column, sample.label == k, by_image) for k, column in enumerate(sample.probability.T)]
-    )
-    is_defined = ~np.isnan(by_class)
-    with np.errstate(invalid="ignore"):
-        mean: np.ndarray = np.where(is_defined, by_class, 0).sum(axis=0) / is_defined.sum(axis=0)
-    return mean

@@ -8,49 +8,7 @@ classes that occur in `label`, so that images with some of the classes can be sc
 
 import numpy as np
 
-from coverslip.evaluation.calibration import expected_calibration_error
 from coverslip.evaluation.results import ClassScores, Metric
-
-METRICS: tuple[str, ...] = (
-    "accuracy",
-    "balanced_accuracy",
-    "macro_f1",
-    "macro_precision",
-    "macro_recall",
-    "macro_auroc",
-    "log_loss",
-    "ece",
-    "ece_uncalibrated",
-)
-LOWER_IS_BETTER: frozenset[str] = frozenset({"log_loss", "ece", "ece_uncalibrated"})
-
-
-def score(probability: np.ndarray, label: np.ndarray, predicted: np.ndarray | None = None) -> dict[str, float]:
-    """Every metric but `ece_uncalibrated`, as plain floats.
-
-    Args:
-        probability: (n_images, n_classes) float; rows sum to 1.
-        label: (n_images,) int in [0, n_classes).
-        predicted: (n_images,) int, the class that was decided; None: that of highest probability.
-
-    Returns:
-        Metric name to value; NaN where it is not defined (`macro_auroc` when all images are of one class).
-
-    Raises:
-        ValueError: there are no images, the shapes disagree, or a label is outside [0, n_classes).
-    """
-    check_arrays(probability, label)
-    if predicted is None:
-        predicted = probability.argmax(axis=1)
-    confusion = confusion_matrix(label, predicted, probability.shape[1])
-    aurocs = [class_auroc(probability[:, k], label == k) for k in range(probability.shape[1])]
-    defined = [auroc for auroc in aurocs if not np.isnan(auroc)]
-    return {
-        **{name: float(value) for name, value in count_metrics(confusion).items()},
-        "macro_auroc": float(np.mean(defined)) if defined else float("nan"),
-        "log_loss": float(image_log_loss(probability, label).mean()),
-        "ece": expected_calibration_error(probability, label),
-    }
 
 
 def per_class(probability: np.ndarray, label: np.ndarray, predicted: np.ndarray | None = None) -> list[ClassScores]:
@@ -97,29 +55,62 @@ def confusion_matrix(label: np.ndarray, predicted: np.ndarray, n_classes: int) -
     return np.bincount(cells, minlength=n_classes * n_classes).reshape(n_classes, n_classes)
 
 
-def count_metrics(confusion: np.ndarray) -> dict[str, np.ndarray]:
-    """The metrics that follow from a confusion matrix, for one (K, K) or many (..., K, K) at once.
+def accuracy(confusion: np.ndarray) -> np.ndarray:
+    """The share of images named rightly, for one (K, K) matrix or many (..., K, K) at once; so for those below.
 
     Counts may be fractional. A matrix without any count gives NaN.
     """
+    right, n_true, _ = _right_true_predicted(confusion)
+    return _over(right.sum(axis=-1), n_true.sum(axis=-1))
+
+
+def macro_recall(confusion: np.ndarray) -> np.ndarray:
+    """Of what is a class, the share that is found: the mean over the classes that occur."""
+    right, n_true, _ = _right_true_predicted(confusion)
+    return _macro(_over(right, n_true), n_true > 0)
+
+
+def macro_precision(confusion: np.ndarray) -> np.ndarray:
+    """Of what is called a class, the share that is it (0 where nothing is): the mean over the classes that occur."""
+    right, n_true, n_predicted = _right_true_predicted(confusion)
+    precision = np.where(n_predicted > 0, _over(right, n_predicted), 0.0)
+    return _macro(precision, n_true > 0)
+
+
+def macro_f1(confusion: np.ndarray) -> np.ndarray:
+    """The harmonic mean of precision and recall: the mean over the classes that occur."""
+    right, n_true, n_predicted = _right_true_predicted(confusion)
+    return _macro(_over(2 * right, n_true + n_predicted), n_true > 0)
+
+
+def _right_true_predicted(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(..., K) each: images of a class named rightly, images of it, images named so."""
     confusion = confusion.astype(np.float64)
-    right = np.einsum("...kk->...k", confusion)
-    n_true, n_predicted = confusion.sum(axis=-1), confusion.sum(axis=-2)
-    present = n_true > 0
+    return np.einsum("...kk->...k", confusion), confusion.sum(axis=-1), confusion.sum(axis=-2)
+
+
+def _macro(of_class: np.ndarray, present: np.ndarray) -> np.ndarray:
+    return _over(np.where(present, of_class, 0.0).sum(axis=-1), present.sum(axis=-1))
+
+
+def _over(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore", divide="ignore"):
-        accuracy = right.sum(axis=-1) / n_true.sum(axis=-1)
-        recall = np.where(present, right / n_true, 0.0)
-        precision = np.where(present & (n_predicted > 0), right / n_predicted, 0.0)
-        f1 = np.where(present, 2 * right / (n_true + n_predicted), 0.0)
-        n_present = present.sum(axis=-1)
-        macro_recall = recall.sum(axis=-1) / n_present
-        return {
-            "accuracy": accuracy,
-            "balanced_accuracy": macro_recall,
-            "macro_f1": f1.sum(axis=-1) / n_present,
-            "macro_precision": precision.sum(axis=-1) / n_present,
-            "macro_recall": macro_recall,
-        }
+        share: np.ndarray = part / whole
+    return share
+
+
+def macro_auroc(probability: np.ndarray, label: np.ndarray) -> float:
+    """The mean over classes of `class_auroc`, where it is defined; NaN where it is nowhere."""
+    by_class = [class_auroc(probability[:, k], label == k) for k in range(probability.shape[1])]
+    defined = [auroc for auroc in by_class if not np.isnan(auroc)]
+    return float(np.mean(defined)) if defined else float("nan")
+
+
+def weighted_macro_auroc(probability: np.ndarray, label: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """(n_weightings,) `macro_auroc` where images count as often as (n_images, n_weightings) `weight` says."""
+    by_class = np.stack([weighted_auroc(column, label == k, weight) for k, column in enumerate(probability.T)])
+    is_defined = ~np.isnan(by_class)
+    return _over(np.where(is_defined, by_class, 0).sum(axis=0), is_defined.sum(axis=0))
 
 
 def class_auroc(score: np.ndarray, is_class: np.ndarray) -> float:

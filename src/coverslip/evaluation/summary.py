@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from coverslip.evaluation.intervals import bootstrap_intervals, group_codes
-from coverslip.evaluation.metrics import METRICS, check_arrays, confusion_matrix, per_class
+from coverslip.evaluation.metrics import check_arrays, confusion_matrix, per_class
 from coverslip.evaluation.results import DomainScores, Evaluation, Metric
+from coverslip.evaluation.table import METRICS, scored_metrics
 
 
 def evaluate_predictions(
@@ -42,8 +43,7 @@ def evaluate_predictions(
     check_arrays(probability, label)
     if len(classes) != probability.shape[1]:
         raise ValueError(f"{len(classes)} class names for {probability.shape[1]} columns of probability")
-    if primary not in METRICS:
-        raise ValueError(f"unknown metric {primary!r}; choose from {', '.join(METRICS)}")
+    METRICS.find(primary)
     if predicted is None:
         predicted = probability.argmax(axis=1)
     whole = _numbers(probability, label, predicted, group, probability_uncalibrated, seed)
@@ -67,7 +67,7 @@ def nothing_measured(classes: Sequence[str], *, split: str, primary: str, reason
         n=0,
         n_groups=None,
         primary=primary,
-        metrics=dict.fromkeys([*METRICS[:-1], "ece_uncalibrated"], Metric(value=None, reason=reason)),
+        metrics=dict.fromkeys(METRICS, Metric(value=None, reason=reason)),
         per_class={},
         by_domain={},
         confusion_matrix=tuple((0,) * len(classes) for _ in classes),
@@ -88,15 +88,17 @@ def _numbers(
     seed: int,
 ) -> DomainScores:
     intervals = bootstrap_intervals(probability, label, group, predicted=predicted, seed=seed)
+    names = [name for name in METRICS if name not in scored_metrics()]
     if uncalibrated is None:
         reason = "probabilities before calibration were not given"
-        before = Metric(value=None, method=intervals["ece"].method, reason=reason)
+        before = dict.fromkeys(names, Metric(value=None, reason=reason))
     else:
-        before = bootstrap_intervals(uncalibrated, label, group, seed=seed, metrics=["ece"])["ece"]
+        before = bootstrap_intervals(uncalibrated, label, group, seed=seed, metrics=names)
+    found = {**intervals, **before}
     return DomainScores(
         n=len(label),
         n_groups=None if group is None else int(group_codes(group).max()) + 1,
-        metrics={**intervals, "ece_uncalibrated": before},
+        metrics={name: found[name] for name in METRICS},
     )
 
 

@@ -1,30 +1,41 @@
 """Any microscope file to pixels, what can be told about them, and how they are prepared for a network."""
 
+from coverslip.images._decoded import Decoded, check_size, choose_plane
 from coverslip.images.facts import ImageFacts, effective_channels, image_facts, pixel_hash
+from coverslip.images.formats import image_suffixes, readers, register_reader
 from coverslip.images.plan import Plane, ReadPlan
 from coverslip.images.preparation import PadColour, Preparation, Resize, prepare
-from coverslip.images.reading import IMAGE_SUFFIXES, MAX_PIXELS, NO_SUCH_FILE, Pixels, read_pixels
+from coverslip.images.reader import Reader, Series
+from coverslip.images.reading import MAX_PIXELS, NO_SUCH_FILE, Pixels, describe_image, read_pixels
 from coverslip.images.scaling import Scaling, learn_scaling
 from coverslip.images.thumbnails import small_pixels, thumbnail
 
 __all__ = [
-    "IMAGE_SUFFIXES",
     "MAX_PIXELS",
     "NO_SUCH_FILE",
+    "Decoded",
     "ImageFacts",
     "PadColour",
     "Pixels",
     "Plane",
     "Preparation",
     "ReadPlan",
+    "Reader",
     "Resize",
     "Scaling",
+    "Series",
+    "check_size",
+    "choose_plane",
+    "describe_image",
     "effective_channels",
     "image_facts",
+    "image_suffixes",
     "learn_scaling",
     "pixel_hash",
     "prepare",
     "read_pixels",
+    "readers",
+    "register_reader",
     "small_pixels",
     "thumbnail",
 ]

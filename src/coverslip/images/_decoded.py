@@ -22,10 +22,9 @@ class Decoded:
     """One plane as its reader found it, before depth, channels and box of the plan are applied."""
 
     array: Array  # (H, W) or (H, W, C), any real dtype
-    file_format: str
-    bit_depth: int
+    bit_depth: int  # as declared: 1, 2, 4, 8, 12, 16, 32, ...
     n_planes: int = 1
-    note: str | None = None
+    note: str | None = None  # one short reason, equal for equal causes, so that a caller can count
 
 
 def damaged(path: Path, why: object) -> UnreadableImage:

@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 from coverslip.errors import UnreadableImage
 from coverslip.images._decoded import Array, Decoded, check_size, choose_plane, cmyk_to_rgb, damaged, palette_to_colour
 from coverslip.images.plan import ReadPlan
+from coverslip.images.reader import Reader, Series, starts
 
 # Named one by one: Pillow also knows formats that start other programs (EPS) or that are no pictures.
 FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "WEBP", "JPEG2000", "PPM", "TIFF")
@@ -20,6 +22,7 @@ warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # else what it logs is printed where nobody asked for logs
 
 _ORIENTATION_TAG = 0x0112
+_LYING = range(5, 9)  # orientations by which width and height change places
 _WIDE_RAW_MODES = {"RGB;16B", "RGBA;16B", "LA;16B"}  # PNG rows that Pillow would narrow to 8 bit
 _FRAMED = {"GIF", "WEBP", "PNG"}  # formats whose further frames count as planes
 
@@ -36,12 +39,25 @@ def read_with_pillow(path: Path, plan: ReadPlan, max_pixels: int) -> Decoded:
         depth = _declared_depth(image, path)  # before the orientation, for which Pillow may decode a PNG
         orientation = int(image.getexif().get(_ORIENTATION_TAG, 1))
         if _is_narrowed_by_pillow(image, depth):
-            decoded = Decoded(_decode_wide(path, image.format or ""), image.format or "", depth)
+            decoded = Decoded(_decode_wide(path, image.format or ""), depth)
         else:
             decoded = _decode_frames(path, image, plan, depth)
     if orientation == 1:
         return decoded
-    return Decoded(oriented(decoded.array, orientation), decoded.file_format, decoded.bit_depth, decoded.n_planes)
+    return Decoded(oriented(decoded.array, orientation), decoded.bit_depth, decoded.n_planes)
+
+
+def describe_with_pillow(path: Path) -> tuple[Series, ...]:
+    """One series; its frames, if there are several, count as T. A file of the formats here tells no pixel size."""
+    with Image.open(path, formats=FORMATS) as image:
+        width, height = image.size
+        if int(image.getexif().get(_ORIENTATION_TAG, 1)) in _LYING:
+            width, height = height, width
+        n_frames = _n_frames(image)
+        frames = [("T", n_frames)] if n_frames > 1 else []
+        samples = [("S", 3)] if n_frames > 1 or not _is_grey(image) else []  # frames are made alike: all colour
+    sizes = [*frames, ("Y", height), ("X", width), *samples]
+    return (Series("".join(axis for axis, _ in sizes), tuple(size for _, size in sizes)),)
 
 
 def oriented(array: Array, orientation: int) -> Array:
@@ -84,7 +100,7 @@ def image_to_array(image: Image.Image) -> Array:
 
 
 def _decode_frames(path: Path, image: Image.Image, plan: ReadPlan, depth: int) -> Decoded:
-    n_planes = int(getattr(image, "n_frames", 1)) if image.format in _FRAMED else 1
+    n_planes = _n_frames(image)
 
     def frame(index: int) -> Array:
         if index:
@@ -97,12 +113,27 @@ def _decode_frames(path: Path, image: Image.Image, plan: ReadPlan, depth: int) -
         return np.repeat(array[..., np.newaxis], 3, axis=2) if n_planes > 1 and array.ndim == 2 else array
 
     array = choose_plane(path, plan.plane, n_planes, frame)
-    file_format = "JPEG" if image.format == "MPO" else image.format or ""  # a camera's JPEG with a preview behind it
-    return Decoded(array, file_format, depth, n_planes)
+    return Decoded(array, depth, n_planes)
+
+
+def _n_frames(image: Image.Image) -> int:
+    return int(getattr(image, "n_frames", 1)) if image.format in _FRAMED else 1
+
+
+def _is_grey(image: Image.Image) -> bool:
+    """Whether `image_to_array` would give one channel."""
+    if image.mode in ("P", "PA"):
+        palette = _palette(image)
+        return bool((palette == palette[:, :1]).all())
+    return image.mode in ("1", "L", "LA", "La", "I", "F") or image.mode.startswith("I;16")
+
+
+def _palette(image: Image.Image) -> Array:
+    return np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
 
 
 def _look_up(image: Image.Image) -> Array:
-    palette = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
+    palette = _palette(image)
     index = np.asarray(image)
     return palette_to_colour(index if index.ndim == 2 else index[..., 0], palette)
 
@@ -155,3 +186,36 @@ def unknown_format(path: Path, head: bytes) -> UnreadableImage:
         file=path,
         do="Export it as PNG or TIFF, or take it out; the other images are not affected.",
     )
+
+
+def _reader(name: str, title: str, suffixes: str, is_this: Callable[[bytes], bool]) -> Reader:
+    return Reader(
+        name=name,
+        title=title,
+        suffixes=tuple(suffixes.split()),
+        is_this=is_this,
+        describe=describe_with_pillow,
+        read=read_with_pillow,
+    )
+
+
+def _is_dib(head: bytes) -> bool:
+    return int.from_bytes(head[:4], "little") in (12, 40, 52, 56, 64, 108, 124)  # the sizes of its header
+
+
+# Told by what Pillow itself tells them by.
+READERS = (
+    _reader("PNG", "PNG", ".png .apng", starts(b"\x89PNG\r\n\x1a\n")),
+    _reader("JPEG", "JPEG", ".jpg .jpeg .jpe .jfif", starts(b"\xff\xd8\xff")),
+    _reader(
+        "JPEG2000",
+        "JPEG 2000",
+        ".jp2 .j2k .jpx .jpf .j2c .jpc",
+        starts(b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  \r\n\x87\n"),
+    ),
+    _reader("GIF", "GIF", ".gif", starts(b"GIF87a", b"GIF89a")),
+    _reader("WEBP", "WebP", ".webp", lambda head: head.startswith(b"RIFF") and head[8:12] == b"WEBP"),
+    _reader("BMP", "BMP", ".bmp", starts(b"BM")),
+    _reader("DIB", "BMP without its file header", ".dib", _is_dib),
+    _reader("PPM", "portable maps", ".pgm .ppm .pbm .pnm", starts(*(b"P%c" % kind for kind in b"0123456fy"))),
+)

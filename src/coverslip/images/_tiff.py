@@ -27,7 +27,9 @@ from PIL import Image
 from coverslip.errors import UnreadableImage
 from coverslip.images._decoded import Array, Decoded, check_size, choose_plane, cmyk_to_rgb, damaged, palette_to_colour
 from coverslip.images._pillow import image_to_array, oriented, read_with_pillow
+from coverslip.images._tiff_series import describe_tiff
 from coverslip.images.plan import ReadPlan
+from coverslip.images.reader import Reader, starts
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage, TiffPageSeries
@@ -40,6 +42,7 @@ _DECLARES_AXES = re.compile(r"^ImageJ=|^\{.*\"shape\"|<OME|^shape=", re.S)
 _MIN_IS_WHITE, _PALETTE, _CMYK, _YCBCR, _LAB = 0, 3, 5, 6, 8
 _ALPHA = {1, 2}  # ExtraSamples: associated and unassociated alpha; 0 is a channel that the file does not explain
 _BAD_TAGS = (OSError, ValueError, SyntaxError, TypeError, LookupError, OverflowError, AttributeError, struct.error)
+_SWAPPED = (b"MM*\0", b"II\0*")
 _JPEG = {6, 7, 33007, 34892}
 # Complaints of tifffile that mean lost pages. It would go on with what is left, or with zeros in their place.
 # TiffTag 270 is the description that declares the axes.
@@ -54,6 +57,8 @@ def read_tiff(path: Path, plan: ReadPlan, max_pixels: int) -> Decoded:
         Exception: whatever tifffile raises on damaged bytes.
     """
     note = None
+    if _is_swapped(path):
+        return read_with_pillow(path, plan, max_pixels)
     if _is_plain(path):
         try:
             return read_with_pillow(path, plan, max_pixels)
@@ -64,7 +69,13 @@ def read_tiff(path: Path, plan: ReadPlan, max_pixels: int) -> Decoded:
     with _complaints() as complaints, TiffFile(path) as tiff:
         decoded = _read_series(path, tiff, plan, max_pixels, complaints)
     note = note or (f"tifffile reads this TIFF but says: {_summary(complaints[0])}" if complaints else None)
-    return Decoded(decoded.array, decoded.file_format, decoded.bit_depth, decoded.n_planes, note)
+    return Decoded(decoded.array, decoded.bit_depth, decoded.n_planes, note)
+
+
+def _is_swapped(path: Path) -> bool:
+    """Whether the magic number stands in the wrong order of bytes; Pillow reads such files nonetheless."""
+    with path.open("rb") as file:
+        return file.read(4) in _SWAPPED
 
 
 def _is_plain(path: Path) -> bool:
@@ -111,13 +122,13 @@ def _read_series(path: Path, tiff: "TiffFile", plan: ReadPlan, max_pixels: int, 
     array = _to_light(path, array, page)
     orientation = page.tags.get("Orientation")
     array = oriented(array, int(orientation.value) if orientation else 1)
-    return Decoded(array, "TIFF", int(bits), n_planes)
+    return Decoded(array, int(bits), n_planes)
 
 
 def _read_page_with_pillow(path: Path) -> Decoded:
     with Image.open(path, formats=("TIFF",)) as image:
         image.load()
-        return Decoded(image_to_array(image), "TIFF", 8)
+        return Decoded(image_to_array(image), 8)
 
 
 def _read_plane(path: Path, series: "TiffPageSeries", index: int, max_pixels: int) -> Array:
@@ -244,3 +255,13 @@ def _summary(complaint: str) -> str:
     """A complaint without addresses and numbers, so that equal ones of many files count as one."""
     text = re.sub(r"<[^<>]*>|\([^()]*\)|\d+", "", complaint)
     return " ".join(text.split())[:100].rstrip(" .,")
+
+
+TIFF = Reader(
+    name="TIFF",
+    title="TIFF, also BigTIFF, OME-TIFF, ImageJ's, and under other names",
+    suffixes=(".tif", ".tiff", ".btf", ".tf8", ".svs", ".ndpi", ".scn", ".bif", ".qptiff", ".lsm", ".stk", ".flex"),
+    is_this=starts(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", *_SWAPPED),
+    describe=describe_tiff,
+    read=read_tiff,
+)

@@ -14,7 +14,6 @@ Rules, the same for every format:
 """
 
 import stat
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,10 +21,11 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from coverslip.errors import UnreadableImage
-from coverslip.images._decoded import EXPORT_AGAIN, SHRINK, Array, Decoded, damaged
-from coverslip.images._pillow import read_with_pillow, unknown_format
-from coverslip.images._tiff import read_tiff
+from coverslip.images._decoded import EXPORT_AGAIN, SHRINK, Array, damaged
+from coverslip.images._pillow import unknown_format
+from coverslip.images.formats import reader_of
 from coverslip.images.plan import ReadPlan
+from coverslip.images.reader import HEAD_BYTES, Reader, Series
 
 # Twice Pillow's default warning size, where Pillow itself refuses: one limit for all formats.
 MAX_PIXELS = 178_956_970
@@ -33,33 +33,16 @@ MAX_PIXELS = 178_956_970
 WHOLE_IMAGE = ReadPlan()
 NO_SUCH_FILE = "There is no such file"  # the one reason that has nothing to do with what is in the file
 
-_READ_SUFFIXES = (
-    ".png .apng .jpg .jpeg .jpe .jfif .bmp .dib .gif .webp .jp2 .j2k .jpx .jpf .j2c .jpc .pgm .ppm .pbm .pnm "
-    ".tif .tiff .btf .tf8 .svs .ndpi .scn .bif .qptiff .lsm .stk .flex"
-)
-# Known, and refused with a reason: a row that says so beats a file that is silently passed over.
-_REFUSED_SUFFIXES = ".nd2 .lif .czi .oib .oif .dcm .vsi .mrxs .ims"
-IMAGE_SUFFIXES = frozenset(f"{_READ_SUFFIXES} {_REFUSED_SUFFIXES}".split())
-
 
 @dataclass(frozen=True, slots=True)
 class Pixels:
     """One image as numbers."""
 
     array: Array  # (H, W, C) uint8, uint16 or float32, C >= 1, C-contiguous; may be read-only
-    file_format: str  # "JPEG", "PNG", "TIFF", ...
+    file_format: str  # the name of its reader: "JPEG", "PNG", "TIFF", ...
     bit_depth: int  # as declared: 1, 2, 4, 8, 12, 16, 32, ...
     n_planes: int  # pages along other axes than C; 1 for plain images
     note: str | None = None  # one short reason, equal for equal causes, so that a caller can count
-
-
-@dataclass(frozen=True, slots=True)
-class _Format:
-    """One row of the table of readers: how the first bytes tell the format, and who decodes it."""
-
-    name: str
-    is_this: Callable[[bytes], bool]  # given the first 512 bytes
-    read: Callable[[Path, ReadPlan, int], Decoded]
 
 
 def read_pixels(path: Path, plan: ReadPlan = WHOLE_IMAGE, *, max_pixels: int = MAX_PIXELS) -> Pixels:
@@ -76,28 +59,63 @@ def read_pixels(path: Path, plan: ReadPlan = WHOLE_IMAGE, *, max_pixels: int = M
         UnreadableImage: for everything that can be wrong with one file; nothing else is raised.
     """
     head = _first_bytes(path)
-    reader = next(row for row in _READERS if row.is_this(head))
+    reader = _readable(path, head)
+    assert reader.read is not None  # _readable refuses it
     try:
         decoded = reader.read(path, plan, max_pixels)
         array, note = _to_three_depths(path, decoded.array)
         array = _crop(path, _select_channels(path, array, plan), plan)
         array = np.ascontiguousarray(array)
-        return Pixels(array, decoded.file_format, decoded.bit_depth, decoded.n_planes, decoded.note or note)
+        return Pixels(array, reader.name, decoded.bit_depth, decoded.n_planes, decoded.note or note)
     except UnreadableImage:
         raise
-    except UnidentifiedImageError as error:
-        raise unknown_format(path, head) from error
-    except MemoryError as error:
-        raise UnreadableImage("There is not enough memory for the image", file=path, do=SHRINK) from error
-    except Image.DecompressionBombError as error:
-        limit = f"the limit is {max_pixels / 1e6:.0f} million"
-        raise UnreadableImage(f"The image declares too many pixels at once: {limit}", file=path, do=SHRINK) from error
-    except PermissionError as error:
-        raise _no_access(path, error) from error
-    # A file from outside can make a decoder raise anything (struct.error, zlib.error, codecs' own families,
-    # RuntimeError of corrupt tags). One bad file must not stop the other 100,000; the cause stays chained.
     except Exception as error:
-        raise damaged(path, error or type(error).__name__) from error
+        raise _in_words(path, head, error, max_pixels) from error
+
+
+def describe_image(path: Path) -> tuple[Series, ...]:
+    """The series that a file declares, with axes and pixel size; `read_pixels` reads the first. Decodes nothing.
+
+    Raises:
+        UnreadableImage: as `read_pixels` does, but for damage that only decoding finds.
+    """
+    head = _first_bytes(path)
+    reader = _readable(path, head)
+    assert reader.describe is not None
+    try:
+        return reader.describe(path)
+    except UnreadableImage:
+        raise
+    except Exception as error:
+        raise _in_words(path, head, error, MAX_PIXELS) from error
+
+
+def _readable(path: Path, head: bytes) -> Reader:
+    reader = reader_of(head)
+    if reader is None:
+        raise unknown_format(path, head)
+    if reader.read is None:
+        do = "Export it as OME-TIFF or PNG from the microscope's program."
+        raise UnreadableImage(f"Files of {reader.title} cannot be read yet", file=path, do=do)
+    return reader
+
+
+def _in_words(path: Path, head: bytes, error: Exception, max_pixels: int) -> UnreadableImage:
+    """Whatever a decoder raised: struct.error, zlib.error, codecs' own families, RuntimeError of corrupt tags.
+
+    One bad file must not stop the other 100,000; the cause stays chained.
+    """
+    match error:
+        case UnidentifiedImageError():
+            return unknown_format(path, head)
+        case MemoryError():
+            return UnreadableImage("There is not enough memory for the image", file=path, do=SHRINK)
+        case Image.DecompressionBombError():
+            limit = f"the limit is {max_pixels / 1e6:.0f} million"
+            return UnreadableImage(f"The image declares too many pixels at once: {limit}", file=path, do=SHRINK)
+        case PermissionError():
+            return _no_access(path, error)
+    return damaged(path, error or type(error).__name__)
 
 
 def _first_bytes(path: Path) -> bytes:
@@ -108,7 +126,7 @@ def _first_bytes(path: Path) -> bytes:
         if not stat.S_ISREG(mode):
             raise UnreadableImage("This is not a regular file", file=path, do="Name an image file.")
         with path.open("rb") as file:
-            head = file.read(512)
+            head = file.read(HEAD_BYTES)
     except FileNotFoundError as error:
         raise UnreadableImage(NO_SUCH_FILE, file=path, do="Check the path.") from error
     except PermissionError as error:
@@ -173,29 +191,3 @@ def _crop(path: Path, array: Array, plan: ReadPlan) -> Array:
             do="Correct the box in the table.",
         )
     return array[y : y + height, x : x + width]
-
-
-def _refuse(name: str, how: str) -> Callable[[Path, ReadPlan, int], Decoded]:
-    def read(path: Path, plan: ReadPlan, max_pixels: int) -> Decoded:
-        raise UnreadableImage(f"Files of {name} cannot be read yet", file=path, do=how)
-
-    return read
-
-
-def _starts(*signatures: bytes) -> Callable[[bytes], bool]:
-    return lambda head: head.startswith(signatures)
-
-
-_EXPORT = "Export it as OME-TIFF or PNG from the microscope's program."
-
-# First match wins. DICOM stands before TIFF, since its free first 128 bytes may look like one.
-_READERS: tuple[_Format, ...] = (
-    _Format("DICOM", lambda head: head[128:132] == b"DICM", _refuse("DICOM", _EXPORT)),
-    _Format("TIFF", _starts(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), read_tiff),
-    _Format("ND2", _starts(b"\xda\xce\xbe\x0a"), _refuse("Nikon ND2", _EXPORT)),
-    _Format("CZI", _starts(b"ZISRAWFILE"), _refuse("Zeiss CZI", _EXPORT)),
-    _Format("LIF", lambda head: head.startswith(b"\x70\0\0\0") and head[8:9] == b"\x2a", _refuse("Leica LIF", _EXPORT)),
-    _Format("OIB", _starts(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"), _refuse("Olympus OIB or Zeiss ZVI", _EXPORT)),
-    _Format("HDF5", _starts(b"\x89HDF\r\n\x1a\n"), _refuse("HDF5 (Imaris and others)", _EXPORT)),
-    _Format("common", lambda head: True, read_with_pillow),
-)

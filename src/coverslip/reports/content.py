@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from coverslip.evaluation import without_temperature
+from coverslip.evaluation import METRICS, row_metrics, without_temperature
 from coverslip.reports import words
 from coverslip.reports.reading import Predictions, RunFolder
 
@@ -28,14 +28,26 @@ def facts(run: RunFolder) -> list[tuple[str, str]]:
 
 
 def metric(name: str, one: dict[str, Any]) -> dict[str, Any]:  # Any: JSON values
-    """A number with its title and meaning."""
-    title, meaning = words.METRIC_WORDS[name]
+    """A number with its title, meaning and scale, and which end of it is good."""
+    record = METRICS[name]
     return {
-        "title": title,
-        "meaning": meaning,
-        "reason": one.get("reason"),
-        **{k: one.get(k) for k in ("value", "low", "high")},
+        "name": name,
+        "title": record.title,
+        "meaning": record.meaning + ("; lower is better" if record.better == "lower" else ""),
+        "better": record.better,
+        "scale": record.scale,
+        **{key: one.get(key) for key in ("value", "low", "high", "level", "method", "reason")},
     }
+
+
+def metrics(run: RunFolder) -> list[dict[str, Any]]:  # Any: JSON values
+    """All numbers, in the order of the table of metrics."""
+    found = run.metrics["metrics"]
+    return [
+        {**metric(name, found[name]), "is_primary": name == run.metrics.get("primary")}
+        for name in METRICS
+        if name in found
+    ]
 
 
 def classes(run: RunFolder) -> list[dict[str, Any]]:  # Any: JSON values
@@ -78,7 +90,7 @@ def domains(run: RunFolder) -> list[dict[str, Any]]:  # Any: JSON values
             "n": one["n"],
             "n_groups": one.get("n_groups"),
             "n_classes": sum(domain == name for domain, _ in own),
-            **{key: one["metrics"][key] for key in ("accuracy", "macro_f1")},
+            "metrics": _some(run, one["metrics"]),
         }
         for name, one in (run.metrics.get("by_domain") or {}).items()
     ]
@@ -89,9 +101,13 @@ def folds(run: RunFolder) -> dict[str, Any]:  # Any: what the template shows
     found = run.metrics.get("folds")
     if not found:
         return {}
-    names = ("accuracy", "macro_f1", "macro_auroc")
-    rows = [{**one, "numbers": [one["metrics"][name] for name in names]} for one in found["per_fold"]]
-    return {"rows": rows, "mean": [found["mean"][name] for name in names], "has_groups": rows[0]["n_groups"]}
+    rows = [{**one, "metrics": _some(run, one["metrics"])} for one in found["per_fold"]]
+    return {"rows": rows, "mean": _some(run, found["mean"]), "has_groups": rows[0]["n_groups"]}
+
+
+def _some(run: RunFolder, numbers: dict[str, Any]) -> list[dict[str, Any]]:  # Any: JSON values
+    """The numbers that a row for each part of the images has room for."""
+    return [metric(name, numbers[name]) for name in row_metrics(run.metrics["primary"])]
 
 
 def decided(run: RunFolder) -> str:

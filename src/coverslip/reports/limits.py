@@ -107,12 +107,9 @@ def _data_limits(run: RunFolder) -> Iterator[Limit]:
             "They are listed with reasons in split.csv. If new images are as often unreadable or doubtful, that "
             "share will have no answer.",
         )
-    if n_copies := _n_copies(run):
-        yield (
-            f"{plural(n_copies, 'image')} share their exact pixels with another.",
-            "Such copies were kept on one side of the split, but images that merely resemble each other (the next "
-            "frame, a shifted crop) were not looked for.",
-        )
+    for finding in run.data.get("findings", []):
+        if finding["limit"]:
+            yield finding["text"], finding["limit"]
     if run.recipe.scaling == "per-image":
         yield (
             "Intensity was erased.",
@@ -125,12 +122,6 @@ def _shared_classes(run: RunFolder) -> list[str]:
     """Classes that more than one collection has."""
     found = {(row["label"], row.get("domain")) for row in run.split if row["split"] != "left-out"}
     return [name for name in run.classes if sum(label == name for label, _ in found) > 1]
-
-
-def _n_copies(run: RunFolder) -> int:
-    duplicates = run.data.get("duplicates")
-    sets = duplicates.get("same_label") if isinstance(duplicates, dict) else None
-    return sum(len(one) for one in sets) if isinstance(sets, list) else 0
 
 
 def _lasting_limits(run: RunFolder) -> Iterator[Limit]:

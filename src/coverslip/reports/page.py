@@ -10,14 +10,14 @@ import numpy as np
 
 from coverslip.errors import CoverslipError
 from coverslip.files import write_text
-from coverslip.images import ReadPlan, thumbnail
+from coverslip.images import thumbnail
 from coverslip.reports import content, figures, words
 from coverslip.reports.limits import limits
 from coverslip.reports.methods import methods
 from coverslip.reports.reading import Predictions, RunFolder, read_run
+from coverslip.runs.lookup import ImageSource
 
 N_MISTAKES, N_UNSURE, THUMBNAIL_PX = 12, 6, 160
-_SHARES = ("accuracy", "balanced_accuracy", "macro_f1", "macro_precision", "macro_recall", "macro_auroc")
 _PARTS = (("train", "training"), ("val", "validation"), ("test", "test"), ("left-out", "left out"))
 
 
@@ -174,23 +174,22 @@ def _command(run: RunFolder) -> str:
 
 def _strips(run: RunFolder) -> dict[str, Any]:  # Any: what the template shows
     """The metrics between 0 and 1 where high is good, with where their interval lies on a common scale."""
-    metrics = {name: run.metrics["metrics"][name] for name in _SHARES if name in run.metrics["metrics"]}
-    lows = [x for one in metrics.values() for x in (one["low"], one["value"]) if x is not None]
+    metrics = [one for one in content.metrics(run) if _is_good_share(one)]
+    lows = [x for one in metrics for x in (one["low"], one["value"]) if x is not None]
     start = min(0.9, int(10 * min(lows, default=0.0)) / 10)
 
     def place(x: float) -> float:  # percent of the scale
         return round(100 * (x - start) / (1 - start), 2)
 
     rows = []
-    for name, one in metrics.items():
+    for one in metrics:
         has_range = one["low"] is not None and one["high"] is not None
         rows.append(
             {
-                **content.metric(name, one),
+                **one,
                 "at": None if one["value"] is None else place(one["value"]),
                 "left": place(one["low"]) if has_range else None,
                 "width": round(place(one["high"]) - place(one["low"]), 2) if has_range else None,
-                "is_primary": name == run.metrics.get("primary"),
             }
         )
     return {"rows": rows, "start": f"{start:.1f}", "middle": f"{(start + 1) / 2:.2f}"}
@@ -204,8 +203,11 @@ def _classes(run: RunFolder) -> list[dict[str, Any]]:  # Any: JSON values
 
 
 def _others(run: RunFolder) -> list[dict[str, Any]]:  # Any: what the template shows
-    names = [name for name in ("ece", "ece_uncalibrated", "log_loss") if name in run.metrics["metrics"]]
-    return [content.metric(name, run.metrics["metrics"][name]) for name in names]
+    return [one for one in content.metrics(run) if not _is_good_share(one)]
+
+
+def _is_good_share(metric: dict[str, Any]) -> bool:  # Any: JSON values
+    return (metric["better"], metric["scale"]) == ("higher", "share")
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,14 +239,8 @@ def _unsure(run: RunFolder) -> list[_Tile]:
 
 
 def _tile(run: RunFolder, predictions: Predictions, i: int) -> _Tile:
-    plan = ReadPlan(plane=run.recipe.plane, channels=run.recipe.channels)
-    try:
-        picture = thumbnail(run.image_path(predictions.image_id[i], predictions.path[i]), THUMBNAIL_PX, plan=plan)
-        image = f"data:image/{_kind(picture)};base64,{base64.b64encode(picture).decode()}"
-    except CoverslipError:  # moved or deleted since: the tile says so
-        image = ""
     return _Tile(
-        image=image,
+        image=_picture(run.images.find(predictions.image_id[i])),
         true=run.classes[predictions.label[i]],
         predicted=run.classes[predictions.predicted[i]],
         probability=f"{int(100 * predictions.probability_of_predicted[i])}\N{NO-BREAK SPACE}%",
@@ -252,6 +248,17 @@ def _tile(run: RunFolder, predictions: Predictions, i: int) -> _Tile:
         short_name=predictions.image_id[i].rsplit("/", 1)[-1],
         is_right=bool(predictions.label[i] == predictions.predicted[i]),
     )
+
+
+def _picture(source: ImageSource | None) -> str:
+    """A small picture as data URI; empty where the image was moved or deleted since: the tile says so."""
+    if source is None:
+        return ""
+    try:
+        picture = thumbnail(source.file, THUMBNAIL_PX, plan=source.plan)
+    except CoverslipError:
+        return ""
+    return f"data:image/{_kind(picture)};base64,{base64.b64encode(picture).decode()}"
 
 
 def _kind(picture: bytes) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from coverslip.errors import BadRun
 from coverslip.runs.documents import read_object as read_json
 from coverslip.runs.documents import read_table
 from coverslip.runs.folder import open_run
+from coverslip.runs.lookup import ImageLookup
 from coverslip.runs.recipe import Recipe
 
 Json = dict[str, Any]  # Any: JSON values
@@ -101,12 +103,10 @@ class RunFolder:
         found = sorted({row.get("domain") or "" for row in self.split if row["split"] != "left-out"})
         return found if len(found) > 1 else []
 
-    def image_path(self, image_id: str, path: str) -> Path:
-        """Where an image lies now, by the data root of its domain."""
-        domain = next((row.get("domain", "") for row in self.split if row["image_id"] == image_id), "")
-        roots = {str(one.get("domain") or ""): str(one["root"]) for one in self.environment.get("data", [])}
-        root = roots.get(domain) or next(iter(roots.values()), "")
-        return Path(root) / path
+    @cached_property
+    def images(self) -> ImageLookup:
+        """Where its images lie, and how each is read."""
+        return ImageLookup(open_run(self.path))
 
 
 def read_run(run: Path) -> RunFolder:

@@ -4,18 +4,6 @@ from collections.abc import Callable, Sequence
 
 from coverslip.reports.reading import RunFolder
 
-METRIC_WORDS = {
-    "accuracy": ("Accuracy", "share of images named correctly"),
-    "balanced_accuracy": ("Balanced accuracy", "the same, every class counting alike"),
-    "macro_f1": ("Macro-F1", "precision and recall in one, every class counting alike"),
-    "macro_precision": ("Macro-precision", "of what is called a class, how much is (PPV)"),
-    "macro_recall": ("Macro-recall", "of what is a class, how much is found (sensitivity)"),
-    "macro_auroc": ("Macro-AUROC", "how well probabilities rank a class above the others"),
-    "log_loss": ("Log loss", "how far probabilities are from the truth; lower is better"),
-    "ece": ("Calibration error", "mean gap between probability and share that is right; lower is better"),
-    "ece_uncalibrated": ("… before calibration", "the same, before the temperature was applied"),
-}
-
 
 def percent(value: float) -> str:
     """0.951 as '95.1 %'; never rounded up to a perfect 100."""

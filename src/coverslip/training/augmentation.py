@@ -12,7 +12,8 @@ Colour: saturation and hue are scaled and turned in the chroma plane of YIQ, whi
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -35,6 +36,11 @@ class Changes:
     stain: Tensor | None = None  # (B, 3, 4): from the three channels' densities, and 1, to what they gain
     colour: Tensor | None = None  # (B, 3, 3): from red, green and blue to the same
     blur: Tensor | None = None  # (B, taps): symmetric kernels that sum to 1
+
+    def mapped(self, move: Callable[[Tensor], Tensor]) -> "Changes":
+        """The same with every tensor passed through `move`."""
+        drawn = ((each.name, getattr(self, each.name)) for each in fields(self))
+        return Changes(**{name: move(tensor) for name, tensor in drawn if tensor is not None})
 
 
 def draw_changes(n: int, augment: Augment, generator: torch.Generator) -> Changes:

@@ -86,9 +86,11 @@ def training_batches(
             if step + 1 < steps:
                 following = pool.submit(pixels_of, chosen_at(step + 1).tolist())
             drawn_from = np.random.SeedSequence([seed, epoch, step]).generate_state(1)[0]
-            changes = draw_changes(len(x), augment, torch.Generator().manual_seed(int(drawn_from)))
+            changes = draw_changes(len(x), augment, torch.Generator().manual_seed(int(drawn_from))).mapped(
+                lambda drawn: moved(drawn, device)
+            )
             x = apply_changes(x, changes).contiguous(memory_format=torch.channels_last)
-            yield x, torch.from_numpy(label[chosen_at(step)]).to(device)
+            yield x, moved(torch.from_numpy(label[chosen_at(step)]), device)
 
 
 def plain_batches(pixels_of: PixelsOf, positions: Ints, *, batch_size: int, device: str = "cpu") -> Iterator[Tensor]:
@@ -102,4 +104,9 @@ def as_tensor(pixels: npt.NDArray[np.unsignedinteger], device: str = "cpu") -> T
     top = float(np.iinfo(pixels.dtype).max)
     if pixels.dtype != np.uint8:
         pixels = pixels.astype(np.float32)
-    return torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).to(torch.float32) / top
+    return moved(torch.from_numpy(pixels), device).permute(0, 3, 1, 2).to(torch.float32) / top
+
+
+def moved(tensor: Tensor, device: str) -> Tensor:
+    """The tensor on `device`. To a CUDA GPU out of pinned memory: other copies wait until all work before is done."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device == "cuda" else tensor.to(device)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from coverslip.evaluation import LOWER_IS_BETTER, score
+from coverslip.evaluation import METRICS, score
 from coverslip.events import CheckpointSaved, EpochEnded, Noted, StepEnded
 from coverslip.models.freezing import follows_batches, train_mode
 from coverslip.runs import Recipe, RunContext
@@ -225,7 +225,7 @@ def _train_epoch(
     images_at_once = IMAGES_AT_ONCE if is_divisible else recipe.batch_size
     n_steps = n_batches(len(order), recipe.batch_size)
     started = told = time.monotonic()
-    losses, seen_logits, seen_label = [], [], []
+    seen = _Seen()
 
     def pixels_of(chosen: Any) -> npt.NDArray[np.unsignedinteger]:  # Any: a sequence of int, see PixelsOf
         return images.pixels_of(images.train[chosen].tolist())
@@ -254,9 +254,7 @@ def _train_epoch(
         if isinstance(optimizer, torch.optim.SGD):
             nn.utils.clip_grad_norm_(network.parameters(), _LONGEST_GRADIENT)
         optimizer.step()
-        losses.append(loss)
-        seen_logits.append(logits.float().cpu())
-        seen_label.append(label.cpu())
+        seen.add(loss, logits, label)
         n_seen += len(label)
         now = time.monotonic()
         if now - told > _SECONDS_BETWEEN_STEP_EVENTS or step == n_steps:
@@ -275,8 +273,25 @@ def _train_epoch(
                 )
             )
     progress.images += n_seen
-    mean_loss = float(torch.stack(losses).mean())
-    return _scores(torch.cat(seen_logits), torch.cat(seen_label).numpy(), recipe, mean_loss)
+    return seen.scores(recipe)
+
+
+class _Seen:
+    """What the steps of an epoch gave. It stays on the device: to fetch it would be to wait for it in every step."""
+
+    def __init__(self) -> None:
+        self._losses: list[Tensor] = []
+        self._logits: list[Tensor] = []
+        self._label: list[Tensor] = []
+
+    def add(self, loss: Tensor, logits: Tensor, label: Tensor) -> None:
+        self._losses.append(loss)
+        self._logits.append(logits.float())
+        self._label.append(label)
+
+    def scores(self, recipe: Recipe) -> _Scores:
+        logits, label = torch.cat(self._logits).cpu(), torch.cat(self._label).cpu().numpy()
+        return _scores(logits, label, recipe, float(torch.stack(self._losses).mean()))
 
 
 def accumulate_gradients(
@@ -321,7 +336,7 @@ def _validate(network: nn.Module, images: TrainingImages, recipe: Recipe, device
     network.eval()
     with torch.inference_mode():
         batches = plain_batches(images.pixels_of, images.val, batch_size=recipe.batch_size, device=device)
-        logits = torch.cat([network(x).float().cpu() for x in batches])
+        logits = torch.cat([network(x).float() for x in batches]).cpu()
     loss = nn.functional.cross_entropy(logits, torch.from_numpy(images.val_label))
     return _scores(logits, images.val_label, recipe, float(loss))
 
@@ -330,16 +345,13 @@ def _scores(logits: Tensor, label: Ints, recipe: Recipe, loss: float) -> _Scores
     if not (np.isfinite(loss) and logits.isfinite().all()):
         raise _Diverged
     found = score(logits.double().softmax(dim=1).numpy(), label)
-    primary = found[recipe.primary_metric]
-    if recipe.primary_metric in LOWER_IS_BETTER:
-        primary = -primary
     return _Scores(
         loss,
         found["accuracy"],
         found["macro_precision"],
         found["macro_recall"],
         found["macro_f1"],
-        primary if np.isfinite(primary) else float("-inf"),
+        METRICS[recipe.primary_metric].as_higher_is_better(found[recipe.primary_metric]),
     )
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.evaluation import LOWER_IS_BETTER, apply_temperature, fit_temperature, score
+from coverslip.evaluation import METRICS, apply_temperature, fit_temperature, score
 from coverslip.runs import Recipe
 
 Floats = npt.NDArray[np.float64]
@@ -23,9 +23,8 @@ def rank(logits: Floats, label: Ints, recipe: Recipe) -> tuple[float, float]:
 
 
 def primary_score(logits: Floats, label: Ints, recipe: Recipe) -> float:
-    """The primary metric, higher is better; by log loss only after calibration, which every classifier gets."""
-    if recipe.primary_metric == "log_loss":
+    """The primary metric, higher is better."""
+    metric = METRICS[recipe.primary_metric]
+    if metric.needs_calibration:
         logits = logits / fit_temperature(logits, label)
-    value = score(apply_temperature(logits, 1.0), label)[recipe.primary_metric]
-    value = -value if recipe.primary_metric in LOWER_IS_BETTER else value
-    return value if np.isfinite(value) else float("-inf")
+    return metric.as_higher_is_better(score(apply_temperature(logits, 1.0), label)[metric.name])

@@ -1442,9 +1442,7 @@ export interface components {
             /** Classes */
             classes: string[];
             /** Metrics */
-            metrics: {
-                [key: string]: unknown;
-            };
+            metrics: components["schemas"]["Measured"][];
         };
         /**
          * Comparison
@@ -1566,6 +1564,84 @@ export interface components {
             classes?: string[] | null;
         };
         /**
+         * DatasetInspection
+         * @description What `coverslip inspect --json` tells, with labels and groups of now, and where the images stand.
+         */
+        DatasetInspection: {
+            /** Root */
+            root: string;
+            /** Source */
+            source: string;
+            /** N Images */
+            n_images: number;
+            /** N Readable */
+            n_readable: number;
+            /** N Unlabelled */
+            n_unlabelled: number;
+            /**
+             * Classes
+             * @description Images per label, readable or not.
+             */
+            classes: {
+                [key: string]: number;
+            };
+            /** Domains */
+            domains: {
+                [key: string]: number;
+            };
+            groups: components["schemas"]["GroupFacts"] | null;
+            /**
+             * Given Split
+             * @description Images per part, where folders or a table say who trains, validates and tests.
+             */
+            given_split: {
+                [key: string]: number;
+            } | null;
+            width_px: components["schemas"]["Spread"] | null;
+            height_px: components["schemas"]["Spread"] | null;
+            /** Dtypes */
+            dtypes: {
+                [key: string]: number;
+            };
+            /** Bit Depths */
+            bit_depths: {
+                [key: string]: number;
+            };
+            /** Channels */
+            channels: {
+                [key: string]: number;
+            };
+            /** Formats */
+            formats: {
+                [key: string]: number;
+            };
+            /** Planes */
+            planes: {
+                [key: string]: number;
+            };
+            /** Reading Notes */
+            reading_notes: {
+                [key: string]: number;
+            };
+            /**
+             * Notes
+             * @description What was passed over, and how the data were understood.
+             */
+            notes: string[];
+            /**
+             * Findings
+             * @description What is wrong or could be better, the gravest first.
+             */
+            findings: components["schemas"]["Finding"][];
+            /**
+             * Positions
+             * @description Positions of the images that findings name, by image_id.
+             */
+            positions: {
+                [key: string]: number;
+            };
+        };
+        /**
          * DatasetList
          * @description All sets of images, newest first.
          */
@@ -1608,34 +1684,11 @@ export interface components {
             n_groups: number | null;
             /** N Classes */
             n_classes: number;
-            /** Accuracy */
-            accuracy: number | null;
-            /** Macro F1 */
-            macro_f1: number | null;
-        };
-        /**
-         * Duplicates
-         * @description Images with the same pixels, by path.
-         */
-        Duplicates: {
-            /** Same Label */
-            same_label: string[][];
             /**
-             * Conflicting
-             * @description Paths and labels.
+             * Metrics
+             * @description Those that a row has room for; the same in every row.
              */
-            conflicting: [
-                string,
-                string | null
-            ][][];
-            /**
-             * Across Groups
-             * @description Paths and groups.
-             */
-            across_groups: [
-                string,
-                string | null
-            ][][];
+            metrics: components["schemas"]["Measured"][];
         };
         /**
          * Epoch
@@ -1690,6 +1743,58 @@ export interface components {
             message: string;
         };
         /**
+         * Finding
+         * @description Something about the images that whoever trains on them should know. Further fields belong to its code alone.
+         */
+        Finding: {
+            /**
+             * Code
+             * @description What kind of finding it is. `leakage` (error): On two sides of the given split; `no-labels` (error): No labels; `one-class` (error): A single class; `missing-files` (warning): Not found; `unreadable` (warning): Cannot be read; `conflicting-labels` (warning): Same pixels, different classes; `duplicates` (warning): Same pixels, same class; `small-class` (warning): Small classes; `no-groups` (warning): No groups; `class-in-few-groups` (warning): Classes of few groups; `few-groups` (warning): Few groups; `groups-divide-copies` (warning): Same pixels in different groups; `group-is-class` (warning): One class in each group; `mixed-bit-depths` (warning): Mixed bit depths; `unlabelled` (advice): Images without a label; `imbalance` (advice): Unequal classes; `similar-class-names` (advice): Similar class names; `mixed-channels` (advice): Mixed channels; `several-planes` (advice): Several planes.
+             */
+            code: string;
+            /**
+             * Severity
+             * @description error: a training refuses it, or its numbers would be false; warning: images are left out, or numbers are doubtful; advice: nothing is wrong, but something can be done better.
+             * @enum {string}
+             */
+            severity: "error" | "warning" | "advice";
+            /**
+             * Title
+             * @description What such findings are called.
+             */
+            title: string;
+            /**
+             * Text
+             * @description What was found.
+             */
+            text: string;
+            /**
+             * Do
+             * @description What to do about it.
+             */
+            do: string;
+            /**
+             * Images
+             * @description The image_ids of the images concerned, a list per cluster.
+             * @default []
+             */
+            images: string[][];
+            /**
+             * Notes
+             * @description Beside each image, its label, group, side or fault; empty where nothing stands beside them.
+             * @default []
+             */
+            notes: string[][];
+            /**
+             * Limit
+             * @description What it means for the numbers of a training on these images, where the report should say so.
+             * @default
+             */
+            limit: string;
+        } & {
+            [key: string]: components["schemas"]["JsonValue"];
+        };
+        /**
          * FinishUpload
          * @description What to make of the files.
          */
@@ -1726,12 +1831,11 @@ export interface components {
             n: number;
             /** N Groups */
             n_groups: number | null;
-            /** Accuracy */
-            accuracy: number | null;
-            /** Macro F1 */
-            macro_f1: number | null;
-            /** Macro Auroc */
-            macro_auroc: number | null;
+            /**
+             * Metrics
+             * @description Those that a row has room for; the same in every row.
+             */
+            metrics: components["schemas"]["Measured"][];
         };
         /**
          * FoldScores
@@ -1779,22 +1883,6 @@ export interface components {
              * @description Folders and tables that are not listed because their names are no text.
              */
             n_left_out: number;
-        };
-        /**
-         * GivenSplit
-         * @description A split that folders or a table give.
-         */
-        GivenSplit: {
-            /** Images */
-            images: {
-                [key: string]: number;
-            };
-            /** Leaking Groups */
-            leaking_groups: string[];
-            /** Leaking Pixels */
-            leaking_pixels: string[][];
-            /** Leaking Chains */
-            leaking_chains: string[][];
         };
         /**
          * Group
@@ -1885,6 +1973,8 @@ export interface components {
         Headline: {
             /** Metric */
             metric: string;
+            /** Title */
+            title: string;
             /** Value */
             value: number | null;
             /** Low */
@@ -2031,78 +2121,6 @@ export interface components {
             given_split: string | null;
         };
         /**
-         * Inspection
-         * @description What the images are like and what to do about it, as `coverslip inspect --json` tells it, with labels of now.
-         */
-        Inspection: {
-            /** Format Version */
-            format_version: number;
-            /** Root */
-            root: string;
-            /** Source */
-            source: string;
-            /** N Images */
-            n_images: number;
-            /** N Readable */
-            n_readable: number;
-            /** N Unlabelled */
-            n_unlabelled: number;
-            /** Classes */
-            classes: {
-                [key: string]: number;
-            };
-            /** Domains */
-            domains: {
-                [key: string]: number;
-            };
-            groups: components["schemas"]["GroupFacts"] | null;
-            width_px: components["schemas"]["Spread"] | null;
-            height_px: components["schemas"]["Spread"] | null;
-            /** Dtypes */
-            dtypes: {
-                [key: string]: number;
-            };
-            /** Bit Depths */
-            bit_depths: {
-                [key: string]: number;
-            };
-            /** Channels */
-            channels: {
-                [key: string]: number;
-            };
-            /** Formats */
-            formats: {
-                [key: string]: number;
-            };
-            /** Planes */
-            planes: {
-                [key: string]: number;
-            };
-            /** Reading Notes */
-            reading_notes: {
-                [key: string]: number;
-            };
-            /**
-             * Unreadable
-             * @description Paths and reasons.
-             */
-            unreadable: [
-                string,
-                string
-            ][];
-            duplicates: components["schemas"]["Duplicates"];
-            /** Imbalance Ratio */
-            imbalance_ratio: number | null;
-            given_split: components["schemas"]["GivenSplit"] | null;
-            /** Notes */
-            notes: string[];
-            /**
-             * Advice
-             * @description What to do, the most important first.
-             */
-            advice: string[];
-        };
-        /**
          * InstantScores
          * @description What the instant classifier, on frozen features, reached on validation images; scores lie in [0, 1].
          */
@@ -2114,6 +2132,7 @@ export interface components {
             /** Val Macro F1 */
             val_macro_f1: number | null;
         };
+        JsonValue: unknown;
         /**
          * LabelsGiven
          * @description What was changed.
@@ -2176,16 +2195,27 @@ export interface components {
             total: number;
         };
         /**
-         * MetricValue
+         * Measured
          * @description A number with its interval, its plain name and what it means.
          */
-        MetricValue: {
+        Measured: {
             /** Name */
             name: string;
             /** Title */
             title: string;
             /** Meaning */
             meaning: string;
+            /**
+             * Better
+             * @enum {string}
+             */
+            better: "higher" | "lower";
+            /**
+             * Scale
+             * @description `share` is 0 to 1; `positive` is from 0 without a top.
+             * @enum {string}
+             */
+            scale: "share" | "positive";
             /** Value */
             value: number | null;
             /** Low */
@@ -2198,10 +2228,46 @@ export interface components {
             method: string;
             /** Reason */
             reason: string | null;
-            /** Is Primary */
+        };
+        /**
+         * MetricValue
+         * @description A number of the whole run.
+         */
+        MetricValue: {
+            /** Name */
+            name: string;
+            /** Title */
+            title: string;
+            /** Meaning */
+            meaning: string;
+            /**
+             * Better
+             * @enum {string}
+             */
+            better: "higher" | "lower";
+            /**
+             * Scale
+             * @description `share` is 0 to 1; `positive` is from 0 without a top.
+             * @enum {string}
+             */
+            scale: "share" | "positive";
+            /** Value */
+            value: number | null;
+            /** Low */
+            low: number | null;
+            /** High */
+            high: number | null;
+            /** Level */
+            level: number;
+            /** Method */
+            method: string;
+            /** Reason */
+            reason: string | null;
+            /**
+             * Is Primary
+             * @description Choices were made by it.
+             */
             is_primary: boolean;
-            /** Lower Is Better */
-            lower_is_better: boolean;
         };
         /**
          * Model
@@ -2962,7 +3028,7 @@ export interface components {
         };
         /**
          * Spread
-         * @description Smallest, middle and largest.
+         * @description Smallest, middle and largest of some numbers.
          */
         Spread: {
             /** Min */
@@ -3641,7 +3707,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Inspection"];
+                    "application/json": components["schemas"]["DatasetInspection"];
                 };
             };
             /** @description There is nothing of that id. */

@@ -8,7 +8,8 @@ export type Dataset = Schemas['Dataset'];
 export type DatasetChanges = Schemas['DatasetChanges'];
 export type Image = Schemas['Image'];
 export type ImageFacts = Schemas['ImageFacts'];
-export type Inspection = Schemas['Inspection'];
+export type Inspection = Schemas['DatasetInspection'];
+export type Finding = Schemas['Finding'];
 export type GroupPreview = Schemas['GroupPreview'];
 export type Folder = Schemas['Folder'];
 
@@ -29,9 +30,7 @@ export const forgetDataset = (id: string) => answer(api.DELETE('/api/v1/datasets
 export const restoreDataset = (id: string) =>
   answer(api.POST('/api/v1/datasets/{dataset_id}/restore', at(id)));
 export const readAgain = (id: string) => answer(api.POST('/api/v1/datasets/{dataset_id}/read', at(id)));
-/** The client's types forget that a pair is a pair. */
-export const inspection = async (id: string) =>
-  (await answer(api.GET('/api/v1/datasets/{dataset_id}/inspection', at(id)))) as Inspection;
+export const inspection = (id: string) => answer(api.GET('/api/v1/datasets/{dataset_id}/inspection', at(id)));
 export const columns = (id: string) => answer(api.GET('/api/v1/datasets/{dataset_id}/columns', at(id)));
 
 export const previewGroups = (

@@ -11,7 +11,7 @@ export const listRuns = () => answer(api.GET('/api/v1/runs'));
 /** The number that a run is known by, with its interval where there is one. */
 export function headlineText({ headline }: Run): string | null {
   if (!headline || headline.value === null) return null;
-  const { metric, value, low, high } = headline;
+  const { title, value, low, high } = headline;
   const interval = low !== null && high !== null ? ` (${texts.runs.interval(score(low), score(high))})` : '';
-  return `${texts.runs.metrics[metric] ?? metric} ${score(value)}${interval}`;
+  return `${title} ${score(value)}${interval}`;
 }

@@ -254,30 +254,10 @@ export const datasets = {
     reading: 'The checks come when all images are read.',
     good: 'No faults found',
     goodText: 'Every image can be read, no pixels occur twice, and no label contradicts another.',
-    unreadable: 'Can’t be read',
-    unreadableText: 'These are left out of trainings. Export them again, or repair or remove the files.',
+    severity: { error: 'Fault:', warning: 'Warning:', advice: 'Advice:' },
     file: 'File',
     why: 'Why',
-    conflicting: 'Same pixels, different classes',
-    conflictingText:
-      'At least one of the classes is wrong. All of them are left out of trainings until they agree: give the right class in the wall.',
-    duplicates: 'Same pixels, same class',
-    duplicatesText:
-      'Trainings keep copies on one side of the split, but they count more than once. Remove those that are there by accident.',
-    across: 'Same pixels in different groups',
-    acrossText:
-      'One image under two patients or slides: often a mix-up. Such groups are kept on the same side.',
-    leaks: 'The given split leaks',
-    leaksText:
-      'Images of the same group, or with the same pixels, are both learnt from and tested on. Results of such a split look better than they are.',
-    leakingGroups: 'Groups on both sides',
-    leakingPixels: 'Same pixels on both sides',
-    sides: 'Images on each side',
     more: (n: string) => `Show ${n} more`,
     open: 'See in the wall',
-    clusters: (n: string) => `${n} clusters`,
-    cluster: 'cluster',
-    summary: 'In short',
-    advice: 'What to do',
   },
 };

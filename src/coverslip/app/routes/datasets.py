@@ -11,7 +11,6 @@ from coverslip.app.schemas.datasets import (
     DatasetChanges,
     DatasetList,
     GroupPreview,
-    Inspection,
     NewDataset,
     RecipeOf,
     SplitPreview,
@@ -20,6 +19,7 @@ from coverslip.app.schemas.problems import problems
 from coverslip.workspace import forgetting
 from coverslip.workspace.datasets import changing, grouping, opening, reading
 from coverslip.workspace.datasets import listing as datasets
+from coverslip.workspace.datasets.inspections import DatasetInspection
 from coverslip.workspace.jobs import previews
 from coverslip.workspace.viewing.filters import Text
 
@@ -105,7 +105,7 @@ def read_dataset_again(home: Home, dataset_id: str) -> object:
 @router.get(
     "/datasets/{dataset_id}/inspection",
     operation_id="inspect_dataset",
-    response_model=Inspection,
+    response_model=DatasetInspection,
     responses=problems(404, 409),
 )
 def inspect_dataset(home: Home, dataset_id: str) -> object:

@@ -120,68 +120,6 @@ class DatasetChanges(BaseModel):
     )
 
 
-class Spread(BaseModel):
-    """Smallest, middle and largest."""
-
-    min: float
-    median: float
-    max: float
-
-
-class GroupFacts(BaseModel):
-    """How images lie in groups."""
-
-    n_groups: int
-    images_per_group: Spread
-    classes_per_group: Spread
-    groups_per_class: dict[str, int]
-
-
-class Duplicates(BaseModel):
-    """Images with the same pixels, by path."""
-
-    same_label: list[list[str]]
-    conflicting: list[list[tuple[str, str | None]]] = Field(description="Paths and labels.")
-    across_groups: list[list[tuple[str, str | None]]] = Field(description="Paths and groups.")
-
-
-class GivenSplit(BaseModel):
-    """A split that folders or a table give."""
-
-    images: dict[str, int]
-    leaking_groups: list[str]
-    leaking_pixels: list[list[str]]
-    leaking_chains: list[list[str]]
-
-
-class Inspection(BaseModel):
-    """What the images are like and what to do about it, as `coverslip inspect --json` tells it, with labels of now."""
-
-    format_version: int
-    root: str
-    source: str
-    n_images: int
-    n_readable: int
-    n_unlabelled: int
-    classes: dict[str, int]
-    domains: dict[str, int]
-    groups: GroupFacts | None
-    width_px: Spread | None
-    height_px: Spread | None
-    dtypes: dict[str, int]
-    bit_depths: dict[str, int]
-    channels: dict[str, int]
-    formats: dict[str, int]
-    planes: dict[str, int]
-    reading_notes: dict[str, int]
-    unreadable: list[tuple[str, str]] = Field(description="Paths and reasons.")
-    duplicates: Duplicates
-    imbalance_ratio: float | None
-    given_split: GivenSplit | None
-    notes: list[str]
-    advice: list[str] = Field(description="What to do, the most important first.")
-
-
 class Columns(BaseModel):
     """The columns of a dataset's tables."""
 

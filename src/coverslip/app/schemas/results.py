@@ -4,21 +4,29 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from coverslip.evaluation import Better, Scale
 
-class MetricValue(BaseModel):
+
+class Measured(BaseModel):
     """A number with its interval, its plain name and what it means."""
 
     name: str
     title: str
     meaning: str
+    better: Better
+    scale: Scale = Field(description="`share` is 0 to 1; `positive` is from 0 without a top.")
     value: float | None
     low: float | None
     high: float | None
     level: float
     method: str
     reason: str | None
-    is_primary: bool
-    lower_is_better: bool
+
+
+class MetricValue(Measured):
+    """A number of the whole run."""
+
+    is_primary: bool = Field(description="Choices were made by it.")
 
 
 class ClassResult(BaseModel):
@@ -78,9 +86,7 @@ class FoldResult(BaseModel):
     fold: int
     n: int
     n_groups: int | None
-    accuracy: float | None
-    macro_f1: float | None
-    macro_auroc: float | None
+    metrics: list[Measured] = Field(description="Those that a row has room for; the same in every row.")
 
 
 class DomainResult(BaseModel):
@@ -88,8 +94,7 @@ class DomainResult(BaseModel):
     n: int
     n_groups: int | None
     n_classes: int
-    accuracy: float | None
-    macro_f1: float | None
+    metrics: list[Measured] = Field(description="Those that a row has room for; the same in every row.")
 
 
 class Limit(BaseModel):
@@ -145,7 +150,7 @@ class ComparedRun(BaseModel):
     model: str
     n: int
     classes: list[str]
-    metrics: dict[str, Any]
+    metrics: list[Measured]
 
 
 class Comparison(BaseModel):

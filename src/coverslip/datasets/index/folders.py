@@ -19,7 +19,7 @@ from coverslip.datasets.index.records import (
     some,
 )
 from coverslip.errors import BadDataset
-from coverslip.images import IMAGE_SUFFIXES, ReadPlan
+from coverslip.images import ReadPlan, image_suffixes
 
 _ARCHIVE_LITTER = "__MACOSX"  # resource forks that macOS puts into zip files
 
@@ -51,7 +51,7 @@ class Listing:
 
 def has_image_suffix(name: str) -> bool:
     """Whether a file name ends like an image, in upper or lower case."""
-    return _suffix(name) in IMAGE_SUFFIXES
+    return _suffix(name) in image_suffixes()
 
 
 def list_images(root: Path) -> Listing:

@@ -1,6 +1,16 @@
 """Decoding every image once, what belongs together, and what is found wrong with a dataset."""
 
-from coverslip.datasets.quality.inspecting import FEW_GROUPS, SOME_GROUPS, Inspection, inspect_dataset
+from coverslip.datasets.quality.facts import FEW_GROUPS, SOME_GROUPS, GroupFacts, Spread
+from coverslip.datasets.quality.finding import (
+    Finder,
+    Finding,
+    Found,
+    Severity,
+    forget_finder,
+    list_finders,
+    register_finder,
+)
+from coverslip.datasets.quality.inspecting import Inspection, inspect_dataset
 from coverslip.datasets.quality.leaks import Leak, Tie, given_leaks
 from coverslip.datasets.quality.scanning import Scan, Unreadable, scan_images
 from coverslip.datasets.quality.ties import equal_pixels, labels_of, tied_units
@@ -10,18 +20,27 @@ __all__ = [
     "FEW_GROUPS",
     "ON_REQUEST",
     "SOME_GROUPS",
+    "Finder",
+    "Finding",
+    "Found",
+    "GroupFacts",
     "Inspection",
     "Leak",
     "Scan",
+    "Severity",
+    "Spread",
     "Tie",
     "Unreadable",
     "dropped_notes",
     "equal_pixels",
+    "forget_finder",
     "given_leaks",
     "inspect_dataset",
     "labels_of",
     "left_out_notes",
+    "list_finders",
     "reasons_to_leave_out",
+    "register_finder",
     "scan_images",
     "tied_units",
 ]

@@ -1,8 +1,22 @@
 """What sections of a recipe have in common."""
 
-from typing import Annotated, get_args
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+from coverslip.tables import no_such
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
@@ -22,3 +36,22 @@ class Choices(BaseModel):
         if not takes_truth and any(isinstance(one, bool) for one in each):
             raise ValueError("true and false have no meaning here")
         return value
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """In a field's annotation: it holds a name out of a table, as the table is when the recipe is read."""
+
+    kind: str  # in words, for the error: "metric"
+    names: Callable[[], Iterable[str]]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # Any: Pydantic's
+        return core_schema.no_info_after_validator_function(self._checked, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {**handler(schema), "enum": list(self.names())}
+
+    def _checked(self, name: str) -> str:
+        if name not in (names := tuple(self.names())):
+            raise no_such(self.kind, name, names)
+        return name

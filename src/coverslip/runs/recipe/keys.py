@@ -135,7 +135,7 @@ def _described(key: str, field: FieldInfo, schema: Schema) -> RecipeKey:
         type=_type(kinds),
         default=_as_json(field.get_default(call_default_factory=True)),
         allowed=" or ".join(dict.fromkeys(map(_allowed, kinds))),
-        choices=[NamedChoice(one.value, one.title) for one in record.choices] or None,
+        choices=[NamedChoice(one.value, one.title) for one in record.named_choices()] or None,
         is_optional=any(kind.get("type") == "null" for kind in kinds),
         empty=record.empty,
         minimum=_limit(kinds, "minimum", "exclusiveMinimum"),

@@ -10,14 +10,20 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from coverslip.datasets import ClassPlan
+from coverslip.evaluation import METRICS, scored_metrics
 from coverslip.keys import Choice, Key
 from coverslip.runs.recipe.augment import Augment, augment_named
+from coverslip.runs.recipe.choices import OneOf
 from coverslip.runs.recipe.finetuning import FinetuningChoices
 from coverslip.runs.recipe.network import NetworkChoices
 from coverslip.runs.recipe.preparation import PreparationChoices
 from coverslip.runs.recipe.split_plan import SplitPlan
 
-MetricName = Literal["accuracy", "balanced_accuracy", "macro_f1", "macro_auroc", "log_loss"]
+
+def _metric_choices() -> tuple[Choice, ...]:
+    titles = {name: METRICS[name].title for name in scored_metrics()}
+    within = {name: title[0].lower() + title[1:] for name, title in titles.items()}  # a sentence
+    return tuple(Choice(name, title, title) for name, title in within.items())
 
 
 # Pydantic puts the keys of the last class first.
@@ -44,18 +50,13 @@ class Recipe(PreparationChoices, FinetuningChoices, NetworkChoices):
         "(patient, slide, well).",
     )
     primary_metric: Annotated[
-        MetricName,
+        str,
+        OneOf("metric", scored_metrics),
         Key(
             "Best by",
             "training",
             "The number by which the best state of the network is chosen. Macro: each class counts the same.",
-            choices=(
-                Choice("accuracy", "accuracy", "accuracy"),
-                Choice("balanced_accuracy", "balanced accuracy", "balanced accuracy"),
-                Choice("macro_f1", "macro-F1", "macro-F1"),
-                Choice("macro_auroc", "macro-AUROC", "macro-AUROC"),
-                Choice("log_loss", "log loss", "log loss"),
-            ),
+            choices=_metric_choices,
         ),
     ] = Field("macro_f1", description="What validation images choose by.")
     decide_by: Annotated[

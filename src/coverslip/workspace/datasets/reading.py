@@ -14,11 +14,18 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from coverslip.datasets import Unreadable, inspect_dataset, scan_images
+from coverslip.datasets import Unreadable, scan_images
 from coverslip.errors import Conflict, CoverslipError, NotFound, Stopped
 from coverslip.events import Emit, Event, Progressed
 from coverslip.images import ImageFacts
 from coverslip.workspace.datasets.counting import count_again, mark_equal_pixels
+from coverslip.workspace.datasets.inspections import (
+    DatasetInspection,
+    inspect_stored,
+    keep_inspection,
+    kept_inspection,
+    with_positions,
+)
 from coverslip.workspace.datasets.keeping import store_images
 from coverslip.workspace.datasets.samples import draw
 from coverslip.workspace.store.database import one_moment, writing
@@ -27,14 +34,12 @@ from coverslip.workspace.store.records import (
     OUTSIDE,
     as_dataset,
     facts_as_json,
-    load_dataset,
     load_records,
-    load_scan,
     load_versions,
     opened_as_json,
 )
 from coverslip.workspace.store.rows import AnyRow, Json, dataset_row, ranges
-from coverslip.workspace.store.tables import datasets, image_facts, inspections
+from coverslip.workspace.store.tables import datasets, image_facts
 from coverslip.workspace.viewing import small_pictures
 from coverslip.workspace.viewing.colours import fill, keep_colours, sets_without
 
@@ -63,7 +68,7 @@ def start(home: Workspace, dataset_id: str) -> None:
     home.background.start(thread_of(dataset_id), lambda is_over: _work(home, dataset_id, is_over))
 
 
-def inspection(home: Workspace, dataset_id: str) -> Json:
+def inspection(home: Workspace, dataset_id: str) -> DatasetInspection:
     """What the images are like and what to do about it, with the labels and groups of now.
 
     Raises:
@@ -72,17 +77,13 @@ def inspection(home: Workspace, dataset_id: str) -> Json:
     """
     with one_moment(home.engine) as connection:
         row = refuse_unread(connection, dataset_id)
-        kept: Json | None = connection.execute(
-            select(inspections.c.found).where(
-                inspections.c.dataset_id == dataset_id, inspections.c.revision == row.revision
-            )
-        ).scalar_one_or_none()
-        if kept is not None:
-            return kept
-        found = inspect_dataset(load_dataset(connection, dataset_id), load_scan(connection, dataset_id)).as_json()
-    with writing(home.engine) as connection:
-        _keep_inspection(connection, dataset_id, found, row.revision)
-    return found
+        kept = kept_inspection(connection, dataset_id, row.revision)
+        found = kept or inspect_stored(connection, dataset_id)
+        answer = with_positions(connection, dataset_id, found)
+    if kept is None:
+        with writing(home.engine) as connection:
+            keep_inspection(connection, dataset_id, found, row.revision)
+    return answer
 
 
 def refuse_unread(connection: Connection, dataset_id: str) -> AnyRow:
@@ -237,17 +238,12 @@ def _finish(home: Workspace, dataset_id: str) -> None:
         count_again(connection, dataset_id)
     with home.engine.connect() as connection:
         revision = dataset_row(connection, dataset_id).revision
-        found = inspect_dataset(load_dataset(connection, dataset_id), load_scan(connection, dataset_id)).as_json()
+        found = inspect_stored(connection, dataset_id)
     with writing(home.engine) as connection:
         connection.execute(
             update(datasets).where(datasets.c.id == dataset_id).values(state="ready", progress=None, error=None)
         )
-        _keep_inspection(connection, dataset_id, found, revision)
-
-
-def _keep_inspection(connection: Connection, dataset_id: str, found: Json, revision: int) -> None:
-    kept = insert(inspections).prefix_with("OR REPLACE")
-    connection.execute(kept.values(dataset_id=dataset_id, revision=revision, found=found))
+        keep_inspection(connection, dataset_id, found, revision)
 
 
 def _fail(home: Workspace, dataset_id: str, error: Json) -> None:

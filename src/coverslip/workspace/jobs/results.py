@@ -10,7 +10,7 @@ from typing import cast
 from coverslip._version import __version__
 from coverslip.cache import RECORDS, Kind, RecordStore, register
 from coverslip.errors import Conflict, CoverslipError
-from coverslip.evaluation import LOWER_IS_BETTER, average_precision, pr_curve, reliability_bins, roc_curve
+from coverslip.evaluation import METRICS, average_precision, pr_curve, reliability_bins, roc_curve
 from coverslip.reports import content, words
 from coverslip.reports.limits import limits
 from coverslip.reports.methods import methods
@@ -60,36 +60,19 @@ def _results(run: RunFolder) -> Json:
         "headline": words.headline(run) if has_numbers else "",
         "words": [" ".join(words.lead(run))] if has_numbers else [],
         "methods": methods(run),
-        "values": _values(run),
+        "values": content.metrics(run),
         "tested_on": words.split_words(run),
         "per_class": [{**row, "reason": row["reason"] or None} for row in content.classes(run)],
         "confusion": {"classes": run.classes, "counts": metrics["confusion_matrix"]},
         **_curves(run),
         "calibration": _calibration(run),
-        "folds": _folds(run),
-        "by_domain": [
-            {**row, **{name: row[name]["value"] for name in ("accuracy", "macro_f1")}} for row in content.domains(run)
-        ],
+        "folds": content.folds(run).get("rows"),
+        "by_domain": content.domains(run),
         "limits": [{"claim": claim, "meaning": meaning} for claim, meaning in limits(run)],
         "decided": content.decided(run),
         "n_mistakes": content.n_mistakes(run),
         "facts": content.facts(run),
     }
-
-
-def _values(run: RunFolder) -> list[Json]:
-    return [
-        {
-            "name": name,
-            **content.metric(name, one),
-            "level": one.get("level", 0.95),
-            "method": one.get("method", ""),
-            "is_primary": name == run.metrics.get("primary"),
-            "lower_is_better": name in LOWER_IS_BETTER,
-        }
-        for name, one in run.metrics["metrics"].items()
-        if name in words.METRIC_WORDS
-    ]
 
 
 def _curves(run: RunFolder) -> Json:
@@ -119,20 +102,6 @@ def _calibration(run: RunFolder) -> Json | None:
         "after": [asdict(one) for one in reliability_bins(tested.probability, tested.label)],
         **{name: numbers.get(name, {}).get("value") for name in ("ece", "ece_uncalibrated")},
     }
-
-
-def _folds(run: RunFolder) -> list[Json] | None:
-    found = run.metrics.get("folds")
-    if not found:
-        return None
-    names = ("accuracy", "macro_f1", "macro_auroc")
-    return [
-        {
-            **{key: one[key] for key in ("fold", "n", "n_groups")},
-            **{name: one["metrics"][name]["value"] for name in names},
-        }
-        for one in found["per_fold"]
-    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,12 +137,19 @@ def compared(workspace: Workspace, run_ids: Sequence[str]) -> Json:
                 "model": str(run.job.choices.get("model", "")),
                 "n": run.metrics["n"],
                 "classes": run.metrics["classes"],
-                "metrics": run.metrics["metrics"],
+                "metrics": [
+                    content.metric(name, one) for name, one in run.metrics["metrics"].items() if name in METRICS
+                ],
             }
             for run in runs
         ],
         "note": _comparison_note(runs[0].metrics["n"], classes_equal=classes_equal, images_equal=images_equal),
     }
+
+
+def _known(numbers: Json) -> list[tuple[str, Json]]:
+    """Those of the table of metrics, in its order."""
+    return [(name, numbers[name]) for name in METRICS if name in numbers]
 
 
 def _comparison_note(n: int, *, classes_equal: bool, images_equal: bool) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from coverslip.errors import BadRun
+from coverslip.evaluation import METRICS
 from coverslip.runs.documents import read_object
 from coverslip.runs.progress import Note, Progress, Stage, Step, Training, Work, seconds_left
 from coverslip.workspace.jobs.faults import Fault, fault_of
@@ -23,6 +24,7 @@ class Headline:
     """The number that a run is known by, with its interval."""
 
     metric: str
+    title: str
     value: float | None
     low: float | None
     high: float | None
@@ -143,7 +145,7 @@ def headline_of(metrics: Json) -> Headline | None:
     if not name or name not in metrics.get("metrics", {}):
         return None
     one = metrics["metrics"][name]
-    return Headline(name, one["value"], one["low"], one["high"])
+    return Headline(name, METRICS[name].title, one["value"], one["low"], one["high"])
 
 
 def run_story(workspace: Workspace, run_id: str) -> RunStory:

@@ -17,6 +17,7 @@ from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE
 from coverslip.errors import NotFound
 from coverslip.images import ReadPlan
 from coverslip.runs import Prediction
+from coverslip.runs.lookup import ImageSource
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.home import Workspace
@@ -39,6 +40,7 @@ CREATE INDEX IF NOT EXISTS rows_by_decision ON rows (decision, probability);
 CREATE INDEX IF NOT EXISTS rows_by_cell ON rows (label, predicted, probability);
 """
 _ORDER = {"input": "k", "probability": "probability, k", "-probability": "probability DESC, k"}
+NOT_FOUND = ImageSource(Path("/nowhere"), ReadPlan())  # its row still counts
 _REVIEWED = (UNCERTAIN, UNFAMILIAR, UNREADABLE)
 
 
@@ -62,14 +64,6 @@ class Row:
 class RowsPage:
     items: list[Row]
     total: int
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """Which pixels of which file a row is about."""
-
-    file: Path
-    plan: ReadPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +170,7 @@ def corrections_of(workspace: Workspace, prediction_id: str) -> dict[int, str]:
         return {found.row: found.label for found in connection.execute(wanted)}
 
 
-def every_row(workspace: Workspace, job: Job) -> Iterator[tuple[Row, Picture]]:
+def every_row(workspace: Workspace, job: Job) -> Iterator[tuple[Row, ImageSource]]:
     """All rows of a prediction, in order; memory does not grow with their number."""
     corrected = corrections_of(workspace, job.id)
     if not (job.folder / FILE).is_file():
@@ -216,7 +210,7 @@ def one_row(workspace: Workspace, job: Job, k: int) -> Row:
     return _row(row_in(job.folder / FILE, k), job.choices["classes"], corrected)
 
 
-def row_of_prediction(workspace: Workspace, prediction_id: str, k: int) -> Picture:
+def row_of_prediction(workspace: Workspace, prediction_id: str, k: int) -> ImageSource:
     """The picture of a predicted image."""
     return picture_in(row_in(find_job(workspace, prediction_id, "predict").folder / FILE, k))
 
@@ -265,25 +259,28 @@ def _row(one: sqlite3.Row, classes: Sequence[str], corrected: Mapping[int, str])
     )
 
 
-def picture_in(one: sqlite3.Row) -> Picture:
-    return Picture(Path(json.loads(one["file"])), ReadPlan.model_validate_json(one["plan"]))
+def picture_in(one: sqlite3.Row) -> ImageSource:
+    return ImageSource(Path(json.loads(one["file"])), ReadPlan.model_validate_json(one["plan"]))
 
 
-def thumbnail_of(workspace: Workspace, job_id: str, picture: Picture, side: int) -> bytes:
+def thumbnail_of(workspace: Workspace, job_id: str, picture: ImageSource, side: int) -> bytes:
     """A small WebP picture of a row's image, kept for the next time; a blank one where it cannot be read."""
     return small_picture(workspace, job_id, _source(picture), side)
 
 
-def picture_of(workspace: Workspace, picture: Picture, view: View) -> bytes:
+def picture_of(workspace: Workspace, picture: ImageSource, view: View) -> bytes:
     """A row's image as it is looked at in a viewer.
 
     Raises:
+        NotFound: where it lies is not known any more.
         CoverslipError: it lies outside the allowed roots, or cannot be read.
     """
+    if picture == NOT_FOUND:
+        raise NotFound("The image is not where it was", do="Put back the folder or table that it was opened from.")
     return large_picture(workspace, _source(picture), view)
 
 
-def _source(picture: Picture) -> PictureSource:
+def _source(picture: ImageSource) -> PictureSource:
     try:
         stat = picture.file.stat()
         version = f"{stat.st_mtime_ns:x}-{stat.st_size:x}"

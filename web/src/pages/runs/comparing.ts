@@ -2,31 +2,30 @@
 import type { Comparison } from './server';
 
 type Row = Comparison['rows'][number];
-export interface Measured {
-  value: number | null;
-  low: number | null;
-  high: number | null;
+export type Measured = Row['metrics'][number];
+
+/** Whether a bar from 0 to 1 shows it, the longer the better. */
+export function isGoodShare(metric: Pick<Measured, 'better' | 'scale'>): boolean {
+  return metric.better === 'higher' && metric.scale === 'share';
 }
 
-export const METRICS = [
-  'macro_f1',
-  'accuracy',
-  'balanced_accuracy',
-  'macro_precision',
-  'macro_recall',
-  'macro_auroc',
-  'log_loss',
-  'ece',
-] as const;
-export const LOWER_IS_BETTER: ReadonlySet<string> = new Set(['log_loss', 'ece']);
+/** The metrics that some run has a number for, those that a bar can show first. */
+export function shownMetrics(rows: readonly Row[]): Measured[] {
+  const byName = new Map<string, Measured>();
+  for (const metric of rows.flatMap((row) => row.metrics)) {
+    if (metric.value !== null && !byName.has(metric.name)) byName.set(metric.name, metric);
+  }
+  const metrics = [...byName.values()];
+  return [...metrics.filter(isGoodShare), ...metrics.filter((metric) => !isGoodShare(metric))];
+}
 
 export function metricOf(row: Row, name: string): Measured | null {
-  return (row.metrics[name] as Measured | undefined) ?? null;
+  return row.metrics.find((metric) => metric.name === name) ?? null;
 }
 
 /** The run with the best value, or null where several share it. */
-export function best(rows: readonly Row[], name: string): string | null {
-  const sign = LOWER_IS_BETTER.has(name) ? -1 : 1;
+export function best(rows: readonly Row[], { name, better }: Measured): string | null {
+  const sign = better === 'lower' ? -1 : 1;
   const values = rows.flatMap((row) => {
     const value = metricOf(row, name)?.value;
     return value === null || value === undefined ? [] : [{ run: row.run, value: sign * value }];

@@ -1,0 +1,74 @@
+"""What a dataset is like in numbers: sizes, classes, groups."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from statistics import median
+
+from pydantic import BaseModel, ConfigDict
+
+from coverslip.datasets.index import Dataset, natural_key
+
+FEW_GROUPS = 10  # with fewer, one split tests on a patient or two: folds are the default
+SOME_GROUPS = 30  # with fewer, folds are advised
+
+
+class Spread(BaseModel):
+    """Smallest, middle and largest of some numbers."""
+
+    model_config = ConfigDict(frozen=True)
+
+    min: float
+    median: float
+    max: float
+
+    @staticmethod
+    def of(numbers: Iterable[float]) -> "Spread | None":
+        """None without numbers."""
+        values = sorted(numbers)
+        return Spread(min=values[0], median=median(values), max=values[-1]) if values else None
+
+
+class GroupFacts(BaseModel):
+    """How images lie in groups."""
+
+    model_config = ConfigDict(frozen=True)
+
+    n_groups: int
+    images_per_group: Spread
+    classes_per_group: Spread
+    groups_per_class: dict[str, int]
+
+
+def class_sizes(dataset: Dataset) -> dict[str, int]:
+    """Images per class, readable or not, in the order of the dataset's classes."""
+    labels = Counter(record.label for record in dataset.records)
+    return {label: labels[label] for label in dataset.classes}
+
+
+def group_facts(dataset: Dataset) -> GroupFacts | None:
+    """How images lie in groups; None where none is named."""
+    labels_of_group: dict[str, set[str]] = defaultdict(set)
+    groups_of_label: dict[str, set[str]] = defaultdict(set)
+    n_of_group: Counter[str] = Counter()
+    for record in dataset.records:
+        if record.group is None:
+            continue
+        n_of_group[record.group] += 1
+        if record.label is not None and dataset.has_class(record):
+            labels_of_group[record.group].add(record.label)
+            groups_of_label[record.label].add(record.group)
+    images = Spread.of(n_of_group.values())
+    per_group = Spread.of(len(labels_of_group[group]) for group in n_of_group)
+    if images is None or per_group is None:
+        return None
+    return GroupFacts(
+        n_groups=len(n_of_group),
+        images_per_group=images,
+        classes_per_group=per_group,
+        groups_per_class={label: len(groups_of_label[label]) for label in dataset.classes},
+    )
+
+
+def frequencies(values: Iterable[str]) -> dict[str, int]:
+    """How often each stands there: most frequent first, equal ones in natural order."""
+    return dict(sorted(Counter(values).items(), key=lambda item: (-item[1], natural_key(item[0]))))

@@ -1,0 +1,27 @@
+"""The table of all findings that can be made from names, tables and decoded images: one record each."""
+
+from coverslip.datasets.quality.finders import classes, copies, files, groups, pixels
+from coverslip.datasets.quality.finding import Finder
+
+# Of one severity, the gravest first: so they are told.
+BUILT_IN = (
+    Finder("leakage", "error", "On two sides of the given split", copies.leakage),
+    Finder("no-labels", "error", "No labels", classes.no_labels),
+    Finder("one-class", "error", "A single class", classes.one_class),
+    Finder("missing-files", "warning", "Not found", files.missing_files),
+    Finder("unreadable", "warning", "Cannot be read", files.damaged_files),
+    Finder("conflicting-labels", "warning", "Same pixels, different classes", copies.conflicting_labels),
+    Finder("duplicates", "warning", "Same pixels, same class", copies.exact_copies),
+    Finder("small-class", "warning", "Small classes", classes.small_classes),
+    Finder("no-groups", "warning", "No groups", groups.no_groups),
+    Finder("class-in-few-groups", "warning", "Classes of few groups", groups.classes_in_few_groups),
+    Finder("few-groups", "warning", "Few groups", groups.few_groups),
+    Finder("groups-divide-copies", "warning", "Same pixels in different groups", copies.copies_in_several_groups),
+    Finder("group-is-class", "warning", "One class in each group", groups.group_is_class),
+    Finder("mixed-bit-depths", "warning", "Mixed bit depths", pixels.mixed_bit_depths),
+    Finder("unlabelled", "advice", "Images without a label", classes.unlabelled),
+    Finder("imbalance", "advice", "Unequal classes", classes.imbalance),
+    Finder("similar-class-names", "advice", "Similar class names", classes.similar_class_names),
+    Finder("mixed-channels", "advice", "Mixed channels", pixels.mixed_channels),
+    Finder("several-planes", "advice", "Several planes", pixels.several_planes),
+)

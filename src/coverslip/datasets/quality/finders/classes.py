@@ -1,0 +1,89 @@
+"""Findings about classes: none, too few, too small, too unequal, or one under several names."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+
+from coverslip.datasets.index import Dataset, counted, some
+from coverslip.datasets.quality.facts import class_sizes
+from coverslip.datasets.quality.finding import Found
+from coverslip.datasets.quality.scanning import Scan
+
+_FEWEST_IMAGES = 3  # of a class: one for each part
+_FEW_IMAGES = 20  # of a class: below, its numbers say little
+_IMBALANCED = 5.0
+
+
+def no_labels(dataset: Dataset, _: Scan) -> Iterator[Found]:
+    """No image of a class."""
+    if not dataset.classes:
+        yield Found(
+            text="No image has a label.",
+            do="Put each class into a folder of its own, or give a table with a label column.",
+        )
+
+
+def one_class(dataset: Dataset, _: Scan) -> Iterator[Found]:
+    """Nothing to tell apart."""
+    if len(dataset.classes) == 1:
+        yield Found(
+            text=f"There is one class, {some(dataset.classes)}. A classifier needs at least two.",
+            do="Add images of another class, in a folder of their own.",
+        )
+
+
+def unlabelled(dataset: Dataset, _: Scan) -> Iterator[Found]:
+    """Images without a label among others that have one."""
+    n = sum(record.label is None for record in dataset.records)
+    if n and dataset.classes:
+        yield Found(
+            text=f"{counted(n, 'image')} without a label will be left out.",
+            do="Label what should be learnt from.",
+            values={"n": n},
+        )
+
+
+def small_classes(dataset: Dataset, _: Scan) -> Iterator[Found]:
+    """Classes that cannot be in every part, and classes whose numbers will say little."""
+    sizes = class_sizes(dataset)
+    tiny = [label for label, n in sizes.items() if n < _FEWEST_IMAGES]
+    few = [label for label, n in sizes.items() if _FEWEST_IMAGES <= n < _FEW_IMAGES]
+    if tiny:
+        yield Found(
+            text=f"{some(tiny)}: fewer than {_FEWEST_IMAGES} images, so such a class cannot be in training, validation "
+            "and test at once.",
+            do="Add images or leave it out.",
+            values={"classes": list(tiny)},
+        )
+    if few:
+        yield Found(
+            text=f"{some(few)}: fewer than {_FEW_IMAGES} images, so the numbers for such a class will be rough.",
+            do="Add images if you can; read its numbers with their intervals.",
+            values={"classes": list(few)},
+        )
+
+
+def imbalance(dataset: Dataset, _: Scan) -> Iterator[Found]:
+    """One class many times as large as another."""
+    sizes = class_sizes(dataset).values()
+    ratio = max(sizes) / min(sizes) if len(sizes) > 1 else 1.0
+    if ratio >= _IMBALANCED:
+        yield Found(
+            text=f"The largest class has {ratio:.0f} times as many images as the smallest.",
+            do="Judge by balanced accuracy or macro F1, and consider balance: weights in the recipe.",
+            values={"ratio": ratio},
+        )
+
+
+def similar_class_names(dataset: Dataset, _: Scan) -> Iterator[Found]:
+    """Names that differ only in capitals, spaces or marks."""
+    spellings_of: dict[str, list[str]] = defaultdict(list)
+    for label in dataset.classes:
+        spellings_of[re.sub(r"[\W_]+", "", label.casefold()) or label].append(label)
+    for spellings in spellings_of.values():
+        if len(spellings) > 1:
+            yield Found(
+                text=f"The labels {some(spellings)} may be one class in several spellings.",
+                do="Give them one name if they are.",
+                values={"classes": list(spellings)},
+            )

@@ -1,0 +1,88 @@
+"""Findings about equal pixels, and about what stands on two sides of a split that comes with the images."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from coverslip.datasets.index import Dataset, ImageRecord, counted
+from coverslip.datasets.quality.finding import Cluster, Found
+from coverslip.datasets.quality.leaks import Leak, given_leaks
+from coverslip.datasets.quality.scanning import Scan
+from coverslip.datasets.quality.ties import equal_pixels, labels_of
+
+
+def leakage(dataset: Dataset, scan: Scan) -> Iterator[Found]:
+    """Groups and equal pixels on two sides; of a group the first image of each side, since it may be large."""
+    leaks = given_leaks(dataset, scan)
+    if not leaks:
+        return
+    groups = [leak.name for leak in leaks if leak.kind == "group"]
+    n_pixels, n_chains = (sum(leak.kind == kind for leak in leaks) for kind in ("pixels", "chain"))
+    chains = f" and {counted(n_chains, 'chain')} of groups tied by equal images" if n_chains else ""
+    clusters = [_shown(dataset, leak) for leak in leaks]
+    yield Found(
+        text=f"The given split has {counted(len(groups), 'group')} and {counted(n_pixels, 'set')} of equal images"
+        f"{chains} on two sides. Numbers from it would be too good.",
+        do="Move them to one side, or let coverslip split.",
+        images=_image_ids(dataset, clusters),
+        notes=_beside(dataset, clusters, lambda record: record.given_split or ""),
+        values={"groups": list(groups)},
+    )
+
+
+def conflicting_labels(dataset: Dataset, scan: Scan) -> Iterator[Found]:
+    """Equal pixels under several labels; beside each image its own."""
+    clusters = [members for members in equal_pixels(dataset, scan) if len(labels_of(dataset, members)) > 1]
+    if clusters:
+        yield Found(
+            text=f"{counted(sum(map(len, clusters)), 'image')} have the same pixels as an image with another label. "
+            "All of them will be left out until the labels agree.",
+            do="Decide which label is right.",
+            images=_image_ids(dataset, clusters),
+            notes=_beside(dataset, clusters, lambda record: record.label or ""),
+        )
+
+
+def exact_copies(dataset: Dataset, scan: Scan) -> Iterator[Found]:
+    """Equal pixels whose labels do not contradict each other."""
+    clusters = [members for members in equal_pixels(dataset, scan) if len(labels_of(dataset, members)) < 2]
+    if clusters:
+        n = sum(len(members) - 1 for members in clusters)
+        yield Found(
+            text=f"{counted(n, 'image is an exact copy', 'images are exact copies')} of another one.",
+            do="Delete them if they are accidents: copies are kept on one side of the split, but they count more than "
+            "once.",
+            images=_image_ids(dataset, clusters),
+            limit="Such copies were kept on one side of the split, but images that merely resemble each other (the "
+            "next frame, a shifted crop) were not looked for.",
+        )
+
+
+def copies_in_several_groups(dataset: Dataset, scan: Scan) -> Iterator[Found]:
+    """Equal pixels in several groups; beside each image its own."""
+    clusters = [
+        members for members in equal_pixels(dataset, scan) if len({dataset.records[i].group for i in members}) > 1
+    ]
+    if clusters:
+        n = len(clusters)
+        yield Found(
+            text=f"{counted(n, 'set of equal images lies', 'sets of equal images lie')} in several groups, which are "
+            "therefore kept together.",
+            do="Check whether the groups are right.",
+            images=_image_ids(dataset, clusters),
+            notes=_beside(dataset, clusters, lambda record: record.group or ""),
+        )
+
+
+def _shown(dataset: Dataset, leak: Leak) -> Sequence[int]:
+    if leak.kind != "group":
+        return leak.images
+    return leak.images[: len({dataset.records[i].given_split for i in leak.images})]  # one of each side stands first
+
+
+def _image_ids(dataset: Dataset, clusters: Sequence[Sequence[int]]) -> tuple[Cluster, ...]:
+    return _beside(dataset, clusters, lambda record: record.image_id)
+
+
+def _beside(
+    dataset: Dataset, clusters: Sequence[Sequence[int]], tell: Callable[[ImageRecord], str]
+) -> tuple[Cluster, ...]:
+    return tuple(tuple(tell(dataset.records[i]) for i in members) for members in clusters)

@@ -1,0 +1,32 @@
+"""Everything that is found about a dataset, by every finder that is known."""
+
+from collections.abc import Iterator
+
+from coverslip.datasets.index import Dataset
+from coverslip.datasets.quality.finders import BUILT_IN
+from coverslip.datasets.quality.finding import SEVERITIES, Finder, Finding, list_finders, register_finder
+from coverslip.datasets.quality.scanning import Scan
+
+for _finder in BUILT_IN:
+    register_finder(_finder)
+
+
+def find_all(dataset: Dataset, scan: Scan) -> tuple[Finding, ...]:
+    """What is found about the images, gravest first."""
+    findings = [finding for finder in list_finders() for finding in _found_by(finder, dataset, scan)]
+    return tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))
+
+
+def _found_by(finder: Finder, dataset: Dataset, scan: Scan) -> Iterator[Finding]:
+    for found in finder.find(dataset, scan):
+        yield Finding(
+            code=finder.code,
+            severity=finder.severity,
+            title=finder.title,
+            text=found.text,
+            do=found.do,
+            images=found.images,
+            notes=found.notes,
+            limit=found.limit,
+            **found.values,
+        )

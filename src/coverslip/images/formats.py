@@ -1,0 +1,82 @@
+"""The table of formats: ours, and those that outside packages bring."""
+
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+from coverslip.errors import CoverslipError
+from coverslip.images import _pillow, _refused, _tiff
+from coverslip.images.reader import Reader
+
+ENTRY_POINTS = "coverslip.readers"
+_OURS = (_refused.DICOM, _tiff.TIFF, *_refused.READERS, *_pillow.READERS)
+_ADDED: list[Reader] = []
+
+
+def register_reader(reader: Reader) -> Reader:
+    """Add a format in this process alone; gives it back. A package that is installed brings its own: `ENTRY_POINTS`.
+
+    One that has the name of a format that is refused takes its place.
+
+    Raises:
+        ValueError: there is a reader of this name, it can read but not describe, or a suffix is not in lower case.
+    """
+    _check(reader, {other.name for other in readers() if other.read is not None})
+    _ADDED.append(reader)
+    image_suffixes.cache_clear()
+    return reader
+
+
+def readers() -> tuple[Reader, ...]:
+    """All formats in the order in which they are asked: added ones first, then those of installed packages, then ours.
+
+    Raises:
+        CoverslipError: an installed package's reader cannot be loaded.
+    """
+    return (*_ADDED, *_installed(), *_OURS)
+
+
+@cache
+def image_suffixes() -> frozenset[str]:
+    """By which endings, in lower case with a dot, a file in a folder counts as an image."""
+    return frozenset(suffix for reader in readers() for suffix in reader.suffixes)
+
+
+def reader_of(head: bytes) -> Reader | None:
+    """The format of a file with these first bytes."""
+    return next((reader for reader in readers() if reader.is_this(head)), None)
+
+
+@cache
+def _installed() -> tuple[Reader, ...]:
+    taken = {reader.name for reader in _OURS if reader.read is not None}
+    loaded = []
+    for entry in entry_points(group=ENTRY_POINTS):
+        loaded.append(_load(entry, taken))
+        taken.add(loaded[-1].name)
+    return tuple(loaded)
+
+
+def _load(entry: EntryPoint, taken: set[str]) -> Reader:
+    package = entry.dist.name if entry.dist else entry.value
+    try:
+        reader = entry.load()
+        if not isinstance(reader, Reader):
+            raise TypeError(f"it is a {type(reader).__name__}, not a Reader")
+        _check(reader, taken)
+        return reader
+    except Exception as error:
+        raise CoverslipError(
+            f"The format '{entry.name}' of the package {package} could not be loaded: {error}",
+            do=f"Update {package}, or uninstall it.",
+        ) from error
+
+
+def _check(reader: Reader, taken: set[str]) -> None:
+    if reader.name in taken:
+        raise ValueError(f"there are two readers called '{reader.name}'")
+    if (reader.read is None) != (reader.describe is None):
+        raise ValueError(f"the reader '{reader.name}' needs both read and describe")
+    wrong = [suffix for suffix in reader.suffixes if suffix != Path(f"a{suffix}").suffix.lower()]
+    if wrong:
+        raise ValueError(f"suffixes are of lower case and begin with their only dot, not {', '.join(wrong)}")

@@ -1,0 +1,48 @@
+"""What a format is: how it is told, what it holds, how it is decoded."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+from coverslip.images._decoded import Decoded
+from coverslip.images.plan import ReadPlan
+
+HEAD_BYTES = 512  # that a format can be told by
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One picture, stack or film in a file, as the file declares it."""
+
+    axes: str  # a letter for each of `shape`: Y, X; C channels, S samples of a pixel; others (T, Z, ...) count planes
+    shape: tuple[int, ...]
+    pixel_size_um: tuple[float, float] | None = None  # width and height of a pixel; None: the file does not say
+    name: str = ""
+
+    @property
+    def n_planes(self) -> int:
+        """How many planes `ReadPlan.plane` can choose from."""
+        return prod(size for axis, size in zip(self.axes, self.shape, strict=True) if axis not in "CSYX")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """One file format. An outside package adds one by an entry point of the group `coverslip.readers`."""
+
+    name: str  # short: what `inspect` counts
+    title: str  # for people
+    suffixes: tuple[str, ...]  # lower case, with a dot: by these a file in a folder counts as an image
+    # Given a file's first 512 bytes. Names are never asked: a TIFF may be called .png.
+    is_this: Callable[[bytes], bool]
+    # Every series of a file; the first is the one that is read. No pixels are decoded.
+    describe: Callable[[Path], tuple[Series, ...]] | None = None
+    # The plane that the plan asks for; depth, channels and box are applied afterwards. The number is of declared
+    # pixels, above which a file is refused before memory is asked for; see `check_size`. Called by several threads.
+    # May raise anything: all but UnreadableImage is told as damage. None: known, and refused with a reason.
+    read: Callable[[Path, ReadPlan, int], Decoded] | None = None
+
+
+def starts(*signatures: bytes) -> Callable[[bytes], bool]:
+    """Whether a file begins with one of them, to be a reader's `is_this`."""
+    return lambda head: head.startswith(signatures)

@@ -1,0 +1,41 @@
+"""Which pixels of which file an image of a run is, for whoever shows it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from coverslip.datasets import ImageRecord
+from coverslip.errors import CoverslipError
+from coverslip.images import ReadPlan
+from coverslip.runs.folder import Run
+from coverslip.runs.provenance import images_of
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSource:
+    """A file, and which pixels of it are meant."""
+
+    file: Path
+    plan: ReadPlan
+
+
+class ImageLookup:
+    """The images of a run by their ids, opened again when one is first asked for.
+
+    A path alone does not tell: rows of a table may be boxes, planes or channels of one file.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def find(self, image_id: str) -> ImageSource | None:
+        """Where an image lies and how it is read; None where it is not told any more."""
+        record = self._records.get(image_id)
+        return None if record is None else ImageSource(record.path, record.plan)
+
+    @cached_property
+    def _records(self) -> dict[str, ImageRecord]:
+        try:
+            return {record.image_id: record for record in images_of(self._run).records}
+        except CoverslipError:  # the folder or table was moved away since; what was measured still counts
+            return {}

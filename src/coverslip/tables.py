@@ -1,0 +1,70 @@
+"""A table of frozen records: what there is of one kind of thing (metrics, losses, random changes), by name.
+
+Adding a thing is one record; whoever lists, checks or shows things of its kind reads the table when asked. Packages
+outside coverslip call `add`.
+"""
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Protocol, TypeVar
+
+
+class Named(Protocol):
+    """A record with a name."""
+
+    @property
+    def name(self) -> str: ...
+
+
+Record = TypeVar("Record", bound=Named)
+
+
+class Table(Mapping[str, Record]):
+    """Records by name, in the order in which they were added."""
+
+    def __init__(self, kind: str, records: Iterable[Record] = ()) -> None:
+        self._kind = kind  # in words, for errors: "metric"
+        self._records: dict[str, Record] = {}
+        for record in records:
+            self.add(record)
+
+    def add(self, record: Record) -> None:
+        """Take a record in.
+
+        Raises:
+            ValueError: there is one of that name already.
+        """
+        if record.name in self._records:
+            raise ValueError(f"there is a {self._kind} called {record.name!r} already")
+        self._records[record.name] = record
+
+    def remove(self, name: str) -> None:
+        """Take a record out again. Raises KeyError where there is none."""
+        del self._records[name]
+
+    def find(self, name: str) -> Record:
+        """The record of that name.
+
+        Raises:
+            ValueError: there is none; the nearest name and all of them are told.
+        """
+        if name not in self._records:
+            raise no_such(self._kind, name, self._records)
+        return self._records[name]
+
+    def __getitem__(self, name: str) -> Record:
+        return self._records[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._records)
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+
+def no_such(kind: str, name: str, names: Iterable[str]) -> ValueError:
+    """The error for a name that is not among `names`; it tells the nearest of them, and all."""
+    names = list(names)
+    near = difflib.get_close_matches(name, names, n=1)
+    meant = f" (did you mean '{near[0]}'?)" if near else ""
+    return ValueError(f"there is no such {kind}{meant}; there are {', '.join(names)}")

@@ -1,0 +1,59 @@
+"""What was found about the images, kept until labels or groups change."""
+
+import json
+
+from pydantic import Field, ValidationError
+from sqlalchemy import Connection, func, insert, select
+
+from coverslip.datasets import Inspection, inspect_dataset, list_finders
+from coverslip.workspace.store.records import load_dataset, load_scan
+from coverslip.workspace.store.rows import Json
+from coverslip.workspace.store.tables import images, inspections
+
+
+class DatasetInspection(Inspection):
+    """What `coverslip inspect --json` tells, with labels and groups of now, and where the images stand."""
+
+    positions: dict[str, int] = Field(description="Positions of the images that findings name, by image_id.")
+
+
+def inspect_stored(connection: Connection, dataset_id: str) -> Inspection:
+    """Look through all that is known of the images."""
+    return inspect_dataset(load_dataset(connection, dataset_id), load_scan(connection, dataset_id))
+
+
+def kept_inspection(connection: Connection, dataset_id: str, revision: int) -> Inspection | None:
+    """What was found at this revision, by the same finders as now; None where that is not known."""
+    kept: Json | None = connection.execute(
+        select(inspections.c.found).where(inspections.c.dataset_id == dataset_id, inspections.c.revision == revision)
+    ).scalar_one_or_none()
+    if kept is None or kept.get("finders") != _finders():
+        return None
+    try:
+        return Inspection.model_validate(kept["inspection"])
+    except ValidationError:  # of another version of this program
+        return None
+
+
+def keep_inspection(connection: Connection, dataset_id: str, found: Inspection, revision: int) -> None:
+    """Remember what was found; `connection` is in a transaction that writes."""
+    kept = {"finders": _finders(), "inspection": found.model_dump(mode="json")}
+    replaced = insert(inspections).prefix_with("OR REPLACE")
+    connection.execute(replaced.values(dataset_id=dataset_id, revision=revision, found=kept))
+
+
+def with_positions(connection: Connection, dataset_id: str, found: Inspection) -> DatasetInspection:
+    """The same, and where in the dataset the images stand that findings name."""
+    named = {image_id for finding in found.findings for cluster in finding.images for image_id in cluster}
+    listed = func.json_each(json.dumps(sorted(named))).table_valued("value")
+    rows = connection.execute(
+        select(images.c.image_id, images.c.position).where(
+            images.c.dataset_id == dataset_id, images.c.image_id.in_(select(listed.c.value))
+        )
+    )
+    positions = {row.image_id: row.position for row in rows}
+    return DatasetInspection.model_validate({**dict(found), "positions": positions})
+
+
+def _finders() -> list[str]:
+    return [finder.code for finder in list_finders()]

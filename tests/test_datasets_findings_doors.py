@@ -1,0 +1,61 @@
+"""One more kind of finding, made known while the program runs, shows at every door without touching any."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from image_sets import App, save_cells, workspace_in
+
+from coverslip.cli import main
+from coverslip.datasets import Dataset, Finder, Found, Scan, forget_finder, register_finder
+
+
+def _odd_names(dataset: Dataset, scan: Scan) -> Iterator[Found]:
+    first, second, *_ = (record.image_id for record in dataset.records)
+    yield Found(
+        text="Two names are odd.",
+        do="Give them others.",
+        images=((first, second),),
+        notes=(("odd", "odder"),),
+        values={"p": 0.01},
+    )
+
+
+@pytest.fixture
+def odd_names() -> Iterator[None]:
+    register_finder(Finder("odd-names", "error", "Odd names", _odd_names))
+    yield
+    forget_finder("odd-names")
+
+
+@pytest.mark.usefixtures("odd_names")
+def test_the_command_line_tells_of_it_in_json_and_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cells = save_cells(tmp_path / "cells")
+    assert main(["inspect", str(cells), "--json"]) == 0
+    finding = json.loads(capsys.readouterr().out)["findings"][0]
+    assert (finding["code"], finding["severity"], finding["p"]) == ("odd-names", "error", 0.01)
+    assert finding["images"] == [["flat/slide0_0.png", "flat/slide0_3.png"]]
+    assert main(["inspect", str(cells)]) == 0
+    out = capsys.readouterr().out
+    assert "Odd names (1)\n  flat/slide0_0.png (odd) = flat/slide0_3.png (odder)\n" in out
+    assert "error: Two names are odd. Give them others." in out
+
+
+def test_the_app_tells_of_it_even_of_images_that_were_read_before(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    app = App(workspace_in(tmp_path))
+    found = app.open(save_cells(tmp_path / "cells"))
+    where = f"datasets/{found['id']}/inspection"
+    assert "odd-names" not in [finding["code"] for finding in app.get(where)["findings"]]
+    request.getfixturevalue("odd_names")
+    answer = app.get(where)
+    finding = answer["findings"][0]
+    assert (finding["code"], finding["title"], finding["notes"]) == ("odd-names", "Odd names", [["odd", "odder"]])
+    for cluster in finding["images"]:
+        for image_id in cluster:
+            at = answer["positions"][image_id]
+            assert app.get(f"datasets/{found['id']}/images/{at}")["image_id"] == image_id
+    document = App(workspace_in(tmp_path / "other")).get("openapi.json")
+    assert "`odd-names`" in document["components"]["schemas"]["Finding"]["properties"]["code"]["description"]

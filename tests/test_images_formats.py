@@ -1,0 +1,239 @@
+"""Formats stand in one table, and whoever adds one finds it at every door."""
+
+import importlib.metadata
+import json
+import os
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+import coverslip as cs
+from coverslip.datasets import inspect_dataset, open_dataset, scan_images
+from coverslip.errors import UnreadableImage
+from coverslip.images import (
+    Decoded,
+    Reader,
+    ReadPlan,
+    Series,
+    check_size,
+    choose_plane,
+    describe_image,
+    formats,
+    image_suffixes,
+    read_pixels,
+    readers,
+    register_reader,
+)
+from coverslip.runs import Recipe, SplitPlan
+
+STACK = np.arange(2 * 30 * 40, dtype=np.uint16).reshape(2, 30, 40) * 20
+
+
+# A format that nobody else has: planes of 16-bit grey behind a short header
+
+
+def describe_raw(path: Path) -> tuple[Series, ...]:
+    shape = struct.unpack("<8x3I", path.read_bytes()[:20])
+    return (Series("ZYX", shape, pixel_size_um=(0.5, 0.5)),)
+
+
+def read_raw(path: Path, plan: ReadPlan, max_pixels: int) -> Decoded:
+    ((n_planes, height, width),) = (series.shape for series in describe_raw(path))
+    check_size(path, width, height, max_pixels)
+    values = np.frombuffer(path.read_bytes(), "<u2", offset=20).reshape(n_planes, height, width)
+    return Decoded(choose_plane(path, plan.plane, n_planes, lambda plane: values[plane]), 16, n_planes)
+
+
+RAW = Reader(
+    name="RAW16",
+    title="raw 16-bit grey",
+    suffixes=(".pgm16raw",),
+    is_this=lambda head: head.startswith(b"PGM16RAW"),
+    describe=describe_raw,
+    read=read_raw,
+)
+
+
+def write_raw(path: Path, stack: Any) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"PGM16RAW" + struct.pack("<3I", *stack.shape) + stack.astype("<u2").tobytes())
+    return path
+
+
+@pytest.fixture
+def raw() -> Iterator[Reader]:
+    yield register_reader(RAW)
+    formats._ADDED.remove(RAW)
+    image_suffixes.cache_clear()
+
+
+def write_cells(folder: Path) -> Path:
+    """Two classes that differ in brightness."""
+    rng = np.random.default_rng(0)
+    for i in range(40):
+        stack = rng.normal((9_000, 40_000)[i % 2], 3_000, (1, 40, 40)).clip(0, 65_535)
+        write_raw(folder / ("dark", "bright")[i % 2] / f"{i}.PGM16RAW", stack)
+    return folder
+
+
+@pytest.mark.usefixtures("raw")
+def test_a_format_that_is_added_is_read_with_plane_box_and_size_limit(tmp_path: Path) -> None:
+    file = write_raw(tmp_path / "a.tif", STACK)  # told by its bytes
+    pixels = read_pixels(file, ReadPlan(plane=1, box=(3, 4, 10, 20)))
+    assert np.array_equal(pixels.array[..., 0], STACK[1, 4:24, 3:13])
+    assert (pixels.file_format, pixels.bit_depth, pixels.n_planes) == ("RAW16", 16, 2)
+    assert describe_image(file) == (Series("ZYX", (2, 30, 40), (0.5, 0.5)),)
+    with pytest.raises(UnreadableImage, match="too many"):
+        read_pixels(file, max_pixels=100)
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(UnreadableImage, match="damaged"):
+        read_pixels(file)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("raw")
+def test_a_format_that_is_added_is_listed_inspected_trained_on_and_predicted(tmp_path: Path) -> None:
+    data = open_dataset(write_cells(tmp_path / "cells"))
+    assert len(data.records) == 40
+    assert inspect_dataset(data, scan_images(data)).formats == {"RAW16": 40}
+    recipe = Recipe(stage="instant", image_size=32, views=1, split=SplitPlan(folds=0))
+    run = cs.train(data, recipe, out=tmp_path / "run")
+    new = write_raw(tmp_path / "new.pgm16raw", np.full((1, 40, 40), 40_000))
+    table = cs.load_classifier(run.folder).predict([new])
+    assert list(table["predicted"]) == ["bright"]
+
+
+def test_a_name_cannot_be_taken_twice_and_suffixes_are_of_one_form(raw: Reader) -> None:
+    with pytest.raises(ValueError, match="two readers"):
+        register_reader(raw)
+    for suffix in ("tif", ".TIF", ".ome.tif"):
+        with pytest.raises(ValueError, match="suffixes"):
+            register_reader(Reader(name="other", title="other", suffixes=(suffix,), is_this=lambda head: False))
+
+
+def install(folder: Path, target: str) -> dict[str, str]:
+    """A package in `folder` that brings a format; gives the environment in which it is found."""
+    (folder / "toy-1.0.dist-info").mkdir(parents=True)
+    (folder / "toy-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: toy\nVersion: 1.0\n")
+    (folder / "toy-1.0.dist-info" / "entry_points.txt").write_text(f"[coverslip.readers]\nraw = {target}\n")
+    here = Path(__file__).resolve().parent
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (folder, here, here.parent / "src")))}
+
+
+def inspect(folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "coverslip", "inspect", str(folder), "--json"]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_an_installed_package_brings_a_format_to_every_command(tmp_path: Path) -> None:
+    cells = write_cells(tmp_path / "cells")
+    told = inspect(cells, install(tmp_path / "site", "test_images_formats:RAW"))
+    assert told.returncode == 0, told.stderr
+    assert json.loads(told.stdout)["formats"] == {"RAW16": 40}
+
+
+def test_a_package_whose_format_cannot_be_loaded_is_named(tmp_path: Path) -> None:
+    told = inspect(write_cells(tmp_path / "cells"), install(tmp_path / "site", "test_images_formats:NOTHING"))
+    assert told.returncode == 1
+    assert "the package toy could not be loaded" in told.stderr
+    assert "uninstall it" in told.stderr
+    assert "Traceback" not in told.stderr
+
+
+def test_a_format_that_is_refused_can_be_brought(tmp_path: Path) -> None:
+    czi = Reader(**{**{name: getattr(RAW, name) for name in RAW.__slots__}, "name": "CZI"})
+    register_reader(czi)
+    try:
+        assert read_pixels(write_raw(tmp_path / "a.czi", STACK)).file_format == "CZI"
+    finally:
+        formats._ADDED.remove(czi)
+        image_suffixes.cache_clear()
+
+
+# The table
+
+
+def test_names_and_suffixes_of_the_table_are_its_own() -> None:
+    assert not list(importlib.metadata.entry_points(group=formats.ENTRY_POINTS)), "tests run without further formats"
+    names = [reader.name for reader in readers()]
+    suffixes = [suffix for reader in readers() for suffix in reader.suffixes]
+    assert len(names) == len(set(names))
+    assert len(suffixes) == len(set(suffixes)) == len(image_suffixes())
+
+
+def test_what_a_file_declares_is_what_is_read(tmp_path: Path) -> None:
+    grey = np.arange(30 * 40, dtype=np.uint8).reshape(30, 40)
+    colour = np.stack([grey, grey.T.reshape(30, 40), grey], -1)
+    for suffix in (".png", ".jpg", ".bmp", ".dib", ".gif", ".webp", ".jp2", ".ppm", ".tif"):
+        Image.fromarray(colour).save(tmp_path / f"colour{suffix}")
+        if suffix != ".webp":
+            Image.fromarray(grey).save(tmp_path / f"grey{suffix}")
+    Image.fromarray(colour).save(tmp_path / "lying.png", exif=lying_exif())
+    frames = [Image.fromarray(np.roll(grey, n)) for n in range(3)]
+    frames[0].save(tmp_path / "film.gif", save_all=True, append_images=frames[1:])
+    tifffile.imwrite(tmp_path / "stack.ome.tif", np.zeros((2, 3, 30, 40), np.uint16), metadata={"axes": "ZCYX"})
+    for path in sorted(tmp_path.iterdir()):
+        series, pixels = describe_image(path)[0], read_pixels(path)
+        sizes = dict(zip(series.axes, series.shape, strict=True))
+        n_channels = sizes.get("S", 1) * sizes.get("C", 1)
+        assert (sizes["Y"], sizes["X"], n_channels) == pixels.array.shape, path.name
+        assert series.n_planes == pixels.n_planes, path.name
+
+
+def lying_exif() -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return exif
+
+
+def test_the_size_of_a_pixel_is_told_where_a_microscope_wrote_it(tmp_path: Path) -> None:
+    plane = np.zeros((30, 40), np.uint16)
+    ome = {"axes": "YX", "PhysicalSizeX": 250.0, "PhysicalSizeXUnit": "nm", "PhysicalSizeY": 0.5}
+    tifffile.imwrite(tmp_path / "a.ome.tif", plane, metadata=ome)
+    tifffile.imwrite(tmp_path / "b.tif", plane, imagej=True, resolution=(4, 2), metadata={"unit": "um"})
+    tifffile.imwrite(tmp_path / "c.tif", plane, resolution=(40_000, 20_000), resolutionunit="CENTIMETER")
+    for file in sorted(tmp_path.iterdir()):
+        size = describe_image(file)[0].pixel_size_um
+        assert size == pytest.approx((0.25, 0.5)), file.name
+    tifffile.imwrite(tmp_path / "d.tif", plane, resolution=(72, 72), resolutionunit="INCH")
+    tifffile.imwrite(tmp_path / "e.tif", plane, imagej=True, resolution=(1, 1))
+    Image.fromarray(plane.astype(np.uint8)).save(tmp_path / "f.png", dpi=(72, 72))
+    assert [describe_image(tmp_path / name)[0].pixel_size_um for name in ("d.tif", "e.tif", "f.png")] == [None] * 3
+
+
+def test_every_series_of_a_file_is_told(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "two.ome.tif", ome=True) as tiff:
+        tiff.write(np.zeros((3, 30, 40), np.uint8), metadata={"axes": "ZYX", "PhysicalSizeX": 2, "PhysicalSizeY": 2})
+        tiff.write(np.zeros((10, 20), np.uint8), metadata={"axes": "YX", "PhysicalSizeX": 4, "PhysicalSizeY": 4})
+    found = describe_image(tmp_path / "two.ome.tif")
+    assert [(series.axes, series.shape, series.pixel_size_um) for series in found] == [
+        ("ZYX", (3, 30, 40), (2, 2)),
+        ("YX", (10, 20), (4, 4)),
+    ]
+
+
+def test_a_tiff_whose_magic_number_is_swapped_is_read_as_before(tmp_path: Path) -> None:
+    Image.fromarray(np.full((9, 9), 7, np.uint8)).save(tmp_path / "a.tif")
+    data = (tmp_path / "a.tif").read_bytes()
+    (tmp_path / "a.tif").write_bytes(b"II\0*" + data[4:])
+    assert (read_pixels(tmp_path / "a.tif").array == 7).all()
+
+
+def test_what_cannot_be_described_is_refused_as_when_it_is_read(tmp_path: Path) -> None:
+    for name, data, reason in (
+        ("a", b"", "empty"),
+        ("b", b"text, no image", "text"),
+        ("c", b"ZISRAWFILE", "Zeiss CZI"),
+    ):
+        (tmp_path / name).write_bytes(data)
+        for look in (describe_image, read_pixels):
+            with pytest.raises(UnreadableImage, match=reason):
+                look(tmp_path / name)
