@@ -169,7 +169,8 @@ def test_a_part_of_a_training_is_a_filter(app: App, tmp_path: Path) -> None:
     found = app.open(save_cells(tmp_path / "cells", n=2))
     run = tmp_path / "home" / "runs" / "first"
     run.mkdir(parents=True)
-    (run / "split.csv").write_text("path,image_id,split\na,flat/slide0_0.png,test\nb,round/slide1_1.png,train\n")
+    rows = "flat/slide0_0.png,a,flat,,,test,,\nround/slide1_1.png,b,round,,,train,,\n"
+    (run / "split.csv").write_text(f"image_id,path,label,group,domain,split,fold,reason\n{rows}")
     values = {"id": "r1", "kind": "train", "name": "first", "dataset_name": "", "folder": str(run), "command": []}
     values["choices"] = {}
     with app.home.engine.begin() as connection:
@@ -283,7 +284,7 @@ def kept(*what):
     keep(*what)
     os._exit(9)  # in the middle of the transaction
 reading._keep_facts = kept
-print(opening.open_sources(home, [{str(cells)!r}])["id"], flush=True)
+print(opening.open_sources(home, [{str(cells)!r}]).id, flush=True)
 home.background.wait_all()
 """
     killed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
@@ -340,7 +341,7 @@ def test_classes_are_ordered_and_planned(app: App, tmp_path: Path) -> None:
     planned = app.send("PATCH", where, {"class_plan": {"merge": {"ab": ["a", "b"]}}})
     assert planned["class_plan"] == {"merge": {"ab": ["a", "b"]}, "drop": [], "rename": {}}
     split = app.send("POST", f"{where}/split", {"recipe": {"split": {"folds": 0}}})
-    assert [each["class"] for each in split["by_class"]] == ["c", "ab"]  # as on the page
+    assert [each["name"] for each in split["by_class"]] == ["c", "ab"]  # as on the page
     for wrong in ({"drop": ["z"]}, {"merge": {"x": ["a"]}, "drop": ["a"]}):
         assert app.refused("PATCH", where, {"class_plan": wrong})["status"] == 422
     for names in (["x", "x"], ["uncertain"]):

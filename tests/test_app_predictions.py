@@ -161,7 +161,7 @@ def test_corrections_become_training_images(lab: Lab) -> None:
     for row, label in zip(rows, ("<script>", "large", "=new"), strict=True):
         lab.client.put(f"{path}/rows/{row['k']}/correction", json={"label": label})
     made = lab.client.post(f"{path}/dataset", json={"only": "corrected"}).json()
-    until(lambda: describe(lab.workspace, made["id"])["state"] == "ready")
+    until(lambda: describe(lab.workspace, made["id"]).state == "ready")
     found = lab.client.get(f"{API}/datasets/{made['id']}").json()
     assert {one["name"]: one["n"] for one in found["classes"]} == {"<script>": 1, "large": 1, "=new": 1}
     every = lab.client.post(f"{path}/dataset", json={"only": "all", "name": "All"}).json()

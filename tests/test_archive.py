@@ -228,10 +228,10 @@ def deflated_zeros(n_bytes: int) -> Craft:
 
 
 CRAFTED: dict[str, tuple[Craft, str]] = {
-    "a name that climbs out": (with_entry("../../evil.txt"), "leads outside"),
-    "a name that climbs out by backslashes": (with_entry("..\\..\\evil.txt"), "leads outside"),
-    "an absolute name": (with_entry("/etc/cron.d/evil"), "leads outside"),
-    "a drive": (with_entry("C:/evil.dll"), "leads outside"),
+    "a name that climbs out": (with_entry("../../evil.txt"), "leads out of its folder"),
+    "a name that climbs out by backslashes": (with_entry("..\\..\\evil.txt"), "backslash"),
+    "an absolute name": (with_entry("/etc/cron.d/evil"), "empty part"),
+    "a drive": (with_entry("C:/evil.dll"), "colon"),
     "another name in front of the data": (with_other_local_name, "could not be read"),
     "a link": (with_link, "a link"),
     "an encrypted entry": (encrypted, "encrypted"),

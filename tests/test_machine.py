@@ -10,7 +10,16 @@ import pytest
 import torch
 
 from coverslip.errors import DeviceUnavailable
-from coverslip.machine import _named_in, chosen_device, describe_machine, memory_mib, n_cores, usable_devices
+from coverslip.machine import (
+    FOR_TRAINING,
+    _named_in,
+    chosen_device,
+    describe_machine,
+    likely_device,
+    memory_mib,
+    n_cores,
+    usable_devices,
+)
 
 
 def test_the_computer_is_described() -> None:
@@ -41,6 +50,10 @@ def test_a_processor_without_a_name_has_none(tmp_path: Path) -> None:
 def test_auto_takes_the_first_that_is_here() -> None:
     assert chosen_device("auto") == next(each for each in ("cuda", "mps", "cpu") if each in usable_devices())
     assert chosen_device("auto", automatic=("cpu",)) == chosen_device("cpu") == "cpu"
+
+
+def test_what_a_training_will_run_on_is_told_right_without_pytorch() -> None:
+    assert likely_device() == chosen_device("auto", automatic=FOR_TRAINING)
 
 
 def test_a_device_that_is_not_here_is_one_clear_error() -> None:

@@ -12,7 +12,7 @@ from image_sets import App, save_cell, save_cells, workspace_in
 from coverslip.datasets import open_dataset
 from coverslip.errors import BadDataset, CoverslipError, NotFound
 from coverslip.workspace.datasets import labels
-from coverslip.workspace.datasets.listing import describe
+from coverslip.workspace.datasets.listing import ClassCount, describe
 from coverslip.workspace.datasets.opening import open_sources
 from coverslip.workspace.datasets.snapshots import table_lines, training_sources
 from coverslip.workspace.store.home import Workspace
@@ -40,7 +40,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 def opened(home: Workspace, **choices: object) -> str:
     found = open_sources(home, [str(home.folder.parent / "cells")], **choices)  # type: ignore[arg-type]
     home.background.wait_all()
-    return str(found["id"])
+    return found.id
 
 
 def labels_now(home: Workspace, dataset_id: str) -> list[str | None]:
@@ -74,10 +74,10 @@ def test_undo_and_redo_are_those_of_a_plain_list(home: Workspace, steps: list[ob
         assert labels_now(home, dataset_id) == done[-1]
         told = describe(home, dataset_id)
         original = ["a"] * 3 + ["b"] * 3
-        assert told["n_label_changes"] == sum(a != b for a, b in zip(done[-1], original, strict=True))
-        assert told["n_labelled"] == N - done[-1].count(None)
-        assert (told["can_undo"], told["can_redo"]) == (len(done) > 1, bool(undone))
-        assert {each["name"]: each["n"] for each in told["classes"] if each["n"]} == {
+        assert told.n_label_changes == sum(a != b for a, b in zip(done[-1], original, strict=True))
+        assert told.n_labelled == N - done[-1].count(None)
+        assert (told.can_undo, told.can_redo) == (len(done) > 1, bool(undone))
+        assert {each.name: each.n for each in told.classes if each.n} == {
             name: done[-1].count(name) for name in set(done[-1]) - {None}
         }
 
@@ -86,10 +86,10 @@ def test_a_new_name_becomes_a_class_and_keeps_its_colour(home: Workspace) -> Non
     dataset_id = opened(home)
     labels.set_labels(home, dataset_id, [0], "  zeta  ")
     labels.set_labels(home, dataset_id, [1], "alpha")
-    colours = {each["name"]: each["color_index"] for each in describe(home, dataset_id)["classes"]}
+    colours = {each.name: each.color_index for each in describe(home, dataset_id).classes}
     assert colours == {"a": 0, "b": 1, "zeta": 2, "alpha": 3}
     labels.undo(home, dataset_id)
-    assert describe(home, dataset_id)["classes"][3] == {"name": "alpha", "n": 0, "color_index": 3}
+    assert describe(home, dataset_id).classes[3] == ClassCount("alpha", n=0, color_index=3)
 
 
 @pytest.mark.parametrize("name", ["", "  ", "uncertain", "unreadable", "x" * 201])
@@ -183,7 +183,7 @@ def test_boxes_planes_and_given_splits_stand_in_the_table(tmp_path: Path) -> Non
     found = open_sources(home, [str(tmp_path / "t.csv")])
     home.background.wait_all()
     table = tmp_path / "home" / "out.csv"
-    table.write_text("".join(table_lines(home, found["id"])))
+    table.write_text("".join(table_lines(home, found.id)))
     before, after = open_dataset(tmp_path / "t.csv").records, open_dataset(table).records
     assert [(r.path, r.label, r.given_split, r.plan, r.image_id, r.stated) for r in before] == [
         (r.path, r.label, r.given_split, r.plan, r.image_id, r.stated) for r in after

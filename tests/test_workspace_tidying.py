@@ -33,7 +33,7 @@ def aged(home: Workspace, upload_id: str, days: float) -> Path:
 
 
 def begun(home: Workspace) -> str:
-    upload_id = str(uploads.begin(home, "cells", is_labelled=False)["id"])
+    upload_id = uploads.begin(home, "cells", is_labelled=False).id
     save_cell(home.uploads / upload_id / "files" / "a.png", 0)
     return upload_id
 
@@ -73,7 +73,7 @@ def test_copies_of_a_forgotten_set_go_after_a_month(tmp_path: Path) -> None:
     home = workspace_in(tmp_path)
     old, young = begun(home), begun(home)
     for upload_id, days in ((old, 31), (young, 29)):
-        dataset_id = uploads.finish(home, upload_id)["id"]
+        dataset_id = uploads.finish(home, upload_id).id
         home.background.wait_all()
         forgetting.forget(home, dataset_id)
         when = (datetime.now(UTC) - timedelta(days=days)).isoformat()
@@ -89,8 +89,8 @@ def test_copies_that_another_set_uses_stay(tmp_path: Path) -> None:
     """Such as the images that corrections of predictions made images to train on."""
     home = workspace_in(tmp_path)
     upload_id = begun(home)
-    first = uploads.finish(home, upload_id)["id"]
-    second = opening.open_sources(home, [str(home.uploads / upload_id / "files")], is_labelled=False)["id"]
+    first = uploads.finish(home, upload_id).id
+    second = opening.open_sources(home, [str(home.uploads / upload_id / "files")], is_labelled=False).id
     home.background.wait_all()
     forgetting.forget(home, first)
     with home.engine.begin() as connection:

@@ -55,6 +55,19 @@ class BadClassifier(CoverslipError):
     """A packaged classifier is damaged, of a newer format, or not a classifier."""
 
 
+class BadArchive(CoverslipError):
+    """A zip is damaged, or holds what could do harm.
+
+    Args:
+        what, file, do: as of every error.
+        why: the reason alone, as the end of a sentence.
+    """
+
+    def __init__(self, what: str, *, file: Path | None = None, do: str, why: str) -> None:
+        super().__init__(what, file=file, do=do)
+        self.why = why
+
+
 class UnknownModel(CoverslipError):
     """No model of that name is registered."""
 

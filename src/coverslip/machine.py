@@ -13,6 +13,11 @@ from pathlib import Path
 
 from coverslip.errors import DeviceUnavailable
 
+# What `auto` takes the first of that is here. Nobody has compared trainings on Apple's GPUs with others: they run there
+# on request only. What is predicted there is checked against the processor.
+FOR_TRAINING = ("cuda", "cpu")
+FOR_PREDICTING = ("cuda", "mps", "cpu")
+
 
 @dataclass(frozen=True, slots=True)
 class Machine:
@@ -39,7 +44,7 @@ def describe_machine() -> Machine:
     )
 
 
-def chosen_device(asked: str, *, automatic: Sequence[str] = ("cuda", "mps", "cpu")) -> str:
+def chosen_device(asked: str, *, automatic: Sequence[str] = FOR_PREDICTING) -> str:
     """Where PyTorch shall run: `cpu`, `cuda` or `mps`.
 
     Args:
@@ -96,9 +101,7 @@ def memory_mib() -> int:
 
 @cache
 def likely_device() -> str:
-    """What PyTorch will most likely train on, told without the seconds and memory that importing it takes."""
-    if sys.platform == "darwin" and platform.machine() == "arm64":
-        return "mps"
+    """What a training most likely runs on, told without the seconds and memory that importing PyTorch takes."""
     build = version("torch")
     has_gpu = Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
     return "cuda" if has_gpu and not build.endswith("+cpu") else "cpu"

@@ -36,7 +36,7 @@ from coverslip.experiments import (
 )
 from coverslip.files import written_whole
 from coverslip.inference import BATCH_SIZE, load_classifier
-from coverslip.machine import chosen_device
+from coverslip.machine import FOR_TRAINING, chosen_device
 from coverslip.reports import write_report
 from coverslip.runs import (
     PredictionsFile,
@@ -129,7 +129,7 @@ def train(
         Stopped: on Ctrl-C, SIGTERM or a file named `stop` in the run folder; the best checkpoint is kept.
     """
     data, recipe = checked(data, recipe or Recipe())  # what can be known to be wrong is said before any work
-    device = chosen_device(recipe.device, automatic=("cuda", "cpu"))
+    device = chosen_device(recipe.device, automatic=FOR_TRAINING)
     run = begin_run(Path(out), data, recipe, device, allow_leakage=allow_leakage)
     return train_in(data, recipe, run.environment, RunContext(run.folder, device, emit, Stop(run.stop_file)))
 

@@ -11,12 +11,12 @@ from sqlalchemy import Connection, delete, select, update
 from coverslip import cache
 from coverslip.errors import Conflict
 from coverslip.workspace.datasets import reading
-from coverslip.workspace.datasets.listing import describe
+from coverslip.workspace.datasets.listing import DatasetState, describe
 from coverslip.workspace.jobs.state import jobs_reading
 from coverslip.workspace.store import tables
 from coverslip.workspace.store.database import writing
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.rows import Json, dataset_row, now
+from coverslip.workspace.store.rows import dataset_row, now
 from coverslip.workspace.store.tables import datasets
 
 DAYS = 30
@@ -40,7 +40,7 @@ def forget(home: Workspace, dataset_id: str) -> None:
         connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(forgotten=now()))
 
 
-def restore(home: Workspace, dataset_id: str) -> Json:
+def restore(home: Workspace, dataset_id: str) -> DatasetState:
     """Bring back a set that was forgotten, as it was.
 
     Raises:

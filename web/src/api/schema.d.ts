@@ -1345,8 +1345,8 @@ export interface components {
          * @description Images of one class on each side.
          */
         ClassSplit: {
-            /** Class */
-            class: string;
+            /** Name */
+            name: string;
             /** Train */
             train: number;
             /** Val */
@@ -1477,69 +1477,6 @@ export interface components {
             label: string | null;
         };
         /**
-         * Dataset
-         * @description A set of images.
-         */
-        Dataset: {
-            /** Id */
-            id: string;
-            /** Name */
-            name: string;
-            /**
-             * Sources
-             * @description Absolute paths of its folders, tables or files.
-             */
-            sources: string[];
-            /**
-             * Kind
-             * @enum {string}
-             */
-            kind: "folders" | "table" | "files" | "upload" | "samples";
-            /**
-             * State
-             * @enum {string}
-             */
-            state: "reading" | "ready" | "failed";
-            /**
-             * Is Labelled
-             * @description Whether it was opened with labels from its folders or table.
-             */
-            is_labelled: boolean;
-            progress: components["schemas"]["ReadingProgress"] | null;
-            error: components["schemas"]["ReadingFault"] | null;
-            /** N Images */
-            n_images: number;
-            /** N Labelled */
-            n_labelled: number;
-            /** N Unreadable */
-            n_unreadable: number;
-            /** Classes */
-            classes: components["schemas"]["ClassCount"][];
-            groups: components["schemas"]["Groups"];
-            /**
-             * Domains
-             * @description Empty where all images come from one source.
-             */
-            domains: components["schemas"]["DomainCount"][];
-            /**
-             * N Label Changes
-             * @description Images whose label differs from that of their folder or table.
-             */
-            n_label_changes: number;
-            /** Can Undo */
-            can_undo: boolean;
-            /** Can Redo */
-            can_redo: boolean;
-            class_plan: components["schemas"]["Classes"];
-            /** Created */
-            created: string;
-            /**
-             * Thumbnail Images
-             * @description Up to 12 readable images of as many classes as there are.
-             */
-            thumbnail_images: number[];
-        };
-        /**
          * DatasetChanges
          * @description What to change; what is left out stays. Neither group nor group_pattern means no groups: give null for one.
          */
@@ -1642,16 +1579,6 @@ export interface components {
             };
         };
         /**
-         * DatasetList
-         * @description All sets of images, newest first.
-         */
-        DatasetList: {
-            /** Items */
-            items: components["schemas"]["Dataset"][];
-            /** Total */
-            total: number;
-        };
-        /**
          * DatasetOfPrediction
          * @description Which rows become labelled images: those that were corrected, or all.
          */
@@ -1663,6 +1590,69 @@ export interface components {
             only: "corrected" | "all";
             /** Name */
             name?: string | null;
+        };
+        /**
+         * DatasetState
+         * @description A dataset as it is now.
+         */
+        DatasetState: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /**
+             * Sources
+             * @description Absolute paths of its folders, tables or files.
+             */
+            sources: string[];
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "folders" | "table" | "files" | "upload" | "samples";
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "reading" | "ready" | "failed";
+            /**
+             * Is Labelled
+             * @description Whether it was opened with labels from its folders or table.
+             */
+            is_labelled: boolean;
+            progress: components["schemas"]["ReadingProgress"] | null;
+            error: components["schemas"]["ReadingFault"] | null;
+            /** N Images */
+            n_images: number;
+            /** N Labelled */
+            n_labelled: number;
+            /** N Unreadable */
+            n_unreadable: number;
+            /** Classes */
+            classes: components["schemas"]["ClassCount"][];
+            groups: components["schemas"]["Groups"];
+            /**
+             * Domains
+             * @description Empty where all images come from one source.
+             */
+            domains: components["schemas"]["DomainCount"][];
+            /**
+             * N Label Changes
+             * @description Images whose label differs from that of their folder or table.
+             */
+            n_label_changes: number;
+            /** Can Undo */
+            can_undo: boolean;
+            /** Can Redo */
+            can_redo: boolean;
+            class_plan: components["schemas"]["Classes"];
+            /** Created */
+            created: string;
+            /**
+             * Thumbnail Images
+             * @description Up to 12 readable images of as many classes as there are.
+             */
+            thumbnail_images: number[];
         };
         /**
          * DomainCount
@@ -1848,10 +1838,10 @@ export interface components {
             macro_f1: number | null;
         };
         /**
-         * Folder
+         * FolderContent
          * @description What lies in one folder; hidden things are left out.
          */
-        Folder: {
+        FolderContent: {
             /**
              * Path
              * @description None: this is the list of folders that may be read at all.
@@ -1863,9 +1853,9 @@ export interface components {
              */
             parent: string | null;
             /** Folders */
-            folders: components["schemas"]["PlaceInFolder"][];
+            folders: components["schemas"]["Place"][];
             /** Tables */
-            tables: components["schemas"]["PlaceInFolder"][];
+            tables: components["schemas"]["Place"][];
             /**
              * N Images
              * @description In the folder and below; see is_more.
@@ -2148,7 +2138,7 @@ export interface components {
              * @description Images whose label changed.
              */
             n: number;
-            dataset: components["schemas"]["Dataset"];
+            dataset: components["schemas"]["DatasetState"];
         };
         /**
          * LabelsTakenBack
@@ -2159,7 +2149,7 @@ export interface components {
             change: number | null;
             /** Images */
             images: number[];
-            dataset: components["schemas"]["Dataset"];
+            dataset: components["schemas"]["DatasetState"];
         };
         /**
          * Limit
@@ -2430,6 +2420,19 @@ export interface components {
          * Page
          * @description Some of many, in order.
          */
+        Page_DatasetState_: {
+            /** Items */
+            items: components["schemas"]["DatasetState"][];
+            /**
+             * Total
+             * @description How many there are, on all pages together.
+             */
+            total: number;
+        };
+        /**
+         * Page
+         * @description Some of many, in order.
+         */
         Page_Image_: {
             /** Items */
             items: components["schemas"]["Image"][];
@@ -2452,13 +2455,16 @@ export interface components {
             n_test: number;
         };
         /**
-         * PlaceInFolder
+         * Place
          * @description A folder or table that can be chosen.
          */
-        PlaceInFolder: {
+        Place: {
             /** Name */
             name: string;
-            /** Path */
+            /**
+             * Path
+             * Format: path
+             */
             path: string;
         };
         /**
@@ -2627,7 +2633,7 @@ export interface components {
         };
         /**
          * ReadingFault
-         * @description Why a set of images could not be read, and what to do about it.
+         * @description Why a dataset could not be read, and what to do about it.
          */
         ReadingFault: {
             /** What */
@@ -3121,10 +3127,10 @@ export interface components {
             /** Is Labelled */
             is_labelled: boolean;
             /**
-             * Folder
+             * Has Folders
              * @description Whether it has sub-folders.
              */
-            folder: boolean;
+            has_folders: boolean;
             /** N Files */
             n_files: number;
             /** N Bytes */
@@ -3266,7 +3272,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Folder"];
+                    "application/json": components["schemas"]["FolderContent"];
                 };
             };
             /** @description Validation Error */
@@ -3304,7 +3310,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DatasetList"];
+                    "application/json": components["schemas"]["Page_DatasetState_"];
                 };
             };
             /** @description Something about the request is not valid; `title` and `do` say what. */
@@ -3346,7 +3352,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Dataset"];
+                    "application/json": components["schemas"]["DatasetState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -3393,7 +3399,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Dataset"];
+                    "application/json": components["schemas"]["DatasetState"];
                 };
             };
             /** @description Something about the request is not valid; `title` and `do` say what. */
@@ -3433,7 +3439,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Dataset"];
+                    "application/json": components["schemas"]["DatasetState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -3542,7 +3548,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Dataset"];
+                    "application/json": components["schemas"]["DatasetState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -3600,7 +3606,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Dataset"];
+                    "application/json": components["schemas"]["DatasetState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -3649,7 +3655,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Dataset"];
+                    "application/json": components["schemas"]["DatasetState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -4955,7 +4961,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Dataset"];
+                    "application/json": components["schemas"]["DatasetState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -6655,7 +6661,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Dataset"];
+                    "application/json": components["schemas"]["DatasetState"];
                 };
             };
             /** @description There is nothing of that id. */

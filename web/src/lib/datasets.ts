@@ -4,14 +4,14 @@ import { answer, api } from './api';
 import type { Filters } from './filters';
 
 type Schemas = components['schemas'];
-export type Dataset = Schemas['Dataset'];
+export type Dataset = Schemas['DatasetState'];
 export type DatasetChanges = Schemas['DatasetChanges'];
 export type Image = Schemas['Image'];
 export type ImageFacts = Schemas['ImageFacts'];
 export type Inspection = Schemas['DatasetInspection'];
 export type Finding = Schemas['Finding'];
 export type GroupPreview = Schemas['GroupPreview'];
-export type Folder = Schemas['Folder'];
+export type Folder = Schemas['FolderContent'];
 
 const at = (dataset_id: string) => ({ params: { path: { dataset_id } } });
 const ROOT = '/api/v1/datasets';

@@ -7,20 +7,19 @@ from fastapi import APIRouter, Query, Response
 from coverslip.app.deps import Home
 from coverslip.app.schemas.datasets import (
     Columns,
-    Dataset,
     DatasetChanges,
-    DatasetList,
-    GroupPreview,
     NewDataset,
     RecipeOf,
-    SplitPreview,
 )
 from coverslip.app.schemas.problems import problems
 from coverslip.workspace import forgetting
-from coverslip.workspace.datasets import changing, grouping, opening, reading
-from coverslip.workspace.datasets import listing as datasets
+from coverslip.workspace.datasets import changing, grouping, listing, opening, reading
+from coverslip.workspace.datasets.grouping import GroupPreview
 from coverslip.workspace.datasets.inspections import DatasetInspection
+from coverslip.workspace.datasets.listing import DatasetState
 from coverslip.workspace.jobs import previews
+from coverslip.workspace.jobs.previews import SplitPreview
+from coverslip.workspace.store.rows import Page, page_of
 from coverslip.workspace.viewing.filters import Text
 
 _PNG: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own type
@@ -30,18 +29,15 @@ _PNG: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own type
 router = APIRouter(tags=["datasets"], responses=problems(422))
 
 
-@router.get("/datasets", operation_id="list_datasets", response_model=DatasetList)
-def list_datasets(home: Home) -> object:
+@router.get("/datasets", operation_id="list_datasets")
+def list_datasets(home: Home) -> Page[DatasetState]:
     """All sets of images, newest first."""
     reading.resume(home)
-    items = datasets.list_datasets(home)
-    return {"items": items, "total": len(items)}
+    return page_of(listing.list_datasets(home))
 
 
-@router.post(
-    "/datasets", operation_id="open_dataset", response_model=Dataset, status_code=201, responses=problems(404, 422)
-)
-def open_dataset(home: Home, new: NewDataset) -> object:
+@router.post("/datasets", operation_id="open_dataset", status_code=201, responses=problems(404, 422))
+def open_dataset(home: Home, new: NewDataset) -> DatasetState:
     """Open folders or tables as a set of images. Faults are told at once; reading the images goes on afterwards."""
     return opening.open_sources(
         home,
@@ -53,26 +49,25 @@ def open_dataset(home: Home, new: NewDataset) -> object:
     )
 
 
-@router.post("/datasets/samples", operation_id="draw_samples", response_model=Dataset, status_code=201)
-def draw_samples(home: Home) -> object:
+@router.post("/datasets/samples", operation_id="draw_samples", status_code=201)
+def draw_samples(home: Home) -> DatasetState:
     """The synthetic sample images as a set; they are drawn when this is first asked for."""
     return opening.open_samples(home)
 
 
-@router.get("/datasets/{dataset_id}", operation_id="read_dataset", response_model=Dataset, responses=problems(404))
-def read_dataset(home: Home, dataset_id: str) -> object:
+@router.get("/datasets/{dataset_id}", operation_id="read_dataset", responses=problems(404))
+def read_dataset(home: Home, dataset_id: str) -> DatasetState:
     """One set of images."""
     reading.resume(home)
-    return datasets.describe(home, dataset_id)
+    return listing.describe(home, dataset_id)
 
 
 @router.patch(
     "/datasets/{dataset_id}",
     operation_id="change_dataset",
-    response_model=Dataset,
     responses=problems(404, 409, 422),
 )
-def change_dataset(home: Home, dataset_id: str, changes: DatasetChanges) -> object:
+def change_dataset(home: Home, dataset_id: str, changes: DatasetChanges) -> DatasetState:
     """Change the name, the groups, the classes or their order. Labels that were given in the app stay."""
     return changing.change(home, dataset_id, changes.model_dump(exclude_unset=True))
 
@@ -83,10 +78,8 @@ def forget_dataset(home: Home, dataset_id: str) -> None:
     forgetting.forget(home, dataset_id)
 
 
-@router.post(
-    "/datasets/{dataset_id}/restore", operation_id="restore_dataset", response_model=Dataset, responses=problems(404)
-)
-def restore_dataset(home: Home, dataset_id: str) -> object:
+@router.post("/datasets/{dataset_id}/restore", operation_id="restore_dataset", responses=problems(404))
+def restore_dataset(home: Home, dataset_id: str) -> DatasetState:
     """Bring a forgotten set back, with the labels given here."""
     return forgetting.restore(home, dataset_id)
 
@@ -94,10 +87,9 @@ def restore_dataset(home: Home, dataset_id: str) -> object:
 @router.post(
     "/datasets/{dataset_id}/read",
     operation_id="read_dataset_again",
-    response_model=Dataset,
     responses=problems(404, 409, 422),
 )
-def read_dataset_again(home: Home, dataset_id: str) -> object:
+def read_dataset_again(home: Home, dataset_id: str) -> DatasetState:
     """Look again at what lies in the folders or tables. Labels that were given in the app stay."""
     return changing.read_again(home, dataset_id)
 
@@ -127,7 +119,6 @@ def list_columns(home: Home, dataset_id: str) -> object:
 @router.get(
     "/datasets/{dataset_id}/group-preview",
     operation_id="preview_groups",
-    response_model=GroupPreview,
     responses=problems(404, 422),
 )
 def preview_groups(
@@ -135,7 +126,7 @@ def preview_groups(
     dataset_id: str,
     pattern: Annotated[Text | None, Query(description="A regular expression for paths.")] = None,
     group: Annotated[Text | None, Query(description="A column of the table.")] = None,
-) -> object:
+) -> GroupPreview:
     """What groups a pattern or a column would make; nothing is changed."""
     return grouping.preview(home, dataset_id, pattern=pattern, column=group)
 
@@ -143,10 +134,9 @@ def preview_groups(
 @router.post(
     "/datasets/{dataset_id}/split",
     operation_id="preview_split",
-    response_model=SplitPreview,
     responses=problems(404, 409, 422),
 )
-def preview_split(home: Home, dataset_id: str, asked: RecipeOf) -> object:
+def preview_split(home: Home, dataset_id: str, asked: RecipeOf) -> SplitPreview:
     """Which images a training with this recipe would learn from, choose by and be tested on."""
     return previews.split(home, dataset_id, asked.recipe)
 

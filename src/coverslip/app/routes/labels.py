@@ -10,7 +10,7 @@ from coverslip.app.limits import taking
 from coverslip.app.schemas.labels import LabelsGiven, LabelsTakenBack, NewLabels
 from coverslip.app.schemas.problems import problems
 from coverslip.workspace.datasets import labels, snapshots
-from coverslip.workspace.datasets import listing as datasets
+from coverslip.workspace.datasets.listing import describe
 
 _CSV: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own type
     200: {"content": {"text/csv": {}}, "description": "A table that `coverslip train` takes."}
@@ -24,37 +24,34 @@ router = APIRouter(tags=["labels"], responses=problems(422), route_class=taking(
 @router.post(
     "/datasets/{dataset_id}/labels",
     operation_id="set_labels",
-    response_model=LabelsGiven,
     responses=problems(404, 409, 422),
 )
-def set_labels(home: Home, dataset_id: str, new: NewLabels) -> object:
+def set_labels(home: Home, dataset_id: str, new: NewLabels) -> LabelsGiven:
     """Give some images a label, or take it away. It is kept at once; a new name becomes a class."""
     change, n = labels.set_labels(home, dataset_id, new.images, new.label)
-    return {"change": change, "n": n, "dataset": datasets.describe(home, dataset_id)}
+    return LabelsGiven(change=change, n=n, dataset=describe(home, dataset_id))
 
 
 @router.post(
     "/datasets/{dataset_id}/labels/undo",
     operation_id="undo_labels",
-    response_model=LabelsTakenBack,
     responses=problems(404, 409),
 )
-def undo_labels(home: Home, dataset_id: str) -> object:
+def undo_labels(home: Home, dataset_id: str) -> LabelsTakenBack:
     """Take the last change of labels back."""
     change, places = labels.undo(home, dataset_id)
-    return {"change": change, "images": places, "dataset": datasets.describe(home, dataset_id)}
+    return LabelsTakenBack(change=change, images=places, dataset=describe(home, dataset_id))
 
 
 @router.post(
     "/datasets/{dataset_id}/labels/redo",
     operation_id="redo_labels",
-    response_model=LabelsTakenBack,
     responses=problems(404, 409),
 )
-def redo_labels(home: Home, dataset_id: str) -> object:
+def redo_labels(home: Home, dataset_id: str) -> LabelsTakenBack:
     """Make the change that was last taken back once more."""
     change, places = labels.redo(home, dataset_id)
-    return {"change": change, "images": places, "dataset": datasets.describe(home, dataset_id)}
+    return LabelsTakenBack(change=change, images=places, dataset=describe(home, dataset_id))
 
 
 @router.get(

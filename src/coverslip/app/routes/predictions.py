@@ -14,7 +14,6 @@ from pydantic import TypeAdapter
 from coverslip.app.bodies import received
 from coverslip.app.deps import Home
 from coverslip.app.pictures import IMAGE, PICTURE, Viewed, image_answer
-from coverslip.app.schemas.datasets import Dataset
 from coverslip.app.schemas.predictions import (
     Classified,
     Correction,
@@ -26,6 +25,7 @@ from coverslip.app.schemas.predictions import (
 )
 from coverslip.app.schemas.problems import problems
 from coverslip.app.streams import Watched, events_in_document, told
+from coverslip.workspace.datasets.listing import DatasetState
 from coverslip.workspace.jobs import acts
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.predictions import asking, corrections, rows
@@ -172,10 +172,9 @@ def download_predictions(workspace: Home, prediction_id: str) -> Response:
     "/predictions/{prediction_id}/dataset",
     operation_id="make_dataset_of_prediction",
     status_code=201,
-    response_model=Dataset,
     responses=problems(404, 409, 422),
 )
-def make_dataset_of_prediction(workspace: Home, prediction_id: str, asked: DatasetOfPrediction) -> object:
+def make_dataset_of_prediction(workspace: Home, prediction_id: str, asked: DatasetOfPrediction) -> DatasetState:
     """A new image set, labelled by the corrections, or by predictions and corrections."""
     return corrections.dataset_of(workspace, prediction_id, only=asked.only, name=asked.name)
 

@@ -9,10 +9,11 @@ from fastapi.concurrency import run_in_threadpool
 
 from coverslip.app.deps import Home
 from coverslip.app.limits import allow_body, announced
-from coverslip.app.schemas.datasets import Dataset
 from coverslip.app.schemas.problems import problems
-from coverslip.app.schemas.uploads import FinishUpload, NewUpload, Upload
-from coverslip.workspace.datasets import uploads
+from coverslip.app.schemas.uploads import FinishUpload, NewUpload
+from coverslip.workspace.datasets import receiving, uploads
+from coverslip.workspace.datasets.listing import DatasetState
+from coverslip.workspace.datasets.uploads import Upload
 
 router = APIRouter(tags=["uploads"], responses=problems(422))
 
@@ -24,14 +25,14 @@ _RAW: dict[str, Any] = {  # Any: FastAPI's own type
 }
 
 
-@router.post("/uploads", operation_id="begin_upload", response_model=Upload, status_code=201, responses=problems(422))
-def begin_upload(home: Home, new: NewUpload) -> object:
+@router.post("/uploads", operation_id="begin_upload", status_code=201, responses=problems(422))
+def begin_upload(home: Home, new: NewUpload) -> Upload:
     """Begin to send images."""
     return uploads.begin(home, new.name, is_labelled=new.is_labelled)
 
 
-@router.get("/uploads/{upload_id}", operation_id="read_upload", response_model=Upload, responses=problems(404))
-def read_upload(home: Home, upload_id: str) -> object:
+@router.get("/uploads/{upload_id}", operation_id="read_upload", responses=problems(404))
+def read_upload(home: Home, upload_id: str) -> Upload:
     """What has been sent so far."""
     return uploads.describe(home, upload_id)
 
@@ -39,37 +40,34 @@ def read_upload(home: Home, upload_id: str) -> object:
 @router.put(
     "/uploads/{upload_id}/files/{name:path}",
     operation_id="send_file",
-    response_model=Upload,
     status_code=201,
     responses=problems(404, 409, 413, 422),
     openapi_extra=_RAW,
 )
-async def send_file(home: Home, upload_id: str, name: str, request: Request) -> object:
+async def send_file(home: Home, upload_id: str, name: str, request: Request) -> Upload:
     """Send one file. Its name may have folders, `class/cell.png`; sent again it replaces the earlier one."""
-    return await _receive(partial(uploads.receive_file, home, upload_id, name), request)
+    return await _receive(partial(receiving.receive_file, home, upload_id, name), request)
 
 
 @router.put(
     "/uploads/{upload_id}/archive",
     operation_id="send_archive",
-    response_model=Upload,
     status_code=201,
     responses=problems(404, 409, 413, 422),
     openapi_extra=_RAW,
 )
-async def send_archive(home: Home, upload_id: str, request: Request) -> object:
+async def send_archive(home: Home, upload_id: str, request: Request) -> Upload:
     """Send a zip file. All its entries are checked; it is unpacked whole or not at all."""
-    return await _receive(partial(uploads.receive_archive, home, upload_id), request)
+    return await _receive(partial(receiving.receive_archive, home, upload_id), request)
 
 
 @router.post(
     "/uploads/{upload_id}/finish",
     operation_id="finish_upload",
-    response_model=Dataset,
     status_code=201,
     responses=problems(404, 409, 422),
 )
-def finish_upload(home: Home, upload_id: str, asked: FinishUpload) -> object:
+def finish_upload(home: Home, upload_id: str, asked: FinishUpload) -> DatasetState:
     """Make the files a set of images. Where that fails, the files stay and it can be tried again."""
     return uploads.finish(home, upload_id, is_labelled=asked.is_labelled)
 
@@ -83,7 +81,7 @@ def drop_upload(home: Home, upload_id: str) -> None:
 _AT_ONCE = 1 << 20  # bytes gathered before a thread writes them
 
 
-async def _receive(begin: Callable[[int | None], uploads.Sink], request: Request) -> object:
+async def _receive(begin: Callable[[int | None], receiving.Sink], request: Request) -> Upload:
     """Stream a body to disk; where the sender breaks off, nothing of it stays."""
     allow_body(request, None)  # the upload counts for itself, all its files together
     sink = await run_in_threadpool(begin, announced(request.headers))

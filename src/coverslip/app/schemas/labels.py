@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from coverslip.app.schemas.datasets import Dataset
+from coverslip.workspace.datasets.listing import DatasetState
 from coverslip.workspace.viewing.filters import Text
 
 
@@ -22,7 +22,7 @@ class LabelsGiven(BaseModel):
 
     change: int | None = Field(description="Number of the change; null where all had that label already.")
     n: int = Field(description="Images whose label changed.")
-    dataset: Dataset
+    dataset: DatasetState
 
 
 class LabelsTakenBack(BaseModel):
@@ -30,4 +30,4 @@ class LabelsTakenBack(BaseModel):
 
     change: int | None
     images: list[int]
-    dataset: Dataset
+    dataset: DatasetState

@@ -16,19 +16,6 @@ class NewUpload(BaseModel):
     is_labelled: bool = Field(description="Whether sub-folders or a table give the labels.")
 
 
-class Upload(BaseModel):
-    """Files that were sent so far."""
-
-    id: str
-    name: str
-    is_labelled: bool
-    folder: bool = Field(description="Whether it has sub-folders.")
-    n_files: int
-    n_bytes: int
-    max_bytes: int
-    max_files: int
-
-
 class FinishUpload(BaseModel):
     """What to make of the files."""
 

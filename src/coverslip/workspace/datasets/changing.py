@@ -12,7 +12,7 @@ from coverslip.workspace.datasets import reading
 from coverslip.workspace.datasets.classes import checked_names, checked_plan
 from coverslip.workspace.datasets.counting import count_again
 from coverslip.workspace.datasets.keeping import store_images
-from coverslip.workspace.datasets.listing import describe
+from coverslip.workspace.datasets.listing import DatasetState, describe
 from coverslip.workspace.datasets.opening import opened_again
 from coverslip.workspace.store.database import writing
 from coverslip.workspace.store.home import Workspace
@@ -21,7 +21,7 @@ from coverslip.workspace.store.rows import AnyRow, Json, dataset_row
 from coverslip.workspace.store.tables import datasets, images, label_changes
 
 
-def change(home: Workspace, dataset_id: str, changes: Json) -> Json:
+def change(home: Workspace, dataset_id: str, changes: Json) -> DatasetState:
     """Change a set's name, groups, classes or their order; labels given in the app stay.
 
     Args:
@@ -56,7 +56,7 @@ def change(home: Workspace, dataset_id: str, changes: Json) -> Json:
     return describe(home, dataset_id)
 
 
-def read_again(home: Workspace, dataset_id: str) -> Json:
+def read_again(home: Workspace, dataset_id: str) -> DatasetState:
     """Look at the sources again: new images come in, vanished ones go, labels given in the app stay.
 
     Raises:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import Connection, select
 
 from coverslip.datasets import (
@@ -22,6 +23,16 @@ from coverslip.workspace.store.rows import AnyRow, Json, class_order
 from coverslip.workspace.store.tables import image_facts, images
 
 _LONGEST = 200  # characters of a name
+
+
+class Classes(BaseModel):
+    """Classes as trainings will see them: joined, left out, called otherwise."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    merge: dict[str, list[str]] = Field(default_factory=dict, description="The new name, then the old ones.")
+    drop: list[str] = Field(default_factory=list, description="Classes whose images are left out.")
+    rename: dict[str, str] = Field(default_factory=dict, description="Old name, new name.")
 
 
 def clean_name(name: str) -> str:
@@ -57,8 +68,6 @@ def checked_plan(connection: Connection, row: AnyRow, plan: Json) -> Json:
     Raises:
         BadRecipe: it contradicts itself, or names classes that are not there.
     """
-    from pydantic import ValidationError
-
     try:
         checked = ClassPlan.model_validate(plan)
     except ValidationError as error:

@@ -2,8 +2,11 @@
 
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from coverslip.datasets import PLAIN_TABLE_SUFFIXES, has_image_suffix, natural_key
 from coverslip.errors import CoverslipError
@@ -15,7 +18,7 @@ _MOST_SECONDS = 2.0  # a home folder on a network drive would take minutes
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A folder or table to go to."""
+    """A folder or table that can be chosen."""
 
     name: str
     path: Path
@@ -23,7 +26,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class ClassFolder:
-    """A folder that could be a class: images lie in it."""
+    """A folder that holds images, and so may be a class."""
 
     name: str
     n_images: int
@@ -31,16 +34,18 @@ class ClassFolder:
 
 @dataclass(slots=True)
 class FolderContent:
-    """What lies in one folder, hidden things left out; `path` None is the list of allowed roots."""
+    """What lies in one folder; hidden things are left out."""
 
-    path: Path | None
-    parent: Path | None  # None: nothing above it may be read
-    folders: list[Place] = field(default_factory=list)
-    tables: list[Place] = field(default_factory=list)
-    n_images: int = 0  # in it and below
-    class_folders: list[ClassFolder] = field(default_factory=list)
-    is_more: bool = False  # there are more images than were counted
-    n_left_out: int = 0  # folders and tables whose names are no text
+    path: Annotated[Path | None, Field(description="None: this is the list of folders that may be read at all.")]
+    parent: Annotated[Path | None, Field(description="None: nothing above it may be read.")]
+    folders: list[Place]
+    tables: list[Place]
+    n_images: Annotated[int, Field(description="In the folder and below; see is_more.")]
+    class_folders: list[ClassFolder]
+    is_more: Annotated[bool, Field(description="There are more images than were counted (10,000 at most).")]
+    n_left_out: Annotated[
+        int, Field(description="Folders and tables that are not listed because their names are no text.")
+    ]
 
 
 def look_into(workspace: Workspace, path: str | None) -> FolderContent:
@@ -50,11 +55,12 @@ def look_into(workspace: Workspace, path: str | None) -> FolderContent:
         CoverslipError: the folder lies elsewhere, is a file, or may not be opened.
     """
     if path is None:
-        return FolderContent(None, None, [Place(_name(root), root) for root in workspace.roots])
+        return FolderContent(None, None, [Place(_name(root), root) for root in workspace.roots], [], 0, [], False, 0)
     folder = workspace.allowed(path)
     if not folder.is_dir():
         raise CoverslipError("This is a file, not a folder", file=folder, do="Choose the folder that it lies in.")
-    content = FolderContent(folder, folder.parent if _is_allowed(workspace, folder.parent) else None)
+    parent = folder.parent if _is_allowed(workspace, folder.parent) else None
+    content = FolderContent(folder, parent, [], [], 0, [], False, 0)
     counting = _Counting(MOST_IMAGES, time.monotonic() + _MOST_SECONDS)
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: natural_key(entry.name))

@@ -4,8 +4,11 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
+from pydantic import Field
 from sqlalchemy import select
 
 from coverslip.datasets import ImageRecord, is_table, one_line, open_dataset, read_table
@@ -49,6 +52,34 @@ json.dump({
 """
 
 
+@dataclass(frozen=True, slots=True)
+class GroupExample:
+    """What a pattern finds in one path: the group, and where in the path it stands."""
+
+    path: str
+    group: str | None
+    start: int | None
+    end: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupCount:
+    """A group and its images."""
+
+    group: str
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class GroupPreview:
+    """What groups a pattern or column would make."""
+
+    n_groups: int
+    n_unmatched: Annotated[int, Field(description="Images that would each be a group of their own.")]
+    examples: list[GroupExample]
+    largest: list[GroupCount]
+
+
 def columns(home: Workspace, dataset_id: str) -> list[str]:
     """The columns that all tables of a set have.
 
@@ -63,7 +94,7 @@ def columns(home: Workspace, dataset_id: str) -> list[str]:
     return [column for column in found[0] if all(column in others for others in found)] if found else []
 
 
-def preview(home: Workspace, dataset_id: str, *, pattern: str | None, column: str | None) -> Json:
+def preview(home: Workspace, dataset_id: str, *, pattern: str | None, column: str | None) -> GroupPreview:
     """What groups a pattern or a column would make.
 
     Raises:
@@ -83,7 +114,7 @@ def preview(home: Workspace, dataset_id: str, *, pattern: str | None, column: st
     return _of_column(found.records)
 
 
-def try_pattern(pattern: str, paths: list[str]) -> Json:
+def try_pattern(pattern: str, paths: list[str]) -> GroupPreview:
     """What a regular expression finds in paths, as `coverslip.open_dataset` would use it.
 
     Raises:
@@ -109,19 +140,18 @@ def try_pattern(pattern: str, paths: list[str]) -> Json:
             f"The group pattern '{one_line(pattern)}' is not a regular expression: {found['fault']}",
             do="For names like slide07_cell3.png write slide[0-9]+.",
         )
-    return found
+    examples = [GroupExample(**each) for each in found["examples"]]
+    largest = [GroupCount(**each) for each in found["largest"]]
+    return GroupPreview(found["n_groups"], found["n_unmatched"], examples, largest)
 
 
-def _of_column(records: tuple[ImageRecord, ...]) -> Json:
+def _of_column(records: tuple[ImageRecord, ...]) -> GroupPreview:
     named = Counter(record.group for record in records if record.group not in (None, record.image_id))
     n_alone = sum(record.group in (None, record.image_id) for record in records)
     every = max(1, len(records) // _N_SHOWN)
-    return {
-        "n_groups": len(named) + n_alone,
-        "n_unmatched": n_alone,
-        "examples": [
-            {"path": record.image_id, "group": record.group, "start": None, "end": None}
-            for record in records[::every][:_N_SHOWN]
-        ],
-        "largest": [{"group": group, "n": n} for group, n in named.most_common(_N_SHOWN)],
-    }
+    return GroupPreview(
+        n_groups=len(named) + n_alone,
+        n_unmatched=n_alone,
+        examples=[GroupExample(record.image_id, record.group, None, None) for record in records[::every][:_N_SHOWN]],
+        largest=[GroupCount(group, n) for group, n in named.most_common(_N_SHOWN) if group is not None],
+    )

@@ -1,19 +1,94 @@
 """Datasets as the app knows them: what is told of them."""
 
-from typing import Literal
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
+from pydantic import Field
 from sqlalchemy import Connection, select
 
 from coverslip.datasets import printable
+from coverslip.workspace.datasets.classes import Classes
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.rows import AnyRow, Json, class_order, dataset_row
+from coverslip.workspace.store.rows import AnyRow, class_order, dataset_row
 from coverslip.workspace.store.tables import datasets, label_changes
 
 Kind = Literal["folders", "table", "files", "upload", "samples"]
 State = Literal["reading", "ready", "failed"]
 
 
-def list_datasets(home: Workspace) -> list[Json]:
+@dataclass(frozen=True, slots=True)
+class ReadingProgress:
+    """How far the reading of all images is."""
+
+    done: int
+    total: int
+    seconds_left: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingFault:
+    """Why a dataset could not be read, and what to do about it."""
+
+    what: str
+    file: str | None
+    do: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClassCount:
+    """A class as images are labelled now."""
+
+    name: str
+    n: Annotated[int, Field(description="Images that have this label now.")]
+    color_index: Annotated[int, Field(description="Its place among the classes, from 0: colour and key follow it.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """What a split must not divide."""
+
+    by: Literal["column", "pattern"] | None
+    value: Annotated[str | None, Field(description="The column's name, or the regular expression.")]
+    n_groups: int
+
+
+@dataclass(frozen=True, slots=True)
+class DomainCount:
+    """Images of one source, where there are several."""
+
+    name: str
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetState:
+    """A dataset as it is now."""
+
+    id: str
+    name: str
+    sources: Annotated[list[str], Field(description="Absolute paths of its folders, tables or files.")]
+    kind: Kind
+    state: State
+    is_labelled: Annotated[bool, Field(description="Whether it was opened with labels from its folders or table.")]
+    progress: ReadingProgress | None
+    error: ReadingFault | None
+    n_images: int
+    n_labelled: int
+    n_unreadable: int
+    classes: list[ClassCount]
+    groups: Groups
+    domains: Annotated[list[DomainCount], Field(description="Empty where all images come from one source.")]
+    n_label_changes: Annotated[int, Field(description="Images whose label differs from that of their folder or table.")]
+    can_undo: bool
+    can_redo: bool
+    class_plan: Classes
+    created: str
+    thumbnail_images: Annotated[
+        list[int], Field(description="Up to 12 readable images of as many classes as there are.")
+    ]
+
+
+def list_datasets(home: Workspace) -> list[DatasetState]:
     """All sets of images, newest first."""
     with home.engine.connect() as connection:
         known = select(datasets).where(datasets.c.forgotten.is_(None))
@@ -21,7 +96,7 @@ def list_datasets(home: Workspace) -> list[Json]:
         return [_described(connection, row) for row in rows]
 
 
-def describe(home: Workspace, dataset_id: str) -> Json:
+def describe(home: Workspace, dataset_id: str) -> DatasetState:
     """What the app tells of one set.
 
     Raises:
@@ -31,7 +106,7 @@ def describe(home: Workspace, dataset_id: str) -> Json:
         return _described(connection, dataset_row(connection, dataset_id))
 
 
-def _described(connection: Connection, row: AnyRow) -> Json:
+def _described(connection: Connection, row: AnyRow) -> DatasetState:
     counts = row.summary
     kinds = set(
         connection.execute(
@@ -39,28 +114,31 @@ def _described(connection: Connection, row: AnyRow) -> Json:
         ).scalars()
     )
     names = class_order(row.class_names, counts["classes"])
-    by = "column" if row.group_column is not None else "pattern" if row.group_pattern is not None else None
-    return {
-        "id": row.id,
-        "name": row.name,
-        "sources": [printable(source) for source in row.sources],
-        "kind": row.kind,
-        "state": row.state,
-        "is_labelled": row.is_labelled,
-        "progress": row.progress,
-        "error": row.error,
-        "n_images": counts["n_images"],
-        "n_labelled": counts["n_labelled"],
-        "n_unreadable": counts["n_unreadable"],
-        "classes": [
-            {"name": name, "n": counts["classes"].get(name, 0), "color_index": k} for k, name in enumerate(names)
-        ],
-        "groups": {"by": by, "value": row.group_column or row.group_pattern, "n_groups": counts["n_groups"]},
-        "domains": [{"name": name, "n": n} for name, n in counts["domains"].items()],
-        "n_label_changes": counts["n_changed"],
-        "can_undo": False in kinds,
-        "can_redo": True in kinds,
-        "class_plan": row.class_plan,
-        "created": row.created,
-        "thumbnail_images": counts["thumbnail_images"],
-    }
+    return DatasetState(
+        id=row.id,
+        name=row.name,
+        sources=[printable(source) for source in row.sources],
+        kind=row.kind,
+        state=row.state,
+        is_labelled=row.is_labelled,
+        progress=ReadingProgress(**row.progress) if row.progress else None,
+        error=ReadingFault(**row.error) if row.error else None,
+        n_images=counts["n_images"],
+        n_labelled=counts["n_labelled"],
+        n_unreadable=counts["n_unreadable"],
+        classes=[ClassCount(name, counts["classes"].get(name, 0), k) for k, name in enumerate(names)],
+        groups=_groups(row),
+        domains=[DomainCount(name, n) for name, n in counts["domains"].items()],
+        n_label_changes=counts["n_changed"],
+        can_undo=False in kinds,
+        can_redo=True in kinds,
+        class_plan=Classes.model_validate(row.class_plan),
+        created=row.created,
+        thumbnail_images=counts["thumbnail_images"],
+    )
+
+
+def _groups(row: AnyRow) -> Groups:
+    if row.group_column is not None:
+        return Groups("column", row.group_column, row.summary["n_groups"])
+    return Groups("pattern" if row.group_pattern is not None else None, row.group_pattern, row.summary["n_groups"])

@@ -14,12 +14,12 @@ from coverslip.errors import BadDataset
 from coverslip.workspace.datasets import grouping, reading
 from coverslip.workspace.datasets.counting import NO_COUNTS
 from coverslip.workspace.datasets.keeping import store_images
-from coverslip.workspace.datasets.listing import Kind, describe
+from coverslip.workspace.datasets.listing import DatasetState, Kind, describe
 from coverslip.workspace.datasets.samples import LABELLED, SAMPLE_SETS
 from coverslip.workspace.store.database import writing
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import opened_as_json
-from coverslip.workspace.store.rows import AnyRow, Json, new_id, now
+from coverslip.workspace.store.rows import AnyRow, new_id, now
 from coverslip.workspace.store.tables import datasets, images
 
 _KINDS: dict[str, Kind] = {"folders": "folders", "split folders": "folders", "table": "table", "files": "files"}
@@ -34,7 +34,7 @@ def open_sources(
     group_pattern: str | None = None,
     is_labelled: bool = True,
     kind: Kind | None = None,
-) -> Json:
+) -> DatasetState:
     """Open folders, tables or files as a new set of images, and begin to read them.
 
     Args:
@@ -82,7 +82,7 @@ def open_sources(
     return describe(home, dataset_id)
 
 
-def open_samples(home: Workspace) -> Json:
+def open_samples(home: Workspace) -> DatasetState:
     """The labelled sample images as a set; drawn in the background when first asked for, as are new ones to predict."""
     with writing(home.engine) as connection:
         there = set(connection.execute(select(datasets.c.id)).scalars())

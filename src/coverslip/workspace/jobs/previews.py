@@ -5,10 +5,14 @@ import sys
 import tempfile
 import threading
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from coverslip.cache import RECORDS, Kind, RecordStore, register
-from coverslip.datasets import Dataset, Folds, Split, cap_training, given_leaks, plan_folds, split_images
+from coverslip.datasets import Dataset, Folds, Part, Split, cap_training, given_leaks, plan_folds, split_images
 from coverslip.errors import CoverslipError
 from coverslip.files import sha256_json
 from coverslip.runs import Recipe, save_recipe
@@ -19,12 +23,53 @@ from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import load_dataset, load_scan
 from coverslip.workspace.store.rows import AnyRow, Json
 
-_PARTS = ("train", "val", "test", "left-out")
+_PARTS: tuple[Part, ...] = ("train", "val", "test", "left-out")
 PREVIEWS = register(
     Kind("app-previews", "training images as a recipe would change them, in the app", RECORDS, bound_bytes=2 * 10**8)
 )
 _LONGEST_S = 180
 _ONE_AT_A_TIME = threading.Lock()  # each holds a network library in memory for some seconds
+
+
+@dataclass(frozen=True, slots=True)
+class SplitPart:
+    """One side of a split."""
+
+    part: Part
+    n: int
+    n_groups: int
+
+
+@dataclass(frozen=True, slots=True)
+class FoldPart:
+    """What one fold tests."""
+
+    fold: int
+    n: int
+    n_groups: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClassSplit:
+    """Images of one class on each side."""
+
+    name: str
+    train: int
+    val: int
+    test: int
+
+
+@dataclass(frozen=True, slots=True)
+class SplitPreview:
+    """What a training with this recipe would train on, choose by and test on."""
+
+    notes: list[str]
+    n_folds: Annotated[
+        int, Field(description="0: one split. Otherwise parts and by_class are those of the first fold.")
+    ]
+    parts: list[SplitPart]
+    folds: Annotated[list[FoldPart], Field(description="What each fold tests; empty for one split.")]
+    by_class: list[ClassSplit]
 
 
 def recipe_for(home: Workspace, row: AnyRow, recipe: Json) -> Recipe:
@@ -36,7 +81,7 @@ def recipe_for(home: Workspace, row: AnyRow, recipe: Json) -> Recipe:
     return recipe_of_set(home, row, {key: value for key, value in recipe.items() if key != "group"})
 
 
-def split(home: Workspace, dataset_id: str, recipe: Json) -> Json:
+def split(home: Workspace, dataset_id: str, recipe: Json) -> SplitPreview:
     """Who would train, validate and test, with the labels and groups of now.
 
     With folds every image is tested once; parts and counts by class are then those of the first fold.
@@ -112,9 +157,9 @@ def _drawn(home: Workspace, dataset_id: str, recipe: Recipe) -> bytes:
         return out.read_bytes()
 
 
-def _told(data: Dataset, shown: Split, notes: list[str], folds: Folds | None) -> Json:
+def _told(data: Dataset, shown: Split, notes: list[str], folds: Folds | None) -> SplitPreview:
     groups = [record.group if record.group is not None else record.image_id for record in data.records]
-    by_part: dict[str, list[int]] = {part: [] for part in _PARTS}
+    by_part: dict[Part, list[int]] = {part: [] for part in _PARTS}
     for i, part in enumerate(shown.parts):
         by_part[part].append(i)
     tested: dict[int, list[int]] = {}
@@ -124,18 +169,14 @@ def _told(data: Dataset, shown: Split, notes: list[str], folds: Folds | None) ->
     counts = Counter(
         (record.label, part) for record, part in zip(data.records, shown.parts, strict=True) if part != "left-out"
     )
-    return {
-        "notes": notes,
-        "n_folds": len(folds.splits) if folds else 0,
-        "parts": [
-            {"part": part, "n": len(places), "n_groups": len({groups[i] for i in places})}
-            for part, places in by_part.items()
+    return SplitPreview(
+        notes=notes,
+        n_folds=len(folds.splits) if folds else 0,
+        parts=[SplitPart(part, len(places), len({groups[i] for i in places})) for part, places in by_part.items()],
+        folds=[
+            FoldPart(fold, len(places), len({groups[i] for i in places})) for fold, places in sorted(tested.items())
         ],
-        "folds": [
-            {"fold": fold, "n": len(places), "n_groups": len({groups[i] for i in places})}
-            for fold, places in sorted(tested.items())
+        by_class=[
+            ClassSplit(name, counts[name, "train"], counts[name, "val"], counts[name, "test"]) for name in data.classes
         ],
-        "by_class": [
-            {"class": name, **{part: counts[name, part] for part in ("train", "val", "test")}} for name in data.classes
-        ],
-    }
+    )

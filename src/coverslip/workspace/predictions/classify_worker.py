@@ -68,7 +68,7 @@ def main(run: Path) -> int:
     from coverslip.inference import load_classifier
 
     try:
-        classifier = load_classifier(run)
+        classifier = load_classifier(run, "cpu")  # quick enough for single images, and a GPU is left to trainings
     except CoverslipError as error:
         write_message(answers, fault(error))
         return 1

@@ -13,8 +13,9 @@ from coverslip.datasets import DECISIONS, clean_label, printable
 from coverslip.errors import Conflict, CoverslipError
 from coverslip.files import safe_cell, write_bytes
 from coverslip.runs import Prediction, cells_of, columns_for
+from coverslip.workspace.datasets.listing import DatasetState
 from coverslip.workspace.datasets.opening import open_sources
-from coverslip.workspace.jobs.records import Json, find_job
+from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.predictions.rows import Row, corrections_of, every_row, one_row
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.home import Workspace
@@ -100,7 +101,7 @@ def _as_prediction(row: Row) -> Prediction:
 
 def dataset_of(
     workspace: Workspace, prediction_id: str, *, only: Literal["corrected", "all"], name: str | None
-) -> Json:
+) -> DatasetState:
     """A new image set of the corrected images, or of all with what was predicted where nobody corrected it.
 
     Raises:

@@ -27,6 +27,11 @@ class Page(Generic[Item]):
     total: Annotated[int, Field(description="How many there are, on all pages together.")]
 
 
+def page_of(items: list[Item]) -> Page[Item]:
+    """All of them on one page."""
+    return Page(items, len(items))
+
+
 def dataset_row(connection: Connection, dataset_id: str) -> AnyRow:
     """The set's own row.
 

@@ -1,0 +1,175 @@
+"""Zip archives that come from strangers: all of one is looked at before anything of it is read.
+
+Neither a name nor a size in it decides where anything goes or how much memory it takes. Whoever reads entries reads
+them in pieces; the module that unpacks them ends at the size that was looked at, and compares their check sums.
+"""
+
+import re
+import stat
+import struct
+import unicodedata
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from coverslip.errors import BadArchive, CoverslipError
+
+_LONGEST_NAME = 255  # bytes of one part, on all usual file systems
+_LONGEST_PATH = 1_000
+_MOST_FOLDERS = 20
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)  # Windows' devices
+
+_END_RECORD, _END_RECORD_BYTES, _LONGEST_COMMENT = b"PK\x05\x06", 22, 2**16
+_LOCATOR_64, _LOCATOR_64_BYTES = b"PK\x06\x07", 20
+_END_RECORD_64, _END_RECORD_64_BYTES = b"PK\x06\x06", 56
+_DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, ValueError)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an archive may hold."""
+
+    most_entries: int
+    most_directory_bytes: int  # of the list of its entries, which is read at once
+    largest_ratio: int  # of unpacked to packed bytes; what unpacks to more was made to do so
+    ratio_from: int  # bytes unpacked: a small file may well be repetitive
+    is_64_bit_taken: bool  # of more than 4 GB or 65,535 entries
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file in an archive, and its name as a path below whatever folder."""
+
+    info: zipfile.ZipInfo
+    name: PurePosixPath
+
+
+@contextmanager
+def opened_archive(file: Path, limits: Limits) -> Iterator[tuple[zipfile.ZipFile, list[Entry]]]:
+    """An archive whose entries are all harmless, and those of them that are files.
+
+    Raises:
+        BadArchive: it is no zip, is damaged (said also while it is read in the block), or holds what none should.
+    """
+    try:
+        with file.open("rb") as opened:
+            _check_end(opened, limits)
+            with zipfile.ZipFile(opened) as archive:
+                yield archive, _checked(archive, file.stat().st_size, limits)
+    except _DAMAGED as error:
+        raise _bad(f"it could not be read ({_shown(str(error))})") from error
+
+
+def safe_name(name: str) -> PurePosixPath:
+    """`name` as a path below a folder, on any system.
+
+    Raises:
+        CoverslipError: it could lead elsewhere, or not every system can have a file of that name.
+    """
+    name = unicodedata.normalize("NFC", name)
+    if fault := _fault_of_name(name):
+        raise CoverslipError(
+            f"The name '{_shown(name)}' is not taken: {fault}", do="Give the file a plain name and send it again."
+        )
+    return PurePosixPath(name)
+
+
+def _fault_of_name(name: str) -> str | None:
+    parts = name.split("/")
+    return (
+        "it is empty or has an empty part"
+        if not all(parts)
+        else "it leads out of its folder"
+        if any(part in (".", "..") for part in parts)
+        else "it has a backslash, colon or control character"
+        if re.search(r"[\\:\x00-\x1f\x7f]", name)
+        else "it is no text"
+        if not name.isascii() and name.encode(errors="replace").decode() != name
+        else "it ends in a space or dot"
+        if any(part.endswith((" ", ".")) for part in parts)
+        else "it is the name of a device"
+        if any(_RESERVED.fullmatch(part) for part in parts)
+        else "it is too long"
+        if len(name) > _LONGEST_PATH or len(parts) > _MOST_FOLDERS or _longest_part(parts) > _LONGEST_NAME
+        else None
+    )
+
+
+def _longest_part(parts: list[str]) -> int:
+    return max(len(part.encode(errors="replace")) for part in parts)
+
+
+def _check_end(opened: IO[bytes], limits: Limits) -> None:
+    """Look at the end of a zip, where it says how long the list of its entries is, before that list is read."""
+    size = opened.seek(0, 2)
+    opened.seek(max(0, size - _END_RECORD_BYTES - _LONGEST_COMMENT - _LOCATOR_64_BYTES - _END_RECORD_64_BYTES))
+    tail = opened.read()
+    at = tail.rfind(_END_RECORD)
+    if at < 0 or len(tail) - at < _END_RECORD_BYTES:
+        raise _bad("it is no zip file, or it is cut off")
+    n_directory_bytes = int.from_bytes(tail[at + 12 : at + 16], "little")
+    if tail[: max(0, at - _LOCATOR_64_BYTES) + 4].endswith(_LOCATOR_64):
+        if not limits.is_64_bit_taken:
+            raise _bad("it holds far more than it may")
+        record = tail[max(0, at - _LOCATOR_64_BYTES - _END_RECORD_64_BYTES) :][:_END_RECORD_64_BYTES]
+        if not record.startswith(_END_RECORD_64):
+            raise _bad("it is damaged at its end")
+        n_directory_bytes = int.from_bytes(record[40:48], "little")
+    if n_directory_bytes > limits.most_directory_bytes:
+        raise _bad("it holds far more than it may")
+
+
+def _checked(archive: zipfile.ZipFile, n_bytes: int, limits: Limits) -> list[Entry]:
+    """The files of an archive, once nothing about any entry is suspicious."""
+    infos = archive.infolist()
+    if len(infos) > limits.most_entries:
+        raise _bad("it holds far more than it may")
+    entries: dict[PurePosixPath, Entry] = {}
+    for info in infos:
+        # Names as they stand in the file: the module itself cuts them at a NUL and turns backslashes around.
+        given = unicodedata.normalize("NFC", info.orig_filename)
+        fault = _fault_of_name(given.removesuffix("/") if info.is_dir() else given) or _fault(info, limits)
+        if fault:
+            raise _bad(f"of '{_shown(given)}' in it: {fault}")
+        name = PurePosixPath(given)
+        if name in entries:
+            raise _bad(f"it has '{_shown(given)}' twice")
+        if not info.is_dir():
+            entries[name] = Entry(info, name)
+    if _is_bomb(sum(entry.info.file_size for entry in entries.values()), n_bytes, limits):
+        raise _bad("it unpacks to far more than its size")
+    return list(entries.values())
+
+
+def _fault(info: zipfile.ZipInfo, limits: Limits) -> str | None:
+    kinds = (0, stat.S_IFDIR) if info.is_dir() else (0, stat.S_IFREG)
+    if stat.S_IFMT(info.external_attr >> 16) not in kinds:
+        return "it is a link or no plain file"
+    if info.flag_bits & 1:
+        return "it is encrypted"
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        return "it is packed in an unusual way"
+    if _is_bomb(info.file_size, info.compress_size, limits):
+        return "it unpacks to far more than its size"
+    return None
+
+
+def _is_bomb(n_unpacked: int, n_packed: int, limits: Limits) -> bool:
+    return n_unpacked > max(limits.ratio_from, limits.largest_ratio * n_packed)
+
+
+def _shown(text: str) -> str:
+    """Any text on one short line."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text[:80])
+
+
+def _bad(why: str) -> BadArchive:
+    return BadArchive(
+        f"The archive is not taken: {why}",
+        why=why,
+        do="Nothing of it was unpacked. Make a new zip file of the images' folder.",
+    )
