@@ -24,7 +24,7 @@ from coverslip.events import (
     StageStarted,
     StepEnded,
 )
-from coverslip.runs.progress import Progress, fold_event
+from coverslip.runs.log import Progress, fold_event
 
 
 def epoch(number: int = 3, *, is_best: bool = True) -> EpochEnded:

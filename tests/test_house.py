@@ -30,7 +30,6 @@ NAME_A_RUNS_FILES = {
     "cli/_show.py",
     "reports/reading.py",
     "workspace/jobs/adopting.py",
-    "workspace/jobs/log.py",
     "workspace/jobs/queue.py",
     "workspace/jobs/results.py",
     "workspace/jobs/runs.py",

@@ -22,7 +22,7 @@ from coverslip.events import (
     as_json,
     from_json,
 )
-from coverslip.runs.progress import FoldScores, Parts, Progress, fold_event, seconds_left
+from coverslip.runs.log.progress import FoldScores, Parts, Progress, fold_event, seconds_left
 
 
 def folded(events: Iterable[Event], progress: Progress | None = None) -> Progress:

@@ -21,12 +21,11 @@ from coverslip.events import Noted, Progressed, as_json
 from coverslip.images import ReadPlan
 from coverslip.models import list_models
 from coverslip.runs import Prediction, Recipe
-from coverslip.runs.progress import Progress
+from coverslip.runs.log import FoldedLog, LogReader, Progress, lasting_lines
 from coverslip.workspace.datasets import changing, opening
 from coverslip.workspace.datasets.listing import describe
 from coverslip.workspace.jobs import acts, runs
 from coverslip.workspace.jobs.faults import Fault
-from coverslip.workspace.jobs.log import FoldedLog, LogReader, lasting_lines
 from coverslip.workspace.jobs.processes import is_running, launch, lines_of_last_process
 from coverslip.workspace.jobs.records import Job, change_job, find_job, waiting
 from coverslip.workspace.jobs.state import state_of, status_of

@@ -22,7 +22,7 @@ from coverslip.events import (
     StageStarted,
     StepEnded,
 )
-from coverslip.runs.progress import Progress, Work, fold_event, seconds_left
+from coverslip.runs.log import Progress, Work, fold_event, seconds_left
 
 SECONDS_BETWEEN_LINES = 10.0
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from coverslip.workspace.jobs.log import LogLine
+from coverslip.runs.log import LogLine
 from coverslip.workspace.jobs.runs import RunState
 from coverslip.workspace.predictions.classifiers import Classifier
 

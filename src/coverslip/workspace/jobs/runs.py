@@ -10,7 +10,7 @@ from pydantic import Field
 from coverslip.errors import BadRun
 from coverslip.evaluation import METRICS
 from coverslip.runs.documents import read_object
-from coverslip.runs.progress import Note, Progress, Stage, Step, Training, Work, seconds_left
+from coverslip.runs.log import Note, Progress, Stage, Step, Training, Work, seconds_left
 from coverslip.workspace.jobs.faults import Fault, fault_of
 from coverslip.workspace.jobs.log import folded_log
 from coverslip.workspace.jobs.processes import lines_of_last_process

@@ -1,8 +1,8 @@
 """What those who watch a training are told."""
 
 from coverslip.errors import NotFound
-from coverslip.runs.progress import Training
-from coverslip.workspace.jobs.log import LogLine, LogReader, folded_log, lasting_lines, log_file
+from coverslip.runs.log import LogLine, LogReader, Training, lasting_lines
+from coverslip.workspace.jobs.log import folded_log
 from coverslip.workspace.jobs.records import find_job, waiting
 from coverslip.workspace.jobs.runs import state_of_run
 from coverslip.workspace.jobs.state import has_ended
@@ -15,7 +15,7 @@ class WatchedTraining:
 
     def __init__(self, workspace: Workspace, job_id: str) -> None:
         self._workspace, self._id = workspace, job_id
-        self._log = log_file(find_job(workspace, job_id, "train"))
+        self._log = find_job(workspace, job_id, "train").run.events_file
         self._reader = LogReader(self._log)
         self._told: tuple[tuple[Training, ...], str] = ((), "[]")
 
