@@ -35,7 +35,8 @@ from coverslip.workspace.predictions.predicting import _refuse_outside
 from coverslip.workspace.recipes.checking import checked_recipe, recipe_of_set
 from coverslip.workspace.recipes.model_advice import advised_models
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.rows import dataset_row
+from coverslip.workspace.store.rows import Page, dataset_row
+from coverslip.workspace.viewing.filters import Filters
 
 
 @pytest.fixture(scope="module")
@@ -280,23 +281,23 @@ def test_many_rows_are_filtered_and_sorted_a_page_at_a_time(tmp_path: Path) -> N
     writer.add((k, said(k), tmp_path / f"{k}.png", ReadPlan(plane="max")) for k in range(n))
     writer.close()
 
-    def page(wanted: rows.Wanted, sort: rows.Sort, offset: int = 0, corrected: dict[int, str] | None = None):  # type: ignore[no-untyped-def]
-        return rows.page_in(tmp_path / rows.FILE, classes, wanted, corrected or {}, sort=sort, offset=offset, limit=10)
+    def page(filters: Filters, offset: int = 0, corrected: dict[int, str] | None = None) -> Page[rows.Row]:
+        return rows.page_in(tmp_path / rows.FILE, classes, corrected or {}, filters, offset=offset, limit=10)
 
     began = time.monotonic()
-    mistakes = page(rows.Wanted(only="mistakes"), "-probability", 100)
+    mistakes = page(Filters(only="mistakes", sort="-probability"), 100)
     assert time.monotonic() - began < 1
     expected = sorted(np.flatnonzero(labels == 1), key=lambda k: (-probability[k], k))[100:110]
     assert [row.k for row in mistakes.items] == [int(k) for k in expected]
     assert mistakes.total == int((labels == 1).sum())
     assert mistakes.items[0].probabilities["b"] is None
-    assert page(rows.Wanted(only="review"), "input").total == int((probability < 0.6).sum())
-    corrected = page(rows.Wanted(only="corrected"), "input", corrected={7: "b", 5: "b"})
+    assert page(Filters(only="review")).total == int((probability < 0.6).sum())
+    corrected = page(Filters(only="corrected"), corrected={7: "b", 5: "b"})
     assert [(row.k, row.correction) for row in corrected.items] == [(5, "b"), (7, "b")]
     unsure = [int(k) for k in np.flatnonzero(probability < 0.6)]
-    left = page(rows.Wanted(only="review"), "input", corrected={unsure[0]: "b", 7: "b"})
+    left = page(Filters(only="review"), corrected={unsure[0]: "b", 7: "b"})
     assert ([row.k for row in left.items], left.total) == (unsure[1:11], len(unsure) - 1)
-    assert page(rows.Wanted(label="<script>", predicted="b"), "input").total == 0
+    assert page(Filters(label="<script>", predicted="b")).total == 0
     assert "uncertain" in DECISIONS
 
 

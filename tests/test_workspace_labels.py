@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 from image_sets import App, save_cell, save_cells, workspace_in
 
 from coverslip.datasets import open_dataset
+from coverslip.datasets.quality.ties import labels_of
 from coverslip.errors import BadDataset, CoverslipError, NotFound
 from coverslip.workspace.datasets import labels
 from coverslip.workspace.datasets.listing import ClassCount, describe
 from coverslip.workspace.datasets.opening import open_sources
 from coverslip.workspace.datasets.snapshots import table_lines, training_sources
 from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.records import load_dataset, load_scan
 from coverslip.workspace.viewing.filters import Filters
 from coverslip.workspace.viewing.images import list_images
 
@@ -113,12 +115,24 @@ def test_equal_images_conflict_as_long_as_their_labels_differ(tmp_path: Path) ->
     app = App(workspace_in(tmp_path))
     found = app.open(cells)
     where = f"datasets/{found['id']}"
+
+    def agrees() -> bool:
+        """Whether what is marked is what an inspection, and so a training, finds."""
+        with app.home.engine.connect() as connection:
+            data, scan = load_dataset(connection, found["id"]), load_scan(connection, found["id"])
+        marked = {"conflicting": set[int](), "duplicate": set[int]()}
+        for members in scan.equal_pixels:
+            marked["conflicting" if len(labels_of(data, members)) > 1 else "duplicate"].update(members)
+        return all(set(app.get(f"{where}/positions", only=kind)["positions"]) == marked[kind] for kind in marked)
+
     conflicting = app.get(f"{where}/positions", only="conflicting")["positions"]
+    assert agrees()
     assert len(conflicting) == 4
     odd = next(i for i in conflicting if app.get(f"{where}/images/{i}")["label"] == "flat")
     app.send("POST", f"{where}/labels", {"images": [odd], "label": "round"})
     assert app.get(f"{where}/positions", only="conflicting")["total"] == 0
     assert app.get(f"{where}/positions", only="duplicate")["total"] == 4
+    assert agrees()
     app.send("POST", f"{where}/labels/undo")
     assert app.get(f"{where}/positions", only="conflicting")["total"] == 4
 

@@ -9,6 +9,7 @@ from coverslip.cache.databases import Journal, open_database, remove_database
 from coverslip.cache.eviction import clean, forget, is_in_use, trim
 from coverslip.cache.kinds import FILES, Kind, Layout, cache_folder, known_kinds, register
 from coverslip.cache.limits import LIMIT_VARIABLE, chosen_limit, limit_bytes
+from coverslip.cache.locks import sole_lock
 from coverslip.cache.records import RECORDS, RecordStore
 from coverslip.cache.stores import Content, Store, list_stores, look_into
 
@@ -38,5 +39,6 @@ __all__ = [
     "opening",
     "register",
     "remove_database",
+    "sole_lock",
     "trim",
 ]

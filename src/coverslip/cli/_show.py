@@ -3,14 +3,13 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from coverslip.datasets import Finding, GroupFacts, Inspection, Spread, counted, one_line
-from coverslip.evaluation import METRICS, row_metrics
+from coverslip.evaluation import METRICS, Evaluation, Metric, row_metrics
 
 Json = Mapping[str, Any]  # Any: JSON values
 
@@ -55,81 +54,74 @@ def print_json(value: Json) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))  # noqa: T201  this is the door
 
 
-def read_metrics(folder: Path) -> dict[str, Any]:
-    """The `metrics.json` of a run or of an evaluation."""
-    metrics: dict[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    return metrics
-
-
-def show_numbers(console: Console, metrics: Json) -> None:
+def show_numbers(console: Console, evaluation: Evaluation) -> None:
     """The headline metrics with their intervals, and how well each class is recognised."""
-    n_groups = metrics.get("n_groups")
-    groups = f" from {counted(n_groups, 'group')}" if n_groups else ""
-    where = {"test": "kept aside and never trained on"}.get(metrics["split"], metrics["split"])
-    console.print(f"\nMeasured on {counted(metrics['n'], 'image')}{groups} ({where})", style="bold")
+    groups = f" from {counted(evaluation.n_groups, 'group')}" if evaluation.n_groups else ""
+    where = {"test": "kept aside and never trained on"}.get(evaluation.split, evaluation.split)
+    console.print(f"\nMeasured on {counted(evaluation.n, 'image')}{groups} ({where})", style="bold")
     table = _table("", "value", "95 % interval")
-    methods = []
-    for name, number in metrics["metrics"].items():
-        record = METRICS.get(name)
-        if record is None or not record.is_headline:
-            continue
-        table.add_row(f"{record.title}: {record.meaning}", _decimal(number["value"]), _interval(number))
-        methods.append(number.get("method") or number.get("reason"))
+    headline = [(METRICS[name], metric) for name, metric in evaluation.metrics.items() if name in METRICS]
+    headline = [(record, metric) for record, metric in headline if record.is_headline]
+    for record, metric in headline:
+        table.add_row(f"{record.title}: {record.meaning}", _decimal(metric.value), _interval(metric))
     console.print(table)
-    for method in dict.fromkeys(m for m in methods if m):
-        console.print(f"Intervals: {method}", soft_wrap=True)
+    for method in dict.fromkeys(metric.method or metric.reason for _, metric in headline):
+        if method:
+            console.print(f"Intervals: {method}", soft_wrap=True)
 
     by_class = _table("class", "images", "recall", "precision", "F1")
-    for name, row in metrics["per_class"].items():
-        by_class.add_row(
-            one_line(name), f"{row['n']:,}", *(_decimal(row[key]["value"]) for key in ("recall", "precision", "f1"))
-        )
+    for name, scores in evaluation.per_class.items():
+        numbers = (_decimal(scores.metrics[key].value) for key in ("recall", "precision", "f1"))
+        by_class.add_row(one_line(name), f"{scores.n:,}", *numbers)
     console.print(by_class)
-    if not metrics.get("by_domain"):
-        return
-    names = row_metrics(metrics["primary"])
+    if evaluation.by_domain:
+        console.print(_by_domain(evaluation))
+
+
+def _by_domain(evaluation: Evaluation) -> Table:
+    names = row_metrics(evaluation.primary)
     columns = [text for name in names for text in (METRICS[name].title, "95 % interval")]
-    by_domain = _table("set", "images", *columns)
-    for name, one in metrics["by_domain"].items():
-        numbers = [one["metrics"][key] for key in names]
-        shown = [text for number in numbers for text in (_decimal(number["value"]), _interval(number))]
-        by_domain.add_row(one_line(name), f"{one['n']:,}", *shown)
-    console.print(by_domain)
+    table = _table("set", "images", *columns)
+    for domain, scores in evaluation.by_domain.items():
+        metrics = [scores.metrics[name] for name in names]
+        numbers = [text for metric in metrics for text in (_decimal(metric.value), _interval(metric))]
+        table.add_row(one_line(domain), f"{scores.n:,}", *numbers)
+    return table
 
 
-def show_inspection(console: Console, found: Inspection) -> None:
+def show_inspection(console: Console, inspection: Inspection) -> None:
     """Counts, what the files are like, what was found with the images concerned, and what to do about it."""
-    groups = found.groups
-    console.print(f"\n{one_line(found.root, _WHOLE)}", style="bold", soft_wrap=True)
-    n_classes = counted(len(found.classes), "class", "classes")
-    console.print(f"{counted(found.n_images, 'image')}, {n_classes}{_groups_in_words(groups)}\n")
+    groups = inspection.groups
+    console.print(f"\n{one_line(inspection.root, _WHOLE)}", style="bold", soft_wrap=True)
+    n_classes = counted(len(inspection.classes), "class", "classes")
+    console.print(f"{counted(inspection.n_images, 'image')}, {n_classes}{_groups_in_words(groups)}\n")
 
     table = _table("class", "images", *(["groups"] if groups else []))
-    for name, count in found.classes.items():
+    for name, count in inspection.classes.items():
         table.add_row(one_line(name), f"{count:,}", *([f"{groups.groups_per_class[name]:,}"] if groups else []))
     console.print(table)
 
     facts = {
-        "sets": _counts(found.domains) if len(found.domains) > 1 else "",
-        "width": _spread(found.width_px, "px"),
-        "height": _spread(found.height_px, "px"),
-        "format": _counts(found.formats),
-        "bit depth": _counts(found.bit_depths),
-        "channels": _counts(found.channels),
-        "planes": _counts(found.planes) if set(found.planes) > {"1"} else "",
-        "given split": _counts(found.given_split or {}),
+        "sets": _counts(inspection.domains) if len(inspection.domains) > 1 else "",
+        "width": _spread(inspection.width_px, "px"),
+        "height": _spread(inspection.height_px, "px"),
+        "format": _counts(inspection.formats),
+        "bit depth": _counts(inspection.bit_depths),
+        "channels": _counts(inspection.channels),
+        "planes": _counts(inspection.planes) if set(inspection.planes) > {"1"} else "",
+        "given split": _counts(inspection.given_split or {}),
     }
     console.print()
     for name, text in facts.items():
         if text:
             console.print(f"{name:<12} {text}", soft_wrap=True)
 
-    for finding in found.findings:
+    for finding in inspection.findings:
         _show_some(console, finding.title, list(_clusters(finding)))
-    reading_notes = [f"{counted(n, 'image')}: {note}" for note, n in found.reading_notes.items()]
-    _show_some(console, "Notes", [*found.notes, *reading_notes])
-    _show_some(console, "What to do", [f"{each.severity}: {each.text} {each.do}" for each in found.findings])
-    if not found.findings:
+    reading_notes = [f"{counted(n, 'image')}: {note}" for note, n in inspection.reading_notes.items()]
+    _show_some(console, "Notes", [*inspection.notes, *reading_notes])
+    _show_some(console, "What to do", [f"{each.severity}: {each.text} {each.do}" for each in inspection.findings])
+    if not inspection.findings:
         console.print("\nNothing to fix was found.", style="bold")
 
 
@@ -282,10 +274,8 @@ def _decimal(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def _interval(number: Json) -> str:
-    if number.get("low") is None or number.get("high") is None:
-        return "–"
-    return f"{number['low']:.3f} to {number['high']:.3f}"
+def _interval(metric: Metric) -> str:
+    return "–" if metric.low is None or metric.high is None else f"{metric.low:.3f} to {metric.high:.3f}"
 
 
 def _text(value: object) -> str:

@@ -29,7 +29,7 @@ def demo(
     """
     _clear(out)
     from coverslip import pipeline
-    from coverslip.cli._show import notes_console, read_metrics, results_console, show_inspection, show_numbers
+    from coverslip.cli._show import notes_console, results_console, show_inspection, show_numbers
     from coverslip.cli.progress import shown_progress
     from coverslip.runs import Recipe, with_settings
     from coverslip.samples import write_new_images, write_sample_images
@@ -47,16 +47,16 @@ def demo(
         measured = pipeline.evaluate(out / "run", emit=emit)
         write_new_images(out / "new", emit=emit)
         pipeline.predict(out / "run", [out / "new"], out=out / "predictions.csv", emit=emit)
-    show_numbers(stdout, read_metrics(measured.folder))
-    stdout.print(_where(out), soft_wrap=True)
+    show_numbers(stdout, measured.metrics)
+    stdout.print(_where(out, measured.report_file), soft_wrap=True)
 
 
-def _where(out: Path) -> str:
+def _where(out: Path, report: Path) -> str:
     """What lies where, and what to do next."""
     return f"""
 The sample images are synthetic: the numbers show that everything works, nothing about real cells.
 
-Look at    {out / "run" / "report.html"}   the report: open it in a browser
+Look at    {report}   the report: open it in a browser
            {out / "predictions.csv"}   one row for each of the new images
            {out / "images"}   the images it learnt from, a folder for each class
            {out / "new"}   the new images, from two slides it has never seen

@@ -46,18 +46,18 @@ def evaluate(
     if not data and (group or group_pattern or name):
         raise typer.BadParameter("--group, --group-pattern and --name go with DATA, other labelled images.")
     from coverslip import pipeline
-    from coverslip.cli._show import notes_console, print_json, read_metrics, results_console, show_numbers
+    from coverslip.cli._show import notes_console, print_json, results_console, show_numbers
     from coverslip.cli.progress import shown_progress
+    from coverslip.runs import metrics_as_json
 
     dataset = None
     if data:
         dataset = pipeline.open_dataset(one_or_all(data), group=group, group_pattern=group_pattern)
     with shown_progress(notes_console()) as emit:
         measured = pipeline.evaluate(run, dataset, name=name, device=device, emit=emit)
-    metrics = read_metrics(measured.folder)
     if as_json:
-        print_json(metrics)
+        print_json(metrics_as_json(measured.metrics))
     else:
         stdout = results_console()
-        show_numbers(stdout, metrics)
+        show_numbers(stdout, measured.metrics)
         stdout.print(f"Details   {measured.folder}", soft_wrap=True)

@@ -114,9 +114,10 @@ def train(
     if resume is not None and (recipe or model or settings or group or group_pattern or allow_leakage or out):
         raise typer.BadParameter("--resume goes on with the run's own choices; it takes no other options.")
     from coverslip import pipeline
-    from coverslip.cli._show import notes_console, print_json, read_metrics, results_console, show_numbers
+    from coverslip.cli._show import notes_console, print_json, results_console, show_numbers
     from coverslip.cli.progress import shown_progress
     from coverslip.files import for_shell
+    from coverslip.runs import metrics_as_json
 
     with shown_progress(notes_console()) as emit:
         if resume is not None:
@@ -125,13 +126,12 @@ def train(
             dataset, choices = asked(data or [], recipe, model, settings or [], group, group_pattern)
             out = out or _next_free(Path("runs"), Path((data or [""])[0]).absolute().stem)
             run = pipeline.train(dataset, choices, out=out, emit=emit, allow_leakage=allow_leakage)
-    metrics = read_metrics(run.folder)
     if as_json:
-        print_json(metrics)
+        print_json(metrics_as_json(run.metrics))
         return
     stdout = results_console()
-    show_numbers(stdout, metrics)
-    stdout.print(f"Report    {run.folder / 'report.html'}", soft_wrap=True)
+    show_numbers(stdout, run.metrics)
+    stdout.print(f"Report    {run.report_file}", soft_wrap=True)
     stdout.print(
         f"Next      coverslip predict {for_shell(run.folder)} NEW_IMAGES --out predictions.csv", soft_wrap=True
     )

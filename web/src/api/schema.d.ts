@@ -669,7 +669,7 @@ export interface paths {
         };
         /**
          * List Run Rows
-         * @description The measured images, a page at a time; `-probability` puts the surest first.
+         * @description The measured images, a page at a time.
          */
         get: operations["list_run_rows"];
         put?: never;
@@ -1058,7 +1058,7 @@ export interface paths {
         };
         /**
          * List Prediction Rows
-         * @description The rows so far, a page at a time; `only=review` leaves those that no class was decided for, nor corrected to.
+         * @description The rows so far, a page at a time.
          */
         get: operations["list_prediction_rows"];
         put?: never;
@@ -2443,6 +2443,19 @@ export interface components {
             total: number;
         };
         /**
+         * Page
+         * @description Some of many, in order.
+         */
+        Page_Row_: {
+            /** Items */
+            items: components["schemas"]["Row"][];
+            /**
+             * Total
+             * @description How many there are, on all pages together.
+             */
+            total: number;
+        };
+        /**
          * Parts
          * @description How many images train, validate and test.
          */
@@ -2495,42 +2508,6 @@ export interface components {
         PredictionList: {
             /** Items */
             items: components["schemas"]["PredictionState"][];
-            /** Total */
-            total: number;
-        };
-        /**
-         * PredictionRow
-         * @description One image and what was said about it.
-         */
-        PredictionRow: {
-            /** K */
-            k: number;
-            /** Image Id */
-            image_id: string;
-            /** Path */
-            path: string;
-            /** Predicted */
-            predicted: string | null;
-            /** Probability */
-            probability: number | null;
-            /** Decision */
-            decision: string;
-            /** Probabilities */
-            probabilities: {
-                [key: string]: number | null;
-            };
-            /** Correction */
-            correction: string | null;
-            /**
-             * Reason
-             * @description Why the image could not be read.
-             */
-            reason: string | null;
-        };
-        /** PredictionRows */
-        PredictionRows: {
-            /** Items */
-            items: components["schemas"]["PredictionRow"][];
             /** Total */
             total: number;
         };
@@ -2794,6 +2771,46 @@ export interface components {
             /** Auroc */
             auroc: number | null;
         };
+        /**
+         * Row
+         * @description One image and what was said about it.
+         */
+        Row: {
+            /**
+             * K
+             * @description Its place among the rows, from 0.
+             */
+            k: number;
+            /** Image Id */
+            image_id: string;
+            /** Path */
+            path: string;
+            /**
+             * Label
+             * @description What it was labelled with before.
+             */
+            label: string | null;
+            /** Predicted */
+            predicted: string | null;
+            /** Decision */
+            decision: string;
+            /** Probability */
+            probability: number | null;
+            /** Probabilities */
+            probabilities: {
+                [key: string]: number | null;
+            };
+            /**
+             * Correction
+             * @description What somebody said that it really shows.
+             */
+            correction: string | null;
+            /**
+             * Reason
+             * @description Why the image could not be read.
+             */
+            reason: string | null;
+        };
         /** RunList */
         RunList: {
             /** Items */
@@ -2830,37 +2847,6 @@ export interface components {
             work: components["schemas"]["Work"] | null;
             /** @description Where within an epoch it is. */
             step: components["schemas"]["Step"] | null;
-        };
-        /**
-         * RunRow
-         * @description One measured image and what was said about it.
-         */
-        RunRow: {
-            /** K */
-            k: number;
-            /** Image Id */
-            image_id: string;
-            /** Path */
-            path: string;
-            /** Label */
-            label: string | null;
-            /** Predicted */
-            predicted: string | null;
-            /** Decision */
-            decision: string;
-            /** Probability */
-            probability: number | null;
-            /** Probabilities */
-            probabilities: {
-                [key: string]: number | null;
-            };
-        };
-        /** RunRows */
-        RunRows: {
-            /** Items */
-            items: components["schemas"]["RunRow"][];
-            /** Total */
-            total: number;
         };
         /**
          * RunState
@@ -5113,11 +5099,24 @@ export interface operations {
     list_run_rows: {
         parameters: {
             query?: {
+                /** @description As labelled now; empty for images without a label. */
                 label?: string | null;
+                group?: string | null;
+                domain?: string | null;
+                /** @description The class that a classifier found most probable. */
                 predicted?: string | null;
+                /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                only?: "mistakes" | null;
-                sort?: "probability" | "-probability" | "input";
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected") | null;
+                /** @description Part of the path, in upper or lower case. */
+                search?: string | null;
+                /** @description Side of the split of `run`. */
+                part?: ("train" | "val" | "test" | "left-out") | null;
+                /** @description A training on this dataset. */
+                run?: string | null;
+                /** @description `-probability` puts the surest first. */
+                sort?: "position" | "label" | "group" | "probability" | "-probability";
                 offset?: number;
                 limit?: number;
             };
@@ -5135,7 +5134,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunRows"];
+                    "application/json": components["schemas"]["Page_Row_"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -6370,12 +6369,24 @@ export interface operations {
     list_prediction_rows: {
         parameters: {
             query?: {
-                decision?: string | null;
+                /** @description As labelled now; empty for images without a label. */
+                label?: string | null;
+                group?: string | null;
+                domain?: string | null;
+                /** @description The class that a classifier found most probable. */
                 predicted?: string | null;
-                only?: ("review" | "corrected") | null;
-                /** @description Part of the path. */
+                /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
+                decision?: string | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected") | null;
+                /** @description Part of the path, in upper or lower case. */
                 search?: string | null;
-                sort?: "probability" | "-probability" | "input";
+                /** @description Side of the split of `run`. */
+                part?: ("train" | "val" | "test" | "left-out") | null;
+                /** @description A training on this dataset. */
+                run?: string | null;
+                /** @description `-probability` puts the surest first. */
+                sort?: "position" | "label" | "group" | "probability" | "-probability";
                 offset?: number;
                 limit?: number;
             };
@@ -6393,7 +6404,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PredictionRows"];
+                    "application/json": components["schemas"]["Page_Row_"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -6559,7 +6570,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PredictionRow"];
+                    "application/json": components["schemas"]["Row"];
                 };
             };
             /** @description There is nothing of that id. */

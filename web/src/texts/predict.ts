@@ -51,7 +51,7 @@ export const predict = {
   queued: 'It waits until the prediction before it is done.',
   reviewDone: 'Nothing needs your eye.',
   sort: 'Sorted by',
-  sorts: { input: 'order of the files', probability: 'least sure first', '-probability': 'surest first' },
+  sorts: { position: 'order of the files', probability: 'least sure first', '-probability': 'surest first' },
   keys: {
     title: 'Keys',
     list: [

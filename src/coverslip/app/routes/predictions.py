@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -14,24 +14,25 @@ from pydantic import TypeAdapter
 from coverslip.app.bodies import received
 from coverslip.app.deps import Home
 from coverslip.app.pictures import IMAGE, PICTURE, Viewed, image_answer
+from coverslip.app.schemas.images import FilteredPage
 from coverslip.app.schemas.predictions import (
     Classified,
     Correction,
     DatasetOfPrediction,
     NewPrediction,
     PredictionList,
-    PredictionRow,
-    PredictionRows,
 )
 from coverslip.app.schemas.problems import problems
 from coverslip.app.streams import Watched, events_in_document, told
 from coverslip.workspace.datasets.listing import DatasetState
 from coverslip.workspace.jobs import acts
 from coverslip.workspace.jobs.records import find_job
-from coverslip.workspace.predictions import asking, corrections, rows
+from coverslip.workspace.predictions import asking, corrections, pictures, predicted
 from coverslip.workspace.predictions import state as predictions
 from coverslip.workspace.predictions.classifying import Classifying
+from coverslip.workspace.predictions.rows import Row
 from coverslip.workspace.predictions.state import PredictionState, RowsSoFar
+from coverslip.workspace.store.rows import Page
 
 router = APIRouter(tags=["predictions"])
 
@@ -99,23 +100,11 @@ async def watch_prediction(
 @router.get(
     "/predictions/{prediction_id}/rows",
     operation_id="list_prediction_rows",
-    response_model=PredictionRows,
     responses=problems(404),
 )
-def list_prediction_rows(
-    workspace: Home,
-    prediction_id: str,
-    decision: str | None = None,
-    predicted: str | None = None,
-    only: Literal["review", "corrected"] | None = None,
-    search: Annotated[str | None, Query(max_length=500, description="Part of the path.")] = None,
-    sort: Literal["probability", "-probability", "input"] = "input",
-    offset: Annotated[int, Query(ge=0, lt=2**53)] = 0,
-    limit: Annotated[int, Query(ge=1, le=2000)] = 200,
-) -> object:
-    """The rows so far, a page at a time; `only=review` leaves those that no class was decided for, nor corrected to."""
-    wanted = rows.Wanted(predicted=predicted, decision=decision, only=only, search=search)
-    return rows.page_of_prediction(workspace, prediction_id, wanted, sort=sort, offset=offset, limit=limit)
+def list_prediction_rows(workspace: Home, prediction_id: str, asked: Annotated[FilteredPage, Query()]) -> Page[Row]:
+    """The rows so far, a page at a time."""
+    return predicted.page_of_prediction(workspace, prediction_id, asked, offset=asked.offset, limit=asked.limit)
 
 
 @router.get(
@@ -129,7 +118,7 @@ def get_prediction_row_thumbnail(
 ) -> Response:
     """A small picture of a predicted image."""
     return image_answer(
-        rows.thumbnail_of(workspace, prediction_id, rows.row_of_prediction(workspace, prediction_id, k), side)
+        pictures.thumbnail_of(workspace, prediction_id, predicted.row_of_prediction(workspace, prediction_id, k), side)
     )
 
 
@@ -141,16 +130,15 @@ def get_prediction_row_thumbnail(
 )
 def get_prediction_row_picture(workspace: Home, prediction_id: str, k: int, view: Viewed) -> Response:
     """A predicted image for the viewer."""
-    return image_answer(rows.picture_of(workspace, rows.row_of_prediction(workspace, prediction_id, k), view))
+    return image_answer(pictures.picture_of(workspace, predicted.row_of_prediction(workspace, prediction_id, k), view))
 
 
 @router.put(
     "/predictions/{prediction_id}/rows/{k}/correction",
     operation_id="correct_prediction",
-    response_model=PredictionRow,
     responses=problems(404, 422),
 )
-def correct_prediction(workspace: Home, prediction_id: str, k: int, correction: Correction) -> object:
+def correct_prediction(workspace: Home, prediction_id: str, k: int, correction: Correction) -> Row:
     """Say what an image really shows; it is kept at once."""
     return corrections.correct(workspace, prediction_id, k, correction.label)
 

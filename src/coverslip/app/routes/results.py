@@ -10,12 +10,15 @@ from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
 from coverslip.app.bodies import received
 from coverslip.app.deps import Home
 from coverslip.app.pictures import IMAGE, PICTURE, Viewed, image_answer
+from coverslip.app.schemas.images import FilteredPage
 from coverslip.app.schemas.problems import problems
-from coverslip.app.schemas.results import Comparison, Results, RunRows
+from coverslip.app.schemas.results import Comparison, Results
 from coverslip.app.schemas.runs import ClassifierList
 from coverslip.workspace.jobs import downloads, results
-from coverslip.workspace.predictions import classifiers, imported, measured, rows
+from coverslip.workspace.predictions import classifiers, imported, measured, pictures
 from coverslip.workspace.predictions.classifiers import Classifier
+from coverslip.workspace.predictions.rows import Row
+from coverslip.workspace.store.rows import Page
 
 router = APIRouter(tags=["results"])
 
@@ -56,21 +59,10 @@ def get_results(workspace: Home, run_id: str) -> object:
     return results.results_of(workspace, run_id)
 
 
-@router.get("/runs/{run_id}/rows", operation_id="list_run_rows", response_model=RunRows, responses=problems(404, 409))
-def list_run_rows(
-    workspace: Home,
-    run_id: str,
-    label: str | None = None,
-    predicted: str | None = None,
-    decision: str | None = None,
-    only: Literal["mistakes"] | None = None,
-    sort: Literal["probability", "-probability", "input"] = "input",
-    offset: Annotated[int, Query(ge=0, lt=2**53)] = 0,
-    limit: Annotated[int, Query(ge=1, le=2000)] = 200,
-) -> object:
-    """The measured images, a page at a time; `-probability` puts the surest first."""
-    wanted = rows.Wanted(label=label, predicted=predicted, decision=decision, only=only)
-    return measured.page_of_run(workspace, run_id, wanted, sort=sort, offset=offset, limit=limit)
+@router.get("/runs/{run_id}/rows", operation_id="list_run_rows", responses=problems(404, 409))
+def list_run_rows(workspace: Home, run_id: str, asked: Annotated[FilteredPage, Query()]) -> Page[Row]:
+    """The measured images, a page at a time."""
+    return measured.page_of_run(workspace, run_id, asked, offset=asked.offset, limit=asked.limit)
 
 
 @router.get(
@@ -83,7 +75,7 @@ def get_run_row_thumbnail(
     workspace: Home, run_id: str, k: int, side: Annotated[int, Query(ge=16, le=512)] = 128
 ) -> Response:
     """A small picture of a measured image."""
-    return image_answer(rows.thumbnail_of(workspace, run_id, measured.row_of_run(workspace, run_id, k), side))
+    return image_answer(pictures.thumbnail_of(workspace, run_id, measured.row_of_run(workspace, run_id, k), side))
 
 
 @router.get(
@@ -94,7 +86,7 @@ def get_run_row_thumbnail(
 )
 def get_run_row_picture(workspace: Home, run_id: str, k: int, view: Viewed) -> Response:
     """A measured image for the viewer."""
-    return image_answer(rows.picture_of(workspace, measured.row_of_run(workspace, run_id, k), view))
+    return image_answer(pictures.picture_of(workspace, measured.row_of_run(workspace, run_id, k), view))
 
 
 @router.get(

@@ -29,25 +29,6 @@ class NewPrediction(BaseModel):
         return self
 
 
-class PredictionRow(BaseModel):
-    """One image and what was said about it."""
-
-    k: int
-    image_id: str
-    path: str
-    predicted: str | None
-    probability: float | None
-    decision: str
-    probabilities: dict[str, float | None]
-    correction: str | None
-    reason: str | None = Field(description="Why the image could not be read.")
-
-
-class PredictionRows(BaseModel):
-    items: list[PredictionRow]
-    total: int
-
-
 class Correction(BaseModel):
     """What an image really shows; null takes a correction back."""
 

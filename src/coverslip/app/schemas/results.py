@@ -126,24 +126,6 @@ class Results(BaseModel):
     facts: list[tuple[str, str]] = Field(description="The small line of figures: a name and its value.")
 
 
-class RunRow(BaseModel):
-    """One measured image and what was said about it."""
-
-    k: int
-    image_id: str
-    path: str
-    label: str | None
-    predicted: str | None
-    decision: str
-    probability: float | None
-    probabilities: dict[str, float | None]
-
-
-class RunRows(BaseModel):
-    items: list[RunRow]
-    total: int
-
-
 class ComparedRun(BaseModel):
     run: str
     name: str

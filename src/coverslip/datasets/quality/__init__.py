@@ -13,7 +13,7 @@ from coverslip.datasets.quality.finding import (
 from coverslip.datasets.quality.inspecting import Inspection, inspect_dataset
 from coverslip.datasets.quality.leaks import Leak, Tie, given_leaks
 from coverslip.datasets.quality.scanning import Scan, Unreadable, scan_images
-from coverslip.datasets.quality.ties import equal_pixels, labels_of, tied_units
+from coverslip.datasets.quality.ties import labels_of, tied_units
 from coverslip.datasets.quality.usable import ON_REQUEST, dropped_notes, left_out_notes, reasons_to_leave_out
 
 __all__ = [
@@ -32,7 +32,6 @@ __all__ = [
     "Tie",
     "Unreadable",
     "dropped_notes",
-    "equal_pixels",
     "forget_finder",
     "given_leaks",
     "inspect_dataset",

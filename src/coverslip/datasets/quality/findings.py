@@ -18,15 +18,15 @@ def find_all(dataset: Dataset, scan: Scan) -> tuple[Finding, ...]:
 
 
 def _found_by(finder: Finder, dataset: Dataset, scan: Scan) -> Iterator[Finding]:
-    for found in finder.find(dataset, scan):
+    for case in finder.find(dataset, scan):
         yield Finding(
             code=finder.code,
             severity=finder.severity,
             title=finder.title,
-            text=found.text,
-            do=found.do,
-            images=found.images,
-            notes=found.notes,
-            limit=found.limit,
-            **found.values,
+            text=case.text,
+            do=case.do,
+            images=case.images,
+            notes=case.notes,
+            limit=case.limit,
+            **case.values,
         )

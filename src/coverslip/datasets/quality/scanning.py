@@ -5,10 +5,11 @@ What was found is remembered in the cache folder by file name, size and time of 
 """
 
 import time
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 
 from coverslip.datasets.index import Dataset, ImageRecord, counted
 from coverslip.datasets.quality.remembering import Identity, Memory, identities_of
@@ -42,6 +43,15 @@ class Scan:
     def n_readable(self) -> int:
         """How many images gave pixels."""
         return sum(isinstance(fact, ImageFacts) for fact in self.facts)
+
+    @cached_property
+    def equal_pixels(self) -> tuple[tuple[int, ...], ...]:
+        """Positions of readable images that have the same pixels, two or more each."""
+        members: dict[str, list[int]] = defaultdict(list)
+        for i, fact in enumerate(self.facts):
+            if isinstance(fact, ImageFacts):
+                members[fact.pixel_hash].append(i)
+        return tuple(tuple(positions) for positions in members.values() if len(positions) > 1)
 
 
 def scan_images(

@@ -3,7 +3,6 @@
 Crops of one slide resemble each other, and a picture that was saved twice resembles itself.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -11,15 +10,6 @@ from numpy.typing import NDArray
 
 from coverslip.datasets.index import Dataset
 from coverslip.datasets.quality.scanning import Scan, Unreadable
-
-
-def equal_pixels(dataset: Dataset, scan: Scan) -> list[list[int]]:
-    """Positions of readable images that have the same pixels, two or more each."""
-    members: dict[str, list[int]] = defaultdict(list)
-    for i, fact in enumerate(scan.facts):
-        if not isinstance(fact, Unreadable):
-            members[fact.pixel_hash].append(i)
-    return [found for found in members.values() if len(found) > 1]
 
 
 def labels_of(dataset: Dataset, positions: Iterable[int]) -> set[str]:

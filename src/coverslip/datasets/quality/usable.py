@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from coverslip.datasets.index import Dataset, counted, one_line
 from coverslip.datasets.quality.scanning import Scan, Unreadable
-from coverslip.datasets.quality.ties import equal_pixels, labels_of
+from coverslip.datasets.quality.ties import labels_of
 
 ON_REQUEST = "on request:"  # begins the reason of an image that the recipe leaves out, with which nothing is wrong
 
@@ -19,7 +19,7 @@ def reasons_to_leave_out(dataset: Dataset, scan: Scan) -> list[str]:
             reasons[i] = f"unreadable: {fact.reason}"
         elif record.label is None:
             reasons[i] = "no label"
-    for members in equal_pixels(dataset, scan):
+    for members in scan.equal_pixels:
         labels = labels_of(dataset, members)
         if len(labels) < 2:
             continue

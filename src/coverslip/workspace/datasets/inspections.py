@@ -35,16 +35,16 @@ def kept_inspection(connection: Connection, dataset_id: str, revision: int) -> I
         return None
 
 
-def keep_inspection(connection: Connection, dataset_id: str, found: Inspection, revision: int) -> None:
+def keep_inspection(connection: Connection, dataset_id: str, inspection: Inspection, revision: int) -> None:
     """Remember what was found; `connection` is in a transaction that writes."""
-    kept = {"finders": _finders(), "inspection": found.model_dump(mode="json")}
+    kept = {"finders": _finders(), "inspection": inspection.model_dump(mode="json")}
     replaced = insert(inspections).prefix_with("OR REPLACE")
     connection.execute(replaced.values(dataset_id=dataset_id, revision=revision, found=kept))
 
 
-def with_positions(connection: Connection, dataset_id: str, found: Inspection) -> DatasetInspection:
+def with_positions(connection: Connection, dataset_id: str, inspection: Inspection) -> DatasetInspection:
     """The same, and where in the dataset the images stand that findings name."""
-    named = {image_id for finding in found.findings for cluster in finding.images for image_id in cluster}
+    named = {image_id for finding in inspection.findings for cluster in finding.images for image_id in cluster}
     listed = func.json_each(json.dumps(sorted(named))).table_valued("value")
     rows = connection.execute(
         select(images.c.image_id, images.c.position).where(
@@ -52,7 +52,7 @@ def with_positions(connection: Connection, dataset_id: str, found: Inspection) -
         )
     )
     positions = {row.image_id: row.position for row in rows}
-    return DatasetInspection.model_validate({**dict(found), "positions": positions})
+    return DatasetInspection.model_validate({**dict(inspection), "positions": positions})
 
 
 def _finders() -> list[str]:

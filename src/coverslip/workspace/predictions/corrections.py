@@ -16,7 +16,8 @@ from coverslip.runs import Prediction, cells_of, columns_for
 from coverslip.workspace.datasets.listing import DatasetState
 from coverslip.workspace.datasets.opening import open_sources
 from coverslip.workspace.jobs.records import find_job
-from coverslip.workspace.predictions.rows import Row, corrections_of, every_row, one_row
+from coverslip.workspace.predictions.predicted import corrections_of, every_row, one_row
+from coverslip.workspace.predictions.rows import Row
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import now

@@ -12,24 +12,17 @@ from coverslip.files import plain_cell
 from coverslip.runs import Run
 from coverslip.runs.lookup import ImageLookup, ImageSource
 from coverslip.workspace.jobs.records import Job, find_job
-from coverslip.workspace.predictions.rows import (
-    FILE,
-    NOT_FOUND,
-    RowsPage,
-    RowsWriter,
-    Sort,
-    Wanted,
-    page_in,
-    picture_in,
-    row_in,
-)
+from coverslip.workspace.predictions.pictures import NOT_FOUND
+from coverslip.workspace.predictions.rows import FILE, Row, RowsWriter, cells_in, page_in, source_of
 from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.rows import Page
+from coverslip.workspace.viewing.filters import Filters
 
 ROWS = register(Kind("app-rows", "measured images as the app lists them", Layout(FILE, "rows"), bound_bytes=2 * 10**9))
 _indexing = threading.Lock()
 
 
-def page_of_run(workspace: Workspace, run_id: str, wanted: Wanted, *, sort: Sort, offset: int, limit: int) -> RowsPage:
+def page_of_run(workspace: Workspace, run_id: str, filters: Filters, *, offset: int, limit: int) -> Page[Row]:
     """Measured images of a run.
 
     Raises:
@@ -37,7 +30,7 @@ def page_of_run(workspace: Workspace, run_id: str, wanted: Wanted, *, sort: Sort
         Conflict: nothing was measured yet.
     """
     with _rows_of(find_job(workspace, run_id, "train")) as (file, classes):
-        return page_in(file, classes, wanted, {}, sort=sort, offset=offset, limit=limit)
+        return page_in(file, classes, {}, filters, offset=offset, limit=limit)
 
 
 def row_of_run(workspace: Workspace, run_id: str, k: int) -> ImageSource:
@@ -48,7 +41,7 @@ def row_of_run(workspace: Workspace, run_id: str, k: int) -> ImageSource:
         Conflict: nothing was measured yet.
     """
     with _rows_of(find_job(workspace, run_id, "train")) as (file, _):
-        return picture_in(row_in(file, k))
+        return source_of(cells_in(file, k))
 
 
 @contextmanager

@@ -1,16 +1,16 @@
 """Rows of predictions in a small database of their own, so that 100,000 of them are filtered and sorted in pages."""
 
-import hashlib
 import json
 import math
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any
 
-from sqlalchemy import select
+from pydantic import Field
+from sqlalchemy import Select, column, func, table
 
 from coverslip.cache import Journal, open_database, remove_database
 from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE
@@ -18,13 +18,9 @@ from coverslip.errors import NotFound
 from coverslip.images import ReadPlan
 from coverslip.runs import Prediction
 from coverslip.runs.lookup import ImageSource
-from coverslip.workspace.jobs.records import Job, find_job
-from coverslip.workspace.store import tables as db
-from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.viewing.images import PictureSource
-from coverslip.workspace.viewing.pictures import View, large_picture, small_picture
+from coverslip.workspace.store.rows import Page
+from coverslip.workspace.viewing.filters import Filters, Gallery, among, as_sqlite, chosen
 
-Sort = Literal["probability", "-probability", "input"]
 FILE = "rows.sqlite"
 _COLUMNS = (
     *("k", "image_id", "path", "file", "plan", "label", "predicted", "decision", "probability", "probabilities"),
@@ -39,8 +35,7 @@ CREATE INDEX IF NOT EXISTS rows_by_probability ON rows (probability);
 CREATE INDEX IF NOT EXISTS rows_by_decision ON rows (decision, probability);
 CREATE INDEX IF NOT EXISTS rows_by_cell ON rows (label, predicted, probability);
 """
-_ORDER = {"input": "k", "probability": "probability, k", "-probability": "probability DESC, k"}
-NOT_FOUND = ImageSource(Path("/nowhere"), ReadPlan())  # its row still counts
+_ROWS = table("rows", *(column(name) for name in _COLUMNS))
 _REVIEWED = (UNCERTAIN, UNFAMILIAR, UNREADABLE)
 
 
@@ -48,54 +43,16 @@ _REVIEWED = (UNCERTAIN, UNFAMILIAR, UNREADABLE)
 class Row:
     """One image and what was said about it."""
 
-    k: int
+    k: Annotated[int, Field(description="Its place among the rows, from 0.")]
     image_id: str
     path: str
-    label: str | None
+    label: Annotated[str | None, Field(description="What it was labelled with before.")]
     predicted: str | None
     decision: str
     probability: float | None
     probabilities: dict[str, float | None]
-    correction: str | None
-    reason: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class RowsPage:
-    items: list[Row]
-    total: int
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which rows; all that is said must hold."""
-
-    label: str | None = None
-    predicted: str | None = None
-    decision: str | None = None
-    only: Literal["mistakes", "review", "corrected"] | None = None
-    search: str | None = None  # part of the path, in letters of any case
-
-    def as_sql(self, corrected: Sequence[int]) -> tuple[str, list[object]]:
-        """A condition and its values."""
-        conditions, values = ["1"], list[object]()
-        for column in ("label", "predicted", "decision"):
-            value = getattr(self, column)
-            if value is not None:
-                conditions.append(f"{column} = ?")
-                values.append(value)
-        if self.search:
-            conditions.append("instr(lower(path), lower(?))")
-            values.append(self.search)
-        if self.only == "mistakes":
-            conditions.append("predicted <> label")
-        elif self.only == "review":
-            conditions.append("decision IN (?, ?, ?) AND k NOT IN (SELECT value FROM json_each(?))")
-            values += [*_REVIEWED, json.dumps(list(corrected))]
-        elif self.only == "corrected":
-            conditions.append("k IN (SELECT value FROM json_each(?))")
-            values.append(json.dumps(list(corrected)))
-        return " AND ".join(conditions), values
+    correction: Annotated[str | None, Field(description="What somebody said that it really shows.")]
+    reason: Annotated[str | None, Field(description="Why the image could not be read.")]
 
 
 class RowsWriter:
@@ -141,150 +98,85 @@ def _text(file: Path) -> str:
 
 
 @contextmanager
-def _reading(file: Path) -> Iterator[sqlite3.Connection]:
+def reading(file: Path) -> Iterator[sqlite3.Connection]:
     # Rows that are sent piece by piece are read by whichever thread of the server is free, one after the other.
     with closing(sqlite3.connect(file, timeout=30, check_same_thread=False)) as connection:
         connection.row_factory = sqlite3.Row
         yield connection
 
 
-def page_of_prediction(
-    workspace: Workspace, prediction_id: str, wanted: Wanted, *, sort: Sort, offset: int, limit: int
-) -> RowsPage:
-    """Rows of a prediction so far.
+def page_in(
+    file: Path, classes: Sequence[str], corrected: Mapping[int, str], filters: Filters, *, offset: int, limit: int
+) -> Page[Row]:
+    """Some of the rows that match.
 
     Raises:
-        NotFound: there is no such prediction.
+        CoverslipError: rows do not know what is asked for.
     """
-    job = find_job(workspace, prediction_id, "predict")
-    if not (job.folder / FILE).is_file():
-        return RowsPage([], 0)
-    corrected = corrections_of(workspace, prediction_id)
-    return page_in(job.folder / FILE, job.choices["classes"], wanted, corrected, sort=sort, offset=offset, limit=limit)
+    wanted = chosen(_gallery(corrected), filters)
+    page = wanted.with_only_columns(*_ROWS.c).limit(limit).offset(offset)
+    with reading(file) as connection:
+        found = connection.execute(*as_sqlite(page)).fetchall()
+        return Page([row_of(cells, classes, corrected) for cells in found], _count(connection, wanted))
 
 
-def corrections_of(workspace: Workspace, prediction_id: str) -> dict[int, str]:
-    """What people said that images really show, by row."""
-    wanted = select(db.corrections.c.row, db.corrections.c.label).where(db.corrections.c.job_id == prediction_id)
-    with workspace.engine.connect() as connection:
-        return {found.row: found.label for found in connection.execute(wanted)}
+def count_in(file: Path, corrected: Collection[int], filters: Filters) -> int:
+    """How many rows match."""
+    with reading(file) as connection:
+        return _count(connection, chosen(_gallery(corrected), filters))
 
 
-def every_row(workspace: Workspace, job: Job) -> Iterator[tuple[Row, ImageSource]]:
-    """All rows of a prediction, in order; memory does not grow with their number."""
-    corrected = corrections_of(workspace, job.id)
-    if not (job.folder / FILE).is_file():
-        return
-    with _reading(job.folder / FILE) as connection:
-        for one in connection.execute("SELECT * FROM rows ORDER BY k"):
-            yield _row(one, job.choices["classes"], corrected), picture_in(one)
-
-
-def count_rows(job: Job) -> tuple[int, dict[str, int]]:
-    """How many rows a prediction has so far, and how many of each decision, most frequent first."""
-    if not (job.folder / FILE).is_file():
-        return 0, {}
-    with _reading(job.folder / FILE) as connection:
-        counts = connection.execute("SELECT decision, count(*) FROM rows GROUP BY decision").fetchall()
-    decisions = dict(sorted(((str(name), int(n)) for name, n in counts), key=lambda pair: -pair[1]))
-    return sum(decisions.values()), decisions
-
-
-def count_review(job: Job, corrected: Iterable[int]) -> int:
-    """How many rows nothing was decided about so far, neither by the classifier nor by a person."""
-    if not (job.folder / FILE).is_file():
-        return 0
-    condition, values = Wanted(only="review").as_sql(list(corrected))
-    with _reading(job.folder / FILE) as connection:
-        (n,) = connection.execute(f"SELECT count(*) FROM rows WHERE {condition}", values).fetchone()
-    return int(n)
-
-
-def one_row(workspace: Workspace, job: Job, k: int) -> Row:
-    """One row of a prediction.
+def cells_in(file: Path, k: int) -> sqlite3.Row:
+    """The cells of one row.
 
     Raises:
         NotFound: there is none of that number.
     """
-    corrected = corrections_of(workspace, job.id)
-    return _row(row_in(job.folder / FILE, k), job.choices["classes"], corrected)
-
-
-def row_of_prediction(workspace: Workspace, prediction_id: str, k: int) -> ImageSource:
-    """The picture of a predicted image."""
-    return picture_in(row_in(find_job(workspace, prediction_id, "predict").folder / FILE, k))
-
-
-def row_in(file: Path, k: int) -> sqlite3.Row:
-    one: sqlite3.Row | None = None
+    cells: sqlite3.Row | None = None
     if file.is_file() and 0 <= k < 2**53:
-        with _reading(file) as connection:
-            one = connection.execute("SELECT * FROM rows WHERE k = ?", (k,)).fetchone()
-    if one is None:
+        with reading(file) as connection:
+            cells = connection.execute("SELECT * FROM rows WHERE k = ?", (k,)).fetchone()
+    if cells is None:
         raise NotFound("There is no row of this number", do="Look at the list of rows.")
-    return one
+    return cells
 
 
-def page_in(
-    file: Path,
-    classes: Sequence[str],
-    wanted: Wanted,
-    corrected: Mapping[int, str],
-    *,
-    sort: Sort,
-    offset: int,
-    limit: int,
-) -> RowsPage:
-    condition, values = wanted.as_sql(list(corrected))
-    with _reading(file) as connection:
-        (total,) = connection.execute(f"SELECT count(*) FROM rows WHERE {condition}", values).fetchone()
-        page = f"SELECT * FROM rows WHERE {condition} ORDER BY {_ORDER[sort]} LIMIT ? OFFSET ?"
-        found = connection.execute(page, [*values, limit, offset]).fetchall()
-    return RowsPage([_row(one, classes, corrected) for one in found], int(total))
-
-
-def _row(one: sqlite3.Row, classes: Sequence[str], corrected: Mapping[int, str]) -> Row:
-    probabilities: list[float | None] = json.loads(one["probabilities"])
+def row_of(cells: sqlite3.Row, classes: Sequence[str], corrected: Mapping[int, str]) -> Row:
+    """What is told of a row."""
+    probabilities: list[float | None] = json.loads(cells["probabilities"])
     return Row(
-        k=one["k"],
-        image_id=one["image_id"],
-        path=one["path"],
-        label=one["label"],
-        predicted=one["predicted"],
-        decision=one["decision"],
-        probability=one["probability"],
+        k=cells["k"],
+        image_id=cells["image_id"],
+        path=cells["path"],
+        label=cells["label"],
+        predicted=cells["predicted"],
+        decision=cells["decision"],
+        probability=cells["probability"],
         probabilities=dict(zip(classes, probabilities, strict=False)),
-        correction=corrected.get(one["k"]),
-        reason=one["reason"],
+        correction=corrected.get(cells["k"]),
+        reason=cells["reason"],
     )
 
 
-def picture_in(one: sqlite3.Row) -> ImageSource:
-    return ImageSource(Path(json.loads(one["file"])), ReadPlan.model_validate_json(one["plan"]))
+def source_of(cells: sqlite3.Row) -> ImageSource:
+    """Where the pixels of a row's image are."""
+    return ImageSource(Path(json.loads(cells["file"])), ReadPlan.model_validate_json(cells["plan"]))
 
 
-def thumbnail_of(workspace: Workspace, job_id: str, picture: ImageSource, side: int) -> bytes:
-    """A small WebP picture of a row's image, kept for the next time; a blank one where it cannot be read."""
-    return small_picture(workspace, job_id, _source(picture), side)
+def _gallery(corrected: Collection[int]) -> Gallery:
+    is_corrected = _ROWS.c.k.in_(among(corrected))
+    return Gallery(
+        position=_ROWS.c.k,
+        path=_ROWS.c.path,
+        named={name: _ROWS.c[name] for name in ("label", "predicted", "decision", "probability")},
+        only={
+            "mistakes": _ROWS.c.predicted != _ROWS.c.label,
+            "review": _ROWS.c.decision.in_(_REVIEWED) & ~is_corrected,
+            "corrected": is_corrected,
+        },
+    )
 
 
-def picture_of(workspace: Workspace, picture: ImageSource, view: View) -> bytes:
-    """A row's image as it is looked at in a viewer.
-
-    Raises:
-        NotFound: where it lies is not known any more.
-        CoverslipError: it lies outside the allowed roots, or cannot be read.
-    """
-    if picture == NOT_FOUND:
-        raise NotFound("The image is not where it was", do="Put back the folder or table that it was opened from.")
-    return large_picture(workspace, _source(picture), view)
-
-
-def _source(picture: ImageSource) -> PictureSource:
-    try:
-        stat = picture.file.stat()
-        version = f"{stat.st_mtime_ns:x}-{stat.st_size:x}"
-    except (OSError, ValueError):
-        version = "gone"
-    described = f"{picture.file!r} {version} {picture.plan.model_dump_json()}"
-    return PictureSource(picture.file, picture.plan, hashlib.sha256(described.encode()).hexdigest()[:24], True)
+def _count(connection: sqlite3.Connection, wanted: Select[Any]) -> int:
+    counted = wanted.order_by(None).with_only_columns(func.count())
+    return int(connection.execute(*as_sqlite(counted)).fetchone()[0])

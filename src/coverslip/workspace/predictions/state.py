@@ -8,7 +8,7 @@ from pydantic import Field
 from coverslip.workspace.jobs.faults import Fault, fault_of
 from coverslip.workspace.jobs.records import Job, all_jobs, find_job
 from coverslip.workspace.jobs.state import ACTIVE, State, state_of, status_of
-from coverslip.workspace.predictions.rows import corrections_of, count_review, count_rows
+from coverslip.workspace.predictions.predicted import corrections_of, count_review, count_rows
 from coverslip.workspace.store.home import Workspace
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
+from coverslip.cache import sole_lock
 from coverslip.errors import CoverslipError
 from coverslip.files import write_json
 from coverslip.workspace.store.home import Workspace
@@ -28,8 +29,7 @@ def only_server(workspace: Workspace) -> Iterator[None]:
     file = workspace.folder / "server.lock"
     with ExitStack() as stack:
         try:
-            lock = stack.enter_context(closing(sqlite3.connect(file, timeout=0, isolation_level=None)))
-            lock.execute("BEGIN EXCLUSIVE")
+            stack.enter_context(closing(sole_lock(file, wait_s=0)))
         except sqlite3.Error as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
                 raise CoverslipError(

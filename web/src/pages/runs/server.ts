@@ -1,5 +1,5 @@
 // All that these pages ask the server for.
-import type { components } from '../../api/schema';
+import type { components, operations } from '../../api/schema';
 import { answer, api } from '../../lib/api';
 
 type Schemas = components['schemas'];
@@ -14,29 +14,13 @@ export type Comparison = Schemas['Comparison'];
 export type Model = Schemas['Model'];
 export type Classifier = Schemas['Classifier'];
 export type Prediction = Schemas['PredictionState'];
-export type PredictionRow = Schemas['PredictionRow'];
+export type PredictionRow = Schemas['Row'];
 
 const id = (value: string) => ({ params: { path: { run_id: value } } });
 const prediction = (value: string) => ({ params: { path: { prediction_id: value } } });
 
-export interface RowQuery {
-  label?: string;
-  predicted?: string;
-  decision?: string;
-  only?: 'mistakes';
-  sort?: 'probability' | '-probability' | 'input';
-  offset?: number;
-  limit?: number;
-}
-export interface PredictionQuery {
-  predicted?: string;
-  decision?: string;
-  only?: 'review' | 'corrected';
-  search?: string;
-  sort?: 'probability' | '-probability' | 'input';
-  offset?: number;
-  limit?: number;
-}
+/** Which rows, in which order, and which page of them: as galleries of datasets are asked for. */
+export type RowQuery = NonNullable<operations['list_run_rows']['parameters']['query']>;
 
 export const server = {
   runs: () => answer(api.GET('/api/v1/runs')),
@@ -77,7 +61,7 @@ export const server = {
     answer(api.POST('/api/v1/predictions/{prediction_id}/restore', prediction(one))),
   deletePrediction: (one: string) =>
     answer(api.DELETE('/api/v1/predictions/{prediction_id}', prediction(one))),
-  predictionRows: (one: string, query: PredictionQuery) =>
+  predictionRows: (one: string, query: RowQuery) =>
     answer(
       api.GET('/api/v1/predictions/{prediction_id}/rows', {
         params: { path: { prediction_id: one }, query },

@@ -6,7 +6,7 @@ from coverslip.datasets.index import Dataset, ImageRecord, counted
 from coverslip.datasets.quality.finding import Cluster, Found
 from coverslip.datasets.quality.leaks import Leak, given_leaks
 from coverslip.datasets.quality.scanning import Scan
-from coverslip.datasets.quality.ties import equal_pixels, labels_of
+from coverslip.datasets.quality.ties import labels_of
 
 
 def leakage(dataset: Dataset, scan: Scan) -> Iterator[Found]:
@@ -30,7 +30,7 @@ def leakage(dataset: Dataset, scan: Scan) -> Iterator[Found]:
 
 def conflicting_labels(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     """Equal pixels under several labels; beside each image its own."""
-    clusters = [members for members in equal_pixels(dataset, scan) if len(labels_of(dataset, members)) > 1]
+    clusters = [members for members in scan.equal_pixels if len(labels_of(dataset, members)) > 1]
     if clusters:
         yield Found(
             text=f"{counted(sum(map(len, clusters)), 'image')} have the same pixels as an image with another label. "
@@ -43,7 +43,7 @@ def conflicting_labels(dataset: Dataset, scan: Scan) -> Iterator[Found]:
 
 def exact_copies(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     """Equal pixels whose labels do not contradict each other."""
-    clusters = [members for members in equal_pixels(dataset, scan) if len(labels_of(dataset, members)) < 2]
+    clusters = [members for members in scan.equal_pixels if len(labels_of(dataset, members)) < 2]
     if clusters:
         n = sum(len(members) - 1 for members in clusters)
         yield Found(
@@ -58,9 +58,7 @@ def exact_copies(dataset: Dataset, scan: Scan) -> Iterator[Found]:
 
 def copies_in_several_groups(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     """Equal pixels in several groups; beside each image its own."""
-    clusters = [
-        members for members in equal_pixels(dataset, scan) if len({dataset.records[i].group for i in members}) > 1
-    ]
+    clusters = [members for members in scan.equal_pixels if len({dataset.records[i].group for i in members}) > 1]
     if clusters:
         n = len(clusters)
         yield Found(
