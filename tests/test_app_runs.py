@@ -242,7 +242,7 @@ def test_of_two_trainings_one_waits_and_a_stopped_one_goes_on(lab: Lab) -> None:
     again = ended(lab.client, first)
     assert again["state"] == "stopped"
     epochs = [row["epoch"] for row in again["trainings"][0]["epochs"]]
-    assert epochs == list(range(1, len(epochs) + 1))
+    assert epochs == list(range(len(epochs)))
 
 
 _ALL_REQUESTS = """
@@ -297,8 +297,8 @@ def test_a_training_goes_on_when_the_server_is_killed_and_its_curves_are_whole(t
     with server(workspace.folder, tmp_path, port) as (_, client):
         found = ended(client, run, 180)
         assert found["state"] == "done"
-        assert [row["epoch"] for row in found["trainings"][0]["epochs"]] == [1, 2, 3]
+        assert [row["epoch"] for row in found["trainings"][0]["epochs"]] == [0, 1, 2, 3]
         told = events_of(client, f"{API}/runs/{run}/events")
         log = client.get(f"{API}/runs/{run}/log").json()["items"]
         assert [int(number) for kind, number, _ in told if kind == "log"] == [line["n"] for line in log]
-        assert [line["values"]["epoch"] for line in log if line["event"] == "EpochEnded"] == [1, 2, 3]
+        assert [line["values"]["epoch"] for line in log if line["event"] == "EpochEnded"] == [0, 1, 2, 3]

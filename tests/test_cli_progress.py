@@ -4,6 +4,7 @@ import io
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -48,6 +49,12 @@ def epoch(number: int = 3, *, is_best: bool = True) -> EpochEnded:
     )
 
 
+def start() -> EpochEnded:
+    """Epoch 0: the network before its first step."""
+    nothing = dict.fromkeys(f"train_{name}" for name in ("loss", "accuracy", "precision", "recall", "f1"))
+    return replace(epoch(0, is_best=False), learning_rate=0.0, seconds_left=None, **nothing)
+
+
 def a_training() -> list[Event]:
     steps = [
         StepEnded(
@@ -65,6 +72,7 @@ def a_training() -> list[Event]:
         StageStarted(stage="instant"),
         HeadFitted(seconds=12.0, val_accuracy=0.9, val_macro_f1=0.89),
         StageStarted(stage="finetune", n_epochs=12),
+        start(),
         *steps,
         epoch(1),
         RunEnded(run="runs/first", state="done"),
@@ -126,6 +134,12 @@ def test_an_epochs_row_has_both_sides_under_their_headings() -> None:
     assert len(row) <= 80
     assert "*" in row
     assert "*" not in epoch_row(epoch(is_best=False))
+
+
+def test_epoch_0_has_no_training_side() -> None:
+    first, second = epoch_row(start()), epoch_row(epoch())
+    assert len(first) == len(second)
+    assert first.split()[:3] == ["0/12", "-", "0.512"]
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,8 @@ def test_what_is_watched_tells_the_story_in_order(cells: Path, tmp_path: Path) -
     assert json.loads(lines[0]) == {"format_version": 1}
     assert [json.loads(line)["n"] for line in lines[1:]] == list(range(1, len(lines)))
     history = rows_of(run.folder / "history.csv")
-    assert [row["epoch"] for row in history] == ["1", "2"]
+    assert [row["epoch"] for row in history] == ["0", "1", "2"]
+    assert [name for name, cell in history[0].items() if not cell] == [name for name in history[0] if "train_" in name]
     assert list(history[0])[:10] == (
         [
             "epoch",
@@ -266,14 +267,14 @@ def test_leaking_splits_are_refused_unless_allowed_and_then_said(tmp_path: Path)
 @pytest.mark.slow
 def test_a_stop_file_ends_training_in_order_and_what_there_is_can_be_used(cells: Path, tmp_path: Path) -> None:
     def stop_after_an_epoch(event: Event) -> None:
-        if isinstance(event, EpochEnded):
+        if isinstance(event, EpochEnded) and event.epoch:
             (tmp_path / "run" / "stop").touch()
 
     recipe = Recipe(split=ONE_SPLIT, image_size=48, views=1, epochs=50, batch_size=16)
     with pytest.raises(Stopped, match="evaluate"):
         cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run", emit=stop_after_an_epoch)
     assert json_of(tmp_path / "run" / "status.json")["state"] == "stopped"
-    assert len(rows_of(tmp_path / "run" / "history.csv")) == 1
+    assert [row["epoch"] for row in rows_of(tmp_path / "run" / "history.csv")] == ["0", "1"]
     measured = cs.evaluate(tmp_path / "run")
     assert measured.metrics["accuracy"].value is not None
 
@@ -356,7 +357,7 @@ def test_every_random_change_at_once_still_trains(cells: Path, tmp_path: Path) -
     augment = Augment(shear_degrees=10, crop=0.2, blur=1, saturation=0.2, hue_degrees=10, stain=0.05)
     recipe = Recipe(split=ONE_SPLIT, image_size=48, views=1, epochs=1, batch_size=16, augment=augment)
     run = cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run")
-    assert len(rows_of(run.folder / "history.csv")) == 1
+    assert len(rows_of(run.folder / "history.csv")) == 2
     assert "shear by up to 10°" in (run.folder / "report.html").read_text(encoding="utf-8")
 
 

@@ -29,7 +29,7 @@ HEAVY = {
 }
 LIGHT = {"numpy", "pydantic", "typer", "rich", "PIL", "coverslip"}
 # Import names that differ from the name of the distribution.
-DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "ruamel": "ruamel.yaml"}
+DISTRIBUTIONS = {"PIL": "pillow", "pydantic_core": "pydantic", "sklearn": "scikit-learn", "ruamel": "ruamel.yaml"}
 
 
 def imported(tree: ast.AST) -> set[str]:

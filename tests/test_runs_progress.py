@@ -121,6 +121,12 @@ def test_an_epoch_that_is_done_again_after_going_on_takes_the_place_of_what_came
     assert training.best_epoch is None  # that of the epochs that are left is not known before the next better one
 
 
+def test_the_network_that_fine_tuning_starts_from_is_epoch_0() -> None:
+    start = an_epoch(0, train_loss=None, seconds_left=None, val_f1=0.4)
+    (training,) = folded([StageStarted(stage="finetune", n_epochs=3), start, an_epoch(1)]).trainings
+    assert [(epoch.epoch, epoch.train_loss) for epoch in training.epochs] == [(0, None), (1, 1.0)]
+
+
 def test_a_loss_that_is_no_number_is_none_in_the_terminal_as_in_the_log() -> None:
     (training,) = folded([an_epoch(1, train_loss=math.nan, val_loss=math.inf)]).trainings
     assert (training.epochs[0].train_loss, training.epochs[0].val_loss) == (None, None)

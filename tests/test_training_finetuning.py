@@ -91,7 +91,7 @@ def test_it_learns_with_every_optimiser_and_schedule(
     images: TrainingImages, tmp_path: Path, optimizer: str, schedule: str
 ) -> None:
     epochs: list[EpochEnded] = []
-    emit = lambda event: epochs.append(event) if isinstance(event, EpochEnded) else None  # noqa: E731
+    emit = lambda event: epochs.append(event) if isinstance(event, EpochEnded) and event.epoch else None  # noqa: E731
     _, done = trained(images, tmp_path, recipe(optimizer=optimizer, schedule=schedule), emit=emit)
     assert epochs[-1].val_accuracy > 0.9
     assert epochs[-1].train_loss < epochs[0].train_loss
@@ -118,7 +118,7 @@ def test_adam_then_sgd_is_adam_first_and_then_takes_steps_of_its_own_size(
 ) -> None:
     def epochs_of(name: str, **changes: object) -> list[EpochEnded]:
         found: list[EpochEnded] = []
-        emit = lambda event: found.append(event) if isinstance(event, EpochEnded) else None  # noqa: E731
+        emit = lambda event: found.append(event) if isinstance(event, EpochEnded) and event.epoch else None  # noqa: E731
         trained(images, tmp_path / name, recipe(schedule="constant", warmup=0.0, **changes), emit=emit)
         return found
 
@@ -164,7 +164,9 @@ def test_sgd_does_not_run_away_where_the_loss_is_steep(images: TrainingImages, t
         network,
         images,
         recipe(optimizer=optimizer, learning_rate=0.01, epochs=6, schedule="constant"),
-        RunContext(tmp_path, emit=lambda event: epochs.append(event) if isinstance(event, EpochEnded) else None),
+        RunContext(
+            tmp_path, emit=lambda event: epochs.append(event) if isinstance(event, EpochEnded) and event.epoch else None
+        ),
     )
     assert epochs[-1].train_loss < 5  # without a bound on the steps it runs away
 
@@ -216,9 +218,36 @@ def test_two_runs_are_equal_and_another_seed_is_not(images: TrainingImages, tmp_
     assert not equal(one, other)
 
 
+def test_epoch_0_is_the_network_that_training_starts_from(images: TrainingImages, tmp_path: Path) -> None:
+    told: list[Event] = []
+    network = tiny().eval()
+    with torch.inference_mode():
+        x = torch.from_numpy(images.pixels_of(images.val.tolist())).permute(0, 3, 1, 2) / 255
+        loss = nn.functional.cross_entropy(network(x), torch.from_numpy(images.val_label))
+    finetune(network, images, recipe(), RunContext(tmp_path, emit=told.append))
+    start, *epochs = [event for event in told if isinstance(event, EpochEnded)]
+    assert told[0] is start
+    assert [epoch.epoch for epoch in epochs] == [1, 2, 3, 4]
+    assert (start.epoch, start.is_best, start.learning_rate, start.seconds_left) == (0, False, 0.0, None)
+    assert start.val_loss == pytest.approx(float(loss), rel=1e-4)
+    assert {start.train_loss, start.train_accuracy, start.train_f1} == {None}
+    told.clear()
+    finetune(network, images, recipe(epochs=5), RunContext(tmp_path, emit=told.append))  # goes on
+    assert [event.epoch for event in told if isinstance(event, EpochEnded)] == [5]
+
+
+def test_nothing_is_said_of_the_start_where_no_images_are_kept_to_look_at_it(
+    images: TrainingImages, tmp_path: Path
+) -> None:
+    told: list[Event] = []
+    none = np.array([], dtype=int)
+    trained(replace(images, val=none, val_label=none), tmp_path, recipe(epochs=1), emit=told.append)
+    assert [event.epoch for event in told if isinstance(event, EpochEnded)] == [1]
+
+
 def test_it_stops_early_and_gives_back_the_best_epoch(images: TrainingImages, tmp_path: Path) -> None:
     epochs: list[EpochEnded] = []
-    emit = lambda event: epochs.append(event) if isinstance(event, EpochEnded) else None  # noqa: E731
+    emit = lambda event: epochs.append(event) if isinstance(event, EpochEnded) and event.epoch else None  # noqa: E731
     choices = recipe(epochs=40, patience=3, learning_rate=0.05)
     network, done = trained(images, tmp_path, choices, emit=emit)
     assert done.stopped_because == "no better epoch"
@@ -276,7 +305,7 @@ def test_class_weights_raise_the_recall_of_a_rare_class(tmp_path: Path) -> None:
 def test_the_step_size_falls_to_zero_over_the_steps_that_are_made(tmp_path: Path, balance: str, n_steps: int) -> None:
     told: list[Event] = []
     trained(with_a_rare_class()[0], tmp_path, recipe(balance=balance, epochs=2, warmup=0), emit=told.append)
-    epochs = [event for event in told if isinstance(event, EpochEnded)]
+    epochs = [event for event in told if isinstance(event, EpochEnded) and event.epoch]
     assert {event.n_steps for event in told if isinstance(event, StepEnded)} == {n_steps}
     assert [event.learning_rate for event in epochs] == pytest.approx([0.01, 0], abs=1e-9)
 
@@ -345,7 +374,7 @@ def test_where_the_primary_metric_is_undefined_the_loss_decides(images: Training
         images.pixels_of, images.train, images.train_label, images.val[::2], images.val_label[::2], 2
     )
     epochs: list[EpochEnded] = []
-    emit = lambda event: epochs.append(event) if isinstance(event, EpochEnded) else None  # noqa: E731
+    emit = lambda event: epochs.append(event) if isinstance(event, EpochEnded) and event.epoch else None  # noqa: E731
     _, done = trained(one_class, tmp_path, recipe(primary_metric="macro_auroc"), emit=emit)
     assert done.best_epoch == min(epochs, key=lambda e: e.val_loss).epoch
 

@@ -93,24 +93,27 @@ class StepEnded(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochEnded(Event):
-    """One pass over the training images. Scores lie in [0, 1]; precision, recall and F1 are macro averages."""
+    """One pass over the training images. Scores lie in [0, 1]; precision, recall and F1 are macro averages.
 
-    epoch: int  # 1-based
+    Epoch 0 is the network that fine-tuning starts from: validation images alone have looked at it.
+    """
+
+    epoch: int
     n_epochs: int
     seconds: float
     learning_rate: float
-    train_loss: float
-    train_accuracy: float
-    train_precision: float
-    train_recall: float
-    train_f1: float
+    train_loss: float | None  # all of training: None in epoch 0
+    train_accuracy: float | None
+    train_precision: float | None
+    train_recall: float | None
+    train_f1: float | None
     val_loss: float | None  # all of validation: None where no images are kept for it
     val_accuracy: float | None
     val_precision: float | None
     val_recall: float | None
     val_f1: float | None
     is_best: bool
-    seconds_left: float
+    seconds_left: float | None  # None in epoch 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,7 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 _SECONDS_BETWEEN_STEP_EVENTS = 0.2
+_SECONDS_BETWEEN_WAITS = 1.0  # on a GPU: to tell a step's loss is to wait until all that it was given is done
 _LONGEST_GRADIENT = 1.0  # of SGD: a head on the features of many blocks is steep, and steps without a bound ran away
 IMAGES_AT_ONCE = 16  # whose activations are held at the same time on the processor
 
@@ -133,6 +134,8 @@ def finetune(
     example = next(plain_batches(images.pixels_of, images.train, batch_size=2, device=context.device))
     try:
         with faster_convolutions(network, example) if context.device == "cpu" else nullcontext():
+            if not progress.epoch and len(images.val):
+                _measure_start(network, images, recipe, n_epochs, context)
             while progress.epoch < n_epochs:
                 if recipe.patience is not None and progress.epoch - progress.best_epoch >= recipe.patience:
                     stopped = "no better epoch"
@@ -150,6 +153,39 @@ def finetune(
         load_checkpoint(checkpoints / "best.safetensors", network)
     per_second = progress.images / max(progress.training_seconds, 1e-9)
     return Finetuned(progress.best_epoch, progress.epoch, stopped, progress.seconds, per_second)
+
+
+def _measure_start(
+    network: nn.Module, images: TrainingImages, recipe: Recipe, n_epochs: int, context: RunContext
+) -> None:
+    """Tell what validation images say of the network before its first step; it is no epoch that could be kept."""
+    if context.stop.is_requested():
+        raise _StopRequested
+    started = time.monotonic()
+    try:
+        val = _validate(network, images, recipe, context.device)
+    except _Diverged:  # training will show
+        return
+    context.emit(
+        EpochEnded(
+            epoch=0,
+            n_epochs=n_epochs,
+            seconds=time.monotonic() - started,
+            learning_rate=0.0,
+            train_loss=None,
+            train_accuracy=None,
+            train_precision=None,
+            train_recall=None,
+            train_f1=None,
+            val_loss=val.loss,
+            val_accuracy=val.accuracy,
+            val_precision=val.precision,
+            val_recall=val.recall,
+            val_f1=val.f1,
+            is_best=False,
+            seconds_left=None,
+        )
+    )
 
 
 def _one_epoch(
@@ -224,6 +260,7 @@ def _train_epoch(
     is_divisible = context.device == "cpu" and not follows_batches(network) and penalty_of is None
     images_at_once = IMAGES_AT_ONCE if is_divisible else recipe.batch_size
     n_steps = n_batches(len(order), recipe.batch_size)
+    seconds_between = _SECONDS_BETWEEN_STEP_EVENTS if context.device == "cpu" else _SECONDS_BETWEEN_WAITS
     started = told = time.monotonic()
     seen = _Seen()
 
@@ -257,7 +294,7 @@ def _train_epoch(
         seen.add(loss, logits, label)
         n_seen += len(label)
         now = time.monotonic()
-        if now - told > _SECONDS_BETWEEN_STEP_EVENTS or step == n_steps:
+        if now - told > seconds_between or step == n_steps:
             told = now
             pace = (now - started) / step
             left = pace * (n_steps - step)

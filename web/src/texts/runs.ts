@@ -114,6 +114,7 @@ export const runs = {
     finetune: (n: number) => `Stage 2: fine-tuning the whole network, at most ${n} epochs`,
     HeadFitted: (accuracy: string, f1: string) =>
       `The instant classifier is ready: validation accuracy ${accuracy}, macro-F1 ${f1}`,
+    start: (f1: string) => `Before the first epoch: validation F1 ${f1}`,
     EpochEnded: (k: number, n: number, loss: string, f1: string, best: boolean) =>
       `Epoch ${k} of ${n}: training loss ${loss}, validation F1 ${f1}${best ? ' (best so far)' : ''}`,
     done: 'Done',

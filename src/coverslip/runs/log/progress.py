@@ -266,7 +266,7 @@ def _after_epoch(progress: Progress, event: EpochEnded, at: float) -> Progress:
         stage="finetune",
         epoch=event.epoch,
         n_epochs=event.n_epochs,
-        left=_Left(event.seconds_left, at),
+        left=None if event.seconds_left is None else _Left(event.seconds_left, at),
     )
     after = _with_training(after, event, epochs=(*kept, _epoch(event)), n_epochs=event.n_epochs, best_epoch=best)
     return _moved(after, event.epoch / max(event.n_epochs, 1))

@@ -21,6 +21,7 @@ export function sentence(line: LogLine): string {
     case 'HeadFitted':
       return words.HeadFitted(value('val_accuracy'), value('val_macro_f1'));
     case 'EpochEnded':
+      if (line.values.epoch === 0) return words.start(value('val_f1'));
       return words.EpochEnded(
         number('epoch'),
         number('n_epochs'),
