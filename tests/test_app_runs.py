@@ -10,6 +10,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import httpx
@@ -33,9 +34,11 @@ from small_workspace import (
 
 from coverslip.app.server import create_app
 from coverslip.cache import clean, list_stores
-from coverslip.reports import content, words
-from coverslip.reports.limits import limits
+from coverslip.reports import words
 from coverslip.reports.reading import read_run
+from coverslip.reports.sections import sections_of
+from coverslip.reports.sections.limits import limits
+from coverslip.reports.sections.tiles import n_mistakes
 from coverslip.runs import Run
 from coverslip.runs.documents import read_table
 from coverslip.workspace.store.home import Workspace
@@ -107,15 +110,20 @@ def test_a_finished_run_has_the_words_and_numbers_of_its_report(lab: Lab) -> Non
     assert found["headline"] == words.headline(record)
     assert found["words"] == [" ".join(words.lead(record))]
     assert [(one["claim"], one["meaning"]) for one in found["limits"]] == limits(record)
-    assert found["n_mistakes"] == content.n_mistakes(record)
-    assert found["metrics"] == json.loads((record.path / "metrics.json").read_text())
-    assert found["confusion"] == {"classes": list(CLASSES), "counts": record.metrics["confusion_matrix"]}
+    assert found["n_mistakes"] == n_mistakes(record)
+    assert found["metrics"] == json.loads(record.run.metrics_file.read_text())
+    assert found["confusion"] == {"classes": list(CLASSES), "counts": [*map(list, record.metrics.confusion_matrix)]}
     assert [one["class_name"] for one in found["roc"]] == list(CLASSES)
     per_class = found["metrics"]["per_class"]
     assert all(curve["auroc"] == per_class[curve["class_name"]]["auroc"]["value"] for curve in found["roc"])
     assert sum(one["n"] for one in found["calibration"]["after"]) == found["metrics"]["n"]
     assert found["calibration"]["before"] is not None
     assert found["folds"] is None
+    assert [one["name"] for one in found["sections"]] == [section.name for section in sections_of(record)]
+    for drawing in chain.from_iterable(one["drawings"] for one in found["sections"]):
+        drawn = lab.client.get(f"{API}/runs/{lab.run}/figures/{drawing['name']}")
+        assert (drawn.headers["Content-Type"], "<svg" in drawn.text) == ("image/svg+xml", True)
+    assert lab.client.get(f"{API}/runs/{lab.run}/figures/nothing").status_code == 409
     assert lab.get(f"runs/{lab.run}/results") == found  # from the cache
     assert run["headline"]["value"] == found["metrics"]["metrics"]["macro_f1"]["value"]
 

@@ -740,6 +740,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{run_id}/figures/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Figure
+         * @description A drawing of the report, as SVG.
+         */
+        get: operations["get_figure"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{run_id}/download/{what}": {
         parameters: {
             query?: never;
@@ -1254,6 +1274,40 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * AdvisedModel
+         * @description A network with what to know before choosing it. Counts are with 1,000 classes, at its own image size.
+         */
+        AdvisedModel: {
+            /** Name */
+            name: string;
+            /** Title */
+            title: string;
+            /** Family */
+            family: string;
+            /** Paper */
+            paper: string | null;
+            /** Parameters */
+            parameters: number;
+            /**
+             * Macs
+             * @description Multiply-accumulates of one image.
+             */
+            macs: number | null;
+            /** Input Px */
+            input_px: number;
+            /** Weights At Hand */
+            weights_at_hand: boolean;
+            /**
+             * Licence
+             * @description Of the weights.
+             */
+            licence: string | null;
+            /** Advice */
+            advice: string;
+            /** Is Recommended */
+            is_recommended: boolean;
+        };
+        /**
          * Bin
          * @description Images whose top probability lies in (low, high].
          */
@@ -1394,8 +1448,11 @@ export interface components {
             probabilities: {
                 [key: string]: number | null;
             };
-            /** Reason */
-            reason?: string | null;
+            /**
+             * Reason
+             * @description Why the image could not be read.
+             */
+            reason: string | null;
         };
         /**
          * Classifier
@@ -1731,6 +1788,19 @@ export interface components {
             field: string;
             /** Message */
             message: string;
+        };
+        /**
+         * FigureName
+         * @description A drawing of the report: `/runs/{run_id}/figures/{name}`.
+         */
+        FigureName: {
+            /** Name */
+            name: string;
+            /**
+             * Title
+             * @description What is seen, for those who cannot see it.
+             */
+            title: string;
         };
         /**
          * Finding
@@ -2260,47 +2330,6 @@ export interface components {
             is_primary: boolean;
         };
         /**
-         * Model
-         * @description A network of the zoo. Counts are with 1,000 classes, at its own image size.
-         */
-        Model: {
-            /** Name */
-            name: string;
-            /** Title */
-            title: string;
-            /** Family */
-            family: string;
-            /** Paper */
-            paper: string | null;
-            /** Parameters */
-            parameters: number;
-            /**
-             * Macs
-             * @description Multiply-accumulates of one image.
-             */
-            macs: number | null;
-            /** Input Px */
-            input_px: number;
-            /** Weights At Hand */
-            weights_at_hand: boolean;
-            /**
-             * Licence
-             * @description Of the weights.
-             */
-            licence: string | null;
-            /** Advice */
-            advice: string;
-            /** Is Recommended */
-            is_recommended: boolean;
-        };
-        /** ModelList */
-        ModelList: {
-            /** Items */
-            items: components["schemas"]["Model"][];
-            /** Total */
-            total: number;
-        };
-        /**
          * NamedChoice
          * @description A value that a key can be given by name.
          */
@@ -2415,6 +2444,19 @@ export interface components {
             level: string;
             /** Text */
             text: string;
+        };
+        /**
+         * Page
+         * @description Some of many, in order.
+         */
+        Page_AdvisedModel_: {
+            /** Items */
+            items: components["schemas"]["AdvisedModel"][];
+            /**
+             * Total
+             * @description How many there are, on all pages together.
+             */
+            total: number;
         };
         /**
          * Page
@@ -2700,6 +2742,26 @@ export interface components {
             undo_token: string;
         };
         /**
+         * ReportSection
+         * @description What one section of the report says: words, a table, drawings.
+         */
+        ReportSection: {
+            /** Name */
+            name: string;
+            /** Title */
+            title: string;
+            /** Subtitle */
+            subtitle: string;
+            /** Words */
+            words: string[];
+            /** Columns */
+            columns: string[];
+            /** Rows */
+            rows: string[][];
+            /** Drawings */
+            drawings: components["schemas"]["FigureName"][];
+        };
+        /**
          * Results
          * @description What a run reached, in numbers and words; the same as in its report.
          */
@@ -2759,6 +2821,11 @@ export interface components {
                 string,
                 string
             ][];
+            /**
+             * Sections
+             * @description All sections of the report, from top to bottom.
+             */
+            sections: components["schemas"]["ReportSection"][];
         };
         /** RocCurve */
         RocCurve: {
@@ -3197,7 +3264,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ModelList"];
+                    "application/json": components["schemas"]["Page_AdvisedModel_"];
                 };
             };
             /** @description What went wrong, and what to do about it. */
@@ -5326,6 +5393,65 @@ export interface operations {
                 };
             };
             /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_figure: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The drawing. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/svg+xml": string;
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
             422: {
                 headers: {
                     [name: string]: unknown;

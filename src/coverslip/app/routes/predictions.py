@@ -16,7 +16,6 @@ from coverslip.app.deps import Home
 from coverslip.app.pictures import IMAGE, PICTURE, Viewed, image_answer
 from coverslip.app.schemas.images import FilteredPage
 from coverslip.app.schemas.predictions import (
-    Classified,
     Correction,
     DatasetOfPrediction,
     NewPrediction,
@@ -29,7 +28,7 @@ from coverslip.workspace.jobs import acts
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.predictions import asking, corrections, pictures, predicted
 from coverslip.workspace.predictions import state as predictions
-from coverslip.workspace.predictions.classifying import Classifying
+from coverslip.workspace.predictions.classifying import Classified, Classifying
 from coverslip.workspace.predictions.rows import Row
 from coverslip.workspace.predictions.state import PredictionState, RowsSoFar
 from coverslip.workspace.store.rows import Page
@@ -217,7 +216,6 @@ def restore_prediction(workspace: Home, prediction_id: str, request: Request) ->
 @router.post(
     "/classify/{run_id}",
     operation_id="classify_image",
-    response_model=Classified,
     responses=problems(404, 413, 422),
     openapi_extra={
         "requestBody": {
@@ -228,7 +226,7 @@ def restore_prediction(workspace: Home, prediction_id: str, request: Request) ->
 )
 async def classify_image(
     workspace: Home, request: Request, run_id: str, x_file_name: Annotated[str | None, Header(max_length=500)] = None
-) -> object:
+) -> Classified:
     """What one image shows. The header X-File-Name tells the kind of file by its ending."""
     classifying: Classifying = request.app.state.classifying
     suffix = re.sub(r"[^.\w]", "", Path(x_file_name or "").suffix)[:12]

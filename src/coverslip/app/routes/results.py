@@ -3,7 +3,7 @@
 import os
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
 
@@ -39,6 +39,13 @@ _FILES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The file.",
         "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in _TYPES.values()},
+    }
+}
+
+_FIGURE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The drawing.",
+        "content": {"image/svg+xml": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
 
@@ -99,6 +106,18 @@ def get_report(workspace: Home, run_id: str) -> FileResponse:
     """The report, with a policy that lets it run nothing."""
     file = downloads.file_of_run(workspace, run_id, "report.html")
     return FileResponse(file, media_type="text/html", headers={"Content-Security-Policy": _REPORT_POLICY})
+
+
+@router.get(
+    "/runs/{run_id}/figures/{name}",
+    operation_id="get_figure",
+    response_class=Response,
+    responses=_FIGURE | problems(404, 409, 422),
+)
+def get_figure(workspace: Home, run_id: str, name: Annotated[str, Path(pattern="^[a-z0-9_]{1,64}$")]) -> FileResponse:
+    """A drawing of the report, as SVG."""
+    file = downloads.file_of_run(workspace, run_id, f"figures/{name}.svg")
+    return FileResponse(file, media_type="image/svg+xml", headers={"Content-Security-Policy": _REPORT_POLICY})
 
 
 @router.get(

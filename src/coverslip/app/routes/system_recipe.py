@@ -2,18 +2,18 @@
 
 from fastapi import APIRouter
 
-from coverslip.app.schemas.system_recipe import ModelList, RecipeKeys
+from coverslip.app.schemas.system_recipe import RecipeKeys
 from coverslip.runs.recipe import GROUPS, recipe_keys
-from coverslip.workspace.recipes import model_advice
+from coverslip.workspace.recipes.model_advice import AdvisedModel, advised_models
+from coverslip.workspace.store.rows import Page, page_of
 
 router = APIRouter(tags=["system"])
 
 
-@router.get("/models", operation_id="list_models", response_model=ModelList)
-def list_models() -> object:
+@router.get("/models", operation_id="list_models")
+def list_models() -> Page[AdvisedModel]:
     """The networks of the zoo, with what each costs beside the default one."""
-    items = model_advice.advised_models()
-    return {"items": items, "total": len(items)}
+    return page_of(advised_models())
 
 
 @router.get("/recipe", operation_id="get_recipe_keys", response_model=RecipeKeys)

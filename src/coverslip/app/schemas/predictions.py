@@ -44,13 +44,3 @@ class DatasetOfPrediction(BaseModel):
 
     only: Literal["corrected", "all"]
     name: str | None = Field(None, max_length=120)
-
-
-class Classified(BaseModel):
-    """What one image shows."""
-
-    predicted: str | None
-    probability: float | None
-    decision: str
-    probabilities: dict[str, float | None]
-    reason: str | None = None

@@ -9,6 +9,7 @@ from coverslip.runs.classifier.packed import (
     find_classifier,
     fingerprint_of,
     open_classifier,
+    stamp_of,
     write_classifier,
 )
 
@@ -21,5 +22,6 @@ __all__ = [
     "find_classifier",
     "fingerprint_of",
     "open_classifier",
+    "stamp_of",
     "write_classifier",
 ]

@@ -186,6 +186,15 @@ def fingerprint_of(path: Path | str) -> str:
     return digest.hexdigest()
 
 
+def stamp_of(path: Path | str) -> int:
+    """Changes when another classifier is written there: ns since 1970; 0 where there is none."""
+    try:
+        place = find_classifier(path)
+        return (place if place.is_file() else place / CARD).stat().st_mtime_ns
+    except (BadClassifier, OSError):
+        return 0
+
+
 def export_classifier(path: Path | str, file: Path) -> None:
     """Write a classifier as one file; an equal classifier gives equal bytes.
 

@@ -7,8 +7,12 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from coverslip.errors import CoverslipError
+from coverslip.runs.classifier import stamp_of
 from coverslip.workspace.jobs.processes import child_environment
 from coverslip.workspace.predictions.classifiers import place_of
 from coverslip.workspace.predictions.classify_worker import Json, read_message, write_message
@@ -17,6 +21,17 @@ from coverslip.workspace.store.home import Workspace
 SILENT_SECONDS = 300.0
 _ANSWER_SECONDS = 180.0  # a huge image on a busy computer takes long; what takes longer hangs
 _MOST_LOADED = 2  # each takes some hundred megabytes
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """What one image shows."""
+
+    predicted: str | None
+    probability: float | None
+    decision: str
+    probabilities: dict[str, float | None]
+    reason: Annotated[str | None, Field(description="Why the image could not be read.")]
 
 
 @dataclass(eq=False)
@@ -74,7 +89,7 @@ class Classifying:
         for worker in workers:
             worker.end()
 
-    def classify(self, run_id: str, file: Path) -> Json:
+    def classify(self, run_id: str, file: Path) -> Classified:
         """What an image shows.
 
         Raises:
@@ -92,13 +107,13 @@ class Classifying:
                 continue
             if "error" in said:
                 raise CoverslipError(said["error"]["what"], do=said["error"]["do"])
-            return said
+            return Classified(**said)
         raise CoverslipError("The classifier ended over this image", do="Predict it as a file; its log says more.")
 
     def _worker(self, run_id: str, folder: Path) -> _Worker:
         with self._lock:
             worker = self._workers.pop(run_id, None)
-            stamp = _stamp(folder)
+            stamp = stamp_of(folder)
             surplus = [worker] if worker is not None and worker.stamp != stamp else []  # the training went on since
             if worker is None or surplus or worker.process.poll() is not None:
                 worker = _begin(folder, stamp)
@@ -140,14 +155,6 @@ def _answer(process: "subprocess.Popen[bytes]") -> Json | None:
         return read_message(process.stdout)
     finally:
         hangs.cancel()
-
-
-def _stamp(folder: Path) -> int:
-    """Changes when another classifier lies there: ns since 1970; 0 where there is none."""
-    try:
-        return (folder if folder.is_file() else folder / "classifier" / "classifier.json").stat().st_mtime_ns
-    except OSError:
-        return 0
 
 
 def _begin(folder: Path, stamp: int) -> _Worker:

@@ -2,6 +2,9 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
 
 from coverslip.errors import WeightsUnavailable
 from coverslip.models import ModelRecord, has_weights, list_models, model_info, starting_weights
@@ -10,17 +13,17 @@ from coverslip.runs import Recipe
 
 @dataclass(frozen=True, slots=True)
 class AdvisedModel:
-    """A network with what to know before choosing it."""
+    """A network with what to know before choosing it. Counts are with 1,000 classes, at its own image size."""
 
     name: str
     title: str
     family: str
     paper: str | None
     parameters: int
-    macs: int | None
+    macs: Annotated[int | None, Field(description="Multiply-accumulates of one image.")]
     input_px: int
     weights_at_hand: bool
-    licence: str | None
+    licence: Annotated[str | None, Field(description="Of the weights.")]
     advice: str
     is_recommended: bool
 
