@@ -71,13 +71,22 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield Lab(workspace, client, cells, run, told)
 
 
-def test_those_who_watch_see_every_line_of_the_log_and_the_last_state(lab: Lab) -> None:
-    assert lab.told[0][0] == "state"
+def test_those_who_watch_see_the_state_the_curves_and_the_lines_worth_reading(lab: Lab) -> None:
+    assert [kind for kind, _, _ in lab.told[:2]] == ["state", "trainings"]
     assert lab.told[0][2]["state"] in ("queued", "starting")
     assert lab.told[-1][0] == "state"
     assert (lab.told[-1][2]["state"], lab.told[-1][2]["name"]) == ("done", "The <b>first</b>")
     numbers = [int(number) for kind, number, _ in lab.told if kind == "log"]
-    assert numbers == list(range(1, numbers[-1] + 1))
+    assert numbers == sorted(set(numbers))
+    log = lab.get(f"runs/{lab.run}/log")
+    assert log["items"] == [line for kind, _, line in lab.told if kind == "log"]
+    assert log["total"] == len(numbers)
+    assert lab.get(f"runs/{lab.run}/log?limit=1")["items"] == log["items"][-1:]
+    assert log["items"][-1]["event"] == "RunEnded"
+    assert not {line["event"] for line in log["items"]} & {"Progressed", "StepEnded", "CheckpointSaved"}
+    trainings = [told for kind, _, told in lab.told if kind == "trainings"]
+    assert trainings[0] == []
+    assert trainings[-1] == lab.get(f"runs/{lab.run}")["trainings"]
     shares = [one["progress"]["share"] for kind, _, one in lab.told if kind == "state" and one["progress"]]
     assert shares == sorted(shares)
     path = f"{API}/runs/{lab.run}/events"
@@ -85,6 +94,7 @@ def test_those_who_watch_see_every_line_of_the_log_and_the_last_state(lab: Lab) 
     assert [number for kind, number, _ in again if kind == "log"] == [str(numbers[-1])]
     assert events_of(lab.client, f"{path}?after={numbers[-1]}")[-1][2] == lab.told[-1][2]
     assert lab.get(f"runs/{lab.run}")["last_event"] == numbers[-1]
+    assert lab.client.get(f"{API}/runs/none/log").status_code == 404
     assert lab.client.get(f"{API}/runs/none/events").status_code == 404
 
 
@@ -94,7 +104,7 @@ def test_a_finished_run_has_the_words_and_numbers_of_its_report(lab: Lab) -> Non
     assert run["has_classifier"]
     assert run["recipe"]["image_size"] == 32
     assert "stage: instant" in run["recipe_text"]
-    assert run["instant"][0]["val_accuracy"] is not None
+    assert run["trainings"][0]["instant"]["val_accuracy"] is not None
     record = read_run(Path(run["folder"]))
     found = lab.get(f"runs/{lab.run}/results")
     assert found["headline"] == words.headline(record)
@@ -159,6 +169,12 @@ def test_what_can_be_taken_away_is_whole_and_the_same_each_time(lab: Lab) -> Non
     assert brought.status_code == 201
     assert brought.json()["classes"] == list(CLASSES)
     assert {one["name"] for one in lab.get("classifiers")["items"]} == {"The <b>first</b>", "Brought"}
+    path_of_brought = f"{API}/classifiers/{brought.json()['id']}"
+    assert lab.client.delete(path_of_brought).status_code == 204
+    assert {one["name"] for one in lab.get("classifiers")["items"]} == {"The <b>first</b>"}
+    assert lab.client.delete(path_of_brought).status_code == 404
+    assert lab.client.post(f"{path_of_brought}/restore").json() == brought.json()
+    assert lab.client.delete(f"{API}/classifiers/{lab.run}").status_code == 404  # it goes with its run
     refused = lab.client.post(f"{API}/classifiers", content=classifier[:1000])
     assert refused.status_code == 422
     assert "cut off" in refused.json()["title"]
@@ -233,8 +249,8 @@ def test_of_two_trainings_one_waits_and_a_stopped_one_goes_on(lab: Lab) -> None:
     lab.client.post(f"{API}/runs/{first}/stop")
     again = ended(lab.client, first)
     assert again["state"] == "stopped"
-    epochs = [row["epoch"] for row in again["history"]]
-    assert epochs == list(range(1, len(epochs) + 1))
+    epochs = [row["epoch"] for row in again["trainings"][0]["epochs"]]
+    assert epochs == list(range(len(epochs)))
 
 
 _ALL_REQUESTS = """
@@ -289,7 +305,8 @@ def test_a_training_goes_on_when_the_server_is_killed_and_its_curves_are_whole(t
     with server(workspace.folder, tmp_path, port) as (_, client):
         found = ended(client, run, 180)
         assert found["state"] == "done"
-        assert [row["epoch"] for row in found["history"]] == [1, 2, 3]
+        assert [row["epoch"] for row in found["trainings"][0]["epochs"]] == [0, 1, 2, 3]
         told = events_of(client, f"{API}/runs/{run}/events")
-        numbers = [int(number) for kind, number, _ in told if kind == "log"]
-        assert numbers == list(range(1, len(numbers) + 1))
+        log = client.get(f"{API}/runs/{run}/log").json()["items"]
+        assert [int(number) for kind, number, _ in told if kind == "log"] == [line["n"] for line in log]
+        assert [line["values"]["epoch"] for line in log if line["event"] == "EpochEnded"] == [0, 1, 2, 3]

@@ -30,7 +30,6 @@ NAME_A_RUNS_FILES = {
     "workspace/jobs/adopting.py",
     "workspace/jobs/queue.py",
     "workspace/jobs/runs.py",
-    "workspace/jobs/watching.py",
     "workspace/predictions/classifiers.py",
 }
 TOO_LONG: set[str] = set()

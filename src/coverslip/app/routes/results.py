@@ -13,9 +13,10 @@ from coverslip.app.pictures import IMAGE, PICTURE, Viewed, image_answer
 from coverslip.app.schemas.images import FilteredPage
 from coverslip.app.schemas.problems import problems
 from coverslip.app.schemas.results import Comparison, Results
-from coverslip.app.schemas.runs import Classifier, ClassifierList
+from coverslip.app.schemas.runs import ClassifierList
 from coverslip.workspace.jobs import downloads, results
-from coverslip.workspace.predictions import classifiers, measured, pictures
+from coverslip.workspace.predictions import classifiers, imported, measured, pictures
+from coverslip.workspace.predictions.classifiers import Classifier
 from coverslip.workspace.predictions.rows import Row
 from coverslip.workspace.store.rows import Page
 
@@ -166,4 +167,24 @@ async def import_classifier(workspace: Home, request: Request, name: str | None 
     async with received(
         request, workspace.folder / "classifiers", most_bytes=_MOST_CLASSIFIER_BYTES, suffix=".coverslip"
     ) as file:
-        return await run_in_threadpool(classifiers.bring, workspace, file, name)
+        brought = await run_in_threadpool(imported.bring, workspace, file, name)
+    return await run_in_threadpool(classifiers.described, brought)
+
+
+@router.delete(
+    "/classifiers/{classifier_id}", operation_id="remove_classifier", status_code=204, responses=problems(404)
+)
+def remove_classifier(workspace: Home, classifier_id: str) -> None:
+    """Move a classifier that was brought to the workspace's trash. One that was trained here goes with its run."""
+    imported.remove(workspace, classifier_id)
+
+
+@router.post(
+    "/classifiers/{classifier_id}/restore",
+    operation_id="restore_classifier",
+    response_model=Classifier,
+    responses=problems(404, 409),
+)
+def restore_classifier(workspace: Home, classifier_id: str) -> object:
+    """Take a classifier that was brought out of the trash."""
+    return classifiers.described(imported.restore(workspace, classifier_id))

@@ -31,17 +31,15 @@ def file_of_run(workspace: Workspace, run_id: str, what: str) -> Path:
 
 
 def classifier_of(workspace: Workspace, run_id: str) -> IO[bytes]:
-    """A run's classifier as one file, open for reading, or one that was brought.
+    """A run's classifier as one file, open for reading.
 
     Raises:
         NotFound: there is no such run.
         Conflict: it has no classifier yet.
         BadClassifier: the classifier is damaged.
     """
-    job = find_job(workspace, run_id, "train", "classifier")
-    if job.kind == "classifier":
-        return job.folder.open("rb")
-    if not (job.folder / "classifier" / "weights.safetensors").is_file():
+    job = find_job(workspace, run_id, "train")
+    if not job.run.has_classifier:
         raise Conflict("The run has no classifier yet", do="Let the training go on, or resume it.")
     place = workspace.downloads
     place.mkdir(exist_ok=True)
@@ -61,8 +59,8 @@ def sent(file: IO[bytes]) -> Iterator[bytes]:
 
 def download_name(workspace: Workspace, run_id: str, what: str) -> str:
     """What the file shall be called on the user's disk: after the run's folder."""
-    job = find_job(workspace, run_id, "train", "classifier")
-    return f"{job.folder.stem if job.kind == 'classifier' else job.folder.name}{_ENDS.get(what, f'-{what}')}"
+    job = find_job(workspace, run_id, "train")
+    return f"{job.folder.name}{_ENDS.get(what, f'-{what}')}"
 
 
 _ENDS = {"run.zip": ".zip", "classifier.coverslip": ".coverslip"}

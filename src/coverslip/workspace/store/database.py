@@ -131,7 +131,10 @@ def _add_forgotten(connection: sqlite3.Connection) -> None:
 
 
 # Before version 1 tables came without a number; some lacked others, none lacked columns.
-_STEPS: tuple[Callable[[sqlite3.Connection], None], ...] = (_make_missing_tables, _add_forgotten)
+_STEPS: tuple[Callable[[sqlite3.Connection], None], ...] = (
+    *(_make_missing_tables, _add_forgotten),
+    _make_missing_tables,  # classifiers
+)
 
 
 @contextmanager
