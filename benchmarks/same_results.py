@@ -245,13 +245,14 @@ def compared(before: Json, after: Json) -> int:
 def parts_of(before: Json, after: Json) -> Iterator[tuple[str, Json, Json]]:
     """What can be compared key by key: tensors, numbers, each table's columns."""
     yield "tensors", before["tensors"], after["tensors"]
-    # A number may have become a record of the number and its interval.
-    yield (
-        "numbers",
-        *({key.removesuffix(".value"): of["numbers"][key] for key in of["numbers"]} for of in (before, after)),
-    )
+    yield "numbers", *(under_their_last_names(of["numbers"]) for of in (before, after))
     for table in sorted(before["tables"].keys() | after["tables"].keys()):
         yield table, before["tables"].get(table, {}), after["tables"].get(table, {})
+
+
+def under_their_last_names(numbers: Json) -> Json:
+    """A number may have become a record of itself and its interval, or have moved among what was calibrated."""
+    return {key.removesuffix(".value").replace(" calibration.", " "): value for key, value in numbers.items()}
 
 
 def compared_part(title: str, before: Json, after: Json) -> int:

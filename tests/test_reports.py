@@ -4,6 +4,7 @@ import csv
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,14 @@ from coverslip.errors import BadRun
 from coverslip.evaluation import apply_temperature, evaluate_predictions
 from coverslip.files import write_json
 from coverslip.reports import write_report
-from coverslip.runs import Recipe, save_recipe, write_metrics
+from coverslip.reports.reading import read_run
+from coverslip.reports.sections import SECTIONS, Section, Told, sections_of
+from coverslip.runs import Recipe, Run, save_recipe, write_metrics
+from coverslip.runs.environment import DomainImages, Environment, Machine, Opened
+from coverslip.runs.history import Epoch, write_history
+from coverslip.runs.predictions import Prediction, Predictions
+from coverslip.runs.split import SplitRow, write_split
+from coverslip.runs.training import Calibration, FinetuneStage, InstantStage, TrainingRecord
 
 BLOOD = ("basophil", "eosinophil", "erythroblast", "lymphocyte", "monocyte", "neutrophil", "platelet", "immature")
 
@@ -33,21 +41,21 @@ def write_run(
 ) -> Path:
     """A run folder as training leaves it, with drawn cells as images."""
     generator = np.random.default_rng(0)
-    images, run = folder / "images", folder / "run"
+    images, run = folder / "images", Run(folder / "run")
     label = generator.choice(len(classes), size=n_test * 5, p=shares(len(classes)))
     group = generator.integers(0, max(n_groups, 1), len(label))
     part = np.array(["train", "train", "train", "val", "test"])[np.argsort(np.argsort(group, kind="stable")) // n_test]
     rows = [
-        {
-            "image_id": f"{safe(classes[k])}/slide{g:02d}_cell{i:04d}.png",
-            "path": f"{safe(classes[k])}/slide{g:02d}_cell{i:04d}.png",
-            "label": classes[k],
-            "group": f"slide{g:02d}" if n_groups else "",
-            "domain": "",
-            "split": str(p),
-            "fold": "",
-            "reason": "",
-        }
+        SplitRow(
+            image_id=f"{safe(classes[k])}/slide{g:02d}_cell{i:04d}.png",
+            path=f"{safe(classes[k])}/slide{g:02d}_cell{i:04d}.png",
+            label=classes[k],
+            group=f"slide{g:02d}" if n_groups else "",
+            domain="",
+            split=p.item(),
+            fold=None,
+            reason="",
+        )
         for i, (k, g, p) in enumerate(zip(label, group, part, strict=True))
     ]
     test = np.flatnonzero(part == "test")
@@ -55,11 +63,13 @@ def write_run(
     logits[np.arange(len(test)), label[test]] += skill + generator.normal(0, 0.5, n_groups or 1)[group[test]]
     probability, before = apply_temperature(logits, 0.44), apply_temperature(logits, 0.24)
     for i in test:
-        draw_cell(images / rows[i]["path"], int(label[i]), i)
+        draw_cell(images / rows[i].path, int(label[i]), i)
     reason = "the file is cut off: 2,113 of 8,040 bytes"
-    torn = [{**rows[0], "image_id": f"torn{i}.png", "split": "left-out", "reason": reason} for i in range(left_out)]
-    write_table(run / "split.csv", [*rows, *torn])
-    write_predictions(run / "predictions.csv", [rows[i] for i in test], probability, classes)
+    torn = [replace(rows[0], image_id=f"torn{i}.png", split="left-out", reason=reason) for i in range(left_out)]
+    run.folder.mkdir(parents=True, exist_ok=True)
+    write_split(run.split_file, [*rows, *torn])
+    said = [predicted(rows[i], p, classes) for i, p in zip(test, probability, strict=True)]
+    Predictions(said, classes).write_csv(run.predictions_file)
     metrics = evaluate_predictions(
         probability,
         label[test],
@@ -69,12 +79,12 @@ def write_run(
         group=np.array([f"slide{g}" for g in group[test]], dtype=object) if n_groups else None,
         probability_uncalibrated=before,
     )
-    write_metrics(run / "metrics.json", metrics)
-    save_recipe(recipe or Recipe(), run / "recipe.yaml")
+    write_metrics(run.metrics_file, metrics)
+    save_recipe(recipe or Recipe(), run.recipe_file)
     write_facts(run, images, finetuned=finetuned, allow_leakage=allow_leakage)
     if finetuned:
-        write_history(run / "history.csv", 12)
-    return run
+        write_history(run.history_file, epochs(12))
+    return run.folder
 
 
 def shares(n_classes: int) -> np.ndarray:
@@ -97,112 +107,107 @@ def draw_cell(path: Path, k: int, seed: int) -> None:
     image.save(path)
 
 
-def write_table(path: Path, rows: list[dict[str, str]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        table = csv.DictWriter(file, list(rows[0]))
-        table.writeheader()
-        table.writerows(rows)
+def predicted(row: SplitRow, p: np.ndarray, classes: Sequence[str]) -> Prediction:
+    name = classes[int(p.argmax())]
+    decision = name if p.max() >= 0.55 else "uncertain"
+    return Prediction(row.image_id, row.path, row.label, name, float(p.max()), decision, tuple(p.tolist()))
 
 
-def write_predictions(path: Path, rows: list[dict[str, str]], probability: np.ndarray, classes: Sequence[str]) -> None:
-    written = []
-    for row, p in zip(rows, probability, strict=True):
-        predicted = classes[int(p.argmax())]
-        written.append(
-            {
-                "image_id": row["image_id"],
-                "path": row["path"],
-                "label": row["label"],
-                "predicted": predicted,
-                "probability": f"{p.max():.6f}",
-                "decision": predicted if p.max() >= 0.55 else "uncertain",
-                **{f"p:{name}": f"{value:.6f}" for name, value in zip(classes, p, strict=True)},
-            }
-        )
-    write_table(path, written)
-
-
-def write_facts(run: Path, images: Path, *, finetuned: bool, allow_leakage: bool) -> None:
-    instant = {"stage": "instant", "seconds": 31.5, "regularisation": 0.01, "engine": "openvino"}
-    finetune = {"stage": "finetune", "best_epoch": 9, "epochs_run": 12, "stopped_because": "all epochs", "seconds": 402}
-    write_json(
-        run / "training.json",
-        {
-            "stages": [instant, finetune] if finetuned else [instant],
-            "seconds_total": 434,
-            "chosen": "finetune" if finetuned else "instant",
-            "temperature": 1.83,
-            "uncertain_below": 0.55,
-            "notes": [],
-        },
+def write_facts(run: Run, images: Path, *, finetuned: bool, allow_leakage: bool) -> None:
+    instant = InstantStage(
+        seconds=31.5,
+        engine="openvino",
+        engine_difference=None,
+        n_features=100,
+        head="fitted",
+        regularisation=0.01,
+        temperature=1.2,
+        val_accuracy=0.9,
+        val_macro_f1=0.9,
     )
-    write_json(
-        run / "environment.json",
-        {
-            "format_version": 1,
-            "coverslip": "0.1.0",
-            "python": "3.11.9",
-            "packages": {"torch": "2.9.0", "timm": "1.0.20"},
-            "platform": "Linux x86_64",
-            "device": "cpu",
-            "seed": 0,
-            "opened": {"sources": [str(images)], "group": None, "group_pattern": None},
-            "data": [
-                {
-                    "domain": "",
-                    "root": str(images),
-                    "source": "folders",
-                    "fingerprint": "8d0f2c51ab77e1",
-                    "n_images": 1003,
-                }
-            ],
-            "command": "coverslip train images --out run",
-            "started": "2026-11-20T09:12:44+00:00",
-            "allow_leakage": allow_leakage,
-        },
+    finetune = FinetuneStage(
+        started_from="instant",
+        seconds=402,
+        best_epoch=9,
+        epochs_run=12,
+        stopped_because="all epochs done",
+        images_per_second=40,
     )
+    TrainingRecord(
+        stages=(instant, finetune) if finetuned else (instant,),
+        chosen="finetune" if finetuned else "instant",
+        calibration=Calibration(temperature=1.83, uncertain_below=0.55),
+    ).write(run.training_file)
+    sources = (str(images),)
+    Environment(
+        opened=Opened(sources=sources, group=None, group_pattern=None),
+        data=(DomainImages(domain="", root=str(images), sources=sources, n_images=1003, fingerprint="8d0f2c51ab77e1"),),
+        coverslip="0.1.0",
+        python="3.11.9",
+        packages={"torch": "2.9.0", "timm": "1.0.20"},
+        platform="Linux x86_64",
+        machine=Machine(processor="Abacus 3000", n_cores=4, n_threads=4, memory_gb=16, gpus=()),
+        device="cpu",
+        seed=0,
+        allow_leakage=allow_leakage,
+        command=("coverslip", "train", "images", "--out", "run"),
+        started="2026-11-20T09:12:44+00:00",
+    ).write(run.environment_file)
     write_json(
-        run / "data.json",
+        run.inspection_file,
         {
+            "root": str(images),
+            "source": "folders",
+            "n_images": 1000,
+            "n_readable": 1000,
+            "n_unlabelled": 0,
+            "classes": {},
+            "domains": {},
+            "groups": None,
+            "given_split": None,
             "width_px": {"min": 96, "median": 96, "max": 120},
             "height_px": {"min": 96, "median": 96, "max": 96},
+            "dtypes": {"uint8": 1000},
             "formats": {"PNG": 1000},
             "bit_depths": {"8": 1000},
             "channels": {"3": 1000},
+            "planes": {"1": 1000},
+            "reading_notes": {},
             "findings": [
-                {
-                    "code": "duplicates",
-                    "text": "1 image is an exact copy of another one.",
-                    "limit": "Copies count twice.",
-                },
-                {"code": "no-groups", "text": "No groups are known.", "limit": ""},
+                _finding("duplicates", "1 image is an exact copy of another one.", "Copies count twice."),
+                _finding("no-groups", "No groups are known.", ""),
             ],
             "notes": [],
         },
     )
 
 
-def write_history(path: Path, n_epochs: int) -> None:
+def _finding(code: str, text: str, limit: str) -> dict[str, str]:
+    return {"code": code, "severity": "warning", "title": code, "text": text, "do": "Look at them.", "limit": limit}
+
+
+def epochs(n: int) -> list[Epoch]:
     rows = []
-    for epoch in range(1, n_epochs + 1):
-        loss = 1.4 * np.exp(-epoch / 3)
+    for epoch in range(1, n + 1):
+        loss = float(1.4 * np.exp(-epoch / 3))
         rows.append(
-            {
-                "epoch": str(epoch),
-                "seconds": "33.5",
-                "learning_rate": "0.001",
-                "train_loss": f"{loss + 0.05:.4f}",
-                "train_accuracy": f"{1 - loss / 3:.4f}",
-                "val_loss": f"{loss + 0.14 + 0.004 * epoch + 0.02 * (epoch % 3):.4f}",
-                "val_accuracy": f"{0.97 - loss / 3 - 0.01 * (epoch % 2):.4f}",
-                "val_precision": "0.9",
-                "val_recall": "0.9",
-                "val_f1": f"{0.955 - loss / 3 - 0.012 * (epoch % 2):.4f}",
-                "train_f1": f"{0.99 - loss / 3:.4f}",
-            }
+            Epoch(
+                epoch=epoch,
+                seconds=33.5,
+                learning_rate=0.001,
+                train_loss=loss + 0.05,
+                train_accuracy=1 - loss / 3,
+                val_loss=loss + 0.14 + 0.004 * epoch + 0.02 * (epoch % 3),
+                val_accuracy=0.97 - loss / 3 - 0.01 * (epoch % 2),
+                val_precision=0.9,
+                val_recall=0.9,
+                val_f1=0.955 - loss / 3 - 0.012 * (epoch % 2),
+                train_precision=None,
+                train_recall=None,
+                train_f1=0.99 - loss / 3,
+            )
         )
-    write_table(path, rows)
+    return rows
 
 
 @pytest.fixture(scope="module")
@@ -314,18 +319,50 @@ def test_a_perfect_result_has_no_mistakes_to_show(tmp_path):
     assert "Most confident mistakes" not in page
 
 
-def test_only_the_numbers_are_needed(run, tmp_path):
-    for name in ("recipe.yaml", "metrics.json"):
-        (tmp_path / name).write_bytes((run / name).read_bytes())
-    assert "Which classes are mixed up" in write_report(tmp_path).read_text(encoding="utf-8")
-
-
 def test_a_folder_that_is_no_run_or_has_no_numbers_is_refused(run, tmp_path):
     with pytest.raises(BadRun, match="not a run folder"):
         write_report(tmp_path)
     (tmp_path / "recipe.yaml").write_bytes((run / "recipe.yaml").read_bytes())
     with pytest.raises(BadRun, match="no numbers yet"):
         write_report(tmp_path)
+    for name in ("environment.json", "split.csv"):
+        (tmp_path / name).write_bytes((run / name).read_bytes())
     (tmp_path / "metrics.json").write_text("{", encoding="utf-8")
     with pytest.raises(BadRun, match=r"could not be read.*metrics\.json"):
         write_report(tmp_path)
+
+
+def test_sections_stand_in_their_order_and_only_where_they_have_something_to_say(run, tmp_path):
+    names = [section.name for section in sections_of(read_run(run))]
+    assert names[:3] == ["numbers", "confusion", "per_class"]
+    assert set(names) == set(SECTIONS)
+    short = read_run(write_run(tmp_path, ("a", "b"), n_test=40, skill=60, finetuned=False))
+    assert {"mistakes", "curves"}.isdisjoint(section.name for section in sections_of(short))
+
+
+def test_every_section_says_something_that_any_page_can_show(run):
+    reported = read_run(run)
+    for section in SECTIONS.values():
+        told = section.told(reported)
+        assert section.template.is_file(), section.name
+        assert all(len(row) == len(told.columns) for row in told.rows), section.name
+        assert told.words or told.rows or section.drawings(reported) or section.shown(reported), section.name
+
+
+def test_a_section_that_is_new_stands_in_the_report_without_more(run):
+    def told(reported):
+        return Told([f"{len(reported.classes)} & more"], ("class", "images"), [(name, "1") for name in BLOOD])
+
+    SECTIONS.add(Section(name="dirt", title="Dirt on the slide", order=250, told=told))
+    try:
+        page = write_report(run).read_text(encoding="utf-8")
+    finally:
+        SECTIONS.remove("dirt")
+    assert page.index("Which classes are mixed up") < page.index("Dirt on the slide") < page.index("Class by class")
+    assert "<p>8 &amp; more</p>" in page
+    assert "<th>platelet</th><td>1</td>" in page
+    assert "Dirt on the slide" not in write_report(run).read_text(encoding="utf-8")
+
+
+def test_the_methods_paragraph_names_the_machine(page):
+    assert "on Abacus 3000 with 4 threads" in page

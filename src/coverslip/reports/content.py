@@ -1,23 +1,24 @@
-"""What a report shows besides its sentences and drawings: rows of its tables, by which pages show the same."""
+"""Numbers of a run as rows, by which the report and the app's pages show the same."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from coverslip.evaluation import METRICS, row_metrics, without_temperature
-from coverslip.reports import words
-from coverslip.reports.reading import Predictions, RunFolder
+from coverslip.evaluation import METRICS, Metric, row_metrics, without_temperature
+from coverslip.reports.reading import ReportedRun
+from coverslip.reports.words import count
+
+Json = dict[str, Any]  # Any: JSON values
 
 
-def facts(run: RunFolder) -> list[tuple[str, str]]:
+def facts(run: ReportedRun) -> list[tuple[str, str]]:
     """The small line of figures below the headline."""
-    n_images = sum(row["split"] != "left-out" for row in run.split)
-    n_groups = len({row["group"] for row in run.split if row.get("group") and row["split"] != "left-out"})
     seconds = run.seconds_of_training
     shown = [
-        ("images", words.count(n_images)),
+        ("images", count(len(run.used))),
         ("classes", str(len(run.classes))),
-        ("groups", str(n_groups) if n_groups else "none given"),
+        ("groups", str(run.n_groups) if run.n_groups else "none given"),
         ("model", run.recipe.model),
     ]
     if run.collections:
@@ -27,7 +28,7 @@ def facts(run: RunFolder) -> list[tuple[str, str]]:
     return shown
 
 
-def metric(name: str, one: dict[str, Any]) -> dict[str, Any]:  # Any: JSON values
+def metric(name: str, metric: Metric) -> Json:
     """A number with its title, meaning and scale, and which end of it is good."""
     record = METRICS[name]
     return {
@@ -36,108 +37,81 @@ def metric(name: str, one: dict[str, Any]) -> dict[str, Any]:  # Any: JSON value
         "meaning": record.meaning + ("; lower is better" if record.better == "lower" else ""),
         "better": record.better,
         "scale": record.scale,
-        **{key: one.get(key) for key in ("value", "low", "high", "level", "method", "reason")},
+        **{key: getattr(metric, key) for key in ("value", "low", "high", "level", "method", "reason")},
     }
 
 
-def metrics(run: RunFolder) -> list[dict[str, Any]]:  # Any: JSON values
+def metrics(run: ReportedRun) -> list[Json]:
     """All numbers, in the order of the table of metrics."""
-    found = run.metrics["metrics"]
     return [
-        {**metric(name, found[name]), "is_primary": name == run.metrics.get("primary")}
+        {**metric(name, run.metrics[name]), "is_primary": name == run.metrics.primary}
         for name in METRICS
-        if name in found
+        if name in run.metrics.metrics
     ]
 
 
-def classes(run: RunFolder) -> list[dict[str, Any]]:  # Any: JSON values
+def classes(run: ReportedRun) -> list[Json]:
     """The numbers of each class."""
-    empty = dict.fromkeys(("precision", "recall", "specificity", "f1", "auroc"))
-    points = dict(zip(run.classifier.get("classes", []), run.classifier.get("operating_points") or [], strict=False))
+    card = run.run.card
+    points = {} if card is None else dict(zip(card.classes, card.operating_points or (), strict=False))
     return [
-        {
-            "number": k + 1,
-            "name": name,
-            "n": 0,
-            "reason": "",
-            **empty,
-            **{key: _value(number) for key, number in run.metrics["per_class"].get(name, {}).items()},
-            "operating_point": points.get(name),
-        }
+        {"number": k + 1, "name": name, **_class_numbers(run, name), "operating_point": points.get(name)}
         for k, name in enumerate(run.classes)
     ]
 
 
-def _value(number: Any) -> Any:  # Any: a metric of metrics.json, a count or a reason
-    return number["value"] if isinstance(number, dict) else number
+def _class_numbers(run: ReportedRun, name: str) -> Json:
+    empty: Json = dict.fromkeys(("precision", "recall", "specificity", "f1", "auroc"))
+    scores = run.metrics.per_class.get(name)
+    if scores is None:
+        return {"n": 0, "reason": "", **empty}
+    values = {key: number.value for key, number in scores.metrics.items()}
+    return {"n": scores.n, "reason": scores.reason or "", **empty, **values}
 
 
-def domains(run: RunFolder) -> list[dict[str, Any]]:  # Any: JSON values
+def domains(run: ReportedRun) -> list[Json]:
     """The numbers of each collection, and how many classes it has test images of."""
-    domain_of = {row["image_id"]: row.get("domain") or "" for row in run.split}
-    tested = run.predictions
-    own = (
-        set()
-        if tested is None
-        else {
-            (domain_of.get(image_id, ""), label)
-            for image_id, label in zip(tested.image_id, tested.label.tolist(), strict=True)
-        }
-    )
+    domain_of = {row.image_id: row.domain for row in run.run.split}
+    tested = () if run.tested is None else run.tested.rows
+    own = {(domain_of.get(row.image_id, ""), row.label) for row in tested}
     return [
         {
             "name": name,
-            "n": one["n"],
-            "n_groups": one.get("n_groups"),
+            "n": scores.n,
+            "n_groups": scores.n_groups,
             "n_classes": sum(domain == name for domain, _ in own),
-            "metrics": _some(run, one["metrics"]),
+            "metrics": _some(run, scores.metrics),
         }
-        for name, one in (run.metrics.get("by_domain") or {}).items()
+        for name, scores in run.metrics.by_domain.items()
     ]
 
 
-def folds(run: RunFolder) -> dict[str, Any]:  # Any: what the template shows
+def folds(run: ReportedRun) -> Json:
     """The numbers of each fold and their mean; empty where there was one split."""
-    found = run.metrics.get("folds")
-    if not found:
+    scores = run.metrics.folds
+    if scores is None:
         return {}
-    rows = [{**one, "metrics": _some(run, one["metrics"])} for one in found["per_fold"]]
-    return {"rows": rows, "mean": _some(run, found["mean"]), "has_groups": rows[0]["n_groups"]}
+    rows = [
+        {"fold": fold.fold, "n": fold.n, "n_groups": fold.n_groups, "metrics": _some(run, fold.metrics)}
+        for fold in scores.per_fold
+    ]
+    return {"rows": rows, "mean": _some(run, scores.mean), "has_groups": rows[0]["n_groups"]}
 
 
-def _some(run: RunFolder, numbers: dict[str, Any]) -> list[dict[str, Any]]:  # Any: JSON values
+def _some(run: ReportedRun, numbers: Mapping[str, Metric]) -> list[Json]:
     """The numbers that a row for each part of the images has room for."""
-    return [metric(name, numbers[name]) for name in row_metrics(run.metrics["primary"])]
+    return [metric(name, numbers[name]) for name in row_metrics(run.metrics.primary)]
 
 
-def decided(run: RunFolder) -> str:
-    """What the threshold for `uncertain` did to the test images, in words."""
-    threshold, predictions = run.calibration.get("uncertain_below"), run.predictions
-    if predictions is None or not isinstance(threshold, (int, float)) or threshold <= 0:
-        return ""
-    is_decided = np.array([decision != "uncertain" for decision in predictions.decision])
-    n_aside = int((~is_decided).sum())
-    is_right = predictions.predicted == predictions.label
-    below = "Each fold marks predictions as uncertain that lie below a limit set on its validation images."
-    if not run.n_folds:
-        below = f"Predictions below {threshold:.2f} are marked uncertain, a limit set on validation images."
-    if n_aside == 0 or not is_decided.any():
-        return f"{below} Among these images that was none."
-    kept, aside = (words.percent(float(is_right[rows].mean())) for rows in (is_decided, ~is_decided))
-    return (
-        f"{below} Here that sets aside {n_aside} of {len(is_decided)} images; of the others {kept} are right, of those "
-        f"set aside {aside}."
-    )
-
-
-def n_mistakes(run: RunFolder) -> int:
-    """Measured images that were called another class than theirs."""
-    return 0 if run.predictions is None else int((run.predictions.predicted != run.predictions.label).sum())
-
-
-def uncalibrated(run: RunFolder, predictions: Predictions) -> np.ndarray | None:
+def uncalibrated(run: ReportedRun) -> np.ndarray | None:
     """(n, n_classes) probabilities before calibration; None where they are not known: folds have a temperature each."""
-    temperature = run.calibration.get("temperature")
-    if not isinstance(temperature, (int, float)) or temperature in (0, 1) or run.n_folds:
+    temperature = run.calibration.temperature
+    if run.tested is None or temperature in (0, 1) or run.n_folds:
         return None
-    return without_temperature(predictions.probability, temperature)
+    return without_temperature(run.tested.probability, temperature)
+
+
+def calibration_errors(run: ReportedRun) -> dict[str, float | None]:
+    """Mean gap between probability and share that is right, after and before calibration."""
+    names = ("ece", "ece_uncalibrated")
+    return {name: run.metrics[name].value if name in run.metrics.metrics else None for name in names}

@@ -10,6 +10,7 @@ import numpy as np
 
 from coverslip.evaluation import reliability_bins, roc_curve
 from coverslip.files import write_bytes
+from coverslip.runs.history import Epoch
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -92,14 +93,14 @@ def _page_font(found: re.Match[str]) -> str:
     return "font-family: var(--face)" if found[0].startswith("font-family") else "var(--face)"
 
 
-def curves(history: Sequence[dict[str, float]], best_epoch: int | None) -> "Figure":
+def curves(history: Sequence[Epoch], best_epoch: int | None) -> "Figure":
     """Training and validation loss, accuracy and macro-F1 by epoch."""
     figure = _figure(8.6, 2.6)
     panels = (("loss", "Loss"), ("accuracy", "Accuracy"), ("f1", "Macro-F1"))
-    shown = [(key, title) for key, title in panels if any(f"val_{key}" in row for row in history)]
+    shown = [(key, title) for key, title in panels if _points(history, f"val_{key}")]
     for axes, (key, title) in zip(np.ravel(figure.subplots(1, max(len(shown), 1))), shown, strict=True):
         for part, colour, words in (("train", MUTED, "training"), ("val", ACCENT, "validation")):
-            points = [(row["epoch"], row[f"{part}_{key}"]) for row in history if f"{part}_{key}" in row]
+            points = _points(history, f"{part}_{key}")
             if points:
                 x, y = zip(*points, strict=True)
                 dash = "-" if part == "val" else (0, (3, 1.6))
@@ -117,13 +118,18 @@ def curves(history: Sequence[dict[str, float]], best_epoch: int | None) -> "Figu
     return figure
 
 
-def fold_curves(histories: Sequence[Sequence[dict[str, float]]]) -> "Figure":
+def _points(history: Sequence[Epoch], column: str) -> list[tuple[int, float]]:
+    """(epoch, value) where there is one."""
+    return [(row.epoch, value) for row in history if (value := getattr(row, column)) is not None]
+
+
+def fold_curves(histories: Sequence[Sequence[Epoch]]) -> "Figure":
     """Validation loss, accuracy and macro-F1 by epoch, a line for each fold."""
     figure = _figure(8.6, 2.6)
     panels = (("val_loss", "Loss"), ("val_accuracy", "Accuracy"), ("val_f1", "Macro-F1"))
     for axes, (key, title) in zip(np.ravel(figure.subplots(1, len(panels))), panels, strict=True):
         for history in histories:
-            points = [(row["epoch"], row[key]) for row in history if key in row]
+            points = _points(history, key)
             if points:
                 x, y = zip(*points, strict=True)
                 axes.plot(x, y, color=ACCENT, linewidth=1, alpha=0.6, marker="o" if len(x) < 4 else None, ms=3)

@@ -1,178 +1,131 @@
-"""What a run folder says, read once; only the numbers must be there, any other missing part is empty."""
+"""A run as its report tells of it: the typed files of its folder, and what follows from several of them."""
 
-from collections.abc import Iterator
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from coverslip.errors import BadRun
-from coverslip.runs.documents import read_object as read_json
-from coverslip.runs.documents import read_table
-from coverslip.runs.folder import open_run
+from coverslip.evaluation import Evaluation
+from coverslip.runs import Recipe, Run, open_run
+from coverslip.runs.environment import Environment
 from coverslip.runs.lookup import ImageLookup
-from coverslip.runs.recipe import Recipe
-
-Json = dict[str, Any]  # Any: JSON values
-
-
-@dataclass(frozen=True, slots=True)
-class Predictions:
-    """Rows of `predictions.csv` that have a label and a probability."""
-
-    image_id: tuple[str, ...]
-    path: tuple[str, ...]
-    decision: tuple[str, ...]
-    label: np.ndarray  # (n,) int, index into classes
-    predicted: np.ndarray  # (n,) int
-    probability: np.ndarray  # (n, n_classes) float
-
-    @property
-    def probability_of_predicted(self) -> np.ndarray:
-        """(n,) float: how sure each prediction is; not always the highest, where classes have operating points."""
-        sure: np.ndarray = self.probability[np.arange(len(self.predicted)), self.predicted]
-        return sure
+from coverslip.runs.predictions import MeasuredPredictions
+from coverslip.runs.split import SplitRow
+from coverslip.runs.training import Calibration, FinetuneStage, TrainingRecord
 
 
 @dataclass(frozen=True)
-class RunFolder:
-    """The files of one run, parsed."""
+class ReportedRun:
+    """A run that was measured."""
 
-    path: Path
-    recipe: Recipe
-    recipe_text: str
-    metrics: Json
-    environment: Json
-    training: Json
-    data: Json
-    classifier: Json
-    split: tuple[dict[str, str], ...]
-    history: tuple[dict[str, float], ...]
-    predictions: Predictions | None
-    fold_trainings: tuple[Json, ...]  # of a cross-validated run: `training.json` of each fold
-    fold_histories: tuple[tuple[dict[str, float], ...], ...]
+    run: Run
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.run.recipe
+
+    @property
+    def environment(self) -> Environment:
+        return self.run.environment
+
+    @property
+    def metrics(self) -> Evaluation:
+        return self.run.metrics
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.metrics.classes
 
     @property
     def n_folds(self) -> int:
         """0 where there was one split."""
-        return len(self.metrics.get("folds", {}).get("per_fold", []))
+        return 0 if self.metrics.folds is None else len(self.metrics.folds.per_fold)
+
+    @cached_property
+    def used(self) -> tuple[SplitRow, ...]:
+        """Its images but for those left out."""
+        return tuple(row for row in self.run.split if row.split != "left-out")
+
+    @cached_property
+    def n_groups(self) -> int:
+        """Of all images that are used; 0 where none are known."""
+        return len({row.group for row in self.used if row.group})
+
+    @cached_property
+    def collections(self) -> list[str]:
+        """The sets that the run's images come from, where there are several."""
+        domains = sorted({row.domain for row in self.used})
+        return domains if len(domains) > 1 else []
+
+    @cached_property
+    def parts(self) -> Counter[str]:
+        """How many images take each part."""
+        return Counter(row.split for row in self.run.split)
+
+    @cached_property
+    def tested(self) -> MeasuredPredictions | None:
+        """Predictions of the measured images; None where there are none."""
+        if not self.run.predictions_file.is_file():
+            return None
+        measured = self.run.predictions.measured()
+        return measured if measured.rows else None
 
     @property
-    def seconds_of_training(self) -> float:
-        """Of all networks; 0 where it is not recorded."""
-        stages = [stage for record in (self.training, *self.fold_trainings) for stage in record.get("stages", [])]
-        return sum(float(stage["seconds"]) for stage in stages)
+    def training(self) -> TrainingRecord | None:
+        """How the packaged network came about."""
+        return self.run.training
 
     @property
-    def calibration(self) -> Json:
-        """What validation images set."""
-        calibration: Json = self.training.get("calibration", {})
-        return calibration
+    def calibration(self) -> Calibration:
+        """What validation images set for the packaged network."""
+        return Calibration() if self.training is None else self.training.calibration
 
     @property
-    def start_is_known(self) -> bool:
-        """Whether all images are known that the weights at the start were trained on."""
-        return bool(self.training.get("start_is_known", True))
+    def measured_training(self) -> TrainingRecord | None:
+        """How the network that was measured came about; of folds the first."""
+        return next(iter(self.run.trainings), None)
 
     @property
-    def is_first_kept(self) -> bool:
-        """Whether a first training on other images, where there was one, changed the network."""
-        return bool(_json(self.path / "first" / "training.json").get("chosen") != "instant")
+    def finetuning(self) -> FinetuneStage | None:
+        """The fine-tuning of the network that was measured."""
+        return None if self.measured_training is None else self.measured_training.finetune
 
     @property
     def n_frozen(self) -> int:
         """Trainings, of the folds or the one, whose fine-tuning was no better than the head on frozen features."""
-        stories = self.fold_trainings or (self.training,)
-        return sum(story.get("chosen") == "instant" and len(story.get("stages", ())) > 1 for story in stories)
-
-    def stage(self, name: str) -> dict[str, object] | None:
-        """What is told of a stage of the training; of the first fold's where there are folds: they were measured."""
-        story = self.fold_trainings[0] if self.fold_trainings else self.training
-        stages: list[dict[str, object]] = story.get("stages", [])
-        return next((stage for stage in stages if stage.get("stage") == name), None)
+        return sum(record.chosen == "instant" and len(record.stages) > 1 for record in self.run.trainings)
 
     @property
-    def classes(self) -> list[str]:
-        return [str(name) for name in self.metrics["classes"]]
+    def seconds_of_training(self) -> float:
+        """Of all networks."""
+        records = {id(record): record for record in (self.training, *self.run.trainings) if record is not None}
+        return sum(record.seconds for record in records.values())
 
     @property
-    def collections(self) -> list[str]:
-        """The sets that the run's images come from, where there are several."""
-        found = sorted({row.get("domain") or "" for row in self.split if row["split"] != "left-out"})
-        return found if len(found) > 1 else []
+    def start_is_known(self) -> bool:
+        """Whether all images are known that the weights at the start were trained on."""
+        return self.training is None or self.training.start_is_known
+
+    @property
+    def is_first_kept(self) -> bool:
+        """Whether a first training on other images, where there was one, changed the network."""
+        first = self.run.first.training
+        return first is None or first.chosen != "instant"
 
     @cached_property
     def images(self) -> ImageLookup:
         """Where its images lie, and how each is read."""
-        return ImageLookup(open_run(self.path))
+        return ImageLookup(self.run)
 
 
-def read_run(run: Path) -> RunFolder:
-    """Parse a run folder.
+def read_run(folder: Path) -> ReportedRun:
+    """A run that was measured.
 
     Raises:
-        BadRun: not a run folder, no numbers in it yet, or a file of it cannot be read.
+        BadRun: not a run folder, or no numbers in it yet.
     """
-    opened = open_run(run)
-    metrics = _json(run / "metrics.json")
-    if not metrics.get("metrics"):
-        raise BadRun(
-            "This run has no numbers yet: metrics.json is missing",
-            file=run,
-            do="Let the training finish, or resume it.",
-        )
-    classes = [str(name) for name in metrics["classes"]]
-    folds = [run / "folds" / str(one["fold"]) for one in metrics.get("folds", {}).get("per_fold", [])]
-    return RunFolder(
-        path=run,
-        recipe=opened.recipe,
-        recipe_text=(run / "recipe.yaml").read_text(encoding="utf-8"),
-        metrics=metrics,
-        environment=_json(run / "environment.json"),
-        training=_json(run / "training.json"),
-        data=_json(run / "data.json"),
-        classifier=_json(run / "classifier" / "classifier.json"),
-        split=tuple(_rows(run / "split.csv")),
-        history=tuple(_numbers(row) for row in _rows(run / "history.csv")),
-        predictions=_predictions(run / "predictions.csv", classes),
-        fold_trainings=tuple(_json(fold / "training.json") for fold in folds),
-        fold_histories=tuple(tuple(_numbers(row) for row in _rows(fold / "history.csv")) for fold in folds),
-    )
-
-
-def _json(path: Path) -> Json:
-    return read_json(path) if path.is_file() else {}
-
-
-def _rows(path: Path) -> Iterator[dict[str, str]]:
-    if path.is_file():
-        yield from read_table(path)
-
-
-def _numbers(row: dict[str, str]) -> dict[str, float]:
-    return {name: float(text) for name, text in row.items() if text}
-
-
-def _predictions(path: Path, classes: list[str]) -> Predictions | None:
-    number = {name: k for k, name in enumerate(classes)}
-    rows = [
-        row
-        for row in _rows(path)
-        if row.get("label") in number and row.get("predicted") in number and row[f"p:{row['label']}"]
-    ]
-    if not rows:
-        return None
-    try:
-        probability = np.array([[float(row[f"p:{name}"] or 0) for name in classes] for row in rows])
-    except (KeyError, ValueError) as error:
-        raise BadRun("The predictions do not fit metrics.json", file=path, do="Evaluate the run again.") from error
-    return Predictions(
-        image_id=tuple(row["image_id"] for row in rows),
-        path=tuple(row["path"] for row in rows),
-        decision=tuple(row.get("decision", "") for row in rows),
-        label=np.array([number[row["label"]] for row in rows]),
-        predicted=np.array([number[row["predicted"]] for row in rows]),
-        probability=probability,
-    )
+    run = open_run(folder)
+    if not run.is_measured:
+        raise BadRun("This run has no numbers yet", file=folder, do="Let the training finish, or resume it.")
+    return ReportedRun(run)

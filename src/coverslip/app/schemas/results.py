@@ -104,6 +104,25 @@ class Limit(BaseModel):
     meaning: str
 
 
+class FigureName(BaseModel):
+    """A drawing of the report: `/runs/{run_id}/figures/{name}`."""
+
+    name: str
+    title: str = Field(description="What is seen, for those who cannot see it.")
+
+
+class ReportSection(BaseModel):
+    """What one section of the report says: words, a table, drawings."""
+
+    name: str
+    title: str
+    subtitle: str
+    words: list[str]
+    columns: list[str]
+    rows: list[list[str]]
+    drawings: list[FigureName]
+
+
 class Results(BaseModel):
     """What a run reached, in numbers and words; the same as in its report."""
 
@@ -124,6 +143,7 @@ class Results(BaseModel):
     decided: str = Field(description="What the limit for `uncertain` did to these images; empty where nothing.")
     n_mistakes: int
     facts: list[tuple[str, str]] = Field(description="The small line of figures: a name and its value.")
+    sections: list[ReportSection] = Field(description="All sections of the report, from top to bottom.")
 
 
 class ComparedRun(BaseModel):

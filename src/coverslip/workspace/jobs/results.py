@@ -4,20 +4,21 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import cast
 
 from coverslip._version import __version__
 from coverslip.cache import RECORDS, Kind, RecordStore, register
 from coverslip.errors import Conflict, CoverslipError
-from coverslip.evaluation import METRICS, average_precision, pr_curve, reliability_bins, roc_curve
+from coverslip.evaluation import METRICS, Evaluation, average_precision, pr_curve, reliability_bins, roc_curve
 from coverslip.reports import content, words
-from coverslip.reports.limits import limits
-from coverslip.reports.methods import methods
-from coverslip.reports.reading import RunFolder, read_run
-from coverslip.runs.documents import read_table
+from coverslip.reports.reading import ReportedRun, read_run
+from coverslip.reports.sections import sections_of
+from coverslip.reports.sections.limits import limits
+from coverslip.reports.sections.methods import methods
+from coverslip.reports.sections.numbers import decided
+from coverslip.reports.sections.tiles import n_mistakes
+from coverslip.runs import Run, metrics_as_json
 from coverslip.workspace.jobs.records import Job, Json, find_job
-from coverslip.workspace.jobs.runs import read_or_empty
 from coverslip.workspace.store.home import Workspace
 
 RESULTS = register(Kind("app-results", "results as the app's pages show them", RECORDS, bound_bytes=5 * 10**8))
@@ -32,7 +33,7 @@ def results_of(workspace: Workspace, run_id: str) -> Json:
         Conflict: it has no numbers yet.
     """
     job = find_job(workspace, run_id, "train")
-    if not read_or_empty(job.folder / "metrics.json").get("metrics"):
+    if not Run(job.folder).is_measured:
         raise Conflict("This run has no numbers yet", do="Let the training finish, or resume it.")
     stamp = _stamp(job)
     with RecordStore(RESULTS, run_id) as kept:
@@ -46,39 +47,54 @@ def results_of(workspace: Workspace, run_id: str) -> Json:
 
 def _stamp(job: Job) -> str:
     """Changes with the files that results are made from, and with this program."""
-    names = ("metrics.json", "predictions.csv", "training.json", "split.csv", "data.json", "environment.json")
-    stats = [file.stat() for name in names if (file := job.folder / name).is_file()]
+    run = Run(job.folder)
+    files = (run.metrics_file, run.predictions_file, run.training_file, run.split_file, run.inspection_file)
+    stats = [file.stat() for file in (*files, run.environment_file) if file.is_file()]
     told = [__version__, *((stat.st_mtime_ns, stat.st_size) for stat in stats)]
     return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 
 
-def _results(run: RunFolder) -> Json:
-    metrics = run.metrics
-    has_numbers = metrics["metrics"]["accuracy"]["value"] is not None
+def _results(run: ReportedRun) -> Json:
+    has_numbers = run.metrics["accuracy"].value is not None
     return {
-        "metrics": metrics,
+        "metrics": metrics_as_json(run.metrics),
         "headline": words.headline(run) if has_numbers else "",
         "words": [" ".join(words.lead(run))] if has_numbers else [],
         "methods": methods(run),
         "values": content.metrics(run),
         "tested_on": words.split_words(run),
         "per_class": [{**row, "reason": row["reason"] or None} for row in content.classes(run)],
-        "confusion": {"classes": run.classes, "counts": metrics["confusion_matrix"]},
+        "confusion": {"classes": run.classes, "counts": run.metrics.confusion_matrix},
         **_curves(run),
         "calibration": _calibration(run),
         "folds": content.folds(run).get("rows"),
         "by_domain": content.domains(run),
         "limits": [{"claim": claim, "meaning": meaning} for claim, meaning in limits(run)],
-        "decided": content.decided(run),
-        "n_mistakes": content.n_mistakes(run),
+        "decided": decided(run),
+        "n_mistakes": n_mistakes(run),
         "facts": content.facts(run),
+        "sections": _sections(run),
     }
 
 
-def _curves(run: RunFolder) -> Json:
+def _sections(run: ReportedRun) -> list[Json]:
+    """All that the report says, section by section, for pages that have no view of their own for one."""
+    return [
+        {
+            "name": section.name,
+            "title": section.title,
+            "subtitle": section.subtitle(run),
+            **asdict(section.told(run)),
+            "drawings": [{"name": drawing.name, "title": drawing.title} for drawing in section.drawings(run)],
+        }
+        for section in sections_of(run)
+    ]
+
+
+def _curves(run: ReportedRun) -> Json:
     """Curves of each class against all others, in the order of the classes; those that can't be drawn are left out."""
     roc, precision_recall = [], []
-    tested = run.predictions
+    tested = run.tested
     for k, row in enumerate(content.classes(run) if tested is not None else []):
         assert tested is not None
         name = row["name"]
@@ -91,16 +107,14 @@ def _curves(run: RunFolder) -> Json:
     return {"roc": roc, "precision_recall": precision_recall}
 
 
-def _calibration(run: RunFolder) -> Json | None:
-    tested = run.predictions
+def _calibration(run: ReportedRun) -> Json | None:
+    tested, before = run.tested, content.uncalibrated(run)
     if tested is None:
         return None
-    before = content.uncalibrated(run, tested)
-    numbers = run.metrics["metrics"]
     return {
         "before": None if before is None else [asdict(one) for one in reliability_bins(before, tested.label)],
         "after": [asdict(one) for one in reliability_bins(tested.probability, tested.label)],
-        **{name: numbers.get(name, {}).get("value") for name in ("ece", "ece_uncalibrated")},
+        **content.calibration_errors(run),
     }
 
 
@@ -109,7 +123,7 @@ class _Measured:
     """A run as it is compared."""
 
     job: Job
-    metrics: Json
+    metrics: Evaluation
     images: str  # tells the measured images and their labels
 
 
@@ -125,7 +139,7 @@ def compared(workspace: Workspace, run_ids: Sequence[str]) -> Json:
     if not 2 <= len(ids) <= _MOST_COMPARED:
         raise CoverslipError("Two runs or more can be compared", do=f"Choose 2 to {_MOST_COMPARED} of them.")
     runs = [_measured(workspace, run_id) for run_id in ids]
-    classes_equal = len({tuple(sorted(run.metrics["classes"])) for run in runs}) == 1
+    classes_equal = len({tuple(sorted(run.metrics.classes)) for run in runs}) == 1
     images_equal = len({run.images for run in runs}) == 1
     return {
         "classes_equal": classes_equal,
@@ -135,21 +149,14 @@ def compared(workspace: Workspace, run_ids: Sequence[str]) -> Json:
                 "run": run.job.id,
                 "name": run.job.name,
                 "model": str(run.job.choices.get("model", "")),
-                "n": run.metrics["n"],
-                "classes": run.metrics["classes"],
-                "metrics": [
-                    content.metric(name, one) for name, one in run.metrics["metrics"].items() if name in METRICS
-                ],
+                "n": run.metrics.n,
+                "classes": run.metrics.classes,
+                "metrics": [content.metric(name, one) for name, one in run.metrics.metrics.items() if name in METRICS],
             }
             for run in runs
         ],
-        "note": _comparison_note(runs[0].metrics["n"], classes_equal=classes_equal, images_equal=images_equal),
+        "note": _comparison_note(runs[0].metrics.n, classes_equal=classes_equal, images_equal=images_equal),
     }
-
-
-def _known(numbers: Json) -> list[tuple[str, Json]]:
-    """Those of the table of metrics, in its order."""
-    return [(name, numbers[name]) for name in METRICS if name in numbers]
 
 
 def _comparison_note(n: int, *, classes_equal: bool, images_equal: bool) -> str:
@@ -168,13 +175,13 @@ def _comparison_note(n: int, *, classes_equal: bool, images_equal: bool) -> str:
 
 def _measured(workspace: Workspace, run_id: str) -> _Measured:
     job = find_job(workspace, run_id, "train")
-    metrics = read_or_empty(job.folder / "metrics.json")
-    if not metrics.get("metrics"):
+    run = Run(job.folder)
+    if not run.is_measured:
         raise Conflict(f"“{job.name}” has no numbers yet", do="Compare runs that are finished.")
-    return _Measured(job, metrics, _images_of(job.folder / "predictions.csv"))
+    return _Measured(job, run.metrics, _images_of(run))
 
 
-def _images_of(table: Path) -> str:
+def _images_of(run: Run) -> str:
     """Tells which images were measured with which labels, in any order."""
-    rows = sorted((row["image_id"], row["label"]) for row in read_table(table))
+    rows = sorted((row.image_id, row.label or "") for row in run.predictions)
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()

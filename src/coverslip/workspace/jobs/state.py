@@ -19,6 +19,11 @@ ACTIVE: frozenset[State] = frozenset({"starting", "running", "stopping"})
 _LAUNCH_SECONDS = 10.0  # a server that dies between beginning a process and noting its number leaves this doubt
 
 
+def has_ended(state: State) -> bool:
+    """Whether it neither waits nor is at work."""
+    return state not in ACTIVE and state != "queued"
+
+
 def is_at_work(job: Job) -> bool:
     """Whether a process works on it: ours, or one that was begun in a terminal."""
     if job.state == "started" and is_running(job.pid, job.process_started):

@@ -1,21 +1,23 @@
 """What the numbers of a run do not show."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from coverslip.evaluation import FEW_GROUPS
-from coverslip.reports.reading import RunFolder
+from coverslip.reports.reading import ReportedRun
+from coverslip.reports.sections.record import Section, Told
 from coverslip.reports.words import listed, plural
 
 Limit = tuple[str, str]  # the claim, and what it means
 
 
-def limits(run: RunFolder) -> list[Limit]:
+def limits(run: ReportedRun) -> list[Limit]:
     """What the numbers do not show, gravest first; which of them hold depends on the run."""
     return [*_split_limits(run), *_size_limits(run), *_data_limits(run), *_lasting_limits(run)]
 
 
-def _split_limits(run: RunFolder) -> Iterator[Limit]:
-    n_groups = run.metrics.get("n_groups")
+def _split_limits(run: ReportedRun) -> Iterator[Limit]:
+    n_groups = run.metrics.n_groups
     part = "The run" if run.n_folds else "The test part"
     better = "" if run.n_folds else " Cross-validation folds, which test on every group once, use the data better."
     if run.n_folds:
@@ -25,13 +27,13 @@ def _split_limits(run: RunFolder) -> Iterator[Limit]:
             "classifier was trained in the same way on all images; it should do about as well, but no image is left to "
             "show it.",
         )
-    if run.environment.get("allow_leakage"):
+    if run.environment.allow_leakage:
         yield (
             "Training and test images may overlap.",
             "Leakage was allowed for this run: where the same pixels or groups stand on both sides, the numbers are "
             "too good.",
         )
-    if run.metrics.get("split") == "val":
+    if run.metrics.split == "val":
         yield ("These are validation images.", "Choices were made on them, so the numbers are somewhat too good.")
     if not n_groups:
         yield (
@@ -53,11 +55,11 @@ def _split_limits(run: RunFolder) -> Iterator[Limit]:
         )
 
 
-def _size_limits(run: RunFolder) -> Iterator[Limit]:
-    n = run.metrics["n"]
+def _size_limits(run: ReportedRun) -> Iterator[Limit]:
+    n = run.metrics.n
     if n < 100:
         yield (f"There are only {plural(n, 'test image')}.", "One image more or less moves the numbers visibly.")
-    counts = {name: one.get("n", 0) for name, one in run.metrics["per_class"].items()}
+    counts = {name: scores.n for name, scores in run.metrics.per_class.items()}
     if absent := [name for name, count in counts.items() if count == 0]:
         yield ("Some classes have no test image.", f"Nothing is known about {listed(absent)}.")
     if rare := [f"{name} ({count})" for name, count in counts.items() if 0 < count < 10]:
@@ -74,7 +76,7 @@ def _size_limits(run: RunFolder) -> Iterator[Limit]:
         )
 
 
-def _data_limits(run: RunFolder) -> Iterator[Limit]:
+def _data_limits(run: ReportedRun) -> Iterator[Limit]:
     if not run.start_is_known:
         yield (
             "What the classifier at the start had seen is not known.",
@@ -100,16 +102,16 @@ def _data_limits(run: RunFolder) -> Iterator[Limit]:
                 "each collection shows how well its own classes are told apart; averages over all flatter that.",
             )
     # What the recipe leaves out has a reason that begins so; nothing is wrong with those images.
-    reasons = [row.get("reason") or "" for row in run.split if row["split"] == "left-out"]
+    reasons = [row.reason for row in run.run.split if row.split == "left-out"]
     if n_left_out := sum(not reason.startswith("on request:") for reason in reasons):
         yield (
             f"{plural(n_left_out, 'image')} {'was' if n_left_out == 1 else 'were'} left out.",
             "They are listed with reasons in split.csv. If new images are as often unreadable or doubtful, that "
             "share will have no answer.",
         )
-    for finding in run.data.get("findings", []):
-        if finding["limit"]:
-            yield finding["text"], finding["limit"]
+    for finding in run.run.inspection.findings if run.run.inspection is not None else ():
+        if finding.limit:
+            yield finding.text, finding.limit
     if run.recipe.scaling == "per-image":
         yield (
             "Intensity was erased.",
@@ -118,13 +120,13 @@ def _data_limits(run: RunFolder) -> Iterator[Limit]:
         )
 
 
-def _shared_classes(run: RunFolder) -> list[str]:
+def _shared_classes(run: ReportedRun) -> list[str]:
     """Classes that more than one collection has."""
-    found = {(row["label"], row.get("domain")) for row in run.split if row["split"] != "left-out"}
-    return [name for name in run.classes if sum(label == name for label, _ in found) > 1]
+    pairs = {(row.label, row.domain) for row in run.used}
+    return [name for name in run.classes if sum(label == name for label, _ in pairs) > 1]
 
 
-def _lasting_limits(run: RunFolder) -> Iterator[Limit]:
+def _lasting_limits(run: ReportedRun) -> Iterator[Limit]:
     yield (
         "It knows only these classes.",
         "Whatever it is shown, be it dirt, a blurred field or a cell type that is not among the "
@@ -135,3 +137,13 @@ def _lasting_limits(run: RunFolder) -> Iterator[Limit]:
         "Where the people who labelled are wrong or disagree, so are the numbers; the most confident mistakes above "
         "are worth a second look.",
     )
+
+
+LIMITS = Section(
+    name="limits",
+    title="What the numbers do not show",
+    order=800,
+    told=lambda run: Told([f"{claim} {meaning}" for claim, meaning in limits(run)]),
+    shown=lambda run: {"limits": limits(run)},
+    template=Path(__file__).with_name("limits.html"),
+)

@@ -1,12 +1,14 @@
 """A methods paragraph for a paper. What it says of each choice stands on the recipe's keys."""
 
-from collections import Counter
 from pathlib import Path
+from typing import Any
 
-from coverslip.reports.reading import RunFolder
+from coverslip.reports.reading import ReportedRun
+from coverslip.reports.sections.record import Section, Told
 from coverslip.reports.words import count, listed, plural, split_words
 from coverslip.runs import Augment, FromRun, Recipe, TrainFirst
 from coverslip.runs.recipe import changed_phrases, phrases
+from coverslip.runs.training import FinetuneStage
 
 _PART_WORDS = {"train": "training", "val": "validation", "test": "test"}
 # Keys that a sentence has its own place for, or that are no part of what was done to the images or the network. Any
@@ -42,7 +44,27 @@ _PLACED = frozenset(
 )
 
 
-def methods(run: RunFolder) -> list[str]:
+def weights_words(run: ReportedRun) -> str:
+    """Which pretrained weights the training started from, and under which licence; empty where it is not recorded."""
+    weights = run.environment.weights
+    if weights is None:
+        return ""
+    licence = f"licence {weights.licence}" if weights.licence else "licence not stated"
+    digest = f" · SHA-256 {weights.sha256[:12]}" if weights.sha256 else ""
+    return f"Pretrained weights: {weights.source} ({weights.kind}) · {licence}{digest}"
+
+
+def _shown(run: ReportedRun) -> dict[str, Any]:  # Any: what the template takes
+    return {
+        "methods": methods(run),
+        "notes": () if run.training is None else run.training.notes,
+        "weights": weights_words(run),
+        "recipe": run.run.recipe_file.read_text(encoding="utf-8").strip(),
+        "command": " ".join(run.environment.command or ()),
+    }
+
+
+def methods(run: ReportedRun) -> list[str]:
     """What was done, in three parts: data, network, numbers."""
     return [_data_methods(run), _network_methods(run), _number_methods(run)]
 
@@ -53,38 +75,36 @@ def _others(recipe: Recipe, *groups: str, before: str) -> str:
     return "".join(f"{before}{phrase}" for phrase in told)
 
 
-def _data_methods(run: RunFolder) -> str:
-    parts = Counter(row["split"] for row in run.split)
-    if not parts:
-        return "How the images were divided is not recorded in this folder."
-    groups = {row["group"] for row in run.split if row.get("group") and row["split"] != "left-out"}
-    n_images = sum(n for part, n in parts.items() if part != "left-out")
-    origin = f" from {plural(len(groups), 'group')}" if groups else ""
-    together = "Images of one group and images with" if groups else "Images with"
+def _data_methods(run: ReportedRun) -> str:
+    origin = f" from {plural(run.n_groups, 'group')}" if run.n_groups else ""
+    together = "Images of one group and images with" if run.n_groups else "Images with"
     collections = f", of the collections {listed(run.collections)}," if run.collections else ""
     stratified = "stratified by collection and class" if run.collections else "stratified by class"
     drawn = f"({phrases(run.recipe)['seed']}{_others(run.recipe, 'split', before='; ')})"
     return (
-        f"{plural(n_images, 'image')} of {plural(len(run.classes), 'class')}{origin}{collections} were divided, "
-        f"{stratified}, into {_shares(run, parts)} {drawn}. {together} identical pixels {_kept_together(run)}."
+        f"{plural(len(run.used), 'image')} of {plural(len(run.classes), 'class')}{origin}{collections} were divided, "
+        f"{stratified}, into {_shares(run)} {drawn}. {together} identical pixels {_kept_together(run)}."
         + _class_methods(run.recipe)
     )
 
 
-def _shares(run: RunFolder, parts: Counter[str]) -> str:
+def _shares(run: ReportedRun) -> str:
     if run.n_folds:
         return f"{run.n_folds} folds"
-    return listed([f"{words} ({count(parts[part])})" for part, words in _PART_WORDS.items() if parts[part]]) + " images"
+    return (
+        listed([f"{words} ({count(run.parts[part])})" for part, words in _PART_WORDS.items() if run.parts[part]])
+        + " images"
+    )
 
 
-def _kept_together(run: RunFolder) -> str:
+def _kept_together(run: ReportedRun) -> str:
     if run.n_folds:
         return (
             "were never divided between folds. Each fold was tested by a network trained on the others, of which a "
             "part was kept for validation; a last network was trained on all images with the median of the choices "
             "that the folds had made"
         )
-    may_leak = run.environment.get("allow_leakage")
+    may_leak = run.environment.allow_leakage
     return "may be divided between parts" if may_leak else "were never divided between parts"
 
 
@@ -109,39 +129,46 @@ def _class_methods(recipe: Recipe) -> str:
     return "".join(f" {sentence}" for sentence in sentences)
 
 
-def _network_methods(run: RunFolder) -> str:
-    finetuning = run.stage("finetune")
+def _network_methods(run: ReportedRun) -> str:
+    record = run.measured_training
     text = f"{_preparation_methods(run)} {_start_methods(run)} "
-    if run.stage("instant") is not None:
+    if record is not None and record.instant is not None:
         text += f"{_instant_methods(run.recipe)} "
-    if finetuning is None:
+    if run.finetuning is None:
         return text + "The network itself was not trained further."
-    return text + _finetune_methods(run, finetuning)
+    return text + _finetune_methods(run, run.finetuning)
 
 
-def _preparation_methods(run: RunFolder) -> str:
-    prepared = run.classifier.get("preparation", {})
-    recipe = run.recipe.model_copy(
-        update={
-            "image_size": run.recipe.image_size or prepared.get("image_size"),
-            "scaling": prepared.get("scaling", {}).get("mode", run.recipe.scaling),
-        }
-    )
+def _preparation_methods(run: ReportedRun) -> str:
+    recipe, card = run.recipe, run.run.card
+    if card is not None:  # what the recipe left to the network and to the images
+        prepared = card.preparation
+        recipe = recipe.model_copy(
+            update={"image_size": recipe.image_size or prepared.image_size, "scaling": prepared.scaling.mode}
+        )
     told = phrases(recipe)
     resized = ", ".join(filter(None, [f"resized {told['image_size']}".strip(), told["resize"]]))
     others = _others(run.recipe, "images", before=", ")
     return f"Images were {resized}, and intensities scaled {told['scaling']}{others}."
 
 
-def _start_methods(run: RunFolder) -> str:
-    packages = run.environment.get("packages", {})
-    made = f"coverslip {run.environment.get('coverslip', '')}".strip()
+def _start_methods(run: ReportedRun) -> str:
+    packages, made = run.environment.packages, f"coverslip {run.environment.coverslip}"
     torch = f", PyTorch {packages['torch']}" if "torch" in packages else ""
     others = _others(run.recipe, "basic", "start", before="; ")
-    return f"The network was {phrases(run.recipe)['model']} with {_start(run)} ({made}{torch}{others})."
+    return (
+        f"The network was {phrases(run.recipe)['model']} with {_start(run)} ({made}{torch}, {_machine(run)}{others})."
+    )
 
 
-def _start(run: RunFolder) -> str:
+def _machine(run: ReportedRun) -> str:
+    machine = run.environment.machine
+    if run.environment.device.startswith("cuda") and machine.gpus:
+        return f"on {listed(machine.gpus)}"
+    return f"on {machine.processor} with {plural(machine.n_threads, 'thread')}"
+
+
+def _start(run: ReportedRun) -> str:
     match run.recipe.init:
         case FromRun(run=earlier):
             place = Path(earlier)
@@ -151,9 +178,9 @@ def _start(run: RunFolder) -> str:
             name = Path(source).parent.name if Path(source).suffix else Path(source).name
             first = f"a first training on “{name}”, described in its own folder first/,"
             return f"the weights {'of' if run.is_first_kept else 'that were not improved by'} {first}"
-    weights = run.environment.get("weights", {})
-    if run.recipe.init == "imagenet" and weights.get("kind") == "imported":
-        return f"the imported weights “{weights['source']}”"
+    weights = run.environment.weights
+    if run.recipe.init == "imagenet" and weights is not None and weights.kind == "imported":
+        return f"the imported weights “{weights.source}”"
     return phrases(run.recipe)["init"]
 
 
@@ -166,10 +193,10 @@ def _instant_methods(recipe: Recipe) -> str:
     )
 
 
-def _finetune_methods(run: RunFolder, stage: dict[str, object]) -> str:
+def _finetune_methods(run: ReportedRun, stage: FinetuneStage) -> str:
     told, changes = phrases(run.recipe), _random_changes(run.recipe.augment)
-    epoch = None if run.n_folds else stage.get("best_epoch")
-    kept = f" (epoch {epoch} of {stage.get('epochs_run', '?')})" if epoch else ""
+    epoch = 0 if run.n_folds else stage.best_epoch
+    kept = f" (epoch {epoch} of {stage.epochs_run})" if epoch else ""
     where = f" in {run.n_frozen} of {run.n_folds} folds" if run.n_folds else ""
     return (
         f"It was then fine-tuned with {told['optimizer']} ({_steps(run.recipe)}) {told['epochs']}, keeping the one "
@@ -207,13 +234,12 @@ def _random_changes(augment: Augment) -> list[str]:
     return [told[name] for name, amount in augment if amount]
 
 
-def _number_methods(run: RunFolder) -> str:
-    temperature = run.calibration.get("temperature")
-    scaled = f" (T = {temperature:.2f})" if isinstance(temperature, (int, float)) and not run.n_folds else ""
-    accuracy = run.metrics["metrics"]["accuracy"]
-    percents = f"{100 * (accuracy.get('level') or 0.95):.0f}\N{NO-BREAK SPACE}%"
-    method = accuracy["method"].partition(";")[0]  # its caveats stand among what the numbers do not show
-    groups = f", {plural(run.metrics['n_groups'], 'group')}" if run.metrics.get("n_groups") else ""
+def _number_methods(run: ReportedRun) -> str:
+    scaled = "" if run.n_folds else f" (T = {run.calibration.temperature:.2f})"
+    accuracy = run.metrics["accuracy"]
+    percents = f"{100 * accuracy.level:.0f}\N{NO-BREAK SPACE}%"
+    method = accuracy.method.partition(";")[0]  # its caveats stand among what the numbers do not show
+    groups = f", {plural(run.metrics.n_groups, 'group')}" if run.metrics.n_groups else ""
     return (
         f"Probabilities were calibrated by temperature scaling on validation images{scaled}. {_decision_methods(run)} "
         "All numbers are from "
@@ -221,15 +247,14 @@ def _number_methods(run: RunFolder) -> str:
     )
 
 
-def _decision_methods(run: RunFolder) -> str:
+def _decision_methods(run: ReportedRun) -> str:
     if run.recipe.decide_by == "highest":
         return phrases(run.recipe)["decide_by"]
     whose = "each fold's" if run.n_folds else "the"
-    stories = run.fold_trainings or (run.training,)
-    has_neutral = any(point["reason"] for story in stories for point in story["calibration"]["operating_points"] or [])
+    points = [point for record in run.run.trainings for point in record.calibration.operating_points or ()]
     others = (
         f" (1 / {len(run.classes)} for classes without enough images to find one, or with none better than chance)"
-        if has_neutral
+        if any(point.reason for point in points)
         else ""
     )
     last = " The last network's are from the validation images of all folds together." if run.n_folds else ""
@@ -242,3 +267,14 @@ def _decision_methods(run: RunFolder) -> str:
 
 def _capitalised(text: str) -> str:
     return text[:1].upper() + text[1:]
+
+
+METHODS = Section(
+    name="methods",
+    title="What was done",
+    order=1000,
+    subtitle=lambda run: "a paragraph for the methods section",
+    told=lambda run: Told(methods(run)),
+    shown=_shown,
+    template=Path(__file__).with_name("methods.html"),
+)

@@ -1,0 +1,39 @@
+"""The sections of the report: a record each. Whoever makes a page of a run goes through the table."""
+
+from coverslip.reports.reading import ReportedRun
+from coverslip.reports.sections.calibration import CALIBRATION
+from coverslip.reports.sections.confusion import CONFUSION
+from coverslip.reports.sections.curves import CURVES
+from coverslip.reports.sections.images import IMAGES
+from coverslip.reports.sections.limits import LIMITS
+from coverslip.reports.sections.methods import METHODS
+from coverslip.reports.sections.numbers import NUMBERS
+from coverslip.reports.sections.per_class import PER_CLASS
+from coverslip.reports.sections.record import Drawing, Section, Told
+from coverslip.reports.sections.roc import ROC
+from coverslip.reports.sections.tiles import LEAST_CERTAIN, MISTAKES
+from coverslip.tables import Table
+
+__all__ = ["SECTIONS", "Drawing", "Section", "Told", "sections_of"]
+
+SECTIONS: Table[Section] = Table(
+    "section",
+    (
+        NUMBERS,
+        CONFUSION,
+        PER_CLASS,
+        MISTAKES,
+        LEAST_CERTAIN,
+        CALIBRATION,
+        ROC,
+        LIMITS,
+        IMAGES,
+        METHODS,
+        CURVES,
+    ),
+)
+
+
+def sections_of(run: ReportedRun) -> list[Section]:
+    """Those that there is something to say in, from top to bottom."""
+    return sorted((section for section in SECTIONS.values() if section.applies(run)), key=lambda section: section.order)

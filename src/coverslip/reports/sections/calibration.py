@@ -1,0 +1,39 @@
+"""Whether probabilities can be trusted: how often predictions of a given probability are right."""
+
+from coverslip.reports import content, figures
+from coverslip.reports.reading import ReportedRun
+from coverslip.reports.sections.record import Drawing, Section, Told
+
+
+def _told(run: ReportedRun) -> Told:
+    text = "Larger dots stand for more images. With few images in a dot, it strays from the diagonal by chance."
+    if run.recipe.decide_by == "roc":
+        text += " Right and wrong are said of the most probable class here, not of the predicted one."
+    return Told((text,))
+
+
+def _drawings(run: ReportedRun) -> list[Drawing]:
+    tested = run.tested
+    assert tested is not None
+    before, ece = content.uncalibrated(run), content.calibration_errors(run)
+    title = "Predicted probability against the share of predictions that are right"
+    return [
+        Drawing(
+            "calibration",
+            title,
+            lambda: figures.calibration(
+                tested.probability, tested.label, before, ece=ece["ece"], ece_before=ece["ece_uncalibrated"]
+            ),
+        )
+    ]
+
+
+CALIBRATION = Section(
+    name="calibration",
+    title="Can its probabilities be trusted?",
+    order=600,
+    subtitle=lambda run: "on the diagonal, 0.8 is right in 8 of 10 cases",
+    applies=lambda run: run.tested is not None,
+    told=_told,
+    drawings=_drawings,
+)

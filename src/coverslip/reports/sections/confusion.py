@@ -1,0 +1,28 @@
+"""Which classes are mixed up: the confusion matrix."""
+
+import numpy as np
+
+from coverslip.reports import figures
+from coverslip.reports.reading import ReportedRun
+from coverslip.reports.sections.record import Drawing, Section, Told
+from coverslip.reports.words import is_numbered
+
+
+def _told(run: ReportedRun) -> Told:
+    return Told(("Columns carry the numbers of the rows.",) if is_numbered(run) else ())
+
+
+def _drawings(run: ReportedRun) -> list[Drawing]:
+    matrix = np.array(run.metrics.confusion_matrix)
+    title = f"Confusion matrix of {len(run.classes)} classes"
+    return [Drawing("confusion_matrix", title, lambda: figures.confusion(matrix, run.classes))]
+
+
+CONFUSION = Section(
+    name="confusion",
+    title="Which classes are mixed up",
+    order=200,
+    subtitle=lambda run: "rows are true, columns predicted; shaded by share of the row",
+    told=_told,
+    drawings=_drawings,
+)

@@ -1,0 +1,91 @@
+"""The numbers: each metric with its interval; fold by fold and collection by collection where there are several."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from coverslip.reports import content
+from coverslip.reports.reading import ReportedRun
+from coverslip.reports.sections.record import Section, Told
+from coverslip.reports.words import number, percent, split_words
+
+Json = dict[str, Any]  # Any: JSON values
+
+
+def decided(run: ReportedRun) -> str:
+    """What the threshold for `uncertain` did to the test images, in words."""
+    threshold, tested = run.calibration.uncertain_below, run.tested
+    if tested is None or threshold <= 0:
+        return ""
+    is_decided = np.array([row.decision != "uncertain" for row in tested.rows])
+    n_aside = int((~is_decided).sum())
+    is_right = tested.predicted == tested.label
+    below = "Each fold marks predictions as uncertain that lie below a limit set on its validation images."
+    if not run.n_folds:
+        below = f"Predictions below {threshold:.2f} are marked uncertain, a limit set on validation images."
+    if n_aside == 0 or not is_decided.any():
+        return f"{below} Among these images that was none."
+    kept, aside = (percent(float(is_right[rows].mean())) for rows in (is_decided, ~is_decided))
+    return (
+        f"{below} Here that sets aside {n_aside} of {len(is_decided)} images; of the others {kept} are right, of those "
+        f"set aside {aside}."
+    )
+
+
+def _told(run: ReportedRun) -> Told:
+    rows = [(one["title"], number(one["value"]), _range(one), one["meaning"]) for one in content.metrics(run)]
+    return Told(tuple(filter(None, [decided(run)])), ("metric", "value", "interval", "meaning"), rows)
+
+
+def _range(metric: Json) -> str:
+    return "" if metric["low"] is None else f"{number(metric['low'])} – {number(metric['high'])}"
+
+
+def _shown(run: ReportedRun) -> Json:
+    metrics = content.metrics(run)
+    return {
+        "shares": _strips([one for one in metrics if _is_good_share(one)]),
+        "others": [one for one in metrics if not _is_good_share(one)],
+        "interval_method": run.metrics["accuracy"].method,
+        "decided": decided(run),
+        "folds": content.folds(run),
+        "domains": content.domains(run),
+    }
+
+
+def _strips(metrics: list[Json]) -> Json:
+    """The metrics between 0 and 1 where high is good, with where their interval lies on a common scale."""
+    lows = [x for one in metrics for x in (one["low"], one["value"]) if x is not None]
+    start = min(0.9, int(10 * min(lows, default=0.0)) / 10)
+
+    def place(x: float) -> float:  # percent of the scale
+        return round(100 * (x - start) / (1 - start), 2)
+
+    rows = []
+    for one in metrics:
+        has_range = one["low"] is not None and one["high"] is not None
+        rows.append(
+            {
+                **one,
+                "at": None if one["value"] is None else place(one["value"]),
+                "left": place(one["low"]) if has_range else None,
+                "width": round(place(one["high"]) - place(one["low"]), 2) if has_range else None,
+            }
+        )
+    return {"rows": rows, "start": f"{start:.1f}", "middle": f"{(start + 1) / 2:.2f}"}
+
+
+def _is_good_share(metric: Json) -> bool:
+    return (metric["better"], metric["scale"]) == ("higher", "share")
+
+
+NUMBERS = Section(
+    name="numbers",
+    title="The numbers",
+    order=100,
+    subtitle=lambda run: f"on {split_words(run)}",
+    told=_told,
+    shown=_shown,
+    template=Path(__file__).with_name("numbers.html"),
+)

@@ -1,0 +1,45 @@
+"""The numbers of each class."""
+
+from pathlib import Path
+from typing import Any
+
+from coverslip.reports import content
+from coverslip.reports.reading import ReportedRun
+from coverslip.reports.sections.record import Section, Told
+from coverslip.reports.words import is_numbered, number
+
+_NUMBERS = ("precision", "recall", "specificity", "f1", "auroc")
+
+
+def operating_point_words(run: ReportedRun) -> str:
+    """What the operating points in the table are; empty where the most probable class is predicted."""
+    if run.recipe.decide_by == "highest":
+        return ""
+    rule = "The class whose probability is largest in proportion to its operating point is predicted."
+    if run.n_folds:
+        return f"{rule} These are the classifier's, set on all folds' validation images; the folds had their own."
+    return f"{rule} Operating points were set on validation images."
+
+
+def _told(run: ReportedRun) -> Told:
+    rows = [(row["name"], str(row["n"]), *(number(row[key]) for key in _NUMBERS)) for row in content.classes(run)]
+    columns = ("class", "images", "precision", "recall", "specificity", "F1", "AUROC")
+    return Told(tuple(filter(None, [operating_point_words(run)])), columns, rows)
+
+
+def _shown(run: ReportedRun) -> dict[str, Any]:  # Any: what the template takes
+    rows = content.classes(run)
+    for row in rows:
+        row["operating_point"] = "–" if row["operating_point"] is None else f"{row['operating_point']:.3g}"
+    return {"classes": rows, "by_roc": operating_point_words(run), "is_numbered": is_numbered(run)}
+
+
+PER_CLASS = Section(
+    name="per_class",
+    title="Class by class",
+    order=300,
+    subtitle=lambda run: "recall is also called sensitivity, precision positive predictive value",
+    told=_told,
+    shown=_shown,
+    template=Path(__file__).with_name("per_class.html"),
+)

@@ -1,0 +1,46 @@
+"""What a section of the report is: a record, and a template where the plain one is not enough."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from coverslip.reports.reading import ReportedRun
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PLAIN = Path(__file__).with_name("plain.html")  # words, then the table, then drawings
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a section says, for whoever shows it: the plain template, the API, the app."""
+
+    words: Sequence[str] = ()
+    columns: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """One figure; `figures/NAME.png` and `.svg`, and part of the page."""
+
+    name: str
+    title: str  # what is seen, for those who cannot see it
+    figure: Callable[[], "Figure"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """One part of the report."""
+
+    name: str
+    title: str
+    order: int  # smaller ones stand further up
+    subtitle: Callable[[ReportedRun], str] = lambda run: ""
+    applies: Callable[[ReportedRun], bool] = lambda run: True
+    told: Callable[[ReportedRun], Told] = lambda run: Told()
+    drawings: Callable[[ReportedRun], Sequence[Drawing]] = lambda run: ()
+    shown: Callable[[ReportedRun], Mapping[str, Any]] = lambda run: {}  # Any: what its own template takes besides
+    template: Path = PLAIN

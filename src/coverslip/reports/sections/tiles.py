@@ -1,0 +1,105 @@
+"""Small pictures of images that are worth a look: the most confident mistakes, and the least certain."""
+
+import base64
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from coverslip.errors import CoverslipError
+from coverslip.images import thumbnail
+from coverslip.reports.reading import ReportedRun
+from coverslip.reports.sections.record import Section
+from coverslip.runs.lookup import ImageSource
+
+N_MISTAKES, N_UNSURE, THUMBNAIL_PX = 12, 6, 160
+
+
+@dataclass(frozen=True, slots=True)
+class _Tile:
+    image: str  # data URI, or empty where the file cannot be shown
+    true: str
+    predicted: str
+    probability: str
+    name: str
+    short_name: str
+    is_right: bool
+
+
+def n_mistakes(run: ReportedRun) -> int:
+    """Measured images that were called another class than theirs."""
+    return 0 if run.tested is None else int((run.tested.predicted != run.tested.label).sum())
+
+
+def _mistakes(run: ReportedRun) -> list[_Tile]:
+    """The wrong predictions that the network was surest of."""
+    if run.tested is None:
+        return []
+    sure = run.tested.probability_of_predicted
+    wrong = np.flatnonzero(run.tested.predicted != run.tested.label)
+    return _tiles(run, wrong[np.argsort(-sure[wrong], kind="stable")][:N_MISTAKES])
+
+
+def _unsure(run: ReportedRun) -> list[_Tile]:
+    """The predictions, right or wrong, that the network was least sure of."""
+    if run.tested is None:
+        return []
+    return _tiles(run, np.argsort(run.tested.probability_of_predicted, kind="stable")[:N_UNSURE])
+
+
+def _tiles(run: ReportedRun, positions: Iterable[int]) -> list[_Tile]:
+    return [_tile(run, int(i)) for i in positions]
+
+
+def _tile(run: ReportedRun, i: int) -> _Tile:
+    tested = run.tested
+    assert tested is not None
+    image_id = tested.rows[i].image_id
+    return _Tile(
+        image=_picture(run.images.find(image_id)),
+        true=run.classes[tested.label[i]],
+        predicted=run.classes[tested.predicted[i]],
+        probability=f"{int(100 * tested.probability_of_predicted[i])}\N{NO-BREAK SPACE}%",
+        name=image_id,
+        short_name=image_id.rsplit("/", 1)[-1],
+        is_right=bool(tested.label[i] == tested.predicted[i]),
+    )
+
+
+def _picture(source: ImageSource | None) -> str:
+    """A small picture as data URI; empty where the image was moved or deleted since: the tile says so."""
+    if source is None:
+        return ""
+    try:
+        picture = thumbnail(source.file, THUMBNAIL_PX, plan=source.plan)
+    except CoverslipError:
+        return ""
+    kind = "png" if picture.startswith(b"\x89PNG") else "webp"
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
+
+
+def _mistakes_subtitle(run: ReportedRun) -> str:
+    n = n_mistakes(run)
+    return f"{min(n, N_MISTAKES)} of {n}; what it said, what the label says, how sure it was"
+
+
+_TEMPLATE = Path(__file__).with_name("tiles.html")
+MISTAKES = Section(
+    name="mistakes",
+    title="Most confident mistakes",
+    order=400,
+    subtitle=_mistakes_subtitle,
+    applies=lambda run: n_mistakes(run) > 0,
+    shown=lambda run: {"tiles": _mistakes(run)},
+    template=_TEMPLATE,
+)
+LEAST_CERTAIN = Section(
+    name="least_certain",
+    title="Least certain",
+    order=500,
+    subtitle=lambda run: "right or wrong, with the lowest probability",
+    applies=lambda run: run.tested is not None,
+    shown=lambda run: {"tiles": _unsure(run)},
+    template=_TEMPLATE,
+)
