@@ -150,21 +150,21 @@ def test_the_images_behind_a_cell_of_the_confusion_matrix_can_be_looked_at(lab: 
 def test_what_can_be_taken_away_is_whole_and_the_same_each_time(lab: Lab) -> None:
     folder = Path(lab.get(f"runs/{lab.run}")["folder"])
     path = f"{API}/runs/{lab.run}/download"
-    packed = lab.client.get(f"{path}/run.zip")
-    assert packed.content == lab.client.get(f"{path}/run.zip").content
+    packed = lab.client.get(f"{path}/run")
+    assert packed.content == lab.client.get(f"{path}/run").content
     with zipfile.ZipFile(io.BytesIO(packed.content)) as archive:
         assert archive.testzip() is None
         named = f"{folder.name}/metrics.json"
         assert archive.read(named) == (folder / "metrics.json").read_bytes()
         assert not [name for name in archive.namelist() if ".." in name or "checkpoints" in name]
-    for name in ("report.html", "predictions.csv", "recipe.yaml"):
-        answer = lab.client.get(f"{path}/{name}")
+    for what, name in (("report", "report.html"), ("predictions", "predictions.csv"), ("recipe", "recipe.yaml")):
+        answer = lab.client.get(f"{path}/{what}")
         assert answer.content == (folder / name).read_bytes()
         assert "attachment" in answer.headers["content-disposition"]
     report = lab.client.get(f"{API}/runs/{lab.run}/report")
     assert "sandbox" in report.headers["content-security-policy"]
     assert "&lt;script&gt;" in report.text
-    classifier = lab.client.get(f"{path}/classifier.coverslip").content
+    classifier = lab.client.get(f"{path}/classifier").content
     brought = lab.client.post(f"{API}/classifiers?name=Brought", content=classifier)
     assert brought.status_code == 201
     assert brought.json()["classes"] == list(CLASSES)
@@ -270,7 +270,7 @@ print(sorted({"torch", "timm", "sklearn", "matplotlib"} & set(sys.modules)))
 def test_the_server_never_imports_what_trains(lab: Lab) -> None:
     run = f"/runs/{lab.run}"
     parts = ("", "/results", "/rows?only=mistakes", "/rows/0/thumbnail", "/rows/0/picture", "/report", "/events")
-    files = ("report.html", "predictions.csv", "run.zip", "classifier.coverslip", "recipe.yaml")
+    files = ("report", "predictions", "run", "classifier", "recipe")
     paths = ["/runs", "/classifiers", "/predictions", "/models", "/recipe", *(run + part for part in parts)]
     paths += [f"{run}/download/{file}" for file in files]
     clean(list_stores())

@@ -769,7 +769,7 @@ export interface paths {
         };
         /**
          * Download From Run
-         * @description A file of a run; `run.zip` is its whole folder.
+         * @description A file of a run; `run` is its whole folder as a zip.
          */
         get: operations["download_from_run"];
         put?: never;
@@ -5477,7 +5477,7 @@ export interface operations {
             header?: never;
             path: {
                 run_id: string;
-                what: "report.html" | "predictions.csv" | "run.zip" | "classifier.coverslip" | "recipe.yaml";
+                what: "report" | "predictions" | "run" | "classifier" | "recipe";
             };
             cookie?: never;
         };

@@ -1,6 +1,8 @@
 """What trainings reached: numbers, rows, pictures, files."""
 
 import os
+from collections.abc import Callable
+from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -14,6 +16,7 @@ from coverslip.app.schemas.images import FilteredPage
 from coverslip.app.schemas.problems import problems
 from coverslip.app.schemas.results import Comparison, Results
 from coverslip.app.schemas.runs import ClassifierList
+from coverslip.runs import Run
 from coverslip.workspace.jobs import downloads, results
 from coverslip.workspace.predictions import classifiers, imported, measured, pictures
 from coverslip.workspace.predictions.classifiers import Classifier
@@ -27,13 +30,13 @@ _REPORT_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'self'; sandbox allow-popups allow-downloads"
 )
-Download = Literal["report.html", "predictions.csv", "run.zip", "classifier.coverslip", "recipe.yaml"]
+Download = Literal["report", "predictions", "run", "classifier", "recipe"]
 _TYPES: dict[str, str] = {
-    "report.html": "text/html",
-    "predictions.csv": "text/csv",
-    "run.zip": "application/zip",
-    "classifier.coverslip": "application/octet-stream",
-    "recipe.yaml": "application/yaml",
+    "report": "text/html",
+    "predictions": "text/csv",
+    "run": "application/zip",
+    "classifier": "application/octet-stream",
+    "recipe": "application/yaml",
 }
 _FILES: dict[int | str, dict[str, Any]] = {
     200: {
@@ -104,7 +107,7 @@ def get_run_row_picture(workspace: Home, run_id: str, k: int, view: Viewed) -> R
 )
 def get_report(workspace: Home, run_id: str) -> FileResponse:
     """The report, with a policy that lets it run nothing."""
-    file = downloads.file_of_run(workspace, run_id, "report.html")
+    file = downloads.file_of_run(workspace, run_id, lambda run: run.report_file)
     return FileResponse(file, media_type="text/html", headers={"Content-Security-Policy": _REPORT_POLICY})
 
 
@@ -116,7 +119,7 @@ def get_report(workspace: Home, run_id: str) -> FileResponse:
 )
 def get_figure(workspace: Home, run_id: str, name: Annotated[str, Path(pattern="^[a-z0-9_]{1,64}$")]) -> FileResponse:
     """A drawing of the report, as SVG."""
-    file = downloads.file_of_run(workspace, run_id, f"figures/{name}.svg")
+    file = downloads.file_of_run(workspace, run_id, lambda run: run.figures_folder / f"{name}.svg")
     return FileResponse(file, media_type="image/svg+xml", headers={"Content-Security-Policy": _REPORT_POLICY})
 
 
@@ -127,19 +130,27 @@ def get_figure(workspace: Home, run_id: str, name: Annotated[str, Path(pattern="
     responses=_FILES | problems(404, 409, 422),
 )
 def download_from_run(workspace: Home, run_id: str, what: Download) -> Response:
-    """A file of a run; `run.zip` is its whole folder."""
-    name = downloads.download_name(workspace, run_id, what)
-    if what == "run.zip":
-        headers = {"Content-Disposition": downloads.disposition(name)}
+    """A file of a run; `run` is its whole folder as a zip."""
+    if what == "run":
+        headers = {"Content-Disposition": downloads.disposition(downloads.named(workspace, run_id, ".zip"))}
         return StreamingResponse(downloads.zipped_run(workspace, run_id), media_type="application/zip", headers=headers)
-    if what == "classifier.coverslip":
-        file = downloads.classifier_of(workspace, run_id)
+    if what == "classifier":
+        packed = downloads.classifier_of(workspace, run_id)
         headers = {
-            "Content-Disposition": downloads.disposition(name),
-            "Content-Length": str(os.fstat(file.fileno()).st_size),
+            "Content-Disposition": downloads.disposition(downloads.named(workspace, run_id, ".coverslip")),
+            "Content-Length": str(os.fstat(packed.fileno()).st_size),
         }
-        return StreamingResponse(downloads.sent(file), media_type=_TYPES[what], headers=headers)
-    return FileResponse(downloads.file_of_run(workspace, run_id, what), media_type=_TYPES[what], filename=name)
+        return StreamingResponse(downloads.sent(packed), media_type=_TYPES[what], headers=headers)
+    file = downloads.file_of_run(workspace, run_id, _FILE_OF[what])
+    name = downloads.named(workspace, run_id, f"-{file.name}")
+    return FileResponse(file, media_type=_TYPES[what], filename=name)
+
+
+_FILE_OF: dict[str, Callable[[Run], FilePath]] = {
+    "report": lambda run: run.report_file,
+    "predictions": lambda run: run.predictions_file,
+    "recipe": lambda run: run.recipe_file,
+}
 
 
 @router.get("/classifiers", operation_id="list_classifiers", response_model=ClassifierList)

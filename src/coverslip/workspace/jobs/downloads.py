@@ -2,13 +2,13 @@
 
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 from urllib.parse import quote
 
 from coverslip.errors import Conflict
-from coverslip.runs import export_classifier
+from coverslip.runs import Run, export_classifier
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.store.home import Workspace
 
@@ -17,16 +17,16 @@ _HARDLY_SHRINK = frozenset({".safetensors", ".png", ".npy", ".pt", ".zip"})
 _TIME_OF_ALL = (1980, 1, 1, 0, 0, 0)  # the same run gives the same bytes
 
 
-def file_of_run(workspace: Workspace, run_id: str, what: str) -> Path:
-    """A file of a run by its name.
+def file_of_run(workspace: Workspace, run_id: str, chosen: Callable[[Run], Path]) -> Path:
+    """A file of a run.
 
     Raises:
         NotFound: there is no such run.
         Conflict: the run has not got so far.
     """
-    file = find_job(workspace, run_id, "train").folder / what
+    file = chosen(find_job(workspace, run_id, "train").run)
     if not file.is_file():
-        raise Conflict(f"The run has no {what} yet", do="Let the training finish, or resume it.")
+        raise Conflict(f"The run has no {file.name} yet", do="Let the training finish, or resume it.")
     return file
 
 
@@ -57,13 +57,9 @@ def sent(file: IO[bytes]) -> Iterator[bytes]:
             yield chunk
 
 
-def download_name(workspace: Workspace, run_id: str, what: str) -> str:
-    """What the file shall be called on the user's disk: after the run's folder."""
-    job = find_job(workspace, run_id, "train")
-    return f"{job.folder.name}{_ENDS.get(what, f'-{what}')}"
-
-
-_ENDS = {"run.zip": ".zip", "classifier.coverslip": ".coverslip"}
+def named(workspace: Workspace, run_id: str, end: str) -> str:
+    """What a file shall be called on the user's disk: after the run's folder."""
+    return f"{find_job(workspace, run_id, 'train').folder.name}{end}"
 
 
 def disposition(name: str) -> str:
