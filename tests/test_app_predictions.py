@@ -143,7 +143,7 @@ def test_classes_keep_the_order_of_their_keys_from_labelling_to_predicting(lab: 
     assert lab.client.patch(f"{API}/datasets/{cells}", json=changes).status_code == 200
     expected = ["medium", "a big one", "<script>"]
     preview = lab.client.post(f"{API}/datasets/{cells}/split", json={"recipe": QUICK})
-    assert [one["class"] for one in preview.json()["by_class"]] == expected
+    assert [one["name"] for one in preview.json()["by_class"]] == expected
     run = queue_run(lab.client, cells, QUICK)
     assert ended(lab.client, run)["state"] == "done"
     assert lab.client.get(f"{API}/runs/{run}/results").json()["confusion"]["classes"] == expected

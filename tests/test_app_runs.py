@@ -160,7 +160,7 @@ def test_what_can_be_taken_away_is_whole_and_the_same_each_time(lab: Lab) -> Non
     for what, name in (("report", "report.html"), ("predictions", "predictions.csv"), ("recipe", "recipe.yaml")):
         answer = lab.client.get(f"{path}/{what}")
         assert answer.content == (folder / name).read_bytes()
-        assert "attachment" in answer.headers["content-disposition"]
+        assert f'filename="{folder.name}-{name}"' in answer.headers["content-disposition"]
     report = lab.client.get(f"{API}/runs/{lab.run}/report")
     assert "sandbox" in report.headers["content-security-policy"]
     assert "&lt;script&gt;" in report.text

@@ -769,7 +769,7 @@ export interface paths {
         };
         /**
          * Download From Run
-         * @description A file of a run; `run` is its whole folder as a zip.
+         * @description Something of a run as a file; `run` is its whole folder as a zip.
          */
         get: operations["download_from_run"];
         put?: never;
@@ -1470,13 +1470,6 @@ export interface components {
             headline: components["schemas"]["Headline"] | null;
             /** Is Imported */
             is_imported: boolean;
-        };
-        /** ClassifierList */
-        ClassifierList: {
-            /** Items */
-            items: components["schemas"]["Classifier"][];
-            /** Total */
-            total: number;
         };
         /**
          * Columns
@@ -2247,13 +2240,6 @@ export interface components {
                 [key: string]: unknown;
             };
         };
-        /** LogLines */
-        LogLines: {
-            /** Items */
-            items: components["schemas"]["LogLine"][];
-            /** Total */
-            total: number;
-        };
         /**
          * Measured
          * @description A number with its interval, its plain name and what it means.
@@ -2462,6 +2448,19 @@ export interface components {
          * Page
          * @description Some of many, in order.
          */
+        Page_Classifier_: {
+            /** Items */
+            items: components["schemas"]["Classifier"][];
+            /**
+             * Total
+             * @description How many there are, on all pages together.
+             */
+            total: number;
+        };
+        /**
+         * Page
+         * @description Some of many, in order.
+         */
         Page_DatasetState_: {
             /** Items */
             items: components["schemas"]["DatasetState"][];
@@ -2488,9 +2487,48 @@ export interface components {
          * Page
          * @description Some of many, in order.
          */
+        Page_LogLine_: {
+            /** Items */
+            items: components["schemas"]["LogLine"][];
+            /**
+             * Total
+             * @description How many there are, on all pages together.
+             */
+            total: number;
+        };
+        /**
+         * Page
+         * @description Some of many, in order.
+         */
+        Page_PredictionState_: {
+            /** Items */
+            items: components["schemas"]["PredictionState"][];
+            /**
+             * Total
+             * @description How many there are, on all pages together.
+             */
+            total: number;
+        };
+        /**
+         * Page
+         * @description Some of many, in order.
+         */
         Page_Row_: {
             /** Items */
             items: components["schemas"]["Row"][];
+            /**
+             * Total
+             * @description How many there are, on all pages together.
+             */
+            total: number;
+        };
+        /**
+         * Page
+         * @description Some of many, in order.
+         */
+        Page_RunState_: {
+            /** Items */
+            items: components["schemas"]["RunState"][];
             /**
              * Total
              * @description How many there are, on all pages together.
@@ -2545,13 +2583,6 @@ export interface components {
              * @description Average precision.
              */
             ap: number | null;
-        };
-        /** PredictionList */
-        PredictionList: {
-            /** Items */
-            items: components["schemas"]["PredictionState"][];
-            /** Total */
-            total: number;
         };
         /**
          * PredictionState
@@ -2877,13 +2908,6 @@ export interface components {
              * @description Why the image could not be read.
              */
             reason: string | null;
-        };
-        /** RunList */
-        RunList: {
-            /** Items */
-            items: components["schemas"]["RunState"][];
-            /** Total */
-            total: number;
         };
         /** RunName */
         RunName: {
@@ -5549,7 +5573,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ClassifierList"];
+                    "application/json": components["schemas"]["Page_Classifier_"];
                 };
             };
             /** @description What went wrong, and what to do about it. */
@@ -5736,7 +5760,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunList"];
+                    "application/json": components["schemas"]["Page_RunState_"];
                 };
             };
             /** @description What went wrong, and what to do about it. */
@@ -5989,7 +6013,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["LogLines"];
+                    "application/json": components["schemas"]["Page_LogLine_"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -6264,7 +6288,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PredictionList"];
+                    "application/json": components["schemas"]["Page_PredictionState_"];
                 };
             };
             /** @description What went wrong, and what to do about it. */

@@ -19,7 +19,6 @@ from coverslip.app.schemas.predictions import (
     Correction,
     DatasetOfPrediction,
     NewPrediction,
-    PredictionList,
 )
 from coverslip.app.schemas.problems import problems
 from coverslip.app.streams import Watched, events_in_document, told
@@ -31,7 +30,7 @@ from coverslip.workspace.predictions import state as predictions
 from coverslip.workspace.predictions.classifying import Classified, Classifying
 from coverslip.workspace.predictions.rows import Row
 from coverslip.workspace.predictions.state import PredictionState, RowsSoFar
-from coverslip.workspace.store.rows import Page
+from coverslip.workspace.store.rows import Page, page_of
 
 router = APIRouter(tags=["predictions"])
 
@@ -41,21 +40,19 @@ _TABLE: dict[int | str, dict[str, Any]] = {
 _MOST_IMAGE_BYTES = 200 * 2**20
 
 
-@router.get("/predictions", operation_id="list_predictions", response_model=PredictionList)
-def list_predictions(workspace: Home) -> object:
+@router.get("/predictions", operation_id="list_predictions")
+def list_predictions(workspace: Home) -> Page[PredictionState]:
     """All predictions, the newest first."""
-    items = predictions.all_predictions(workspace)
-    return {"items": items, "total": len(items)}
+    return page_of(predictions.all_predictions(workspace))
 
 
 @router.post(
     "/predictions",
     operation_id="queue_prediction",
     status_code=201,
-    response_model=PredictionState,
     responses=problems(404, 409, 422),
 )
-def queue_prediction(workspace: Home, asked: NewPrediction, request: Request) -> object:
+def queue_prediction(workspace: Home, asked: NewPrediction, request: Request) -> PredictionState:
     """Queue a prediction; it begins when no other is at work, also beside a training."""
     job = asking.queue_prediction(
         workspace, run_id=asked.run_id, dataset_id=asked.dataset_id, sources=asked.sources, name=asked.name
@@ -67,10 +64,9 @@ def queue_prediction(workspace: Home, asked: NewPrediction, request: Request) ->
 @router.get(
     "/predictions/{prediction_id}",
     operation_id="get_prediction",
-    response_model=PredictionState,
     responses=problems(404),
 )
-def get_prediction(workspace: Home, prediction_id: str) -> object:
+def get_prediction(workspace: Home, prediction_id: str) -> PredictionState:
     """One prediction as it is now."""
     return predictions.prediction_state(workspace, prediction_id)
 
@@ -169,10 +165,9 @@ def make_dataset_of_prediction(workspace: Home, prediction_id: str, asked: Datas
 @router.post(
     "/predictions/{prediction_id}/stop",
     operation_id="stop_prediction",
-    response_model=PredictionState,
     responses=problems(404, 409),
 )
-def stop_prediction(workspace: Home, prediction_id: str, request: Request) -> object:
+def stop_prediction(workspace: Home, prediction_id: str, request: Request) -> PredictionState:
     """End a prediction; its rows so far are kept."""
     acts.stop(workspace, prediction_id)
     request.app.state.queue.wake()
@@ -182,10 +177,9 @@ def stop_prediction(workspace: Home, prediction_id: str, request: Request) -> ob
 @router.post(
     "/predictions/{prediction_id}/resume",
     operation_id="resume_prediction",
-    response_model=PredictionState,
     responses=problems(404, 409),
 )
-def resume_prediction(workspace: Home, prediction_id: str, request: Request) -> object:
+def resume_prediction(workspace: Home, prediction_id: str, request: Request) -> PredictionState:
     """Queue a prediction again that was stopped, interrupted or failed; it goes on after its last row."""
     acts.resume(workspace, prediction_id, "predict")
     request.app.state.queue.wake()
@@ -203,10 +197,9 @@ def remove_prediction(workspace: Home, prediction_id: str) -> None:
 @router.post(
     "/predictions/{prediction_id}/restore",
     operation_id="restore_prediction",
-    response_model=PredictionState,
     responses=problems(404, 409),
 )
-def restore_prediction(workspace: Home, prediction_id: str, request: Request) -> object:
+def restore_prediction(workspace: Home, prediction_id: str, request: Request) -> PredictionState:
     """Take a prediction out of the trash, with its corrections."""
     acts.restore(workspace, prediction_id, "predict")
     request.app.state.queue.wake()

@@ -1,8 +1,6 @@
 """What trainings reached: numbers, rows, pictures, files."""
 
 import os
-from collections.abc import Callable
-from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -15,13 +13,11 @@ from coverslip.app.pictures import IMAGE, PICTURE, Viewed, image_answer
 from coverslip.app.schemas.images import FilteredPage
 from coverslip.app.schemas.problems import problems
 from coverslip.app.schemas.results import Comparison, Results
-from coverslip.app.schemas.runs import ClassifierList
-from coverslip.runs import Run
 from coverslip.workspace.jobs import downloads, results
 from coverslip.workspace.predictions import classifiers, imported, measured, pictures
 from coverslip.workspace.predictions.classifiers import Classifier
 from coverslip.workspace.predictions.rows import Row
-from coverslip.workspace.store.rows import Page
+from coverslip.workspace.store.rows import Page, page_of
 
 router = APIRouter(tags=["results"])
 
@@ -31,7 +27,7 @@ _REPORT_POLICY = (
     "frame-ancestors 'self'; sandbox allow-popups allow-downloads"
 )
 Download = Literal["report", "predictions", "run", "classifier", "recipe"]
-_TYPES: dict[str, str] = {
+_TYPES: dict[Download, str] = {
     "report": "text/html",
     "predictions": "text/csv",
     "run": "application/zip",
@@ -107,7 +103,7 @@ def get_run_row_picture(workspace: Home, run_id: str, k: int, view: Viewed) -> R
 )
 def get_report(workspace: Home, run_id: str) -> FileResponse:
     """The report, with a policy that lets it run nothing."""
-    file = downloads.file_of_run(workspace, run_id, lambda run: run.report_file)
+    file = downloads.file_of_run(workspace, run_id, "report")
     return FileResponse(file, media_type="text/html", headers={"Content-Security-Policy": _REPORT_POLICY})
 
 
@@ -119,7 +115,7 @@ def get_report(workspace: Home, run_id: str) -> FileResponse:
 )
 def get_figure(workspace: Home, run_id: str, name: Annotated[str, Path(pattern="^[a-z0-9_]{1,64}$")]) -> FileResponse:
     """A drawing of the report, as SVG."""
-    file = downloads.file_of_run(workspace, run_id, lambda run: run.figures_folder / f"{name}.svg")
+    file = downloads.figure_of_run(workspace, run_id, name)
     return FileResponse(file, media_type="image/svg+xml", headers={"Content-Security-Policy": _REPORT_POLICY})
 
 
@@ -130,34 +126,26 @@ def get_figure(workspace: Home, run_id: str, name: Annotated[str, Path(pattern="
     responses=_FILES | problems(404, 409, 422),
 )
 def download_from_run(workspace: Home, run_id: str, what: Download) -> Response:
-    """A file of a run; `run` is its whole folder as a zip."""
+    """Something of a run as a file; `run` is its whole folder as a zip."""
     if what == "run":
-        headers = {"Content-Disposition": downloads.disposition(downloads.named(workspace, run_id, ".zip"))}
-        return StreamingResponse(downloads.zipped_run(workspace, run_id), media_type="application/zip", headers=headers)
+        name, whole = downloads.zipped_run(workspace, run_id)
+        headers = {"Content-Disposition": downloads.disposition(name)}
+        return StreamingResponse(whole, media_type=_TYPES[what], headers=headers)
     if what == "classifier":
-        packed = downloads.classifier_of(workspace, run_id)
+        name, packed = downloads.classifier_of(workspace, run_id)
         headers = {
-            "Content-Disposition": downloads.disposition(downloads.named(workspace, run_id, ".coverslip")),
+            "Content-Disposition": downloads.disposition(name),
             "Content-Length": str(os.fstat(packed.fileno()).st_size),
         }
         return StreamingResponse(downloads.sent(packed), media_type=_TYPES[what], headers=headers)
-    file = downloads.file_of_run(workspace, run_id, _FILE_OF[what])
-    name = downloads.named(workspace, run_id, f"-{file.name}")
-    return FileResponse(file, media_type=_TYPES[what], filename=name)
+    file = downloads.file_of_run(workspace, run_id, what)
+    return FileResponse(file, media_type=_TYPES[what], filename=f"{file.parent.name}-{file.name}")
 
 
-_FILE_OF: dict[str, Callable[[Run], FilePath]] = {
-    "report": lambda run: run.report_file,
-    "predictions": lambda run: run.predictions_file,
-    "recipe": lambda run: run.recipe_file,
-}
-
-
-@router.get("/classifiers", operation_id="list_classifiers", response_model=ClassifierList)
-def list_classifiers(workspace: Home) -> object:
+@router.get("/classifiers", operation_id="list_classifiers")
+def list_classifiers(workspace: Home) -> Page[Classifier]:
     """What can predict: trained here, or brought as a file."""
-    items = classifiers.all_classifiers(workspace)
-    return {"items": items, "total": len(items)}
+    return page_of(classifiers.all_classifiers(workspace))
 
 
 @router.post(

@@ -8,20 +8,21 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from coverslip.app.deps import Home
 from coverslip.app.schemas.problems import problems
-from coverslip.app.schemas.runs import LogLines, NewRun, Removed, RunList, RunName
+from coverslip.app.schemas.runs import NewRun, Removed, RunName
 from coverslip.app.streams import LastKnown, Watched, events_in_document, told
+from coverslip.runs.log import LogLine
 from coverslip.workspace.jobs import acts, log, runs, training
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.jobs.runs import RunState, RunStory
+from coverslip.workspace.store.rows import Page, page_of
 
 router = APIRouter(tags=["runs"])
 
 
-@router.get("/runs", operation_id="list_runs", response_model=RunList)
-def list_runs(workspace: Home) -> object:
+@router.get("/runs", operation_id="list_runs")
+def list_runs(workspace: Home) -> Page[RunState]:
     """All trainings, the newest first."""
-    items = runs.all_runs(workspace)
-    return {"items": items, "total": len(items)}
+    return page_of(runs.all_runs(workspace))
 
 
 @router.post("/runs", operation_id="queue_run", status_code=201, responses=problems(404, 409, 422))
@@ -51,11 +52,10 @@ def rename_run(workspace: Home, run_id: str, name: RunName) -> RunState:
     return runs.run_state(workspace, run_id)
 
 
-@router.get("/runs/{run_id}/log", operation_id="get_log", response_model=LogLines, responses=problems(404))
-def get_log(workspace: Home, run_id: str, limit: Annotated[int, Query(ge=1, le=10_000)] = 2_000) -> object:
+@router.get("/runs/{run_id}/log", operation_id="get_log", responses=problems(404))
+def get_log(workspace: Home, run_id: str, limit: Annotated[int, Query(ge=1, le=10_000)] = 2_000) -> Page[LogLine]:
     """The last lines of a training's log that are worth reading."""
-    items, total = log.log_of(workspace, run_id, limit)
-    return {"items": items, "total": total}
+    return Page(*log.log_of(workspace, run_id, limit))
 
 
 def _watched_run(workspace: Home, run_id: str) -> str:

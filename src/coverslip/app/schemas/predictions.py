@@ -4,13 +4,6 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from coverslip.workspace.predictions.state import PredictionState
-
-
-class PredictionList(BaseModel):
-    items: list[PredictionState]
-    total: int
-
 
 class NewPrediction(BaseModel):
     """Images to predict: an image set of the workspace, or files and folders below the allowed roots."""

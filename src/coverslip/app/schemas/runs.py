@@ -1,22 +1,8 @@
-"""Trainings: how they are asked for, how they go on, what they left."""
+"""Trainings: how they are asked for and named, and what is left when one is removed."""
 
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
-
-from coverslip.runs.log import LogLine
-from coverslip.workspace.jobs.runs import RunState
-from coverslip.workspace.predictions.classifiers import Classifier
-
-
-class RunList(BaseModel):
-    items: list[RunState]
-    total: int
-
-
-class LogLines(BaseModel):
-    items: list[LogLine]
-    total: int
 
 
 class NewRun(BaseModel):
@@ -42,8 +28,3 @@ class Removed(BaseModel):
     """What was moved to the trash can come back."""
 
     undo_token: str
-
-
-class ClassifierList(BaseModel):
-    items: list[Classifier]
-    total: int

@@ -2,13 +2,13 @@
 
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 from urllib.parse import quote
 
 from coverslip.errors import Conflict
-from coverslip.runs import Run, export_classifier
+from coverslip.runs import export_classifier
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.store.home import Workspace
 
@@ -17,21 +17,31 @@ _HARDLY_SHRINK = frozenset({".safetensors", ".png", ".npy", ".pt", ".zip"})
 _TIME_OF_ALL = (1980, 1, 1, 0, 0, 0)  # the same run gives the same bytes
 
 
-def file_of_run(workspace: Workspace, run_id: str, chosen: Callable[[Run], Path]) -> Path:
+def file_of_run(workspace: Workspace, run_id: str, what: Literal["report", "predictions", "recipe"]) -> Path:
     """A file of a run.
 
     Raises:
         NotFound: there is no such run.
         Conflict: the run has not got so far.
     """
-    file = chosen(find_job(workspace, run_id, "train").run)
+    run = find_job(workspace, run_id, "train").run
+    files = {"report": run.report_file, "predictions": run.predictions_file, "recipe": run.recipe_file}
+    return _there(files[what])
+
+
+def figure_of_run(workspace: Workspace, run_id: str, name: str) -> Path:
+    """A drawing of a run's report; raises as `file_of_run`."""
+    return _there(find_job(workspace, run_id, "train").run.figures_folder / f"{name}.svg")
+
+
+def _there(file: Path) -> Path:
     if not file.is_file():
         raise Conflict(f"The run has no {file.name} yet", do="Let the training finish, or resume it.")
     return file
 
 
-def classifier_of(workspace: Workspace, run_id: str) -> IO[bytes]:
-    """A run's classifier as one file, open for reading.
+def classifier_of(workspace: Workspace, run_id: str) -> tuple[str, IO[bytes]]:
+    """A run's classifier as one file, open for reading, and what to call it.
 
     Raises:
         NotFound: there is no such run.
@@ -47,7 +57,7 @@ def classifier_of(workspace: Workspace, run_id: str) -> IO[bytes]:
     with tempfile.TemporaryDirectory(dir=place, ignore_cleanup_errors=True) as folder:
         file = Path(folder) / "classifier.coverslip"
         export_classifier(job.folder, file)
-        return file.open("rb")
+        return f"{job.folder.name}.coverslip", file.open("rb")
 
 
 def sent(file: IO[bytes]) -> Iterator[bytes]:
@@ -57,18 +67,13 @@ def sent(file: IO[bytes]) -> Iterator[bytes]:
             yield chunk
 
 
-def named(workspace: Workspace, run_id: str, end: str) -> str:
-    """What a file shall be called on the user's disk: after the run's folder."""
-    return f"{find_job(workspace, run_id, 'train').folder.name}{end}"
-
-
 def disposition(name: str) -> str:
     """The header that makes a browser keep the answer as a file."""
     return f"attachment; filename*=UTF-8''{quote(name)}"
 
 
-def zipped_run(workspace: Workspace, run_id: str) -> Iterator[bytes]:
-    """The bytes of a zip with the run's folder, as they are made.
+def zipped_run(workspace: Workspace, run_id: str) -> tuple[str, Iterator[bytes]]:
+    """What to call a zip with the run's folder, and its bytes, as they are made.
 
     Raises:
         NotFound: there is no such run.
@@ -77,7 +82,7 @@ def zipped_run(workspace: Workspace, run_id: str) -> Iterator[bytes]:
     folder = find_job(workspace, run_id, "train").folder
     if not folder.is_dir():
         raise Conflict("The run has no folder yet", do="Let the training begin.")
-    return _zipped(folder)
+    return f"{folder.name}.zip", _zipped(folder)
 
 
 def _zipped(folder: Path) -> Iterator[bytes]:
