@@ -2,14 +2,12 @@
 
 import time
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
 from coverslip.errors import BadRun
-from coverslip.evaluation import METRICS
-from coverslip.runs.documents import read_object
+from coverslip.evaluation import METRICS, Evaluation
 from coverslip.runs.log import Note, Progress, Stage, Step, Training, Work, seconds_left
 from coverslip.workspace.jobs.faults import Fault, fault_of
 from coverslip.workspace.jobs.log import folded_log
@@ -99,9 +97,9 @@ def state_of_run(job: Job, queue: list[str]) -> RunState:
     status = status_of(job)
     state = state_of(job, status)
     progress = folded_log(job).progress if state != "done" else Progress()
-    metrics = read_or_empty(job.folder / "metrics.json") if state == "done" else {}
+    evaluation = evaluation_of(job) if state == "done" else None
     is_active = state in ACTIVE
-    n_folds = progress.n_folds or len(metrics.get("folds", {}).get("per_fold", []))
+    n_folds = progress.n_folds or (len(evaluation.folds.per_fold) if evaluation and evaluation.folds else 0)
     return RunState(
         id=job.id,
         name=job.name,
@@ -116,8 +114,8 @@ def state_of_run(job: Job, queue: list[str]) -> RunState:
         progress=_shown(progress, is_active=is_active) if state != "done" else None,
         epoch=progress.epoch if state != "done" else status.epoch if status else None,
         n_epochs=progress.n_epochs if state != "done" else status.n_epochs if status else None,
-        has_classifier=(job.folder / "classifier" / "classifier.json").is_file(),
-        headline=headline_of(metrics),
+        has_classifier=job.run.has_classifier,
+        headline=headline_of(evaluation),
         error=fault_of(job, status) if state == "failed" else None,
         queue_position=queue.index(job.id) + 1 if job.id in queue else None,
         created=job.created,
@@ -139,13 +137,21 @@ def _shown(progress: Progress, *, is_active: bool) -> RunProgress | None:
     )
 
 
-def headline_of(metrics: Json) -> Headline | None:
-    """The metric that choices were made by, with its interval."""
-    name = metrics.get("primary")
-    if not name or name not in metrics.get("metrics", {}):
+def evaluation_of(job: Job) -> Evaluation | None:
+    """What was measured; None where nothing was, or where it cannot be read."""
+    try:
+        return job.run.metrics if job.run.is_measured else None
+    except BadRun:
         return None
-    one = metrics["metrics"][name]
-    return Headline(name, METRICS[name].title, one["value"], one["low"], one["high"])
+
+
+def headline_of(evaluation: Evaluation | None) -> Headline | None:
+    """The metric that choices were made by, with its interval."""
+    if evaluation is None or evaluation.primary not in evaluation.metrics:
+        return None
+    metric = evaluation[evaluation.primary]
+    title = METRICS[evaluation.primary].title if evaluation.primary in METRICS else evaluation.primary
+    return Headline(evaluation.primary, title, metric.value, metric.low, metric.high)
 
 
 def run_story(workspace: Workspace, run_id: str) -> RunStory:
@@ -157,9 +163,7 @@ def run_story(workspace: Workspace, run_id: str) -> RunStory:
     job = find_job(workspace, run_id, "train")
     log = folded_log(job)
     state = state_of_run(job, waiting(workspace, "train"))
-    recipe_file = job.folder / "recipe.yaml"
-    if not recipe_file.is_file():
-        recipe_file = job.asked_recipe
+    recipe_file = job.run.recipe_file if job.run.recipe_file.is_file() else job.asked_recipe
     return RunStory(
         **{each.name: getattr(state, each.name) for each in fields(RunState)},
         recipe=job.choices,
@@ -172,13 +176,7 @@ def run_story(workspace: Workspace, run_id: str) -> RunStory:
 
 
 def _started(job: Job) -> str | None:
-    found = read_or_empty(job.folder / "environment.json").get("started")
-    return None if found is None else str(found)
-
-
-def read_or_empty(file: Path) -> Json:
-    """A JSON object of a run folder; empty where it is missing or damaged."""
     try:
-        return read_object(file) if file.is_file() else {}
-    except BadRun:
-        return {}
+        return job.run.environment.started
+    except BadRun:  # it has not begun
+        return None

@@ -6,7 +6,7 @@ from pathlib import Path
 from coverslip.errors import CoverslipError, NotFound
 from coverslip.runs import find_classifier, open_classifier
 from coverslip.workspace.jobs.records import Job, all_jobs, find_job
-from coverslip.workspace.jobs.runs import Headline, headline_of, read_or_empty
+from coverslip.workspace.jobs.runs import Headline, evaluation_of, headline_of
 from coverslip.workspace.predictions.imported import ImportedClassifier, all_imported, find_imported
 from coverslip.workspace.store.home import Workspace
 
@@ -53,7 +53,7 @@ def place_of(workspace: Workspace, classifier_id: str) -> Place:
 
 
 def _of_training(job: Job) -> Classifier | None:
-    headline = headline_of(read_or_empty(job.folder / "metrics.json"))
+    headline = headline_of(evaluation_of(job))
     return _described(job.id, job.name, job.folder, headline, is_imported=False)
 
 
