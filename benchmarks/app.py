@@ -303,9 +303,9 @@ def epochs_of(server: Server, run_id: str, at_least: int = 0) -> list[Json]:
         run = server.ask(f"runs/{run_id}")
         if run["error"]:
             raise SystemExit(f"The training failed: {run['error']}")
-        history: list[Json] = run["history"]
-        if len(history) >= at_least:
-            return history
+        epochs: list[Json] = [epoch for training in run["trainings"] for epoch in training["epochs"]]
+        if len(epochs) >= at_least:
+            return epochs
         time.sleep(0.5)
 
 

@@ -71,13 +71,22 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield Lab(workspace, client, cells, run, told)
 
 
-def test_those_who_watch_see_every_line_of_the_log_and_the_last_state(lab: Lab) -> None:
-    assert lab.told[0][0] == "state"
+def test_those_who_watch_see_the_state_the_curves_and_the_lines_worth_reading(lab: Lab) -> None:
+    assert [kind for kind, _, _ in lab.told[:2]] == ["state", "trainings"]
     assert lab.told[0][2]["state"] in ("queued", "starting")
     assert lab.told[-1][0] == "state"
     assert (lab.told[-1][2]["state"], lab.told[-1][2]["name"]) == ("done", "The <b>first</b>")
     numbers = [int(number) for kind, number, _ in lab.told if kind == "log"]
-    assert numbers == list(range(1, numbers[-1] + 1))
+    assert numbers == sorted(set(numbers))
+    log = lab.get(f"runs/{lab.run}/log")
+    assert log["items"] == [line for kind, _, line in lab.told if kind == "log"]
+    assert log["total"] == len(numbers)
+    assert lab.get(f"runs/{lab.run}/log?limit=1")["items"] == log["items"][-1:]
+    assert log["items"][-1]["event"] == "RunEnded"
+    assert not {line["event"] for line in log["items"]} & {"Progressed", "StepEnded", "CheckpointSaved"}
+    trainings = [told for kind, _, told in lab.told if kind == "trainings"]
+    assert trainings[0] == []
+    assert trainings[-1] == lab.get(f"runs/{lab.run}")["trainings"]
     shares = [one["progress"]["share"] for kind, _, one in lab.told if kind == "state" and one["progress"]]
     assert shares == sorted(shares)
     path = f"{API}/runs/{lab.run}/events"
@@ -85,6 +94,7 @@ def test_those_who_watch_see_every_line_of_the_log_and_the_last_state(lab: Lab) 
     assert [number for kind, number, _ in again if kind == "log"] == [str(numbers[-1])]
     assert events_of(lab.client, f"{path}?after={numbers[-1]}")[-1][2] == lab.told[-1][2]
     assert lab.get(f"runs/{lab.run}")["last_event"] == numbers[-1]
+    assert lab.client.get(f"{API}/runs/none/log").status_code == 404
     assert lab.client.get(f"{API}/runs/none/events").status_code == 404
 
 
@@ -94,7 +104,7 @@ def test_a_finished_run_has_the_words_and_numbers_of_its_report(lab: Lab) -> Non
     assert run["has_classifier"]
     assert run["recipe"]["image_size"] == 32
     assert "stage: instant" in run["recipe_text"]
-    assert run["instant"][0]["val_accuracy"] is not None
+    assert run["trainings"][0]["instant"]["val_accuracy"] is not None
     record = read_run(Path(run["folder"]))
     found = lab.get(f"runs/{lab.run}/results")
     assert found["headline"] == words.headline(record)
@@ -140,25 +150,31 @@ def test_the_images_behind_a_cell_of_the_confusion_matrix_can_be_looked_at(lab: 
 def test_what_can_be_taken_away_is_whole_and_the_same_each_time(lab: Lab) -> None:
     folder = Path(lab.get(f"runs/{lab.run}")["folder"])
     path = f"{API}/runs/{lab.run}/download"
-    packed = lab.client.get(f"{path}/run.zip")
-    assert packed.content == lab.client.get(f"{path}/run.zip").content
+    packed = lab.client.get(f"{path}/run")
+    assert packed.content == lab.client.get(f"{path}/run").content
     with zipfile.ZipFile(io.BytesIO(packed.content)) as archive:
         assert archive.testzip() is None
         named = f"{folder.name}/metrics.json"
         assert archive.read(named) == (folder / "metrics.json").read_bytes()
         assert not [name for name in archive.namelist() if ".." in name or "checkpoints" in name]
-    for name in ("report.html", "predictions.csv", "recipe.yaml"):
-        answer = lab.client.get(f"{path}/{name}")
+    for what, name in (("report", "report.html"), ("predictions", "predictions.csv"), ("recipe", "recipe.yaml")):
+        answer = lab.client.get(f"{path}/{what}")
         assert answer.content == (folder / name).read_bytes()
-        assert "attachment" in answer.headers["content-disposition"]
+        assert f'filename="{folder.name}-{name}"' in answer.headers["content-disposition"]
     report = lab.client.get(f"{API}/runs/{lab.run}/report")
     assert "sandbox" in report.headers["content-security-policy"]
     assert "&lt;script&gt;" in report.text
-    classifier = lab.client.get(f"{path}/classifier.coverslip").content
+    classifier = lab.client.get(f"{path}/classifier").content
     brought = lab.client.post(f"{API}/classifiers?name=Brought", content=classifier)
     assert brought.status_code == 201
     assert brought.json()["classes"] == list(CLASSES)
     assert {one["name"] for one in lab.get("classifiers")["items"]} == {"The <b>first</b>", "Brought"}
+    path_of_brought = f"{API}/classifiers/{brought.json()['id']}"
+    assert lab.client.delete(path_of_brought).status_code == 204
+    assert {one["name"] for one in lab.get("classifiers")["items"]} == {"The <b>first</b>"}
+    assert lab.client.delete(path_of_brought).status_code == 404
+    assert lab.client.post(f"{path_of_brought}/restore").json() == brought.json()
+    assert lab.client.delete(f"{API}/classifiers/{lab.run}").status_code == 404  # it goes with its run
     refused = lab.client.post(f"{API}/classifiers", content=classifier[:1000])
     assert refused.status_code == 422
     assert "cut off" in refused.json()["title"]
@@ -233,8 +249,8 @@ def test_of_two_trainings_one_waits_and_a_stopped_one_goes_on(lab: Lab) -> None:
     lab.client.post(f"{API}/runs/{first}/stop")
     again = ended(lab.client, first)
     assert again["state"] == "stopped"
-    epochs = [row["epoch"] for row in again["history"]]
-    assert epochs == list(range(1, len(epochs) + 1))
+    epochs = [row["epoch"] for row in again["trainings"][0]["epochs"]]
+    assert epochs == list(range(len(epochs)))
 
 
 _ALL_REQUESTS = """
@@ -254,7 +270,7 @@ print(sorted({"torch", "timm", "sklearn", "matplotlib"} & set(sys.modules)))
 def test_the_server_never_imports_what_trains(lab: Lab) -> None:
     run = f"/runs/{lab.run}"
     parts = ("", "/results", "/rows?only=mistakes", "/rows/0/thumbnail", "/rows/0/picture", "/report", "/events")
-    files = ("report.html", "predictions.csv", "run.zip", "classifier.coverslip", "recipe.yaml")
+    files = ("report", "predictions", "run", "classifier", "recipe")
     paths = ["/runs", "/classifiers", "/predictions", "/models", "/recipe", *(run + part for part in parts)]
     paths += [f"{run}/download/{file}" for file in files]
     clean(list_stores())
@@ -289,7 +305,8 @@ def test_a_training_goes_on_when_the_server_is_killed_and_its_curves_are_whole(t
     with server(workspace.folder, tmp_path, port) as (_, client):
         found = ended(client, run, 180)
         assert found["state"] == "done"
-        assert [row["epoch"] for row in found["history"]] == [1, 2, 3]
+        assert [row["epoch"] for row in found["trainings"][0]["epochs"]] == [0, 1, 2, 3]
         told = events_of(client, f"{API}/runs/{run}/events")
-        numbers = [int(number) for kind, number, _ in told if kind == "log"]
-        assert numbers == list(range(1, len(numbers) + 1))
+        log = client.get(f"{API}/runs/{run}/log").json()["items"]
+        assert [int(number) for kind, number, _ in told if kind == "log"] == [line["n"] for line in log]
+        assert [line["values"]["epoch"] for line in log if line["event"] == "EpochEnded"] == [0, 1, 2, 3]

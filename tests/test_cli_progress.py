@@ -11,10 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from coverslip.cli.progress import EPOCH_HEADER, duration, epoch_row, shown_progress
+from coverslip.cli.progress import EPOCH_HEADER, bars_of, duration, epoch_row, shown_progress
 from coverslip.events import (
     EpochEnded,
     Event,
+    FoldEnded,
+    FoldStarted,
     HeadFitted,
     Noted,
     Progressed,
@@ -23,6 +25,7 @@ from coverslip.events import (
     StageStarted,
     StepEnded,
 )
+from coverslip.runs.log import Progress, fold_event
 
 
 def epoch(number: int = 3, *, is_best: bool = True) -> EpochEnded:
@@ -101,6 +104,23 @@ def test_a_terminal_shows_the_same_lines_and_bars() -> None:
         assert line.strip() in text
     assert "\x1b[?25l" in text, "the cursor is hidden while bars move"
     assert "\x1b[?25h" in text, "and comes back"
+
+
+def test_bars_are_what_goes_on() -> None:
+    def bars(*events: Event) -> dict[str, tuple[int, int]]:
+        progress = Progress()
+        for event in events:
+            progress = fold_event(progress, event, 100.0)
+        return {bar.name: (bar.done, bar.total) for bar in bars_of(progress, 100.0)}
+
+    training = a_training()
+    assert bars(*training[:20]) == {"reading images": (20, 50)}
+    assert bars(*training[:54]) == {}
+    assert bars(*training[:58]) == {"epoch 1": (3, 9), "training": (3, 108)}
+    assert bars(*training[:65]) == {"training": (9, 108)}
+    assert bars(*training) == {}
+    fold = FoldEnded(fold=1, n_folds=5, accuracy=0.9, macro_f1=0.9, seconds_left=60.0)
+    assert bars(FoldStarted(fold=1, n_folds=5), *training[53:65], fold) == {"folds": (1, 6)}
 
 
 def test_an_epochs_row_has_both_sides_under_their_headings() -> None:

@@ -13,22 +13,6 @@ from coverslip.workspace.store import database, tables
 from coverslip.workspace.store.database import open_database, writing
 from coverslip.workspace.store.tables import images
 
-# As the first app made them, before their form had a number.
-OLD = """
-CREATE TABLE datasets (id VARCHAR NOT NULL PRIMARY KEY, name VARCHAR NOT NULL, kind VARCHAR NOT NULL,
-    sources JSON NOT NULL, is_labelled BOOLEAN NOT NULL, group_column VARCHAR, group_pattern VARCHAR,
-    class_names JSON NOT NULL, class_plan JSON NOT NULL, opened JSON, summary JSON NOT NULL, revision INTEGER NOT NULL,
-    state VARCHAR NOT NULL, progress JSON, error JSON, created VARCHAR NOT NULL);
-CREATE TABLE images (dataset_id VARCHAR NOT NULL REFERENCES datasets (id) ON DELETE CASCADE, position INTEGER NOT NULL,
-    image_id VARCHAR NOT NULL, path VARCHAR NOT NULL, shown_path VARCHAR NOT NULL, label_before VARCHAR, label VARCHAR,
-    "group" VARCHAR, domain VARCHAR NOT NULL, given_split VARCHAR, plan JSON, problem VARCHAR, pixel_hash VARCHAR,
-    width_px INTEGER, height_px INTEGER, version VARCHAR NOT NULL, PRIMARY KEY (dataset_id, position));
-INSERT INTO datasets VALUES ('d', 'cells', 'folders', '[]', 1, NULL, NULL, '[]', '{}', NULL, '{}', 0, 'ready', NULL,
-    NULL, '2026-01-01T00:00:00+00:00');
-INSERT INTO images VALUES ('d', 0, 'a.png', '/c/a.png', 'a.png', 'before', 'given here', NULL, '', NULL, NULL, NULL,
-    NULL, 1, 1, '1');
-"""
-
 
 def version_of(file: Path) -> int:
     with closing(sqlite3.connect(file)) as connection:
@@ -42,21 +26,29 @@ def labels_in(file: Path) -> list[str]:
 
 @pytest.fixture
 def old(tmp_path: Path) -> Path:
+    """A workspace with a label, which the steps of a newer coverslip find."""
     file = tmp_path / "workspace.sqlite"
-    with closing(sqlite3.connect(file)) as connection:
-        connection.executescript(OLD)
+    dataset = {"id": "d", "name": "cells", "kind": "folders", "sources": [], "is_labelled": True, "class_names": []}
+    dataset |= {"class_plan": {}, "summary": {}, "revision": 0, "state": "ready", "created": ""}
+    image = {"dataset_id": "d", "position": 0, "image_id": "a.png", "path": "/c/a.png", "shown_path": "a.png"}
+    with writing(open_database(file)) as connection:
+        connection.execute(insert(tables.datasets).values(**dataset))
+        connection.execute(insert(images).values(**image, label="given here", domain="", version="1"))
     return file
 
 
-def test_an_older_workspace_gets_what_it_lacks_and_keeps_its_labels(old: Path) -> None:
+def test_an_older_workspace_is_changed_step_by_step_and_keeps_its_labels(
+    old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def adds(connection: sqlite3.Connection) -> None:
+        connection.execute("ALTER TABLE images ADD COLUMN note VARCHAR")
+
+    before = version_of(old)
+    monkeypatch.setattr(database, "_STEPS", (*database._STEPS, adds))
     assert labels_in(old) == ["given here"]
-    new = open_database(old.with_name("new.sqlite"))
-    assert version_of(old) == version_of(old.with_name("new.sqlite")) > 0
-    with open_database(old).connect() as found, new.connect() as fresh:
-        ids = select(tables.jobs.c.id), select(tables.corrections.c.row), select(tables.uploads.c.id)
-        assert [list(found.execute(one)) for one in ids] == [list(fresh.execute(one)) for one in ids]
+    assert version_of(old) == before + 1
     copy = old.with_name(f"workspace.sqlite.before-{version_of(old)}")
-    assert version_of(copy) == 0
+    assert version_of(copy) == before
     with closing(sqlite3.connect(copy)) as connection:
         assert connection.execute("SELECT label FROM images").fetchall() == [("given here",)]
 
@@ -70,7 +62,7 @@ def test_a_step_that_fails_changes_nothing(old: Path, monkeypatch: pytest.Monkey
         patched.setattr(database, "_STEPS", (*database._STEPS, breaks))
         with pytest.raises(CoverslipError, match="damaged: no such thing"):
             open_database(old)
-    assert version_of(old) == 0
+    assert version_of(old) == 1
     assert labels_in(old) == ["given here"]
 
 

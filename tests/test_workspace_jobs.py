@@ -11,20 +11,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 from small_workspace import QUICK, new_workspace, open_images, until, write_cells
+from training_events import an_epoch
 
 import coverslip as cs
 from coverslip.datasets import DECISIONS
 from coverslip.errors import BadDataset, BadRecipe, Conflict, CoverslipError, NotFound
 from coverslip.evaluation import average_precision
+from coverslip.events import Noted, Progressed, as_json
 from coverslip.images import ReadPlan
 from coverslip.models import list_models
 from coverslip.runs import Prediction, Recipe
+from coverslip.runs.log import FoldedLog, LogReader, Progress, lasting_lines
 from coverslip.workspace.datasets import changing, opening
 from coverslip.workspace.datasets.listing import describe
 from coverslip.workspace.jobs import acts, runs
 from coverslip.workspace.jobs.faults import Fault
 from coverslip.workspace.jobs.processes import is_running, launch, lines_of_last_process
-from coverslip.workspace.jobs.progress import LogTail, Story
 from coverslip.workspace.jobs.records import Job, change_job, find_job, waiting
 from coverslip.workspace.jobs.state import state_of, status_of
 from coverslip.workspace.jobs.training import queue_training
@@ -232,48 +234,36 @@ def test_every_network_is_told_in_plain_words() -> None:
     assert not [model.name for model in models if model.title == model.name]
 
 
-def test_progress_never_falls_and_ends_at_one() -> None:
-    events = [
-        {"event": "Progressed", "stage": "reading images", "done": 5, "total": 10},
-        {"event": "FoldStarted", "fold": 1, "n_folds": 2},
-        {"event": "StageStarted", "stage": "instant", "fold": 1},
-        {"event": "HeadFitted", "seconds": 1.0, "val_accuracy": 0.5, "val_macro_f1": 0.5, "fold": 1},
-        {"event": "StageStarted", "stage": "finetune", "n_epochs": 2, "fold": 1},
-        {"event": "StepEnded", "epoch": 1, "step": 1, "n_steps": 4, "seconds_left": 9.0, "fold": 1},
-        {"event": "Progressed", "stage": "predicting", "done": 1, "total": 2, "fold": 1},
-        {"event": "FoldEnded", "fold": 1, "n_folds": 2, "seconds_left": 30.0},
-        {"event": "FoldStarted", "fold": 2, "n_folds": 2},
-        {"event": "FoldEnded", "fold": 2, "n_folds": 2, "seconds_left": 15.0},
-        {"event": "StageStarted", "stage": "finetune", "n_epochs": 2},
-        {"event": "RunEnded", "state": "done"},
-    ]
-    story, shares = Story(), []
-    for n, event in enumerate(events, start=1):
-        story.take({"n": n, "time": 100.0 + n, **event})
-        progress = story.progress(100.0 + n)
-        assert progress is not None
-        shares.append(progress.share)
-        if event["event"] == "FoldEnded":
-            assert progress.seconds_left == event["seconds_left"]
-            assert story.progress(110.0 + n).seconds_left == event["seconds_left"] - 10  # type: ignore[operator,union-attr]
-    assert shares == sorted(shares)
-    assert shares[6] < shares[7] == pytest.approx(1 / 3, abs=1e-3)
-    assert shares[9] == pytest.approx(2 / 3, abs=1e-3)
-    assert shares[-1] == 1
-    assert story.instants[0].fold == 1
-
-
-def test_a_log_is_read_as_it_grows_and_torn_lines_wait_or_are_passed_over(tmp_path: Path) -> None:
+def test_a_log_is_folded_as_it_grows_and_torn_lines_wait_or_are_passed_over(tmp_path: Path) -> None:
     file = tmp_path / "events.jsonl"
-    tail = LogTail(file)
-    assert tail.refresh() == []
+    log, reader = FoldedLog(file, Progress()), LogReader(file)
+    assert log.refresh() == Progress()
     line = '{"n": 1, "time": 1.0, "event": "Noted", "text": "<script>é", "level": "info"}'
     file.write_text(f'{{"format_version": 1}}\n{line[:30]}')
-    assert tail.refresh() == []
+    assert not log.refresh().has_begun
+    assert reader.new_lines() == []
     file.write_text(f'{{"format_version": 1}}\n{line}\n{line[:20]}\n{line.replace(": 1,", ": 2,")}\n')
-    assert [n for n, _ in tail.refresh()] == [1, 2]
-    assert tail.refresh() == []
-    assert [note.text for note in tail.story.notes] == ["<script>é"] * 2
+    assert [note.text for note in log.refresh().notes] == ["<script>é"] * 2
+    assert log.last_event == 2
+    assert [found.n for found in reader.new_lines()] == [1, 2]
+    assert reader.new_lines() == []
+    file.write_text(f'{{"format_version": 1}}\n{line}\n')  # it was begun anew
+    assert len(log.refresh().notes) == 1
+
+
+def test_lines_worth_reading_tell_more_than_how_far_something_was(tmp_path: Path) -> None:
+    events = [
+        Progressed(stage="reading images", done=1, total=2),
+        Noted(text="one <b>"),
+        an_epoch(1, fold=2),
+    ]
+    lines = [{"n": n, "time": 5.0, **as_json(event)} for n, event in enumerate(events, start=1)]
+    lines.append({"n": 4, "time": 6.0, "event": "OfALaterCoverslip", "what": 1})
+    (tmp_path / "events.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    found = lasting_lines(tmp_path / "events.jsonl")
+    assert [(line.n, line.event) for line in found] == [(2, "Noted"), (3, "EpochEnded"), (4, "OfALaterCoverslip")]
+    assert found[0].values == {"text": "one <b>", "level": "info"}
+    assert (found[1].values["fold"], found[1].values["val_f1"]) == (2, 0.5)
 
 
 def test_many_rows_are_filtered_and_sorted_a_page_at_a_time(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from image_sets import client_of, save_cell, workspace_in
 from sqlalchemy import insert, select, update
 
-from coverslip.runs import Recipe, StatusFile, save_recipe
+from coverslip.runs import Recipe, Run, StatusFile, save_recipe
 from coverslip.workspace import forgetting
 from coverslip.workspace.datasets import opening, uploads
 from coverslip.workspace.jobs.acts import remove
@@ -44,7 +44,7 @@ def removed(home: Workspace, job_id: str, days: float) -> Path:
     row = {"id": job_id, "kind": "train", "name": job_id, "dataset_name": "", "folder": str(folder), "command": []}
     with home.engine.begin() as connection:
         connection.execute(insert(db.jobs).values(**row, choices={}, state="ended", created=""))
-    StatusFile(folder / "status.json").say("done")
+    StatusFile(Run(folder).status_file).say("done")
     remove(home, job_id)
     place = home.trash / job_id
     os.utime(place, (time.time() - days * DAY,) * 2)

@@ -1,10 +1,10 @@
 """What long work reports while it runs: frozen facts in the past tense, handed to one callable.
 
 Loops know no listener. Progress bars, `events.jsonl` and the app are all an `Emit`. Every event turns into
-plain JSON by `as_json`, with its class name under `event`.
+plain JSON by `as_json`, with its class name under `event`, and back by `from_json`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -142,3 +142,30 @@ def as_json(event: Event) -> dict[str, Any]:  # Any: JSON values
     left_out = {name for name in ("fold", "is_first") if not getattr(event, name)}
     told = {f.name: getattr(event, f.name) for f in fields(event) if f.name not in left_out}
     return {"event": type(event).__name__, **told}
+
+
+_KINDS: dict[str, type[Event]] = {
+    kind.__name__: kind
+    for kind in (
+        *(Progressed, Noted, RunStarted, RunEnded, FoldStarted, FoldEnded),
+        *(StageStarted, HeadFitted, StepEnded, EpochEnded, CheckpointSaved),
+    )
+}
+
+
+def from_json(line: Mapping[str, Any]) -> Event | None:  # Any: JSON values
+    """The event that `as_json` made such an object of, whatever else stands in it; None where it is none known here.
+
+    What was not finite is None in it, since JSON has no such numbers.
+    """
+    kind = _KINDS.get(str(line.get("event")))
+    if kind is None:
+        return None
+    known = {field.name for field in fields(kind)}
+    values: dict[str, Any] = {  # Any: JSON values
+        name: tuple(value) if isinstance(value, list) else value for name, value in line.items() if name in known
+    }
+    try:
+        return kind(**values)
+    except TypeError:  # something is missing
+        return None

@@ -1,94 +1,48 @@
 import { expect, test } from 'vitest';
 import { sentence } from '../src/pages/runs/lines';
-import { after, afterAll, empty, type Line } from '../src/pages/runs/live';
+import { joined, keyOf, MOST_LINES } from '../src/pages/runs/live';
+import type { LogLine, Training } from '../src/pages/runs/server';
 
-let n = 0;
-function line(event: string, more: Record<string, unknown> = {}): Line {
-  n += 1;
-  return { n, time: 0, event, ...more };
+function line(n: number, event = 'Noted', values: Record<string, unknown> = {}): LogLine {
+  return { n, time: 0, event, values };
 }
-function epoch(k: number, more: Record<string, unknown> = {}): Line {
-  return line('EpochEnded', {
-    epoch: k,
-    n_epochs: 3,
-    is_best: false,
-    train_loss: 1 / k,
-    val_f1: 0.5,
-    ...more,
-  });
+function training(fold: number | null, is_first = false): Training {
+  return {
+    fold,
+    is_first,
+    parts: null,
+    instant: null,
+    n_epochs: null,
+    epochs: [],
+    best_epoch: null,
+    tested: null,
+  };
 }
-
-test('a run is rebuilt from its lines: parts, first numbers, epochs, where it is', () => {
-  const live = afterAll(empty(), [
-    line('RunStarted', { n_train: 6, n_val: 2, n_test: 2, classes: ['a', 'b'] }),
-    line('StageStarted', { stage: 'instant', n_epochs: 0 }),
-    line('HeadFitted', { seconds: 2, val_accuracy: 0.9, val_macro_f1: 0.8 }),
-    line('StageStarted', { stage: 'finetune', n_epochs: 3 }),
-    epoch(1),
-    line('StepEnded', {
-      epoch: 2,
-      step: 3,
-      n_steps: 4,
-      epoch_seconds_left: 1,
-      seconds_left: 9,
-      images_per_second: 5,
-    }),
-  ]);
-  expect(live.parts).toEqual({ train: 6, val: 2, test: 2 });
-  expect(live.trainings).toHaveLength(1);
-  expect(live.trainings[0]?.head).toEqual({ accuracy: 0.9, f1: 0.8, seconds: 2 });
-  expect(live.trainings[0]?.epochs.map((e) => e.epoch)).toEqual([1]);
-  expect(live.step).toMatchObject({ epoch: 2, step: 3, nSteps: 4 });
-  expect(live.nEpochs).toBe(3);
-});
 
 test('lines that come twice, as after a lost connection, change nothing', () => {
-  const lines = [line('StageStarted', { stage: 'finetune', n_epochs: 3 }), epoch(1), epoch(2)];
-  const once = afterAll(empty(), lines);
-  expect(afterAll(once, lines)).toBe(once);
+  const once = joined([], [line(2), line(5)]);
+  expect(joined(once, [line(2), line(5)])).toBe(once);
+  expect(joined(once, [line(5), line(7)]).map((one) => one.n)).toEqual([2, 5, 7]);
 });
 
-test('an epoch that is done again after going on takes the place of what came before', () => {
-  const live = afterAll(empty(), [epoch(1), epoch(2), epoch(3), epoch(2, { val_f1: 0.7 })]);
-  expect(live.trainings[0]?.epochs.map((e) => [e.epoch, e.val_f1])).toEqual([
-    [1, 0.5],
-    [2, 0.7],
-  ]);
+test('of a long log the last lines are kept', () => {
+  const many = Array.from({ length: MOST_LINES + 5 }, (_, k) => line(k + 1));
+  expect(joined(many.slice(0, 10), many.slice(10)).map((one) => one.n)).toEqual(
+    many.slice(5).map((one) => one.n),
+  );
 });
 
-test('the network that fine-tuning starts from is epoch 0, and is said so', () => {
-  const start = epoch(0, { train_loss: null, seconds_left: null, val_f1: 0.4 });
-  const live = afterAll(empty(), [start, epoch(1)]);
-  expect(live.trainings[0]?.epochs.map((e) => [e.epoch, e.train_loss])).toEqual([
-    [0, null],
-    [1, 1],
-  ]);
-  expect(sentence(start)).toBe('Before the first epoch: validation F1 0.400');
+test('folds, the last training on all images and a first one on others are told apart', () => {
+  const all = [training(null, true), training(1), training(2), training(null)];
+  expect(new Set(all.map(keyOf)).size).toBe(4);
 });
 
-test('folds are trainings of their own', () => {
-  const live = afterAll(empty(), [
-    line('FoldStarted', { fold: 1, n_folds: 2 }),
-    epoch(1, { fold: 1 }),
-    line('FoldEnded', { fold: 1, n_folds: 2, accuracy: 0.9, macro_f1: 0.8 }),
-    line('FoldStarted', { fold: 2, n_folds: 2 }),
-    epoch(1, { fold: 2 }),
-    epoch(1),
-  ]);
-  expect(live.nFolds).toBe(2);
-  expect(live.trainings.map((t) => [t.key, t.epochs.length, t.tested?.f1 ?? null])).toEqual([
-    ['fold-1', 1, 0.8],
-    ['fold-2', 1, null],
-    ['main', 1, null],
-  ]);
-  expect(live.now).toBe('main');
-});
-
-test('progress is no news for the log, an unknown event is', () => {
-  const live = [
-    line('Progressed', { stage: 'predicting', done: 1, total: 2, unit: 'images' }),
-    line('SomethingNew'),
-  ].reduce(after, empty());
-  expect(live.lines.map((one) => one.event)).toEqual(['SomethingNew']);
-  expect(live.work).toMatchObject({ done: 1, total: 2 });
+test('a line says what happened; one of a kind that is not known here says its kind', () => {
+  const tested = { fold: 2, n_folds: 5, accuracy: 0.9, macro_f1: null };
+  expect(sentence(line(1, 'FoldEnded', tested))).toBe('Fold 2 tested: accuracy 0.900, macro-F1 –');
+  expect(sentence(line(1, 'EpochEnded', { epoch: 0, n_epochs: 3, val_f1: 0.4 }))).toBe(
+    'Before the first epoch: validation F1 0.400',
+  );
+  expect(sentence(line(1, 'RunEnded', { state: 'failed', reason: 'no disk' }))).toBe('Failed: no disk');
+  expect(sentence(line(1, 'OfALaterCoverslip'))).toBe('OfALaterCoverslip');
 });

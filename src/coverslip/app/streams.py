@@ -1,4 +1,4 @@
-"""Server-sent events."""
+"""Server-sent events of jobs, as FastAPI frames them; it also says now and then that the stream is still there."""
 
 import asyncio
 import signal
@@ -6,36 +6,69 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Request
-from fastapi.responses import StreamingResponse
+from fastapi import Depends, Header, Query, Request
+from fastapi.sse import ServerSentEvent
 
-from coverslip.workspace.jobs.watching import Message, Watching
+from coverslip.workspace.jobs.watching import Watching
 
-EVENT_STREAM: dict[int | str, dict[str, Any]] = {
-    200: {"description": "Server-sent events.", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
-}
+Json = dict[str, Any]  # Any: JSON values
 
 
-class EventStream(StreamingResponse):
-    media_type = "text/event-stream"
-
-
-def watched(request: Request, job_id: str, after: int) -> EventStream:
-    """Everything that is new about a job that there is, as it happens."""
+def watching_of(request: Request) -> Watching:
+    """The server's own."""
     watching: Watching = request.app.state.watching
-    messages = watching.follow(job_id, after)
-    return EventStream(_frames(messages), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+    return watching
 
 
-async def _frames(messages: AsyncIterator[Message]) -> AsyncIterator[str]:
-    async for message in messages:
-        if message.kind == "heartbeat":
-            yield ": still here\n\n"
-            continue
-        number = "" if message.number is None else f"id: {message.number}\n"
-        yield f"{number}event: {message.kind}\ndata: {message.text}\n\n"
+Watched = Annotated[Watching, Depends(watching_of)]
+
+
+def last_known(
+    after: Annotated[int | None, Query(ge=0, lt=2**53, description="Number of the last event that is known.")] = None,
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> int:
+    """Where a stream goes on: a browser that lost it says by itself which event it had last."""
+    is_number = last_event_id and last_event_id.isdecimal() and len(last_event_id) < 16
+    return int(last_event_id) if last_event_id and is_number else after or 0
+
+
+LastKnown = Annotated[int, Depends(last_known)]
+
+
+async def told(watching: Watching, job_id: str, after: int = 0) -> AsyncIterator[ServerSentEvent]:
+    """Everything that is new about a job that there is, as it happens."""
+    async for message in watching.follow(job_id, after):
+        number = None if message.number is None else str(message.number)
+        yield ServerSentEvent(event=message.kind, raw_data=message.text, id=number)
+
+
+def events_in_document(**kinds: str | Json) -> dict[int | str, Json]:
+    """What the API document says of a stream: its kinds of events, and what each carries.
+
+    That is a schema, or the name of one that stands in the document; `[NAME]` is a list of it.
+    """
+    items = [
+        {
+            "properties": {
+                "event": {"const": kind},
+                "data": {"contentMediaType": "application/json", "contentSchema": _schema(carried)},
+            }
+        }
+        for kind, carried in kinds.items()
+    ]
+    return {
+        200: {"description": "Server-sent events.", "content": {"text/event-stream": {"itemSchema": {"oneOf": items}}}}
+    }
+
+
+def _schema(carried: str | Json) -> Json:
+    if not isinstance(carried, str):
+        return carried
+    if carried.startswith("["):
+        return {"type": "array", "items": _schema(carried.strip("[]"))}
+    return {"$ref": f"#/components/schemas/{carried}"}
 
 
 @contextmanager

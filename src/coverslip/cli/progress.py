@@ -3,9 +3,11 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
+import rich.progress
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, TaskID, TextColumn
 
 from coverslip.events import (
     Emit,
@@ -16,11 +18,11 @@ from coverslip.events import (
     HeadFitted,
     Noted,
     Progressed,
-    RunEnded,
     RunStarted,
     StageStarted,
     StepEnded,
 )
+from coverslip.runs.log import Progress, Work, fold_event, seconds_left
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -45,11 +47,44 @@ def shown_progress(console: Console) -> Iterator[Emit]:
         yield _Lines(console).show
 
 
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """So much of something is done."""
+
+    name: str
+    done: int
+    total: int
+    beside: str  # what is said beside it
+
+
+def bars_of(progress: Progress, now: float) -> list[Bar]:
+    """What goes on, the innermost first; `now` is in seconds since 1970."""
+    bars = []
+    work, step = progress.work, progress.step
+    if work is not None and work.done < work.total:
+        bars.append(Bar(work.stage, work.done, work.total, _pace(work)))
+    if step is not None:
+        n_epochs = max(progress.n_epochs or 0, step.epoch)
+        has_epoch_ended = progress.epoch is not None and progress.epoch >= step.epoch
+        if not has_epoch_ended:
+            pace = f"loss {_five(step.loss)}  {step.images_per_second:.0f} images/s"
+            beside = f"{pace}  {duration(step.epoch_seconds_left)} left"
+            bars.append(Bar(f"epoch {step.epoch}", step.step, step.n_steps, beside))
+        if not (has_epoch_ended and step.epoch == n_epochs):
+            done, total = (step.epoch - 1) * step.n_steps + step.step, n_epochs * step.n_steps
+            bars.append(Bar("training", done, total, f"{duration(step.seconds_left)} left at most"))
+    if progress.n_folds_done and progress.began is not None:
+        left = seconds_left(progress, now)
+        beside = "" if left is None else f"about {duration(left)} left in all"
+        bars.append(Bar("folds", progress.n_folds_done, progress.n_folds + 1, beside))
+    return bars
+
+
 class _Bars:
     """Bars at the bottom, finished stages and epochs as lines above them."""
 
     def __init__(self, console: Console) -> None:
-        self.progress = Progress(
+        self.drawn = rich.progress.Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=30),
             TextColumn("{task.percentage:>3.0f} %"),
@@ -58,52 +93,29 @@ class _Bars:
             transient=True,
         )
         self.tasks: dict[str, TaskID] = {}
-        self.n_epochs = 0
+        self.progress = Progress()
 
     def __enter__(self) -> "_Bars":
-        self.progress.start()
+        self.drawn.start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.progress.stop()
+        self.drawn.stop()
 
     def show(self, event: Event) -> None:
-        match event:
-            case Progressed():
-                self._move(event.stage, event.done, event.total, _pace(event))
-                if event.done >= event.total:
-                    self._remove(event.stage)
-            case StageStarted(stage="finetune", n_epochs=n_epochs):
-                self.n_epochs = n_epochs
-            case StepEnded():
-                pace = f"loss {event.loss:.3f}  {event.images_per_second:.0f} images/s"
-                left = f"{duration(event.epoch_seconds_left)} left"
-                self._move(f"epoch {event.epoch}", event.step, event.n_steps, f"{pace}  {left}")
-                done, total = (event.epoch - 1) * event.n_steps + event.step, self.n_epochs * event.n_steps
-                self._move("training", done, total, f"{duration(event.seconds_left)} left at most")
-            case EpochEnded():
-                self._remove(f"epoch {event.epoch}")
-                if event.epoch == event.n_epochs:
-                    self._remove("training")
-            case FoldEnded(fold=fold) if fold is not None:
-                left = "" if event.seconds_left is None else f"about {duration(event.seconds_left)} left in all"
-                self._move("folds", fold, event.n_folds + 1, left)
-            case RunEnded(fold=None, is_first=False):
-                for name in list(self.tasks):
-                    self._remove(name)
-            case _:
-                pass
+        now = time.time()
+        self.progress = fold_event(self.progress, event, now)
+        self._draw(bars_of(self.progress, now))
         for line in lines_of(event):
-            self.progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self.drawn.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
-    def _move(self, name: str, done: int, total: int, beside: str) -> None:
-        if name not in self.tasks:
-            self.tasks[name] = self.progress.add_task(name, total=total, beside="")
-        self.progress.update(self.tasks[name], completed=done, total=total, beside=beside)
-
-    def _remove(self, name: str) -> None:
-        if name in self.tasks:
-            self.progress.remove_task(self.tasks.pop(name))
+    def _draw(self, bars: list[Bar]) -> None:
+        for name in self.tasks.keys() - {bar.name for bar in bars}:
+            self.drawn.remove_task(self.tasks.pop(name))
+        for bar in bars:
+            if bar.name not in self.tasks:
+                self.tasks[bar.name] = self.drawn.add_task(bar.name, total=bar.total, beside="")
+            self.drawn.update(self.tasks[bar.name], completed=bar.done, total=bar.total, beside=bar.beside)
 
 
 class _Lines:
@@ -188,7 +200,7 @@ def _five(value: float | None) -> str:
     return "  -  " if value is None else f"{value:.3f}"[:5]
 
 
-def _pace(event: Progressed) -> str:
+def _pace(event: Progressed | Work) -> str:
     parts = []
     if event.per_second is not None:
         parts.append(f"{event.per_second:,.0f} {event.unit}/s")

@@ -769,7 +769,7 @@ export interface paths {
         };
         /**
          * Download From Run
-         * @description A file of a run; `run.zip` is its whole folder.
+         * @description Something of a run as a file; `run` is its whole folder as a zip.
          */
         get: operations["download_from_run"];
         put?: never;
@@ -798,6 +798,46 @@ export interface paths {
          * @description Bring a `.coverslip` file into the workspace.
          */
         post: operations["import_classifier"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/classifiers/{classifier_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove Classifier
+         * @description Move a classifier that was brought to the workspace's trash. One that was trained here goes with its run.
+         */
+        delete: operations["remove_classifier"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/classifiers/{classifier_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore Classifier
+         * @description Take a classifier that was brought out of the trash.
+         */
+        post: operations["restore_classifier"];
         delete?: never;
         options?: never;
         head?: never;
@@ -856,6 +896,26 @@ export interface paths {
         patch: operations["rename_run"];
         trace?: never;
     };
+    "/api/v1/runs/{run_id}/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Log
+         * @description The last lines of a training's log that are worth reading.
+         */
+        get: operations["get_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{run_id}/events": {
         parameters: {
             query?: never;
@@ -865,10 +925,10 @@ export interface paths {
         };
         /**
          * Watch Run
-         * @description `event: state` with the run as it is now, `event: log` with each line of its log (id: its number).
+         * @description `state`: the run as it is now; `trainings`: their curves so far; `log`: a line worth reading (id: its number).
          *
-         *     Begins with a state, then the log from the start or after the given event; ends with a last state once the run has
-         *     ended.
+         *     Begins with state and trainings, then the log from the start or after the given line; ends with a last state once
+         *     the run has ended.
          */
         get: operations["watch_run"];
         put?: never;
@@ -996,7 +1056,7 @@ export interface paths {
         };
         /**
          * Watch Prediction
-         * @description `event: state` with the prediction as it is now, `event: rows` with the next rows (id: how many came so far).
+         * @description `state`: the prediction as it is now; `rows`: how many there are so far.
          *
          *     Ends with a last state once the prediction has ended.
          */
@@ -1396,7 +1456,7 @@ export interface components {
         };
         /**
          * Classifier
-         * @description A trained network that can predict; its id is that of its run.
+         * @description A trained network that can predict; its id is that of its run, where it was trained here.
          */
         Classifier: {
             /** Id */
@@ -1410,13 +1470,6 @@ export interface components {
             headline: components["schemas"]["Headline"] | null;
             /** Is Imported */
             is_imported: boolean;
-        };
-        /** ClassifierList */
-        ClassifierList: {
-            /** Items */
-            items: components["schemas"]["Classifier"][];
-            /** Total */
-            total: number;
         };
         /**
          * Columns
@@ -1679,21 +1732,11 @@ export interface components {
         };
         /**
          * Epoch
-         * @description One pass over the training images; scores lie in 0-1, precision, recall and F1 are macro averages.
+         * @description How one pass over the training images ended; shares lie in [0, 1], and None stands where nothing was measured.
          */
         Epoch: {
             /** Epoch */
             epoch: number;
-            /**
-             * Fold
-             * @description Of the training that it belongs to, in a cross-validated run.
-             */
-            fold: number | null;
-            /**
-             * Is First
-             * @description Of the training on other images that comes before the run's own.
-             */
-            is_first: boolean;
             /** Seconds */
             seconds: number | null;
             /** Learning Rate */
@@ -1702,12 +1745,6 @@ export interface components {
             train_loss: number | null;
             /** Train Accuracy */
             train_accuracy: number | null;
-            /** Train Precision */
-            train_precision: number | null;
-            /** Train Recall */
-            train_recall: number | null;
-            /** Train F1 */
-            train_f1: number | null;
             /** Val Loss */
             val_loss: number | null;
             /** Val Accuracy */
@@ -1718,10 +1755,16 @@ export interface components {
             val_recall: number | null;
             /** Val F1 */
             val_f1: number | null;
+            /** Train Precision */
+            train_precision: number | null;
+            /** Train Recall */
+            train_recall: number | null;
+            /** Train F1 */
+            train_f1: number | null;
         };
         /**
          * Fault
-         * @description Why work failed, and what to do about it.
+         * @description What happened, and what to do about it.
          */
         Fault: {
             /** What */
@@ -1846,6 +1889,16 @@ export interface components {
              * @description Those that a row has room for; the same in every row.
              */
             metrics: components["schemas"]["Measured"][];
+        };
+        /**
+         * FoldScores
+         * @description What a fold reached on its test images, in [0, 1].
+         */
+        FoldScores: {
+            /** Accuracy */
+            accuracy: number | null;
+            /** Macro F1 */
+            macro_f1: number | null;
         };
         /**
          * FolderContent
@@ -1973,10 +2026,7 @@ export interface components {
         Headline: {
             /** Metric */
             metric: string;
-            /**
-             * Title
-             * @description The metric's plain name.
-             */
+            /** Title */
             title: string;
             /** Value */
             value: number | null;
@@ -2124,12 +2174,10 @@ export interface components {
             given_split: string | null;
         };
         /**
-         * InstantResult
-         * @description What the first classifier, on frozen features, reached on validation images.
+         * InstantScores
+         * @description What the instant classifier, on frozen features, reached on validation images; scores lie in [0, 1].
          */
-        InstantResult: {
-            /** Fold */
-            fold: number | null;
+        InstantScores: {
             /** Seconds */
             seconds: number;
             /** Val Accuracy */
@@ -2175,6 +2223,22 @@ export interface components {
             claim: string;
             /** Meaning */
             meaning: string;
+        };
+        /**
+         * LogLine
+         * @description Something that happened; an event as data, which pages put into words.
+         */
+        LogLine: {
+            /** N */
+            n: number;
+            /** Time */
+            time: number;
+            /** Event */
+            event: string;
+            /** Values */
+            values: {
+                [key: string]: unknown;
+            };
         };
         /**
          * Measured
@@ -2361,12 +2425,9 @@ export interface components {
          */
         Note: {
             /** Time */
-            time: string;
-            /**
-             * Level
-             * @enum {string}
-             */
-            level: "info" | "warning";
+            time: number;
+            /** Level */
+            level: string;
             /** Text */
             text: string;
         };
@@ -2377,6 +2438,19 @@ export interface components {
         Page_AdvisedModel_: {
             /** Items */
             items: components["schemas"]["AdvisedModel"][];
+            /**
+             * Total
+             * @description How many there are, on all pages together.
+             */
+            total: number;
+        };
+        /**
+         * Page
+         * @description Some of many, in order.
+         */
+        Page_Classifier_: {
+            /** Items */
+            items: components["schemas"]["Classifier"][];
             /**
              * Total
              * @description How many there are, on all pages together.
@@ -2413,6 +2487,32 @@ export interface components {
          * Page
          * @description Some of many, in order.
          */
+        Page_LogLine_: {
+            /** Items */
+            items: components["schemas"]["LogLine"][];
+            /**
+             * Total
+             * @description How many there are, on all pages together.
+             */
+            total: number;
+        };
+        /**
+         * Page
+         * @description Some of many, in order.
+         */
+        Page_PredictionState_: {
+            /** Items */
+            items: components["schemas"]["PredictionState"][];
+            /**
+             * Total
+             * @description How many there are, on all pages together.
+             */
+            total: number;
+        };
+        /**
+         * Page
+         * @description Some of many, in order.
+         */
         Page_Row_: {
             /** Items */
             items: components["schemas"]["Row"][];
@@ -2421,6 +2521,31 @@ export interface components {
              * @description How many there are, on all pages together.
              */
             total: number;
+        };
+        /**
+         * Page
+         * @description Some of many, in order.
+         */
+        Page_RunState_: {
+            /** Items */
+            items: components["schemas"]["RunState"][];
+            /**
+             * Total
+             * @description How many there are, on all pages together.
+             */
+            total: number;
+        };
+        /**
+         * Parts
+         * @description How many images train, validate and test.
+         */
+        Parts: {
+            /** N Train */
+            n_train: number;
+            /** N Val */
+            n_val: number;
+            /** N Test */
+            n_test: number;
         };
         /**
          * Place
@@ -2460,10 +2585,10 @@ export interface components {
             ap: number | null;
         };
         /**
-         * Prediction
+         * PredictionState
          * @description A classifier at work on new images, as its folder says that it is now.
          */
-        Prediction: {
+        PredictionState: {
             /** Id */
             id: string;
             /** Name */
@@ -2505,7 +2630,7 @@ export interface components {
             n_corrected: number;
             /**
              * N Review
-             * @description Images that no class was decided for, and that nobody has corrected yet.
+             * @description Undecided images that nobody has corrected yet.
              */
             n_review: number;
             error: components["schemas"]["Fault"] | null;
@@ -2514,13 +2639,6 @@ export interface components {
              * @description What is unusual about these images.
              */
             notes: string[];
-        };
-        /** PredictionList */
-        PredictionList: {
-            /** Items */
-            items: components["schemas"]["Prediction"][];
-            /** Total */
-            total: number;
         };
         /**
          * Problem
@@ -2562,33 +2680,6 @@ export interface components {
              * @default null
              */
             errors: components["schemas"]["FieldProblem"][] | null;
-        };
-        /**
-         * Progress
-         * @description How far a training is.
-         */
-        Progress: {
-            /**
-             * Stage
-             * @description What is being done, for people.
-             */
-            stage: string;
-            /** Done */
-            done: number;
-            /** Total */
-            total: number;
-            /** Unit */
-            unit: string;
-            /**
-             * Share
-             * @description Of the whole training; never falls.
-             */
-            share: number;
-            /**
-             * Seconds Left
-             * @description Of the whole training, where it can be told.
-             */
-            seconds_left: number | null;
         };
         /**
          * ReadingFault
@@ -2818,11 +2909,41 @@ export interface components {
              */
             reason: string | null;
         };
+        /** RunName */
+        RunName: {
+            /** Name */
+            name: string;
+        };
         /**
-         * Run
+         * RunProgress
+         * @description How far a training is.
+         */
+        RunProgress: {
+            /**
+             * Share
+             * @description Of the whole run; never falls.
+             */
+            share: number;
+            /**
+             * Seconds Left
+             * @description Of the whole run, where it can be told.
+             */
+            seconds_left: number | null;
+            /**
+             * Training Share
+             * @description Of the training that goes on, such as a fold.
+             */
+            training_share: number;
+            /** @description What is being counted, where that is no epoch. */
+            work: components["schemas"]["Work"] | null;
+            /** @description Where within an epoch it is. */
+            step: components["schemas"]["Step"] | null;
+        };
+        /**
+         * RunState
          * @description A training, as its folder says that it is now.
          */
-        Run: {
+        RunState: {
             /** Id */
             id: string;
             /** Name */
@@ -2852,7 +2973,7 @@ export interface components {
              * @description 1-based; the one that is being trained.
              */
             fold: number | null;
-            progress: components["schemas"]["Progress"] | null;
+            progress: components["schemas"]["RunProgress"] | null;
             /** Epoch */
             epoch: number | null;
             /** N Epochs */
@@ -2874,10 +2995,10 @@ export interface components {
             ended: string | null;
         };
         /**
-         * RunDetail
+         * RunStory
          * @description A training with its recipe, its curves so far and its notes.
          */
-        RunDetail: {
+        RunStory: {
             /** Id */
             id: string;
             /** Name */
@@ -2907,7 +3028,7 @@ export interface components {
              * @description 1-based; the one that is being trained.
              */
             fold: number | null;
-            progress: components["schemas"]["Progress"] | null;
+            progress: components["schemas"]["RunProgress"] | null;
             /** Epoch */
             epoch: number | null;
             /** N Epochs */
@@ -2933,19 +3054,16 @@ export interface components {
             };
             /** Recipe Text */
             recipe_text: string;
-            /** History */
-            history: components["schemas"]["Epoch"][];
-            /** Best Epoch */
-            best_epoch: number | null;
-            /** Instant */
-            instant: components["schemas"]["InstantResult"][];
+            /**
+             * Trainings
+             * @description In the order that they began; folds are some.
+             */
+            trainings: components["schemas"]["Training"][];
             /** Notes */
             notes: components["schemas"]["Note"][];
-            /** Is Cross Validated */
-            is_cross_validated: boolean;
             /**
              * Last Event
-             * @description Give it as `after` to the event stream, so that nothing comes twice.
+             * @description The log's last line that this tells of.
              */
             last_event: number;
             /**
@@ -2953,18 +3071,6 @@ export interface components {
              * @description The last lines that the training's process wrote.
              */
             log_tail: string[];
-        };
-        /** RunList */
-        RunList: {
-            /** Items */
-            items: components["schemas"]["Run"][];
-            /** Total */
-            total: number;
-        };
-        /** RunName */
-        RunName: {
-            /** Name */
-            name: string;
         };
         /**
          * SplitPart
@@ -3016,6 +3122,26 @@ export interface components {
             max: number;
         };
         /**
+         * Step
+         * @description Where within an epoch a training is.
+         */
+        Step: {
+            /** Epoch */
+            epoch: number;
+            /** Step */
+            step: number;
+            /** N Steps */
+            n_steps: number;
+            /** Loss */
+            loss: number | null;
+            /** Images Per Second */
+            images_per_second: number;
+            /** Epoch Seconds Left */
+            epoch_seconds_left: number;
+            /** Seconds Left */
+            seconds_left: number;
+        };
+        /**
          * System
          * @description The server and the computer that it runs on.
          */
@@ -3048,6 +3174,25 @@ export interface components {
             has_samples: boolean;
         };
         /**
+         * Training
+         * @description What one training of a run has reached: the run's own, that of a fold, or the first one on other images.
+         */
+        Training: {
+            /** Fold */
+            fold: number | null;
+            /** Is First */
+            is_first: boolean;
+            parts: components["schemas"]["Parts"] | null;
+            instant: components["schemas"]["InstantScores"] | null;
+            /** N Epochs */
+            n_epochs: number | null;
+            /** Epochs */
+            epochs: components["schemas"]["Epoch"][];
+            /** Best Epoch */
+            best_epoch: number | null;
+            tested: components["schemas"]["FoldScores"] | null;
+        };
+        /**
          * Upload
          * @description Files that were sent so far.
          */
@@ -3071,6 +3216,24 @@ export interface components {
             max_bytes: number;
             /** Max Files */
             max_files: number;
+        };
+        /**
+         * Work
+         * @description A countable piece of work that goes on.
+         */
+        Work: {
+            /** Stage */
+            stage: string;
+            /** Done */
+            done: number;
+            /** Total */
+            total: number;
+            /** Unit */
+            unit: string;
+            /** Per Second */
+            per_second: number | null;
+            /** Seconds Left */
+            seconds_left: number | null;
         };
     };
     responses: never;
@@ -5338,7 +5501,7 @@ export interface operations {
             header?: never;
             path: {
                 run_id: string;
-                what: "report.html" | "predictions.csv" | "run.zip" | "classifier.coverslip" | "recipe.yaml";
+                what: "report" | "predictions" | "run" | "classifier" | "recipe";
             };
             cookie?: never;
         };
@@ -5410,7 +5573,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ClassifierList"];
+                    "application/json": components["schemas"]["Page_Classifier_"];
                 };
             };
             /** @description What went wrong, and what to do about it. */
@@ -5477,6 +5640,111 @@ export interface operations {
             };
         };
     };
+    remove_classifier: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                classifier_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restore_classifier: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                classifier_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Classifier"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_runs: {
         parameters: {
             query?: never;
@@ -5492,7 +5760,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunList"];
+                    "application/json": components["schemas"]["Page_RunState_"];
                 };
             };
             /** @description What went wrong, and what to do about it. */
@@ -5525,7 +5793,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Run"];
+                    "application/json": components["schemas"]["RunState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -5583,7 +5851,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunDetail"];
+                    "application/json": components["schemas"]["RunStory"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -5694,7 +5962,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Run"];
+                    "application/json": components["schemas"]["RunState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -5707,6 +5975,57 @@ export interface operations {
                 };
             };
             /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_log: {
+        parameters: {
+            query?: {
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_LogLine_"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5748,7 +6067,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": string;
+                    "text/event-stream": unknown;
                 };
             };
             /** @description There is nothing of that id. */
@@ -5797,7 +6116,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Run"];
+                    "application/json": components["schemas"]["RunState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -5855,7 +6174,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Run"];
+                    "application/json": components["schemas"]["RunState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -5913,7 +6232,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Run"];
+                    "application/json": components["schemas"]["RunState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -5969,7 +6288,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PredictionList"];
+                    "application/json": components["schemas"]["Page_PredictionState_"];
                 };
             };
             /** @description What went wrong, and what to do about it. */
@@ -6002,7 +6321,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Prediction"];
+                    "application/json": components["schemas"]["PredictionState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -6060,7 +6379,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Prediction"];
+                    "application/json": components["schemas"]["PredictionState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -6150,13 +6469,8 @@ export interface operations {
     };
     watch_prediction: {
         parameters: {
-            query?: {
-                /** @description How many rows are known. */
-                after?: number | null;
-            };
-            header?: {
-                "last-event-id"?: string | null;
-            };
+            query?: never;
+            header?: never;
             path: {
                 prediction_id: string;
             };
@@ -6170,7 +6484,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": string;
+                    "text/event-stream": unknown;
                 };
             };
             /** @description There is nothing of that id. */
@@ -6566,7 +6880,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Prediction"];
+                    "application/json": components["schemas"]["PredictionState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -6624,7 +6938,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Prediction"];
+                    "application/json": components["schemas"]["PredictionState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -6682,7 +6996,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Prediction"];
+                    "application/json": components["schemas"]["PredictionState"];
                 };
             };
             /** @description There is nothing of that id. */

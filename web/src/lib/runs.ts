@@ -4,7 +4,7 @@ import { score } from '../charts/format';
 import { texts } from '../texts';
 import { answer, api } from './api';
 
-export type Run = components['schemas']['Run'];
+export type Run = components['schemas']['RunState'];
 
 export const listRuns = () => answer(api.GET('/api/v1/runs'));
 

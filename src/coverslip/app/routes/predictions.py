@@ -1,12 +1,15 @@
 """Predicting new images, and saying where the classifier was wrong."""
 
 import re
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from pydantic import TypeAdapter
 
 from coverslip.app.bodies import received
 from coverslip.app.deps import Home
@@ -16,11 +19,9 @@ from coverslip.app.schemas.predictions import (
     Correction,
     DatasetOfPrediction,
     NewPrediction,
-    Prediction,
-    PredictionList,
 )
 from coverslip.app.schemas.problems import problems
-from coverslip.app.streams import EVENT_STREAM, EventStream, watched
+from coverslip.app.streams import Watched, events_in_document, told
 from coverslip.workspace.datasets.listing import DatasetState
 from coverslip.workspace.jobs import acts
 from coverslip.workspace.jobs.records import find_job
@@ -28,7 +29,8 @@ from coverslip.workspace.predictions import asking, corrections, pictures, predi
 from coverslip.workspace.predictions import state as predictions
 from coverslip.workspace.predictions.classifying import Classified, Classifying
 from coverslip.workspace.predictions.rows import Row
-from coverslip.workspace.store.rows import Page
+from coverslip.workspace.predictions.state import PredictionState, RowsSoFar
+from coverslip.workspace.store.rows import Page, page_of
 
 router = APIRouter(tags=["predictions"])
 
@@ -38,21 +40,19 @@ _TABLE: dict[int | str, dict[str, Any]] = {
 _MOST_IMAGE_BYTES = 200 * 2**20
 
 
-@router.get("/predictions", operation_id="list_predictions", response_model=PredictionList)
-def list_predictions(workspace: Home) -> object:
+@router.get("/predictions", operation_id="list_predictions")
+def list_predictions(workspace: Home) -> Page[PredictionState]:
     """All predictions, the newest first."""
-    items = predictions.all_predictions(workspace)
-    return {"items": items, "total": len(items)}
+    return page_of(predictions.all_predictions(workspace))
 
 
 @router.post(
     "/predictions",
     operation_id="queue_prediction",
     status_code=201,
-    response_model=Prediction,
     responses=problems(404, 409, 422),
 )
-def queue_prediction(workspace: Home, asked: NewPrediction, request: Request) -> object:
+def queue_prediction(workspace: Home, asked: NewPrediction, request: Request) -> PredictionState:
     """Queue a prediction; it begins when no other is at work, also beside a training."""
     job = asking.queue_prediction(
         workspace, run_id=asked.run_id, dataset_id=asked.dataset_id, sources=asked.sources, name=asked.name
@@ -62,33 +62,34 @@ def queue_prediction(workspace: Home, asked: NewPrediction, request: Request) ->
 
 
 @router.get(
-    "/predictions/{prediction_id}", operation_id="get_prediction", response_model=Prediction, responses=problems(404)
+    "/predictions/{prediction_id}",
+    operation_id="get_prediction",
+    responses=problems(404),
 )
-def get_prediction(workspace: Home, prediction_id: str) -> object:
+def get_prediction(workspace: Home, prediction_id: str) -> PredictionState:
     """One prediction as it is now."""
     return predictions.prediction_state(workspace, prediction_id)
+
+
+def _watched_prediction(workspace: Home, prediction_id: str) -> str:
+    return find_job(workspace, prediction_id, "predict").id
 
 
 @router.get(
     "/predictions/{prediction_id}/events",
     operation_id="watch_prediction",
-    response_class=EventStream,
-    responses=EVENT_STREAM | problems(404),
+    response_class=EventSourceResponse,
+    responses=events_in_document(state="PredictionState", rows=TypeAdapter(RowsSoFar).json_schema()) | problems(404),
 )
 async def watch_prediction(
-    workspace: Home,
-    request: Request,
-    prediction_id: str,
-    after: Annotated[int | None, Query(ge=0, lt=2**53, description="How many rows are known.")] = None,
-    last_event_id: Annotated[str | None, Header()] = None,
-) -> EventStream:
-    """`event: state` with the prediction as it is now, `event: rows` with the next rows (id: how many came so far).
+    prediction_id: Annotated[str, Depends(_watched_prediction)], watching: Watched
+) -> AsyncIterator[ServerSentEvent]:
+    """`state`: the prediction as it is now; `rows`: how many there are so far.
 
     Ends with a last state once the prediction has ended.
     """
-    known = int(last_event_id) if last_event_id and last_event_id.isdecimal() and len(last_event_id) < 16 else None
-    await run_in_threadpool(find_job, workspace, prediction_id, "predict")
-    return watched(request, prediction_id, known if known is not None else after or 0)
+    async for event in told(watching, prediction_id):
+        yield event
 
 
 @router.get(
@@ -164,10 +165,9 @@ def make_dataset_of_prediction(workspace: Home, prediction_id: str, asked: Datas
 @router.post(
     "/predictions/{prediction_id}/stop",
     operation_id="stop_prediction",
-    response_model=Prediction,
     responses=problems(404, 409),
 )
-def stop_prediction(workspace: Home, prediction_id: str, request: Request) -> object:
+def stop_prediction(workspace: Home, prediction_id: str, request: Request) -> PredictionState:
     """End a prediction; its rows so far are kept."""
     acts.stop(workspace, prediction_id)
     request.app.state.queue.wake()
@@ -177,10 +177,9 @@ def stop_prediction(workspace: Home, prediction_id: str, request: Request) -> ob
 @router.post(
     "/predictions/{prediction_id}/resume",
     operation_id="resume_prediction",
-    response_model=Prediction,
     responses=problems(404, 409),
 )
-def resume_prediction(workspace: Home, prediction_id: str, request: Request) -> object:
+def resume_prediction(workspace: Home, prediction_id: str, request: Request) -> PredictionState:
     """Queue a prediction again that was stopped, interrupted or failed; it goes on after its last row."""
     acts.resume(workspace, prediction_id, "predict")
     request.app.state.queue.wake()
@@ -198,10 +197,9 @@ def remove_prediction(workspace: Home, prediction_id: str) -> None:
 @router.post(
     "/predictions/{prediction_id}/restore",
     operation_id="restore_prediction",
-    response_model=Prediction,
     responses=problems(404, 409),
 )
-def restore_prediction(workspace: Home, prediction_id: str, request: Request) -> object:
+def restore_prediction(workspace: Home, prediction_id: str, request: Request) -> PredictionState:
     """Take a prediction out of the trash, with its corrections."""
     acts.restore(workspace, prediction_id, "predict")
     request.app.state.queue.wake()

@@ -13,11 +13,11 @@ from coverslip.app.pictures import IMAGE, PICTURE, Viewed, image_answer
 from coverslip.app.schemas.images import FilteredPage
 from coverslip.app.schemas.problems import problems
 from coverslip.app.schemas.results import Comparison, Results
-from coverslip.app.schemas.runs import Classifier, ClassifierList
 from coverslip.workspace.jobs import downloads, results
-from coverslip.workspace.predictions import classifiers, measured, pictures
+from coverslip.workspace.predictions import classifiers, imported, measured, pictures
+from coverslip.workspace.predictions.classifiers import Classifier
 from coverslip.workspace.predictions.rows import Row
-from coverslip.workspace.store.rows import Page
+from coverslip.workspace.store.rows import Page, page_of
 
 router = APIRouter(tags=["results"])
 
@@ -26,13 +26,13 @@ _REPORT_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'self'; sandbox allow-popups allow-downloads"
 )
-Download = Literal["report.html", "predictions.csv", "run.zip", "classifier.coverslip", "recipe.yaml"]
-_TYPES: dict[str, str] = {
-    "report.html": "text/html",
-    "predictions.csv": "text/csv",
-    "run.zip": "application/zip",
-    "classifier.coverslip": "application/octet-stream",
-    "recipe.yaml": "application/yaml",
+Download = Literal["report", "predictions", "run", "classifier", "recipe"]
+_TYPES: dict[Download, str] = {
+    "report": "text/html",
+    "predictions": "text/csv",
+    "run": "application/zip",
+    "classifier": "application/octet-stream",
+    "recipe": "application/yaml",
 }
 _FILES: dict[int | str, dict[str, Any]] = {
     200: {
@@ -103,7 +103,7 @@ def get_run_row_picture(workspace: Home, run_id: str, k: int, view: Viewed) -> R
 )
 def get_report(workspace: Home, run_id: str) -> FileResponse:
     """The report, with a policy that lets it run nothing."""
-    file = downloads.file_of_run(workspace, run_id, "report.html")
+    file = downloads.file_of_run(workspace, run_id, "report")
     return FileResponse(file, media_type="text/html", headers={"Content-Security-Policy": _REPORT_POLICY})
 
 
@@ -115,7 +115,7 @@ def get_report(workspace: Home, run_id: str) -> FileResponse:
 )
 def get_figure(workspace: Home, run_id: str, name: Annotated[str, Path(pattern="^[a-z0-9_]{1,64}$")]) -> FileResponse:
     """A drawing of the report, as SVG."""
-    file = downloads.file_of_run(workspace, run_id, f"figures/{name}.svg")
+    file = downloads.figure_of_run(workspace, run_id, name)
     return FileResponse(file, media_type="image/svg+xml", headers={"Content-Security-Policy": _REPORT_POLICY})
 
 
@@ -126,26 +126,26 @@ def get_figure(workspace: Home, run_id: str, name: Annotated[str, Path(pattern="
     responses=_FILES | problems(404, 409, 422),
 )
 def download_from_run(workspace: Home, run_id: str, what: Download) -> Response:
-    """A file of a run; `run.zip` is its whole folder."""
-    name = downloads.download_name(workspace, run_id, what)
-    if what == "run.zip":
+    """Something of a run as a file; `run` is its whole folder as a zip."""
+    if what == "run":
+        name, whole = downloads.zipped_run(workspace, run_id)
         headers = {"Content-Disposition": downloads.disposition(name)}
-        return StreamingResponse(downloads.zipped_run(workspace, run_id), media_type="application/zip", headers=headers)
-    if what == "classifier.coverslip":
-        file = downloads.classifier_of(workspace, run_id)
+        return StreamingResponse(whole, media_type=_TYPES[what], headers=headers)
+    if what == "classifier":
+        name, packed = downloads.classifier_of(workspace, run_id)
         headers = {
             "Content-Disposition": downloads.disposition(name),
-            "Content-Length": str(os.fstat(file.fileno()).st_size),
+            "Content-Length": str(os.fstat(packed.fileno()).st_size),
         }
-        return StreamingResponse(downloads.sent(file), media_type=_TYPES[what], headers=headers)
-    return FileResponse(downloads.file_of_run(workspace, run_id, what), media_type=_TYPES[what], filename=name)
+        return StreamingResponse(downloads.sent(packed), media_type=_TYPES[what], headers=headers)
+    file = downloads.file_of_run(workspace, run_id, what)
+    return FileResponse(file, media_type=_TYPES[what], filename=f"{file.parent.name}-{file.name}")
 
 
-@router.get("/classifiers", operation_id="list_classifiers", response_model=ClassifierList)
-def list_classifiers(workspace: Home) -> object:
+@router.get("/classifiers", operation_id="list_classifiers")
+def list_classifiers(workspace: Home) -> Page[Classifier]:
     """What can predict: trained here, or brought as a file."""
-    items = classifiers.all_classifiers(workspace)
-    return {"items": items, "total": len(items)}
+    return page_of(classifiers.all_classifiers(workspace))
 
 
 @router.post(
@@ -166,4 +166,24 @@ async def import_classifier(workspace: Home, request: Request, name: str | None 
     async with received(
         request, workspace.folder / "classifiers", most_bytes=_MOST_CLASSIFIER_BYTES, suffix=".coverslip"
     ) as file:
-        return await run_in_threadpool(classifiers.bring, workspace, file, name)
+        brought = await run_in_threadpool(imported.bring, workspace, file, name)
+    return await run_in_threadpool(classifiers.described, brought)
+
+
+@router.delete(
+    "/classifiers/{classifier_id}", operation_id="remove_classifier", status_code=204, responses=problems(404)
+)
+def remove_classifier(workspace: Home, classifier_id: str) -> None:
+    """Move a classifier that was brought to the workspace's trash. One that was trained here goes with its run."""
+    imported.remove(workspace, classifier_id)
+
+
+@router.post(
+    "/classifiers/{classifier_id}/restore",
+    operation_id="restore_classifier",
+    response_model=Classifier,
+    responses=problems(404, 409),
+)
+def restore_classifier(workspace: Home, classifier_id: str) -> object:
+    """Take a classifier that was brought out of the trash."""
+    return classifiers.described(imported.restore(workspace, classifier_id))

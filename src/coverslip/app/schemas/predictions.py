@@ -4,35 +4,6 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from coverslip.app.schemas.runs import Fault, State
-
-
-class Prediction(BaseModel):
-    """A classifier at work on new images, as its folder says that it is now."""
-
-    id: str
-    name: str
-    run_id: str
-    run_name: str
-    dataset_id: str | None
-    state: State
-    n_done: int
-    n_total: int | None = Field(description="Null until the images are found.")
-    seconds_left: float | None
-    decisions: dict[str, int] = Field(description="Images by decision, most frequent first.")
-    classes: list[str]
-    created: str
-    ended: str | None
-    n_corrected: int
-    n_review: int = Field(description="Images that no class was decided for, and that nobody has corrected yet.")
-    error: Fault | None
-    notes: list[str] = Field(description="What is unusual about these images.")
-
-
-class PredictionList(BaseModel):
-    items: list[Prediction]
-    total: int
-
 
 class NewPrediction(BaseModel):
     """Images to predict: an image set of the workspace, or files and folders below the allowed roots."""

@@ -7,6 +7,7 @@ from sqlalchemy import update
 
 from coverslip.errors import Conflict, NotFound
 from coverslip.files import cannot_write, write_text
+from coverslip.runs import is_run
 from coverslip.workspace.jobs.records import Job, Kind, change_as_seen, change_job, find_job
 from coverslip.workspace.jobs.state import ACTIVE, state_of, status_of
 from coverslip.workspace.store import tables as db
@@ -27,7 +28,7 @@ def stop(workspace: Workspace, job_id: str) -> None:
     if state_of(job, status_of(job)) not in ACTIVE:
         raise Conflict("It has ended already", do="Nothing is to be done.")
     if job.folder.is_dir():
-        write_text(job.folder / "stop", "")
+        write_text(job.run.stop_file, "")
     if job.stop_asked is None:
         change_job(workspace, job_id, stop_asked=time.time())
 
@@ -54,9 +55,9 @@ def resume(workspace: Workspace, job_id: str, kind: Kind) -> None:
     if state not in ("stopped", "failed", "interrupted"):
         raise Conflict("It has not ended", do="Stop it first.")
     command = list(job.command)
-    if kind == "train" and (job.folder / "recipe.yaml").is_file():
+    if kind == "train" and is_run(job.folder):
         command = ["-m", "coverslip", "train", f"--resume={job.folder}"]
-    (job.folder / "stop").unlink(missing_ok=True)
+    job.run.stop_file.unlink(missing_ok=True)
     anew = dict.fromkeys(("pid", "process_started", "launched", "stop_asked"))
     change_as_seen(workspace, job, state="queued", queued=time.time(), command=command, **anew)
 

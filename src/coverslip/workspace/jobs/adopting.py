@@ -1,6 +1,5 @@
 """Runs that lie in the workspace's folder, but not in its tables."""
 
-import json
 import secrets
 from contextlib import suppress
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from coverslip.errors import CoverslipError
-from coverslip.runs import load_recipe
+from coverslip.runs import is_run, open_run
 from coverslip.workspace.jobs.records import add_job
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.home import Workspace
@@ -18,26 +17,24 @@ def adopt_runs(workspace: Workspace) -> None:
     """List run folders that lie in the workspace but not in its tables: made in a terminal, or copied there."""
     with workspace.engine.connect() as connection:
         known = set(connection.execute(select(db.jobs.c.folder)).scalars())
-    for recipe_file in sorted(workspace.runs.glob("*/recipe.yaml")):
-        if str(recipe_file.parent) not in known:
-            # No run of ours, or half of one: it stays where it is.
-            with suppress(CoverslipError, OSError, ValueError, KeyError, IndexError, TypeError, AttributeError):
-                _adopt(workspace, recipe_file.parent)
+    for folder in sorted(workspace.runs.glob("*")):
+        if is_run(folder) and str(folder) not in known:
+            with suppress(CoverslipError):  # half a run, or a damaged one, stays where it is
+                _adopt(workspace, folder)
 
 
 def _adopt(workspace: Workspace, folder: Path) -> None:
-    recipe = load_recipe(folder / "recipe.yaml")
-    environment = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
-    source = str(environment["opened"]["sources"][0])
+    run = open_run(folder)
+    sources = run.environment.opened.sources
     add_job(
         workspace,
         id=secrets.token_hex(5),
         kind="train",
         name=folder.name,
-        dataset_name=Path(source).name,
+        dataset_name=Path(sources[0]).name if sources else "",
         folder=str(folder),
         command=["-m", "coverslip", "train", f"--resume={folder}"],
-        choices=recipe.model_dump(mode="json"),
+        choices=run.recipe.model_dump(mode="json"),
         state="started",
         queued=None,
     )

@@ -4,7 +4,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 from urllib.parse import quote
 
 from coverslip.errors import Conflict
@@ -17,31 +17,39 @@ _HARDLY_SHRINK = frozenset({".safetensors", ".png", ".npy", ".pt", ".zip"})
 _TIME_OF_ALL = (1980, 1, 1, 0, 0, 0)  # the same run gives the same bytes
 
 
-def file_of_run(workspace: Workspace, run_id: str, what: str) -> Path:
-    """A file of a run by its name.
+def file_of_run(workspace: Workspace, run_id: str, what: Literal["report", "predictions", "recipe"]) -> Path:
+    """A file of a run.
 
     Raises:
         NotFound: there is no such run.
         Conflict: the run has not got so far.
     """
-    file = find_job(workspace, run_id, "train").folder / what
+    run = find_job(workspace, run_id, "train").run
+    files = {"report": run.report_file, "predictions": run.predictions_file, "recipe": run.recipe_file}
+    return _there(files[what])
+
+
+def figure_of_run(workspace: Workspace, run_id: str, name: str) -> Path:
+    """A drawing of a run's report; raises as `file_of_run`."""
+    return _there(find_job(workspace, run_id, "train").run.figures_folder / f"{name}.svg")
+
+
+def _there(file: Path) -> Path:
     if not file.is_file():
-        raise Conflict(f"The run has no {what} yet", do="Let the training finish, or resume it.")
+        raise Conflict(f"The run has no {file.name} yet", do="Let the training finish, or resume it.")
     return file
 
 
-def classifier_of(workspace: Workspace, run_id: str) -> IO[bytes]:
-    """A run's classifier as one file, open for reading, or one that was brought.
+def classifier_of(workspace: Workspace, run_id: str) -> tuple[str, IO[bytes]]:
+    """A run's classifier as one file, open for reading, and what to call it.
 
     Raises:
         NotFound: there is no such run.
         Conflict: it has no classifier yet.
         BadClassifier: the classifier is damaged.
     """
-    job = find_job(workspace, run_id, "train", "classifier")
-    if job.kind == "classifier":
-        return job.folder.open("rb")
-    if not (job.folder / "classifier" / "weights.safetensors").is_file():
+    job = find_job(workspace, run_id, "train")
+    if not job.run.has_classifier:
         raise Conflict("The run has no classifier yet", do="Let the training go on, or resume it.")
     place = workspace.downloads
     place.mkdir(exist_ok=True)
@@ -49,7 +57,7 @@ def classifier_of(workspace: Workspace, run_id: str) -> IO[bytes]:
     with tempfile.TemporaryDirectory(dir=place, ignore_cleanup_errors=True) as folder:
         file = Path(folder) / "classifier.coverslip"
         export_classifier(job.folder, file)
-        return file.open("rb")
+        return f"{job.folder.name}.coverslip", file.open("rb")
 
 
 def sent(file: IO[bytes]) -> Iterator[bytes]:
@@ -59,22 +67,13 @@ def sent(file: IO[bytes]) -> Iterator[bytes]:
             yield chunk
 
 
-def download_name(workspace: Workspace, run_id: str, what: str) -> str:
-    """What the file shall be called on the user's disk: after the run's folder."""
-    job = find_job(workspace, run_id, "train", "classifier")
-    return f"{job.folder.stem if job.kind == 'classifier' else job.folder.name}{_ENDS.get(what, f'-{what}')}"
-
-
-_ENDS = {"run.zip": ".zip", "classifier.coverslip": ".coverslip"}
-
-
 def disposition(name: str) -> str:
     """The header that makes a browser keep the answer as a file."""
     return f"attachment; filename*=UTF-8''{quote(name)}"
 
 
-def zipped_run(workspace: Workspace, run_id: str) -> Iterator[bytes]:
-    """The bytes of a zip with the run's folder, as they are made.
+def zipped_run(workspace: Workspace, run_id: str) -> tuple[str, Iterator[bytes]]:
+    """What to call a zip with the run's folder, and its bytes, as they are made.
 
     Raises:
         NotFound: there is no such run.
@@ -83,7 +82,7 @@ def zipped_run(workspace: Workspace, run_id: str) -> Iterator[bytes]:
     folder = find_job(workspace, run_id, "train").folder
     if not folder.is_dir():
         raise Conflict("The run has no folder yet", do="Let the training begin.")
-    return _zipped(folder)
+    return f"{folder.name}.zip", _zipped(folder)
 
 
 def _zipped(folder: Path) -> Iterator[bytes]:

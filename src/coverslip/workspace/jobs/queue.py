@@ -98,8 +98,8 @@ def _press(job: Job) -> None:
     """End a job that was asked to stop: at once where it has not begun its folder, later where it does not heed."""
     if job.stop_asked is None:
         return
-    has_begun = (job.folder / "status.json").exists()
-    if has_begun and not (job.folder / "stop").exists():
-        (job.folder / "stop").touch()
+    has_begun = job.run.status_file.exists()
+    if has_begun and not job.run.stop_file.exists():
+        job.run.stop_file.touch()
     if not has_begun or time.time() - job.stop_asked > _PATIENCE_SECONDS:
         terminate(job.pid, job.process_started)

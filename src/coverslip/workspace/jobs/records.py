@@ -11,12 +11,13 @@ from typing import Any, Literal
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from coverslip.errors import Conflict, NotFound
+from coverslip.runs import Run
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import now
 
 Json = dict[str, Any]  # Any: JSON values
-Kind = Literal["train", "predict", "classifier"]
+Kind = Literal["train", "predict"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,11 @@ class Job:
     process_started: float | None
     stop_asked: float | None
     created: str
+
+    @property
+    def run(self) -> Run:
+        """The files of its folder, read anew."""
+        return Run(self.folder)
 
     @property
     def log(self) -> Path:

@@ -8,7 +8,7 @@ from typing import Literal
 from sqlalchemy import Connection
 
 from coverslip.errors import BadRun
-from coverslip.runs import Run, Status
+from coverslip.runs import Status
 from coverslip.workspace.jobs.faults import fault_in_log, is_of_earlier_process
 from coverslip.workspace.jobs.processes import is_running
 from coverslip.workspace.jobs.records import Job, unended_jobs
@@ -17,6 +17,11 @@ State = Literal["queued", "starting", "running", "stopping", "stopped", "done", 
 ACTIVE: frozenset[State] = frozenset({"starting", "running", "stopping"})
 
 _LAUNCH_SECONDS = 10.0  # a server that dies between beginning a process and noting its number leaves this doubt
+
+
+def has_ended(state: State) -> bool:
+    """Whether it neither waits nor is at work."""
+    return state not in ACTIVE and state != "queued"
 
 
 def is_at_work(job: Job) -> bool:
@@ -36,7 +41,7 @@ def _is_being_launched(job: Job) -> bool:
 def status_of(job: Job) -> Status | None:
     """What its process last said of it; None before it said anything."""
     try:
-        return Run(job.folder).status
+        return job.run.status
     except BadRun:
         return None
 
@@ -51,7 +56,7 @@ def state_of(job: Job, status: Status | None) -> State:
     if status is not None and is_own and status.state != "running":  # its process may still be saying so
         return status.state
     if is_at_work(job):
-        if job.stop_asked is not None or Run(job.folder).stop_file.exists():
+        if job.stop_asked is not None or job.run.stop_file.exists():
             return "stopping"
         return "running" if is_own else "starting"
     if is_own:

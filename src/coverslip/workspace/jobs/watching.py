@@ -5,24 +5,18 @@ import json
 import logging
 import re
 import time
-from collections.abc import AsyncIterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from coverslip.errors import NotFound
-from coverslip.workspace.jobs.progress import LogTail
-from coverslip.workspace.jobs.records import find_job, waiting
-from coverslip.workspace.jobs.runs import RunState, new_tail, state_of_run
-from coverslip.workspace.jobs.state import ACTIVE
-from coverslip.workspace.predictions.predicted import rows_after
-from coverslip.workspace.predictions.state import PredictionState, state_of_prediction
+from pydantic_core import to_jsonable_python
+
+from coverslip.workspace.jobs.records import Kind, find_job
 from coverslip.workspace.store.home import Workspace
 
 _SECONDS_BETWEEN_LOOKS = 0.5
-_HEARTBEAT_SECONDS = 15.0
 _SECONDS_BETWEEN_CLOCKS = 2.0  # the time that is left changes with every look
 _MOST_UNREAD = 2_000  # messages that one page may lag behind
-_ROWS_AT_ONCE = 200
 _log = logging.getLogger("coverslip")
 
 
@@ -30,18 +24,18 @@ _log = logging.getLogger("coverslip")
 class Message:
     """Something to tell those who watch. `number` grows within a job; None: it is about now."""
 
-    kind: str  # state, log, rows; heartbeat
-    text: str
+    kind: str  # state, trainings, log, rows
+    text: str  # JSON
     number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What is new since the last look."""
+    """What is so now, and what is new since the last look."""
 
-    state: str | None  # JSON; None where the job was removed
+    now: dict[str, str]  # JSON by kind of message, the state first; empty where the job was removed
     is_over: bool
-    messages: list[Message]
+    lines: list[Message]
 
 
 class Source(Protocol):
@@ -52,64 +46,9 @@ class Source(Protocol):
     def backlog(self, after: int, up_to: int) -> list[Message]: ...
 
 
-def _as_text(state: RunState | PredictionState) -> str:
-    return json.dumps(asdict(state), allow_nan=False)
-
-
-class _Training:
-    """A run's state, and the lines of its log."""
-
-    def __init__(self, workspace: Workspace, job_id: str) -> None:
-        self._workspace, self._id = workspace, job_id
-        self._tail = new_tail(find_job(workspace, job_id, "train"))
-
-    def look(self) -> Look:
-        try:
-            job = find_job(self._workspace, self._id, "train")
-        except NotFound:
-            return Look(None, True, [])
-        state = state_of_run(job, waiting(self._workspace, "train"), self._tail.story)
-        lines = self._tail.refresh()  # after the state: what a process wrote before it ended is not missed
-        if lines:
-            state = state_of_run(job, waiting(self._workspace, "train"), self._tail.story)
-            lines += self._tail.refresh()
-        is_over = state.state not in ACTIVE and state.state != "queued"
-        return Look(_as_text(state), is_over, [Message("log", line, n) for n, line in lines])
-
-    def backlog(self, after: int, up_to: int) -> list[Message]:
-        if after >= up_to:
-            return []
-        tail = LogTail(find_job(self._workspace, self._id, "train").folder / "events.jsonl")
-        return [Message("log", line, n) for n, line in tail.refresh() if after < n <= up_to]
-
-
-class _Predicting:
-    """A prediction's state, and its rows."""
-
-    def __init__(self, workspace: Workspace, job_id: str) -> None:
-        self._workspace, self._id, self._n_seen = workspace, job_id, 0
-
-    def look(self) -> Look:
-        try:
-            job = find_job(self._workspace, self._id, "predict")
-        except NotFound:
-            return Look(None, True, [])
-        state = state_of_prediction(self._workspace, job)
-        messages = self._batches(self._n_seen, state.n_done)
-        self._n_seen = max(self._n_seen, state.n_done)
-        return Look(_as_text(state), state.state not in ACTIVE and state.state != "queued", messages)
-
-    def backlog(self, after: int, up_to: int) -> list[Message]:
-        return self._batches(after, up_to)
-
-    def _batches(self, after: int, up_to: int) -> list[Message]:
-        job = find_job(self._workspace, self._id, "predict")
-        messages = []
-        for start in range(after, up_to, _ROWS_AT_ONCE):
-            end = min(start + _ROWS_AT_ONCE, up_to)
-            items = [asdict(row) for row in rows_after(self._workspace, job, start, end)]
-            messages.append(Message("rows", json.dumps({"items": items}, allow_nan=False), end))
-        return messages
+def as_text(content: object) -> str:
+    """JSON of what stands in dataclasses, which may lie in lists."""
+    return json.dumps(to_jsonable_python(content), allow_nan=False)
 
 
 @dataclass(eq=False)
@@ -130,7 +69,8 @@ class _Watcher:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.subscribers: set[_Subscriber] = set()
-        self.last_number, self.state, self.is_over = 0, "", False
+        self.last_number, self.is_over = 0, False
+        self.now: dict[str, str] = {}
         self.is_ready = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
         self._told = 0.0
@@ -154,18 +94,21 @@ class _Watcher:
 
     def _take(self, look: Look, *, tell: bool) -> None:
         self.is_over = look.is_over
-        for message in look.messages:
-            self.last_number = message.number or self.last_number
-            if tell:
-                self.tell(message)
-        if look.state is None or look.state == self.state:
-            return
-        is_news = _without_clock(look.state) != _without_clock(self.state)
-        self.state = look.state
-        if is_news or time.monotonic() - self._told > _SECONDS_BETWEEN_CLOCKS:
+        for line in look.lines:
+            self.last_number = line.number or self.last_number
+        changed = [Message(kind, text) for kind, text in look.now.items() if self._is_news(kind, text)]
+        self.now = look.now or self.now
+        if any(message.kind == "state" for message in changed):
             self._told = time.monotonic()
-            if tell:
-                self.tell(Message("state", look.state))
+        if tell:
+            for message in (*look.lines, *changed):
+                self.tell(message)
+
+    def _is_news(self, kind: str, text: str) -> bool:
+        before = self.now.get(kind, "")
+        if _without_clock(text) != _without_clock(before):
+            return True
+        return text != before and time.monotonic() - self._told > _SECONDS_BETWEEN_CLOCKS
 
     def tell(self, message: Message | None) -> None:
         for subscriber in self.subscribers:
@@ -179,8 +122,8 @@ def _without_clock(state: str) -> str:
 class Watching:
     """Who watches which job."""
 
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
+    def __init__(self, workspace: Workspace, sources: Mapping[Kind, Callable[[Workspace, str], Source]]) -> None:
+        self._workspace, self._sources = workspace, sources
         self._watchers: dict[str, _Watcher] = {}
         self._is_closed = False
 
@@ -201,25 +144,22 @@ class Watching:
         watcher.subscribers.add(subscriber)  # from here on nothing is missed, up to here it is read from the file
         up_to, is_over = watcher.last_number, watcher.is_over
         try:
-            if not watcher.state:  # it could not be looked at
+            if not watcher.now:  # it could not be looked at
                 return
-            yield Message("state", watcher.state)
+            for kind, text in watcher.now.items():
+                yield Message(kind, text)
             for message in await asyncio.to_thread(watcher.source.backlog, after, up_to):
                 yield message
             while not (is_over or self._is_closed):
                 if subscriber.is_lost and subscriber.unread.empty():
                     return
-                try:
-                    new = await asyncio.wait_for(subscriber.unread.get(), _HEARTBEAT_SECONDS)
-                except TimeoutError:
-                    yield Message("heartbeat", "")
-                    continue
+                new = await subscriber.unread.get()
                 if new is None:
                     break
                 if new.number is None or new.number > after:
                     yield new
             if not self._is_closed:
-                yield Message("state", watcher.state)
+                yield Message("state", watcher.now["state"])
         finally:
             watcher.subscribers.discard(subscriber)
 
@@ -241,5 +181,5 @@ class Watching:
             del self._watchers[job_id]
 
     def _source(self, job_id: str) -> Source:
-        job = find_job(self._workspace, job_id, "train", "predict")
-        return _Training(self._workspace, job_id) if job.kind == "train" else _Predicting(self._workspace, job_id)
+        job = find_job(self._workspace, job_id, *self._sources)
+        return self._sources[job.kind](self._workspace, job_id)

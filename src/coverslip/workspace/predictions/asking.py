@@ -6,7 +6,8 @@ from pathlib import Path
 from coverslip.files import write_json
 from coverslip.runs import find_classifier, open_classifier
 from coverslip.workspace.datasets.reading import refuse_unread
-from coverslip.workspace.jobs.records import Json, add_job, find_job, new_place
+from coverslip.workspace.jobs.records import Json, add_job, new_place
+from coverslip.workspace.predictions.classifiers import place_of
 from coverslip.workspace.store.home import Workspace
 
 
@@ -25,11 +26,11 @@ def queue_prediction(
         CoverslipError: a source lies outside the allowed roots.
         BadClassifier: the run has no classifier, or a damaged one.
     """
-    run = find_job(workspace, run_id, "train", "classifier")
-    card = open_classifier(find_classifier(run.folder)).card
+    classifier = place_of(workspace, run_id)
+    card = open_classifier(find_classifier(classifier.path)).card
     paths, images_name = _images_of(workspace, dataset_id, sources or ())
     job_id, folder = new_place(workspace.predictions, name or images_name)
-    asked: Json = {"format_version": 1, "classifier": str(run.folder), "sources": paths}
+    asked: Json = {"format_version": 1, "classifier": str(classifier.path), "sources": paths}
     asked["roots"] = [str(root) for root in (*workspace.roots, workspace.folder)]
     write_json(folder / "request.json", asked)
     add_job(
@@ -42,7 +43,7 @@ def queue_prediction(
         run_id=run_id,
         folder=str(folder),
         command=["-m", "coverslip.workspace.predictions.predicting", str(folder)],
-        choices={"sources": paths, "classes": list(card.classes), "run_name": run.name},
+        choices={"sources": paths, "classes": list(card.classes), "run_name": classifier.name},
     )
     return job_id
 

@@ -1,24 +1,19 @@
 """What can predict: the classifiers of trainings, and files that were brought."""
 
-import secrets
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import insert
-
-from coverslip.errors import BadClassifier, CoverslipError
+from coverslip.errors import CoverslipError, NotFound
 from coverslip.runs import find_classifier, open_classifier
 from coverslip.workspace.jobs.records import Job, all_jobs, find_job
-from coverslip.workspace.jobs.runs import Headline, headline_of, read_or_empty
-from coverslip.workspace.store import tables as db
+from coverslip.workspace.jobs.runs import Headline, evaluation_of, headline_of
+from coverslip.workspace.predictions.imported import ImportedClassifier, all_imported, find_imported
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.rows import now
 
 
 @dataclass(frozen=True, slots=True)
 class Classifier:
-    """A trained network; its id is that of its run."""
+    """A trained network that can predict; its id is that of its run, where it was trained here."""
 
     id: str
     name: str
@@ -28,49 +23,50 @@ class Classifier:
     is_imported: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a classifier is read from."""
+
+    name: str
+    path: Path  # the folder of a run, or a file
+
+
 def all_classifiers(workspace: Workspace) -> list[Classifier]:
     """All that can predict, those of trainings first, each the newest first; damaged ones are left out."""
-    jobs = [*all_jobs(workspace, "train"), *all_jobs(workspace, "classifier")]
-    return [found for job in jobs if (found := _classifier(job)) is not None]
+    trained = (_of_training(job) for job in all_jobs(workspace, "train"))
+    brought = (described(imported) for imported in all_imported(workspace))
+    return [classifier for classifier in (*trained, *brought) if classifier is not None]
 
 
-def _classifier(job: Job) -> Classifier | None:
-    try:
-        card = open_classifier(find_classifier(job.folder)).card
-    except CoverslipError:
-        return None
-    metrics = read_or_empty(job.folder / "metrics.json")
-    return Classifier(job.id, job.name, list(card.classes), card.model, headline_of(metrics), job.kind == "classifier")
-
-
-def bring(workspace: Workspace, file: Path, name: str | None) -> Classifier:
-    """Take a `.coverslip` file into the workspace; its network is built only when it predicts.
+def place_of(workspace: Workspace, classifier_id: str) -> Place:
+    """Where the classifier of a training, or one that was brought, is read from; it may not be there yet.
 
     Raises:
-        BadClassifier: it is none, or damaged.
+        NotFound: there is none of this id.
     """
     try:
-        packed = open_classifier(file)
-    except BadClassifier as error:  # where it lies for the moment says nothing to whoever sent it
-        raise BadClassifier(error.what, do=error.do) from error
-    job_id = secrets.token_hex(5)
-    place = workspace.folder / "classifiers" / f"{job_id}.coverslip"
-    place.parent.mkdir(parents=True, exist_ok=True)
-    shutil.move(file, place)
-    with workspace.engine.begin() as connection:
-        connection.execute(
-            insert(db.jobs).values(
-                id=job_id,
-                kind="classifier",
-                name=name or " and ".join(packed.card.classes[:3]),
-                dataset_name="",
-                folder=str(place),
-                command=[],
-                choices={"model": packed.card.model},
-                state="ended",
-                created=now(),
-            )
-        )
-    found = _classifier(find_job(workspace, job_id))
-    assert found is not None
-    return found
+        job = find_job(workspace, classifier_id, "train")
+    except NotFound:
+        imported = find_imported(workspace, classifier_id)
+        return Place(imported.name, imported.file)
+    return Place(job.name, job.folder)
+
+
+def _of_training(job: Job) -> Classifier | None:
+    headline = headline_of(evaluation_of(job))
+    return _described(job.id, job.name, job.folder, headline, is_imported=False)
+
+
+def described(imported: ImportedClassifier) -> Classifier | None:
+    """What is said of one that was brought; None where its file is damaged by now."""
+    return _described(imported.id, imported.name, imported.file, None, is_imported=True)
+
+
+def _described(
+    classifier_id: str, name: str, path: Path, headline: Headline | None, *, is_imported: bool
+) -> Classifier | None:
+    try:
+        card = open_classifier(find_classifier(path)).card
+    except CoverslipError:
+        return None
+    return Classifier(classifier_id, name, list(card.classes), card.model, headline, is_imported)

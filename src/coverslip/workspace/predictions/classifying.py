@@ -14,7 +14,7 @@ from pydantic import Field
 from coverslip.errors import CoverslipError
 from coverslip.runs.classifier import stamp_of
 from coverslip.workspace.jobs.processes import child_environment
-from coverslip.workspace.jobs.records import find_job
+from coverslip.workspace.predictions.classifiers import place_of
 from coverslip.workspace.predictions.classify_worker import Json, read_message, write_message
 from coverslip.workspace.store.home import Workspace
 
@@ -96,9 +96,9 @@ class Classifying:
             NotFound: there is no such classifier.
             CoverslipError: it cannot be loaded, or ended twice over this image.
         """
-        job = find_job(self._workspace, run_id, "train", "classifier")
+        place = place_of(self._workspace, run_id).path
         for _ in range(2):  # one that died since the last question is begun again
-            worker = self._worker(run_id, job.folder)
+            worker = self._worker(run_id, place)
             try:
                 with worker.lock:
                     said = worker.ask(file)

@@ -35,14 +35,6 @@ def corrections_of(workspace: Workspace, prediction_id: str) -> dict[int, str]:
         return {found.row: found.label for found in connection.execute(wanted)}
 
 
-def rows_after(workspace: Workspace, job: Job, start: int, end: int) -> list[Row]:
-    """Rows k of a prediction with start <= k < end, as they came."""
-    corrected = corrections_of(workspace, job.id)
-    with reading(job.folder / FILE) as connection:
-        found = connection.execute("SELECT * FROM rows WHERE k >= ? AND k < ? ORDER BY k", (start, end)).fetchall()
-    return [row_of(cells, job.choices["classes"], corrected) for cells in found]
-
-
 def every_row(workspace: Workspace, job: Job) -> Iterator[tuple[Row, ImageSource]]:
     """All rows of a prediction, in order; memory does not grow with their number."""
     corrected = corrections_of(workspace, job.id)

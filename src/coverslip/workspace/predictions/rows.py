@@ -178,5 +178,5 @@ def _gallery(corrected: Collection[int]) -> Gallery:
 
 
 def _count(connection: sqlite3.Connection, wanted: Select[Any]) -> int:
-    counted = wanted.order_by(None).with_only_columns(func.count())
+    counted = wanted.order_by(None).with_only_columns(func.count(), maintain_column_froms=True)
     return int(connection.execute(*as_sqlite(counted)).fetchone()[0])

@@ -1,6 +1,9 @@
 """What predictions are doing, read from their folders."""
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
 
 from coverslip.workspace.jobs.faults import Fault, fault_of
 from coverslip.workspace.jobs.records import Job, all_jobs, find_job
@@ -20,16 +23,23 @@ class PredictionState:
     dataset_id: str | None
     state: State
     n_done: int
-    n_total: int | None
+    n_total: Annotated[int | None, Field(description="Null until the images are found.")]
     seconds_left: float | None
-    decisions: dict[str, int]
+    decisions: Annotated[dict[str, int], Field(description="Images by decision, most frequent first.")]
     classes: list[str]
     created: str
     ended: str | None
     n_corrected: int
-    n_review: int
+    n_review: Annotated[int, Field(description="Undecided images that nobody has corrected yet.")]
     error: Fault | None
-    notes: list[str]
+    notes: Annotated[list[str], Field(description="What is unusual about these images.")]
+
+
+@dataclass(frozen=True, slots=True)
+class RowsSoFar:
+    """How many rows a prediction has."""
+
+    n: int
 
 
 def all_predictions(workspace: Workspace) -> list[PredictionState]:

@@ -10,7 +10,7 @@ from coverslip.models import model_info
 from coverslip.runs import Recipe, check_recipe
 from coverslip.workspace.datasets.classes import trained_order
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.rows import AnyRow, Json, folder_of_run
+from coverslip.workspace.store.rows import AnyRow, Json, file_of_classifier, folder_of_run
 
 
 def recipe_of_set(workspace: Workspace, row: AnyRow, given: Mapping[str, Any]) -> Recipe:
@@ -78,10 +78,10 @@ def _nested(given: Mapping[str, Any]) -> Json:
 
 
 def _start(workspace: Workspace, key: str, given: str) -> Path:
-    """Where the weights of a training start: an earlier run by its id, or a path below the allowed roots."""
+    """Where a training's weights start: an earlier run or a classifier by its id, or a path below the allowed roots."""
     if key == "run" and "/" not in given:
         with workspace.engine.connect() as connection:
-            folder = folder_of_run(connection, given)
-        if folder is not None:
-            return folder
+            place = folder_of_run(connection, given) or file_of_classifier(connection, given)
+        if place is not None:
+            return place
     return workspace.allowed(given)

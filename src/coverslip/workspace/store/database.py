@@ -92,7 +92,7 @@ def _bring_up_to_date(file: Path) -> None:
             _copy_beside(connection, file.with_name(f"{file.name}.before-{len(_STEPS)}"))
             steps = _STEPS[version:]
         else:
-            steps = (_make_missing_tables,)
+            steps = (_make_tables,)
         connection.execute("BEGIN IMMEDIATE")
         try:
             for step in steps:
@@ -114,24 +114,16 @@ def _copy_beside(connection: sqlite3.Connection, copy: Path) -> None:
     part.replace(copy)
 
 
-def _make_missing_tables(connection: sqlite3.Connection) -> None:
+def _make_tables(connection: sqlite3.Connection) -> None:
+    """All tables, in today's form."""
     dialect = sqlite_dialect()
-    known = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     for table in metadata.sorted_tables:
-        if table.name not in known:
-            connection.execute(str(CreateTable(table).compile(dialect=dialect)))
-            for index in sorted(table.indexes, key=lambda index: str(index.name)):
-                connection.execute(str(CreateIndex(index).compile(dialect=dialect)))
+        connection.execute(str(CreateTable(table).compile(dialect=dialect)))
+        for index in sorted(table.indexes, key=lambda index: str(index.name)):
+            connection.execute(str(CreateIndex(index).compile(dialect=dialect)))
 
 
-def _add_forgotten(connection: sqlite3.Connection) -> None:
-    columns = {name for _, name, *_ in connection.execute("PRAGMA table_info(datasets)")}
-    if "forgotten" not in columns:  # tables that the step before made are of today's form
-        connection.execute("ALTER TABLE datasets ADD COLUMN forgotten VARCHAR")
-
-
-# Before version 1 tables came without a number; some lacked others, none lacked columns.
-_STEPS: tuple[Callable[[sqlite3.Connection], None], ...] = (_make_missing_tables, _add_forgotten)
+_STEPS: tuple[Callable[[sqlite3.Connection], None], ...] = (_make_tables,)
 
 
 @contextmanager

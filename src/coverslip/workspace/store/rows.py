@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, Select, func, select
 
 from coverslip.datasets import natural_key
 from coverslip.errors import NotFound
-from coverslip.workspace.store.tables import datasets, jobs
+from coverslip.workspace.store.tables import classifiers, datasets, jobs
 
 Json = dict[str, Any]  # Any: JSON values
 AnyRow = Row[Any]  # Any: columns as the table defines them
@@ -51,10 +51,17 @@ def class_order(class_names: Iterable[str], found: Iterable[str]) -> list[str]:
 
 
 def folder_of_run(connection: Connection, run_id: str) -> Path | None:
-    """Where a training lies, or a classifier that was brought; None where there is none of that id."""
-    known = (jobs.c.id == run_id) & jobs.c.kind.in_(("train", "classifier")) & (jobs.c.state != "removed")
+    """Where a training lies; None where there is none of that id."""
+    known = (jobs.c.id == run_id) & (jobs.c.kind == "train") & (jobs.c.state != "removed")
     folder = connection.execute(select(jobs.c.folder).where(known)).scalar_one_or_none()
     return None if folder is None else Path(folder)
+
+
+def file_of_classifier(connection: Connection, classifier_id: str) -> Path | None:
+    """The file of a classifier that was brought; None where there is none of that id."""
+    known = (classifiers.c.id == classifier_id) & classifiers.c.removed.is_(None)
+    file = connection.execute(select(classifiers.c.file).where(known)).scalar_one_or_none()
+    return None if file is None else Path(file)
 
 
 def new_id() -> str:

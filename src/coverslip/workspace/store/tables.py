@@ -152,12 +152,12 @@ jobs = Table(
     "jobs",
     metadata,
     Column("id", String, primary_key=True),
-    Column("kind", String, nullable=False),  # train, predict; classifier: a file that was brought in
+    Column("kind", String, nullable=False),  # train, predict
     Column("name", String, nullable=False),
     Column("dataset_id", String),  # it may have been forgotten since
     Column("dataset_name", String, nullable=False),
     Column("run_id", String),  # of the classifier, for predictions
-    Column("folder", String, nullable=False),  # absolute; the file, for a classifier
+    Column("folder", String, nullable=False),  # absolute
     Column("command", JSON, nullable=False),  # arguments after the interpreter
     Column("choices", JSON, nullable=False),  # what was asked for: the recipe, or the sources
     Column("state", String, nullable=False),  # queued, started, ended, removed; the rest is read from the folder
@@ -167,6 +167,17 @@ jobs = Table(
     Column("process_started", Float),  # tells a process from a later one of the same number
     Column("stop_asked", Float),
     Column("created", String, nullable=False),
+)
+
+# Files that were brought to predict with; classifiers that were trained here lie in their runs.
+classifiers = Table(
+    "classifiers",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("file", String, nullable=False),  # absolute
+    Column("created", String, nullable=False),  # ISO 8601, UTC
+    Column("removed", String),  # when; it can be had back for a while
 )
 
 corrections = Table(

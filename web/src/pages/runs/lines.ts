@@ -1,15 +1,15 @@
 // A line of the log as a sentence.
 import { score } from '../../charts/format';
 import { texts } from '../../texts';
-import type { Line } from './live';
+import type { LogLine } from './server';
 
-export function sentence(line: Line): string {
+export function sentence(line: LogLine): string {
   const words = texts.runs.lines;
-  const number = (name: string) => Number(line[name] ?? 0);
-  const value = (name: string) => score(line[name] as number | null | undefined);
+  const number = (name: string) => Number(line.values[name] ?? 0);
+  const value = (name: string) => score(line.values[name] as number | null | undefined);
   switch (line.event) {
     case 'Noted':
-      return String(line.text);
+      return String(line.values.text);
     case 'RunStarted':
       return words.RunStarted(number('n_train'), number('n_val'), number('n_test'));
     case 'FoldStarted':
@@ -17,21 +17,21 @@ export function sentence(line: Line): string {
     case 'FoldEnded':
       return words.FoldEnded(number('fold'), value('accuracy'), value('macro_f1'));
     case 'StageStarted':
-      return line.stage === 'finetune' ? words.finetune(number('n_epochs')) : words.instant;
+      return line.values.stage === 'finetune' ? words.finetune(number('n_epochs')) : words.instant;
     case 'HeadFitted':
       return words.HeadFitted(value('val_accuracy'), value('val_macro_f1'));
     case 'EpochEnded':
-      if (line.epoch === 0) return words.start(value('val_f1'));
+      if (line.values.epoch === 0) return words.start(value('val_f1'));
       return words.EpochEnded(
         number('epoch'),
         number('n_epochs'),
         value('train_loss'),
         value('val_f1'),
-        Boolean(line.is_best),
+        Boolean(line.values.is_best),
       );
     case 'RunEnded':
-      if (line.state === 'done') return words.done;
-      return line.state === 'stopped' ? words.stopped : words.failed(String(line.reason ?? ''));
+      if (line.values.state === 'done') return words.done;
+      return line.values.state === 'stopped' ? words.stopped : words.failed(String(line.values.reason ?? ''));
     default:
       return line.event; // new kinds of events may come
   }

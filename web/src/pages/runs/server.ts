@@ -3,15 +3,17 @@ import type { components, operations } from '../../api/schema';
 import { answer, api } from '../../lib/api';
 
 type Schemas = components['schemas'];
-export type Run = Schemas['Run'];
-export type RunDetail = Schemas['RunDetail'];
+export type Run = Schemas['RunState'];
+export type RunDetail = Schemas['RunStory'];
+export type Training = Schemas['Training'];
+export type LogLine = Schemas['LogLine'];
 export type RunState = Run['state'];
 export type Results = Schemas['Results'];
 export type ClassResult = Schemas['ClassResult'];
 export type Comparison = Schemas['Comparison'];
 export type Model = Schemas['AdvisedModel'];
 export type Classifier = Schemas['Classifier'];
-export type Prediction = Schemas['Prediction'];
+export type Prediction = Schemas['PredictionState'];
 export type PredictionRow = Schemas['Row'];
 
 const id = (value: string) => ({ params: { path: { run_id: value } } });
@@ -23,6 +25,7 @@ export type RowQuery = NonNullable<operations['list_run_rows']['parameters']['qu
 export const server = {
   runs: () => answer(api.GET('/api/v1/runs')),
   run: (run: string) => answer(api.GET('/api/v1/runs/{run_id}', id(run))),
+  log: (run: string) => answer(api.GET('/api/v1/runs/{run_id}/log', id(run))),
   startRun: (body: Schemas['NewRun']) => answer(api.POST('/api/v1/runs', { body })),
   stopRun: (run: string) => answer(api.POST('/api/v1/runs/{run_id}/stop', id(run))),
   resumeRun: (run: string) => answer(api.POST('/api/v1/runs/{run_id}/resume', id(run))),

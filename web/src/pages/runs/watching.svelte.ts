@@ -1,17 +1,17 @@
 // A run as it is now: asked for once, then told by the server's event stream. All of it can be rebuilt at any time.
-import { afterAll, empty, type Line, type Live } from './live';
-import { at, isGoing, server, type Run, type RunDetail } from './server';
+import { joined } from './live';
+import { at, isGoing, server, type LogLine, type Run, type RunDetail, type Training } from './server';
 
-const FLUSH_MS = 100; // thousands of lines at once are one change of the page
+const FLUSH_MS = 100; // many lines at once are one change of the page
 
 export class WatchedRun {
   run = $state.raw<RunDetail | null>(null);
-  live = $state.raw<Live>(empty());
+  lines = $state.raw<readonly LogLine[]>([]); // of its log, oldest first
   problem = $state.raw<unknown>(null);
   isConnected = $state(true);
   #source: EventSource | null = null;
   #isClosed = false;
-  #lines: Line[] = [];
+  #unread: LogLine[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(readonly id: string) {}
@@ -20,7 +20,18 @@ export class WatchedRun {
     try {
       this.run = await server.run(this.id);
       this.problem = null;
-      if (!this.#source && !this.#isClosed) this.#listen(); // a browser has few connections: none for a page left
+      // A browser has few connections: none for a page left, none for what has ended.
+      if (isGoing(this.run.state) && !this.#source && !this.#isClosed) this.#listen();
+    } catch (error) {
+      this.problem = error;
+    }
+  }
+
+  /** The log of a run that nothing is told of any more. */
+  async readLog(): Promise<void> {
+    if (this.#source) return;
+    try {
+      this.lines = joined(this.lines, (await server.log(this.id)).items);
     } catch (error) {
       this.problem = error;
     }
@@ -34,12 +45,15 @@ export class WatchedRun {
   }
 
   #listen(): void {
-    const source = new EventSource(`${at('runs', this.id, 'events')}?after=${this.live.last}`);
+    const source = new EventSource(`${at('runs', this.id, 'events')}?after=${this.lines.at(-1)?.n ?? 0}`);
     this.#source = source;
     source.addEventListener('open', () => (this.isConnected = true));
     source.addEventListener('state', (event) => this.#state(JSON.parse(event.data) as Run));
+    source.addEventListener('trainings', (event) => {
+      if (this.run) this.run = { ...this.run, trainings: JSON.parse(event.data) as Training[] };
+    });
     source.addEventListener('log', (event) => {
-      this.#lines.push(JSON.parse(event.data) as Line);
+      this.#unread.push(JSON.parse(event.data) as LogLine);
       this.#timer ??= setTimeout(() => this.#flush(), FLUSH_MS);
     });
     source.addEventListener('error', () => {
@@ -63,7 +77,7 @@ export class WatchedRun {
   #flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (this.#lines.length) this.live = afterAll(this.live, this.#lines);
-    this.#lines = [];
+    this.lines = joined(this.lines, this.#unread);
+    this.#unread = [];
   }
 }

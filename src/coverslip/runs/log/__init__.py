@@ -1,0 +1,30 @@
+"""What a training reports: written to its log, read back as it grows, folded into how far it is."""
+
+from coverslip.runs.log.progress import (
+    Note,
+    Progress,
+    Stage,
+    Step,
+    Training,
+    Work,
+    fold_event,
+    seconds_left,
+)
+from coverslip.runs.log.reading import FoldedLog, LogLine, LogReader, lasting_lines
+from coverslip.runs.log.writing import RunLog
+
+__all__ = [
+    "FoldedLog",
+    "LogLine",
+    "LogReader",
+    "Note",
+    "Progress",
+    "RunLog",
+    "Stage",
+    "Step",
+    "Training",
+    "Work",
+    "fold_event",
+    "lasting_lines",
+    "seconds_left",
+]

@@ -1,0 +1,151 @@
+"""What a run has reached and how far it is, folded from its events."""
+
+import math
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from training_events import a_step, an_epoch
+
+from coverslip.events import (
+    CheckpointSaved,
+    Event,
+    FoldEnded,
+    FoldStarted,
+    HeadFitted,
+    Noted,
+    Progressed,
+    RunEnded,
+    RunStarted,
+    StageStarted,
+    as_json,
+    from_json,
+)
+from coverslip.runs.log.progress import FoldScores, Parts, Progress, fold_event, seconds_left
+
+
+def folded(events: Iterable[Event], progress: Progress | None = None) -> Progress:
+    """One event a second."""
+    progress = progress or Progress()
+    for n, event in enumerate(events, start=1):
+        progress = fold_event(progress, event, 100.0 + n)
+    return progress
+
+
+def of_two_folds() -> list[Event]:
+    return [
+        Progressed(stage="reading images", done=5, total=10),
+        FoldStarted(fold=1, n_folds=2),
+        StageStarted(stage="instant", fold=1),
+        HeadFitted(seconds=1.0, val_accuracy=0.5, val_macro_f1=0.4, fold=1),
+        StageStarted(stage="finetune", n_epochs=2, fold=1),
+        a_step(1, 1, fold=1),
+        Progressed(stage="predicting", done=1, total=2, fold=1),
+        FoldEnded(fold=1, n_folds=2, accuracy=0.9, macro_f1=0.8, seconds_left=30.0),
+        FoldStarted(fold=2, n_folds=2),
+        FoldEnded(fold=2, n_folds=2, accuracy=None, macro_f1=None, seconds_left=15.0),
+        StageStarted(stage="finetune", n_epochs=2),
+        RunEnded(run="runs/a", state="done"),
+    ]
+
+
+def test_the_share_of_the_whole_never_falls_and_ends_at_one() -> None:
+    progress, shares = Progress(), []
+    for n, event in enumerate(of_two_folds(), start=1):
+        progress = fold_event(progress, event, 100.0 + n)
+        shares.append(progress.share)
+        if isinstance(event, FoldEnded):
+            assert event.seconds_left is not None
+            assert seconds_left(progress, 100.0 + n) == event.seconds_left
+            assert seconds_left(progress, 110.0 + n) == event.seconds_left - 10
+    assert shares == sorted(shares)
+    assert shares[6] < shares[7] == pytest.approx(1 / 3, abs=1e-3)
+    assert shares[9] == pytest.approx(2 / 3, abs=1e-3)
+    assert shares[-1] == 1
+
+
+@given(st.lists(st.sampled_from([*of_two_folds(), an_epoch(1), an_epoch(2, fold=1), a_step(2, 3)]), max_size=30))
+def test_whatever_order_events_come_in_shares_stay_shares(events: list[Event]) -> None:
+    progress = Progress(has_first=True)
+    for n, event in enumerate(events):
+        before, progress = progress.share, fold_event(progress, event, float(n))
+        assert before <= progress.share <= 1
+        assert 0 <= progress.training_share <= 1
+
+
+def test_folds_are_trainings_of_their_own() -> None:
+    trainings = folded([*of_two_folds()[:-1], an_epoch(1)]).trainings
+    assert [(training.fold, len(training.epochs)) for training in trainings] == [(1, 0), (2, 0), (None, 1)]
+    assert trainings[0].tested == FoldScores(accuracy=0.9, macro_f1=0.8)
+    assert trainings[0].instant is not None
+    assert (trainings[0].instant.val_accuracy, trainings[0].n_epochs) == (0.5, 2)
+
+
+def test_a_first_training_on_other_images_is_half_of_the_whole() -> None:
+    first = [
+        RunStarted(run="a/first", n_train=9, n_val=3, n_test=0, classes=("x", "y"), is_first=True),
+        StageStarted(stage="finetune", n_epochs=3, is_first=True),
+        an_epoch(3, is_first=True),
+        Progressed(stage="predicting", done=1, total=1, is_first=True),
+    ]
+    progress = folded(first, Progress(has_first=True))
+    assert progress.share == pytest.approx(0.5)
+    own = [RunStarted(run="a", n_train=6, n_val=2, n_test=2, classes=("a", "b")), an_epoch(1)]
+    progress = folded(own, progress)
+    assert [(training.is_first, training.parts) for training in progress.trainings] == [
+        (True, Parts(n_train=9, n_val=3, n_test=0)),
+        (False, Parts(n_train=6, n_val=2, n_test=2)),
+    ]
+    assert 0.5 < progress.share < 1
+
+
+def test_where_it_is_within_an_epoch_is_known_until_something_else_is_counted() -> None:
+    events = [StageStarted(stage="finetune", n_epochs=3), an_epoch(1), a_step(2, 3)]
+    progress = folded(events)
+    assert progress.step is not None
+    assert (progress.step.epoch, progress.step.step, progress.step.n_steps, progress.n_epochs) == (2, 3, 4, 3)
+    assert seconds_left(progress, 105.0) == 7.0
+    measuring = fold_event(progress, Progressed(stage="predicting", done=1, total=2, seconds_left=4.0), 104.0)
+    assert measuring.work is not None
+    assert (measuring.step, measuring.stage, measuring.work.done) == (None, "measuring", 1)
+    assert seconds_left(measuring, 105.0) == 3.0
+
+
+def test_an_epoch_that_is_done_again_after_going_on_takes_the_place_of_what_came_before() -> None:
+    events = [an_epoch(1, is_best=True), an_epoch(2), an_epoch(3, is_best=True), an_epoch(2, val_f1=0.7, is_best=True)]
+    (training,) = folded(events).trainings
+    assert [(epoch.epoch, epoch.val_f1) for epoch in training.epochs] == [(1, 0.5), (2, 0.7)]
+    assert training.best_epoch == 2
+    (training,) = folded([*events[:3], an_epoch(2)]).trainings
+    assert training.best_epoch is None  # that of the epochs that are left is not known before the next better one
+
+
+def test_the_network_that_fine_tuning_starts_from_is_epoch_0() -> None:
+    start = an_epoch(0, train_loss=None, seconds_left=None, val_f1=0.4)
+    (training,) = folded([StageStarted(stage="finetune", n_epochs=3), start, an_epoch(1)]).trainings
+    assert [(epoch.epoch, epoch.train_loss) for epoch in training.epochs] == [(0, None), (1, 1.0)]
+
+
+def test_a_loss_that_is_no_number_is_none_in_the_terminal_as_in_the_log() -> None:
+    (training,) = folded([an_epoch(1, train_loss=math.nan, val_loss=math.inf)]).trainings
+    assert (training.epochs[0].train_loss, training.epochs[0].val_loss) == (None, None)
+
+
+def test_notes_are_kept_with_their_time() -> None:
+    (note,) = folded([Noted(text="<script>", level="warning")]).notes
+    assert (note.time, note.level, note.text) == (101.0, "warning", "<script>")
+
+
+def test_events_come_back_from_json_as_they_were() -> None:
+    events = [
+        *of_two_folds(),
+        an_epoch(1, is_first=True),
+        Noted(text="é"),
+        RunStarted(run="a", n_train=1, n_val=2, n_test=3, classes=("a", "b")),
+        CheckpointSaved(path="checkpoints/a", epoch=1, is_best=True),
+    ]
+    lines = [{"n": 1, "time": 2.0, **as_json(event)} for event in events]
+    assert [from_json(line) for line in lines] == events
+    assert from_json({"event": "OfALaterCoverslip"}) is None
+    assert from_json({"event": "Noted"}) is None
