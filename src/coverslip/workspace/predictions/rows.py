@@ -78,8 +78,8 @@ class RowsWriter:
         for one in self._connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM rows ORDER BY k"):
             cells = dict(zip(_COLUMNS, one, strict=True))
             probabilities = tuple(math.nan if p is None else p for p in json.loads(cells["probabilities"]))
-            told = {field.name: cells[field.name] for field in fields(Prediction)}
-            yield Prediction(**{**told, "probabilities": probabilities})
+            kept = {field.name: cells[field.name] for field in fields(Prediction) if field.name in cells}
+            yield Prediction(**{**kept, "probabilities": probabilities})  # logits are for measuring alone
 
     def close(self) -> None:
         self._connection.close()
