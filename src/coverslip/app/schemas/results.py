@@ -3,14 +3,24 @@
 from typing import Any
 
 from pydantic import BaseModel, Field
+from pydantic.config import JsonDict
 
-from coverslip.evaluation import Better, Scale
+from coverslip.evaluation import METRICS, Better, Scale
+from coverslip.reports.sections import SECTIONS
+
+
+def _tell_metrics(schema: JsonDict) -> None:
+    schema["description"] = "; ".join(f"`{name}`: {record.meaning}" for name, record in METRICS.items())
+
+
+def _tell_sections(schema: JsonDict) -> None:
+    schema["description"] = "; ".join(f"`{name}`: {record.title}" for name, record in SECTIONS.items())
 
 
 class Measured(BaseModel):
     """A number with its interval, its plain name and what it means."""
 
-    name: str
+    name: str = Field(json_schema_extra=_tell_metrics)
     title: str
     meaning: str
     better: Better
@@ -114,7 +124,7 @@ class FigureName(BaseModel):
 class ReportSection(BaseModel):
     """What one section of the report says: words, a table, drawings."""
 
-    name: str
+    name: str = Field(json_schema_extra=_tell_sections)
     title: str
     subtitle: str
     words: list[str]
