@@ -1307,31 +1307,15 @@ export interface components {
             /** Is Recommended */
             is_recommended: boolean;
         };
-        /**
-         * Bin
-         * @description Images whose top probability lies in (low, high].
-         */
-        Bin: {
-            /** Low */
-            low: number;
-            /** High */
-            high: number;
-            /** N */
-            n: number;
-            /** Confidence */
-            confidence: number | null;
-            /** Accuracy */
-            accuracy: number | null;
-        };
         /** Calibration */
         Calibration: {
             /**
              * Before
              * @description Null where it is not known: folds have a temperature each.
              */
-            before: components["schemas"]["Bin"][] | null;
+            before: components["schemas"]["ReliabilityBin"][] | null;
             /** After */
-            after: components["schemas"]["Bin"][];
+            after: components["schemas"]["ReliabilityBin"][];
             /** Ece */
             ece: number | null;
             /** Ece Uncalibrated */
@@ -2763,6 +2747,22 @@ export interface components {
             recipe?: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * ReliabilityBin
+         * @description Images whose top probability lies in (low, high].
+         */
+        ReliabilityBin: {
+            /** Low */
+            low: number;
+            /** High */
+            high: number;
+            /** N */
+            n: number;
+            /** Confidence */
+            confidence: number | null;
+            /** Accuracy */
+            accuracy: number | null;
         };
         /**
          * Removed

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from coverslip.evaluation import Better, Scale
+from coverslip.evaluation import Better, ReliabilityBin, Scale
 
 
 class Measured(BaseModel):
@@ -65,19 +65,11 @@ class PrecisionRecallCurve(BaseModel):
     ap: float | None = Field(description="Average precision.")
 
 
-class Bin(BaseModel):
-    """Images whose top probability lies in (low, high]."""
-
-    low: float
-    high: float
-    n: int
-    confidence: float | None
-    accuracy: float | None
-
-
 class Calibration(BaseModel):
-    before: list[Bin] | None = Field(description="Null where it is not known: folds have a temperature each.")
-    after: list[Bin]
+    before: list[ReliabilityBin] | None = Field(
+        description="Null where it is not known: folds have a temperature each."
+    )
+    after: list[ReliabilityBin]
     ece: float | None
     ece_uncalibrated: float | None
 
