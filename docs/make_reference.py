@@ -57,12 +57,13 @@ def recipe_table() -> str:
 
 def augment_table() -> str:
     """One row per named set: what it changes, and where that comes from."""
-    from coverslip.runs import AUGMENT_SETS
+    from coverslip.augmentation import AUGMENT_SETS
+    from coverslip.runs import augment_named
 
     head = ["| set | changes | why |", "|---|---|---|"]
     rows = []
     for name, one in AUGMENT_SETS.items():
-        changes = {key: value for key, value in one.augment.model_dump(mode="json").items() if value}
+        changes = {key: value for key, value in augment_named(name).model_dump(mode="json").items() if value}
         words = ", ".join(f"`{key}: {json.dumps(value)}`" for key, value in changes.items())
         rows.append(f"| `{name}` | {words or 'nothing'} | {one.source} |")
     return "\n".join([*head, *rows])

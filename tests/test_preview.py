@@ -9,11 +9,11 @@ from PIL import Image
 
 import coverslip as cs
 from coverslip.cli import main
-from coverslip.runs import AUGMENT_SETS, Augment, Recipe
+from coverslip.runs import Augment, Recipe, augment_named
 from coverslip.training.preview import GAP_PX, HEADER_PX, LABEL_PX, VARIANTS
 
 SIDE = 96
-PLAIN = Recipe(image_size=SIDE, augment=AUGMENT_SETS["none"].augment)
+PLAIN = Recipe(image_size=SIDE, augment=augment_named("none"))
 
 
 def write_images(folder: Path, channels: int, dtype: type, n: int = 24) -> Path:

@@ -10,15 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coverslip.augmentation import AUGMENT_SETS
 from coverslip.errors import BadRecipe, BadRun, CoverslipError
 from coverslip.events import HeadFitted
 from coverslip.runs import (
-    AUGMENT_SETS,
     Augment,
     Recipe,
     Run,
     RunLog,
     StatusFile,
+    augment_named,
     check_recipe,
     create_run_folder,
     load_recipe,
@@ -99,7 +100,7 @@ def test_settings_reach_into_sections() -> None:
 def test_a_name_stands_for_a_whole_set_of_random_changes_and_settings_go_on_top(tmp_path: Path, name: str) -> None:
     (tmp_path / "mine.yaml").write_text(f"augment: {name}\n")
     recipe = load_recipe(tmp_path / "mine.yaml")
-    assert recipe.augment == AUGMENT_SETS[name].augment
+    assert recipe.augment == augment_named(name)
     assert recipe == with_settings(Recipe(), [f"augment={name}"])
     save_recipe(recipe, tmp_path / "resolved.yaml")
     assert "blur:" in (tmp_path / "resolved.yaml").read_text()
@@ -111,7 +112,7 @@ def test_a_name_stands_for_a_whole_set_of_random_changes_and_settings_go_on_top(
 def test_nothing_new_is_changed_at_random_unless_asked_for() -> None:
     off = {"shear_degrees", "crop", "blur", "saturation", "hue_degrees", "stain"}
     assert {name for name, value in Augment().model_dump().items() if not value} == off
-    assert not any(AUGMENT_SETS["none"].augment.model_dump().values())
+    assert not any(augment_named("none").model_dump().values())
 
 
 def test_a_table_keeps_any_text_and_is_safe_in_a_spreadsheet(tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from coverslip.augmentation.batch import apply_changes, draw_changes
+from coverslip.augmentation.transform import Changes
 from coverslip.runs import Augment, Balance
-from coverslip.training.augmentation import Changes, apply_changes, draw_changes
 from coverslip.training.batches import as_tensor, epoch_order, n_batches, plain_batches, training_batches
 
 NOTHING = Augment(flip=False, rotate_degrees=0, zoom=0, shift=0, brightness=0, contrast=0)

@@ -19,12 +19,11 @@ from coverslip.training.checkpoints import load_checkpoint, plain_state, save_ch
 from coverslip.training.finetuning import (
     Finetuned,
     TrainingImages,
-    _is_second_phase,
     _Seen,
-    _share_of_rate,
     accumulate_gradients,
     finetune,
 )
+from coverslip.training.optimising import is_second_phase, share_of_rate
 
 GENTLE = Augment(rotate_degrees=0, zoom=0, shift=0, brightness=0, contrast=0)
 
@@ -151,8 +150,8 @@ class Steep(nn.Module):
 
 def test_sgd_has_an_epoch_even_where_its_share_is_small() -> None:
     choices = recipe(optimizer="adam-then-sgd", epochs=3, sgd_from=0.9)
-    assert [_is_second_phase(choices, epoch) for epoch in (1, 2, 3)] == [False, False, True]
-    assert not _is_second_phase(choices.model_copy(update={"epochs": 1}), 1)
+    assert [is_second_phase(choices, epoch) for epoch in (1, 2, 3)] == [False, False, True]
+    assert not is_second_phase(choices.model_copy(update={"epochs": 1}), 1)
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam-then-sgd"])
@@ -322,7 +321,7 @@ def test_steps_report_pace_and_time_left(images: TrainingImages, tmp_path: Path)
 
 def test_the_step_size_rises_then_falls_to_zero() -> None:
     choices = Recipe(learning_rate=0.1, warmup=0.1)
-    rates = [choices.learning_rate * _share_of_rate(choices, step, 100) for step in range(1, 101)]
+    rates = [choices.learning_rate * share_of_rate(choices, step, 100) for step in range(1, 101)]
     assert rates[0] == pytest.approx(0.01)
     assert rates[9] == pytest.approx(0.1)
     assert rates[10:] == sorted(rates[10:], reverse=True)

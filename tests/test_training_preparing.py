@@ -5,7 +5,7 @@ import pytest
 
 from coverslip.errors import BadRecipe
 from coverslip.images import ImageFacts, Pixels, image_facts
-from coverslip.runs import AUGMENT_SETS, Augment, Recipe
+from coverslip.runs import Augment, Recipe, augment_named
 from coverslip.training.preparing import canvas_notes, learn_preparation
 
 
@@ -45,4 +45,4 @@ def test_changes_of_colour_are_refused_for_images_without_colour(channels: int) 
 
 
 def test_changes_of_colour_are_for_three_channels() -> None:
-    assert learn_preparation([facts(8, 8, 3)], Recipe(augment=AUGMENT_SETS["stain"].augment)).channels == 3
+    assert learn_preparation([facts(8, 8, 3)], Recipe(augment=augment_named("stain"))).channels == 3

@@ -5,8 +5,9 @@ outside coverslip call `add`.
 """
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib import import_module
+from typing import Any, Protocol, TypeVar
 
 
 class Named(Protocol):
@@ -25,6 +26,7 @@ class Table(Mapping[str, Record]):
     def __init__(self, kind: str, records: Iterable[Record] = ()) -> None:
         self._kind = kind  # in words, for errors: "metric"
         self._records: dict[str, Record] = {}
+        self._followers: list[Callable[[], None]] = []
         for record in records:
             self.add(record)
 
@@ -37,10 +39,20 @@ class Table(Mapping[str, Record]):
         if record.name in self._records:
             raise ValueError(f"there is a {self._kind} called {record.name!r} already")
         self._records[record.name] = record
+        self._tell()
 
     def remove(self, name: str) -> None:
         """Take a record out again. Raises KeyError where there is none."""
         del self._records[name]
+        self._tell()
+
+    def follow(self, changed: Callable[[], None]) -> None:
+        """Have a function called whenever records come or go: what was made from them is made anew."""
+        self._followers.append(changed)
+
+    def _tell(self) -> None:
+        for changed in self._followers:
+            changed()
 
     def find(self, name: str) -> Record:
         """The record of that name.
@@ -68,3 +80,9 @@ def no_such(kind: str, name: str, names: Iterable[str]) -> ValueError:
     near = difflib.get_close_matches(name, names, n=1)
     meant = f" (did you mean '{near[0]}'?)" if near else ""
     return ValueError(f"there is no such {kind}{meant}; there are {', '.join(names)}")
+
+
+def imported(place: str) -> Any:  # Any: whatever is found there
+    """What `module:name` stands for, its module imported now."""
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)

@@ -30,7 +30,6 @@ from coverslip.runs.predictions import (
 )
 from coverslip.runs.provenance import held_out_images, images_of, plan_of, refuse_other_images, same_images
 from coverslip.runs.recipe import (
-    AUGMENT_SETS,
     Augment,
     Balance,
     FromRun,
@@ -38,6 +37,7 @@ from coverslip.runs.recipe import (
     RecipeKey,
     SplitPlan,
     TrainFirst,
+    augment_named,
     check_recipe,
     first_recipe,
     load_recipe,
@@ -51,7 +51,6 @@ from coverslip.runs.status import Status, StatusFile
 from coverslip.runs.training import Calibration, FinetuneStage, InstantStage, Stage, TrainingRecord
 
 __all__ = [
-    "AUGMENT_SETS",
     "FORMAT_VERSION",
     "Augment",
     "Balance",
@@ -85,6 +84,7 @@ __all__ = [
     "TrainedOn",
     "TrainingRecord",
     "Weights",
+    "augment_named",
     "cells_of",
     "check_recipe",
     "columns_for",

@@ -8,8 +8,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from coverslip.augmentation.batch import apply_changes, draw_changes
 from coverslip.runs import Augment, Balance
-from coverslip.training.augmentation import apply_changes, draw_changes
 
 Ints = npt.NDArray[np.int64]
 PixelsOf = Callable[[Sequence[int]], npt.NDArray[np.unsignedinteger]]

@@ -24,6 +24,7 @@ from coverslip.training.batches import PixelsOf, epoch_order, n_batches, plain_b
 from coverslip.training.checkpoints import load_checkpoint, save_checkpoint
 from coverslip.training.cluster_loss import ClusterLoss
 from coverslip.training.convolutions import faster_convolutions
+from coverslip.training.optimising import is_changed_before, is_second_phase, new_optimizer, share_of_rate
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -125,7 +126,7 @@ def finetune(
     last = checkpoints / "last.safetensors"
     if last.exists():
         progress = _Progress(**_restored(load_checkpoint(last, network)))
-    optimizer = _optimizer(network, recipe, max(1, progress.epoch))
+    optimizer = new_optimizer(network, recipe, max(1, progress.epoch))
     if last.exists():
         load_checkpoint(last, network, optimizer)
     stopped: StoppedBecause = "all epochs done"
@@ -139,11 +140,11 @@ def finetune(
             while progress.epoch < n_epochs:
                 if recipe.patience is not None and progress.epoch - progress.best_epoch >= recipe.patience:
                     stopped = "no better epoch"
-                    if recipe.optimizer == "adam-then-sgd" and not _is_second_phase(recipe, progress.epoch):
+                    if recipe.optimizer == "adam-then-sgd" and not is_second_phase(recipe, progress.epoch):
                         context.emit(Noted(text=_NO_SECOND_PHASE, level="warning"))
                     break
-                if _is_changed_before(recipe, progress.epoch + 1):
-                    optimizer = _optimizer(network, recipe, progress.epoch + 1)
+                if is_changed_before(recipe, progress.epoch + 1):
+                    optimizer = new_optimizer(network, recipe, progress.epoch + 1)
                 _one_epoch(network, optimizer, images, recipe, n_epochs, progress, context)
     except _StopRequested:
         stopped = "on request"
@@ -281,8 +282,8 @@ def _train_epoch(
     for step, (x, label) in enumerate(batches, start=1):
         if context.stop.is_requested():
             raise _StopRequested
-        peak = recipe.sgd_learning_rate if _is_second_phase(recipe, epoch) else recipe.learning_rate
-        share = _share_of_rate(recipe, (epoch - 1) * n_steps + step, recipe.epochs * n_steps)
+        peak = recipe.sgd_learning_rate if is_second_phase(recipe, epoch) else recipe.learning_rate
+        share = share_of_rate(recipe, (epoch - 1) * n_steps + step, recipe.epochs * n_steps)
         rate = peak * share * progress.plateau_factor
         for group in optimizer.param_groups:
             group["lr"] = rate
@@ -405,44 +406,6 @@ def _loss(images: TrainingImages, recipe: Recipe) -> nn.CrossEntropyLoss:
             (len(images.train_label) / (images.n_classes * np.maximum(counts, 1))).astype(np.float32)
         )
     return nn.CrossEntropyLoss(weight=weight, label_smoothing=recipe.label_smoothing, reduction="sum")
-
-
-def _optimizer(network: nn.Module, recipe: Recipe, epoch: int) -> torch.optim.Optimizer:
-    """A new optimiser as the recipe wants it in this epoch; biases and norms are not pulled towards zero."""
-    trained = [p for p in network.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    kind = recipe.optimizer
-    if kind == "adam-then-sgd":
-        kind = "sgd" if _is_second_phase(recipe, epoch) else "adam"
-    if kind == "sgd":
-        return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True)
-    if kind == "adamw":
-        return torch.optim.AdamW(groups, lr=recipe.learning_rate)
-    return torch.optim.Adam(groups, lr=recipe.learning_rate, amsgrad=kind == "amsgrad")
-
-
-def _is_second_phase(recipe: Recipe, epoch: int) -> bool:
-    """Whether SGD's turn has come: after one epoch of Adam at least, and before the last one is over."""
-    last_of_adam = max(1, min(recipe.epochs - 1, round(recipe.sgd_from * recipe.epochs)))
-    return recipe.optimizer == "adam-then-sgd" and epoch > last_of_adam
-
-
-def _is_changed_before(recipe: Recipe, epoch: int) -> bool:
-    return _is_second_phase(recipe, epoch) and not _is_second_phase(recipe, epoch - 1)
-
-
-def _share_of_rate(recipe: Recipe, step: int, n_steps: int) -> float:
-    """The share of the peak step size at a 1-based step: a linear rise, then the schedule."""
-    n_warmup = round(recipe.warmup * n_steps)
-    if step <= n_warmup:
-        return step / n_warmup
-    if recipe.schedule != "cosine":
-        return 1.0
-    share = (step - n_warmup) / max(1, n_steps - n_warmup)
-    return 0.5 * (1 + float(np.cos(np.pi * share)))
 
 
 def _follow_plateau(progress: _Progress, recipe: Recipe, val_loss: float) -> None:

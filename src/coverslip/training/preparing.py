@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from coverslip.augmentation import AUGMENTATIONS
 from coverslip.datasets import counted
 from coverslip.errors import BadDataset, BadRecipe
 from coverslip.images import ImageFacts, Preparation, ReadPlan, learn_scaling
@@ -52,7 +53,7 @@ def _canvas_px(facts: Sequence[ImageFacts]) -> int:
 
 
 def _check_colour_changes(channels: int, recipe: Recipe) -> None:
-    asked = [key for key in ("saturation", "hue_degrees", "stain") if getattr(recipe.augment, key)]
+    asked = [key for key, amount in recipe.augment if amount and AUGMENTATIONS[key].needs_colour]
     if asked and channels != 3:
         raise BadRecipe(
             f"{' and '.join(f'augment.{key}' for key in asked)} change red, green and blue, but the training images "

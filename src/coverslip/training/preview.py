@@ -9,8 +9,8 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from coverslip.augmentation.batch import apply_changes, draw_changes
 from coverslip.runs import Augment
-from coverslip.training.augmentation import apply_changes, draw_changes
 from coverslip.training.batches import as_tensor
 
 VARIANTS = 5  # columns of changed images

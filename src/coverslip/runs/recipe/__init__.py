@@ -1,6 +1,6 @@
 """The recipe: its keys, section by section, and recipes as text."""
 
-from coverslip.runs.recipe.augment import AUGMENT_SETS, Augment
+from coverslip.runs.recipe.augment import Augment, augment_named
 from coverslip.runs.recipe.finetuning import Balance
 from coverslip.runs.recipe.keys import GROUPS, Group, RecipeKey, changed_phrases, phrases, recipe_keys
 from coverslip.runs.recipe.recipe import Recipe
@@ -10,7 +10,6 @@ from coverslip.runs.recipe.start import FromRun, Start, TrainFirst
 from coverslip.runs.recipe.text import check_recipe, first_recipe, load_recipe, save_recipe, with_settings
 
 __all__ = [
-    "AUGMENT_SETS",
     "GROUPS",
     "Augment",
     "Balance",
@@ -22,6 +21,7 @@ __all__ = [
     "SplitPlan",
     "Start",
     "TrainFirst",
+    "augment_named",
     "changed_phrases",
     "check_recipe",
     "first_recipe",

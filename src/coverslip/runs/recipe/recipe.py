@@ -9,10 +9,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from coverslip.augmentation import AUGMENTATIONS
 from coverslip.datasets import ClassPlan
 from coverslip.evaluation import METRICS, scored_metrics
 from coverslip.keys import Choice, Key
-from coverslip.runs.recipe.augment import Augment, augment_named
+from coverslip.runs.recipe.augment import Augment, augment_named, follow_table
 from coverslip.runs.recipe.choices import OneOf
 from coverslip.runs.recipe.finetuning import FinetuningChoices
 from coverslip.runs.recipe.network import NetworkChoices
@@ -33,7 +34,7 @@ class Recipe(PreparationChoices, FinetuningChoices, NetworkChoices):
     Defaults: EfficientNet-Lite0 with ImageNet weights, first an instant head on frozen features, then fine-tuning.
     """
 
-    augment: Augment = Augment()
+    augment: Augment = Field(default_factory=Augment)
     classes: ClassPlan = ClassPlan()
     split: SplitPlan = SplitPlan()
     group: Annotated[
@@ -110,3 +111,11 @@ class Recipe(PreparationChoices, FinetuningChoices, NetworkChoices):
         """YAML reads a column called 7 or 2024-01-05 as a number or a date."""
         is_simple = isinstance(value, int | float | datetime.date) and not isinstance(value, bool)
         return str(value) if is_simple else value
+
+
+def _follow_augmentations() -> None:
+    follow_table()
+    Recipe.model_rebuild(force=True)
+
+
+AUGMENTATIONS.follow(_follow_augmentations)

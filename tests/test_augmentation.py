@@ -1,6 +1,7 @@
 """Shear, crop, blur, colour and stain: known answers, and what holds for all that can be drawn."""
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -9,15 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from coverslip.runs import AUGMENT_SETS, Augment
-from coverslip.training.augmentation import (
+from coverslip.augmentation import AUGMENTATIONS, Augmentation
+from coverslip.augmentation.batch import apply_changes, draw_changes
+from coverslip.augmentation.randomness import Random
+from coverslip.augmentation.transform import (
     _STAIN_DENSITIES,
     Changes,
     _colour_matrices,
-    _stain_matrices,
-    apply_changes,
-    draw_changes,
+    stain_matrices,
 )
+from coverslip.errors import BadRecipe
+from coverslip.keys import Key
+from coverslip.runs import Augment, Recipe, RecipeKey, augment_named, recipe_keys, with_settings
+from coverslip.runs.recipe import phrases
 
 SEED_7 = Changes(  # as drawn before there were shear, crop, blur, colour and stain
     torch.tensor(
@@ -41,7 +46,7 @@ def pictures(n: int = 3, side: int = 16, channels: int = 3) -> torch.Tensor:
 
 
 def only(**changes: float | bool) -> Augment:
-    return AUGMENT_SETS["none"].augment.model_copy(update=changes)
+    return augment_named("none").model_copy(update=changes)
 
 
 def changes(n: int = 3, map_: torch.Tensor = SAME, **others: torch.Tensor) -> Changes:
@@ -141,7 +146,7 @@ def test_blur_keeps_the_mean_and_smooths(largest: float, channels: int, side: in
 def test_stains_that_stay_as_they_are_change_nothing() -> None:
     none = torch.zeros(3, 3)
     x = pictures()
-    torch.testing.assert_close(apply_changes(x, changes(stain=_stain_matrices(none, none))), x, rtol=0, atol=1e-6)
+    torch.testing.assert_close(apply_changes(x, changes(stain=stain_matrices(none, none))), x, rtol=0, atol=1e-6)
 
 
 def test_more_of_one_stain_is_more_of_its_density_only() -> None:
@@ -150,14 +155,14 @@ def test_more_of_one_stain_is_more_of_its_density_only() -> None:
     x = torch.exp(-(amounts @ directions))[:, :, None, None].expand(3, 3, 4, 4)
     stronger, added = torch.tensor([[0.25, 0, 0]] * 3), torch.tensor([[0, 0.1, 0]] * 3)
     expected = torch.exp(-((amounts * torch.tensor([1.25, 1, 1]) + torch.tensor([0, 0.1, 0])) @ directions))
-    restained = apply_changes(x, changes(stain=_stain_matrices(stronger, added)))
+    restained = apply_changes(x, changes(stain=stain_matrices(stronger, added)))
     torch.testing.assert_close(restained, expected[:, :, None, None].expand(3, 3, 4, 4), rtol=0, atol=1e-5)
 
 
 def test_black_stays_black_and_white_that_takes_no_dye_stays_white() -> None:
     x = torch.stack([torch.zeros(3, 8, 8), torch.ones(3, 8, 8)])
     stronger = torch.tensor([[0.5, -0.5, 0.5]] * 2)
-    restained = apply_changes(x, changes(2, stain=_stain_matrices(stronger, torch.zeros(2, 3))))
+    restained = apply_changes(x, changes(2, stain=stain_matrices(stronger, torch.zeros(2, 3))))
     torch.testing.assert_close(restained, x, rtol=0, atol=1e-6)
 
 
@@ -207,3 +212,79 @@ def test_pixels_stay_in_range_and_equal_seeds_give_equal_images(
     assert changed.min() >= 0
     assert changed.max() <= 1
     assert torch.equal(changed, again)
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_every_change_is_off_at_nothing_and_draws_the_same_for_the_same_seed(name: str) -> None:
+    record = AUGMENTATIONS[name]
+    x = pictures()
+    torch.testing.assert_close(apply_changes(x, draw_changes(3, {name: record.off}, generator())), x, rtol=0, atol=1e-6)
+    amount = True if isinstance(record.default, bool) else record.limits.get("le", record.limits.get("lt", 0)) / 2
+    once, again = (apply_changes(x, draw_changes(3, {name: amount}, generator(3))) for _ in range(2))
+    assert torch.equal(once, again)
+    assert not torch.equal(once, x)
+
+
+@pytest.fixture
+def speckle() -> Iterator[Augmentation]:
+    """Noise, as a package outside might add it: drawn by a function of its own, applied by another."""
+
+    def draw(random: Random, amount: float) -> dict[str, torch.Tensor]:
+        return {"amount": random.uniform(0, 1) * amount} if amount else {}
+
+    def change(x: torch.Tensor, drawn: dict[str, torch.Tensor]) -> torch.Tensor:
+        pattern = torch.linspace(-1, 1, x.shape[-1])
+        return x + drawn["amount"].reshape(-1, 1, 1, 1) * pattern
+
+    record = Augmentation(
+        name="speckle",
+        key=Key("Speckle", "augment", "A little noise.", "speckle of up to {:.0%}"),
+        meaning="Largest noise as a share of the full range.",
+        draw=draw,
+        change=change,
+        limits={"ge": 0, "lt": 1},
+    )
+    AUGMENTATIONS.add(record)
+    yield record
+    AUGMENTATIONS.remove(record.name)
+    assert "speckle" not in recipe_keys_by_name()
+
+
+def recipe_keys_by_name() -> dict[str, RecipeKey]:
+    return {key.key.removeprefix("augment."): key for key in recipe_keys()}
+
+
+def test_a_change_that_is_added_is_a_key_and_changes_images(speckle: Augmentation) -> None:
+    key = recipe_keys_by_name()["speckle"]
+    assert (key.title, key.group, key.type, key.default, key.maximum) == ("Speckle", "augment", "number", 0.0, 1)
+    recipe = with_settings(Recipe(), ["augment=stain", "augment.speckle=0.3"])
+    assert recipe.augment.speckle == 0.3
+    assert phrases(recipe)["augment.speckle"] == "speckle of up to 30%"
+    assert recipe.model_dump()["augment"]["speckle"] == 0.3
+    with pytest.raises(BadRecipe, match=r"augment\.speckle = 2: it must be less than 1"):
+        with_settings(Recipe(), ["augment.speckle=2"])
+    with pytest.raises(BadRecipe, match=r"did you mean 'augment\.speckle'"):
+        with_settings(Recipe(), ["augment.speckel=0.1"])
+    x = pictures()
+    plain, speckled = (apply_changes(x, draw_changes(3, amounts, generator())) for amounts in (only(), recipe.augment))
+    assert not torch.equal(plain, speckled)
+    off = draw_changes(3, recipe.augment.model_copy(update={"speckle": 0.0}), generator())
+    assert off.others == {}, "off, it costs nothing, and what others drew is the same"
+    on = draw_changes(3, recipe.augment, generator())
+    assert torch.equal(on.maps, off.maps)
+    assert on.mapped(lambda tensor: tensor + 1).others["speckle"]["amount"].min() >= 1
+
+
+def test_no_two_changes_draw_the_same_part_of_the_transform() -> None:
+    record = Augmentation(
+        name="spin",
+        key=Key("Spin", "augment", "Turned again."),
+        meaning="Turned again.",
+        draw="coverslip.augmentation.drawing:rotation",
+    )
+    AUGMENTATIONS.add(record)
+    try:
+        with pytest.raises(ValueError, match=r"augment\.spin draws angle"):
+            draw_changes(2, Augment(), generator())
+    finally:
+        AUGMENTATIONS.remove("spin")

@@ -12,14 +12,30 @@ Colour: saturation and hue are scaled and turned in the chroma plane of YIQ, whi
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from coverslip.runs import Augment
+# What random changes may draw for the transform, the first axis that of the images, and what stands for what none
+# of them drew.
+PARTS: Mapping[str, float | None] = {
+    "angle": 0.0,  # (B,) radians
+    "scale": 1.0,  # (B,)
+    "flips": 1.0,  # (B, 2) of -1 or 1: left-right and top-bottom
+    "shifts": 0.0,  # (B, 2): the image spans -1 to 1
+    "gain": 1.0,  # (B,) around the image's mean
+    "offset": 0.0,  # (B,)
+    "slant": None,  # (B,) tangent
+    "kept": None,  # (B,) share of the side
+    "corner": None,  # (B, 2) in [-1, 1]: where the window of that share lies
+    "stain": None,  # (B, 3, 4): from the three channels' densities, and 1, to what they gain
+    "saturation": 1.0,  # (B,)
+    "hue": 0.0,  # (B,) radians
+    "blur": None,  # (B, taps): symmetric kernels that sum to 1
+}
 
 _STAIN_DENSITIES = torch.tensor([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]])  # rows: H, E, DAB
 _DARKEST = 1 / 255  # light that a density is taken of: what is darker is noise, and has no colour worth taking apart
@@ -33,60 +49,44 @@ class Changes:
     maps: Tensor  # (B, 2, 3) affine, from output to input
     gain: Tensor  # (B,)
     offset: Tensor  # (B,)
-    stain: Tensor | None = None  # (B, 3, 4): from the three channels' densities, and 1, to what they gain
+    stain: Tensor | None = None  # as in `PARTS`
     colour: Tensor | None = None  # (B, 3, 3): from red, green and blue to the same
-    blur: Tensor | None = None  # (B, taps): symmetric kernels that sum to 1
+    blur: Tensor | None = None  # as in `PARTS`
+    others: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)  # by the change that uses them
 
     def mapped(self, move: Callable[[Tensor], Tensor]) -> "Changes":
         """The same with every tensor passed through `move`."""
-        drawn = ((each.name, getattr(self, each.name)) for each in fields(self))
-        return Changes(**{name: move(tensor) for name, tensor in drawn if tensor is not None})
+        drawn = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "others"}
+        others = {name: {part: move(tensor) for part, tensor in own.items()} for name, own in self.others.items()}
+        return Changes(**{name: move(tensor) for name, tensor in drawn.items() if tensor is not None}, others=others)
 
 
-def draw_changes(n: int, augment: Augment, generator: torch.Generator) -> Changes:
-    """Random changes for n images.
+def composed(n: int, drawn: Mapping[str, Tensor]) -> Changes:
+    """The transform of n images from the parts that were drawn, named as in `PARTS`."""
 
-    Angles are uniform, scales log-uniform, shifts uniform in both directions; a flip has probability one half in
-    either direction. All but flips are drawn, used or not, so that switching one change on leaves the
-    others as they were.
-    """
+    def part(name: str, *shape: int) -> Tensor:
+        return drawn[name] if name in drawn else torch.full((n, *shape), PARTS[name] or 0.0)
 
-    def uniform(low: float, high: float) -> Tensor:
-        return torch.rand(n, generator=generator) * (high - low) + low
-
-    angle = uniform(-1, 1) * math.radians(augment.rotate_degrees)
-    scale = torch.exp(uniform(-1, 1) * math.log1p(augment.zoom))
-    flips = (torch.randint(0, 2, (2, n), generator=generator) * 2 - 1) if augment.flip else torch.ones(2, n)
-    if augment.flip == "horizontal":
-        flips[1] = 1
-    shifts = torch.stack([uniform(-1, 1), uniform(-1, 1)]) * 2 * augment.shift  # the image spans -1 to 1
+    angle, scale, flips, shifts = part("angle"), part("scale"), part("flips", 2).T, part("shifts", 2).T
     cos, sin = torch.cos(angle) / scale, torch.sin(angle) / scale
     rows = [cos * flips[0], -sin * flips[0], shifts[0], sin * flips[1], cos * flips[1], shifts[1]]
     maps = torch.stack(rows, dim=1).reshape(n, 2, 3)
-    gain = 1 + uniform(-1, 1) * augment.contrast
-    offset = uniform(-1, 1) * augment.brightness
-    slant = torch.tan(uniform(-1, 1) * math.radians(augment.shear_degrees))
-    kept = 1 - uniform(0, 1) * augment.crop
-    corner = torch.stack([uniform(-1, 1), uniform(-1, 1)], dim=1)
-    stronger, added = (torch.stack([uniform(-1, 1) * augment.stain for _ in range(3)], dim=1) for _ in range(2))
-    saturation = 1 + uniform(-1, 1) * augment.saturation
-    hue = uniform(-1, 1) * math.radians(augment.hue_degrees)
-    sigma = uniform(0, 1) * augment.blur
-    if augment.shear_degrees:
-        maps = _after(maps, _slanted(slant))
-    if augment.crop:
-        maps = _after(maps, _cropped(kept, corner))
+    if "slant" in drawn:
+        maps = _after(maps, _slanted(drawn["slant"]))
+    if "kept" in drawn:
+        maps = _after(maps, _cropped(drawn["kept"], part("corner", 2)))
+    has_colour = "saturation" in drawn or "hue" in drawn
     return Changes(
         maps,
-        gain,
-        offset,
-        stain=_stain_matrices(stronger, added) if augment.stain else None,
-        colour=_colour_matrices(saturation, hue) if augment.saturation or augment.hue_degrees else None,
-        blur=_gaussians(sigma, augment.blur) if augment.blur else None,
+        part("gain"),
+        part("offset"),
+        stain=drawn.get("stain"),
+        colour=_colour_matrices(part("saturation"), part("hue")) if has_colour else None,
+        blur=drawn.get("blur"),
     )
 
 
-def apply_changes(x: Tensor, changes: Changes) -> Tensor:
+def apply_transform(x: Tensor, changes: Changes) -> Tensor:
     """(B, C, H, W) float in [0, 1], changed; what comes from outside the image is its mirror image.
 
     Contrast stretches around each image's own mean, so that it does not also act as brightness. Stain and colour take
@@ -123,7 +123,7 @@ def _after(outer: Tensor, inner: Tensor) -> Tensor:
     return outer @ torch.cat([inner, last_row], dim=1)
 
 
-def _stain_matrices(stronger: Tensor, added: Tensor) -> Tensor:
+def stain_matrices(stronger: Tensor, added: Tensor) -> Tensor:
     """(B, 3, 4) from (B, 3) relative and absolute changes of each stain's density."""
     matrix = (_STAIN_DENSITIES / _STAIN_DENSITIES.norm(dim=1, keepdim=True)).T  # columns: stains
     of_density = matrix * stronger[:, None, :] @ torch.linalg.inv(matrix)
@@ -150,7 +150,7 @@ def _mixed(matrices: Tensor, x: Tensor) -> Tensor:
     return (matrices @ x.flatten(2)).reshape(x.shape)
 
 
-def _gaussians(sigma: Tensor, largest: float) -> Tensor:
+def gaussians(sigma: Tensor, largest: float) -> Tensor:
     """(B, taps) kernels out to three times the largest sigma; a sigma of 0 leaves the image as it is."""
     radius = max(1, math.ceil(3 * largest))
     distance = torch.arange(-radius, radius + 1)

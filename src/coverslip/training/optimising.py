@@ -1,0 +1,46 @@
+"""Which optimiser takes an epoch's steps, and how large they are."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from coverslip.runs import Recipe
+
+
+def new_optimizer(network: nn.Module, recipe: Recipe, epoch: int) -> torch.optim.Optimizer:
+    """A new optimiser as the recipe wants it in this epoch; biases and norms are not pulled towards zero."""
+    trained = [p for p in network.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    kind = recipe.optimizer
+    if kind == "adam-then-sgd":
+        kind = "sgd" if is_second_phase(recipe, epoch) else "adam"
+    if kind == "sgd":
+        return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True)
+    if kind == "adamw":
+        return torch.optim.AdamW(groups, lr=recipe.learning_rate)
+    return torch.optim.Adam(groups, lr=recipe.learning_rate, amsgrad=kind == "amsgrad")
+
+
+def is_second_phase(recipe: Recipe, epoch: int) -> bool:
+    """Whether SGD's turn has come: after one epoch of Adam at least, and before the last one is over."""
+    last_of_adam = max(1, min(recipe.epochs - 1, round(recipe.sgd_from * recipe.epochs)))
+    return recipe.optimizer == "adam-then-sgd" and epoch > last_of_adam
+
+
+def is_changed_before(recipe: Recipe, epoch: int) -> bool:
+    """Whether another optimiser begins with this epoch."""
+    return is_second_phase(recipe, epoch) and not is_second_phase(recipe, epoch - 1)
+
+
+def share_of_rate(recipe: Recipe, step: int, n_steps: int) -> float:
+    """The share of the peak step size at a 1-based step: a linear rise, then the schedule."""
+    n_warmup = round(recipe.warmup * n_steps)
+    if step <= n_warmup:
+        return step / n_warmup
+    if recipe.schedule != "cosine":
+        return 1.0
+    share = (step - n_warmup) / max(1, n_steps - n_warmup)
+    return 0.5 * (1 + float(np.cos(np.pi * share)))
