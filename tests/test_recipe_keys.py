@@ -25,8 +25,10 @@ OTHER_VALUES = {
     "plane": "max",
     "split.train_per_class": "7",
     "patience": "null",
+    "loss_options": "{gamma: 1}",
 }
 NEEDED = {
+    "loss_options": ["loss=focal"],
     "sgd_from": ["optimizer=adam-then-sgd"],
     "sgd_learning_rate": ["optimizer=adam-then-sgd"],
     "regulariser.spread_weight": ["regulariser.groups=labels"],
@@ -40,7 +42,7 @@ def plain_values(section: dict[str, Any], before: str = "") -> dict[str, Any]:
     """Each dotted key of a recipe with its value."""
     values: dict[str, Any] = {}
     for name, value in section.items():
-        if isinstance(value, dict) and name != "model_options" and before != "classes.":
+        if isinstance(value, dict) and not name.endswith("_options") and before != "classes.":
             values |= plain_values(value, f"{before}{name}.")
         else:
             values[f"{before}{name}"] = value

@@ -12,6 +12,7 @@ from torch import nn
 
 from coverslip.errors import BadRun
 from coverslip.events import EpochEnded, Event, Noted, StepEnded
+from coverslip.losses.image_loss import ImageLoss
 from coverslip.runs import Augment, Recipe, RunContext
 from coverslip.stopping import Stop
 from coverslip.training.batches import training_batches
@@ -368,6 +369,20 @@ def test_a_run_that_diverges_ends_in_order(images: TrainingImages, tmp_path: Pat
     assert done.best_epoch == 0
 
 
+def test_what_is_called_loss_is_the_recipes_in_training_and_validation(images: TrainingImages, tmp_path: Path) -> None:
+    told: list[Event] = []
+    choices = recipe(loss="focal", loss_options={"gamma": 3.0}, epochs=2, balance="weights", label_smoothing=0.1)
+    network, done = trained(images, tmp_path, choices, emit=told.append)
+    best = next(event for event in told if isinstance(event, EpochEnded) and event.epoch == done.best_epoch)
+    with torch.inference_mode():
+        x = torch.from_numpy(images.pixels_of(images.val.tolist())).permute(0, 3, 1, 2) / 255
+        logits, label = network.eval()(x), torch.from_numpy(images.val_label)
+    plain = ImageLoss("focal", {"gamma": 3.0})(logits, label) / len(label)
+    assert best.val_loss == pytest.approx(float(plain), rel=1e-4)
+    entropy, _ = trained(images, tmp_path / "entropy", recipe(epochs=2, balance="weights", label_smoothing=0.1))
+    assert not equal(network, entropy)
+
+
 def test_where_the_primary_metric_is_undefined_the_loss_decides(images: TrainingImages, tmp_path: Path) -> None:
     one_class = TrainingImages(
         images.pixels_of, images.train, images.train_label, images.val[::2], images.val_label[::2], 2
@@ -383,7 +398,7 @@ def test_parts_of_a_batch_give_the_gradient_of_the_whole(images: TrainingImages,
     x = torch.from_numpy(images.pixels_of(list(range(20)))).permute(0, 3, 1, 2) / 255
     label = torch.from_numpy(images.train_label[:20])
     expected_loss = nn.CrossEntropyLoss(weight=weight, label_smoothing=0.1)
-    summed = nn.CrossEntropyLoss(weight=weight, label_smoothing=0.1, reduction="sum")
+    summed = ImageLoss("cross_entropy", weight=weight, label_smoothing=0.1)
     found = {}
     for at_once in (20, 7, 1):
         network = tiny().eval()
@@ -405,7 +420,7 @@ def test_a_small_set_is_drawn_as_often_as_a_large_one(images: TrainingImages, tm
 
 def test_a_step_reads_nothing_back_from_the_device(images: TrainingImages) -> None:
     choices = recipe()
-    network, loss_of = tiny().to("meta"), nn.CrossEntropyLoss(reduction="sum")
+    network, loss_of = tiny().to("meta"), ImageLoss("cross_entropy")
     optimizer = torch.optim.AdamW(network.parameters())
     order = {"batch_size": 8, "augment": Augment(), "seed": 0, "epoch": 1}
     seen = _Seen()

@@ -16,13 +16,14 @@ from torch import Tensor, nn
 
 from coverslip.evaluation import METRICS, score
 from coverslip.events import CheckpointSaved, EpochEnded, Noted, StepEnded
+from coverslip.losses.cluster import ClusterLoss
+from coverslip.losses.image_loss import ImageLoss, balanced_weight
 from coverslip.models.freezing import follows_batches, train_mode
 from coverslip.runs import Recipe, RunContext
 from coverslip.runs.training import StoppedBecause
 from coverslip.training.allocator import return_freed_memory
 from coverslip.training.batches import PixelsOf, epoch_order, n_batches, plain_batches, training_batches
 from coverslip.training.checkpoints import load_checkpoint, save_checkpoint
-from coverslip.training.cluster_loss import ClusterLoss
 from coverslip.training.convolutions import faster_convolutions
 from coverslip.training.optimising import is_changed_before, is_second_phase, new_optimizer, share_of_rate
 
@@ -255,7 +256,8 @@ def _train_epoch(
     torch.manual_seed(int(np.random.SeedSequence([recipe.seed, epoch]).generate_state(1)[0]))  # dropout
     order = epoch_order(images.train_label, images.train_domain, balance=recipe.balance, seed=recipe.seed, epoch=epoch)
     loss_of = _loss(images, recipe).to(context.device)
-    penalty_of = None if recipe.regulariser.groups == "none" else ClusterLoss(images.n_classes, recipe.regulariser)
+    apart = recipe.regulariser
+    penalty_of = None if apart.groups == "none" else ClusterLoss(images.n_classes, **apart.model_dump())
     # Batch norms that follow the batch, and groups of features, need the whole of it; else a part at a time gives the
     # same gradient.
     is_divisible = context.device == "cpu" and not follows_batches(network) and penalty_of is None
@@ -334,7 +336,7 @@ class _Seen:
 
 def accumulate_gradients(
     network: nn.Module,
-    loss_of: nn.CrossEntropyLoss,
+    loss_of: ImageLoss,
     x: Tensor,
     label: Tensor,
     images_at_once: int,
@@ -353,7 +355,7 @@ def accumulate_gradients(
     Returns:
         The mean loss with the penalty, and (B, K) logits.
     """
-    total = float(len(label)) if loss_of.weight is None else loss_of.weight[label].sum()
+    total = loss_of.total_weight(label)
     loss, logits = torch.zeros((), device=x.device), []
     for start in range(0, len(label), images_at_once):
         some = slice(start, start + images_at_once)
@@ -375,7 +377,8 @@ def _validate(network: nn.Module, images: TrainingImages, recipe: Recipe, device
     with torch.inference_mode():
         batches = plain_batches(images.pixels_of, images.val, batch_size=recipe.batch_size, device=device)
         logits = torch.cat([network(x).float() for x in batches]).cpu()
-    loss = nn.functional.cross_entropy(logits, torch.from_numpy(images.val_label))
+    # The plain loss: what smoothed labels and weighted classes do to training must not decide which epoch is better.
+    loss = ImageLoss(recipe.loss, recipe.loss_options)(logits, torch.from_numpy(images.val_label)) / len(logits)
     return _scores(logits, images.val_label, recipe, float(loss))
 
 
@@ -397,15 +400,11 @@ def _keeps_statistics(recipe: Recipe) -> bool:
     return recipe.batch_norm == "keep" or (recipe.batch_norm == "auto" and recipe.init != "scratch")
 
 
-def _loss(images: TrainingImages, recipe: Recipe) -> nn.CrossEntropyLoss:
-    """Summed over images; `accumulate_gradients` divides by the batch's weight."""
+def _loss(images: TrainingImages, recipe: Recipe) -> ImageLoss:
     weight = None
     if recipe.balance == "weights":
-        counts = np.bincount(images.train_label, minlength=images.n_classes)
-        weight = torch.from_numpy(
-            (len(images.train_label) / (images.n_classes * np.maximum(counts, 1))).astype(np.float32)
-        )
-    return nn.CrossEntropyLoss(weight=weight, label_smoothing=recipe.label_smoothing, reduction="sum")
+        weight = balanced_weight(torch.from_numpy(np.bincount(images.train_label, minlength=images.n_classes)))
+    return ImageLoss(recipe.loss, recipe.loss_options, weight=weight, label_smoothing=recipe.label_smoothing)
 
 
 def _follow_plateau(progress: _Progress, recipe: Recipe, val_loss: float) -> None:

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from coverslip.keys import Choice, Key
-from coverslip.runs.recipe.choices import Choices, Fraction
+from coverslip.losses import LOSSES, check_options
+from coverslip.runs.recipe.choices import Choices, Fraction, OneOf
 from coverslip.runs.recipe.regulariser import Regulariser
 
 Balance = Literal["none", "weights", "oversample", "undersample", "even", "domains"]
@@ -114,6 +115,25 @@ class FinetuningChoices(Choices):
             "steps growing from zero over the first {:.0%} of them",
         ),
     ] = Field(0.1, description="Share of all steps that raise the step size from zero.")
+    loss: Annotated[
+        str,
+        OneOf("loss", lambda: LOSSES),
+        Key(
+            "Loss",
+            "training",
+            "What learning makes small. Focal counts images less that the network is sure of already.",
+            choices=lambda: tuple(Choice(name, record.title, record.phrase) for name, record in LOSSES.items()),
+        ),
+    ] = Field("cross_entropy", description="What the steps of fine-tuning make small, image by image.")
+    loss_options: Annotated[
+        dict[str, float],
+        Key(
+            "Options of the loss",
+            "training",
+            "Numbers that the loss can be given; focal has gamma.",
+            lambda options: ", ".join(f"{name} = {value:g}" for name, value in options.items()),
+        ),
+    ] = Field(default_factory=dict, description="Options of the loss: `focal` has `gamma` (0 to 10; 2 if not given).")
     label_smoothing: Annotated[
         Fraction,
         Key(
@@ -165,3 +185,10 @@ class FinetuningChoices(Choices):
         description="Stop after so many epochs without a better primary metric on validation images; left empty "
         "(null), never.",
     )
+
+    @field_validator("loss_options")
+    @classmethod
+    def _options_are_the_losss(cls, value: dict[str, float], info: ValidationInfo) -> dict[str, float]:
+        if "loss" in info.data:
+            check_options(info.data["loss"], value)
+        return value

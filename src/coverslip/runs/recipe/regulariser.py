@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from coverslip.keys import Choice, Key
-from coverslip.runs.recipe.choices import Choices
+from coverslip.losses import GROUPINGS
+from coverslip.runs.recipe.choices import Choices, OneOf
 
 
 class Regulariser(Choices):
@@ -15,15 +16,15 @@ class Regulariser(Choices):
     """
 
     groups: Annotated[
-        Literal["none", "labels", "kmeans"],
+        str,
+        OneOf("way to group features", lambda: ["none", *GROUPINGS]),
         Key(
             "Draw features together by",
             "training",
             "An extra aim of learning, from a publication: images of a group should look alike to the network.",
-            choices=(
+            choices=lambda: (
                 Choice("none", "no"),
-                Choice("labels", "by class", "of the classes"),
-                Choice("kmeans", "by likeness (K-means)", "that K-means found in each batch"),
+                *(Choice(name, record.title, record.phrase) for name, record in GROUPINGS.items()),
             ),
         ),
     ] = Field(

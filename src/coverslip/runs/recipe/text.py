@@ -199,6 +199,7 @@ _SHAPES = {
     "regulariser": "it is a section of several keys, such as regulariser.groups",
     "split": "it is a section of several keys, such as split.test",
     "model_options": "it is a section of several keys",
+    "loss_options": "it is a section of several keys, such as loss_options.gamma",
 }
 _WANTED = {"int_": "a whole number", "float_": "a number", "bool_": "true or false", "string_": "text"}
 

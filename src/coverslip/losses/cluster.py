@@ -15,10 +15,12 @@ clusters are each their own, so that nothing is drawn together, and labels play 
 class, `memory` adds the features of earlier images, and `scatter: mean` keeps s_k from growing with their number.
 """
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
-from coverslip.runs.recipe import Regulariser
+from coverslip.losses.table import GROUPINGS
 
 _LEAST_SPREAD = 1e-2  # that of images under networks with random weights was 1 to 10,000
 _MOST_PASSES = 50  # of K-means, should it not settle before
@@ -32,15 +34,28 @@ class ClusterLoss(nn.Module):
 
     Args:
         n_classes: K; clusters that K-means looks for.
-        settings: which groups, which weights; `groups` is not `none`.
+        groups: a name in `GROUPINGS`.
+        spread_weight: of 1 / spread.
+        scatter_weight: of the scatter.
+        scatter: how a group's distances from its centre are put together.
+        memory: features of earlier images that are taken into the groups.
     """
 
-    def __init__(self, n_classes: int, settings: Regulariser) -> None:
+    def __init__(
+        self,
+        n_classes: int,
+        *,
+        groups: str,
+        spread_weight: float,
+        scatter_weight: float,
+        scatter: Literal["sum", "mean"],
+        memory: int,
+    ) -> None:
         super().__init__()
-        if settings.groups == "none":
-            raise ValueError("without groups there is no penalty")
         self._n_classes = n_classes
-        self._settings = settings
+        self._grouping = GROUPINGS.find(groups)
+        self._spread_weight, self._scatter_weight = spread_weight, scatter_weight
+        self._is_mean, self._memory = scatter == "mean", memory
         self._seen: tuple[Tensor, Tensor] | None = None  # the latest features and labels of earlier steps
 
     def forward(self, features: Tensor, label: Tensor) -> Tensor:
@@ -51,20 +66,30 @@ class ClusterLoss(nn.Module):
             label: (B,) int in [0, K).
         """
         points, label = self._with_seen(features, label)
-        group = label if self._settings.groups == "labels" else kmeans(points.detach(), self._n_classes)
-        spread, scatter = spread_and_scatter(points, group, mean=self._settings.scatter == "mean")
-        penalty = self._settings.scatter_weight * scatter
+        group = self._grouping.of(points.detach(), label, self._n_classes)
+        spread, scatter = spread_and_scatter(points, group, mean=self._is_mean)
+        penalty = self._scatter_weight * scatter
         # A single group has nothing to keep away from.
-        return penalty if spread is None else penalty + self._settings.spread_weight * _inverse(spread)
+        return penalty if spread is None else penalty + self._spread_weight * _inverse(spread)
 
     def _with_seen(self, features: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
         """The step's points and the remembered ones, which carry no gradient; remembers the former."""
         points, labels = features, label
         if self._seen is not None:
             points, labels = torch.cat([features, self._seen[0]]), torch.cat([label, self._seen[1]])
-        if self._settings.memory:
-            self._seen = points.detach()[: self._settings.memory], labels[: self._settings.memory]
+        if self._memory:
+            self._seen = points.detach()[: self._memory], labels[: self._memory]
         return points, labels
+
+
+def groups_by_label(features: Tensor, label: Tensor, n_classes: int) -> Tensor:
+    """The classes."""
+    return label
+
+
+def groups_by_kmeans(features: Tensor, label: Tensor, n_classes: int) -> Tensor:
+    """As many clusters as there are classes, whatever the labels."""
+    return kmeans(features, n_classes)
 
 
 def spread_and_scatter(points: Tensor, group: Tensor, *, mean: bool) -> tuple[Tensor | None, Tensor]:

@@ -11,16 +11,20 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import Tensor
 
+from coverslip.losses.cluster import ClusterLoss, kmeans, spread_and_scatter
 from coverslip.models.networks import create_network
 from coverslip.runs.recipe import Regulariser
-from coverslip.training.cluster_loss import ClusterLoss, kmeans, spread_and_scatter
 
 FORMS = [{"groups": groups, "scatter": scatter} for groups in ("kmeans", "labels") for scatter in ("sum", "mean")]
 PUBLISHED = Regulariser(groups="kmeans", scatter="sum")
 
 
+def cluster_loss(n_classes: int, choices: Regulariser) -> ClusterLoss:
+    return ClusterLoss(n_classes, **choices.model_dump())
+
+
 def penalty(features: Tensor, label: Tensor, *, n_classes: int = 2, **choices: Any) -> Tensor:
-    value: Tensor = ClusterLoss(n_classes, Regulariser(**choices))(features, label)
+    value: Tensor = cluster_loss(n_classes, Regulariser(**choices))(features, label)
     return value
 
 
@@ -42,9 +46,9 @@ def test_two_pairs_on_a_line_have_the_spread_and_scatter_worked_out_by_hand() ->
     assert (spread, scatter) == (60.5, 20)
     assert spread_and_scatter(points, group, mean=True)[1] == 5
     expected = 1 / 60.5 + 1e-4 * 20
-    assert float(ClusterLoss(2, PUBLISHED)(points, group)) == pytest.approx(expected)
+    assert float(cluster_loss(2, PUBLISHED)(points, group)) == pytest.approx(expected)
     wrong = 1 - group  # K-means knows no labels, and the names of classes do not matter
-    assert float(ClusterLoss(2, PUBLISHED)(points, wrong[[0, 2, 1, 3]])) == pytest.approx(expected)
+    assert float(cluster_loss(2, PUBLISHED)(points, wrong[[0, 2, 1, 3]])) == pytest.approx(expected)
     assert float(penalty(points, wrong, groups="labels", scatter="sum")) == pytest.approx(expected)
 
 
@@ -60,7 +64,7 @@ def test_the_weights_weigh_their_own_part() -> None:
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: "-".join(form.values()))
 def test_the_gradient_is_that_of_the_equation(form: dict[str, str]) -> None:
     points, label = cells(10)
-    loss = ClusterLoss(3, Regulariser(**form, scatter_weight=0.1))  # type: ignore[arg-type]
+    loss = cluster_loss(3, Regulariser(**form, scatter_weight=0.1))  # type: ignore[arg-type]
     assert torch.autograd.gradcheck(lambda x: loss(x, label), (points,))
 
 
@@ -69,7 +73,7 @@ def test_following_it_parts_the_groups_and_draws_each_together(form: dict[str, s
     points, label = cells(30)
     group = kmeans(points.detach(), 3) if form["groups"] == "kmeans" else label
     before = spread_and_scatter(points.detach(), group, mean=True)
-    loss = ClusterLoss(3, Regulariser(**form, spread_weight=100, scatter_weight=0.01))  # type: ignore[arg-type]
+    loss = cluster_loss(3, Regulariser(**form, spread_weight=100, scatter_weight=0.01))  # type: ignore[arg-type]
     optimizer = torch.optim.Adam([points], lr=0.02)
     for _ in range(60):
         optimizer.zero_grad()
@@ -147,13 +151,13 @@ def test_as_published_four_images_of_fifteen_classes_are_each_their_own_group() 
     spread, scatter = spread_and_scatter(points, kmeans(points.detach(), 15), mean=False)
     assert spread is not None
     assert scatter == 0
-    values = [ClusterLoss(15, PUBLISHED)(points, torch.tensor(order)) for order in ([0, 1, 2, 3], [0, 0, 0, 0])]
+    values = [cluster_loss(15, PUBLISHED)(points, torch.tensor(order)) for order in ([0, 1, 2, 3], [0, 0, 0, 0])]
     assert values[0] == values[1] == 1 / spread
 
 
 def test_without_groups_there_is_no_penalty_to_make() -> None:
-    with pytest.raises(ValueError, match="without groups"):
-        ClusterLoss(2, Regulariser())
+    with pytest.raises(ValueError, match="no such way to group features"):
+        cluster_loss(2, Regulariser())
 
 
 # K-means
@@ -206,7 +210,7 @@ def test_copies_of_one_point_are_one_cluster() -> None:
 @pytest.mark.parametrize("groups", ["labels", "kmeans"])
 def test_remembered_features_belong_to_the_groups_but_do_not_move(groups: str) -> None:
     points, label = cells(12)
-    loss = ClusterLoss(3, Regulariser(groups=groups, memory=8))  # type: ignore[arg-type]
+    loss = cluster_loss(3, Regulariser(groups=groups, memory=8))  # type: ignore[arg-type]
     loss(points[:8], label[:8])
     value = loss(points[8:], label[8:])
     order = [*range(8, 12), *range(8)]
@@ -219,7 +223,7 @@ def test_remembered_features_belong_to_the_groups_but_do_not_move(groups: str) -
 
 def test_the_oldest_features_are_forgotten_first() -> None:
     points, label = cells(15)
-    loss = ClusterLoss(3, Regulariser(groups="labels", memory=5))
+    loss = cluster_loss(3, Regulariser(groups="labels", memory=5))
     for start in (0, 3, 6, 9):
         loss(points[start : start + 3], label[start : start + 3])
     value = loss(points[12:], label[12:])
@@ -232,7 +236,7 @@ def test_an_epoch_starts_without_memory_so_that_a_resumed_one_is_the_same() -> N
     choices = Regulariser(groups="kmeans", memory=100)
 
     def epoch() -> list[float]:
-        loss = ClusterLoss(3, choices)
+        loss = cluster_loss(3, choices)
         return [float(loss(points[at : at + 4], label[at : at + 4]).detach()) for at in (0, 4, 8)]
 
     assert epoch() == epoch()

@@ -1,0 +1,126 @@
+"""The tables of losses, and of the groups that a regulariser draws together."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from coverslip.tables import Table, imported, no_such
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    OfImages = Callable[..., Tensor]
+    GroupsOf = Callable[[Tensor, Tensor, int], Tensor]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossOption:
+    """A number that a loss can be given."""
+
+    name: str
+    meaning: str
+    default: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossRecord:
+    """How much each image adds to what training makes small.
+
+    `per_image` is a function, or `module:function`, imported when training begins:
+    `per_image(logits, label, weight=…, label_smoothing=…, **options)` takes (B, K) logits, (B,) labels, (K,) weights of
+    classes or None, and the share of the label's weight that is spread over all classes, and gives (B,) floats of at
+    least 0.
+    """
+
+    name: str
+    title: str
+    meaning: str  # in plain words, with its source
+    phrase: str  # for the methods text
+    per_image: "str | OfImages"
+    summed: "str | OfImages | None" = None  # the sum over images, where it can be had in one go
+    options: tuple[LossOption, ...] = ()
+
+    def sum_over_images(self) -> "OfImages":
+        """A function like `per_image` that gives the sum over images, a scalar."""
+        way = self.summed or self.per_image
+        function: OfImages = imported(way) if isinstance(way, str) else way
+        return function if self.summed else lambda *arrays, **options: function(*arrays, **options).sum()
+
+    def with_defaults(self, options: Mapping[str, float]) -> dict[str, float]:
+        """All options, those that are not given at their default."""
+        return {option.name: options.get(option.name, option.default) for option in self.options}
+
+
+LOSSES: Table[LossRecord] = Table(
+    "loss",
+    [
+        LossRecord(
+            name="cross_entropy",
+            title="cross-entropy",
+            meaning="minus the logarithm of the true class's probability",
+            phrase="cross-entropy",
+            per_image="coverslip.losses.functions:cross_entropy",
+            summed="coverslip.losses.functions:summed_cross_entropy",
+        ),
+        LossRecord(
+            name="focal",
+            title="focal",
+            meaning="cross-entropy that counts images less the surer the network is of the right class (Lin et al. "
+            "2017); with gamma at 0 it is cross-entropy",
+            phrase="focal loss (Lin et al. 2017)",
+            per_image="coverslip.losses.functions:focal",
+            options=(
+                LossOption(name="gamma", meaning="how much less such images count", default=2.0, low=0.0, high=10.0),
+            ),
+        ),
+    ],
+)
+
+
+def check_options(name: str, options: Mapping[str, float]) -> None:
+    """Whether a loss takes these.
+
+    Raises:
+        ValueError: it has no such option, or the number is out of its range.
+    """
+    known = {option.name: option for option in LOSSES.find(name).options}
+    for key, value in options.items():
+        if not known:
+            raise ValueError(f"the loss {name} has no options")
+        if key not in known:
+            raise no_such(f"option of the loss {name}", key, known)
+        if not known[key].low <= value <= known[key].high:
+            raise ValueError(f"{key} must lie between {known[key].low:g} and {known[key].high:g}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grouping:
+    """What the regulariser takes for groups: `groups(features, label, n_classes)` gives (n,) int, no gradient."""
+
+    name: str
+    title: str
+    phrase: str  # for the methods text: "the groups …"
+    groups: "str | GroupsOf"
+
+    def of(self, features: "Tensor", label: "Tensor", n_classes: int) -> "Tensor":
+        """(n,) int from (n, D) features and (n,) labels."""
+        groups: GroupsOf = imported(self.groups) if isinstance(self.groups, str) else self.groups
+        return groups(features, label, n_classes)
+
+
+GROUPINGS: Table[Grouping] = Table(
+    "way to group features",
+    [
+        Grouping(
+            name="labels", title="by class", phrase="of the classes", groups="coverslip.losses.cluster:groups_by_label"
+        ),
+        Grouping(
+            name="kmeans",
+            title="by likeness (K-means)",
+            phrase="that K-means found in each batch",
+            groups="coverslip.losses.cluster:groups_by_kmeans",
+        ),
+    ],
+)
