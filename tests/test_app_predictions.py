@@ -260,7 +260,9 @@ def test_a_killed_prediction_goes_on_after_its_last_row(lab: Lab, tmp_path: Path
     answer = lab.client.post(f"{API}/predictions", json={"run_id": lab.run, "sources": [str(many)]})
     path = f"{API}/predictions/{answer.json()['id']}"
     until(lambda: lab.client.get(path).json()["n_done"])
-    os.kill(status_of(find_job(lab.workspace, answer.json()["id"]))["pid"], signal.SIGKILL)
+    status = status_of(find_job(lab.workspace, answer.json()["id"]))
+    assert status
+    os.kill(status.pid, signal.SIGKILL)
     found = ended(lab.client, answer.json()["id"], what="predictions")
     assert found["state"] == "interrupted"
     assert 0 < found["n_done"] < found["n_total"] == 1500

@@ -1307,31 +1307,15 @@ export interface components {
             /** Is Recommended */
             is_recommended: boolean;
         };
-        /**
-         * Bin
-         * @description Images whose top probability lies in (low, high].
-         */
-        Bin: {
-            /** Low */
-            low: number;
-            /** High */
-            high: number;
-            /** N */
-            n: number;
-            /** Confidence */
-            confidence: number | null;
-            /** Accuracy */
-            accuracy: number | null;
-        };
         /** Calibration */
         Calibration: {
             /**
              * Before
              * @description Null where it is not known: folds have a temperature each.
              */
-            before: components["schemas"]["Bin"][] | null;
+            before: components["schemas"]["ReliabilityBin"][] | null;
             /** After */
-            after: components["schemas"]["Bin"][];
+            after: components["schemas"]["ReliabilityBin"][];
             /** Ece */
             ece: number | null;
             /** Ece Uncalibrated */
@@ -2401,7 +2385,7 @@ export interface components {
             name?: string | null;
             /**
              * Recipe
-             * @description Only what differs from the defaults; nested keys or dotted ones. Keys: `model`, `model_options`, `head`, `views`, `stage`, `init`, `freeze_to`, `batch_norm`, `epochs`, `batch_size`, `optimizer`, `learning_rate`, `sgd_from`, `sgd_learning_rate`, `weight_decay`, `schedule`, `warmup`, `label_smoothing`, `regulariser.groups`, `regulariser.spread_weight`, `regulariser.scatter_weight`, `regulariser.scatter`, `regulariser.memory`, `balance`, `patience`, `image_size`, `resize`, `pad_colour`, `scaling`, `normalisation`, `plane`, `channels`, `augment.rotate_degrees`, `augment.zoom`, `augment.flip`, `augment.shift`, `augment.contrast`, `augment.brightness`, `augment.shear_degrees`, `augment.crop`, `augment.stain`, `augment.saturation`, `augment.hue_degrees`, `augment.blur`, `classes.merge`, `classes.drop`, `classes.rename`, `classes.by_domain`, `classes.order`, `split.val`, `split.test`, `split.folds`, `split.train_per_class`, `group`, `primary_metric`, `decide_by`, `seed`, `device`.
+             * @description Only what differs from the defaults; nested keys or dotted ones. Keys: `model`, `model_options`, `head`, `views`, `stage`, `init`, `freeze_to`, `batch_norm`, `epochs`, `batch_size`, `optimizer`, `learning_rate`, `sgd_from`, `sgd_learning_rate`, `weight_decay`, `schedule`, `warmup`, `loss`, `loss_options`, `label_smoothing`, `regulariser.groups`, `regulariser.spread_weight`, `regulariser.scatter_weight`, `regulariser.scatter`, `regulariser.memory`, `balance`, `patience`, `image_size`, `resize`, `pad_colour`, `scaling`, `normalisation`, `plane`, `channels`, `augment.rotate_degrees`, `augment.zoom`, `augment.flip`, `augment.shift`, `augment.contrast`, `augment.brightness`, `augment.shear_degrees`, `augment.crop`, `augment.stain`, `augment.saturation`, `augment.hue_degrees`, `augment.blur`, `classes.merge`, `classes.drop`, `classes.rename`, `classes.by_domain`, `classes.order`, `split.val`, `split.test`, `split.folds`, `split.train_per_class`, `group`, `primary_metric`, `decide_by`, `seed`, `device`.
              */
             recipe?: {
                 [key: string]: unknown;
@@ -2769,6 +2753,22 @@ export interface components {
             recipe?: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * ReliabilityBin
+         * @description Images whose top probability lies in (low, high].
+         */
+        ReliabilityBin: {
+            /** Low */
+            low: number;
+            /** High */
+            high: number;
+            /** N */
+            n: number;
+            /** Confidence */
+            confidence: number | null;
+            /** Accuracy */
+            accuracy: number | null;
         };
         /**
          * Removed

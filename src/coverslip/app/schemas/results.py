@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 from pydantic.config import JsonDict
 
-from coverslip.evaluation import METRICS, Better, Scale
+from coverslip.evaluation import METRICS, Better, ReliabilityBin, Scale
 from coverslip.reports.sections import SECTIONS
 
 
@@ -75,19 +75,11 @@ class PrecisionRecallCurve(BaseModel):
     ap: float | None = Field(description="Average precision.")
 
 
-class Bin(BaseModel):
-    """Images whose top probability lies in (low, high]."""
-
-    low: float
-    high: float
-    n: int
-    confidence: float | None
-    accuracy: float | None
-
-
 class Calibration(BaseModel):
-    before: list[Bin] | None = Field(description="Null where it is not known: folds have a temperature each.")
-    after: list[Bin]
+    before: list[ReliabilityBin] | None = Field(
+        description="Null where it is not known: folds have a temperature each."
+    )
+    after: list[ReliabilityBin]
     ece: float | None
     ece_uncalibrated: float | None
 
