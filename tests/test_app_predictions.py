@@ -261,7 +261,7 @@ def test_a_killed_prediction_goes_on_after_its_last_row(lab: Lab, tmp_path: Path
     path = f"{API}/predictions/{answer.json()['id']}"
     until(lambda: lab.client.get(path).json()["n_done"])
     status = status_of(find_job(lab.workspace, answer.json()["id"]))
-    assert status is not None
+    assert status
     os.kill(status.pid, signal.SIGKILL)
     found = ended(lab.client, answer.json()["id"], what="predictions")
     assert found["state"] == "interrupted"

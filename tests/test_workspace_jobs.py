@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -264,6 +265,19 @@ def test_lines_worth_reading_tell_more_than_how_far_something_was(tmp_path: Path
     assert [(line.n, line.event) for line in found] == [(2, "Noted"), (3, "EpochEnded"), (4, "OfALaterCoverslip")]
     assert found[0].values == {"text": "one <b>", "level": "info"}
     assert (found[1].values["fold"], found[1].values["val_f1"]) == (2, 0.5)
+
+
+def test_a_prediction_that_goes_on_finds_the_rows_that_it_wrote(tmp_path: Path) -> None:
+    said = [
+        Prediction("a", "a.png", "x", "x", 0.75, "x", (0.75, 0.25), logits=(1.0, 0.0)),
+        Prediction("b", "b.png", None, None, None, "unreadable", (), "It is cut off"),
+    ]
+    writer = rows.RowsWriter(tmp_path / rows.FILE)
+    writer.add((k, row, tmp_path / row.path, ReadPlan()) for k, row in enumerate(said))
+    writer.close()
+    later = rows.RowsWriter(tmp_path / rows.FILE)
+    assert list(later.added()) == [replace(said[0], logits=()), said[1]]  # what no table of predictions tells is gone
+    later.close()
 
 
 def test_many_rows_are_filtered_and_sorted_a_page_at_a_time(tmp_path: Path) -> None:

@@ -1307,31 +1307,15 @@ export interface components {
             /** Is Recommended */
             is_recommended: boolean;
         };
-        /**
-         * Bin
-         * @description Images whose top probability lies in (low, high].
-         */
-        Bin: {
-            /** Low */
-            low: number;
-            /** High */
-            high: number;
-            /** N */
-            n: number;
-            /** Confidence */
-            confidence: number | null;
-            /** Accuracy */
-            accuracy: number | null;
-        };
         /** Calibration */
         Calibration: {
             /**
              * Before
              * @description Null where it is not known: folds have a temperature each.
              */
-            before: components["schemas"]["Bin"][] | null;
+            before: components["schemas"]["ReliabilityBin"][] | null;
             /** After */
-            after: components["schemas"]["Bin"][];
+            after: components["schemas"]["ReliabilityBin"][];
             /** Ece */
             ece: number | null;
             /** Ece Uncalibrated */
@@ -2245,7 +2229,10 @@ export interface components {
          * @description A number with its interval, its plain name and what it means.
          */
         Measured: {
-            /** Name */
+            /**
+             * Name
+             * @description `accuracy`: share of images named correctly; `balanced_accuracy`: the same, every class counting alike; `macro_f1`: precision and recall in one, every class counting alike; `macro_precision`: of what is called a class, how much is (PPV); `macro_recall`: of what is a class, how much is found (sensitivity); `macro_auroc`: how well probabilities rank a class above the others; `ece`: mean gap between probability and share that is right; `ece_uncalibrated`: the same, before the temperature was applied; `log_loss`: how far probabilities are from the truth
+             */
             name: string;
             /** Title */
             title: string;
@@ -2280,7 +2267,10 @@ export interface components {
          * @description A number of the whole run.
          */
         MetricValue: {
-            /** Name */
+            /**
+             * Name
+             * @description `accuracy`: share of images named correctly; `balanced_accuracy`: the same, every class counting alike; `macro_f1`: precision and recall in one, every class counting alike; `macro_precision`: of what is called a class, how much is (PPV); `macro_recall`: of what is a class, how much is found (sensitivity); `macro_auroc`: how well probabilities rank a class above the others; `ece`: mean gap between probability and share that is right; `ece_uncalibrated`: the same, before the temperature was applied; `log_loss`: how far probabilities are from the truth
+             */
             name: string;
             /** Title */
             title: string;
@@ -2395,7 +2385,7 @@ export interface components {
             name?: string | null;
             /**
              * Recipe
-             * @description Only what differs from the defaults; nested keys or dotted ones.
+             * @description Only what differs from the defaults; nested keys or dotted ones. Keys: `model`, `model_options`, `head`, `views`, `stage`, `init`, `freeze_to`, `batch_norm`, `epochs`, `batch_size`, `optimizer`, `learning_rate`, `sgd_from`, `sgd_learning_rate`, `weight_decay`, `schedule`, `warmup`, `loss`, `loss_options`, `label_smoothing`, `regulariser.groups`, `regulariser.spread_weight`, `regulariser.scatter_weight`, `regulariser.scatter`, `regulariser.memory`, `balance`, `patience`, `image_size`, `resize`, `pad_colour`, `scaling`, `normalisation`, `plane`, `channels`, `augment.rotate_degrees`, `augment.zoom`, `augment.flip`, `augment.shift`, `augment.contrast`, `augment.brightness`, `augment.shear_degrees`, `augment.crop`, `augment.stain`, `augment.saturation`, `augment.hue_degrees`, `augment.blur`, `classes.merge`, `classes.drop`, `classes.rename`, `classes.by_domain`, `classes.order`, `split.val`, `split.test`, `split.folds`, `split.train_per_class`, `group`, `primary_metric`, `decide_by`, `seed`, `device`.
              */
             recipe?: {
                 [key: string]: unknown;
@@ -2765,6 +2755,22 @@ export interface components {
             };
         };
         /**
+         * ReliabilityBin
+         * @description Images whose top probability lies in (low, high].
+         */
+        ReliabilityBin: {
+            /** Low */
+            low: number;
+            /** High */
+            high: number;
+            /** N */
+            n: number;
+            /** Confidence */
+            confidence: number | null;
+            /** Accuracy */
+            accuracy: number | null;
+        };
+        /**
          * Removed
          * @description What was moved to the trash can come back.
          */
@@ -2777,7 +2783,10 @@ export interface components {
          * @description What one section of the report says: words, a table, drawings.
          */
         ReportSection: {
-            /** Name */
+            /**
+             * Name
+             * @description `numbers`: The numbers; `confusion`: Which classes are mixed up; `per_class`: Class by class; `mistakes`: Most confident mistakes; `least_certain`: Least certain; `calibration`: Can its probabilities be trusted?; `roc`: ROC curves; `limits`: What the numbers do not show; `images`: The images; `methods`: What was done; `curves`: How training went
+             */
             name: string;
             /** Title */
             title: string;

@@ -3,14 +3,24 @@
 from typing import Any
 
 from pydantic import BaseModel, Field
+from pydantic.config import JsonDict
 
-from coverslip.evaluation import Better, Scale
+from coverslip.evaluation import METRICS, Better, ReliabilityBin, Scale
+from coverslip.reports.sections import SECTIONS
+
+
+def _tell_metrics(schema: JsonDict) -> None:
+    schema["description"] = "; ".join(f"`{name}`: {record.meaning}" for name, record in METRICS.items())
+
+
+def _tell_sections(schema: JsonDict) -> None:
+    schema["description"] = "; ".join(f"`{name}`: {record.title}" for name, record in SECTIONS.items())
 
 
 class Measured(BaseModel):
     """A number with its interval, its plain name and what it means."""
 
-    name: str
+    name: str = Field(json_schema_extra=_tell_metrics)
     title: str
     meaning: str
     better: Better
@@ -65,19 +75,11 @@ class PrecisionRecallCurve(BaseModel):
     ap: float | None = Field(description="Average precision.")
 
 
-class Bin(BaseModel):
-    """Images whose top probability lies in (low, high]."""
-
-    low: float
-    high: float
-    n: int
-    confidence: float | None
-    accuracy: float | None
-
-
 class Calibration(BaseModel):
-    before: list[Bin] | None = Field(description="Null where it is not known: folds have a temperature each.")
-    after: list[Bin]
+    before: list[ReliabilityBin] | None = Field(
+        description="Null where it is not known: folds have a temperature each."
+    )
+    after: list[ReliabilityBin]
     ece: float | None
     ece_uncalibrated: float | None
 
@@ -114,7 +116,7 @@ class FigureName(BaseModel):
 class ReportSection(BaseModel):
     """What one section of the report says: words, a table, drawings."""
 
-    name: str
+    name: str = Field(json_schema_extra=_tell_sections)
     title: str
     subtitle: str
     words: list[str]

@@ -3,6 +3,14 @@
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
+
+from coverslip.runs import recipe_keys
+
+
+def _tell_keys(schema: JsonDict) -> None:
+    keys = ", ".join(f"`{key.key}`" for key in recipe_keys())
+    schema["description"] = f"Only what differs from the defaults; nested keys or dotted ones. Keys: {keys}."
 
 
 class NewRun(BaseModel):
@@ -12,9 +20,8 @@ class NewRun(BaseModel):
 
     dataset_id: str
     name: str | None = Field(None, max_length=120, description="Default: named after the image set.")
-    recipe: dict[str, Any] = Field(
-        default_factory=dict, description="Only what differs from the defaults; nested keys or dotted ones."
-    )
+    # Any: of each key its own
+    recipe: dict[str, Any] = Field(default_factory=dict, json_schema_extra=_tell_keys)
     allow_leakage: bool = False
 
 

@@ -5,7 +5,7 @@ import math
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,6 +26,7 @@ _COLUMNS = (
     *("k", "image_id", "path", "file", "plan", "label", "predicted", "decision", "probability", "probabilities"),
     "reason",
 )
+_PLAIN = ("image_id", "path", "label", "predicted", "probability", "decision", "reason")  # kept as they are
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS rows (
     k INTEGER PRIMARY KEY, image_id TEXT NOT NULL, path TEXT NOT NULL, file TEXT NOT NULL, plan TEXT NOT NULL,
@@ -75,11 +76,10 @@ class RowsWriter:
 
     def added(self) -> Iterator[Prediction]:
         """What was added so far, also by an earlier process, in order."""
-        for one in self._connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM rows ORDER BY k"):
-            cells = dict(zip(_COLUMNS, one, strict=True))
-            probabilities = tuple(math.nan if p is None else p for p in json.loads(cells["probabilities"]))
-            kept = {field.name: cells[field.name] for field in fields(Prediction) if field.name in cells}
-            yield Prediction(**{**kept, "probabilities": probabilities})  # logits are for measuring alone
+        for cells in self._connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM rows ORDER BY k"):
+            values = dict(zip(_COLUMNS, cells, strict=True))
+            probabilities = tuple(math.nan if p is None else p for p in json.loads(values["probabilities"]))
+            yield Prediction(**{name: values[name] for name in _PLAIN}, probabilities=probabilities)
 
     def close(self) -> None:
         self._connection.close()

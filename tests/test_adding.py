@@ -1,0 +1,160 @@
+"""What it takes to add a thing: one record each, and every door shows it without being touched.
+
+A metric, a random change, a finding and a section of the report are added while the program runs. Formats, networks and
+recipe keys have such tests in test_images_formats.py, test_models_table.py and test_recipe_keys.py.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from image_sets import App, workspace_in
+from PIL import Image
+
+from coverslip.augmentation import AUGMENTATIONS, Augmentation
+from coverslip.cli import main
+from coverslip.datasets import Dataset, Finder, Found, Scan, forget_finder, register_finder
+from coverslip.evaluation import METRICS, MetricRecord
+from coverslip.keys import Key
+from coverslip.reports.sections import SECTIONS, Section, Told
+
+SETTINGS = {
+    "model": "timm/mobilenetv3_small_050",
+    "init": "scratch",
+    "image_size": 32,
+    "views": 1,
+    "epochs": 1,
+    "split.folds": 0,
+    "primary_metric": "lowest_recall",
+    "augment.speckle": 0.2,
+}
+
+
+def _lowest_recall(probability: np.ndarray, label: np.ndarray, predicted: np.ndarray) -> float:
+    return min(float((predicted[label == k] == k).mean()) for k in np.unique(label))
+
+
+def _draw(random: object, amount: float) -> dict[str, torch.Tensor]:
+    return {"amount": random.uniform(0, 1) * amount} if amount else {}  # type: ignore[attr-defined]
+
+
+def _speckled(x: torch.Tensor, drawn: dict[str, torch.Tensor]) -> torch.Tensor:
+    return x + drawn["amount"].reshape(-1, 1, 1, 1) * torch.linspace(-1, 1, x.shape[-1])
+
+
+def _first_image(dataset: Dataset, scan: Scan) -> Iterator[Found]:
+    yield Found(
+        text="The first image is the first.",
+        do="Nothing is wrong with that.",
+        images=((dataset.records[0].image_id,),),
+        limit="The first image may differ from the last.",
+    )
+
+
+METRIC = MetricRecord(
+    name="lowest_recall", title="Lowest recall", meaning="of the class that is found least", value=_lowest_recall
+)
+AUGMENTATION = Augmentation(
+    name="speckle",
+    key=Key("Speckle", "augment", "A little noise.", "speckle of up to {:.0%}"),
+    meaning="Largest noise as a share of the full range.",
+    draw=_draw,
+    change=_speckled,
+    limits={"ge": 0, "lt": 1},
+)
+FINDING = Finder("first-image", "advice", "First image", _first_image)
+SECTION = Section(
+    name="weather",
+    title="The weather",
+    order=950,
+    told=lambda run: Told(words=("It was a bright day.",), columns=("hour", "sky"), rows=(("9", "blue"),)),
+)
+
+
+@pytest.fixture(scope="module")
+def added() -> Iterator[None]:
+    METRICS.add(METRIC)
+    AUGMENTATIONS.add(AUGMENTATION)
+    register_finder(FINDING)
+    SECTIONS.add(SECTION)
+    yield
+    METRICS.remove(METRIC.name)
+    AUGMENTATIONS.remove(AUGMENTATION.name)
+    forget_finder(FINDING.code)
+    SECTIONS.remove(SECTION.name)
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Small and large squares on noise."""
+    folder, rng = tmp_path_factory.mktemp("lab") / "cells", np.random.default_rng(0)
+    for i in range(40):
+        pixels = rng.integers(0, 60, (32, 32), dtype=np.uint8)
+        side = 6 if i % 2 else 22
+        pixels[4 : 4 + side, 4 : 4 + side] += 150
+        file = folder / ("large", "small")[i % 2] / f"{i}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(file)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(added: None, cells: Path) -> Path:
+    """A run in the app's folder, trained by the command."""
+    folder = cells.parent / "home" / "runs" / "first"
+    settings = [word for key, value in SETTINGS.items() for word in ("--set", f"{key}={value}")]
+    assert main(["train", str(cells), *settings, "--out", str(folder)]) == 0
+    return folder
+
+
+def test_the_command_line_shows_them(run: Path, cells: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", str(cells), "--json"]) == 0
+    assert "first-image" in [finding["code"] for finding in json.loads(capsys.readouterr().out)["findings"]]
+    assert main(["inspect", str(cells)]) == 0
+    assert "The first image is the first." in capsys.readouterr().out
+    assert main(["evaluate", str(run), str(cells)]) == 0
+    assert "Lowest recall: of the class that is found least" in capsys.readouterr().out
+    assert main(["train", "--keys"]) == 0
+    assert "augment.speckle=" in capsys.readouterr().out
+
+
+def test_the_report_and_its_methods_text_tell_of_them(run: Path) -> None:
+    report = " ".join((run / "report.html").read_text(encoding="utf-8").split())
+    for told in (
+        "Lowest recall",
+        "speckle of up to 20%",
+        "keeping the one with the best lowest recall",
+        "The first image may differ from the last.",
+        "The weather",
+        "It was a bright day.",
+        "<td>blue</td>",
+    ):
+        assert told in report, told
+    metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    assert 0 <= metrics["metrics"]["lowest_recall"]["value"] <= 1
+    assert "first-image" in [each["code"] for each in json.loads((run / "data.json").read_text())["findings"]]
+
+
+def test_the_app_and_the_document_of_its_api_tell_of_them(run: Path, cells: Path) -> None:
+    app = App(workspace_in(cells.parent))
+    with app.client:  # takes in runs that lie in its folder
+        (own,) = app.get("runs")["items"]
+        results = app.get(f"runs/{own['id']}/results")
+        keys = {key["key"]: key for key in app.get("recipe")["keys"]}
+        document = app.get("openapi.json")
+    assert "Lowest recall" in [metric["title"] for metric in results["values"]]
+    (weather,) = [section for section in results["sections"] if section["name"] == "weather"]
+    assert (weather["title"], weather["rows"]) == ("The weather", [["9", "blue"]])
+    assert keys["augment.speckle"]["title"] == "Speckle"
+    assert "lowest_recall" in [choice["value"] for choice in keys["primary_metric"]["choices"]]
+    schemas = document["components"]["schemas"]
+    for schema, field, told in (
+        ("MetricValue", "name", "`lowest_recall`"),
+        ("NewRun", "recipe", "`augment.speckle`"),
+        ("Finding", "code", "`first-image`"),
+        ("ReportSection", "name", "`weather`"),
+    ):
+        assert told in schemas[schema]["properties"][field]["description"], schema
