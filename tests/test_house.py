@@ -15,6 +15,7 @@ MOST_FILES, MOST_LINES = 16, 450
 RUN_FILES = {
     *("classifier.json", "data.json", "environment.json", "events.jsonl", "history.csv", "metrics.json", "pixels.json"),
     *("predictions.csv", "split.csv", "status.json", "training.json", "validation.csv"),
+    *("best.safetensors", "last.safetensors"),
 }
 # A table of predictions that is no run's: of the images that somebody wants to know about.
 PREDICTIONS_OF_NEW_IMAGES = {
