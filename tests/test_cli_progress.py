@@ -116,11 +116,11 @@ def test_bars_are_what_goes_on() -> None:
     training = a_training()
     assert bars(*training[:20]) == {"reading images": (20, 50)}
     assert bars(*training[:54]) == {}
-    assert bars(*training[:58]) == {"epoch 1": (3, 9), "training": (3, 108)}
-    assert bars(*training[:65]) == {"training": (9, 108)}
+    assert bars(*training[:59]) == {"epoch 1": (3, 9), "training": (3, 108)}
+    assert bars(*training[:66]) == {"training": (9, 108)}
     assert bars(*training) == {}
     fold = FoldEnded(fold=1, n_folds=5, accuracy=0.9, macro_f1=0.9, seconds_left=60.0)
-    assert bars(FoldStarted(fold=1, n_folds=5), *training[53:65], fold) == {"folds": (1, 6)}
+    assert bars(FoldStarted(fold=1, n_folds=5), *training[53:66], fold) == {"folds": (1, 6)}
 
 
 def test_an_epochs_row_has_both_sides_under_their_headings() -> None:

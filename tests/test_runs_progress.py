@@ -121,6 +121,13 @@ def test_an_epoch_that_is_done_again_after_going_on_takes_the_place_of_what_came
     assert training.best_epoch is None  # that of the epochs that are left is not known before the next better one
 
 
+def test_a_training_that_goes_on_reads_its_images_again_and_is_no_further_for_it() -> None:
+    before = folded([StageStarted(stage="finetune", n_epochs=4), an_epoch(1, n_epochs=4)])
+    for work in ("reading images", "preparing images"):
+        progress = folded([Progressed(stage=work, done=9, total=9)], before)
+        assert (progress.stage, progress.share) == ("reading", before.share)
+
+
 def test_the_network_that_fine_tuning_starts_from_is_epoch_0() -> None:
     start = an_epoch(0, train_loss=None, seconds_left=None, val_f1=0.4)
     (training,) = folded([StageStarted(stage="finetune", n_epochs=3), start, an_epoch(1)]).trainings

@@ -1,15 +1,93 @@
 """Numbers of a run as rows, by which the report and the app's pages show the same."""
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
+from pydantic.config import JsonDict
 
-from coverslip.evaluation import METRICS, Metric, row_metrics, without_temperature
+from coverslip.evaluation import METRICS, Better, Metric, Scale, row_metrics, without_temperature
 from coverslip.reports.reading import ReportedRun
 from coverslip.reports.words import count
 
-Json = dict[str, Any]  # Any: JSON values
+
+def _tell_metrics(schema: JsonDict) -> None:
+    schema["description"] = "; ".join(f"`{name}`: {record.meaning}" for name, record in METRICS.items())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """A number with its interval, its plain name and what it means."""
+
+    name: Annotated[str, Field(json_schema_extra=_tell_metrics)]
+    title: str
+    meaning: str
+    better: Better
+    scale: Annotated[Scale, Field(description="`share` is 0 to 1; `positive` is from 0 without a top.")]
+    value: float | None
+    low: float | None
+    high: float | None
+    level: float
+    method: str
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricValue(Measured):
+    """A number of the whole run."""
+
+    is_primary: Annotated[bool, Field(description="Choices were made by it.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassResult:
+    """The numbers of one class."""
+
+    number: Annotated[int, Field(description="1-based, as in the confusion matrix.")]
+    name: str
+    n: int
+    precision: float | None
+    recall: float | None
+    specificity: float | None
+    f1: float | None
+    auroc: float | None
+    operating_point: float | None
+    reason: str | None
+
+
+Row = Annotated[list[Measured], Field(description="Those that a row has room for; the same in every row.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldResult:
+    """The numbers of the images that one fold tested."""
+
+    fold: int
+    n: int
+    n_groups: int | None
+    metrics: Row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldsResult:
+    """Fold by fold, and the mean."""
+
+    rows: list[FoldResult]
+    mean: Row
+    has_groups: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainResult:
+    """The numbers of one collection's images."""
+
+    name: str
+    n: int
+    n_groups: int | None
+    n_classes: Annotated[int, Field(description="That it has test images of.")]
+    metrics: Row
 
 
 def facts(run: ReportedRun) -> list[tuple[str, str]]:
@@ -28,79 +106,91 @@ def facts(run: ReportedRun) -> list[tuple[str, str]]:
     return shown
 
 
-def metric(name: str, metric: Metric) -> Json:
+def measured(name: str, metric: Metric) -> Measured:
     """A number with its title, meaning and scale, and which end of it is good."""
     record = METRICS[name]
-    return {
-        "name": name,
-        "title": record.title,
-        "meaning": record.meaning + ("; lower is better" if record.better == "lower" else ""),
-        "better": record.better,
-        "scale": record.scale,
-        **{key: getattr(metric, key) for key in ("value", "low", "high", "level", "method", "reason")},
-    }
+    return Measured(
+        name=name,
+        title=record.title,
+        meaning=record.meaning + ("; lower is better" if record.better == "lower" else ""),
+        better=record.better,
+        scale=record.scale,
+        value=metric.value,
+        low=metric.low,
+        high=metric.high,
+        level=metric.level,
+        method=metric.method,
+        reason=metric.reason,
+    )
 
 
-def metrics(run: ReportedRun) -> list[Json]:
+def metrics(run: ReportedRun) -> list[MetricValue]:
     """All numbers, in the order of the table of metrics."""
-    return [
-        {**metric(name, run.metrics[name]), "is_primary": name == run.metrics.primary}
-        for name in METRICS
-        if name in run.metrics.metrics
-    ]
+    return [_of_run(run, name) for name in METRICS if name in run.metrics.metrics]
 
 
-def classes(run: ReportedRun) -> list[Json]:
+def _of_run(run: ReportedRun, name: str) -> MetricValue:
+    number = measured(name, run.metrics[name])
+    values = {each.name: getattr(number, each.name) for each in fields(number)}
+    return MetricValue(**values, is_primary=name == run.metrics.primary)
+
+
+def classes(run: ReportedRun) -> list[ClassResult]:
     """The numbers of each class."""
     card = run.run.card
     points = {} if card is None else dict(zip(card.classes, card.operating_points or (), strict=False))
-    return [
-        {"number": k + 1, "name": name, **_class_numbers(run, name), "operating_point": points.get(name)}
-        for k, name in enumerate(run.classes)
-    ]
+    return [_of_class(run, number, name, points.get(name)) for number, name in enumerate(run.classes, start=1)]
 
 
-def _class_numbers(run: ReportedRun, name: str) -> Json:
-    empty: Json = dict.fromkeys(("precision", "recall", "specificity", "f1", "auroc"))
+def _of_class(run: ReportedRun, number: int, name: str, operating_point: float | None) -> ClassResult:
     scores = run.metrics.per_class.get(name)
-    if scores is None:
-        return {"n": 0, "reason": "", **empty}
-    values = {key: number.value for key, number in scores.metrics.items()}
-    return {"n": scores.n, "reason": scores.reason or "", **empty, **values}
+    values = {} if scores is None else {key: metric.value for key, metric in scores.metrics.items()}
+    return ClassResult(
+        number=number,
+        name=name,
+        n=0 if scores is None else scores.n,
+        precision=values.get("precision"),
+        recall=values.get("recall"),
+        specificity=values.get("specificity"),
+        f1=values.get("f1"),
+        auroc=values.get("auroc"),
+        operating_point=operating_point,
+        reason=None if scores is None else scores.reason or None,
+    )
 
 
-def domains(run: ReportedRun) -> list[Json]:
+def domains(run: ReportedRun) -> list[DomainResult]:
     """The numbers of each collection, and how many classes it has test images of."""
     domain_of = {row.image_id: row.domain for row in run.run.split}
     tested = () if run.tested is None else run.tested.rows
     own = {(domain_of.get(row.image_id, ""), row.label) for row in tested}
     return [
-        {
-            "name": name,
-            "n": scores.n,
-            "n_groups": scores.n_groups,
-            "n_classes": sum(domain == name for domain, _ in own),
-            "metrics": _some(run, scores.metrics),
-        }
+        DomainResult(
+            name=name,
+            n=scores.n,
+            n_groups=scores.n_groups,
+            n_classes=sum(domain == name for domain, _ in own),
+            metrics=_some(run, scores.metrics),
+        )
         for name, scores in run.metrics.by_domain.items()
     ]
 
 
-def folds(run: ReportedRun) -> Json:
-    """The numbers of each fold and their mean; empty where there was one split."""
+def folds(run: ReportedRun) -> FoldsResult | None:
+    """The numbers of each fold and their mean; None where there was one split."""
     scores = run.metrics.folds
     if scores is None:
-        return {}
+        return None
     rows = [
-        {"fold": fold.fold, "n": fold.n, "n_groups": fold.n_groups, "metrics": _some(run, fold.metrics)}
+        FoldResult(fold=fold.fold, n=fold.n, n_groups=fold.n_groups, metrics=_some(run, fold.metrics))
         for fold in scores.per_fold
     ]
-    return {"rows": rows, "mean": _some(run, scores.mean), "has_groups": rows[0]["n_groups"]}
+    return FoldsResult(rows=rows, mean=_some(run, scores.mean), has_groups=any(row.n_groups for row in rows))
 
 
-def _some(run: ReportedRun, numbers: Mapping[str, Metric]) -> list[Json]:
+def _some(run: ReportedRun, numbers: Mapping[str, Metric]) -> list[Measured]:
     """The numbers that a row for each part of the images has room for."""
-    return [metric(name, numbers[name]) for name in row_metrics(run.metrics.primary)]
+    return [measured(name, numbers[name]) for name in row_metrics(run.metrics.primary)]
 
 
 def uncalibrated(run: ReportedRun) -> np.ndarray | None:

@@ -1307,7 +1307,10 @@ export interface components {
             /** Is Recommended */
             is_recommended: boolean;
         };
-        /** Calibration */
+        /**
+         * Calibration
+         * @description Probabilities against the share that is right.
+         */
         Calibration: {
             /**
              * Before
@@ -1463,7 +1466,10 @@ export interface components {
             /** Columns */
             columns: string[];
         };
-        /** ComparedRun */
+        /**
+         * ComparedRun
+         * @description A run beside others.
+         */
         ComparedRun: {
             /** Run */
             run: string;
@@ -1698,7 +1704,10 @@ export interface components {
             /** N */
             n: number;
         };
-        /** DomainResult */
+        /**
+         * DomainResult
+         * @description The numbers of one collection's images.
+         */
         DomainResult: {
             /** Name */
             name: string;
@@ -1706,7 +1715,10 @@ export interface components {
             n: number;
             /** N Groups */
             n_groups: number | null;
-            /** N Classes */
+            /**
+             * N Classes
+             * @description That it has test images of.
+             */
             n_classes: number;
             /**
              * Metrics
@@ -1860,7 +1872,10 @@ export interface components {
             /** N Groups */
             n_groups: number;
         };
-        /** FoldResult */
+        /**
+         * FoldResult
+         * @description The numbers of the images that one fold tested.
+         */
         FoldResult: {
             /** Fold */
             fold: number;
@@ -2560,7 +2575,10 @@ export interface components {
             /** Total */
             total: number;
         };
-        /** PrecisionRecallCurve */
+        /**
+         * PrecisionRecallCurve
+         * @description How many of those called a class are of it, for how many of it that are found.
+         */
         PrecisionRecallCurve: {
             /** Class Name */
             class_name: string;
@@ -2867,7 +2885,10 @@ export interface components {
              */
             sections: components["schemas"]["ReportSection"][];
         };
-        /** RocCurve */
+        /**
+         * RocCurve
+         * @description How many of a class are found for how many false alarms.
+         */
         RocCurve: {
             /** Class Name */
             class_name: string;

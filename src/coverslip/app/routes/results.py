@@ -12,8 +12,8 @@ from coverslip.app.deps import Home
 from coverslip.app.pictures import IMAGE, PICTURE, Viewed, image_answer
 from coverslip.app.schemas.images import FilteredPage
 from coverslip.app.schemas.problems import problems
-from coverslip.app.schemas.results import Comparison, Results
 from coverslip.workspace.jobs import downloads, results
+from coverslip.workspace.jobs.results import Comparison, Results
 from coverslip.workspace.predictions import classifiers, imported, measured, pictures
 from coverslip.workspace.predictions.classifiers import Classifier
 from coverslip.workspace.predictions.rows import Row
@@ -49,18 +49,16 @@ _FIGURE: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("/runs/compare", operation_id="compare_runs", response_model=Comparison, responses=problems(404, 422))
+@router.get("/runs/compare", operation_id="compare_runs", responses=problems(404, 422))
 def compare_runs(
     workspace: Home, runs: Annotated[str, Query(description="Ids, parted by commas.", max_length=2000)]
-) -> object:
+) -> Comparison:
     """Runs side by side, and whether they were measured on the same images."""
     return results.compared(workspace, [one for one in runs.split(",") if one])
 
 
-@router.get(
-    "/runs/{run_id}/results", operation_id="get_results", response_model=Results, responses=problems(404, 409, 422)
-)
-def get_results(workspace: Home, run_id: str) -> object:
+@router.get("/runs/{run_id}/results", operation_id="get_results", responses=problems(404, 409, 422))
+def get_results(workspace: Home, run_id: str) -> Results:
     """What a run reached, with the words of its report."""
     return results.results_of(workspace, run_id)
 

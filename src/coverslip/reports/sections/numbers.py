@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from coverslip.reports import content
+from coverslip.reports.content import Measured, MetricValue
 from coverslip.reports.reading import ReportedRun
 from coverslip.reports.sections.record import Section, Told
 from coverslip.reports.words import number, percent, split_words
@@ -34,12 +35,12 @@ def decided(run: ReportedRun) -> str:
 
 
 def _told(run: ReportedRun) -> Told:
-    rows = [(one["title"], number(one["value"]), _range(one), one["meaning"]) for one in content.metrics(run)]
+    rows = [(one.title, number(one.value), _range(one), one.meaning) for one in content.metrics(run)]
     return Told(tuple(filter(None, [decided(run)])), ("metric", "value", "interval", "meaning"), rows)
 
 
-def _range(metric: Json) -> str:
-    return "" if metric["low"] is None else f"{number(metric['low'])} – {number(metric['high'])}"
+def _range(metric: Measured) -> str:
+    return "" if metric.low is None else f"{number(metric.low)} – {number(metric.high)}"
 
 
 def _shown(run: ReportedRun) -> Json:
@@ -54,30 +55,27 @@ def _shown(run: ReportedRun) -> Json:
     }
 
 
-def _strips(metrics: list[Json]) -> Json:
+def _strips(metrics: list[MetricValue]) -> Json:
     """The metrics between 0 and 1 where high is good, with where their interval lies on a common scale."""
-    lows = [x for one in metrics for x in (one["low"], one["value"]) if x is not None]
+    lows = [x for one in metrics for x in (one.low, one.value) if x is not None]
     start = min(0.9, int(10 * min(lows, default=0.0)) / 10)
 
     def place(x: float) -> float:  # percent of the scale
         return round(100 * (x - start) / (1 - start), 2)
 
-    rows = []
-    for one in metrics:
-        has_range = one["low"] is not None and one["high"] is not None
-        rows.append(
-            {
-                **one,
-                "at": None if one["value"] is None else place(one["value"]),
-                "left": place(one["low"]) if has_range else None,
-                "width": round(place(one["high"]) - place(one["low"]), 2) if has_range else None,
-            }
-        )
+    def strip(one: MetricValue) -> Json:
+        at = None if one.value is None else place(one.value)
+        if one.low is None or one.high is None:
+            return {"metric": one, "at": at, "left": None, "width": None}
+        left = place(one.low)
+        return {"metric": one, "at": at, "left": left, "width": round(place(one.high) - left, 2)}
+
+    rows = [strip(one) for one in metrics]
     return {"rows": rows, "start": f"{start:.1f}", "middle": f"{(start + 1) / 2:.2f}"}
 
 
-def _is_good_share(metric: Json) -> bool:
-    return (metric["better"], metric["scale"]) == ("higher", "share")
+def _is_good_share(metric: Measured) -> bool:
+    return (metric.better, metric.scale) == ("higher", "share")
 
 
 NUMBERS = Section(

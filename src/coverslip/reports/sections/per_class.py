@@ -22,16 +22,13 @@ def operating_point_words(run: ReportedRun) -> str:
 
 
 def _told(run: ReportedRun) -> Told:
-    rows = [(row["name"], str(row["n"]), *(number(row[key]) for key in _NUMBERS)) for row in content.classes(run)]
+    rows = [(row.name, str(row.n), *(number(getattr(row, key)) for key in _NUMBERS)) for row in content.classes(run)]
     columns = ("class", "images", "precision", "recall", "specificity", "F1", "AUROC")
     return Told(tuple(filter(None, [operating_point_words(run)])), columns, rows)
 
 
 def _shown(run: ReportedRun) -> dict[str, Any]:  # Any: what the template takes
-    rows = content.classes(run)
-    for row in rows:
-        row["operating_point"] = "–" if row["operating_point"] is None else f"{row['operating_point']:.3g}"
-    return {"classes": rows, "by_roc": operating_point_words(run), "is_numbered": is_numbered(run)}
+    return {"classes": content.classes(run), "by_roc": operating_point_words(run), "is_numbered": is_numbered(run)}
 
 
 PER_CLASS = Section(

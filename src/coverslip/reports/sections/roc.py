@@ -6,7 +6,7 @@ from coverslip.reports.sections.record import Drawing, Section
 
 
 def _aurocs(run: ReportedRun) -> list[float | None]:
-    return [row["auroc"] for row in content.classes(run)]
+    return [row.auroc for row in content.classes(run)]
 
 
 def _drawings(run: ReportedRun) -> list[Drawing]:

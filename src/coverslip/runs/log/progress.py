@@ -26,6 +26,12 @@ _SPANS: dict[bool, dict[Stage, tuple[float, float]]] = {
     False: {"reading": (0.0, 0.4), "instant": (0.4, 0.9), "finetune": (0.9, 0.9), "measuring": (0.9, 1.0)},
     True: {"reading": (0.0, 0.05), "instant": (0.05, 0.15), "finetune": (0.15, 0.95), "measuring": (0.95, 1.0)},
 }
+# Work that is counted within a stage of its own; any other belongs to the stage that goes on.
+_STAGE_OF_WORK: dict[str, Stage] = {
+    "reading images": "reading",
+    "preparing images": "reading",
+    "predicting": "measuring",
+}
 _TELLING_SECONDS, _TELLING_SHARE = 10.0, 0.05  # before that, a pace of the whole is a guess
 
 
@@ -218,10 +224,9 @@ def _within_training(progress: Progress, event: Event, at: float) -> Progress:
 
 def _counted(progress: Progress, event: Progressed, at: float) -> Progress:
     share = event.done / max(event.total, 1)
-    stage = progress.stage
-    if event.stage == "predicting":
-        stage = "measuring"
-    elif stage in (None, "measuring"):
+    # A training that goes on looks at its images first, whatever it was at before.
+    stage = _STAGE_OF_WORK.get(event.stage, progress.stage)
+    if stage is None:
         stage = "reading"
     if stage == "reading":  # once to look at images, once to prepare them
         share = share / 2 if event.stage == "reading images" else 0.5 + share / 2

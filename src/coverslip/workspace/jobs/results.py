@@ -3,19 +3,33 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import cast
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter
+from pydantic.config import JsonDict
 
 from coverslip._version import __version__
 from coverslip.cache import RECORDS, Kind, RecordStore, register
 from coverslip.errors import Conflict, CoverslipError
-from coverslip.evaluation import METRICS, Evaluation, average_precision, pr_curve, reliability_bins, roc_curve
+from coverslip.evaluation import (
+    METRICS,
+    Evaluation,
+    ReliabilityBin,
+    average_precision,
+    pr_curve,
+    reliability_bins,
+    roc_curve,
+)
 from coverslip.reports import content, words
+from coverslip.reports.content import ClassResult, DomainResult, FoldResult, Measured, MetricValue
 from coverslip.reports.reading import ReportedRun, read_run
-from coverslip.reports.sections import sections_of
+from coverslip.reports.sections import SECTIONS, sections_of
 from coverslip.reports.sections.limits import limits
 from coverslip.reports.sections.methods import methods
 from coverslip.reports.sections.numbers import decided
+from coverslip.reports.sections.record import Section
 from coverslip.reports.sections.tiles import n_mistakes
 from coverslip.runs import Run, metrics_as_json
 from coverslip.workspace.jobs.records import Job, Json, find_job
@@ -25,7 +39,129 @@ RESULTS = register(Kind("app-results", "results as the app's pages show them", R
 _MOST_COMPARED = 20
 
 
-def results_of(workspace: Workspace, run_id: str) -> Json:
+def _tell_sections(schema: JsonDict) -> None:
+    schema["description"] = "; ".join(f"`{name}`: {record.title}" for name, record in SECTIONS.items())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confusion:
+    """Rows are the true class, columns the predicted one."""
+
+    classes: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RocCurve:
+    """How many of a class are found for how many false alarms."""
+
+    class_name: str
+    fpr: tuple[float, ...]
+    tpr: tuple[float, ...]
+    auroc: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrecisionRecallCurve:
+    """How many of those called a class are of it, for how many of it that are found."""
+
+    class_name: str
+    recall: tuple[float, ...]
+    precision: tuple[float, ...]
+    ap: Annotated[float | None, Field(description="Average precision.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """Probabilities against the share that is right."""
+
+    before: Annotated[
+        list[ReliabilityBin] | None,
+        Field(description="Null where it is not known: folds have a temperature each."),
+    ]
+    after: list[ReliabilityBin]
+    ece: float | None
+    ece_uncalibrated: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """What the numbers do not show: a claim, and what it means."""
+
+    claim: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FigureName:
+    """A drawing of the report: `/runs/{run_id}/figures/{name}`."""
+
+    name: str
+    title: Annotated[str, Field(description="What is seen, for those who cannot see it.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportSection:
+    """What one section of the report says: words, a table, drawings."""
+
+    name: Annotated[str, Field(json_schema_extra=_tell_sections)]
+    title: str
+    subtitle: str
+    words: list[str]
+    columns: list[str]
+    rows: list[list[str]]
+    drawings: list[FigureName]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """What a run reached, in numbers and words; the same as in its report."""
+
+    metrics: Annotated[Json, Field(description="metrics.json as it is.")]
+    headline: Annotated[str, Field(description="The result in one sentence.")]
+    words: Annotated[list[str], Field(description="Paragraphs: what the numbers mean.")]
+    methods: Annotated[list[str], Field(description="A methods paragraph for a paper, in three parts.")]
+    values: list[MetricValue]
+    tested_on: str
+    per_class: list[ClassResult]
+    confusion: Confusion
+    roc: list[RocCurve]
+    precision_recall: list[PrecisionRecallCurve]
+    calibration: Calibration | None
+    folds: list[FoldResult] | None
+    by_domain: list[DomainResult]
+    limits: list[Limit]
+    decided: Annotated[
+        str, Field(description="What the limit for `uncertain` did to these images; empty where nothing.")
+    ]
+    n_mistakes: int
+    facts: Annotated[list[tuple[str, str]], Field(description="The small line of figures: a name and its value.")]
+    sections: Annotated[list[ReportSection], Field(description="All sections of the report, from top to bottom.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedRun:
+    """A run beside others."""
+
+    run: str
+    name: str
+    model: str
+    n: int
+    classes: tuple[str, ...]
+    metrics: list[Measured]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Runs side by side, and whether their numbers can be compared at all."""
+
+    classes_equal: bool
+    images_equal: bool
+    rows: list[ComparedRun]
+    note: str
+
+
+def results_of(workspace: Workspace, run_id: str) -> Results:
     """All that a page of results shows; worked out once for each state of the run's files.
 
     Raises:
@@ -39,10 +175,16 @@ def results_of(workspace: Workspace, run_id: str) -> Json:
     with RecordStore(RESULTS, run_id) as kept:
         known = kept.find([stamp]).get(stamp)
         if known is not None:
-            return cast(Json, json.loads(known))
+            return _adapter().validate_json(known)
         results = _results(read_run(job.folder))
-        kept.keep({stamp: json.dumps(results, allow_nan=False).encode()})
+        kept.keep({stamp: _adapter().dump_json(results)})
         return results
+
+
+@cache
+def _adapter() -> TypeAdapter[Results]:
+    """Built when it is first used, which takes a while."""
+    return TypeAdapter(Results)
 
 
 def _stamp(job: Job) -> str:
@@ -54,68 +196,79 @@ def _stamp(job: Job) -> str:
     return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 
 
-def _results(run: ReportedRun) -> Json:
+def _results(run: ReportedRun) -> Results:
     has_numbers = run.metrics["accuracy"].value is not None
-    return {
-        "metrics": metrics_as_json(run.metrics),
-        "headline": words.headline(run) if has_numbers else "",
-        "words": [" ".join(words.lead(run))] if has_numbers else [],
-        "methods": methods(run),
-        "values": content.metrics(run),
-        "tested_on": words.split_words(run),
-        "per_class": [{**row, "reason": row["reason"] or None} for row in content.classes(run)],
-        "confusion": {"classes": run.classes, "counts": run.metrics.confusion_matrix},
-        **_curves(run),
-        "calibration": _calibration(run),
-        "folds": content.folds(run).get("rows"),
-        "by_domain": content.domains(run),
-        "limits": [{"claim": claim, "meaning": meaning} for claim, meaning in limits(run)],
-        "decided": decided(run),
-        "n_mistakes": n_mistakes(run),
-        "facts": content.facts(run),
-        "sections": _sections(run),
-    }
+    classes, folds = content.classes(run), content.folds(run)
+    return Results(
+        metrics=metrics_as_json(run.metrics),
+        headline=words.headline(run) if has_numbers else "",
+        words=[" ".join(words.lead(run))] if has_numbers else [],
+        methods=methods(run),
+        values=content.metrics(run),
+        tested_on=words.split_words(run),
+        per_class=classes,
+        confusion=Confusion(classes=run.classes, counts=run.metrics.confusion_matrix),
+        roc=_roc(run, classes),
+        precision_recall=_precision_recall(run),
+        calibration=_calibration(run),
+        folds=None if folds is None else folds.rows,
+        by_domain=content.domains(run),
+        limits=[Limit(claim=claim, meaning=meaning) for claim, meaning in limits(run)],
+        decided=decided(run),
+        n_mistakes=n_mistakes(run),
+        facts=content.facts(run),
+        sections=_sections(run),
+    )
 
 
-def _sections(run: ReportedRun) -> list[Json]:
+def _sections(run: ReportedRun) -> list[ReportSection]:
     """All that the report says, section by section, for pages that have no view of their own for one."""
-    return [
-        {
-            "name": section.name,
-            "title": section.title,
-            "subtitle": section.subtitle(run),
-            **asdict(section.told(run)),
-            "drawings": [{"name": drawing.name, "title": drawing.title} for drawing in section.drawings(run)],
-        }
-        for section in sections_of(run)
-    ]
+    return [_section(run, section) for section in sections_of(run)]
 
 
-def _curves(run: ReportedRun) -> Json:
-    """Curves of each class against all others, in the order of the classes; those that can't be drawn are left out."""
-    roc, precision_recall = [], []
+def _section(run: ReportedRun, section: Section) -> ReportSection:
+    told = section.told(run)
+    return ReportSection(
+        name=section.name,
+        title=section.title,
+        subtitle=section.subtitle(run),
+        words=list(told.words),
+        columns=list(told.columns),
+        rows=[list(row) for row in told.rows],
+        drawings=[FigureName(name=drawing.name, title=drawing.title) for drawing in section.drawings(run)],
+    )
+
+
+def _roc(run: ReportedRun, classes: Sequence[ClassResult]) -> list[RocCurve]:
+    """Each class against all others, in their order; curves that can't be drawn are left out."""
     tested = run.tested
-    for k, row in enumerate(content.classes(run) if tested is not None else []):
+    if tested is None:
+        return []
+    curves = [(row, roc_curve(tested.probability[:, k], tested.label == k)) for k, row in enumerate(classes)]
+    return [RocCurve(class_name=row.name, fpr=curve.x, tpr=curve.y, auroc=row.auroc) for row, curve in curves if curve]
+
+
+def _precision_recall(run: ReportedRun) -> list[PrecisionRecallCurve]:
+    """Likewise."""
+    curves, tested = [], run.tested
+    for k, name in enumerate(run.classes if tested is not None else ()):
         assert tested is not None
-        name = row["name"]
         score, is_class = tested.probability[:, k], tested.label == k
-        if curve := roc_curve(score, is_class):
-            roc.append({"class_name": name, "fpr": curve.x, "tpr": curve.y, "auroc": row["auroc"]})
         if curve := pr_curve(score, is_class):
             ap = average_precision(score, is_class)
-            precision_recall.append({"class_name": name, "recall": curve.x, "precision": curve.y, "ap": ap})
-    return {"roc": roc, "precision_recall": precision_recall}
+            curves.append(PrecisionRecallCurve(class_name=name, recall=curve.x, precision=curve.y, ap=ap))
+    return curves
 
 
-def _calibration(run: ReportedRun) -> Json | None:
+def _calibration(run: ReportedRun) -> Calibration | None:
     tested, before = run.tested, content.uncalibrated(run)
     if tested is None:
         return None
-    return {
-        "before": None if before is None else [asdict(one) for one in reliability_bins(before, tested.label)],
-        "after": [asdict(one) for one in reliability_bins(tested.probability, tested.label)],
+    return Calibration(
+        before=None if before is None else reliability_bins(before, tested.label),
+        after=reliability_bins(tested.probability, tested.label),
         **content.calibration_errors(run),
-    }
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +280,7 @@ class _Measured:
     images: str  # tells the measured images and their labels
 
 
-def compared(workspace: Workspace, run_ids: Sequence[str]) -> Json:
+def compared(workspace: Workspace, run_ids: Sequence[str]) -> Comparison:
     """Runs side by side, and whether they were measured on the same images.
 
     Raises:
@@ -141,22 +294,23 @@ def compared(workspace: Workspace, run_ids: Sequence[str]) -> Json:
     runs = [_measured(workspace, run_id) for run_id in ids]
     classes_equal = len({tuple(sorted(run.metrics.classes)) for run in runs}) == 1
     images_equal = len({run.images for run in runs}) == 1
-    return {
-        "classes_equal": classes_equal,
-        "images_equal": images_equal,
-        "rows": [
-            {
-                "run": run.job.id,
-                "name": run.job.name,
-                "model": str(run.job.choices.get("model", "")),
-                "n": run.metrics.n,
-                "classes": run.metrics.classes,
-                "metrics": [content.metric(name, one) for name, one in run.metrics.metrics.items() if name in METRICS],
-            }
-            for run in runs
-        ],
-        "note": _comparison_note(runs[0].metrics.n, classes_equal=classes_equal, images_equal=images_equal),
-    }
+    return Comparison(
+        classes_equal=classes_equal,
+        images_equal=images_equal,
+        rows=[_compared_run(run) for run in runs],
+        note=_comparison_note(runs[0].metrics.n, classes_equal=classes_equal, images_equal=images_equal),
+    )
+
+
+def _compared_run(run: _Measured) -> ComparedRun:
+    return ComparedRun(
+        run=run.job.id,
+        name=run.job.name,
+        model=str(run.job.choices.get("model", "")),
+        n=run.metrics.n,
+        classes=run.metrics.classes,
+        metrics=[content.measured(name, one) for name, one in run.metrics.metrics.items() if name in METRICS],
+    )
 
 
 def _comparison_note(n: int, *, classes_equal: bool, images_equal: bool) -> str:
