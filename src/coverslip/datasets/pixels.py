@@ -41,6 +41,7 @@ def read_prepared(
     preparation: Preparation,
     *,
     hashes: Sequence[str] | None = None,
+    n_threads: int | None = None,
 ) -> Iterator[PreparedImage | UnreadableImage]:
     """Every record's image in order, or why there is none, decoded ahead on several cores.
 
@@ -50,8 +51,9 @@ def read_prepared(
         records: which images.
         preparation: how they are prepared.
         hashes: of their pixels, for what is kept by them: an image that has other pixels by now is unreadable.
+        n_threads: images decoded at the same time; None takes the number of processor cores.
     """
-    n_threads = n_cores()
+    n_threads = n_threads or n_cores()
     in_flight: deque[Future[PreparedImage | UnreadableImage]] = deque()
     expected: Sequence[str | None] = hashes or [None] * len(records)
     ahead = zip(records, expected, strict=True)
