@@ -150,6 +150,7 @@ def refit(
     network, kept_head = _starting_network(images, preparation, recipe, start)
     stages: list[Stage] = []
     if recipe.init != "scratch":
+        assert choices.regularisation is not None, "folds that start from weights fit a head"
         choose = given_head(images, recipe, choices.regularisation, kept_head if choices.keeps_head else None)
         _, stage = instant_stage(
             network, images, digest_of, preparation, recipe, context, choose, choices.start_temperature

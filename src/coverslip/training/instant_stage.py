@@ -48,15 +48,14 @@ def chosen_head(images: TrainingImages, recipe: Recipe, kept_head: LinearHead | 
 
 
 def given_head(
-    images: TrainingImages, recipe: Recipe, regularisation: float | None, kept_head: LinearHead | None
+    images: TrainingImages, recipe: Recipe, regularisation: float, kept_head: LinearHead | None
 ) -> ChooseHead:
     """The regularisation is settled, and so is whether the head of an earlier run is kept."""
 
     def choose(train: Features, val: Features) -> HeadChoice:
         if kept_head is not None:
             return HeadChoice(kept_head, regularisation, True)
-        strengths = STRENGTHS if regularisation is None else [regularisation]
-        head = _fitted(images, recipe, train, val, strengths)
+        head = _fitted(images, recipe, train, val, [regularisation])
         return HeadChoice(head, head.strength, False)
 
     return choose
