@@ -61,11 +61,6 @@ class ImagesOpened(Document):
         """Of each domain's images."""
         return tuple(images.fingerprint for images in self.data)
 
-    def root_of(self, domain: str | None) -> Path:
-        """Where the images of a domain lay."""
-        roots = {images.domain: images.root for images in self.data}
-        return Path(roots.get(domain or "") or next(iter(roots.values()), "/"))
-
 
 class Environment(ImagesOpened):
     """Versions, machine, seed, how images were opened, and where each domain's lay."""
