@@ -36,7 +36,8 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def measured(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """One split, trained and measured without a report."""
     data, recipe = agreed(cs.open_dataset(cells), QUICK)
-    run = begin_run(tmp_path_factory.mktemp("one") / "run", data, recipe, "cpu", allow_leakage=False)
+    run = Run(tmp_path_factory.mktemp("one") / "run")
+    begin_run(run.folder, data, recipe, "cpu", allow_leakage=False)
     evaluation = train_one_split(data, recipe, RunContext(run.folder), with_report=False)
     assert evaluation == Run(run.folder).metrics
     return Run(run.folder)
@@ -68,10 +69,11 @@ def test_a_context_can_be_passed_to_another_process(tmp_path: Path) -> None:
 
 def test_a_stop_that_was_asked_for_ends_the_work_while_images_are_read(cells: Path, tmp_path: Path) -> None:
     data, recipe = agreed(cs.open_dataset(cells), QUICK.model_copy(update={"seed": 1}))
-    run = begin_run(tmp_path / "run", data, recipe, "cpu", allow_leakage=False)
+    run = Run(tmp_path / "run")
+    environment = begin_run(run.folder, data, recipe, "cpu", allow_leakage=False)
     run.stop_file.touch()
     with pytest.raises(Stopped, match="before there was a classifier"):
-        train_in(data, recipe, run.environment, RunContext(run.folder, stop=Stop(run.stop_file)))
+        train_in(data, recipe, environment, RunContext(run.folder, stop=Stop(run.stop_file)))
     status = run.status
     assert status is not None
     assert status.state == "stopped"

@@ -130,8 +130,9 @@ def train(
     """
     data, recipe = checked(data, recipe or Recipe())  # what can be known to be wrong is said before any work
     device = chosen_device(recipe.device, automatic=FOR_TRAINING)
-    run = begin_run(Path(out), data, recipe, device, allow_leakage=allow_leakage)
-    return train_in(data, recipe, run.environment, RunContext(run.folder, device, emit, Stop(run.stop_file)))
+    run = Run(Path(out))
+    environment = begin_run(run.folder, data, recipe, device, allow_leakage=allow_leakage)
+    return train_in(data, recipe, environment, RunContext(run.folder, device, emit, Stop(run.stop_file)))
 
 
 def resume(run: Path | str, *, emit: Emit = ignore) -> Run:

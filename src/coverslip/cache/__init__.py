@@ -4,23 +4,20 @@ A room that caches registers its kind of store here and opens its stores by it; 
 """
 
 from coverslip.cache.arrays import ARRAYS, ArrayStore
-from coverslip.cache.claims import Claim, opening
+from coverslip.cache.claims import opening
 from coverslip.cache.databases import Journal, open_database, remove_database
 from coverslip.cache.eviction import clean, forget, is_in_use, trim
 from coverslip.cache.kinds import FILES, Kind, Layout, cache_folder, known_kinds, register
-from coverslip.cache.limits import LIMIT_VARIABLE, chosen_limit, limit_bytes
+from coverslip.cache.limits import chosen_limit, limit_bytes
 from coverslip.cache.locks import sole_lock
 from coverslip.cache.records import RECORDS, RecordStore
-from coverslip.cache.stores import Content, Store, list_stores, look_into
+from coverslip.cache.stores import Store, list_stores, look_into
 
 __all__ = [
     "ARRAYS",
     "FILES",
-    "LIMIT_VARIABLE",
     "RECORDS",
     "ArrayStore",
-    "Claim",
-    "Content",
     "Journal",
     "Kind",
     "Layout",

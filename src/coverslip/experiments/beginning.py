@@ -78,8 +78,11 @@ def first_of_two(recipe: Recipe, init: TrainFirst) -> tuple[Dataset, Recipe]:
     return data, _with_start(first, data.classes)
 
 
-def begin_run(folder: Path, data: Dataset, recipe: Recipe, device: str, *, allow_leakage: bool) -> Run:
+def begin_run(folder: Path, data: Dataset, recipe: Recipe, device: str, *, allow_leakage: bool) -> Environment:
     """Make a new folder a run folder, in which stands what the run is about and how it shall be done.
+
+    Returns:
+        What the run says of itself.
 
     Raises:
         BadRun: it exists and is not empty.
@@ -93,14 +96,14 @@ def begin_run(folder: Path, data: Dataset, recipe: Recipe, device: str, *, allow
         start=fingerprint_of(recipe.init.run) if isinstance(recipe.init, FromRun) else None,
         weights=Weights.model_validate(describe_weights(recipe.model)) if recipe.init == "imagenet" else None,
     )
-    return write_beginning(run, environment, recipe)
+    write_beginning(run, environment, recipe)
+    return environment
 
 
-def write_beginning(run: Run, environment: Environment, recipe: Recipe) -> Run:
+def write_beginning(run: Run, environment: Environment, recipe: Recipe) -> None:
     """Write the first two files of a run, the recipe last: a folder with a recipe is a run."""
     environment.write(run.environment_file)
     save_recipe(recipe, run.recipe_file)
-    return run
 
 
 def _check_network(recipe: Recipe) -> None:

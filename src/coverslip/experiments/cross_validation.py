@@ -113,16 +113,20 @@ def _train_folds(
             own.folder.mkdir(parents=True, exist_ok=True)
             write_beginning(own, environment.model_copy(update={"fold": k}), recipe)
         was_done = own.is_done
-        if not was_done:
+        if was_done:
+            evaluation = own.metrics
+        else:
             split = cap_training(data, split, recipe.split.train_per_class, recipe.seed)
             with working_in(context.inside(own.folder, _as_fold(context.emit, k)), is_inner=True) as inner:
-                train_one_split(data, recipe, inner, scan=scan, split=split, with_report=False, may_be_empty=True)
+                evaluation = train_one_split(
+                    data, recipe, inner, scan=scan, split=split, with_report=False, may_be_empty=True
+                )
         context.emit(
             FoldEnded(
                 fold=k,
                 n_folds=n_folds,
-                accuracy=own.metrics["accuracy"].value,
-                macro_f1=own.metrics["macro_f1"].value,
+                accuracy=evaluation["accuracy"].value,
+                macro_f1=evaluation["macro_f1"].value,
                 seconds_left=pace.left_after(k, was_done=was_done),
             )
         )

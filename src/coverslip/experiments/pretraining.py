@@ -131,15 +131,15 @@ def _train_first(
         context.emit(Noted(text=f"First a training on '{source}', from whose network the second will start."))
         if is_run(own.folder):
             own = open_run(own.folder)
-            data, first = same_images(own), own.recipe
+            data, first, begun = same_images(own), own.recipe, own.environment
         else:
             data, first = first_of_two(recipe, init)
             allow = environment.allow_leakage
-            own = begin_run(own.folder, data, first, environment.device, allow_leakage=allow)
+            begun = begin_run(own.folder, data, first, environment.device, allow_leakage=allow)
         inside = context.inside(own.folder, _as_first(context.emit))
         _check_first(data, init, tested, environment, inside)
         with working_in(inside, is_inner=True) as inner:
-            _train(data, first, own.environment, inner)
+            _train(data, first, begun, inner)
     record = Run(own.folder).training
     if record is not None and record.chosen == "instant":
         text = "The first training did not improve on the pretrained network, which the second starts from as it is."

@@ -6,12 +6,11 @@ from coverslip.images.formats import image_suffixes, readers, register_reader
 from coverslip.images.plan import Plane, ReadPlan
 from coverslip.images.preparation import PadColour, Preparation, Resize, prepare
 from coverslip.images.reader import Reader, Series
-from coverslip.images.reading import MAX_PIXELS, NO_SUCH_FILE, Pixels, describe_image, read_pixels
+from coverslip.images.reading import NO_SUCH_FILE, Pixels, describe_image, read_pixels
 from coverslip.images.scaling import Scaling, learn_scaling
 from coverslip.images.thumbnails import small_pixels, thumbnail
 
 __all__ = [
-    "MAX_PIXELS",
     "NO_SUCH_FILE",
     "Decoded",
     "ImageFacts",

@@ -7,12 +7,18 @@ from pathlib import Path
 
 from coverslip.errors import BadRun
 from coverslip.evaluation import Evaluation
-from coverslip.runs import Recipe, Run, open_run
-from coverslip.runs.environment import Environment
+from coverslip.runs import (
+    Calibration,
+    Environment,
+    FinetuneStage,
+    MeasuredPredictions,
+    Recipe,
+    Run,
+    SplitRow,
+    TrainingRecord,
+    open_run,
+)
 from coverslip.runs.lookup import ImageLookup
-from coverslip.runs.predictions import MeasuredPredictions
-from coverslip.runs.split import SplitRow
-from coverslip.runs.training import Calibration, FinetuneStage, TrainingRecord
 
 
 @dataclass(frozen=True)

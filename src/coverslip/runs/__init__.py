@@ -1,6 +1,5 @@
 """What a training leaves on disk: recipe, run folder, log and packaged classifier."""
 
-from coverslip.evaluation import Metric
 from coverslip.runs.classifier import (
     ClassifierCard,
     PackedClassifier,
@@ -12,8 +11,7 @@ from coverslip.runs.classifier import (
     write_classifier,
 )
 from coverslip.runs.context import RunContext
-from coverslip.runs.documents import FORMAT_VERSION, Document
-from coverslip.runs.environment import Environment, ImagesOpened, Weights, describe_environment, images_opened
+from coverslip.runs.environment import Environment, Weights, describe_environment, images_opened
 from coverslip.runs.folder import Run, create_run_folder, is_run, open_run
 from coverslip.runs.history import Epoch
 from coverslip.runs.inspection import inspection_as_json, write_inspection
@@ -26,9 +24,8 @@ from coverslip.runs.predictions import (
     PredictionsFile,
     cells_of,
     columns_for,
-    read_predictions,
 )
-from coverslip.runs.provenance import held_out_images, images_of, plan_of, refuse_other_images, same_images
+from coverslip.runs.provenance import held_out_images, plan_of, refuse_other_images, same_images
 from coverslip.runs.recipe import (
     Augment,
     Balance,
@@ -51,20 +48,16 @@ from coverslip.runs.status import Status, StatusFile
 from coverslip.runs.training import Calibration, FinetuneStage, InstantStage, Stage, TrainingRecord
 
 __all__ = [
-    "FORMAT_VERSION",
     "Augment",
     "Balance",
     "Calibration",
     "ClassifierCard",
-    "Document",
     "Environment",
     "Epoch",
     "FinetuneStage",
     "FromRun",
-    "ImagesOpened",
     "InstantStage",
     "MeasuredPredictions",
-    "Metric",
     "PackedClassifier",
     "Prediction",
     "Predictions",
@@ -95,7 +88,6 @@ __all__ = [
     "fingerprint_of",
     "first_recipe",
     "held_out_images",
-    "images_of",
     "images_opened",
     "inspection_as_json",
     "is_run",
@@ -105,7 +97,6 @@ __all__ = [
     "open_run",
     "plan_of",
     "read_metrics",
-    "read_predictions",
     "recipe_keys",
     "refuse_other_images",
     "same_images",

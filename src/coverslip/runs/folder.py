@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -75,9 +76,9 @@ class Run:
     def seen_file(self) -> Path:
         return self.folder / SEEN
 
-    @property
-    def checkpoints_folder(self) -> Path:
-        return self.folder / "checkpoints"
+    def checkpoint_file(self, which: Literal["best", "last"]) -> Path:
+        """The state of fine-tuning after its best epoch so far, or after its last one."""
+        return self.folder / "checkpoints" / f"{which}.safetensors"
 
     @property
     def classifier_folder(self) -> Path:

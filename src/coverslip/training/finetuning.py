@@ -7,7 +7,7 @@ killed goes on from the last whole epoch and ends with the same weights as one t
 import time
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -116,15 +116,14 @@ def finetune(
         network: (B, C, H, W) in [0, 1] -> (B, K); frozen parameters stay as they are.
         images: to fit on and to choose by.
         recipe: what to do.
-        context: its folder gets checkpoints, `best.safetensors` and `last.safetensors`, and training goes on from the
-            latter if it is there; told about every epoch and, a few times a second, about steps; asked for a stop
-            before every step.
+        context: its folder gets checkpoints of the best epoch and of the last, and training goes on from the latter if
+            it is there; told about every epoch and, a few times a second, about steps; asked for a stop before every
+            step.
         last_epoch: where to end though the step size falls as for the recipe's epochs; None runs them all.
     """
     network.to(context.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the annotation
     progress = _Progress()
-    checkpoints = context.run.checkpoints_folder
-    last = checkpoints / "last.safetensors"
+    last = context.run.checkpoint_file("last")
     if last.exists():
         progress = _Progress(**_restored(load_checkpoint(last, network)))
     optimizer = new_optimizer(network, recipe, max(1, progress.epoch))
@@ -152,7 +151,7 @@ def finetune(
     except _Diverged:
         stopped = "diverged"
     if progress.best_epoch:
-        load_checkpoint(checkpoints / "best.safetensors", network)
+        load_checkpoint(context.run.checkpoint_file("best"), network)
     per_second = progress.images / max(progress.training_seconds, 1e-9)
     return Finetuned(progress.best_epoch, progress.epoch, stopped, progress.seconds, per_second)
 
@@ -236,9 +235,12 @@ def _one_epoch(
     )
     # Told first, then the best one, then the last: killed anywhere between, training repeats the epoch, tells it
     # again and writes the same files.
-    for name in ("best", "last") if is_best else ("last",):
-        save_checkpoint(context.run.checkpoints_folder / f"{name}.safetensors", network, optimizer, _saveable(progress))
-        context.emit(CheckpointSaved(path=f"checkpoints/{name}.safetensors", epoch=epoch, is_best=name == "best"))
+    kept: tuple[Literal["best", "last"], ...] = ("best", "last") if is_best else ("last",)
+    for which in kept:
+        file = context.run.checkpoint_file(which)
+        save_checkpoint(file, network, optimizer, _saveable(progress))
+        path = file.relative_to(context.folder).as_posix()
+        context.emit(CheckpointSaved(path=path, epoch=epoch, is_best=which == "best"))
 
 
 def _train_epoch(

@@ -20,7 +20,6 @@ from coverslip.datasets.index.records import (
     counted,
     natural_key,
     one_line,
-    posix_below,
     printable,
     some,
 )
@@ -51,7 +50,6 @@ __all__ = [
     "one_line",
     "open_again",
     "open_dataset",
-    "posix_below",
     "printable",
     "read_table",
     "regrouped",

@@ -6,7 +6,7 @@ from coverslip.runs.recipe.keys import GROUPS, Group, RecipeKey, changed_phrases
 from coverslip.runs.recipe.recipe import Recipe
 from coverslip.runs.recipe.regulariser import Regulariser
 from coverslip.runs.recipe.split_plan import SplitPlan
-from coverslip.runs.recipe.start import FromRun, Start, TrainFirst
+from coverslip.runs.recipe.start import FromRun, TrainFirst
 from coverslip.runs.recipe.text import check_recipe, first_recipe, load_recipe, save_recipe, with_settings
 
 __all__ = [
@@ -19,7 +19,6 @@ __all__ = [
     "RecipeKey",
     "Regulariser",
     "SplitPlan",
-    "Start",
     "TrainFirst",
     "augment_named",
     "changed_phrases",
