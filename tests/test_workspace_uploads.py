@@ -82,7 +82,7 @@ def test_files_become_a_set_with_its_folders_as_classes(app: App, tmp_path: Path
         told = put(app, f"{upload}/files/{name}", path.read_bytes())
     assert (told["n_files"], told["has_folders"]) == (4, True)
     assert told["n_bytes"] == sum(path.stat().st_size for path in cells.rglob("*.png"))
-    found = app.wait(app.send("POST", f"uploads/{upload}/finish", {"as": "dataset"})["id"])
+    found = app.wait(app.send("POST", f"uploads/{upload}/finish", {})["id"])
     assert (found["kind"], found["name"], found["n_images"], found["state"]) == ("upload", "Mine", 4, "ready")
     assert [each["name"] for each in found["classes"]] == ["<script>", "Zelle α"]
     assert app.refused("POST", f"uploads/{upload}/finish", {})["status"] == 409
@@ -218,7 +218,7 @@ def test_an_upload_that_is_finished_twice_at_once_becomes_one_set(app: App, png:
     put(app, f"{upload}/files/a.png", png)
 
     def finish(_: int) -> int:
-        return app.client.post(f"/api/v1/uploads/{upload}/finish", json={"as": "dataset"}).status_code
+        return app.client.post(f"/api/v1/uploads/{upload}/finish", json={}).status_code
 
     with ThreadPoolExecutor(4) as four:
         assert sorted(four.map(finish, range(4))) == [201, 409, 409, 409]

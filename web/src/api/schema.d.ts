@@ -1849,12 +1849,6 @@ export interface components {
          */
         FinishUpload: {
             /**
-             * As
-             * @default dataset
-             * @constant
-             */
-            as: "dataset";
-            /**
              * Is Labelled
              * @description Other than was said at first.
              */
@@ -3197,11 +3191,6 @@ export interface components {
             n_cores: number;
             /** Memory Mib */
             memory_mib: number;
-            /**
-             * Has Samples
-             * @description Whether sample images can be drawn to try the app with.
-             */
-            has_samples: boolean;
         };
         /**
          * Training

@@ -3,7 +3,6 @@ import type { operations } from '../api/schema';
 
 type Asked = NonNullable<operations['list_positions']['parameters']['query']>;
 export type Filters = Asked;
-export type Sort = NonNullable<Asked['sort']>;
 
 const ONLY = ['unreadable', 'duplicate', 'conflicting', 'problem', 'changed'] as const;
 const PARTS = ['train', 'val', 'test', 'left-out'] as const;

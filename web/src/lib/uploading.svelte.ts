@@ -87,7 +87,7 @@ export class Uploading {
       const dataset = await answer(
         api.POST('/api/v1/uploads/{upload_id}/finish', {
           params: { path: { upload_id: this.#id! } },
-          body: { as: 'dataset' },
+          body: {},
         }),
       );
       this.#id = null;

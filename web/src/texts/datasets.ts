@@ -239,7 +239,6 @@ export const datasets = {
       ['First number', '[^/\\d]*(\\d+)[^/]*$'],
     ] as [string, string][],
     columnLabel: 'Column',
-    catches: 'What it catches',
     found: (n: string) => `${n} groups`,
     unmatched: (n: string) => `${n} images have none: each stands for itself`,
     allMatched: 'Every image has a group.',

@@ -20,5 +20,4 @@ def read_system(workspace: Home) -> System:
         device=likely_device(),
         n_cores=n_cores(),
         memory_mib=memory_mib(),
-        has_samples=True,
     )

@@ -12,4 +12,3 @@ class System(BaseModel):
     device: str = Field(description="What trainings most likely run on: cpu, cuda or mps.")
     n_cores: int
     memory_mib: int
-    has_samples: bool = Field(description="Whether sample images can be drawn to try the app with.")

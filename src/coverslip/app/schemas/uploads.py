@@ -1,7 +1,5 @@
 """Images that a browser sends."""
 
-from typing import Literal
-
 from pydantic import BaseModel, ConfigDict, Field
 
 from coverslip.app.schemas.datasets import Name
@@ -19,7 +17,6 @@ class NewUpload(BaseModel):
 class FinishUpload(BaseModel):
     """What to make of the files."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(extra="forbid")
 
-    become: Literal["dataset"] = Field("dataset", alias="as")
     is_labelled: bool | None = Field(None, description="Other than was said at first.")

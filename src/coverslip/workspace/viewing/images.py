@@ -148,7 +148,7 @@ def _in_part(connection: Connection, filters: Filters) -> list[str]:
     folder = folder_of_run(connection, filters.run)
     if folder is None:
         raise NotFound("There is no such training", do="Look at the list of trainings.")
-    run = Run(Path(folder))
+    run = Run(folder)
     if not run.split:
         raise BadRun("The training has no split yet", file=run.split_file, do="Wait until it has read the images.")
     return [row.image_id for row in run.split if row.split == filters.part]
