@@ -222,7 +222,7 @@ def test_too_few_groups_and_given_splits_are_refused(tmp_path: Path) -> None:
     given_split = cs.open_dataset(tmp_path / "given")
     with pytest.raises(BadRecipe, match="split of their own"):
         fold_images(given_split, scan_images(given_split), n_folds=3, val=0.2, seed=0)
-    assert plan_folds(given_split, scan_images(given_split), asked=None, val=0.2, seed=0) == (None, None)
+    assert plan_folds(given_split, scan_images(given_split), n_folds=None, val=0.2, seed=0) == (None, None)
     with pytest.raises(ValueError, match="one fold"):
         SplitPlan(folds=1)
 
@@ -258,12 +258,12 @@ def test_a_fold_in_which_nothing_can_be_measured_does_not_end_the_run(tmp_path: 
 def test_where_folds_cannot_help_there_is_one_split_unless_they_were_asked_for(tmp_path: Path) -> None:
     groups = {"g1": "a", "g2": "a", "g3": "a", "g4": "b"}
     data = cs.open_dataset(write_plain(tmp_path / "cells", groups), group_pattern=r"g\d")
-    folds, note = plan_folds(data, scan_images(data), asked=None, val=0.2, seed=0)
+    folds, note = plan_folds(data, scan_images(data), n_folds=None, val=0.2, seed=0)
     assert folds is None
     assert note is not None
     assert "single class to train on" in note
     with pytest.raises(BadDataset, match="single class to train on") as caught:
-        plan_folds(data, scan_images(data), asked=4, val=0.2, seed=0)
+        plan_folds(data, scan_images(data), n_folds=4, val=0.2, seed=0)
     assert "split.folds=0" in str(caught.value)
 
 

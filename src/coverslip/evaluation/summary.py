@@ -94,11 +94,11 @@ def _numbers(
         before = dict.fromkeys(names, Metric(value=None, reason=reason))
     else:
         before = bootstrap_intervals(uncalibrated, label, group, seed=seed, metrics=names)
-    found = {**intervals, **before}
+    metrics = {**intervals, **before}
     return DomainScores(
         n=len(label),
         n_groups=None if group is None else int(group_codes(group).max()) + 1,
-        metrics={name: found[name] for name in METRICS},
+        metrics={name: metrics[name] for name in METRICS},
     )
 
 

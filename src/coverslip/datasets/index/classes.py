@@ -91,9 +91,9 @@ class ClassPlan(BaseModel):
             changes[name].append("dropped")
         for old, new in self.rename.items():
             changes[old].append(f"renamed to '{new}'")
-        for old, said in changes.items():
-            if len(said) > 1:
-                yield f"'{old}' is {' and '.join(said)}; only one of these can be"
+        for old, changes_of_class in changes.items():
+            if len(changes_of_class) > 1:
+                yield f"'{old}' is {' and '.join(changes_of_class)}; only one of these can be"
 
     def _joined_by_rename(self) -> Iterator[str]:
         olds_of: dict[str, list[str]] = defaultdict(list)
@@ -231,5 +231,5 @@ def _nearest(name: str, names: Iterable[str], names_of_domains: Iterable[str] = 
     others = [*names, *names_of_domains] if "/" in name else list(names)
     plain = {other.casefold(): other for other in others}
     near = [other for other in others if other.endswith(f"/{name}")]
-    near += [plain[found] for found in difflib.get_close_matches(name.casefold(), plain, n=1, cutoff=0.5)]
+    near += [plain[match] for match in difflib.get_close_matches(name.casefold(), plain, n=1, cutoff=0.5)]
     return f" (did you mean '{one_line(near[0], 60)}'?)" if near else ""

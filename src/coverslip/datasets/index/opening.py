@@ -227,4 +227,4 @@ def _groups_in_several_domains(records: Sequence[ImageRecord]) -> list[str]:
     for record in records:
         if record.group is not None:
             domains.setdefault(record.group, set()).add(record.domain)
-    return [group for group, found in domains.items() if len(found) > 1]
+    return [group for group, domains_of_group in domains.items() if len(domains_of_group) > 1]

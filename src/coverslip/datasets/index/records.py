@@ -83,9 +83,9 @@ class Dataset:
     @cached_property
     def classes(self) -> tuple[str, ...]:
         """The labels that are not dropped: in the order asked for, then in natural order ("2" before "10")."""
-        found = {r.label for r in self.records if r.label is not None} - self.dropped
-        first = [label for label in self.class_order if label in found]
-        return (*first, *sorted(found.difference(first), key=natural_key))
+        labels = {r.label for r in self.records if r.label is not None} - self.dropped
+        first = [label for label in self.class_order if label in labels]
+        return (*first, *sorted(labels.difference(first), key=natural_key))
 
     def has_class(self, record: ImageRecord) -> bool:
         """Whether an image has a label, and one that is not dropped."""

@@ -36,8 +36,8 @@ def given_leaks(dataset: Dataset, scan: Scan) -> list[Leak]:
         if record.group is not None:
             by_group[record.group].append(i)
     direct = [*_leaks_among("group", dataset, by_group.values()), *_leaks_among("pixels", dataset, by_pixels.values())]
-    told = {i for leak in direct for i in leak.images}
-    chains = (unit for unit in _given_units(dataset, scan) if told.isdisjoint(unit))
+    in_direct = {i for leak in direct for i in leak.images}
+    chains = (unit for unit in _given_units(dataset, scan) if in_direct.isdisjoint(unit))
     return [*direct, *_leaks_among("chain", dataset, chains)]
 
 

@@ -42,7 +42,7 @@ class Folds:
 
 
 def plan_folds(
-    dataset: Dataset, scan: Scan, *, asked: int | None, val: float, seed: int
+    dataset: Dataset, scan: Scan, *, n_folds: int | None, val: float, seed: int
 ) -> tuple[Folds | None, str | None]:
     """The folds of a run (None: one split), and what to tell about that.
 
@@ -51,21 +51,21 @@ def plan_folds(
 
     Args:
         dataset, scan: the images.
-        asked: the recipe's `split.folds`; None leaves it to the data.
+        n_folds: the recipe's `split.folds`; None leaves it to the data.
         val, seed: as for `fold_images`.
 
     Raises:
         BadDataset, BadRecipe: as `fold_images`, where folds were asked for.
     """
-    if asked:
-        return fold_images(dataset, scan, n_folds=asked, val=val, seed=seed), None
-    if asked == 0 or dataset.has_given_split:
+    if n_folds:
+        return fold_images(dataset, scan, n_folds=n_folds, val=val, seed=seed), None
+    if n_folds == 0 or dataset.has_given_split:
         return None, None
-    n_folds, note = _usual_folds(dataset, scan)
-    if not n_folds:
+    usual, note = _usual_folds(dataset, scan)
+    if not usual:
         return None, note
     try:
-        return fold_images(dataset, scan, n_folds=n_folds, val=val, seed=seed), note
+        return fold_images(dataset, scan, n_folds=usual, val=val, seed=seed), note
     except BadDataset as error:
         return None, f"There are few images or groups, and folds cannot help: {error.what[0].lower()}{error.what[1:]}."
 

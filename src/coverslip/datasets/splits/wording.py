@@ -82,8 +82,8 @@ def too_few_units(dataset: Dataset, positions: Sequence[int], n_units: int, n_pa
 def leakage_error(dataset: Dataset, leaks: Sequence[Leak]) -> LeakageFound:
     shown = []
     for leak in leaks[:3]:
-        one, other = (dataset.records[i] for i in leak.images[:2])
-        places = " and ".join(f"{r.given_split} ('{one_line(r.image_id, 80)}')" for r in (one, other))
+        first, second = (dataset.records[i] for i in leak.images[:2])
+        places = " and ".join(f"{r.given_split} ('{one_line(r.image_id, 80)}')" for r in (first, second))
         what = {
             "group": f"group '{one_line(leak.name, 60)}'",
             "pixels": "the same pixels",
@@ -96,7 +96,7 @@ def leakage_error(dataset: Dataset, leaks: Sequence[Leak]) -> LeakageFound:
         "pixels": ("image with copies", "images with copies"),
         "chain": ("chain of groups and copies", "chains of groups and copies"),
     }
-    kinds = [counted(n[kind], one, many) for kind, (one, many) in words.items() if n[kind]]
+    kinds = [counted(n[kind], singular, plural) for kind, (singular, plural) in words.items() if n[kind]]
     return LeakageFound(
         f"The given split has {' and '.join(kinds)} on two sides: {'; '.join(shown)}"
         + ("; ..." if len(leaks) > 3 else ""),
