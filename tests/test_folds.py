@@ -213,16 +213,16 @@ def test_a_class_of_one_group_is_predicted_but_not_measured(cells: Path, tmp_pat
     assert all(row["p:flat"] == "" for row in rows)
 
 
-def test_too_few_groups_and_given_splits_are_refused(tmp_path: Path) -> None:
+def test_too_few_groups_and_predefined_splits_are_refused(tmp_path: Path) -> None:
     two = cs.open_dataset(write_cells(tmp_path / "two", n=30, n_slides=2), group_pattern=r"slide\d+")
     with pytest.raises(BadDataset, match="2 separate groups"):
         fold_images(two, scan_images(two), n_folds=2, val=0.2, seed=0)
     for side in ("train", "test"):
         write_cells(tmp_path / "given" / side, n=12 if side == "train" else 9, n_slides=3)
-    given_split = cs.open_dataset(tmp_path / "given")
+    predefined_split = cs.open_dataset(tmp_path / "given")
     with pytest.raises(BadRecipe, match="split of their own"):
-        fold_images(given_split, scan_images(given_split), n_folds=3, val=0.2, seed=0)
-    assert plan_folds(given_split, scan_images(given_split), n_folds=None, val=0.2, seed=0) == (None, None)
+        fold_images(predefined_split, scan_images(predefined_split), n_folds=3, val=0.2, seed=0)
+    assert plan_folds(predefined_split, scan_images(predefined_split), n_folds=None, val=0.2, seed=0) == (None, None)
     with pytest.raises(ValueError, match="one fold"):
         SplitPlan(folds=1)
 
@@ -283,7 +283,7 @@ def test_a_fold_that_holds_nearly_everything_is_refused(tmp_path: Path) -> None:
         fold_images(data, scan_images(data), n_folds=2, val=0.2, seed=0)
 
 
-def test_folds_asked_for_against_a_given_split_are_refused_before_any_work(tmp_path: Path) -> None:
+def test_folds_asked_for_against_a_predefined_split_are_refused_before_any_work(tmp_path: Path) -> None:
     for side in ("train", "test"):
         write_plain(tmp_path / "given" / side, {f"{side}1": "a", f"{side}2": "b"})
     with pytest.raises(BadRecipe, match="split of their own"):

@@ -124,7 +124,7 @@ class ArrayStore:
     def read(self, places: Sequence[int] | npt.NDArray[np.int64]) -> Array:
         """(n, *shape) the records at these places.
 
-        Read, not mapped: a mapped file counts as the process's memory, and a set of images may be larger than that.
+        Read, not mapped: a mapped file counts as the process's memory, and a dataset may be larger than that.
         """
         records = np.empty((len(places), *self.shape), self.dtype)
         buffer, done = records.reshape(-1).view(np.uint8).data, 0

@@ -1,4 +1,4 @@
-"""Prepared pixels of a set of images: decoded once, read back in any order."""
+"""Prepared pixels of a dataset: decoded once, read back in any order."""
 
 import time
 from collections import deque

@@ -33,7 +33,7 @@ def evaluate_predictions(
         primary: the metric that choices were made by, one of `METRICS`.
         predicted: (n_images,) int, the class that was decided; None: that of highest probability.
         group: (n_images,) names of groups, or None where none were given; see `bootstrap_intervals`.
-        domain: (n_images,) names of the data sets; with more than one, `by_domain` has each one's metrics.
+        domain: (n_images,) names of the domains; with more than one, `by_domain` has each one's metrics.
         probability_uncalibrated: as `probability`, before the temperature.
         seed: start of the bootstrap's random draws.
 

@@ -1,4 +1,4 @@
-"""Opening a set of images: quick, from names alone. Nothing is decoded here."""
+"""Opening a dataset: quick, from names alone. Nothing is decoded here."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -109,7 +109,7 @@ def _open_labelled(path: Path, given: str | Path, group: str | None, pattern: st
         records, notes = open_table(path, plan, group=group, wants_groups=pattern is None, labelled=True)
     elif has_image_suffix(path.name):
         raise BadDataset(
-            "This is one image, not a set of labelled images",
+            "This is one image, not a folder of labelled images",
             file=path,
             do="Give the folder that holds the class folders, or a table with the columns path and label.",
         )
@@ -134,7 +134,7 @@ def _joined(opened: Sequence[Dataset], domains: Sequence[str]) -> Dataset:
     n_twice = 0
     for dataset, domain in zip(opened, domains, strict=True):
         for record in dataset.records:
-            key = (record.path, record.plan, record.label, record.given_split)
+            key = (record.path, record.plan, record.label, record.predefined_split)
             n_twice += key in seen
             if key not in seen:
                 seen.add(key)

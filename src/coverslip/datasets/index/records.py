@@ -1,4 +1,4 @@
-"""What a set of images is: one record per image, in a fixed order, with where it came from."""
+"""What a dataset is: one record per image, in a fixed order, with where it came from."""
 
 import os
 import re
@@ -42,7 +42,7 @@ class ImageRecord:
     label: str | None  # None: not told
     group: str | None  # what a split must not divide; None: no groups were asked for
     domain: str  # where it comes from when there are several sources; "" for one
-    given_split: Side | None
+    predefined_split: Side | None
     plan: ReadPlan
     stated: frozenset[str] = frozenset()  # the parts of the plan that its row of a table states itself
 
@@ -97,9 +97,9 @@ class Dataset:
         return any(record.group is not None for record in self.records)
 
     @cached_property
-    def has_given_split(self) -> bool:
+    def has_predefined_split(self) -> bool:
         """Whether folders or a table say which part an image belongs to."""
-        return any(record.given_split is not None for record in self.records)
+        return any(record.predefined_split is not None for record in self.records)
 
     def chosen(self, positions: Iterable[int]) -> "Dataset":
         """The images at these positions as a dataset of their own."""

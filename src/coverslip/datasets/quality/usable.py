@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from coverslip.datasets.index import Dataset, counted, one_line
+from coverslip.datasets.quality.components import labels_of
 from coverslip.datasets.quality.scanning import Scan, Unreadable
-from coverslip.datasets.quality.ties import labels_of
 
 ON_REQUEST = "on request:"  # begins the reason of an image that the recipe leaves out, with which nothing is wrong
 

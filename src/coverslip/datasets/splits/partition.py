@@ -38,7 +38,7 @@ def split_units(
         unit_of_image: (n_images,) any integers; equal ones stay together.
         shares: of training, validation and test; they sum to 1. A part of share 0 stays empty.
         seed: equal seeds give equal parts; different ones give different parts wherever there is a choice.
-        domains: (n_images,) any integers; equal ones are images of one set, within which classes then keep their
+        domains: (n_images,) any integers; equal ones are images of one domain, within which classes then keep their
             shares. None: there is one.
 
     Returns:
