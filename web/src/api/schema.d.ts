@@ -1308,6 +1308,18 @@ export interface components {
             is_recommended: boolean;
         };
         /**
+         * AllowLeakage
+         * @description Train although the same pixels or groups stand on both sides; the numbers will be too good.
+         */
+        AllowLeakage: {
+            /**
+             * Kind
+             * @default allow-leakage
+             * @constant
+             */
+            kind: "allow-leakage";
+        };
+        /**
          * Calibration
          * @description Probabilities against the share that is right.
          */
@@ -1323,6 +1335,23 @@ export interface components {
             ece: number | null;
             /** Ece Uncalibrated */
             ece_uncalibrated: number | null;
+        };
+        /**
+         * ChooseOther
+         * @description Give another place or name than the one that was given or stands by default.
+         */
+        ChooseOther: {
+            /**
+             * Of
+             * @enum {string}
+             */
+            of: "output" | "name" | "workspace" | "root";
+            /**
+             * Kind
+             * @default choose-other
+             * @constant
+             */
+            kind: "choose-other";
         };
         /**
          * ClassCount
@@ -1457,6 +1486,23 @@ export interface components {
             headline: components["schemas"]["Headline"] | null;
             /** Is Imported */
             is_imported: boolean;
+        };
+        /**
+         * CleanCache
+         * @description Empty the cache, or one kind of store in it; what is missed is made again.
+         */
+        CleanCache: {
+            /**
+             * Store
+             * @default null
+             */
+            store: string | null;
+            /**
+             * Kind
+             * @default clean-cache
+             * @constant
+             */
+            kind: "clean-cache";
         };
         /**
          * Columns
@@ -1661,7 +1707,7 @@ export interface components {
              */
             is_labelled: boolean;
             progress: components["schemas"]["ReadingProgress"] | null;
-            error: components["schemas"]["ReadingFault"] | null;
+            error: components["schemas"]["Failure"] | null;
             /** N Images */
             n_images: number;
             /** N Labelled */
@@ -1759,14 +1805,49 @@ export interface components {
             train_f1: number | null;
         };
         /**
-         * Fault
-         * @description What happened, and what to do about it.
+         * Evaluate
+         * @description Measure a run's classifier.
          */
-        Fault: {
+        Evaluate: {
+            /** Run */
+            run: string;
+            /**
+             * On Other Images
+             * @default false
+             */
+            on_other_images: boolean;
+            /**
+             * Kind
+             * @default evaluate
+             * @constant
+             */
+            kind: "evaluate";
+        };
+        /**
+         * Failure
+         * @description An error as it is kept in files and sent to pages.
+         */
+        Failure: {
+            /** Code */
+            code: string;
             /** What */
             what: string;
-            /** Do */
+            /**
+             * Do
+             * @default
+             */
             do: string;
+            /** File */
+            file?: string | null;
+            /** Values */
+            values?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Remedies
+             * @default []
+             */
+            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[];
         };
         /**
          * FieldProblem
@@ -1822,6 +1903,12 @@ export interface components {
              * @description What to do about it.
              */
             do: string;
+            /**
+             * Remedies
+             * @description The same as data, where it is one of the known ones.
+             * @default []
+             */
+            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[];
             /**
              * Images
              * @description The image_ids of the images concerned, a list per cluster.
@@ -1941,6 +2028,23 @@ export interface components {
             title: string;
             /** Text */
             text: string;
+        };
+        /**
+         * GroupBy
+         * @description Say which images belong together, by a column of the table or by a pattern that is searched in the paths.
+         */
+        GroupBy: {
+            /**
+             * Column
+             * @default null
+             */
+            column: string | null;
+            /**
+             * Kind
+             * @default group-by
+             * @constant
+             */
+            kind: "group-by";
         };
         /**
          * GroupCount
@@ -2165,6 +2269,20 @@ export interface components {
             file: string;
             /** Predefined Split */
             predefined_split: string | null;
+        };
+        /**
+         * ImportWeights
+         * @description Import pretrained weights from a file.
+         */
+        ImportWeights: {
+            /** Model */
+            model: string;
+            /**
+             * Kind
+             * @default import-weights
+             * @constant
+             */
+            kind: "import-weights";
         };
         /**
          * InstantScores
@@ -2419,18 +2537,6 @@ export interface components {
             is_labelled: boolean;
         };
         /**
-         * Note
-         * @description What the training wants known.
-         */
-        Note: {
-            /** Time */
-            time: number;
-            /** Level */
-            level: string;
-            /** Text */
-            text: string;
-        };
-        /**
          * Page
          * @description Some of many, in order.
          */
@@ -2635,7 +2741,7 @@ export interface components {
              * @description Undecided images that nobody has corrected yet.
              */
             n_review: number;
-            error: components["schemas"]["Fault"] | null;
+            error: components["schemas"]["Failure"] | null;
             /**
              * Notes
              * @description What is unusual about these images.
@@ -2652,6 +2758,11 @@ export interface components {
              * @default about:blank
              */
             type: string;
+            /**
+             * Code
+             * @description What kind of problem it is: `bad-recipe`, `leakage-found`, `not-found`, …
+             */
+            code: string;
             /**
              * Title
              * @description What happened, in a sentence.
@@ -2677,23 +2788,25 @@ export interface components {
              */
             do: string | null;
             /**
+             * Values
+             * @description What the sentences tell, for programs.
+             * @default null
+             */
+            values: {
+                [key: string]: components["schemas"]["JsonValue"];
+            } | null;
+            /**
+             * Remedies
+             * @description What to do as data, where it is one of the known ones: a recipe's key and its value, …
+             * @default null
+             */
+            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[] | null;
+            /**
              * Errors
              * @description Which parts of the request are wrong.
              * @default null
              */
             errors: components["schemas"]["FieldProblem"][] | null;
-        };
-        /**
-         * ReadingFault
-         * @description Why a dataset could not be read, and what to do about it.
-         */
-        ReadingFault: {
-            /** What */
-            what: string;
-            /** File */
-            file: string | null;
-            /** Do */
-            do: string;
         };
         /**
          * ReadingProgress
@@ -2880,6 +2993,20 @@ export interface components {
             sections: components["schemas"]["ReportSection"][];
         };
         /**
+         * Resume
+         * @description Go on with a run that was stopped.
+         */
+        Resume: {
+            /** Run */
+            run: string;
+            /**
+             * Kind
+             * @default resume
+             * @constant
+             */
+            kind: "resume";
+        };
+        /**
          * RocCurve
          * @description How many of a class are found for how many false alarms.
          */
@@ -3005,7 +3132,7 @@ export interface components {
             /** Has Classifier */
             has_classifier: boolean;
             headline: components["schemas"]["Headline"] | null;
-            error: components["schemas"]["Fault"] | null;
+            error: components["schemas"]["Failure"] | null;
             /**
              * Queue Position
              * @description 1 is next.
@@ -3060,7 +3187,7 @@ export interface components {
             /** Has Classifier */
             has_classifier: boolean;
             headline: components["schemas"]["Headline"] | null;
-            error: components["schemas"]["Fault"] | null;
+            error: components["schemas"]["Failure"] | null;
             /**
              * Queue Position
              * @description 1 is next.
@@ -3084,7 +3211,7 @@ export interface components {
              */
             trainings: components["schemas"]["Training"][];
             /** Notes */
-            notes: components["schemas"]["Note"][];
+            notes: components["schemas"]["TimedNote"][];
             /**
              * Last Event
              * @description The log's last line that this tells of.
@@ -3095,6 +3222,39 @@ export interface components {
              * @description The last lines that the training's process wrote.
              */
             log_tail: string[];
+        };
+        /**
+         * Set
+         * @description Give a key of the recipe this value.
+         */
+        Set: {
+            /** Key */
+            key: string;
+            /** Value */
+            value: unknown;
+            /**
+             * Kind
+             * @default set
+             * @constant
+             */
+            kind: "set";
+        };
+        /**
+         * ShowModels
+         * @description Look at the list of networks, or at one of them.
+         */
+        ShowModels: {
+            /**
+             * Model
+             * @default null
+             */
+            model: string | null;
+            /**
+             * Kind
+             * @default show-models
+             * @constant
+             */
+            kind: "show-models";
         };
         /**
          * SplitPart
@@ -3191,6 +3351,33 @@ export interface components {
             n_cores: number;
             /** Memory Mib */
             memory_mib: number;
+        };
+        /**
+         * TimedNote
+         * @description What the training wants known, and when it said so.
+         */
+        TimedNote: {
+            /** Code */
+            code: string;
+            /** Text */
+            text: string;
+            /**
+             * Level
+             * @default info
+             * @enum {string}
+             */
+            level: "info" | "warning";
+            /** Values */
+            values?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Remedies
+             * @default []
+             */
+            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[];
+            /** Time */
+            time: number;
         };
         /**
          * Training
