@@ -3,12 +3,12 @@
 import csv
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from domains import Counter
 from PIL import Image
 
 import coverslip as cs

@@ -45,11 +45,9 @@ def test_it_is_the_shrunk_discriminant_that_scikit_learn_computes(n: int, d: int
     # scikit-learn's covariance is (1 - a) S + a v I with v the mean variance; ours is S + shrinkage v I.
     a = shrinkage / (1 + shrinkage)
     priors = np.bincount(label) / n
-    known = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage, priors=priors).fit(
-        x.astype(np.float64), label
-    )
-    np.testing.assert_allclose(weight, known.coef_ * (1 - shrinkage), rtol=1e-4, atol=1e-6)
-    theirs = (known.intercept_ - np.log(priors)) * (1 - shrinkage) + np.log(priors)
+    known = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=a, priors=priors).fit(x.astype(np.float64), label)
+    np.testing.assert_allclose(weight, known.coef_ * (1 - a), rtol=1e-4, atol=1e-6)
+    theirs = (known.intercept_ - np.log(priors)) * (1 - a) + np.log(priors)
     np.testing.assert_allclose(bias, theirs, rtol=1e-4, atol=1e-5)
 
 
