@@ -1279,7 +1279,7 @@ export interface components {
              * Of
              * @enum {string}
              */
-            of: "output" | "name" | "workspace" | "root";
+            of: "output" | "name" | "workspace" | "root" | "host";
             /**
              * Kind
              * @default choose-other
@@ -2209,7 +2209,7 @@ export interface components {
          */
         ImportWeights: {
             /** Model */
-            model: string;
+            model?: string | null;
             /**
              * Kind
              * @default import-weights
