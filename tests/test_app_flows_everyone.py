@@ -133,7 +133,7 @@ def test_a_training_that_goes_on_is_accessible_and_says_what_a_stop_leaves(page_
     page.get_by_text("It waits for its turn").wait_for()
     page.get_by_role("button", name="Stop", exact=True).click()
     page.get_by_role("button", name="Go on").wait_for()
-    stock.app.send(f"runs/{waiting}", method="DELETE")
+    stock.app.send(f"jobs/{waiting}", method="DELETE")
     open_page(page, f"/runs/{run}")
     page.get_by_text(" of 400").first.wait_for(timeout=120_000)
     check_accessible(page)
@@ -142,4 +142,4 @@ def test_a_training_that_goes_on_is_accessible_and_says_what_a_stop_leaves(page_
     page.get_by_text("There is no classifier yet, but what was done is kept.").first.wait_for(timeout=120_000)
     check_accessible(page)
     assert stock.app.get(f"runs/{run}")["has_classifier"] is False
-    stock.app.send(f"runs/{run}", method="DELETE")
+    stock.app.send(f"jobs/{run}", method="DELETE")

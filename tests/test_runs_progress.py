@@ -22,6 +22,7 @@ from coverslip.events import (
     as_json,
     from_json,
 )
+from coverslip.messages import CleanCache, Set
 from coverslip.runs.log.progress import FoldScores, Parts, Progress, fold_event, seconds_left
 
 
@@ -123,7 +124,7 @@ def test_an_epoch_that_is_done_again_after_going_on_takes_the_place_of_what_came
 
 def test_a_training_that_goes_on_reads_its_images_again_and_is_no_further_for_it() -> None:
     before = folded([StageStarted(stage="finetune", n_epochs=4), an_epoch(1, n_epochs=4)])
-    for work in ("reading images", "preparing images"):
+    for work in ("reading images", "preprocessing images"):
         progress = folded([Progressed(stage=work, done=9, total=9)], before)
         assert (progress.stage, progress.share) == ("reading", before.share)
 
@@ -149,6 +150,7 @@ def test_events_come_back_from_json_as_they_were() -> None:
         *of_two_folds(),
         an_epoch(1, is_first=True),
         Noted(text="é"),
+        Noted(code="few-groups", text="a", values={"n": 3}, remedies=(Set("split.folds", 5), CleanCache())),
         RunStarted(run="a", n_train=1, n_val=2, n_test=3, classes=("a", "b")),
         CheckpointSaved(path="checkpoints/a", epoch=1, is_best=True),
     ]

@@ -99,7 +99,9 @@ export interface paths {
         put?: never;
         /**
          * Open Dataset
-         * @description Open folders or tables as a set of images. Faults are told at once; reading the images goes on afterwards.
+         * @description Open folders or tables as one dataset, each its own domain.
+         *
+         *     Faults are told at once; reading the images goes on afterwards.
          */
         post: operations["open_dataset"];
         delete?: never;
@@ -151,7 +153,9 @@ export interface paths {
         head?: never;
         /**
          * Change Dataset
-         * @description Change the name, the groups, the classes or their order. Labels that were given in the app stay.
+         * @description Change the name, where images come from, the groups, the classes or their order.
+         *
+         *     Labels that were given in the app stay; those of images that are no longer there are kept until they come back.
          */
         patch: operations["change_dataset"];
         trace?: never;
@@ -882,11 +886,7 @@ export interface paths {
         get: operations["get_run"];
         put?: never;
         post?: never;
-        /**
-         * Remove Run
-         * @description Move a training's folder to the workspace's trash.
-         */
-        delete: operations["remove_run"];
+        delete?: never;
         options?: never;
         head?: never;
         /**
@@ -916,7 +916,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/runs/{run_id}/events": {
+    "/api/v1/jobs/{job_id}/events": {
         parameters: {
             query?: never;
             header?: never;
@@ -924,13 +924,13 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Watch Run
-         * @description `state`: the run as it is now; `trainings`: their curves so far; `log`: a line worth reading (id: its number).
+         * Watch Job
+         * @description A job as it goes on; what each event carries stands at `RunEvents` and `PredictionEvents`.
          *
-         *     Begins with state and trainings, then the log from the start or after the given line; ends with a last state once
-         *     the run has ended.
+         *     Begins with what is so now, then the log from its start or after the given line. Ends with a last state once the job
+         *     has ended; where it had ended before, with that alone.
          */
-        get: operations["watch_run"];
+        get: operations["watch_job"];
         put?: never;
         post?: never;
         delete?: never;
@@ -939,7 +939,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/runs/{run_id}/stop": {
+    "/api/v1/jobs/{job_id}/stop": {
         parameters: {
             query?: never;
             header?: never;
@@ -949,17 +949,17 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Stop Run
-         * @description End a training; its best network so far is kept. One that waits is taken out of the queue.
+         * Stop Job
+         * @description End a job; what it has reached so far is kept. One that waits is taken out of the queue.
          */
-        post: operations["stop_run"];
+        post: operations["stop_job"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/runs/{run_id}/resume": {
+    "/api/v1/jobs/{job_id}/resume": {
         parameters: {
             query?: never;
             header?: never;
@@ -969,17 +969,37 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Resume Run
-         * @description Queue a training again that was stopped, interrupted or failed; it goes on where it was.
+         * Resume Job
+         * @description Queue a job again that was stopped, interrupted or failed; it goes on where it was.
          */
-        post: operations["resume_run"];
+        post: operations["resume_job"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/runs/{run_id}/restore": {
+    "/api/v1/jobs/{job_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove Job
+         * @description Move a job, with all that it made, to the workspace's trash.
+         */
+        delete: operations["remove_job"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/restore": {
         parameters: {
             query?: never;
             header?: never;
@@ -989,10 +1009,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Restore Run
-         * @description Take a training out of the trash.
+         * Restore Job
+         * @description Take a job out of the trash, as it was.
          */
-        post: operations["restore_run"];
+        post: operations["restore_job"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1035,32 +1055,6 @@ export interface paths {
          * @description One prediction as it is now.
          */
         get: operations["get_prediction"];
-        put?: never;
-        post?: never;
-        /**
-         * Remove Prediction
-         * @description Move a prediction to the workspace's trash.
-         */
-        delete: operations["remove_prediction"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/predictions/{prediction_id}/events": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Watch Prediction
-         * @description `state`: the prediction as it is now; `rows`: how many there are so far.
-         *
-         *     Ends with a last state once the prediction has ended.
-         */
-        get: operations["watch_prediction"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1189,66 +1183,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/predictions/{prediction_id}/stop": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Stop Prediction
-         * @description End a prediction; its rows so far are kept.
-         */
-        post: operations["stop_prediction"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/predictions/{prediction_id}/resume": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Resume Prediction
-         * @description Queue a prediction again that was stopped, interrupted or failed; it goes on after its last row.
-         */
-        post: operations["resume_prediction"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/predictions/{prediction_id}/restore": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Restore Prediction
-         * @description Take a prediction out of the trash, with its corrections.
-         */
-        post: operations["restore_prediction"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/classify/{run_id}": {
         parameters: {
             query?: never;
@@ -1308,6 +1242,18 @@ export interface components {
             is_recommended: boolean;
         };
         /**
+         * AllowLeakage
+         * @description Train although the same pixels or groups stand on both sides; the numbers will be too good.
+         */
+        AllowLeakage: {
+            /**
+             * Kind
+             * @default allow-leakage
+             * @constant
+             */
+            kind: "allow-leakage";
+        };
+        /**
          * Calibration
          * @description Probabilities against the share that is right.
          */
@@ -1323,6 +1269,23 @@ export interface components {
             ece: number | null;
             /** Ece Uncalibrated */
             ece_uncalibrated: number | null;
+        };
+        /**
+         * ChooseOther
+         * @description Give another place or name than the one that was given or stands by default.
+         */
+        ChooseOther: {
+            /**
+             * Of
+             * @enum {string}
+             */
+            of: "output" | "name" | "workspace" | "root" | "host";
+            /**
+             * Kind
+             * @default choose-other
+             * @constant
+             */
+            kind: "choose-other";
         };
         /**
          * ClassCount
@@ -1459,6 +1422,20 @@ export interface components {
             is_imported: boolean;
         };
         /**
+         * CleanCache
+         * @description Empty the cache, or one kind of store in it; what is missed is made again.
+         */
+        CleanCache: {
+            /** Store */
+            store?: string | null;
+            /**
+             * Kind
+             * @default clean-cache
+             * @constant
+             */
+            kind: "clean-cache";
+        };
+        /**
          * Columns
          * @description The columns of a dataset's tables.
          */
@@ -1524,6 +1501,11 @@ export interface components {
             /** Name */
             name?: string | null;
             /**
+             * Sources
+             * @description Where all images come from henceforth: to add or leave out folders, or name their domains.
+             */
+            sources?: components["schemas"]["NewSource"][] | null;
+            /**
              * Group
              * @description A column of the table; null takes the groups away.
              */
@@ -1568,10 +1550,10 @@ export interface components {
             };
             groups: components["schemas"]["GroupFacts"] | null;
             /**
-             * Given Split
+             * Predefined Split
              * @description Images per part, where folders or a table say who trains, validates and tests.
              */
-            given_split: {
+            predefined_split: {
                 [key: string]: number;
             } | null;
             width_px: components["schemas"]["Spread"] | null;
@@ -1642,9 +1624,9 @@ export interface components {
             name: string;
             /**
              * Sources
-             * @description Absolute paths of its folders, tables or files.
+             * @description Its folders, tables or files.
              */
-            sources: string[];
+            sources: components["schemas"]["SourceState"][];
             /**
              * Kind
              * @enum {string}
@@ -1661,7 +1643,7 @@ export interface components {
              */
             is_labelled: boolean;
             progress: components["schemas"]["ReadingProgress"] | null;
-            error: components["schemas"]["ReadingFault"] | null;
+            error: components["schemas"]["Failure"] | null;
             /** N Images */
             n_images: number;
             /** N Labelled */
@@ -1673,7 +1655,7 @@ export interface components {
             groups: components["schemas"]["Groups"];
             /**
              * Domains
-             * @description Empty where all images come from one source.
+             * @description Empty where all images come from one source, whose domain has no name of its own.
              */
             domains: components["schemas"]["DomainCount"][];
             /**
@@ -1696,7 +1678,7 @@ export interface components {
         };
         /**
          * DomainCount
-         * @description Images of one source, where there are several.
+         * @description Images of one domain.
          */
         DomainCount: {
             /** Name */
@@ -1706,7 +1688,7 @@ export interface components {
         };
         /**
          * DomainResult
-         * @description The numbers of one collection's images.
+         * @description The numbers of one domain's images.
          */
         DomainResult: {
             /** Name */
@@ -1759,14 +1741,49 @@ export interface components {
             train_f1: number | null;
         };
         /**
-         * Fault
-         * @description What happened, and what to do about it.
+         * Evaluate
+         * @description Measure a run's classifier.
          */
-        Fault: {
+        Evaluate: {
+            /** Run */
+            run: string;
+            /**
+             * On Other Images
+             * @default false
+             */
+            on_other_images: boolean;
+            /**
+             * Kind
+             * @default evaluate
+             * @constant
+             */
+            kind: "evaluate";
+        };
+        /**
+         * Failure
+         * @description An error as it is kept in files and sent to pages.
+         */
+        Failure: {
+            /** Code */
+            code: string;
             /** What */
             what: string;
-            /** Do */
+            /**
+             * Do
+             * @default
+             */
             do: string;
+            /** File */
+            file?: string | null;
+            /** Values */
+            values?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Remedies
+             * @default []
+             */
+            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[];
         };
         /**
          * FieldProblem
@@ -1798,7 +1815,7 @@ export interface components {
         Finding: {
             /**
              * Code
-             * @description What kind of finding it is. `leakage` (error): On two sides of the given split; `no-labels` (error): No labels; `one-class` (error): A single class; `missing-files` (warning): Not found; `unreadable` (warning): Cannot be read; `conflicting-labels` (warning): Same pixels, different classes; `duplicates` (warning): Same pixels, same class; `small-class` (warning): Small classes; `no-groups` (warning): No groups; `class-in-few-groups` (warning): Classes of few groups; `few-groups` (warning): Few groups; `groups-divide-copies` (warning): Same pixels in different groups; `group-is-class` (warning): One class in each group; `mixed-bit-depths` (warning): Mixed bit depths; `unlabelled` (advice): Images without a label; `imbalance` (advice): Unequal classes; `similar-class-names` (advice): Similar class names; `mixed-channels` (advice): Mixed channels; `several-planes` (advice): Several planes.
+             * @description What kind of finding it is. `leakage` (error): On two sides of the predefined split; `no-labels` (error): No labels; `one-class` (error): A single class; `missing-files` (warning): Not found; `unreadable` (warning): Cannot be read; `conflicting-labels` (warning): Same pixels, different classes; `duplicates` (warning): Same pixels, same class; `small-class` (warning): Small classes; `no-groups` (warning): No groups; `class-in-few-groups` (warning): Classes of few groups; `few-groups` (warning): Few groups; `groups-divide-copies` (warning): Same pixels in different groups; `group-is-class` (warning): One class in each group; `mixed-bit-depths` (warning): Mixed bit depths; `unlabelled` (advice): Images without a label; `imbalance` (advice): Unequal classes; `similar-class-names` (advice): Similar class names; `mixed-channels` (advice): Mixed channels; `several-planes` (advice): Several planes.
              */
             code: string;
             /**
@@ -1822,6 +1839,12 @@ export interface components {
              * @description What to do about it.
              */
             do: string;
+            /**
+             * Remedies
+             * @description The same as data, where it is one of the known ones.
+             * @default []
+             */
+            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[];
             /**
              * Images
              * @description The image_ids of the images concerned, a list per cluster.
@@ -1941,6 +1964,20 @@ export interface components {
             title: string;
             /** Text */
             text: string;
+        };
+        /**
+         * GroupBy
+         * @description Say which images belong together, by a column of the table or by a pattern that is searched in the paths.
+         */
+        GroupBy: {
+            /** Column */
+            column?: string | null;
+            /**
+             * Kind
+             * @default group-by
+             * @constant
+             */
+            kind: "group-by";
         };
         /**
          * GroupCount
@@ -2163,8 +2200,22 @@ export interface components {
              * @description Absolute path.
              */
             file: string;
-            /** Given Split */
-            given_split: string | null;
+            /** Predefined Split */
+            predefined_split: string | null;
+        };
+        /**
+         * ImportWeights
+         * @description Import pretrained weights from a file.
+         */
+        ImportWeights: {
+            /** Model */
+            model?: string | null;
+            /**
+             * Kind
+             * @default import-weights
+             * @constant
+             */
+            kind: "import-weights";
         };
         /**
          * InstantScores
@@ -2329,11 +2380,8 @@ export interface components {
          * @description What to open.
          */
         NewDataset: {
-            /**
-             * Sources
-             * @description Folders of class folders, or tables; for images without labels also plain folders and files.
-             */
-            sources: string[];
+            /** Sources */
+            sources: components["schemas"]["NewSource"][];
             /**
              * Name
              * @description Default: after the folder or table.
@@ -2406,6 +2454,22 @@ export interface components {
             allow_leakage: boolean;
         };
         /**
+         * NewSource
+         * @description A folder, table or file, and which domain its images belong to.
+         */
+        NewSource: {
+            /**
+             * Path
+             * @description A folder of class folders, or a table; without labels also a plain folder or file.
+             */
+            path: string;
+            /**
+             * Domain
+             * @description What the laboratory, device or day is called. Default: as its folder. Equal names: one domain.
+             */
+            domain?: string | null;
+        };
+        /**
          * NewUpload
          * @description What is going to be sent.
          */
@@ -2417,18 +2481,6 @@ export interface components {
              * @description Whether sub-folders or a table give the labels.
              */
             is_labelled: boolean;
-        };
-        /**
-         * Note
-         * @description What the training wants known.
-         */
-        Note: {
-            /** Time */
-            time: number;
-            /** Level */
-            level: string;
-            /** Text */
-            text: string;
         };
         /**
          * Page
@@ -2591,6 +2643,11 @@ export interface components {
          * @description A classifier at work on new images, as its folder says that it is now.
          */
         PredictionState: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "predict";
             /** Id */
             id: string;
             /** Name */
@@ -2635,7 +2692,7 @@ export interface components {
              * @description Undecided images that nobody has corrected yet.
              */
             n_review: number;
-            error: components["schemas"]["Fault"] | null;
+            error: components["schemas"]["Failure"] | null;
             /**
              * Notes
              * @description What is unusual about these images.
@@ -2653,6 +2710,11 @@ export interface components {
              */
             type: string;
             /**
+             * Code
+             * @description What kind of problem it is: `bad-recipe`, `leakage-found`, `not-found`, …
+             */
+            code: string;
+            /**
              * Title
              * @description What happened, in a sentence.
              */
@@ -2667,33 +2729,30 @@ export interface components {
             /**
              * File
              * @description The file or folder that it is about.
-             * @default null
              */
-            file: string | null;
+            file?: string | null;
             /**
              * Do
              * @description What to do about it.
-             * @default null
              */
-            do: string | null;
+            do?: string | null;
+            /**
+             * Values
+             * @description What the sentences tell, for programs.
+             */
+            values?: {
+                [key: string]: components["schemas"]["JsonValue"];
+            } | null;
+            /**
+             * Remedies
+             * @description What to do as data, where it is one of the known ones: a recipe's key and its value, …
+             */
+            remedies?: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[] | null;
             /**
              * Errors
              * @description Which parts of the request are wrong.
-             * @default null
              */
-            errors: components["schemas"]["FieldProblem"][] | null;
-        };
-        /**
-         * ReadingFault
-         * @description Why a dataset could not be read, and what to do about it.
-         */
-        ReadingFault: {
-            /** What */
-            what: string;
-            /** File */
-            file: string | null;
-            /** Do */
-            do: string;
+            errors?: components["schemas"]["FieldProblem"][] | null;
         };
         /**
          * ReadingProgress
@@ -2781,14 +2840,6 @@ export interface components {
             confidence: number | null;
             /** Accuracy */
             accuracy: number | null;
-        };
-        /**
-         * Removed
-         * @description What was moved to the trash can come back.
-         */
-        Removed: {
-            /** Undo Token */
-            undo_token: string;
         };
         /**
          * ReportSection
@@ -2880,6 +2931,20 @@ export interface components {
             sections: components["schemas"]["ReportSection"][];
         };
         /**
+         * Resume
+         * @description Go on with a run that was stopped.
+         */
+        Resume: {
+            /** Run */
+            run: string;
+            /**
+             * Kind
+             * @default resume
+             * @constant
+             */
+            kind: "resume";
+        };
+        /**
          * RocCurve
          * @description How many of a class are found for how many false alarms.
          */
@@ -2968,6 +3033,11 @@ export interface components {
          * @description A training, as its folder says that it is now.
          */
         RunState: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "train";
             /** Id */
             id: string;
             /** Name */
@@ -3005,7 +3075,7 @@ export interface components {
             /** Has Classifier */
             has_classifier: boolean;
             headline: components["schemas"]["Headline"] | null;
-            error: components["schemas"]["Fault"] | null;
+            error: components["schemas"]["Failure"] | null;
             /**
              * Queue Position
              * @description 1 is next.
@@ -3023,6 +3093,11 @@ export interface components {
          * @description A training with its recipe, its curves so far and its notes.
          */
         RunStory: {
+            /**
+             * Kind
+             * @constant
+             */
+            kind: "train";
             /** Id */
             id: string;
             /** Name */
@@ -3060,7 +3135,7 @@ export interface components {
             /** Has Classifier */
             has_classifier: boolean;
             headline: components["schemas"]["Headline"] | null;
-            error: components["schemas"]["Fault"] | null;
+            error: components["schemas"]["Failure"] | null;
             /**
              * Queue Position
              * @description 1 is next.
@@ -3084,7 +3159,7 @@ export interface components {
              */
             trainings: components["schemas"]["Training"][];
             /** Notes */
-            notes: components["schemas"]["Note"][];
+            notes: components["schemas"]["TimedNote"][];
             /**
              * Last Event
              * @description The log's last line that this tells of.
@@ -3095,6 +3170,57 @@ export interface components {
              * @description The last lines that the training's process wrote.
              */
             log_tail: string[];
+        };
+        /**
+         * Set
+         * @description Give a key of the recipe this value.
+         */
+        Set: {
+            /** Key */
+            key: string;
+            /** Value */
+            value: unknown;
+            /**
+             * Kind
+             * @default set
+             * @constant
+             */
+            kind: "set";
+        };
+        /**
+         * ShowModels
+         * @description Look at the list of networks, or at one of them.
+         */
+        ShowModels: {
+            /** Model */
+            model?: string | null;
+            /**
+             * Kind
+             * @default show-models
+             * @constant
+             */
+            kind: "show-models";
+        };
+        /**
+         * SourceState
+         * @description A folder, table or file that images of a dataset come from.
+         */
+        SourceState: {
+            /**
+             * Path
+             * @description Absolute.
+             */
+            path: string;
+            /**
+             * Domain
+             * @description The name that its domain was given; null: that of its folder.
+             */
+            domain: string | null;
+            /**
+             * Domains
+             * @description Domains that its images belong to; empty where all come from one source.
+             */
+            domains: string[];
         };
         /**
          * SplitPart
@@ -3193,6 +3319,33 @@ export interface components {
             memory_mib: number;
         };
         /**
+         * TimedNote
+         * @description What the training wants known, and when it said so.
+         */
+        TimedNote: {
+            /** Code */
+            code: string;
+            /** Text */
+            text: string;
+            /**
+             * Level
+             * @default info
+             * @enum {string}
+             */
+            level: "info" | "warning";
+            /** Values */
+            values?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Remedies
+             * @default []
+             */
+            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[];
+            /** Time */
+            time: number;
+        };
+        /**
          * Training
          * @description What one training of a run has reached: the run's own, that of a fold, or the first one on other images.
          */
@@ -3253,6 +3406,39 @@ export interface components {
             per_second: number | null;
             /** Seconds Left */
             seconds_left: number | null;
+        };
+        /**
+         * PredictionEvents
+         * @description What those who watch a prediction are told, by the name of the event.
+         */
+        PredictionEvents: {
+            /** @description As it is now: first, at each change, and last. */
+            state: components["schemas"]["PredictionState"];
+            /** @description There are more rows: pages ask for those that they show. */
+            rows: components["schemas"]["RowsSoFar"];
+        };
+        /**
+         * RowsSoFar
+         * @description How many rows a prediction has.
+         */
+        RowsSoFar: {
+            /** N */
+            n: number;
+        };
+        /**
+         * RunEvents
+         * @description What those who watch a training are told, by the name of the event.
+         */
+        RunEvents: {
+            /** @description As it is now: first, at each change, and last. */
+            state: components["schemas"]["RunState"];
+            /**
+             * Trainings
+             * @description Its curves so far.
+             */
+            trainings: components["schemas"]["Training"][];
+            /** @description A line that is worth reading; the event's id is its number. */
+            log: components["schemas"]["LogLine"];
         };
     };
     responses: never;
@@ -5902,64 +6088,6 @@ export interface operations {
             };
         };
     };
-    remove_run: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                run_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Removed"];
-                };
-            };
-            /** @description There is nothing of that id. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It can't be done now: something else is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What went wrong, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     rename_run: {
         parameters: {
             query?: never;
@@ -6064,7 +6192,7 @@ export interface operations {
             };
         };
     };
-    watch_run: {
+    watch_job: {
         parameters: {
             query?: {
                 /** @description Number of the last event that is known. */
@@ -6074,7 +6202,7 @@ export interface operations {
                 "last-event-id"?: string | null;
             };
             path: {
-                run_id: string;
+                job_id: string;
             };
             cookie?: never;
         };
@@ -6118,12 +6246,12 @@ export interface operations {
             };
         };
     };
-    stop_run: {
+    stop_job: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                run_id: string;
+                job_id: string;
             };
             cookie?: never;
         };
@@ -6135,7 +6263,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunState"];
+                    "application/json": components["schemas"]["RunState"] | components["schemas"]["PredictionState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -6176,12 +6304,12 @@ export interface operations {
             };
         };
     };
-    resume_run: {
+    resume_job: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                run_id: string;
+                job_id: string;
             };
             cookie?: never;
         };
@@ -6193,7 +6321,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunState"];
+                    "application/json": components["schemas"]["RunState"] | components["schemas"]["PredictionState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -6234,12 +6362,68 @@ export interface operations {
             };
         };
     };
-    restore_run: {
+    remove_job: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                run_id: string;
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restore_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
             };
             cookie?: never;
         };
@@ -6251,7 +6435,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunState"];
+                    "application/json": components["schemas"]["RunState"] | components["schemas"]["PredictionState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -6399,111 +6583,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PredictionState"];
-                };
-            };
-            /** @description There is nothing of that id. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What went wrong, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    remove_prediction: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                prediction_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description There is nothing of that id. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It can't be done now: something else is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What went wrong, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    watch_prediction: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                prediction_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Server-sent events. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/event-stream": unknown;
                 };
             };
             /** @description There is nothing of that id. */
@@ -6863,180 +6942,6 @@ export interface operations {
                 };
             };
             /** @description Something about the request is not valid; `title` and `do` say what. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What went wrong, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    stop_prediction: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                prediction_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PredictionState"];
-                };
-            };
-            /** @description There is nothing of that id. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It can't be done now: something else is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What went wrong, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    resume_prediction: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                prediction_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PredictionState"];
-                };
-            };
-            /** @description There is nothing of that id. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It can't be done now: something else is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What went wrong, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    restore_prediction: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                prediction_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PredictionState"];
-                };
-            };
-            /** @description There is nothing of that id. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It can't be done now: something else is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
             422: {
                 headers: {
                     [name: string]: unknown;

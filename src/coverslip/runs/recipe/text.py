@@ -40,7 +40,7 @@ def load_recipe(path: Path | str) -> Recipe:
         raise BadRecipe(
             "The recipe is not a list of `key: value` lines",
             file=path,
-            do="See `coverslip train --help` for an example.",
+            do="Write a key and its value on each line, such as `epochs: 20`.",
         )
     return check_recipe(data or {}, file=path)
 
@@ -110,7 +110,9 @@ def first_recipe(recipe: Recipe, *, file: Path | None = None) -> Recipe:
         first = check_recipe({**own, "stage": "finetune", **given, "split": split}, file=file)
     except BadRecipe as error:
         faults = [(f"init.recipe.{key}", text) for key, text in error.faults]
-        raise BadRecipe(f"In init.recipe: {error.what}", file=file, do=error.do, faults=faults) from error
+        raise BadRecipe(
+            f"In init.recipe: {error.what}", file=file, do=error.do, remedies=error.remedies, faults=faults
+        ) from error
     if first.stage == "instant" or isinstance(first.init, TrainFirst):
         what = "stops before the network is trained" if first.stage == "instant" else "may not have a first of its own"
         raise BadRecipe(f"In init.recipe: the first training {what}", file=file, do="Correct it and run again.")
@@ -137,9 +139,7 @@ def with_settings(recipe: Recipe, settings: list[str]) -> Recipe:
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals:
-            raise BadRecipe(
-                f"The setting '{setting}' has no '='", do="Write it as key=value, for example --set epochs=20."
-            )
+            raise BadRecipe(f"The setting '{setting}' has no '='", do="Write it as key=value, for example epochs=20.")
         *sections, last = key.strip().split(".")
         if sections[:1] == ["init"] and not isinstance(data["init"], dict):  # such as init.run=runs/first
             data["init"] = {}
@@ -156,7 +156,8 @@ def with_settings(recipe: Recipe, settings: list[str]) -> Recipe:
         except (ValueError, YAMLError) as error:  # ValueError: a date such as 2024-99-99
             raise BadRecipe(
                 f"The value of '{setting}' could not be read",
-                do="Quote it, for example --set 'group=\"a: b\"'; in braces, a space must follow each colon.",
+                do="Put the value into quotation marks, and in a terminal others round all of it: 'group=\"a: b\"'. "
+                "In braces, a space must follow each colon.",
             ) from error
         if key.strip() == "augment":  # a name becomes what it stands for, so that later settings can reach into it
             data = check_recipe(data).model_dump(mode="json")

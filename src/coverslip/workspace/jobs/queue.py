@@ -4,17 +4,18 @@ import logging
 import threading
 import time
 from pathlib import Path
+from typing import get_args
 
 from sqlalchemy import update
 
 from coverslip.workspace.jobs.adopting import adopt_runs
 from coverslip.workspace.jobs.processes import Launched, launch, terminate
-from coverslip.workspace.jobs.records import Job, Kind, find_job, started_jobs, waiting
+from coverslip.workspace.jobs.records import Job, JobKind, find_job, started_jobs, waiting
 from coverslip.workspace.jobs.state import is_at_work
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.home import Workspace
 
-_KINDS: tuple[Kind, ...] = ("train", "predict")
+_KINDS: tuple[JobKind, ...] = get_args(JobKind)
 _SECONDS_BETWEEN_LOOKS = 1.0
 _PATIENCE_SECONDS = 60.0  # that a job may take to heed a stop by itself
 _log = logging.getLogger("coverslip")
@@ -86,7 +87,7 @@ class Queue:
         if not taken.rowcount:
             return
         job.log.parent.mkdir(parents=True, exist_ok=True)
-        begun = launch(job.command, log=job.log, folder=Path(self._workspace.folder))
+        begun = launch(job.command, log=job.log, failure=job.failure_file, folder=Path(self._workspace.folder))
         self._begun.append(begun)
         with self._workspace.engine.begin() as connection:
             connection.execute(

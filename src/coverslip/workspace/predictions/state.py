@@ -1,11 +1,12 @@
 """What predictions are doing, read from their folders."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from coverslip.workspace.jobs.faults import Fault, fault_of
+from coverslip.messages import Failure
+from coverslip.workspace.jobs.faults import why_failed
 from coverslip.workspace.jobs.records import Job, all_jobs, find_job
 from coverslip.workspace.jobs.state import ACTIVE, State, state_of, status_of
 from coverslip.workspace.predictions.predicted import corrections_of, count_review, count_rows
@@ -16,6 +17,7 @@ from coverslip.workspace.store.home import Workspace
 class PredictionState:
     """A classifier at work on new images, as its folder says that it is now."""
 
+    kind: Literal["predict"]
     id: str
     name: str
     run_id: str
@@ -31,15 +33,8 @@ class PredictionState:
     ended: str | None
     n_corrected: int
     n_review: Annotated[int, Field(description="Undecided images that nobody has corrected yet.")]
-    error: Fault | None
+    error: Failure | None
     notes: Annotated[list[str], Field(description="What is unusual about these images.")]
-
-
-@dataclass(frozen=True, slots=True)
-class RowsSoFar:
-    """How many rows a prediction has."""
-
-    n: int
 
 
 def all_predictions(workspace: Workspace) -> list[PredictionState]:
@@ -64,6 +59,7 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
     corrected = corrections_of(workspace, job.id)
     is_active = state in ACTIVE
     return PredictionState(
+        kind="predict",
         id=job.id,
         name=job.name,
         run_id=job.run_id or "",
@@ -79,6 +75,6 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
         ended=None if is_active or state == "queued" or status is None else status.heartbeat,
         n_corrected=len(corrected),
         n_review=count_review(job, corrected),
-        error=fault_of(job, status) if state == "failed" else None,
+        error=why_failed(job, status) if state == "failed" else None,
         notes=list(status.notes) if status else [],
     )

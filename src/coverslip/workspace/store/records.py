@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 
 from coverslip.datasets import Dataset, ImageRecord, Opening, Origin, Scan, Unreadable
 from coverslip.images import ImageFacts, ReadPlan
-from coverslip.workspace.store.rows import AnyRow, Json, dataset_row
+from coverslip.workspace.store.rows import AnyRow, Json, dataset_row, source_paths
 from coverslip.workspace.store.tables import image_facts, images
 
 OUTSIDE = "It lies outside the folders that the app may read"  # the reason of such an image
@@ -61,7 +61,7 @@ def load_records(connection: Connection, dataset_id: str, start: int = 0, end: i
         images.c.label,
         images.c.group,
         images.c.domain,
-        images.c.given_split,
+        images.c.predefined_split,
         images.c.plan,
     ).where(images.c.dataset_id == dataset_id, images.c.position >= start)
     if end is not None:
@@ -70,7 +70,9 @@ def load_records(connection: Connection, dataset_id: str, start: int = 0, end: i
     for row in connection.execute(asked.order_by(images.c.position)):
         plan, stated = plan_of(row.plan)
         records.append(
-            ImageRecord(row.image_id, Path(row.path), row.label, row.group, row.domain, row.given_split, plan, stated)
+            ImageRecord(
+                row.image_id, Path(row.path), row.label, row.group, row.domain, row.predefined_split, plan, stated
+            )
         )
     return records
 
@@ -100,7 +102,12 @@ def as_dataset(row: AnyRow, records: Sequence[ImageRecord]) -> Dataset:
         opened["source"],
         tuple(records),
         tuple(opened["notes"]),
-        opening=Opening(tuple(row.sources), row.group_column, row.group_pattern),
+        opening=Opening(
+            tuple(source_paths(row)),
+            row.group_column,
+            row.group_pattern,
+            domains=tuple(source["domain"] for source in row.sources),
+        ),
         origins=tuple(Origin(o["domain"], Path(o["root"]), tuple(o["sources"])) for o in opened["origins"]),
     )
 
