@@ -4,7 +4,7 @@ Each says what happened, in which file, and what to do. Doors print it as one li
 reaches a door is a bug of ours and keeps its traceback.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 
@@ -40,11 +40,20 @@ class BadRecipe(CoverslipError):
     Args:
         what, file, do: as of every error.
         faults: each key that is at fault, sections with dots, and what is wrong with it, where that is known.
+        lines: where these keys stand in the text that the recipe was read from, counted from 1.
     """
 
-    def __init__(self, what: str, *, file: Path | None = None, do: str, faults: Sequence[tuple[str, str]] = ()) -> None:
+    def __init__(
+        self,
+        what: str,
+        *,
+        file: Path | None = None,
+        do: str,
+        faults: Sequence[tuple[str, str]] = (),
+        lines: Mapping[str, int] | None = None,
+    ) -> None:
         super().__init__(what, file=file, do=do)
-        self.faults = tuple(faults)
+        self.faults, self.lines = tuple(faults), dict(lines or {})
 
 
 class BadRun(CoverslipError):

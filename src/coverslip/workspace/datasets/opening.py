@@ -5,6 +5,7 @@ in the background afterwards.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import insert, select, update
@@ -135,6 +136,31 @@ def opened_again(home: Workspace, row: AnyRow, column: str | None, pattern: str 
     with home.engine.connect() as connection:
         shown = connection.execute(select(images.c.shown_path).where(images.c.dataset_id == row.id)).scalars().all()
     return _opened(paths, column, pattern, row.is_labelled, shown)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupedBy:
+    """What says which images belong together: a column of the table, a pattern for paths, or nothing."""
+
+    column: str | None = None
+    pattern: str | None = None
+
+
+def grouped_by(home: Workspace, row: AnyRow, group: str | None) -> GroupedBy:
+    """What a recipe's `group` means for a dataset: a column where its tables have one of that name, else a pattern."""
+    if group is None:
+        return GroupedBy()
+    return GroupedBy(column=group) if group in grouping.columns(home, row.id) else GroupedBy(pattern=group)
+
+
+def groups_by(home: Workspace, row: AnyRow, grouped: GroupedBy) -> dict[str, str | None]:
+    """The group of every image, by its id, if the dataset were grouped so.
+
+    Raises:
+        BadDataset: there is no such column, or the pattern finds nothing or takes too long.
+    """
+    found = opened_again(home, row, grouped.column, grouped.pattern)
+    return {record.image_id: record.group for record in found.records}
 
 
 def _name_of(paths: list[str]) -> str:
