@@ -47,7 +47,7 @@ TRAINING: Json = {
     "image_size": 64,
     "batch_size": 32,
     "patience": None,
-    "views": 1,
+    "tta": 1,
     "split.folds": 0,
 }
 TRAINED = 960  # images: an epoch of some seconds

@@ -38,7 +38,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 COLOURS = 256  # in a picture: no difference to the eye, a third of the size
 FLAT_COLOURS = 72
 PATTERN = r"slide\d+"
-QUICK = {"image_size": 48, "views": 1}  # seconds instead of minutes; the pages look the same
+QUICK = {"image_size": 48, "tta": 1}  # seconds instead of minutes; the pages look the same
 EPOCHS = 5
 
 Json = dict[str, Any]  # Any: JSON values
@@ -178,7 +178,8 @@ def reduced(picture: Image.Image) -> Image.Image:
     """With few colours: the page's own, which fill areas, as they are, and photographs with what is left."""
     n = picture.width * picture.height
     flat = [colour for _, colour in sorted(picture.getcolors(n), reverse=True)[:FLAT_COLOURS]]
-    marks = re.findall(r"--class-\d: [^#]*#(\w{6})", (DOCS.parent / "web" / "src" / "theme.css").read_text("utf-8"))
+    style = DOCS.parent / "web" / "src" / "design" / "base.css"
+    marks = re.findall(r"--class-\d: [^#]*#(\w{6})", style.read_text("utf-8"))
     flat += [tuple(bytes.fromhex(mark)) for mark in marks]
     palette = Image.new("P", (1, 1))
     photographs = picture.quantize(COLOURS - len(flat)).getpalette()

@@ -15,7 +15,7 @@ from coverslip.experiments import agreed, begin_run, train_in, train_one_split
 from coverslip.runs import Recipe, Run, RunContext, SplitPlan
 from coverslip.stopping import Stop
 
-QUICK = Recipe(stage="instant", image_size=48, views=1, split=SplitPlan(folds=0))
+QUICK = Recipe(stage="instant", image_size=48, tta=1, split=SplitPlan(folds=0))
 
 
 @pytest.fixture(scope="module")

@@ -226,6 +226,6 @@ def test_a_classifier_is_trained_on_the_exported_table(tmp_path: Path) -> None:
     app.send("POST", f"datasets/{found['id']}/labels", {"images": [0], "label": "round"})
     table = tmp_path / "labels.csv"
     table.write_bytes(app.client.get(f"/api/v1/datasets/{found['id']}/labels.csv").content)
-    recipe = check_recipe({"stage": "instant", "image_size": 48, "views": 1, "split": {"folds": 0}})
+    recipe = check_recipe({"stage": "instant", "image_size": 48, "tta": 1, "split": {"folds": 0}})
     run = train(open_dataset(table), recipe, out=tmp_path / "run")
     assert (run.folder / "classifier" / "classifier.json").is_file()

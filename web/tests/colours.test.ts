@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { clipOf, lookOf, nUnknown } from '../src/lib/wall/colours';
+import { clipOf, lookOf, nUnknown } from '../src/images/gallery/colours';
 
 const colours = new Uint8Array([200, 30, 90, 128, 0, 0, 0, 160, 9, 9, 9, 0]);
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { filtersOf, isNarrowed, queryOf, wallAddress, type Filters } from '../src/lib/filters';
+import type { Filters } from '../src/api/datasets';
+import { filtersOf, isNarrowed, queryOf, wallAddress } from '../src/features/datasets/filters';
 
 function through(filters: Filters): Filters {
   const query = new URLSearchParams();

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { layOut, movedBy, rowsInSight, scrolledTo } from '../src/lib/wall/geometry';
+import { layOut, movedBy, rowsInSight, scrolledTo } from '../src/images/gallery/geometry';
 
 test('cells fill the width', () => {
   const wall = layOut(100_000, 1000, 120, 4);

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
-import { plain } from '../src/lib/plain';
-import { recipeKeys, type RecipeKey } from '../src/lib/recipe.svelte';
+import { plain } from '../src/state/plain';
+import type { RecipeKey } from '../src/api/runs';
+import { recipeKeys } from '../src/state/recipe_keys.svelte';
 
 const named = (key: string, title: string, choices: [string, string][] = []) =>
   ({ key, title, choices: choices.map(([value, title]) => ({ value, title })) }) as RecipeKey;

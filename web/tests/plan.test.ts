@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { planOf, resultOf, wishesOf } from '../src/pages/datasets/plan';
+import { planOf, resultOf, wishesOf } from '../src/features/datasets/plan';
 
 const wish = (name: string, called = name, isDropped = false) => ({ name, called, isDropped });
 

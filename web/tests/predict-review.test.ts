@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { inTurn } from '../src/lib/turns';
-import { actOf, filterOf, isListed, renewed } from '../src/pages/predict/review';
-import type { PredictionRow } from '../src/pages/runs/server';
+import { inTurn } from '../src/state/turns';
+import { actOf, filterOf, isListed, renewed } from '../src/features/review/review';
+import type { PredictionRow } from '../src/api/predictions';
 
 const classes = ['a', 'b', 'review'];
 const key = (name: string, more: Partial<KeyboardEvent> = {}) =>

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { mixUps, neighbour, rowShares } from '../src/charts/confusion';
-import { percent, score, short } from '../src/charts/format';
+import { percent, score, short } from '../src/texts/numbers';
 import { linear, path, shareStart, thinned, ticks } from '../src/charts/scales';
 
 test('shares are of the row; a class without images has none', () => {

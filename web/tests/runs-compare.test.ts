@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { best, isGoodShare, shownMetrics, type Measured } from '../src/pages/runs/comparing';
+import { best, isGoodShare, shownMetrics, type Measured } from '../src/features/runs/comparing';
 
 const metric = (name: string, value: number | null, better: Measured['better']): Measured => ({
   name,

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { sentence } from '../src/pages/runs/lines';
-import { joined, keyOf, MOST_LINES } from '../src/pages/runs/live';
-import type { LogLine, Training } from '../src/pages/runs/server';
+import { sentence } from '../src/features/runs/live/lines';
+import { joined, keyOf, MOST_LINES } from '../src/features/runs/live/live';
+import type { LogLine, Training } from '../src/api/runs';
 
 function line(n: number, event = 'Noted', values: Record<string, unknown> = {}): LogLine {
   return { n, time: 0, event, values };

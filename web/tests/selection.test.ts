@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { advanced, all, cleared, clicked, concerned, nothing } from '../src/lib/wall/selection';
+import { advanced, all, cleared, clicked, concerned, nothing } from '../src/images/gallery/selection';
 
 const members = (s: { chosen: ReadonlySet<number> }) => [...s.chosen].sort((a, b) => a - b);
 

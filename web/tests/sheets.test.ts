@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import { SheetLoader, sheetsWanted } from '../src/lib/wall/sheets';
+import { SheetLoader, sheetsWanted } from '../src/images/gallery/sheets';
 
 test('what is in sight comes first, then where scrolling leads', () => {
   expect(sheetsWanted(64, 191, 10_000, 0, 8)).toEqual([1, 2, 3, 4, 0]);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { changed, differing, faultsOf, nested, valueAt } from '../src/pages/train/recipe';
+import { changed, differing, faultsOf, nested, valueAt } from '../src/features/train/recipe';
 
 test('dotted keys become sections', () => {
   expect(nested({ 'split.val': 0.1, 'split.folds': 5, stage: 'instant' })).toEqual({

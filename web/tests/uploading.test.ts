@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { withoutTop } from '../src/lib/uploading.svelte';
+import { withoutTop } from '../src/features/datasets/adding/uploading.svelte';
 
 const sent = (...names: string[]) => names.map((name) => ({ name, file: new File([], name) }));
 

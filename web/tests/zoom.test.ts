@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { fitted, zoomed } from '../src/lib/wall/zoom';
+import { fitted, zoomed } from '../src/images/viewer/zoom';
 
 test('a picture is fitted into the middle', () => {
   expect(fitted(1000, 500, 500, 500)).toEqual({ scale: 0.5, x: 0, y: 125 });

@@ -1,4 +1,4 @@
-import type { RunState } from '../pages/runs/server';
+import type { RunState } from '../api/runs';
 
 const states: Record<RunState, string> = {
   queued: 'waiting',

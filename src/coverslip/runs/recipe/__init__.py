@@ -1,7 +1,7 @@
 """The recipe: its keys, section by section, and recipes as text."""
 
 from coverslip.runs.recipe.augment import Augment, augment_named
-from coverslip.runs.recipe.finetuning import Balance
+from coverslip.runs.recipe.finetuning import Sampling
 from coverslip.runs.recipe.keys import (
     GROUPS,
     Group,
@@ -32,13 +32,13 @@ from coverslip.runs.recipe.text import (
 __all__ = [
     "GROUPS",
     "Augment",
-    "Balance",
     "FromRun",
     "Group",
     "NamedSet",
     "Recipe",
     "RecipeKey",
     "Regulariser",
+    "Sampling",
     "SplitPlan",
     "TrainFirst",
     "Values",

@@ -1,0 +1,96 @@
+// The one door to the server. Types come from its OpenAPI document, so a page can ask for nothing that is not there.
+import createClient from 'openapi-fetch';
+import type { paths } from './schema';
+
+export const api = createClient<paths>({ baseUrl: '' });
+
+/** What went wrong, as the server says it (RFC 9457). Where there was no answer at all, `status` is 0. */
+export class Problem extends Error {
+  constructor(
+    readonly status: number,
+    readonly title: string = '',
+    readonly advice: string = '',
+    readonly file: string = '',
+    readonly errors: readonly FieldError[] = [],
+  ) {
+    super([title, file, advice].filter(Boolean).join(' '));
+  }
+}
+
+/** Which part of a request is wrong; sections of a recipe are parted by dots. */
+export interface FieldError {
+  field: string;
+  message: string;
+}
+
+interface ProblemBody {
+  title?: string;
+  detail?: string;
+  do?: string | null;
+  file?: string | null;
+  errors?: FieldError[] | null;
+}
+
+/** The problem in the body of an answer, parsed; whoever stands between may send something else. */
+export function problemOf(status: number, statusText: string, body: unknown): Problem {
+  const said = (typeof body === 'object' ? body : null) as ProblemBody | null;
+  return new Problem(
+    status,
+    said?.title ?? said?.detail ?? statusText,
+    said?.do ?? '',
+    said?.file ?? '',
+    said?.errors ?? [],
+  );
+}
+
+/** The answer of a call, or its problem thrown. A call given up throws the `AbortError` of its signal. */
+export async function answer<T>(
+  call: Promise<{ data?: T; error?: unknown; response: Response }>,
+): Promise<T> {
+  let result: { data?: T; error?: unknown; response: Response };
+  try {
+    result = await call;
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    throw new Problem(0);
+  }
+  const { response } = result;
+  if (!response.ok) throw problemOf(response.status, response.statusText, result.error);
+  return result.data as T;
+}
+
+/** Send a body and tell how many of its bytes have gone, which fetch can't. */
+export function send(
+  url: string,
+  body: Blob,
+  onbytes: (sent: number) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open('PUT', url);
+    request.setRequestHeader('Content-Type', 'application/octet-stream');
+    request.upload.onprogress = (event) => onbytes(event.loaded);
+    request.onload = () => {
+      if (request.status < 300) resolve();
+      else reject(problemOf(request.status, request.statusText, parsed(request.responseText)));
+    };
+    request.onerror = () => reject(new Problem(0));
+    request.onabort = () => reject(new DOMException('', 'AbortError'));
+    signal.addEventListener('abort', () => request.abort(), { once: true });
+    request.send(body);
+  });
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null; // not every server in between speaks JSON
+  }
+}
+
+/** An address below the API, for pictures, downloads and event streams. */
+export function at(...parts: (string | number)[]): string {
+  return `/api/v1/${parts.map((part) => encodeURIComponent(part)).join('/')}`;
+}

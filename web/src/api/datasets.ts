@@ -1,0 +1,129 @@
+// What the pages ask the server about datasets: their images, labels, findings, and what a training would make of them.
+import { answer, api } from './client';
+import type { components, operations } from './schema';
+
+type Schemas = components['schemas'];
+export type Dataset = Schemas['DatasetState'];
+export type DatasetChanges = Schemas['DatasetChanges'];
+export type Image = Schemas['Image'];
+export type ImageFacts = Schemas['ImageFacts'];
+export type Inspection = Schemas['DatasetInspection'];
+export type Finding = Schemas['Finding'];
+export type GroupPreview = Schemas['GroupPreview'];
+export type Folder = Schemas['FolderContent'];
+export type SplitPreview = Schemas['SplitPreview'];
+
+/** Which images of a dataset, and in which order. */
+export type Filters = NonNullable<operations['list_positions']['parameters']['query']>;
+
+const at = (dataset_id: string) => ({ params: { path: { dataset_id } } });
+const ROOT = '/api/v1/datasets';
+
+export const listDatasets = () => answer(api.GET('/api/v1/datasets'));
+export const readDataset = (id: string) => answer(api.GET('/api/v1/datasets/{dataset_id}', at(id)));
+export const drawSamples = () => answer(api.POST('/api/v1/datasets/samples'));
+
+export const openDataset = (sources: string[], isLabelled: boolean) =>
+  answer(api.POST('/api/v1/datasets', { body: { sources, is_labelled: isLabelled } }));
+
+export const changeDataset = (id: string, changes: DatasetChanges) =>
+  answer(api.PATCH('/api/v1/datasets/{dataset_id}', { ...at(id), body: changes }));
+
+export const forgetDataset = (id: string) => answer(api.DELETE('/api/v1/datasets/{dataset_id}', at(id)));
+export const restoreDataset = (id: string) =>
+  answer(api.POST('/api/v1/datasets/{dataset_id}/restore', at(id)));
+export const readAgain = (id: string) => answer(api.POST('/api/v1/datasets/{dataset_id}/read', at(id)));
+export const inspection = (id: string) => answer(api.GET('/api/v1/datasets/{dataset_id}/inspection', at(id)));
+export const columns = (id: string) => answer(api.GET('/api/v1/datasets/{dataset_id}/columns', at(id)));
+
+export const previewGroups = (
+  id: string,
+  query: { pattern?: string; group?: string },
+  signal?: AbortSignal,
+) =>
+  answer(
+    api.GET('/api/v1/datasets/{dataset_id}/group-preview', {
+      params: { path: { dataset_id: id }, query },
+      signal,
+    }),
+  );
+
+export const listImages = (id: string, filters: Filters, offset: number, limit: number) =>
+  answer(
+    api.GET('/api/v1/datasets/{dataset_id}/images', {
+      params: { path: { dataset_id: id }, query: { ...filters, offset, limit } },
+    }),
+  );
+
+export const listPositions = (id: string, filters: Filters, signal?: AbortSignal) =>
+  answer(
+    api.GET('/api/v1/datasets/{dataset_id}/positions', {
+      params: { path: { dataset_id: id }, query: filters },
+      signal,
+    }),
+  );
+
+/** Four bytes for each image of the set, as `images/gallery/colours` reads them. */
+export async function readColours(id: string, signal?: AbortSignal): Promise<Uint8Array> {
+  const asked = api.GET('/api/v1/datasets/{dataset_id}/colours', {
+    ...at(id),
+    parseAs: 'arrayBuffer',
+    signal,
+  });
+  return new Uint8Array((await answer(asked)) as unknown as ArrayBuffer);
+}
+
+export const readImage = (id: string, i: number) =>
+  answer(api.GET('/api/v1/datasets/{dataset_id}/images/{i}', { params: { path: { dataset_id: id, i } } }));
+
+export const setLabels = (id: string, images: number[], label: string | null) =>
+  answer(api.POST('/api/v1/datasets/{dataset_id}/labels', { ...at(id), body: { images, label } }));
+
+export const undoLabels = (id: string) =>
+  answer(api.POST('/api/v1/datasets/{dataset_id}/labels/undo', at(id)));
+export const redoLabels = (id: string) =>
+  answer(api.POST('/api/v1/datasets/{dataset_id}/labels/redo', at(id)));
+
+type Recipe = Record<string, unknown>;
+
+export const previewSplit = (id: string, recipe: Recipe, signal?: AbortSignal) =>
+  answer(api.POST('/api/v1/datasets/{dataset_id}/split', { ...at(id), body: { recipe }, signal }));
+
+/** Some of the images as a network would see them, a PNG. */
+export const previewChanges = (id: string, recipe: Recipe, signal?: AbortSignal) =>
+  answer(
+    api.POST('/api/v1/datasets/{dataset_id}/augmentation', {
+      ...at(id),
+      body: { recipe },
+      parseAs: 'blob',
+      signal,
+    }),
+  ) as Promise<Blob>;
+
+export const listFolder = (path: string | null) =>
+  answer(api.GET('/api/v1/folders', { params: { query: path === null ? {} : { path } } }));
+
+export const labelsUrl = (id: string) => `${ROOT}/${encodeURIComponent(id)}/labels.csv`;
+
+function address(
+  id: string,
+  rest: string,
+  query: Record<string, string | number | null | undefined>,
+): string {
+  const asked = new URLSearchParams();
+  for (const [name, value] of Object.entries(query))
+    if (value !== null && value !== undefined) asked.set(name, String(value));
+  return `${ROOT}/${encodeURIComponent(id)}/${rest}?${asked.toString()}`;
+}
+
+export const sheetUrl = (id: string, images: number[], side: number) =>
+  address(id, 'sheet', { images: images.join(','), side }).replaceAll('%2C', ',');
+/** `version` lets the browser keep the picture for good. */
+export const thumbnailUrl = (id: string, i: number, side: number, version?: string) =>
+  address(id, `images/${i}/thumbnail`, { side, v: version });
+export const pictureUrl = (
+  id: string,
+  i: number,
+  view: { channel: number | null; plane: number | null; low: number | null; high: number | null },
+  version?: string,
+) => address(id, `images/${i}/picture`, { ...view, v: version });

@@ -1,0 +1,57 @@
+// What the pages ask the server about predictions, and about the classifiers that can make some.
+import { answer, api } from './client';
+import type { RowQuery } from './runs';
+import type { components } from './schema';
+
+type Schemas = components['schemas'];
+export type Classifier = Schemas['Classifier'];
+export type Prediction = Schemas['PredictionState'];
+export type PredictionRow = Schemas['Row'];
+
+const at = (prediction_id: string) => ({ params: { path: { prediction_id } } });
+
+export const listClassifiers = () => answer(api.GET('/api/v1/classifiers'));
+
+/** The body is the file itself, which the generated client would turn into JSON. */
+export const addClassifier = (file: File) =>
+  answer(
+    api.POST('/api/v1/classifiers', {
+      params: { query: { name: file.name.replace(/\.coverslip$/, '') } },
+      body: file as unknown as string,
+      bodySerializer: (body) => body,
+      headers: { 'Content-Type': 'application/octet-stream' },
+    }),
+  );
+
+export const listPredictions = () => answer(api.GET('/api/v1/predictions'));
+export const readPrediction = (id: string) => answer(api.GET('/api/v1/predictions/{prediction_id}', at(id)));
+export const startPrediction = (body: Schemas['NewPrediction']) =>
+  answer(api.POST('/api/v1/predictions', { body }));
+export const stopPrediction = (id: string) =>
+  answer(api.POST('/api/v1/predictions/{prediction_id}/stop', at(id)));
+export const resumePrediction = (id: string) =>
+  answer(api.POST('/api/v1/predictions/{prediction_id}/resume', at(id)));
+export const deletePrediction = (id: string) =>
+  answer(api.DELETE('/api/v1/predictions/{prediction_id}', at(id)));
+export const restorePrediction = (id: string) =>
+  answer(api.POST('/api/v1/predictions/{prediction_id}/restore', at(id)));
+
+export const listPredictionRows = (id: string, query: RowQuery) =>
+  answer(
+    api.GET('/api/v1/predictions/{prediction_id}/rows', {
+      params: { path: { prediction_id: id }, query },
+    }),
+  );
+
+/** Say what row `k` really is; null takes the correction back. */
+export const correctRow = (id: string, k: number, label: string | null) =>
+  answer(
+    api.PUT('/api/v1/predictions/{prediction_id}/rows/{k}/correction', {
+      params: { path: { prediction_id: id, k } },
+      body: { label },
+    }),
+  );
+
+/** A dataset of the prediction's images, with what was corrected or predicted as labels. */
+export const datasetOf = (id: string, only: 'corrected' | 'all') =>
+  answer(api.POST('/api/v1/predictions/{prediction_id}/dataset', { ...at(id), body: { only, name: null } }));

@@ -1,0 +1,46 @@
+// What the pages ask the server about trainings: runs, their results, and the networks that can be trained.
+import { answer, api } from './client';
+import type { components, operations } from './schema';
+
+type Schemas = components['schemas'];
+export type Run = Schemas['RunState'];
+export type RunDetail = Schemas['RunStory'];
+export type Training = Schemas['Training'];
+export type LogLine = Schemas['LogLine'];
+export type RunState = Run['state'];
+export type Results = Schemas['Results'];
+export type ClassResult = Schemas['ClassResult'];
+export type Comparison = Schemas['Comparison'];
+export type Model = Schemas['AdvisedModel'];
+export type RecipeKey = Schemas['RecipeKey'];
+export type KeyGroup = Schemas['Group'];
+
+/** Which rows, in which order, and which page of them: as galleries of datasets are asked for. */
+export type RowQuery = NonNullable<operations['list_run_rows']['parameters']['query']>;
+
+const at = (run_id: string) => ({ params: { path: { run_id } } });
+
+export const listRuns = () => answer(api.GET('/api/v1/runs'));
+export const readRun = (id: string) => answer(api.GET('/api/v1/runs/{run_id}', at(id)));
+export const readRunLog = (id: string) => answer(api.GET('/api/v1/runs/{run_id}/log', at(id)));
+export const startRun = (body: Schemas['NewRun']) => answer(api.POST('/api/v1/runs', { body }));
+export const stopRun = (id: string) => answer(api.POST('/api/v1/runs/{run_id}/stop', at(id)));
+export const resumeRun = (id: string) => answer(api.POST('/api/v1/runs/{run_id}/resume', at(id)));
+export const deleteRun = (id: string) => answer(api.DELETE('/api/v1/runs/{run_id}', at(id)));
+export const restoreRun = (id: string) => answer(api.POST('/api/v1/runs/{run_id}/restore', at(id)));
+export const renameRun = (id: string, name: string) =>
+  answer(api.PATCH('/api/v1/runs/{run_id}', { ...at(id), body: { name } }));
+export const readResults = (id: string) =>
+  answer(api.GET('/api/v1/runs/{run_id}/results', at(id))) as Promise<Results>;
+export const listRunRows = (id: string, query: RowQuery) =>
+  answer(api.GET('/api/v1/runs/{run_id}/rows', { params: { path: { run_id: id }, query } }));
+export const compareRuns = (ids: string[]) =>
+  answer(api.GET('/api/v1/runs/compare', { params: { query: { runs: ids.join(',') } } }));
+
+export const listModels = () => answer(api.GET('/api/v1/models'));
+export const readRecipeKeys = () => answer(api.GET('/api/v1/recipe'));
+
+/** Whether something still goes on, so that its page should watch it. */
+export function isGoing(state: RunState): boolean {
+  return state === 'queued' || state === 'starting' || state === 'running' || state === 'stopping';
+}

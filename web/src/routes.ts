@@ -1,0 +1,24 @@
+// Which page belongs to which address.
+import type { Component } from 'svelte';
+import DatasetPage from './features/datasets/DatasetPage.svelte';
+import DatasetList from './features/datasets/List.svelte';
+import PredictionPage from './features/review/PredictionPage.svelte';
+import PredictPage from './features/review/PredictPage.svelte';
+import ComparePage from './features/runs/ComparePage.svelte';
+import RunPage from './features/runs/RunPage.svelte';
+import RunsPage from './features/runs/RunsPage.svelte';
+import Start from './features/start/Start.svelte';
+import TrainPage from './features/train/TrainPage.svelte';
+
+// Any: each page has the parameters of its own address.
+export const pages: [string, Component<any>][] = [
+  ['/', Start],
+  ['/datasets', DatasetList],
+  ['/datasets/:id', DatasetPage],
+  ['/train', TrainPage],
+  ['/runs', RunsPage],
+  ['/runs/:id', RunPage],
+  ['/compare', ComparePage],
+  ['/predict', PredictPage],
+  ['/predictions/:id', PredictionPage],
+];

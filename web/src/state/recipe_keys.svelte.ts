@@ -1,0 +1,39 @@
+// The recipe's choices as the server describes them, asked for once; texts about them stand on many pages.
+import { readRecipeKeys, type KeyGroup, type RecipeKey } from '../api/runs';
+
+class RecipeKeys {
+  groups = $state.raw<readonly KeyGroup[]>([]);
+  keys = $state.raw<readonly RecipeKey[]>([]);
+  #byName = $derived(new Map(this.keys.map((key) => [key.key, key])));
+  #answer: Promise<void> | null = null;
+
+  /** Once; after a failure, again. */
+  load(): Promise<void> {
+    this.#answer ??= readRecipeKeys().then(
+      ({ groups, keys }) => this.set(groups, keys),
+      (error: unknown) => {
+        this.#answer = null;
+        throw error;
+      },
+    );
+    return this.#answer;
+  }
+
+  set(groups: readonly KeyGroup[], keys: readonly RecipeKey[]): void {
+    this.groups = groups;
+    this.keys = keys;
+  }
+
+  get(name: string): RecipeKey | undefined {
+    return this.#byName.get(name);
+  }
+
+  /** What a value is called: a choice's title, or the value itself. */
+  titleOf(name: string, value: unknown): string {
+    return (
+      this.get(name)?.choices?.find((one) => String(one.value) === String(value))?.title ?? String(value)
+    );
+  }
+}
+
+export const recipeKeys = new RecipeKeys();

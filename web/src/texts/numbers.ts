@@ -1,0 +1,81 @@
+// Numbers as people read them; results by the same rules as in a run's report.
+
+const whole = new Intl.NumberFormat('en');
+
+export function count(n: number): string {
+  return whole.format(n);
+}
+
+/** `1 image`, `2 images`. */
+export function counted(n: number, one: string, many: string): string {
+  return `${count(n)} ${n === 1 ? one : many}`;
+}
+
+export function bytes(n: number): string {
+  const units = ['bytes', 'KB', 'MB', 'GB', 'TB'];
+  let unit = 0;
+  while (n >= 1000 && unit < units.length - 1) {
+    n /= 1000;
+    unit += 1;
+  }
+  return `${unit === 0 || n >= 100 ? Math.round(n) : n.toFixed(1)} ${units[unit]}`;
+}
+
+/** A length of time, said roughly: nobody plans by the second. */
+export function duration(seconds: number): string {
+  if (seconds < 60) return `${Math.max(1, Math.round(seconds))} s`;
+  if (seconds < 3600) return `${Math.round(seconds / 60)} min`;
+  const minutes = Math.round(seconds / 60);
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** A share said roughly, as of work done. */
+export function roughPercent(share: number): string {
+  const value = share * 100;
+  return `${value > 0 && value < 10 ? value.toFixed(1) : Math.round(value)} %`;
+}
+
+/** A day, and the time where it was today. */
+export function moment(iso: string, now = new Date()): string {
+  const date = new Date(iso);
+  const isToday = date.toDateString() === now.toDateString();
+  return isToday
+    ? date.toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })
+    : date.toLocaleDateString('en-GB', { day: 'numeric', month: 'short', year: 'numeric' });
+}
+
+/** As the report rounds: 0.5625, a tie, to the even 0.562, where toFixed says 0.563. */
+export function fixed(value: number, digits: number): string {
+  // A tie is an odd multiple of a power of two: this product is exact.
+  const isTie = Math.abs(value * 2 ** (digits + 1)) % 2 === 1;
+  if (!isTie) return value.toFixed(digits);
+  const below = Math.floor(value * 10 ** digits);
+  return ((below + Math.abs(below % 2)) / 10 ** digits).toFixed(digits);
+}
+
+/** 0.951 as '0.951'; what could not be had is a dash. */
+export function score(value: number | null | undefined, digits = 3): string {
+  return value === null || value === undefined ? '–' : fixed(value, digits);
+}
+
+/** 0.951 as '95.1 %'; never rounded up to a perfect 100. */
+export function percent(value: number | null | undefined, digits = 1): string {
+  if (value === null || value === undefined) return '–';
+  const shown = fixed(100 * value, digits);
+  const perfect = (100).toFixed(digits);
+  const below = (100 - 10 ** -digits).toFixed(digits);
+  return `${value === 1 ? '100' : shown === perfect ? below : shown}\u00a0%`;
+}
+
+/** A large number as '4.1 million'. */
+export function short(n: number): string {
+  if (n >= 1e9) return `${(n / 1e9).toFixed(1)}\u00a0billion`;
+  if (n >= 1e6) return `${(n / 1e6).toFixed(n < 1e8 ? 1 : 0)}\u00a0million`;
+  if (n >= 1e3) return `${Math.round(n / 1e3)}\u00a0thousand`;
+  return String(n);
+}
+
+/** Seconds since 1970 as the time of day. */
+export function clock(seconds: number): string {
+  return new Date(seconds * 1000).toLocaleTimeString('en-GB');
+}

@@ -1,0 +1,72 @@
+import { expect, test } from 'vitest';
+
+const ENDINGS = ['', '.ts', '.d.ts', '.svelte', '/index.ts'];
+
+/** What stands further down may be imported by what stands above it, never the other way. */
+const ROOMS = [
+  ...['main.ts', 'App.svelte', 'routes.ts', 'features', 'charts', 'images', 'ui'],
+  ...['state', 'texts', 'api', 'design'],
+];
+
+const texts: Record<string, string> = Object.fromEntries(
+  Object.entries(
+    import.meta.glob('../src/**/*.{ts,svelte,css}', { query: '?raw', import: 'default', eager: true }),
+  ).map(([path, text]) => [path.replace('../src/', ''), String(text)]),
+);
+const files = Object.keys(texts);
+
+const folderOf = (file: string) => file.split('/').slice(0, -1).join('/');
+
+/** `../state/router.svelte` as seen from `features/start/Start.svelte`: `state/router.svelte`. */
+function resolved(name: string, file: string): string {
+  const url = new URL(name, `file:///${file}`);
+  return url.pathname.slice(1);
+}
+
+function importsOf(file: string): string[] {
+  const names = [...(texts[file] ?? '').matchAll(/(?:\bfrom|\bimport) '(\.[^']+)'/g)].map(
+    (match) => match[1]!,
+  );
+  return names.map((name) => {
+    const path = resolved(name, file);
+    const there = ENDINGS.map((ending) => path + ending).find((path) => files.includes(path));
+    if (!there) throw new Error(`${file} imports ${name}, which is not there`);
+    return there;
+  });
+}
+
+const imports = new Map(
+  files.filter((file) => !file.endsWith('.css')).map((file) => [file, importsOf(file)] as const),
+);
+
+/** A way that leads from `file` back to a file on the way to it. */
+function circleFrom(file: string, way: string[], seen: Set<string>): string[] | null {
+  if (way.includes(file)) return [...way, file];
+  if (seen.has(file)) return null;
+  seen.add(file);
+  for (const next of imports.get(file) ?? []) {
+    const circle = circleFrom(next, [...way, file], seen);
+    if (circle) return circle;
+  }
+  return null;
+}
+
+test('no module imports itself by way of others, types included', () => {
+  const seen = new Set<string>();
+  expect(files.map((file) => circleFrom(file, [], seen)).filter(Boolean)).toEqual([]);
+});
+
+test('a room imports what stands below it', () => {
+  const room = (file: string) => ROOMS.indexOf(file.split('/')[0]!);
+  const upwards = [...imports].flatMap(([file, others]) =>
+    others.filter((other) => room(other) < room(file)).map((other) => `${file} imports ${other}`),
+  );
+  expect(upwards).toEqual([]);
+  expect(files.filter((file) => room(file) < 0)).toEqual([]);
+});
+
+test('a folder holds no more files than one takes in at a glance', () => {
+  const folders = [...new Set(files.map(folderOf))];
+  const full = folders.filter((folder) => files.filter((file) => folderOf(file) === folder).length > 16);
+  expect(full).toEqual([]);
+});
