@@ -359,6 +359,7 @@ def test_an_error_of_ours_says_what_where_and_what_to_do(failing: TestClient, ki
     if kind == "error":
         assert answer.json() == {
             "type": "about:blank",
+            "code": "failed",
             "title": "It is broken.",
             "status": 422,
             "detail": "It is broken (/images/a\udcff.png). Mend it.",

@@ -64,6 +64,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/recipe/read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Read Recipe
+         * @description The values that a recipe file gives to keys. What is wrong with it is told with key and line.
+         */
+        post: operations["read_recipe"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recipe/write": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Write Recipe
+         * @description The recipe file that gives keys these values; says what is wrong with them.
+         */
+        post: operations["write_recipe"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/folders": {
         parameters: {
             query?: never;
@@ -1306,6 +1346,33 @@ export interface components {
             advice: string;
             /** Is Recommended */
             is_recommended: boolean;
+            /**
+             * Options
+             * @description What `model_options` may set.
+             */
+            options: components["schemas"]["Option"][];
+            /**
+             * Takes Others
+             * @description Whether it takes further options, known to its library alone.
+             */
+            takes_others: boolean;
+            /**
+             * Parts
+             * @description What `freeze_to` may name, the earliest first.
+             */
+            parts: string[];
+        };
+        /**
+         * AllowLeakage
+         * @description Train although the same pixels or groups stand on both sides; the numbers will be too good.
+         */
+        AllowLeakage: {
+            /**
+             * Kind
+             * @default allow-leakage
+             * @constant
+             */
+            kind: "allow-leakage";
         };
         /**
          * Calibration
@@ -1323,6 +1390,57 @@ export interface components {
             ece: number | null;
             /** Ece Uncalibrated */
             ece_uncalibrated: number | null;
+        };
+        /**
+         * Choice
+         * @description One of the values that a key can be given by name.
+         */
+        Choice: {
+            /** Value */
+            value: string | number | boolean;
+            /** Title */
+            title: string;
+            /**
+             * Phrase
+             * @default
+             */
+            phrase: string;
+        };
+        /**
+         * ChoicesOfRecipe
+         * @description What a form holds.
+         */
+        ChoicesOfRecipe: {
+            /**
+             * Recipe
+             * @description Only what differs from the defaults; nested keys or dotted ones.
+             */
+            recipe: {
+                [key: string]: unknown;
+            };
+            /**
+             * Is Complete
+             * @description Write the defaults of all other keys too.
+             * @default false
+             */
+            is_complete: boolean;
+        };
+        /**
+         * ChooseOther
+         * @description Give another place or name than the one that was given or stands by default.
+         */
+        ChooseOther: {
+            /**
+             * Of
+             * @enum {string}
+             */
+            of: "output" | "name" | "workspace" | "root";
+            /**
+             * Kind
+             * @default choose-other
+             * @constant
+             */
+            kind: "choose-other";
         };
         /**
          * ClassCount
@@ -1457,6 +1575,23 @@ export interface components {
             headline: components["schemas"]["Headline"] | null;
             /** Is Imported */
             is_imported: boolean;
+        };
+        /**
+         * CleanCache
+         * @description Empty the cache, or one kind of store in it; what is missed is made again.
+         */
+        CleanCache: {
+            /**
+             * Store
+             * @default null
+             */
+            store: string | null;
+            /**
+             * Kind
+             * @default clean-cache
+             * @constant
+             */
+            kind: "clean-cache";
         };
         /**
          * Columns
@@ -1661,7 +1796,7 @@ export interface components {
              */
             is_labelled: boolean;
             progress: components["schemas"]["ReadingProgress"] | null;
-            error: components["schemas"]["ReadingFault"] | null;
+            error: components["schemas"]["Failure"] | null;
             /** N Images */
             n_images: number;
             /** N Labelled */
@@ -1759,14 +1894,49 @@ export interface components {
             train_f1: number | null;
         };
         /**
-         * Fault
-         * @description What happened, and what to do about it.
+         * Evaluate
+         * @description Measure a run's classifier.
          */
-        Fault: {
+        Evaluate: {
+            /** Run */
+            run: string;
+            /**
+             * On Other Images
+             * @default false
+             */
+            on_other_images: boolean;
+            /**
+             * Kind
+             * @default evaluate
+             * @constant
+             */
+            kind: "evaluate";
+        };
+        /**
+         * Failure
+         * @description An error as it is kept in files and sent to pages.
+         */
+        Failure: {
+            /** Code */
+            code: string;
             /** What */
             what: string;
-            /** Do */
+            /**
+             * Do
+             * @default
+             */
             do: string;
+            /** File */
+            file?: string | null;
+            /** Values */
+            values?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Remedies
+             * @default []
+             */
+            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[];
         };
         /**
          * FieldProblem
@@ -1777,6 +1947,12 @@ export interface components {
             field: string;
             /** Message */
             message: string;
+            /**
+             * Line
+             * @description Where it stands in a text that was sent, from 1.
+             * @default null
+             */
+            line: number | null;
         };
         /**
          * FigureName
@@ -1822,6 +1998,12 @@ export interface components {
              * @description What to do about it.
              */
             do: string;
+            /**
+             * Remedies
+             * @description The same as data, where it is one of the known ones.
+             * @default []
+             */
+            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[];
             /**
              * Images
              * @description The image_ids of the images concerned, a list per cluster.
@@ -1941,6 +2123,23 @@ export interface components {
             title: string;
             /** Text */
             text: string;
+        };
+        /**
+         * GroupBy
+         * @description Say which images belong together, by a column of the table or by a pattern that is searched in the paths.
+         */
+        GroupBy: {
+            /**
+             * Column
+             * @default null
+             */
+            column: string | null;
+            /**
+             * Kind
+             * @default group-by
+             * @constant
+             */
+            kind: "group-by";
         };
         /**
          * GroupCount
@@ -2167,6 +2366,20 @@ export interface components {
             given_split: string | null;
         };
         /**
+         * ImportWeights
+         * @description Import pretrained weights from a file.
+         */
+        ImportWeights: {
+            /** Model */
+            model: string;
+            /**
+             * Kind
+             * @default import-weights
+             * @constant
+             */
+            kind: "import-weights";
+        };
+        /**
          * InstantScores
          * @description What the instant classifier, on frozen features, reached on validation images; scores lie in [0, 1].
          */
@@ -2325,6 +2538,22 @@ export interface components {
             title: string;
         };
         /**
+         * NamedSet
+         * @description A name that stands for all keys of a section, such as `augment: none`.
+         */
+        NamedSet: {
+            /** Section */
+            section: string;
+            /** Name */
+            name: string;
+            /** Text */
+            text: string;
+            /** Values */
+            values: {
+                [key: string]: unknown;
+            };
+        };
+        /**
          * NewDataset
          * @description What to open.
          */
@@ -2419,16 +2648,34 @@ export interface components {
             is_labelled: boolean;
         };
         /**
-         * Note
-         * @description What the training wants known.
+         * Option
+         * @description One value that a network or a loss can be given by name (`model_options`, `loss_options`).
          */
-        Note: {
-            /** Time */
-            time: number;
-            /** Level */
-            level: string;
-            /** Text */
-            text: string;
+        Option: {
+            /** Name */
+            name: string;
+            /** Title */
+            title: string;
+            /** Help */
+            help: string;
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "number" | "integer" | "boolean" | "choice" | "integers";
+            /** Default */
+            default: unknown;
+            /**
+             * Choices
+             * @default []
+             */
+            choices: components["schemas"]["Choice"][];
+            /** Minimum */
+            minimum?: number | null;
+            /** Maximum */
+            maximum?: number | null;
+            /** Length */
+            length?: number | null;
         };
         /**
          * Page
@@ -2635,7 +2882,7 @@ export interface components {
              * @description Undecided images that nobody has corrected yet.
              */
             n_review: number;
-            error: components["schemas"]["Fault"] | null;
+            error: components["schemas"]["Failure"] | null;
             /**
              * Notes
              * @description What is unusual about these images.
@@ -2652,6 +2899,11 @@ export interface components {
              * @default about:blank
              */
             type: string;
+            /**
+             * Code
+             * @description What kind of problem it is: `bad-recipe`, `leakage-found`, `not-found`, …
+             */
+            code: string;
             /**
              * Title
              * @description What happened, in a sentence.
@@ -2677,23 +2929,25 @@ export interface components {
              */
             do: string | null;
             /**
+             * Values
+             * @description What the sentences tell, for programs.
+             * @default null
+             */
+            values: {
+                [key: string]: components["schemas"]["JsonValue"];
+            } | null;
+            /**
+             * Remedies
+             * @description What to do as data, where it is one of the known ones: a recipe's key and its value, …
+             * @default null
+             */
+            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[] | null;
+            /**
              * Errors
              * @description Which parts of the request are wrong.
              * @default null
              */
             errors: components["schemas"]["FieldProblem"][] | null;
-        };
-        /**
-         * ReadingFault
-         * @description Why a dataset could not be read, and what to do about it.
-         */
-        ReadingFault: {
-            /** What */
-            what: string;
-            /** File */
-            file: string | null;
-            /** Do */
-            do: string;
         };
         /**
          * ReadingProgress
@@ -2711,7 +2965,10 @@ export interface components {
          * RecipeKey
          * @description One choice of a recipe. `key` has a dot where it lies in a section.
          *
-         *     `type` is `other` where no single field of a form can hold it; `empty` says what null means, where null is allowed.
+         *     `type` says what field of a form can hold it: `integer` with `choices` takes a number or one of these names, and
+         *     `other` is for shapes that no form knows yet. `empty` says what null means, where null is allowed. `options` are
+         *     those of a key such as `loss_options`, by the value of the key that it belongs to (`loss`); those of
+         *     `model_options` stand with the networks.
          */
         RecipeKey: {
             /** Key */
@@ -2728,7 +2985,7 @@ export interface components {
              * Type
              * @enum {string}
              */
-            type: "number" | "integer" | "choice" | "boolean" | "text" | "other";
+            type: "number" | "integer" | "choice" | "boolean" | "text" | "integers" | "names" | "renames" | "merges" | "options" | "start" | "other";
             /** Default */
             default: unknown;
             /** Allowed */
@@ -2745,6 +3002,10 @@ export interface components {
             maximum: number | null;
             /** Unit */
             unit: string;
+            /** Options */
+            options: {
+                [key: string]: components["schemas"]["Option"][];
+            };
         };
         /**
          * RecipeKeys
@@ -2755,6 +3016,11 @@ export interface components {
             groups: components["schemas"]["Group"][];
             /** Keys */
             keys: components["schemas"]["RecipeKey"][];
+            /**
+             * Sets
+             * @description Names that stand for all keys of a section.
+             */
+            sets: components["schemas"]["NamedSet"][];
         };
         /**
          * RecipeOf
@@ -2765,6 +3031,24 @@ export interface components {
             recipe?: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * RecipeText
+         * @description A recipe as a form keeps it and as a file holds it.
+         */
+        RecipeText: {
+            /**
+             * Values
+             * @description The value of each dotted key that was given; others have defaults.
+             */
+            values: {
+                [key: string]: unknown;
+            };
+            /**
+             * Text
+             * @description The same as YAML; without comments.
+             */
+            text: string;
         };
         /**
          * ReliabilityBin
@@ -2878,6 +3162,20 @@ export interface components {
              * @description All sections of the report, from top to bottom.
              */
             sections: components["schemas"]["ReportSection"][];
+        };
+        /**
+         * Resume
+         * @description Go on with a run that was stopped.
+         */
+        Resume: {
+            /** Run */
+            run: string;
+            /**
+             * Kind
+             * @default resume
+             * @constant
+             */
+            kind: "resume";
         };
         /**
          * RocCurve
@@ -3005,7 +3303,7 @@ export interface components {
             /** Has Classifier */
             has_classifier: boolean;
             headline: components["schemas"]["Headline"] | null;
-            error: components["schemas"]["Fault"] | null;
+            error: components["schemas"]["Failure"] | null;
             /**
              * Queue Position
              * @description 1 is next.
@@ -3060,7 +3358,7 @@ export interface components {
             /** Has Classifier */
             has_classifier: boolean;
             headline: components["schemas"]["Headline"] | null;
-            error: components["schemas"]["Fault"] | null;
+            error: components["schemas"]["Failure"] | null;
             /**
              * Queue Position
              * @description 1 is next.
@@ -3084,7 +3382,7 @@ export interface components {
              */
             trainings: components["schemas"]["Training"][];
             /** Notes */
-            notes: components["schemas"]["Note"][];
+            notes: components["schemas"]["TimedNote"][];
             /**
              * Last Event
              * @description The log's last line that this tells of.
@@ -3095,6 +3393,39 @@ export interface components {
              * @description The last lines that the training's process wrote.
              */
             log_tail: string[];
+        };
+        /**
+         * Set
+         * @description Give a key of the recipe this value.
+         */
+        Set: {
+            /** Key */
+            key: string;
+            /** Value */
+            value: unknown;
+            /**
+             * Kind
+             * @default set
+             * @constant
+             */
+            kind: "set";
+        };
+        /**
+         * ShowModels
+         * @description Look at the list of networks, or at one of them.
+         */
+        ShowModels: {
+            /**
+             * Model
+             * @default null
+             */
+            model: string | null;
+            /**
+             * Kind
+             * @default show-models
+             * @constant
+             */
+            kind: "show-models";
         };
         /**
          * SplitPart
@@ -3191,6 +3522,44 @@ export interface components {
             n_cores: number;
             /** Memory Mib */
             memory_mib: number;
+        };
+        /**
+         * TextOfRecipe
+         * @description The content of a recipe file.
+         */
+        TextOfRecipe: {
+            /**
+             * Text
+             * @description YAML.
+             */
+            text: string;
+        };
+        /**
+         * TimedNote
+         * @description What the training wants known, and when it said so.
+         */
+        TimedNote: {
+            /** Code */
+            code: string;
+            /** Text */
+            text: string;
+            /**
+             * Level
+             * @default info
+             * @enum {string}
+             */
+            level: "info" | "warning";
+            /** Values */
+            values?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Remedies
+             * @default []
+             */
+            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[];
+            /** Time */
+            time: number;
         };
         /**
          * Training
@@ -3337,6 +3706,90 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RecipeKeys"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_recipe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TextOfRecipe"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecipeText"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    write_recipe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChoicesOfRecipe"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecipeText"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description What went wrong, and what to do about it. */

@@ -7,6 +7,7 @@ from pydantic import Field
 from sqlalchemy import Connection, select
 
 from coverslip.datasets import printable
+from coverslip.messages import Failure, failure_of
 from coverslip.workspace.datasets.classes import Classes
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import AnyRow, class_order, dataset_row
@@ -23,15 +24,6 @@ class ReadingProgress:
     done: int
     total: int
     seconds_left: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class ReadingFault:
-    """Why a dataset could not be read, and what to do about it."""
-
-    what: str
-    file: str | None
-    do: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +63,7 @@ class DatasetState:
     state: State
     is_labelled: Annotated[bool, Field(description="Whether it was opened with labels from its folders or table.")]
     progress: ReadingProgress | None
-    error: ReadingFault | None
+    error: Failure | None
     n_images: int
     n_labelled: int
     n_unreadable: int
@@ -122,7 +114,7 @@ def _described(connection: Connection, row: AnyRow) -> DatasetState:
         state=row.state,
         is_labelled=row.is_labelled,
         progress=ReadingProgress(**row.progress) if row.progress else None,
-        error=ReadingFault(**row.error) if row.error else None,
+        error=failure_of(row.error) if row.error else None,
         n_images=counts["n_images"],
         n_labelled=counts["n_labelled"],
         n_unreadable=counts["n_unreadable"],

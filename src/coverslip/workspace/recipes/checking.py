@@ -121,4 +121,5 @@ def _allowed(workspace: Workspace, key: str, given: str) -> Path:
     try:
         return workspace.allowed(given)
     except CoverslipError as error:
-        raise BadRecipe(error.what, file=error.file, do=error.do, faults=[(key, f"{error.what}: {given}")]) from error
+        faults = [(key, f"{error.what}: {given}")]
+        raise BadRecipe(error.what, file=error.file, do=error.do, remedies=error.remedies, faults=faults) from error
