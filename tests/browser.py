@@ -109,7 +109,7 @@ class RunningApp:
 
     def opened(self, *sources: Path, **how: Any) -> Any:
         """A set of images that has been read."""
-        made = self.send("datasets", {"sources": [str(source) for source in sources], **how})
+        made = self.send("datasets", {"sources": [{"path": str(source)} for source in sources], **how})
         return self.until(f"datasets/{made['id']}", lambda found: found["state"] != "reading")
 
     def ended(self, path: str) -> Any:

@@ -46,7 +46,7 @@ def new_workspace(folder: Path) -> Workspace:
 
 def open_images(workspace: Workspace, folder: Path, **how: Any) -> str:  # Any: as for `open_sources`
     """A set of images that has been read; its id."""
-    dataset_id = opening.open_sources(workspace, [str(folder)], **how).id
+    dataset_id = opening.open_sources(workspace, [opening.Source(str(folder))], **how).id
     until(lambda: describe(workspace, dataset_id).state != "reading")
     return dataset_id
 

@@ -598,7 +598,7 @@ def ids_that_exist(client: TestClient, images: Path) -> dict[str, object]:
     """What to put into addresses, so that more than "there is none" is asked for; made anew where it was removed."""
     ready = [one for one in client.get("/api/v1/datasets").json()["items"] if one["n_images"] == 6]
     if not ready:
-        made = client.post("/api/v1/datasets", json={"sources": [str(images)]})
+        made = client.post("/api/v1/datasets", json={"sources": [{"path": str(images)}]})
         assert made.status_code == 201, made.text
         ready = [made.json()]
     until = time.monotonic() + 60

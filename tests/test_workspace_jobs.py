@@ -206,7 +206,7 @@ def test_a_recipe_names_its_start_by_a_run_and_its_classes_by_the_image_set(work
 def test_a_recipe_has_the_classes_in_the_order_of_the_set(workspace: Workspace) -> None:
     here, there = (write_cells(workspace.roots[0] / name, 6) for name in ("here", "there"))
     (there / "medium").rename(there / "zebra")
-    made = opening.open_sources(workspace, [str(here), str(there)]).id
+    made = opening.open_sources(workspace, [opening.Source(str(place)) for place in (here, there)]).id
     until(lambda: describe(workspace, made).state == "ready")
 
     def order(**recipe: object) -> tuple[str, ...]:

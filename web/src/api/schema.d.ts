@@ -139,7 +139,9 @@ export interface paths {
         put?: never;
         /**
          * Open Dataset
-         * @description Open folders or tables as a set of images. Faults are told at once; reading the images goes on afterwards.
+         * @description Open folders or tables as one dataset, each its own domain.
+         *
+         *     Faults are told at once; reading the images goes on afterwards.
          */
         post: operations["open_dataset"];
         delete?: never;
@@ -191,7 +193,9 @@ export interface paths {
         head?: never;
         /**
          * Change Dataset
-         * @description Change the name, the groups, the classes or their order. Labels that were given in the app stay.
+         * @description Change the name, where images come from, the groups, the classes or their order.
+         *
+         *     Labels that were given in the app stay; those of images that are no longer there are kept until they come back.
          */
         patch: operations["change_dataset"];
         trace?: never;
@@ -1659,6 +1663,11 @@ export interface components {
             /** Name */
             name?: string | null;
             /**
+             * Sources
+             * @description Where all images come from henceforth: to add or leave out folders, or name their domains.
+             */
+            sources?: components["schemas"]["NewSource"][] | null;
+            /**
              * Group
              * @description A column of the table; null takes the groups away.
              */
@@ -1777,9 +1786,9 @@ export interface components {
             name: string;
             /**
              * Sources
-             * @description Absolute paths of its folders, tables or files.
+             * @description Its folders, tables or files.
              */
-            sources: string[];
+            sources: components["schemas"]["SourceState"][];
             /**
              * Kind
              * @enum {string}
@@ -1808,7 +1817,7 @@ export interface components {
             groups: components["schemas"]["Groups"];
             /**
              * Domains
-             * @description Empty where all images come from one source.
+             * @description Empty where all images come from one source, whose domain has no name of its own.
              */
             domains: components["schemas"]["DomainCount"][];
             /**
@@ -1831,7 +1840,7 @@ export interface components {
         };
         /**
          * DomainCount
-         * @description Images of one source, where there are several.
+         * @description Images of one domain.
          */
         DomainCount: {
             /** Name */
@@ -2558,11 +2567,8 @@ export interface components {
          * @description What to open.
          */
         NewDataset: {
-            /**
-             * Sources
-             * @description Folders of class folders, or tables; for images without labels also plain folders and files.
-             */
-            sources: string[];
+            /** Sources */
+            sources: components["schemas"]["NewSource"][];
             /**
              * Name
              * @description Default: after the folder or table.
@@ -2633,6 +2639,22 @@ export interface components {
              * @default false
              */
             allow_leakage: boolean;
+        };
+        /**
+         * NewSource
+         * @description A folder, table or file, and which domain its images belong to.
+         */
+        NewSource: {
+            /**
+             * Path
+             * @description A folder of class folders, or a table; without labels also a plain folder or file.
+             */
+            path: string;
+            /**
+             * Domain
+             * @description What the laboratory, device or day is called. Default: as its folder. Equal names: one domain.
+             */
+            domain?: string | null;
         };
         /**
          * NewUpload
@@ -3426,6 +3448,27 @@ export interface components {
              * @constant
              */
             kind: "show-models";
+        };
+        /**
+         * SourceState
+         * @description A folder, table or file that images of a dataset come from.
+         */
+        SourceState: {
+            /**
+             * Path
+             * @description Absolute.
+             */
+            path: string;
+            /**
+             * Domain
+             * @description The name that its domain was given; null: that of its folder.
+             */
+            domain: string | null;
+            /**
+             * Domains
+             * @description Domains that its images belong to; empty where all come from one source.
+             */
+            domains: string[];
         };
         /**
          * SplitPart

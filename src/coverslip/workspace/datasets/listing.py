@@ -45,8 +45,19 @@ class Groups:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceState:
+    """A folder, table or file that images of a dataset come from."""
+
+    path: Annotated[str, Field(description="Absolute.")]
+    domain: Annotated[str | None, Field(description="The name that its domain was given; null: that of its folder.")]
+    domains: Annotated[
+        list[str], Field(description="Domains that its images belong to; empty where all come from one source.")
+    ]
+
+
+@dataclass(frozen=True, slots=True)
 class DomainCount:
-    """Images of one source, where there are several."""
+    """Images of one domain."""
 
     name: str
     n: int
@@ -58,7 +69,7 @@ class DatasetState:
 
     id: str
     name: str
-    sources: Annotated[list[str], Field(description="Absolute paths of its folders, tables or files.")]
+    sources: Annotated[list[SourceState], Field(description="Its folders, tables or files.")]
     kind: Kind
     state: State
     is_labelled: Annotated[bool, Field(description="Whether it was opened with labels from its folders or table.")]
@@ -69,7 +80,10 @@ class DatasetState:
     n_unreadable: int
     classes: list[ClassCount]
     groups: Groups
-    domains: Annotated[list[DomainCount], Field(description="Empty where all images come from one source.")]
+    domains: Annotated[
+        list[DomainCount],
+        Field(description="Empty where all images come from one source, whose domain has no name of its own."),
+    ]
     n_label_changes: Annotated[int, Field(description="Images whose label differs from that of their folder or table.")]
     can_undo: bool
     can_redo: bool
@@ -109,7 +123,7 @@ def _described(connection: Connection, row: AnyRow) -> DatasetState:
     return DatasetState(
         id=row.id,
         name=row.name,
-        sources=[printable(source) for source in row.sources],
+        sources=[_source(row, **source) for source in row.sources],
         kind=row.kind,
         state=row.state,
         is_labelled=row.is_labelled,
@@ -128,6 +142,12 @@ def _described(connection: Connection, row: AnyRow) -> DatasetState:
         created=row.created,
         thumbnail_images=counts["thumbnail_images"],
     )
+
+
+def _source(row: AnyRow, path: str, domain: str | None) -> SourceState:
+    origins = row.opened["origins"] if row.opened is not None else []
+    domains = [origin["domain"] for origin in origins if path in origin["sources"]]
+    return SourceState(printable(path), domain, [name for name in domains if name])
 
 
 def _groups(row: AnyRow) -> Groups:

@@ -39,7 +39,7 @@ from coverslip.workspace.store.records import (
     load_versions,
     opened_as_json,
 )
-from coverslip.workspace.store.rows import AnyRow, Json, dataset_row, ranges
+from coverslip.workspace.store.rows import AnyRow, Json, dataset_row, ranges, source_paths
 from coverslip.workspace.store.tables import datasets, image_facts
 from coverslip.workspace.viewing import small_pictures
 from coverslip.workspace.viewing.colours import fill, keep_colours, sets_without
@@ -183,7 +183,7 @@ def _scan(home: Workspace, dataset_id: str, tell: _Teller) -> None:
     """Decode every image once, piece by piece, for facts, colour and small picture."""
     with home.engine.connect() as connection:
         row = dataset_row(connection, dataset_id)
-    for source in row.sources:  # on a disk that was unplugged every image would be called unreadable
+    for source in source_paths(row):  # on a disk that was unplugged every image would be called unreadable
         home.allowed(source)
     tell.total = row.summary["n_images"]
     for start, end in ranges(tell.total, _IMAGES_AT_ONCE):

@@ -16,7 +16,7 @@ from coverslip.workspace.datasets.opening import GroupedBy, groups_by
 from coverslip.workspace.store.database import one_moment
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import OUTSIDE, load_records
-from coverslip.workspace.store.rows import AnyRow, dataset_row, ranges
+from coverslip.workspace.store.rows import AnyRow, dataset_row, ranges, source_paths
 from coverslip.workspace.store.tables import image_facts, images
 
 _ROWS_AT_ONCE = 2_000
@@ -44,8 +44,9 @@ def training_images(
     """What a training on a dataset is to be given.
 
     The user's own folders and tables, so that the run says where its images lie. Where they do not tell what is known
-    here (labels were given or changed, the set was opened without labels) it is a table in `snapshots/` that is named
-    after its content: a training reads the labels of the moment it was asked for, whatever is changed later.
+    here (labels were given or changed, the set was opened without labels, domains were named) it is a table in
+    `snapshots/` that is named after its content: a training reads the labels of the moment it was asked for, whatever
+    is changed later.
 
     Args:
         home: the workspace.
@@ -62,7 +63,7 @@ def training_images(
         if not row.summary["n_labelled"]:
             raise BadDataset("No image has a label", do="Label some images of each class first.")
         if _tells_all(connection, row) and (len(row.sources) == 1 or not in_one):
-            return TrainingImages(list(row.sources), grouped or GroupedBy(row.group_column, row.group_pattern))
+            return TrainingImages(source_paths(row), grouped or GroupedBy(row.group_column, row.group_pattern))
         groups = None if grouped is None else groups_by(home, row, grouped)
         data = "".join(_lines(connection, row, for_training=True, groups=groups)).encode()
     file = home.snapshots / f"{hashlib.sha256(data).hexdigest()[:16]}.csv"
@@ -97,7 +98,8 @@ def file_name(home: Workspace, dataset_id: str) -> str:
 
 
 def _tells_all(connection: Connection, row: AnyRow) -> bool:
-    if row.summary["n_changed"] or not row.is_labelled:
+    has_named_domains = any(source["domain"] for source in row.sources)
+    if row.summary["n_changed"] or not row.is_labelled or has_named_domains:
         return False
     outside = select(func.count()).where(image_facts.c.dataset_id == row.id, image_facts.c.reason == OUTSIDE)
     return connection.execute(outside).scalar_one() == 0
