@@ -25,6 +25,7 @@ from coverslip.datasets import (
 )
 from coverslip.errors import BadDataset, BadRecipe, LeakageFound
 from coverslip.images import ImageFacts, ReadPlan
+from coverslip.messages import AllowLeakage
 
 THIRDS = (0.6, 0.2, 0.2)
 
@@ -284,8 +285,9 @@ def test_a_given_split_that_leaks_is_refused_with_both_places(kind):
     groups, pixels = [str(i) for i in range(12)], [str(i) for i in range(12)]
     (groups if kind == "group" else pixels)[11] = "1"
     dataset, scan = make("ab" * 6, groups, pixels, given)
-    with pytest.raises(LeakageFound, match=r"train \('00001\.png'\) and test \('00011\.png'\).*--allow-leakage"):
+    with pytest.raises(LeakageFound, match=r"train \('00001\.png'\) and test \('00011\.png'\)") as caught:
         split_60_20_20(dataset, scan)
+    assert caught.value.remedies == (AllowLeakage(),)
     split = split_60_20_20(dataset, scan, allow_leakage=True)
     assert list(split.parts) == given
     assert any("too good" in note for note in split.notes)

@@ -23,6 +23,7 @@ from coverslip.datasets import fold_images, fold_units, plan_folds, scan_images
 from coverslip.errors import BadDataset, BadRecipe, BadRun, Stopped
 from coverslip.evaluation import Evaluation, Metric, nothing_measured, over_folds
 from coverslip.events import Event, FoldEnded, FoldStarted, HeadFitted, Noted
+from coverslip.messages import Resume
 from coverslip.runs import Recipe, Run, SplitPlan
 
 INSTANT = Recipe(stage="instant", image_size=48, tta=1)
@@ -301,7 +302,7 @@ def test_stopped_in_a_fold_the_whole_run_is_named_and_goes_on(cells: Path, tmp_p
     recipe = INSTANT.model_copy(update={"split": SplitPlan(folds=3)})
     with pytest.raises(Stopped) as caught:
         cs.train(data, recipe, out=tmp_path / "run", emit=stop_in_second)
-    assert f"--resume {tmp_path / 'run'}`" in str(caught.value)
+    assert caught.value.remedies == (Resume(str(tmp_path / "run")),)
     assert json_of(tmp_path / "run" / "status.json")["state"] == "stopped"
     assert not (tmp_path / "run" / "classifier").exists()
     told: list[Event] = []

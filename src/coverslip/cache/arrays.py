@@ -20,6 +20,7 @@ from coverslip.cache.kinds import Kind, Layout
 from coverslip.cache.stores import MADE_BY
 from coverslip.errors import CoverslipError
 from coverslip.files import sha256_json, write_json
+from coverslip.messages import CleanCache
 
 Array = npt.NDArray[Any]  # Any: the store's own dtype
 ARRAYS = Layout("index.sqlite", "records")
@@ -29,7 +30,7 @@ CREATE TABLE IF NOT EXISTS records (digest TEXT PRIMARY KEY, place INTEGER NOT N
 CREATE TABLE IF NOT EXISTS next (place INTEGER NOT NULL)
 """
 _DIGESTS_PER_QUERY = 500
-_MADE_ANEW = "Remove it with `coverslip cache --clean`; it is made again."
+_MADE_ANEW = "Empty the cache; what is needed is made again."
 
 
 class ArrayStore:
@@ -93,7 +94,7 @@ class ArrayStore:
                 found.update(self._index.execute(f"SELECT digest, place FROM records WHERE digest IN ({marks})", some))
             except sqlite3.Error as error:
                 raise CoverslipError(
-                    f"The cache could not be read: {error}", file=self.folder, do=_MADE_ANEW
+                    f"The cache could not be read: {error}", file=self.folder, do=_MADE_ANEW, remedies=(CleanCache(),)
                 ) from error
         return np.array([found.get(digest, -1) for digest in digests], dtype=np.int64)
 
@@ -158,7 +159,9 @@ class ArrayStore:
                 n = len(data)
                 buffer[:n] = data
             if not n:
-                raise CoverslipError("The cache was cut short", file=self.folder, do=_MADE_ANEW)
+                raise CoverslipError(
+                    "The cache was cut short", file=self.folder, do=_MADE_ANEW, remedies=(CleanCache(),)
+                )
             buffer, offset = buffer[n:], offset + n
 
     def _read_at(self, n: int, offset: int) -> bytes:

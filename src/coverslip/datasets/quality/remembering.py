@@ -11,6 +11,7 @@ from coverslip.cache import RECORDS, Kind, RecordStore, register
 from coverslip.datasets.index import ImageRecord
 from coverslip.events import Emit, Noted
 from coverslip.images import ImageFacts, ReadPlan
+from coverslip.messages import CleanCache
 
 FACTS = register(Kind("facts", "size, depth and hash of every image seen", RECORDS))
 _FACTS_VERSION = 1  # goes up when the same file would give other facts
@@ -83,10 +84,12 @@ class Memory:
     def _say_why_not(self, error: OSError | sqlite3.Error) -> None:
         self._emit(
             Noted(
-                text=f"What is known about images could not be remembered ({error}); every scan reads all of them. "
-                "Free some space, begin anew with `coverslip cache --clean --kind facts`, or set COVERSLIP_CACHE to a "
-                "folder that you may write to.",
+                code="facts-not-kept",
+                text=f"What is known about images could not be kept in the cache ({error}); every scan reads all of "
+                "them. Free some space, empty that part of the cache, or set COVERSLIP_CACHE to a folder that you may "
+                "write to.",
                 level="warning",
+                remedies=(CleanCache("facts"),),
             )
         )
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from coverslip.datasets.index import SIDES, Dataset, Side, counted, natural_key, one_line, some
 from coverslip.datasets.quality import Leak, Tie
 from coverslip.errors import BadDataset, LeakageFound
+from coverslip.messages import AllowLeakage
 
 SIDE_TITLES: dict[Side, str] = {"train": "training", "val": "validation", "test": "test"}
 
@@ -101,6 +102,7 @@ def leakage_error(dataset: Dataset, leaks: Sequence[Leak]) -> LeakageFound:
         f"The given split has {' and '.join(kinds)} on two sides: {'; '.join(shown)}"
         + ("; ..." if len(leaks) > 3 else ""),
         file=dataset.root,
-        do="Move them to one side, leave the split to coverslip, or keep it with --allow-leakage (the numbers will be "
-        "too good).",
+        do="Move them to one side, leave the split to coverslip, or keep it (the numbers will be too good).",
+        remedies=(AllowLeakage(),),
+        values={"n_leaks": len(leaks)},
     )

@@ -7,6 +7,7 @@ from torch import nn
 
 import coverslip.models._torchvision  # noqa: F401 - before timm
 from coverslip.errors import WeightsUnavailable
+from coverslip.messages import ShowModels
 from coverslip.models.weights.source import LocalWeights, Tensors
 
 _NAMED = 3  # faults of each kind in a message
@@ -139,7 +140,8 @@ def misfit(weights: LocalWeights, wanted: Tensors) -> WeightsUnavailable:
     return WeightsUnavailable(
         f"The weights do not fit '{weights.model}': of {len(wanted):,} tensors {'; '.join(told)}",
         file=weights.file,
-        do="Take weights of exactly this architecture; `coverslip models` and timm's list name them.",
+        do="Take weights of exactly this architecture: another network may be meant.",
+        remedies=(ShowModels(),),
     )
 
 

@@ -14,6 +14,7 @@ from urllib.request import getproxies
 
 from coverslip.errors import WeightsUnavailable
 from coverslip.files import sha256_file
+from coverslip.messages import ImportWeights
 from coverslip.models.records import Normalisation
 from coverslip.models.table import registered
 from coverslip.models.weights.source import WeightsSource
@@ -173,5 +174,6 @@ def _name_of_blob(file: Path) -> str | None:
 def _unreachable(repository: str, reason: str) -> WeightsUnavailable:
     return WeightsUnavailable(
         f"The weights {repository} could not be fetched from the hub ({reason})",
-        do="Connect to the network, or import a file that you have: coverslip weights import FILE --model NAME.",
+        do="Connect to the internet, or import the weights from a file that you have.",
+        remedies=(ImportWeights(),),
     )
