@@ -122,7 +122,7 @@ def train(
         recipe: what to do; the default is a good one.
         out: a new or empty folder.
         emit: told everything that happens.
-        allow_leakage: accept a given split with the same pixels or groups on both sides.
+        allow_leakage: accept a predefined split with the same pixels or groups on both sides.
 
     Raises:
         CoverslipError: one of its kinds, with what to do.
