@@ -47,7 +47,7 @@ TRAINING: Json = {
     "image_size": 64,
     "batch_size": 32,
     "patience": None,
-    "views": 1,
+    "tta": 1,
     "split.folds": 0,
 }
 TRAINED = 960  # images: an epoch of some seconds
@@ -143,7 +143,7 @@ class Server:
     def read(self, folder: Path) -> tuple[str, float, float]:
         """Open a folder: the set's id, seconds until it is listed, and until its images are read."""
         started = time.perf_counter()
-        dataset_id: str = self.ask("datasets", {"sources": [str(folder)]})["id"]
+        dataset_id: str = self.ask("datasets", {"sources": [{"path": str(folder)}]})["id"]
         listed = time.perf_counter() - started
         wait_for(lambda: self.ask(f"datasets/{dataset_id}")["state"] != "reading", 7_200, every=0.5)
         return dataset_id, listed, time.perf_counter() - started

@@ -24,7 +24,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-SETTINGS = ("image_size=48", "views=1", "epochs=3", "batch_size=16")
+SETTINGS = ("image_size=48", "tta=1", "epochs=3", "batch_size=16")
 SAME_BYTES = ("classifier/weights.safetensors", "classifier/classifier.json", "predictions.csv", "split.csv")
 KILLS_PER_RUN = 3  # then it may end
 SECONDS_TO_END = 300

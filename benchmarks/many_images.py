@@ -21,7 +21,7 @@ from PIL import Image
 SIDE = 64
 CLASSES = ("dots", "rings", "bars", "crosses")
 IN_A_FOLDER = 1000  # as an export in parts would be
-SETTINGS = ("stage=instant", "image_size=32", "views=1")
+SETTINGS = ("stage=instant", "image_size=32", "tta=1")
 
 
 def main() -> None:

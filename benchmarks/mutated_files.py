@@ -107,7 +107,7 @@ def a_classifier(scratch: Path) -> Path:
     from coverslip.samples import write_sample_images
 
     write_sample_images(scratch / "samples", n_images=80)
-    settings = [part for choice in ("stage=instant", "image_size=48", "views=1") for part in ("--set", choice)]
+    settings = [part for choice in ("stage=instant", "image_size=48", "tta=1") for part in ("--set", choice)]
     arguments = ["train", str(scratch / "samples"), *settings, "--out", str(scratch / "run")]
     done = coverslip(*arguments, cache=scratch / "cache")
     if done.code:

@@ -3,7 +3,7 @@
 Each network is measured in a process of its own, channels last, native head, random weights, images in memory; the
 peak is that process's, with PyTorch's own share of some 300 MiB. Prints one markdown table.
 
-    python benchmarks/networks.py [NAME …] [--image-size PX] [--batch N] [--seconds S] [--head native|pooled_stages]
+    python benchmarks/networks.py [NAME …] [--image-size PX] [--batch N] [--seconds S] [--head native|multi_layer]
 """
 
 import argparse
@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--image-size", type=int, help="side in pixels; default: each network's own")
     parser.add_argument("--batch", type=int, default=16, help="images at once")
     parser.add_argument("--seconds", type=float, default=10, help="of training, and of prediction, per network")
-    parser.add_argument("--head", choices=["native", "pooled_stages"], default="native")
+    parser.add_argument("--head", choices=["native", "multi_layer"], default="native")
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.one:

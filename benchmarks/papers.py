@@ -54,7 +54,7 @@ HERLEV_IN_TWO = {
     }
 }
 ONE_SPLIT = {"folds": 0}
-FROM_SCRATCH = {"init": "scratch", "head": "native", "views": 1, "split": ONE_SPLIT, "patience": None}
+FROM_SCRATCH = {"init": "scratch", "head": "native", "tta": 1, "split": ONE_SPLIT, "patience": None}
 MOBILEVITS = {
     "mobilevit_xxs": {"model": "mobilevit_xxs"},
     "mobilevit_mn, as its text says": {"model": "mobilevit_mn"},
@@ -85,7 +85,7 @@ CHROMOSOMES = {f"{i:02d}": str(i) for i in range(1, 25)}
 # arm up, which mirroring and turning would take away.
 UPRIGHT = {"flip": False, "rotate_degrees": 10}
 FEW = {
-    "views": 1,
+    "tta": 1,
     "image_size": 64,
     "split": {**ONE_SPLIT, "train_per_class": 40},
     "resize": "canvas",
@@ -140,7 +140,7 @@ EXPERIMENTS: dict[str, Experiment | Joining] = {
     ),
     "freezing, on pap_herlev": Experiment(
         ("pap_herlev/images.csv",),
-        {"group": "image", "image_size": 96, "epochs": 8, "views": 1, "split": ONE_SPLIT},
+        {"group": "image", "image_size": 96, "epochs": 8, "tta": 1, "split": ONE_SPLIT},
         {
             "all of the network": {},
             "frozen to blocks.3": {"freeze_to": "blocks.3"},
@@ -172,7 +172,7 @@ EXPERIMENTS: dict[str, Experiment | Joining] = {
             "chromosomes_qband": ("chromosomes_qband/images.csv", "cell", CHROMOSOMES),
         },
         FEW,
-        {"balance": "domains", "split": ONE_SPLIT},  # the images are those of the single trainings
+        {"sampling": "domains", "split": ONE_SPLIT},  # the images are those of the single trainings
     ),
 }
 

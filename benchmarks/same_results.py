@@ -46,7 +46,7 @@ class Training:
     """One `coverslip train`: its images, made or found in a work folder, and its settings."""
 
     source: Callable[[Path], Path]
-    settings: Callable[[Path], dict[str, str]]  # by the recipe's keys of commit 9063ad9
+    settings: Callable[[Path], dict[str, str]]  # by the recipe's keys of today
     group: str | None = None
 
 
@@ -109,11 +109,11 @@ TRAININGS = {
     ),
     "chromosomes_gband cut, fine-tuned folds": Training(
         gband,
-        plainly(init="scratch", epochs="2", image_size="64", split__folds="2", balance="weights"),
+        plainly(init="scratch", epochs="2", image_size="64", split__folds="2", class_weights="balanced"),
         group="case",
     ),
     "cellcycle_jurkat_16bit": Training(
-        given("cellcycle_jurkat_16bit"), plainly(epochs="2", image_size="64", split__folds="0", balance="oversample")
+        given("cellcycle_jurkat_16bit"), plainly(epochs="2", image_size="64", split__folds="0", sampling="oversample")
     ),
     "chromosomes in two steps": Training(gband, in_two_steps, group="case"),
 }

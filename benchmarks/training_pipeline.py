@@ -129,7 +129,7 @@ def by_coverslip(images: Path, n_steps: int):  # type: ignore[no-untyped-def]
     cache = PixelCache(data, scan, readable, Preparation(image_size=224))
     label = np.array([data.classes.index(record.label or "") for record in data.records])[readable]
     for epoch in range(1, 100):
-        order = epoch_order(label, balance="none", seed=0, epoch=epoch)
+        order = epoch_order(label, sampling="all", seed=0, epoch=epoch)
         yield from training_batches(
             lambda chosen: cache([readable[i] for i in chosen]),
             order,

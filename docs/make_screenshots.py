@@ -38,7 +38,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 COLOURS = 256  # in a picture: no difference to the eye, a third of the size
 FLAT_COLOURS = 72
 PATTERN = r"slide\d+"
-QUICK = {"image_size": 48, "views": 1}  # seconds instead of minutes; the pages look the same
+QUICK = {"image_size": 48, "tta": 1}  # seconds instead of minutes; the pages look the same
 EPOCHS = 5
 
 Json = dict[str, Any]  # Any: JSON values

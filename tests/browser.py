@@ -109,7 +109,7 @@ class RunningApp:
 
     def opened(self, *sources: Path, **how: Any) -> Any:
         """A set of images that has been read."""
-        made = self.send("datasets", {"sources": [str(source) for source in sources], **how})
+        made = self.send("datasets", {"sources": [{"path": str(source)} for source in sources], **how})
         return self.until(f"datasets/{made['id']}", lambda found: found["state"] != "reading")
 
     def ended(self, path: str) -> Any:
@@ -162,7 +162,7 @@ def sample_images(app_server: RunningApp) -> Path:
 SCRIPT_CLASS = "<script>alert(1)<script>"  # a folder can't be called </script>
 IMAGE_CLASS = "<img src=x onerror=alert(1)>"
 LONG_CLASS = "a very long class name that somebody chose to say it all " + "and more " * 15 + "end"
-QUICK = {"stage": "instant", "image_size": 32, "views": 1, "split": {"folds": 0}}
+QUICK = {"stage": "instant", "image_size": 32, "tta": 1, "split": {"folds": 0}}
 FINETUNE = {**QUICK, "stage": "finetune", "epochs": 3, "batch_size": 8, "patience": None}
 
 

@@ -65,7 +65,7 @@ class App:
 
     def open(self, *sources: Path, **choices: Any) -> Any:
         """Open a set and wait until it is read."""
-        opened = self.send("POST", "datasets", {"sources": [str(source) for source in sources], **choices})
+        opened = self.send("POST", "datasets", {"sources": [{"path": str(source)} for source in sources], **choices})
         return self.wait(opened["id"])
 
     def wait(self, dataset_id: str) -> Any:

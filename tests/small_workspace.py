@@ -21,7 +21,7 @@ from coverslip.workspace.store.home import Workspace, open_workspace
 Json = dict[str, Any]  # Any: JSON values
 API = "/api/v1"
 CLASSES = ("<script>", "large", "medium")
-QUICK: Json = {"stage": "instant", "image_size": 32, "views": 1, "split.folds": 0}
+QUICK: Json = {"stage": "instant", "image_size": 32, "tta": 1, "split.folds": 0}
 FINETUNE: Json = {**QUICK, "stage": "finetune", "epochs": 2, "batch_size": 8, "patience": None}
 
 
@@ -46,7 +46,7 @@ def new_workspace(folder: Path) -> Workspace:
 
 def open_images(workspace: Workspace, folder: Path, **how: Any) -> str:  # Any: as for `open_sources`
     """A set of images that has been read; its id."""
-    dataset_id = opening.open_sources(workspace, [str(folder)], **how).id
+    dataset_id = opening.open_sources(workspace, [opening.Source(str(folder))], **how).id
     until(lambda: describe(workspace, dataset_id).state != "reading")
     return dataset_id
 

@@ -25,7 +25,7 @@ SETTINGS = {
     "model": "timm/mobilenetv3_small_050",
     "init": "scratch",
     "image_size": 32,
-    "views": 1,
+    "tta": 1,
     "epochs": 1,
     "split.folds": 0,
     "primary_metric": "lowest_recall",

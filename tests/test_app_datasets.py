@@ -38,7 +38,7 @@ def shared_app(tmp_path: Path, shared_data: SharedData) -> App:
 def test_a_folder_is_opened_and_read(app: App, tmp_path: Path) -> None:
     cells = save_cells(tmp_path / "cells")
     (cells / "flat" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno more")
-    opened = app.send("POST", "datasets", {"sources": [str(cells)], "group_pattern": r"slide\d"})
+    opened = app.send("POST", "datasets", {"sources": [{"path": str(cells)}], "group_pattern": r"slide\d"})
     assert opened["n_images"] == 13  # known before they are read
     found = app.wait(opened["id"])
     assert (found["state"], found["name"], found["kind"], found["n_unreadable"]) == ("ready", "cells", "folders", 1)
@@ -62,7 +62,7 @@ def test_faults_of_sources_are_told_at_once(app: App, tmp_path: Path) -> None:
         ([tmp_path / ".." / ".."], "outside"),
         ([Path("cells")], "whole path"),
     ]:
-        problem = app.refused("POST", "datasets", {"sources": [str(source) for source in sources]})
+        problem = app.refused("POST", "datasets", {"sources": [{"path": str(source)} for source in sources]})
         assert problem["status"] == 422
         assert word in problem["title"]
         assert problem["do"]
@@ -252,7 +252,7 @@ def test_images_that_a_table_names_outside_the_roots_are_never_read(tmp_path: Pa
     (mine / "round" / "slide0_0.png").symlink_to(secret)  # after it was read
     assert app.refused("GET", f"{where}/images/3/picture")["status"] == 422
     (mine / "all.csv").write_text(f"path,label\n{secret},a\n../secret/face.png,b\n")
-    assert app.refused("POST", "datasets", {"sources": [str(mine / "all.csv")]})["status"] == 422
+    assert app.refused("POST", "datasets", {"sources": [{"path": str(mine / "all.csv")}]})["status"] == 422
 
 
 def test_labels_and_names_are_there_after_a_restart(app: App, tmp_path: Path) -> None:
@@ -284,7 +284,7 @@ def kept(*what):
     keep(*what)
     os._exit(9)  # in the middle of the transaction
 reading._keep_facts = kept
-print(opening.open_sources(home, [{str(cells)!r}]).id, flush=True)
+print(opening.open_sources(home, [opening.Source({str(cells)!r})]).id, flush=True)
 home.background.wait_all()
 """
     killed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
@@ -496,7 +496,7 @@ def test_a_link_to_a_folder_without_a_name_in_text_is_refused(app: App, tmp_path
     folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
     save_cells(folder)
     (tmp_path / "cells").symlink_to(folder)
-    refused = app.refused("POST", "datasets", {"sources": [str(tmp_path / "cells")]})
+    refused = app.refused("POST", "datasets", {"sources": [{"path": str(tmp_path / "cells")}]})
     assert "not text" in refused["title"]
     assert app.get("datasets")["total"] == 0
 

@@ -55,7 +55,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     workspace = new_workspace(tmp_path_factory.mktemp("lab"))
     root = workspace.roots[0]
     data = cs.open_dataset(write_cells(root / "cells"), group_pattern=r"slide\d+")
-    recipe = Recipe(stage="instant", image_size=32, views=1, split=SplitPlan(folds=0))
+    recipe = Recipe(stage="instant", image_size=32, tta=1, split=SplitPlan(folds=0))
     cs.train(data, recipe, out=workspace.runs / "first")
     new = write_cells(root / "new", 40, seed=1, is_sorted=False)
     (new / "broken.png").write_bytes(b"no image")

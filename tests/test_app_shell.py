@@ -359,6 +359,7 @@ def test_an_error_of_ours_says_what_where_and_what_to_do(failing: TestClient, ki
     if kind == "error":
         assert answer.json() == {
             "type": "about:blank",
+            "code": "failed",
             "title": "It is broken.",
             "status": 422,
             "detail": "It is broken (/images/a\udcff.png). Mend it.",
@@ -597,7 +598,7 @@ def ids_that_exist(client: TestClient, images: Path) -> dict[str, object]:
     """What to put into addresses, so that more than "there is none" is asked for; made anew where it was removed."""
     ready = [one for one in client.get("/api/v1/datasets").json()["items"] if one["n_images"] == 6]
     if not ready:
-        made = client.post("/api/v1/datasets", json={"sources": [str(images)]})
+        made = client.post("/api/v1/datasets", json={"sources": [{"path": str(images)}]})
         assert made.status_code == 201, made.text
         ready = [made.json()]
     until = time.monotonic() + 60

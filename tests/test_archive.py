@@ -40,8 +40,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     card = ClassifierCard(
         model="efficientnet_lite0",
         model_options={},
-        head="pooled_stages",
-        views=1,
+        head="multi_layer",
+        tta=1,
         classes=("a", "b"),
         preparation=Preparation(image_size=32),
         temperature=1.5,

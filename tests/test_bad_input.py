@@ -26,7 +26,7 @@ from coverslip.images import read_pixels
 from coverslip.samples import write_sample_images
 
 ROOT = Path(__file__).resolve().parent.parent
-QUICK = ("--set", "stage=instant", "--set", "image_size=48", "--set", "views=1", "--set", "split.folds=0")
+QUICK = ("--set", "stage=instant", "--set", "image_size=48", "--set", "tta=1", "--set", "split.folds=0")
 RNG = np.random.default_rng(0)
 
 
@@ -390,7 +390,7 @@ def test_names_in_suggested_commands_can_be_typed(name: str, typed: str) -> None
     [
         ("epochs=true", "epochs = true: true and false have no meaning here"),
         ("augment.zoom=false", "augment.zoom = false: true and false have no meaning here"),
-        ("views=true", "views = true: true and false have no meaning here"),
+        ("tta=true", "tta = true: true and false have no meaning here"),
         ("channels=[true, 1]", "channels = [true, 1]: true and false have no meaning here"),
         ("plane=top", "plane = 'top': it must be a page's number from 0, 'max' or 'mean'"),
         ("channels=0,2", "channels = '0,2': it must be a list of channels' numbers from 0, such as [0, 2]"),
@@ -621,7 +621,7 @@ def test_a_full_disk_under_a_checkpoint_is_one_line_and_more_space_lets_it_go_on
     cells: Path, tmp_path: Path, small_disk: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = small_disk("3m") / "run"
-    settings = ["--set", "epochs=1", "--set", "image_size=48", "--set", "views=1", "--set", "batch_size=16"]
+    settings = ["--set", "epochs=1", "--set", "image_size=48", "--set", "tta=1", "--set", "batch_size=16"]
     settings += ["--set", "split.folds=0"]
     line = refusal(capsys, "train", cells, *settings, "--out", folder)
     assert "No space left on device" in line

@@ -285,7 +285,7 @@ def test_pixels_of_every_depth_and_number_of_channels_come_back_as_they_are_deco
 
 OTHER_CHOICES = {
     "size": {"image_size": 12},
-    "resize": {"resize": "squash"},
+    "resize": {"resize": "stretch"},
     "scaling": {"scaling": Scaling(mode="per-image")},
     "depth": {"depth": "uint8"},
     "channels the network sees": {"channels": 1},

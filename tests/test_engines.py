@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from coverslip.engines import as_input, embed, fastest_engine, fingerprint, run_views
+from coverslip.engines import as_input, embed, fastest_engine, fingerprint, run_tta
 from coverslip.engines.running import (
     _as_onnx,
     _difference,
@@ -52,8 +52,8 @@ def test_the_engine_in_use_is_not_pytorch_and_says_how_far_it_is_from_it(network
 
 def test_a_result_does_not_depend_on_the_other_images(network: Network, pixels: np.ndarray) -> None:
     engine = fastest_engine(network, as_input(pixels[:2]))
-    together = run_views(engine, pixels, 2)
-    alone = np.concatenate([run_views(engine, pixels[i : i + 1], 2) for i in range(len(pixels))])
+    together = run_tta(engine, pixels, 2)
+    alone = np.concatenate([run_tta(engine, pixels[i : i + 1], 2) for i in range(len(pixels))])
     np.testing.assert_array_equal(together, alone)
 
 
@@ -111,9 +111,9 @@ def test_views_are_the_mean_over_the_turned_images() -> None:
     half = picture[::-1, ::-1]
     mirrored = [picture[:, ::-1], picture[::-1]]
     group = [np.rot90(side, k) for side in (picture, picture.T) for k in range(4)]
-    for n_views, views in ((1, [picture]), (2, [picture, half]), (4, [picture, half, *mirrored]), (8, group)):
-        expected = np.mean([view[0, 1] for view in views])
-        np.testing.assert_allclose(run_views(engine, pixels, n_views), [[expected]], rtol=1e-5)
+    for tta, copies in ((1, [picture]), (2, [picture, half]), (4, [picture, half, *mirrored]), (8, group)):
+        expected = np.mean([copy[0, 1] for copy in copies])
+        np.testing.assert_allclose(run_tta(engine, pixels, tta), [[expected]], rtol=1e-5)
 
 
 @pytest.mark.usefixtures("cache")
@@ -129,7 +129,7 @@ def test_features_are_computed_once_and_are_the_same_from_the_cache(network: Net
     n_features = network.head.in_features
 
     def embedded(n: int) -> tuple[np.ndarray, str | None]:
-        choices = {"prepared_by": {"size": 64}, "n_views": 2}
+        choices = {"prepared_by": {"size": 64}, "tta": 2}
         with embed(features, n_features, digests[:n], pixels_of, **choices) as (found, engine):  # type: ignore[arg-type]
             assert found.shape == (n, n_features)
             return found[:], engine and engine.name
@@ -154,7 +154,7 @@ def test_features_are_computed_once_and_are_the_same_from_the_cache(network: Net
 @pytest.mark.usefixtures("cache")
 def test_a_part_of_the_features_is_read_in_any_order_of_the_cache(network: Network, pixels: np.ndarray) -> None:
     def embedded(order: list[int]) -> np.ndarray:
-        choices = {"prepared_by": {"size": 64}, "n_views": 1}
+        choices = {"prepared_by": {"size": 64}, "tta": 1}
         with embed(
             FeatureNetwork(network),
             network.head.in_features,
@@ -175,7 +175,7 @@ def test_a_part_of_the_features_is_read_in_any_order_of_the_cache(network: Netwo
 @pytest.mark.usefixtures("cache")
 def test_other_weights_views_or_preparations_are_other_features(network: Network, pixels: np.ndarray) -> None:
     def features(**changed: object) -> np.ndarray:
-        choices: dict[str, object] = {"prepared_by": {"size": 64}, "n_views": 1, **changed}
+        choices: dict[str, object] = {"prepared_by": {"size": 64}, "tta": 1, **changed}
         source = choices.pop("source", pixels)
         net = choices.pop("net", network)
         n_features = net.head.in_features  # type: ignore[attr-defined]  # parametrised
@@ -185,7 +185,7 @@ def test_other_weights_views_or_preparations_are_other_features(network: Network
     plain = features()
     brighter = np.minimum(pixels.astype(int) + 40, 255).astype(np.uint8)
     np.testing.assert_array_equal(features(source=brighter), plain)  # the digest is what counts
-    assert not np.array_equal(features(n_views=2), plain)
+    assert not np.array_equal(features(tta=2), plain)
     assert not np.array_equal(features(prepared_by={"size": 65}, source=brighter), plain)
     torch.manual_seed(1)
     other = create_network("efficientnet_lite0", n_classes=3, pretrained=False).eval()

@@ -12,10 +12,11 @@ from coverslip.errors import Stopped
 from coverslip.evaluation import apply_temperature
 from coverslip.events import ignore
 from coverslip.experiments import agreed, begin_run, train_in, train_one_split
+from coverslip.messages import Resume
 from coverslip.runs import Recipe, Run, RunContext, SplitPlan
 from coverslip.stopping import Stop
 
-QUICK = Recipe(stage="instant", image_size=48, views=1, split=SplitPlan(folds=0))
+QUICK = Recipe(stage="instant", image_size=48, tta=1, split=SplitPlan(folds=0))
 
 
 @pytest.fixture(scope="module")
@@ -77,4 +78,5 @@ def test_a_stop_that_was_asked_for_ends_the_work_while_images_are_read(cells: Pa
     status = run.status
     assert status is not None
     assert status.state == "stopped"
-    assert "--resume" in (status.reason or "")
+    assert status.failure is not None
+    assert (status.failure.code, status.failure.remedies) == ("stopped", (Resume(str(run.folder)),))

@@ -25,7 +25,7 @@ from coverslip.evaluation import Evaluation, Metric, nothing_measured, over_fold
 from coverslip.events import Event, FoldEnded, FoldStarted, HeadFitted, Noted
 from coverslip.runs import Recipe, Run, SplitPlan
 
-INSTANT = Recipe(stage="instant", image_size=48, views=1)
+INSTANT = Recipe(stage="instant", image_size=48, tta=1)
 
 
 def write_cells(folder: Path, *, n: int, n_slides: int, kinds: tuple[str, ...] = ("small", "medium", "large")) -> Path:
@@ -163,7 +163,7 @@ def test_folds_can_be_declined(cells: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_fine_tuned_folds_and_the_medians_epoch(cells: Path, tmp_path: Path) -> None:
-    recipe = Recipe(init="scratch", model="timm/mobilenetv3_small_050", image_size=48, views=1, epochs=3, batch_size=16)
+    recipe = Recipe(init="scratch", model="timm/mobilenetv3_small_050", image_size=48, tta=1, epochs=3, batch_size=16)
     data = cs.open_dataset(cells, group_pattern=r"slide\d+")
     run = cs.train(data, recipe.model_copy(update={"split": SplitPlan(folds=3)}), out=tmp_path / "run")
     best = []
@@ -312,7 +312,7 @@ def test_stopped_in_a_fold_the_whole_run_is_named_and_goes_on(cells: Path, tmp_p
 
 @pytest.mark.slow
 def test_killed_between_and_inside_folds_it_ends_with_the_same_files(cells: Path, tmp_path: Path) -> None:
-    settings_ = ["init=scratch", "image_size=48", "views=1", "epochs=2", "batch_size=16", "split.folds=3"]
+    settings_ = ["init=scratch", "image_size=48", "tta=1", "epochs=2", "batch_size=16", "split.folds=3"]
     environment = {**os.environ, "COVERSLIP_CACHE": str(tmp_path / "cache")}
     command = [sys.executable, "-m", "coverslip", "train"]
     asked = [str(cells), "--group-pattern", r"slide\d+", *(part for one in settings_ for part in ("--set", one))]

@@ -153,7 +153,7 @@ def test_intensity_survives_the_training_range_and_is_erased_per_image():
 
 def test_an_image_of_the_right_size_passes_unchanged_and_the_result_may_be_written_to():
     image = RNG.integers(0, 256, (32, 32, 3), np.uint8)
-    for resize in ("pad", "squash", "crop"):
+    for resize in ("pad", "stretch", "crop"):
         square = prepare(image, Preparation(image_size=32, resize=resize))
         assert np.array_equal(square, image)
         square[0, 0, 0] = 1
@@ -169,14 +169,14 @@ def test_pad_keeps_the_shape_and_fills_with_the_median_colour_of_the_border():
     assert np.array_equal(square[10:30], image)
 
 
-def test_crop_takes_the_middle_and_squash_everything():
+def test_crop_takes_the_middle_and_stretch_everything():
     image = np.zeros((20, 40, 1), np.uint8)
     image[:, 10:30] = 255
     assert (prepare(image, Preparation(image_size=20, channels=1, resize="crop")) == 255).all()
-    squashed = prepare(image, Preparation(image_size=20, channels=1, resize="squash"))
-    assert (squashed[:, :4] == 0).all()
-    assert (squashed[:, 8:12] == 255).all()
-    assert abs(squashed.mean() - 127.5) < 2
+    stretched = prepare(image, Preparation(image_size=20, channels=1, resize="stretch"))
+    assert (stretched[:, :4] == 0).all()
+    assert (stretched[:, 8:12] == 255).all()
+    assert abs(stretched.mean() - 127.5) < 2
 
 
 def test_shrinking_averages_instead_of_skipping_pixels():
@@ -186,7 +186,7 @@ def test_shrinking_averages_instead_of_skipping_pixels():
 
 @given(
     images,
-    st.sampled_from(["pad", "squash", "crop", "canvas"]),
+    st.sampled_from(["pad", "stretch", "crop", "canvas"]),
     st.sampled_from(["auto", "black", "white"]),
     st.sampled_from(["uint8", "uint16"]),
     st.sampled_from([1, 3]),
@@ -295,7 +295,7 @@ def test_a_canvas_and_its_scale_go_together(choices):
 
 @given(
     arrays(np.uint8, st.tuples(st.integers(1, 20), st.integers(1, 20), st.sampled_from([1, 3]))),
-    st.sampled_from(["pad", "squash", "crop"]),
+    st.sampled_from(["pad", "stretch", "crop"]),
     st.integers(1, 24),
     st.sampled_from([1, 3]),
 )

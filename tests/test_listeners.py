@@ -10,7 +10,7 @@ import coverslip as cs
 from coverslip.events import Event
 from coverslip.runs import Recipe, SplitPlan
 
-QUICK = Recipe(stage="instant", image_size=48, views=1, split=SplitPlan(folds=0))
+QUICK = Recipe(stage="instant", image_size=48, tta=1, split=SplitPlan(folds=0))
 
 
 def write_squares(folder: Path, n: int = 24) -> Path:

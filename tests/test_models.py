@@ -28,7 +28,7 @@ def test_torchvision_and_timm_import_beside_a_cpu_build_of_pytorch() -> None:
     assert done.stdout.strip() == "alexnet"
 
 
-@pytest.mark.parametrize("head", ["pooled_stages", "native"])
+@pytest.mark.parametrize("head", ["multi_layer", "native"])
 @pytest.mark.parametrize("name", ["efficientnet_lite0", "mobilenet_v3_large", "mobilevit_xxs", "resnet34"])
 def test_every_parameter_learns_and_each_image_gets_its_own_logits(name: str, head: str) -> None:
     network = create_network(name, n_classes=3, head=head, pretrained=False)  # type: ignore[arg-type]  # parametrised
@@ -155,7 +155,7 @@ def test_options_that_the_architecture_does_not_take_are_refused() -> None:
         create_network("resnet34", n_classes=2, pretrained=False, options={"wheels": 4})
 
 
-@pytest.mark.parametrize("head", ["pooled_stages", "native"])
+@pytest.mark.parametrize("head", ["multi_layer", "native"])
 @pytest.mark.parametrize(
     ("name", "options"),
     [

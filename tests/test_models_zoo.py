@@ -164,7 +164,7 @@ def test_a_boundary_freezes_all_that_its_output_depends_on_and_nothing_else(name
     assert list(record.freeze_boundaries)[-1] == "backbone"
     with torch.device("meta"):  # graphs without numbers
         network = create_network(name, n_classes=2, head="native", channels=5, pretrained=False, image_size=160)
-        pooled = create_network(name, n_classes=2, head="pooled_stages", channels=1, pretrained=False)
+        pooled = create_network(name, n_classes=2, head="multi_layer", channels=1, pretrained=False)
         outputs: dict[str, Tensor] = {}
         for boundary, part in record.freeze_boundaries.items():
 
@@ -265,7 +265,7 @@ def test_a_transformer_that_was_packed_for_another_size_is_built_for_it_again(tm
         model="timm/vit_tiny_patch16_224",
         model_options={},
         head="native",
-        views=1,
+        tta=1,
         classes=("a", "b"),
         preparation=Preparation(image_size=48),
         temperature=1.0,

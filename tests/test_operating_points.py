@@ -15,7 +15,7 @@ from coverslip.events import Event, Noted
 from coverslip.runs import Recipe, Run, SplitPlan
 
 CLASSES = ("large", "medium", "small")
-BY_ROC = Recipe(stage="instant", image_size=32, views=1, decide_by="roc", split=SplitPlan(folds=0))
+BY_ROC = Recipe(stage="instant", image_size=32, tta=1, decide_by="roc", split=SplitPlan(folds=0))
 
 
 def write_cells(folder: Path) -> Path:

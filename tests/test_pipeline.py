@@ -20,7 +20,7 @@ from coverslip.images import ReadPlan
 from coverslip.runs import Augment, Recipe, Run, SplitPlan
 
 ONE_SPLIT = SplitPlan(folds=0)
-QUICK = Recipe(stage="instant", image_size=48, views=1, split=ONE_SPLIT)
+QUICK = Recipe(stage="instant", image_size=48, tta=1, split=ONE_SPLIT)
 
 
 def write_cells(folder: Path, n: int = 90, *, depth: type = np.uint8, channels: int = 3, seed: int = 0) -> Path:
@@ -119,9 +119,7 @@ def test_predicting_the_test_images_again_gives_the_runs_own_rows(run: Run, cell
 @pytest.mark.slow
 def test_what_is_watched_tells_the_story_in_order(cells: Path, tmp_path: Path) -> None:
     events: list[Event] = []
-    recipe = Recipe(
-        split=ONE_SPLIT, image_size=48, views=1, epochs=2, batch_size=16, augment=Augment(rotate_degrees=20)
-    )
+    recipe = Recipe(split=ONE_SPLIT, image_size=48, tta=1, epochs=2, batch_size=16, augment=Augment(rotate_degrees=20))
     run = cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run", emit=events.append)
     kinds = [type(event) for event in events]
     assert kinds.index(RunStarted) < kinds.index(HeadFitted) < kinds.index(EpochEnded)
@@ -245,7 +243,7 @@ def test_deep_grey_images_are_scaled_by_the_range_of_training(tmp_path: Path) ->
 @pytest.mark.slow
 def test_a_native_head_from_scratch_trains_through_the_same_door(cells: Path, tmp_path: Path) -> None:
     recipe = Recipe(
-        split=ONE_SPLIT, head="native", init="scratch", epochs=1, image_size=48, views=2, batch_size=16, freeze_to=None
+        split=ONE_SPLIT, head="native", init="scratch", epochs=1, image_size=48, tta=2, batch_size=16, freeze_to=None
     )
     run = cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run")
     stages = json_of(run.folder / "training.json")["stages"]
@@ -270,7 +268,7 @@ def test_a_stop_file_ends_training_in_order_and_what_there_is_can_be_used(cells:
         if isinstance(event, EpochEnded) and event.epoch:
             (tmp_path / "run" / "stop").touch()
 
-    recipe = Recipe(split=ONE_SPLIT, image_size=48, views=1, epochs=50, batch_size=16)
+    recipe = Recipe(split=ONE_SPLIT, image_size=48, tta=1, epochs=50, batch_size=16)
     with pytest.raises(Stopped, match="evaluate"):
         cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run", emit=stop_after_an_epoch)
     assert json_of(tmp_path / "run" / "status.json")["state"] == "stopped"
@@ -322,7 +320,7 @@ def test_damaged_classifiers_are_one_clear_error(run: Run, tmp_path: Path) -> No
 @pytest.mark.slow
 def test_real_16_bit_cells_train_on_all_their_channels(shared_data: object, tmp_path: Path) -> None:
     data = cs.open_dataset(shared_data("cellcycle_jurkat_16bit"))  # type: ignore[operator]
-    run = cs.train(data, Recipe(split=ONE_SPLIT, stage="instant", image_size=96, views=1), out=tmp_path / "run")
+    run = cs.train(data, Recipe(split=ONE_SPLIT, stage="instant", image_size=96, tta=1), out=tmp_path / "run")
     card = json_of(run.folder / "classifier" / "classifier.json")
     assert card["preparation"]["channels"] == 3  # type: ignore[index]
     assert run.metrics["accuracy"].value is not None
@@ -336,7 +334,7 @@ def test_real_chromosomes_train_at_one_scale_that_prediction_keeps(shared_data: 
     rows = [row for row in rows_of(root / "images.csv") if row["label"] in ("1", "9", "21")]
     lines = [f"{root / row['path']},{row['label']},{row['cell']}" for row in rows]
     table.write_text("\n".join(["path,label,cell", *lines]))
-    recipe = Recipe(stage="instant", image_size=64, views=1, resize="canvas", pad_colour="white", group="cell")
+    recipe = Recipe(stage="instant", image_size=64, tta=1, resize="canvas", pad_colour="white", group="cell")
     run = cs.train(cs.open_dataset(table), recipe, out=tmp_path / "run")
     preparation = json_of(run.folder / "classifier" / "classifier.json")["preparation"]
     sides = [max(Image.open(root / row["path"]).size) for row in rows]
@@ -355,7 +353,7 @@ def test_real_chromosomes_train_at_one_scale_that_prediction_keeps(shared_data: 
 @pytest.mark.slow
 def test_every_random_change_at_once_still_trains(cells: Path, tmp_path: Path) -> None:
     augment = Augment(shear_degrees=10, crop=0.2, blur=1, saturation=0.2, hue_degrees=10, stain=0.05)
-    recipe = Recipe(split=ONE_SPLIT, image_size=48, views=1, epochs=1, batch_size=16, augment=augment)
+    recipe = Recipe(split=ONE_SPLIT, image_size=48, tta=1, epochs=1, batch_size=16, augment=augment)
     run = cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run")
     assert len(rows_of(run.folder / "history.csv")) == 2
     assert "shear by up to 10°" in (run.folder / "report.html").read_text(encoding="utf-8")

@@ -22,7 +22,7 @@ CHANGES = {"merge": {"big": ["large", "huge"]}, "drop": ["dirt"], "rename": {"ti
 
 def recipe(**more: object) -> Recipe:
     return check_recipe(
-        {"stage": "instant", "image_size": 48, "views": 1, "classes": CHANGES}
+        {"stage": "instant", "image_size": 48, "tta": 1, "classes": CHANGES}
         | more
         | {"split": {"folds": 0} | dict(more.get("split", {}))}  # type: ignore[call-overload]
     )
@@ -176,7 +176,7 @@ def test_herlev_as_two_classes_is_a_recipe(shared_data: Any, tmp_path: Path) -> 
     abnormal = "carcinoma_in_situ, light_dysplastic, moderate_dysplastic, severe_dysplastic"
     normal = "normal_columnar, normal_intermediate, normal_superficiel"
     settings = [
-        *("stage=instant", "image_size=64", "views=1", "split.train_per_class=60", "classes.order=[normal, abnormal]"),
+        *("stage=instant", "image_size=64", "tta=1", "split.train_per_class=60", "classes.order=[normal, abnormal]"),
         f"classes.merge={{abnormal: [{abnormal}], normal: [{normal}]}}",
     ]
     chosen = [part for setting in settings for part in ("--set", setting)]

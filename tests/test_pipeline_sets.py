@@ -17,7 +17,7 @@ from coverslip.runs import Recipe, Run, check_recipe
 
 
 def recipe(**more: object) -> Recipe:
-    quick = {"stage": "instant", "image_size": 48, "views": 1, "split": {"folds": 0}}
+    quick = {"stage": "instant", "image_size": 48, "tta": 1, "split": {"folds": 0}}
     return check_recipe(quick | more)
 
 
@@ -137,7 +137,7 @@ def test_without_a_word_in_the_recipe_equal_names_are_one_class_and_a_note_says_
 
 @pytest.mark.slow
 def test_fine_tuning_draws_a_small_set_as_often_as_a_large_one_and_goes_on(sets: list[Path], tmp_path: Path) -> None:
-    choices = recipe(stage="finetune", epochs=1, batch_size=24, balance="domains", image_size=32)
+    choices = recipe(stage="finetune", epochs=1, batch_size=24, sampling="domains", image_size=32)
     told: list[Event] = []
     cs.train(cs.open_dataset(sets), choices, out=tmp_path / "run", emit=told.append)
     steps = {event.n_steps for event in told if type(event).__name__ == "StepEnded"}  # type: ignore[attr-defined]

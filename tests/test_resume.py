@@ -19,7 +19,7 @@ from coverslip.files import sha256_file
 from coverslip.runs import Run, RunLog, Status, StatusFile
 from coverslip.samples import write_sample_images
 
-SETTINGS = ("image_size=48", "views=1", "epochs=3", "batch_size=16")
+SETTINGS = ("image_size=48", "tta=1", "epochs=3", "batch_size=16")
 SAME = ("classifier/weights.safetensors", "metrics.json", "predictions.csv", "split.csv", "validation.csv")
 
 
@@ -110,7 +110,7 @@ def test_a_stopped_run_says_how_to_go_on_and_does(cells: Path, tmp_path: Path) -
 
 @pytest.mark.slow
 def test_what_cannot_be_resumed_says_why(cells: Path, tmp_path: Path) -> None:
-    recipe = cs.Recipe(stage="instant", image_size=48, views=1)
+    recipe = cs.Recipe(stage="instant", image_size=48, tta=1)
     run = cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run").folder
     with pytest.raises(BadRun, match="is finished"):
         cs.resume(run)

@@ -15,7 +15,7 @@ from coverslip.images import thumbnail
 from coverslip.runs import Recipe, Run, SplitPlan, save_recipe
 from coverslip.runs.lookup import ImageLookup
 
-RECIPE = Recipe(stage="instant", image_size=32, views=1, split=SplitPlan(folds=0))
+RECIPE = Recipe(stage="instant", image_size=32, tta=1, split=SplitPlan(folds=0))
 
 
 def write_fields(folder: Path) -> Path:

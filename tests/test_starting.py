@@ -33,7 +33,7 @@ from coverslip.runs import (
 from coverslip.training.starting import starting_point, whole_options
 
 MODEL = "timm/mobilenetv3_small_050"
-SMALL = Recipe(model=MODEL, init="scratch", image_size=32, views=1, epochs=2, split=SplitPlan(folds=0), patience=None)
+SMALL = Recipe(model=MODEL, init="scratch", image_size=32, tta=1, epochs=2, split=SplitPlan(folds=0), patience=None)
 ON_TOP = SMALL.model_copy(update={"stage": "instant"})
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from coverslip.augmentation.batch import apply_changes, draw_changes
 from coverslip.augmentation.transform import Changes
-from coverslip.runs import Augment, Balance
+from coverslip.runs import Augment, Sampling
 from coverslip.training.batches import as_tensor, epoch_order, n_batches, plain_batches, training_batches
 
 NOTHING = Augment(flip=False, rotate_degrees=0, zoom=0, shift=0, brightness=0, contrast=0)
@@ -97,35 +97,35 @@ def test_angles_cover_the_circle_and_half_the_images_are_mirrored() -> None:
 @settings(max_examples=50)
 @given(
     st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), min_size=1, max_size=60),
-    st.sampled_from(get_args(Balance)),
+    st.sampled_from(get_args(Sampling)),
     st.integers(0, 5),
     st.integers(1, 5),
 )
 def test_an_epoch_has_every_image_and_sampling_makes_classes_or_domains_equal(
-    images: list[tuple[int, int]], balance: Balance, seed: int, epoch: int
+    images: list[tuple[int, int]], sampling: Sampling, seed: int, epoch: int
 ) -> None:
     label, domain = (np.array(column) for column in zip(*images, strict=True))
-    order = epoch_order(label, domain, balance=balance, seed=seed, epoch=epoch)
-    kind = domain if balance == "domains" else label
+    order = epoch_order(label, domain, sampling=sampling, seed=seed, epoch=epoch)
+    kind = domain if sampling == "domains" else label
     there = np.bincount(kind)[np.unique(kind)]
     drawn = np.bincount(kind[order], minlength=kind.max() + 1)[np.unique(kind)]
-    if balance == "undersample":
+    if sampling == "undersample":
         assert len(set(order.tolist())) == len(order)
         assert set(drawn.tolist()) == {there.min()}
-    elif balance == "even":
+    elif sampling == "even":
         assert set(drawn.tolist()) == {len(label) // len(there)}
         times = np.bincount(order, minlength=len(label))
         assert all(np.ptp(times[label == k]) <= 1 for k in np.unique(label))
     else:
         assert set(order.tolist()) == set(range(len(label)))
-        repeats = balance in ("oversample", "domains")
+        repeats = sampling in ("oversample", "domains")
         assert drawn.tolist() == ([there.max()] * len(there) if repeats else there.tolist())
-    np.testing.assert_array_equal(order, epoch_order(label, domain, balance=balance, seed=seed, epoch=epoch))
+    np.testing.assert_array_equal(order, epoch_order(label, domain, sampling=sampling, seed=seed, epoch=epoch))
 
 
 def test_even_repeats_rare_images_and_takes_those_of_a_large_class_in_turn() -> None:
     label = np.array([0] * 16 + [1] * 2 + [2] * 6)
-    orders = [epoch_order(label, balance="even", seed=3, epoch=epoch) for epoch in (1, 2)]
+    orders = [epoch_order(label, sampling="even", seed=3, epoch=epoch) for epoch in (1, 2)]
     for order in orders:
         assert np.bincount(label[order]).tolist() == [8, 8, 8]
         assert np.bincount(order, minlength=24)[16:18].tolist() == [4, 4]
@@ -136,20 +136,20 @@ def test_even_repeats_rare_images_and_takes_those_of_a_large_class_in_turn() -> 
 
 def test_domains_change_nothing_where_there_is_one() -> None:
     label = np.array([0] * 9 + [1] * 3)
-    plain = epoch_order(label, balance="none", seed=0, epoch=1)
+    plain = epoch_order(label, sampling="all", seed=0, epoch=1)
     for domain in (None, np.zeros(12, int)):
-        np.testing.assert_array_equal(plain, epoch_order(label, domain, balance="domains", seed=0, epoch=1))
+        np.testing.assert_array_equal(plain, epoch_order(label, domain, sampling="domains", seed=0, epoch=1))
 
 
 def test_undersampling_shows_other_images_of_a_frequent_class_in_every_epoch_until_all_were_shown() -> None:
     label = np.array([0] * 9 + [1] * 3)
-    orders = [epoch_order(label, balance="undersample", seed=7, epoch=epoch).tolist() for epoch in (1, 2, 3, 4)]
+    orders = [epoch_order(label, sampling="undersample", seed=7, epoch=epoch).tolist() for epoch in (1, 2, 3, 4)]
     assert all(sorted(i for i in order if label[i] == 1) == [9, 10, 11] for order in orders)
     frequent = [{i for i in order if label[i] == 0} for order in orders]
     assert set.union(*frequent[:3]) == set(range(9))
     assert frequent[3] == frequent[0]
     assert orders[3] != orders[0]
-    other_seed = epoch_order(label, balance="undersample", seed=8, epoch=1).tolist()
+    other_seed = epoch_order(label, sampling="undersample", seed=8, epoch=1).tolist()
     assert {i for i in other_seed if label[i] == 0} != frequent[0]
 
 
@@ -162,7 +162,7 @@ def batches_of(
     n: int, batch_size: int, seed: int = 0, epoch: int = 1, augment: Augment = NOTHING
 ) -> list[tuple[torch.Tensor, torch.Tensor]]:
     label = np.arange(n)
-    order = epoch_order(label, balance="none", seed=seed, epoch=epoch)
+    order = epoch_order(label, sampling="all", seed=seed, epoch=epoch)
     return list(
         training_batches(numbered, order, label, batch_size=batch_size, augment=augment, seed=seed, epoch=epoch)
     )

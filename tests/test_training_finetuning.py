@@ -285,26 +285,26 @@ def with_a_rare_class() -> tuple[TrainingImages, np.ndarray]:
 def test_class_weights_raise_the_recall_of_a_rare_class(tmp_path: Path) -> None:
     rare, pixels = with_a_rare_class()
 
-    def predicted_rare(balance: str, epochs: int = 3) -> float:
-        choices = recipe(balance=balance, epochs=epochs, primary_metric="log_loss")
-        network, _ = trained(rare, tmp_path / balance, choices)
+    def predicted_rare(class_weights: str, sampling: str, epochs: int = 3) -> float:
+        choices = recipe(class_weights=class_weights, sampling=sampling, epochs=epochs, primary_metric="log_loss")
+        network, _ = trained(rare, tmp_path / f"{class_weights}-{sampling}", choices)
         with torch.inference_mode():
             x = torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255
             return float(network.eval()(x).softmax(1)[:, 1].mean())
 
-    plain = predicted_rare("none")
-    assert predicted_rare("weights") > plain + 0.1
-    assert predicted_rare("oversample") > plain + 0.1
-    assert predicted_rare("even") > plain + 0.1
-    assert predicted_rare("undersample", epochs=15) > plain + 0.1  # as many steps: 2 an epoch instead of 10
+    plain = predicted_rare("none", "all")
+    assert predicted_rare("balanced", "all") > plain + 0.1
+    assert predicted_rare("none", "oversample") > plain + 0.1
+    even = predicted_rare("none", "even")
+    assert even > plain + 0.1
+    assert predicted_rare("balanced", "even") == even  # sampling left nothing to weigh
+    assert predicted_rare("none", "undersample", epochs=15) > plain + 0.1  # as many steps: 2 an epoch instead of 10
 
 
-@pytest.mark.parametrize(
-    ("balance", "n_steps"), [("none", 10), ("weights", 10), ("oversample", 18), ("undersample", 2), ("even", 10)]
-)
-def test_the_step_size_falls_to_zero_over_the_steps_that_are_made(tmp_path: Path, balance: str, n_steps: int) -> None:
+@pytest.mark.parametrize(("sampling", "n_steps"), [("all", 10), ("oversample", 18), ("undersample", 2), ("even", 10)])
+def test_the_learning_rate_falls_to_zero_over_the_steps_made(tmp_path: Path, sampling: str, n_steps: int) -> None:
     told: list[Event] = []
-    trained(with_a_rare_class()[0], tmp_path, recipe(balance=balance, epochs=2, warmup=0), emit=told.append)
+    trained(with_a_rare_class()[0], tmp_path, recipe(sampling=sampling, epochs=2, warmup=0), emit=told.append)
     epochs = [event for event in told if isinstance(event, EpochEnded) and event.epoch]
     assert {event.n_steps for event in told if isinstance(event, StepEnded)} == {n_steps}
     assert [event.learning_rate for event in epochs] == pytest.approx([0.01, 0], abs=1e-9)
@@ -371,7 +371,7 @@ def test_a_run_that_diverges_ends_in_order(images: TrainingImages, tmp_path: Pat
 
 def test_what_is_called_loss_is_the_recipes_in_training_and_validation(images: TrainingImages, tmp_path: Path) -> None:
     told: list[Event] = []
-    choices = recipe(loss="focal", loss_options={"gamma": 3.0}, epochs=2, balance="weights", label_smoothing=0.1)
+    choices = recipe(loss="focal", loss_options={"gamma": 3.0}, epochs=2, class_weights="balanced", label_smoothing=0.1)
     network, done = trained(images, tmp_path, choices, emit=told.append)
     best = next(event for event in told if isinstance(event, EpochEnded) and event.epoch == done.best_epoch)
     with torch.inference_mode():
@@ -379,7 +379,7 @@ def test_what_is_called_loss_is_the_recipes_in_training_and_validation(images: T
         logits, label = network.eval()(x), torch.from_numpy(images.val_label)
     plain = ImageLoss("focal", {"gamma": 3.0})(logits, label) / len(label)
     assert best.val_loss == pytest.approx(float(plain), rel=1e-4)
-    entropy, _ = trained(images, tmp_path / "entropy", recipe(epochs=2, balance="weights", label_smoothing=0.1))
+    entropy, _ = trained(images, tmp_path / "entropy", recipe(epochs=2, class_weights="balanced", label_smoothing=0.1))
     assert not equal(network, entropy)
 
 
@@ -414,7 +414,7 @@ def test_parts_of_a_batch_give_the_gradient_of_the_whole(images: TrainingImages,
 def test_a_small_set_is_drawn_as_often_as_a_large_one(images: TrainingImages, tmp_path: Path) -> None:
     told: list[Event] = []
     of_two = replace(images, train_domain=(np.arange(48) >= 40).astype(int))
-    trained(of_two, tmp_path, recipe(balance="domains", epochs=1, batch_size=8), emit=told.append)
+    trained(of_two, tmp_path, recipe(sampling="domains", epochs=1, batch_size=8), emit=told.append)
     assert {event.n_steps for event in told if isinstance(event, StepEnded)} == {(40 + 40) // 8}
 
 

@@ -30,7 +30,7 @@ def test_one_uncropped_field_does_not_make_all_others_tiny_and_is_told() -> None
     assert "1 larger training image of 201 shrunk" in note
 
 
-@pytest.mark.parametrize("resize", ["pad", "squash", "crop"])
+@pytest.mark.parametrize("resize", ["pad", "stretch", "crop"])
 def test_other_ways_of_resizing_learn_no_scale(resize: str) -> None:
     recipe = Recipe.model_validate({"resize": resize, "pad_colour": "black"})
     preparation = learn_preparation([facts(10, 30)], recipe)

@@ -649,7 +649,7 @@ def trained(folder: Path, **settings: Any) -> tuple[dict[str, Any], str]:  # Any
         for seed in range(24):
             save_cell(cells / ("round", "flat")[seed % 2] / f"{seed}.png", seed)
     plan = SplitPlan(folds=settings.pop("folds", 0))
-    recipe = Recipe(model=SMALL, stage="instant", image_size=32, views=1, split=plan, **settings)
+    recipe = Recipe(model=SMALL, stage="instant", image_size=32, tta=1, split=plan, **settings)
     run = cs.train(cs.open_dataset(cells), recipe, out=folder / f"run{len(list(folder.glob('run*')))}").folder
     return json.loads((run / "environment.json").read_text()), (run / "report.html").read_text()
 

@@ -26,7 +26,6 @@ from coverslip.runs.log import FoldedLog, LogReader, Progress, lasting_lines
 from coverslip.workspace.datasets import changing, opening
 from coverslip.workspace.datasets.listing import describe
 from coverslip.workspace.jobs import acts, runs
-from coverslip.workspace.jobs.faults import Fault
 from coverslip.workspace.jobs.processes import is_running, launch, lines_of_last_process
 from coverslip.workspace.jobs.records import Job, change_job, find_job, waiting
 from coverslip.workspace.jobs.state import state_of, status_of
@@ -146,17 +145,19 @@ def test_what_the_trash_no_longer_holds_cannot_come_back(workspace: Workspace, c
         acts.restore(workspace, run_id, "predict")
 
 
-def test_a_process_that_never_began_its_folder_tells_why_by_what_it_printed(workspace: Workspace, cells: str) -> None:
+def test_a_process_that_never_began_its_folder_leaves_why(workspace: Workspace, cells: str) -> None:
     run_id = queued(workspace, cells)
     job = as_started(workspace, run_id, launched=time.time() - 60)
     assert state_now(job) == "interrupted"  # nobody knows: the computer was switched off, say
-    begun = launch(["-c", "raise SystemExit('Error: No images were found (/here). Choose another folder.')"],
-                   log=job.log, folder=workspace.folder)  # fmt: skip
+    command = ["-m", "coverslip", "train", str(job.folder / "no_such_images"), "--out=other"]
+    begun = launch(command, log=job.log, failure=job.failure_file, folder=workspace.folder)
     begun.process.wait()
     job = as_started(workspace, run_id, pid=begun.pid, process_started=begun.started)
     assert state_now(job) == "failed"
-    assert runs.run_state(workspace, run_id).error == Fault("No images were found (/here)", "Choose another folder.")
-    begun = launch(["-c", "print('second')"], log=job.log, folder=workspace.folder)
+    error = runs.run_state(workspace, run_id).error
+    assert error is not None
+    assert (error.code, error.file) == ("bad-dataset", str(job.folder / "no_such_images"))
+    begun = launch(["-c", "print('second')"], log=job.log, failure=job.failure_file, folder=workspace.folder)
     begun.process.wait()
     assert lines_of_last_process(job.log) == ["second"]
     acts.remove(workspace, run_id)
@@ -164,7 +165,7 @@ def test_a_process_that_never_began_its_folder_tells_why_by_what_it_printed(work
 
 def test_a_process_in_a_session_of_its_own_is_told_from_a_later_one(tmp_path: Path) -> None:
     begun = launch(["-c", "import os, time; print(os.getsid(0) == os.getpid(), flush=True); time.sleep(60)"],
-                   log=tmp_path / "log", folder=tmp_path)  # fmt: skip
+                   log=tmp_path / "log", failure=tmp_path / "failure", folder=tmp_path)  # fmt: skip
     assert is_running(begun.pid, begun.started)
     assert not is_running(begun.pid, begun.started - 100)
     assert until(lambda: lines_of_last_process(tmp_path / "log")) == ["True"]
@@ -205,7 +206,7 @@ def test_a_recipe_names_its_start_by_a_run_and_its_classes_by_the_image_set(work
 def test_a_recipe_has_the_classes_in_the_order_of_the_set(workspace: Workspace) -> None:
     here, there = (write_cells(workspace.roots[0] / name, 6) for name in ("here", "there"))
     (there / "medium").rename(there / "zebra")
-    made = opening.open_sources(workspace, [str(here), str(there)]).id
+    made = opening.open_sources(workspace, [opening.Source(str(place)) for place in (here, there)]).id
     until(lambda: describe(workspace, made).state == "ready")
 
     def order(**recipe: object) -> tuple[str, ...]:

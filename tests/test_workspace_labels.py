@@ -14,7 +14,7 @@ from coverslip.datasets.quality.ties import labels_of
 from coverslip.errors import BadDataset, CoverslipError, NotFound
 from coverslip.workspace.datasets import labels
 from coverslip.workspace.datasets.listing import ClassCount, describe
-from coverslip.workspace.datasets.opening import open_sources
+from coverslip.workspace.datasets.opening import Source, open_sources
 from coverslip.workspace.datasets.snapshots import table_lines, training_sources
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import load_dataset, load_scan
@@ -40,7 +40,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 
 def opened(home: Workspace, **choices: object) -> str:
-    found = open_sources(home, [str(home.folder.parent / "cells")], **choices)  # type: ignore[arg-type]
+    found = open_sources(home, [Source(str(home.folder.parent / "cells"))], **choices)  # type: ignore[arg-type]
     home.background.wait_all()
     return found.id
 
@@ -194,7 +194,7 @@ def test_boxes_planes_and_given_splits_stand_in_the_table(tmp_path: Path) -> Non
         "field.png,a,train,0 2,,1,2,20,21\nfield.png,b,test,,0,5,5,20,20\nfield.png,b,,1,max,,,,\n"
     )
     home = workspace_in(tmp_path)
-    found = open_sources(home, [str(tmp_path / "t.csv")])
+    found = open_sources(home, [Source(str(tmp_path / "t.csv"))])
     home.background.wait_all()
     table = tmp_path / "home" / "out.csv"
     table.write_text("".join(table_lines(home, found.id)))
@@ -215,6 +215,6 @@ def test_a_classifier_is_trained_on_the_exported_table(tmp_path: Path) -> None:
     app.send("POST", f"datasets/{found['id']}/labels", {"images": [0], "label": "round"})
     table = tmp_path / "labels.csv"
     table.write_bytes(app.client.get(f"/api/v1/datasets/{found['id']}/labels.csv").content)
-    recipe = check_recipe({"stage": "instant", "image_size": 48, "views": 1, "split": {"folds": 0}})
+    recipe = check_recipe({"stage": "instant", "image_size": 48, "tta": 1, "split": {"folds": 0}})
     run = train(open_dataset(table), recipe, out=tmp_path / "run")
     assert (run.folder / "classifier" / "classifier.json").is_file()

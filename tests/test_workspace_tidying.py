@@ -55,7 +55,9 @@ def test_uploads_that_were_broken_off_go_after_a_week(tmp_path: Path) -> None:
     home = workspace_in(tmp_path)
     old, young, finished, unnoted = (begun(home) for _ in range(4))
     uploads.finish(home, finished)
-    opening.open_sources(home, [str(home.uploads / unnoted / "files")], is_labelled=False)  # killed right then
+    opening.open_sources(
+        home, [opening.Source(str(home.uploads / unnoted / "files"))], is_labelled=False
+    )  # killed right then
     home.background.wait_all()
     kept = [aged(home, young, 6), aged(home, finished, 30), aged(home, unnoted, 30)]
     gone = aged(home, old, 8)
@@ -90,7 +92,7 @@ def test_copies_that_another_set_uses_stay(tmp_path: Path) -> None:
     home = workspace_in(tmp_path)
     upload_id = begun(home)
     first = uploads.finish(home, upload_id).id
-    second = opening.open_sources(home, [str(home.uploads / upload_id / "files")], is_labelled=False).id
+    second = opening.open_sources(home, [opening.Source(str(home.uploads / upload_id / "files"))], is_labelled=False).id
     home.background.wait_all()
     forgetting.forget(home, first)
     with home.engine.begin() as connection:

@@ -4,8 +4,11 @@ Each says what happened, in which file, and what to do. Doors print it as one li
 reaches a door is a bug of ours and keeps its traceback.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
+
+from coverslip.messages import Failure, Remedy, Values
 
 
 class CoverslipError(Exception):
@@ -14,12 +17,44 @@ class CoverslipError(Exception):
     Args:
         what: what happened, one sentence without a full stop.
         file: the file or folder it happened in.
-        do: what to do about it, one sentence with its full stop.
+        do: what to do about it, one sentence with its full stop, in words that belong to no door.
+        remedies: the same as data, where it is one of the known ones: doors make an option or a button of each.
+        values: what the sentences tell, for programs.
     """
 
-    def __init__(self, what: str, *, file: Path | None = None, do: str) -> None:
+    code = "failed"  # of each class its own: "bad-recipe"
+
+    def __init_subclass__(cls) -> None:
+        cls.code = re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__).lower()
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        file: Path | None = None,
+        do: str,
+        remedies: Sequence[Remedy] = (),
+        values: Values | None = None,
+    ) -> None:
         self.what, self.file, self.do = what, file, do
+        self.remedies, self.values = tuple(remedies), dict(values or {})
         super().__init__(f"{what}{f' ({file})' if file else ''}. {do}")
+
+    @classmethod
+    def of(cls, failure: Failure) -> "CoverslipError":
+        """The error that was told by another process."""
+        file = None if failure.file is None else Path(failure.file)
+        error = cls(failure.what, file=file, do=failure.do, remedies=failure.remedies, values=failure.values)
+        error.code = failure.code
+        return error
+
+    @property
+    def failure(self) -> Failure:
+        """The error as data, as files keep it and pages get it."""
+        file = None if self.file is None else str(self.file)
+        return Failure(
+            code=self.code, what=self.what, do=self.do, file=file, values=self.values, remedies=self.remedies
+        )
 
 
 class UnreadableImage(CoverslipError):
@@ -38,12 +73,20 @@ class BadRecipe(CoverslipError):
     """A recipe has a key or value that is not valid.
 
     Args:
-        what, file, do: as of every error.
+        what, file, do, remedies: as of every error.
         faults: each key that is at fault, sections with dots, and what is wrong with it, where that is known.
     """
 
-    def __init__(self, what: str, *, file: Path | None = None, do: str, faults: Sequence[tuple[str, str]] = ()) -> None:
-        super().__init__(what, file=file, do=do)
+    def __init__(
+        self,
+        what: str,
+        *,
+        file: Path | None = None,
+        do: str,
+        remedies: Sequence[Remedy] = (),
+        faults: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        super().__init__(what, file=file, do=do, remedies=remedies, values={"faults": dict(faults)} if faults else None)
         self.faults = tuple(faults)
 
 
@@ -64,7 +107,7 @@ class BadArchive(CoverslipError):
     """
 
     def __init__(self, what: str, *, file: Path | None = None, do: str, why: str) -> None:
-        super().__init__(what, file=file, do=do)
+        super().__init__(what, file=file, do=do, values={"why": why})
         self.why = why
 
 

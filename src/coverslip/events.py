@@ -5,8 +5,10 @@ plain JSON by `as_json`, with its class name under `event`, and back by `from_js
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
+
+from coverslip.messages import Level, Note, Remedies, Values, remedies_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +35,16 @@ class Progressed(Event):
 class Noted(Event):
     """Something the user should know but need not act on at once."""
 
+    code: str = ""  # what kind of note it is
     text: str
-    level: str = "info"  # "info" or "warning"
+    level: Level = "info"
+    values: Values = field(default_factory=dict)  # what the text tells, for programs
+    remedies: Remedies = ()  # what can be done about it
+
+    @classmethod
+    def of(cls, note: Note) -> "Noted":
+        """The event that tells a note."""
+        return cls(code=note.code, text=note.text, level=note.level, values=note.values, remedies=note.remedies)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +150,7 @@ def ignore(event: Event) -> None:
 def as_json(event: Event) -> dict[str, Any]:  # Any: JSON values
     """The event as a flat JSON object, its class name under `event`; `fold` and `is_first` only where they say some."""
     left_out = {name for name in ("fold", "is_first") if not getattr(event, name)}
-    told = {f.name: getattr(event, f.name) for f in fields(event) if f.name not in left_out}
+    told = {name: value for name, value in asdict(event).items() if name not in left_out}
     return {"event": type(event).__name__, **told}
 
 
@@ -166,6 +176,8 @@ def from_json(line: Mapping[str, Any]) -> Event | None:  # Any: JSON values
         name: tuple(value) if isinstance(value, list) else value for name, value in line.items() if name in known
     }
     try:
+        if "remedies" in values:
+            values["remedies"] = remedies_of(values["remedies"])
         return kind(**values)
-    except TypeError:  # something is missing
+    except (KeyError, TypeError):  # something is missing, or a remedy is of a later version
         return None

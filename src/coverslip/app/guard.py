@@ -19,6 +19,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from coverslip.app.problems import problem
+from coverslip.messages import Failure
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
@@ -67,18 +68,26 @@ class Door:
 @dataclass(frozen=True, slots=True)
 class _Refusal:
     status: int
+    code: str
     title: str
     do: str
 
 
 _WRONG_HOST = _Refusal(
-    421, "This name is not one of the app's own", "Open the address that coverslip printed when it was started."
+    421,
+    "wrong-name",
+    "This name is not one of the app's own",
+    "Open the address that coverslip printed when it was started.",
 )
 _WRONG_ORIGIN = _Refusal(
-    403, "Another web page asked for this", "Open the app in a tab of its own, at the address that coverslip printed."
+    403,
+    "wrong-origin",
+    "Another web page asked for this",
+    "Open the app in a tab of its own, at the address that coverslip printed.",
 )
 _NO_TOKEN = _Refusal(
     401,
+    "no-token",
     "The app's token is missing or wrong",
     "Open the address with ?token=… that coverslip printed, or start it again with --new-token to get another.",
 )
@@ -164,7 +173,7 @@ def _refused(scope: Scope, headers: Headers, refusal: _Refusal) -> Response:
     response = (
         _page(refusal.title, f"<h1>{refusal.title}.</h1><p>{refusal.do}</p>", status=refusal.status)
         if is_page
-        else problem(refusal.status, refusal.title, do=refusal.do)
+        else problem(refusal.status, Failure(code=refusal.code, what=refusal.title, do=refusal.do))
     )
     if refusal.status == _NO_TOKEN.status:
         response.headers["WWW-Authenticate"] = "Bearer"

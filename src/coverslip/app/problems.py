@@ -1,8 +1,8 @@
 """Errors as problem details (RFC 9457), whatever raised them."""
 
 import json
+from dataclasses import asdict
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from coverslip.app.schemas.problems import FieldProblem, Problem
 from coverslip.errors import BadRecipe, Conflict, CoverslipError, NotFound, TooLarge
+from coverslip.messages import Failure
 
 _MEDIA_TYPE = "application/problem+json"
 _STATUS: dict[type[CoverslipError], int] = {NotFound: 404, Conflict: 409, TooLarge: 413}
@@ -33,24 +34,22 @@ class _ProblemAnswer(JSONResponse):
 
 def problem(
     status: int,
-    title: str,
+    failure: Failure,
     *,
     detail: str | None = None,
-    file: Path | None = None,
-    do: str | None = None,
     errors: list[FieldProblem] | None = None,
     headers: dict[str, str] | None = None,
 ) -> JSONResponse:
-    """The answer that says what went wrong; `title` is a sentence without a full stop."""
-    sentence = f"{title}."
+    """The answer that says what went wrong; `detail` is all of it in words, where that is more than `failure` says."""
+    title = f"{failure.what}."
+    known = asdict(failure)
     body = {
         "type": "about:blank",
-        "title": sentence,
+        "title": title,
         "status": status,
-        "detail": detail or " ".join(filter(None, [sentence, do])),
-        "file": str(file) if file else None,
-        "do": do,
-        "errors": [one.model_dump() for one in errors] if errors else None,
+        "detail": detail or " ".join(filter(None, [title, failure.do])),
+        **{name: known[name] or None for name in ("code", "file", "do", "values", "remedies")},
+        "errors": [error.model_dump() for error in errors] if errors else None,
     }
     return _ProblemAnswer({key: value for key, value in body.items() if value is not None}, status, headers)
 
@@ -63,42 +62,39 @@ def add_problem_handlers(app: FastAPI) -> None:
         status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 422)
         faults = error.faults if isinstance(error, BadRecipe) else ()
         errors = [FieldProblem(field=key, message=text) for key, text in faults]
-        return problem(status, error.what, detail=str(error), file=error.file, do=error.do, errors=errors)
+        return problem(status, error.failure, detail=str(error), errors=errors)
 
     @app.exception_handler(RequestValidationError)
     def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        errors = [_field_problem(one) for one in error.errors()]
-        words = "; ".join(f"{one.field}: {one.message}" for one in errors)
-        return problem(422, "The request is not valid", detail=f"The request is not valid: {words}.", errors=errors)
+        errors = [_field_problem(fault) for fault in error.errors()]
+        words = "; ".join(f"{fault.field}: {fault.message}" for fault in errors)
+        failure = Failure(code="invalid-request", what="The request is not valid")
+        return problem(422, failure, detail=f"The request is not valid: {words}.", errors=errors)
 
     @app.exception_handler(HTTPException)
     def _refused(_: Request, error: HTTPException) -> JSONResponse:
         phrase = HTTPStatus(error.status_code).phrase
-        title = _TITLES.get(error.status_code, phrase)
+        failure = Failure(code=phrase.lower().replace(" ", "-"), what=_TITLES.get(error.status_code, phrase))
         detail = str(error.detail) if error.detail not in ("", phrase) else None
         headers = dict(error.headers) if error.headers else None
-        return problem(error.status_code, title, detail=detail, headers=headers)
+        return problem(error.status_code, failure, detail=detail, headers=headers)
 
     @app.exception_handler(ValueError)
     def _no_text(_: Request, error: ValueError) -> JSONResponse:
         # JSON can write half of a pair of surrogates, and a disk can give any bytes as a name; neither can be kept.
         if "surrogates not allowed" not in str(error):
             raise error
-        return problem(
-            422,
-            "A name or text holds characters that are no Unicode",
-            do="Write it anew; where it is the name of a file or folder, rename that.",
-        )
+        what = "A name or text holds characters that are no Unicode"
+        do = "Write it anew; where it is the name of a file or folder, rename that."
+        return problem(422, Failure(code="invalid-text", what=what, do=do))
 
     @app.exception_handler(Exception)
     def _unexpected(request: Request, error: Exception) -> JSONResponse:
         # It is raised again when the answer is sent, and logged by the server, with this line below its traceback.
         error.add_note(f"while answering {request.method} {request.url.path}")
-        return problem(
-            500,
-            "Something went wrong inside coverslip",
-            do="This is a fault of coverslip: please report it, with the end of log/app.log in the app's folder.",
-        )
+        what = "Something went wrong inside coverslip"
+        do = "This is a fault of coverslip: please report it, with the end of log/app.log in the app's folder."
+        return problem(500, Failure(code="fault", what=what, do=do))
 
     _describe(app)
 

@@ -9,12 +9,17 @@ import io
 import os
 import sys
 from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
 
 from typer.exceptions import TyperException
 
 from coverslip.cli._app import app
+from coverslip.cli._remedies import told
 from coverslip.errors import CoverslipError, Stopped
+from coverslip.files import write_json
 from coverslip.machine import share_cores
+from coverslip.messages import FAILURE_VARIABLE, Failure
 
 __all__ = ["main"]
 
@@ -47,7 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
     except CoverslipError as error:
         if debug:
             raise
-        return _fail(_with_notes(error), INTERRUPTED if isinstance(error, Stopped) else 1)
+        _leave(error.failure)
+        return _fail(_one_line(told(error)), INTERRUPTED if isinstance(error, Stopped) else 1)
     except OSError as error:
         if debug or error.errno not in _DISK_IS_FULL:
             return _fault(error, debug)
@@ -69,18 +75,23 @@ def _fail(text: str, code: int) -> int:
 def _fault(error: Exception, debug: bool) -> int:
     if debug:
         raise error
-    what = f"{type(error).__name__}: {_with_notes(error)}".rstrip(".")
+    what = _one_line(" ".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", [])])).rstrip(".")
+    _leave(Failure(code="fault", what=what, do="This is a fault of coverslip: please report it."))
     return _fail(f"{what}. This is a fault of coverslip: run again with --debug and report what it prints.", 1)
+
+
+def _leave(failure: Failure) -> None:
+    """Write down how the command failed, for the program that began it and asked for that."""
+    file = os.environ.get(FAILURE_VARIABLE)
+    if file:
+        with suppress(CoverslipError):  # on a full disk: it is printed all the same
+            write_json(Path(file), asdict(failure))
 
 
 def _drop_answer() -> None:
     """What is left of the answer goes nowhere; else Python complains about it when it ends."""
     with suppress(OSError, ValueError):  # ValueError: stdout is no file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _with_notes(error: Exception) -> str:
-    return _one_line(" ".join([str(error), *getattr(error, "__notes__", [])]))
 
 
 def _one_line(text: str) -> str:

@@ -9,6 +9,7 @@ import rich.progress
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn
 
+from coverslip.cli._remedies import in_words
 from coverslip.events import (
     Emit,
     EpochEnded,
@@ -151,7 +152,8 @@ def lines_of(event: Event) -> list[str]:
     """What is worth a lasting line."""
     match event:
         case Noted():
-            return [f"{'Warning' if event.level == 'warning' else 'Note'}: {event.text}"]
+            level = "Warning" if event.level == "warning" else "Note"
+            return [" ".join(filter(None, [f"{level}: {event.text}", in_words(event.remedies)]))]
         case Progressed() if event.done >= event.total:
             return [f"{event.stage}: {event.total:,} {event.unit} done"]
         case RunStarted():

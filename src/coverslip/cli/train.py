@@ -100,7 +100,7 @@ def train(
 
       coverslip train cells.csv --group patient --set stage=instant
 
-      coverslip train lab_a/ lab_b/ --set classes.by_domain=true --set balance=domains
+      coverslip train lab_a/ lab_b/ --set classes.by_domain=true --set sampling=domains
 
       coverslip train cells/ --set 'classes.merge={sick: [early, late]}' --set 'classes.drop=[debris]'
 

@@ -2,6 +2,6 @@
 
 from coverslip.engines.embedding import Features, embed, fingerprint
 from coverslip.engines.running import N_CHECKED, Engine, fastest_engine
-from coverslip.engines.views import as_input, run_views
+from coverslip.engines.tta import as_input, run_tta
 
-__all__ = ["N_CHECKED", "Engine", "Features", "as_input", "embed", "fastest_engine", "fingerprint", "run_views"]
+__all__ = ["N_CHECKED", "Engine", "Features", "as_input", "embed", "fastest_engine", "fingerprint", "run_tta"]

@@ -15,7 +15,7 @@ from torch import nn
 
 from coverslip.cache import ARRAYS, ArrayStore, Kind, register
 from coverslip.engines.running import N_CHECKED, Engine, FloatArray, fastest_engine, images_at_once
-from coverslip.engines.views import as_input, run_views
+from coverslip.engines.tta import as_input, run_tta
 from coverslip.events import Emit, Progressed, ignore
 from coverslip.stopping import BY_SIGNAL, Stop
 
@@ -56,7 +56,7 @@ def embed(
     pixels_of: Callable[[Sequence[int]], Pixels],
     *,
     prepared_by: dict[str, Any],
-    n_views: int,
+    tta: int,
     device: str = "cpu",
     emit: Emit = ignore,
     stop: Stop = BY_SIGNAL,
@@ -71,7 +71,7 @@ def embed(
         digests: what tells each image's content apart (its pixel hash).
         pixels_of: (n, S, S, C) integers of the images at these positions.
         prepared_by: the preparation as JSON: other preparations are other features.
-        n_views: mirrored and turned copies to average.
+        tta: mirrored and turned copies to average.
         device: where to run it.
         emit: told about progress.
         stop: asked as often.
@@ -83,7 +83,7 @@ def embed(
         "version": _FEATURES_VERSION,
         "weights": fingerprint(network),
         "preparation": prepared_by,
-        "views": n_views,
+        "tta": tta,
         "device": device,
     }
     engine = None
@@ -95,7 +95,7 @@ def embed(
             engine = fastest_engine(network, example, device=device, emit=emit)
             started, done = time.monotonic(), 0
             for some, pixels in _read_ahead(waiting, pixels_of, images_at_once(example.shape[1:])):
-                store.add([digests[i] for i in some], run_views(engine, pixels, n_views))
+                store.add([digests[i] for i in some], run_tta(engine, pixels, tta))
                 done += len(some)
                 stop.check()
                 emit(_progress(done, len(waiting), time.monotonic() - started))

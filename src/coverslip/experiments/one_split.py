@@ -109,8 +109,8 @@ def look_at_images(data: Dataset, recipe: Recipe, context: RunContext) -> Scan:
     scan = scan_images(data, emit=context.emit, stop=context.stop)
     write_inspection(context.run.inspection_file, inspect_dataset(data, scan))
     notes = shared_class_notes(data)
-    if recipe.balance == "domains" and len({record.domain for record in data.records}) < 2:
-        notes = [*notes, "There is one set of images only, so balance: domains changes nothing."]
+    if recipe.sampling == "domains" and len({record.domain for record in data.records}) < 2:
+        notes = [*notes, "There is one domain only, so sampling: domains changes nothing."]
     for text in notes:
         context.emit(Noted(text=text))
     return scan
@@ -247,7 +247,7 @@ def _card(recipe: Recipe, preparation: Preparation, parts: Parts, calibration: C
         model=recipe.model,
         model_options=recipe.model_options,
         head=recipe.head,
-        views=recipe.views,
+        tta=recipe.tta,
         classes=parts.classes,
         preparation=preparation,
         temperature=calibration.temperature,

@@ -5,7 +5,7 @@ from contextlib import contextmanager, suppress
 
 from coverslip.errors import CoverslipError, Stopped
 from coverslip.events import Emit, Event, Noted, RunEnded
-from coverslip.files import for_shell
+from coverslip.messages import Evaluate, Resume
 from coverslip.runs import Run, RunContext, RunLog, StatusFile
 
 
@@ -82,9 +82,9 @@ def _tell_the_end(
 ) -> None:
     """What can still be told of an end before its time: on a full disk little can, and `error` matters more."""
     reason = str(error) or type(error).__name__
-    parts = {"what": error.what, "do": error.do} if isinstance(error, CoverslipError) else {}
+    failure = error.failure if isinstance(error, CoverslipError) else None
     with suppress(CoverslipError, OSError):
-        status.say("stopped" if state == "stopped" else "failed", reason=reason, **parts)
+        status.say("stopped" if state == "stopped" else "failed", reason=reason, failure=failure)
     for listener in listeners:
         with suppress(Exception):
             listener(RunEnded(run=str(context.folder), state=state, reason=reason))
@@ -92,13 +92,15 @@ def _tell_the_end(
 
 def _stopped(run: Run) -> Stopped:
     """What a stopped training leaves, and how to go on."""
-    go_on = f"`coverslip train --resume {for_shell(run.folder)}` goes on."
+    go_on = Resume(str(run.folder))
     if run.has_classifier:
         return Stopped(
             "Training was stopped; the best classifier so far is kept, not yet measured on test images",
             file=run.classifier_folder,
-            do=f"{go_on} `coverslip evaluate {for_shell(run.folder)}` measures what there is.",
+            do="Resume the run, or measure what there is.",
+            remedies=(go_on, Evaluate(str(run.folder))),
         )
+    what = "Training was stopped before there was a classifier"
     if run.is_cross_validated:
-        return Stopped("Training was stopped; what the folds have reached is kept", file=run.folder, do=go_on)
-    return Stopped("Training was stopped before there was a classifier", file=run.folder, do=go_on)
+        what = "Training was stopped; what the folds have reached is kept"
+    return Stopped(what, file=run.folder, do="Resume the run to go on.", remedies=(go_on,))

@@ -11,7 +11,7 @@ from coverslip.images._decoded import Array
 from coverslip.images.plan import ReadPlan
 from coverslip.images.scaling import LUMINANCE, Scaling, limits
 
-Resize = Literal["pad", "squash", "crop", "canvas"]
+Resize = Literal["pad", "stretch", "crop", "canvas"]
 PadColour = Literal["auto", "black", "white"]
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 
@@ -25,7 +25,7 @@ class Preparation(BaseModel):
     channels: int = Field(3, gt=0, description="Channels that the network sees.")
     resize: Resize = Field(
         "pad",
-        description="`pad` keeps the shape and fills up; `squash` changes the shape; `crop` keeps the shape and cuts "
+        description="`pad` keeps the shape and fills up; `stretch` changes the shape; `crop` keeps the shape and cuts "
         "off the ends of the longer side; `canvas` is `pad` with one scale for all images.",
     )
     canvas_px: int | None = Field(
@@ -101,7 +101,7 @@ def _resize(image: Image.Image, width: int, height: int, box: Box | None) -> Ima
 def _square(array: Array, preparation: Preparation) -> Array:
     side, (height, width) = preparation.image_size, array.shape[:2]
     match preparation.resize:
-        case "squash":
+        case "stretch":
             return resized(array, side, side)
         case "crop":
             short = min(height, width)

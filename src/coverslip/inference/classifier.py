@@ -115,13 +115,13 @@ class Classifier:
         )
 
     def _logits(self, pixels: np.ndarray, emit: Emit) -> np.ndarray:
-        """(n, K) logits of (n, S, S, C) prepared pixels, averaged over views."""
-        from coverslip.engines import as_input, fastest_engine, run_views
+        """(n, K) logits of (n, S, S, C) prepared pixels, averaged over test-time augmentation."""
+        from coverslip.engines import as_input, fastest_engine, run_tta
 
         if self._engine is None:
             # On one image, so that the choice does not depend on the batch size either.
             self._engine = fastest_engine(self.network, as_input(pixels[:1]), device=self.device, emit=emit)
-        return run_views(self._engine, pixels, self.card.views)
+        return run_tta(self._engine, pixels, self.card.tta)
 
 
 def load_classifier(path: Path | str, device: str = "auto") -> Classifier:

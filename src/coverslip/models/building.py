@@ -55,7 +55,7 @@ def without_classifier(body: nn.Module, record: ModelRecord) -> nn.Module:
 def check_options(record: ModelRecord, channels: int, options: dict[str, Any]) -> None:  # Any: as in `build_body`
     """Build and run the whole network at its own size, without computing numbers or drawing random ones.
 
-    What fails here is not about the size of the images. Later it might not fail at all: `pooled_stages` drops the
+    What fails here is not about the size of the images. Later it might not fail at all: `multi_layer` drops the
     classifier, and with it whatever its options spoil.
 
     Raises:

@@ -1,6 +1,6 @@
 """Networks as coverslip trains and packs them: normalisation, backbone, and a linear head.
 
-`native` reads the backbone's own pooled last layer. `pooled_stages` reads the mean and the standard deviation of
+`native` reads the backbone's own pooled last layer. `multi_layer` reads the mean and the standard deviation of
 every tapped block over the image: texture and granules live in the early blocks, shape in the late ones, and a
 linear head on the last layer alone loses the former.
 """
@@ -17,7 +17,7 @@ from coverslip.models.building import build_body, check_options, without_classif
 from coverslip.models.catalogue import model_info
 from coverslip.models.records import ModelRecord
 
-Head = Literal["native", "pooled_stages"]
+Head = Literal["native", "multi_layer"]
 _VARIANCE_FLOOR = 1e-6  # keeps the slope of the square root finite where a map is flat
 
 
@@ -81,7 +81,7 @@ class CannotPool(Exception):
     """A network whose stages give no maps: lists of them, pairs, or nothing at all."""
 
 
-class PooledStages(nn.Module):
+class MultiLayerPooling(nn.Module):
     """Mean and standard deviation over the image of every tapped block's output: (B, C, H, W) -> (B, D).
 
     Raises:
@@ -134,7 +134,7 @@ def create_network(
     model: str,
     *,
     n_classes: int,
-    head: Head = "pooled_stages",
+    head: Head = "multi_layer",
     channels: int = 3,
     pretrained: bool = True,
     options: dict[str, Any] | None = None,  # Any: the architecture checks them
@@ -154,7 +154,7 @@ def create_network(
     Raises:
         UnknownModel: there is none of that name.
         WeightsUnavailable: pretrained weights are neither here nor reachable.
-        BadRecipe: the model does not take these options, gives no block outputs for `pooled_stages`, or cannot take
+        BadRecipe: the model does not take these options, gives no block outputs for `multi_layer`, or cannot take
             images of that size.
     """
     record = model_info(model)
@@ -163,7 +163,7 @@ def create_network(
         check_options(record, channels, options)
     body = build_body(record, channels=channels, pretrained=pretrained, options=options or {}, image_size=side)
     mean, std = _normalisation(record, channels)
-    backbone = without_classifier(body, record) if head == "native" else _pooled_stages(body, record)
+    backbone = without_classifier(body, record) if head == "native" else _multi_layer_pooling(body, record)
     try:
         n_features = _drop_unused(backbone, torch.zeros(1, channels, side, side))
     except CannotPool as error:
@@ -176,7 +176,7 @@ def create_network(
     return Network(record, backbone.train(), n_features, n_classes, mean, std)
 
 
-def _pooled_stages(body: nn.Module, record: ModelRecord) -> PooledStages:
+def _multi_layer_pooling(body: nn.Module, record: ModelRecord) -> MultiLayerPooling:
     taps = _tapped(body, record.taps)
     if not taps:
         raise _no_maps(record)
@@ -184,7 +184,7 @@ def _pooled_stages(body: nn.Module, record: ModelRecord) -> PooledStages:
         body.prune_intermediate_layers(prune_head=True, prune_norm=True)  # type: ignore[operator]  # timm's untyped method
     else:
         without_classifier(body, record)
-    return PooledStages(body, taps)
+    return MultiLayerPooling(body, taps)
 
 
 def _no_maps(record: ModelRecord) -> BadRecipe:
@@ -192,7 +192,7 @@ def _no_maps(record: ModelRecord) -> BadRecipe:
 
 
 def _body(backbone: nn.Module) -> nn.Module:
-    return backbone.body if isinstance(backbone, PooledStages) else backbone
+    return backbone.body if isinstance(backbone, MultiLayerPooling) else backbone
 
 
 def _drop_unused(backbone: nn.Module, x: Tensor) -> int:

@@ -43,7 +43,7 @@ class ModelRecord:
     `freeze_boundaries` maps what users may pass to `freeze_to`, earliest first, to the last module that stays as it
     is; the empty path is the whole network without its head.
 
-    `taps` are the modules whose output the `pooled_stages` head reads, as patterns in which `*` is one part of a
+    `taps` are the modules whose output the `multi_layer` head reads, as patterns in which `*` is one part of a
     dotted name; empty takes the ends of the stages that timm names.
 
     Raises:

@@ -28,10 +28,10 @@ from coverslip.runs.predictions import (
 from coverslip.runs.provenance import held_out_images, plan_of, refuse_other_images, same_images
 from coverslip.runs.recipe import (
     Augment,
-    Balance,
     FromRun,
     Recipe,
     RecipeKey,
+    Sampling,
     SplitPlan,
     TrainFirst,
     augment_named,
@@ -49,7 +49,6 @@ from coverslip.runs.training import Calibration, FinetuneStage, InstantStage, St
 
 __all__ = [
     "Augment",
-    "Balance",
     "Calibration",
     "ClassifierCard",
     "Environment",
@@ -67,6 +66,7 @@ __all__ = [
     "Run",
     "RunContext",
     "RunLog",
+    "Sampling",
     "SeenPixels",
     "SplitPlan",
     "SplitRow",

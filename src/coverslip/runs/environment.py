@@ -28,6 +28,7 @@ class Opened(_Part):
     sources: tuple[str, ...]
     group: str | None
     group_pattern: str | None
+    domains: tuple[str | None, ...] = Field((), description="Names that the sources' domains were given, one each.")
 
 
 class DomainImages(_Part):
@@ -99,7 +100,12 @@ def images_opened(data: Dataset) -> ImagesOpened:
                 fingerprint=_fingerprint(records),
             )
         )
-    opened = Opened(sources=tuple(map(str, opening.sources)), group=opening.group, group_pattern=opening.group_pattern)
+    opened = Opened(
+        sources=tuple(map(str, opening.sources)),
+        group=opening.group,
+        group_pattern=opening.group_pattern,
+        domains=opening.domains,
+    )
     return ImagesOpened(opened=opened, data=tuple(described))
 
 

@@ -18,7 +18,7 @@ def plan_of(recipe: Recipe) -> ReadPlan:
 def images_of(run: Run) -> Dataset:
     """The images of a run as they are now; later ones do not belong to it."""
     opened = run.environment.opened
-    opening = Opening(opened.sources, opened.group, opened.group_pattern, plan_of(run.recipe))
+    opening = Opening(opened.sources, opened.group, opened.group_pattern, plan_of(run.recipe), opened.domains)
     data = with_classes(open_again(opening), run.recipe.classes)
     return _chosen(data, {row.image_id for row in run.split}) if run.split else data
 

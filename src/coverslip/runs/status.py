@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from coverslip.messages import Failure
 from coverslip.runs.documents import Document
 
 State = Literal["running", "done", "stopped", "failed"]
@@ -23,8 +24,7 @@ class Status(Document):
     process_started: float  # seconds since 1970: tells a process from a later one of the same number
     heartbeat: str  # ISO 8601, UTC
     reason: str | None = None  # of an end before its time
-    what: str | None = None  # the reason in two parts, where it is an error of ours: what happened
-    do: str | None = None  # and what to do
+    failure: Failure | None = None  # the same as data, where it is an error of ours
     epoch: int | None = None
     n_epochs: int | None = None
     n_total: int | None = None  # images of a prediction

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from coverslip.augmentation.batch import apply_changes, draw_changes
-from coverslip.runs import Augment, Balance
+from coverslip.runs import Augment, Sampling
 
 Ints = npt.NDArray[np.int64]
 PixelsOf = Callable[[Sequence[int]], npt.NDArray[np.unsignedinteger]]
 
 
-def epoch_order(label: Ints, domain: Ints | None = None, *, balance: Balance, seed: int, epoch: int) -> Ints:
+def epoch_order(label: Ints, domain: Ints | None = None, *, sampling: Sampling, seed: int, epoch: int) -> Ints:
     """Positions 0..n-1 in the random order of one epoch; drawn from seed and epoch alone, so that it can be repeated.
 
     With `oversample` every class is drawn as often as the largest: each image once, then again at random. `domains`
@@ -26,8 +26,8 @@ def epoch_order(label: Ints, domain: Ints | None = None, *, balance: Balance, se
 
     Args:
         label: (n_images,) class numbers.
-        domain: (n_images,) numbers of the sets that the images come from; None where there is one.
-        balance: as in the recipe; `none` and `weights` draw each image once.
+        domain: (n_images,) numbers of the domains that the images come from; None where there is one.
+        sampling: as in the recipe; `all` draws each image once.
         seed: of the run.
         epoch: 1-based.
     """
@@ -35,13 +35,13 @@ def epoch_order(label: Ints, domain: Ints | None = None, *, balance: Balance, se
     order = np.arange(len(label))
     if domain is None:
         domain = np.zeros_like(label)
-    kind = domain if balance == "domains" else label
+    kind = domain if sampling == "domains" else label
     images_of = [np.flatnonzero(kind == k) for k in np.unique(kind)]
-    if balance in ("oversample", "domains"):
+    if sampling in ("oversample", "domains"):
         most = max(map(len, images_of))
         order = np.concatenate([order, *(rng.choice(images, most - len(images)) for images in images_of)])
-    elif balance in ("undersample", "even"):
-        share = min(map(len, images_of)) if balance == "undersample" else len(label) // len(images_of)
+    elif sampling in ("undersample", "even"):
+        share = min(map(len, images_of)) if sampling == "undersample" else len(label) // len(images_of)
         turns = np.random.default_rng([seed, 2])  # the same in every epoch
         places = np.arange((epoch - 1) * share, epoch * share)
         order = np.concatenate([turns.permutation(images).take(places, mode="wrap") for images in images_of])

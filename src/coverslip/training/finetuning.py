@@ -256,7 +256,7 @@ def _train_epoch(
     train_mode(network, keep_statistics=_keeps_statistics(recipe))
     epoch = progress.epoch + 1
     torch.manual_seed(int(np.random.SeedSequence([recipe.seed, epoch]).generate_state(1)[0]))  # dropout
-    order = epoch_order(images.train_label, images.train_domain, balance=recipe.balance, seed=recipe.seed, epoch=epoch)
+    order = _epoch_order(images, recipe, epoch)
     loss_of = _loss(images, recipe).to(context.device)
     apart = recipe.regulariser
     penalty_of = None if apart.groups == "none" else ClusterLoss(images.n_classes, **apart.model_dump())
@@ -402,10 +402,16 @@ def _keeps_statistics(recipe: Recipe) -> bool:
     return recipe.batch_norm == "keep" or (recipe.batch_norm == "auto" and recipe.init != "scratch")
 
 
+def _epoch_order(images: TrainingImages, recipe: Recipe, epoch: int) -> npt.NDArray[np.int64]:
+    return epoch_order(images.train_label, images.train_domain, sampling=recipe.sampling, seed=recipe.seed, epoch=epoch)
+
+
 def _loss(images: TrainingImages, recipe: Recipe) -> ImageLoss:
     weight = None
-    if recipe.balance == "weights":
-        weight = balanced_weight(torch.from_numpy(np.bincount(images.train_label, minlength=images.n_classes)))
+    if recipe.class_weights == "balanced":
+        # Of images as they are drawn: where sampling makes classes equal, nothing is left to weigh.
+        drawn = images.train_label[_epoch_order(images, recipe, epoch=1)]
+        weight = balanced_weight(torch.from_numpy(np.bincount(drawn, minlength=images.n_classes)))
     return ImageLoss(recipe.loss, recipe.loss_options, weight=weight, label_smoothing=recipe.label_smoothing)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from coverslip.engines import N_CHECKED, as_input, fastest_engine, run_views
+from coverslip.engines import N_CHECKED, as_input, fastest_engine, run_tta
 from coverslip.errors import BadRecipe, Stopped
 from coverslip.evaluation import apply_temperature, fit_temperature, learn_decisions
 from coverslip.events import Noted, StageStarted
@@ -54,7 +54,7 @@ class Fitted:
     """A trained network, and what it says of validation images."""
 
     network: Network
-    val_logits: Floats  # (n_val, K), averaged over views
+    val_logits: Floats  # (n_val, K), averaged over test-time augmentation
     stages: tuple[Stage, ...]
     chosen: Literal["instant", "finetune"]  # the stage whose network is kept
     is_stopped: bool  # on request, before the end
@@ -227,14 +227,14 @@ def _soften(network: Network, temperature: float) -> None:
 
 
 def _logits(network: Network, images: TrainingImages, recipe: Recipe, device: str) -> Floats:
-    """(n_val, K) validation logits averaged over views."""
+    """(n_val, K) validation logits averaged over test-time augmentation."""
     if not len(images.val):
         return np.zeros((0, images.n_classes))
     example = as_input(images.pixels_of(images.val[:N_CHECKED].tolist()))
     engine = fastest_engine(network, example, device=device)
     step = 128
     parts = [
-        run_views(engine, images.pixels_of(images.val[i : i + step].tolist()), recipe.views)
+        run_tta(engine, images.pixels_of(images.val[i : i + step].tolist()), recipe.tta)
         for i in range(0, len(images.val), step)
     ]
     return np.concatenate(parts).astype(np.float64)

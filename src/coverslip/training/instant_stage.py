@@ -96,7 +96,7 @@ def instant_stage(
         digest_of(positions),
         pixels_of,
         prepared_by=preparation.model_dump(mode="json"),
-        n_views=recipe.views,
+        tta=recipe.tta,
         device=context.device,
         emit=context.emit,
         stop=context.stop,
@@ -136,7 +136,7 @@ def _fitted(
         val,
         images.val_label,
         n_classes=images.n_classes,
-        balanced=recipe.balance not in ("none", "domains"),
+        balanced=recipe.class_weights == "balanced" or recipe.sampling not in ("all", "domains"),
         better=lambda logits, label: primary_score(logits, label, recipe),
         strengths=strengths,
     )

@@ -52,7 +52,9 @@ def _drop_uploads(workspace: Workspace, is_over: threading.Event) -> None:
         known = {row.id: row for row in connection.execute(select(tables.uploads))}
         # A server that was killed at the right moment made a set of an upload, and could not note that.
         used = {
-            source for sources in connection.execute(select(tables.datasets.c.sources)).scalars() for source in sources
+            source["path"]
+            for sources in connection.execute(select(tables.datasets.c.sources)).scalars()
+            for source in sources
         }
     for upload_id in {*known, *(place.name for place in workspace.uploads.glob("*"))}:
         if is_over.is_set():

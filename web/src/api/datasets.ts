@@ -10,6 +10,7 @@ export type ImageFacts = Schemas['ImageFacts'];
 export type Inspection = Schemas['DatasetInspection'];
 export type Finding = Schemas['Finding'];
 export type GroupPreview = Schemas['GroupPreview'];
+export type NewSource = Schemas['NewSource'];
 export type Folder = Schemas['FolderContent'];
 export type SplitPreview = Schemas['SplitPreview'];
 
@@ -24,7 +25,7 @@ export const readDataset = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/datasets/{dataset_id}', { ...at(id), signal }));
 export const drawSamples = () => answer(api.POST('/api/v1/datasets/samples'));
 
-export const openDataset = (sources: string[], isLabelled: boolean) =>
+export const openDataset = (sources: NewSource[], isLabelled: boolean) =>
   answer(api.POST('/api/v1/datasets', { body: { sources, is_labelled: isLabelled } }));
 
 export const changeDataset = (id: string, changes: DatasetChanges) =>

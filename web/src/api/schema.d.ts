@@ -99,7 +99,9 @@ export interface paths {
         put?: never;
         /**
          * Open Dataset
-         * @description Open folders or tables as a set of images. Faults are told at once; reading the images goes on afterwards.
+         * @description Open folders or tables as one dataset, each its own domain.
+         *
+         *     Faults are told at once; reading the images goes on afterwards.
          */
         post: operations["open_dataset"];
         delete?: never;
@@ -151,7 +153,9 @@ export interface paths {
         head?: never;
         /**
          * Change Dataset
-         * @description Change the name, the groups, the classes or their order. Labels that were given in the app stay.
+         * @description Change the name, where images come from, the groups, the classes or their order.
+         *
+         *     Labels that were given in the app stay; those of images that are no longer there are kept until they come back.
          */
         patch: operations["change_dataset"];
         trace?: never;
@@ -1308,6 +1312,18 @@ export interface components {
             is_recommended: boolean;
         };
         /**
+         * AllowLeakage
+         * @description Train although the same pixels or groups stand on both sides; the numbers will be too good.
+         */
+        AllowLeakage: {
+            /**
+             * Kind
+             * @default allow-leakage
+             * @constant
+             */
+            kind: "allow-leakage";
+        };
+        /**
          * Calibration
          * @description Probabilities against the share that is right.
          */
@@ -1323,6 +1339,23 @@ export interface components {
             ece: number | null;
             /** Ece Uncalibrated */
             ece_uncalibrated: number | null;
+        };
+        /**
+         * ChooseOther
+         * @description Give another place or name than the one that was given or stands by default.
+         */
+        ChooseOther: {
+            /**
+             * Of
+             * @enum {string}
+             */
+            of: "output" | "name" | "workspace" | "root";
+            /**
+             * Kind
+             * @default choose-other
+             * @constant
+             */
+            kind: "choose-other";
         };
         /**
          * ClassCount
@@ -1459,6 +1492,23 @@ export interface components {
             is_imported: boolean;
         };
         /**
+         * CleanCache
+         * @description Empty the cache, or one kind of store in it; what is missed is made again.
+         */
+        CleanCache: {
+            /**
+             * Store
+             * @default null
+             */
+            store: string | null;
+            /**
+             * Kind
+             * @default clean-cache
+             * @constant
+             */
+            kind: "clean-cache";
+        };
+        /**
          * Columns
          * @description The columns of a dataset's tables.
          */
@@ -1523,6 +1573,11 @@ export interface components {
         DatasetChanges: {
             /** Name */
             name?: string | null;
+            /**
+             * Sources
+             * @description Where all images come from henceforth: to add or leave out folders, or name their domains.
+             */
+            sources?: components["schemas"]["NewSource"][] | null;
             /**
              * Group
              * @description A column of the table; null takes the groups away.
@@ -1642,9 +1697,9 @@ export interface components {
             name: string;
             /**
              * Sources
-             * @description Absolute paths of its folders, tables or files.
+             * @description Its folders, tables or files.
              */
-            sources: string[];
+            sources: components["schemas"]["SourceState"][];
             /**
              * Kind
              * @enum {string}
@@ -1661,7 +1716,7 @@ export interface components {
              */
             is_labelled: boolean;
             progress: components["schemas"]["ReadingProgress"] | null;
-            error: components["schemas"]["ReadingFault"] | null;
+            error: components["schemas"]["Failure"] | null;
             /** N Images */
             n_images: number;
             /** N Labelled */
@@ -1673,7 +1728,7 @@ export interface components {
             groups: components["schemas"]["Groups"];
             /**
              * Domains
-             * @description Empty where all images come from one source.
+             * @description Empty where all images come from one source, whose domain has no name of its own.
              */
             domains: components["schemas"]["DomainCount"][];
             /**
@@ -1696,7 +1751,7 @@ export interface components {
         };
         /**
          * DomainCount
-         * @description Images of one source, where there are several.
+         * @description Images of one domain.
          */
         DomainCount: {
             /** Name */
@@ -1759,14 +1814,49 @@ export interface components {
             train_f1: number | null;
         };
         /**
-         * Fault
-         * @description What happened, and what to do about it.
+         * Evaluate
+         * @description Measure a run's classifier.
          */
-        Fault: {
+        Evaluate: {
+            /** Run */
+            run: string;
+            /**
+             * On Other Images
+             * @default false
+             */
+            on_other_images: boolean;
+            /**
+             * Kind
+             * @default evaluate
+             * @constant
+             */
+            kind: "evaluate";
+        };
+        /**
+         * Failure
+         * @description An error as it is kept in files and sent to pages.
+         */
+        Failure: {
+            /** Code */
+            code: string;
             /** What */
             what: string;
-            /** Do */
+            /**
+             * Do
+             * @default
+             */
             do: string;
+            /** File */
+            file?: string | null;
+            /** Values */
+            values?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Remedies
+             * @default []
+             */
+            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[];
         };
         /**
          * FieldProblem
@@ -1822,6 +1912,12 @@ export interface components {
              * @description What to do about it.
              */
             do: string;
+            /**
+             * Remedies
+             * @description The same as data, where it is one of the known ones.
+             * @default []
+             */
+            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[];
             /**
              * Images
              * @description The image_ids of the images concerned, a list per cluster.
@@ -1941,6 +2037,23 @@ export interface components {
             title: string;
             /** Text */
             text: string;
+        };
+        /**
+         * GroupBy
+         * @description Say which images belong together, by a column of the table or by a pattern that is searched in the paths.
+         */
+        GroupBy: {
+            /**
+             * Column
+             * @default null
+             */
+            column: string | null;
+            /**
+             * Kind
+             * @default group-by
+             * @constant
+             */
+            kind: "group-by";
         };
         /**
          * GroupCount
@@ -2167,6 +2280,20 @@ export interface components {
             given_split: string | null;
         };
         /**
+         * ImportWeights
+         * @description Import pretrained weights from a file.
+         */
+        ImportWeights: {
+            /** Model */
+            model: string;
+            /**
+             * Kind
+             * @default import-weights
+             * @constant
+             */
+            kind: "import-weights";
+        };
+        /**
          * InstantScores
          * @description What the instant classifier, on frozen features, reached on validation images; scores lie in [0, 1].
          */
@@ -2329,11 +2456,8 @@ export interface components {
          * @description What to open.
          */
         NewDataset: {
-            /**
-             * Sources
-             * @description Folders of class folders, or tables; for images without labels also plain folders and files.
-             */
-            sources: string[];
+            /** Sources */
+            sources: components["schemas"]["NewSource"][];
             /**
              * Name
              * @description Default: after the folder or table.
@@ -2394,7 +2518,7 @@ export interface components {
             name?: string | null;
             /**
              * Recipe
-             * @description Only what differs from the defaults; nested keys or dotted ones. Keys: `model`, `model_options`, `head`, `views`, `stage`, `init`, `freeze_to`, `batch_norm`, `epochs`, `batch_size`, `optimizer`, `learning_rate`, `sgd_from`, `sgd_learning_rate`, `weight_decay`, `schedule`, `warmup`, `loss`, `loss_options`, `label_smoothing`, `regulariser.groups`, `regulariser.spread_weight`, `regulariser.scatter_weight`, `regulariser.scatter`, `regulariser.memory`, `balance`, `patience`, `image_size`, `resize`, `pad_colour`, `scaling`, `normalisation`, `plane`, `channels`, `augment.rotate_degrees`, `augment.zoom`, `augment.flip`, `augment.shift`, `augment.contrast`, `augment.brightness`, `augment.shear_degrees`, `augment.crop`, `augment.stain`, `augment.saturation`, `augment.hue_degrees`, `augment.blur`, `classes.merge`, `classes.drop`, `classes.rename`, `classes.by_domain`, `classes.order`, `split.val`, `split.test`, `split.folds`, `split.train_per_class`, `group`, `primary_metric`, `decide_by`, `seed`, `device`.
+             * @description Only what differs from the defaults; nested keys or dotted ones. Keys: `model`, `model_options`, `head`, `tta`, `stage`, `init`, `freeze_to`, `batch_norm`, `epochs`, `batch_size`, `optimizer`, `learning_rate`, `sgd_from`, `sgd_learning_rate`, `weight_decay`, `schedule`, `warmup`, `loss`, `loss_options`, `label_smoothing`, `regulariser.groups`, `regulariser.spread_weight`, `regulariser.scatter_weight`, `regulariser.scatter`, `regulariser.memory`, `class_weights`, `sampling`, `patience`, `image_size`, `resize`, `pad_colour`, `scaling`, `normalisation`, `plane`, `channels`, `augment.rotate_degrees`, `augment.zoom`, `augment.flip`, `augment.shift`, `augment.contrast`, `augment.brightness`, `augment.shear_degrees`, `augment.crop`, `augment.stain`, `augment.saturation`, `augment.hue_degrees`, `augment.blur`, `classes.merge`, `classes.drop`, `classes.rename`, `classes.by_domain`, `classes.order`, `split.val`, `split.test`, `split.folds`, `split.train_per_class`, `group`, `primary_metric`, `decide_by`, `seed`, `device`.
              */
             recipe?: {
                 [key: string]: unknown;
@@ -2404,6 +2528,22 @@ export interface components {
              * @default false
              */
             allow_leakage: boolean;
+        };
+        /**
+         * NewSource
+         * @description A folder, table or file, and which domain its images belong to.
+         */
+        NewSource: {
+            /**
+             * Path
+             * @description A folder of class folders, or a table; without labels also a plain folder or file.
+             */
+            path: string;
+            /**
+             * Domain
+             * @description What the laboratory, device or day is called. Default: as its folder. Equal names: one domain.
+             */
+            domain?: string | null;
         };
         /**
          * NewUpload
@@ -2417,18 +2557,6 @@ export interface components {
              * @description Whether sub-folders or a table give the labels.
              */
             is_labelled: boolean;
-        };
-        /**
-         * Note
-         * @description What the training wants known.
-         */
-        Note: {
-            /** Time */
-            time: number;
-            /** Level */
-            level: string;
-            /** Text */
-            text: string;
         };
         /**
          * Page
@@ -2635,7 +2763,7 @@ export interface components {
              * @description Undecided images that nobody has corrected yet.
              */
             n_review: number;
-            error: components["schemas"]["Fault"] | null;
+            error: components["schemas"]["Failure"] | null;
             /**
              * Notes
              * @description What is unusual about these images.
@@ -2652,6 +2780,11 @@ export interface components {
              * @default about:blank
              */
             type: string;
+            /**
+             * Code
+             * @description What kind of problem it is: `bad-recipe`, `leakage-found`, `not-found`, …
+             */
+            code: string;
             /**
              * Title
              * @description What happened, in a sentence.
@@ -2677,23 +2810,25 @@ export interface components {
              */
             do: string | null;
             /**
+             * Values
+             * @description What the sentences tell, for programs.
+             * @default null
+             */
+            values: {
+                [key: string]: components["schemas"]["JsonValue"];
+            } | null;
+            /**
+             * Remedies
+             * @description What to do as data, where it is one of the known ones: a recipe's key and its value, …
+             * @default null
+             */
+            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[] | null;
+            /**
              * Errors
              * @description Which parts of the request are wrong.
              * @default null
              */
             errors: components["schemas"]["FieldProblem"][] | null;
-        };
-        /**
-         * ReadingFault
-         * @description Why a dataset could not be read, and what to do about it.
-         */
-        ReadingFault: {
-            /** What */
-            what: string;
-            /** File */
-            file: string | null;
-            /** Do */
-            do: string;
         };
         /**
          * ReadingProgress
@@ -2880,6 +3015,20 @@ export interface components {
             sections: components["schemas"]["ReportSection"][];
         };
         /**
+         * Resume
+         * @description Go on with a run that was stopped.
+         */
+        Resume: {
+            /** Run */
+            run: string;
+            /**
+             * Kind
+             * @default resume
+             * @constant
+             */
+            kind: "resume";
+        };
+        /**
          * RocCurve
          * @description How many of a class are found for how many false alarms.
          */
@@ -3005,7 +3154,7 @@ export interface components {
             /** Has Classifier */
             has_classifier: boolean;
             headline: components["schemas"]["Headline"] | null;
-            error: components["schemas"]["Fault"] | null;
+            error: components["schemas"]["Failure"] | null;
             /**
              * Queue Position
              * @description 1 is next.
@@ -3060,7 +3209,7 @@ export interface components {
             /** Has Classifier */
             has_classifier: boolean;
             headline: components["schemas"]["Headline"] | null;
-            error: components["schemas"]["Fault"] | null;
+            error: components["schemas"]["Failure"] | null;
             /**
              * Queue Position
              * @description 1 is next.
@@ -3084,7 +3233,7 @@ export interface components {
              */
             trainings: components["schemas"]["Training"][];
             /** Notes */
-            notes: components["schemas"]["Note"][];
+            notes: components["schemas"]["TimedNote"][];
             /**
              * Last Event
              * @description The log's last line that this tells of.
@@ -3095,6 +3244,60 @@ export interface components {
              * @description The last lines that the training's process wrote.
              */
             log_tail: string[];
+        };
+        /**
+         * Set
+         * @description Give a key of the recipe this value.
+         */
+        Set: {
+            /** Key */
+            key: string;
+            /** Value */
+            value: unknown;
+            /**
+             * Kind
+             * @default set
+             * @constant
+             */
+            kind: "set";
+        };
+        /**
+         * ShowModels
+         * @description Look at the list of networks, or at one of them.
+         */
+        ShowModels: {
+            /**
+             * Model
+             * @default null
+             */
+            model: string | null;
+            /**
+             * Kind
+             * @default show-models
+             * @constant
+             */
+            kind: "show-models";
+        };
+        /**
+         * SourceState
+         * @description A folder, table or file that images of a dataset come from.
+         */
+        SourceState: {
+            /**
+             * Path
+             * @description Absolute.
+             */
+            path: string;
+            /**
+             * Domain
+             * @description The name that its domain was given; null: that of its folder.
+             */
+            domain: string | null;
+            /**
+             * Domains
+             * @description Domains that its images belong to; empty where all come from one source.
+             */
+            domains: string[];
         };
         /**
          * SplitPart
@@ -3191,6 +3394,33 @@ export interface components {
             n_cores: number;
             /** Memory Mib */
             memory_mib: number;
+        };
+        /**
+         * TimedNote
+         * @description What the training wants known, and when it said so.
+         */
+        TimedNote: {
+            /** Code */
+            code: string;
+            /** Text */
+            text: string;
+            /**
+             * Level
+             * @default info
+             * @enum {string}
+             */
+            level: "info" | "warning";
+            /** Values */
+            values?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Remedies
+             * @default []
+             */
+            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[];
+            /** Time */
+            time: number;
         };
         /**
          * Training

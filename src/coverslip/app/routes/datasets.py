@@ -17,6 +17,7 @@ from coverslip.workspace.datasets import changing, grouping, listing, opening, r
 from coverslip.workspace.datasets.grouping import GroupPreview
 from coverslip.workspace.datasets.inspections import DatasetInspection
 from coverslip.workspace.datasets.listing import DatasetState
+from coverslip.workspace.datasets.opening import Source
 from coverslip.workspace.jobs import previews
 from coverslip.workspace.jobs.previews import SplitPreview
 from coverslip.workspace.store.rows import Page, page_of
@@ -38,10 +39,13 @@ def list_datasets(home: Home) -> Page[DatasetState]:
 
 @router.post("/datasets", operation_id="open_dataset", status_code=201, responses=problems(404, 422))
 def open_dataset(home: Home, new: NewDataset) -> DatasetState:
-    """Open folders or tables as a set of images. Faults are told at once; reading the images goes on afterwards."""
+    """Open folders or tables as one dataset, each its own domain.
+
+    Faults are told at once; reading the images goes on afterwards.
+    """
     return opening.open_sources(
         home,
-        new.sources,
+        [Source(**source.model_dump()) for source in new.sources],
         name=new.name,
         group=new.group,
         group_pattern=new.group_pattern,
@@ -68,7 +72,10 @@ def read_dataset(home: Home, dataset_id: str) -> DatasetState:
     responses=problems(404, 409, 422),
 )
 def change_dataset(home: Home, dataset_id: str, changes: DatasetChanges) -> DatasetState:
-    """Change the name, the groups, the classes or their order. Labels that were given in the app stay."""
+    """Change the name, where images come from, the groups, the classes or their order.
+
+    Labels that were given in the app stay; those of images that are no longer there are kept until they come back.
+    """
     return changing.change(home, dataset_id, changes.model_dump(exclude_unset=True))
 
 

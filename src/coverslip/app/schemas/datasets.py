@@ -11,14 +11,27 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whit
 Recipe = dict[str, Any]  # Any: checked as a recipe by the room that knows them
 
 
+class NewSource(BaseModel):
+    """A folder, table or file, and which domain its images belong to."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    path: Text = Field(description="A folder of class folders, or a table; without labels also a plain folder or file.")
+    domain: Name | None = Field(
+        None,
+        description="What the laboratory, device or day is called. Default: as its folder. Equal names: one domain.",
+    )
+
+
+Sources = Annotated[list[NewSource], Field(min_length=1, max_length=1_000)]
+
+
 class NewDataset(BaseModel):
     """What to open."""
 
     model_config = ConfigDict(extra="forbid")
 
-    sources: Annotated[list[Text], Field(min_length=1, max_length=1_000)] = Field(
-        description="Folders of class folders, or tables; for images without labels also plain folders and files."
-    )
+    sources: Sources
     name: Name | None = Field(None, description="Default: after the folder or table.")
     group: Text | None = Field(None, description="A column of the table that says which images belong together.")
     group_pattern: Text | None = Field(None, description="The same as a regular expression for paths.")
@@ -31,6 +44,9 @@ class DatasetChanges(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: Name | None = None
+    sources: Sources | None = Field(
+        None, description="Where all images come from henceforth: to add or leave out folders, or name their domains."
+    )
     group: Text | None = Field(None, description="A column of the table; null takes the groups away.")
     group_pattern: Text | None = Field(None, description="A regular expression for paths; null takes the groups away.")
     class_plan: Classes | None = None

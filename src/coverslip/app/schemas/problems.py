@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, JsonValue
+
+from coverslip.messages import Remedy
 
 _WHAT = {
     404: "There is nothing of that id.",
@@ -23,11 +25,16 @@ class Problem(BaseModel):
     """Why a request could not be answered, and what to do about it."""
 
     type: str = "about:blank"
+    code: str = Field(description="What kind of problem it is: `bad-recipe`, `leakage-found`, `not-found`, …")
     title: str = Field(description="What happened, in a sentence.")
     status: int
     detail: str = Field(description="What happened, where, and what to do.")
     file: str | None = Field(None, description="The file or folder that it is about.")
     do: str | None = Field(None, description="What to do about it.")
+    values: dict[str, JsonValue] | None = Field(None, description="What the sentences tell, for programs.")
+    remedies: list[Remedy] | None = Field(
+        None, description="What to do as data, where it is one of the known ones: a recipe's key and its value, …"
+    )
     errors: list[FieldProblem] | None = Field(None, description="Which parts of the request are wrong.")
 
 

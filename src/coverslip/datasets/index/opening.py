@@ -37,6 +37,7 @@ def open_dataset(
     group_pattern: str | None = None,
     plan: ReadPlan = _WHOLE_FIRST_PLANE,
     labelled: bool = True,
+    domains: Sequence[str | None] | None = None,
 ) -> Dataset:
     """List the images of a folder, a table, or several of them, without decoding any.
 
@@ -49,22 +50,32 @@ def open_dataset(
             named `group`, else the first part in parentheses, else the whole match.
         plan: which pixels of a file make an image, where a table's row does not say so itself.
         labelled: False for images to predict. Labels then come from a table's label column only.
+        domains: a name for each source's domain; None stands for the name of its folder. Sources of one name make one
+            domain together. What a table's own column says goes first.
 
     Raises:
-        BadDataset: there are no images, no class folders, a column is missing, or a pattern matches nothing.
+        BadDataset: there are no images, no class folders, a column is missing, a pattern matches nothing, or there are
+            not as many domains as sources.
     """
     sources = [source] if isinstance(source, (str, Path)) else list(source)
     if not sources:
         raise BadDataset("No images were given", do="Name a folder of class folders, or a table.")
     if group is not None and group_pattern is not None:
         raise BadDataset("Both a group column and a group pattern were given", do="Choose one of them.")
+    names = tuple(domains) if domains is not None and any(domains) else ()
+    if names and len(names) != len(sources):
+        raise BadDataset(
+            f"{counted(len(names), 'domain')} for {counted(len(sources), 'source')}", do="Name one for each."
+        )
     if labelled:
         opened = [_open_labelled(absolute_path(each), each, group, group_pattern, plan) for each in sources]
-        dataset = opened[0] if len(opened) == 1 else _joined(opened, _domains(opened))
+        dataset = _in_domains(opened, names)
+    elif names:
+        dataset = _in_domains([open_unlabelled([each], group, group_pattern, plan) for each in sources], names)
     else:
         dataset = open_unlabelled(sources, group, group_pattern, plan)
     records, notes = _with_unique_ids(dataset.records)
-    opening = Opening(tuple(str(absolute_path(each)) for each in sources), group, group_pattern, plan)
+    opening = Opening(tuple(str(absolute_path(each)) for each in sources), group, group_pattern, plan, names)
     return replace(dataset, records=tuple(records), notes=(*dataset.notes, *notes), opening=opening)
 
 
@@ -74,7 +85,13 @@ def open_again(opening: Opening) -> Dataset:
     Raises:
         BadDataset: as `open_dataset`.
     """
-    return open_dataset(opening.sources, group=opening.group, group_pattern=opening.group_pattern, plan=opening.plan)
+    return open_dataset(
+        opening.sources,
+        group=opening.group,
+        group_pattern=opening.group_pattern,
+        plan=opening.plan,
+        domains=opening.domains,
+    )
 
 
 def regrouped(dataset: Dataset, group: str) -> Dataset:
@@ -123,6 +140,22 @@ def _open_labelled(path: Path, given: str | Path, group: str | None, pattern: st
     domains = dict.fromkeys(record.domain for record in records)
     origins = tuple(Origin(domain, root, (str(path),)) for domain in domains)
     return Dataset(root, source, tuple(records), tuple(notes), origins=origins)
+
+
+def _in_domains(opened: Sequence[Dataset], names: Sequence[str | None]) -> Dataset:
+    """What was opened as one dataset, in domains of the names that were given, else those of its folders."""
+    if len(opened) > 1:
+        given = names or [None] * len(opened)
+        return _joined(opened, [name or own for name, own in zip(given, _domains(opened), strict=True)])
+    (dataset,) = opened
+    return _in_domain(dataset, names[0]) if names and names[0] else dataset
+
+
+def _in_domain(dataset: Dataset, name: str) -> Dataset:
+    """The only source's images in a domain that was named, where its table does not name theirs."""
+    records = tuple(replace(record, domain=record.domain or name) for record in dataset.records)
+    origins = tuple(replace(origin, domain=origin.domain or name) for origin in dataset.origins)
+    return replace(dataset, records=records, origins=origins)
 
 
 def _joined(opened: Sequence[Dataset], domains: Sequence[str]) -> Dataset:

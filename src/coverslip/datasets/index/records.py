@@ -55,6 +55,7 @@ class Opening:
     group: str | None  # column
     group_pattern: str | None
     plan: ReadPlan = field(default_factory=ReadPlan)
+    domains: tuple[str | None, ...] = ()  # that sources were given, one each; none at all: named after their folders
 
 
 @dataclass(frozen=True, slots=True)

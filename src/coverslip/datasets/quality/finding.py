@@ -9,6 +9,7 @@ from pydantic.config import JsonDict
 
 from coverslip.datasets.index import Dataset
 from coverslip.datasets.quality.scanning import Scan
+from coverslip.messages import Remedies, Remedy
 
 Severity = Literal["error", "warning", "advice"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "advice")  # gravest first
@@ -35,6 +36,7 @@ class Finding(BaseModel):
     title: str = Field(description="What such findings are called.")
     text: str = Field(description="What was found.")
     do: str = Field(description="What to do about it.")
+    remedies: tuple[Remedy, ...] = Field((), description="The same as data, where it is one of the known ones.")
     images: tuple[Cluster, ...] = Field((), description="The image_ids of the images concerned, a list per cluster.")
     notes: tuple[Cluster, ...] = Field(
         (), description="Beside each image, its label, group, side or fault; empty where nothing stands beside them."
@@ -55,6 +57,7 @@ class Found:
 
     text: str
     do: str
+    remedies: Remedies = ()
     images: tuple[Cluster, ...] = ()
     notes: tuple[Cluster, ...] = ()
     limit: str = ""

@@ -25,6 +25,7 @@ def _found_by(finder: Finder, dataset: Dataset, scan: Scan) -> Iterator[Finding]
             title=finder.title,
             text=case.text,
             do=case.do,
+            remedies=case.remedies,
             images=case.images,
             notes=case.notes,
             limit=case.limit,

@@ -59,7 +59,7 @@ class Mobincep(nn.Module):
 
 
 class _Inception(nn.Module):
-    """Four views of the same maps, side by side: (B, n_in, H, W) -> (B, width, H, W)."""
+    """Four looks at the same maps, side by side: (B, n_in, H, W) -> (B, width, H, W)."""
 
     def __init__(self, n_in: int) -> None:
         super().__init__()

@@ -22,7 +22,7 @@ _PLACED = frozenset(
         "resize",
         "scaling",
         "head",
-        "views",
+        "tta",
         "optimizer",
         "learning_rate",
         "schedule",
@@ -30,7 +30,8 @@ _PLACED = frozenset(
         "sgd_learning_rate",
         "weight_decay",
         "batch_size",
-        "balance",
+        "class_weights",
+        "sampling",
         "primary_metric",
         "decide_by",
         "init",
@@ -186,7 +187,7 @@ def _start(run: ReportedRun) -> str:
 
 def _instant_methods(recipe: Recipe) -> str:
     told = phrases(recipe)
-    averaged = f", {told['views']}," if told["views"] else ""
+    averaged = f", {told['tta']}," if told["tta"] else ""
     return (
         f"{_capitalised(told['head'])}, the network being frozen{averaged} were classified by a linear discriminant "
         "whose regularisation was chosen on validation images."
@@ -210,8 +211,8 @@ def _finetune_methods(run: ReportedRun, stage: FinetuneStage) -> str:
 def _steps(recipe: Recipe) -> str:
     told = phrases(recipe)
     second = f"; {told['sgd_from']} {told['sgd_learning_rate']}" if recipe.optimizer == "adam-then-sgd" else ""
-    batches = f"{told['batch_size']} {told['balance']}".strip()
-    others = _others(recipe, "training", "balance", before="; ")
+    batches = f"{told['batch_size']} {' and '.join(filter(None, (told['class_weights'], told['sampling'])))}".strip()
+    others = _others(recipe, "training", "class_weights", "sampling", before="; ")
     return f"{told['learning_rate']}, {told['schedule']}{second}; {told['weight_decay']}; {batches}{others}"
 
 

@@ -54,8 +54,8 @@ class ClassifierCard(BaseModel):
     format_version: Literal[1] = 1
     model: str
     model_options: dict[str, Any]  # Any: the architecture checks them
-    head: Literal["pooled_stages", "native"]
-    views: int = Field(ge=1, le=8)
+    head: Literal["multi_layer", "native"]
+    tta: int = Field(ge=1, le=8)
     classes: tuple[str, ...] = Field(min_length=2)
     preparation: Preparation
     temperature: float = Field(gt=0, description="Logits are divided by it before the softmax.")

@@ -1,10 +1,10 @@
 """What a training reports: written to its log, read back as it grows, folded into how far it is."""
 
 from coverslip.runs.log.progress import (
-    Note,
     Progress,
     Stage,
     Step,
+    TimedNote,
     Training,
     Work,
     fold_event,
@@ -17,11 +17,11 @@ __all__ = [
     "FoldedLog",
     "LogLine",
     "LogReader",
-    "Note",
     "Progress",
     "RunLog",
     "Stage",
     "Step",
+    "TimedNote",
     "Training",
     "Work",
     "fold_event",

@@ -17,6 +17,7 @@ from coverslip.events import (
     StageStarted,
     StepEnded,
 )
+from coverslip.messages import Note
 from coverslip.runs.history import Epoch
 
 Stage = Literal["reading", "instant", "finetune", "measuring"]
@@ -36,12 +37,10 @@ _TELLING_SECONDS, _TELLING_SHARE = 10.0, 0.05  # before that, a pace of the whol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Note:
-    """What the training wants known."""
+class TimedNote(Note):
+    """What the training wants known, and when it said so."""
 
     time: float  # seconds since 1970
-    level: str  # info, warning
-    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +127,7 @@ class Progress:
     has_first: bool = False  # a training on other images comes before the run's own
     has_begun: bool = False
     trainings: tuple[Training, ...] = ()  # in the order that they began
-    notes: tuple[Note, ...] = ()
+    notes: tuple[TimedNote, ...] = ()
     n_folds: int = 0  # 0 without folds, or before they are known
     n_folds_done: int = 0
     fold: int | None = None  # that is being trained, 1-based
@@ -152,7 +151,7 @@ def fold_event(progress: Progress, event: Event, at: float) -> Progress:
         progress = replace(progress, has_begun=True, began=(at, progress.share))
     match event:
         case Noted():
-            return replace(progress, notes=(*progress.notes, Note(time=at, level=event.level, text=event.text)))
+            return replace(progress, notes=(*progress.notes, _timed(event, at)))
         case FoldStarted(is_first=False):
             after = replace(_with_training(_anew(progress, event), event), n_folds=event.n_folds)
         case FoldEnded(is_first=False):
@@ -165,6 +164,12 @@ def fold_event(progress: Progress, event: Event, at: float) -> Progress:
             is_another = event.is_first != progress.is_first
             after = _within_training(_anew(progress, event) if is_another else progress, event, at)
     return replace(after, share=max(after.share, _share_of_whole(after)))
+
+
+def _timed(event: Noted, at: float) -> TimedNote:
+    return TimedNote(
+        time=at, code=event.code, text=event.text, level=event.level, values=event.values, remedies=event.remedies
+    )
 
 
 def seconds_left(progress: Progress, now: float) -> float | None:

@@ -1,7 +1,7 @@
 """The recipe: its keys, section by section, and recipes as text."""
 
 from coverslip.runs.recipe.augment import Augment, augment_named
-from coverslip.runs.recipe.finetuning import Balance
+from coverslip.runs.recipe.finetuning import Sampling
 from coverslip.runs.recipe.keys import GROUPS, Group, RecipeKey, changed_phrases, phrases, recipe_keys
 from coverslip.runs.recipe.recipe import Recipe
 from coverslip.runs.recipe.regulariser import Regulariser
@@ -12,12 +12,12 @@ from coverslip.runs.recipe.text import check_recipe, first_recipe, load_recipe, 
 __all__ = [
     "GROUPS",
     "Augment",
-    "Balance",
     "FromRun",
     "Group",
     "Recipe",
     "RecipeKey",
     "Regulariser",
+    "Sampling",
     "SplitPlan",
     "TrainFirst",
     "augment_named",

@@ -9,7 +9,8 @@ from coverslip.losses import LOSSES, check_options
 from coverslip.runs.recipe.choices import Choices, Fraction, OneOf
 from coverslip.runs.recipe.regulariser import Regulariser
 
-Balance = Literal["none", "weights", "oversample", "undersample", "even", "domains"]
+ClassWeights = Literal["none", "balanced"]
+Sampling = Literal["all", "oversample", "undersample", "even", "domains"]
 
 
 class FinetuningChoices(Choices):
@@ -144,30 +145,44 @@ class FinetuningChoices(Choices):
         ),
     ] = Field(0.0, description="Share of the label's weight that is spread over all classes.")
     regulariser: Regulariser = Regulariser()
-    balance: Annotated[
-        Balance,
+    class_weights: Annotated[
+        ClassWeights,
         Key(
-            "Rare classes",
+            "Weight of rare classes",
             "balance",
             "Without this, a network may do well on frequent classes and neglect rare ones. The test stays as it is.",
             choices=(
-                Choice("none", "as they are"),
-                Choice("weights", "mistakes on rare ones count more", "weighted by class"),
-                Choice("oversample", "rare ones are shown more often", "with rare classes drawn more often"),
-                Choice("undersample", "frequent ones are shown less often", "with frequent classes drawn less often"),
-                Choice("even", "both, equally often in the end", "with every class drawn equally often"),
-                Choice(
-                    "domains",
-                    "small sources are shown more often",
-                    "with images of every collection drawn equally often",
-                ),
+                Choice("none", "every image counts the same"),
+                Choice("balanced", "mistakes on rare ones count more", "weighted by class"),
             ),
         ),
     ] = Field(
         "none",
-        description="In training only. For rare classes: weigh their loss up, draw their images more often "
-        "(oversample), draw those of the others less often (undersample), or both, in an epoch of the usual length "
-        "(even). For several sets of images: draw those of small ones more often (domains).",
+        description="In training only: `balanced` weighs the loss of each image so that every class counts alike.",
+    )
+    sampling: Annotated[
+        Sampling,
+        Key(
+            "Images shown in each round",
+            "balance",
+            "Which images an epoch shows, and how often. The test stays as it is.",
+            choices=(
+                Choice("all", "each once"),
+                Choice("oversample", "those of rare classes more often", "with rare classes drawn more often"),
+                Choice("undersample", "fewer of frequent classes", "with frequent classes drawn less often"),
+                Choice("even", "every class equally often, in as many steps", "with every class drawn equally often"),
+                Choice(
+                    "domains",
+                    "those of small domains more often",
+                    "with images of every domain drawn equally often",
+                ),
+            ),
+        ),
+    ] = Field(
+        "all",
+        description="In training only: each image once (all), those of rare classes more often (oversample), those of "
+        "frequent ones less often (undersample), or both, in an epoch of the usual length (even). Where there are "
+        "several domains: those of small ones more often (domains).",
     )
     patience: Annotated[
         int | None,

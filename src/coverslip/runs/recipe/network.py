@@ -25,14 +25,14 @@ class NetworkChoices(Choices):
         ),
     ] = Field(default_factory=dict, description="Options of the architecture.")
     head: Annotated[
-        Literal["pooled_stages", "native"],
+        Literal["multi_layer", "native"],
         Key(
             "Features used",
             "training",
             "What the classifier on top of the network is given.",
             choices=(
                 Choice(
-                    "pooled_stages",
+                    "multi_layer",
                     "of many layers",
                     "means and standard deviations of the outputs of its blocks",
                 ),
@@ -40,15 +40,15 @@ class NetworkChoices(Choices):
             ),
         ),
     ] = Field(
-        "pooled_stages",
+        "multi_layer",
         description="What the classes are read from: mean and sd of many layers' outputs, or the last layer alone.",
     )
-    views: Annotated[
+    tta: Annotated[
         Literal[1, 2, 4, 8],
         Key(
-            "Looks at each image",
+            "Test-time augmentation",
             "training",
-            "The same image turned and mirrored, and the answers averaged. More takes longer.",
+            "Each image is also looked at turned and mirrored, and the answers are averaged. More takes longer.",
             choices=(
                 Choice(1, "1: as it is"),
                 Choice(2, "2: and half turned", "averaged over 2 mirrored or turned copies"),

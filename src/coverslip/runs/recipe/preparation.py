@@ -36,7 +36,7 @@ class PreparationChoices(Choices):
             "What to do with images that are not square. With the same scale for all a small cell stays small.",
             choices=(
                 Choice("pad", "whole image, with a border", "keeping their shape and padding to a square"),
-                Choice("squash", "stretch", "squashing them to a square"),
+                Choice("stretch", "stretch", "stretching them to a square"),
                 Choice("crop", "cut the middle out", "cutting out the centre square"),
                 Choice(
                     "canvas",
@@ -47,7 +47,7 @@ class PreparationChoices(Choices):
         ),
     ] = Field(
         "pad",
-        description="Keep the shape and pad, squash to a square, cut the centre square out, or pad at one scale for "
+        description="Keep the shape and pad, stretch to a square, cut the centre square out, or pad at one scale for "
         "all images (canvas), so that a small cell stays small.",
     )
     pad_colour: Annotated[

@@ -110,7 +110,9 @@ def first_recipe(recipe: Recipe, *, file: Path | None = None) -> Recipe:
         first = check_recipe({**own, "stage": "finetune", **given, "split": split}, file=file)
     except BadRecipe as error:
         faults = [(f"init.recipe.{key}", text) for key, text in error.faults]
-        raise BadRecipe(f"In init.recipe: {error.what}", file=file, do=error.do, faults=faults) from error
+        raise BadRecipe(
+            f"In init.recipe: {error.what}", file=file, do=error.do, remedies=error.remedies, faults=faults
+        ) from error
     if first.stage == "instant" or isinstance(first.init, TrainFirst):
         what = "stops before the network is trained" if first.stage == "instant" else "may not have a first of its own"
         raise BadRecipe(f"In init.recipe: the first training {what}", file=file, do="Correct it and run again.")

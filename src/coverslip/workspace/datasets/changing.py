@@ -1,33 +1,32 @@
 """Datasets that are open, changed: named, grouped or classed otherwise, or looked at again. Labels given here stay."""
 
-import json
-from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import select, update
 
 from coverslip.datasets import Dataset
 from coverslip.errors import Conflict
 from coverslip.workspace.datasets import reading
 from coverslip.workspace.datasets.classes import checked_names, checked_plan
 from coverslip.workspace.datasets.counting import count_again
-from coverslip.workspace.datasets.keeping import store_images
+from coverslip.workspace.datasets.keeping import replace_images
 from coverslip.workspace.datasets.listing import DatasetState, describe
-from coverslip.workspace.datasets.opening import opened_again
+from coverslip.workspace.datasets.opening import Source, kind_of, opened_again, opened_from
 from coverslip.workspace.store.database import writing
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.records import opened_as_json, plan_as_json
+from coverslip.workspace.store.records import opened_as_json
 from coverslip.workspace.store.rows import AnyRow, Json, dataset_row
-from coverslip.workspace.store.tables import datasets, images, label_changes
+from coverslip.workspace.store.tables import datasets, images
 
 
 def change(home: Workspace, dataset_id: str, changes: Json) -> DatasetState:
-    """Change a set's name, groups, classes or their order; labels given in the app stay.
+    """Change a set's name, sources, groups, classes or their order; labels given in the app stay.
 
     Args:
         home: the workspace.
         dataset_id: which set.
-        changes: some of name, group, group_pattern, class_plan, classes.
+        changes: some of name, sources, group, group_pattern, class_plan, classes.
 
     Raises:
         NotFound: there is no such set.
@@ -43,9 +42,12 @@ def change(home: Workspace, dataset_id: str, changes: Json) -> DatasetState:
         if changes.get("classes") is not None:
             values["class_names"] = checked_names(changes["classes"])
     column, pattern = _groups_asked(row, changes)
-    if (column, pattern) != (row.group_column, row.group_pattern):
-        if row.opened is None:
-            raise Conflict("The images are not there yet", do="Wait until they are.")
+    has_other_groups = (column, pattern) != (row.group_column, row.group_pattern)
+    if (has_other_groups or changes.get("sources")) and row.opened is None:
+        raise Conflict("The images are not there yet", do="Wait until they are.")
+    if changes.get("sources"):
+        _take_from(home, row, [Source(**source) for source in changes["sources"]], column, pattern)
+    elif has_other_groups:
         found = opened_again(home, row, column, pattern)
         _regroup(home, row, found, column, pattern)
     if values:
@@ -111,59 +113,32 @@ def _regroup(home: Workspace, row: AnyRow, found: Dataset, column: str | None, p
     _take(home, row.id, found)
 
 
-def _take(home: Workspace, dataset_id: str, found: Dataset) -> None:
+def _take_from(
+    home: Workspace, row: AnyRow, sources: Sequence[Source], column: str | None, pattern: str | None
+) -> None:
+    """Images of other sources, or the same ones in domains of other names.
+
+    Raises:
+        Conflict: these are the samples, which have a place of their own.
+        BadDataset: the sources cannot be opened; then all stays as it was.
+    """
+    if row.kind == "samples":
+        raise Conflict(
+            "The sample images cannot be joined by others", do="Open your folders as a dataset of their own."
+        )
+    found, chosen = opened_from(home, row, sources, column, pattern)
+    changed = {
+        "sources": [asdict(source) for source in chosen],
+        "kind": row.kind if row.kind == "upload" else kind_of(found),
+        "group_column": column,
+        "group_pattern": pattern,
+    }
+    _take(home, row.id, found, changed)
+
+
+def _take(home: Workspace, dataset_id: str, found: Dataset, changed: Json | None = None) -> None:
     """What was found in place of what is known; it has to be read anew."""
     with home.background.held(reading.thread_of(dataset_id)), writing(home.engine) as connection:
-        _replace(connection, home, dataset_id, found)
-
-
-def _replace(connection: Connection, home: Workspace, dataset_id: str, found: Dataset) -> None:
-    """Other images in place of those that are known. What was labelled here is found again."""
-    known = connection.execute(select(images).where(images.c.dataset_id == dataset_id)).all()
-    moved = _found_again(known, found)
-    given = {
-        found.records[moved[row.position]].image_id: row.label
-        for row in known
-        if row.label != row.label_before and row.position in moved
-    }
-    changes = connection.execute(
-        select(label_changes.c.id, label_changes.c.before).where(label_changes.c.dataset_id == dataset_id)
-    ).all()
-    for row in changes:
-        before = [[moved[position], label] for position, label in row.before if position in moved]
-        kept = label_changes.c.id == row.id
-        connection.execute(
-            update(label_changes).where(kept).values(before=before) if before else delete(label_changes).where(kept)
-        )
-    connection.execute(delete(images).where(images.c.dataset_id == dataset_id))
-    connection.execute(
-        update(datasets)
-        .where(datasets.c.id == dataset_id)
-        .values(state="reading", progress=None, error=None, opened=opened_as_json(found))
-    )
-    store_images(connection, home, dataset_id, found, given)
-
-
-def _found_again(known: Sequence[AnyRow], found: Dataset) -> dict[int, int]:
-    """Where images that are known stand now: those of the same pixels of the same file, else of the same image_id.
-
-    The id alone will not do: where a table repeats ids, they are numbered in the order of its rows.
-    """
-    paths = [str(record.path) for record in found.records]
-    times = Counter(pixels := [_pixels(paths[k], plan_as_json(record)) for k, record in enumerate(found.records)])
-    by_pixels = {one: position for position, one in enumerate(pixels) if times[one] == 1}
-    by_id = {record.image_id: position for position, record in enumerate(found.records)}
-    there = set(paths)
-    moved = {}
-    for row in known:
-        position = by_pixels.get(_pixels(row.path, row.plan))
-        if position is None:
-            position = by_id.get(row.image_id)
-            if position is None or (paths[position] != row.path and row.path in there):
-                continue
-        moved[row.position] = position
-    return moved
-
-
-def _pixels(path: str, plan: Json | None) -> str:
-    return json.dumps([path, plan], sort_keys=True)
+        if changed:
+            connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(**changed))
+        replace_images(connection, home, dataset_id, found)

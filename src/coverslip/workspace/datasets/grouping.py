@@ -14,7 +14,7 @@ from sqlalchemy import select
 from coverslip.datasets import ImageRecord, is_table, one_line, open_dataset, read_table
 from coverslip.errors import BadDataset
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.rows import Json, dataset_row
+from coverslip.workspace.store.rows import Json, dataset_row, source_paths
 from coverslip.workspace.store.tables import images
 
 _LONGEST_S = 5.0
@@ -88,7 +88,7 @@ def columns(home: Workspace, dataset_id: str) -> list[str]:
         BadDataset: a table cannot be read any more.
     """
     with home.engine.connect() as connection:
-        sources = dataset_row(connection, dataset_id).sources
+        sources = source_paths(dataset_row(connection, dataset_id))
     tables = [Path(source) for source in sources if is_table(Path(source))]
     found = [read_table(home.allowed(table)).columns for table in tables]
     return [column for column in found[0] if all(column in others for others in found)] if found else []
@@ -109,8 +109,9 @@ def preview(home: Workspace, dataset_id: str, *, pattern: str | None, column: st
             own = images.c.dataset_id == dataset_id
             asked = select(images.c.shown_path).where(own).order_by(images.c.position)
             return try_pattern(pattern, list(connection.execute(asked).scalars()))
-    sources = [str(home.allowed(source)) for source in row.sources]
-    found = open_dataset(sources[0] if len(sources) == 1 else sources, group=column, labelled=row.is_labelled)
+    sources = [str(home.allowed(source)) for source in source_paths(row)]
+    names = [source["domain"] for source in row.sources]
+    found = open_dataset(sources, group=column, labelled=row.is_labelled, domains=names)
     return _of_column(found.records)
 
 

@@ -1,21 +1,31 @@
-"""The images of a dataset as rows: where each lies, which pixels of its file it is, whether it may be read."""
+"""The images of a dataset as rows: where each lies, which pixels of its file it is, whether it may be read.
+
+Labels that were given in the app are never lost when other images take their place: those that are there still keep
+them and their history; labels of those that are gone (a disk was unplugged, a folder was left out) are put aside, and
+given again once the images are back.
+"""
 
 import hashlib
+import json
 import os
 import stat
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, delete, insert, select, update
 
 from coverslip.datasets import Dataset
 from coverslip.errors import BadDataset
 from coverslip.workspace.datasets.counting import count_again
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.records import OUTSIDE, plan_as_json
-from coverslip.workspace.store.rows import Json
-from coverslip.workspace.store.tables import image_facts, images
+from coverslip.workspace.store.records import OUTSIDE, opened_as_json, plan_as_json
+from coverslip.workspace.store.rows import AnyRow, Json
+from coverslip.workspace.store.tables import datasets, image_facts, images, label_changes, labels_aside
 
 _ROWS_AT_ONCE = 5_000
+
+_Pixels = tuple[str, str]  # a file, and which pixels of it, as JSON
 
 
 def store_images(
@@ -44,6 +54,37 @@ def store_images(
             file=found.root,
             do="Choose another one, or start the app with --root FOLDER.",
         )
+
+
+def replace_images(connection: Connection, home: Workspace, dataset_id: str, found: Dataset) -> None:
+    """The images that were found, in place of those that are known; they are to be read anew.
+
+    Args:
+        connection: in a transaction that writes.
+        home: says which folders may be read.
+        dataset_id: of which dataset.
+        found: all its images as they are now.
+
+    Raises:
+        BadDataset: all of them lie where the app may not read.
+    """
+    known = connection.execute(select(images).where(images.c.dataset_id == dataset_id)).all()
+    moved = _found_again(known, found)
+    given = {
+        found.records[moved[row.position]].image_id: row.label
+        for row in known
+        if row.label != row.label_before and row.position in moved
+    }
+    _put_aside(connection, dataset_id, [row for row in known if row.position not in moved])
+    back = _given_again(connection, dataset_id, found)
+    _keep_history(connection, dataset_id, moved)
+    connection.execute(delete(images).where(images.c.dataset_id == dataset_id))
+    connection.execute(
+        update(datasets)
+        .where(datasets.c.id == dataset_id)
+        .values(state="reading", progress=None, error=None, opened=opened_as_json(found))
+    )
+    store_images(connection, home, dataset_id, found, {**back, **given})
 
 
 def _insert_images(
@@ -111,3 +152,73 @@ class _Look:
 
     def _is_below(self, real: str) -> bool:
         return (real.rstrip(os.sep) + os.sep).startswith(self._roots)
+
+
+def _found_again(known: Sequence[AnyRow], found: Dataset) -> dict[int, int]:
+    """Where images that are known stand now: those of the same pixels of the same file, else of the same image_id.
+
+    The id alone will not do: where a table repeats ids, they are numbered in the order of its rows.
+    """
+    place_of = _places(found)
+    by_id = {record.image_id: position for position, record in enumerate(found.records)}
+    there = {str(record.path) for record in found.records}
+    moved = {}
+    for row in known:
+        position = place_of.get(_pixels(row.path, row.plan))
+        if position is None:
+            position = by_id.get(row.image_id)
+            if position is None or (str(found.records[position].path) != row.path and row.path in there):
+                continue
+        moved[row.position] = position
+    return moved
+
+
+def _put_aside(connection: Connection, dataset_id: str, gone: Sequence[AnyRow]) -> None:
+    """Labels that were given to images which are gone."""
+    rows = []
+    for row in gone:
+        if row.label != row.label_before:
+            path, plan = _pixels(row.path, row.plan)
+            rows.append({"dataset_id": dataset_id, "path": path, "plan": plan, "label": row.label})
+    if rows:
+        connection.execute(insert(labels_aside).prefix_with("OR REPLACE"), rows)
+
+
+def _given_again(connection: Connection, dataset_id: str, found: Dataset) -> dict[str, str | None]:
+    """Labels, by image_id, of images that have come back; they are put aside no more."""
+    own = labels_aside.c.dataset_id == dataset_id
+    aside = connection.execute(select(labels_aside).where(own)).all()
+    place_of = _places(found) if aside else {}
+    back = {}
+    for row in aside:
+        position = place_of.get((row.path, row.plan))
+        if position is not None:
+            back[found.records[position].image_id] = row.label
+            connection.execute(
+                delete(labels_aside).where(own, labels_aside.c.path == row.path, labels_aside.c.plan == row.plan)
+            )
+    return back
+
+
+def _keep_history(connection: Connection, dataset_id: str, moved: dict[int, int]) -> None:
+    """What can be undone, at the places where the images stand now."""
+    changes = connection.execute(
+        select(label_changes.c.id, label_changes.c.before).where(label_changes.c.dataset_id == dataset_id)
+    ).all()
+    for row in changes:
+        before = [[moved[position], label] for position, label in row.before if position in moved]
+        kept = label_changes.c.id == row.id
+        connection.execute(
+            update(label_changes).where(kept).values(before=before) if before else delete(label_changes).where(kept)
+        )
+
+
+def _places(found: Dataset) -> dict[_Pixels, int]:
+    """Where an image of these pixels of this file stands; those that are named twice can't be told apart by them."""
+    pixels = [_pixels(str(record.path), plan_as_json(record)) for record in found.records]
+    times = Counter(pixels)
+    return {key: position for position, key in enumerate(pixels) if times[key] == 1}
+
+
+def _pixels(path: str, plan: Json | None) -> _Pixels:
+    return path, json.dumps(plan, sort_keys=True)

@@ -7,6 +7,7 @@ from pydantic import Field
 from sqlalchemy import Connection, select
 
 from coverslip.datasets import printable
+from coverslip.messages import Failure, failure_of
 from coverslip.workspace.datasets.classes import Classes
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import AnyRow, class_order, dataset_row
@@ -23,15 +24,6 @@ class ReadingProgress:
     done: int
     total: int
     seconds_left: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class ReadingFault:
-    """Why a dataset could not be read, and what to do about it."""
-
-    what: str
-    file: str | None
-    do: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +45,19 @@ class Groups:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceState:
+    """A folder, table or file that images of a dataset come from."""
+
+    path: Annotated[str, Field(description="Absolute.")]
+    domain: Annotated[str | None, Field(description="The name that its domain was given; null: that of its folder.")]
+    domains: Annotated[
+        list[str], Field(description="Domains that its images belong to; empty where all come from one source.")
+    ]
+
+
+@dataclass(frozen=True, slots=True)
 class DomainCount:
-    """Images of one source, where there are several."""
+    """Images of one domain."""
 
     name: str
     n: int
@@ -66,18 +69,21 @@ class DatasetState:
 
     id: str
     name: str
-    sources: Annotated[list[str], Field(description="Absolute paths of its folders, tables or files.")]
+    sources: Annotated[list[SourceState], Field(description="Its folders, tables or files.")]
     kind: Kind
     state: State
     is_labelled: Annotated[bool, Field(description="Whether it was opened with labels from its folders or table.")]
     progress: ReadingProgress | None
-    error: ReadingFault | None
+    error: Failure | None
     n_images: int
     n_labelled: int
     n_unreadable: int
     classes: list[ClassCount]
     groups: Groups
-    domains: Annotated[list[DomainCount], Field(description="Empty where all images come from one source.")]
+    domains: Annotated[
+        list[DomainCount],
+        Field(description="Empty where all images come from one source, whose domain has no name of its own."),
+    ]
     n_label_changes: Annotated[int, Field(description="Images whose label differs from that of their folder or table.")]
     can_undo: bool
     can_redo: bool
@@ -117,12 +123,12 @@ def _described(connection: Connection, row: AnyRow) -> DatasetState:
     return DatasetState(
         id=row.id,
         name=row.name,
-        sources=[printable(source) for source in row.sources],
+        sources=[_source(row, **source) for source in row.sources],
         kind=row.kind,
         state=row.state,
         is_labelled=row.is_labelled,
         progress=ReadingProgress(**row.progress) if row.progress else None,
-        error=ReadingFault(**row.error) if row.error else None,
+        error=failure_of(row.error) if row.error else None,
         n_images=counts["n_images"],
         n_labelled=counts["n_labelled"],
         n_unreadable=counts["n_unreadable"],
@@ -136,6 +142,12 @@ def _described(connection: Connection, row: AnyRow) -> DatasetState:
         created=row.created,
         thumbnail_images=counts["thumbnail_images"],
     )
+
+
+def _source(row: AnyRow, path: str, domain: str | None) -> SourceState:
+    origins = row.opened["origins"] if row.opened is not None else []
+    domains = [origin["domain"] for origin in origins if path in origin["sources"]]
+    return SourceState(printable(path), domain, [name for name in domains if name])
 
 
 def _groups(row: AnyRow) -> Groups:

@@ -4,7 +4,10 @@ Opening lists names and is done while the user waits, so that faults are told at
 in the background afterwards.
 """
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import insert, select, update
@@ -25,9 +28,17 @@ from coverslip.workspace.store.tables import datasets, images
 _KINDS: dict[str, Kind] = {"folders": "folders", "split folders": "folders", "table": "table", "files": "files"}
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A folder, table or file to open, and the name of its domain; None: that of its folder."""
+
+    path: str
+    domain: str | None = None
+
+
 def open_sources(
     home: Workspace,
-    sources: Sequence[str],
+    sources: Sequence[Source],
     *,
     name: str | None = None,
     group: str | None = None,
@@ -39,7 +50,7 @@ def open_sources(
 
     Args:
         home: the workspace.
-        sources: existing paths below its roots.
+        sources: existing paths below its roots; several become one dataset, each its own domain.
         name: default: after the sources.
         group, group_pattern, is_labelled: as for `coverslip.open_dataset`.
         kind: other than what the sources are.
@@ -47,24 +58,16 @@ def open_sources(
     Raises:
         BadDataset: as `coverslip.open_dataset`, or no image lies where the app may read.
     """
-    relative = [source for source in sources if not Path(source).is_absolute() and not source.startswith("~")]
-    if relative:
-        raise BadDataset(
-            f"'{one_line(relative[0])}' is not a whole path", do="Name folders from the top, such as /home/me/cells."
-        )
-    paths = [str(home.allowed(source)) for source in sources]
-    unnamed = [path for path in paths if printable(path) != path]
-    if unnamed:  # a link may lead to such a place, and JSON holds text only
-        raise BadDataset("The name of this place is not text", file=Path(unnamed[0]), do="Rename the folder or file.")
-    found = _opened(paths, group, group_pattern, is_labelled)
+    sources = _checked(home, sources)
+    found = _opened(sources, group, group_pattern, is_labelled)
     dataset_id = new_id()
     with writing(home.engine) as connection:
         connection.execute(
             insert(datasets).values(
                 id=dataset_id,
-                name=name or _name_of(paths),
-                kind=kind or _KINDS[found.source],
-                sources=paths,
+                name=name or _name_of([source.path for source in sources]),
+                kind=kind or kind_of(found),
+                sources=[asdict(source) for source in sources],
                 is_labelled=is_labelled,
                 group_column=group,
                 group_pattern=group_pattern,
@@ -94,7 +97,7 @@ def open_samples(home: Workspace) -> DatasetState:
                         id=samples.id,
                         name=samples.name,
                         kind="samples",
-                        sources=[str(home.samples / samples.folder)],
+                        sources=[asdict(Source(str(home.samples / samples.folder)))],
                         is_labelled=samples.is_labelled,
                         group_pattern=samples.groups,
                         class_names=[],
@@ -110,8 +113,58 @@ def open_samples(home: Workspace) -> DatasetState:
     return describe(home, LABELLED)
 
 
+def kind_of(found: Dataset) -> Kind:
+    """What the sources of a dataset are."""
+    return _KINDS[found.source]
+
+
+def opened_again(home: Workspace, row: AnyRow, column: str | None, pattern: str | None) -> Dataset:
+    """The images of a dataset as they lie there now, in these groups.
+
+    Raises:
+        BadDataset: as `coverslip.open_dataset`.
+    """
+    with home.engine.connect() as connection:
+        shown = connection.execute(select(images.c.shown_path).where(images.c.dataset_id == row.id)).scalars().all()
+    sources = _checked(home, [Source(**source) for source in row.sources])
+    return _opened(sources, column, pattern, row.is_labelled, shown)
+
+
+def opened_from(
+    home: Workspace, row: AnyRow, sources: Sequence[Source], column: str | None, pattern: str | None
+) -> tuple[Dataset, list[Source]]:
+    """The images of other sources, opened as those of a dataset were, and the sources with real paths.
+
+    Raises:
+        BadDataset: as `coverslip.open_dataset`, or one is given twice or may not be read.
+    """
+    checked = _checked(home, sources)
+    return _opened(checked, column, pattern, row.is_labelled), checked
+
+
+def _checked(home: Workspace, sources: Sequence[Source]) -> list[Source]:
+    """The sources with real paths, which may be read.
+
+    Raises:
+        BadDataset: one may not be, is named twice, or has a name that cannot be kept.
+    """
+    relative = [each.path for each in sources if not Path(each.path).is_absolute() and not each.path.startswith("~")]
+    if relative:
+        raise BadDataset(
+            f"'{one_line(relative[0])}' is not a whole path", do="Name folders from the top, such as /home/me/cells."
+        )
+    checked = [Source(str(home.allowed(source.path)), source.domain) for source in sources]
+    unnamed = [source.path for source in checked if printable(source.path) != source.path]
+    if unnamed:  # a link may lead to such a place, and JSON holds text only
+        raise BadDataset("The name of this place is not text", file=Path(unnamed[0]), do="Rename the folder or file.")
+    path, n = Counter(source.path for source in checked).most_common(1)[0]
+    if n > 1:
+        raise BadDataset("This place was given twice", file=Path(path), do="Leave one of the two out.")
+    return checked
+
+
 def _opened(
-    paths: list[str],
+    sources: Sequence[Source],
     group: str | None,
     pattern: str | None,
     is_labelled: bool,
@@ -120,21 +173,19 @@ def _opened(
     """The images, grouped by a pattern only after a try of it, on their paths, in a process that can be ended."""
     if group is not None and pattern is not None:
         raise BadDataset("Both a group column and a group pattern were given", do="Choose one of them.")
-    source: str | list[str] = paths[0] if len(paths) == 1 else paths
+    open_them = partial(
+        open_dataset,
+        [source.path for source in sources],
+        labelled=is_labelled,
+        domains=[source.domain for source in sources],
+    )
     if pattern is None:
-        return open_dataset(source, group=group, labelled=is_labelled)
+        return open_them(group=group)
     if shown_paths is None:
-        found = open_dataset(source, labelled=is_labelled)
+        found = open_them()
         shown_paths = [found.relative_path(record) for record in found.records]
     grouping.try_pattern(pattern, list(shown_paths))
-    return open_dataset(source, group_pattern=pattern, labelled=is_labelled)
-
-
-def opened_again(home: Workspace, row: AnyRow, column: str | None, pattern: str | None) -> Dataset:
-    paths = [str(home.allowed(source)) for source in row.sources]
-    with home.engine.connect() as connection:
-        shown = connection.execute(select(images.c.shown_path).where(images.c.dataset_id == row.id)).scalars().all()
-    return _opened(paths, column, pattern, row.is_labelled, shown)
+    return open_them(group_pattern=pattern)
 
 
 def _name_of(paths: list[str]) -> str:

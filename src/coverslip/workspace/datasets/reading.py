@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,6 +18,7 @@ from coverslip.datasets import Unreadable, scan_images
 from coverslip.errors import Conflict, CoverslipError, NotFound, Stopped
 from coverslip.events import Emit, Event, Progressed
 from coverslip.images import ImageFacts
+from coverslip.messages import Failure
 from coverslip.workspace.datasets.counting import count_again, mark_equal_pixels
 from coverslip.workspace.datasets.inspections import (
     DatasetInspection,
@@ -38,7 +39,7 @@ from coverslip.workspace.store.records import (
     load_versions,
     opened_as_json,
 )
-from coverslip.workspace.store.rows import AnyRow, Json, dataset_row, ranges
+from coverslip.workspace.store.rows import AnyRow, Json, dataset_row, ranges, source_paths
 from coverslip.workspace.store.tables import datasets, image_facts
 from coverslip.workspace.viewing import small_pictures
 from coverslip.workspace.viewing.colours import fill, keep_colours, sets_without
@@ -127,12 +128,13 @@ def _read(home: Workspace, dataset_id: str, is_over: threading.Event) -> None:
     except (Stopped, NotFound):  # NotFound: the set was forgotten meanwhile
         return
     except CoverslipError as error:
-        _fail(home, dataset_id, {"what": error.what, "file": str(error.file) if error.file else None, "do": error.do})
+        _fail(home, dataset_id, error.failure)
     except Exception as error:  # noqa: BLE001 - a thread's end is a process boundary: nobody else would tell of it
         if is_over.is_set() or sys.is_finalizing() or not threading.main_thread().is_alive():
             return
         what = f"The images could not be read ({type(error).__name__}: {error})"
-        _fail(home, dataset_id, {"what": what, "file": None, "do": "Read them again; if that fails too, report it."})
+        do = "Read them again; if that fails too, report it."
+        _fail(home, dataset_id, Failure(code="fault", what=what, do=do))
 
 
 @dataclass
@@ -181,7 +183,7 @@ def _scan(home: Workspace, dataset_id: str, tell: _Teller) -> None:
     """Decode every image once, piece by piece, for facts, colour and small picture."""
     with home.engine.connect() as connection:
         row = dataset_row(connection, dataset_id)
-    for source in row.sources:  # on a disk that was unplugged every image would be called unreadable
+    for source in source_paths(row):  # on a disk that was unplugged every image would be called unreadable
         home.allowed(source)
     tell.total = row.summary["n_images"]
     for start, end in ranges(tell.total, _IMAGES_AT_ONCE):
@@ -246,10 +248,10 @@ def _finish(home: Workspace, dataset_id: str) -> None:
         keep_inspection(connection, dataset_id, found, revision)
 
 
-def _fail(home: Workspace, dataset_id: str, error: Json) -> None:
+def _fail(home: Workspace, dataset_id: str, failure: Failure) -> None:
     with suppress(CoverslipError), writing(home.engine) as connection:
         connection.execute(
             update(datasets)
             .where(datasets.c.id == dataset_id, datasets.c.forgotten.is_(None))
-            .values(state="failed", progress=None, error=error)
+            .values(state="failed", progress=None, error=asdict(failure))
         )

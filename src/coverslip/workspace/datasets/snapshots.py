@@ -14,7 +14,7 @@ from coverslip.files import safe_cell, write_bytes
 from coverslip.workspace.store.database import one_moment
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import OUTSIDE, load_records
-from coverslip.workspace.store.rows import AnyRow, dataset_row, ranges
+from coverslip.workspace.store.rows import AnyRow, dataset_row, ranges, source_paths
 from coverslip.workspace.store.tables import image_facts, images
 
 _ROWS_AT_ONCE = 2_000
@@ -25,8 +25,9 @@ def training_sources(home: Workspace, dataset_id: str) -> tuple[list[str], list[
     """What `coverslip train` is to be given for a set: the sources, and the options that say how to group.
 
     The user's own folders and tables, so that the run says where its images lie. Where they do not tell what is known
-    here (labels were given or changed, the set was opened without labels) it is a table in `snapshots/` that is named
-    after its content: a training reads the labels of the moment it was asked for, whatever is changed later.
+    here (labels were given or changed, the set was opened without labels, domains were named) it is a table in
+    `snapshots/` that is named after its content: a training reads the labels of the moment it was asked for, whatever
+    is changed later.
 
     Returns:
         Paths, and `["--group=COLUMN"]`, `["--group-pattern=PATTERN"]` or nothing.
@@ -42,7 +43,7 @@ def training_sources(home: Workspace, dataset_id: str) -> tuple[list[str], list[
         if _tells_all(connection, row):
             by_column = [f"--group={row.group_column}"] if row.group_column is not None else []
             by_pattern = [f"--group-pattern={row.group_pattern}"] if row.group_pattern is not None else []
-            return list(row.sources), by_column + by_pattern
+            return source_paths(row), by_column + by_pattern
         data = "".join(_lines(connection, row, for_training=True)).encode()
     file = home.snapshots / f"{hashlib.sha256(data).hexdigest()[:16]}.csv"
     if not file.exists():
@@ -75,7 +76,8 @@ def file_name(home: Workspace, dataset_id: str) -> str:
 
 
 def _tells_all(connection: Connection, row: AnyRow) -> bool:
-    if row.summary["n_changed"] or not row.is_labelled:
+    has_named_domains = any(source["domain"] for source in row.sources)
+    if row.summary["n_changed"] or not row.is_labelled or has_named_domains:
         return False
     outside = select(func.count()).where(image_facts.c.dataset_id == row.id, image_facts.c.reason == OUTSIDE)
     return connection.execute(outside).scalar_one() == 0

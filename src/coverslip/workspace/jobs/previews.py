@@ -1,5 +1,7 @@
 """What a training would make of a set of images, before it starts: its split, and its random changes."""
 
+import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -15,6 +17,7 @@ from coverslip.cache import RECORDS, Kind, RecordStore, register
 from coverslip.datasets import Dataset, Folds, Part, Split, cap_training, given_leaks, plan_folds, split_images
 from coverslip.errors import CoverslipError
 from coverslip.files import sha256_json
+from coverslip.messages import FAILURE_VARIABLE, failure_of
 from coverslip.runs import Recipe, save_recipe
 from coverslip.workspace.datasets.reading import refuse_unread
 from coverslip.workspace.datasets.snapshots import training_sources
@@ -136,6 +139,7 @@ def _drawn(home: Workspace, dataset_id: str, recipe: Recipe) -> bytes:
     sources, _ = training_sources(home, dataset_id)  # groups decide who is tested, not how images are changed
     with tempfile.TemporaryDirectory() as temporary:
         choices, out = Path(temporary) / "recipe.yaml", Path(temporary) / "preview.png"
+        failure = Path(temporary) / "failure.json"
         save_recipe(recipe, choices)
         command = [sys.executable, "-P", "-m", "coverslip", "preview", *sources, f"--recipe={choices}", f"--out={out}"]
         try:
@@ -147,13 +151,14 @@ def _drawn(home: Workspace, dataset_id: str, recipe: Recipe) -> bytes:
                 timeout=_LONGEST_S,
                 stdin=subprocess.DEVNULL,
                 check=False,
+                env={**os.environ, FAILURE_VARIABLE: str(failure)},
             )
         except subprocess.TimeoutExpired as error:
             raise CoverslipError("The images took too long to draw", do="Try again when less is going on.") from error
         if done.returncode or not out.is_file():
-            said = [line.removeprefix("Error: ") for line in done.stderr.splitlines() if line.strip()]
-            why = said[-1].rstrip(".") if said else "the drawing process ended without a word"
-            raise CoverslipError(f"The images could not be drawn: {why}", do="Change the recipe or the images.")
+            if failure.is_file():
+                raise CoverslipError.of(failure_of(json.loads(failure.read_text(encoding="utf-8"))))
+            raise CoverslipError("The process that draws the images ended without saying why", do="Try again.")
         return out.read_bytes()
 
 

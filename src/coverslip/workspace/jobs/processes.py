@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from coverslip.machine import n_cores
+from coverslip.messages import FAILURE_VARIABLE
 
 _MARK = b"=== begun "
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -26,16 +27,18 @@ class Launched:
     started: float
 
 
-def launch(arguments: Sequence[str], *, log: Path, folder: Path) -> Launched:
+def launch(arguments: Sequence[str], *, log: Path, failure: Path, folder: Path) -> Launched:
     """Begin `python ARGUMENTS` in a session of its own: closing or killing the server does not touch it.
 
     Args:
         arguments: after the interpreter.
         log: what it prints is added here.
+        failure: where a command of coverslip leaves why it failed; what an earlier process left is removed.
         folder: that it works in.
     """
     import psutil
 
+    failure.unlink(missing_ok=True)
     with log.open("ab") as out:
         out.write(_MARK + datetime.now(UTC).isoformat(timespec="seconds").encode() + b"\n")
         out.flush()
@@ -46,7 +49,7 @@ def launch(arguments: Sequence[str], *, log: Path, folder: Path) -> Launched:
             stdout=out,
             stderr=subprocess.STDOUT,
             cwd=folder,
-            env=child_environment(),
+            env={**child_environment(), FAILURE_VARIABLE: str(failure)},
             start_new_session=True,
             creationflags=_WINDOWS_DETACHED if os.name == "nt" else 0,
         )

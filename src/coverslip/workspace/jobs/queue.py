@@ -86,7 +86,7 @@ class Queue:
         if not taken.rowcount:
             return
         job.log.parent.mkdir(parents=True, exist_ok=True)
-        begun = launch(job.command, log=job.log, folder=Path(self._workspace.folder))
+        begun = launch(job.command, log=job.log, failure=job.failure_file, folder=Path(self._workspace.folder))
         self._begun.append(begun)
         with self._workspace.engine.begin() as connection:
             connection.execute(

@@ -52,6 +52,11 @@ class Job:
         return self.folder.with_name(f"{self.folder.name}.log")
 
     @property
+    def failure_file(self) -> Path:
+        """How its process failed, where it had no folder yet to say so in."""
+        return self.folder.with_name(f"{self.folder.name}.failure.json")
+
+    @property
     def asked_recipe(self) -> Path:
         """The recipe that it is begun with; a run folder has one of its own later."""
         return asked_recipe(self.folder)
@@ -59,7 +64,7 @@ class Job:
     @property
     def files(self) -> list[Path]:
         """Its folder with what lies beside it, as far as they are there."""
-        return [file for file in (self.folder, self.log, self.asked_recipe) if file.exists()]
+        return [file for file in (self.folder, self.log, self.failure_file, self.asked_recipe) if file.exists()]
 
 
 def asked_recipe(folder: Path) -> Path:

@@ -8,8 +8,9 @@ from pydantic import Field
 
 from coverslip.errors import BadRun
 from coverslip.evaluation import METRICS, Evaluation
-from coverslip.runs.log import Note, Progress, Stage, Step, Training, Work, seconds_left
-from coverslip.workspace.jobs.faults import Fault, fault_of
+from coverslip.messages import Failure
+from coverslip.runs.log import Progress, Stage, Step, TimedNote, Training, Work, seconds_left
+from coverslip.workspace.jobs.faults import why_failed
 from coverslip.workspace.jobs.log import folded_log
 from coverslip.workspace.jobs.processes import lines_of_last_process
 from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job, waiting
@@ -58,7 +59,7 @@ class RunState:
     n_epochs: int | None
     has_classifier: bool
     headline: Headline | None
-    error: Fault | None
+    error: Failure | None
     queue_position: Annotated[int | None, Field(description="1 is next.")]
     created: str
     started: str | None
@@ -72,7 +73,7 @@ class RunStory(RunState):
     recipe: Json
     recipe_text: str
     trainings: Annotated[tuple[Training, ...], Field(description="In the order that they began; folds are some.")]
-    notes: tuple[Note, ...]
+    notes: tuple[TimedNote, ...]
     last_event: Annotated[int, Field(description="The log's last line that this tells of.")]
     log_tail: Annotated[list[str], Field(description="The last lines that the training's process wrote.")]
 
@@ -116,7 +117,7 @@ def state_of_run(job: Job, queue: list[str]) -> RunState:
         n_epochs=progress.n_epochs if state != "done" else status.n_epochs if status else None,
         has_classifier=job.run.has_classifier,
         headline=headline_of(evaluation),
-        error=fault_of(job, status) if state == "failed" else None,
+        error=why_failed(job, status) if state == "failed" else None,
         queue_position=queue.index(job.id) + 1 if job.id in queue else None,
         created=job.created,
         started=_started(job),

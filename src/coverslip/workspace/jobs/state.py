@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from coverslip.errors import BadRun
 from coverslip.runs import Status
-from coverslip.workspace.jobs.faults import fault_in_log, is_of_earlier_process
+from coverslip.workspace.jobs.faults import failure_before_work, is_of_earlier_process
 from coverslip.workspace.jobs.processes import is_running
 from coverslip.workspace.jobs.records import Job, unended_jobs
 
@@ -63,7 +63,7 @@ def state_of(job: Job, status: Status | None) -> State:
         return "interrupted"
     if job.stop_asked is not None:  # it was ended before it could say so
         return "stopped"
-    return "failed" if fault_in_log(job) else "interrupted"
+    return "failed" if failure_before_work(job) else "interrupted"
 
 
 def jobs_reading(connection: Connection, dataset_id: str) -> list[Job]:

@@ -9,6 +9,7 @@ from coverslip.workspace.datasets.reading import refuse_unread
 from coverslip.workspace.jobs.records import Json, add_job, new_place
 from coverslip.workspace.predictions.classifiers import place_of
 from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.rows import source_paths
 
 
 def queue_prediction(
@@ -53,6 +54,6 @@ def _images_of(workspace: Workspace, dataset_id: str | None, sources: Sequence[s
     if dataset_id is not None:
         with workspace.engine.connect() as connection:
             dataset = refuse_unread(connection, dataset_id)
-        return list(dataset.sources), dataset.name
+        return source_paths(dataset), dataset.name
     paths = [str(workspace.allowed(source)) for source in sources]
     return paths, Path(paths[0]).name if len(paths) == 1 else f"{len(paths)} places"

@@ -10,6 +10,7 @@ import json
 import math
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
@@ -58,7 +59,7 @@ def answer(classifier: Any, file: str) -> Json:  # Any: a Classifier, whose modu
 
 def fault(error: CoverslipError) -> Json:
     """An error of ours as a message."""
-    return {"error": {"what": error.what, "do": error.do}}
+    return {"error": asdict(error.failure)}
 
 
 def main(run: Path) -> int:

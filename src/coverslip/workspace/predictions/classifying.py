@@ -12,6 +12,7 @@ from typing import Annotated
 from pydantic import Field
 
 from coverslip.errors import CoverslipError
+from coverslip.messages import failure_of
 from coverslip.runs.classifier import stamp_of
 from coverslip.workspace.jobs.processes import child_environment
 from coverslip.workspace.predictions.classifiers import place_of
@@ -21,6 +22,7 @@ from coverslip.workspace.store.home import Workspace
 SILENT_SECONDS = 300.0
 _ANSWER_SECONDS = 180.0  # a huge image on a busy computer takes long; what takes longer hangs
 _MOST_LOADED = 2  # each takes some hundred megabytes
+_SEE_LOG = "Use the same image in a prediction of its own: the log there says more."
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +108,11 @@ class Classifying:
                 self._forget(run_id, worker)
                 continue
             if "error" in said:
-                raise CoverslipError(said["error"]["what"], do=said["error"]["do"])
+                raise CoverslipError.of(failure_of(said["error"]))
             return Classified(**said)
-        raise CoverslipError("The classifier ended over this image", do="Predict it as a file; its log says more.")
+        raise CoverslipError(
+            "The classifier ended over this image", do="Predict a file of images with it: the log of that says more."
+        )
 
     def _worker(self, run_id: str, folder: Path) -> _Worker:
         with self._lock:
@@ -175,5 +179,6 @@ def _begin(folder: Path, stamp: int) -> _Worker:
     if said is not None and said.get("ready"):
         return worker
     worker.end()
-    error = (said or {}).get("error") or {"what": "The classifier could not be loaded", "do": "Predict with it once."}
-    raise CoverslipError(error["what"], do=error["do"])
+    if said is not None and "error" in said:
+        raise CoverslipError.of(failure_of(said["error"]))
+    raise CoverslipError("The classifier could not be loaded", do=_SEE_LOG)

@@ -33,7 +33,7 @@ def bring(workspace: Workspace, file: Path, name: str | None) -> ImportedClassif
     try:
         card = open_classifier(file).card
     except BadClassifier as error:  # where it lies for the moment says nothing to whoever sent it
-        raise BadClassifier(error.what, do=error.do) from error
+        raise BadClassifier(error.what, do=error.do, remedies=error.remedies) from error
     classifier_id = secrets.token_hex(5)
     place = workspace.folder / "classifiers" / f"{classifier_id}.coverslip"
     brought = ImportedClassifier(classifier_id, name or " and ".join(card.classes[:3]), place)

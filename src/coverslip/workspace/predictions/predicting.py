@@ -41,8 +41,8 @@ def predict_into(folder: Path) -> None:
             state: Literal["stopped", "failed"] = (
                 "stopped" if isinstance(error, Stopped | KeyboardInterrupt) else "failed"
             )
-            parts = {"what": error.what, "do": error.do} if isinstance(error, CoverslipError) else {}
-            status.say(state, reason=str(error) or type(error).__name__, **parts)
+            failure = error.failure if isinstance(error, CoverslipError) else None
+            status.say(state, reason=str(error) or type(error).__name__, failure=failure)
             raise
         status.say("done", seconds_left=None)
 

@@ -5,7 +5,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from coverslip.workspace.jobs.faults import Fault, fault_of
+from coverslip.messages import Failure
+from coverslip.workspace.jobs.faults import why_failed
 from coverslip.workspace.jobs.records import Job, all_jobs, find_job
 from coverslip.workspace.jobs.state import ACTIVE, State, state_of, status_of
 from coverslip.workspace.predictions.predicted import corrections_of, count_review, count_rows
@@ -31,7 +32,7 @@ class PredictionState:
     ended: str | None
     n_corrected: int
     n_review: Annotated[int, Field(description="Undecided images that nobody has corrected yet.")]
-    error: Fault | None
+    error: Failure | None
     notes: Annotated[list[str], Field(description="What is unusual about these images.")]
 
 
@@ -79,6 +80,6 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
         ended=None if is_active or state == "queued" or status is None else status.heartbeat,
         n_corrected=len(corrected),
         n_review=count_review(job, corrected),
-        error=fault_of(job, status) if state == "failed" else None,
+        error=why_failed(job, status) if state == "failed" else None,
         notes=list(status.notes) if status else [],
     )

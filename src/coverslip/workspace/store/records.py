@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 
 from coverslip.datasets import Dataset, ImageRecord, Opening, Origin, Scan, Unreadable
 from coverslip.images import ImageFacts, ReadPlan
-from coverslip.workspace.store.rows import AnyRow, Json, dataset_row
+from coverslip.workspace.store.rows import AnyRow, Json, dataset_row, source_paths
 from coverslip.workspace.store.tables import image_facts, images
 
 OUTSIDE = "It lies outside the folders that the app may read"  # the reason of such an image
@@ -100,7 +100,12 @@ def as_dataset(row: AnyRow, records: Sequence[ImageRecord]) -> Dataset:
         opened["source"],
         tuple(records),
         tuple(opened["notes"]),
-        opening=Opening(tuple(row.sources), row.group_column, row.group_pattern),
+        opening=Opening(
+            tuple(source_paths(row)),
+            row.group_column,
+            row.group_pattern,
+            domains=tuple(source["domain"] for source in row.sources),
+        ),
         origins=tuple(Origin(o["domain"], Path(o["root"]), tuple(o["sources"])) for o in opened["origins"]),
     )
 

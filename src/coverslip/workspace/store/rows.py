@@ -44,6 +44,11 @@ def dataset_row(connection: Connection, dataset_id: str) -> AnyRow:
     return row
 
 
+def source_paths(row: AnyRow) -> list[str]:
+    """Where a dataset's images come from: absolute paths of folders, tables and files."""
+    return [source["path"] for source in row.sources]
+
+
 def class_order(class_names: Iterable[str], found: Iterable[str]) -> list[str]:
     """The names that have a place, then all others in natural order."""
     first = list(dict.fromkeys(class_names))

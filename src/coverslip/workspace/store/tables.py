@@ -50,7 +50,7 @@ datasets = Table(
     Column("id", String, primary_key=True),
     Column("name", String, nullable=False),
     Column("kind", String, nullable=False),  # folders, table, files, upload, samples
-    Column("sources", JSON, nullable=False),  # absolute paths
+    Column("sources", JSON, nullable=False),  # path (absolute), domain (the name that it was given, or None)
     Column("is_labelled", Boolean, nullable=False),
     Column("group_column", String),
     Column("group_pattern", String),
@@ -131,6 +131,16 @@ label_changes = Table(
     Column("is_undone", Boolean, nullable=False),
     Column("label", String),  # given to all of them
     Column("before", JSON, nullable=False),  # [[position, label before], …]
+)
+
+# Labels that were given to images which lie in the dataset no more: they are given again to those that come back.
+labels_aside = Table(
+    "labels_aside",
+    metadata,
+    Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
+    Column("path", PathText, primary_key=True),  # absolute
+    Column("plan", String, primary_key=True),  # which pixels of the file, as JSON
+    Column("label", String),  # None: it was taken away
 )
 
 uploads = Table(

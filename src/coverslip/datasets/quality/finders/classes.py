@@ -70,7 +70,7 @@ def imbalance(dataset: Dataset, _: Scan) -> Iterator[Found]:
     if ratio >= _IMBALANCED:
         yield Found(
             text=f"The largest class has {ratio:.0f} times as many images as the smallest.",
-            do="Judge by balanced accuracy or macro F1, and consider balance: weights in the recipe.",
+            do="Judge by balanced accuracy or macro F1, and consider class_weights: balanced in the recipe.",
             values={"ratio": ratio},
         )
 

@@ -1,0 +1,144 @@
+"""Several folders as one dataset: each a domain with a name; added, renamed and left out, and no label is lost."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from image_sets import App, save_cells, workspace_in
+
+from coverslip.datasets import open_dataset
+from coverslip.errors import BadDataset
+from coverslip.runs import images_opened
+from coverslip.workspace.datasets.snapshots import training_sources
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> App:
+    return App(workspace_in(tmp_path))
+
+
+def sources_of(*named: tuple[Path, str | None]) -> list[dict[str, Any]]:
+    return [{"path": str(path), "domain": domain} for path, domain in named]
+
+
+def opened(app: App, *named: tuple[Path, str | None], **choices: Any) -> Any:
+    return app.wait(app.send("POST", "datasets", {"sources": sources_of(*named), **choices})["id"])
+
+
+def changed(app: App, dataset_id: str, *named: tuple[Path, str | None]) -> Any:
+    app.send("PATCH", f"datasets/{dataset_id}", {"sources": sources_of(*named)})
+    return app.wait(dataset_id)
+
+
+def counts(found: Any) -> dict[str, int]:
+    return {domain["name"]: domain["n"] for domain in found["domains"]}
+
+
+@pytest.fixture
+def labs(tmp_path: Path) -> tuple[Path, Path]:
+    """Two folders of one name, with equal class folders."""
+    here = save_cells(tmp_path / "here" / "cells", n=3)
+    there = save_cells(tmp_path / "there" / "cells", n=6)
+    return here, there
+
+
+def test_each_folder_is_a_domain_of_the_name_it_was_given(app: App, labs: tuple[Path, Path]) -> None:
+    here, there = labs
+    found = opened(app, (here, "Basel"), (there, None))
+    assert (found["state"], found["n_images"], counts(found)) == ("ready", 18, {"Basel": 6, "cells-2": 12})
+    assert found["sources"] == [
+        {"path": str(here), "domain": "Basel", "domains": ["Basel"]},
+        {"path": str(there), "domain": None, "domains": ["cells-2"]},
+    ]
+    shown = app.get(f"datasets/{found['id']}/images", domain="Basel")
+    assert shown["total"] == 6
+    assert {image["domain"] for image in shown["items"]} == {"Basel"}
+
+
+def test_folders_of_one_name_make_one_domain(app: App, labs: tuple[Path, Path]) -> None:
+    here, there = labs
+    assert counts(opened(app, (here, "Basel"), (there, "Basel"))) == {"Basel": 18}
+
+
+def test_one_folder_may_have_a_name_too(app: App, labs: tuple[Path, Path]) -> None:
+    assert counts(opened(app, (labs[0], "Basel"))) == {"Basel": 6}
+    assert counts(opened(app, (labs[0], None))) == {}
+
+
+def test_folders_without_labels_have_domains_too(app: App, labs: tuple[Path, Path]) -> None:
+    here, there = labs
+    found = opened(app, (here / "round", "Basel"), (there / "flat", "Bern"), is_labelled=False)
+    assert (counts(found), found["n_labelled"]) == ({"Basel": 3, "Bern": 6}, 0)
+
+
+def test_a_place_that_is_given_twice_is_refused(app: App, labs: tuple[Path, Path]) -> None:
+    problem = app.refused("POST", "datasets", {"sources": sources_of((labs[0], "a"), (labs[0], "b"))})
+    assert (problem["status"], problem["file"]) == (422, str(labs[0]))
+
+
+def test_a_folder_can_be_added_and_left_out_and_labels_come_back(app: App, labs: tuple[Path, Path]) -> None:
+    here, there = labs
+    dataset_id = opened(app, (here, None))["id"]
+    app.send("POST", f"datasets/{dataset_id}/labels", {"images": [0], "label": "odd"})
+    both = changed(app, dataset_id, (here, "Basel"), (there, "Bern"))
+    assert (counts(both), both["n_label_changes"]) == ({"Basel": 6, "Bern": 12}, 1)
+    mine = app.get(f"datasets/{dataset_id}/positions", domain="Bern")["positions"][:2]
+    app.send("POST", f"datasets/{dataset_id}/labels", {"images": mine, "label": "torn"})
+
+    alone = changed(app, dataset_id, (here, "Basel"))
+    assert (counts(alone), alone["n_label_changes"]) == ({"Basel": 6}, 1)
+    again = changed(app, dataset_id, (there, "Berne"), (here, "Basel"))
+    assert (counts(again), again["n_label_changes"]) == ({"Basel": 6, "Berne": 12}, 3)
+    assert app.get(f"datasets/{dataset_id}/images", label="torn", domain="Berne")["total"] == 2
+    assert app.get(f"datasets/{dataset_id}/images", label="odd", domain="Basel")["total"] == 1
+
+
+def test_labels_outlive_a_folder_that_was_away(app: App, labs: tuple[Path, Path]) -> None:
+    here, _ = labs
+    dataset_id = opened(app, (here, None))["id"]
+    app.send("POST", f"datasets/{dataset_id}/labels", {"images": [0, 5], "label": "odd"})
+    shutil.move(here / "flat", here.parent / "away")
+    app.send("POST", f"datasets/{dataset_id}/read")
+    assert app.wait(dataset_id)["n_label_changes"] == 1
+    shutil.move(here.parent / "away", here / "flat")
+    app.send("POST", f"datasets/{dataset_id}/read")
+    found = app.wait(dataset_id)
+    assert (found["n_label_changes"], found["classes"][-1]) == (2, {"name": "odd", "n": 2, "color_index": 2})
+
+
+def test_a_fault_of_a_new_folder_changes_nothing(app: App, labs: tuple[Path, Path], tmp_path: Path) -> None:
+    found = opened(app, (labs[0], "Basel"))
+    (tmp_path / "empty").mkdir()
+    body = {"name": "other", "sources": sources_of((labs[0], None), (tmp_path / "empty", None))}
+    assert app.refused("PATCH", f"datasets/{found['id']}", body)["status"] == 422
+    assert app.get(f"datasets/{found['id']}") == found
+
+
+def test_the_samples_stay_as_they_are(app: App, labs: tuple[Path, Path]) -> None:
+    drawn = app.wait(app.send("POST", "datasets/samples")["id"])
+    refused = app.refused("PATCH", f"datasets/{drawn['id']}", {"sources": sources_of((labs[0], None))})
+    assert refused["status"] == 409
+
+
+def test_a_training_gets_the_domains_by_their_names(app: App, labs: tuple[Path, Path]) -> None:
+    here, there = labs
+    found = opened(app, (here, None), (there, None))
+    assert training_sources(app.home, found["id"])[0] == [str(here), str(there)]
+    assert counts(changed(app, found["id"], (here, "Basel"), (there, "Bern"))) == {"Basel": 6, "Bern": 12}
+    (table,), _ = training_sources(app.home, found["id"])
+    read = open_dataset(table)
+    assert [record.domain for record in read.records] == ["Basel"] * 6 + ["Bern"] * 12
+    known = app.get(f"datasets/{found['id']}/images", limit=100)["items"]
+    assert [record.image_id for record in read.records] == [image["image_id"] for image in known]
+
+
+def test_names_of_domains_are_kept_with_how_images_were_opened(labs: tuple[Path, Path]) -> None:
+    data = open_dataset(labs, domains=["Basel", "Bern"])
+    assert images_opened(data).opened.domains == ("Basel", "Bern")
+    assert [(images.domain, images.root) for images in images_opened(data).data] == [
+        ("Basel", str(labs[0])),
+        ("Bern", str(labs[1])),
+    ]
+    with pytest.raises(BadDataset, match="1 domain for 2 sources"):
+        open_dataset(labs, domains=["Basel"])
