@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from coverslip.errors import BadRecipe, UnknownModel, WeightsUnavailable
-from coverslip.images import Preparation
+from coverslip.images import Preprocessing
 from coverslip.inference.loading import load_network
 from coverslip.models import PAPERS, has_weights, list_models, model_info, select_models
 from coverslip.models.building import build_body
@@ -267,7 +267,7 @@ def test_a_transformer_that_was_packed_for_another_size_is_built_for_it_again(tm
         head="native",
         tta=1,
         classes=("a", "b"),
-        preparation=Preparation(image_size=48),
+        preprocessing=Preprocessing(image_size=48),
         temperature=1.0,
         uncertain_below=0.6,
         trained_on=TrainedOn(

@@ -52,7 +52,7 @@ from coverslip.runs import (
     seen_pixels,
 )
 from coverslip.stopping import Stop
-from coverslip.training.preparing import canvas_notes, learn_preparation
+from coverslip.training.preprocessing import canvas_notes, learn_preprocessing
 
 __all__ = [
     "Summary",
@@ -81,7 +81,7 @@ def preview(data: Dataset, recipe: Recipe | None = None, *, out: Path | str, n: 
 
     Args:
         data: labelled images.
-        recipe: how they will be prepared and changed; its seed chooses the images and the changes.
+        recipe: how they will be preprocessed and changed; its seed chooses the images and the changes.
         out: the file; it appears when it is complete.
         n: images, of as many classes as there are.
         emit: told about progress.
@@ -97,12 +97,12 @@ def preview(data: Dataset, recipe: Recipe | None = None, *, out: Path | str, n: 
     split = split_images(data, scan, val=plan.val, test=plan.test, seed=recipe.seed, allow_leakage=True)
     check_trainable(data, scan, split)
     parts = Parts(data, scan, split)
-    preparation = learn_preparation(parts.train_facts, recipe)
-    for text in canvas_notes(parts.train_facts, preparation):
+    preprocessing = learn_preprocessing(parts.train_facts, recipe)
+    for text in canvas_notes(parts.train_facts, preprocessing):
         emit(Noted(text=text))
     shown = parts.some_training_images(n, seed=recipe.seed)
     sheet = draw_preview(
-        DecodedPixels(data, scan, preparation)(shown),
+        DecodedPixels(data, scan, preprocessing)(shown),
         [parts.classes[k] for k in parts.label[shown]],
         recipe.augment,
         seed=recipe.seed,
@@ -200,7 +200,7 @@ def evaluate(
     classifier = load_classifier(measured.folder, context.device)
     evaluation = measured.evaluation(_as_name(name or _name_of(data)))
     refuse_other_images(evaluation, data)
-    data = data.read_with(classifier.card.preparation.plan)
+    data = data.read_with(classifier.card.preprocessing.plan)
     data = with_classes(data, measured.recipe.classes, known=classifier.classes)
     _warn_of_known_images(measured, data, emit)
     measure(evaluation, data, classifier, measured.recipe, context, split=evaluation.folder.name)
@@ -239,7 +239,7 @@ def predict(
         DeviceUnavailable: this computer has no such device.
     """
     classifier = load_classifier(run, device)
-    data = open_dataset(sources, plan=classifier.card.preparation.plan, labelled=False)
+    data = open_dataset(sources, plan=classifier.card.preprocessing.plan, labelled=False)
     for text in data.notes:
         emit(Noted(text=text))
     decisions: Counter[str] = Counter()

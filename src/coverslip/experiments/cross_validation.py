@@ -14,7 +14,7 @@ from coverslip.evaluation import Evaluation, apply_temperature, learn_decisions,
 from coverslip.events import Emit, Event, FoldEnded, FoldStarted, Noted
 from coverslip.experiments.beginning import write_beginning
 from coverslip.experiments.measuring import evaluated, keep_results, measure
-from coverslip.experiments.one_split import fit_network, keep_seen, package, prepare, train_one_split
+from coverslip.experiments.one_split import fit_network, keep_seen, package, preprocess, train_one_split
 from coverslip.experiments.parts import Parts
 from coverslip.experiments.working import working_in
 from coverslip.files import for_shell
@@ -219,9 +219,9 @@ def _fit_on_all(data: Dataset, scan: Scan, folds: Folds, recipe: Recipe, context
     choices, calibration = _choices(trained), _calibration(trained, parts.classes, recipe)
     how = f" for {choices.epochs} epochs, the folds' median" if choices.epochs else ""
     context.emit(Noted(text=f"Now the classifier itself: trained on all {len(parts.train):,} images{how}."))
-    preparation = prepare(parts, recipe, context)
-    fitted = fit_network(parts, preparation, recipe, context, choices)
-    package(parts, preparation, fitted, calibration, recipe, context)
+    preprocessing = preprocess(parts, recipe, context)
+    fitted = fit_network(parts, preprocessing, recipe, context, choices)
+    package(parts, preprocessing, fitted, calibration, recipe, context)
 
 
 def _choices(folds: Sequence[Run]) -> "Choices":

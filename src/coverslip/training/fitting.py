@@ -19,7 +19,7 @@ from coverslip.engines import N_CHECKED, as_input, fastest_engine, run_tta
 from coverslip.errors import BadRecipe, Stopped
 from coverslip.evaluation import apply_temperature, fit_temperature, learn_decisions
 from coverslip.events import Noted, StageStarted
-from coverslip.images import Preparation
+from coverslip.images import Preprocessing
 from coverslip.models.freezing import freeze_to
 from coverslip.models.networks import Network, create_network
 from coverslip.runs import Calibration, FinetuneStage, Recipe, RunContext, Stage
@@ -76,7 +76,7 @@ class _Candidate:
 def fit(
     images: TrainingImages,
     digest_of: DigestOf,
-    preparation: Preparation,
+    preprocessing: Preprocessing,
     recipe: Recipe,
     context: RunContext,
     start: StartingPoint | None = None,
@@ -86,7 +86,7 @@ def fit(
     Args:
         images: to fit on and to choose by; test images are not among them.
         digest_of: tells each image's content apart; features are cached by it.
-        preparation: how pixels were prepared; features are cached by it.
+        preprocessing: how pixels were preprocessed; features are cached by it.
         recipe: what to do.
         context: checkpoints go into its folder; it is asked for a stop before every step.
         start: the earlier run that the recipe starts from, if any.
@@ -95,13 +95,13 @@ def fit(
         BadRecipe: training diverged before there was a network to keep.
         Stopped: on request, before there was a network to keep.
     """
-    network, kept_head = _starting_network(images, preparation, recipe, start)
+    network, kept_head = _starting_network(images, preprocessing, recipe, start)
     stages: list[Stage] = []
     candidates: list[_Candidate] = []
     is_stopped, temperature = False, 1.0
     if recipe.init != "scratch":
         choose = chosen_head(images, recipe, kept_head)
-        val_logits, stage = instant_stage(network, images, digest_of, preparation, recipe, context, choose)
+        val_logits, stage = instant_stage(network, images, digest_of, preprocessing, recipe, context, choose)
         candidates.append(_Candidate("instant", val_logits, _copied(network)))
         stages.append(stage)
         temperature = stage.temperature
@@ -130,7 +130,7 @@ def fit(
 def refit(
     images: TrainingImages,
     digest_of: DigestOf,
-    preparation: Preparation,
+    preprocessing: Preprocessing,
     recipe: Recipe,
     choices: Choices,
     context: RunContext,
@@ -140,20 +140,20 @@ def refit(
 
     Args:
         images: to fit on; those to choose by are not looked at.
-        digest_of, preparation, recipe, context, start: as for `fit`.
+        digest_of, preprocessing, recipe, context, start: as for `fit`.
         choices: what folds chose on their validation images.
 
     Raises:
         BadRecipe: training diverged.
         Stopped: on request.
     """
-    network, kept_head = _starting_network(images, preparation, recipe, start)
+    network, kept_head = _starting_network(images, preprocessing, recipe, start)
     stages: list[Stage] = []
     if recipe.init != "scratch":
         assert choices.regularisation is not None, "folds that start from weights fit a head"
         choose = given_head(images, recipe, choices.regularisation, kept_head if choices.keeps_head else None)
         _, stage = instant_stage(
-            network, images, digest_of, preparation, recipe, context, choose, choices.start_temperature
+            network, images, digest_of, preprocessing, recipe, context, choose, choices.start_temperature
         )
         stages.append(stage)
     if choices.epochs:
@@ -182,7 +182,7 @@ def calibrate(logits: Floats, label: Ints, recipe: Recipe) -> Calibration:
 
 
 def _starting_network(
-    images: TrainingImages, preparation: Preparation, recipe: Recipe, start: StartingPoint | None
+    images: TrainingImages, preprocessing: Preprocessing, recipe: Recipe, start: StartingPoint | None
 ) -> tuple[Network, LinearHead | None]:
     """The network as training finds it, and the head of an earlier run that tells the same classes."""
     keep_freed_memory()
@@ -191,10 +191,10 @@ def _starting_network(
         recipe.model,
         n_classes=images.n_classes,
         head=recipe.head,
-        channels=preparation.channels,
+        channels=preprocessing.channels,
         pretrained=recipe.init == "imagenet",
         options=recipe.model_options,
-        image_size=preparation.image_size,
+        image_size=preprocessing.image_size,
     )
     kept_head = start.take_over(network) if start else None
     set_normalisation(network, recipe, images.pixels_of, images.train)

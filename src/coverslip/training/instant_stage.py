@@ -11,7 +11,7 @@ import torch
 from coverslip.engines import Features, embed
 from coverslip.evaluation import apply_temperature, fit_temperature, score
 from coverslip.events import HeadFitted, StageStarted
-from coverslip.images import Preparation
+from coverslip.images import Preprocessing
 from coverslip.models.networks import FeatureNetwork, Network
 from coverslip.runs import InstantStage, Recipe, RunContext
 from coverslip.training.finetuning import TrainingImages
@@ -65,7 +65,7 @@ def instant_stage(
     network: Network,
     images: TrainingImages,
     digest_of: Callable[[Sequence[int]], list[str]],
-    preparation: Preparation,
+    preprocessing: Preprocessing,
     recipe: Recipe,
     context: RunContext,
     choose: ChooseHead,
@@ -75,7 +75,7 @@ def instant_stage(
 
     Args:
         network: whose features are read; its head is replaced.
-        images, digest_of, preparation, recipe, context: as for `fit`.
+        images, digest_of, preprocessing, recipe, context: as for `fit`.
         choose: fits the head, or takes one.
         temperature: of the head, where there are no validation images to fit it on.
 
@@ -95,7 +95,7 @@ def instant_stage(
         network.head.in_features,
         digest_of(positions),
         pixels_of,
-        prepared_by=preparation.model_dump(mode="json"),
+        preprocessing=preprocessing.model_dump(mode="json"),
         tta=recipe.tta,
         device=context.device,
         emit=context.emit,

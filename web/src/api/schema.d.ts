@@ -886,11 +886,7 @@ export interface paths {
         get: operations["get_run"];
         put?: never;
         post?: never;
-        /**
-         * Remove Run
-         * @description Move a training's folder to the workspace's trash.
-         */
-        delete: operations["remove_run"];
+        delete?: never;
         options?: never;
         head?: never;
         /**
@@ -920,7 +916,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/runs/{run_id}/events": {
+    "/api/v1/jobs/{job_id}/events": {
         parameters: {
             query?: never;
             header?: never;
@@ -928,13 +924,13 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Watch Run
-         * @description `state`: the run as it is now; `trainings`: their curves so far; `log`: a line worth reading (id: its number).
+         * Watch Job
+         * @description A job as it goes on; what each event carries stands at `RunEvents` and `PredictionEvents`.
          *
-         *     Begins with state and trainings, then the log from the start or after the given line; ends with a last state once
-         *     the run has ended.
+         *     Begins with what is so now, then the log from its start or after the given line. Ends with a last state once the job
+         *     has ended; where it had ended before, with that alone.
          */
-        get: operations["watch_run"];
+        get: operations["watch_job"];
         put?: never;
         post?: never;
         delete?: never;
@@ -943,7 +939,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/runs/{run_id}/stop": {
+    "/api/v1/jobs/{job_id}/stop": {
         parameters: {
             query?: never;
             header?: never;
@@ -953,17 +949,17 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Stop Run
-         * @description End a training; its best network so far is kept. One that waits is taken out of the queue.
+         * Stop Job
+         * @description End a job; what it has reached so far is kept. One that waits is taken out of the queue.
          */
-        post: operations["stop_run"];
+        post: operations["stop_job"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/runs/{run_id}/resume": {
+    "/api/v1/jobs/{job_id}/resume": {
         parameters: {
             query?: never;
             header?: never;
@@ -973,17 +969,37 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Resume Run
-         * @description Queue a training again that was stopped, interrupted or failed; it goes on where it was.
+         * Resume Job
+         * @description Queue a job again that was stopped, interrupted or failed; it goes on where it was.
          */
-        post: operations["resume_run"];
+        post: operations["resume_job"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/runs/{run_id}/restore": {
+    "/api/v1/jobs/{job_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove Job
+         * @description Move a job, with all that it made, to the workspace's trash.
+         */
+        delete: operations["remove_job"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/restore": {
         parameters: {
             query?: never;
             header?: never;
@@ -993,10 +1009,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Restore Run
-         * @description Take a training out of the trash.
+         * Restore Job
+         * @description Take a job out of the trash, as it was.
          */
-        post: operations["restore_run"];
+        post: operations["restore_job"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1039,32 +1055,6 @@ export interface paths {
          * @description One prediction as it is now.
          */
         get: operations["get_prediction"];
-        put?: never;
-        post?: never;
-        /**
-         * Remove Prediction
-         * @description Move a prediction to the workspace's trash.
-         */
-        delete: operations["remove_prediction"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/predictions/{prediction_id}/events": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Watch Prediction
-         * @description `state`: the prediction as it is now; `rows`: how many there are so far.
-         *
-         *     Ends with a last state once the prediction has ended.
-         */
-        get: operations["watch_prediction"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1187,66 +1177,6 @@ export interface paths {
          * @description A new image set, labelled by the corrections, or by predictions and corrections.
          */
         post: operations["make_dataset_of_prediction"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/predictions/{prediction_id}/stop": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Stop Prediction
-         * @description End a prediction; its rows so far are kept.
-         */
-        post: operations["stop_prediction"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/predictions/{prediction_id}/resume": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Resume Prediction
-         * @description Queue a prediction again that was stopped, interrupted or failed; it goes on after its last row.
-         */
-        post: operations["resume_prediction"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/predictions/{prediction_id}/restore": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Restore Prediction
-         * @description Take a prediction out of the trash, with its corrections.
-         */
-        post: operations["restore_prediction"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1496,11 +1426,8 @@ export interface components {
          * @description Empty the cache, or one kind of store in it; what is missed is made again.
          */
         CleanCache: {
-            /**
-             * Store
-             * @default null
-             */
-            store: string | null;
+            /** Store */
+            store?: string | null;
             /**
              * Kind
              * @default clean-cache
@@ -2043,11 +1970,8 @@ export interface components {
          * @description Say which images belong together, by a column of the table or by a pattern that is searched in the paths.
          */
         GroupBy: {
-            /**
-             * Column
-             * @default null
-             */
-            column: string | null;
+            /** Column */
+            column?: string | null;
             /**
              * Kind
              * @default group-by
@@ -2719,6 +2643,11 @@ export interface components {
          * @description A classifier at work on new images, as its folder says that it is now.
          */
         PredictionState: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "predict";
             /** Id */
             id: string;
             /** Name */
@@ -2800,35 +2729,30 @@ export interface components {
             /**
              * File
              * @description The file or folder that it is about.
-             * @default null
              */
-            file: string | null;
+            file?: string | null;
             /**
              * Do
              * @description What to do about it.
-             * @default null
              */
-            do: string | null;
+            do?: string | null;
             /**
              * Values
              * @description What the sentences tell, for programs.
-             * @default null
              */
-            values: {
+            values?: {
                 [key: string]: components["schemas"]["JsonValue"];
             } | null;
             /**
              * Remedies
              * @description What to do as data, where it is one of the known ones: a recipe's key and its value, …
-             * @default null
              */
-            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[] | null;
+            remedies?: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[] | null;
             /**
              * Errors
              * @description Which parts of the request are wrong.
-             * @default null
              */
-            errors: components["schemas"]["FieldProblem"][] | null;
+            errors?: components["schemas"]["FieldProblem"][] | null;
         };
         /**
          * ReadingProgress
@@ -2916,14 +2840,6 @@ export interface components {
             confidence: number | null;
             /** Accuracy */
             accuracy: number | null;
-        };
-        /**
-         * Removed
-         * @description What was moved to the trash can come back.
-         */
-        Removed: {
-            /** Undo Token */
-            undo_token: string;
         };
         /**
          * ReportSection
@@ -3117,6 +3033,11 @@ export interface components {
          * @description A training, as its folder says that it is now.
          */
         RunState: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "train";
             /** Id */
             id: string;
             /** Name */
@@ -3172,6 +3093,11 @@ export interface components {
          * @description A training with its recipe, its curves so far and its notes.
          */
         RunStory: {
+            /**
+             * Kind
+             * @constant
+             */
+            kind: "train";
             /** Id */
             id: string;
             /** Name */
@@ -3266,11 +3192,8 @@ export interface components {
          * @description Look at the list of networks, or at one of them.
          */
         ShowModels: {
-            /**
-             * Model
-             * @default null
-             */
-            model: string | null;
+            /** Model */
+            model?: string | null;
             /**
              * Kind
              * @default show-models
@@ -3483,6 +3406,39 @@ export interface components {
             per_second: number | null;
             /** Seconds Left */
             seconds_left: number | null;
+        };
+        /**
+         * PredictionEvents
+         * @description What those who watch a prediction are told, by the name of the event.
+         */
+        PredictionEvents: {
+            /** @description As it is now: first, at each change, and last. */
+            state: components["schemas"]["PredictionState"];
+            /** @description There are more rows: pages ask for those that they show. */
+            rows: components["schemas"]["RowsSoFar"];
+        };
+        /**
+         * RowsSoFar
+         * @description How many rows a prediction has.
+         */
+        RowsSoFar: {
+            /** N */
+            n: number;
+        };
+        /**
+         * RunEvents
+         * @description What those who watch a training are told, by the name of the event.
+         */
+        RunEvents: {
+            /** @description As it is now: first, at each change, and last. */
+            state: components["schemas"]["RunState"];
+            /**
+             * Trainings
+             * @description Its curves so far.
+             */
+            trainings: components["schemas"]["Training"][];
+            /** @description A line that is worth reading; the event's id is its number. */
+            log: components["schemas"]["LogLine"];
         };
     };
     responses: never;
@@ -6132,64 +6088,6 @@ export interface operations {
             };
         };
     };
-    remove_run: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                run_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Removed"];
-                };
-            };
-            /** @description There is nothing of that id. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It can't be done now: something else is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What went wrong, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     rename_run: {
         parameters: {
             query?: never;
@@ -6294,7 +6192,7 @@ export interface operations {
             };
         };
     };
-    watch_run: {
+    watch_job: {
         parameters: {
             query?: {
                 /** @description Number of the last event that is known. */
@@ -6304,7 +6202,7 @@ export interface operations {
                 "last-event-id"?: string | null;
             };
             path: {
-                run_id: string;
+                job_id: string;
             };
             cookie?: never;
         };
@@ -6348,12 +6246,12 @@ export interface operations {
             };
         };
     };
-    stop_run: {
+    stop_job: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                run_id: string;
+                job_id: string;
             };
             cookie?: never;
         };
@@ -6365,7 +6263,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunState"];
+                    "application/json": components["schemas"]["RunState"] | components["schemas"]["PredictionState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -6406,12 +6304,12 @@ export interface operations {
             };
         };
     };
-    resume_run: {
+    resume_job: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                run_id: string;
+                job_id: string;
             };
             cookie?: never;
         };
@@ -6423,7 +6321,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunState"];
+                    "application/json": components["schemas"]["RunState"] | components["schemas"]["PredictionState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -6464,12 +6362,68 @@ export interface operations {
             };
         };
     };
-    restore_run: {
+    remove_job: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                run_id: string;
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restore_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
             };
             cookie?: never;
         };
@@ -6481,7 +6435,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunState"];
+                    "application/json": components["schemas"]["RunState"] | components["schemas"]["PredictionState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -6629,111 +6583,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PredictionState"];
-                };
-            };
-            /** @description There is nothing of that id. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What went wrong, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    remove_prediction: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                prediction_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description There is nothing of that id. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It can't be done now: something else is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What went wrong, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    watch_prediction: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                prediction_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Server-sent events. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/event-stream": unknown;
                 };
             };
             /** @description There is nothing of that id. */
@@ -7093,180 +6942,6 @@ export interface operations {
                 };
             };
             /** @description Something about the request is not valid; `title` and `do` say what. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What went wrong, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    stop_prediction: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                prediction_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PredictionState"];
-                };
-            };
-            /** @description There is nothing of that id. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It can't be done now: something else is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What went wrong, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    resume_prediction: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                prediction_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PredictionState"];
-                };
-            };
-            /** @description There is nothing of that id. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It can't be done now: something else is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What went wrong, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    restore_prediction: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                prediction_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PredictionState"];
-                };
-            };
-            /** @description There is nothing of that id. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It can't be done now: something else is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
             422: {
                 headers: {
                     [name: string]: unknown;

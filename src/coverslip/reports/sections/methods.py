@@ -132,7 +132,7 @@ def _class_methods(recipe: Recipe) -> str:
 
 def _network_methods(run: ReportedRun) -> str:
     record = run.measured_training
-    text = f"{_preparation_methods(run)} {_start_methods(run)} "
+    text = f"{_preprocessing_methods(run)} {_start_methods(run)} "
     if record is not None and record.instant is not None:
         text += f"{_instant_methods(run.recipe)} "
     if run.finetuning is None:
@@ -140,10 +140,10 @@ def _network_methods(run: ReportedRun) -> str:
     return text + _finetune_methods(run, run.finetuning)
 
 
-def _preparation_methods(run: ReportedRun) -> str:
+def _preprocessing_methods(run: ReportedRun) -> str:
     recipe, card = run.recipe, run.run.card
     if card is not None:  # what the recipe left to the network and to the images
-        prepared = card.preparation
+        prepared = card.preprocessing
         recipe = recipe.model_copy(
             update={"image_size": recipe.image_size or prepared.image_size, "scaling": prepared.scaling.mode}
         )

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from coverslip.errors import BadClassifier
 from coverslip.files import for_shell, write_bytes, write_text
-from coverslip.images import Preparation
+from coverslip.images import Preprocessing
 from coverslip.runs.classifier.archive import opened_entry, write_archive
 
 Tensors = dict[str, npt.NDArray[Any]]  # Any: each tensor's own dtype
@@ -57,7 +57,7 @@ class ClassifierCard(BaseModel):
     head: Literal["multi_layer", "native"]
     tta: int = Field(ge=1, le=8)
     classes: tuple[str, ...] = Field(min_length=2)
-    preparation: Preparation
+    preprocessing: Preprocessing
     temperature: float = Field(gt=0, description="Logits are divided by it before the softmax.")
     operating_points: tuple[Annotated[float, Field(gt=0, lt=1)], ...] | None = Field(
         None,

@@ -36,7 +36,7 @@ GROUPS = (
         "images are turned, mirrored and shaded while training, so that chance features are not learnt",
     ),
     Group("balance", "Rare classes", "whether they count for more"),
-    Group("images", "Preparing images", "size, channels, intensities"),
+    Group("images", "Preprocessing", "size, channels, intensities"),
     Group("training", "Fine-tuning", "for those who know networks: size of steps, when to stop"),
     Group("basic", "Everything else", "length, chance, and what it is computed on"),
 )

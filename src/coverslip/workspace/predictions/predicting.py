@@ -64,7 +64,7 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
     from coverslip.inference import load_classifier
 
     classifier = load_classifier(asked["classifier"])
-    data = open_dataset(asked["sources"], plan=classifier.card.preparation.plan, labelled=False)
+    data = open_dataset(asked["sources"], plan=classifier.card.preprocessing.plan, labelled=False)
     _refuse_outside(data, asked["roots"])
     _refuse_others(folder, {"classifier": fingerprint_of(asked["classifier"]), "images": _fingerprint(data)})
     for text in data.notes:
