@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from coverslip.app.streams import ended_by_signals
 from coverslip.workspace import tidying
 from coverslip.workspace.datasets import reading
+from coverslip.workspace.evaluations.watched import WatchedEvaluation
 from coverslip.workspace.jobs.queue import Queue
 from coverslip.workspace.jobs.records import Kind
 from coverslip.workspace.jobs.watched import WatchedTraining
@@ -17,7 +18,11 @@ from coverslip.workspace.predictions.classifying import Classifying
 from coverslip.workspace.predictions.watched import WatchedPrediction
 from coverslip.workspace.store.home import Workspace
 
-_SOURCES: dict[Kind, Callable[[Workspace, str], Source]] = {"train": WatchedTraining, "predict": WatchedPrediction}
+_SOURCES: dict[Kind, Callable[[Workspace, str], Source]] = {
+    "train": WatchedTraining,
+    "evaluate": WatchedEvaluation,
+    "predict": WatchedPrediction,
+}
 
 
 def add_background(app: FastAPI, workspace: Workspace) -> None:

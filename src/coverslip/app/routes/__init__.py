@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from coverslip.app.routes import (
     datasets,
+    evaluations,
     folders,
     images,
     labels,
@@ -25,5 +26,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     uploads.router,
     results.router,  # before runs: /runs/compare is no run's id
     runs.router,
+    evaluations.router,
     predictions.router,
 )

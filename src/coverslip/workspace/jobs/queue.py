@@ -1,4 +1,4 @@
-"""Begins what waits: one training at a time, and beside it one prediction."""
+"""Begins what waits: one training at a time, and beside it one evaluation and one prediction."""
 
 import logging
 import threading
@@ -14,7 +14,7 @@ from coverslip.workspace.jobs.state import is_at_work
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.home import Workspace
 
-_KINDS: tuple[Kind, ...] = ("train", "predict")
+_KINDS: tuple[Kind, ...] = ("train", "evaluate", "predict")
 _SECONDS_BETWEEN_LOOKS = 1.0
 _PATIENCE_SECONDS = 60.0  # that a job may take to heed a stop by itself
 _log = logging.getLogger("coverslip")
