@@ -132,27 +132,27 @@ def test_classes_that_the_classifier_does_not_know_are_told(lab: Lab) -> None:
     assert found["state"] == "failed"
     assert "label that the classifier knows" in found["error"]["what"]
     assert lab.client.get(f"{API}/evaluations/{found['id']}/results").status_code == 409
-    assert lab.client.delete(f"{API}/evaluations/{found['id']}").status_code == 204
+    assert lab.client.delete(f"{API}/jobs/{found['id']}").status_code == 204
 
 
 def test_those_who_watch_see_it_end_and_a_stopped_one_can_be_started_again(lab: Lab) -> None:
     dataset = open_images(lab.workspace, write_cells(lab.workspace.roots[0] / "many", 120, seed=3))
     asked = lab.client.post(f"{API}/runs/{lab.run}/evaluations", json={"dataset_id": dataset, "name": "Second"}).json()
-    assert lab.client.delete(f"{API}/runs/{lab.run}").status_code == 409  # it is needed
-    lab.client.post(f"{API}/evaluations/{asked['id']}/stop")
+    assert lab.client.delete(f"{API}/jobs/{lab.run}").status_code == 409  # it is needed
+    lab.client.post(f"{API}/jobs/{asked['id']}/stop")
     assert ended(lab.client, asked["id"], what="evaluations")["state"] in ("stopped", "done")
     if lab.get(f"evaluations/{asked['id']}")["state"] == "stopped":
-        assert lab.client.post(f"{API}/evaluations/{asked['id']}/resume").status_code == 200
-    told = events_of(lab.client, f"{API}/evaluations/{asked['id']}/events")
+        assert lab.client.post(f"{API}/jobs/{asked['id']}/resume").status_code == 200
+    told = events_of(lab.client, f"{API}/jobs/{asked['id']}/events")
     assert {kind for kind, _, _ in told} == {"state"}
     assert (told[-1][2]["state"], told[-1][2]["n"], told[-1][2]["name"]) == ("done", 120, "Second")
 
 
 def test_a_removed_evaluation_comes_back_as_it_was(lab: Lab, other: Json) -> None:
-    path = f"{API}/evaluations/{other['id']}"
+    path = f"{API}/jobs/{other['id']}"
     assert lab.client.delete(path).status_code == 204
     assert not Path(other["folder"]).exists()
-    assert lab.client.get(path).status_code == 404
+    assert lab.client.get(f"{API}/evaluations/{other['id']}").status_code == 404
     assert other["id"] not in [one["id"] for one in lab.get(f"runs/{lab.run}/evaluations")["items"]]
     assert lab.client.post(f"{path}/restore").json() == other
     assert lab.client.post(f"{path}/restore").status_code == 404
@@ -180,5 +180,5 @@ def test_what_is_not_there_or_not_finished_is_said(lab: Lab) -> None:
     assert "label" in refused.json()["title"]
     run = queue_run(lab.client, lab.cells, QUICK)
     assert lab.client.post(f"{API}/runs/{run}/evaluations", json=asked).status_code == 409
-    until(lambda: lab.client.post(f"{API}/runs/{run}/stop").status_code in (200, 409))
+    until(lambda: lab.client.post(f"{API}/jobs/{run}/stop").status_code in (200, 409))
     ended(lab.client, run)

@@ -144,7 +144,7 @@ def test_a_training_that_goes_on_is_accessible_and_says_what_a_stop_leaves(
     page.get_by_text("It waits for its turn").wait_for()
     page.get_by_role("button", name="Stop", exact=True).click()
     page.get_by_role("button", name="Go on").wait_for()
-    stock.app.send(f"runs/{waiting}", method="DELETE")
+    stock.app.send(f"jobs/{waiting}", method="DELETE")
     open_page(page, f"/runs/{run}")
     page.get_by_text(" of 400").first.wait_for(timeout=120_000)
     assert check_focus_ring(page)
@@ -153,4 +153,4 @@ def test_a_training_that_goes_on_is_accessible_and_says_what_a_stop_leaves(
     page.get_by_text("There is no classifier yet, but what was done is kept.").first.wait_for(timeout=120_000)
     check_accessible(browser, stock.app.address, f"/runs/{run}", see("There is no classifier yet"))
     assert stock.app.get(f"runs/{run}")["has_classifier"] is False
-    stock.app.send(f"runs/{run}", method="DELETE")
+    stock.app.send(f"jobs/{run}", method="DELETE")

@@ -19,6 +19,7 @@ from coverslip.app.limits import BodyLimit
 from coverslip.app.pages import add_pages
 from coverslip.app.problems import add_problem_handlers
 from coverslip.app.routes import ROUTERS
+from coverslip.app.streams import describe_events
 from coverslip.errors import CoverslipError
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.serving import make_token, only_server, say_address, token_hash
@@ -45,6 +46,7 @@ def create_app(workspace: Workspace) -> FastAPI:
     app.state.workspace = workspace
     add_background(app, workspace)
     add_problem_handlers(app)
+    describe_events(app)
     app.add_middleware(BodyLimit)
     for router in ROUTERS:
         app.include_router(router, prefix="/api/v1")

@@ -27,14 +27,6 @@ export const listPredictions = () => answer(api.GET('/api/v1/predictions'));
 export const readPrediction = (id: string) => answer(api.GET('/api/v1/predictions/{prediction_id}', at(id)));
 export const startPrediction = (body: Schemas['NewPrediction']) =>
   answer(api.POST('/api/v1/predictions', { body }));
-export const stopPrediction = (id: string) =>
-  answer(api.POST('/api/v1/predictions/{prediction_id}/stop', at(id)));
-export const resumePrediction = (id: string) =>
-  answer(api.POST('/api/v1/predictions/{prediction_id}/resume', at(id)));
-export const deletePrediction = (id: string) =>
-  answer(api.DELETE('/api/v1/predictions/{prediction_id}', at(id)));
-export const restorePrediction = (id: string) =>
-  answer(api.POST('/api/v1/predictions/{prediction_id}/restore', at(id)));
 
 export const listPredictionRows = (id: string, query: RowQuery) =>
   answer(

@@ -24,10 +24,6 @@ export const listRuns = () => answer(api.GET('/api/v1/runs'));
 export const readRun = (id: string) => answer(api.GET('/api/v1/runs/{run_id}', at(id)));
 export const readRunLog = (id: string) => answer(api.GET('/api/v1/runs/{run_id}/log', at(id)));
 export const startRun = (body: Schemas['NewRun']) => answer(api.POST('/api/v1/runs', { body }));
-export const stopRun = (id: string) => answer(api.POST('/api/v1/runs/{run_id}/stop', at(id)));
-export const resumeRun = (id: string) => answer(api.POST('/api/v1/runs/{run_id}/resume', at(id)));
-export const deleteRun = (id: string) => answer(api.DELETE('/api/v1/runs/{run_id}', at(id)));
-export const restoreRun = (id: string) => answer(api.POST('/api/v1/runs/{run_id}/restore', at(id)));
 export const renameRun = (id: string, name: string) =>
   answer(api.PATCH('/api/v1/runs/{run_id}', { ...at(id), body: { name } }));
 export const readResults = (id: string) =>

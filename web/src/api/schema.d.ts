@@ -886,11 +886,7 @@ export interface paths {
         get: operations["get_run"];
         put?: never;
         post?: never;
-        /**
-         * Remove Run
-         * @description Move a training's folder to the workspace's trash.
-         */
-        delete: operations["remove_run"];
+        delete?: never;
         options?: never;
         head?: never;
         /**
@@ -914,89 +910,6 @@ export interface paths {
         get: operations["get_log"];
         put?: never;
         post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/runs/{run_id}/events": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Watch Run
-         * @description `state`: the run as it is now; `trainings`: their curves so far; `log`: a line worth reading (id: its number).
-         *
-         *     Begins with state and trainings, then the log from the start or after the given line; ends with a last state once
-         *     the run has ended.
-         */
-        get: operations["watch_run"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/runs/{run_id}/stop": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Stop Run
-         * @description End a training; its best network so far is kept. One that waits is taken out of the queue.
-         */
-        post: operations["stop_run"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/runs/{run_id}/resume": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Resume Run
-         * @description Queue a training again that was stopped, interrupted or failed; it goes on where it was.
-         */
-        post: operations["resume_run"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/runs/{run_id}/restore": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Restore Run
-         * @description Take a training out of the trash.
-         */
-        post: operations["restore_run"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1059,30 +972,6 @@ export interface paths {
          * @description One evaluation as it is now.
          */
         get: operations["get_evaluation"];
-        put?: never;
-        post?: never;
-        /**
-         * Remove Evaluation
-         * @description Move an evaluation to the workspace's trash.
-         */
-        delete: operations["remove_evaluation"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/evaluations/{evaluation_id}/events": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Watch Evaluation
-         * @description `state`: the evaluation as it is now; ends with a last one once it has ended.
-         */
-        get: operations["watch_evaluation"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1191,27 +1080,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/evaluations/{evaluation_id}/stop": {
+    "/api/v1/jobs/{job_id}/events": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get?: never;
-        put?: never;
         /**
-         * Stop Evaluation
-         * @description End an evaluation; one that waits is taken out of the queue.
+         * Watch Job
+         * @description A job as it goes on; what each event carries stands at `RunEvents`, `EvaluationEvents` and `PredictionEvents`.
+         *
+         *     Begins with what is so now, then the log from its start or after the given line. Ends with a last state once the job
+         *     has ended; where it had ended before, with that alone.
          */
-        post: operations["stop_evaluation"];
+        get: operations["watch_job"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/evaluations/{evaluation_id}/resume": {
+    "/api/v1/jobs/{job_id}/stop": {
         parameters: {
             query?: never;
             header?: never;
@@ -1221,17 +1113,17 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Resume Evaluation
-         * @description Queue an evaluation again that was stopped, interrupted or failed; it begins anew.
+         * Stop Job
+         * @description End a job; what it has reached so far is kept. One that waits is taken out of the queue.
          */
-        post: operations["resume_evaluation"];
+        post: operations["stop_job"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/evaluations/{evaluation_id}/restore": {
+    "/api/v1/jobs/{job_id}/resume": {
         parameters: {
             query?: never;
             header?: never;
@@ -1241,10 +1133,50 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Restore Evaluation
-         * @description Take an evaluation out of the trash; its training must be there.
+         * Resume Job
+         * @description Queue a job again that was stopped, interrupted or failed; it goes on where it was.
          */
-        post: operations["restore_evaluation"];
+        post: operations["resume_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove Job
+         * @description Move a job, with all that it made, to the workspace's trash.
+         */
+        delete: operations["remove_job"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore Job
+         * @description Take a job out of the trash, as it was.
+         */
+        post: operations["restore_job"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1287,32 +1219,6 @@ export interface paths {
          * @description One prediction as it is now.
          */
         get: operations["get_prediction"];
-        put?: never;
-        post?: never;
-        /**
-         * Remove Prediction
-         * @description Move a prediction to the workspace's trash.
-         */
-        delete: operations["remove_prediction"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/predictions/{prediction_id}/events": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Watch Prediction
-         * @description `state`: the prediction as it is now; `rows`: how many there are so far.
-         *
-         *     Ends with a last state once the prediction has ended.
-         */
-        get: operations["watch_prediction"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1435,66 +1341,6 @@ export interface paths {
          * @description A new image set, labelled by the corrections, or by predictions and corrections.
          */
         post: operations["make_dataset_of_prediction"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/predictions/{prediction_id}/stop": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Stop Prediction
-         * @description End a prediction; its rows so far are kept.
-         */
-        post: operations["stop_prediction"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/predictions/{prediction_id}/resume": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Resume Prediction
-         * @description Queue a prediction again that was stopped, interrupted or failed; it goes on after its last row.
-         */
-        post: operations["resume_prediction"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/predictions/{prediction_id}/restore": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Restore Prediction
-         * @description Take a prediction out of the trash, with its corrections.
-         */
-        post: operations["restore_prediction"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1744,11 +1590,8 @@ export interface components {
          * @description Empty the cache, or one kind of store in it; what is missed is made again.
          */
         CleanCache: {
-            /**
-             * Store
-             * @default null
-             */
-            store: string | null;
+            /** Store */
+            store?: string | null;
             /**
              * Kind
              * @default clean-cache
@@ -2105,6 +1948,11 @@ export interface components {
          * @description A training that is, or was, measured on other labelled images.
          */
         EvaluationState: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "evaluate";
             /** Id */
             id: string;
             /** Name */
@@ -2361,11 +2209,8 @@ export interface components {
          * @description Say which images belong together, by a column of the table or by a pattern that is searched in the paths.
          */
         GroupBy: {
-            /**
-             * Column
-             * @default null
-             */
-            column: string | null;
+            /** Column */
+            column?: string | null;
             /**
              * Kind
              * @default group-by
@@ -3107,6 +2952,11 @@ export interface components {
          * @description A classifier at work on new images, as its folder says that it is now.
          */
         PredictionState: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "predict";
             /** Id */
             id: string;
             /** Name */
@@ -3188,35 +3038,30 @@ export interface components {
             /**
              * File
              * @description The file or folder that it is about.
-             * @default null
              */
-            file: string | null;
+            file?: string | null;
             /**
              * Do
              * @description What to do about it.
-             * @default null
              */
-            do: string | null;
+            do?: string | null;
             /**
              * Values
              * @description What the sentences tell, for programs.
-             * @default null
              */
-            values: {
+            values?: {
                 [key: string]: components["schemas"]["JsonValue"];
             } | null;
             /**
              * Remedies
              * @description What to do as data, where it is one of the known ones: a recipe's key and its value, …
-             * @default null
              */
-            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[] | null;
+            remedies?: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[] | null;
             /**
              * Errors
              * @description Which parts of the request are wrong.
-             * @default null
              */
-            errors: components["schemas"]["FieldProblem"][] | null;
+            errors?: components["schemas"]["FieldProblem"][] | null;
         };
         /**
          * ReadingProgress
@@ -3304,14 +3149,6 @@ export interface components {
             confidence: number | null;
             /** Accuracy */
             accuracy: number | null;
-        };
-        /**
-         * Removed
-         * @description What was moved to the trash can come back.
-         */
-        Removed: {
-            /** Undo Token */
-            undo_token: string;
         };
         /**
          * ReportSection
@@ -3505,6 +3342,11 @@ export interface components {
          * @description A training, as its folder says that it is now.
          */
         RunState: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "train";
             /** Id */
             id: string;
             /** Name */
@@ -3560,6 +3402,11 @@ export interface components {
          * @description A training with its recipe, its curves so far and its notes.
          */
         RunStory: {
+            /**
+             * Kind
+             * @constant
+             */
+            kind: "train";
             /** Id */
             id: string;
             /** Name */
@@ -3654,11 +3501,8 @@ export interface components {
          * @description Look at the list of networks, or at one of them.
          */
         ShowModels: {
-            /**
-             * Model
-             * @default null
-             */
-            model: string | null;
+            /** Model */
+            model?: string | null;
             /**
              * Kind
              * @default show-models
@@ -3871,6 +3715,47 @@ export interface components {
             per_second: number | null;
             /** Seconds Left */
             seconds_left: number | null;
+        };
+        /**
+         * EvaluationEvents
+         * @description What those who watch an evaluation are told, by the name of the event.
+         */
+        EvaluationEvents: {
+            /** @description As it is now: first, at each change, and last. */
+            state: components["schemas"]["EvaluationState"];
+        };
+        /**
+         * PredictionEvents
+         * @description What those who watch a prediction are told, by the name of the event.
+         */
+        PredictionEvents: {
+            /** @description As it is now: first, at each change, and last. */
+            state: components["schemas"]["PredictionState"];
+            /** @description There are more rows: pages ask for those that they show. */
+            rows: components["schemas"]["RowsSoFar"];
+        };
+        /**
+         * RowsSoFar
+         * @description How many rows a prediction has.
+         */
+        RowsSoFar: {
+            /** N */
+            n: number;
+        };
+        /**
+         * RunEvents
+         * @description What those who watch a training are told, by the name of the event.
+         */
+        RunEvents: {
+            /** @description As it is now: first, at each change, and last. */
+            state: components["schemas"]["RunState"];
+            /**
+             * Trainings
+             * @description Its curves so far.
+             */
+            trainings: components["schemas"]["Training"][];
+            /** @description A line that is worth reading; the event's id is its number. */
+            log: components["schemas"]["LogLine"];
         };
     };
     responses: never;
@@ -6520,64 +6405,6 @@ export interface operations {
             };
         };
     };
-    remove_run: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                run_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Removed"];
-                };
-            };
-            /** @description There is nothing of that id. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It can't be done now: something else is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What went wrong, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     rename_run: {
         parameters: {
             query?: never;
@@ -6655,234 +6482,6 @@ export interface operations {
             };
             /** @description There is nothing of that id. */
             404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What went wrong, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    watch_run: {
-        parameters: {
-            query?: {
-                /** @description Number of the last event that is known. */
-                after?: number | null;
-            };
-            header?: {
-                "last-event-id"?: string | null;
-            };
-            path: {
-                run_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Server-sent events. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/event-stream": unknown;
-                };
-            };
-            /** @description There is nothing of that id. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What went wrong, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    stop_run: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                run_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["RunState"];
-                };
-            };
-            /** @description There is nothing of that id. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It can't be done now: something else is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What went wrong, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    resume_run: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                run_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["RunState"];
-                };
-            };
-            /** @description There is nothing of that id. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It can't be done now: something else is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What went wrong, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    restore_run: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                run_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["RunState"];
-                };
-            };
-            /** @description There is nothing of that id. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It can't be done now: something else is going on. */
-            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7099,111 +6698,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EvaluationState"];
-                };
-            };
-            /** @description There is nothing of that id. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What went wrong, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    remove_evaluation: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                evaluation_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description There is nothing of that id. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It can't be done now: something else is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What went wrong, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    watch_evaluation: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                evaluation_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Server-sent events. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/event-stream": unknown;
                 };
             };
             /** @description There is nothing of that id. */
@@ -7560,12 +7054,66 @@ export interface operations {
             };
         };
     };
-    stop_evaluation: {
+    watch_job: {
+        parameters: {
+            query?: {
+                /** @description Number of the last event that is known. */
+                after?: number | null;
+            };
+            header?: {
+                "last-event-id"?: string | null;
+            };
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Server-sent events. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stop_job: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                evaluation_id: string;
+                job_id: string;
             };
             cookie?: never;
         };
@@ -7577,7 +7125,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["EvaluationState"];
+                    "application/json": components["schemas"]["RunState"] | components["schemas"]["EvaluationState"] | components["schemas"]["PredictionState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -7618,12 +7166,12 @@ export interface operations {
             };
         };
     };
-    resume_evaluation: {
+    resume_job: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                evaluation_id: string;
+                job_id: string;
             };
             cookie?: never;
         };
@@ -7635,7 +7183,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["EvaluationState"];
+                    "application/json": components["schemas"]["RunState"] | components["schemas"]["EvaluationState"] | components["schemas"]["PredictionState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -7676,12 +7224,68 @@ export interface operations {
             };
         };
     };
-    restore_evaluation: {
+    remove_job: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                evaluation_id: string;
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restore_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
             };
             cookie?: never;
         };
@@ -7693,7 +7297,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["EvaluationState"];
+                    "application/json": components["schemas"]["RunState"] | components["schemas"]["EvaluationState"] | components["schemas"]["PredictionState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -7841,111 +7445,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PredictionState"];
-                };
-            };
-            /** @description There is nothing of that id. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What went wrong, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    remove_prediction: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                prediction_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description There is nothing of that id. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It can't be done now: something else is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What went wrong, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    watch_prediction: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                prediction_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Server-sent events. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/event-stream": unknown;
                 };
             };
             /** @description There is nothing of that id. */
@@ -8305,180 +7804,6 @@ export interface operations {
                 };
             };
             /** @description Something about the request is not valid; `title` and `do` say what. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What went wrong, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    stop_prediction: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                prediction_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PredictionState"];
-                };
-            };
-            /** @description There is nothing of that id. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It can't be done now: something else is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What went wrong, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    resume_prediction: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                prediction_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PredictionState"];
-                };
-            };
-            /** @description There is nothing of that id. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It can't be done now: something else is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What went wrong, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    restore_prediction: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                prediction_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PredictionState"];
-                };
-            };
-            /** @description There is nothing of that id. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It can't be done now: something else is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
             422: {
                 headers: {
                     [name: string]: unknown;

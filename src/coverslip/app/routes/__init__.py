@@ -7,6 +7,7 @@ from coverslip.app.routes import (
     evaluations,
     folders,
     images,
+    jobs,
     labels,
     predictions,
     results,
@@ -27,5 +28,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     results.router,  # before runs: /runs/compare is no run's id
     runs.router,
     evaluations.router,
+    jobs.router,
     predictions.router,
 )

@@ -1,23 +1,19 @@
 """Finished trainings measured on other labelled images."""
 
-from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 from fastapi.responses import FileResponse
-from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from coverslip.app.deps import Home
+from coverslip.app.deps import Home, JobQueue
 from coverslip.app.pictures import IMAGE, PICTURE, Viewed, image_answer
 from coverslip.app.schemas.evaluations import NewEvaluation
 from coverslip.app.schemas.images import FilteredPage
 from coverslip.app.schemas.problems import problems
-from coverslip.app.streams import Watched, events_in_document, told
 from coverslip.workspace.evaluations import asking, state
 from coverslip.workspace.evaluations.asking import EvaluationOutlook
 from coverslip.workspace.evaluations.state import EvaluationState
-from coverslip.workspace.jobs import acts, downloads, results
-from coverslip.workspace.jobs.records import find_job
+from coverslip.workspace.jobs import downloads, results
 from coverslip.workspace.jobs.results import Measurement
 from coverslip.workspace.predictions import measured, pictures
 from coverslip.workspace.predictions.rows import Row
@@ -50,10 +46,10 @@ def get_evaluation_outlook(workspace: Home, run_id: str, dataset_id: Annotated[s
     status_code=201,
     responses=problems(404, 409, 422),
 )
-def queue_evaluation(workspace: Home, run_id: str, asked: NewEvaluation, request: Request) -> EvaluationState:
+def queue_evaluation(workspace: Home, run_id: str, asked: NewEvaluation, queue: JobQueue) -> EvaluationState:
     """Queue an evaluation, with the labels of now; it begins when no other is at work, also beside a training."""
     job = asking.queue_evaluation(workspace, run_id, dataset_id=asked.dataset_id, name=asked.name)
-    request.app.state.queue.wake()
+    queue.wake()
     return state.evaluation_state(workspace, job)
 
 
@@ -61,24 +57,6 @@ def queue_evaluation(workspace: Home, run_id: str, asked: NewEvaluation, request
 def get_evaluation(workspace: Home, evaluation_id: str) -> EvaluationState:
     """One evaluation as it is now."""
     return state.evaluation_state(workspace, evaluation_id)
-
-
-def _watched_evaluation(workspace: Home, evaluation_id: str) -> str:
-    return find_job(workspace, evaluation_id, "evaluate").id
-
-
-@router.get(
-    "/evaluations/{evaluation_id}/events",
-    operation_id="watch_evaluation",
-    response_class=EventSourceResponse,
-    responses=events_in_document(state="EvaluationState") | problems(404),
-)
-async def watch_evaluation(
-    evaluation_id: Annotated[str, Depends(_watched_evaluation)], watching: Watched
-) -> AsyncIterator[ServerSentEvent]:
-    """`state`: the evaluation as it is now; ends with a last one once it has ended."""
-    async for event in told(watching, evaluation_id):
-        yield event
 
 
 @router.get(
@@ -132,35 +110,3 @@ def download_evaluation(workspace: Home, evaluation_id: str) -> FileResponse:
     """`predictions.csv`: each measured image, its label, and what the classifier said."""
     file = downloads.predictions_of_evaluation(workspace, evaluation_id)
     return FileResponse(file, media_type="text/csv", filename=f"{file.parent.name}-{file.name}")
-
-
-@router.post("/evaluations/{evaluation_id}/stop", operation_id="stop_evaluation", responses=problems(404, 409))
-def stop_evaluation(workspace: Home, evaluation_id: str, request: Request) -> EvaluationState:
-    """End an evaluation; one that waits is taken out of the queue."""
-    acts.stop(workspace, find_job(workspace, evaluation_id, "evaluate").id)
-    request.app.state.queue.wake()
-    return state.evaluation_state(workspace, evaluation_id)
-
-
-@router.post("/evaluations/{evaluation_id}/resume", operation_id="resume_evaluation", responses=problems(404, 409))
-def resume_evaluation(workspace: Home, evaluation_id: str, request: Request) -> EvaluationState:
-    """Queue an evaluation again that was stopped, interrupted or failed; it begins anew."""
-    acts.resume(workspace, evaluation_id, "evaluate")
-    request.app.state.queue.wake()
-    return state.evaluation_state(workspace, evaluation_id)
-
-
-@router.delete(
-    "/evaluations/{evaluation_id}", operation_id="remove_evaluation", status_code=204, responses=problems(404, 409)
-)
-def remove_evaluation(workspace: Home, evaluation_id: str) -> None:
-    """Move an evaluation to the workspace's trash."""
-    acts.remove(workspace, evaluation_id, "evaluate")
-
-
-@router.post("/evaluations/{evaluation_id}/restore", operation_id="restore_evaluation", responses=problems(404, 409))
-def restore_evaluation(workspace: Home, evaluation_id: str, request: Request) -> EvaluationState:
-    """Take an evaluation out of the trash; its training must be there."""
-    acts.restore(workspace, evaluation_id, "evaluate")
-    request.app.state.queue.wake()
-    return state.evaluation_state(workspace, evaluation_id)

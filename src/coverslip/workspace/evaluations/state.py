@@ -5,7 +5,7 @@ import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -28,6 +28,7 @@ _listing = threading.Lock()
 class EvaluationState:
     """A training that is, or was, measured on other labelled images."""
 
+    kind: Literal["evaluate"]
     id: str
     name: str
     run_id: str
@@ -77,6 +78,7 @@ def _state_of(job: Job, run_name: str, queue: list[str]) -> EvaluationState:
     measured = evaluation_of(job) if state == "done" else None
     progress = folded_log(job).progress
     return EvaluationState(
+        kind="evaluate",
         id=job.id,
         name=job.name,
         run_id=job.run_id or "",

@@ -1,10 +1,22 @@
 """What those who watch an evaluation are told."""
 
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
 from coverslip.errors import NotFound
-from coverslip.workspace.evaluations.state import evaluation_state
+from coverslip.workspace.evaluations.state import EvaluationState, evaluation_state
 from coverslip.workspace.jobs.state import has_ended
 from coverslip.workspace.jobs.watching import Look, Message, as_text
 from coverslip.workspace.store.home import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationEvents:
+    """What those who watch an evaluation are told, by the name of the event."""
+
+    state: Annotated[EvaluationState, Field(description="As it is now: first, at each change, and last.")]
 
 
 class WatchedEvaluation:
