@@ -72,7 +72,7 @@ def test_it_listens_on_this_computer_alone(app_server: RunningApp) -> None:
 def test_a_second_server_on_the_workspace_is_refused(app_server: RunningApp) -> None:
     done = run_app("--workspace", str(app_server.workspace))
     assert done.returncode == 1
-    assert done.stderr.startswith("Error: Another coverslip app serves this workspace already")
+    assert done.stderr.startswith("Error: This workspace is open in another coverslip already")
     assert app_server.address in done.stderr
     assert "--workspace" in done.stderr
 

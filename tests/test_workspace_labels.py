@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from image_sets import App, save_cell, save_cells, workspace_in
 
 from coverslip.datasets import open_dataset
-from coverslip.datasets.quality.ties import labels_of
+from coverslip.datasets.quality.components import labels_of
 from coverslip.errors import BadDataset, CoverslipError, NotFound
 from coverslip.workspace.datasets import labels
 from coverslip.workspace.datasets.listing import ClassCount, describe
@@ -187,7 +187,7 @@ def test_images_opened_without_labels_are_trained_on_by_those_given(home: Worksp
     assert [r.label for r in open_dataset(table).records] == ["a", "a", None, None, None, None]
 
 
-def test_boxes_planes_and_given_splits_stand_in_the_table(tmp_path: Path) -> None:
+def test_boxes_planes_and_predefined_splits_stand_in_the_table(tmp_path: Path) -> None:
     save_cell(tmp_path / "field.png", 1, side=64)
     (tmp_path / "t.csv").write_text(
         "path,label,split,channel,plane,x,y,width,height\n"
@@ -199,8 +199,8 @@ def test_boxes_planes_and_given_splits_stand_in_the_table(tmp_path: Path) -> Non
     table = tmp_path / "home" / "out.csv"
     table.write_text("".join(table_lines(home, found.id)))
     before, after = open_dataset(tmp_path / "t.csv").records, open_dataset(table).records
-    assert [(r.path, r.label, r.given_split, r.plan, r.image_id, r.stated) for r in before] == [
-        (r.path, r.label, r.given_split, r.plan, r.image_id, r.stated) for r in after
+    assert [(r.path, r.label, r.predefined_split, r.plan, r.image_id, r.stated) for r in before] == [
+        (r.path, r.label, r.predefined_split, r.plan, r.image_id, r.stated) for r in after
     ]
 
 

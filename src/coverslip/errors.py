@@ -66,7 +66,7 @@ class BadDataset(CoverslipError):
 
 
 class LeakageFound(BadDataset):
-    """The same pixels or the same group stand on both sides of a given split."""
+    """The same pixels or the same group stand on both sides of a predefined split."""
 
 
 class BadRecipe(CoverslipError):

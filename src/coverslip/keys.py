@@ -44,7 +44,8 @@ class Key:
         """
         # By identity of type too: True equals 1, and means something else.
         chosen = next(
-            (one for one in self.named_choices() if one.value == value and type(one.value) is type(value)), None
+            (choice for choice in self.named_choices() if choice.value == value and type(choice.value) is type(value)),
+            None,
         )
         if chosen is not None and chosen.phrase:
             return chosen.phrase

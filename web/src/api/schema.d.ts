@@ -1443,7 +1443,7 @@ export interface components {
              * Of
              * @enum {string}
              */
-            of: "output" | "name" | "workspace" | "root";
+            of: "output" | "name" | "workspace" | "root" | "host";
             /**
              * Kind
              * @default choose-other
@@ -1714,10 +1714,10 @@ export interface components {
             };
             groups: components["schemas"]["GroupFacts"] | null;
             /**
-             * Given Split
+             * Predefined Split
              * @description Images per part, where folders or a table say who trains, validates and tests.
              */
-            given_split: {
+            predefined_split: {
                 [key: string]: number;
             } | null;
             width_px: components["schemas"]["Spread"] | null;
@@ -1852,7 +1852,7 @@ export interface components {
         };
         /**
          * DomainResult
-         * @description The numbers of one collection's images.
+         * @description The numbers of one domain's images.
          */
         DomainResult: {
             /** Name */
@@ -2054,7 +2054,7 @@ export interface components {
         Finding: {
             /**
              * Code
-             * @description What kind of finding it is. `leakage` (error): On two sides of the given split; `no-labels` (error): No labels; `one-class` (error): A single class; `missing-files` (warning): Not found; `unreadable` (warning): Cannot be read; `conflicting-labels` (warning): Same pixels, different classes; `duplicates` (warning): Same pixels, same class; `small-class` (warning): Small classes; `no-groups` (warning): No groups; `class-in-few-groups` (warning): Classes of few groups; `few-groups` (warning): Few groups; `groups-divide-copies` (warning): Same pixels in different groups; `group-is-class` (warning): One class in each group; `mixed-bit-depths` (warning): Mixed bit depths; `unlabelled` (advice): Images without a label; `imbalance` (advice): Unequal classes; `similar-class-names` (advice): Similar class names; `mixed-channels` (advice): Mixed channels; `several-planes` (advice): Several planes.
+             * @description What kind of finding it is. `leakage` (error): On two sides of the predefined split; `no-labels` (error): No labels; `one-class` (error): A single class; `missing-files` (warning): Not found; `unreadable` (warning): Cannot be read; `conflicting-labels` (warning): Same pixels, different classes; `duplicates` (warning): Same pixels, same class; `small-class` (warning): Small classes; `no-groups` (warning): No groups; `class-in-few-groups` (warning): Classes of few groups; `few-groups` (warning): Few groups; `groups-divide-copies` (warning): Same pixels in different groups; `group-is-class` (warning): One class in each group; `mixed-bit-depths` (warning): Mixed bit depths; `unlabelled` (advice): Images without a label; `imbalance` (advice): Unequal classes; `similar-class-names` (advice): Similar class names; `mixed-channels` (advice): Mixed channels; `several-planes` (advice): Several planes.
              */
             code: string;
             /**
@@ -2439,8 +2439,8 @@ export interface components {
              * @description Absolute path.
              */
             file: string;
-            /** Given Split */
-            given_split: string | null;
+            /** Predefined Split */
+            predefined_split: string | null;
         };
         /**
          * ImportWeights
@@ -2448,7 +2448,7 @@ export interface components {
          */
         ImportWeights: {
             /** Model */
-            model: string;
+            model?: string | null;
             /**
              * Kind
              * @default import-weights

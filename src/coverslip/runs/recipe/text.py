@@ -40,7 +40,7 @@ def load_recipe(path: Path | str) -> Recipe:
         raise BadRecipe(
             "The recipe is not a list of `key: value` lines",
             file=path,
-            do="See `coverslip train --help` for an example.",
+            do="Write a key and its value on each line, such as `epochs: 20`.",
         )
     return check_recipe(data or {}, file=path)
 
@@ -139,9 +139,7 @@ def with_settings(recipe: Recipe, settings: list[str]) -> Recipe:
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals:
-            raise BadRecipe(
-                f"The setting '{setting}' has no '='", do="Write it as key=value, for example --set epochs=20."
-            )
+            raise BadRecipe(f"The setting '{setting}' has no '='", do="Write it as key=value, for example epochs=20.")
         *sections, last = key.strip().split(".")
         if sections[:1] == ["init"] and not isinstance(data["init"], dict):  # such as init.run=runs/first
             data["init"] = {}
@@ -158,7 +156,8 @@ def with_settings(recipe: Recipe, settings: list[str]) -> Recipe:
         except (ValueError, YAMLError) as error:  # ValueError: a date such as 2024-99-99
             raise BadRecipe(
                 f"The value of '{setting}' could not be read",
-                do="Quote it, for example --set 'group=\"a: b\"'; in braces, a space must follow each colon.",
+                do="Put the value into quotation marks, and in a terminal others round all of it: 'group=\"a: b\"'. "
+                "In braces, a space must follow each colon.",
             ) from error
         if key.strip() == "augment":  # a name becomes what it stands for, so that later settings can reach into it
             data = check_recipe(data).model_dump(mode="json")

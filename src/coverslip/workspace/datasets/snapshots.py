@@ -112,7 +112,7 @@ def _lines(connection: Connection, row: AnyRow, *, for_training: bool) -> Iterat
 def _columns(connection: Connection, row: AnyRow) -> list[str]:
     own = images.c.dataset_id == row.id
     columns = ["path", "image_id", "label"]
-    for name in ("group", "domain", "given_split"):
+    for name in ("group", "domain", "predefined_split"):
         column = images.c[name]
         if connection.execute(select(column).where(own, column != "").limit(1)).first() is not None:
             columns.append(name.removeprefix("given_"))
@@ -129,7 +129,7 @@ def _cell(record: ImageRecord, column: str) -> str:
         case "path":
             return printable(str(record.path))
         case "split":
-            return record.given_split or ""
+            return record.predefined_split or ""
         case "plane":
             return str(record.plan.plane) if "plane" in record.stated else ""
         case "channel":

@@ -101,7 +101,7 @@ def split(home: Workspace, dataset_id: str, recipe: Json) -> SplitPreview:
         data, scan = load_dataset(connection, dataset_id), load_scan(connection, dataset_id)
     data, checked = agreed(data, recipe_for(home, row, recipe))
     plan = checked.split
-    folds, note = plan_folds(data, scan, asked=plan.folds, val=plan.val, seed=checked.seed)
+    folds, note = plan_folds(data, scan, n_folds=plan.folds, val=plan.val, seed=checked.seed)
     notes = [note] if note else []
     if folds is None:
         whole = split_images(data, scan, val=plan.val, test=plan.test, seed=checked.seed, allow_leakage=True)

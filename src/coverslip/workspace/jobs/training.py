@@ -21,7 +21,7 @@ def queue_training(
         dataset_id: of labelled images.
         name: what people call it.
         recipe: what differs from the defaults, nested or with dotted keys; `init.run` may be a run's id.
-        allow_leakage: accept a given split with the same pixels or groups on both sides.
+        allow_leakage: accept a predefined split with the same pixels or groups on both sides.
 
     Raises:
         NotFound, Conflict: the image set is not there, or not ready.
