@@ -64,6 +64,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/recipe/read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Read Recipe
+         * @description The values that a recipe file gives to keys. What is wrong with it is told with key and line.
+         */
+        post: operations["read_recipe"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recipe/write": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Write Recipe
+         * @description The recipe file that gives keys these values; says what is wrong with them.
+         */
+        post: operations["write_recipe"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/folders": {
         parameters: {
             query?: never;
@@ -1404,6 +1444,21 @@ export interface components {
             advice: string;
             /** Is Recommended */
             is_recommended: boolean;
+            /**
+             * Options
+             * @description What `model_options` may set.
+             */
+            options: components["schemas"]["Option"][];
+            /**
+             * Takes Others
+             * @description Whether it takes further options, known to its library alone.
+             */
+            takes_others: boolean;
+            /**
+             * Parts
+             * @description What `freeze_to` may name, the earliest first.
+             */
+            parts: string[];
         };
         /**
          * AllowLeakage
@@ -1433,6 +1488,40 @@ export interface components {
             ece: number | null;
             /** Ece Uncalibrated */
             ece_uncalibrated: number | null;
+        };
+        /**
+         * Choice
+         * @description One of the values that a key can be given by name.
+         */
+        Choice: {
+            /** Value */
+            value: string | number | boolean;
+            /** Title */
+            title: string;
+            /**
+             * Phrase
+             * @default
+             */
+            phrase: string;
+        };
+        /**
+         * ChoicesOfRecipe
+         * @description What a form holds.
+         */
+        ChoicesOfRecipe: {
+            /**
+             * Recipe
+             * @description Only what differs from the defaults; nested keys or dotted ones.
+             */
+            recipe: {
+                [key: string]: unknown;
+            };
+            /**
+             * Is Complete
+             * @description Write the defaults of all other keys too.
+             * @default false
+             */
+            is_complete: boolean;
         };
         /**
          * ChooseOther
@@ -2033,6 +2122,11 @@ export interface components {
             field: string;
             /** Message */
             message: string;
+            /**
+             * Line
+             * @description Where it stands in a text that was sent, from 1.
+             */
+            line?: number | null;
         };
         /**
          * FigureName
@@ -2659,6 +2753,22 @@ export interface components {
             title: string;
         };
         /**
+         * NamedSet
+         * @description A name that stands for all keys of a section, such as `augment: none`.
+         */
+        NamedSet: {
+            /** Section */
+            section: string;
+            /** Name */
+            name: string;
+            /** Text */
+            text: string;
+            /** Values */
+            values: {
+                [key: string]: unknown;
+            };
+        };
+        /**
          * NewDataset
          * @description What to open.
          */
@@ -2777,6 +2887,36 @@ export interface components {
              * @description Whether sub-folders or a table give the labels.
              */
             is_labelled: boolean;
+        };
+        /**
+         * Option
+         * @description One value that a network or a loss can be given by name (`model_options`, `loss_options`).
+         */
+        Option: {
+            /** Name */
+            name: string;
+            /** Title */
+            title: string;
+            /** Help */
+            help: string;
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "number" | "integer" | "boolean" | "choice" | "integers";
+            /** Default */
+            default: unknown;
+            /**
+             * Choices
+             * @default []
+             */
+            choices: components["schemas"]["Choice"][];
+            /** Minimum */
+            minimum?: number | null;
+            /** Maximum */
+            maximum?: number | null;
+            /** Length */
+            length?: number | null;
         };
         /**
          * Page
@@ -3079,7 +3219,10 @@ export interface components {
          * RecipeKey
          * @description One choice of a recipe. `key` has a dot where it lies in a section.
          *
-         *     `type` is `other` where no single field of a form can hold it; `empty` says what null means, where null is allowed.
+         *     `type` says what field of a form can hold it: `integer` with `choices` takes a number or one of these names, and
+         *     `other` is for shapes that no form knows yet. `empty` says what null means, where null is allowed. `options` are
+         *     those of a key such as `loss_options`, by the value of the key that it belongs to (`loss`); those of
+         *     `model_options` stand with the networks.
          */
         RecipeKey: {
             /** Key */
@@ -3096,7 +3239,7 @@ export interface components {
              * Type
              * @enum {string}
              */
-            type: "number" | "integer" | "choice" | "boolean" | "text" | "other";
+            type: "number" | "integer" | "choice" | "boolean" | "text" | "integers" | "names" | "renames" | "merges" | "options" | "start" | "other";
             /** Default */
             default: unknown;
             /** Allowed */
@@ -3113,6 +3256,10 @@ export interface components {
             maximum: number | null;
             /** Unit */
             unit: string;
+            /** Options */
+            options: {
+                [key: string]: components["schemas"]["Option"][];
+            };
         };
         /**
          * RecipeKeys
@@ -3123,6 +3270,11 @@ export interface components {
             groups: components["schemas"]["Group"][];
             /** Keys */
             keys: components["schemas"]["RecipeKey"][];
+            /**
+             * Sets
+             * @description Names that stand for all keys of a section.
+             */
+            sets: components["schemas"]["NamedSet"][];
         };
         /**
          * RecipeOf
@@ -3133,6 +3285,24 @@ export interface components {
             recipe?: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * RecipeText
+         * @description A recipe as a form keeps it and as a file holds it.
+         */
+        RecipeText: {
+            /**
+             * Values
+             * @description The value of each dotted key that was given; others have defaults.
+             */
+            values: {
+                [key: string]: unknown;
+            };
+            /**
+             * Text
+             * @description The same as YAML; without comments.
+             */
+            text: string;
         };
         /**
          * ReliabilityBin
@@ -3628,6 +3798,17 @@ export interface components {
             memory_mib: number;
         };
         /**
+         * TextOfRecipe
+         * @description The content of a recipe file.
+         */
+        TextOfRecipe: {
+            /**
+             * Text
+             * @description YAML.
+             */
+            text: string;
+        };
+        /**
          * TimedNote
          * @description What the training wants known, and when it said so.
          */
@@ -3840,6 +4021,90 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RecipeKeys"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_recipe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TextOfRecipe"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecipeText"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    write_recipe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChoicesOfRecipe"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecipeText"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description What went wrong, and what to do about it. */
