@@ -10,7 +10,7 @@ from coverslip.errors import Conflict
 from coverslip.images import ReadPlan
 from coverslip.runs import Run, seen_pixels
 from coverslip.workspace.datasets.reading import refuse_unread
-from coverslip.workspace.datasets.snapshots import training_sources
+from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.jobs.records import add_job, find_job, new_place
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.tables import images
@@ -55,7 +55,7 @@ def queue_evaluation(workspace: Workspace, run_id: str, *, dataset_id: str, name
     run = _evaluable(workspace, run_id)
     with workspace.engine.connect() as connection:
         dataset = refuse_unread(connection, dataset_id)
-    sources, grouping = training_sources(workspace, dataset_id)
+    given = training_images(workspace, dataset_id)
     job_id, folder = new_place(run.evaluation("").folder, name or dataset.name)
     add_job(
         workspace,
@@ -66,8 +66,17 @@ def queue_evaluation(workspace: Workspace, run_id: str, *, dataset_id: str, name
         dataset_name=dataset.name,
         run_id=run_id,
         folder=str(folder),
-        command=["-m", "coverslip", "evaluate", *grouping, f"--name={folder.name}", "--", str(run.folder), *sources],
-        choices={"sources": sources},
+        command=[
+            "-m",
+            "coverslip",
+            "evaluate",
+            *given.options,
+            f"--name={folder.name}",
+            "--",
+            str(run.folder),
+            *given.sources,
+        ],
+        choices={"sources": given.sources},
     )
     return job_id
 
