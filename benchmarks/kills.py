@@ -177,7 +177,7 @@ def doing(last: dict[str, Any]) -> str:
             return "measuring or writing the report" if last["stage"] == "predicting" else last["stage"]
         case "Progressed" if last["stage"] == "reading images":
             return "splitting"
-        case "Progressed" if last["stage"] == "preparing images":
+        case "Progressed" if last["stage"] == "preprocessing images":
             return "building the network"
         case "Progressed":
             return "fitting the head"

@@ -116,7 +116,7 @@ def measure(variant: str, model: str, images: Path, n_steps: int) -> float:
 
 def by_coverslip(images: Path, n_steps: int):  # type: ignore[no-untyped-def]
     from coverslip.datasets import PixelCache, open_dataset, scan_images
-    from coverslip.images import Preparation
+    from coverslip.images import Preprocessing
     from coverslip.runs import Augment
     from coverslip.training.batches import epoch_order, training_batches
 
@@ -126,7 +126,7 @@ def by_coverslip(images: Path, n_steps: int):  # type: ignore[no-untyped-def]
     data = type(data)(data.root, data.source, tuple(data.records[i] for i in positions), data.notes)
     scan = scan_images(data)
     readable = [i for i, fact in enumerate(scan.facts) if hasattr(fact, "pixel_hash")]
-    cache = PixelCache(data, scan, readable, Preparation(image_size=224))
+    cache = PixelCache(data, scan, readable, Preprocessing(image_size=224))
     label = np.array([data.classes.index(record.label or "") for record in data.records])[readable]
     for epoch in range(1, 100):
         order = epoch_order(label, sampling="all", seed=0, epoch=epoch)

@@ -27,7 +27,7 @@ def train_by_clicks(page: "Page", name: str) -> None:
     """On the page of a set of images: train the instant model alone, small and without folds."""
     page.get_by_role("link", name="Train a classifier").click()
     page.get_by_role("radio", name="Instant classifier only").check()
-    page.get_by_text("Preparing images").click()
+    page.get_by_text("Preprocessing").click()
     page.get_by_label("Image size").fill("32")
     page.get_by_text("which images are learnt from").click()
     page.get_by_label("Folds").fill("0")
@@ -246,7 +246,7 @@ def test_a_training_outlives_the_browser_and_the_app(
     page = other_page(app)
     open_page(page, f"/train?dataset={images['id']}")
     for section, label, value in (
-        ("Preparing images", "Image size", "32"),
+        ("Preprocessing", "Image size", "32"),
         ("which images are learnt from", "Folds", "0"),
         ("for those who know networks", "Batch size", "8"),
         ("length, chance, and what it is computed on", "Most rounds (epochs)", "5"),
@@ -289,4 +289,4 @@ def test_a_training_is_stopped_and_goes_on_by_its_buttons(page: "Page", stock: S
     assert epochs_on_the_page(page) == [str(k) for k in range(n + 1)]
     open_page(page, f"/predict?run={run}")
     page.get_by_role("radio", checked=True).wait_for()
-    stock.app.send(f"runs/{run}", method="DELETE")
+    stock.app.send(f"jobs/{run}", method="DELETE")

@@ -24,7 +24,7 @@ from safetensors.numpy import load, save
 import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import BadClassifier
-from coverslip.images import Preparation
+from coverslip.images import Preprocessing
 from coverslip.models.networks import create_network
 from coverslip.runs import ClassifierCard, TrainedOn, write_classifier
 
@@ -43,7 +43,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         head="multi_layer",
         tta=1,
         classes=("a", "b"),
-        preparation=Preparation(image_size=32),
+        preprocessing=Preprocessing(image_size=32),
         temperature=1.5,
         uncertain_below=0.6,
         trained_on=TrainedOn(
@@ -268,7 +268,7 @@ CRAFTED: dict[str, tuple[Craft, str]] = {
     "an operating point too many": (edited(operating_points=[0.5, 0.2, 0.3]), "3 operating points for 2 classes"),
     "an operating point of nothing": (edited(operating_points=[0.5, 0]), "operating_points"),
     "many classes": (edited(classes=[f"{i}" for i in range(20_000)]), "do not fit"),
-    "no such number of channels": (edited(preparation={"image_size": 32, "channels": 10**6}), "do not fit"),
+    "no such number of channels": (edited(preprocessing={"image_size": 32, "channels": 10**6}), "do not fit"),
     "another network": (edited(model="mobilenet_v2"), "do not fit"),
     "a tensor of another shape": (
         weights_with(lambda w: w.update({"head.weight": w["head.weight"].T.copy()})),

@@ -41,7 +41,7 @@ from coverslip.cache import (
 from coverslip.cli import main
 from coverslip.cli._show import size_in_words
 from coverslip.datasets import open_dataset, scan_images
-from coverslip.datasets.pixels import PREPARED
+from coverslip.datasets.pixels import PREPROCESSED
 from coverslip.errors import CoverslipError
 
 DAY = 86_400
@@ -58,7 +58,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def fill(number: int, *, days_ago: float = 0, kind: Kind = PREPARED) -> Path:
+def fill(number: int, *, days_ago: float = 0, kind: Kind = PREPROCESSED) -> Path:
     """A store of about 100 kB whose one record holds its number."""
     with ArrayStore(kind, {"number": number}, (100, 1000), "uint8") as store:
         if store.places(["image"])[0] < 0:
@@ -91,14 +91,14 @@ def test_opening_and_closing_a_store_keep_the_bound(monkeypatch: pytest.MonkeyPa
         fill(number, days_ago=10 - number)
         assert total_size() <= 350_000
     monkeypatch.setenv("COVERSLIP_CACHE_LIMIT", "150KB")
-    with ArrayStore(PREPARED, {"number": 5}, (100, 1000), "uint8") as store:  # making room before it is filled
+    with ArrayStore(PREPROCESSED, {"number": 5}, (100, 1000), "uint8") as store:  # making room before it is filled
         assert total_size() <= 150_000
         assert store.read(store.places(["image"]))[0, 0, 0] == 5, "the one just opened is the last to go"
 
 
 def test_a_store_in_use_stays_even_over_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COVERSLIP_CACHE_LIMIT", "50kB")
-    with ArrayStore(PREPARED, {}, (100, 1000), "uint8") as store:
+    with ArrayStore(PREPROCESSED, {}, (100, 1000), "uint8") as store:
         store.add(["image"], np.full((1, 100, 1000), 7, np.uint8))
         other = fill(1)
         assert not other.exists()
@@ -130,7 +130,7 @@ def test_a_limit_that_is_no_size_is_said_before_any_work(
 ) -> None:
     monkeypatch.setenv("COVERSLIP_CACHE_LIMIT", text)
     with pytest.raises(CoverslipError, match="COVERSLIP_CACHE_LIMIT"):
-        ArrayStore(PREPARED, {}, (4,), "uint8")
+        ArrayStore(PREPROCESSED, {}, (4,), "uint8")
     assert not cache.exists()
 
 
@@ -206,7 +206,7 @@ def test_a_kind_whose_description_is_damaged_is_still_bounded_and_cleaned() -> N
 
 def hold(cache: str, told: Connection) -> None:
     os.environ["COVERSLIP_CACHE"] = cache
-    with ArrayStore(PREPARED, {"number": 1}, (100, 1000), "uint8"):
+    with ArrayStore(PREPROCESSED, {"number": 1}, (100, 1000), "uint8"):
         told.send("open")
         told.poll(120)
 
@@ -264,7 +264,7 @@ def fill_again_and_again(cache: str) -> None:
     """Ends with an error where anything read is not what was written."""
     os.environ["COVERSLIP_CACHE"] = cache
     for turn in range(40):
-        with ArrayStore(PREPARED, {"number": turn % 2}, (4, 4), "uint16") as store:
+        with ArrayStore(PREPROCESSED, {"number": turn % 2}, (4, 4), "uint16") as store:
             names = [str(n) for n in range(turn, turn + 30)]
             missing = [name for name, place in zip(names, store.places(names), strict=True) if place < 0]
             if missing:

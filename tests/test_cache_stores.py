@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coverslip.cache import ArrayStore
-from coverslip.datasets.pixels import PREPARED
+from coverslip.datasets.pixels import PREPROCESSED
 from coverslip.errors import CoverslipError
 
 
@@ -29,9 +29,9 @@ def numbered(n: int) -> np.ndarray:
 
 @pytest.mark.usefixtures("cache")
 def test_what_goes_in_comes_out_in_any_order_and_after_reopening() -> None:
-    with ArrayStore(PREPARED, {"size": 4}, (4, 4), "uint16") as store:
+    with ArrayStore(PREPROCESSED, {"size": 4}, (4, 4), "uint16") as store:
         store.add(["a", "b", "c"], np.stack([numbered(1), numbered(2), numbered(3)]))
-    with ArrayStore(PREPARED, {"size": 4}, (4, 4), "uint16") as store:
+    with ArrayStore(PREPROCESSED, {"size": 4}, (4, 4), "uint16") as store:
         places = store.places(["c", "a", "missing", "c"])
         assert places[2] == -1
         assert store.read(places[[0, 1, 3]])[:, 0, 0].tolist() == [3, 1, 3]
@@ -39,7 +39,7 @@ def test_what_goes_in_comes_out_in_any_order_and_after_reopening() -> None:
 
 @pytest.mark.usefixtures("cache")
 def test_the_first_record_of_a_digest_stays() -> None:
-    with ArrayStore(PREPARED, {}, (4, 4), "uint16") as store:
+    with ArrayStore(PREPROCESSED, {}, (4, 4), "uint16") as store:
         store.add(["a"], numbered(1)[None])
         store.add(["a"], numbered(9)[None])
         assert store.read(store.places(["a"]))[0, 0, 0] == 1
@@ -47,15 +47,15 @@ def test_the_first_record_of_a_digest_stays() -> None:
 
 @pytest.mark.usefixtures("cache")
 def test_other_choices_are_another_store() -> None:
-    with ArrayStore(PREPARED, {"size": 4}, (4, 4), "uint16") as one:
+    with ArrayStore(PREPROCESSED, {"size": 4}, (4, 4), "uint16") as one:
         one.add(["a"], numbered(1)[None])
-        with ArrayStore(PREPARED, {"size": 5}, (4, 4), "uint16") as other:
+        with ArrayStore(PREPROCESSED, {"size": 5}, (4, 4), "uint16") as other:
             assert other.places(["a"]).tolist() == [-1]
 
 
 @pytest.mark.usefixtures("cache")
 def test_a_record_of_another_shape_or_depth_is_refused() -> None:
-    with ArrayStore(PREPARED, {}, (4, 4), "uint16") as store, pytest.raises(ValueError, match="do not fit"):
+    with ArrayStore(PREPROCESSED, {}, (4, 4), "uint16") as store, pytest.raises(ValueError, match="do not fit"):
         store.add(["a"], numbered(1)[None].astype(np.uint8))
 
 
@@ -65,7 +65,7 @@ def test_any_sequence_of_additions_reads_back(
     tmp_path_factory: pytest.TempPathFactory, additions: list[list[int]]
 ) -> None:
     os.environ["COVERSLIP_CACHE"] = str(tmp_path_factory.mktemp("any"))
-    with ArrayStore(PREPARED, {}, (4, 4), "uint16") as store:
+    with ArrayStore(PREPROCESSED, {}, (4, 4), "uint16") as store:
         for numbers in additions:
             records = np.stack([numbered(n) for n in numbers]) if numbers else np.empty((0, 4, 4), np.uint16)
             store.add([str(n) for n in numbers], records)
@@ -75,7 +75,7 @@ def test_any_sequence_of_additions_reads_back(
 
 def write_forever(cache: str, offset: int) -> None:
     os.environ["COVERSLIP_CACHE"] = cache
-    with ArrayStore(PREPARED, {}, (4, 4), "uint16") as store:
+    with ArrayStore(PREPROCESSED, {}, (4, 4), "uint16") as store:
         for start in range(offset, 60_000, 50):
             store.add(
                 [str(n) for n in range(start, start + 50)], np.stack([numbered(n) for n in range(start, start + 50)])
@@ -87,7 +87,7 @@ def test_a_killed_writer_beside_another_leaves_only_whole_and_right_records(cach
     writers = [context.Process(target=write_forever, args=(str(cache), offset)) for offset in (0, 25)]
     for writer in writers:
         writer.start()
-    with ArrayStore(PREPARED, {}, (4, 4), "uint16") as store:
+    with ArrayStore(PREPROCESSED, {}, (4, 4), "uint16") as store:
         deadline = time.monotonic() + 60
         # 10 comes from the first writer only; either has added more than 200 records once 300 is there.
         while (store.places(["10", "300"]) < 0).any() and time.monotonic() < deadline:
@@ -106,22 +106,22 @@ def test_a_killed_writer_beside_another_leaves_only_whole_and_right_records(cach
 
 
 def test_a_cut_or_deleted_file_is_noticed_and_filled_again(cache: Path) -> None:
-    with ArrayStore(PREPARED, {}, (4, 4), "uint16") as store:
+    with ArrayStore(PREPROCESSED, {}, (4, 4), "uint16") as store:
         store.add(["a", "b"], np.stack([numbered(1), numbered(2)]))
     (file,) = cache.rglob("records.bin")
     file.write_bytes(file.read_bytes()[:40])  # all of a, some of b
-    with ArrayStore(PREPARED, {}, (4, 4), "uint16") as store:
+    with ArrayStore(PREPROCESSED, {}, (4, 4), "uint16") as store:
         assert (store.places(["a", "b"]) >= 0).tolist() == [True, False]
         store.add(["b", "c"], np.stack([numbered(2), numbered(3)]))
         assert store.read(store.places(["a", "b", "c"]))[:, 0, 0].tolist() == [1, 2, 3]
 
 
 def test_a_damaged_index_is_made_anew(cache: Path) -> None:
-    with ArrayStore(PREPARED, {}, (4, 4), "uint16") as store:
+    with ArrayStore(PREPROCESSED, {}, (4, 4), "uint16") as store:
         store.add(["a"], numbered(1)[None])
     (index,) = cache.rglob("index.sqlite")
     index.write_bytes(b"this is no database" * 100)
-    with ArrayStore(PREPARED, {}, (4, 4), "uint16") as store:
+    with ArrayStore(PREPROCESSED, {}, (4, 4), "uint16") as store:
         assert store.places(["a"]).tolist() == [-1]
         store.add(["a"], numbered(1)[None])
 
@@ -138,7 +138,7 @@ def test_a_full_disk_is_one_clear_error_and_earlier_records_stay(
         pytest.skip("a tmpfs cannot be mounted here")
     try:
         monkeypatch.setenv("COVERSLIP_CACHE", str(disk))
-        with ArrayStore(PREPARED, {}, (100, 100), "uint16") as store:
+        with ArrayStore(PREPROCESSED, {}, (100, 100), "uint16") as store:
             store.add(["a"], np.ones((1, 100, 100), np.uint16))
             with pytest.raises(CoverslipError, match="Could not write"):
                 store.add([str(n) for n in range(50)], np.ones((50, 100, 100), np.uint16))

@@ -16,7 +16,7 @@ from PIL import Image
 from coverslip.datasets import Dataset, DecodedPixels, PixelCache, Scan, Unreadable, open_dataset, scan_images
 from coverslip.errors import Stopped, UnreadableImage
 from coverslip.events import Event, Noted, Progressed
-from coverslip.images import ImageFacts, Preparation, Scaling, image_facts, prepare, read_pixels
+from coverslip.images import ImageFacts, Preprocessing, Scaling, image_facts, preprocess, read_pixels
 
 
 @pytest.fixture(autouse=True)
@@ -217,7 +217,7 @@ def test_a_pixel_cache_that_cannot_be_filled_leaves_no_file_open(folder):
     scan = scan_images(dataset)
     (folder / "a" / "3.png").write_bytes(b"cut off")
     with pytest.raises(UnreadableImage):
-        PixelCache(dataset, scan, range(40), Preparation(image_size=8))
+        PixelCache(dataset, scan, range(40), Preprocessing(image_size=8))
     assert not [file.path for file in psutil.Process().open_files() if "pixels" in file.path]
 
 
@@ -229,19 +229,19 @@ def test_an_image_too_large_for_the_memory_is_unreadable_and_stops_nobody_else(t
     Image.fromarray(np.zeros((20_000, 20_000), np.uint8)).save(tmp_path / "x" / "a" / "2.png", compress_level=1)
     code = (
         "import resource, sys, psutil\n"
-        "from coverslip.datasets import open_dataset, read_prepared, scan_images\n"
-        "from coverslip.images import Preparation\n"
+        "from coverslip.datasets import open_dataset, read_preprocessed, scan_images\n"
+        "from coverslip.images import Preprocessing\n"
         "data = open_dataset(sys.argv[1])\n"
         "limit = psutil.Process().memory_info().vms + 300_000_000\n"
         "resource.setrlimit(resource.RLIMIT_AS, (limit, limit))\n"
         "facts = scan_images(data, n_threads=1).facts\n"
-        "images = list(read_prepared(data.records, Preparation(image_size=8), n_threads=1))\n"
+        "images = list(read_preprocessed(data.records, Preprocessing(image_size=8), n_threads=1))\n"
         "print(*(type(each).__name__ for each in [*facts, *images]))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "x")], capture_output=True, text=True, check=False
     )
-    assert done.stdout.split() == ["ImageFacts", "Unreadable", "PreparedImage", "UnreadableImage"], done.stderr
+    assert done.stdout.split() == ["ImageFacts", "Unreadable", "PreprocessedImage", "UnreadableImage"], done.stderr
 
 
 def test_pixels_of_a_file_that_changed_after_the_scan_are_not_kept_as_those_that_were_scanned(folder):
@@ -249,7 +249,7 @@ def test_pixels_of_a_file_that_changed_after_the_scan_are_not_kept_as_those_that
     scan = scan_images(dataset)
     original = (folder / "a" / "3.png").read_bytes()
     (folder / "a" / "3.png").write_bytes((folder / "b" / "3.png").read_bytes())
-    small = Preparation(image_size=8)
+    small = Preprocessing(image_size=8)
     with pytest.raises(UnreadableImage, match=r"has changed since.*3\.png"):
         PixelCache(dataset, scan, range(40), small)
     with pytest.raises(UnreadableImage, match=r"has changed since.*3\.png"):
@@ -259,9 +259,9 @@ def test_pixels_of_a_file_that_changed_after_the_scan_are_not_kept_as_those_that
         assert np.array_equal(cache(range(40)), as_decoded(dataset, small))
 
 
-def as_decoded(dataset: Dataset, preparation: Preparation) -> np.ndarray:
+def as_decoded(dataset: Dataset, preprocessing: Preprocessing) -> np.ndarray:
     """What every image must look like to the network, without any cache."""
-    return np.stack([prepare(read_pixels(r.path, r.plan).array, preparation) for r in dataset.records])
+    return np.stack([preprocess(read_pixels(r.path, r.plan).array, preprocessing) for r in dataset.records])
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
@@ -276,11 +276,11 @@ def test_pixels_of_every_depth_and_number_of_channels_come_back_as_they_are_deco
         tifffile.imwrite(tmp_path / "x" / "a" / f"{i}.tif", array, photometric="minisblack", metadata={"axes": "CYX"})
     dataset = open_dataset(tmp_path / "x")
     scan = scan_images(dataset)
-    preparation = Preparation(image_size=16, channels=n_channels, depth=dtype, scaling=Scaling(mode="per-image"))
+    preprocessing = Preprocessing(image_size=16, channels=n_channels, depth=dtype, scaling=Scaling(mode="per-image"))
     for _ in range(2):  # filled, then found
-        with PixelCache(dataset, scan, range(4), preparation) as cache:
+        with PixelCache(dataset, scan, range(4), preprocessing) as cache:
             assert cache([3, 0]).dtype == dtype
-            assert np.array_equal(cache([0, 1, 2, 3]), as_decoded(dataset, preparation))
+            assert np.array_equal(cache([0, 1, 2, 3]), as_decoded(dataset, preprocessing))
 
 
 OTHER_CHOICES = {
@@ -293,7 +293,7 @@ OTHER_CHOICES = {
 
 
 @pytest.mark.parametrize("change", OTHER_CHOICES.values(), ids=OTHER_CHOICES)
-def test_pixels_prepared_in_another_way_are_never_mistaken(tmp_path, change):
+def test_pixels_preprocessed_in_another_way_are_never_mistaken(tmp_path, change):
     import tifffile
 
     (tmp_path / "x" / "a").mkdir(parents=True)
@@ -301,11 +301,11 @@ def test_pixels_prepared_in_another_way_are_never_mistaken(tmp_path, change):
     tifffile.imwrite(tmp_path / "x" / "a" / "1.tif", pixels, photometric="rgb")
     dataset = open_dataset(tmp_path / "x")
     scan = scan_images(dataset)
-    one = Preparation(image_size=16, depth="uint16")
+    one = Preprocessing(image_size=16, depth="uint16")
     other = one.model_copy(update=change)
-    for preparation in (one, other, one):
-        with PixelCache(dataset, scan, [0], preparation) as cache:
-            assert np.array_equal(cache([0]), as_decoded(dataset, preparation))
+    for preprocessing in (one, other, one):
+        with PixelCache(dataset, scan, [0], preprocessing) as cache:
+            assert np.array_equal(cache([0]), as_decoded(dataset, preprocessing))
     assert not np.array_equal(as_decoded(dataset, one), as_decoded(dataset, other)), "the choice makes a difference"
 
 
@@ -318,18 +318,18 @@ def test_pages_channels_and_boxes_of_one_file_are_never_mistaken(tmp_path):
     table = tmp_path / "t.csv"
     table.write_text("path,label,plane,channel,x,y,width,height\n" + "".join(f"f.tif,a,{row}\n" for row in rows))
     dataset = open_dataset(table)
-    preparation = Preparation(image_size=8, channels=1)
-    expected = as_decoded(dataset, preparation)
+    preprocessing = Preprocessing(image_size=8, channels=1)
+    expected = as_decoded(dataset, preprocessing)
     assert len(np.unique(expected, axis=0)) == len(rows)
     for _ in range(2):
-        with PixelCache(dataset, scan_images(dataset), range(len(rows)), preparation) as cache:
+        with PixelCache(dataset, scan_images(dataset), range(len(rows)), preprocessing) as cache:
             assert np.array_equal(cache(range(len(rows))), expected)
 
 
 def build_slowly_or_whole(folder: str, cache: str) -> None:
     os.environ["COVERSLIP_CACHE"] = cache
     dataset = open_dataset(folder)
-    with PixelCache(dataset, scan_images(dataset), range(len(dataset.records)), Preparation(image_size=256)):
+    with PixelCache(dataset, scan_images(dataset), range(len(dataset.records)), Preprocessing(image_size=256)):
         pass
 
 
@@ -345,6 +345,6 @@ def test_two_processes_that_build_at_once_one_of_them_killed_leave_right_pixels(
     for builder in builders:
         builder.join()
     assert builders[1].exitcode == 0
-    dataset, preparation = open_dataset(folder), Preparation(image_size=256)
-    with PixelCache(dataset, scan_images(dataset), range(40), preparation) as cache:
-        assert np.array_equal(cache(range(40)), as_decoded(dataset, preparation))
+    dataset, preprocessing = open_dataset(folder), Preprocessing(image_size=256)
+    with PixelCache(dataset, scan_images(dataset), range(40), preprocessing) as cache:
+        assert np.array_equal(cache(range(40)), as_decoded(dataset, preprocessing))

@@ -129,7 +129,7 @@ def test_features_are_computed_once_and_are_the_same_from_the_cache(network: Net
     n_features = network.head.in_features
 
     def embedded(n: int) -> tuple[np.ndarray, str | None]:
-        choices = {"prepared_by": {"size": 64}, "tta": 2}
+        choices = {"preprocessing": {"size": 64}, "tta": 2}
         with embed(features, n_features, digests[:n], pixels_of, **choices) as (found, engine):  # type: ignore[arg-type]
             assert found.shape == (n, n_features)
             return found[:], engine and engine.name
@@ -154,7 +154,7 @@ def test_features_are_computed_once_and_are_the_same_from_the_cache(network: Net
 @pytest.mark.usefixtures("cache")
 def test_a_part_of_the_features_is_read_in_any_order_of_the_cache(network: Network, pixels: np.ndarray) -> None:
     def embedded(order: list[int]) -> np.ndarray:
-        choices = {"prepared_by": {"size": 64}, "tta": 1}
+        choices = {"preprocessing": {"size": 64}, "tta": 1}
         with embed(
             FeatureNetwork(network),
             network.head.in_features,
@@ -173,9 +173,9 @@ def test_a_part_of_the_features_is_read_in_any_order_of_the_cache(network: Netwo
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("cache")
-def test_other_weights_views_or_preparations_are_other_features(network: Network, pixels: np.ndarray) -> None:
+def test_other_weights_views_or_preprocessing_are_other_features(network: Network, pixels: np.ndarray) -> None:
     def features(**changed: object) -> np.ndarray:
-        choices: dict[str, object] = {"prepared_by": {"size": 64}, "tta": 1, **changed}
+        choices: dict[str, object] = {"preprocessing": {"size": 64}, "tta": 1, **changed}
         source = choices.pop("source", pixels)
         net = choices.pop("net", network)
         n_features = net.head.in_features  # type: ignore[attr-defined]  # parametrised
@@ -186,7 +186,7 @@ def test_other_weights_views_or_preparations_are_other_features(network: Network
     brighter = np.minimum(pixels.astype(int) + 40, 255).astype(np.uint8)
     np.testing.assert_array_equal(features(source=brighter), plain)  # the digest is what counts
     assert not np.array_equal(features(tta=2), plain)
-    assert not np.array_equal(features(prepared_by={"size": 65}, source=brighter), plain)
+    assert not np.array_equal(features(preprocessing={"size": 65}, source=brighter), plain)
     torch.manual_seed(1)
     other = create_network("efficientnet_lite0", n_classes=3, pretrained=False).eval()
     assert not np.array_equal(features(net=other), plain)

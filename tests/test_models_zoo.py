@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from coverslip.errors import BadRecipe, UnknownModel, WeightsUnavailable
-from coverslip.images import Preparation
+from coverslip.images import Preprocessing
 from coverslip.inference.loading import load_network
 from coverslip.models import PAPERS, has_weights, list_models, model_info, select_models
 from coverslip.models.building import build_body
@@ -267,7 +267,7 @@ def test_a_transformer_that_was_packed_for_another_size_is_built_for_it_again(tm
         head="native",
         tta=1,
         classes=("a", "b"),
-        preparation=Preparation(image_size=48),
+        preprocessing=Preprocessing(image_size=48),
         temperature=1.0,
         uncertain_below=0.6,
         trained_on=TrainedOn(
@@ -340,7 +340,7 @@ def test_channels_of_an_untrained_network_get_random_filters_of_their_own() -> N
 
 
 def test_networks_without_published_weights_say_so() -> None:
-    with pytest.raises(WeightsUnavailable, match=r"Nobody has published.*init=scratch"):
+    with pytest.raises(WeightsUnavailable, match=r"Nobody has published.*from scratch"):
         create_network("nasnet_mobile", n_classes=2)
 
 

@@ -17,6 +17,7 @@ from coverslip.events import EpochEnded, Event, HeadFitted, Noted, RunEnded, Run
 from coverslip.experiments import agreed
 from coverslip.files import sha256_file
 from coverslip.images import ReadPlan
+from coverslip.messages import ChooseOther, Resume
 from coverslip.runs import Augment, Recipe, Run, SplitPlan
 
 ONE_SPLIT = SplitPlan(folds=0)
@@ -234,8 +235,8 @@ def test_deep_grey_images_are_scaled_by_the_range_of_training(tmp_path: Path) ->
     data = cs.open_dataset(write_cells(tmp_path / "deep", depth=np.uint16, channels=1))
     run = cs.train(data, QUICK, out=tmp_path / "run")
     card = json_of(run.folder / "classifier" / "classifier.json")
-    assert card["preparation"]["channels"] == 1  # type: ignore[index]
-    assert card["preparation"]["scaling"]["mode"] == "training-range"  # type: ignore[index]
+    assert card["preprocessing"]["channels"] == 1  # type: ignore[index]
+    assert card["preprocessing"]["scaling"]["mode"] == "training-range"  # type: ignore[index]
     assert run.metrics["accuracy"].value is not None
     assert run.metrics["accuracy"].value > 0.85
 
@@ -322,7 +323,7 @@ def test_real_16_bit_cells_train_on_all_their_channels(shared_data: object, tmp_
     data = cs.open_dataset(shared_data("cellcycle_jurkat_16bit"))  # type: ignore[operator]
     run = cs.train(data, Recipe(split=ONE_SPLIT, stage="instant", image_size=96, tta=1), out=tmp_path / "run")
     card = json_of(run.folder / "classifier" / "classifier.json")
-    assert card["preparation"]["channels"] == 3  # type: ignore[index]
+    assert card["preprocessing"]["channels"] == 3  # type: ignore[index]
     assert run.metrics["accuracy"].value is not None
     assert run.metrics["accuracy"].value > 0.6  # the largest class is a fifth
 
@@ -336,10 +337,10 @@ def test_real_chromosomes_train_at_one_scale_that_prediction_keeps(shared_data: 
     table.write_text("\n".join(["path,label,cell", *lines]))
     recipe = Recipe(stage="instant", image_size=64, tta=1, resize="canvas", pad_colour="white", group="cell")
     run = cs.train(cs.open_dataset(table), recipe, out=tmp_path / "run")
-    preparation = json_of(run.folder / "classifier" / "classifier.json")["preparation"]
+    preprocessing = json_of(run.folder / "classifier" / "classifier.json")["preprocessing"]
     sides = [max(Image.open(root / row["path"]).size) for row in rows]
-    assert np.percentile(sides, 97) <= preparation["canvas_px"] <= max(sides)  # type: ignore[index]
-    assert preparation["pad_colour"] == "white"  # type: ignore[index]
+    assert np.percentile(sides, 97) <= preprocessing["canvas_px"] <= max(sides)  # type: ignore[index]
+    assert preprocessing["pad_colour"] == "white"  # type: ignore[index]
     assert any("One scale" in note for note in json_of(run.folder / "training.json")["notes"])  # type: ignore[attr-defined]
     assert "at one scale for all images" in (run.folder / "report.html").read_text(encoding="utf-8")
     assert run.metrics["accuracy"].value is not None
@@ -365,7 +366,7 @@ def test_the_plan_of_the_opening_is_kept_in_recipe_and_card_and_the_recipes_own_
     run = cs.train(opened, QUICK, out=tmp_path / "run")
     card = json_of(run.folder / "classifier" / "classifier.json")
     assert run.recipe.channels == (2,)
-    assert card["preparation"]["plan"]["channels"] == [2]  # type: ignore[index]
+    assert card["preprocessing"]["plan"]["channels"] == [2]  # type: ignore[index]
     data, recipe = agreed(opened, QUICK.model_copy(update={"channels": (0, 1)}))
     assert {record.plan.channels for record in data.records} == {(0, 1)} == {recipe.channels}
 
@@ -400,8 +401,9 @@ def test_two_tables_of_one_folder_are_two_evaluations_and_none_is_overwritten(ru
         (tmp_path / f"{name}.csv").write_text("\n".join(["path,label", *some]), encoding="utf-8")
         assert cs.evaluate(run.folder, cs.open_dataset(tmp_path / f"{name}.csv")).folder.name == name
     assert json_of(run.folder / "evaluations" / "t1" / "metrics.json")["n"] == 3
-    with pytest.raises(BadRun, match="--name"):
+    with pytest.raises(BadRun, match="of that name") as caught:
         cs.evaluate(run.folder, cs.open_dataset(tmp_path / "t2.csv"), name="t1")
+    assert caught.value.remedies == (ChooseOther("name"),)
 
 
 @pytest.mark.slow
@@ -480,8 +482,9 @@ def test_a_second_interruption_ends_at_once_and_says_how_to_go_on(cells: Path, t
         if isinstance(event, HeadFitted):
             raise KeyboardInterrupt
 
-    with pytest.raises(Stopped, match="--resume"):
+    with pytest.raises(Stopped) as caught:
         cs.train(cs.open_dataset(cells), QUICK, out=tmp_path / "run", emit=interrupt)
+    assert caught.value.remedies[0] == Resume(str(tmp_path / "run"))
     assert json_of(tmp_path / "run" / "status.json")["state"] == "stopped"
 
 

@@ -124,7 +124,7 @@ def test_an_epoch_that_is_done_again_after_going_on_takes_the_place_of_what_came
 
 def test_a_training_that_goes_on_reads_its_images_again_and_is_no_further_for_it() -> None:
     before = folded([StageStarted(stage="finetune", n_epochs=4), an_epoch(1, n_epochs=4)])
-    for work in ("reading images", "preparing images"):
+    for work in ("reading images", "preprocessing images"):
         progress = folded([Progressed(stage=work, done=9, total=9)], before)
         assert (progress.stage, progress.share) == ("reading", before.share)
 

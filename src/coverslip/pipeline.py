@@ -14,13 +14,11 @@ from coverslip.datasets import (
     DecodedPixels,
     Inspection,
     check_trainable,
-    counted,
     inspect_dataset,
     one_line,
     open_dataset,
     scan_images,
     split_images,
-    with_classes,
 )
 from coverslip.errors import BadRun, CoverslipError
 from coverslip.events import Emit, Noted, ignore
@@ -29,6 +27,7 @@ from coverslip.experiments import (
     agreed,
     begin_run,
     checked,
+    evaluate_on,
     measure,
     measure_folds,
     refuse_fold,
@@ -45,14 +44,11 @@ from coverslip.runs import (
     RunContext,
     export_classifier,
     held_out_images,
-    images_opened,
     open_run,
-    refuse_other_images,
     same_images,
-    seen_pixels,
 )
 from coverslip.stopping import Stop
-from coverslip.training.preparing import canvas_notes, learn_preparation
+from coverslip.training.preprocessing import canvas_notes, learn_preprocessing
 
 __all__ = [
     "Summary",
@@ -81,7 +77,7 @@ def preview(data: Dataset, recipe: Recipe | None = None, *, out: Path | str, n: 
 
     Args:
         data: labelled images.
-        recipe: how they will be prepared and changed; its seed chooses the images and the changes.
+        recipe: how they will be preprocessed and changed; its seed chooses the images and the changes.
         out: the file; it appears when it is complete.
         n: images, of as many classes as there are.
         emit: told about progress.
@@ -97,12 +93,12 @@ def preview(data: Dataset, recipe: Recipe | None = None, *, out: Path | str, n: 
     split = split_images(data, scan, val=plan.val, test=plan.test, seed=recipe.seed, allow_leakage=True)
     check_trainable(data, scan, split)
     parts = Parts(data, scan, split)
-    preparation = learn_preparation(parts.train_facts, recipe)
-    for text in canvas_notes(parts.train_facts, preparation):
+    preprocessing = learn_preprocessing(parts.train_facts, recipe)
+    for text in canvas_notes(parts.train_facts, preprocessing):
         emit(Noted(text=text))
     shown = parts.some_training_images(n, seed=recipe.seed)
     sheet = draw_preview(
-        DecodedPixels(data, scan, preparation)(shown),
+        DecodedPixels(data, scan, preprocessing)(shown),
         [parts.classes[k] for k in parts.label[shown]],
         recipe.augment,
         seed=recipe.seed,
@@ -122,7 +118,7 @@ def train(
         recipe: what to do; the default is a good one.
         out: a new or empty folder.
         emit: told everything that happens.
-        allow_leakage: accept a given split with the same pixels or groups on both sides.
+        allow_leakage: accept a predefined split with the same pixels or groups on both sides.
 
     Raises:
         CoverslipError: one of its kinds, with what to do.
@@ -148,7 +144,7 @@ def resume(run: Path | str, *, emit: Emit = ignore) -> Run:
     refuse_fold(begun)
     status, device = begun.status, begun.environment.device
     if begun.is_done:
-        raise BadRun("The run is finished", file=begun.folder, do="Train a new one with another --out.")
+        raise BadRun("The run is finished", file=begun.folder, do="Train a new one, in another folder.")
     if status is not None and status.is_alive:
         raise BadRun("The run is still being worked on", file=begun.folder, do="Stop that process first.")
     chosen_device(device)
@@ -186,6 +182,7 @@ def evaluate(
         BadDataset: no image has a label that the classifier knows.
         BadRun: the run's own images are no longer what they were, or the name is that of an evaluation on others.
         DeviceUnavailable: this computer has no such device.
+        Stopped: on Ctrl-C, SIGTERM or a file named `stop` in the evaluation's folder.
     """
     measured = open_run(run)
     context = RunContext(measured.folder, chosen_device(device), emit)
@@ -199,13 +196,7 @@ def evaluate(
         return Run(measured.folder)
     classifier = load_classifier(measured.folder, context.device)
     evaluation = measured.evaluation(_as_name(name or _name_of(data)))
-    refuse_other_images(evaluation, data)
-    data = data.read_with(classifier.card.preparation.plan)
-    data = with_classes(data, measured.recipe.classes, known=classifier.classes)
-    _warn_of_known_images(measured, data, emit)
-    measure(evaluation, data, classifier, measured.recipe, context, split=evaluation.folder.name)
-    images_opened(data).write(evaluation.environment_file)
-    return Run(evaluation.folder)
+    return evaluate_on(evaluation, data, classifier, context)
 
 
 @dataclass(frozen=True)
@@ -239,7 +230,7 @@ def predict(
         DeviceUnavailable: this computer has no such device.
     """
     classifier = load_classifier(run, device)
-    data = open_dataset(sources, plan=classifier.card.preparation.plan, labelled=False)
+    data = open_dataset(sources, plan=classifier.card.preprocessing.plan, labelled=False)
     for text in data.notes:
         emit(Noted(text=text))
     decisions: Counter[str] = Counter()
@@ -274,16 +265,6 @@ def export(run: Path | str, *, to: Literal["zip"] = "zip", out: Path | str | Non
         raise CoverslipError("This is a folder, not a file", file=file, do="Name the file to write in it.")
     export_classifier(run, file)
     return file
-
-
-def _warn_of_known_images(run: Run, data: Dataset, emit: Emit) -> None:
-    """A classifier looks better than it is on images that it was trained on, or copies of them."""
-    scan = scan_images(data, emit=emit)
-    n = len(seen_pixels(run.seen).known(data, scan, range(len(data.records)), emit=emit))
-    if n:
-        used = counted(n, "of these images was", "of these images were")
-        text = f"{used} used in training the classifier; its numbers on such images say little."
-        emit(Noted(text=text, level="warning"))
 
 
 def _name_of(data: Dataset) -> str:

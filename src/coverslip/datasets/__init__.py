@@ -1,4 +1,4 @@
-"""Sets of images: opening, scanning, inspecting and splitting them. What other rooms may call stands here."""
+"""Datasets: opening, scanning, inspecting and splitting them. What other rooms may call stands here."""
 
 from coverslip.datasets.index import (
     DECISIONS,
@@ -29,7 +29,7 @@ from coverslip.datasets.index import (
     some,
     with_classes,
 )
-from coverslip.datasets.pixels import DecodedPixels, PixelCache, PreparedImage, read_prepared
+from coverslip.datasets.pixels import DecodedPixels, PixelCache, PreprocessedImage, read_preprocessed
 from coverslip.datasets.quality import (
     Finder,
     Finding,
@@ -83,7 +83,7 @@ __all__ = [
     "Origin",
     "Part",
     "PixelCache",
-    "PreparedImage",
+    "PreprocessedImage",
     "Scan",
     "Severity",
     "Split",
@@ -110,7 +110,7 @@ __all__ = [
     "open_dataset",
     "plan_folds",
     "printable",
-    "read_prepared",
+    "read_preprocessed",
     "read_table",
     "register_finder",
     "regrouped",

@@ -1,4 +1,4 @@
-"""Prepared pixels of a set of images: decoded once, read back in any order."""
+"""Preprocessed pixels of a dataset: decoded once, read back in any order."""
 
 import time
 from collections import deque
@@ -14,19 +14,20 @@ from coverslip.datasets.index import Dataset, ImageRecord
 from coverslip.datasets.quality import Scan, Unreadable
 from coverslip.errors import UnreadableImage
 from coverslip.events import Emit, Progressed, ignore
-from coverslip.images import Preparation, effective_channels, pixel_hash, prepare, read_pixels
+from coverslip.images import Preprocessing, effective_channels, pixel_hash, preprocess, read_pixels
 from coverslip.machine import n_cores
+from coverslip.messages import CleanCache
 from coverslip.stopping import BY_SIGNAL, Stop
 
 Pixels = npt.NDArray[np.unsignedinteger]  # (n, S, S, C)
 
-PREPARED = register(Kind("pixels", "prepared pixels of training images", ARRAYS))
+PREPROCESSED = register(Kind("pixels", "preprocessed pixels of training images", ARRAYS))
 _N_AT_ONCE = 64
 _AHEAD_PER_THREAD = 4
 
 
 @dataclass(frozen=True, slots=True)
-class PreparedImage:
+class PreprocessedImage:
     """One image as a network sees it, and what it was before."""
 
     pixels: Pixels  # (S, S, C)
@@ -36,31 +37,31 @@ class PreparedImage:
     dtype: str
 
 
-def read_prepared(
+def read_preprocessed(
     records: Sequence[ImageRecord],
-    preparation: Preparation,
+    preprocessing: Preprocessing,
     *,
     hashes: Sequence[str] | None = None,
     n_threads: int | None = None,
-) -> Iterator[PreparedImage | UnreadableImage]:
+) -> Iterator[PreprocessedImage | UnreadableImage]:
     """Every record's image in order, or why there is none, decoded ahead on several cores.
 
     Memory does not grow with the number of images: only a few are in flight.
 
     Args:
         records: which images.
-        preparation: how they are prepared.
+        preprocessing: how they are preprocessed.
         hashes: of their pixels, for what is kept by them: an image that has other pixels by now is unreadable.
         n_threads: images decoded at the same time; None takes the number of processor cores.
     """
     n_threads = n_threads or n_cores()
-    in_flight: deque[Future[PreparedImage | UnreadableImage]] = deque()
+    in_flight: deque[Future[PreprocessedImage | UnreadableImage]] = deque()
     expected: Sequence[str | None] = hashes or [None] * len(records)
     ahead = zip(records, expected, strict=True)
-    pool = ThreadPoolExecutor(n_threads, thread_name_prefix="prepare")
+    pool = ThreadPoolExecutor(n_threads, thread_name_prefix="preprocess")
     try:
         for record, expected_hash in ahead:
-            in_flight.append(pool.submit(_read_one, record, preparation, expected_hash))
+            in_flight.append(pool.submit(_read_one, record, preprocessing, expected_hash))
             if len(in_flight) >= _AHEAD_PER_THREAD * n_threads:
                 yield in_flight.popleft().result()
         while in_flight:
@@ -70,19 +71,20 @@ def read_prepared(
 
 
 def _read_one(
-    record: ImageRecord, preparation: Preparation, expected_hash: str | None
-) -> PreparedImage | UnreadableImage:
+    record: ImageRecord, preprocessing: Preprocessing, expected_hash: str | None
+) -> PreprocessedImage | UnreadableImage:
     try:
         array = read_pixels(record.path, record.plan).array
         if expected_hash is not None and pixel_hash(array) != expected_hash:
             return UnreadableImage(
                 "The image has changed since it was scanned",
                 file=record.path,
-                do="Run again; if it says the same, run `coverslip cache --clean --kind facts` first.",
+                do="Run it again; if it says the same, empty that part of the cache first.",
+                remedies=(CleanCache("facts"),),
             )
         height, width, _ = array.shape
         n_channels = effective_channels(array).shape[2]
-        return PreparedImage(prepare(array, preparation), width, height, n_channels, array.dtype.name)
+        return PreprocessedImage(preprocess(array, preprocessing), width, height, n_channels, array.dtype.name)
     except UnreadableImage as error:
         return error if error.file else UnreadableImage(error.what, file=record.path, do=error.do)
     except MemoryError:
@@ -92,10 +94,10 @@ def _read_one(
 
 
 class DecodedPixels:
-    """Prepared pixels by position in a dataset, decoded whenever they are asked for: for one pass over the images."""
+    """Preprocessed pixels by position in a dataset, decoded whenever asked for: for one pass over the images."""
 
-    def __init__(self, dataset: Dataset, scan: Scan, preparation: Preparation) -> None:
-        self._dataset, self._scan, self._preparation = dataset, scan, preparation
+    def __init__(self, dataset: Dataset, scan: Scan, preprocessing: Preprocessing) -> None:
+        self._dataset, self._scan, self._preprocessing = dataset, scan, preprocessing
 
     def __enter__(self) -> "DecodedPixels":
         return self
@@ -109,24 +111,24 @@ class DecodedPixels:
         Raises:
             UnreadableImage: an image changed since it was scanned.
         """
-        found = []
+        pixels = []
         records, hashes = [self._dataset.records[i] for i in positions], [_digest(self._scan, i) for i in positions]
-        for image in read_prepared(records, self._preparation, hashes=hashes):
+        for image in read_preprocessed(records, self._preprocessing, hashes=hashes):
             if isinstance(image, UnreadableImage):
                 raise image
-            found.append(image.pixels)
-        return np.stack(found)
+            pixels.append(image.pixels)
+        return np.stack(pixels)
 
 
 class PixelCache:
-    """Prepared pixels by position in a dataset, kept on disk by content: for many passes over the images."""
+    """Preprocessed pixels by position in a dataset, kept on disk by content: for many passes over the images."""
 
     def __init__(
         self,
         dataset: Dataset,
         scan: Scan,
         positions: Sequence[int],
-        preparation: Preparation,
+        preprocessing: Preprocessing,
         *,
         emit: Emit = ignore,
         stop: Stop = BY_SIGNAL,
@@ -136,7 +138,7 @@ class PixelCache:
         Args:
             dataset, scan: the images and what their content is.
             positions: of the images that will be asked for; all readable.
-            preparation: how they are prepared.
+            preprocessing: how they are preprocessed.
             emit: told about progress.
             stop: asked as often.
 
@@ -145,12 +147,12 @@ class PixelCache:
             UnreadableImage: an image changed since it was scanned.
             CoverslipError: the disk is full.
         """
-        shape = (preparation.image_size, preparation.image_size, preparation.channels)
+        shape = (preprocessing.image_size, preprocessing.image_size, preprocessing.channels)
         self._store = ArrayStore(
-            PREPARED, {"preparation": preparation.model_dump(mode="json")}, shape, preparation.depth
+            PREPROCESSED, {"preprocessing": preprocessing.model_dump(mode="json")}, shape, preprocessing.depth
         )
         try:
-            self._places = self._fill(dataset, scan, positions, preparation, emit, stop)
+            self._places = self._fill(dataset, scan, positions, preprocessing, emit, stop)
         except BaseException:
             self._store.close()  # nobody else can: there is no cache yet
             raise
@@ -170,7 +172,7 @@ class PixelCache:
         dataset: Dataset,
         scan: Scan,
         positions: Sequence[int],
-        preparation: Preparation,
+        preprocessing: Preprocessing,
         emit: Emit,
         stop: Stop,
     ) -> dict[int, int]:
@@ -181,7 +183,7 @@ class PixelCache:
             {digest: i for digest, i, place in zip(digests, positions, places, strict=True) if place < 0}.values()
         )
         if missing:
-            self._decode(dataset, scan, missing, preparation, emit, stop)
+            self._decode(dataset, scan, missing, preprocessing, emit, stop)
             places = self._store.places(digests)
         return dict(zip(positions, places.tolist(), strict=True))
 
@@ -190,14 +192,14 @@ class PixelCache:
         dataset: Dataset,
         scan: Scan,
         missing: Sequence[int],
-        preparation: Preparation,
+        preprocessing: Preprocessing,
         emit: Emit,
         stop: Stop,
     ) -> None:
         started = time.monotonic()
         some: list[Pixels] = []
         records, digests = [dataset.records[i] for i in missing], [_digest(scan, i) for i in missing]
-        for done, image in enumerate(read_prepared(records, preparation, hashes=digests), start=1):
+        for done, image in enumerate(read_preprocessed(records, preprocessing, hashes=digests), start=1):
             if isinstance(image, UnreadableImage):
                 raise image
             some.append(image.pixels)
@@ -210,7 +212,7 @@ class PixelCache:
                 left = (len(missing) - done) / per_second
                 emit(
                     Progressed(
-                        stage="preparing images",
+                        stage="preprocessing images",
                         done=done,
                         total=len(missing),
                         per_second=per_second,

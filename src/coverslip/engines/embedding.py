@@ -55,7 +55,7 @@ def embed(
     digests: Sequence[str],
     pixels_of: Callable[[Sequence[int]], Pixels],
     *,
-    prepared_by: dict[str, Any],
+    preprocessing: dict[str, Any],
     tta: int,
     device: str = "cpu",
     emit: Emit = ignore,
@@ -70,7 +70,7 @@ def embed(
         n_features: D.
         digests: what tells each image's content apart (its pixel hash).
         pixels_of: (n, S, S, C) integers of the images at these positions.
-        prepared_by: the preparation as JSON: other preparations are other features.
+        preprocessing: how the images were preprocessed, as JSON: another way gives other features.
         tta: mirrored and turned copies to average.
         device: where to run it.
         emit: told about progress.
@@ -82,7 +82,7 @@ def embed(
     made_by = {
         "version": _FEATURES_VERSION,
         "weights": fingerprint(network),
-        "preparation": prepared_by,
+        "preprocessing": preprocessing,
         "tta": tta,
         "device": device,
     }

@@ -28,7 +28,7 @@ from coverslip.evaluation import Evaluation, OperatingPoint
 from coverslip.events import Noted, RunStarted
 from coverslip.experiments.measuring import measure
 from coverslip.experiments.parts import Parts
-from coverslip.images import Preparation
+from coverslip.images import Preprocessing
 from coverslip.inference import Classifier, load_classifier
 from coverslip.models import describe_weights
 from coverslip.reports import write_report
@@ -50,7 +50,7 @@ from coverslip.runs import (
     write_inspection,
     write_split,
 )
-from coverslip.training.preparing import canvas_notes, learn_preparation
+from coverslip.training.preprocessing import canvas_notes, learn_preprocessing
 
 if TYPE_CHECKING:
     from coverslip.training.fitting import Choices, Fitted
@@ -88,10 +88,10 @@ def train_one_split(
     scan = scan or look_at_images(data, recipe, context)
     parts = Parts(data, scan, split or share_out(data, scan, recipe))
     begin(parts, recipe, context)
-    preparation = prepare(parts, recipe, context)
-    fitted = fit_network(parts, preparation, recipe, context)
+    preprocessing = preprocess(parts, recipe, context)
+    fitted = fit_network(parts, preprocessing, recipe, context)
     calibration = calibrate(fitted.val_logits, parts.label[parts.val], recipe)
-    package(parts, preparation, fitted, calibration, recipe, context)
+    package(parts, preprocessing, fitted, calibration, recipe, context)
     if fitted.is_stopped:
         raise Stopped("Fine-tuning was stopped", do="What it has reached is packaged.")
     # From here on the classifier is used as anybody would use it: read back from what was packaged.
@@ -149,16 +149,16 @@ def keep_seen(parts: Parts, recipe: Recipe, run: Run) -> None:
     seen_record(recipe, parts.data.opening.plan, train, val).write(run.seen_file)
 
 
-def prepare(parts: Parts, recipe: Recipe, context: RunContext) -> Preparation:
-    """How images are prepared, learnt from training images."""
-    preparation = learn_preparation(parts.train_facts, recipe)
-    for text in canvas_notes(parts.train_facts, preparation):
+def preprocess(parts: Parts, recipe: Recipe, context: RunContext) -> Preprocessing:
+    """How images are preprocessed, learnt from training images."""
+    preprocessing = learn_preprocessing(parts.train_facts, recipe)
+    for text in canvas_notes(parts.train_facts, preprocessing):
         context.emit(Noted(text=text))
-    return preparation
+    return preprocessing
 
 
 def fit_network(
-    parts: Parts, preparation: Preparation, recipe: Recipe, context: RunContext, choices: "Choices | None" = None
+    parts: Parts, preprocessing: Preprocessing, recipe: Recipe, context: RunContext, choices: "Choices | None" = None
 ) -> "Fitted":
     """Train the network: validation images choose, unless the choices are given."""
     from coverslip.training.finetuning import TrainingImages
@@ -166,7 +166,7 @@ def fit_network(
     from coverslip.training.starting import starting_point
 
     start = starting_point(recipe.init, parts.classes) if isinstance(recipe.init, FromRun) else None
-    with _prepared_pixels(parts, preparation, recipe, context) as pixels:
+    with _preprocessed_pixels(parts, preprocessing, recipe, context) as pixels:
         images = TrainingImages(
             pixels_of=pixels,
             train=parts.train,
@@ -181,13 +181,13 @@ def fit_network(
             return parts.digests(np.asarray(positions))
 
         if choices is not None:
-            return refit(images, digests, preparation, recipe, choices, context, start)
-        return fit(images, digests, preparation, recipe, context, start)
+            return refit(images, digests, preprocessing, recipe, choices, context, start)
+        return fit(images, digests, preprocessing, recipe, context, start)
 
 
 def package(
     parts: Parts,
-    preparation: Preparation,
+    preprocessing: Preprocessing,
     fitted: "Fitted",
     calibration: Calibration,
     recipe: Recipe,
@@ -195,7 +195,7 @@ def package(
 ) -> None:
     """Leave how the network came about, and the classifier, in the run folder."""
     _complete_weights(recipe, context.run)
-    scale_notes = canvas_notes(parts.train_facts, preparation)
+    scale_notes = canvas_notes(parts.train_facts, preprocessing)
     decision_notes = _operating_notes(parts.classes, calibration.operating_points or ())
     for text in decision_notes:
         context.emit(Noted(text=text))
@@ -206,7 +206,7 @@ def package(
         notes=(*parts.split.notes, *scale_notes, *decision_notes),
         start_is_known=seen_by_start(recipe).is_complete,
     ).write(context.run.training_file)
-    card = _card(recipe, preparation, parts, calibration)
+    card = _card(recipe, preprocessing, parts, calibration)
     write_classifier(context.run.classifier_folder, card, fitted.weights())
 
 
@@ -221,13 +221,13 @@ def keep_validation(parts: Parts, fitted: "Fitted", classifier: Classifier, run:
     run.write_logits("validation", fitted.val_logits)
 
 
-def _prepared_pixels(
-    parts: Parts, preparation: Preparation, recipe: Recipe, context: RunContext
+def _preprocessed_pixels(
+    parts: Parts, preprocessing: Preprocessing, recipe: Recipe, context: RunContext
 ) -> PixelCache | DecodedPixels:
     if recipe.stage == "instant" and recipe.init != "scratch":  # one pass over the images: nothing to keep
-        return DecodedPixels(parts.data, parts.scan, preparation)
+        return DecodedPixels(parts.data, parts.scan, preprocessing)
     needed = [*parts.train.tolist(), *parts.val.tolist()]
-    return PixelCache(parts.data, parts.scan, needed, preparation, emit=context.emit, stop=context.stop)
+    return PixelCache(parts.data, parts.scan, needed, preprocessing, emit=context.emit, stop=context.stop)
 
 
 def _complete_weights(recipe: Recipe, run: Run) -> None:
@@ -238,7 +238,7 @@ def _complete_weights(recipe: Recipe, run: Run) -> None:
         environment.model_copy(update={"weights": weights}).write(run.environment_file)
 
 
-def _card(recipe: Recipe, preparation: Preparation, parts: Parts, calibration: Calibration) -> ClassifierCard:
+def _card(recipe: Recipe, preprocessing: Preprocessing, parts: Parts, calibration: Calibration) -> ClassifierCard:
     seen = parts.train_facts
     widths, heights = [facts.width_px for facts in seen], [facts.height_px for facts in seen]
     groups = {parts.data.records[i].group for i in parts.train.tolist()}
@@ -249,7 +249,7 @@ def _card(recipe: Recipe, preparation: Preparation, parts: Parts, calibration: C
         head=recipe.head,
         tta=recipe.tta,
         classes=parts.classes,
-        preparation=preparation,
+        preprocessing=preprocessing,
         temperature=calibration.temperature,
         operating_points=None if points is None else tuple(point.threshold for point in points),
         uncertain_below=calibration.uncertain_below,

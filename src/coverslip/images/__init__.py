@@ -1,10 +1,10 @@
-"""Any microscope file to pixels, what can be told about them, and how they are prepared for a network."""
+"""Any microscope file to pixels, what can be told about them, and how they are preprocessed for a network."""
 
 from coverslip.images._decoded import Decoded, check_size, choose_plane
 from coverslip.images.facts import ImageFacts, effective_channels, image_facts, pixel_hash
 from coverslip.images.formats import image_suffixes, readers, register_reader
 from coverslip.images.plan import Plane, ReadPlan
-from coverslip.images.preparation import PadColour, Preparation, Resize, prepare
+from coverslip.images.preprocessing import PadColour, Preprocessing, Resize, preprocess
 from coverslip.images.reader import Reader, Series
 from coverslip.images.reading import NO_SUCH_FILE, Pixels, describe_image, read_pixels
 from coverslip.images.scaling import Scaling, learn_scaling
@@ -17,7 +17,7 @@ __all__ = [
     "PadColour",
     "Pixels",
     "Plane",
-    "Preparation",
+    "Preprocessing",
     "ReadPlan",
     "Reader",
     "Resize",
@@ -31,7 +31,7 @@ __all__ = [
     "image_suffixes",
     "learn_scaling",
     "pixel_hash",
-    "prepare",
+    "preprocess",
     "read_pixels",
     "readers",
     "register_reader",

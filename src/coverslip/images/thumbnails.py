@@ -8,7 +8,7 @@ from PIL import Image
 
 from coverslip.images._decoded import Array
 from coverslip.images.plan import ReadPlan
-from coverslip.images.preparation import resized
+from coverslip.images.preprocessing import resized
 from coverslip.images.reading import WHOLE_IMAGE, read_pixels
 from coverslip.images.scaling import Scaling, limits
 

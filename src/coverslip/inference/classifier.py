@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coverslip.datasets import UNCERTAIN, UNREADABLE, Dataset, ImageRecord, PreparedImage, open_dataset, read_prepared
+from coverslip.datasets import (
+    UNCERTAIN,
+    UNREADABLE,
+    Dataset,
+    ImageRecord,
+    PreprocessedImage,
+    open_dataset,
+    read_preprocessed,
+)
 from coverslip.errors import UnreadableImage
 from coverslip.evaluation import apply_temperature, decided_classes
 from coverslip.events import Emit, Noted, Progressed, ignore
@@ -21,7 +29,7 @@ if TYPE_CHECKING:
     from coverslip.models.networks import Network
 
 BATCH_SIZE = 64
-_MOST_BYTES = 128 * 2**20  # of prepared pixels in a batch
+_MOST_BYTES = 128 * 2**20  # of preprocessed pixels in a batch
 _SECONDS_BETWEEN_EVENTS = 0.2
 _SIZE_FACTOR = 2.0  # so much smaller or larger than any training image is worth a warning
 
@@ -53,7 +61,7 @@ class Classifier:
         Raises:
             BadDataset: nothing is there. An image that cannot be read is not an error: it keeps its row.
         """
-        dataset = open_dataset(sources, plan=self.card.preparation.plan, labelled=False)
+        dataset = open_dataset(sources, plan=self.card.preprocessing.plan, labelled=False)
         return Predictions(self.predict_images(dataset, emit=emit), self.classes)
 
     def predict_images(
@@ -81,12 +89,12 @@ class Classifier:
             emit(Noted(text=text, level="warning"))
 
     def _rows(self, dataset: Dataset, batch_size: int, differences: "_Differences", emit: Emit) -> Iterator[Prediction]:
-        preparation = self.card.preparation
-        bytes_each = preparation.image_size**2 * preparation.channels * np.dtype(preparation.depth).itemsize
+        preprocessing = self.card.preprocessing
+        bytes_each = preprocessing.image_size**2 * preprocessing.channels * np.dtype(preprocessing.depth).itemsize
         batch_size = max(1, min(batch_size, _MOST_BYTES // bytes_each))
-        images = read_prepared(dataset.records, preparation)
+        images = read_preprocessed(dataset.records, preprocessing)
         for records, batch in _in_batches(dataset.records, images, batch_size):
-            readable = [image for image in batch if isinstance(image, PreparedImage)]
+            readable = [image for image in batch if isinstance(image, PreprocessedImage)]
             for image in readable:
                 differences.count(image)
             logits = iter(self._logits(np.stack([image.pixels for image in readable]), emit)) if readable else iter(())
@@ -115,7 +123,7 @@ class Classifier:
         )
 
     def _logits(self, pixels: np.ndarray, emit: Emit) -> np.ndarray:
-        """(n, K) logits of (n, S, S, C) prepared pixels, averaged over test-time augmentation."""
+        """(n, K) logits of (n, S, S, C) preprocessed pixels, averaged over test-time augmentation."""
         from coverslip.engines import as_input, fastest_engine, run_tta
 
         if self._engine is None:
@@ -142,9 +150,9 @@ def load_classifier(path: Path | str, device: str = "auto") -> Classifier:
 
 
 def _in_batches(
-    records: Sequence[ImageRecord], images: Iterable[PreparedImage | UnreadableImage], batch_size: int
-) -> Iterator[tuple[Sequence[ImageRecord], list[PreparedImage | UnreadableImage]]]:
-    batch: list[PreparedImage | UnreadableImage] = []
+    records: Sequence[ImageRecord], images: Iterable[PreprocessedImage | UnreadableImage], batch_size: int
+) -> Iterator[tuple[Sequence[ImageRecord], list[PreprocessedImage | UnreadableImage]]]:
+    batch: list[PreprocessedImage | UnreadableImage] = []
     start = 0
     for image in images:
         batch.append(image)
@@ -159,11 +167,11 @@ class _Differences:
     """Counts images unlike those that the classifier was trained on, for one line per kind of difference."""
 
     def __init__(self, card: ClassifierCard) -> None:
-        self._seen, self._preparation = card.trained_on, card.preparation
+        self._seen, self._preprocessing = card.trained_on, card.preprocessing
         self._found: Counter[str] = Counter()
         self._odd_size: tuple[int, int] | None = None  # the first of them
 
-    def count(self, image: PreparedImage) -> None:
+    def count(self, image: PreprocessedImage) -> None:
         seen = self._seen
         if image.dtype not in seen.dtypes:
             depths = " or ".join(map(_depth, seen.dtypes))
@@ -176,8 +184,8 @@ class _Differences:
             self._odd_size = self._odd_size or (image.width_px, image.height_px)
             example = f"{self._odd_size[0]}x{self._odd_size[1]}"
             self._found[f"of another size (such as {example} pixels), training images were {low} to {high}"] += 1
-        if self._preparation.is_too_large(image.width_px, image.height_px):
-            canvas = f"canvas of {self._preparation.canvas_px} pixels"
+        if self._preprocessing.is_too_large(image.width_px, image.height_px):
+            canvas = f"canvas of {self._preprocessing.canvas_px} pixels"
             self._found[f"larger than the {canvas}, and shrunk to fit instead of shown at the common scale"] += 1
 
     def notes(self) -> list[str]:

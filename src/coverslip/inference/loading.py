@@ -46,10 +46,10 @@ def load_network(packed: PackedClassifier) -> Network:
                 card.model,
                 n_classes=len(card.classes),
                 head=card.head,
-                channels=card.preparation.channels,
+                channels=card.preprocessing.channels,
                 pretrained=False,
                 options=card.model_options,
-                image_size=card.preparation.image_size if model_info(card.model).is_sized else None,
+                image_size=card.preprocessing.image_size if model_info(card.model).is_sized else None,
             )
     except (UnknownModel, BadRecipe, *_SENSELESS) as error:
         what = error.what if isinstance(error, CoverslipError) else f"{type(error).__name__}: {error}".splitlines()[0]
@@ -91,7 +91,7 @@ def _no_larger_than(packed: PackedClassifier) -> Iterator[None]:
 def _check_ends(packed: PackedClassifier) -> None:
     """Before a network is built: many classes or channels in the card would make it huge."""
     ends = {name: packed.tensors[name].shape for name in ("mean", "head.bias") if name in packed.tensors}
-    if ends != {"mean": (1, packed.card.preparation.channels, 1, 1), "head.bias": (len(packed.card.classes),)}:
+    if ends != {"mean": (1, packed.card.preprocessing.channels, 1, 1), "head.bias": (len(packed.card.classes),)}:
         raise _do_not_fit(packed)
 
 

@@ -11,10 +11,11 @@ import numpy as np
 from coverslip.datasets import Inspection
 from coverslip.errors import BadRun
 from coverslip.evaluation import Evaluation
-from coverslip.files import for_shell, written_whole
+from coverslip.files import written_whole
+from coverslip.messages import ChooseOther, Resume
 from coverslip.runs.classifier import ClassifierCard, card_of
 from coverslip.runs.documents import check_format, read_object
-from coverslip.runs.environment import Environment, ImagesOpened
+from coverslip.runs.environment import Environment, EvaluatedImages
 from coverslip.runs.history import Epoch, read_history
 from coverslip.runs.inspection import read_inspection
 from coverslip.runs.metrics import read_metrics
@@ -115,13 +116,19 @@ class Run:
         return Run(self.folder / "evaluations" / name)
 
     @property
+    def evaluations(self) -> list["Run"]:
+        """All measurements on other images, by name; some may still be made, or have failed."""
+        folders = (self.folder / "evaluations").glob("*/")
+        return [Run(folder) for folder in sorted(folders) if Run(folder).status_file.is_file()]
+
+    @property
     def first(self) -> "Run":
         """The training on other images that comes before, where the recipe asks for one."""
         return Run(self.folder / "first")
 
     @property
     def whole(self) -> "Run":
-        """The run that this is a fold of."""
+        """The run that this is a fold of, or an evaluation."""
         return Run(self.folder.absolute().parent.parent)
 
     @cached_property
@@ -135,9 +142,9 @@ class Run:
         return Environment.read(self.environment_file)
 
     @cached_property
-    def images_opened(self) -> ImagesOpened | None:
-        """Of a measurement on other images: where these lay."""
-        return ImagesOpened.read_if_there(self.environment_file)
+    def evaluated_images(self) -> EvaluatedImages | None:
+        """Of an evaluation on other images: where these lay."""
+        return EvaluatedImages.read_if_there(self.environment_file)
 
     @cached_property
     def inspection(self) -> Inspection | None:
@@ -252,7 +259,7 @@ def open_run(folder: Path | str) -> Run:
         raise BadRun(
             "This is not a run folder: it has no recipe.yaml",
             file=run.folder,
-            do="Give the folder that `coverslip train` wrote.",
+            do="Give the folder of a training.",
         )
     if run.environment_file.exists():
         check_format(read_object(run.environment_file).get("format_version"), run.folder)
@@ -275,15 +282,21 @@ def create_run_folder(folder: Path) -> Run:
         for part in folder.glob(".*.part"):
             part.unlink(missing_ok=True)
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        do = "Choose another one with --out."
-        if run.recipe_file.is_file() and not run.is_done:
-            do = f"Choose another one with --out, or go on with it: coverslip train --resume {for_shell(folder)}."
-        raise BadRun("The folder for the run exists already", file=folder, do=do)
+        can_go_on = run.recipe_file.is_file() and not run.is_done
+        raise BadRun(
+            "The folder for the run exists already",
+            file=folder,
+            do="Choose another folder, or resume the run in it." if can_go_on else "Choose another folder.",
+            remedies=(ChooseOther("output"), *([Resume(str(folder))] if can_go_on else [])),
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadRun(
-            f"The folder for the run could not be made: {error.strerror}", file=folder, do="Choose another with --out."
+            f"The folder for the run could not be made: {error.strerror}",
+            file=folder,
+            do="Choose another folder.",
+            remedies=(ChooseOther("output"),),
         ) from error
     return run
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from coverslip.datasets import Dataset, Opening, open_again, with_classes
 from coverslip.errors import BadRun
 from coverslip.images import ReadPlan
+from coverslip.messages import ChooseOther, Evaluate
 from coverslip.runs.environment import images_opened
 from coverslip.runs.folder import Run
 from coverslip.runs.recipe import Recipe
@@ -21,6 +22,21 @@ def images_of(run: Run) -> Dataset:
     opening = Opening(opened.sources, opened.group, opened.group_pattern, plan_of(run.recipe), opened.domains)
     data = with_classes(open_again(opening), run.recipe.classes)
     return _chosen(data, {row.image_id for row in run.split}) if run.split else data
+
+
+def evaluated_images_of(evaluation: Run) -> Dataset:
+    """The images of an evaluation as they are now.
+
+    Raises:
+        BadRun: it was not measured.
+        CoverslipError: their folder or table is not there.
+    """
+    images = evaluation.evaluated_images
+    if images is None:
+        raise BadRun("It has no numbers yet", file=evaluation.folder, do="Let it finish, or start it again.")
+    recipe = evaluation.whole.recipe
+    opening = Opening(images.opened.sources, images.opened.group, images.opened.group_pattern, plan_of(recipe))
+    return open_again(opening)
 
 
 def same_images(run: Run) -> Dataset:
@@ -54,19 +70,21 @@ def held_out_images(run: Run) -> Dataset:
         raise BadRun(
             f"{n_gone or n_changed:,} of the {len(rows):,} test images {what}",
             file=data.root,
-            do="Put them back, or measure other labelled images: coverslip evaluate RUN DATA.",
+            do="Put them back, or measure other labelled images.",
+            remedies=(Evaluate(str(run.folder), on_other_images=True),),
         )
     return data
 
 
 def refuse_other_images(evaluation: Run, data: Dataset) -> None:
     """An evaluation is measured again on its own images only; others need a folder of their own."""
-    before = evaluation.images_opened
-    if before is not None and before.opened.sources != images_opened(data).opened.sources:
+    before = evaluation.evaluated_images
+    if evaluation.is_measured and before is not None and before.opened.sources != images_opened(data).opened.sources:
         raise BadRun(
             "There is an evaluation of that name, on other images",
             file=evaluation.folder,
-            do="Choose another name with --name.",
+            do="Choose another name.",
+            remedies=(ChooseOther("name"),),
         )
 
 

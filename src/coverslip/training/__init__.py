@@ -1,1 +1,1 @@
-"""From prepared pixels to a trained network: the instant head, fine-tuning, checkpoints. Imports torch."""
+"""From preprocessed pixels to a trained network: the instant head, fine-tuning, checkpoints. Imports torch."""

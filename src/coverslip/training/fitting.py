@@ -19,7 +19,8 @@ from coverslip.engines import N_CHECKED, as_input, fastest_engine, run_tta
 from coverslip.errors import BadRecipe, Stopped
 from coverslip.evaluation import apply_temperature, fit_temperature, learn_decisions
 from coverslip.events import Noted, StageStarted
-from coverslip.images import Preparation
+from coverslip.images import Preprocessing
+from coverslip.messages import Set
 from coverslip.models.freezing import freeze_to
 from coverslip.models.networks import Network, create_network
 from coverslip.runs import Calibration, FinetuneStage, Recipe, RunContext, Stage
@@ -35,8 +36,6 @@ from coverslip.training.starting import StartingPoint
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 DigestOf = Callable[[Sequence[int]], list[str]]  # positions -> what tells each image's content apart
-
-_LOWER_RATE = "Lower the step size, for example --set learning_rate=0.0001."
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ class _Candidate:
 def fit(
     images: TrainingImages,
     digest_of: DigestOf,
-    preparation: Preparation,
+    preprocessing: Preprocessing,
     recipe: Recipe,
     context: RunContext,
     start: StartingPoint | None = None,
@@ -86,7 +85,7 @@ def fit(
     Args:
         images: to fit on and to choose by; test images are not among them.
         digest_of: tells each image's content apart; features are cached by it.
-        preparation: how pixels were prepared; features are cached by it.
+        preprocessing: how pixels were preprocessed; features are cached by it.
         recipe: what to do.
         context: checkpoints go into its folder; it is asked for a stop before every step.
         start: the earlier run that the recipe starts from, if any.
@@ -95,13 +94,13 @@ def fit(
         BadRecipe: training diverged before there was a network to keep.
         Stopped: on request, before there was a network to keep.
     """
-    network, kept_head = _starting_network(images, preparation, recipe, start)
+    network, kept_head = _starting_network(images, preprocessing, recipe, start)
     stages: list[Stage] = []
     candidates: list[_Candidate] = []
     is_stopped, temperature = False, 1.0
     if recipe.init != "scratch":
         choose = chosen_head(images, recipe, kept_head)
-        val_logits, stage = instant_stage(network, images, digest_of, preparation, recipe, context, choose)
+        val_logits, stage = instant_stage(network, images, digest_of, preprocessing, recipe, context, choose)
         candidates.append(_Candidate("instant", val_logits, _copied(network)))
         stages.append(stage)
         temperature = stage.temperature
@@ -111,26 +110,45 @@ def fit(
         is_stopped = done.stopped_because == "on request"
         if done.stopped_because == "diverged":
             if not (candidates or done.best_epoch):
-                raise BadRecipe("Training diverged: the loss is no longer a number", do=_LOWER_RATE)
-            text = f"Fine-tuning diverged after epoch {done.epochs_run}. {_LOWER_RATE}"
-            context.emit(Noted(text=text, level="warning"))
+                raise _diverged(recipe)
+            context.emit(_diverged_note(done.epochs_run, recipe))
         if done.best_epoch:
             val_logits = _logits(network, images, recipe, context.device)
             candidates.append(_Candidate("finetune", val_logits, _copied(network)))
     if not candidates:
-        raise Stopped("Training was stopped before there was a classifier", do="Go on with it.")
+        raise Stopped("Training was stopped before there was a classifier", do="Resume the run to go on.")
     best = max(candidates, key=lambda candidate: rank(candidate.val_logits, images.val_label, recipe))
     network.load_state_dict(best.weights)
     if best.stage == "instant" and len(candidates) > 1:
         text = "Fine-tuning did not beat the instant classifier on validation images; the latter is kept."
-        context.emit(Noted(text=text))
+        context.emit(Noted(code="fine-tuning-no-better", text=text))
     return Fitted(network, best.val_logits, tuple(stages), best.stage, is_stopped)
+
+
+def _lower_rate(recipe: Recipe) -> Set:
+    """A tenth of the learning rate that was too high."""
+    return Set("learning_rate", float(f"{recipe.learning_rate / 10:g}"))
+
+
+def _diverged(recipe: Recipe) -> BadRecipe:
+    what = "Training diverged: the loss is no longer a number"
+    return BadRecipe(what, do="Lower the learning rate.", remedies=(_lower_rate(recipe),))
+
+
+def _diverged_note(epochs_run: int, recipe: Recipe) -> Noted:
+    return Noted(
+        code="diverged",
+        text=f"Fine-tuning diverged after epoch {epochs_run}. Lower the learning rate.",
+        level="warning",
+        values={"epoch": epochs_run},
+        remedies=(_lower_rate(recipe),),
+    )
 
 
 def refit(
     images: TrainingImages,
     digest_of: DigestOf,
-    preparation: Preparation,
+    preprocessing: Preprocessing,
     recipe: Recipe,
     choices: Choices,
     context: RunContext,
@@ -140,29 +158,29 @@ def refit(
 
     Args:
         images: to fit on; those to choose by are not looked at.
-        digest_of, preparation, recipe, context, start: as for `fit`.
+        digest_of, preprocessing, recipe, context, start: as for `fit`.
         choices: what folds chose on their validation images.
 
     Raises:
         BadRecipe: training diverged.
         Stopped: on request.
     """
-    network, kept_head = _starting_network(images, preparation, recipe, start)
+    network, kept_head = _starting_network(images, preprocessing, recipe, start)
     stages: list[Stage] = []
     if recipe.init != "scratch":
         assert choices.regularisation is not None, "folds that start from weights fit a head"
         choose = given_head(images, recipe, choices.regularisation, kept_head if choices.keeps_head else None)
         _, stage = instant_stage(
-            network, images, digest_of, preparation, recipe, context, choose, choices.start_temperature
+            network, images, digest_of, preprocessing, recipe, context, choose, choices.start_temperature
         )
         stages.append(stage)
     if choices.epochs:
         done = _finetune(network, images, recipe, context, choices.start_temperature, choices.epochs)
         stages.append(_finetune_stage(done, recipe))
         if done.stopped_because == "on request":  # part of the epochs that were chosen would make another network
-            raise Stopped("Training on all images was stopped", do="Go on with it.")
+            raise Stopped("Training on all images was stopped", do="Resume the run to go on.")
         if done.stopped_because == "diverged":
-            raise BadRecipe("Training diverged: the loss is no longer a number", do=_LOWER_RATE)
+            raise _diverged(recipe)
     chosen: Literal["instant", "finetune"] = "finetune" if choices.epochs else "instant"
     return Fitted(network, np.zeros((0, images.n_classes)), tuple(stages), chosen, is_stopped=False)
 
@@ -182,7 +200,7 @@ def calibrate(logits: Floats, label: Ints, recipe: Recipe) -> Calibration:
 
 
 def _starting_network(
-    images: TrainingImages, preparation: Preparation, recipe: Recipe, start: StartingPoint | None
+    images: TrainingImages, preprocessing: Preprocessing, recipe: Recipe, start: StartingPoint | None
 ) -> tuple[Network, LinearHead | None]:
     """The network as training finds it, and the head of an earlier run that tells the same classes."""
     keep_freed_memory()
@@ -191,10 +209,10 @@ def _starting_network(
         recipe.model,
         n_classes=images.n_classes,
         head=recipe.head,
-        channels=preparation.channels,
+        channels=preprocessing.channels,
         pretrained=recipe.init == "imagenet",
         options=recipe.model_options,
-        image_size=preparation.image_size,
+        image_size=preprocessing.image_size,
     )
     kept_head = start.take_over(network) if start else None
     set_normalisation(network, recipe, images.pixels_of, images.train)

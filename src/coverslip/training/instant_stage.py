@@ -11,11 +11,11 @@ import torch
 from coverslip.engines import Features, embed
 from coverslip.evaluation import apply_temperature, fit_temperature, score
 from coverslip.events import HeadFitted, StageStarted
-from coverslip.images import Preparation
+from coverslip.images import Preprocessing
 from coverslip.models.networks import FeatureNetwork, Network
 from coverslip.runs import InstantStage, Recipe, RunContext
 from coverslip.training.finetuning import TrainingImages
-from coverslip.training.instant import STRENGTHS, LinearHead, fit_head
+from coverslip.training.instant import SHRINKAGES, LinearHead, fit_head
 from coverslip.training.ranking import primary_score, rank
 
 Floats = npt.NDArray[np.float64]
@@ -37,12 +37,12 @@ def chosen_head(images: TrainingImages, recipe: Recipe, kept_head: LinearHead | 
     """Validation images choose the regularisation, and between the fitted head and that of an earlier run."""
 
     def choose(train: Features, val: Features) -> HeadChoice:
-        head = _fitted(images, recipe, train, val, STRENGTHS)
+        head = _fitted(images, recipe, train, val, SHRINKAGES)
         if kept_head is not None:
             label = images.val_label
             if rank(kept_head.logits(val), label, recipe) >= rank(head.logits(val), label, recipe):
-                return HeadChoice(kept_head, head.strength, True)
-        return HeadChoice(head, head.strength, False)
+                return HeadChoice(kept_head, head.shrinkage, True)
+        return HeadChoice(head, head.shrinkage, False)
 
     return choose
 
@@ -56,7 +56,7 @@ def given_head(
         if kept_head is not None:
             return HeadChoice(kept_head, regularisation, True)
         head = _fitted(images, recipe, train, val, [regularisation])
-        return HeadChoice(head, head.strength, False)
+        return HeadChoice(head, head.shrinkage, False)
 
     return choose
 
@@ -65,7 +65,7 @@ def instant_stage(
     network: Network,
     images: TrainingImages,
     digest_of: Callable[[Sequence[int]], list[str]],
-    preparation: Preparation,
+    preprocessing: Preprocessing,
     recipe: Recipe,
     context: RunContext,
     choose: ChooseHead,
@@ -75,7 +75,7 @@ def instant_stage(
 
     Args:
         network: whose features are read; its head is replaced.
-        images, digest_of, preparation, recipe, context: as for `fit`.
+        images, digest_of, preprocessing, recipe, context: as for `fit`.
         choose: fits the head, or takes one.
         temperature: of the head, where there are no validation images to fit it on.
 
@@ -95,7 +95,7 @@ def instant_stage(
         network.head.in_features,
         digest_of(positions),
         pixels_of,
-        prepared_by=preparation.model_dump(mode="json"),
+        preprocessing=preprocessing.model_dump(mode="json"),
         tta=recipe.tta,
         device=context.device,
         emit=context.emit,
@@ -128,7 +128,7 @@ def instant_stage(
 
 
 def _fitted(
-    images: TrainingImages, recipe: Recipe, train: Features, val: Features, strengths: Sequence[float]
+    images: TrainingImages, recipe: Recipe, train: Features, val: Features, shrinkages: Sequence[float]
 ) -> LinearHead:
     return fit_head(
         train,
@@ -138,5 +138,5 @@ def _fitted(
         n_classes=images.n_classes,
         balanced=recipe.class_weights == "balanced" or recipe.sampling not in ("all", "domains"),
         better=lambda logits, label: primary_score(logits, label, recipe),
-        strengths=strengths,
+        shrinkages=shrinkages,
     )

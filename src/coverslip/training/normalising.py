@@ -49,7 +49,7 @@ def set_normalisation(
 def _moments(
     pixels_of: Callable[[Sequence[int]], npt.NDArray[np.unsignedinteger]], train: Ints, channels: int
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """(C,) mean and standard deviation over all pixels of the training images, as they are prepared, in [0, 1]."""
+    """(C,) mean and standard deviation over all pixels of the training images, as they are preprocessed, in [0, 1]."""
     total, square, n = np.zeros(channels), np.zeros(channels), 0
     for start in range(0, len(train), _READ_AT_ONCE):
         for pixels in pixels_of(train[start : start + _READ_AT_ONCE].tolist()):

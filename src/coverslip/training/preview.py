@@ -27,7 +27,7 @@ def draw_preview(
     Three channels are shown as red, green and blue; of any other number only the first is shown.
 
     Args:
-        pixels: (n, S, S, C) uint8 or uint16, as `prepare` gives them.
+        pixels: (n, S, S, C) uint8 or uint16, as `preprocess` gives them.
         labels: n classes.
         augment: what training would change.
         seed: of the changes.

@@ -1,6 +1,5 @@
 """Starting from an earlier run: its network's weights, and its head where that tells the classes of this run."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from torch import Tensor
 
 from coverslip.datasets import some
 from coverslip.errors import BadRecipe
-from coverslip.files import for_shell
+from coverslip.messages import Set
 from coverslip.models import model_info
 from coverslip.models.building import own_options
 from coverslip.models.networks import Network
@@ -58,7 +57,7 @@ class StartingPoint:
         if self.n_new:
             return None
         weight, bias = ((weights[name][rows] / self.packed.card.temperature).numpy() for name in _HEAD)
-        return LinearHead(weight, bias, strength=None)
+        return LinearHead(weight, bias, shrinkage=None)
 
 
 def starting_point(start: FromRun, classes: Sequence[str]) -> StartingPoint:
@@ -83,9 +82,12 @@ def check_start(start: FromRun, recipe: Recipe, classes: Sequence[str]) -> None:
     there, here = ({**of.model_dump(), "model_options": whole_options(of)} for of in (card, recipe))
     differing = [key for key in ("model", "model_options", "head") if there[key] != here[key]]
     if differing:
-        values = {key: there[key] if isinstance(there[key], str) else json.dumps(there[key]) for key in differing}
-        wanted = " ".join(f"--set {for_shell(f'{key}={value}')}" for key, value in values.items())
-        raise BadRecipe("The run to start from has another network", file=place, do=f"Add {wanted}.")
+        raise BadRecipe(
+            "The run to start from has another network",
+            file=place,
+            do="Train the same network, with the same options and head.",
+            remedies=[Set(key, there[key]) for key in differing],
+        )
     check_labels(start.labels, card.classes, classes)
 
 

@@ -64,6 +64,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/recipe/read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Read Recipe
+         * @description The values that a recipe file gives to keys. What is wrong with it is told with key and line.
+         */
+        post: operations["read_recipe"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recipe/write": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Write Recipe
+         * @description The recipe file that gives keys these values; says what is wrong with them.
+         */
+        post: operations["write_recipe"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/folders": {
         parameters: {
             query?: never;
@@ -886,11 +926,7 @@ export interface paths {
         get: operations["get_run"];
         put?: never;
         post?: never;
-        /**
-         * Remove Run
-         * @description Move a training's folder to the workspace's trash.
-         */
-        delete: operations["remove_run"];
+        delete?: never;
         options?: never;
         head?: never;
         /**
@@ -920,7 +956,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/runs/{run_id}/events": {
+    "/api/v1/runs/{run_id}/evaluations": {
         parameters: {
             query?: never;
             header?: never;
@@ -928,13 +964,34 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Watch Run
-         * @description `state`: the run as it is now; `trainings`: their curves so far; `log`: a line worth reading (id: its number).
-         *
-         *     Begins with state and trainings, then the log from the start or after the given line; ends with a last state once
-         *     the run has ended.
+         * List Evaluations
+         * @description All evaluations of a training on other images, the newest first.
          */
-        get: operations["watch_run"];
+        get: operations["list_evaluations"];
+        put?: never;
+        /**
+         * Queue Evaluation
+         * @description Queue an evaluation, with the labels of now; it begins when no other is at work, also beside a training.
+         */
+        post: operations["queue_evaluation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/evaluation-outlook": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Evaluation Outlook
+         * @description What an evaluation on a dataset would rest on: classes that are known, images that training has seen.
+         */
+        get: operations["get_evaluation_outlook"];
         put?: never;
         post?: never;
         delete?: never;
@@ -943,47 +1000,150 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/runs/{run_id}/stop": {
+    "/api/v1/evaluations/{evaluation_id}": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get?: never;
-        put?: never;
         /**
-         * Stop Run
-         * @description End a training; its best network so far is kept. One that waits is taken out of the queue.
+         * Get Evaluation
+         * @description One evaluation as it is now.
          */
-        post: operations["stop_run"];
+        get: operations["get_evaluation"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/runs/{run_id}/resume": {
+    "/api/v1/evaluations/{evaluation_id}/results": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get?: never;
-        put?: never;
         /**
-         * Resume Run
-         * @description Queue a training again that was stopped, interrupted or failed; it goes on where it was.
+         * Get Evaluation Results
+         * @description How the classifier did on these images.
          */
-        post: operations["resume_run"];
+        get: operations["get_evaluation_results"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/runs/{run_id}/restore": {
+    "/api/v1/evaluations/{evaluation_id}/rows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Evaluation Rows
+         * @description The measured images, a page at a time.
+         */
+        get: operations["list_evaluation_rows"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/evaluations/{evaluation_id}/rows/{k}/thumbnail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Evaluation Row Thumbnail
+         * @description A thumbnail of a measured image.
+         */
+        get: operations["get_evaluation_row_thumbnail"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/evaluations/{evaluation_id}/rows/{k}/picture": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Evaluation Row Picture
+         * @description A measured image for the viewer.
+         */
+        get: operations["get_evaluation_row_picture"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/evaluations/{evaluation_id}/csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download Evaluation
+         * @description `predictions.csv`: each measured image, its label, and what the classifier said.
+         */
+        get: operations["download_evaluation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Watch Job
+         * @description A job as it goes on; what each event carries stands at `RunEvents`, `EvaluationEvents` and `PredictionEvents`.
+         *
+         *     Begins with what is so now, then the log from its start or after the given line. Ends with a last state once the job
+         *     has ended; where it had ended before, with that alone.
+         */
+        get: operations["watch_job"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/stop": {
         parameters: {
             query?: never;
             header?: never;
@@ -993,10 +1153,70 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Restore Run
-         * @description Take a training out of the trash.
+         * Stop Job
+         * @description End a job; what it has reached so far is kept. One that waits is taken out of the queue.
          */
-        post: operations["restore_run"];
+        post: operations["stop_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume Job
+         * @description Queue a job again that was stopped, interrupted or failed; it goes on where it was.
+         */
+        post: operations["resume_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove Job
+         * @description Move a job, with all that it made, to the workspace's trash.
+         */
+        delete: operations["remove_job"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore Job
+         * @description Take a job out of the trash, as it was.
+         */
+        post: operations["restore_job"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1039,32 +1259,6 @@ export interface paths {
          * @description One prediction as it is now.
          */
         get: operations["get_prediction"];
-        put?: never;
-        post?: never;
-        /**
-         * Remove Prediction
-         * @description Move a prediction to the workspace's trash.
-         */
-        delete: operations["remove_prediction"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/predictions/{prediction_id}/events": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Watch Prediction
-         * @description `state`: the prediction as it is now; `rows`: how many there are so far.
-         *
-         *     Ends with a last state once the prediction has ended.
-         */
-        get: operations["watch_prediction"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1193,66 +1387,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/predictions/{prediction_id}/stop": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Stop Prediction
-         * @description End a prediction; its rows so far are kept.
-         */
-        post: operations["stop_prediction"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/predictions/{prediction_id}/resume": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Resume Prediction
-         * @description Queue a prediction again that was stopped, interrupted or failed; it goes on after its last row.
-         */
-        post: operations["resume_prediction"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/predictions/{prediction_id}/restore": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Restore Prediction
-         * @description Take a prediction out of the trash, with its corrections.
-         */
-        post: operations["restore_prediction"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/classify/{run_id}": {
         parameters: {
             query?: never;
@@ -1310,6 +1444,21 @@ export interface components {
             advice: string;
             /** Is Recommended */
             is_recommended: boolean;
+            /**
+             * Options
+             * @description What `model_options` may set.
+             */
+            options: components["schemas"]["Option"][];
+            /**
+             * Takes Others
+             * @description Whether it takes further options, known to its library alone.
+             */
+            takes_others: boolean;
+            /**
+             * Parts
+             * @description What `freeze_to` may name, the earliest first.
+             */
+            parts: string[];
         };
         /**
          * AllowLeakage
@@ -1341,6 +1490,40 @@ export interface components {
             ece_uncalibrated: number | null;
         };
         /**
+         * Choice
+         * @description One of the values that a key can be given by name.
+         */
+        Choice: {
+            /** Value */
+            value: string | number | boolean;
+            /** Title */
+            title: string;
+            /**
+             * Phrase
+             * @default
+             */
+            phrase: string;
+        };
+        /**
+         * ChoicesOfRecipe
+         * @description What a form holds.
+         */
+        ChoicesOfRecipe: {
+            /**
+             * Recipe
+             * @description Only what differs from the defaults; nested keys or dotted ones.
+             */
+            recipe: {
+                [key: string]: unknown;
+            };
+            /**
+             * Is Complete
+             * @description Write the defaults of all other keys too.
+             * @default false
+             */
+            is_complete: boolean;
+        };
+        /**
          * ChooseOther
          * @description Give another place or name than the one that was given or stands by default.
          */
@@ -1349,7 +1532,7 @@ export interface components {
              * Of
              * @enum {string}
              */
-            of: "output" | "name" | "workspace" | "root";
+            of: "output" | "name" | "workspace" | "root" | "host";
             /**
              * Kind
              * @default choose-other
@@ -1496,11 +1679,8 @@ export interface components {
          * @description Empty the cache, or one kind of store in it; what is missed is made again.
          */
         CleanCache: {
-            /**
-             * Store
-             * @default null
-             */
-            store: string | null;
+            /** Store */
+            store?: string | null;
             /**
              * Kind
              * @default clean-cache
@@ -1623,10 +1803,10 @@ export interface components {
             };
             groups: components["schemas"]["GroupFacts"] | null;
             /**
-             * Given Split
+             * Predefined Split
              * @description Images per part, where folders or a table say who trains, validates and tests.
              */
-            given_split: {
+            predefined_split: {
                 [key: string]: number;
             } | null;
             width_px: components["schemas"]["Spread"] | null;
@@ -1761,7 +1941,7 @@ export interface components {
         };
         /**
          * DomainResult
-         * @description The numbers of one collection's images.
+         * @description The numbers of one domain's images.
          */
         DomainResult: {
             /** Name */
@@ -1833,6 +2013,81 @@ export interface components {
             kind: "evaluate";
         };
         /**
+         * EvaluationOutlook
+         * @description What measuring a classifier on the images of a dataset would rest on.
+         */
+        EvaluationOutlook: {
+            /** N Labelled */
+            n_labelled: number;
+            /**
+             * N Known
+             * @description Labelled with a class that the classifier knows.
+             */
+            n_known: number;
+            /** Unknown Classes */
+            unknown_classes: string[];
+            /**
+             * N Seen
+             * @description Seen in training, or copies of such; null where only reading them again tells.
+             */
+            n_seen: number | null;
+        };
+        /**
+         * EvaluationState
+         * @description A training that is, or was, measured on other labelled images.
+         */
+        EvaluationState: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "evaluate";
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Run Id */
+            run_id: string;
+            /** Run Name */
+            run_name: string;
+            /** Folder */
+            folder: string;
+            /** Dataset Id */
+            dataset_id: string | null;
+            /** Dataset Name */
+            dataset_name: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "queued" | "starting" | "running" | "stopping" | "stopped" | "done" | "failed" | "interrupted";
+            /** @description What is being counted. */
+            work: components["schemas"]["Work"] | null;
+            /**
+             * N
+             * @description Images that were measured.
+             */
+            n: number | null;
+            /**
+             * N Seen
+             * @description Of all its images, those that training had seen, or copies.
+             */
+            n_seen: number | null;
+            headline: components["schemas"]["Headline"] | null;
+            /** Notes */
+            notes: components["schemas"]["TimedNote"][];
+            error: components["schemas"]["Failure"] | null;
+            /**
+             * Queue Position
+             * @description 1 is next.
+             */
+            queue_position: number | null;
+            /** Created */
+            created: string;
+            /** Ended */
+            ended: string | null;
+        };
+        /**
          * Failure
          * @description An error as it is kept in files and sent to pages.
          */
@@ -1867,6 +2122,11 @@ export interface components {
             field: string;
             /** Message */
             message: string;
+            /**
+             * Line
+             * @description Where it stands in a text that was sent, from 1.
+             */
+            line?: number | null;
         };
         /**
          * FigureName
@@ -1888,7 +2148,7 @@ export interface components {
         Finding: {
             /**
              * Code
-             * @description What kind of finding it is. `leakage` (error): On two sides of the given split; `no-labels` (error): No labels; `one-class` (error): A single class; `missing-files` (warning): Not found; `unreadable` (warning): Cannot be read; `conflicting-labels` (warning): Same pixels, different classes; `duplicates` (warning): Same pixels, same class; `small-class` (warning): Small classes; `no-groups` (warning): No groups; `class-in-few-groups` (warning): Classes of few groups; `few-groups` (warning): Few groups; `groups-divide-copies` (warning): Same pixels in different groups; `group-is-class` (warning): One class in each group; `mixed-bit-depths` (warning): Mixed bit depths; `unlabelled` (advice): Images without a label; `imbalance` (advice): Unequal classes; `similar-class-names` (advice): Similar class names; `mixed-channels` (advice): Mixed channels; `several-planes` (advice): Several planes.
+             * @description What kind of finding it is. `leakage` (error): On two sides of the predefined split; `no-labels` (error): No labels; `one-class` (error): A single class; `missing-files` (warning): Not found; `unreadable` (warning): Cannot be read; `conflicting-labels` (warning): Same pixels, different classes; `duplicates` (warning): Same pixels, same class; `small-class` (warning): Small classes; `no-groups` (warning): No groups; `class-in-few-groups` (warning): Classes of few groups; `few-groups` (warning): Few groups; `groups-divide-copies` (warning): Same pixels in different groups; `group-is-class` (warning): One class in each group; `mixed-bit-depths` (warning): Mixed bit depths; `unlabelled` (advice): Images without a label; `imbalance` (advice): Unequal classes; `similar-class-names` (advice): Similar class names; `mixed-channels` (advice): Mixed channels; `several-planes` (advice): Several planes.
              */
             code: string;
             /**
@@ -2043,11 +2303,8 @@ export interface components {
          * @description Say which images belong together, by a column of the table or by a pattern that is searched in the paths.
          */
         GroupBy: {
-            /**
-             * Column
-             * @default null
-             */
-            column: string | null;
+            /** Column */
+            column?: string | null;
             /**
              * Kind
              * @default group-by
@@ -2276,8 +2533,8 @@ export interface components {
              * @description Absolute path.
              */
             file: string;
-            /** Given Split */
-            given_split: string | null;
+            /** Predefined Split */
+            predefined_split: string | null;
         };
         /**
          * ImportWeights
@@ -2285,7 +2542,7 @@ export interface components {
          */
         ImportWeights: {
             /** Model */
-            model: string;
+            model?: string | null;
             /**
              * Kind
              * @default import-weights
@@ -2399,6 +2656,50 @@ export interface components {
             reason: string | null;
         };
         /**
+         * Measurement
+         * @description How a classifier did on some labelled images, in numbers and words.
+         */
+        Measurement: {
+            /**
+             * Metrics
+             * @description metrics.json as it is.
+             */
+            metrics: {
+                [key: string]: unknown;
+            };
+            /**
+             * Headline
+             * @description The result in one sentence.
+             */
+            headline: string;
+            /**
+             * Words
+             * @description Paragraphs: what the numbers mean.
+             */
+            words: string[];
+            /** Values */
+            values: components["schemas"]["MetricValue"][];
+            /** Tested On */
+            tested_on: string;
+            /** Per Class */
+            per_class: components["schemas"]["ClassResult"][];
+            confusion: components["schemas"]["Confusion"];
+            /** Roc */
+            roc: components["schemas"]["RocCurve"][];
+            /** Precision Recall */
+            precision_recall: components["schemas"]["PrecisionRecallCurve"][];
+            calibration: components["schemas"]["Calibration"] | null;
+            /** By Domain */
+            by_domain: components["schemas"]["DomainResult"][];
+            /**
+             * Decided
+             * @description What the limit for `uncertain` did to these images; empty where nothing.
+             */
+            decided: string;
+            /** N Mistakes */
+            n_mistakes: number;
+        };
+        /**
          * MetricValue
          * @description A number of the whole run.
          */
@@ -2452,6 +2753,22 @@ export interface components {
             title: string;
         };
         /**
+         * NamedSet
+         * @description A name that stands for all keys of a section, such as `augment: none`.
+         */
+        NamedSet: {
+            /** Section */
+            section: string;
+            /** Name */
+            name: string;
+            /** Text */
+            text: string;
+            /** Values */
+            values: {
+                [key: string]: unknown;
+            };
+        };
+        /**
          * NewDataset
          * @description What to open.
          */
@@ -2479,6 +2796,19 @@ export interface components {
              * @default true
              */
             is_labelled: boolean;
+        };
+        /**
+         * NewEvaluation
+         * @description Labelled images of the workspace to measure a training on.
+         */
+        NewEvaluation: {
+            /** Dataset Id */
+            dataset_id: string;
+            /**
+             * Name
+             * @description Default: named after the dataset.
+             */
+            name?: string | null;
         };
         /**
          * NewLabels
@@ -2559,6 +2889,36 @@ export interface components {
             is_labelled: boolean;
         };
         /**
+         * Option
+         * @description One value that a network or a loss can be given by name (`model_options`, `loss_options`).
+         */
+        Option: {
+            /** Name */
+            name: string;
+            /** Title */
+            title: string;
+            /** Help */
+            help: string;
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "number" | "integer" | "boolean" | "choice" | "integers";
+            /** Default */
+            default: unknown;
+            /**
+             * Choices
+             * @default []
+             */
+            choices: components["schemas"]["Choice"][];
+            /** Minimum */
+            minimum?: number | null;
+            /** Maximum */
+            maximum?: number | null;
+            /** Length */
+            length?: number | null;
+        };
+        /**
          * Page
          * @description Some of many, in order.
          */
@@ -2591,6 +2951,19 @@ export interface components {
         Page_DatasetState_: {
             /** Items */
             items: components["schemas"]["DatasetState"][];
+            /**
+             * Total
+             * @description How many there are, on all pages together.
+             */
+            total: number;
+        };
+        /**
+         * Page
+         * @description Some of many, in order.
+         */
+        Page_EvaluationState_: {
+            /** Items */
+            items: components["schemas"]["EvaluationState"][];
             /**
              * Total
              * @description How many there are, on all pages together.
@@ -2719,6 +3092,11 @@ export interface components {
          * @description A classifier at work on new images, as its folder says that it is now.
          */
         PredictionState: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "predict";
             /** Id */
             id: string;
             /** Name */
@@ -2800,35 +3178,30 @@ export interface components {
             /**
              * File
              * @description The file or folder that it is about.
-             * @default null
              */
-            file: string | null;
+            file?: string | null;
             /**
              * Do
              * @description What to do about it.
-             * @default null
              */
-            do: string | null;
+            do?: string | null;
             /**
              * Values
              * @description What the sentences tell, for programs.
-             * @default null
              */
-            values: {
+            values?: {
                 [key: string]: components["schemas"]["JsonValue"];
             } | null;
             /**
              * Remedies
              * @description What to do as data, where it is one of the known ones: a recipe's key and its value, …
-             * @default null
              */
-            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[] | null;
+            remedies?: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[] | null;
             /**
              * Errors
              * @description Which parts of the request are wrong.
-             * @default null
              */
-            errors: components["schemas"]["FieldProblem"][] | null;
+            errors?: components["schemas"]["FieldProblem"][] | null;
         };
         /**
          * ReadingProgress
@@ -2846,7 +3219,10 @@ export interface components {
          * RecipeKey
          * @description One choice of a recipe. `key` has a dot where it lies in a section.
          *
-         *     `type` is `other` where no single field of a form can hold it; `empty` says what null means, where null is allowed.
+         *     `type` says what field of a form can hold it: `integer` with `choices` takes a number or one of these names, and
+         *     `other` is for shapes that no form knows yet. `empty` says what null means, where null is allowed. `options` are
+         *     those of a key such as `loss_options`, by the value of the key that it belongs to (`loss`); those of
+         *     `model_options` stand with the networks.
          */
         RecipeKey: {
             /** Key */
@@ -2863,7 +3239,7 @@ export interface components {
              * Type
              * @enum {string}
              */
-            type: "number" | "integer" | "choice" | "boolean" | "text" | "other";
+            type: "number" | "integer" | "choice" | "boolean" | "text" | "integers" | "names" | "renames" | "merges" | "options" | "start" | "other";
             /** Default */
             default: unknown;
             /** Allowed */
@@ -2880,6 +3256,10 @@ export interface components {
             maximum: number | null;
             /** Unit */
             unit: string;
+            /** Options */
+            options: {
+                [key: string]: components["schemas"]["Option"][];
+            };
         };
         /**
          * RecipeKeys
@@ -2890,6 +3270,11 @@ export interface components {
             groups: components["schemas"]["Group"][];
             /** Keys */
             keys: components["schemas"]["RecipeKey"][];
+            /**
+             * Sets
+             * @description Names that stand for all keys of a section.
+             */
+            sets: components["schemas"]["NamedSet"][];
         };
         /**
          * RecipeOf
@@ -2900,6 +3285,24 @@ export interface components {
             recipe?: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * RecipeText
+         * @description A recipe as a form keeps it and as a file holds it.
+         */
+        RecipeText: {
+            /**
+             * Values
+             * @description The value of each dotted key that was given; others have defaults.
+             */
+            values: {
+                [key: string]: unknown;
+            };
+            /**
+             * Text
+             * @description The same as YAML; without comments.
+             */
+            text: string;
         };
         /**
          * ReliabilityBin
@@ -2916,14 +3319,6 @@ export interface components {
             confidence: number | null;
             /** Accuracy */
             accuracy: number | null;
-        };
-        /**
-         * Removed
-         * @description What was moved to the trash can come back.
-         */
-        Removed: {
-            /** Undo Token */
-            undo_token: string;
         };
         /**
          * ReportSection
@@ -2950,7 +3345,7 @@ export interface components {
         };
         /**
          * Results
-         * @description What a run reached, in numbers and words; the same as in its report.
+         * @description What a run reached on its own images; the same as in its report.
          */
         Results: {
             /**
@@ -2970,11 +3365,6 @@ export interface components {
              * @description Paragraphs: what the numbers mean.
              */
             words: string[];
-            /**
-             * Methods
-             * @description A methods paragraph for a paper, in three parts.
-             */
-            methods: string[];
             /** Values */
             values: components["schemas"]["MetricValue"][];
             /** Tested On */
@@ -2987,12 +3377,8 @@ export interface components {
             /** Precision Recall */
             precision_recall: components["schemas"]["PrecisionRecallCurve"][];
             calibration: components["schemas"]["Calibration"] | null;
-            /** Folds */
-            folds: components["schemas"]["FoldResult"][] | null;
             /** By Domain */
             by_domain: components["schemas"]["DomainResult"][];
-            /** Limits */
-            limits: components["schemas"]["Limit"][];
             /**
              * Decided
              * @description What the limit for `uncertain` did to these images; empty where nothing.
@@ -3000,6 +3386,15 @@ export interface components {
             decided: string;
             /** N Mistakes */
             n_mistakes: number;
+            /**
+             * Methods
+             * @description A methods paragraph for a paper, in three parts.
+             */
+            methods: string[];
+            /** Folds */
+            folds: components["schemas"]["FoldResult"][] | null;
+            /** Limits */
+            limits: components["schemas"]["Limit"][];
             /**
              * Facts
              * @description The small line of figures: a name and its value.
@@ -3117,6 +3512,11 @@ export interface components {
          * @description A training, as its folder says that it is now.
          */
         RunState: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "train";
             /** Id */
             id: string;
             /** Name */
@@ -3172,6 +3572,11 @@ export interface components {
          * @description A training with its recipe, its curves so far and its notes.
          */
         RunStory: {
+            /**
+             * Kind
+             * @constant
+             */
+            kind: "train";
             /** Id */
             id: string;
             /** Name */
@@ -3266,11 +3671,8 @@ export interface components {
          * @description Look at the list of networks, or at one of them.
          */
         ShowModels: {
-            /**
-             * Model
-             * @default null
-             */
-            model: string | null;
+            /** Model */
+            model?: string | null;
             /**
              * Kind
              * @default show-models
@@ -3396,6 +3798,17 @@ export interface components {
             memory_mib: number;
         };
         /**
+         * TextOfRecipe
+         * @description The content of a recipe file.
+         */
+        TextOfRecipe: {
+            /**
+             * Text
+             * @description YAML.
+             */
+            text: string;
+        };
+        /**
          * TimedNote
          * @description What the training wants known, and when it said so.
          */
@@ -3484,6 +3897,47 @@ export interface components {
             /** Seconds Left */
             seconds_left: number | null;
         };
+        /**
+         * EvaluationEvents
+         * @description What those who watch an evaluation are told, by the name of the event.
+         */
+        EvaluationEvents: {
+            /** @description As it is now: first, at each change, and last. */
+            state: components["schemas"]["EvaluationState"];
+        };
+        /**
+         * PredictionEvents
+         * @description What those who watch a prediction are told, by the name of the event.
+         */
+        PredictionEvents: {
+            /** @description As it is now: first, at each change, and last. */
+            state: components["schemas"]["PredictionState"];
+            /** @description There are more rows: pages ask for those that they show. */
+            rows: components["schemas"]["RowsSoFar"];
+        };
+        /**
+         * RowsSoFar
+         * @description How many rows a prediction has.
+         */
+        RowsSoFar: {
+            /** N */
+            n: number;
+        };
+        /**
+         * RunEvents
+         * @description What those who watch a training are told, by the name of the event.
+         */
+        RunEvents: {
+            /** @description As it is now: first, at each change, and last. */
+            state: components["schemas"]["RunState"];
+            /**
+             * Trainings
+             * @description Its curves so far.
+             */
+            trainings: components["schemas"]["Training"][];
+            /** @description A line that is worth reading; the event's id is its number. */
+            log: components["schemas"]["LogLine"];
+        };
     };
     responses: never;
     parameters: never;
@@ -3567,6 +4021,90 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RecipeKeys"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_recipe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TextOfRecipe"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecipeText"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    write_recipe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChoicesOfRecipe"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecipeText"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description What went wrong, and what to do about it. */
@@ -6132,64 +6670,6 @@ export interface operations {
             };
         };
     };
-    remove_run: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                run_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Removed"];
-                };
-            };
-            /** @description There is nothing of that id. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It can't be done now: something else is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What went wrong, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     rename_run: {
         parameters: {
             query?: never;
@@ -6294,7 +6774,552 @@ export interface operations {
             };
         };
     };
-    watch_run: {
+    list_evaluations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_EvaluationState_"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    queue_evaluation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewEvaluation"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvaluationState"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_evaluation_outlook: {
+        parameters: {
+            query: {
+                dataset_id: string;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvaluationOutlook"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_evaluation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                evaluation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvaluationState"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_evaluation_results: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                evaluation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Measurement"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_evaluation_rows: {
+        parameters: {
+            query?: {
+                /** @description As labelled now; empty for images without a label. */
+                label?: string | null;
+                group?: string | null;
+                domain?: string | null;
+                /** @description The class that a classifier found most probable. */
+                predicted?: string | null;
+                /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
+                decision?: string | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected") | null;
+                /** @description Part of the path, in upper or lower case. */
+                search?: string | null;
+                /** @description Side of the split of `run`. */
+                part?: ("train" | "val" | "test" | "left-out") | null;
+                /** @description A training on this dataset. */
+                run?: string | null;
+                /** @description `-probability` puts the surest first. */
+                sort?: "position" | "label" | "group" | "probability" | "-probability";
+                offset?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                evaluation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Row_"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_evaluation_row_thumbnail: {
+        parameters: {
+            query?: {
+                side?: number;
+            };
+            header?: never;
+            path: {
+                evaluation_id: string;
+                k: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The image. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": string;
+                    "image/webp": string;
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_evaluation_row_picture: {
+        parameters: {
+            query?: {
+                /** @description One channel in grey; else colour. */
+                channel?: number | null;
+                /** @description Of a stack; else the one that is used. */
+                plane?: number | null;
+                /** @description Intensity shown black. */
+                low?: number | null;
+                /** @description Intensity shown white. */
+                high?: number | null;
+            };
+            header?: never;
+            path: {
+                evaluation_id: string;
+                k: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The image. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": string;
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    download_evaluation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                evaluation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The table. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    watch_job: {
         parameters: {
             query?: {
                 /** @description Number of the last event that is known. */
@@ -6304,7 +7329,7 @@ export interface operations {
                 "last-event-id"?: string | null;
             };
             path: {
-                run_id: string;
+                job_id: string;
             };
             cookie?: never;
         };
@@ -6348,12 +7373,12 @@ export interface operations {
             };
         };
     };
-    stop_run: {
+    stop_job: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                run_id: string;
+                job_id: string;
             };
             cookie?: never;
         };
@@ -6365,7 +7390,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunState"];
+                    "application/json": components["schemas"]["RunState"] | components["schemas"]["EvaluationState"] | components["schemas"]["PredictionState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -6406,12 +7431,12 @@ export interface operations {
             };
         };
     };
-    resume_run: {
+    resume_job: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                run_id: string;
+                job_id: string;
             };
             cookie?: never;
         };
@@ -6423,7 +7448,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunState"];
+                    "application/json": components["schemas"]["RunState"] | components["schemas"]["EvaluationState"] | components["schemas"]["PredictionState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -6464,12 +7489,68 @@ export interface operations {
             };
         };
     };
-    restore_run: {
+    remove_job: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                run_id: string;
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restore_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
             };
             cookie?: never;
         };
@@ -6481,7 +7562,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunState"];
+                    "application/json": components["schemas"]["RunState"] | components["schemas"]["EvaluationState"] | components["schemas"]["PredictionState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -6629,111 +7710,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PredictionState"];
-                };
-            };
-            /** @description There is nothing of that id. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What went wrong, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    remove_prediction: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                prediction_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description There is nothing of that id. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It can't be done now: something else is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What went wrong, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    watch_prediction: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                prediction_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Server-sent events. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/event-stream": unknown;
                 };
             };
             /** @description There is nothing of that id. */
@@ -7093,180 +8069,6 @@ export interface operations {
                 };
             };
             /** @description Something about the request is not valid; `title` and `do` say what. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What went wrong, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    stop_prediction: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                prediction_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PredictionState"];
-                };
-            };
-            /** @description There is nothing of that id. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It can't be done now: something else is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What went wrong, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    resume_prediction: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                prediction_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PredictionState"];
-                };
-            };
-            /** @description There is nothing of that id. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It can't be done now: something else is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What went wrong, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    restore_prediction: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                prediction_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PredictionState"];
-                };
-            };
-            /** @description There is nothing of that id. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It can't be done now: something else is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
             422: {
                 headers: {
                     [name: string]: unknown;

@@ -30,7 +30,7 @@ _SPANS: dict[bool, dict[Stage, tuple[float, float]]] = {
 # Work that is counted within a stage of its own; any other belongs to the stage that goes on.
 _STAGE_OF_WORK: dict[str, Stage] = {
     "reading images": "reading",
-    "preparing images": "reading",
+    "preprocessing images": "reading",
     "predicting": "measuring",
 }
 _TELLING_SECONDS, _TELLING_SHARE = 10.0, 0.05  # before that, a pace of the whole is a guess

@@ -17,7 +17,7 @@ from coverslip.runs.recipe.augment import Augment, augment_named, follow_table
 from coverslip.runs.recipe.choices import OneOf
 from coverslip.runs.recipe.finetuning import FinetuningChoices
 from coverslip.runs.recipe.network import NetworkChoices
-from coverslip.runs.recipe.preparation import PreparationChoices
+from coverslip.runs.recipe.preprocessing import PreprocessingChoices
 from coverslip.runs.recipe.split_plan import SplitPlan
 
 
@@ -28,7 +28,7 @@ def _metric_choices() -> tuple[Choice, ...]:
 
 
 # Pydantic puts the keys of the last class first.
-class Recipe(PreparationChoices, FinetuningChoices, NetworkChoices):
+class Recipe(PreprocessingChoices, FinetuningChoices, NetworkChoices):
     """Every choice that shapes a result.
 
     Defaults: EfficientNet-Lite0 with ImageNet weights, first an instant head on frozen features, then fine-tuning.

@@ -15,7 +15,7 @@ from PIL import Image
 from coverslip.errors import CoverslipError
 from coverslip.images import Pixels, ReadPlan, effective_channels, read_pixels
 from coverslip.images.facts import intensity_range
-from coverslip.images.preparation import resized
+from coverslip.images.preprocessing import resized
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.viewing.images import PictureSource
 from coverslip.workspace.viewing.small_pictures import (

@@ -25,7 +25,7 @@ export function factsOf(facts: ImageFacts, dataset: Dataset, label: string | nul
     ...ofFile(facts),
     [words.group, facts.group],
     [words.domain, dataset.domains.length ? facts.domain : null],
-    [words.side, facts.given_split],
+    [words.side, facts.predefined_split],
     [
       words.before,
       facts.label_before !== label ? (facts.label_before ?? texts.datasets.gallery.noClass) : null,

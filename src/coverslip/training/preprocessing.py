@@ -1,4 +1,4 @@
-"""How images will be prepared: the recipe's wishes, and what training images are like."""
+"""How images will be preprocessed: the recipe's wishes, and what training images are like."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,14 +8,15 @@ import numpy as np
 from coverslip.augmentation import AUGMENTATIONS
 from coverslip.datasets import counted
 from coverslip.errors import BadDataset, BadRecipe
-from coverslip.images import ImageFacts, Preparation, ReadPlan, learn_scaling
+from coverslip.images import ImageFacts, Preprocessing, ReadPlan, learn_scaling
+from coverslip.messages import Set
 from coverslip.models import model_info
 from coverslip.runs import Recipe
 
 _CANVAS_SHARE = 0.99  # of training images that fit: one uncropped field must not make all others tiny
 
 
-def learn_preparation(facts: Sequence[ImageFacts], recipe: Recipe) -> Preparation:
+def learn_preprocessing(facts: Sequence[ImageFacts], recipe: Recipe) -> Preprocessing:
     """The preprocessing for training and prediction, from the facts of *training* images.
 
     Raises:
@@ -26,7 +27,7 @@ def learn_preparation(facts: Sequence[ImageFacts], recipe: Recipe) -> Preparatio
     _check_colour_changes(channels, recipe)
     scaling = learn_scaling(facts, recipe.scaling, channels)
     all_8_bit = all(fact.dtype == "uint8" for fact in facts)
-    return Preparation(
+    return Preprocessing(
         image_size=recipe.image_size or model_info(recipe.model).input_px,
         channels=channels,
         resize=recipe.resize,
@@ -38,13 +39,13 @@ def learn_preparation(facts: Sequence[ImageFacts], recipe: Recipe) -> Preparatio
     )
 
 
-def canvas_notes(facts: Sequence[ImageFacts], preparation: Preparation) -> list[str]:
+def canvas_notes(facts: Sequence[ImageFacts], preprocessing: Preprocessing) -> list[str]:
     """What the common scale of these images is, and how many it does not hold for; nothing without a canvas."""
-    if preparation.canvas_px is None:
+    if preprocessing.canvas_px is None:
         return []
-    n = sum(preparation.is_too_large(fact.width_px, fact.height_px) for fact in facts)
+    n = sum(preprocessing.is_too_large(fact.width_px, fact.height_px) for fact in facts)
     shrunk = f"; {counted(n, 'larger training image')} of {len(facts):,} shrunk to fit" if n else ""
-    return [f"One scale for all images: {preparation.canvas_px:,} of their pixels fill the canvas{shrunk}."]
+    return [f"One scale for all images: {preprocessing.canvas_px:,} of their pixels fill the canvas{shrunk}."]
 
 
 def _canvas_px(facts: Sequence[ImageFacts]) -> int:
@@ -58,7 +59,8 @@ def _check_colour_changes(channels: int, recipe: Recipe) -> None:
         raise BadRecipe(
             f"{' and '.join(f'augment.{key}' for key in asked)} change red, green and blue, but the training images "
             f"have {counted(channels, 'channel')}",
-            do=f"Switch them off: {' '.join(f'--set augment.{key}=0' for key in asked)}.",
+            do="Switch them off.",
+            remedies=[Set(f"augment.{key}", 0) for key in asked],
         )
 
 
@@ -70,6 +72,7 @@ def _channels(facts: Sequence[ImageFacts]) -> int:
         counts = ", ".join(f"{found[n]:,} have {n}" for n in several)
         raise BadDataset(
             f"The training images have different numbers of channels: {counts}",
-            do="Choose the ones they share with --set 'channels=[0, 1, 2]', or train on one kind.",
+            do="Choose the channels that all of them have, or train on one kind of image.",
+            remedies=(Set("channels", list(range(several[0]))),),
         )
     return several[0] if several else 1

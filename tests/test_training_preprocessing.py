@@ -6,7 +6,7 @@ import pytest
 from coverslip.errors import BadRecipe
 from coverslip.images import ImageFacts, Pixels, image_facts
 from coverslip.runs import Augment, Recipe, augment_named
-from coverslip.training.preparing import canvas_notes, learn_preparation
+from coverslip.training.preprocessing import canvas_notes, learn_preprocessing
 
 
 def facts(height: int, width: int, channels: int = 1) -> ImageFacts:
@@ -15,34 +15,34 @@ def facts(height: int, width: int, channels: int = 1) -> ImageFacts:
 
 
 def test_the_canvas_is_as_large_as_the_largest_of_a_few_images() -> None:
-    preparation = learn_preparation([facts(10, 30), facts(50, 20), facts(5, 5)], Recipe(resize="canvas"))
-    assert preparation.canvas_px == 50
-    assert canvas_notes([facts(10, 30)], preparation) == [
+    preprocessing = learn_preprocessing([facts(10, 30), facts(50, 20), facts(5, 5)], Recipe(resize="canvas"))
+    assert preprocessing.canvas_px == 50
+    assert canvas_notes([facts(10, 30)], preprocessing) == [
         "One scale for all images: 50 of their pixels fill the canvas."
     ]
 
 
 def test_one_uncropped_field_does_not_make_all_others_tiny_and_is_told() -> None:
     seen = [facts(20 + i % 10, 10) for i in range(200)] + [facts(300, 400)]
-    preparation = learn_preparation(seen, Recipe(resize="canvas"))
-    assert preparation.canvas_px == 29
-    (note,) = canvas_notes(seen, preparation)
+    preprocessing = learn_preprocessing(seen, Recipe(resize="canvas"))
+    assert preprocessing.canvas_px == 29
+    (note,) = canvas_notes(seen, preprocessing)
     assert "1 larger training image of 201 shrunk" in note
 
 
 @pytest.mark.parametrize("resize", ["pad", "stretch", "crop"])
 def test_other_ways_of_resizing_learn_no_scale(resize: str) -> None:
     recipe = Recipe.model_validate({"resize": resize, "pad_colour": "black"})
-    preparation = learn_preparation([facts(10, 30)], recipe)
-    assert (preparation.canvas_px, preparation.pad_colour) == (None, "black")
-    assert canvas_notes([facts(10, 30)], preparation) == []
+    preprocessing = learn_preprocessing([facts(10, 30)], recipe)
+    assert (preprocessing.canvas_px, preprocessing.pad_colour) == (None, "black")
+    assert canvas_notes([facts(10, 30)], preprocessing) == []
 
 
 @pytest.mark.parametrize("channels", [1, 2, 5])
 def test_changes_of_colour_are_refused_for_images_without_colour(channels: int) -> None:
     with pytest.raises(BadRecipe, match=r"augment\.stain=0"):
-        learn_preparation([facts(8, 8, channels)], Recipe(augment=Augment(stain=0.1, hue_degrees=5)))
+        learn_preprocessing([facts(8, 8, channels)], Recipe(augment=Augment(stain=0.1, hue_degrees=5)))
 
 
 def test_changes_of_colour_are_for_three_channels() -> None:
-    assert learn_preparation([facts(8, 8, 3)], Recipe(augment=augment_named("stain"))).channels == 3
+    assert learn_preprocessing([facts(8, 8, 3)], Recipe(augment=augment_named("stain"))).channels == 3

@@ -16,7 +16,7 @@ PadColour = Literal["auto", "black", "white"]
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 
 
-class Preparation(BaseModel):
+class Preprocessing(BaseModel):
     """How images become squares of one size; stored with the classifier, so that prediction does exactly the same."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,7 +42,7 @@ class Preparation(BaseModel):
     plan: ReadPlan = Field(default_factory=ReadPlan, description="Which pixels of a file are the image.")
 
     @model_validator(mode="after")
-    def _canvas_has_a_scale(self) -> "Preparation":
+    def _canvas_has_a_scale(self) -> "Preprocessing":
         if (self.resize == "canvas") != (self.canvas_px is not None):
             raise ValueError("canvas_px goes with resize = canvas, and only with it")
         return self
@@ -59,8 +59,8 @@ class Preparation(BaseModel):
         return self.canvas_px is not None and max(width_px, height_px) > self.canvas_px
 
 
-def prepare(array: Array, preparation: Preparation) -> Array:
-    """(S, S, channels) of dtype `preparation.depth`, writable; value / dtype maximum is the intensity in [0, 1].
+def preprocess(array: Array, preprocessing: Preprocessing) -> Array:
+    """(S, S, channels) of dtype `preprocessing.depth`, writable; value / dtype maximum is the intensity in [0, 1].
 
     Grey is repeated over the channels; three channels become one by luminance, exactly where they are equal.
     Bilinear, averaging over all source pixels where it shrinks (Pillow). Padding takes the median colour of the
@@ -72,17 +72,19 @@ def prepare(array: Array, preparation: Preparation) -> Array:
     Raises:
         UnreadableImage: the channels do not fit, or a float image has no range to be scaled by.
     """
-    array = _fit_channels(array, preparation.channels)
-    is_quick = array.dtype == np.uint8 and preparation.depth == "uint8" and preparation.scaling.is_identity_for_uint8
+    array = _fit_channels(array, preprocessing.channels)
+    is_quick = (
+        array.dtype == np.uint8 and preprocessing.depth == "uint8" and preprocessing.scaling.is_identity_for_uint8
+    )
     # Per-image ranges come from the whole image, before its small structures are averaged away.
-    low, high = (None, None) if is_quick else limits(preparation.scaling, array, preparation.channels)
-    square = _square(array if is_quick else array.astype(np.float32), preparation)
-    square = _repeated(square, preparation.channels)
+    low, high = (None, None) if is_quick else limits(preprocessing.scaling, array, preprocessing.channels)
+    square = _square(array if is_quick else array.astype(np.float32), preprocessing)
+    square = _repeated(square, preprocessing.channels)
     if low is None or high is None:
         return square
-    top = np.float32(np.iinfo(preparation.depth).max)
+    top = np.float32(np.iinfo(preprocessing.depth).max)
     square = np.clip((square - low) / (high - low), 0, 1) * top
-    levels: Array = np.rint(square).astype(preparation.depth)
+    levels: Array = np.rint(square).astype(preprocessing.depth)
     return levels
 
 
@@ -98,22 +100,22 @@ def _resize(image: Image.Image, width: int, height: int, box: Box | None) -> Ima
     return image.resize((width, height), Image.Resampling.BILINEAR, box)
 
 
-def _square(array: Array, preparation: Preparation) -> Array:
-    side, (height, width) = preparation.image_size, array.shape[:2]
-    match preparation.resize:
+def _square(array: Array, preprocessing: Preprocessing) -> Array:
+    side, (height, width) = preprocessing.image_size, array.shape[:2]
+    match preprocessing.resize:
         case "stretch":
             return resized(array, side, side)
         case "crop":
             short = min(height, width)
             left, top = (width - short) / 2, (height - short) / 2
             return resized(array, side, side, (left, top, left + short, top + short))
-    scale = side / max(height, width, preparation.canvas_px or 0)
+    scale = side / max(height, width, preprocessing.canvas_px or 0)
     new_height, new_width = max(1, round(height * scale)), max(1, round(width * scale))
     inner = resized(array, new_width, new_height)
     if inner.shape[:2] == (side, side):
         return inner
     square = np.empty((side, side, array.shape[2]), array.dtype)
-    square[:] = _pad_colour(array, preparation.pad_colour)
+    square[:] = _pad_colour(array, preprocessing.pad_colour)
     y, x = (side - new_height) // 2, (side - new_width) // 2
     square[y : y + new_height, x : x + new_width] = inner
     return square

@@ -12,12 +12,12 @@ from PIL import Image
 from coverslip.errors import BadDataset, UnreadableImage
 from coverslip.images import (
     Pixels,
-    Preparation,
+    Preprocessing,
     Scaling,
     image_facts,
     learn_scaling,
     pixel_hash,
-    prepare,
+    preprocess,
     read_pixels,
     thumbnail,
 )
@@ -123,15 +123,15 @@ def test_full_range_of_floats_is_zero_to_one_and_anything_else_is_refused():
     with pytest.raises(BadDataset, match="1 of 1"):
         learn_scaling([constant_range(np.float32, 0.0, 900.0)], "full", 1)
     with pytest.raises(UnreadableImage, match="no range"):
-        prepare(np.full((4, 4, 1), 900, np.float32), Preparation(image_size=4))
+        preprocess(np.full((4, 4, 1), 900, np.float32), Preprocessing(image_size=4))
 
 
 def test_both_depths_of_a_mixed_set_become_comparable():
     deep = np.linspace(1000, 3000, 64).reshape(8, 8, 1).astype(np.uint16)
     shallow = np.linspace(50, 150, 64).reshape(8, 8, 1).astype(np.uint8)
     scaling = learn_scaling([facts_of(deep), facts_of(shallow)], "auto", 1)
-    preparation = Preparation(image_size=8, channels=1, scaling=scaling)
-    one, other = prepare(deep, preparation), prepare(shallow, preparation)
+    preprocessing = Preprocessing(image_size=8, channels=1, scaling=scaling)
+    one, other = preprocess(deep, preprocessing), preprocess(shallow, preprocessing)
     assert np.abs(one.astype(int) - other).max() <= 3  # 100 steps of the shallow one over 255
     assert one.min() == 0
     assert one.max() == 255
@@ -141,20 +141,20 @@ def test_intensity_survives_the_training_range_and_is_erased_per_image():
     g1 = RNG.integers(800, 1200, (16, 16, 1), np.uint16)
     g2 = (g1 * 2).astype(np.uint16)
     scaling = learn_scaling([facts_of(g1), facts_of(g2)], "auto", 1)
-    kept = [prepare(image, Preparation(image_size=16, channels=1, scaling=scaling)).mean() for image in (g1, g2)]
+    kept = [preprocess(image, Preprocessing(image_size=16, channels=1, scaling=scaling)).mean() for image in (g1, g2)]
     each = Scaling(mode="per-image")
-    erased = [prepare(image, Preparation(image_size=16, channels=1, scaling=each)).mean() for image in (g1, g2)]
+    erased = [preprocess(image, Preprocessing(image_size=16, channels=1, scaling=each)).mean() for image in (g1, g2)]
     assert kept[1] > 2 * kept[0]
     assert abs(erased[0] - erased[1]) < 2
 
 
-# ---- preparation
+# ---- preprocessing
 
 
 def test_an_image_of_the_right_size_passes_unchanged_and_the_result_may_be_written_to():
     image = RNG.integers(0, 256, (32, 32, 3), np.uint8)
     for resize in ("pad", "stretch", "crop"):
-        square = prepare(image, Preparation(image_size=32, resize=resize))
+        square = preprocess(image, Preprocessing(image_size=32, resize=resize))
         assert np.array_equal(square, image)
         square[0, 0, 0] = 1
 
@@ -163,7 +163,7 @@ def test_pad_keeps_the_shape_and_fills_with_the_median_colour_of_the_border():
     image = np.full((20, 40, 3), (200, 210, 220), np.uint8)
     image[5:15, 10:30] = 0
     image[0, :9] = 3  # a minority of the border
-    square = prepare(image, Preparation(image_size=40))
+    square = preprocess(image, Preprocessing(image_size=40))
     assert (square[:10] == (200, 210, 220)).all()
     assert (square[30:] == (200, 210, 220)).all()
     assert np.array_equal(square[10:30], image)
@@ -172,8 +172,8 @@ def test_pad_keeps_the_shape_and_fills_with_the_median_colour_of_the_border():
 def test_crop_takes_the_middle_and_stretch_everything():
     image = np.zeros((20, 40, 1), np.uint8)
     image[:, 10:30] = 255
-    assert (prepare(image, Preparation(image_size=20, channels=1, resize="crop")) == 255).all()
-    stretched = prepare(image, Preparation(image_size=20, channels=1, resize="stretch"))
+    assert (preprocess(image, Preprocessing(image_size=20, channels=1, resize="crop")) == 255).all()
+    stretched = preprocess(image, Preprocessing(image_size=20, channels=1, resize="stretch"))
     assert (stretched[:, :4] == 0).all()
     assert (stretched[:, 8:12] == 255).all()
     assert abs(stretched.mean() - 127.5) < 2
@@ -181,7 +181,10 @@ def test_crop_takes_the_middle_and_stretch_everything():
 
 def test_shrinking_averages_instead_of_skipping_pixels():
     board = np.indices((64, 64)).sum(0)[..., None] % 2 * np.uint8(255)
-    assert np.abs(prepare(board.astype(np.uint8), Preparation(image_size=8, channels=1)).astype(int) - 127.5).max() < 8
+    assert (
+        np.abs(preprocess(board.astype(np.uint8), Preprocessing(image_size=8, channels=1)).astype(int) - 127.5).max()
+        < 8
+    )
 
 
 @given(
@@ -194,7 +197,7 @@ def test_shrinking_averages_instead_of_skipping_pixels():
     st.integers(1, 20),
 )
 def test_every_image_becomes_a_square_of_the_depth_asked_for(array, resize, pad_colour, depth, channels, mode, side):
-    preparation = Preparation(
+    preprocessing = Preprocessing(
         image_size=side,
         resize=resize,
         canvas_px=7 if resize == "canvas" else None,
@@ -203,11 +206,11 @@ def test_every_image_becomes_a_square_of_the_depth_asked_for(array, resize, pad_
         channels=channels,
         scaling=Scaling(mode=mode),
     )
-    square = prepare(array, preparation)
+    square = preprocess(array, preprocessing)
     assert square.shape == (side, side, channels)
     assert square.dtype == depth
     assert square.flags.c_contiguous
-    assert np.array_equal(square, prepare(array, preparation))
+    assert np.array_equal(square, preprocess(array, preprocessing))
 
 
 def extent(square):
@@ -219,13 +222,15 @@ def extent(square):
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_on_a_canvas_sizes_keep_their_ratio_and_what_is_too_large_is_shrunk(dtype):
     depth = np.dtype(dtype).name
-    preparation = Preparation(image_size=80, channels=1, resize="canvas", canvas_px=40, pad_colour="black", depth=depth)
+    preprocessing = Preprocessing(
+        image_size=80, channels=1, resize="canvas", canvas_px=40, pad_colour="black", depth=depth
+    )
     white = np.iinfo(dtype).max
     large, small, too_large = (np.full((h, w, 1), white, dtype) for h, w in ((40, 20), (20, 10), (160, 40)))
-    assert extent(prepare(large, preparation)) == (80, 40)
-    assert extent(prepare(small, preparation)) == (40, 20)
-    assert extent(prepare(too_large, preparation)) == (80, 20)
-    assert [preparation.is_too_large(image.shape[1], image.shape[0]) for image in (large, small, too_large)] == [
+    assert extent(preprocess(large, preprocessing)) == (80, 40)
+    assert extent(preprocess(small, preprocessing)) == (40, 20)
+    assert extent(preprocess(too_large, preprocessing)) == (80, 20)
+    assert [preprocessing.is_too_large(image.shape[1], image.shape[0]) for image in (large, small, too_large)] == [
         False,
         False,
         True,
@@ -234,8 +239,8 @@ def test_on_a_canvas_sizes_keep_their_ratio_and_what_is_too_large_is_shrunk(dtyp
 
 @given(st.integers(1, 30), st.integers(1, 30), st.integers(30, 60), st.integers(30, 90))
 def test_on_a_canvas_every_image_has_the_same_scale(height, width, canvas_px, side):
-    preparation = Preparation(image_size=side, channels=1, resize="canvas", canvas_px=canvas_px, pad_colour="black")
-    found = extent(prepare(np.full((height, width, 1), 255, np.uint8), preparation))
+    preprocessing = Preprocessing(image_size=side, channels=1, resize="canvas", canvas_px=canvas_px, pad_colour="black")
+    found = extent(preprocess(np.full((height, width, 1), 255, np.uint8), preprocessing))
     assert np.abs(np.array(found) - np.array([height, width]) * side / canvas_px).max() <= 0.5
 
 
@@ -248,7 +253,7 @@ def test_pad_colours_are_exact_in_every_depth_and_channel(channels, dtype, resiz
     scaling = Scaling(mode="training-range", ranges={np.dtype(dtype).name: ((low, 210.0),) * channels})
     for depth in ("uint8", "uint16"):
         for pad_colour, level in (("black", 0), ("white", np.iinfo(depth).max)):
-            preparation = Preparation(
+            preprocessing = Preprocessing(
                 image_size=40,
                 channels=channels,
                 resize=resize,
@@ -257,7 +262,7 @@ def test_pad_colours_are_exact_in_every_depth_and_channel(channels, dtype, resiz
                 depth=depth,
                 scaling=scaling,
             )
-            square = prepare(image, preparation)
+            square = preprocess(image, preprocessing)
             assert (square[:10] == level).all()
             assert (square[30:] == level).all()
             assert ((square[10:30] > 0) & (square[10:30] < np.iinfo(depth).max)).all()
@@ -267,12 +272,12 @@ def test_grey_images_are_padded_alike_in_channels_of_different_ranges():
     scaling = Scaling(mode="training-range", ranges={"uint16": ((0, 100), (50, 900), (10, 20))})
     image = np.full((4, 8, 1), 60, np.uint16)
     for pad_colour, level in (("black", 0), ("white", 255)):
-        square = prepare(image, Preparation(image_size=8, scaling=scaling, pad_colour=pad_colour))
+        square = preprocess(image, Preprocessing(image_size=8, scaling=scaling, pad_colour=pad_colour))
         assert (square[0] == level).all()
 
 
 def test_choices_that_are_not_used_change_neither_cards_nor_keys_of_caches():
-    assert set(Preparation(image_size=8).model_dump(mode="json")) == {
+    assert set(Preprocessing(image_size=8).model_dump(mode="json")) == {
         "image_size",
         "channels",
         "resize",
@@ -281,16 +286,16 @@ def test_choices_that_are_not_used_change_neither_cards_nor_keys_of_caches():
         "plan",
     }
     earlier = '{"image_size": 8, "channels": 3, "resize": "pad", "scaling": {"mode": "full", "ranges": {}}}'
-    assert Preparation.model_validate_json(earlier) == Preparation(image_size=8)
-    used = Preparation(image_size=8, resize="canvas", canvas_px=9, pad_colour="white")
+    assert Preprocessing.model_validate_json(earlier) == Preprocessing(image_size=8)
+    used = Preprocessing(image_size=8, resize="canvas", canvas_px=9, pad_colour="white")
     assert {"canvas_px", "pad_colour"} <= set(used.model_dump(mode="json"))
-    assert Preparation.model_validate_json(used.model_dump_json()) == used
+    assert Preprocessing.model_validate_json(used.model_dump_json()) == used
 
 
 @pytest.mark.parametrize("choices", [{"resize": "canvas"}, {"resize": "pad", "canvas_px": 9}])
 def test_a_canvas_and_its_scale_go_together(choices):
     with pytest.raises(ValueError, match="canvas_px"):
-        Preparation(image_size=8, **choices)
+        Preprocessing(image_size=8, **choices)
 
 
 @given(
@@ -300,40 +305,42 @@ def test_a_canvas_and_its_scale_go_together(choices):
     st.sampled_from([1, 3]),
 )
 def test_the_quick_way_of_eight_bit_images_is_close_to_the_way_of_deep_ones(array, resize, side, channels):
-    quick = prepare(array, Preparation(image_size=side, resize=resize, channels=channels))
-    deep = prepare(array, Preparation(image_size=side, resize=resize, channels=channels, depth="uint16"))
-    same_depth = prepare(array.astype(np.uint16) * 257, Preparation(image_size=side, resize=resize, channels=channels))
+    quick = preprocess(array, Preprocessing(image_size=side, resize=resize, channels=channels))
+    deep = preprocess(array, Preprocessing(image_size=side, resize=resize, channels=channels, depth="uint16"))
+    same_depth = preprocess(
+        array.astype(np.uint16) * 257, Preprocessing(image_size=side, resize=resize, channels=channels)
+    )
     assert np.abs(quick.astype(float) - deep / 257).max() <= 1.5
     assert np.abs(quick.astype(int) - same_depth).max() <= 2
 
 
 @given(arrays(np.uint16, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(1))))
 def test_grey_in_three_channels_becomes_one_exactly(grey):
-    preparation = Preparation(image_size=9, channels=1, depth="uint16")
-    assert np.array_equal(prepare(np.repeat(grey, 3, 2), preparation), prepare(grey, preparation))
+    preprocessing = Preprocessing(image_size=9, channels=1, depth="uint16")
+    assert np.array_equal(preprocess(np.repeat(grey, 3, 2), preprocessing), preprocess(grey, preprocessing))
     as_bytes = (grey >> 8).astype(np.uint8)
-    quick = Preparation(image_size=9, channels=1)
-    assert np.array_equal(prepare(np.repeat(as_bytes, 3, 2), quick), prepare(as_bytes, quick))
+    quick = Preprocessing(image_size=9, channels=1)
+    assert np.array_equal(preprocess(np.repeat(as_bytes, 3, 2), quick), preprocess(as_bytes, quick))
 
 
 def test_colour_becomes_grey_by_luminance_and_grey_is_repeated():
     red = np.zeros((8, 8, 3), np.uint8)
     red[..., 0] = 255
-    assert (prepare(red, Preparation(image_size=8, channels=1)) == 76).all()
+    assert (preprocess(red, Preprocessing(image_size=8, channels=1)) == 76).all()
     grey = np.full((8, 8, 1), 9, np.uint8)
-    assert np.array_equal(prepare(grey, Preparation(image_size=8, channels=4)), np.full((8, 8, 4), 9, np.uint8))
+    assert np.array_equal(preprocess(grey, Preprocessing(image_size=8, channels=4)), np.full((8, 8, 4), 9, np.uint8))
 
 
 def test_channels_that_do_not_fit_are_refused():
     for n_found, n_needed in ((2, 3), (3, 2), (4, 3), (5, 1)):
         with pytest.raises(UnreadableImage, match=f"{n_found} channels, {n_needed}"):
-            prepare(np.zeros((8, 8, n_found), np.uint8), Preparation(image_size=8, channels=n_needed))
+            preprocess(np.zeros((8, 8, n_found), np.uint8), Preprocessing(image_size=8, channels=n_needed))
 
 
-def test_a_preparation_survives_json():
+def test_a_preprocessing_survives_json():
     scaling = Scaling(mode="training-range", ranges={"uint16": ((1.5, 2.5), (0, 9), (3, 4))})
-    preparation = Preparation(image_size=224, scaling=scaling, plan={"plane": "max", "channels": (0,)})
-    assert Preparation.model_validate_json(preparation.model_dump_json()) == preparation
+    preprocessing = Preprocessing(image_size=224, scaling=scaling, plan={"plane": "max", "channels": (0,)})
+    assert Preprocessing.model_validate_json(preprocessing.model_dump_json()) == preprocessing
 
 
 def test_thumbnails_are_small_and_deep_images_are_stretched(tmp_path):
@@ -354,8 +361,10 @@ def test_the_mixed_depths_of_real_nuclei_get_a_range_each(shared_data):
     facts = [image_facts(read_pixels(path)) for path in paths]
     scaling = learn_scaling(facts, "auto", 3)
     assert set(scaling.ranges) == {"uint8", "uint16"}
-    preparation = Preparation(image_size=64, scaling=scaling)
+    preprocessing = Preprocessing(image_size=64, scaling=scaling)
     brightest = {fact.dtype: 0 for fact in facts}
     for path, fact in zip(paths, facts, strict=True):
-        brightest[fact.dtype] = max(brightest[fact.dtype], int(prepare(read_pixels(path).array, preparation).max()))
+        brightest[fact.dtype] = max(
+            brightest[fact.dtype], int(preprocess(read_pixels(path).array, preprocessing).max())
+        )
     assert min(brightest.values()) > 200  # neither depth is left in the dark by the other

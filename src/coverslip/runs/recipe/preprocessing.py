@@ -9,8 +9,8 @@ from coverslip.keys import Choice, Key
 from coverslip.runs.recipe.choices import Choices
 
 
-class PreparationChoices(Choices):
-    """How images are read and prepared."""
+class PreprocessingChoices(Choices):
+    """How images are read and preprocessed."""
 
     image_size: Annotated[
         int | None,
