@@ -98,8 +98,8 @@ def preview(data: Dataset, recipe: Recipe | None = None, *, out: Path | str, n: 
     check_trainable(data, scan, split)
     parts = Parts(data, scan, split)
     preprocessing = learn_preprocessing(parts.train_facts, recipe)
-    for text in canvas_notes(parts.train_facts, preprocessing):
-        emit(Noted(text=text))
+    for note in canvas_notes(parts.train_facts, preprocessing):
+        emit(Noted.of(note))
     shown = parts.some_training_images(n, seed=recipe.seed)
     sheet = draw_preview(
         DecodedPixels(data, scan, preprocessing)(shown),
@@ -240,8 +240,8 @@ def predict(
     """
     classifier = load_classifier(run, device)
     data = open_dataset(sources, plan=classifier.card.preprocessing.plan, labelled=False)
-    for text in data.notes:
-        emit(Noted(text=text))
+    for note in data.notes:
+        emit(Noted.of(note))
     decisions: Counter[str] = Counter()
     is_replaced = Path(out).exists()
     with PredictionsFile(Path(out), classifier.classes) as file:
@@ -249,9 +249,10 @@ def predict(
             file.write(row)
             decisions[row.decision] += 1
             if row.reason and decisions[row.decision] <= _MOST_REASONS:
-                emit(Noted(text=f"{one_line(row.path)}: {one_line(row.reason)}", level="warning"))
+                text = f"{one_line(row.path)}: {one_line(row.reason)}"
+                emit(Noted(code="unreadable", text=text, level="warning", values={"path": row.path}))
     if is_replaced:
-        emit(Noted(text=f"The earlier predictions in '{one_line(str(out))}' were replaced."))
+        emit(Noted(code="replaced", text=f"The earlier predictions in '{one_line(str(out))}' were replaced."))
     return Summary(Path(out), dict(decisions.most_common()))
 
 
@@ -283,7 +284,7 @@ def _warn_of_known_images(run: Run, data: Dataset, emit: Emit) -> None:
     if n:
         used = counted(n, "of these images was", "of these images were")
         text = f"{used} used in training the classifier; its numbers on such images say little."
-        emit(Noted(text=text, level="warning"))
+        emit(Noted(code="known-images", text=text, level="warning", values={"n_images": n}))
 
 
 def _name_of(data: Dataset) -> str:
