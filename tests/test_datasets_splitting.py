@@ -79,7 +79,6 @@ units = st.integers(3, 60).flatmap(
 )
 
 
-@settings(max_examples=60)
 @given(units, st.integers(0, 2**32 - 1))
 def test_no_unit_is_divided_and_no_part_is_empty(images, seed):
     label, unit = (np.array(column) for column in zip(*images, strict=True))
@@ -90,7 +89,6 @@ def test_no_unit_is_divided_and_no_part_is_empty(images, seed):
     assert np.array_equal(part, split_units(label, unit, THIRDS, seed))
 
 
-@settings(max_examples=60)
 @given(st.lists(st.integers(3, 80), min_size=1, max_size=12), st.integers(0, 99))
 def test_without_groups_every_class_keeps_its_shares_to_within_one_image(sizes, seed):
     label = np.repeat(np.arange(len(sizes)), sizes)
@@ -104,7 +102,6 @@ def test_without_groups_every_class_keeps_its_shares_to_within_one_image(sizes, 
     assert np.all(np.abs(np.bincount(part, minlength=3) - np.array(THIRDS) * len(label)) <= slack)
 
 
-@settings(max_examples=40)
 @given(st.integers(2, 6), st.integers(3, 12), st.integers(0, 99))
 def test_every_class_is_in_every_part_when_each_has_three_units_of_its_own(n_classes, n_units, seed):
     rng = np.random.default_rng(seed)
@@ -193,7 +190,6 @@ tangled = st.lists(
 )
 
 
-@settings(max_examples=50)
 @given(tangled, st.integers(0, 99))
 def test_neither_a_group_nor_pixels_stand_in_two_parts(images, seed):
     labels, groups, pixels = (list(column) for column in zip(*images, strict=True))
@@ -213,7 +209,6 @@ def test_neither_a_group_nor_pixels_stand_in_two_parts(images, seed):
             assert reason.startswith("same pixels as")
 
 
-@settings(max_examples=30)
 @given(st.randoms(use_true_random=False), st.integers(0, 99))
 def test_the_order_of_rows_does_not_matter(random, seed):
     dataset, scan = make(list("abc") * 20, [str(i // 4) for i in range(60)])
@@ -254,13 +249,13 @@ def test_unreadable_unlabelled_and_contradicting_images_are_left_out_with_the_re
     assert len(split.notes) == 3
 
 
-def test_a_given_split_is_kept():
+def test_a_predefined_split_is_kept():
     given = ["train"] * 6 + ["val"] * 3 + ["test"] * 3
     dataset, scan = make("ab" * 6, given=given)
     assert list(split_60_20_20(dataset, scan).parts) == given
 
 
-def test_parts_that_a_given_split_lacks_are_taken_from_training():
+def test_parts_that_a_predefined_split_lacks_are_taken_from_training():
     given = ["train"] * 80 + ["test"] * 20
     dataset, scan = make("ab" * 50, [str(i // 2) for i in range(100)], given=given)
     split = split_60_20_20(dataset, scan)
@@ -280,7 +275,7 @@ def test_rows_without_a_part_join_training_unless_tied_to_a_given_part():
 
 
 @pytest.mark.parametrize("kind", ["group", "pixels"])
-def test_a_given_split_that_leaks_is_refused_with_both_places(kind):
+def test_a_predefined_split_that_leaks_is_refused_with_both_places(kind):
     given = ["train"] * 6 + ["val"] * 3 + ["test"] * 3
     groups, pixels = [str(i) for i in range(12)], [str(i) for i in range(12)]
     (groups if kind == "group" else pixels)[11] = "1"
@@ -328,9 +323,9 @@ def test_classes_that_training_lacks_are_left_out_visibly():
 def test_everything_in_one_group_is_refused_with_advice():
     with pytest.raises(BadDataset, match="6 usable images belong to 1 separate group"):
         split_60_20_20(*make("ababab", ["p"] * 6))
-    tied = make("aaabbb", list("pqrstu"), ["x", "x", "x", "y", "y", "y"])
-    with pytest.raises(BadDataset, match="6 named ones, tied together by equal images"):
-        split_60_20_20(*tied)
+    connected = make("aaabbb", list("pqrstu"), ["x", "x", "x", "y", "y", "y"])
+    with pytest.raises(BadDataset, match="6 named ones, connected by equal images"):
+        split_60_20_20(*connected)
     with pytest.raises(BadDataset, match="2 usable images show 2 distinct pictures"):
         split_60_20_20(*make("ab"))
 
@@ -370,7 +365,7 @@ def test_seeds_part_real_groups_differently_after_a_scan(shared_data):
         assert_undivided([f.pixel_hash for f in scan.facts if isinstance(f, ImageFacts)], split.parts)
 
 
-def test_a_group_is_not_divided_by_a_given_split_through_an_image_without_a_part():
+def test_a_group_is_not_divided_by_a_predefined_split_through_an_image_without_a_part():
     given = ["train", None, "test", *["train"] * 6, *["val"] * 2, *["test"] * 3]
     groups = ["g1", "g1", "g2", *[f"h{i}" for i in range(11)]]
     pixels: list[str | None] = [str(i) for i in range(14)]
@@ -391,7 +386,6 @@ def test_a_class_may_not_be_called_like_a_decision():
 several_sets = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), min_size=9, max_size=150)
 
 
-@settings(max_examples=40)
 @given(several_sets, st.integers(0, 99), st.sampled_from([0, 3, 5]))
 def test_every_set_and_class_and_class_of_a_set_that_has_enough_images_is_in_every_part(images, seed, n_folds):
     domain, label = (np.array(column) for column in zip(*images, strict=True))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -215,16 +215,16 @@ def test_a_class_of_one_group_is_predicted_but_not_measured(cells: Path, tmp_pat
     assert all(row["p:flat"] == "" for row in rows)
 
 
-def test_too_few_groups_and_given_splits_are_refused(tmp_path: Path) -> None:
+def test_too_few_groups_and_predefined_splits_are_refused(tmp_path: Path) -> None:
     two = cs.open_dataset(write_cells(tmp_path / "two", n=30, n_slides=2), group_pattern=r"slide\d+")
     with pytest.raises(BadDataset, match="2 separate groups"):
         fold_images(two, scan_images(two), n_folds=2, val=0.2, seed=0)
     for side in ("train", "test"):
         write_cells(tmp_path / "given" / side, n=12 if side == "train" else 9, n_slides=3)
-    given_split = cs.open_dataset(tmp_path / "given")
+    predefined_split = cs.open_dataset(tmp_path / "given")
     with pytest.raises(BadRecipe, match="split of their own"):
-        fold_images(given_split, scan_images(given_split), n_folds=3, val=0.2, seed=0)
-    assert plan_folds(given_split, scan_images(given_split), asked=None, val=0.2, seed=0) == (None, None)
+        fold_images(predefined_split, scan_images(predefined_split), n_folds=3, val=0.2, seed=0)
+    assert plan_folds(predefined_split, scan_images(predefined_split), n_folds=None, val=0.2, seed=0) == (None, None)
     with pytest.raises(ValueError, match="one fold"):
         SplitPlan(folds=1)
 
@@ -260,12 +260,12 @@ def test_a_fold_in_which_nothing_can_be_measured_does_not_end_the_run(tmp_path: 
 def test_where_folds_cannot_help_there_is_one_split_unless_they_were_asked_for(tmp_path: Path) -> None:
     groups = {"g1": "a", "g2": "a", "g3": "a", "g4": "b"}
     data = cs.open_dataset(write_plain(tmp_path / "cells", groups), group_pattern=r"g\d")
-    folds, note = plan_folds(data, scan_images(data), asked=None, val=0.2, seed=0)
+    folds, note = plan_folds(data, scan_images(data), n_folds=None, val=0.2, seed=0)
     assert folds is None
     assert note is not None
     assert "single class to train on" in note.text
     with pytest.raises(BadDataset, match="single class to train on") as caught:
-        plan_folds(data, scan_images(data), asked=4, val=0.2, seed=0)
+        plan_folds(data, scan_images(data), n_folds=4, val=0.2, seed=0)
     assert caught.value.remedies == (Set("split.folds", 0),)
 
 
@@ -285,7 +285,7 @@ def test_a_fold_that_holds_nearly_everything_is_refused(tmp_path: Path) -> None:
         fold_images(data, scan_images(data), n_folds=2, val=0.2, seed=0)
 
 
-def test_folds_asked_for_against_a_given_split_are_refused_before_any_work(tmp_path: Path) -> None:
+def test_folds_asked_for_against_a_predefined_split_are_refused_before_any_work(tmp_path: Path) -> None:
     for side in ("train", "test"):
         write_plain(tmp_path / "given" / side, {f"{side}1": "a", f"{side}2": "b"})
     with pytest.raises(BadRecipe, match="split of their own"):
@@ -344,7 +344,6 @@ def test_killed_between_and_inside_folds_it_ends_with_the_same_files(cells: Path
         assert (run / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
 
 
-@settings(max_examples=60)
 @given(
     units=st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=6), min_size=2, max_size=30),
     n_folds=st.integers(2, 6),

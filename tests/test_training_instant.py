@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from coverslip.training import instant
-from coverslip.training.instant import STRENGTHS, _discriminants, fit_head
+from coverslip.training.instant import SHRINKAGES, _discriminants, fit_head
 
 Ints = np.ndarray
 
@@ -27,7 +27,7 @@ def discriminants(
 ) -> Iterator[tuple[float, np.ndarray, np.ndarray]]:
     """On features as they are."""
     d = x.shape[1]
-    return _discriminants(x.astype(np.float64), np.zeros(d), np.ones(d), label, k, STRENGTHS, balanced=balanced)
+    return _discriminants(x.astype(np.float64), np.zeros(d), np.ones(d), label, k, SHRINKAGES, balanced=balanced)
 
 
 def accuracy(logits: np.ndarray, label: Ints) -> float:
@@ -35,21 +35,19 @@ def accuracy(logits: np.ndarray, label: Ints) -> float:
 
 
 @pytest.mark.parametrize(("n", "d"), [(200, 12), (40, 90)])  # more images than features, and fewer
-@pytest.mark.parametrize("strength", [0.1, 1.0])
-def test_it_is_the_shrunk_discriminant_that_scikit_learn_computes(n: int, d: int, strength: float) -> None:
+@pytest.mark.parametrize("shrinkage", [0.1, 1.0])
+def test_it_is_the_shrunk_discriminant_that_scikit_learn_computes(n: int, d: int, shrinkage: float) -> None:
     x, label = clouds(n, d, 4, seed=1)
     x = (x - x.mean(axis=0)) / x.std(axis=0)
-    by_strength = {s: (weight, bias) for s, weight, bias in discriminants(x, label, 4, balanced=False)}
-    weight, bias = by_strength[strength]
+    by_shrinkage = {s: (weight, bias) for s, weight, bias in discriminants(x, label, 4, balanced=False)}
+    weight, bias = by_shrinkage[shrinkage]
 
-    # scikit-learn's covariance is (1 - a) S + a v I with v the mean variance; ours is S + strength v I.
-    shrinkage = strength / (1 + strength)
+    # scikit-learn's covariance is (1 - a) S + a v I with v the mean variance; ours is S + shrinkage v I.
+    a = shrinkage / (1 + shrinkage)
     priors = np.bincount(label) / n
-    known = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage, priors=priors).fit(
-        x.astype(np.float64), label
-    )
-    np.testing.assert_allclose(weight, known.coef_ * (1 - shrinkage), rtol=1e-4, atol=1e-6)
-    theirs = (known.intercept_ - np.log(priors)) * (1 - shrinkage) + np.log(priors)
+    known = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=a, priors=priors).fit(x.astype(np.float64), label)
+    np.testing.assert_allclose(weight, known.coef_ * (1 - a), rtol=1e-4, atol=1e-6)
+    theirs = (known.intercept_ - np.log(priors)) * (1 - a) + np.log(priors)
     np.testing.assert_allclose(bias, theirs, rtol=1e-4, atol=1e-5)
 
 
@@ -65,8 +63,8 @@ def test_both_ways_to_the_eigenvectors_give_the_posterior_of_the_gaussian_model(
     centres = np.stack([x[label == c].mean(axis=0) for c in range(k)])
     covariance = sum(share[c] * np.cov(x[label == c].T, bias=True).reshape(d, d) for c in range(k))
     unit = max(np.trace(covariance) / d, 1e-12)
-    for strength, weight, bias in discriminants(x, label, k, balanced=balanced):
-        inverse = np.linalg.inv(covariance + strength * unit * np.eye(d))
+    for shrinkage, weight, bias in discriminants(x, label, k, balanced=balanced):
+        inverse = np.linalg.inv(covariance + shrinkage * unit * np.eye(d))
         np.testing.assert_allclose(weight, centres @ inverse, rtol=1e-6, atol=1e-7)
         np.testing.assert_allclose(
             bias, np.log(share) - 0.5 * np.einsum("kd,de,ke->k", centres, inverse, centres), rtol=1e-6, atol=1e-7
@@ -86,7 +84,7 @@ def test_standardisation_is_folded_in_so_that_scale_and_offset_do_not_matter() -
         balanced=False,
         better=accuracy,
     )
-    assert moved.strength == plain.strength
+    assert moved.shrinkage == plain.shrinkage
     np.testing.assert_allclose(moved.logits(x * scale + offset), plain.logits(x), rtol=1e-2, atol=1e-2)
 
 
@@ -110,7 +108,7 @@ def test_the_strength_is_the_one_that_validation_images_like_best() -> None:
 
     x, label = clouds(60, 5, 2, seed=4)
     head = fit_head(x[:40], label[:40], x[40:], label[40:], n_classes=2, balanced=False, better=likes_the_fourth)
-    assert head.strength == STRENGTHS[3]
+    assert head.shrinkage == SHRINKAGES[3]
     assert asked == sorted(asked, reverse=True)  # stronger regularisation gives smaller logits
 
 

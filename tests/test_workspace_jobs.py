@@ -32,7 +32,7 @@ from coverslip.workspace.jobs.state import state_of, status_of
 from coverslip.workspace.jobs.training import queue_training
 from coverslip.workspace.predictions import classifying, rows
 from coverslip.workspace.predictions.predicting import _refuse_outside
-from coverslip.workspace.recipes.checking import checked_recipe, recipe_of_set
+from coverslip.workspace.recipes.checking import checked_recipe, recipe_of_dataset
 from coverslip.workspace.recipes.model_advice import advised_models
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import Page, dataset_row
@@ -209,7 +209,7 @@ def test_a_recipe_has_the_classes_in_the_order_of_the_set(workspace: Workspace) 
 
     def order(**recipe: object) -> tuple[str, ...]:
         with workspace.engine.connect() as connection:
-            return recipe_of_set(workspace, dataset_row(connection, made), recipe).classes.order
+            return recipe_of_dataset(workspace, dataset_row(connection, made), recipe).classes.order
 
     assert order() == ()  # it is that of the names
     changing.change(workspace, made, {"classes": ["nobody's", "zebra", "medium", "large"]})

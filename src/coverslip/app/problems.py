@@ -60,8 +60,7 @@ def add_problem_handlers(app: FastAPI) -> None:
     @app.exception_handler(CoverslipError)
     def _known(_: Request, error: CoverslipError) -> JSONResponse:
         status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 422)
-        faults = error.faults if isinstance(error, BadRecipe) else ()
-        errors = [FieldProblem(field=key, message=text) for key, text in faults]
+        errors = _faults_of(error) if isinstance(error, BadRecipe) else []
         return problem(status, error.failure, detail=str(error), errors=errors)
 
     @app.exception_handler(RequestValidationError)
@@ -97,6 +96,10 @@ def add_problem_handlers(app: FastAPI) -> None:
         return problem(500, Failure(code="fault", what=what, do=do))
 
     complete_document(app, _describe)
+
+
+def _faults_of(error: BadRecipe) -> list[FieldProblem]:
+    return [FieldProblem(field=key, message=text, line=error.lines.get(key)) for key, text in error.faults]
 
 
 def _field_problem(error: dict[str, Any]) -> FieldProblem:  # Any: Pydantic's description of an error

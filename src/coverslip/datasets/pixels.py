@@ -111,13 +111,13 @@ class DecodedPixels:
         Raises:
             UnreadableImage: an image changed since it was scanned.
         """
-        found = []
+        pixels = []
         records, hashes = [self._dataset.records[i] for i in positions], [_digest(self._scan, i) for i in positions]
         for image in read_preprocessed(records, self._preprocessing, hashes=hashes):
             if isinstance(image, UnreadableImage):
                 raise image
-            found.append(image.pixels)
-        return np.stack(found)
+            pixels.append(image.pixels)
+        return np.stack(pixels)
 
 
 class PixelCache:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 def chosen_folds(data: Dataset, scan: Scan, recipe: Recipe, emit: Emit) -> Folds | None:
     """The folds that the recipe asks for, or that few groups or images call for; None makes one split."""
     plan = recipe.split
-    folds, note = plan_folds(data, scan, asked=plan.folds, val=plan.val, seed=recipe.seed)
+    folds, note = plan_folds(data, scan, n_folds=plan.folds, val=plan.val, seed=recipe.seed)
     if note:
         emit(Noted.of(note))
     return folds

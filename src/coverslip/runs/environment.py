@@ -52,7 +52,7 @@ class Weights(_Part):
 
 
 class ImagesOpened(Document):
-    """How the images were opened and where they lay: `environment.json` of an evaluation on other images."""
+    """How images were opened and where they lay."""
 
     opened: Opened
     data: tuple[DomainImages, ...]
@@ -61,6 +61,12 @@ class ImagesOpened(Document):
     def fingerprints(self) -> tuple[str, ...]:
         """Of each domain's images."""
         return tuple(images.fingerprint for images in self.data)
+
+
+class EvaluatedImages(ImagesOpened):
+    """`environment.json` of an evaluation on other images."""
+
+    n_seen: int = Field(description="Of these images, how many the training had seen, or copies of them.")
 
 
 class Environment(ImagesOpened):
@@ -141,7 +147,7 @@ def _version_of(package: str) -> str | None:
 
 def _fingerprint(records: Sequence[ImageRecord]) -> str:
     described = [
-        [record.image_id, record.label, record.group, record.given_split, record.plan.model_dump(mode="json")]
+        [record.image_id, record.label, record.group, record.predefined_split, record.plan.model_dump(mode="json")]
         for record in records
     ]
     return sha256_json(sorted(described, key=lambda image: str(image[0])))

@@ -15,7 +15,7 @@ from coverslip.images import Preprocessing
 from coverslip.models.networks import FeatureNetwork, Network
 from coverslip.runs import InstantStage, Recipe, RunContext
 from coverslip.training.finetuning import TrainingImages
-from coverslip.training.instant import STRENGTHS, LinearHead, fit_head
+from coverslip.training.instant import SHRINKAGES, LinearHead, fit_head
 from coverslip.training.ranking import primary_score, rank
 
 Floats = npt.NDArray[np.float64]
@@ -37,12 +37,12 @@ def chosen_head(images: TrainingImages, recipe: Recipe, kept_head: LinearHead | 
     """Validation images choose the regularisation, and between the fitted head and that of an earlier run."""
 
     def choose(train: Features, val: Features) -> HeadChoice:
-        head = _fitted(images, recipe, train, val, STRENGTHS)
+        head = _fitted(images, recipe, train, val, SHRINKAGES)
         if kept_head is not None:
             label = images.val_label
             if rank(kept_head.logits(val), label, recipe) >= rank(head.logits(val), label, recipe):
-                return HeadChoice(kept_head, head.strength, True)
-        return HeadChoice(head, head.strength, False)
+                return HeadChoice(kept_head, head.shrinkage, True)
+        return HeadChoice(head, head.shrinkage, False)
 
     return choose
 
@@ -56,7 +56,7 @@ def given_head(
         if kept_head is not None:
             return HeadChoice(kept_head, regularisation, True)
         head = _fitted(images, recipe, train, val, [regularisation])
-        return HeadChoice(head, head.strength, False)
+        return HeadChoice(head, head.shrinkage, False)
 
     return choose
 
@@ -128,7 +128,7 @@ def instant_stage(
 
 
 def _fitted(
-    images: TrainingImages, recipe: Recipe, train: Features, val: Features, strengths: Sequence[float]
+    images: TrainingImages, recipe: Recipe, train: Features, val: Features, shrinkages: Sequence[float]
 ) -> LinearHead:
     return fit_head(
         train,
@@ -138,5 +138,5 @@ def _fitted(
         n_classes=images.n_classes,
         balanced=recipe.class_weights == "balanced" or recipe.sampling not in ("all", "domains"),
         better=lambda logits, label: primary_score(logits, label, recipe),
-        strengths=strengths,
+        shrinkages=shrinkages,
     )

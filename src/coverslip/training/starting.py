@@ -57,7 +57,7 @@ class StartingPoint:
         if self.n_new:
             return None
         weight, bias = ((weights[name][rows] / self.packed.card.temperature).numpy() for name in _HEAD)
-        return LinearHead(weight, bias, strength=None)
+        return LinearHead(weight, bias, shrinkage=None)
 
 
 def starting_point(start: FromRun, classes: Sequence[str]) -> StartingPoint:

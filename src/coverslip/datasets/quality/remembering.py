@@ -68,8 +68,8 @@ class Memory:
 
     def remember(self, identity: Identity, facts: ImageFacts) -> None:
         """Keep for the next `save`."""
-        told = {"size": identity.size, "mtime_ns": identity.mtime_ns, "facts": asdict(facts)}
-        self._new[identity.key] = json.dumps(told).encode()
+        record = {"size": identity.size, "mtime_ns": identity.mtime_ns, "facts": asdict(facts)}
+        self._new[identity.key] = json.dumps(record).encode()
 
     def save(self) -> None:
         """Write what is new in one transaction."""
@@ -97,10 +97,10 @@ class Memory:
 def _facts_from_json(text: bytes, identity: Identity) -> ImageFacts | None:
     """None where the file has changed since, or another version wrote other fields."""
     try:
-        told = json.loads(text)
-        if (told["size"], told["mtime_ns"]) != (identity.size, identity.mtime_ns):
+        record = json.loads(text)
+        if (record["size"], record["mtime_ns"]) != (identity.size, identity.mtime_ns):
             return None
-        fields = told["facts"]
+        fields = record["facts"]
         return ImageFacts(**{**fields, "low": tuple(fields["low"]), "high": tuple(fields["high"])})
     except (ValueError, TypeError, KeyError):
         return None

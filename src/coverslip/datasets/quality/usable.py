@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from coverslip.datasets.index import Dataset, counted, one_line
+from coverslip.datasets.quality.components import labels_of
 from coverslip.datasets.quality.scanning import Scan, Unreadable
-from coverslip.datasets.quality.ties import labels_of
 from coverslip.messages import Note
 
 ON_REQUEST = "on request:"  # begins the reason of an image that the recipe leaves out, with which nothing is wrong
@@ -44,7 +44,7 @@ def dropped_notes(dataset: Dataset) -> list[Note]:
 
 def left_out_notes(reasons: Sequence[str]) -> list[Note]:
     kinds = Counter(reason.split(" ")[0] for reason in reasons if reason)
-    said = {
+    phrases = {
         "unreadable:": ("it could not be read", "they could not be read"),
         "no": ("it has no label", "they have no label"),
         "same": (
@@ -53,7 +53,7 @@ def left_out_notes(reasons: Sequence[str]) -> list[Note]:
         ),
     }
     return [
-        Note("left-out", f"{counted(n, 'image')} left out: {one if n == 1 else many}.", values={"n_images": n})
-        for kind, (one, many) in said.items()
+        Note("left-out", f"{counted(n, 'image')} left out: {singular if n == 1 else plural}.", values={"n_images": n})
+        for kind, (singular, plural) in phrases.items()
         if (n := kinds[kind])
     ]

@@ -53,11 +53,11 @@ def weights_at_hand() -> list[WeightsSource]:
     """
     registered = (record.name for record in registered_models())
     names = dict.fromkeys((*imported_models(), *PACKAGED_MODELS, *registered))
-    found = [source for source in map(weights_source, names) if source is not None]
-    seen = {source.file for source in found}
+    sources = [source for source in map(weights_source, names) if source is not None]
+    seen = {source.file for source in sources}
     others = map(weights_source, (name for name in cached_timm_models() if name not in names))
-    found += [source for source in others if source is not None and source.file not in seen]
-    return sorted(found, key=lambda source: source.model)
+    sources += [source for source in others if source is not None and source.file not in seen]
+    return sorted(sources, key=lambda source: source.model)
 
 
 def local_weights(name: str) -> LocalWeights | None:

@@ -161,8 +161,8 @@ def _timm_weights(name: str) -> HubWeights | None:
 def _cached(repository: str) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 
-    found = (try_to_load_from_cache(repository, file) for file in _FILES)
-    return next((Path(file) for file in found if isinstance(file, str)), None)
+    cached = (try_to_load_from_cache(repository, file) for file in _FILES)
+    return next((Path(file) for file in cached if isinstance(file, str)), None)
 
 
 def _name_of_blob(file: Path) -> str | None:

@@ -67,8 +67,8 @@ _AGAIN = "Import the weights again."
 def imported_models() -> tuple[str, ...]:
     """Names of the models for which weights were imported, sorted."""
     root = weights_folder()
-    found = (about.parent.relative_to(root).as_posix() for about in root.glob(f"**/{_ABOUT}"))
-    return tuple(sorted(found))
+    names = (about.parent.relative_to(root).as_posix() for about in root.glob(f"**/{_ABOUT}"))
+    return tuple(sorted(names))
 
 
 def is_imported(name: str) -> bool:

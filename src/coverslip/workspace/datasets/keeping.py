@@ -109,7 +109,7 @@ def _insert_images(
                 "label": labels.get(record.image_id, record.label),
                 "group": record.group,
                 "domain": record.domain,
-                "given_split": record.given_split,
+                "predefined_split": record.predefined_split,
                 "plan": plan,
                 "problem": None if is_allowed else "unreadable",
                 "version": version,

@@ -87,7 +87,7 @@ images = Table(
     Column("label", String),  # as it is now
     Column("group", String),
     Column("domain", String, nullable=False),
-    Column("given_split", String),
+    Column("predefined_split", String),
     Column("plan", JSON(none_as_null=True)),  # which pixels of the file; None: the whole first plane
     Column("problem", String),  # unreadable, duplicate, conflicting
     Column("pixel_hash", String),
@@ -162,11 +162,11 @@ jobs = Table(
     "jobs",
     metadata,
     Column("id", String, primary_key=True),
-    Column("kind", String, nullable=False),  # train, predict
+    Column("kind", String, nullable=False),  # train, evaluate, predict
     Column("name", String, nullable=False),
     Column("dataset_id", String),  # it may have been forgotten since
     Column("dataset_name", String, nullable=False),
-    Column("run_id", String),  # of the classifier, for predictions
+    Column("run_id", String),  # of the classifier, for evaluations and predictions
     Column("folder", String, nullable=False),  # absolute
     Column("command", JSON, nullable=False),  # arguments after the interpreter
     Column("choices", JSON, nullable=False),  # what was asked for: the recipe, or the sources
