@@ -234,14 +234,14 @@ def _sections(run: ReportedRun) -> list[ReportSection]:
 
 
 def _section(run: ReportedRun, section: Section) -> ReportSection:
-    told = section.told(run)
+    text = section.text(run)
     return ReportSection(
         name=section.name,
         title=section.title,
         subtitle=section.subtitle(run),
-        words=list(told.words),
-        columns=list(told.columns),
-        rows=[list(row) for row in told.rows],
+        words=list(text.words),
+        columns=list(text.columns),
+        rows=[list(row) for row in text.rows],
         drawings=[FigureName(name=drawing.name, title=drawing.title) for drawing in section.drawings(run)],
     )
 
