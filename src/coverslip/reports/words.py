@@ -30,7 +30,7 @@ def headline(run: ReportedRun) -> str:
     """The result in one sentence."""
     matrix, n = run.metrics.confusion_matrix, run.metrics.n
     right = sum(matrix[k][k] for k in range(len(matrix)))
-    is_unseen = run.metrics.split != "val" and not run.environment.allow_leakage and run.start_is_known
+    is_unseen = run.metrics.split != "val" and not run.environment.allow_leakage and run.initialisation_is_known
     images = f"{plural(n, 'image')} it had never seen" if is_unseen else plural(n, "image")
     return f"Of {images}, it named {'all' if right == n else count(right)} correctly."
 
@@ -44,7 +44,7 @@ def lead(run: ReportedRun) -> list[str]:
         sentences.append(f"{words} {number(f1.value)}{_range(f1, number)}.")
     if run.n_frozen:
         where = f"In {run.n_frozen} of {run.n_folds} folds fine-tuning" if run.n_folds else "Fine-tuning"
-        sentences.append(f"{where} did no better on the images to choose by, so the instant classifier was kept.")
+        sentences.append(f"{where} did no better on validation images, so the instant classifier was kept.")
     counts = [sum(row) for row in run.metrics.confusion_matrix]
     most = counts.index(max(counts))
     share = percent(counts[most] / max(sum(counts), 1))

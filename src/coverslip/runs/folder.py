@@ -115,9 +115,9 @@ class Run:
         return Run(self.folder / "evaluations" / name)
 
     @property
-    def first(self) -> "Run":
+    def pretraining(self) -> "Run":
         """The training on other images that comes before, where the recipe asks for one."""
-        return Run(self.folder / "first")
+        return Run(self.folder / "pretraining")
 
     @property
     def whole(self) -> "Run":

@@ -12,10 +12,10 @@ from coverslip.datasets import ClassPlan
 from coverslip.errors import BadRecipe
 from coverslip.files import write_text
 from coverslip.runs.recipe.augment import Augment
+from coverslip.runs.recipe.initialisation import FromRun, Pretraining
 from coverslip.runs.recipe.recipe import Recipe
 from coverslip.runs.recipe.regulariser import Regulariser
 from coverslip.runs.recipe.split_plan import SplitPlan
-from coverslip.runs.recipe.start import FromRun, TrainFirst
 
 
 def load_recipe(path: Path | str) -> Recipe:
@@ -83,12 +83,12 @@ def check_recipe(data: dict[str, Any], *, file: Path | None = None) -> Recipe:  
         raise BadRecipe(
             f"The recipe is not valid: {words}", file=file, do="Correct it and run again.", faults=faults
         ) from error
-    if isinstance(recipe.init, TrainFirst):
-        first_recipe(recipe, file=file)
+    if isinstance(recipe.init, Pretraining):
+        pretraining_recipe(recipe, file=file)
     return recipe
 
 
-def first_recipe(recipe: Recipe, *, file: Path | None = None) -> Recipe:
+def pretraining_recipe(recipe: Recipe, *, file: Path | None = None) -> Recipe:
     """The recipe of the first of two trainings: that of the second, but for what describes its images.
 
     Whole networks are trained from ImageNet weights by one split, unless `init.recipe` says otherwise.
@@ -100,7 +100,7 @@ def first_recipe(recipe: Recipe, *, file: Path | None = None) -> Recipe:
     Raises:
         BadRecipe: `init.recipe` is not valid, or would leave the network as it was.
     """
-    assert isinstance(recipe.init, TrainFirst)
+    assert isinstance(recipe.init, Pretraining)
     own = recipe.model_dump(mode="json", exclude={"init", "classes", "group", "freeze_to"})
     given = recipe.init.recipe
     split = {**own["split"], "folds": 0, "train_per_class": None}  # a start from many images for few is why one asks
@@ -113,9 +113,10 @@ def first_recipe(recipe: Recipe, *, file: Path | None = None) -> Recipe:
         raise BadRecipe(
             f"In init.recipe: {error.what}", file=file, do=error.do, remedies=error.remedies, faults=faults
         ) from error
-    if first.stage == "instant" or isinstance(first.init, TrainFirst):
-        what = "stops before the network is trained" if first.stage == "instant" else "may not have a first of its own"
-        raise BadRecipe(f"In init.recipe: the first training {what}", file=file, do="Correct it and run again.")
+    if first.stage == "instant" or isinstance(first.init, Pretraining):
+        is_instant = first.stage == "instant"
+        what = "stops before the network is trained" if is_instant else "may not have pretraining of its own"
+        raise BadRecipe(f"In init.recipe: pretraining {what}", file=file, do="Correct it and run again.")
     same = ("model", "model_options", "head")
     if [getattr(first, key) for key in same] != [getattr(recipe, key) for key in same]:
         raise BadRecipe(
@@ -245,7 +246,7 @@ def _unknown(key: str, place: list[str]) -> str:
         ("augment", Augment),
         ("classes", ClassPlan),
         ("init", FromRun),
-        ("init", TrainFirst),
+        ("init", Pretraining),
         ("regulariser", Regulariser),
         ("split", SplitPlan),
     ]

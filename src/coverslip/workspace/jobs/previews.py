@@ -64,7 +64,7 @@ class ClassSplit:
 
 @dataclass(frozen=True, slots=True)
 class SplitPreview:
-    """What a training with this recipe would train on, choose by and test on."""
+    """What a training with this recipe would train, validate and test on."""
 
     notes: list[str]
     n_folds: Annotated[

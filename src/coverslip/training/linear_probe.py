@@ -1,8 +1,8 @@
-"""The instant head: a linear classifier on frozen features, in seconds.
+"""The linear probe: a linear classifier on frozen features, in seconds.
 
 A regularised linear discriminant (Friedman 1989, Regularized Discriminant Analysis, with a pooled covariance shrunk
-towards the identity): one eigendecomposition serves every strength of regularisation, so that choosing it on
-validation images costs next to nothing.
+towards the identity): one eigendecomposition serves every amount of shrinkage, so that choosing it on validation images
+costs next to nothing.
 On blood cells (1,200 to train on, these features) its mean accuracy over three splits was above that of logistic
 regression at each of three image sizes, in a fraction of the time. Standardisation is folded into the weights, so
 that the result is an ordinary linear layer.
@@ -18,7 +18,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-STRENGTHS = (
+SHRINKAGES = (
     0.01,
     0.03,
     0.1,
@@ -48,14 +48,14 @@ class LinearHead:
 
     weight: npt.NDArray[np.float32]  # (K, D)
     bias: npt.NDArray[np.float32]  # (K,)
-    strength: float | None  # of the regularisation that was chosen; None where it was trained otherwise
+    shrinkage: float | None  # that was chosen; None where it was trained otherwise
 
     def logits(self, features: Rows) -> Floats:
         """(n, K) for (n, D) features."""
         return next(_logits_of([self], features))
 
 
-def fit_head(
+def fit_linear_probe(
     features: Rows,
     label: Ints,
     val_features: Rows,
@@ -64,9 +64,9 @@ def fit_head(
     n_classes: int,
     balanced: bool,
     better: Callable[[Floats, Ints], float],
-    strengths: Sequence[float] = STRENGTHS,
+    shrinkages: Sequence[float] = SHRINKAGES,
 ) -> LinearHead:
-    """The linear head whose strength of regularisation is best on validation images.
+    """The linear head whose shrinkage is best on validation images.
 
     Args:
         features: (n, D) of the training images.
@@ -74,14 +74,16 @@ def fit_head(
         val_features, val_label: of the validation images.
         n_classes: K.
         balanced: every class counts the same, however many images it has.
-        better: (n, K) logits and labels -> a score, higher is better; ties go to the stronger regularisation.
-        strengths: to choose from, rising; with a single one there is nothing to choose, and no validation images are
+        better: (n, K) logits and labels -> a score, higher is better; of equal ones the larger shrinkage wins.
+        shrinkages: to choose from, rising; with a single one there is nothing to choose, and no validation images are
             needed.
     """
     mean, sd = _moments(features)
     heads = [
-        _unfold(strength, weight, bias, mean, sd)
-        for strength, weight, bias in _discriminants(features, mean, sd, label, n_classes, strengths, balanced=balanced)
+        _unfold(shrinkage, weight, bias, mean, sd)
+        for shrinkage, weight, bias in _discriminants(
+            features, mean, sd, label, n_classes, shrinkages, balanced=balanced
+        )
     ]
     if len(heads) == 1:
         return heads[0]
@@ -118,11 +120,11 @@ def _discriminants(
     sd: Floats,
     label: Ints,
     n_classes: int,
-    strengths: Sequence[float],
+    shrinkages: Sequence[float],
     *,
     balanced: bool,
 ) -> Iterator[tuple[float, Floats, Floats]]:
-    """(strength, (K, D) weight, (K,) bias) for every strength, on features standardised by mean and sd."""
+    """(shrinkage, (K, D) weight, (K,) bias) for every shrinkage, on features standardised by mean and sd."""
     n, d = features.shape
     counts = np.bincount(label, minlength=n_classes)
     share = np.full(n_classes, 1 / n_classes) if balanced else counts / n
@@ -141,12 +143,12 @@ def _discriminants(
     variance, directions = _principal(scatter, n, d)
     projected = centres @ directions  # (K, r)
     unit = max(float(variance.sum()) / d, 1e-12)
-    for strength in strengths:
-        floor = strength * unit
+    for shrinkage in shrinkages:
+        floor = shrinkage * unit
         # (covariance + floor I)^-1 by its eigenvectors; the directions without variance all have 1 / floor.
         weight = (projected * (1 / (variance + floor) - 1 / floor)) @ directions.T + centres / floor
         bias = np.log(share) - 0.5 * np.einsum("kd,kd->k", centres, weight)
-        yield strength, weight, bias
+        yield shrinkage, weight, bias
 
 
 def _principal(scatter: Callable[[slice], Floats], n: int, d: int) -> tuple[Floats, Floats]:
@@ -170,7 +172,7 @@ def _row_slices(n: int) -> Iterator[slice]:
     return (slice(start, start + _ROWS_AT_ONCE) for start in range(0, n, _ROWS_AT_ONCE))
 
 
-def _unfold(strength: float, weight: Floats, bias: Floats, mean: Floats, sd: Floats) -> LinearHead:
+def _unfold(shrinkage: float, weight: Floats, bias: Floats, mean: Floats, sd: Floats) -> LinearHead:
     """The head for raw features: standardisation becomes part of weight and bias."""
     raw = weight / sd
-    return LinearHead(raw.astype(np.float32), (bias - raw @ mean).astype(np.float32), strength)
+    return LinearHead(raw.astype(np.float32), (bias - raw @ mean).astype(np.float32), shrinkage)
