@@ -284,7 +284,7 @@ def measure_training(server: Server, dataset_id: str, browser: "Browser", watche
             watched = epochs_of(server, run_id, at_least=begun + 2)[begun + 1]
             share = (server.processor_s() - used) / (time.monotonic() - began)
             taken.append((float(watched["seconds"]), share))
-    server.ask(f"runs/{run_id}/stop", {})
+    server.ask(f"jobs/{run_id}/stop", {})
     wait_for(lambda: server.ask(f"runs/{run_id}")["state"] == "stopped", 600, every=0.5)
     print("| watched by | epoch s | against those before and after | server, % of a core |\n|---|---|---|---|")
     ratios: dict[str, list[float]] = {}
@@ -311,7 +311,7 @@ def epochs_of(server: Server, run_id: str, at_least: int = 0) -> list[Json]:
 
 def open_streams(server: Server, run_id: str, count: int, stack: ExitStack) -> None:
     """Clients, in a process of their own, that read what a training tells."""
-    command = [sys.executable, "-c", FOLLOW, f"{server.address}api/v1/runs/{run_id}/events", str(count)]
+    command = [sys.executable, "-c", FOLLOW, f"{server.address}api/v1/jobs/{run_id}/events", str(count)]
     clients = subprocess.Popen(command)
     stack.callback(clients.wait)
     stack.callback(clients.kill)

@@ -125,7 +125,7 @@ def app(folder: Path) -> Iterator[Server]:
     finally:
         for run in server.get("runs")["items"]:  # a training goes on without the app
             if run["state"] in ("queued", "starting", "running"):
-                server.send(f"runs/{run['id']}/stop", {})
+                server.send(f"jobs/{run['id']}/stop", {})
         process.terminate()
         process.wait(30)
 

@@ -10,7 +10,7 @@ from image_sets import App, save_cells, workspace_in
 from coverslip.datasets import open_dataset
 from coverslip.errors import BadDataset
 from coverslip.runs import images_opened
-from coverslip.workspace.datasets.snapshots import training_sources
+from coverslip.workspace.datasets.snapshots import training_images
 
 
 @pytest.fixture
@@ -124,9 +124,9 @@ def test_the_samples_stay_as_they_are(app: App, labs: tuple[Path, Path]) -> None
 def test_a_training_gets_the_domains_by_their_names(app: App, labs: tuple[Path, Path]) -> None:
     here, there = labs
     found = opened(app, (here, None), (there, None))
-    assert training_sources(app.home, found["id"])[0] == [str(here), str(there)]
+    assert training_images(app.home, found["id"]).sources == [str(here), str(there)]
     assert counts(changed(app, found["id"], (here, "Basel"), (there, "Bern"))) == {"Basel": 6, "Bern": 12}
-    (table,), _ = training_sources(app.home, found["id"])
+    (table,) = training_images(app.home, found["id"]).sources
     read = open_dataset(table)
     assert [record.domain for record in read.records] == ["Basel"] * 6 + ["Bern"] * 12
     known = app.get(f"datasets/{found['id']}/images", limit=100)["items"]

@@ -289,4 +289,4 @@ def test_a_training_is_stopped_and_goes_on_by_its_buttons(page: "Page", stock: S
     assert epochs_on_the_page(page) == [str(k) for k in range(n + 1)]
     open_page(page, f"/predict?run={run}")
     page.get_by_role("radio", checked=True).wait_for()
-    stock.app.send(f"runs/{run}", method="DELETE")
+    stock.app.send(f"jobs/{run}", method="DELETE")

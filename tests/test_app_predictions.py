@@ -64,7 +64,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         answer = client.post(f"{API}/predictions", json={"run_id": run, "sources": [str(new)], "name": "Monday"})
         assert answer.status_code == 201, answer.text
         prediction = answer.json()["id"]
-        told = events_of(client, f"{API}/predictions/{prediction}/events")
+        told = events_of(client, f"{API}/jobs/{prediction}/events")
         yield Lab(workspace, client, run, new, prediction, told)
 
 
@@ -76,8 +76,8 @@ def test_those_who_watch_are_told_how_many_rows_there_are(lab: Lab) -> None:
     assert lab.told[-1][2]["decisions"]["unreadable"] == 1
     found = lab.client.get(f"{API}/predictions/{lab.prediction}").json()
     assert (found["n_done"], found["n_total"], found["classes"]) == (41, 41, list(CLASSES))
-    again = events_of(lab.client, f"{API}/predictions/{lab.prediction}/events")
-    assert [kind for kind, _, _ in again] == ["state", "rows", "state"]  # what has ended tells no row again
+    again = events_of(lab.client, f"{API}/jobs/{lab.prediction}/events")
+    assert again == lab.told[-1:]  # what has ended tells nothing again
 
 
 def test_rows_are_those_of_the_command_line(lab: Lab, tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_rows_are_those_of_the_command_line(lab: Lab, tmp_path: Path) -> None:
     other = lab.client.post(f"{API}/predictions", json={"run_id": lab.run, "sources": [str(lab.new / "broken.png")]})
     assert ended(lab.client, other.json()["id"], what="predictions")["decisions"] == {"unreadable": 1}
     assert lab.client.get(f"{API}/predictions/{other.json()['id']}/csv").text.splitlines()[1].endswith(",unreadable,,,")
-    assert lab.client.delete(f"{API}/predictions/{other.json()['id']}").status_code == 204
+    assert lab.client.delete(f"{API}/jobs/{other.json()['id']}").status_code == 204
 
 
 def test_uncertain_ones_come_first_and_corrections_are_kept(lab: Lab) -> None:
@@ -150,8 +150,8 @@ def test_classes_keep_the_order_of_their_keys_from_labelling_to_predicting(lab: 
     answer = lab.client.post(f"{API}/predictions", json={"run_id": run, "sources": [str(lab.new)]})
     assert answer.json()["classes"] == expected
     ended(lab.client, answer.json()["id"], what="predictions")
-    for made in (f"predictions/{answer.json()['id']}", f"runs/{run}"):
-        assert lab.client.delete(f"{API}/{made}").is_success
+    for job in (answer.json()["id"], run):
+        assert lab.client.delete(f"{API}/jobs/{job}").status_code == 204
 
 
 def test_corrections_become_training_images(lab: Lab) -> None:
@@ -241,24 +241,22 @@ def test_a_table_is_sent_by_whichever_threads_are_free(lab: Lab, monkeypatch: py
 
 
 def test_a_removed_prediction_comes_back_with_its_corrections(lab: Lab) -> None:
-    path = f"{API}/predictions/{lab.prediction}"
+    path, job = f"{API}/predictions/{lab.prediction}", f"{API}/jobs/{lab.prediction}"
     lab.client.put(f"{path}/rows/3/correction", json={"label": "large"})
     before, rows = lab.client.get(path).json(), lab.client.get(f"{path}/rows").json()
-    assert lab.client.delete(f"{API}/runs/{lab.prediction}").status_code == 404  # it is no training
-    assert lab.client.delete(path).status_code == 204
+    assert lab.client.delete(job).status_code == 204
     assert lab.client.get(path).status_code == 404
-    assert lab.client.post(f"{API}/runs/{lab.prediction}/restore").status_code == 404
-    assert lab.client.post(f"{path}/restore").json() == before
+    assert lab.client.post(f"{job}/restore").json() == before
     assert lab.client.get(f"{path}/rows").json() == rows
-    assert lab.client.post(f"{path}/restore").status_code == 404
-    assert lab.client.post(f"{path}/resume").status_code == 409  # it is done
+    assert lab.client.post(f"{job}/restore").status_code == 404
+    assert lab.client.post(f"{job}/resume").status_code == 409  # it is done
     lab.client.put(f"{path}/rows/3/correction", json={"label": None})
 
 
 def test_a_killed_prediction_goes_on_after_its_last_row(lab: Lab, tmp_path: Path) -> None:
     many = write_cells(lab.workspace.roots[0] / "many", 1500, seed=2, is_sorted=False)
     answer = lab.client.post(f"{API}/predictions", json={"run_id": lab.run, "sources": [str(many)]})
-    path = f"{API}/predictions/{answer.json()['id']}"
+    path, job = (f"{API}/{kind}/{answer.json()['id']}" for kind in ("predictions", "jobs"))
     until(lambda: lab.client.get(path).json()["n_done"])
     status = status_of(find_job(lab.workspace, answer.json()["id"]))
     assert status
@@ -270,14 +268,14 @@ def test_a_killed_prediction_goes_on_after_its_last_row(lab: Lab, tmp_path: Path
     lab.client.put(f"{path}/rows/0/correction", json={"label": "large"})
     extra = many / "a_new_first.png"
     shutil.copy(next(many.iterdir()), extra)
-    assert lab.client.post(f"{path}/resume").status_code == 200
+    assert lab.client.post(f"{job}/resume").status_code == 200
     refused = ended(lab.client, answer.json()["id"], what="predictions")
     assert (refused["state"], refused["n_done"]) == ("failed", found["n_done"])
     assert refused["error"]["what"] == "The images changed since this was begun"
     extra.unlink()
-    assert lab.client.post(f"{path}/resume").json()["state"] in ("queued", "starting")
-    assert lab.client.post(f"{path}/resume").status_code == 409
-    numbers = [data["n"] for kind, _, data in events_of(lab.client, f"{path}/events") if kind == "rows"]
+    assert lab.client.post(f"{job}/resume").json()["state"] in ("queued", "starting")
+    assert lab.client.post(f"{job}/resume").status_code == 409
+    numbers = [data["n"] for kind, _, data in events_of(lab.client, f"{job}/events") if kind == "rows"]
     assert (numbers[0], numbers[-1]) == (found["n_done"], 1500)
     done = lab.client.get(path).json()
     assert (done["state"], done["n_done"], done["n_corrected"]) == ("done", 1500, 1)

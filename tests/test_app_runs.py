@@ -67,7 +67,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     cells = open_images(workspace, write_cells(workspace.roots[0] / "cells"), group_pattern=r"slide\d+")
     with TestClient(create_app(workspace)) as client:
         run = queue_run(client, cells, QUICK, name="The <b>first</b>")
-        told = events_of(client, f"{API}/runs/{run}/events")
+        told = events_of(client, f"{API}/jobs/{run}/events")
         yield Lab(workspace, client, cells, run, told)
 
 
@@ -89,13 +89,14 @@ def test_those_who_watch_see_the_state_the_curves_and_the_lines_worth_reading(la
     assert trainings[-1] == lab.get(f"runs/{lab.run}")["trainings"]
     shares = [one["progress"]["share"] for kind, _, one in lab.told if kind == "state" and one["progress"]]
     assert shares == sorted(shares)
-    path = f"{API}/runs/{lab.run}/events"
+    path = f"{API}/jobs/{lab.run}/events"
     again = events_of(lab.client, path, {"Last-Event-ID": str(numbers[-2])})
-    assert [number for kind, number, _ in again if kind == "log"] == [str(numbers[-1])]
-    assert events_of(lab.client, f"{path}?after={numbers[-1]}")[-1][2] == lab.told[-1][2]
+    assert [(kind, number) for kind, number, _ in again] == [("log", str(numbers[-1])), ("state", "")]
+    assert events_of(lab.client, f"{path}?after={numbers[-1]}") == lab.told[-1:]
+    assert events_of(lab.client, path) == lab.told[-1:]  # what has ended tells nothing again
     assert lab.get(f"runs/{lab.run}")["last_event"] == numbers[-1]
     assert lab.client.get(f"{API}/runs/none/log").status_code == 404
-    assert lab.client.get(f"{API}/runs/none/events").status_code == 404
+    assert lab.client.get(f"{API}/jobs/none/events").status_code == 404
 
 
 def test_a_finished_run_has_the_words_and_numbers_of_its_report(lab: Lab) -> None:
@@ -200,22 +201,21 @@ def test_runs_on_the_same_images_are_told_from_others(lab: Lab, tmp_path: Path) 
     assert "different images" in compared["note"]
     assert lab.client.get(f"{API}/runs/compare?runs={lab.run}").status_code == 422
     assert lab.client.get(f"{API}/runs/compare?runs={lab.run},none").status_code == 404
-    assert lab.client.delete(f"{API}/runs/{other['id']}").status_code == 200
+    assert lab.client.delete(f"{API}/jobs/{other['id']}").status_code == 204
 
 
 def test_a_removed_run_comes_back_as_it_was(lab: Lab) -> None:
     before = lab.get(f"runs/{lab.run}")
-    removed = lab.client.delete(f"{API}/runs/{lab.run}")
-    assert removed.json() == {"undo_token": lab.run}
+    assert lab.client.delete(f"{API}/jobs/{lab.run}").status_code == 204
     assert lab.client.get(f"{API}/runs/{lab.run}").status_code == 404
     assert not Path(before["folder"]).exists()
     assert lab.run not in [one["id"] for one in lab.get("runs")["items"]]
-    assert lab.client.post(f"{API}/runs/{lab.run}/restore").status_code == 200
+    assert lab.client.post(f"{API}/jobs/{lab.run}/restore").status_code == 200
     assert lab.get(f"runs/{lab.run}") == before
     assert lab.client.patch(f"{API}/runs/{lab.run}", json={"name": "New"}).json()["name"] == "New"
     assert lab.client.patch(f"{API}/runs/{lab.run}", json={"name": "The <b>first</b>"}).status_code == 200
-    assert lab.client.post(f"{API}/runs/{lab.run}/resume").status_code == 409
-    assert lab.client.post(f"{API}/runs/{lab.run}/stop").status_code == 409
+    assert lab.client.post(f"{API}/jobs/{lab.run}/resume").status_code == 409
+    assert lab.client.post(f"{API}/jobs/{lab.run}/stop").status_code == 409
 
 
 def test_a_training_that_cannot_work_says_why(lab: Lab) -> None:
@@ -238,15 +238,15 @@ def test_of_two_trainings_one_waits_and_a_stopped_one_goes_on(lab: Lab) -> None:
     second = queue_run(lab.client, lab.cells, QUICK)
     until(lambda: lab.get(f"runs/{first}")["state"] == "running")
     assert lab.get(f"runs/{second}")["queue_position"] == 1
-    assert lab.client.delete(f"{API}/runs/{first}").status_code == 409
-    assert lab.client.post(f"{API}/runs/{second}/stop").json()["state"] == "stopped"
+    assert lab.client.delete(f"{API}/jobs/{first}").status_code == 409
+    assert lab.client.post(f"{API}/jobs/{second}/stop").json()["state"] == "stopped"
     until(lambda: lab.get(f"runs/{first}")["epoch"])
-    assert lab.client.post(f"{API}/runs/{first}/stop").json()["state"] == "stopping"
+    assert lab.client.post(f"{API}/jobs/{first}/stop").json()["state"] == "stopping"
     stopped = ended(lab.client, first)
     assert (stopped["state"], stopped["has_classifier"]) == ("stopped", True)
-    assert lab.client.post(f"{API}/runs/{first}/resume").json()["state"] in ("queued", "starting")
+    assert lab.client.post(f"{API}/jobs/{first}/resume").json()["state"] in ("queued", "starting")
     until(lambda: lab.get(f"runs/{first}")["epoch"] > stopped["epoch"])
-    lab.client.post(f"{API}/runs/{first}/stop")
+    lab.client.post(f"{API}/jobs/{first}/stop")
     again = ended(lab.client, first)
     assert again["state"] == "stopped"
     epochs = [row["epoch"] for row in again["trainings"][0]["epochs"]]
@@ -269,9 +269,10 @@ print(sorted({"torch", "timm", "sklearn", "matplotlib"} & set(sys.modules)))
 
 def test_the_server_never_imports_what_trains(lab: Lab) -> None:
     run = f"/runs/{lab.run}"
-    parts = ("", "/results", "/rows?only=mistakes", "/rows/0/thumbnail", "/rows/0/picture", "/report", "/events")
+    parts = ("", "/results", "/rows?only=mistakes", "/rows/0/thumbnail", "/rows/0/picture", "/report")
     files = ("report", "predictions", "run", "classifier", "recipe")
     paths = ["/runs", "/classifiers", "/predictions", "/models", "/recipe", *(run + part for part in parts)]
+    paths.append(f"/jobs/{lab.run}/events")
     paths += [f"{run}/download/{file}" for file in files]
     clean(list_stores())
     home, root = str(lab.workspace.folder), str(lab.workspace.roots[0])
@@ -297,8 +298,8 @@ def test_a_training_goes_on_when_the_server_is_killed_and_its_curves_are_whole(t
     with server(workspace.folder, tmp_path, port) as (process, client):
         assert client.get(f"{API}/runs/{run}").json()["state"] == "running"
         assert client.get(f"{API}/runs/{waiting}").json()["queue_position"] == 1
-        assert client.post(f"{API}/runs/{waiting}/stop").json()["state"] == "stopped"
-        with client.stream("GET", f"{API}/runs/{run}/events") as watched:
+        assert client.post(f"{API}/jobs/{waiting}/stop").json()["state"] == "stopped"
+        with client.stream("GET", f"{API}/jobs/{run}/events") as watched:
             assert next(watched.iter_text()).startswith("event: state")
             process.terminate()  # streams end at once, so the server does too
             assert process.wait(timeout=5) is not None
@@ -306,7 +307,8 @@ def test_a_training_goes_on_when_the_server_is_killed_and_its_curves_are_whole(t
         found = ended(client, run, 180)
         assert found["state"] == "done"
         assert [row["epoch"] for row in found["trainings"][0]["epochs"]] == [0, 1, 2, 3]
-        told = events_of(client, f"{API}/runs/{run}/events")
         log = client.get(f"{API}/runs/{run}/log").json()["items"]
-        assert [int(number) for kind, number, _ in told if kind == "log"] == [line["n"] for line in log]
+        told = events_of(client, f"{API}/jobs/{run}/events?after=1")
+        later = [line["n"] for line in log if line["n"] > 1]
+        assert [int(number) for kind, number, _ in told if kind == "log"] == later
         assert [line["values"]["epoch"] for line in log if line["event"] == "EpochEnded"] == [0, 1, 2, 3]

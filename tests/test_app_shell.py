@@ -72,7 +72,7 @@ def test_it_listens_on_this_computer_alone(app_server: RunningApp) -> None:
 def test_a_second_server_on_the_workspace_is_refused(app_server: RunningApp) -> None:
     done = run_app("--workspace", str(app_server.workspace))
     assert done.returncode == 1
-    assert done.stderr.startswith("Error: Another coverslip app serves this workspace already")
+    assert done.stderr.startswith("Error: This workspace is open in another coverslip already")
     assert app_server.address in done.stderr
     assert "--workspace" in done.stderr
 
@@ -218,7 +218,7 @@ def test_the_server_connects_to_nobody(app_server: RunningApp) -> None:
         ("GET http://evil.example/api/v1/system HTTP/1.1\nHost: evil.example", 421),
         ("GET /api/v1/system HTTP/1.1\nHost: HOST\nOrigin: http://evil.example", 403),
         ("GET /api/v1/system HTTP/1.1\nHost: HOST\nOrigin: null", 403),
-        ("GET /api/v1/runs/x/events HTTP/1.1\nHost: HOST\nAccept: text/event-stream\nOrigin: http://evil.example", 403),
+        ("GET /api/v1/jobs/x/events HTTP/1.1\nHost: HOST\nAccept: text/event-stream\nOrigin: http://evil.example", 403),
         (
             "GET /api/v1/live HTTP/1.1\nHost: HOST\nOrigin: http://evil.example"
             "\nUpgrade: websocket\nConnection: Upgrade"

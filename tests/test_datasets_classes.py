@@ -197,7 +197,7 @@ def test_dropped_images_are_told_by_class_and_take_no_part(tmp_path: Path) -> No
     assert found.n_unlabelled == 1
 
 
-def test_a_dropped_class_on_two_sides_of_a_given_split_is_no_leakage(tmp_path: Path) -> None:
+def test_a_dropped_class_on_two_sides_of_a_predefined_split_is_no_leakage(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     for side in ("train", "val", "test"):
         write_images(tmp_path / side, {"dirt": 1})

@@ -111,11 +111,11 @@ def test_findings_name_images_as_the_table_does(tmp_path):
     assert copies.images == (("cell 0", "cell 2"),)
 
 
-def test_a_leaking_given_split_is_told_first(tmp_path):
+def test_a_leaking_predefined_split_is_told_first(tmp_path):
     for i, name in enumerate(["train/a/1.png", "train/b/2.png", "test/a/3.png", "test/b/4.png"]):
         save(tmp_path / name, i % 3)
     found = inspect(tmp_path)
-    assert found.given_split == {"train": 2, "val": 0, "test": 2}
+    assert found.predefined_split == {"train": 2, "val": 0, "test": 2}
     leakage = found.findings[0]
     assert (leakage.code, leakage.severity) == ("leakage", "error")
     assert "two sides" in leakage.text

@@ -59,7 +59,7 @@ def test_parts_are_read_from_folders_under_any_of_their_usual_names(tmp_path):
     make_folder(tmp_path, "Training/a/1.png", "valid/a/2.png", "validation/b/3.png", "TEST/b/4.png", "masks/m.png")
     dataset = open_dataset(tmp_path)
     assert dataset.source == "split folders"
-    found = {r.image_id: (r.given_split, r.label) for r in dataset.records}
+    found = {r.image_id: (r.predefined_split, r.label) for r in dataset.records}
     assert found["Training/a/1.png"] == ("train", "a")
     assert found["valid/a/2.png"] == ("val", "a")
     assert found["validation/b/3.png"] == ("val", "b")
@@ -69,7 +69,7 @@ def test_parts_are_read_from_folders_under_any_of_their_usual_names(tmp_path):
 
 def test_a_flat_test_folder_keeps_its_images_without_labels(tmp_path):
     dataset = open_dataset(make_folder(tmp_path, "train/a/1.png", "train/b/2.png", "test/3.png"))
-    assert [(r.given_split, r.label) for r in dataset.records if r.image_id == "test/3.png"] == [("test", None)]
+    assert [(r.predefined_split, r.label) for r in dataset.records if r.image_id == "test/3.png"] == [("test", None)]
     assert any("without a label" in note for note in dataset.notes)
 
 
@@ -94,7 +94,7 @@ def test_a_folder_wrapped_around_the_class_folders_is_no_class(tmp_path):
 def test_a_wrapping_folder_may_hold_parts(tmp_path):
     dataset = open_dataset(make_folder(tmp_path, "data/train/a/1.png", "data/val/a/2.png"))
     assert dataset.source == "split folders"
-    assert [(r.given_split, r.label) for r in dataset.records] == [("train", "a"), ("val", "a")]
+    assert [(r.predefined_split, r.label) for r in dataset.records] == [("train", "a"), ("val", "a")]
 
 
 def test_one_class_can_be_opened(tmp_path):
@@ -269,7 +269,7 @@ def test_all_columns_of_a_table_are_read(tmp_path):
     header = "path,label,image_id,group,split,domain,channel,plane,x,y,width,height\n"
     rows = "f.tif,a,cell 1,p1,valid,lab,0 2,max,1,2,30,40\nf.tif,b,,p2,TRAIN,lab,,3,1.0,2,30,40\n"
     first, second = open_dataset(write_table(tmp_path / "t.csv", header + rows)).records
-    assert (first.image_id, first.group, first.given_split, first.domain) == ("cell 1", "p1", "val", "lab")
+    assert (first.image_id, first.group, first.predefined_split, first.domain) == ("cell 1", "p1", "val", "lab")
     assert first.plan == ReadPlan(plane="max", channels=(0, 2), box=(1, 2, 30, 40))
     assert second.image_id == "f.tif#plane=3#box=1,2,30,40"
     assert second.plan == ReadPlan(plane=3, box=(1, 2, 30, 40))

@@ -25,6 +25,7 @@ from coverslip.datasets import (
 )
 from coverslip.errors import BadDataset, BadRecipe, LeakageFound
 from coverslip.images import ImageFacts, ReadPlan
+from coverslip.messages import AllowLeakage
 
 THIRDS = (0.6, 0.2, 0.2)
 
@@ -253,13 +254,13 @@ def test_unreadable_unlabelled_and_contradicting_images_are_left_out_with_the_re
     assert len(split.notes) == 3
 
 
-def test_a_given_split_is_kept():
+def test_a_predefined_split_is_kept():
     given = ["train"] * 6 + ["val"] * 3 + ["test"] * 3
     dataset, scan = make("ab" * 6, given=given)
     assert list(split_60_20_20(dataset, scan).parts) == given
 
 
-def test_parts_that_a_given_split_lacks_are_taken_from_training():
+def test_parts_that_a_predefined_split_lacks_are_taken_from_training():
     given = ["train"] * 80 + ["test"] * 20
     dataset, scan = make("ab" * 50, [str(i // 2) for i in range(100)], given=given)
     split = split_60_20_20(dataset, scan)
@@ -279,13 +280,14 @@ def test_rows_without_a_part_join_training_unless_tied_to_a_given_part():
 
 
 @pytest.mark.parametrize("kind", ["group", "pixels"])
-def test_a_given_split_that_leaks_is_refused_with_both_places(kind):
+def test_a_predefined_split_that_leaks_is_refused_with_both_places(kind):
     given = ["train"] * 6 + ["val"] * 3 + ["test"] * 3
     groups, pixels = [str(i) for i in range(12)], [str(i) for i in range(12)]
     (groups if kind == "group" else pixels)[11] = "1"
     dataset, scan = make("ab" * 6, groups, pixels, given)
-    with pytest.raises(LeakageFound, match=r"train \('00001\.png'\) and test \('00011\.png'\).*--allow-leakage"):
+    with pytest.raises(LeakageFound, match=r"train \('00001\.png'\) and test \('00011\.png'\)") as caught:
         split_60_20_20(dataset, scan)
+    assert caught.value.remedies == (AllowLeakage(),)
     split = split_60_20_20(dataset, scan, allow_leakage=True)
     assert list(split.parts) == given
     assert any("too good" in note for note in split.notes)
@@ -326,9 +328,9 @@ def test_classes_that_training_lacks_are_left_out_visibly():
 def test_everything_in_one_group_is_refused_with_advice():
     with pytest.raises(BadDataset, match="6 usable images belong to 1 separate group"):
         split_60_20_20(*make("ababab", ["p"] * 6))
-    tied = make("aaabbb", list("pqrstu"), ["x", "x", "x", "y", "y", "y"])
-    with pytest.raises(BadDataset, match="6 named ones, tied together by equal images"):
-        split_60_20_20(*tied)
+    connected = make("aaabbb", list("pqrstu"), ["x", "x", "x", "y", "y", "y"])
+    with pytest.raises(BadDataset, match="6 named ones, connected by equal images"):
+        split_60_20_20(*connected)
     with pytest.raises(BadDataset, match="2 usable images show 2 distinct pictures"):
         split_60_20_20(*make("ab"))
 
@@ -368,7 +370,7 @@ def test_seeds_part_real_groups_differently_after_a_scan(shared_data):
         assert_undivided([f.pixel_hash for f in scan.facts if isinstance(f, ImageFacts)], split.parts)
 
 
-def test_a_group_is_not_divided_by_a_given_split_through_an_image_without_a_part():
+def test_a_group_is_not_divided_by_a_predefined_split_through_an_image_without_a_part():
     given = ["train", None, "test", *["train"] * 6, *["val"] * 2, *["test"] * 3]
     groups = ["g1", "g1", "g2", *[f"h{i}" for i in range(11)]]
     pixels: list[str | None] = [str(i) for i in range(14)]

@@ -23,6 +23,7 @@ from coverslip.datasets import fold_images, fold_units, plan_folds, scan_images
 from coverslip.errors import BadDataset, BadRecipe, BadRun, Stopped
 from coverslip.evaluation import Evaluation, Metric, nothing_measured, over_folds
 from coverslip.events import Event, FoldEnded, FoldStarted, InstantClassifierFitted, Noted
+from coverslip.messages import Resume
 from coverslip.runs import Recipe, Run, SplitPlan
 
 INSTANT = Recipe(stage="instant", image_size=48, tta=1)
@@ -174,7 +175,7 @@ def test_fine_tuned_folds_and_the_medians_epoch(cells: Path, tmp_path: Path) -> 
     last = rows_of(run.folder / "history.csv")
     assert len(last) == np.median(best)
     assert all(row["val_loss"] == "" and row["train_loss"] != "" for row in last)
-    # The step size falls as in the folds, whose epoch it ends at.
+    # The learning rate falls as in the folds, whose epoch it ends at.
     of_fold = rows_of(run.folder / "folds" / "1" / "history.csv")
     assert [row["learning_rate"] for row in last][:1] != [row["learning_rate"] for row in of_fold][-1:]
 
@@ -213,16 +214,16 @@ def test_a_class_of_one_group_is_predicted_but_not_measured(cells: Path, tmp_pat
     assert all(row["p:flat"] == "" for row in rows)
 
 
-def test_too_few_groups_and_given_splits_are_refused(tmp_path: Path) -> None:
+def test_too_few_groups_and_predefined_splits_are_refused(tmp_path: Path) -> None:
     two = cs.open_dataset(write_cells(tmp_path / "two", n=30, n_slides=2), group_pattern=r"slide\d+")
     with pytest.raises(BadDataset, match="2 separate groups"):
         fold_images(two, scan_images(two), n_folds=2, val=0.2, seed=0)
     for side in ("train", "test"):
         write_cells(tmp_path / "given" / side, n=12 if side == "train" else 9, n_slides=3)
-    given_split = cs.open_dataset(tmp_path / "given")
+    predefined_split = cs.open_dataset(tmp_path / "given")
     with pytest.raises(BadRecipe, match="split of their own"):
-        fold_images(given_split, scan_images(given_split), n_folds=3, val=0.2, seed=0)
-    assert plan_folds(given_split, scan_images(given_split), asked=None, val=0.2, seed=0) == (None, None)
+        fold_images(predefined_split, scan_images(predefined_split), n_folds=3, val=0.2, seed=0)
+    assert plan_folds(predefined_split, scan_images(predefined_split), n_folds=None, val=0.2, seed=0) == (None, None)
     with pytest.raises(ValueError, match="one fold"):
         SplitPlan(folds=1)
 
@@ -258,12 +259,12 @@ def test_a_fold_in_which_nothing_can_be_measured_does_not_end_the_run(tmp_path: 
 def test_where_folds_cannot_help_there_is_one_split_unless_they_were_asked_for(tmp_path: Path) -> None:
     groups = {"g1": "a", "g2": "a", "g3": "a", "g4": "b"}
     data = cs.open_dataset(write_plain(tmp_path / "cells", groups), group_pattern=r"g\d")
-    folds, note = plan_folds(data, scan_images(data), asked=None, val=0.2, seed=0)
+    folds, note = plan_folds(data, scan_images(data), n_folds=None, val=0.2, seed=0)
     assert folds is None
     assert note is not None
     assert "single class to train on" in note
     with pytest.raises(BadDataset, match="single class to train on") as caught:
-        plan_folds(data, scan_images(data), asked=4, val=0.2, seed=0)
+        plan_folds(data, scan_images(data), n_folds=4, val=0.2, seed=0)
     assert "split.folds=0" in str(caught.value)
 
 
@@ -283,7 +284,7 @@ def test_a_fold_that_holds_nearly_everything_is_refused(tmp_path: Path) -> None:
         fold_images(data, scan_images(data), n_folds=2, val=0.2, seed=0)
 
 
-def test_folds_asked_for_against_a_given_split_are_refused_before_any_work(tmp_path: Path) -> None:
+def test_folds_asked_for_against_a_predefined_split_are_refused_before_any_work(tmp_path: Path) -> None:
     for side in ("train", "test"):
         write_plain(tmp_path / "given" / side, {f"{side}1": "a", f"{side}2": "b"})
     with pytest.raises(BadRecipe, match="split of their own"):
@@ -301,7 +302,7 @@ def test_stopped_in_a_fold_the_whole_run_is_named_and_goes_on(cells: Path, tmp_p
     recipe = INSTANT.model_copy(update={"split": SplitPlan(folds=3)})
     with pytest.raises(Stopped) as caught:
         cs.train(data, recipe, out=tmp_path / "run", emit=stop_in_second)
-    assert f"--resume {tmp_path / 'run'}`" in str(caught.value)
+    assert caught.value.remedies == (Resume(str(tmp_path / "run")),)
     assert json_of(tmp_path / "run" / "status.json")["state"] == "stopped"
     assert not (tmp_path / "run" / "classifier").exists()
     told: list[Event] = []

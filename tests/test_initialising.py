@@ -17,6 +17,7 @@ from safetensors.numpy import load_file
 import coverslip as cs
 from coverslip.errors import BadClassifier, BadDataset, BadRecipe, BadRun, LeakageFound, WeightsUnavailable
 from coverslip.events import EpochEnded, Event, Noted
+from coverslip.messages import Set
 from coverslip.models.networks import create_network
 from coverslip.runs import (
     FromRun,
@@ -323,7 +324,7 @@ def test_faults_of_a_start_are_told_before_anything_is_written(earlier: Run, ima
         cs.train(data, two_steps(tmp_path / "nothing"), out=out)
     with pytest.raises(BadRecipe, match="has another network") as caught:
         cs.train(data, Recipe(**from_run(earlier)), out=out)  # type: ignore[arg-type]
-    assert f"--set model={MODEL}" in caught.value.do
+    assert Set("model", MODEL) in caught.value.remedies
     with pytest.raises(BadRecipe, match="no class '9'"):
         cs.train(data, SMALL.model_copy(update=from_run(earlier, labels={"01": "9"})), out=out)
     assert not out.exists()

@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from coverslip.errors import BadRecipe
-from coverslip.losses import LOSSES, LossOption, LossRecord
+from coverslip.keys import Option
+from coverslip.losses import LOSSES, LossRecord
 from coverslip.losses.functions import focal
 from coverslip.losses.image_loss import ImageLoss, balanced_weight
 from coverslip.runs import Recipe, recipe_keys, with_settings
@@ -82,7 +83,7 @@ def test_balanced_weights_let_every_class_count_alike() -> None:
         (["loss=focl"], r"loss = 'focl': there is no such loss \(did you mean 'focal'\?\)"),
         (["loss_options.gamma=1"], "loss_options: the loss cross_entropy has no options"),
         (["loss=focal", "loss_options.gama=1"], r"no such option of the loss focal \(did you mean 'gamma'\?\)"),
-        (["loss=focal", "loss_options.gamma=11"], "gamma must lie between 0 and 10"),
+        (["loss=focal", "loss_options.gamma=11"], "gamma: it must be a number between 0 and 10"),
     ],
 )
 def test_a_loss_that_there_is_not_is_refused(settings: list[str], complaint: str) -> None:
@@ -103,7 +104,7 @@ def hinge() -> Iterator[LossRecord]:
         meaning="how far the true class is from a margin above the others",
         phrase="a hinge loss",
         per_image=per_image,
-        options=(LossOption(name="margin", meaning="of logits", default=1.0, low=0.0, high=9.0),),
+        options=(Option(name="margin", title="Margin", help="Of logits.", type="number", default=1.0, maximum=9),),
     )
     LOSSES.add(record)
     yield record

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from coverslip.errors import BadRecipe, UnknownModel, WeightsUnavailable
+from coverslip.messages import Set
 from coverslip.models import model_info, models_with_weights
 from coverslip.models.freezing import freeze_to, train_mode
 from coverslip.models.networks import Network, create_network
@@ -145,7 +146,7 @@ def test_an_unknown_boundary_names_similar_parts(lite0: Network) -> None:
     for boundary in ("block4", "blocks.1.0.bn1.act", "zzz", "body", ""):
         with pytest.raises(BadRecipe, match=r"similar names: \S+") as refused:
             freeze_to(lite0, boundary)
-        suggested = refused.value.do.removeprefix("Parts with similar names: ").partition(". `")[0]
+        suggested = refused.value.do.removeprefix("Parts with similar names: ").partition(". ")[0]
         assert set(suggested.split(", ")) <= set(lite0.record.freeze_boundaries)
     assert all(p.requires_grad for p in lite0.parameters())
 
@@ -193,7 +194,7 @@ def test_a_network_whose_stages_cannot_be_pooled_asks_for_its_own_head(name: str
     with torch.device("meta"):
         with pytest.raises(BadRecipe, match="stages") as refused:
             create_network(f"timm/{name}", n_classes=2, pretrained=False)
-        assert "--set head=native" in refused.value.do
+        assert refused.value.remedies == (Set("head", "native"),)
         network = create_network(f"timm/{name}", n_classes=2, head="native", pretrained=False)
     parts = dict(network.backbone.named_modules())
     assert set(record.freeze_boundaries.values()) <= set(parts)

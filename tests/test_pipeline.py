@@ -17,6 +17,7 @@ from coverslip.events import EpochEnded, Event, InstantClassifierFitted, Noted, 
 from coverslip.experiments import agreed
 from coverslip.files import sha256_file
 from coverslip.images import ReadPlan
+from coverslip.messages import ChooseOther, Resume
 from coverslip.runs import Augment, Recipe, Run, SplitPlan
 
 ONE_SPLIT = SplitPlan(folds=0)
@@ -400,8 +401,9 @@ def test_two_tables_of_one_folder_are_two_evaluations_and_none_is_overwritten(ru
         (tmp_path / f"{name}.csv").write_text("\n".join(["path,label", *some]), encoding="utf-8")
         assert cs.evaluate(run.folder, cs.open_dataset(tmp_path / f"{name}.csv")).folder.name == name
     assert json_of(run.folder / "evaluations" / "t1" / "metrics.json")["n"] == 3
-    with pytest.raises(BadRun, match="--name"):
+    with pytest.raises(BadRun, match="of that name") as caught:
         cs.evaluate(run.folder, cs.open_dataset(tmp_path / "t2.csv"), name="t1")
+    assert caught.value.remedies == (ChooseOther("name"),)
 
 
 @pytest.mark.slow
@@ -480,8 +482,9 @@ def test_a_second_interruption_ends_at_once_and_says_how_to_go_on(cells: Path, t
         if isinstance(event, InstantClassifierFitted):
             raise KeyboardInterrupt
 
-    with pytest.raises(Stopped, match="--resume"):
+    with pytest.raises(Stopped) as caught:
         cs.train(cs.open_dataset(cells), QUICK, out=tmp_path / "run", emit=interrupt)
+    assert caught.value.remedies[0] == Resume(str(tmp_path / "run"))
     assert json_of(tmp_path / "run" / "status.json")["state"] == "stopped"
 
 

@@ -164,7 +164,7 @@ def write_facts(run: Run, images: Path, *, finetuned: bool, allow_leakage: bool)
             "classes": {},
             "domains": {},
             "groups": None,
-            "given_split": None,
+            "predefined_split": None,
             "width_px": {"min": 96, "median": 96, "max": 120},
             "height_px": {"min": 96, "median": 96, "max": 96},
             "dtypes": {"uint8": 1000},

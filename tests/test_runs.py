@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from coverslip.augmentation import AUGMENT_SETS
 from coverslip.errors import BadRecipe, BadRun, CoverslipError
 from coverslip.events import InstantClassifierFitted
+from coverslip.messages import ChooseOther, Resume
 from coverslip.runs import (
     Augment,
     Recipe,
@@ -154,12 +155,13 @@ def test_a_date_that_does_not_exist_is_one_clear_error(tmp_path: Path) -> None:
 
 def test_the_folder_of_an_unfinished_run_is_refused_with_how_to_go_on(tmp_path: Path) -> None:
     save_recipe(Recipe(), tmp_path / "recipe.yaml")
-    with pytest.raises(BadRun, match="--resume"):
+    with pytest.raises(BadRun) as caught:
         create_run_folder(tmp_path)
+    assert caught.value.remedies == (ChooseOther("output"), Resume(str(tmp_path)))
     StatusFile(tmp_path / "status.json").say("done")
     with pytest.raises(BadRun) as caught:
         create_run_folder(tmp_path)
-    assert "--resume" not in str(caught.value)
+    assert caught.value.remedies == (ChooseOther("output"),)
 
 
 def test_the_log_holds_no_number_that_json_does_not_know(tmp_path: Path) -> None:

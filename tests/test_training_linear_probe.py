@@ -43,13 +43,11 @@ def test_it_is_the_shrunk_discriminant_that_scikit_learn_computes(n: int, d: int
     weight, bias = by_shrinkage[shrinkage]
 
     # scikit-learn's covariance is (1 - a) S + a v I with v the mean variance; ours is S + shrinkage v I.
-    sklearn_shrinkage = shrinkage / (1 + shrinkage)
+    a = shrinkage / (1 + shrinkage)
     priors = np.bincount(label) / n
-    known = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=sklearn_shrinkage, priors=priors).fit(
-        x.astype(np.float64), label
-    )
-    np.testing.assert_allclose(weight, known.coef_ * (1 - sklearn_shrinkage), rtol=1e-4, atol=1e-6)
-    theirs = (known.intercept_ - np.log(priors)) * (1 - sklearn_shrinkage) + np.log(priors)
+    known = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=a, priors=priors).fit(x.astype(np.float64), label)
+    np.testing.assert_allclose(weight, known.coef_ * (1 - a), rtol=1e-4, atol=1e-6)
+    theirs = (known.intercept_ - np.log(priors)) * (1 - a) + np.log(priors)
     np.testing.assert_allclose(bias, theirs, rtol=1e-4, atol=1e-5)
 
 
@@ -102,18 +100,18 @@ def test_dead_features_get_no_huge_weights() -> None:
 
 
 def test_the_shrinkage_is_the_one_that_validation_images_like_best() -> None:
-    asked: list[float] = []
+    sizes: list[float] = []
 
     def likes_the_fourth(logits: np.ndarray, label: Ints) -> float:
-        asked.append(float(np.abs(logits).mean()))
-        return 1.0 if len(asked) == 4 else 0.0
+        sizes.append(float(np.abs(logits).mean()))
+        return 1.0 if len(sizes) == 4 else 0.0
 
     x, label = clouds(60, 5, 2, seed=4)
     head = fit_linear_probe(
         x[:40], label[:40], x[40:], label[40:], n_classes=2, balanced=False, better=likes_the_fourth
     )
     assert head.shrinkage == SHRINKAGES[3]
-    assert asked == sorted(asked, reverse=True)  # more shrinkage gives smaller logits
+    assert sizes == sorted(sizes, reverse=True)  # more shrinkage gives smaller logits
 
 
 def test_balance_helps_the_rare_class() -> None:

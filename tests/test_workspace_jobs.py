@@ -32,7 +32,7 @@ from coverslip.workspace.jobs.state import state_of, status_of
 from coverslip.workspace.jobs.training import queue_training
 from coverslip.workspace.predictions import classifying, rows
 from coverslip.workspace.predictions.predicting import _refuse_outside
-from coverslip.workspace.recipes.checking import checked_recipe, recipe_of_set
+from coverslip.workspace.recipes.checking import checked_recipe, recipe_of_dataset
 from coverslip.workspace.recipes.model_advice import advised_models
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import Page, dataset_row
@@ -74,12 +74,12 @@ def test_a_queued_training_waits_in_order_and_can_be_taken_out(workspace: Worksp
     acts.stop(workspace, first)
     assert runs.run_state(workspace, first).state == "stopped"
     assert runs.run_state(workspace, second).queue_position == 1
-    acts.resume(workspace, first, "train")
+    acts.resume(workspace, first)
     assert waiting(workspace, "train") == [second, first]
     for run_id in (first, second):
         acts.remove(workspace, run_id)
     assert waiting(workspace, "train") == []
-    acts.restore(workspace, second, "train")
+    acts.restore(workspace, second)
     assert waiting(workspace, "train") == [second]
     acts.remove(workspace, second)
     with pytest.raises(NotFound):
@@ -105,7 +105,7 @@ def test_a_job_whose_process_died_is_interrupted_and_can_be_resumed(workspace: W
     process.kill()  # not waited for: what has ended but was not asked about counts as ended
     assert until(lambda: state_now(job) == "interrupted")
     process.wait()
-    acts.resume(workspace, run_id, "train")
+    acts.resume(workspace, run_id)
     assert not (job.folder / "stop").exists()
     acts.remove(workspace, run_id)
 
@@ -121,11 +121,11 @@ def test_of_two_requests_at_once_one_is_refused(
     def seen_as(job: Job) -> None:  # what the slower request read before the quicker one wrote
         monkeypatch.setattr(acts, "find_job", lambda *_, **__: job)
 
-    acts.resume(workspace, run_id, "train")
+    acts.resume(workspace, run_id)
     as_started(workspace, run_id, launched=time.time())  # and the queue has begun it since
     seen_as(stopped)
     with pytest.raises(Conflict):
-        acts.resume(workspace, run_id, "train")
+        acts.resume(workspace, run_id)
     seen_as(waits)
     with pytest.raises(Conflict):
         acts.remove(workspace, run_id)
@@ -140,9 +140,7 @@ def test_what_the_trash_no_longer_holds_cannot_come_back(workspace: Workspace, c
     acts.remove(workspace, run_id)
     shutil.rmtree(workspace.trash / run_id)
     with pytest.raises(NotFound, match="trash no longer"):
-        acts.restore(workspace, run_id, "train")
-    with pytest.raises(NotFound):
-        acts.restore(workspace, run_id, "predict")
+        acts.restore(workspace, run_id)
 
 
 def test_a_process_that_never_began_its_folder_leaves_why(workspace: Workspace, cells: str) -> None:
@@ -211,7 +209,7 @@ def test_a_recipe_has_the_classes_in_the_order_of_the_set(workspace: Workspace) 
 
     def order(**recipe: object) -> tuple[str, ...]:
         with workspace.engine.connect() as connection:
-            return recipe_of_set(workspace, dataset_row(connection, made), recipe).classes.order
+            return recipe_of_dataset(workspace, dataset_row(connection, made), recipe).classes.order
 
     assert order() == ()  # it is that of the names
     changing.change(workspace, made, {"classes": ["nobody's", "zebra", "medium", "large"]})

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from image_sets import App, save_cell, save_cells, workspace_in
 
 from coverslip.datasets import open_dataset
-from coverslip.datasets.quality.ties import labels_of
+from coverslip.datasets.quality.components import labels_of
 from coverslip.errors import BadDataset, CoverslipError, NotFound
 from coverslip.workspace.datasets import labels
 from coverslip.workspace.datasets.listing import ClassCount, describe
-from coverslip.workspace.datasets.opening import Source, open_sources
-from coverslip.workspace.datasets.snapshots import table_lines, training_sources
+from coverslip.workspace.datasets.opening import GroupedBy, Source, open_sources
+from coverslip.workspace.datasets.snapshots import table_lines, training_images
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import load_dataset, load_scan
 from coverslip.workspace.viewing.filters import Filters
@@ -160,34 +160,45 @@ def test_the_exported_table_holds_no_formula_and_opens_as_it_was(tmp_path: Path)
 
 def test_a_training_reads_the_users_files_until_a_label_is_changed(home: Workspace) -> None:
     dataset_id = opened(home, group_pattern=r"slide\d")
-    assert training_sources(home, dataset_id) == (
-        [str(home.folder.parent / "cells")],
-        [r"--group-pattern=slide\d"],
-    )
+    whole = training_images(home, dataset_id)
+    assert (whole.sources, whole.options) == ([str(home.folder.parent / "cells")], [r"--group-pattern=slide\d"])
     labels.set_labels(home, dataset_id, [0], "b")
-    (first,), options = training_sources(home, dataset_id)
-    assert options == ["--group=group"]
-    assert training_sources(home, dataset_id) == ([first], options)  # the same content has the same name
+    changed = training_images(home, dataset_id)
+    (first,) = changed.sources
+    assert changed.options == ["--group=group"]
+    assert training_images(home, dataset_id) == changed  # the same content has the same name
     labels.set_labels(home, dataset_id, [1], "b")
-    (second,), _ = training_sources(home, dataset_id)
+    (second,) = training_images(home, dataset_id).sources
     assert second != first
     assert [r.label for r in open_dataset(first).records] == ["b", "a", "a", "b", "b", "b"]
     labels.undo(home, dataset_id)
     labels.undo(home, dataset_id)
-    assert training_sources(home, dataset_id)[0] == [str(home.folder.parent / "cells")]
+    assert training_images(home, dataset_id).sources == [str(home.folder.parent / "cells")]
+
+
+def test_a_training_may_group_otherwise_than_the_dataset(home: Workspace) -> None:
+    dataset_id = opened(home, group_pattern=r"slide\d")
+    by_class = GroupedBy(pattern="^[ab]")
+    assert training_images(home, dataset_id, grouped=by_class).options == ["--group-pattern=^[ab]"]
+    assert training_images(home, dataset_id, grouped=GroupedBy()).options == []
+    labels.set_labels(home, dataset_id, [0], "b")
+    (table,) = training_images(home, dataset_id, grouped=by_class).sources
+    assert [r.group for r in open_dataset(table, group="group").records] == ["a", "a", "a", "b", "b", "b"]
+    (without,) = (alone := training_images(home, dataset_id, grouped=GroupedBy())).sources
+    assert (alone.options, "group" in Path(without).read_text().splitlines()[0]) == ([], False)
 
 
 def test_images_opened_without_labels_are_trained_on_by_those_given(home: Workspace) -> None:
     dataset_id = opened(home, is_labelled=False)
     with pytest.raises(BadDataset, match="No image has a label"):
-        training_sources(home, dataset_id)
+        training_images(home, dataset_id)
     labels.set_labels(home, dataset_id, [0, 1], "a")
-    (table,), options = training_sources(home, dataset_id)
-    assert options == []
+    (table,) = (images := training_images(home, dataset_id)).sources
+    assert images.options == []
     assert [r.label for r in open_dataset(table).records] == ["a", "a", None, None, None, None]
 
 
-def test_boxes_planes_and_given_splits_stand_in_the_table(tmp_path: Path) -> None:
+def test_boxes_planes_and_predefined_splits_stand_in_the_table(tmp_path: Path) -> None:
     save_cell(tmp_path / "field.png", 1, side=64)
     (tmp_path / "t.csv").write_text(
         "path,label,split,channel,plane,x,y,width,height\n"
@@ -199,8 +210,8 @@ def test_boxes_planes_and_given_splits_stand_in_the_table(tmp_path: Path) -> Non
     table = tmp_path / "home" / "out.csv"
     table.write_text("".join(table_lines(home, found.id)))
     before, after = open_dataset(tmp_path / "t.csv").records, open_dataset(table).records
-    assert [(r.path, r.label, r.given_split, r.plan, r.image_id, r.stated) for r in before] == [
-        (r.path, r.label, r.given_split, r.plan, r.image_id, r.stated) for r in after
+    assert [(r.path, r.label, r.predefined_split, r.plan, r.image_id, r.stated) for r in before] == [
+        (r.path, r.label, r.predefined_split, r.plan, r.image_id, r.stated) for r in after
     ]
 
 

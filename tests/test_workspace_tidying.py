@@ -128,8 +128,8 @@ def test_the_trash_is_emptied_of_what_lay_there_for_a_month(tmp_path: Path) -> N
     tidy(home, threading.Event())
     assert (old.exists(), young.exists()) == (False, True)
     with client_of(home) as client:
-        assert client.post("/api/v1/runs/old/restore").status_code == 404
-        assert client.post("/api/v1/runs/young/restore").json()["state"] == "done"
+        assert client.post("/api/v1/jobs/old/restore").status_code == 404
+        assert client.post("/api/v1/jobs/young/restore").json()["state"] == "done"
 
 
 def test_what_a_killed_server_was_receiving_goes_at_the_next_start(tmp_path: Path) -> None:

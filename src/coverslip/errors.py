@@ -5,7 +5,7 @@ reaches a door is a bug of ours and keeps its traceback.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from coverslip.messages import Failure, Remedy, Values
@@ -66,7 +66,7 @@ class BadDataset(CoverslipError):
 
 
 class LeakageFound(BadDataset):
-    """The same pixels or the same group stand on both sides of a given split."""
+    """The same pixels or the same group stand on both sides of a predefined split."""
 
 
 class BadRecipe(CoverslipError):
@@ -75,6 +75,7 @@ class BadRecipe(CoverslipError):
     Args:
         what, file, do, remedies: as of every error.
         faults: each key that is at fault, sections with dots, and what is wrong with it, where that is known.
+        lines: where these keys stand in the text that the recipe was read from, counted from 1.
     """
 
     def __init__(
@@ -85,9 +86,10 @@ class BadRecipe(CoverslipError):
         do: str,
         remedies: Sequence[Remedy] = (),
         faults: Sequence[tuple[str, str]] = (),
+        lines: Mapping[str, int] | None = None,
     ) -> None:
         super().__init__(what, file=file, do=do, remedies=remedies, values={"faults": dict(faults)} if faults else None)
-        self.faults = tuple(faults)
+        self.faults, self.lines = tuple(faults), dict(lines or {})
 
 
 class BadRun(CoverslipError):

@@ -6,9 +6,9 @@ The app's form, the command line, the API's document, the documentation and a re
 default, range and exact meaning stand in the field beside it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,8 @@ class Key:
     choices: tuple[Choice, ...] | Callable[[], tuple[Choice, ...]] = ()  # a function where a table says which
     unit: str = ""
     empty: str = ""  # what null means, in a word or two
+    # Of a key that holds values by name, for each value of the key that it belongs to (`loss` of `loss_options`).
+    options: "Callable[[], Mapping[str, tuple[Option, ...]]] | None" = None
 
     def named_choices(self) -> tuple[Choice, ...]:
         """The values that it can be given by name, as they are now."""
@@ -44,10 +46,53 @@ class Key:
         """
         # By identity of type too: True equals 1, and means something else.
         chosen = next(
-            (one for one in self.named_choices() if one.value == value and type(one.value) is type(value)), None
+            (choice for choice in self.named_choices() if choice.value == value and type(choice.value) is type(value)),
+            None,
         )
         if chosen is not None and chosen.phrase:
             return chosen.phrase
         if callable(self.phrase):
             return self.phrase(value)
         return "" if value is None else self.phrase.format(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One value that a network or a loss can be given by name (`model_options`, `loss_options`)."""
+
+    name: str
+    title: str
+    help: str  # one everyday sentence
+    type: Literal["number", "integer", "boolean", "choice", "integers"]
+    default: Any  # Any: of the type
+    choices: tuple[Choice, ...] = ()
+    minimum: float | None = None  # of a number, or of each of several
+    maximum: float | None = None
+    length: int | None = None  # of several
+
+    def fault_in(self, value: object) -> str | None:
+        """What is wrong with a value, as the end of a sentence; None where nothing is."""
+        match self.type:
+            case "boolean":
+                return None if isinstance(value, bool) else "it must be true or false"
+            case "choice":
+                names = [choice.value for choice in self.choices]
+                return None if value in names else f"it must be one of {', '.join(map(str, names))}"
+            case "integers":
+                fits = isinstance(value, list | tuple) and len(value) == self.length and all(map(self._is_one, value))
+                return None if fits else f"it must be a list of {self.length} whole numbers{self._range()}"
+        is_whole = "whole " if self.type == "integer" else ""
+        return None if self._is_one(value) else f"it must be a {is_whole}number{self._range()}"
+
+    def _is_one(self, value: object) -> bool:
+        kinds = (int, float) if self.type == "number" else (int,)
+        if isinstance(value, bool) or not isinstance(value, kinds):
+            return False
+        return (self.minimum is None or value >= self.minimum) and (self.maximum is None or value <= self.maximum)
+
+    def _range(self) -> str:
+        if self.minimum is not None and self.maximum is not None:
+            return f" between {self.minimum:g} and {self.maximum:g}"
+        if self.minimum is not None:
+            return f", {self.minimum:g} or more"
+        return "" if self.maximum is None else f", at most {self.maximum:g}"

@@ -44,25 +44,25 @@ def describe_machine() -> Machine:
     )
 
 
-def chosen_device(asked: str, *, automatic: Sequence[str] = FOR_PREDICTING) -> str:
+def chosen_device(wanted: str, *, automatic: Sequence[str] = FOR_PREDICTING) -> str:
     """Where PyTorch shall run: `cpu`, `cuda` or `mps`.
 
     Args:
-        asked: one of them, or `auto`.
+        wanted: one of them, or `auto`.
         automatic: what `auto` takes the first of that is here.
 
     Raises:
         DeviceUnavailable: this computer has no such device.
     """
     here = usable_devices()
-    if asked == "auto":
+    if wanted == "auto":
         return next(device for device in automatic if device in here)
-    if asked not in here:
+    if wanted not in here:
         raise DeviceUnavailable(
-            f"PyTorch cannot use '{asked}' here: this computer has {' and '.join(here)}",
+            f"PyTorch cannot use '{wanted}' here: this computer has {' and '.join(here)}",
             do="Choose another device, or work on another computer.",
         )
-    return asked
+    return wanted
 
 
 def usable_devices() -> list[str]:
@@ -116,8 +116,8 @@ def _processor() -> str:
         with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, place) as key:
             name = str(winreg.QueryValueEx(key, "ProcessorNameString")[0])
     elif sys.platform == "darwin":
-        asked = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
-        name = subprocess.run(asked, capture_output=True, text=True, check=False).stdout
+        command = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
+        name = subprocess.run(command, capture_output=True, text=True, check=False).stdout
     else:
         name = _named_in(Path("/proc/cpuinfo"))
     return " ".join(name.split()) or platform.processor() or platform.machine()

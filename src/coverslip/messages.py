@@ -60,7 +60,7 @@ class Evaluate:
 class ImportWeights:
     """Import pretrained weights from a file."""
 
-    model: str
+    model: str | None = None  # None: which one is not known where this is said
     kind: Literal["import-weights"] = "import-weights"
 
 
@@ -84,7 +84,7 @@ class CleanCache:
 class ChooseOther:
     """Give another place or name than the one that was given or stands by default."""
 
-    of: Literal["output", "name", "workspace", "root"]
+    of: Literal["output", "name", "workspace", "root", "host"]
     kind: Literal["choose-other"] = "choose-other"
 
 

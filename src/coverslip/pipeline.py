@@ -122,7 +122,7 @@ def train(
         recipe: what to do; the default is a good one.
         out: a new or empty folder.
         emit: told everything that happens.
-        allow_leakage: accept a given split with the same pixels or groups on both sides.
+        allow_leakage: accept a predefined split with the same pixels or groups on both sides.
 
     Raises:
         CoverslipError: one of its kinds, with what to do.
@@ -148,7 +148,7 @@ def resume(run: Path | str, *, emit: Emit = ignore) -> Run:
     refuse_fold(begun)
     status, device = begun.status, begun.environment.device
     if begun.is_done:
-        raise BadRun("The run is finished", file=begun.folder, do="Train a new one with another --out.")
+        raise BadRun("The run is finished", file=begun.folder, do="Train a new one, in another folder.")
     if status is not None and status.is_alive:
         raise BadRun("The run is still being worked on", file=begun.folder, do="Stop that process first.")
     chosen_device(device)

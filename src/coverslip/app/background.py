@@ -1,7 +1,7 @@
 """What works beside the answering of requests: the queue of jobs, streams of events, loaded classifiers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
@@ -9,21 +9,22 @@ from fastapi import FastAPI
 from coverslip.app.streams import ended_by_signals
 from coverslip.workspace import tidying
 from coverslip.workspace.datasets import reading
+from coverslip.workspace.job_kinds import JOB_KINDS
 from coverslip.workspace.jobs.queue import Queue
-from coverslip.workspace.jobs.records import Kind
-from coverslip.workspace.jobs.watched import WatchedTraining
-from coverslip.workspace.jobs.watching import Source, Watching
+from coverslip.workspace.jobs.records import JobKind
+from coverslip.workspace.jobs.watching import NewSource, Watching
 from coverslip.workspace.predictions.classifying import Classifying
-from coverslip.workspace.predictions.watched import WatchedPrediction
 from coverslip.workspace.store.home import Workspace
-
-_SOURCES: dict[Kind, Callable[[Workspace, str], Source]] = {"train": WatchedTraining, "predict": WatchedPrediction}
 
 
 def add_background(app: FastAPI, workspace: Workspace) -> None:
     """Give routes what they hand work to; `at_work` begins it."""
-    app.state.queue, app.state.watching = Queue(workspace), Watching(workspace, _SOURCES)
+    app.state.queue, app.state.watching = Queue(workspace), Watching(workspace, _sources())
     app.state.classifying = Classifying(workspace)
+
+
+def _sources() -> dict[JobKind, NewSource]:
+    return {kind: record.source for kind, record in JOB_KINDS.items()}
 
 
 @asynccontextmanager

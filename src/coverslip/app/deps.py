@@ -4,12 +4,19 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from coverslip.workspace.jobs.queue import Queue
 from coverslip.workspace.store.home import Workspace
 
 
 def _workspace(request: Request) -> Workspace:
-    found: Workspace = request.app.state.workspace
-    return found
+    workspace: Workspace = request.app.state.workspace
+    return workspace
+
+
+def _queue(request: Request) -> Queue:
+    queue: Queue = request.app.state.queue
+    return queue
 
 
 Home = Annotated[Workspace, Depends(_workspace)]
+JobQueue = Annotated[Queue, Depends(_queue)]

@@ -8,9 +8,9 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import TypeAdapter
 from starlette.exceptions import HTTPException
 
+from coverslip.app.document import Json, add_schemas, complete_document
 from coverslip.app.schemas.problems import FieldProblem, Problem
 from coverslip.errors import BadRecipe, Conflict, CoverslipError, NotFound, TooLarge
 from coverslip.messages import Failure
@@ -60,8 +60,7 @@ def add_problem_handlers(app: FastAPI) -> None:
     @app.exception_handler(CoverslipError)
     def _known(_: Request, error: CoverslipError) -> JSONResponse:
         status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 422)
-        faults = error.faults if isinstance(error, BadRecipe) else ()
-        errors = [FieldProblem(field=key, message=text) for key, text in faults]
+        errors = _faults_of(error) if isinstance(error, BadRecipe) else []
         return problem(status, error.failure, detail=str(error), errors=errors)
 
     @app.exception_handler(RequestValidationError)
@@ -96,7 +95,11 @@ def add_problem_handlers(app: FastAPI) -> None:
         do = "This is a fault of coverslip: please report it, with the end of log/app.log in the app's folder."
         return problem(500, Failure(code="fault", what=what, do=do))
 
-    _describe(app)
+    complete_document(app, _describe)
+
+
+def _faults_of(error: BadRecipe) -> list[FieldProblem]:
+    return [FieldProblem(field=key, message=text, line=error.lines.get(key)) for key, text in error.faults]
 
 
 def _field_problem(error: dict[str, Any]) -> FieldProblem:  # Any: Pydantic's description of an error
@@ -106,27 +109,16 @@ def _field_problem(error: dict[str, Any]) -> FieldProblem:  # Any: Pydantic's de
     return FieldProblem(field=".".join(where[1:]) or where[0], message=str(error["msg"]))
 
 
-def _describe(app: FastAPI) -> None:
-    """Let the OpenAPI document say that every operation may answer with a problem, instead of FastAPI's own form."""
-    made = app.openapi
-
-    def described() -> dict[str, Any]:  # Any: JSON
-        document = made()
-        schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        for name in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(name, None)
-        _, extra = TypeAdapter.json_schemas(
-            [("problem", "serialization", TypeAdapter(Problem))], ref_template="#/components/schemas/{model}"
-        )
-        schemas |= extra["$defs"]
-        content = {_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-        for operations in document["paths"].values():
-            for operation in operations.values():
-                answers = operation["responses"]
-                answers["default"] = {"description": "What went wrong, and what to do about it."}
-                for status, answer in answers.items():
-                    if status == "default" or status >= "400":
-                        answer["content"] = content
-        return document
-
-    app.openapi = described  # type: ignore[method-assign]  # FastAPI's documented way
+def _describe(document: Json) -> None:
+    """Say that every operation may answer with a problem, instead of FastAPI's own form."""
+    add_schemas(document, Problem)
+    for name in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(name, None)
+    content = {_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            answers = operation["responses"]
+            answers["default"] = {"description": "What went wrong, and what to do about it."}
+            for status, answer in answers.items():
+                if status == "default" or status >= "400":
+                    answer["content"] = content

@@ -19,7 +19,9 @@ from coverslip.app.limits import BodyLimit
 from coverslip.app.pages import add_pages
 from coverslip.app.problems import add_problem_handlers
 from coverslip.app.routes import ROUTERS
+from coverslip.app.streams import describe_events
 from coverslip.errors import CoverslipError
+from coverslip.messages import ChooseOther
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.serving import make_token, only_server, say_address, token_hash
 
@@ -45,6 +47,7 @@ def create_app(workspace: Workspace) -> FastAPI:
     app.state.workspace = workspace
     add_background(app, workspace)
     add_problem_handlers(app)
+    describe_events(app)
     app.add_middleware(BodyLimit)
     for router in ROUTERS:
         app.include_router(router, prefix="/api/v1")
@@ -135,7 +138,9 @@ def _bound(host: str, port: int) -> socket.socket:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (OSError, UnicodeError) as error:
         raise CoverslipError(
-            f"This computer has no address '{host}'", do="Leave --host away, or give one of its own addresses."
+            f"This computer has no address '{host}'",
+            do="Give one of its own addresses, or none.",
+            remedies=(ChooseOther("host"),),
         ) from error
     for candidate in (*range(port, min(port + _TRIES, 65536)), 0):
         listening = socket.socket(family, socket.SOCK_STREAM)
@@ -149,7 +154,8 @@ def _bound(host: str, port: int) -> socket.socket:
             if candidate == 0:
                 raise CoverslipError(
                     f"It is not possible to listen at {host}: {error.strerror}",
-                    do="Leave --host away, or give one of this computer's own addresses.",
+                    do="Give one of this computer's own addresses, or none.",
+                    remedies=(ChooseOther("host"),),
                 ) from error
         else:
             return listening

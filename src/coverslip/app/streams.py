@@ -1,31 +1,32 @@
-"""Server-sent events of jobs, as FastAPI frames them; it also says now and then that the stream is still there."""
+"""Server-sent events of jobs, as FastAPI frames them, which also keeps a silent stream open."""
 
 import asyncio
 import signal
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import Depends, Header, Query, Request
+from fastapi import Depends, FastAPI, Header, Query, Request
 from fastapi.sse import ServerSentEvent
 
+from coverslip.app.document import Json, add_schemas, complete_document
+from coverslip.workspace.job_kinds import JOB_KINDS, JobRecord
 from coverslip.workspace.jobs.watching import Watching
 
-Json = dict[str, Any]  # Any: JSON values
 
-
-def watching_of(request: Request) -> Watching:
+def _watching(request: Request) -> Watching:
     """The server's own."""
     watching: Watching = request.app.state.watching
     return watching
 
 
-Watched = Annotated[Watching, Depends(watching_of)]
+Watched = Annotated[Watching, Depends(_watching)]
 
 
-def last_known(
+def _last_known(
     after: Annotated[int | None, Query(ge=0, lt=2**53, description="Number of the last event that is known.")] = None,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> int:
@@ -34,41 +35,40 @@ def last_known(
     return int(last_event_id) if last_event_id and is_number else after or 0
 
 
-LastKnown = Annotated[int, Depends(last_known)]
+LastKnown = Annotated[int, Depends(_last_known)]
 
 
-async def told(watching: Watching, job_id: str, after: int = 0) -> AsyncIterator[ServerSentEvent]:
-    """Everything that is new about a job that there is, as it happens."""
+async def events_of(watching: Watching, job_id: str, after: int) -> AsyncIterator[ServerSentEvent]:
+    """What is new about a job, as it happens."""
     async for message in watching.follow(job_id, after):
         number = None if message.number is None else str(message.number)
         yield ServerSentEvent(event=message.kind, raw_data=message.text, id=number)
 
 
-def events_in_document(**kinds: str | Json) -> dict[int | str, Json]:
-    """What the API document says of a stream: its kinds of events, and what each carries.
-
-    That is a schema, or the name of one that stands in the document; `[NAME]` is a list of it.
-    """
+def events_in_document() -> dict[int | str, Json]:
+    """What the API document says of the stream of a job: its events by kind of job, and what each carries."""
     items = [
         {
             "properties": {
-                "event": {"const": kind},
-                "data": {"contentMediaType": "application/json", "contentSchema": _schema(carried)},
+                "event": {"const": event.name},
+                "data": {"contentMediaType": "application/json", "contentSchema": {"$ref": _place(record, event.name)}},
             }
         }
-        for kind, carried in kinds.items()
+        for record in JOB_KINDS.values()
+        for event in fields(record.events)
     ]
     return {
-        200: {"description": "Server-sent events.", "content": {"text/event-stream": {"itemSchema": {"oneOf": items}}}}
+        200: {"description": "Server-sent events.", "content": {"text/event-stream": {"itemSchema": {"anyOf": items}}}}
     }
 
 
-def _schema(carried: str | Json) -> Json:
-    if not isinstance(carried, str):
-        return carried
-    if carried.startswith("["):
-        return {"type": "array", "items": _schema(carried.strip("[]"))}
-    return {"$ref": f"#/components/schemas/{carried}"}
+def _place(record: JobRecord, event: str) -> str:
+    return f"#/components/schemas/{record.events.__name__}/properties/{event}"
+
+
+def describe_events(app: FastAPI) -> None:
+    """Let the API document describe what streams carry: a schema for each kind of job, a property for each event."""
+    complete_document(app, lambda document: add_schemas(document, *(record.events for record in JOB_KINDS.values())))
 
 
 @contextmanager

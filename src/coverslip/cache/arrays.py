@@ -20,6 +20,7 @@ from coverslip.cache.kinds import Kind, Layout
 from coverslip.cache.stores import MADE_BY
 from coverslip.errors import CoverslipError
 from coverslip.files import sha256_json, write_json
+from coverslip.messages import CleanCache
 
 Array = npt.NDArray[Any]  # Any: the store's own dtype
 ARRAYS = Layout("index.sqlite", "records")
@@ -29,7 +30,7 @@ CREATE TABLE IF NOT EXISTS records (digest TEXT PRIMARY KEY, place INTEGER NOT N
 CREATE TABLE IF NOT EXISTS next (place INTEGER NOT NULL)
 """
 _DIGESTS_PER_QUERY = 500
-_MADE_ANEW = "Remove it with `coverslip cache --clean`; it is made again."
+_MADE_ANEW = "Empty the cache; what is needed is made again."
 
 
 class ArrayStore:
@@ -84,18 +85,20 @@ class ArrayStore:
 
     def places(self, digests: Sequence[str]) -> npt.NDArray[np.int64]:
         """(n,) where each digest's record lies; -1 where there is none."""
-        found: dict[str, int] = {}
+        place_of: dict[str, int] = {}
         unique = list(dict.fromkeys(digests))
         for start in range(0, len(unique), _DIGESTS_PER_QUERY):
             some = unique[start : start + _DIGESTS_PER_QUERY]
             marks = ",".join("?" * len(some))
             try:
-                found.update(self._index.execute(f"SELECT digest, place FROM records WHERE digest IN ({marks})", some))
+                place_of.update(
+                    self._index.execute(f"SELECT digest, place FROM records WHERE digest IN ({marks})", some)
+                )
             except sqlite3.Error as error:
                 raise CoverslipError(
-                    f"The cache could not be read: {error}", file=self.folder, do=_MADE_ANEW
+                    f"The cache could not be read: {error}", file=self.folder, do=_MADE_ANEW, remedies=(CleanCache(),)
                 ) from error
-        return np.array([found.get(digest, -1) for digest in digests], dtype=np.int64)
+        return np.array([place_of.get(digest, -1) for digest in digests], dtype=np.int64)
 
     def add(self, digests: Sequence[str], records: Array) -> None:
         """Keep (n, *shape) records; one that is there already stays as it was.
@@ -122,7 +125,7 @@ class ArrayStore:
     def read(self, places: Sequence[int] | npt.NDArray[np.int64]) -> Array:
         """(n, *shape) the records at these places.
 
-        Read, not mapped: a mapped file counts as the process's memory, and a set of images may be larger than that.
+        Read, not mapped: a mapped file counts as the process's memory, and a dataset may be larger than that.
         """
         records = np.empty((len(places), *self.shape), self.dtype)
         buffer, done = records.reshape(-1).view(np.uint8).data, 0
@@ -158,7 +161,9 @@ class ArrayStore:
                 n = len(data)
                 buffer[:n] = data
             if not n:
-                raise CoverslipError("The cache was cut short", file=self.folder, do=_MADE_ANEW)
+                raise CoverslipError(
+                    "The cache was cut short", file=self.folder, do=_MADE_ANEW, remedies=(CleanCache(),)
+                )
             buffer, offset = buffer[n:], offset + n
 
     def _read_at(self, n: int, offset: int) -> bytes:

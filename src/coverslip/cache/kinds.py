@@ -74,25 +74,25 @@ def known_kinds() -> list[Kind]:
 
 def describe(kind: Kind) -> None:
     """Write down what a kind is, where that is not said yet."""
-    told = {"format_version": _FORMAT_VERSION, **asdict(kind)}
-    if _read(kind.folder) != told:
-        write_json(kind.folder / _FILE, told)
+    record = {"format_version": _FORMAT_VERSION, **asdict(kind)}
+    if _read(kind.folder) != record:
+        write_json(kind.folder / _FILE, record)
 
 
 def _described(folder: Path) -> Kind:
     """A kind as `kind.json` describes it; one that cannot be read is still bounded and cleaned."""
-    told = _read(folder)
+    record = _read(folder)
     try:
-        bound = told["bound_bytes"]
-        layout = Layout(str(told["layout"]["database"]), str(told["layout"]["table"]))
-        return Kind(folder.name, str(told["title"]), layout, None if bound is None else int(bound))
+        bound = record["bound_bytes"]
+        layout = Layout(str(record["layout"]["database"]), str(record["layout"]["table"]))
+        return Kind(folder.name, str(record["title"]), layout, None if bound is None else int(bound))
     except (KeyError, TypeError, ValueError):
         return Kind(folder.name, "not known to this version", FILES)
 
 
 def _read(folder: Path) -> dict[str, Any]:  # Any: JSON values
     try:
-        told = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+        record = json.loads((folder / _FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return told if isinstance(told, dict) else {}
+    return record if isinstance(record, dict) else {}

@@ -42,10 +42,10 @@ def chosen_limit() -> int | None:
     text = os.environ.get(LIMIT_VARIABLE, "").strip()
     if not text:
         return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?B?)", text, re.IGNORECASE | re.ASCII)
-    if not found:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?B?)", text, re.IGNORECASE | re.ASCII)
+    if not match:
         raise CoverslipError(
             f"{LIMIT_VARIABLE} is '{text}', which is not a size", do="Write a number and a unit, such as 5GB or 500MB."
         )
-    unit = found[2].upper()
-    return int(float(found[1]) * _UNITS[unit if unit in _UNITS else f"{unit}B"])
+    unit = match[2].upper()
+    return int(float(match[1]) * _UNITS[unit if unit in _UNITS else f"{unit}B"])

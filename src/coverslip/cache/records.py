@@ -60,17 +60,17 @@ class RecordStore:
 
     def find(self, keys: Iterable[str]) -> dict[str, bytes]:
         """Those that are kept, by key."""
-        wanted, found = list(dict.fromkeys(keys)), dict[str, bytes]()
+        wanted, values = list(dict.fromkeys(keys)), dict[str, bytes]()
         if self._database is None:
-            return found
+            return values
         try:
             for start in range(0, len(wanted), _KEYS_PER_QUERY):
                 some = wanted[start : start + _KEYS_PER_QUERY]
                 marks = ",".join("?" * len(some))
-                found.update(self._database.execute(f"SELECT key, value FROM records WHERE key IN ({marks})", some))
+                values.update(self._database.execute(f"SELECT key, value FROM records WHERE key IN ({marks})", some))
         except sqlite3.Error as error:
             self._give_up(error)
-        return found
+        return values
 
     def keep(self, records: Mapping[str, bytes]) -> None:
         """Keep them all, or, where they cannot be kept, none; one of the same key as before takes its place."""

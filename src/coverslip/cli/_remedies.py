@@ -20,7 +20,13 @@ from coverslip.messages import (
     ShowModels,
 )
 
-_NAMED = {"output": "--out", "name": "--name", "workspace": "--workspace FOLDER", "root": "--root FOLDER"}
+_NAMED = {
+    "output": "--out",
+    "name": "--name",
+    "workspace": "--workspace FOLDER",
+    "root": "--root FOLDER",
+    "host": "--host ADDRESS",
+}
 
 
 def in_words(remedies: Iterable[Remedy]) -> str:
@@ -53,7 +59,8 @@ def _sentence(remedy: Remedy) -> str:
         case Evaluate(run=run):
             return f"`coverslip evaluate {for_shell(run)}` measures what there is."
         case ImportWeights(model=model):
-            return f"`coverslip weights import FILE --model {for_shell(model)}` imports a file of your own."
+            named = for_shell(model) if model else "NAME"
+            return f"`coverslip weights import FILE --model {named}` imports a file of your own."
         case ShowModels(model=None):
             return "`coverslip models` lists them."
         case ShowModels(model=str(model)):

@@ -109,7 +109,7 @@ def show_inspection(console: Console, inspection: Inspection) -> None:
         "bit depth": _counts(inspection.bit_depths),
         "channels": _counts(inspection.channels),
         "planes": _counts(inspection.planes) if set(inspection.planes) > {"1"} else "",
-        "given split": _counts(inspection.given_split or {}),
+        "predefined split": _counts(inspection.predefined_split or {}),
     }
     console.print()
     for name, text in facts.items():

@@ -1,4 +1,4 @@
-"""Sets of images: opening, scanning, inspecting and splitting them. What other rooms may call stands here."""
+"""Datasets: opening, scanning, inspecting and splitting them. What other rooms may call stands here."""
 
 from coverslip.datasets.index import (
     DECISIONS,

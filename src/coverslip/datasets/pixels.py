@@ -16,6 +16,7 @@ from coverslip.errors import UnreadableImage
 from coverslip.events import Emit, Progressed, ignore
 from coverslip.images import Preprocessing, effective_channels, pixel_hash, preprocess, read_pixels
 from coverslip.machine import n_cores
+from coverslip.messages import CleanCache
 from coverslip.stopping import BY_SIGNAL, Stop
 
 Pixels = npt.NDArray[np.unsignedinteger]  # (n, S, S, C)
@@ -78,7 +79,8 @@ def _read_one(
             return UnreadableImage(
                 "The image has changed since it was scanned",
                 file=record.path,
-                do="Run again; if it says the same, run `coverslip cache --clean --kind facts` first.",
+                do="Run it again; if it says the same, empty that part of the cache first.",
+                remedies=(CleanCache("facts"),),
             )
         height, width, _ = array.shape
         n_channels = effective_channels(array).shape[2]
@@ -109,13 +111,13 @@ class DecodedPixels:
         Raises:
             UnreadableImage: an image changed since it was scanned.
         """
-        found = []
+        pixels = []
         records, hashes = [self._dataset.records[i] for i in positions], [_digest(self._scan, i) for i in positions]
         for image in read_preprocessed(records, self._preprocessing, hashes=hashes):
             if isinstance(image, UnreadableImage):
                 raise image
-            found.append(image.pixels)
-        return np.stack(found)
+            pixels.append(image.pixels)
+        return np.stack(pixels)
 
 
 class PixelCache:

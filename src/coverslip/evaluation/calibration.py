@@ -39,13 +39,13 @@ def fit_temperature(logits: np.ndarray, label: np.ndarray) -> float:
     logits = np.asarray(logits, dtype=np.float64)
     if len(label) == 0 or logits.shape[1] < 2 or not np.ptp(logits, axis=1).any():
         return 1.0
-    found = minimize_scalar(
+    optimum = minimize_scalar(
         lambda log_temperature: temperature_loss(logits, label, float(np.exp(log_temperature))),
         bounds=(np.log(COLDEST), np.log(HOTTEST)),
         method="bounded",
         options={"xatol": 1e-6},
     )
-    return float(np.exp(found.x))
+    return float(np.exp(optimum.x))
 
 
 def temperature_loss(logits: np.ndarray, label: np.ndarray, temperature: float) -> float:

@@ -10,7 +10,7 @@ from coverslip.evaluation.table import METRICS
 METHOD = "corrected resampled t over folds"
 
 
-def over_folds(found: Sequence[Evaluation], n_train: Sequence[int], *, level: float = 0.95) -> FoldsScores:
+def over_folds(evaluations: Sequence[Evaluation], n_train: Sequence[int], *, level: float = 0.95) -> FoldsScores:
     """Each fold's numbers and their mean.
 
     The folds' networks share most of their training images, so their scores vary less than those of independent
@@ -18,16 +18,19 @@ def over_folds(found: Sequence[Evaluation], n_train: Sequence[int], *, level: fl
     Bengio 2003, Inference for the Generalization Error).
 
     Args:
-        found: the numbers of the images that each fold tested, in the order of the folds.
+        evaluations: the numbers of the images that each fold tested, in the order of the folds.
         n_train: images that each fold was trained on.
         level: nominal coverage in (0, 1).
     """
-    ratio = float(np.mean([tested.n / n for tested, n in zip(found, n_train, strict=True)]))
+    ratio = float(np.mean([tested.n / n for tested, n in zip(evaluations, n_train, strict=True)]))
     per_fold = tuple(
         FoldScores(fold=k, n=tested.n, n_groups=tested.n_groups, n_train=n, metrics=tested.metrics)
-        for k, (tested, n) in enumerate(zip(found, n_train, strict=True), start=1)
+        for k, (tested, n) in enumerate(zip(evaluations, n_train, strict=True), start=1)
     )
-    mean = {name: _mean(name, [tested[name].value for tested in found], ratio, level) for name in found[0].metrics}
+    mean = {
+        name: _mean(name, [tested[name].value for tested in evaluations], ratio, level)
+        for name in evaluations[0].metrics
+    }
     return FoldsScores(per_fold=per_fold, mean=mean)
 
 

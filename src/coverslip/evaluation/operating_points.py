@@ -85,11 +85,11 @@ def _operating_point(score: np.ndarray, is_class: np.ndarray, neutral: float) ->
     score = np.round(score, _DIGITS)
     levels = np.unique(score)
     midway = (levels[:-1] + levels[1:]) / 2
-    found = n - np.searchsorted(np.sort(score[is_class]), levels[1:])  # images of the class above each threshold
+    n_found = n - np.searchsorted(np.sort(score[is_class]), levels[1:])  # images of the class above each threshold
     false = n_other - np.searchsorted(np.sort(score[~is_class]), levels[1:])
-    index = found * n_other - false * n  # Youden's times n * n_other: whole numbers, so that equals are equal
+    index = n_found * n_other - false * n  # Youden's times n * n_other: whole numbers, so that equals are equal
     if index.max(initial=0) <= 0:
         return OperatingPoint(neutral, n, None, None, "no threshold is better than chance on validation images")
     best = np.flatnonzero(index == index.max())
     chosen = best[np.argmin(np.abs(midway[best] - neutral))]
-    return OperatingPoint(float(midway[chosen]), n, float(found[chosen] / n), float(1 - false[chosen] / n_other))
+    return OperatingPoint(float(midway[chosen]), n, float(n_found[chosen] / n), float(1 - false[chosen] / n_other))

@@ -33,7 +33,7 @@ def evaluate_predictions(
         primary: the metric that choices were made by, one of `METRICS`.
         predicted: (n_images,) int, the class that was decided; None: that of highest probability.
         group: (n_images,) names of groups, or None where none were given; see `bootstrap_intervals`.
-        domain: (n_images,) names of the data sets; with more than one, `by_domain` has each one's metrics.
+        domain: (n_images,) names of the domains; with more than one, `by_domain` has each one's metrics.
         probability_uncalibrated: as `probability`, before the temperature.
         seed: start of the bootstrap's random draws.
 
@@ -94,11 +94,11 @@ def _numbers(
         before = dict.fromkeys(names, Metric(value=None, reason=reason))
     else:
         before = bootstrap_intervals(uncalibrated, label, group, seed=seed, metrics=names)
-    found = {**intervals, **before}
+    metrics = {**intervals, **before}
     return DomainScores(
         n=len(label),
         n_groups=None if group is None else int(group_codes(group).max()) + 1,
-        metrics={name: found[name] for name in METRICS},
+        metrics={name: metrics[name] for name in METRICS},
     )
 
 

@@ -17,8 +17,8 @@ from coverslip.experiments.measuring import evaluated, keep_results, measure
 from coverslip.experiments.one_split import fit_network, keep_seen, package, preprocess, train_one_split
 from coverslip.experiments.parts import Parts
 from coverslip.experiments.working import working_in
-from coverslip.files import for_shell
 from coverslip.inference import load_classifier
+from coverslip.messages import Resume
 from coverslip.reports import write_report
 from coverslip.runs import (
     Calibration,
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 def chosen_folds(data: Dataset, scan: Scan, recipe: Recipe, emit: Emit) -> Folds | None:
     """The folds that the recipe asks for, or that few groups or images call for; None makes one split."""
     plan = recipe.split
-    folds, note = plan_folds(data, scan, asked=plan.folds, val=plan.val, seed=recipe.seed)
+    folds, note = plan_folds(data, scan, n_folds=plan.folds, val=plan.val, seed=recipe.seed)
     if note:
         emit(Noted(text=note))
     return folds
@@ -97,8 +97,9 @@ def measure_folds(run: Run, data: Dataset, context: RunContext) -> Evaluation:
 def refuse_fold(run: Run) -> None:
     """Raises BadRun where the folder is a fold of another run, which goes on with all of them."""
     if run.environment.fold is not None:
-        whole = for_shell(run.whole.folder)
-        raise BadRun("This is a fold of a run", file=run.folder, do=f"Go on with it: coverslip train --resume {whole}")
+        whole = run.whole.folder
+        do = "Resume the whole run, which goes on with this fold."
+        raise BadRun("This is one fold of a run", file=run.folder, do=do, remedies=(Resume(str(whole)),))
 
 
 def _train_folds(

@@ -89,7 +89,7 @@ def evaluated(
         raise BadDataset(
             f"None of the images has a label that the classifier knows ({some(classes, 8)})",
             file=data.root,
-            do="Use the same names for the classes, or `coverslip predict` for images without labels.",
+            do="Use the same names for the classes, or predict these images as images without labels.",
         )
     probability = np.nan_to_num([rows[i].probabilities for i in measured])  # NaN: a class that its fold did not know
     records = [data.records[i] for i in measured]

@@ -16,6 +16,7 @@ from coverslip.experiments.cross_validation import chosen_folds, cross_validate
 from coverslip.experiments.one_split import look_at_images, share_out, train_one_split
 from coverslip.experiments.working import working_in
 from coverslip.images import ImageFacts
+from coverslip.messages import AllowLeakage
 from coverslip.runs import (
     Environment,
     FromRun,
@@ -94,7 +95,9 @@ class _Tested:
             raise LeakageFound(
                 text,
                 file=origin,
-                do="Start from other images, or say --allow-leakage to go on with numbers that look too good.",
+                do="Start from other images, or go on with numbers that look too good.",
+                remedies=(AllowLeakage(),),
+                values={"n_images": n},
             )
         return text
 

@@ -48,12 +48,12 @@ def _ome_pixel_size(xml: str, number: int) -> tuple[float, float] | None:
     pixels = re.findall(r"<(?:\w+:)?Pixels\b[^>]*>", xml)
     if number >= len(pixels):
         return None
-    said = dict(re.findall(r"\b(\w+)\s*=\s*\"([^\"]*)\"", pixels[number]))
+    attributes = dict(re.findall(r"\b(\w+)\s*=\s*\"([^\"]*)\"", pixels[number]))
     sizes = []
     for axis in "XY":
-        unit = _UM_PER_UNIT.get(said.get(f"PhysicalSize{axis}Unit", "µm").lower())
+        unit = _UM_PER_UNIT.get(attributes.get(f"PhysicalSize{axis}Unit", "µm").lower())
         try:
-            sizes.append(float(said[f"PhysicalSize{axis}"]) * (unit or 0))
+            sizes.append(float(attributes[f"PhysicalSize{axis}"]) * (unit or 0))
         except (KeyError, ValueError):
             return None
     return _believable(*sizes)

@@ -50,7 +50,7 @@ def learn_scaling(
     """Choose the scaling from facts of the *training* images only.
 
     `auto` is `full` where all images are 8-bit, else `training-range` for every depth met, the 8-bit images of a
-    mixed set included, so that both depths become comparable. A range goes from the 1st percentile of the images'
+    mixed dataset included, so that both depths become comparable. A range goes from the 1st percentile of the images'
     low ends to the 99th percentile of their high ends; high is always above low. Grey images count for every
     channel, colour images for one channel by luminance; images whose channels fit neither way do not count.
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from coverslip.keys import Option
 from coverslip.tables import Table, imported, no_such
 
 if TYPE_CHECKING:
@@ -11,17 +12,6 @@ if TYPE_CHECKING:
 
     OfImages = Callable[..., Tensor]
     GroupsOf = Callable[[Tensor, Tensor, int], Tensor]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LossOption:
-    """A number that a loss can be given."""
-
-    name: str
-    meaning: str
-    default: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +30,7 @@ class LossRecord:
     phrase: str  # for the methods text
     per_image: "str | OfImages"
     summed: "str | OfImages | None" = None  # the sum over images, where it can be had in one go
-    options: tuple[LossOption, ...] = ()
+    options: tuple[Option, ...] = ()
 
     def sum_over_images(self) -> "OfImages":
         """A function like `per_image` that gives the sum over images, a scalar."""
@@ -72,7 +62,15 @@ LOSSES: Table[LossRecord] = Table(
             phrase="focal loss (Lin et al. 2017)",
             per_image="coverslip.losses.functions:focal",
             options=(
-                LossOption(name="gamma", meaning="how much less such images count", default=2.0, low=0.0, high=10.0),
+                Option(
+                    name="gamma",
+                    title="Gamma",
+                    help="How much less images count that the network is sure of. At 0 all count the same.",
+                    type="number",
+                    default=2.0,
+                    minimum=0,
+                    maximum=10,
+                ),
             ),
         ),
     ],
@@ -91,8 +89,8 @@ def check_options(name: str, options: Mapping[str, float]) -> None:
             raise ValueError(f"the loss {name} has no options")
         if key not in known:
             raise no_such(f"option of the loss {name}", key, known)
-        if not known[key].low <= value <= known[key].high:
-            raise ValueError(f"{key} must lie between {known[key].low:g} and {known[key].high:g}")
+        if fault := known[key].fault_in(value):
+            raise ValueError(f"{key}: {fault}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from coverslip.errors import BadRecipe
+from coverslip.messages import ShowModels
 from coverslip.models.adapting import is_untrained
 from coverslip.models.networks import Head, Network, create_network
 from coverslip.models.records import BACKBONE
@@ -36,8 +37,8 @@ def freeze_to(network: Network, boundary: str | None) -> None:
         near = difflib.get_close_matches(boundary, named, n=3, cutoff=0.0)
         raise BadRecipe(
             f"The network has no part '{boundary}' with parameters",
-            do=f"Parts with similar names: {', '.join(near)}. "
-            f"`coverslip models {network.record.name}` lists its boundaries.",
+            do=f"Parts with similar names: {', '.join(near)}. The network's own page lists all of them.",
+            remedies=(ShowModels(network.record.name),),
         )
     inside = False
     for name, parameter in network.body.named_parameters():

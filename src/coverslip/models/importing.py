@@ -5,6 +5,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from coverslip.errors import WeightsUnavailable
+from coverslip.messages import ImportWeights
 from coverslip.models.building import build_body
 from coverslip.models.catalogue import model_info
 from coverslip.models.records import ModelRecord
@@ -61,7 +62,8 @@ def fetch_for(model: str) -> WeightsSource:
         whence = "Training fetches torchvision's by itself" if record.weights else "Nobody has published any"
         raise WeightsUnavailable(
             f"The hub has no weights of '{model}'",
-            do=f"{whence}; a file of your own can be imported: coverslip weights import --help.",
+            do=f"{whence}; a file of your own can be imported.",
+            remedies=(ImportWeights(model),),
         )
     return source
 

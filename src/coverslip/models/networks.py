@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from coverslip.errors import BadRecipe
+from coverslip.messages import Set
 from coverslip.models.architectures.timm_backbones import named_stages
 from coverslip.models.building import build_body, check_options, without_classifier
 from coverslip.models.catalogue import model_info
@@ -171,7 +172,8 @@ def create_network(
     except (AssertionError, RuntimeError, ValueError) as error:  # each architecture has its own way to refuse
         raise BadRecipe(
             f"'{model}' cannot take images of {side} x {side} pixels ({str(error).splitlines()[0]})",
-            do=f"Its own size is --set image_size={record.input_px}.",
+            do=f"Its own size is {record.input_px} px.",
+            remedies=(Set("image_size", record.input_px),),
         ) from error
     return Network(record, backbone.train(), n_features, n_classes, mean, std)
 
@@ -188,7 +190,11 @@ def _multi_layer_pooling(body: nn.Module, record: ModelRecord) -> MultiLayerPool
 
 
 def _no_maps(record: ModelRecord) -> BadRecipe:
-    return BadRecipe(f"'{record.name}' does not give its stages' outputs as maps", do="Use --set head=native with it.")
+    return BadRecipe(
+        f"'{record.name}' does not give its stages' outputs as maps, which multi-layer pooling needs",
+        do="Use its own pooling.",
+        remedies=(Set("head", "native"),),
+    )
 
 
 def _body(backbone: nn.Module) -> nn.Module:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from coverslip.keys import Option
+
 PAPERS = {
     "mobilevit_mn": "Wei et al., An efficient cell micronucleus classification network (MobileViT-MN)",
     "aimic": "Liu et al. 2022, AIMIC: deep learning for microscopic image classification",
@@ -57,6 +59,7 @@ class ModelRecord:
     papers: tuple[str, ...] = ()  # keys of PAPERS: who compares it
     builder: str
     builder_options: Mapping[str, Any] = field(default_factory=dict, hash=False)  # Any: the builder's; not for recipes
+    options: tuple[Option, ...] = ()  # for recipes (`model_options`), of an architecture of one's own
     input_px: int
     is_sized: bool = False  # built for one image size; others take what comes
     normalisation: Normalisation  # that the weights were trained with

@@ -9,6 +9,7 @@ import functools
 from importlib.metadata import EntryPoint, entry_points
 
 from coverslip.errors import CoverslipError, UnknownModel
+from coverslip.messages import ShowModels
 from coverslip.models import zoo
 from coverslip.models.records import ModelRecord
 
@@ -36,7 +37,9 @@ def registered(name: str) -> ModelRecord:
     near = difflib.get_close_matches(name, table, n=1, cutoff=0.4)
     raise UnknownModel(
         f"There is no model '{name}'" + (f" (did you mean '{near[0]}'?)" if near else ""),
-        do="`coverslip models` lists all of them; any of timm's is `timm/NAME`.",
+        do="Choose one of the list; any network of timm's is called `timm/NAME`.",
+        remedies=(ShowModels(),),
+        values={"nearest": near[0] if near else None},
     )
 
 

@@ -81,7 +81,7 @@ class FoldsResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DomainResult:
-    """The numbers of one collection's images."""
+    """The numbers of one domain's images."""
 
     name: str
     n: int
@@ -99,8 +99,8 @@ def facts(run: ReportedRun) -> list[tuple[str, str]]:
         ("groups", str(run.n_groups) if run.n_groups else "none given"),
         ("model", run.recipe.model),
     ]
-    if run.collections:
-        shown.insert(1, ("collections", str(len(run.collections))))
+    if run.domains:
+        shown.insert(1, ("domains", str(len(run.domains))))
     if seconds:
         shown.append(("training", f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"))
     return shown
@@ -160,7 +160,7 @@ def _of_class(run: ReportedRun, number: int, name: str, operating_point: float |
 
 
 def domains(run: ReportedRun) -> list[DomainResult]:
-    """The numbers of each collection, and how many classes it has test images of."""
+    """The numbers of each domain, and how many classes it has test images of."""
     domain_of = {row.image_id: row.domain for row in run.run.split}
     tested = () if run.tested is None else run.tested.rows
     own = {(domain_of.get(row.image_id, ""), row.label) for row in tested}

@@ -59,8 +59,8 @@ class ReportedRun:
         return len({row.group for row in self.used if row.group})
 
     @cached_property
-    def collections(self) -> list[str]:
-        """The sets that the run's images come from, where there are several."""
+    def domains(self) -> list[str]:
+        """The domains that the run's images come from, where there are several."""
         domains = sorted({row.domain for row in self.used})
         return domains if len(domains) > 1 else []
 

@@ -149,7 +149,7 @@ def _version_of(package: str) -> str | None:
 
 def _fingerprint(records: Sequence[ImageRecord]) -> str:
     described = [
-        [record.image_id, record.label, record.group, record.given_split, record.plan.model_dump(mode="json")]
+        [record.image_id, record.label, record.group, record.predefined_split, record.plan.model_dump(mode="json")]
         for record in records
     ]
     return sha256_json(sorted(described, key=lambda image: str(image[0])))

@@ -11,7 +11,8 @@ import numpy as np
 from coverslip.datasets import Inspection
 from coverslip.errors import BadRun
 from coverslip.evaluation import Evaluation
-from coverslip.files import for_shell, written_whole
+from coverslip.files import written_whole
+from coverslip.messages import ChooseOther, Resume
 from coverslip.runs.classifier import ClassifierCard, card_of
 from coverslip.runs.documents import check_format, read_object
 from coverslip.runs.environment import Environment, ImagesOpened
@@ -252,7 +253,7 @@ def open_run(folder: Path | str) -> Run:
         raise BadRun(
             "This is not a run folder: it has no recipe.yaml",
             file=run.folder,
-            do="Give the folder that `coverslip train` wrote.",
+            do="Give the folder of a training.",
         )
     if run.environment_file.exists():
         check_format(read_object(run.environment_file).get("format_version"), run.folder)
@@ -275,15 +276,21 @@ def create_run_folder(folder: Path) -> Run:
         for part in folder.glob(".*.part"):
             part.unlink(missing_ok=True)
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        do = "Choose another one with --out."
-        if run.recipe_file.is_file() and not run.is_done:
-            do = f"Choose another one with --out, or go on with it: coverslip train --resume {for_shell(folder)}."
-        raise BadRun("The folder for the run exists already", file=folder, do=do)
+        can_go_on = run.recipe_file.is_file() and not run.is_done
+        raise BadRun(
+            "The folder for the run exists already",
+            file=folder,
+            do="Choose another folder, or resume the run in it." if can_go_on else "Choose another folder.",
+            remedies=(ChooseOther("output"), *([Resume(str(folder))] if can_go_on else [])),
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadRun(
-            f"The folder for the run could not be made: {error.strerror}", file=folder, do="Choose another with --out."
+            f"The folder for the run could not be made: {error.strerror}",
+            file=folder,
+            do="Choose another folder.",
+            remedies=(ChooseOther("output"),),
         ) from error
     return run
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from coverslip.datasets import Dataset, Opening, open_again, with_classes
 from coverslip.errors import BadRun
 from coverslip.images import ReadPlan
+from coverslip.messages import ChooseOther, Evaluate
 from coverslip.runs.environment import images_opened
 from coverslip.runs.folder import Run
 from coverslip.runs.recipe import Recipe
@@ -54,7 +55,8 @@ def held_out_images(run: Run) -> Dataset:
         raise BadRun(
             f"{n_gone or n_changed:,} of the {len(rows):,} test images {what}",
             file=data.root,
-            do="Put them back, or measure other labelled images: coverslip evaluate RUN DATA.",
+            do="Put them back, or measure other labelled images.",
+            remedies=(Evaluate(str(run.folder), on_other_images=True),),
         )
     return data
 
@@ -66,7 +68,8 @@ def refuse_other_images(evaluation: Run, data: Dataset) -> None:
         raise BadRun(
             "There is an evaluation of that name, on other images",
             file=evaluation.folder,
-            do="Choose another name with --name.",
+            do="Choose another name.",
+            remedies=(ChooseOther("name"),),
         )
 
 

@@ -20,6 +20,7 @@ from coverslip.errors import BadRecipe, Stopped
 from coverslip.evaluation import apply_temperature, fit_temperature, learn_decisions
 from coverslip.events import Noted, StageStarted
 from coverslip.images import Preprocessing
+from coverslip.messages import Set
 from coverslip.models.freezing import freeze_to
 from coverslip.models.networks import Network, create_network
 from coverslip.runs import Calibration, FinetuneStage, Recipe, RunContext, StageRecord
@@ -35,8 +36,6 @@ from coverslip.training.ranking import rank
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 DigestOf = Callable[[Sequence[int]], list[str]]  # positions -> what tells each image's content apart
-
-_LOWER_RATE = "Lower the learning rate, for example --set learning_rate=0.0001."
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,20 +110,39 @@ def fit(
         is_stopped = finetuned.stopped_because == "on request"
         if finetuned.stopped_because == "diverged":
             if not (candidates or finetuned.best_epoch):
-                raise BadRecipe("Training diverged: the loss is no longer a number", do=_LOWER_RATE)
-            text = f"Fine-tuning diverged after epoch {finetuned.epochs_run}. {_LOWER_RATE}"
-            context.emit(Noted(text=text, level="warning"))
+                raise _diverged(recipe)
+            context.emit(_diverged_note(finetuned.epochs_run, recipe))
         if finetuned.best_epoch:
             val_logits = _logits(network, images, recipe, context.device)
             candidates.append(_Candidate("finetune", val_logits, _copied(network)))
     if not candidates:
-        raise Stopped("Training was stopped before there was a classifier", do="Go on with it.")
+        raise Stopped("Training was stopped before there was a classifier", do="Resume the run to go on.")
     best = max(candidates, key=lambda candidate: rank(candidate.val_logits, images.val_label, recipe))
     network.load_state_dict(best.weights)
     if best.stage == "instant" and len(candidates) > 1:
         text = "Fine-tuning did not beat the instant classifier on validation images; the latter is kept."
-        context.emit(Noted(text=text))
+        context.emit(Noted(code="fine-tuning-no-better", text=text))
     return Fitted(network, best.val_logits, tuple(stages), best.stage, is_stopped)
+
+
+def _lower_rate(recipe: Recipe) -> Set:
+    """A tenth of the learning rate that was too high."""
+    return Set("learning_rate", float(f"{recipe.learning_rate / 10:g}"))
+
+
+def _diverged(recipe: Recipe) -> BadRecipe:
+    what = "Training diverged: the loss is no longer a number"
+    return BadRecipe(what, do="Lower the learning rate.", remedies=(_lower_rate(recipe),))
+
+
+def _diverged_note(epochs_run: int, recipe: Recipe) -> Noted:
+    return Noted(
+        code="diverged",
+        text=f"Fine-tuning diverged after epoch {epochs_run}. Lower the learning rate.",
+        level="warning",
+        values={"epoch": epochs_run},
+        remedies=(_lower_rate(recipe),),
+    )
 
 
 def refit(
@@ -160,9 +178,9 @@ def refit(
         finetuned = _finetune(network, images, recipe, context, choices.head_temperature, choices.epochs)
         stages.append(_finetune_stage(finetuned, recipe))
         if finetuned.stopped_because == "on request":  # part of the epochs that were chosen would make another network
-            raise Stopped("Training on all images was stopped", do="Go on with it.")
+            raise Stopped("Training on all images was stopped", do="Resume the run to go on.")
         if finetuned.stopped_because == "diverged":
-            raise BadRecipe("Training diverged: the loss is no longer a number", do=_LOWER_RATE)
+            raise _diverged(recipe)
     chosen: Literal["instant", "finetune"] = "finetune" if choices.epochs else "instant"
     return Fitted(network, np.zeros((0, images.n_classes)), tuple(stages), chosen, is_stopped=False)
 

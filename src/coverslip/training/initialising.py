@@ -1,6 +1,5 @@
 """Initialisation by an earlier run: its network's weights, and its head where that tells the classes of this run."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from torch import Tensor
 
 from coverslip.datasets import some
 from coverslip.errors import BadRecipe
-from coverslip.files import for_shell
+from coverslip.messages import Set
 from coverslip.models import model_info
 from coverslip.models.building import own_options
 from coverslip.models.networks import Network
@@ -86,9 +85,12 @@ def check_initialisation(init: FromRun, recipe: Recipe, classes: Sequence[str]) 
     earlier, own = ({**of.model_dump(), "model_options": whole_options(of)} for of in (card, recipe))
     differing = [key for key in ("model", "model_options", "head") if earlier[key] != own[key]]
     if differing:
-        values = {key: earlier[key] if isinstance(earlier[key], str) else json.dumps(earlier[key]) for key in differing}
-        wanted = " ".join(f"--set {for_shell(f'{key}={value}')}" for key, value in values.items())
-        raise BadRecipe("The run to start from has another network", file=place, do=f"Add {wanted}.")
+        raise BadRecipe(
+            "The run to start from has another network",
+            file=place,
+            do="Train the same network, with the same options and head.",
+            remedies=[Set(key, earlier[key]) for key in differing],
+        )
     check_labels(init.labels, card.classes, classes)
 
 

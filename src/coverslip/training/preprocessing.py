@@ -9,6 +9,7 @@ from coverslip.augmentation import AUGMENTATIONS
 from coverslip.datasets import counted
 from coverslip.errors import BadDataset, BadRecipe
 from coverslip.images import ImageFacts, Preprocessing, ReadPlan, learn_scaling
+from coverslip.messages import Set
 from coverslip.models import model_info
 from coverslip.runs import Recipe
 
@@ -58,7 +59,8 @@ def _check_colour_changes(channels: int, recipe: Recipe) -> None:
         raise BadRecipe(
             f"{' and '.join(f'augment.{key}' for key in keys)} change red, green and blue, but the training images "
             f"have {counted(channels, 'channel')}",
-            do=f"Switch them off: {' '.join(f'--set augment.{key}=0' for key in keys)}.",
+            do="Switch them off.",
+            remedies=[Set(f"augment.{key}", 0) for key in keys],
         )
 
 
@@ -70,6 +72,7 @@ def _channels(facts: Sequence[ImageFacts]) -> int:
         counts = ", ".join(f"{n_by_channels[n]:,} have {n}" for n in several)
         raise BadDataset(
             f"The training images have different numbers of channels: {counts}",
-            do="Choose the ones they share with --set 'channels=[0, 1, 2]', or train on one kind.",
+            do="Choose the channels that all of them have, or train on one kind of image.",
+            remedies=(Set("channels", list(range(several[0]))),),
         )
     return several[0] if several else 1

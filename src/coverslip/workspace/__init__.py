@@ -9,5 +9,6 @@ Sub-rooms, each importing from those above it alone:
 - `jobs`: trainings and predictions as processes: queued, watched, ended; what trainings reached;
 - `predictions`: what classifiers said of images, and what people say of that.
 
-Beside them `forgetting` and `tidying`, which know what of one room another still needs.
+Beside them `job_kinds`, where the kinds of jobs differ, and `forgetting` and `tidying`, which know what of one room
+another still needs.
 """

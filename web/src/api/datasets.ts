@@ -20,8 +20,9 @@ export type Filters = NonNullable<operations['list_positions']['parameters']['qu
 const at = (dataset_id: string) => ({ params: { path: { dataset_id } } });
 const ROOT = '/api/v1/datasets';
 
-export const listDatasets = () => answer(api.GET('/api/v1/datasets'));
-export const readDataset = (id: string) => answer(api.GET('/api/v1/datasets/{dataset_id}', at(id)));
+export const listDatasets = (signal?: AbortSignal) => answer(api.GET('/api/v1/datasets', { signal }));
+export const readDataset = (id: string, signal?: AbortSignal) =>
+  answer(api.GET('/api/v1/datasets/{dataset_id}', { ...at(id), signal }));
 export const drawSamples = () => answer(api.POST('/api/v1/datasets/samples'));
 
 export const openDataset = (sources: NewSource[], isLabelled: boolean) =>
@@ -34,8 +35,10 @@ export const forgetDataset = (id: string) => answer(api.DELETE('/api/v1/datasets
 export const restoreDataset = (id: string) =>
   answer(api.POST('/api/v1/datasets/{dataset_id}/restore', at(id)));
 export const readAgain = (id: string) => answer(api.POST('/api/v1/datasets/{dataset_id}/read', at(id)));
-export const inspection = (id: string) => answer(api.GET('/api/v1/datasets/{dataset_id}/inspection', at(id)));
-export const columns = (id: string) => answer(api.GET('/api/v1/datasets/{dataset_id}/columns', at(id)));
+export const inspection = (id: string, signal?: AbortSignal) =>
+  answer(api.GET('/api/v1/datasets/{dataset_id}/inspection', { ...at(id), signal }));
+export const columns = (id: string, signal?: AbortSignal) =>
+  answer(api.GET('/api/v1/datasets/{dataset_id}/columns', { ...at(id), signal }));
 
 export const previewGroups = (
   id: string,
@@ -49,10 +52,17 @@ export const previewGroups = (
     }),
   );
 
-export const listImages = (id: string, filters: Filters, offset: number, limit: number) =>
+export const listImages = (
+  id: string,
+  filters: Filters,
+  offset: number,
+  limit: number,
+  signal?: AbortSignal,
+) =>
   answer(
     api.GET('/api/v1/datasets/{dataset_id}/images', {
       params: { path: { dataset_id: id }, query: { ...filters, offset, limit } },
+      signal,
     }),
   );
 
@@ -74,8 +84,10 @@ export async function readColours(id: string, signal?: AbortSignal): Promise<Uin
   return new Uint8Array((await answer(asked)) as unknown as ArrayBuffer);
 }
 
-export const readImage = (id: string, i: number) =>
-  answer(api.GET('/api/v1/datasets/{dataset_id}/images/{i}', { params: { path: { dataset_id: id, i } } }));
+export const readImage = (id: string, i: number, signal?: AbortSignal) =>
+  answer(
+    api.GET('/api/v1/datasets/{dataset_id}/images/{i}', { params: { path: { dataset_id: id, i } }, signal }),
+  );
 
 export const setLabels = (id: string, images: number[], label: string | null) =>
   answer(api.POST('/api/v1/datasets/{dataset_id}/labels', { ...at(id), body: { images, label } }));
@@ -101,8 +113,8 @@ export const previewChanges = (id: string, recipe: Recipe, signal?: AbortSignal)
     }),
   ) as Promise<Blob>;
 
-export const listFolder = (path: string | null) =>
-  answer(api.GET('/api/v1/folders', { params: { query: path === null ? {} : { path } } }));
+export const listFolder = (path: string | null, signal?: AbortSignal) =>
+  answer(api.GET('/api/v1/folders', { params: { query: path === null ? {} : { path } }, signal }));
 
 export const labelsUrl = (id: string) => `${ROOT}/${encodeURIComponent(id)}/labels.csv`;
 

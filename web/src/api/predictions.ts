@@ -10,7 +10,7 @@ export type PredictionRow = Schemas['Row'];
 
 const at = (prediction_id: string) => ({ params: { path: { prediction_id } } });
 
-export const listClassifiers = () => answer(api.GET('/api/v1/classifiers'));
+export const listClassifiers = (signal?: AbortSignal) => answer(api.GET('/api/v1/classifiers', { signal }));
 
 /** The body is the file itself, which the generated client would turn into JSON. */
 export const addClassifier = (file: File) =>
@@ -23,23 +23,17 @@ export const addClassifier = (file: File) =>
     }),
   );
 
-export const listPredictions = () => answer(api.GET('/api/v1/predictions'));
-export const readPrediction = (id: string) => answer(api.GET('/api/v1/predictions/{prediction_id}', at(id)));
+export const listPredictions = (signal?: AbortSignal) => answer(api.GET('/api/v1/predictions', { signal }));
+export const readPrediction = (id: string, signal?: AbortSignal) =>
+  answer(api.GET('/api/v1/predictions/{prediction_id}', { ...at(id), signal }));
 export const startPrediction = (body: Schemas['NewPrediction']) =>
   answer(api.POST('/api/v1/predictions', { body }));
-export const stopPrediction = (id: string) =>
-  answer(api.POST('/api/v1/predictions/{prediction_id}/stop', at(id)));
-export const resumePrediction = (id: string) =>
-  answer(api.POST('/api/v1/predictions/{prediction_id}/resume', at(id)));
-export const deletePrediction = (id: string) =>
-  answer(api.DELETE('/api/v1/predictions/{prediction_id}', at(id)));
-export const restorePrediction = (id: string) =>
-  answer(api.POST('/api/v1/predictions/{prediction_id}/restore', at(id)));
 
-export const listPredictionRows = (id: string, query: RowQuery) =>
+export const listPredictionRows = (id: string, query: RowQuery, signal?: AbortSignal) =>
   answer(
     api.GET('/api/v1/predictions/{prediction_id}/rows', {
       params: { path: { prediction_id: id }, query },
+      signal,
     }),
   );
 

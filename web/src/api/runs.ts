@@ -20,24 +20,22 @@ export type RowQuery = NonNullable<operations['list_run_rows']['parameters']['qu
 
 const at = (run_id: string) => ({ params: { path: { run_id } } });
 
-export const listRuns = () => answer(api.GET('/api/v1/runs'));
-export const readRun = (id: string) => answer(api.GET('/api/v1/runs/{run_id}', at(id)));
-export const readRunLog = (id: string) => answer(api.GET('/api/v1/runs/{run_id}/log', at(id)));
+export const listRuns = (signal?: AbortSignal) => answer(api.GET('/api/v1/runs', { signal }));
+export const readRun = (id: string, signal?: AbortSignal) =>
+  answer(api.GET('/api/v1/runs/{run_id}', { ...at(id), signal }));
+export const readRunLog = (id: string, signal?: AbortSignal) =>
+  answer(api.GET('/api/v1/runs/{run_id}/log', { ...at(id), signal }));
 export const startRun = (body: Schemas['NewRun']) => answer(api.POST('/api/v1/runs', { body }));
-export const stopRun = (id: string) => answer(api.POST('/api/v1/runs/{run_id}/stop', at(id)));
-export const resumeRun = (id: string) => answer(api.POST('/api/v1/runs/{run_id}/resume', at(id)));
-export const deleteRun = (id: string) => answer(api.DELETE('/api/v1/runs/{run_id}', at(id)));
-export const restoreRun = (id: string) => answer(api.POST('/api/v1/runs/{run_id}/restore', at(id)));
 export const renameRun = (id: string, name: string) =>
   answer(api.PATCH('/api/v1/runs/{run_id}', { ...at(id), body: { name } }));
-export const readResults = (id: string) =>
-  answer(api.GET('/api/v1/runs/{run_id}/results', at(id))) as Promise<Results>;
-export const listRunRows = (id: string, query: RowQuery) =>
-  answer(api.GET('/api/v1/runs/{run_id}/rows', { params: { path: { run_id: id }, query } }));
-export const compareRuns = (ids: string[]) =>
-  answer(api.GET('/api/v1/runs/compare', { params: { query: { runs: ids.join(',') } } }));
+export const readResults = (id: string, signal?: AbortSignal) =>
+  answer(api.GET('/api/v1/runs/{run_id}/results', { ...at(id), signal })) as Promise<Results>;
+export const listRunRows = (id: string, query: RowQuery, signal?: AbortSignal) =>
+  answer(api.GET('/api/v1/runs/{run_id}/rows', { params: { path: { run_id: id }, query }, signal }));
+export const compareRuns = (ids: string[], signal?: AbortSignal) =>
+  answer(api.GET('/api/v1/runs/compare', { params: { query: { runs: ids.join(',') } }, signal }));
 
-export const listModels = () => answer(api.GET('/api/v1/models'));
+export const listModels = (signal?: AbortSignal) => answer(api.GET('/api/v1/models', { signal }));
 export const readRecipeKeys = () => answer(api.GET('/api/v1/recipe'));
 
 /** Whether something still goes on, so that its page should watch it. */

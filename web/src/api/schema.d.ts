@@ -64,6 +64,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/recipe/read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Read Recipe
+         * @description The values that a recipe file gives to keys. What is wrong with it is told with key and line.
+         */
+        post: operations["read_recipe"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recipe/write": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Write Recipe
+         * @description The recipe file that gives keys these values; says what is wrong with them.
+         */
+        post: operations["write_recipe"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/folders": {
         parameters: {
             query?: never;
@@ -886,11 +926,7 @@ export interface paths {
         get: operations["get_run"];
         put?: never;
         post?: never;
-        /**
-         * Remove Run
-         * @description Move a training's folder to the workspace's trash.
-         */
-        delete: operations["remove_run"];
+        delete?: never;
         options?: never;
         head?: never;
         /**
@@ -920,7 +956,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/runs/{run_id}/events": {
+    "/api/v1/jobs/{job_id}/events": {
         parameters: {
             query?: never;
             header?: never;
@@ -928,13 +964,13 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Watch Run
-         * @description `state`: the run as it is now; `trainings`: their curves so far; `log`: a line worth reading (id: its number).
+         * Watch Job
+         * @description A job as it goes on; what each event carries stands at `RunEvents` and `PredictionEvents`.
          *
-         *     Begins with state and trainings, then the log from the start or after the given line; ends with a last state once
-         *     the run has ended.
+         *     Begins with what is so now, then the log from its start or after the given line. Ends with a last state once the job
+         *     has ended; where it had ended before, with that alone.
          */
-        get: operations["watch_run"];
+        get: operations["watch_job"];
         put?: never;
         post?: never;
         delete?: never;
@@ -943,7 +979,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/runs/{run_id}/stop": {
+    "/api/v1/jobs/{job_id}/stop": {
         parameters: {
             query?: never;
             header?: never;
@@ -953,17 +989,17 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Stop Run
-         * @description End a training; its best network so far is kept. One that waits is taken out of the queue.
+         * Stop Job
+         * @description End a job; what it has reached so far is kept. One that waits is taken out of the queue.
          */
-        post: operations["stop_run"];
+        post: operations["stop_job"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/runs/{run_id}/resume": {
+    "/api/v1/jobs/{job_id}/resume": {
         parameters: {
             query?: never;
             header?: never;
@@ -973,17 +1009,37 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Resume Run
-         * @description Queue a training again that was stopped, interrupted or failed; it goes on where it was.
+         * Resume Job
+         * @description Queue a job again that was stopped, interrupted or failed; it goes on where it was.
          */
-        post: operations["resume_run"];
+        post: operations["resume_job"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/runs/{run_id}/restore": {
+    "/api/v1/jobs/{job_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove Job
+         * @description Move a job, with all that it made, to the workspace's trash.
+         */
+        delete: operations["remove_job"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/restore": {
         parameters: {
             query?: never;
             header?: never;
@@ -993,10 +1049,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Restore Run
-         * @description Take a training out of the trash.
+         * Restore Job
+         * @description Take a job out of the trash, as it was.
          */
-        post: operations["restore_run"];
+        post: operations["restore_job"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1039,32 +1095,6 @@ export interface paths {
          * @description One prediction as it is now.
          */
         get: operations["get_prediction"];
-        put?: never;
-        post?: never;
-        /**
-         * Remove Prediction
-         * @description Move a prediction to the workspace's trash.
-         */
-        delete: operations["remove_prediction"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/predictions/{prediction_id}/events": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Watch Prediction
-         * @description `state`: the prediction as it is now; `rows`: how many there are so far.
-         *
-         *     Ends with a last state once the prediction has ended.
-         */
-        get: operations["watch_prediction"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1193,66 +1223,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/predictions/{prediction_id}/stop": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Stop Prediction
-         * @description End a prediction; its rows so far are kept.
-         */
-        post: operations["stop_prediction"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/predictions/{prediction_id}/resume": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Resume Prediction
-         * @description Queue a prediction again that was stopped, interrupted or failed; it goes on after its last row.
-         */
-        post: operations["resume_prediction"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/predictions/{prediction_id}/restore": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Restore Prediction
-         * @description Take a prediction out of the trash, with its corrections.
-         */
-        post: operations["restore_prediction"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/classify/{run_id}": {
         parameters: {
             query?: never;
@@ -1310,6 +1280,21 @@ export interface components {
             advice: string;
             /** Is Recommended */
             is_recommended: boolean;
+            /**
+             * Options
+             * @description What `model_options` may set.
+             */
+            options: components["schemas"]["Option"][];
+            /**
+             * Takes Others
+             * @description Whether it takes further options, known to its library alone.
+             */
+            takes_others: boolean;
+            /**
+             * Parts
+             * @description What `freeze_to` may name, the earliest first.
+             */
+            parts: string[];
         };
         /**
          * AllowLeakage
@@ -1341,6 +1326,40 @@ export interface components {
             ece_uncalibrated: number | null;
         };
         /**
+         * Choice
+         * @description One of the values that a key can be given by name.
+         */
+        Choice: {
+            /** Value */
+            value: string | number | boolean;
+            /** Title */
+            title: string;
+            /**
+             * Phrase
+             * @default
+             */
+            phrase: string;
+        };
+        /**
+         * ChoicesOfRecipe
+         * @description What a form holds.
+         */
+        ChoicesOfRecipe: {
+            /**
+             * Recipe
+             * @description Only what differs from the defaults; nested keys or dotted ones.
+             */
+            recipe: {
+                [key: string]: unknown;
+            };
+            /**
+             * Is Complete
+             * @description Write the defaults of all other keys too.
+             * @default false
+             */
+            is_complete: boolean;
+        };
+        /**
          * ChooseOther
          * @description Give another place or name than the one that was given or stands by default.
          */
@@ -1349,7 +1368,7 @@ export interface components {
              * Of
              * @enum {string}
              */
-            of: "output" | "name" | "workspace" | "root";
+            of: "output" | "name" | "workspace" | "root" | "host";
             /**
              * Kind
              * @default choose-other
@@ -1496,11 +1515,8 @@ export interface components {
          * @description Empty the cache, or one kind of store in it; what is missed is made again.
          */
         CleanCache: {
-            /**
-             * Store
-             * @default null
-             */
-            store: string | null;
+            /** Store */
+            store?: string | null;
             /**
              * Kind
              * @default clean-cache
@@ -1623,10 +1639,10 @@ export interface components {
             };
             groups: components["schemas"]["GroupFacts"] | null;
             /**
-             * Given Split
+             * Predefined Split
              * @description Images per part, where folders or a table say who trains, validates and tests.
              */
-            given_split: {
+            predefined_split: {
                 [key: string]: number;
             } | null;
             width_px: components["schemas"]["Spread"] | null;
@@ -1761,7 +1777,7 @@ export interface components {
         };
         /**
          * DomainResult
-         * @description The numbers of one collection's images.
+         * @description The numbers of one domain's images.
          */
         DomainResult: {
             /** Name */
@@ -1867,6 +1883,11 @@ export interface components {
             field: string;
             /** Message */
             message: string;
+            /**
+             * Line
+             * @description Where it stands in a text that was sent, from 1.
+             */
+            line?: number | null;
         };
         /**
          * FigureName
@@ -1888,7 +1909,7 @@ export interface components {
         Finding: {
             /**
              * Code
-             * @description What kind of finding it is. `leakage` (error): On two sides of the given split; `no-labels` (error): No labels; `one-class` (error): A single class; `missing-files` (warning): Not found; `unreadable` (warning): Cannot be read; `conflicting-labels` (warning): Same pixels, different classes; `duplicates` (warning): Same pixels, same class; `small-class` (warning): Small classes; `no-groups` (warning): No groups; `class-in-few-groups` (warning): Classes of few groups; `few-groups` (warning): Few groups; `groups-divide-copies` (warning): Same pixels in different groups; `group-is-class` (warning): One class in each group; `mixed-bit-depths` (warning): Mixed bit depths; `unlabelled` (advice): Images without a label; `imbalance` (advice): Unequal classes; `similar-class-names` (advice): Similar class names; `mixed-channels` (advice): Mixed channels; `several-planes` (advice): Several planes.
+             * @description What kind of finding it is. `leakage` (error): On two sides of the predefined split; `no-labels` (error): No labels; `one-class` (error): A single class; `missing-files` (warning): Not found; `unreadable` (warning): Cannot be read; `conflicting-labels` (warning): Same pixels, different classes; `duplicates` (warning): Same pixels, same class; `small-class` (warning): Small classes; `no-groups` (warning): No groups; `class-in-few-groups` (warning): Classes of few groups; `few-groups` (warning): Few groups; `groups-divide-copies` (warning): Same pixels in different groups; `group-is-class` (warning): One class in each group; `mixed-bit-depths` (warning): Mixed bit depths; `unlabelled` (advice): Images without a label; `imbalance` (advice): Unequal classes; `similar-class-names` (advice): Similar class names; `mixed-channels` (advice): Mixed channels; `several-planes` (advice): Several planes.
              */
             code: string;
             /**
@@ -2043,11 +2064,8 @@ export interface components {
          * @description Say which images belong together, by a column of the table or by a pattern that is searched in the paths.
          */
         GroupBy: {
-            /**
-             * Column
-             * @default null
-             */
-            column: string | null;
+            /** Column */
+            column?: string | null;
             /**
              * Kind
              * @default group-by
@@ -2276,8 +2294,8 @@ export interface components {
              * @description Absolute path.
              */
             file: string;
-            /** Given Split */
-            given_split: string | null;
+            /** Predefined Split */
+            predefined_split: string | null;
         };
         /**
          * ImportWeights
@@ -2285,7 +2303,7 @@ export interface components {
          */
         ImportWeights: {
             /** Model */
-            model: string;
+            model?: string | null;
             /**
              * Kind
              * @default import-weights
@@ -2452,6 +2470,22 @@ export interface components {
             title: string;
         };
         /**
+         * NamedSet
+         * @description A name that stands for all keys of a section, such as `augment: none`.
+         */
+        NamedSet: {
+            /** Section */
+            section: string;
+            /** Name */
+            name: string;
+            /** Text */
+            text: string;
+            /** Values */
+            values: {
+                [key: string]: unknown;
+            };
+        };
+        /**
          * NewDataset
          * @description What to open.
          */
@@ -2557,6 +2591,36 @@ export interface components {
              * @description Whether sub-folders or a table give the labels.
              */
             is_labelled: boolean;
+        };
+        /**
+         * Option
+         * @description One value that a network or a loss can be given by name (`model_options`, `loss_options`).
+         */
+        Option: {
+            /** Name */
+            name: string;
+            /** Title */
+            title: string;
+            /** Help */
+            help: string;
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "number" | "integer" | "boolean" | "choice" | "integers";
+            /** Default */
+            default: unknown;
+            /**
+             * Choices
+             * @default []
+             */
+            choices: components["schemas"]["Choice"][];
+            /** Minimum */
+            minimum?: number | null;
+            /** Maximum */
+            maximum?: number | null;
+            /** Length */
+            length?: number | null;
         };
         /**
          * Page
@@ -2719,6 +2783,11 @@ export interface components {
          * @description A classifier at work on new images, as its folder says that it is now.
          */
         PredictionState: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "predict";
             /** Id */
             id: string;
             /** Name */
@@ -2800,35 +2869,30 @@ export interface components {
             /**
              * File
              * @description The file or folder that it is about.
-             * @default null
              */
-            file: string | null;
+            file?: string | null;
             /**
              * Do
              * @description What to do about it.
-             * @default null
              */
-            do: string | null;
+            do?: string | null;
             /**
              * Values
              * @description What the sentences tell, for programs.
-             * @default null
              */
-            values: {
+            values?: {
                 [key: string]: components["schemas"]["JsonValue"];
             } | null;
             /**
              * Remedies
              * @description What to do as data, where it is one of the known ones: a recipe's key and its value, …
-             * @default null
              */
-            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[] | null;
+            remedies?: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[] | null;
             /**
              * Errors
              * @description Which parts of the request are wrong.
-             * @default null
              */
-            errors: components["schemas"]["FieldProblem"][] | null;
+            errors?: components["schemas"]["FieldProblem"][] | null;
         };
         /**
          * ReadingProgress
@@ -2846,7 +2910,10 @@ export interface components {
          * RecipeKey
          * @description One choice of a recipe. `key` has a dot where it lies in a section.
          *
-         *     `type` is `other` where no single field of a form can hold it; `empty` says what null means, where null is allowed.
+         *     `type` says what field of a form can hold it: `integer` with `choices` takes a number or one of these names, and
+         *     `other` is for shapes that no form knows yet. `empty` says what null means, where null is allowed. `options` are
+         *     those of a key such as `loss_options`, by the value of the key that it belongs to (`loss`); those of
+         *     `model_options` stand with the networks.
          */
         RecipeKey: {
             /** Key */
@@ -2863,7 +2930,7 @@ export interface components {
              * Type
              * @enum {string}
              */
-            type: "number" | "integer" | "choice" | "boolean" | "text" | "other";
+            type: "number" | "integer" | "choice" | "boolean" | "text" | "integers" | "names" | "renames" | "merges" | "options" | "start" | "other";
             /** Default */
             default: unknown;
             /** Allowed */
@@ -2880,6 +2947,10 @@ export interface components {
             maximum: number | null;
             /** Unit */
             unit: string;
+            /** Options */
+            options: {
+                [key: string]: components["schemas"]["Option"][];
+            };
         };
         /**
          * RecipeKeys
@@ -2890,6 +2961,11 @@ export interface components {
             groups: components["schemas"]["Group"][];
             /** Keys */
             keys: components["schemas"]["RecipeKey"][];
+            /**
+             * Sets
+             * @description Names that stand for all keys of a section.
+             */
+            sets: components["schemas"]["NamedSet"][];
         };
         /**
          * RecipeOf
@@ -2900,6 +2976,24 @@ export interface components {
             recipe?: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * RecipeText
+         * @description A recipe as a form keeps it and as a file holds it.
+         */
+        RecipeText: {
+            /**
+             * Values
+             * @description The value of each dotted key that was given; others have defaults.
+             */
+            values: {
+                [key: string]: unknown;
+            };
+            /**
+             * Text
+             * @description The same as YAML; without comments.
+             */
+            text: string;
         };
         /**
          * ReliabilityBin
@@ -2916,14 +3010,6 @@ export interface components {
             confidence: number | null;
             /** Accuracy */
             accuracy: number | null;
-        };
-        /**
-         * Removed
-         * @description What was moved to the trash can come back.
-         */
-        Removed: {
-            /** Undo Token */
-            undo_token: string;
         };
         /**
          * ReportSection
@@ -3117,6 +3203,11 @@ export interface components {
          * @description A training, as its folder says that it is now.
          */
         RunState: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "train";
             /** Id */
             id: string;
             /** Name */
@@ -3172,6 +3263,11 @@ export interface components {
          * @description A training with its recipe, its curves so far and its notes.
          */
         RunStory: {
+            /**
+             * Kind
+             * @constant
+             */
+            kind: "train";
             /** Id */
             id: string;
             /** Name */
@@ -3266,11 +3362,8 @@ export interface components {
          * @description Look at the list of networks, or at one of them.
          */
         ShowModels: {
-            /**
-             * Model
-             * @default null
-             */
-            model: string | null;
+            /** Model */
+            model?: string | null;
             /**
              * Kind
              * @default show-models
@@ -3396,6 +3489,17 @@ export interface components {
             memory_mib: number;
         };
         /**
+         * TextOfRecipe
+         * @description The content of a recipe file.
+         */
+        TextOfRecipe: {
+            /**
+             * Text
+             * @description YAML.
+             */
+            text: string;
+        };
+        /**
          * TimedNote
          * @description What the training wants known, and when it said so.
          */
@@ -3484,6 +3588,39 @@ export interface components {
             /** Seconds Left */
             seconds_left: number | null;
         };
+        /**
+         * PredictionEvents
+         * @description What those who watch a prediction are told, by the name of the event.
+         */
+        PredictionEvents: {
+            /** @description As it is now: first, at each change, and last. */
+            state: components["schemas"]["PredictionState"];
+            /** @description There are more rows: pages ask for those that they show. */
+            rows: components["schemas"]["RowsSoFar"];
+        };
+        /**
+         * RowsSoFar
+         * @description How many rows a prediction has.
+         */
+        RowsSoFar: {
+            /** N */
+            n: number;
+        };
+        /**
+         * RunEvents
+         * @description What those who watch a training are told, by the name of the event.
+         */
+        RunEvents: {
+            /** @description As it is now: first, at each change, and last. */
+            state: components["schemas"]["RunState"];
+            /**
+             * Trainings
+             * @description Its curves so far.
+             */
+            trainings: components["schemas"]["Training"][];
+            /** @description A line that is worth reading; the event's id is its number. */
+            log: components["schemas"]["LogLine"];
+        };
     };
     responses: never;
     parameters: never;
@@ -3567,6 +3704,90 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RecipeKeys"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_recipe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TextOfRecipe"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecipeText"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    write_recipe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChoicesOfRecipe"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecipeText"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description What went wrong, and what to do about it. */
@@ -6132,64 +6353,6 @@ export interface operations {
             };
         };
     };
-    remove_run: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                run_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Removed"];
-                };
-            };
-            /** @description There is nothing of that id. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It can't be done now: something else is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What went wrong, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     rename_run: {
         parameters: {
             query?: never;
@@ -6294,7 +6457,7 @@ export interface operations {
             };
         };
     };
-    watch_run: {
+    watch_job: {
         parameters: {
             query?: {
                 /** @description Number of the last event that is known. */
@@ -6304,7 +6467,7 @@ export interface operations {
                 "last-event-id"?: string | null;
             };
             path: {
-                run_id: string;
+                job_id: string;
             };
             cookie?: never;
         };
@@ -6348,12 +6511,12 @@ export interface operations {
             };
         };
     };
-    stop_run: {
+    stop_job: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                run_id: string;
+                job_id: string;
             };
             cookie?: never;
         };
@@ -6365,7 +6528,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunState"];
+                    "application/json": components["schemas"]["RunState"] | components["schemas"]["PredictionState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -6406,12 +6569,12 @@ export interface operations {
             };
         };
     };
-    resume_run: {
+    resume_job: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                run_id: string;
+                job_id: string;
             };
             cookie?: never;
         };
@@ -6423,7 +6586,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunState"];
+                    "application/json": components["schemas"]["RunState"] | components["schemas"]["PredictionState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -6464,12 +6627,68 @@ export interface operations {
             };
         };
     };
-    restore_run: {
+    remove_job: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                run_id: string;
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restore_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
             };
             cookie?: never;
         };
@@ -6481,7 +6700,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunState"];
+                    "application/json": components["schemas"]["RunState"] | components["schemas"]["PredictionState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -6629,111 +6848,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PredictionState"];
-                };
-            };
-            /** @description There is nothing of that id. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What went wrong, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    remove_prediction: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                prediction_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description There is nothing of that id. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It can't be done now: something else is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What went wrong, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    watch_prediction: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                prediction_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Server-sent events. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/event-stream": unknown;
                 };
             };
             /** @description There is nothing of that id. */
@@ -7093,180 +7207,6 @@ export interface operations {
                 };
             };
             /** @description Something about the request is not valid; `title` and `do` say what. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What went wrong, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    stop_prediction: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                prediction_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PredictionState"];
-                };
-            };
-            /** @description There is nothing of that id. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It can't be done now: something else is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What went wrong, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    resume_prediction: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                prediction_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PredictionState"];
-                };
-            };
-            /** @description There is nothing of that id. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It can't be done now: something else is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What went wrong, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    restore_prediction: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                prediction_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PredictionState"];
-                };
-            };
-            /** @description There is nothing of that id. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It can't be done now: something else is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
             422: {
                 headers: {
                     [name: string]: unknown;

@@ -1,5 +1,5 @@
 // Short messages at the edge of the page: what was done, with a way back, or what failed.
-import { wordsOf } from '../texts/problems';
+import { sentenceOf } from '../texts/problems';
 
 export interface Notice {
   id: number;
@@ -21,8 +21,7 @@ class Notices {
 
   /** What failed stays until it is closed. */
   fail(problem: unknown): void {
-    const { title, file, advice } = wordsOf(problem);
-    this.#add({ text: [title, file, advice].filter(Boolean).join(' '), isBad: true });
+    this.#add({ text: sentenceOf(problem), isBad: true });
   }
 
   close(id: number): void {

@@ -14,3 +14,10 @@ export function wordsOf(problem: unknown): ProblemWords {
   const { title, file, advice } = problem;
   return { title, file, advice };
 }
+
+/** All of it in one line, with what is wrong with each part of a request. */
+export function sentenceOf(problem: unknown): string {
+  const { title, file, advice } = wordsOf(problem);
+  const faults = problem instanceof Problem ? problem.errors.map(({ message }) => message) : [];
+  return [title, file, ...faults, advice].filter(Boolean).join(' ');
+}

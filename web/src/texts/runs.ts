@@ -66,7 +66,7 @@ export const runs = {
       `The instant classifier reaches an accuracy of ${accuracy} and a macro-F1 of ${f1} on validation images.`,
     predictNow: 'Predict with it now',
     parts: (train: string, val: string, test: string) =>
-      `${train} images to learn from, ${val} to choose by, ${test} kept aside for the final numbers`,
+      `${train} images to train on, ${val} for validation, ${test} kept aside for the final numbers`,
     curves: 'Curves',
     curvesOf: 'Curves of',
     noCurves: 'Curves appear after the first epoch of fine-tuning.',
@@ -106,7 +106,7 @@ export const runs = {
   },
   lines: {
     RunStarted: (train: number, val: number, test: number) =>
-      `${train} images to train on, ${val} to choose by, ${test} kept aside`,
+      `${train} images to train on, ${val} for validation, ${test} kept aside`,
     FoldStarted: (k: number, n: number) => `Fold ${k} of ${n}`,
     FoldEnded: (k: number, accuracy: string, f1: string) =>
       `Fold ${k} tested: accuracy ${accuracy}, macro-F1 ${f1}`,

@@ -6,6 +6,7 @@ from coverslip.app.routes import (
     datasets,
     folders,
     images,
+    jobs,
     labels,
     predictions,
     results,
@@ -25,5 +26,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     uploads.router,
     results.router,  # before runs: /runs/compare is no run's id
     runs.router,
+    jobs.router,
     predictions.router,
 )

@@ -1,18 +1,15 @@
 """Predicting new images, and saying where the classifier was wrong."""
 
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
-from fastapi.sse import EventSourceResponse, ServerSentEvent
-from pydantic import TypeAdapter
 
 from coverslip.app.bodies import received
-from coverslip.app.deps import Home
+from coverslip.app.deps import Home, JobQueue
 from coverslip.app.pictures import IMAGE, PICTURE, Viewed, image_answer
 from coverslip.app.schemas.images import FilteredPage
 from coverslip.app.schemas.predictions import (
@@ -21,15 +18,12 @@ from coverslip.app.schemas.predictions import (
     NewPrediction,
 )
 from coverslip.app.schemas.problems import problems
-from coverslip.app.streams import Watched, events_in_document, told
 from coverslip.workspace.datasets.listing import DatasetState
-from coverslip.workspace.jobs import acts
-from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.predictions import asking, corrections, pictures, predicted
 from coverslip.workspace.predictions import state as predictions
 from coverslip.workspace.predictions.classifying import Classified, Classifying
 from coverslip.workspace.predictions.rows import Row
-from coverslip.workspace.predictions.state import PredictionState, RowsSoFar
+from coverslip.workspace.predictions.state import PredictionState
 from coverslip.workspace.store.rows import Page, page_of
 
 router = APIRouter(tags=["predictions"])
@@ -52,12 +46,12 @@ def list_predictions(workspace: Home) -> Page[PredictionState]:
     status_code=201,
     responses=problems(404, 409, 422),
 )
-def queue_prediction(workspace: Home, asked: NewPrediction, request: Request) -> PredictionState:
+def queue_prediction(workspace: Home, asked: NewPrediction, queue: JobQueue) -> PredictionState:
     """Queue a prediction; it begins when no other is at work, also beside a training."""
     job = asking.queue_prediction(
         workspace, run_id=asked.run_id, dataset_id=asked.dataset_id, sources=asked.sources, name=asked.name
     )
-    request.app.state.queue.wake()
+    queue.wake()
     return predictions.prediction_state(workspace, job)
 
 
@@ -69,27 +63,6 @@ def queue_prediction(workspace: Home, asked: NewPrediction, request: Request) ->
 def get_prediction(workspace: Home, prediction_id: str) -> PredictionState:
     """One prediction as it is now."""
     return predictions.prediction_state(workspace, prediction_id)
-
-
-def _watched_prediction(workspace: Home, prediction_id: str) -> str:
-    return find_job(workspace, prediction_id, "predict").id
-
-
-@router.get(
-    "/predictions/{prediction_id}/events",
-    operation_id="watch_prediction",
-    response_class=EventSourceResponse,
-    responses=events_in_document(state="PredictionState", rows=TypeAdapter(RowsSoFar).json_schema()) | problems(404),
-)
-async def watch_prediction(
-    prediction_id: Annotated[str, Depends(_watched_prediction)], watching: Watched
-) -> AsyncIterator[ServerSentEvent]:
-    """`state`: the prediction as it is now; `rows`: how many there are so far.
-
-    Ends with a last state once the prediction has ended.
-    """
-    async for event in told(watching, prediction_id):
-        yield event
 
 
 @router.get(
@@ -160,50 +133,6 @@ def download_predictions(workspace: Home, prediction_id: str) -> Response:
 def make_dataset_of_prediction(workspace: Home, prediction_id: str, asked: DatasetOfPrediction) -> DatasetState:
     """A new image set, labelled by the corrections, or by predictions and corrections."""
     return corrections.dataset_of(workspace, prediction_id, only=asked.only, name=asked.name)
-
-
-@router.post(
-    "/predictions/{prediction_id}/stop",
-    operation_id="stop_prediction",
-    responses=problems(404, 409),
-)
-def stop_prediction(workspace: Home, prediction_id: str, request: Request) -> PredictionState:
-    """End a prediction; its rows so far are kept."""
-    acts.stop(workspace, prediction_id)
-    request.app.state.queue.wake()
-    return predictions.prediction_state(workspace, prediction_id)
-
-
-@router.post(
-    "/predictions/{prediction_id}/resume",
-    operation_id="resume_prediction",
-    responses=problems(404, 409),
-)
-def resume_prediction(workspace: Home, prediction_id: str, request: Request) -> PredictionState:
-    """Queue a prediction again that was stopped, interrupted or failed; it goes on after its last row."""
-    acts.resume(workspace, prediction_id, "predict")
-    request.app.state.queue.wake()
-    return predictions.prediction_state(workspace, prediction_id)
-
-
-@router.delete(
-    "/predictions/{prediction_id}", operation_id="remove_prediction", status_code=204, responses=problems(404, 409)
-)
-def remove_prediction(workspace: Home, prediction_id: str) -> None:
-    """Move a prediction to the workspace's trash."""
-    acts.remove(workspace, prediction_id, "predict")
-
-
-@router.post(
-    "/predictions/{prediction_id}/restore",
-    operation_id="restore_prediction",
-    responses=problems(404, 409),
-)
-def restore_prediction(workspace: Home, prediction_id: str, request: Request) -> PredictionState:
-    """Take a prediction out of the trash, with its corrections."""
-    acts.restore(workspace, prediction_id, "predict")
-    request.app.state.queue.wake()
-    return predictions.prediction_state(workspace, prediction_id)
 
 
 @router.post(

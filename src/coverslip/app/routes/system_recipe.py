@@ -2,9 +2,12 @@
 
 from fastapi import APIRouter
 
-from coverslip.app.schemas.system_recipe import RecipeKeys
-from coverslip.runs.recipe import GROUPS, recipe_keys
+from coverslip.app.schemas.problems import problems
+from coverslip.app.schemas.system_recipe import ChoicesOfRecipe, RecipeKeys, TextOfRecipe
+from coverslip.runs.recipe import GROUPS, named_sets, recipe_keys
+from coverslip.workspace.recipes import texts
 from coverslip.workspace.recipes.model_advice import AdvisedModel, advised_models
+from coverslip.workspace.recipes.texts import RecipeText
 from coverslip.workspace.store.rows import Page, page_of
 
 router = APIRouter(tags=["system"])
@@ -19,4 +22,16 @@ def list_models() -> Page[AdvisedModel]:
 @router.get("/recipe", operation_id="get_recipe_keys", response_model=RecipeKeys)
 def get_recipe_keys() -> object:
     """The choices of a recipe, each with its title, range, default and a sentence on it, and the groups they are in."""
-    return {"groups": GROUPS, "keys": recipe_keys()}
+    return {"groups": GROUPS, "keys": recipe_keys(), "sets": named_sets()}
+
+
+@router.post("/recipe/read", operation_id="read_recipe", responses=problems(422))
+def read_recipe(given: TextOfRecipe) -> RecipeText:
+    """The values that a recipe file gives to keys. What is wrong with it is told with key and line."""
+    return texts.read_text(given.text)
+
+
+@router.post("/recipe/write", operation_id="write_recipe", responses=problems(422))
+def write_recipe(given: ChoicesOfRecipe) -> RecipeText:
+    """The recipe file that gives keys these values; says what is wrong with them."""
+    return texts.write_text(given.recipe, is_complete=given.is_complete)

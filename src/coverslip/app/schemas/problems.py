@@ -19,6 +19,7 @@ class FieldProblem(BaseModel):
 
     field: str
     message: str
+    line: int | None = Field(None, description="Where it stands in a text that was sent, from 1.")
 
 
 class Problem(BaseModel):

@@ -1,4 +1,4 @@
-"""Trainings: how they are asked for and named, and what is left when one is removed."""
+"""Trainings: how they are asked for and named."""
 
 from typing import Any
 
@@ -29,9 +29,3 @@ class RunName(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: str = Field(min_length=1, max_length=120)
-
-
-class Removed(BaseModel):
-    """What was moved to the trash can come back."""
-
-    undo_token: str

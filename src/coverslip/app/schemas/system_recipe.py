@@ -1,8 +1,10 @@
-"""What can be chosen for a training: the recipe's keys."""
+"""What can be chosen for a training: the recipe's keys, and recipes as text."""
 
-from pydantic import BaseModel
+from typing import Any
 
-from coverslip.runs.recipe import Group, RecipeKey
+from pydantic import BaseModel, ConfigDict, Field
+
+from coverslip.runs.recipe import Group, NamedSet, RecipeKey
 
 
 class RecipeKeys(BaseModel):
@@ -10,3 +12,22 @@ class RecipeKeys(BaseModel):
 
     groups: list[Group]
     keys: list[RecipeKey]
+    sets: list[NamedSet] = Field(description="Names that stand for all keys of a section.")
+
+
+class TextOfRecipe(BaseModel):
+    """The content of a recipe file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: str = Field(max_length=1_000_000, description="YAML.")
+
+
+class ChoicesOfRecipe(BaseModel):
+    """What a form holds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    # Any: of each key its own
+    recipe: dict[str, Any] = Field(description="Only what differs from the defaults; nested keys or dotted ones.")
+    is_complete: bool = Field(False, description="Write the defaults of all other keys too.")

@@ -3,8 +3,8 @@
 Each label is changed once, and no new name is itself changed again. So labels that already have their new names stay
 as they are, and images labelled either way can be measured with one run.
 
-Sets of images that are opened together may have classes of one name. Whoever names a class as `<domain>/<class>` means
-that of one set alone.
+Domains of one dataset may have classes of one name. Whoever names a class as `<domain>/<class>` means
+that of one domain alone.
 """
 
 import datetime
@@ -60,8 +60,8 @@ class ClassPlan(BaseModel):
         ),
     ] = Field(
         False,
-        description="Whether each set of images has classes of its own, called `<domain>/<class>`; else classes of one "
-        "name are one class. The other keys can name a class of one set so in either case.",
+        description="Whether each domain has classes of its own, called `<domain>/<class>`; else classes of one "
+        "name are one class. The other keys can name a class of one domain so in either case.",
     )
     order: Annotated[
         Names, Key("Order of classes", "classes", "Which classes come first in every table and picture.")
@@ -91,9 +91,9 @@ class ClassPlan(BaseModel):
             changes[name].append("dropped")
         for old, new in self.rename.items():
             changes[old].append(f"renamed to '{new}'")
-        for old, said in changes.items():
-            if len(said) > 1:
-                yield f"'{old}' is {' and '.join(said)}; only one of these can be"
+        for old, changes_of_class in changes.items():
+            if len(changes_of_class) > 1:
+                yield f"'{old}' is {' and '.join(changes_of_class)}; only one of these can be"
 
     def _joined_by_rename(self) -> Iterator[str]:
         olds_of: dict[str, list[str]] = defaultdict(list)
@@ -151,7 +151,7 @@ def with_classes(dataset: Dataset, plan: ClassPlan, known: Iterable[str] = ()) -
 
 
 def _named(dataset: Dataset, record: ImageRecord, plan: ClassPlan, changes: Container[str]) -> str | None:
-    """By which name the plan changes an image's class, if it does; what it says of a set's own class goes first."""
+    """By which name the plan changes an image's class, if it does; what it says of a domain's own class goes first."""
     if record.label is None:
         return None
     own = class_of_domain(dataset, record)
@@ -160,13 +160,13 @@ def _named(dataset: Dataset, record: ImageRecord, plan: ClassPlan, changes: Cont
 
 
 def class_of_domain(dataset: Dataset, record: ImageRecord) -> str:
-    """The name of an image's class that no other set's class has: `<domain>/<class>`."""
+    """The name of an image's class that no other domain's class has: `<domain>/<class>`."""
     start, label = f"{dataset.domain_of(record)}/", record.label or ""
     return label if label.startswith(start) else start + label
 
 
 def shared_class_notes(dataset: Dataset) -> list[str]:
-    """A note on classes that several sets have by one name, though nobody said whether they are the same."""
+    """A note on classes that several domains have by one name, though nobody said whether they are the same."""
     domains_of: dict[str, set[str]] = defaultdict(set)
     for record in dataset.records:
         if record.label is not None and dataset.has_class(record):
@@ -177,8 +177,8 @@ def shared_class_notes(dataset: Dataset) -> list[str]:
     domains = sorted(set().union(*(domains_of[name] for name in shared)), key=natural_key)
     example = one_line(f"{min(domains_of[shared[0]], key=natural_key)}/{shared[0]}")
     return [
-        f"Several sets ({some(domains)}) have classes of the same name, which count as one: {some(shared, 12)}. If "
-        "they are not the same, keep them apart (classes.by_domain=true), or name that of one set otherwise "
+        f"Several domains ({some(domains)}) have classes of the same name, which count as one: {some(shared, 12)}. If "
+        "they are not the same, keep them apart (classes.by_domain=true), or name that of one domain otherwise "
         f"(classes.rename={{{example}: NEW_NAME}})."
     ]
 
@@ -227,9 +227,9 @@ def check_classes(dataset: Dataset, plan: ClassPlan) -> None:
 
 
 def _nearest(name: str, names: Iterable[str], names_of_domains: Iterable[str] = ()) -> str:
-    """The name that was meant, as an advice: one of these, or where it names a set, a class of that set."""
+    """The name that was meant, as an advice: one of these, or where it names a domain, a class of that domain."""
     others = [*names, *names_of_domains] if "/" in name else list(names)
     plain = {other.casefold(): other for other in others}
     near = [other for other in others if other.endswith(f"/{name}")]
-    near += [plain[found] for found in difflib.get_close_matches(name.casefold(), plain, n=1, cutoff=0.5)]
+    near += [plain[match] for match in difflib.get_close_matches(name.casefold(), plain, n=1, cutoff=0.5)]
     return f" (did you mean '{one_line(near[0], 60)}'?)" if near else ""

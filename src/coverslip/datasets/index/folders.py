@@ -119,13 +119,13 @@ def open_folder(root: Path, plan: ReadPlan) -> tuple[Source, list[ImageRecord], 
 def no_images(folder: Path, listing: Listing) -> BadDataset:
     """The error for a folder without images: what was found instead."""
     if listing.other:
-        found = f"only {_suffixes(listing.other)}"
+        content = f"only {_suffixes(listing.other)}"
     elif listing.folders:
-        found = f"only {counted(len(listing.folders), 'empty folder')}"
+        content = f"only {counted(len(listing.folders), 'empty folder')}"
     else:
-        found = "it is empty" if not listing.n_hidden else f"only {listing.n_hidden:,} hidden files or folders"
+        content = "it is empty" if not listing.n_hidden else f"only {listing.n_hidden:,} hidden files or folders"
     do = "Image files end in .png, .jpg, .tif or another image suffix; images in an archive must be unpacked first."
-    return BadDataset(f"No images in this folder: {found}", file=folder, do=do)
+    return BadDataset(f"No images in this folder: {content}", file=folder, do=do)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Opening a set of images: quick, from names alone. Nothing is decoded here."""
+"""Opening a dataset: quick, from names alone. Nothing is decoded here."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -126,7 +126,7 @@ def _open_labelled(path: Path, given: str | Path, group: str | None, pattern: st
         records, notes = open_table(path, plan, group=group, wants_groups=pattern is None, labelled=True)
     elif has_image_suffix(path.name):
         raise BadDataset(
-            "This is one image, not a set of labelled images",
+            "This is one image, not a folder of labelled images",
             file=path,
             do="Give the folder that holds the class folders, or a table with the columns path and label.",
         )
@@ -167,7 +167,7 @@ def _joined(opened: Sequence[Dataset], domains: Sequence[str]) -> Dataset:
     n_twice = 0
     for dataset, domain in zip(opened, domains, strict=True):
         for record in dataset.records:
-            key = (record.path, record.plan, record.label, record.given_split)
+            key = (record.path, record.plan, record.label, record.predefined_split)
             n_twice += key in seen
             if key not in seen:
                 seen.add(key)
@@ -260,4 +260,4 @@ def _groups_in_several_domains(records: Sequence[ImageRecord]) -> list[str]:
     for record in records:
         if record.group is not None:
             domains.setdefault(record.group, set()).add(record.domain)
-    return [group for group, found in domains.items() if len(found) > 1]
+    return [group for group, domains_of_group in domains.items() if len(domains_of_group) > 1]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from coverslip.datasets.index.records import one_line, posix_below
 from coverslip.errors import BadDataset
+from coverslip.messages import GroupBy
 
 
 def common_root(roots: Sequence[Path]) -> Path:
@@ -22,7 +23,8 @@ def folder_has_no_columns(path: Path, group: str) -> BadDataset:
     return BadDataset(
         f"'{one_line(group, 60)}' was given as the group column, but a folder has no columns",
         file=path,
-        do="Give a table with that column, or --group-pattern with a regular expression for the group in the path.",
+        do="Give a table with that column, or a pattern that finds the group in an image's path.",
+        remedies=(GroupBy(),),
     )
 
 

@@ -1,4 +1,4 @@
-"""What a set of images is: one record per image, in a fixed order, with where it came from."""
+"""What a dataset is: one record per image, in a fixed order, with where it came from."""
 
 import os
 import re
@@ -42,7 +42,7 @@ class ImageRecord:
     label: str | None  # None: not told
     group: str | None  # what a split must not divide; None: no groups were asked for
     domain: str  # where it comes from when there are several sources; "" for one
-    given_split: Side | None
+    predefined_split: Side | None
     plan: ReadPlan
     stated: frozenset[str] = frozenset()  # the parts of the plan that its row of a table states itself
 
@@ -84,9 +84,9 @@ class Dataset:
     @cached_property
     def classes(self) -> tuple[str, ...]:
         """The labels that are not dropped: in the order asked for, then in natural order ("2" before "10")."""
-        found = {r.label for r in self.records if r.label is not None} - self.dropped
-        first = [label for label in self.class_order if label in found]
-        return (*first, *sorted(found.difference(first), key=natural_key))
+        labels = {r.label for r in self.records if r.label is not None} - self.dropped
+        first = [label for label in self.class_order if label in labels]
+        return (*first, *sorted(labels.difference(first), key=natural_key))
 
     def has_class(self, record: ImageRecord) -> bool:
         """Whether an image has a label, and one that is not dropped."""
@@ -98,9 +98,9 @@ class Dataset:
         return any(record.group is not None for record in self.records)
 
     @cached_property
-    def has_given_split(self) -> bool:
+    def has_predefined_split(self) -> bool:
         """Whether folders or a table say which part an image belongs to."""
-        return any(record.given_split is not None for record in self.records)
+        return any(record.predefined_split is not None for record in self.records)
 
     def chosen(self, positions: Iterable[int]) -> "Dataset":
         """The images at these positions as a dataset of their own."""

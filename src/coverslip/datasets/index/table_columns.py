@@ -123,15 +123,15 @@ def _box_columns(table: Table) -> tuple[int, int, int, int] | None:
     Raises:
         BadDataset: three of the four are there; whole fields of view would be taken for crops.
     """
-    found = {name: table.index(name) for name in ("x", "y", "width", "height")}
-    missing = [name for name, column in found.items() if column is None]
+    column_of = {name: table.index(name) for name in ("x", "y", "width", "height")}
+    missing = [name for name, column in column_of.items() if column is None]
     if len(missing) == 1:
         raise BadDataset(
             f"The table gives boxes without the column '{missing[0]}'",
             file=table.path,
             do="A box takes x, y, width and height in pixels; add the column, or take the other three out.",
         )
-    x, y, width, height = found.values()
+    x, y, width, height = column_of.values()
     if x is None or y is None or width is None or height is None:
         return None
     return x, y, width, height

@@ -83,7 +83,7 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, notes: list[str]) -
             label=clean_label(row[columns.label]) or None if columns.label is not None else None,
             group=group,
             domain=row[columns.domain] if columns.domain is not None else "",
-            given_split=side,
+            predefined_split=side,
             plan=own_plan,
             stated=stated,
         )

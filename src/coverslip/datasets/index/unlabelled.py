@@ -87,14 +87,14 @@ def _matching(pattern: str, path: Path) -> list[str]:
     """Files that a pattern such as `new/*.tif` names, in natural order; folders among them stand for their images."""
     if not glob.has_magic(pattern):
         raise BadDataset("There is no such file or folder", file=path, do=nearest_spelling(path))
-    found: list[str] = []
+    images: list[str] = []
     home = os.path.expanduser(pattern)  # noqa: PTH111 - Path.expanduser raises on a file named ~cell.tif
     names = glob.glob(home, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute patterns
     for name in sorted(names, key=natural_key):
         if Path(name).is_dir():
-            found += [os.fspath(Path(name, *parts)) for parts in list_images(absolute_path(name)).images]
+            images += [os.fspath(Path(name, *parts)) for parts in list_images(absolute_path(name)).images]
         elif has_image_suffix(name):
-            found.append(name)
-    if not found:
+            images.append(name)
+    if not images:
         raise BadDataset(f"No image matches '{one_line(pattern)}'", do="Check the folder and the ending of the names.")
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(images))

@@ -1,5 +1,6 @@
 """Decoding every image once, what belongs together, and what is found wrong with a dataset."""
 
+from coverslip.datasets.quality.components import connected_components, labels_of
 from coverslip.datasets.quality.facts import FEW_GROUPS, SOME_GROUPS, GroupFacts, Spread
 from coverslip.datasets.quality.finding import (
     Finder,
@@ -11,9 +12,8 @@ from coverslip.datasets.quality.finding import (
     register_finder,
 )
 from coverslip.datasets.quality.inspecting import Inspection, inspect_dataset
-from coverslip.datasets.quality.leaks import Leak, Tie, given_leaks
+from coverslip.datasets.quality.leaks import Leak, LeakKind, given_leaks
 from coverslip.datasets.quality.scanning import Scan, Unreadable, scan_images
-from coverslip.datasets.quality.ties import labels_of, tied_units
 from coverslip.datasets.quality.usable import ON_REQUEST, dropped_notes, left_out_notes, reasons_to_leave_out
 
 __all__ = [
@@ -26,11 +26,12 @@ __all__ = [
     "GroupFacts",
     "Inspection",
     "Leak",
+    "LeakKind",
     "Scan",
     "Severity",
     "Spread",
-    "Tie",
     "Unreadable",
+    "connected_components",
     "dropped_notes",
     "forget_finder",
     "given_leaks",
@@ -41,5 +42,4 @@ __all__ = [
     "reasons_to_leave_out",
     "register_finder",
     "scan_images",
-    "tied_units",
 ]

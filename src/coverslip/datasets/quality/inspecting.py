@@ -25,7 +25,7 @@ class Inspection(BaseModel):
     classes: dict[str, int] = Field(description="Images per label, readable or not.")
     domains: dict[str, int]
     groups: GroupFacts | None
-    given_split: dict[str, int] | None = Field(
+    predefined_split: dict[str, int] | None = Field(
         description="Images per part, where folders or a table say who trains, validates and tests."
     )
     width_px: Spread | None
@@ -58,7 +58,7 @@ def inspect_dataset(dataset: Dataset, scan: Scan) -> Inspection:
         classes=class_sizes(dataset),
         domains=dict(sorted(domains.items())),
         groups=group_facts(dataset),
-        given_split=_given_split(dataset),
+        predefined_split=_predefined_split(dataset),
         width_px=Spread.of(fact.width_px for fact in readable),
         height_px=Spread.of(fact.height_px for fact in readable),
         dtypes=frequencies(fact.dtype for fact in readable),
@@ -72,8 +72,8 @@ def inspect_dataset(dataset: Dataset, scan: Scan) -> Inspection:
     )
 
 
-def _given_split(dataset: Dataset) -> dict[str, int] | None:
-    if not dataset.has_given_split:
+def _predefined_split(dataset: Dataset) -> dict[str, int] | None:
+    if not dataset.has_predefined_split:
         return None
-    images = Counter(record.given_split for record in dataset.records)
+    images = Counter(record.predefined_split for record in dataset.records)
     return {side: images[side] for side in SIDES}

@@ -6,47 +6,47 @@ from dataclasses import dataclass
 from typing import Literal
 
 from coverslip.datasets.index import Dataset, Side
+from coverslip.datasets.quality.components import connected_components
 from coverslip.datasets.quality.scanning import Scan, Unreadable
-from coverslip.datasets.quality.ties import tied_units
 from coverslip.datasets.quality.usable import reasons_to_leave_out
 
-Tie = Literal["group", "pixels", "chain"]  # chain: several groups and equal pixels, one after the other
+LeakKind = Literal["group", "pixels", "chain"]  # chain: several groups and equal pixels, one after the other
 
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """Images that stand on two sides of a given split though they belong together."""
+    """Images that stand on two sides of a predefined split though they belong together."""
 
-    kind: Tie
+    kind: LeakKind
     name: str  # the group's name, or the first image's
     images: tuple[int, ...]  # positions in the dataset's records; one of each side first
 
 
 def given_leaks(dataset: Dataset, scan: Scan) -> list[Leak]:
-    """Equal pixels and groups that a given split has on two sides, among readable images with a label.
+    """Equal pixels and groups that a predefined split has on two sides, among readable images with a label.
 
-    An image without a part can tie two sides together, when it is of one's group and equal to an image of the other.
+    An image without a part can connect two sides, when it is of one's group and equal to an image of the other.
     """
     by_pixels: dict[Hashable, list[int]] = defaultdict(list)
     by_group: dict[Hashable, list[int]] = defaultdict(list)
     for i, (record, fact) in enumerate(zip(dataset.records, scan.facts, strict=True)):
-        if record.given_split is None or not dataset.has_class(record) or isinstance(fact, Unreadable):
+        if record.predefined_split is None or not dataset.has_class(record) or isinstance(fact, Unreadable):
             continue
         by_pixels[fact.pixel_hash].append(i)
         if record.group is not None:
             by_group[record.group].append(i)
     direct = [*_leaks_among("group", dataset, by_group.values()), *_leaks_among("pixels", dataset, by_pixels.values())]
-    told = {i for leak in direct for i in leak.images}
-    chains = (unit for unit in _given_units(dataset, scan) if told.isdisjoint(unit))
+    in_direct = {i for leak in direct for i in leak.images}
+    chains = (unit for unit in _given_units(dataset, scan) if in_direct.isdisjoint(unit))
     return [*direct, *_leaks_among("chain", dataset, chains)]
 
 
-def _leaks_among(kind: Tie, dataset: Dataset, tied: Iterable[Sequence[int]]) -> Iterator[Leak]:
-    """Those of the images tied together that stand on two sides."""
-    for members in tied:
+def _leaks_among(kind: LeakKind, dataset: Dataset, connected: Iterable[Sequence[int]]) -> Iterator[Leak]:
+    """Those of the connected images that stand on two sides."""
+    for members in connected:
         first_of_side: dict[Side | None, int] = {}
         for i in members:
-            first_of_side.setdefault(dataset.records[i].given_split, i)
+            first_of_side.setdefault(dataset.records[i].predefined_split, i)
         if len(first_of_side) > 1:
             firsts = list(first_of_side.values())
             first = dataset.records[members[0]]
@@ -56,11 +56,11 @@ def _leaks_among(kind: Tie, dataset: Dataset, tied: Iterable[Sequence[int]]) -> 
 
 def _given_units(dataset: Dataset, scan: Scan) -> Iterable[list[int]]:
     """The images with a given part of each unit that a split must not divide."""
-    if not dataset.has_given_split:
+    if not dataset.has_predefined_split:
         return []
     order = [i for i, reason in enumerate(reasons_to_leave_out(dataset, scan)) if not reason]
     members: dict[int, list[int]] = defaultdict(list)
-    for i, unit in zip(order, tied_units(dataset, scan, order).tolist(), strict=True):
-        if dataset.records[i].given_split is not None:
+    for i, unit in zip(order, connected_components(dataset, scan, order).tolist(), strict=True):
+        if dataset.records[i].predefined_split is not None:
             members[unit].append(i)
     return members.values()

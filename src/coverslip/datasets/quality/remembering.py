@@ -11,6 +11,7 @@ from coverslip.cache import RECORDS, Kind, RecordStore, register
 from coverslip.datasets.index import ImageRecord
 from coverslip.events import Emit, Noted
 from coverslip.images import ImageFacts, ReadPlan
+from coverslip.messages import CleanCache
 
 FACTS = register(Kind("facts", "size, depth and hash of every image seen", RECORDS))
 _FACTS_VERSION = 1  # goes up when the same file would give other facts
@@ -67,8 +68,8 @@ class Memory:
 
     def remember(self, identity: Identity, facts: ImageFacts) -> None:
         """Keep for the next `save`."""
-        told = {"size": identity.size, "mtime_ns": identity.mtime_ns, "facts": asdict(facts)}
-        self._new[identity.key] = json.dumps(told).encode()
+        record = {"size": identity.size, "mtime_ns": identity.mtime_ns, "facts": asdict(facts)}
+        self._new[identity.key] = json.dumps(record).encode()
 
     def save(self) -> None:
         """Write what is new in one transaction."""
@@ -83,10 +84,12 @@ class Memory:
     def _say_why_not(self, error: OSError | sqlite3.Error) -> None:
         self._emit(
             Noted(
-                text=f"What is known about images could not be remembered ({error}); every scan reads all of them. "
-                "Free some space, begin anew with `coverslip cache --clean --kind facts`, or set COVERSLIP_CACHE to a "
-                "folder that you may write to.",
+                code="facts-not-kept",
+                text=f"What is known about images could not be kept in the cache ({error}); every scan reads all of "
+                "them. Free some space, empty that part of the cache, or set COVERSLIP_CACHE to a folder that you may "
+                "write to.",
                 level="warning",
+                remedies=(CleanCache("facts"),),
             )
         )
 
@@ -94,10 +97,10 @@ class Memory:
 def _facts_from_json(text: bytes, identity: Identity) -> ImageFacts | None:
     """None where the file has changed since, or another version wrote other fields."""
     try:
-        told = json.loads(text)
-        if (told["size"], told["mtime_ns"]) != (identity.size, identity.mtime_ns):
+        record = json.loads(text)
+        if (record["size"], record["mtime_ns"]) != (identity.size, identity.mtime_ns):
             return None
-        fields = told["facts"]
+        fields = record["facts"]
         return ImageFacts(**{**fields, "low": tuple(fields["low"]), "high": tuple(fields["high"])})
     except (ValueError, TypeError, KeyError):
         return None

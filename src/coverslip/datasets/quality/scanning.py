@@ -105,7 +105,7 @@ def _decode(
     n_threads: int,
     on_pixels: OnPixels | None,
 ) -> None:
-    started = told = saved = time.monotonic()
+    started = reported = saved = time.monotonic()
     n_known = len(records) - len(waiting)
     in_flight: deque[tuple[int, Future[ImageFacts | Unreadable]]] = deque()
     pool = ThreadPoolExecutor(n_threads, thread_name_prefix="read")
@@ -123,10 +123,10 @@ def _decode(
             if now - saved > _SAVE_EVERY_S:
                 memory.save()
                 saved = now
-            if now - told > _TELL_EVERY_S:
+            if now - reported > _TELL_EVERY_S:
                 stop.check()
                 emit(_progress(n_known + n_done + 1, len(records), (n_done + 1) / (now - started)))
-                told = now
+                reported = now
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
     seconds = max(time.monotonic() - started, 1e-9)

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from coverslip.datasets.index import Dataset, counted, one_line
+from coverslip.datasets.quality.components import labels_of
 from coverslip.datasets.quality.scanning import Scan, Unreadable
-from coverslip.datasets.quality.ties import labels_of
 
 ON_REQUEST = "on request:"  # begins the reason of an image that the recipe leaves out, with which nothing is wrong
 
@@ -42,7 +42,7 @@ def dropped_notes(dataset: Dataset) -> list[str]:
 
 def left_out_notes(reasons: Sequence[str]) -> list[str]:
     kinds = Counter(reason.split(" ")[0] for reason in reasons if reason)
-    said = {
+    phrases = {
         "unreadable:": ("it could not be read", "they could not be read"),
         "no": ("it has no label", "they have no label"),
         "same": (
@@ -51,7 +51,7 @@ def left_out_notes(reasons: Sequence[str]) -> list[str]:
         ),
     }
     return [
-        f"{counted(n, 'image')} left out: {one if n == 1 else many}."
-        for kind, (one, many) in said.items()
+        f"{counted(n, 'image')} left out: {singular if n == 1 else plural}."
+        for kind, (singular, plural) in phrases.items()
         if (n := kinds[kind])
     ]

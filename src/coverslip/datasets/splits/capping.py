@@ -1,4 +1,4 @@
-"""Fewer training images than there are: for learning curves, and for comparing sets of unequal size."""
+"""Fewer training images than there are: for learning curves, and for comparing datasets of unequal size."""
 
 import hashlib
 from collections import defaultdict

@@ -9,10 +9,10 @@ from coverslip.datasets.quality import (
     FEW_GROUPS,
     SOME_GROUPS,
     Scan,
+    connected_components,
     dropped_notes,
     left_out_notes,
     reasons_to_leave_out,
-    tied_units,
 )
 from coverslip.datasets.splits.partition import Ints, fold_units, split_units
 from coverslip.datasets.splits.splitting import Split, classes_and_domains
@@ -42,7 +42,7 @@ class Folds:
 
 
 def plan_folds(
-    dataset: Dataset, scan: Scan, *, asked: int | None, val: float, seed: int
+    dataset: Dataset, scan: Scan, *, n_folds: int | None, val: float, seed: int
 ) -> tuple[Folds | None, str | None]:
     """The folds of a run (None: one split), and what to tell about that.
 
@@ -51,21 +51,21 @@ def plan_folds(
 
     Args:
         dataset, scan: the images.
-        asked: the recipe's `split.folds`; None leaves it to the data.
+        n_folds: the recipe's `split.folds`; None leaves it to the data.
         val, seed: as for `fold_images`.
 
     Raises:
         BadDataset, BadRecipe: as `fold_images`, where folds were asked for.
     """
-    if asked:
-        return fold_images(dataset, scan, n_folds=asked, val=val, seed=seed), None
-    if asked == 0 or dataset.has_given_split:
+    if n_folds:
+        return fold_images(dataset, scan, n_folds=n_folds, val=val, seed=seed), None
+    if n_folds == 0 or dataset.has_predefined_split:
         return None, None
-    n_folds, note = _usual_folds(dataset, scan)
-    if not n_folds:
+    usual, note = _usual_folds(dataset, scan)
+    if not usual:
         return None, note
     try:
-        return fold_images(dataset, scan, n_folds=n_folds, val=val, seed=seed), note
+        return fold_images(dataset, scan, n_folds=usual, val=val, seed=seed), note
     except BadDataset as error:
         return None, f"There are few images or groups, and folds cannot help: {error.what[0].lower()}{error.what[1:]}."
 
@@ -151,7 +151,7 @@ def fold_images(dataset: Dataset, scan: Scan, *, n_folds: int, val: float, seed:
 
 def check_no_split(dataset: Dataset) -> None:
     """Raises BadRecipe where the images come with a split of their own."""
-    if dataset.has_given_split:
+    if dataset.has_predefined_split:
         raise BadRecipe(
             "The images come with a split of their own, which folds would not follow",
             file=dataset.root,
@@ -164,7 +164,7 @@ def _usable(dataset: Dataset, scan: Scan) -> tuple[list[int], Ints]:
     reasons = reasons_to_leave_out(dataset, scan)
     usable = (i for i, reason in enumerate(reasons) if not reason)
     order = sorted(usable, key=lambda i: (dataset.records[i].image_id, i))
-    return order, tied_units(dataset, scan, order)
+    return order, connected_components(dataset, scan, order)
 
 
 def _split(dataset: Dataset, order: list[int], part: Ints, reasons: list[str]) -> Split:

@@ -38,7 +38,7 @@ def split_units(
         unit_of_image: (n_images,) any integers; equal ones stay together.
         shares: of training, validation and test; they sum to 1. A part of share 0 stays empty.
         seed: equal seeds give equal parts; different ones give different parts wherever there is a choice.
-        domains: (n_images,) any integers; equal ones are images of one set, within which classes then keep their
+        domains: (n_images,) any integers; equal ones are images of one domain, within which classes then keep their
             shares. None: there is one.
 
     Returns:
@@ -186,11 +186,11 @@ def _solve(problem: _Problem, rng: np.random.Generator, seed: int) -> Ints:
         drawn: Ints = every[near[seed % len(near)]]
         return drawn
     n_starts = int(np.clip(2400 // n_units, 2, 48))
-    found = {}
+    distinct = {}
     for _ in range(n_starts):
         part = _improved(problem, _greedy(problem, rng))
-        found[part.tobytes()] = part
-    parts = list(found.values())
+        distinct[part.tobytes()] = part
+    parts = list(distinct.values())
     judged = np.array([problem.judge(part) for part in parts])
     return parts[int(rng.choice(_near_best(judged[:, 0], judged[:, 1])))]
 
@@ -269,7 +269,7 @@ def _best_swap(
     problem: _Problem, part: Ints, holders: Floats, pull: Floats, self_cost: Floats, gram: Floats
 ) -> tuple[int, int] | None:
     """The two units of different parts whose exchange helps most, or None."""
-    best, found = -1e-9, None
+    best, swap = -1e-9, None
     n_parts = problem.target.shape[1]
     for a in range(n_parts):
         for b in range(a + 1, n_parts):
@@ -289,5 +289,5 @@ def _best_swap(
             change -= (has_v @ ((holders[:, a] == 0) * problem.missing_cost[:, a]))[None, :]
             at = int(np.argmin(change))
             if change.flat[at] < best:
-                best, found = change.flat[at], (int(us[at // len(vs)]), int(vs[at % len(vs)]))
-    return found
+                best, swap = change.flat[at], (int(us[at // len(vs)]), int(vs[at % len(vs)]))
+    return swap

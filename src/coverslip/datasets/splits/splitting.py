@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from coverslip.datasets.index import SIDES, Dataset, Part, Side, counted, natural_key, some
 from coverslip.datasets.quality import (
     Scan,
+    connected_components,
     dropped_notes,
     given_leaks,
     labels_of,
     left_out_notes,
     reasons_to_leave_out,
-    tied_units,
 )
 from coverslip.datasets.splits.partition import split_units
 from coverslip.datasets.splits.wording import class_notes, leakage_error, too_few_units
@@ -48,11 +48,11 @@ def split_images(
     nobody can tell which label is right), and images of a class that training has none of. The order of records does
     not matter.
 
-    A given split is kept. Parts that it lacks are taken from its training part; rows without a part join training.
+    A predefined split is kept. Parts that it lacks are taken from its training part; rows without a part join training.
 
     Raises:
         BadDataset: nothing can be trained on, or everything belongs together.
-        LeakageFound: a given split has equal pixels or one group on two sides, and `allow_leakage` is False.
+        LeakageFound: a predefined split has equal pixels or one group on two sides, and `allow_leakage` is False.
     """
     if not (0 <= val < 1 and 0 <= test < 1 and val + test < 1):
         raise BadRecipe(
@@ -75,19 +75,19 @@ def split_images(
         raise leakage_error(dataset, leaks)
     if leaks:
         notes.append(
-            f"The given split has {counted(len(leaks), 'group or picture', 'groups or pictures')} on two sides, which "
-            "makes the numbers too good."
+            f"The predefined split has {counted(len(leaks), 'group or picture', 'groups or pictures')} on two sides, "
+            "which makes the numbers too good."
         )
-    units = tied_units(dataset, scan, order)
+    units = connected_components(dataset, scan, order)
     parts: dict[int, Side] = {}
-    if dataset.has_given_split:
+    if dataset.has_predefined_split:
         parts = _given_parts(dataset, units, order)
-        given = {dataset.records[i].domain for i in order if dataset.records[i].given_split is not None}
-        n_free = sum(r.given_split is None and r.domain in given for r in (dataset.records[i] for i in order))
+        given = {dataset.records[i].domain for i in order if dataset.records[i].predefined_split is not None}
+        n_free = sum(r.predefined_split is None and r.domain in given for r in (dataset.records[i] for i in order))
         if n_free:
             notes.append(
-                f"{counted(n_free, 'image')} without a part in the given split joined training, or the part that their "
-                "group or copies are in."
+                f"{counted(n_free, 'image')} without a part in the predefined split joined training, or the part "
+                "that their group or copies are in."
             )
     for own, is_given in _split_alike(dataset, order):
         _share_out(dataset, order, units, parts, own, is_given, (val, test), seed, notes)
@@ -99,9 +99,9 @@ def split_images(
 
 def _given_parts(dataset: Dataset, units: NDArray[np.intp], order: Sequence[int]) -> dict[int, Side]:
     """The parts that are given. A row without one goes where its copies and its group are, else to training."""
-    parts = {i: side for i in order if (side := dataset.records[i].given_split) is not None}
+    parts = {i: side for i in order if (side := dataset.records[i].predefined_split) is not None}
     side_of_unit: dict[int, Side] = {}
-    for side in SIDES:  # the last one wins: what is tied to a test image must not be trained on
+    for side in SIDES:  # the last one wins: what is connected with a test image must not be trained on
         side_of_unit.update({int(u): side for i, u in zip(order, units, strict=True) if parts.get(i) == side})
     return {i: parts.get(i) or side_of_unit.get(int(u), "train") for i, u in zip(order, units, strict=True)}
 
@@ -111,7 +111,7 @@ def _split_alike(dataset: Dataset, order: Sequence[int]) -> list[tuple[NDArray[n
     records = [dataset.records[i] for i in order]
     given: dict[str, set[Side | None]] = {record.domain: set() for record in records}
     for record in records:
-        given[record.domain].add(record.given_split)
+        given[record.domain].add(record.predefined_split)
     kinds = {domain: frozenset(sides - {None}) for domain, sides in given.items()}
     return [
         (np.array([kinds[record.domain] == kind for record in records], dtype=bool), bool(kind))
@@ -130,7 +130,7 @@ def _share_out(
     seed: int,
     notes: list[str],
 ) -> None:
-    """Give a part to every image that may still be placed: all, or the training part of an incomplete given split."""
+    """Give a part to every image that may be placed: all, or the training part of an incomplete predefined split."""
     val, test = wanted
     if is_given:
         there = {parts[i] for i, is_own in zip(order, own, strict=True) if is_own}
@@ -141,11 +141,11 @@ def _share_out(
         left = 1 - (wanted[0] if "val" in there else 0) - (wanted[1] if "test" in there else 0)
         val, test = val / left, test / left
         named = " and ".join(word for word, share in (("validation", val), ("test", test)) if share)
-        sets = sorted({dataset.records[i].domain for i, is_own in zip(order, own, strict=True) if is_own})
-        whose = "" if own.all() else f" of {some(sets)}"
-        notes.append(f"The given split{whose} has no {named} part; it was taken from the training part.")
+        domains = sorted({dataset.records[i].domain for i, is_own in zip(order, own, strict=True) if is_own})
+        whose = "" if own.all() else f" of {some(domains)}"
+        notes.append(f"The predefined split{whose} has no {named} part; it was taken from the training part.")
     free = own & np.array([parts.get(i, "train") == "train" for i in order], dtype=bool)
-    free &= ~np.isin(units, units[~own])  # what is tied to another set stays where that one has it
+    free &= ~np.isin(units, units[~own])  # what is connected with another domain stays where that one has it
     positions = [i for i, is_free in zip(order, free, strict=True) if is_free]
     label, domain = classes_and_domains(dataset, positions)
     shares = (1 - val - test, val, test)
@@ -174,7 +174,7 @@ def classes_and_domains(dataset: Dataset, positions: Sequence[int]) -> tuple[NDA
 
 
 def _leave_out_unlearnt(dataset: Dataset, parts: dict[int, Side], reasons: list[str], notes: list[str]) -> None:
-    """Only after a given split can a class be without training images."""
+    """Only after a predefined split can a class be without training images."""
     learnt = labels_of(dataset, (i for i, side in parts.items() if side == "train"))
     if not learnt:
         return  # a test set by itself, to evaluate on

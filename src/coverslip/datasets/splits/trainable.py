@@ -63,5 +63,6 @@ def check_trainable(dataset: Dataset, scan: Scan, split: Split) -> None:
             raise BadDataset(
                 f"There are no images for the {SIDE_TITLES[side]} part",
                 file=dataset.root,
-                do="Give that part a share above 0 and enough images (without a given split, at least three groups).",
+                do="Give that part a share above 0 and enough images (without a predefined split, at least three "
+                "groups).",
             )

@@ -8,27 +8,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coverslip.datasets.index import SIDES, Dataset, Side, counted, natural_key, one_line, some
-from coverslip.datasets.quality import Leak, Tie
+from coverslip.datasets.quality import Leak, LeakKind
 from coverslip.errors import BadDataset, LeakageFound
+from coverslip.messages import AllowLeakage
 
 SIDE_TITLES: dict[Side, str] = {"train": "training", "val": "validation", "test": "test"}
 
 
 def class_notes(dataset: Dataset, order: Sequence[int], units: NDArray[np.intp], parts: dict[int, Side]) -> list[str]:
-    """Which classes, and which sets of images, cannot be in every part, and why."""
+    """Which classes, and which domains, cannot be in every part, and why."""
     labels = [dataset.records[i].label or "" for i in order]
     domains = [dataset.records[i].domain for i in order]
     sides, numbers = [parts[i] for i in order], units.tolist()
     notes = list(_missing_notes(dataset, "class", labels, numbers, sides))
     if len(set(domains)) > 1:
-        notes += _missing_notes(dataset, "set", domains, numbers, sides)
+        notes += _missing_notes(dataset, "domain", domains, numbers, sides)
     if len(notes) > 8:
-        notes[7:] = [f"{len(notes) - 7} more classes or sets are not in every part."]
+        notes[7:] = [f"{len(notes) - 7} more classes or domains are not in every part."]
     return notes
 
 
 def _missing_notes(
-    dataset: Dataset, kind: Literal["class", "set"], names: Sequence[str], units: Sequence[int], sides: Sequence[Side]
+    dataset: Dataset,
+    kind: Literal["class", "domain"],
+    names: Sequence[str],
+    units: Sequence[int],
+    sides: Sequence[Side],
 ) -> Iterator[str]:
     """What is not in validation or test; for each image what it is of, its unit, and its side are given."""
     sides_of: dict[str, set[Side]] = defaultdict(set)
@@ -48,8 +53,8 @@ def _missing_notes(
             f"its {counted(n_of[name], 'image')} make up {counted(n_units, unit_word)}, and a {kind} needs "
             f"{len(used)} to be in every part"
             if n_units < len(used)
-            else "the given split has none there"
-            if dataset.has_given_split
+            else "the predefined split has none there"
+            if dataset.has_predefined_split
             else f"its groups cannot be parted so that every {kind} is in every part"
         )
         so = "its numbers cannot be given" if "test" in missing else "no choice is checked on it"
@@ -60,15 +65,15 @@ def too_few_units(dataset: Dataset, positions: Sequence[int], n_units: int, n_pa
     n = counted(len(positions), "usable image")
     if dataset.has_groups:
         groups = sorted({dataset.records[i].group or "" for i in positions}, key=natural_key)
-        tied = f" ({some(groups, 3)})"
+        which = f" ({some(groups, 3)})"
         if len(groups) > n_units:
-            tied = f" ({len(groups):,} named ones, tied together by equal images)"
+            which = f" ({len(groups):,} named ones, connected by equal images)"
         return BadDataset(
-            f"{n} belong to {counted(n_units, 'separate group')}{tied}, but {n_parts} are needed: a group must not be "
+            f"{n} belong to {counted(n_units, 'separate group')}{which}, but {n_parts} are needed: a group must not be "
             "in training and test at once",
             file=dataset.root,
-            do="Add images of other groups, group by something finer, or take out equal images (blank ones?) that tie "
-            "groups together."
+            do="Add images of other groups, group by something finer, or take out equal images (blank ones?) that "
+            "connect groups."
             if len(groups) > n_units
             else "Add images of other groups, or group by something finer.",
         )
@@ -82,25 +87,26 @@ def too_few_units(dataset: Dataset, positions: Sequence[int], n_units: int, n_pa
 def leakage_error(dataset: Dataset, leaks: Sequence[Leak]) -> LeakageFound:
     shown = []
     for leak in leaks[:3]:
-        one, other = (dataset.records[i] for i in leak.images[:2])
-        places = " and ".join(f"{r.given_split} ('{one_line(r.image_id, 80)}')" for r in (one, other))
+        first, second = (dataset.records[i] for i in leak.images[:2])
+        places = " and ".join(f"{r.predefined_split} ('{one_line(r.image_id, 80)}')" for r in (first, second))
         what = {
             "group": f"group '{one_line(leak.name, 60)}'",
             "pixels": "the same pixels",
-            "chain": "images tied by groups and equal pixels",
+            "chain": "images connected by groups and equal pixels",
         }[leak.kind]
         shown.append(f"{what} in {places}")
     n = Counter(leak.kind for leak in leaks)
-    words: dict[Tie, tuple[str, str]] = {
+    words: dict[LeakKind, tuple[str, str]] = {
         "group": ("group", "groups"),
         "pixels": ("image with copies", "images with copies"),
         "chain": ("chain of groups and copies", "chains of groups and copies"),
     }
-    kinds = [counted(n[kind], one, many) for kind, (one, many) in words.items() if n[kind]]
+    kinds = [counted(n[kind], singular, plural) for kind, (singular, plural) in words.items() if n[kind]]
     return LeakageFound(
-        f"The given split has {' and '.join(kinds)} on two sides: {'; '.join(shown)}"
+        f"The predefined split has {' and '.join(kinds)} on two sides: {'; '.join(shown)}"
         + ("; ..." if len(leaks) > 3 else ""),
         file=dataset.root,
-        do="Move them to one side, leave the split to coverslip, or keep it with --allow-leakage (the numbers will be "
-        "too good).",
+        do="Move them to one side, leave the split to coverslip, or keep it (the numbers will be too good).",
+        remedies=(AllowLeakage(),),
+        values={"n_leaks": len(leaks)},
     )

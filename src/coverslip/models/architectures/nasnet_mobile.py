@@ -120,8 +120,8 @@ class _CellNetwork(nn.Module):
         maps = [self.previous(previous), self.last(last)]
         operations = iter(self.operations)
         for pair in self._cell.sums:
-            one, other = (next(operations)(maps[source]) for source, _ in pair)
-            maps.append(one + other)
+            first, second = (next(operations)(maps[source]) for source, _ in pair)
+            maps.append(first + second)
         return torch.cat([maps[index] for index in self._cell.gives], dim=1)
 
 

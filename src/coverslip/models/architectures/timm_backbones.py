@@ -8,9 +8,10 @@ from torch import nn
 
 import coverslip.models._torchvision  # noqa: F401 - before timm
 from coverslip.errors import BadRecipe, UnknownModel, WeightsUnavailable
+from coverslip.messages import Set
 from coverslip.models.options import options_do_not_fit, refuse_options
 from coverslip.models.records import BACKBONE, ModelRecord, Normalisation
-from coverslip.models.weights import local_weights, models_with_weights, weights_unavailable
+from coverslip.models.weights import local_weights, weights_unavailable, without_these_weights
 from coverslip.models.weights.fitting import timm_network
 from coverslip.models.weights.hub import fetch_weights
 
@@ -121,13 +122,12 @@ def build_timm(
         if is_sized and "img_size" in str(error):
             raise BadRecipe(
                 f"'{record.name}' can only take images of {record.input_px} x {record.input_px} pixels",
-                do=f"Use --set image_size={record.input_px}.",
+                do=f"Use images of {record.input_px} px.",
+                remedies=(Set("image_size", record.input_px),),
             ) from error
         raise options_do_not_fit(record, error) from error
     except WeightsUnavailable as error:
-        if weights is None:
-            error.add_note(f"Weights at hand: {', '.join(models_with_weights())}; or train with --set init=scratch.")
-        raise
+        raise (error if weights is not None else without_these_weights(error)) from error
     except (OSError, RuntimeError) as error:  # weights that timm has elsewhere than on the hub
         if not pretrained or weights is not None:
             raise

@@ -75,8 +75,8 @@ def _load(network: nn.Module, file: Path, record: ModelRecord) -> None:
         raise WeightsUnavailable(
             f"The file with the weights of '{record.name}' is damaged", file=file, do="Delete it and run again."
         )
-    found: dict[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True)
-    network.load_state_dict({key: tensor for key, tensor in found.items() if not key.startswith("aux")}, strict=True)
+    tensors: dict[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True)
+    network.load_state_dict({key: tensor for key, tensor in tensors.items() if not key.startswith("aux")}, strict=True)
 
 
 def _hash_in(file: Path) -> str:

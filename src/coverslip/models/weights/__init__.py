@@ -8,6 +8,7 @@ from coverslip.models.weights.finding import (
     weights_at_hand,
     weights_source,
     weights_unavailable,
+    without_these_weights,
 )
 from coverslip.models.weights.imported import remove_imported
 from coverslip.models.weights.packaged import packaged_weights
@@ -25,4 +26,5 @@ __all__ = [
     "weights_at_hand",
     "weights_source",
     "weights_unavailable",
+    "without_these_weights",
 ]

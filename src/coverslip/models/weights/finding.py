@@ -1,6 +1,7 @@
 """Which pretrained weights are on this machine: imported ones first, then packaged ones, then the hub's cache."""
 
 from coverslip.errors import WeightsUnavailable
+from coverslip.messages import Set
 from coverslip.models.records import ModelRecord
 from coverslip.models.table import registered_models
 from coverslip.models.weights.hub import cached_timm_models, hub_source, is_in_hub_cache
@@ -52,11 +53,11 @@ def weights_at_hand() -> list[WeightsSource]:
     """
     registered = (record.name for record in registered_models())
     names = dict.fromkeys((*imported_models(), *PACKAGED_MODELS, *registered))
-    found = [source for source in map(weights_source, names) if source is not None]
-    seen = {source.file for source in found}
+    sources = [source for source in map(weights_source, names) if source is not None]
+    seen = {source.file for source in sources}
     others = map(weights_source, (name for name in cached_timm_models() if name not in names))
-    found += [source for source in others if source is not None and source.file not in seen]
-    return sorted(found, key=lambda source: source.model)
+    sources += [source for source in others if source is not None and source.file not in seen]
+    return sorted(sources, key=lambda source: source.model)
 
 
 def local_weights(name: str) -> LocalWeights | None:
@@ -70,14 +71,20 @@ def local_weights(name: str) -> LocalWeights | None:
 
 def weights_unavailable(record: ModelRecord) -> WeightsUnavailable:
     """The error for pretrained weights that are not here and cannot be fetched, or do not exist."""
-    here = ", ".join(models_with_weights())
     if record.weights is None:
-        return WeightsUnavailable(
-            f"Nobody has published ImageNet weights of '{record.name}'",
-            do=f"Train from scratch with --set init=scratch, or choose a model whose weights are at hand ({here}).",
-        )
+        what = f"Nobody has published ImageNet weights of '{record.name}'"
+        return without_these_weights(WeightsUnavailable(what, do=""))
+    what = f"ImageNet weights of '{record.name}' are not on this machine and could not be fetched"
+    return without_these_weights(WeightsUnavailable(what, do="Connect to the internet once."))
+
+
+def without_these_weights(error: WeightsUnavailable) -> WeightsUnavailable:
+    """The same error, which also says how to train without the weights that are missing."""
+    here = ", ".join(models_with_weights())
+    others = f"a model whose weights are available ({here}), or train from scratch."
     return WeightsUnavailable(
-        f"ImageNet weights of '{record.name}' are not on this machine and could not be fetched",
-        do=f"Connect to the network once, choose a model whose weights are at hand ({here}), "
-        "or train from scratch with --set init=scratch.",
+        error.what,
+        file=error.file,
+        do=f"{error.do} Or choose {others}" if error.do else f"Choose {others}",
+        remedies=(*error.remedies, Set("init", "scratch")),
     )

@@ -7,6 +7,7 @@ from torch import nn
 
 import coverslip.models._torchvision  # noqa: F401 - before timm
 from coverslip.errors import WeightsUnavailable
+from coverslip.messages import ShowModels
 from coverslip.models.weights.source import LocalWeights, Tensors
 
 _NAMED = 3  # faults of each kind in a message
@@ -102,7 +103,7 @@ def check_numbers(weights: LocalWeights, wanted: Tensors) -> None:
     """
     fractions = {_kind(name) for name, tensor in wanted.items() if tensor.is_floating_point()}
     wrong = [
-        name for name, found in weights.tensors.items() if not found.is_floating_point() and _kind(name) in fractions
+        name for name, tensor in weights.tensors.items() if not tensor.is_floating_point() and _kind(name) in fractions
     ]
     if wrong:
         dtype = str(weights.tensors[wrong[0]].dtype).removeprefix("torch.")
@@ -126,37 +127,40 @@ def classifier_of(network: nn.Module) -> str:
 
 def misfit(weights: LocalWeights, wanted: Tensors) -> WeightsUnavailable:
     """The error for weights that do not fit a network whose tensors are `wanted`."""
-    found = weights.tensors
-    missing = [name for name in wanted if name not in found]
-    unknown = [name for name in found if name not in wanted]
+    tensors = weights.tensors
+    missing = [name for name in wanted if name not in tensors]
+    unknown = [name for name in tensors if name not in wanted]
     misshapen = [
-        f"{name} is {_shape(found[name])} instead of {_shape(wanted[name])}"
-        for name in found
-        if name in wanted and found[name].shape != wanted[name].shape
+        f"{name} is {_shape(tensors[name])} instead of {_shape(wanted[name])}"
+        for name in tensors
+        if name in wanted and tensors[name].shape != wanted[name].shape
     ]
     kinds = (("missing", missing), ("not of this network", unknown), ("of another shape", misshapen))
-    told = [f"{len(names):,} {what} ({_first(names)})" for what, names in kinds if names]
+    misfits = [f"{len(names):,} {what} ({_first(names)})" for what, names in kinds if names]
     return WeightsUnavailable(
-        f"The weights do not fit '{weights.model}': of {len(wanted):,} tensors {'; '.join(told)}",
+        f"The weights do not fit '{weights.model}': of {len(wanted):,} tensors {'; '.join(misfits)}",
         file=weights.file,
-        do="Take weights of exactly this architecture; `coverslip models` and timm's list name them.",
+        do="Take weights of exactly this architecture: another network may be meant.",
+        remedies=(ShowModels(),),
     )
 
 
-def _is_of_other_classes(found: Tensors, wanted: Tensors, n_tensors: int) -> bool:
+def _is_of_other_classes(tensors: Tensors, wanted: Tensors, n_tensors: int) -> bool:
     """Whether a classifier's tensors lack one, or differ from the wanted ones in the number of classes and only there.
 
     Args:
-        found: the classifier's, as far as they are there.
+        tensors: the classifier's, as far as they are there.
         wanted: those of the whole network.
         n_tensors: of the network's classifier.
     """
-    is_other = len(found) < n_tensors or any(found[name].shape[:1] != wanted[name].shape[:1] for name in found)
-    return is_other and all(found[name].ndim and found[name].shape[1:] == wanted[name].shape[1:] for name in found)
+    is_other = len(tensors) < n_tensors or any(tensors[name].shape[:1] != wanted[name].shape[:1] for name in tensors)
+    return is_other and all(
+        tensors[name].ndim and tensors[name].shape[1:] == wanted[name].shape[1:] for name in tensors
+    )
 
 
-def _is_equal(found: Tensors, wanted: Tensors) -> bool:
-    return found.keys() == wanted.keys() and all(found[name].shape == wanted[name].shape for name in wanted)
+def _is_equal(tensors: Tensors, wanted: Tensors) -> bool:
+    return tensors.keys() == wanted.keys() and all(tensors[name].shape == wanted[name].shape for name in wanted)
 
 
 def _first(names: list[str]) -> str:

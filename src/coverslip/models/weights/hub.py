@@ -14,6 +14,7 @@ from urllib.request import getproxies
 
 from coverslip.errors import WeightsUnavailable
 from coverslip.files import sha256_file
+from coverslip.messages import ImportWeights
 from coverslip.models.records import Normalisation
 from coverslip.models.table import registered
 from coverslip.models.weights.source import WeightsSource
@@ -160,8 +161,8 @@ def _timm_weights(name: str) -> HubWeights | None:
 def _cached(repository: str) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 
-    found = (try_to_load_from_cache(repository, file) for file in _FILES)
-    return next((Path(file) for file in found if isinstance(file, str)), None)
+    cached = (try_to_load_from_cache(repository, file) for file in _FILES)
+    return next((Path(file) for file in cached if isinstance(file, str)), None)
 
 
 def _name_of_blob(file: Path) -> str | None:
@@ -173,5 +174,6 @@ def _name_of_blob(file: Path) -> str | None:
 def _unreachable(repository: str, reason: str) -> WeightsUnavailable:
     return WeightsUnavailable(
         f"The weights {repository} could not be fetched from the hub ({reason})",
-        do="Connect to the network, or import a file that you have: coverslip weights import FILE --model NAME.",
+        do="Connect to the internet, or import the weights from a file that you have.",
+        remedies=(ImportWeights(),),
     )

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from coverslip.errors import WeightsUnavailable
 from coverslip.files import cannot_write, sha256_file, weights_folder, write_json, written_whole
+from coverslip.messages import ImportWeights
 from coverslip.models.records import Normalisation
 from coverslip.models.weights.source import LocalWeights, Tensors, WeightsSource
 
@@ -48,7 +49,10 @@ class About(BaseModel):
             about = cls.model_validate_json(file.read_bytes())
         except (OSError, ValidationError) as error:
             raise WeightsUnavailable(
-                "What was written about imported weights cannot be read", file=file, do=_AGAIN
+                "What was written about imported weights cannot be read",
+                file=file,
+                do=_AGAIN,
+                remedies=(ImportWeights(),),
             ) from error
         if about.format_version > FORMAT_VERSION:
             raise WeightsUnavailable(
@@ -57,14 +61,14 @@ class About(BaseModel):
         return about
 
 
-_AGAIN = "Import the weights again: coverslip weights import FILE --model NAME."
+_AGAIN = "Import the weights again."
 
 
 def imported_models() -> tuple[str, ...]:
     """Names of the models for which weights were imported, sorted."""
     root = weights_folder()
-    found = (about.parent.relative_to(root).as_posix() for about in root.glob(f"**/{_ABOUT}"))
-    return tuple(sorted(found))
+    names = (about.parent.relative_to(root).as_posix() for about in root.glob(f"**/{_ABOUT}"))
+    return tuple(sorted(names))
 
 
 def is_imported(name: str) -> bool:
@@ -107,7 +111,8 @@ def read_imported(name: str) -> LocalWeights | None:
     about = About.read(folder / _ABOUT)
     file = folder / Path(about.tensors_file).name
     if not file.is_file() or sha256_file(file) != about.tensors_sha256:
-        raise WeightsUnavailable(f"The imported weights of '{name}' are gone or changed", file=file, do=_AGAIN)
+        what = f"The imported weights of '{name}' are gone or changed"
+        raise WeightsUnavailable(what, file=file, do=_AGAIN, remedies=(ImportWeights(name),))
     return LocalWeights(name, safetensors.torch.load_file(file, device="cpu"), about.n_classes, file)
 
 

@@ -114,5 +114,5 @@ def _read(name: str, file: Path) -> LocalWeights:
             file=file,
             do=f"Install the package {_BY_MODEL[name].name} again, in the version of constraints.txt.",
         )
-    found: Tensors = torch.load(file, map_location="cpu", weights_only=True)
-    return LocalWeights(name, with_timm_names(found), _N_CLASSES, file)
+    tensors: Tensors = torch.load(file, map_location="cpu", weights_only=True)
+    return LocalWeights(name, with_timm_names(tensors), _N_CLASSES, file)

@@ -62,22 +62,22 @@ def _read_torch(file: Path) -> Any:  # Any: whatever was saved; `_unwrapped` che
         ) from error
 
 
-def _unwrapped(found: Any, file: Path) -> Tensors:  # Any: whatever was saved
+def _unwrapped(saved: Any, file: Path) -> Tensors:  # Any: whatever was saved
     """The network's own tensors: without what trainers put around them and what only training needs."""
-    while isinstance(found, dict):
-        inner = next((found[name] for name in _WRAPPERS if isinstance(found.get(name), dict)), None)
+    while isinstance(saved, dict):
+        inner = next((saved[name] for name in _WRAPPERS if isinstance(saved.get(name), dict)), None)
         if inner is None:
             break
-        found = inner
-    if not isinstance(found, dict) or not found:
+        saved = inner
+    if not isinstance(saved, dict) or not saved:
         raise WeightsUnavailable("The file holds no named tensors", file=file, do="Save a network's state_dict().")
-    if strange := [str(name) for name, value in found.items() if not (isinstance(name, str) and _is_plain(value))]:
+    if strange := [str(name) for name, value in saved.items() if not (isinstance(name, str) and _is_plain(value))]:
         raise WeightsUnavailable(
             f"Not everything in the file is a plain tensor: {', '.join(strange[:3])}",
             file=file,
             do="Save the network's state_dict() alone.",
         )
-    kept: Tensors = {name.removeprefix("module."): tensor for name, tensor in found.items()}
+    kept: Tensors = {name.removeprefix("module."): tensor for name, tensor in saved.items()}
     kept = {name: tensor for name, tensor in kept.items() if not name.startswith(_TRAINING_ONLY)}
     is_inside = all(name.startswith(_BACKBONE) for name in kept)
     return {name.removeprefix(_BACKBONE): tensor for name, tensor in kept.items()} if is_inside else kept

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from coverslip.keys import Option
 from coverslip.models.records import BACKBONE, IMAGENET, ModelRecord, Normalisation
 
 
@@ -50,11 +51,13 @@ def entry(
     licence: str | None = None,
     paper_boundaries: Mapping[str, str] | None = None,
     builder_options: Mapping[str, Any] | None = None,  # Any: as the builder takes them
+    options: tuple[Option, ...] = (),
 ) -> ModelRecord:
     """A record.
 
     Args:
-        name, title, builder, family, paper, papers, normalisation, weights_of, transfer, licence: as in the record.
+        name, title, builder, family, paper, papers, normalisation, weights_of, transfer, licence, options: as in the
+            record.
         layout: where the network can be cut and looked into.
         counts: parameters, multiply-accumulates of one image, twice the weights of convolutions and linear layers.
         px: side of the images that it was made for.
@@ -72,6 +75,7 @@ def entry(
         papers=papers,
         builder=builder,
         builder_options=builder_options or {},
+        options=options,
         input_px=px,
         is_sized=layout.is_sized,
         normalisation=normalisation,

@@ -38,7 +38,7 @@ def _counts(run: ReportedRun) -> dict[str, Any]:  # Any: what the template takes
     return {
         "parts": [titles[part] for part in parts],
         "rows": [(name, [by_class[name, part] for part in parts]) for name in names],
-        "collections": [(name, [by_domain[name, part] for part in parts]) for name in run.collections],
+        "domains": [(name, [by_domain[name, part] for part in parts]) for name in run.domains],
         "total": [run.parts[part] for part in parts],
         "groups": groups if any(groups) else [],
     }

@@ -83,23 +83,23 @@ def _data_limits(run: ReportedRun) -> Iterator[Limit]:
             "Training started from a classifier that does not tell its training images. If images kept aside here "
             "are among them, every number is too good.",
         )
-    if not run.collections:
+    if not run.domains:
         yield (
-            "All images are of one collection.",
+            "All images are of one domain (one laboratory, microscope or stain, as far as coverslip was told).",
             "Another microscope, stain, laboratory or day can lower every number here. Evaluate the run on a "
-            "labelled set from there before relying on it.",
+            "labelled dataset from there before relying on it.",
         )
     else:
         yield (
-            "Every collection tested was also trained on.",
-            f"The numbers are for new images of {listed(run.collections)}. Images from elsewhere can do worse; "
-            "evaluate the run on a labelled set from there, or leave one collection out of training to see how much.",
+            "Every domain tested was also trained on.",
+            f"The numbers are for new images of {listed(run.domains)}. Images from elsewhere can do worse; "
+            "evaluate the run on a labelled dataset from there, or leave one domain out of training to see how much.",
         )
         if not _shared_classes(run):
             yield (
-                "No class is in two collections.",
-                "Telling collections apart (by stain, colour or size) already rules out most wrong answers. The row of "
-                "each collection shows how well its own classes are told apart; averages over all flatter that.",
+                "No class is in two domains.",
+                "Telling domains apart (by stain, colour or size) already rules out most wrong answers. The row of "
+                "each domain shows how well its own classes are told apart; averages over all flatter that.",
             )
     # What the recipe leaves out has a reason that begins so; nothing is wrong with those images.
     reasons = [row.reason for row in run.run.split if row.split == "left-out"]
@@ -121,7 +121,7 @@ def _data_limits(run: ReportedRun) -> Iterator[Limit]:
 
 
 def _shared_classes(run: ReportedRun) -> list[str]:
-    """Classes that more than one collection has."""
+    """Classes that more than one domain has."""
     pairs = {(row.label, row.domain) for row in run.used}
     return [name for name in run.classes if sum(label == name for label, _ in pairs) > 1]
 

@@ -79,11 +79,11 @@ def _others(recipe: Recipe, *groups: str, before: str) -> str:
 def _data_methods(run: ReportedRun) -> str:
     origin = f" from {plural(run.n_groups, 'group')}" if run.n_groups else ""
     together = "Images of one group and images with" if run.n_groups else "Images with"
-    collections = f", of the collections {listed(run.collections)}," if run.collections else ""
-    stratified = "stratified by collection and class" if run.collections else "stratified by class"
+    domains = f", of the domains {listed(run.domains)}," if run.domains else ""
+    stratified = "stratified by domain and class" if run.domains else "stratified by class"
     drawn = f"({phrases(run.recipe)['seed']}{_others(run.recipe, 'split', before='; ')})"
     return (
-        f"{plural(len(run.used), 'image')} of {plural(len(run.classes), 'class')}{origin}{collections} were divided, "
+        f"{plural(len(run.used), 'image')} of {plural(len(run.classes), 'class')}{origin}{domains} were divided, "
         f"{stratified}, into {_shares(run)} {drawn}. {together} identical pixels {_kept_together(run)}."
         + _class_methods(run.recipe)
     )
@@ -114,8 +114,8 @@ def _class_methods(recipe: Recipe) -> str:
     plan = recipe.classes
     sentences = []
     if plan.by_domain:
-        sentences.append("Each collection has classes of its own, called by its name.")
-    # A class joined with nothing says that sets which share its name mean the same; nothing changes by it.
+        sentences.append("Each domain has classes of its own, called by its name.")
+    # A class joined with nothing says that domains which share its name mean the same; nothing changes by it.
     joined = [f"{listed(olds, len(olds))} as “{new}”" for new, olds in plan.merge.items() if olds != (new,)]
     if joined:
         sentences.append(f"Classes were joined: {'; '.join(joined)}.")

@@ -1,4 +1,4 @@
-"""The numbers: each metric with its interval; fold by fold and collection by collection where there are several."""
+"""The numbers: each metric with its interval; fold by fold and domain by domain where there are several."""
 
 from pathlib import Path
 from typing import Any

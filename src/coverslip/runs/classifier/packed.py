@@ -18,8 +18,9 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from coverslip.errors import BadClassifier
-from coverslip.files import for_shell, write_bytes, write_text
+from coverslip.files import write_bytes, write_text
 from coverslip.images import Preprocessing
+from coverslip.messages import Resume
 from coverslip.runs.classifier.archive import opened_entry, write_archive
 
 Tensors = dict[str, npt.NDArray[Any]]  # Any: each tensor's own dtype
@@ -138,7 +139,8 @@ def find_classifier(path: Path | str) -> Path:
         raise BadClassifier(
             "The run has no classifier: its training did not get that far",
             file=place,
-            do=f"Its status.json says why; `coverslip train --resume {for_shell(place)}` goes on.",
+            do="Its status.json says why; resume the run to go on.",
+            remedies=(Resume(str(place)),),
         )
     if not place.is_file() and not (place / CARD).exists():
         raise BadClassifier(

@@ -3,30 +3,57 @@
 from coverslip.runs.recipe.augment import Augment, augment_named
 from coverslip.runs.recipe.finetuning import Sampling
 from coverslip.runs.recipe.initialisation import FromRun, Pretraining
-from coverslip.runs.recipe.keys import GROUPS, Group, RecipeKey, changed_phrases, phrases, recipe_keys
+from coverslip.runs.recipe.keys import (
+    GROUPS,
+    Group,
+    NamedSet,
+    RecipeKey,
+    Values,
+    changed_phrases,
+    named_sets,
+    phrases,
+    recipe_keys,
+    values_of,
+)
 from coverslip.runs.recipe.recipe import Recipe
 from coverslip.runs.recipe.regulariser import Regulariser
 from coverslip.runs.recipe.split_plan import SplitPlan
-from coverslip.runs.recipe.text import check_recipe, load_recipe, pretraining_recipe, save_recipe, with_settings
+from coverslip.runs.recipe.text import (
+    as_yaml,
+    check_recipe,
+    load_recipe,
+    parse_recipe,
+    pretraining_recipe,
+    save_recipe,
+    values_given,
+    with_settings,
+)
 
 __all__ = [
     "GROUPS",
     "Augment",
     "FromRun",
     "Group",
+    "NamedSet",
     "Pretraining",
     "Recipe",
     "RecipeKey",
     "Regulariser",
     "Sampling",
     "SplitPlan",
+    "Values",
+    "as_yaml",
     "augment_named",
     "changed_phrases",
     "check_recipe",
     "load_recipe",
+    "named_sets",
+    "parse_recipe",
     "phrases",
     "pretraining_recipe",
     "recipe_keys",
     "save_recipe",
+    "values_given",
+    "values_of",
     "with_settings",
 ]

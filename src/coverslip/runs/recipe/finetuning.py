@@ -133,6 +133,7 @@ class FinetuningChoices(Choices):
             "training",
             "Numbers that the loss can be given; focal has gamma.",
             lambda options: ", ".join(f"{name} = {value:g}" for name, value in options.items()),
+            options=lambda: {name: record.options for name, record in LOSSES.items()},
         ),
     ] = Field(default_factory=dict, description="Options of the loss: `focal` has `gamma` (0 to 10; 2 if not given).")
     label_smoothing: Annotated[

@@ -10,11 +10,28 @@ from typing import Any, Literal
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from coverslip.keys import Key
+from coverslip.augmentation import AUGMENT_SETS
+from coverslip.keys import Key, Option
+from coverslip.runs.recipe.augment import augment_named
 from coverslip.runs.recipe.recipe import Recipe
 
 Schema = dict[str, Any]  # Any: JSON Schema
-Kind = Literal["number", "integer", "choice", "boolean", "text", "other"]
+Values = dict[str, Any]  # Any: whatever each dotted key holds, as JSON
+# The last ones: list of numbers, list of names, name by name, names by name, values by name, where weights start.
+KeyType = Literal[
+    "number",
+    "integer",
+    "choice",
+    "boolean",
+    "text",
+    "integers",
+    "names",
+    "renames",
+    "merges",
+    "options",
+    "start",
+    "other",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +71,10 @@ class NamedChoice:
 class RecipeKey:
     """One choice of a recipe. `key` has a dot where it lies in a section.
 
-    `type` is `other` where no single field of a form can hold it; `empty` says what null means, where null is allowed.
+    `type` says what field of a form can hold it: `integer` with `choices` takes a number or one of these names, and
+    `other` is for shapes that no form knows yet. `empty` says what null means, where null is allowed. `options` are
+    those of a key such as `loss_options`, by the value of the key that it belongs to (`loss`); those of
+    `model_options` stand with the networks.
     """
 
     key: str
@@ -62,7 +82,7 @@ class RecipeKey:
     group: str
     help: str
     meaning: str  # the same, exactly
-    type: Kind
+    type: KeyType
     default: Any  # Any: whatever the key holds, as JSON
     allowed: str  # in words
     choices: list[NamedChoice] | None
@@ -71,23 +91,56 @@ class RecipeKey:
     minimum: float | None
     maximum: float | None
     unit: str
+    options: dict[str, tuple[Option, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class NamedSet:
+    """A name that stands for all keys of a section, such as `augment: none`."""
+
+    section: str
+    name: str
+    text: str
+    values: Values
 
 
 def recipe_keys(model: type[BaseModel] = Recipe) -> list[RecipeKey]:
     """Every key, in the order of the recipe."""
-    return [_described(name, field, schema) for name, field, schema in _fields_of(model)]
+    return [
+        _described(key, field, schema)
+        for (key, field), schema in zip(_fields_of(model), _schemas_of(model), strict=True)
+    ]
+
+
+def named_sets() -> list[NamedSet]:
+    """The names that can be given in place of the keys of a section."""
+    return [
+        NamedSet(
+            "augment",
+            chosen.name,
+            chosen.source,
+            {f"augment.{key}": value for key, value in augment_named(chosen.name).model_dump(mode="json").items()},
+        )
+        for chosen in AUGMENT_SETS.values()
+    ]
+
+
+def values_of(recipe: BaseModel) -> Values:
+    """The value of every dotted key."""
+    dumped = recipe.model_dump(mode="json")
+    return {key: _value_in(dumped, key) for key, _ in _fields_of(type(recipe))}
 
 
 def phrases(recipe: BaseModel) -> dict[str, str]:
     """What the methods text says of each key's value; empty where there is nothing to say."""
-    return {key: record_of(field).phrase_for(_value(recipe, key)) for key, field, _ in _fields_of(type(recipe))}
+    return {key: record_of(field).phrase_for(_value(recipe, key)) for key, field in _fields_of(type(recipe))}
 
 
 def changed_phrases(recipe: BaseModel, group: str, *, besides: frozenset[str] = frozenset()) -> list[str]:
     """What the methods text says of a group's keys that are not at their default, besides those told elsewhere."""
     return [
         phrase
-        for key, field, _ in _fields_of(type(recipe))
+        for key, field in _fields_of(type(recipe))
         if record_of(field).group == group
         and key not in besides
         and (value := _value(recipe, key)) != field.get_default(call_default_factory=True)
@@ -114,14 +167,35 @@ def _value(recipe: BaseModel, key: str) -> Any:  # Any: whatever the key holds
     return value
 
 
-def _fields_of(model: type[BaseModel], section: str = "") -> Iterator[tuple[str, FieldInfo, Schema]]:
-    """(dotted key, field, JSON Schema) of every key, those of a section at its place."""
+def _value_in(data: Values, key: str) -> Any:  # Any: whatever the key holds
+    for part in key.split("."):
+        data = data[part]
+    return data
+
+
+def _fields_of(model: type[BaseModel], section: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """(dotted key, field) of every key, those of a section at its place."""
+    for name, field in model.model_fields.items():
+        if (inner := _section_of(field)) is not None:
+            yield from _fields_of(inner, f"{section}{name}.")
+        else:
+            yield f"{section}{name}", field
+
+
+def _schemas_of(model: type[BaseModel]) -> Iterator[Schema]:
+    """The JSON Schema of every key, in the order of `_fields_of`; it takes long, and only a form asks for it."""
     properties = model.model_json_schema()["properties"]
     for name, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from _fields_of(field.annotation, f"{section}{name}.")
+        if (inner := _section_of(field)) is not None:
+            yield from _schemas_of(inner)
         else:
-            yield f"{section}{name}", field, properties[name]
+            yield properties[name]
+
+
+def _section_of(field: FieldInfo) -> type[BaseModel] | None:
+    """The model of a key that is a section of its own, such as `split`."""
+    is_section = isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+    return field.annotation if is_section else None
 
 
 def _described(key: str, field: FieldInfo, schema: Schema) -> RecipeKey:
@@ -141,6 +215,7 @@ def _described(key: str, field: FieldInfo, schema: Schema) -> RecipeKey:
         minimum=_limit(kinds, "minimum", "exclusiveMinimum"),
         maximum=_limit(kinds, "maximum", "exclusiveMaximum"),
         unit=record.unit,
+        options=dict(record.options()) if record.options else {},
     )
 
 
@@ -150,30 +225,48 @@ def _kinds(schema: Schema) -> list[Schema]:
     return [kind for way in ways for kind in _kinds(way)] if ways else [schema]
 
 
-def _type(kinds: list[Schema]) -> Kind:
-    types = {_type_of(kind) for kind in kinds} - {"null", "section"}
-    if "choice" in types and types <= {"choice", "boolean"}:
+def _type(kinds: list[Schema]) -> KeyType:
+    types = {_type_of(kind) for kind in kinds} - {None}
+    if len(types) == 1:
+        return types.pop() or "other"
+    if "start" in types:
+        return "start"
+    if types == {"choice", "boolean"}:
         return "choice"
-    if len(types) > 1:
-        return "text"
-    match types.pop():
-        case "number" | "integer" | "boolean" as plain:
-            return plain
+    return "integer" if types == {"choice", "integer"} else "other"
+
+
+def _type_of(kind: Schema) -> KeyType | None:
+    """What field of a form one way to give a value needs; None for null."""
+    if "enum" in kind or "const" in kind:
+        return "choice"
+    if "$ref" in kind:
+        return "start"
+    match kind.get("type"):
+        case "null":
+            return None
+        case "number":
+            return "number"
+        case "integer":
+            return "integer"
+        case "boolean":
+            return "boolean"
         case "string":
             return "text"
+        case "array":
+            return _LISTS.get(kind["items"].get("type", ""), "other")
+        case "object":
+            inner = kind.get("additionalProperties")
+            return _MAPPINGS.get(str(inner.get("type")), "options") if isinstance(inner, dict) else "options"
     return "other"
 
 
-def _type_of(kind: Schema) -> str:
-    if "enum" in kind or "const" in kind:
-        return "choice"
-    return "section" if "$ref" in kind else str(kind.get("type"))
+_LISTS: dict[str, KeyType] = {"integer": "integers", "string": "names"}
+_MAPPINGS: dict[str, KeyType] = {"string": "renames", "array": "merges"}
 
 
 def _limit(kinds: list[Schema], *names: str) -> float | None:
     limits = [float(kind[name]) for kind in kinds for name in names if name in kind]
-    if len(kinds) > 1 and any(_type_of(kind) not in ("number", "integer", "null") for kind in kinds):
-        return None  # of a page's number, say, where 'max' is allowed too
     return (max if names[0] == "minimum" else min)(limits, default=None)
 
 

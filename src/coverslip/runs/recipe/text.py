@@ -1,21 +1,18 @@
-"""Recipes as text: YAML files, `key=value` settings, and faults in plain words."""
+"""Recipes as text: YAML files and `key=value` settings."""
 
-import difflib
 import io
-import math
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from coverslip.datasets import ClassPlan
 from coverslip.errors import BadRecipe
 from coverslip.files import write_text
-from coverslip.runs.recipe.augment import Augment
-from coverslip.runs.recipe.initialisation import FromRun, Pretraining
+from coverslip.runs.recipe.faults import key_faults, unknown_key
+from coverslip.runs.recipe.initialisation import Pretraining
+from coverslip.runs.recipe.keys import Values, values_of
 from coverslip.runs.recipe.recipe import Recipe
-from coverslip.runs.recipe.regulariser import Regulariser
-from coverslip.runs.recipe.split_plan import SplitPlan
 
 
 def load_recipe(path: Path | str) -> Recipe:
@@ -24,41 +21,65 @@ def load_recipe(path: Path | str) -> Recipe:
     Raises:
         BadRecipe: not YAML, or a key or value is not valid; the nearest valid key is named.
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
     path = Path(path)
     try:
-        data = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, YAMLError) as error:  # ValueError: not UTF-8, or a date such as 2024-99-99
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:  # ValueError: not UTF-8
         raise BadRecipe(
             f"The recipe could not be read: {str(error).splitlines()[0]}",
             file=path,
             do="It must be a YAML file of `key: value` lines.",
         ) from error
-    if data is not None and not isinstance(data, dict):
-        raise BadRecipe(
-            "The recipe is not a list of `key: value` lines",
-            file=path,
-            do="See `coverslip train --help` for an example.",
-        )
-    return check_recipe(data or {}, file=path)
+    return parse_recipe(text, file=path)[0]
+
+
+def parse_recipe(text: str, *, file: Path | None = None) -> tuple[Recipe, Values]:
+    """A recipe from YAML, and what is said in the text: the value of every dotted key that stands there.
+
+    A name in place of a section (`augment: none`) says all keys of that section.
+
+    Raises:
+        BadRecipe: not YAML, or a key or value is not valid; all faults at once, each with its line.
+    """
+    data, lines = _read_yaml(text, file)
+    recipe = check_recipe(data, file=file, lines=lines)
+    return recipe, values_given(recipe, data)
+
+
+def values_given(recipe: Recipe, data: Mapping[str, Any]) -> Values:  # Any: values as YAML gives them
+    """The values of those dotted keys that the recipe's plain data say."""
+    return {key: value for key, value in values_of(recipe).items() if _stands_in(data, key.split("."))}
 
 
 def save_recipe(recipe: Recipe, path: Path) -> None:
     """Write the resolved recipe as YAML, whole or not at all."""
+    write_text(path, as_yaml({"format_version": 1, **recipe.model_dump(mode="json")}))
+
+
+def as_yaml(data: Mapping[str, Any]) -> str:  # Any: JSON values
+    """Plain data as `key: value` lines, in its own order."""
     from ruamel.yaml import YAML
 
     text = io.StringIO()
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # annotated as None
-    yaml.dump({"format_version": 1, **recipe.model_dump(mode="json")}, text)
-    write_text(path, text.getvalue())
+    yaml.dump(dict(data), text)
+    return text.getvalue()
 
 
-def check_recipe(data: dict[str, Any], *, file: Path | None = None) -> Recipe:  # Any: values as YAML gives them
+def check_recipe(
+    data: Mapping[str, Any],  # Any: values as YAML gives them
+    *,
+    file: Path | None = None,
+    lines: Mapping[str, int] | None = None,
+) -> Recipe:
     """A recipe from plain data.
+
+    Args:
+        data: what differs from the defaults.
+        file: where it was read from, for errors.
+        lines: in which line of it each dotted key stands.
 
     Raises:
         BadRecipe: all faults at once, each with the nearest valid key or the allowed values.
@@ -73,23 +94,86 @@ def check_recipe(data: dict[str, Any], *, file: Path | None = None) -> Recipe:  
         )
     try:
         recipe = Recipe.model_validate(data)
+        if isinstance(recipe.init, Pretraining):
+            pretraining_recipe(recipe, file=file)
     except ValidationError as error:
-        told = error.errors()
-        unknown = {fault["loc"][:1] for fault in told if fault["type"] == "extra_forbidden"}
-        # A misspelt key is missing too.
-        told = [fault for fault in told if fault["type"] != "missing" or fault["loc"][:1] not in unknown]
-        faults = list(dict.fromkeys((".".join(_place(fault)), _describe(fault)) for fault in told))
-        words = "; ".join(dict.fromkeys(text for _, text in faults))
+        faults = key_faults(error)
+        known = _lines_of(faults, lines or {})
+        words = (f"line {known[key]}: {text}" if key in known else text for key, text in faults)
         raise BadRecipe(
-            f"The recipe is not valid: {words}", file=file, do="Correct it and run again.", faults=faults
+            f"The recipe is not valid: {'; '.join(dict.fromkeys(words))}",
+            file=file,
+            do="Correct it and run again.",
+            faults=faults,
+            lines=known,
         ) from error
-    if isinstance(recipe.init, Pretraining):
-        pretraining_recipe(recipe, file=file)
+    except BadRecipe as error:  # of pretraining's own recipe
+        known = _lines_of(error.faults, lines or {})
+        where = f"line {min(known.values())}: " if known else ""
+        raise BadRecipe(
+            f"{where}{error.what}",
+            file=file,
+            do=error.do,
+            remedies=error.remedies,
+            faults=error.faults,
+            lines=known,
+        ) from error
     return recipe
 
 
+def _lines_of(faults: Sequence[tuple[str, str]], lines: Mapping[str, int]) -> dict[str, int]:
+    """Where each key at fault stands, or else the section that it should lie in."""
+    return {key: line for key, _ in faults if (line := _line_of(key, lines)) is not None}
+
+
+def _line_of(key: str, lines: Mapping[str, int]) -> int | None:
+    parts = key.split(".")
+    places = (".".join(parts[:n]) for n in range(len(parts), 0, -1))
+    return next((lines[place] for place in places if place in lines), None)
+
+
+def _read_yaml(text: str, file: Path | None) -> tuple[dict[str, Any], dict[str, int]]:  # Any: as YAML gives it
+    """Plain data, and in which line each dotted key of it stands."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    try:
+        data = YAML(typ="safe", pure=True).load(text)
+        lines = dict(_lines(YAML(typ="safe", pure=True).compose(text)))
+    except (ValueError, YAMLError) as error:  # ValueError: a date such as 2024-99-99
+        mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
+        why = error.problem if isinstance(error, MarkedYAMLError) and error.problem else str(error).splitlines()[0]
+        raise BadRecipe(
+            f"The recipe could not be read: {f'line {mark.line + 1}: ' if mark else ''}{why}",
+            file=file,
+            do="It must be a YAML file of `key: value` lines.",
+            faults=[("", why)] if mark else (),
+            lines={"": mark.line + 1} if mark else None,
+        ) from error
+    if data is not None and not isinstance(data, dict):
+        raise BadRecipe(
+            "The recipe is not a list of `key: value` lines",
+            file=file,
+            do="Write a key and its value on each line, such as `epochs: 20`.",
+        )
+    return data or {}, lines
+
+
+def _lines(node: Any, section: str = "") -> Iterator[tuple[str, int]]:  # Any: a node of ruamel.yaml
+    if node is not None and node.id == "mapping":
+        for key, value in node.value:
+            yield f"{section}{key.value}", key.start_mark.line + 1
+            yield from _lines(value, f"{section}{key.value}.")
+
+
+def _stands_in(data: Any, parts: Sequence[str]) -> bool:  # Any: as YAML gives it
+    if not parts or not isinstance(data, dict):
+        return True  # found, or a name for the whole section
+    return parts[0] in data and _stands_in(data[parts[0]], parts[1:])
+
+
 def pretraining_recipe(recipe: Recipe, *, file: Path | None = None) -> Recipe:
-    """The recipe of the first of two trainings: that of the second, but for what describes its images.
+    """The recipe of pretraining: that of the training after it, but for what describes its images.
 
     Whole networks are trained from ImageNet weights by one split, unless `init.recipe` says otherwise.
 
@@ -116,13 +200,19 @@ def pretraining_recipe(recipe: Recipe, *, file: Path | None = None) -> Recipe:
     if first.stage == "instant" or isinstance(first.init, Pretraining):
         is_instant = first.stage == "instant"
         what = "stops before the network is trained" if is_instant else "may not have pretraining of its own"
-        raise BadRecipe(f"In init.recipe: pretraining {what}", file=file, do="Correct it and run again.")
+        raise BadRecipe(
+            f"In init.recipe: pretraining {what}",
+            file=file,
+            do="Correct it and run again.",
+            faults=[("init.recipe", f"pretraining {what}")],
+        )
     same = ("model", "model_options", "head")
     if [getattr(first, key) for key in same] != [getattr(recipe, key) for key in same]:
         raise BadRecipe(
             "In init.recipe: both trainings must have the same model, model_options and head",
             file=file,
             do="Leave them out there.",
+            faults=[("init.recipe", "model, model_options and head are those of the training after it")],
         )
     return first
 
@@ -140,9 +230,7 @@ def with_settings(recipe: Recipe, settings: list[str]) -> Recipe:
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals:
-            raise BadRecipe(
-                f"The setting '{setting}' has no '='", do="Write it as key=value, for example --set epochs=20."
-            )
+            raise BadRecipe(f"The setting '{setting}' has no '='", do="Write it as key=value, for example epochs=20.")
         *sections, last = key.strip().split(".")
         if sections[:1] == ["init"] and not isinstance(data["init"], dict):  # such as init.run=runs/first
             data["init"] = {}
@@ -152,110 +240,18 @@ def with_settings(recipe: Recipe, settings: list[str]) -> Recipe:
                 place.setdefault(section, {})
             inner = place.get(section)
             if not isinstance(inner, dict):
-                raise BadRecipe(f"The recipe is not valid: {_unknown(key, sections)}", do="Correct it and run again.")
+                raise BadRecipe(
+                    f"The recipe is not valid: {unknown_key(key, sections)}", do="Correct it and run again."
+                )
             place = inner
         try:
             place[last] = YAML(typ="safe", pure=True).load(value)
         except (ValueError, YAMLError) as error:  # ValueError: a date such as 2024-99-99
             raise BadRecipe(
                 f"The value of '{setting}' could not be read",
-                do="Quote it, for example --set 'group=\"a: b\"'; in braces, a space must follow each colon.",
+                do="Put the value into quotation marks, and in a terminal others round all of it: 'group=\"a: b\"'. "
+                "In braces, a space must follow each colon.",
             ) from error
         if key.strip() == "augment":  # a name becomes what it stands for, so that later settings can reach into it
             data = check_recipe(data).model_dump(mode="json")
     return check_recipe(data)
-
-
-def _place(fault: Any) -> list[str]:  # Any: Pydantic's ErrorDetails
-    """The key that a fault is about, and the sections around it."""
-    place = [str(part) for part in fault["loc"]]
-    if place[:1] == ["init"]:
-        del place[1:2]  # which of the ways to start it was read as
-    for known in ("plane", "channels", "augment.flip"):  # Pydantic tells a fault for each way to read them
-        if ".".join(place).startswith(f"{known}."):
-            return known.split(".")
-    return place
-
-
-def _describe(fault: Any) -> str:  # Any: Pydantic's ErrorDetails
-    place = _place(fault)
-    if place == ["init", "run"] and fault["type"] == "extra_forbidden":
-        return "init: give either run or train_on, not both"
-    if fault["type"] == "extra_forbidden":
-        return _unknown(".".join(place), place)
-    if fault["type"] == "missing":
-        return f"there is no {'.'.join(place)}"
-    key, value = ".".join(place), fault["input"]
-    if fault["type"] == "value_error":
-        wanted = str(fault["ctx"]["error"])
-    else:
-        wanted = _SHAPES.get(key) or _in_plain_words(fault)
-    return f"{key}: {wanted}" if isinstance(value, dict) else f"{key} = {_as_written(value)}: {wanted}"
-
-
-_SHAPES = {
-    "plane": "it must be a page's number from 0, 'max' or 'mean'",
-    "channels": "it must be a list of channels' numbers from 0, such as [0, 2]",
-    "augment.flip": "it must be true, false or horizontal",
-    "augment": "it is a section of several keys, such as augment.flip, or the name of a set",
-    "init": "it must be imagenet, scratch, {run: PATH} or {train_on: DATA}",
-    "regulariser": "it is a section of several keys, such as regulariser.groups",
-    "split": "it is a section of several keys, such as split.test",
-    "model_options": "it is a section of several keys",
-    "loss_options": "it is a section of several keys, such as loss_options.gamma",
-}
-_WANTED = {"int_": "a whole number", "float_": "a number", "bool_": "true or false", "string_": "text"}
-
-
-def _in_plain_words(fault: Any) -> str:  # Any: Pydantic's ErrorDetails
-    limits = fault.get("ctx", {})
-    kind = str(fault["type"])
-    if isinstance(fault["input"], float) and not math.isfinite(fault["input"]):
-        return "it must be a finite number"
-    match kind:
-        case "greater_than_equal":
-            return f"it must be {limits['ge']:g} or more"
-        case "greater_than":
-            return f"it must be more than {limits['gt']:g}"
-        case "less_than_equal":
-            return f"it must be {limits['le']:g} or less"
-        case "less_than":
-            return f"it must be less than {limits['lt']:g}"
-        case "literal_error":
-            return f"it must be {limits['expected']}"
-    for start, wanted in _WANTED.items():
-        if kind.startswith(start):
-            return f"it must be {wanted}"
-    return f"{fault['msg'][0].lower()}{fault['msg'][1:]}"
-
-
-def _as_written(value: object) -> str:
-    """A value as a recipe would hold it."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return str(value).lower()
-        case list() | tuple():
-            return f"[{', '.join(map(_as_written, value))}]"
-    return repr(value)
-
-
-def _unknown(key: str, place: list[str]) -> str:
-    sections: list[tuple[str, type[BaseModel]]] = [
-        ("augment", Augment),
-        ("classes", ClassPlan),
-        ("init", FromRun),
-        ("init", Pretraining),
-        ("regulariser", Regulariser),
-        ("split", SplitPlan),
-    ]
-    inner = [f"{section}.{name}" for section, model in sections for name in model.model_fields]
-    last = place[-1]
-    same_section = [name for name in inner if name.startswith(f"{place[0]}.")]
-    near = [name for name in same_section if name.split(".")[1].startswith(last)]
-    near += difflib.get_close_matches(key, same_section or [*Recipe.model_fields, *inner], n=1, cutoff=0.5)
-    near += [name for name in inner if name.split(".")[1] == last]
-    if ":" in last:
-        return f"there is no key '{key}' (in braces, a space must follow each colon)"
-    return f"there is no key '{key}'" + (f" (did you mean '{near[0]}'?)" if near else "")

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from coverslip.datasets import Dataset
 from coverslip.errors import BadDataset
+from coverslip.messages import ChooseOther
 from coverslip.workspace.datasets.counting import count_again
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import OUTSIDE, opened_as_json, plan_as_json
@@ -50,9 +51,10 @@ def store_images(
     )
     if len(outside.all()) == len(found.records):
         raise BadDataset(
-            f"{OUTSIDE[3:].capitalize()}: every image of it",
+            "All of these images lie outside the folders that the app may read",
             file=found.root,
-            do="Choose another one, or start the app with --root FOLDER.",
+            do="Choose another one, or let the app read this folder too.",
+            remedies=(ChooseOther("root"),),
         )
 
 
@@ -107,7 +109,7 @@ def _insert_images(
                 "label": labels.get(record.image_id, record.label),
                 "group": record.group,
                 "domain": record.domain,
-                "given_split": record.given_split,
+                "predefined_split": record.predefined_split,
                 "plan": plan,
                 "problem": None if is_allowed else "unreadable",
                 "version": version,

@@ -188,6 +188,31 @@ def _opened(
     return open_them(group_pattern=pattern)
 
 
+@dataclass(frozen=True, slots=True)
+class GroupedBy:
+    """What says which images belong together: a column of the table, a pattern for paths, or nothing."""
+
+    column: str | None = None
+    pattern: str | None = None
+
+
+def grouped_by(home: Workspace, row: AnyRow, group: str | None) -> GroupedBy:
+    """What a recipe's `group` means for a dataset: a column where its tables have one of that name, else a pattern."""
+    if group is None:
+        return GroupedBy()
+    return GroupedBy(column=group) if group in grouping.columns(home, row.id) else GroupedBy(pattern=group)
+
+
+def groups_by(home: Workspace, row: AnyRow, grouped: GroupedBy) -> dict[str, str | None]:
+    """The group of every image, by its id, if the dataset were grouped so.
+
+    Raises:
+        BadDataset: there is no such column, or the pattern finds nothing or takes too long.
+    """
+    found = opened_again(home, row, grouped.column, grouped.pattern)
+    return {record.image_id: record.group for record in found.records}
+
+
 def _name_of(paths: list[str]) -> str:
     """After the folders; a table is called after the folder that it lies in, since many are called `images.csv`."""
     folders = (Path(path).parent if Path(path).is_file() else Path(path) for path in paths)

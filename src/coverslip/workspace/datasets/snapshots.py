@@ -4,13 +4,15 @@ import csv
 import hashlib
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, func, select
 
 from coverslip.datasets import ImageRecord, printable
 from coverslip.errors import BadDataset
 from coverslip.files import safe_cell, write_bytes
+from coverslip.workspace.datasets.opening import GroupedBy, groups_by
 from coverslip.workspace.store.database import one_moment
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import OUTSIDE, load_records
@@ -21,16 +23,36 @@ _ROWS_AT_ONCE = 2_000
 _BOX = ("x", "y", "width", "height")
 
 
-def training_sources(home: Workspace, dataset_id: str) -> tuple[list[str], list[str]]:
-    """What `coverslip train` is to be given for a set: the sources, and the options that say how to group.
+@dataclass(frozen=True, slots=True)
+class TrainingImages:
+    """What a training is given: folders or tables, and how their images are grouped."""
+
+    sources: list[str]
+    grouped: GroupedBy
+
+    @property
+    def options(self) -> list[str]:
+        """Of `coverslip train`, saying how to group."""
+        by_column = [f"--group={self.grouped.column}"] if self.grouped.column is not None else []
+        by_pattern = [f"--group-pattern={self.grouped.pattern}"] if self.grouped.pattern is not None else []
+        return by_column + by_pattern
+
+
+def training_images(
+    home: Workspace, dataset_id: str, *, grouped: GroupedBy | None = None, in_one: bool = False
+) -> TrainingImages:
+    """What a training on a dataset is to be given.
 
     The user's own folders and tables, so that the run says where its images lie. Where they do not tell what is known
     here (labels were given or changed, the set was opened without labels, domains were named) it is a table in
     `snapshots/` that is named after its content: a training reads the labels of the moment it was asked for, whatever
     is changed later.
 
-    Returns:
-        Paths, and `["--group=COLUMN"]`, `["--group-pattern=PATTERN"]` or nothing.
+    Args:
+        home: the workspace.
+        dataset_id: of labelled images.
+        grouped: how, if other than the dataset is.
+        in_one: one folder or table, also where the dataset has several.
 
     Raises:
         NotFound: there is no such set.
@@ -40,15 +62,15 @@ def training_sources(home: Workspace, dataset_id: str) -> tuple[list[str], list[
         row = dataset_row(connection, dataset_id)
         if not row.summary["n_labelled"]:
             raise BadDataset("No image has a label", do="Label some images of each class first.")
-        if _tells_all(connection, row):
-            by_column = [f"--group={row.group_column}"] if row.group_column is not None else []
-            by_pattern = [f"--group-pattern={row.group_pattern}"] if row.group_pattern is not None else []
-            return source_paths(row), by_column + by_pattern
-        data = "".join(_lines(connection, row, for_training=True)).encode()
+        if _tells_all(connection, row) and (len(row.sources) == 1 or not in_one):
+            return TrainingImages(source_paths(row), grouped or GroupedBy(row.group_column, row.group_pattern))
+        groups = None if grouped is None else groups_by(home, row, grouped)
+        data = "".join(_lines(connection, row, for_training=True, groups=groups)).encode()
     file = home.snapshots / f"{hashlib.sha256(data).hexdigest()[:16]}.csv"
     if not file.exists():
         write_bytes(file, data)
-    return [str(file)], ["--group=group"] if row.summary["n_groups"] else []
+    has_groups = bool(row.summary["n_groups"]) if groups is None else any(groups.values())
+    return TrainingImages([str(file)], GroupedBy("group" if has_groups else None))
 
 
 def table_lines(home: Workspace, dataset_id: str) -> Iterator[str]:
@@ -83,13 +105,17 @@ def _tells_all(connection: Connection, row: AnyRow) -> bool:
     return connection.execute(outside).scalar_one() == 0
 
 
-def _lines(connection: Connection, row: AnyRow, *, for_training: bool) -> Iterator[str]:
-    """The table in pieces.
+def _lines(
+    connection: Connection, row: AnyRow, *, for_training: bool, groups: Mapping[str, str | None] | None = None
+) -> Iterator[str]:
+    """The table in pieces; `groups` by image id, if other than the dataset's.
 
     Raises:
         BadDataset: for a training, where a file's name is no text: its row would name another file.
     """
     columns = _columns(connection, row)
+    if groups is not None:
+        columns = [column for column in columns if column != "group"] + ["group"] * any(groups.values())
     yield _as_csv([columns])
     outside = set(
         connection.execute(
@@ -97,7 +123,9 @@ def _lines(connection: Connection, row: AnyRow, *, for_training: bool) -> Iterat
         ).scalars()
     )
     for start, end in ranges(row.summary["n_images"], _ROWS_AT_ONCE):
-        records = load_records(connection, row.id, start, end)
+        records: Sequence[ImageRecord] = load_records(connection, row.id, start, end)
+        if groups is not None:
+            records = [replace(record, group=groups.get(record.image_id)) for record in records]
         kept = [record for position, record in enumerate(records, start) if position not in outside]
         for record in kept:
             if for_training and printable(str(record.path)) != str(record.path):
@@ -112,7 +140,7 @@ def _lines(connection: Connection, row: AnyRow, *, for_training: bool) -> Iterat
 def _columns(connection: Connection, row: AnyRow) -> list[str]:
     own = images.c.dataset_id == row.id
     columns = ["path", "image_id", "label"]
-    for name in ("group", "domain", "given_split"):
+    for name in ("group", "domain", "predefined_split"):
         column = images.c[name]
         if connection.execute(select(column).where(own, column != "").limit(1)).first() is not None:
             columns.append(name.removeprefix("given_"))
@@ -129,7 +157,7 @@ def _cell(record: ImageRecord, column: str) -> str:
         case "path":
             return printable(str(record.path))
         case "split":
-            return record.given_split or ""
+            return record.predefined_split or ""
         case "plane":
             return str(record.plan.plane) if "plane" in record.stated else ""
         case "channel":

@@ -8,7 +8,7 @@ from sqlalchemy import update
 from coverslip.errors import Conflict, NotFound
 from coverslip.files import cannot_write, write_text
 from coverslip.runs import is_run
-from coverslip.workspace.jobs.records import Job, Kind, change_as_seen, change_job, find_job
+from coverslip.workspace.jobs.records import Job, change_as_seen, change_job, find_job
 from coverslip.workspace.jobs.state import ACTIVE, state_of, status_of
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.home import Workspace
@@ -18,9 +18,10 @@ def stop(workspace: Workspace, job_id: str) -> None:
     """Ask a job to end; one that waits is taken out of the queue.
 
     Raises:
+        NotFound: there is none of this id.
         Conflict: it has ended.
     """
-    job = find_job(workspace, job_id, "train", "predict")
+    job = find_job(workspace, job_id)
     if job.state == "queued":
         if _take_out(workspace, job):
             return
@@ -41,35 +42,35 @@ def _take_out(workspace: Workspace, job: Job) -> bool:
         return bool(connection.execute(stopped).rowcount)
 
 
-def resume(workspace: Workspace, job_id: str, kind: Kind) -> None:
-    """Queue a training or prediction again that ended before its time; it goes on where it was.
+def resume(workspace: Workspace, job_id: str) -> None:
+    """Queue a job again that ended before its time; it goes on where it was.
 
     Raises:
-        NotFound: there is none of this kind.
+        NotFound: there is none of this id.
         Conflict: it waits, is at work, or is done.
     """
-    job = find_job(workspace, job_id, kind)
+    job = find_job(workspace, job_id)
     state = state_of(job, status_of(job))
     if state == "done":
         raise Conflict("It is finished", do="Begin a new one.")
     if state not in ("stopped", "failed", "interrupted"):
         raise Conflict("It has not ended", do="Stop it first.")
     command = list(job.command)
-    if kind == "train" and is_run(job.folder):
+    if job.kind == "train" and is_run(job.folder):
         command = ["-m", "coverslip", "train", f"--resume={job.folder}"]
     job.run.stop_file.unlink(missing_ok=True)
     anew = dict.fromkeys(("pid", "process_started", "launched", "stop_asked"))
     change_as_seen(workspace, job, state="queued", queued=time.time(), command=command, **anew)
 
 
-def remove(workspace: Workspace, job_id: str, *kinds: Kind) -> None:
+def remove(workspace: Workspace, job_id: str) -> None:
     """Move what a job made to the trash.
 
     Raises:
-        NotFound: there is none of these kinds.
+        NotFound: there is none of this id.
         Conflict: it is at work.
     """
-    job = find_job(workspace, job_id, *kinds)
+    job = find_job(workspace, job_id)
     if state_of(job, status_of(job)) in ACTIVE:
         raise Conflict("It is still at work", do="Stop it first.")
     place = workspace.trash / job_id
@@ -82,14 +83,14 @@ def remove(workspace: Workspace, job_id: str, *kinds: Kind) -> None:
         raise cannot_write(place, error) from error
 
 
-def restore(workspace: Workspace, job_id: str, kind: Kind) -> None:
+def restore(workspace: Workspace, job_id: str) -> None:
     """Take a job out of the trash; one that waited waits again.
 
     Raises:
-        NotFound: there is none of this kind in the trash, or not any more.
+        NotFound: there is none of this id in the trash, or not any more.
         Conflict: something else lies in its place.
     """
-    job = find_job(workspace, job_id, kind, is_removed=True)
+    job = find_job(workspace, job_id, is_removed=True)
     place = workspace.trash / job_id
     if not place.is_dir():
         raise NotFound("It is in the trash no longer", do="Nothing can bring it back.")

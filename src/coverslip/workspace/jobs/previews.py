@@ -7,7 +7,8 @@ import sys
 import tempfile
 import threading
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -19,9 +20,10 @@ from coverslip.errors import CoverslipError
 from coverslip.files import sha256_json
 from coverslip.messages import FAILURE_VARIABLE, failure_of
 from coverslip.runs import Recipe, save_recipe
+from coverslip.workspace.datasets.opening import groups_by
 from coverslip.workspace.datasets.reading import refuse_unread
-from coverslip.workspace.datasets.snapshots import training_sources
-from coverslip.workspace.recipes.checking import recipe_of_set
+from coverslip.workspace.datasets.snapshots import training_images
+from coverslip.workspace.recipes.checking import groups_asked, recipe_of_dataset
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import load_dataset, load_scan
 from coverslip.workspace.store.rows import AnyRow, Json
@@ -81,7 +83,7 @@ def recipe_for(home: Workspace, row: AnyRow, recipe: Json) -> Recipe:
     Raises:
         BadRecipe: a key or value is not valid.
     """
-    return recipe_of_set(home, row, {key: value for key, value in recipe.items() if key != "group"})
+    return recipe_of_dataset(home, row, {key: value for key, value in recipe.items() if key != "group"})
 
 
 def split(home: Workspace, dataset_id: str, recipe: Json) -> SplitPreview:
@@ -99,9 +101,11 @@ def split(home: Workspace, dataset_id: str, recipe: Json) -> SplitPreview:
     with home.engine.connect() as connection:
         row = refuse_unread(connection, dataset_id)
         data, scan = load_dataset(connection, dataset_id), load_scan(connection, dataset_id)
+    if (grouped := groups_asked(home, row, recipe)) is not None:
+        data = _grouped(data, groups_by(home, row, grouped))
     data, checked = agreed(data, recipe_for(home, row, recipe))
     plan = checked.split
-    folds, note = plan_folds(data, scan, asked=plan.folds, val=plan.val, seed=checked.seed)
+    folds, note = plan_folds(data, scan, n_folds=plan.folds, val=plan.val, seed=checked.seed)
     notes = [note] if note else []
     if folds is None:
         whole = split_images(data, scan, val=plan.val, test=plan.test, seed=checked.seed, allow_leakage=True)
@@ -136,7 +140,7 @@ def augmentation(home: Workspace, dataset_id: str, recipe: Json) -> bytes:
 
 
 def _drawn(home: Workspace, dataset_id: str, recipe: Recipe) -> bytes:
-    sources, _ = training_sources(home, dataset_id)  # groups decide who is tested, not how images are changed
+    sources = training_images(home, dataset_id).sources  # groups decide who is tested, not how images are changed
     with tempfile.TemporaryDirectory() as temporary:
         choices, out = Path(temporary) / "recipe.yaml", Path(temporary) / "preview.png"
         failure = Path(temporary) / "failure.json"
@@ -160,6 +164,10 @@ def _drawn(home: Workspace, dataset_id: str, recipe: Recipe) -> bytes:
                 raise CoverslipError.of(failure_of(json.loads(failure.read_text(encoding="utf-8"))))
             raise CoverslipError("The process that draws the images ended without saying why", do="Try again.")
         return out.read_bytes()
+
+
+def _grouped(data: Dataset, groups: Mapping[str, str | None]) -> Dataset:
+    return replace(data, records=tuple(replace(record, group=groups.get(record.image_id)) for record in data.records))
 
 
 def _told(data: Dataset, shown: Split, notes: list[str], folds: Folds | None) -> SplitPreview:

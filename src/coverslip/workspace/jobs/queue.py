@@ -4,17 +4,18 @@ import logging
 import threading
 import time
 from pathlib import Path
+from typing import get_args
 
 from sqlalchemy import update
 
 from coverslip.workspace.jobs.adopting import adopt_runs
 from coverslip.workspace.jobs.processes import Launched, launch, terminate
-from coverslip.workspace.jobs.records import Job, Kind, find_job, started_jobs, waiting
+from coverslip.workspace.jobs.records import Job, JobKind, find_job, started_jobs, waiting
 from coverslip.workspace.jobs.state import is_at_work
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.home import Workspace
 
-_KINDS: tuple[Kind, ...] = ("train", "predict")
+_KINDS: tuple[JobKind, ...] = get_args(JobKind)
 _SECONDS_BETWEEN_LOOKS = 1.0
 _PATIENCE_SECONDS = 60.0  # that a job may take to heed a stop by itself
 _log = logging.getLogger("coverslip")

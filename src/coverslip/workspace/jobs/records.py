@@ -17,7 +17,7 @@ from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import now
 
 Json = dict[str, Any]  # Any: JSON values
-Kind = Literal["train", "predict"]
+JobKind = Literal["train", "predict"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Job:
     """What was asked for."""
 
     id: str
-    kind: Kind
+    kind: JobKind
     name: str
     dataset_id: str | None
     dataset_name: str
@@ -72,7 +72,7 @@ def asked_recipe(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}.recipe.yaml")
 
 
-def find_job(workspace: Workspace, job_id: str, *kinds: Kind, is_removed: bool = False) -> Job:
+def find_job(workspace: Workspace, job_id: str, *kinds: JobKind, is_removed: bool = False) -> Job:
     """A job by its id.
 
     Raises:
@@ -85,7 +85,7 @@ def find_job(workspace: Workspace, job_id: str, *kinds: Kind, is_removed: bool =
     return _job(row)
 
 
-def all_jobs(workspace: Workspace, kind: Kind) -> list[Job]:
+def all_jobs(workspace: Workspace, kind: JobKind) -> list[Job]:
     """All jobs of a kind, the newest first."""
     wanted = select(db.jobs).where(db.jobs.c.kind == kind, db.jobs.c.state != "removed")
     with workspace.engine.connect() as connection:
@@ -111,7 +111,7 @@ def _job(row: RowMapping) -> Job:
     return Job(**{**values, "folder": Path(row["folder"]), "command": tuple(row["command"])})
 
 
-def waiting(workspace: Workspace, kind: Kind) -> list[str]:
+def waiting(workspace: Workspace, kind: JobKind) -> list[str]:
     """Ids of the queued jobs of a kind, the next first."""
     wanted = select(db.jobs.c.id).where(db.jobs.c.kind == kind, db.jobs.c.state == "queued")
     with workspace.engine.connect() as connection:

@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass, fields
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -44,6 +44,7 @@ class RunProgress:
 class RunState:
     """A training, as its folder says that it is now."""
 
+    kind: Literal["train"]
     id: str
     name: str
     folder: str
@@ -102,6 +103,7 @@ def state_of_run(job: Job, queue: list[str]) -> RunState:
     is_active = state in ACTIVE
     n_folds = progress.n_folds or (len(evaluation.folds.per_fold) if evaluation and evaluation.folds else 0)
     return RunState(
+        kind="train",
         id=job.id,
         name=job.name,
         folder=str(job.folder),

@@ -5,9 +5,9 @@ from typing import Any
 
 from coverslip.runs import save_recipe
 from coverslip.workspace.datasets.reading import refuse_unread
-from coverslip.workspace.datasets.snapshots import training_sources
+from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.jobs.records import add_job, asked_recipe, change_job, find_job, new_place
-from coverslip.workspace.recipes.checking import recipe_of_set
+from coverslip.workspace.recipes.checking import groups_asked, recipe_of_dataset
 from coverslip.workspace.store.home import Workspace
 
 
@@ -21,7 +21,7 @@ def queue_training(
         dataset_id: of labelled images.
         name: what people call it.
         recipe: what differs from the defaults, nested or with dotted keys; `init.run` may be a run's id.
-        allow_leakage: accept a given split with the same pixels or groups on both sides.
+        allow_leakage: accept a predefined split with the same pixels or groups on both sides.
 
     Raises:
         NotFound, Conflict: the image set is not there, or not ready.
@@ -29,13 +29,13 @@ def queue_training(
     """
     with workspace.engine.connect() as connection:
         dataset = refuse_unread(connection, dataset_id)
-    sources, grouping = training_sources(workspace, dataset_id)
-    chosen = recipe_of_set(workspace, dataset, recipe)
+    chosen = recipe_of_dataset(workspace, dataset, recipe)
+    images = training_images(workspace, dataset_id, grouped=groups_asked(workspace, dataset, recipe))
     job_id, folder = new_place(workspace.runs, name or dataset.name)
     recipe_file = asked_recipe(folder)
     save_recipe(chosen, recipe_file)
     leakage = ["--allow-leakage"] if allow_leakage else []
-    options = [*grouping, *leakage, f"--recipe={recipe_file}", f"--out={folder}"]
+    options = [*images.options, *leakage, f"--recipe={recipe_file}", f"--out={folder}"]
     add_job(
         workspace,
         id=job_id,
@@ -44,7 +44,7 @@ def queue_training(
         dataset_id=dataset_id,
         dataset_name=dataset.name,
         folder=str(folder),
-        command=["-m", "coverslip", "train", *options, "--", *sources],
+        command=["-m", "coverslip", "train", *options, "--", *images.sources],
         choices=chosen.model_dump(mode="json"),
     )
     return job_id

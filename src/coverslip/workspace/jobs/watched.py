@@ -1,13 +1,27 @@
 """What those who watch a training are told."""
 
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
 from coverslip.errors import NotFound
 from coverslip.runs.log import LogLine, LogReader, Training, lasting_lines
 from coverslip.workspace.jobs.log import folded_log
 from coverslip.workspace.jobs.records import find_job, waiting
-from coverslip.workspace.jobs.runs import state_of_run
+from coverslip.workspace.jobs.runs import RunState, state_of_run
 from coverslip.workspace.jobs.state import has_ended
 from coverslip.workspace.jobs.watching import Look, Message, as_text
 from coverslip.workspace.store.home import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class RunEvents:
+    """What those who watch a training are told, by the name of the event."""
+
+    state: Annotated[RunState, Field(description="As it is now: first, at each change, and last.")]
+    trainings: Annotated[tuple[Training, ...], Field(description="Its curves so far.")]
+    log: Annotated[LogLine, Field(description="A line that is worth reading; the event's id is its number.")]
 
 
 class WatchedTraining:

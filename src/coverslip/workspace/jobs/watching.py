@@ -11,7 +11,7 @@ from typing import Protocol
 
 from pydantic_core import to_jsonable_python
 
-from coverslip.workspace.jobs.records import Kind, find_job
+from coverslip.workspace.jobs.records import JobKind, find_job
 from coverslip.workspace.store.home import Workspace
 
 _SECONDS_BETWEEN_LOOKS = 0.5
@@ -44,6 +44,9 @@ class Source(Protocol):
     def look(self) -> Look: ...
 
     def backlog(self, after: int, up_to: int) -> list[Message]: ...
+
+
+NewSource = Callable[[Workspace, str], Source]  # of a job's id
 
 
 def as_text(content: object) -> str:
@@ -115,6 +118,13 @@ class _Watcher:
             subscriber.tell(message)
 
 
+def _beginning(watcher: _Watcher, after: int, up_to: int, is_over: bool) -> list[Message]:
+    """What a page is told first. Of what has ended it asks for the rest itself, unless it lost the stream meanwhile."""
+    now = [] if is_over else [Message(kind, text) for kind, text in watcher.now.items()]
+    lines = watcher.source.backlog(after, up_to) if after or not is_over else []
+    return [*now, *lines]
+
+
 def _without_clock(state: str) -> str:
     return re.sub(r'"seconds_left": [^,}]*', "", state)
 
@@ -122,7 +132,8 @@ def _without_clock(state: str) -> str:
 class Watching:
     """Who watches which job."""
 
-    def __init__(self, workspace: Workspace, sources: Mapping[Kind, Callable[[Workspace, str], Source]]) -> None:
+    def __init__(self, workspace: Workspace, sources: Mapping[JobKind, NewSource]) -> None:
+        """`sources` has a kind of source for every kind of job that can be watched."""
         self._workspace, self._sources = workspace, sources
         self._watchers: dict[str, _Watcher] = {}
         self._is_closed = False
@@ -136,8 +147,10 @@ class Watching:
     async def follow(self, job_id: str, after: int) -> AsyncIterator[Message]:
         """The state, what came after that number, then all that is new; the state again at the end.
 
+        Of a job that had ended before: its last state alone, after what somebody missed who says where he was.
+
         Raises:
-            NotFound: there is no such training or prediction.
+            NotFound: there is no job of this id.
         """
         watcher = await self._watcher(job_id)
         subscriber = _Subscriber()
@@ -146,9 +159,7 @@ class Watching:
         try:
             if not watcher.now:  # it could not be looked at
                 return
-            for kind, text in watcher.now.items():
-                yield Message(kind, text)
-            for message in await asyncio.to_thread(watcher.source.backlog, after, up_to):
+            for message in await asyncio.to_thread(_beginning, watcher, after, up_to, is_over):
                 yield message
             while not (is_over or self._is_closed):
                 if subscriber.is_lost and subscriber.unread.empty():
@@ -181,5 +192,5 @@ class Watching:
             del self._watchers[job_id]
 
     def _source(self, job_id: str) -> Source:
-        job = find_job(self._workspace, job_id, *self._sources)
+        job = find_job(self._workspace, job_id)
         return self._sources[job.kind](self._workspace, job_id)

@@ -17,6 +17,7 @@ from coverslip.errors import BadDataset, Conflict, CoverslipError, Stopped
 from coverslip.events import Event, Noted, Progressed
 from coverslip.files import sha256_json, write_json
 from coverslip.images import ReadPlan
+from coverslip.messages import ChooseOther
 from coverslip.runs import Prediction, PredictionsFile, Run, StatusFile, fingerprint_of
 from coverslip.runs.documents import read_object
 from coverslip.stopping import Stop, signals_stop
@@ -128,8 +129,9 @@ def _refuse_outside(data: Dataset, roots: Sequence[str]) -> None:
     for record in data.records:
         real = record.path.resolve() if record.path.is_symlink() else record.path
         if not is_allowed(real.parent.resolve()):
-            do = "Choose others, or start the app with --root FOLDER."
-            raise BadDataset("An image lies outside the folders that the app may read", file=record.path, do=do)
+            what = "An image lies outside the folders that the app may read"
+            do = "Choose others, or let the app read its folder too."
+            raise BadDataset(what, file=record.path, do=do, remedies=(ChooseOther("root"),))
 
 
 def main(folder: Path) -> int:

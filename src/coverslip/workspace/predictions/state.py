@@ -1,7 +1,7 @@
 """What predictions are doing, read from their folders."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -17,6 +17,7 @@ from coverslip.workspace.store.home import Workspace
 class PredictionState:
     """A classifier at work on new images, as its folder says that it is now."""
 
+    kind: Literal["predict"]
     id: str
     name: str
     run_id: str
@@ -34,13 +35,6 @@ class PredictionState:
     n_review: Annotated[int, Field(description="Undecided images that nobody has corrected yet.")]
     error: Failure | None
     notes: Annotated[list[str], Field(description="What is unusual about these images.")]
-
-
-@dataclass(frozen=True, slots=True)
-class RowsSoFar:
-    """How many rows a prediction has."""
-
-    n: int
 
 
 def all_predictions(workspace: Workspace) -> list[PredictionState]:
@@ -65,6 +59,7 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
     corrected = corrections_of(workspace, job.id)
     is_active = state in ACTIVE
     return PredictionState(
+        kind="predict",
         id=job.id,
         name=job.name,
         run_id=job.run_id or "",

@@ -5,16 +5,19 @@ from pathlib import Path
 from typing import Any
 
 from coverslip.datasets import ClassPlan, natural_key
-from coverslip.errors import BadRecipe
-from coverslip.models import model_info
+from coverslip.errors import BadRecipe, CoverslipError, NotFound
+from coverslip.models import check_declared, model_info
 from coverslip.runs import Recipe, check_recipe
 from coverslip.workspace.datasets.classes import trained_order
+from coverslip.workspace.datasets.opening import GroupedBy, grouped_by
+from coverslip.workspace.datasets.reading import refuse_unread
+from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import AnyRow, Json, file_of_classifier, folder_of_run
 
 
-def recipe_of_set(workspace: Workspace, row: AnyRow, given: Mapping[str, Any]) -> Recipe:
-    """The recipe of a training on a set: its classes, in the order that they have on the set's pages.
+def recipe_of_dataset(workspace: Workspace, row: AnyRow, given: Mapping[str, Any]) -> Recipe:
+    """The recipe of a training on a dataset: its classes, in the order that they have on its pages.
 
     Without that order a class would have another key and colour among the results than it was labelled with.
 
@@ -22,7 +25,7 @@ def recipe_of_set(workspace: Workspace, row: AnyRow, given: Mapping[str, Any]) -
         BadRecipe: a key or value is not valid.
     """
     recipe = checked_recipe(workspace, given, row.class_plan)
-    if "order" in (_nested(given).get("classes") or {}):
+    if "order" in (nested(given).get("classes") or {}):
         return recipe
     with workspace.engine.connect() as connection:
         order = trained_order(connection, row, recipe.classes)
@@ -38,30 +41,57 @@ def checked_recipe(workspace: Workspace, given: Mapping[str, Any], class_plan: M
     Raises:
         BadRecipe: a key or value is not valid.
     """
-    data = _nested(given)
-    if not data.get("classes"):
-        data["classes"] = {key: value for key, value in class_plan.items() if value}
+    data = nested(given)
+    if isinstance(data.get("classes") or {}, dict):
+        data["classes"] = {key: value for key, value in class_plan.items() if value} | (data.get("classes") or {})
     recipe = check_recipe(data)
     if not recipe.model.startswith("timm/"):  # those are looked up by the training itself, which may import timm
-        model_info(recipe.model)
+        check_declared(model_info(recipe.model), recipe.model_options)
     if isinstance(data.get("init"), dict):
         recipe = check_recipe(_with_whole_start(workspace, data))
     return recipe
 
 
+def groups_asked(workspace: Workspace, row: AnyRow, given: Mapping[str, Any]) -> GroupedBy | None:
+    """How the recipe itself says which images belong together; None where it doesn't, and the dataset's groups hold."""
+    group = given.get("group")
+    return grouped_by(workspace, row, None if group is None else str(group)) if "group" in given else None
+
+
 def _with_whole_start(workspace: Workspace, data: Mapping[str, Any]) -> Json:
-    """A recipe whose start, and that of a first training, is a path below the allowed roots."""
+    """A recipe whose initialisation, and that of pretraining, is a path below the allowed roots."""
     init = data.get("init")
     if not isinstance(init, dict):
         return dict(data)
-    key = "run" if "run" in init else "train_on"
-    whole = {**init, key: str(_start(workspace, key, str(init[key])))}
-    if isinstance(init.get("recipe"), dict):
-        whole["recipe"] = _with_whole_start(workspace, init["recipe"])
-    return {**data, "init": whole}
+    if "run" in init:
+        return {**data, "init": {**init, "run": str(_earlier_run(workspace, str(init["run"])))}}
+    first = _with_whole_start(workspace, init.get("recipe") or {})
+    source, first = _first_images(workspace, str(init["train_on"]), first)
+    return {**data, "init": {**init, "train_on": source, "recipe": first}}
 
 
-def _nested(given: Mapping[str, Any]) -> Json:
+def _first_images(workspace: Workspace, given: str, first: Json) -> tuple[str, Json]:
+    """The images of pretraining, and its own recipe: with the groups and classes of the dataset that they are."""
+    row = _known_dataset(workspace, given)
+    if row is None:
+        return str(_allowed(workspace, "init.train_on", given)), first
+    images = training_images(workspace, row.id, grouped=groups_asked(workspace, row, first), in_one=True)
+    classes = {key: value for key, value in row.class_plan.items() if value} | (first.get("classes") or {})
+    group = images.grouped.column or images.grouped.pattern
+    told = {"group": group, **({"classes": classes} if classes else {})}
+    return images.sources[0], {**first, **told}
+
+
+def _known_dataset(workspace: Workspace, dataset_id: str) -> AnyRow | None:
+    """The dataset of that id, read; None where there is none."""
+    with workspace.engine.connect() as connection:
+        try:
+            return refuse_unread(connection, dataset_id)
+        except NotFound:
+            return None
+
+
+def nested(given: Mapping[str, Any]) -> Json:
     """Dotted keys become sections."""
     data: Json = {}
     for key, value in given.items():
@@ -77,11 +107,19 @@ def _nested(given: Mapping[str, Any]) -> Json:
     return data
 
 
-def _start(workspace: Workspace, key: str, given: str) -> Path:
-    """Where a training's weights start: an earlier run or a classifier by its id, or a path below the allowed roots."""
-    if key == "run" and "/" not in given:
+def _earlier_run(workspace: Workspace, given: str) -> Path:
+    """An earlier run or a classifier by its id, or a path below the allowed roots."""
+    if "/" not in given:
         with workspace.engine.connect() as connection:
             place = folder_of_run(connection, given) or file_of_classifier(connection, given)
         if place is not None:
             return place
-    return workspace.allowed(given)
+    return _allowed(workspace, "init.run", given)
+
+
+def _allowed(workspace: Workspace, key: str, given: str) -> Path:
+    try:
+        return workspace.allowed(given)
+    except CoverslipError as error:
+        faults = [(key, f"{error.what}: {given}")]
+        raise BadRecipe(error.what, file=error.file, do=error.do, remedies=error.remedies, faults=faults) from error

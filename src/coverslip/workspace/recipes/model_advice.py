@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from coverslip.errors import WeightsUnavailable
+from coverslip.keys import Option
 from coverslip.models import ModelRecord, has_weights, list_models, model_info, starting_weights
 from coverslip.runs import Recipe
 
@@ -26,6 +27,9 @@ class AdvisedModel:
     licence: Annotated[str | None, Field(description="Of the weights.")]
     advice: str
     is_recommended: bool
+    options: Annotated[tuple[Option, ...], Field(description="What `model_options` may set.")]
+    takes_others: Annotated[bool, Field(description="Whether it takes further options, known to its library alone.")]
+    parts: Annotated[list[str], Field(description="What `freeze_to` may name, the earliest first.")]
 
 
 def advised_models() -> list[AdvisedModel]:
@@ -49,6 +53,9 @@ def _advised(record: ModelRecord, default: ModelRecord) -> AdvisedModel:
         licence=_licence(record),
         advice=_advice(record, default, at_hand=at_hand),
         is_recommended=record.name == default.name,
+        options=record.options,
+        takes_others=record.timm_name is not None or record.torchvision_name is not None,
+        parts=list(record.freeze_boundaries),
     )
 
 

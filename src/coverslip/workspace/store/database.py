@@ -15,6 +15,7 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from coverslip.errors import CoverslipError
+from coverslip.messages import ChooseOther
 from coverslip.workspace.store.tables import metadata
 
 
@@ -70,7 +71,8 @@ def _damaged(error: sqlite3.Error, file: Path) -> CoverslipError:
     return CoverslipError(
         f"The workspace's database is damaged: {error}",
         file=file,
-        do="Put a copy of it in its place, or choose another folder with --workspace.",
+        do="Put a copy of it in its place, or choose another folder for the workspace.",
+        remedies=(ChooseOther("workspace"),),
     )
 
 
@@ -84,7 +86,8 @@ def _bring_up_to_date(file: Path) -> None:
                 f"This workspace was written by a newer coverslip (its tables are of version {version}; this one reads "
                 f"up to {len(_STEPS)})",
                 file=file,
-                do="Update coverslip, or choose another folder with --workspace.",
+                do="Update coverslip, or choose another folder for the workspace.",
+                remedies=(ChooseOther("workspace"),),
             )
         if version == len(_STEPS):
             return

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coverslip.errors import CoverslipError
+from coverslip.messages import ChooseOther
 from coverslip.workspace.store.background import Background
 
 if TYPE_CHECKING:
@@ -84,7 +85,8 @@ class Workspace:
             raise CoverslipError(
                 "This lies outside the folders that the app may read",
                 file=real,
-                do=f"Choose one below {shown}, or start the app with --root FOLDER.",
+                do=f"Choose one below {shown}, or let the app read this one too.",
+                remedies=(ChooseOther("root"),),
             )
         return real
 
@@ -96,9 +98,13 @@ def open_workspace(folder: Path | None = None, roots: tuple[Path, ...] = ()) -> 
         home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CoverslipError(
-            f"The workspace could not be made: {error.strerror}", file=home, do="Choose another with --workspace."
+            f"The workspace could not be made: {error.strerror}",
+            file=home,
+            do="Choose another folder for it.",
+            remedies=(ChooseOther("workspace"),),
         ) from error
     real = tuple(root.expanduser().resolve() for root in roots) or (Path.home().resolve(),)
     if missing := next((root for root in real if not root.is_dir()), None):
-        raise CoverslipError("There is no such folder", file=missing, do="Choose another with --root.")
+        do = "Choose another folder that the app may read."
+        raise CoverslipError("There is no such folder", file=missing, do=do, remedies=(ChooseOther("root"),))
     return Workspace(home.resolve(), real)

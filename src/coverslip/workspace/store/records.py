@@ -61,7 +61,7 @@ def load_records(connection: Connection, dataset_id: str, start: int = 0, end: i
         images.c.label,
         images.c.group,
         images.c.domain,
-        images.c.given_split,
+        images.c.predefined_split,
         images.c.plan,
     ).where(images.c.dataset_id == dataset_id, images.c.position >= start)
     if end is not None:
@@ -70,7 +70,9 @@ def load_records(connection: Connection, dataset_id: str, start: int = 0, end: i
     for row in connection.execute(asked.order_by(images.c.position)):
         plan, stated = plan_of(row.plan)
         records.append(
-            ImageRecord(row.image_id, Path(row.path), row.label, row.group, row.domain, row.given_split, plan, stated)
+            ImageRecord(
+                row.image_id, Path(row.path), row.label, row.group, row.domain, row.predefined_split, plan, stated
+            )
         )
     return records
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from coverslip.cache import sole_lock
 from coverslip.errors import CoverslipError
 from coverslip.files import write_json
+from coverslip.messages import ChooseOther
 from coverslip.workspace.store.home import Workspace
 
 _FORMAT_VERSION = 1
@@ -35,13 +36,15 @@ def only_server(workspace: Workspace) -> Iterator[None]:
                 raise CoverslipError(
                     f"The workspace cannot be written to: {error}",
                     file=file,
-                    do="Free some space, or choose another folder with --workspace.",
+                    do="Free some space, or choose another folder for the workspace.",
+                    remedies=(ChooseOther("workspace"),),
                 ) from error
             address = _other_address(workspace)
             raise CoverslipError(
-                f"Another coverslip app serves this workspace already{f', at {address}' if address else ''}",
+                f"This workspace is open in another coverslip already{f', at {address}' if address else ''}",
                 file=workspace.folder,
-                do="Open that one, end it with Ctrl-C in its terminal, or choose another folder with --workspace.",
+                do="Use that one, end it with Ctrl-C in its terminal, or choose another folder for the workspace.",
+                remedies=(ChooseOther("workspace"),),
             ) from error
         yield
 

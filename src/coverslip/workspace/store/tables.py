@@ -87,7 +87,7 @@ images = Table(
     Column("label", String),  # as it is now
     Column("group", String),
     Column("domain", String, nullable=False),
-    Column("given_split", String),
+    Column("predefined_split", String),
     Column("plan", JSON(none_as_null=True)),  # which pixels of the file; None: the whole first plane
     Column("problem", String),  # unreadable, duplicate, conflicting
     Column("pixel_hash", String),

@@ -60,7 +60,7 @@ class ImageFacts(Image):
     duplicates: Annotated[int, Field(description="How many other images have the same pixels.")]
     size_bytes: int | None
     file: Annotated[str, Field(description="Absolute path.")]
-    given_split: str | None
+    predefined_split: str | None
 
 
 _SHOWN = (
@@ -162,7 +162,7 @@ def facts_of(home: Workspace, dataset_id: str, position: int) -> ImageFacts:
     """
     with home.engine.connect() as connection:
         dataset_row(connection, dataset_id)
-        asked = select(*_SHOWN, images.c.pixel_hash, images.c.given_split, images.c.path.label("file"))
+        asked = select(*_SHOWN, images.c.pixel_hash, images.c.predefined_split, images.c.path.label("file"))
         row = connection.execute(asked.where(*_at(dataset_id, [position]))).mappings().one_or_none()
         if row is None:
             raise _no_image(position)

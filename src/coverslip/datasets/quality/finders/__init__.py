@@ -5,7 +5,7 @@ from coverslip.datasets.quality.finding import Finder
 
 # Of one severity, the gravest first: so they are told.
 BUILT_IN = (
-    Finder("leakage", "error", "On two sides of the given split", copies.leakage),
+    Finder("leakage", "error", "On two sides of the predefined split", copies.leakage),
     Finder("no-labels", "error", "No labels", classes.no_labels),
     Finder("one-class", "error", "A single class", classes.one_class),
     Finder("missing-files", "warning", "Not found", files.missing_files),

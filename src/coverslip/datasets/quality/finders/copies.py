@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from coverslip.datasets.index import Dataset, ImageRecord, counted
+from coverslip.datasets.quality.components import labels_of
 from coverslip.datasets.quality.finding import Cluster, Found
 from coverslip.datasets.quality.leaks import Leak, given_leaks
 from coverslip.datasets.quality.scanning import Scan
-from coverslip.datasets.quality.ties import labels_of
 
 
 def leakage(dataset: Dataset, scan: Scan) -> Iterator[Found]:
@@ -16,14 +16,14 @@ def leakage(dataset: Dataset, scan: Scan) -> Iterator[Found]:
         return
     groups = [leak.name for leak in leaks if leak.kind == "group"]
     n_pixels, n_chains = (sum(leak.kind == kind for leak in leaks) for kind in ("pixels", "chain"))
-    chains = f" and {counted(n_chains, 'chain')} of groups tied by equal images" if n_chains else ""
+    chains = f" and {counted(n_chains, 'chain')} of groups connected by equal images" if n_chains else ""
     clusters = [_shown(dataset, leak) for leak in leaks]
     yield Found(
-        text=f"The given split has {counted(len(groups), 'group')} and {counted(n_pixels, 'set')} of equal images"
-        f"{chains} on two sides. Numbers from it would be too good.",
+        text=f"The predefined split has {counted(len(groups), 'group')} and "
+        f"{counted(n_pixels, 'cluster')} of equal images{chains} on two sides. Numbers from it would be too good.",
         do="Move them to one side, or let coverslip split.",
         images=_image_ids(dataset, clusters),
-        notes=_beside(dataset, clusters, lambda record: record.given_split or ""),
+        notes=_beside(dataset, clusters, lambda record: record.predefined_split or ""),
         values={"groups": list(groups)},
     )
 
@@ -62,8 +62,8 @@ def copies_in_several_groups(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     if clusters:
         n = len(clusters)
         yield Found(
-            text=f"{counted(n, 'set of equal images lies', 'sets of equal images lie')} in several groups, which are "
-            "therefore kept together.",
+            text=f"{counted(n, 'cluster of equal images lies', 'clusters of equal images lie')} in several groups, "
+            "which are therefore kept together.",
             do="Check whether the groups are right.",
             images=_image_ids(dataset, clusters),
             notes=_beside(dataset, clusters, lambda record: record.group or ""),
@@ -73,7 +73,9 @@ def copies_in_several_groups(dataset: Dataset, scan: Scan) -> Iterator[Found]:
 def _shown(dataset: Dataset, leak: Leak) -> Sequence[int]:
     if leak.kind != "group":
         return leak.images
-    return leak.images[: len({dataset.records[i].given_split for i in leak.images})]  # one of each side stands first
+    return leak.images[
+        : len({dataset.records[i].predefined_split for i in leak.images})
+    ]  # one of each side stands first
 
 
 def _image_ids(dataset: Dataset, clusters: Sequence[Sequence[int]]) -> tuple[Cluster, ...]:

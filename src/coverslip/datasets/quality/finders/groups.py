@@ -39,7 +39,7 @@ def few_groups(dataset: Dataset, _: Scan) -> Iterator[Found]:
     groups = group_facts(dataset)
     if not groups or groups.n_groups >= SOME_GROUPS:
         return
-    are_folds_usual = _FEWEST_GROUPS <= groups.n_groups < FEW_GROUPS and not dataset.has_given_split
+    are_folds_usual = _FEWEST_GROUPS <= groups.n_groups < FEW_GROUPS and not dataset.has_predefined_split
     yield Found(
         text=f"There are only {counted(groups.n_groups, 'group')}: which of them fall into the test part matters much, "
         "and intervals will be wide and still approximate."

@@ -1,15 +1,7 @@
 // A run as it is now: asked for once, then told by the server's event stream. All of it can be rebuilt at any time.
 import { joined } from './live';
-import { at } from '../../../api/client';
-import {
-  isGoing,
-  type LogLine,
-  readRun,
-  readRunLog,
-  type Run,
-  type RunDetail,
-  type Training,
-} from '../../../api/runs';
+import { eventsOfJob, type RunEvents } from '../../../api/jobs';
+import { isGoing, type LogLine, readRun, readRunLog, type RunDetail } from '../../../api/runs';
 
 const FLUSH_MS = 100; // many lines at once are one change of the page
 
@@ -54,15 +46,15 @@ export class WatchedRun {
   }
 
   #listen(): void {
-    const source = new EventSource(`${at('runs', this.id, 'events')}?after=${this.lines.at(-1)?.n ?? 0}`);
+    const source = new EventSource(eventsOfJob(this.id, this.lines.at(-1)?.n));
     this.#source = source;
     source.addEventListener('open', () => (this.isConnected = true));
-    source.addEventListener('state', (event) => this.#state(JSON.parse(event.data) as Run));
+    source.addEventListener('state', (event) => this.#state(JSON.parse(event.data) as RunEvents['state']));
     source.addEventListener('trainings', (event) => {
-      if (this.run) this.run = { ...this.run, trainings: JSON.parse(event.data) as Training[] };
+      if (this.run) this.run = { ...this.run, trainings: JSON.parse(event.data) as RunEvents['trainings'] };
     });
     source.addEventListener('log', (event) => {
-      this.#unread.push(JSON.parse(event.data) as LogLine);
+      this.#unread.push(JSON.parse(event.data) as RunEvents['log']);
       this.#timer ??= setTimeout(() => this.#flush(), FLUSH_MS);
     });
     source.addEventListener('error', () => {
@@ -76,7 +68,7 @@ export class WatchedRun {
     });
   }
 
-  #state(state: Run): void {
+  #state(state: RunEvents['state']): void {
     if (!this.run) return;
     const before = this.run.state;
     this.run = { ...this.run, ...state };

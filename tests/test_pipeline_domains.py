@@ -1,4 +1,4 @@
-"""A run on two sets of images: its split, numbers and report know them apart, and each can be measured by itself."""
+"""A run on two domains: its split, numbers and report know them apart, and each can be measured by itself."""
 
 import csv
 import json
@@ -87,16 +87,16 @@ def test_each_set_has_its_own_classes_in_every_part_and_numbers_of_its_own(run: 
 def test_the_report_tells_the_sets_apart(run: Run) -> None:
     page = re.sub(r"\s+", " ", (run.folder / "report.html").read_text(encoding="utf-8"))
     for said in (
-        "By collection",
+        "By domain",
         "<th>blue</th><td>6</td><td>2</td>",
         "<th>red</th><td>48</td><td>16</td><td>16</td><td>80</td>",
-        "of the collections blue and red, were divided, stratified by collection and class,",
-        "Each collection has classes of its own",
-        "No class is in two collections.",
-        "Every collection tested was also trained on.",
+        "of the domains blue and red, were divided, stratified by domain and class,",
+        "Each domain has classes of its own",
+        "No class is in two domains.",
+        "Every domain tested was also trained on.",
     ):
         assert said in page
-    assert "All images are of one collection." not in page
+    assert "All images are of one domain" not in page
 
 
 @pytest.mark.slow
@@ -132,7 +132,7 @@ def test_without_a_word_in_the_recipe_equal_names_are_one_class_and_a_note_says_
     assert any("('blue', 'red') have classes of the same name, which count as one: '1'." in note for note in notes)
     page = (run.folder / "report.html").read_text(encoding="utf-8")
     assert "classes of the same name" in page
-    assert "No class is in two collections." not in page
+    assert "No class is in two domains." not in page
 
 
 @pytest.mark.slow

@@ -18,8 +18,8 @@ def labels_of(dataset: Dataset, positions: Iterable[int]) -> set[str]:
     return {record.label for record in records if record.label is not None and dataset.has_class(record)}
 
 
-def tied_units(dataset: Dataset, scan: Scan, order: Sequence[int]) -> NDArray[np.intp]:
-    """For each image in `order` a number, equal for what groups and equal pixels connect."""
+def connected_components(dataset: Dataset, scan: Scan, order: Sequence[int]) -> NDArray[np.intp]:
+    """For each image in `order` the number of its connected component; groups and equal pixels connect."""
     parent = list(range(len(order)))
 
     def root(i: int) -> int:
@@ -31,10 +31,10 @@ def tied_units(dataset: Dataset, scan: Scan, order: Sequence[int]) -> NDArray[np
     first: dict[tuple[str, str], int] = {}
     for i, position in enumerate(order):
         fact, group = scan.facts[position], dataset.records[position].group
-        ties = [] if isinstance(fact, Unreadable) else [("pixels", fact.pixel_hash)]
+        links = [] if isinstance(fact, Unreadable) else [("pixels", fact.pixel_hash)]
         if group is not None:
-            ties.append(("group", group))
-        for tie in ties:
-            one, other = root(first.setdefault(tie, i)), root(i)
-            parent[max(one, other)] = min(one, other)
+            links.append(("group", group))
+        for link in links:
+            a, b = root(first.setdefault(link, i)), root(i)
+            parent[max(a, b)] = min(a, b)
     return np.array([root(i) for i in range(len(order))], dtype=np.intp)

@@ -1,0 +1,119 @@
+"""What is wrong with a recipe, in plain words: the key, what is wanted there, and the nearest valid key."""
+
+import difflib
+import math
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from coverslip.datasets import ClassPlan
+from coverslip.runs.recipe.augment import Augment
+from coverslip.runs.recipe.initialisation import FromRun, Pretraining
+from coverslip.runs.recipe.recipe import Recipe
+from coverslip.runs.recipe.regulariser import Regulariser
+from coverslip.runs.recipe.split_plan import SplitPlan
+
+
+def key_faults(error: ValidationError) -> list[tuple[str, str]]:
+    """Every fault once: the key, sections with dots, and what is wrong with it."""
+    details = error.errors()
+    unknown = {detail["loc"][:1] for detail in details if detail["type"] == "extra_forbidden"}
+    # A misspelt key is missing too.
+    details = [detail for detail in details if detail["type"] != "missing" or detail["loc"][:1] not in unknown]
+    return list(dict.fromkeys((".".join(_place(detail)), _describe(detail)) for detail in details))
+
+
+def _place(fault: Any) -> list[str]:  # Any: Pydantic's ErrorDetails
+    """The key that a fault is about, and the sections around it."""
+    place = [str(part) for part in fault["loc"]]
+    if place[:1] == ["init"]:
+        del place[1:2]  # which of the ways to start it was read as
+    for known in ("plane", "channels", "augment.flip"):  # Pydantic tells a fault for each way to read them
+        if ".".join(place).startswith(f"{known}."):
+            return known.split(".")
+    return place
+
+
+def _describe(fault: Any) -> str:  # Any: Pydantic's ErrorDetails
+    place = _place(fault)
+    if place == ["init", "run"] and fault["type"] == "extra_forbidden":
+        return "init: give either run or train_on, not both"
+    if fault["type"] == "extra_forbidden":
+        return unknown_key(".".join(place), place)
+    if fault["type"] == "missing":
+        return f"there is no {'.'.join(place)}"
+    key, value = ".".join(place), fault["input"]
+    if fault["type"] == "value_error":
+        wanted = str(fault["ctx"]["error"])
+    else:
+        wanted = _SHAPES.get(key) or _in_plain_words(fault)
+    return f"{key}: {wanted}" if isinstance(value, dict) else f"{key} = {_as_written(value)}: {wanted}"
+
+
+_SHAPES = {
+    "plane": "it must be a page's number from 0, 'max' or 'mean'",
+    "channels": "it must be a list of channels' numbers from 0, such as [0, 2]",
+    "augment.flip": "it must be true, false or horizontal",
+    "augment": "it is a section of several keys, such as augment.flip, or the name of a set",
+    "init": "it must be imagenet, scratch, {run: PATH} or {train_on: DATA}",
+    "regulariser": "it is a section of several keys, such as regulariser.groups",
+    "split": "it is a section of several keys, such as split.test",
+    "model_options": "it is a section of several keys",
+    "loss_options": "it is a section of several keys, such as loss_options.gamma",
+}
+_WANTED = {"int_": "a whole number", "float_": "a number", "bool_": "true or false", "string_": "text"}
+
+
+def _in_plain_words(fault: Any) -> str:  # Any: Pydantic's ErrorDetails
+    limits = fault.get("ctx", {})
+    kind = str(fault["type"])
+    if isinstance(fault["input"], float) and not math.isfinite(fault["input"]):
+        return "it must be a finite number"
+    match kind:
+        case "greater_than_equal":
+            return f"it must be {limits['ge']:g} or more"
+        case "greater_than":
+            return f"it must be more than {limits['gt']:g}"
+        case "less_than_equal":
+            return f"it must be {limits['le']:g} or less"
+        case "less_than":
+            return f"it must be less than {limits['lt']:g}"
+        case "literal_error":
+            return f"it must be {limits['expected']}"
+    for start, wanted in _WANTED.items():
+        if kind.startswith(start):
+            return f"it must be {wanted}"
+    return f"{fault['msg'][0].lower()}{fault['msg'][1:]}"
+
+
+def _as_written(value: object) -> str:
+    """A value as a recipe would hold it."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return str(value).lower()
+        case list() | tuple():
+            return f"[{', '.join(map(_as_written, value))}]"
+    return repr(value)
+
+
+def unknown_key(key: str, place: list[str]) -> str:
+    """That there is no such key, with the nearest one that there is; `place` are its parts."""
+    sections: list[tuple[str, type[BaseModel]]] = [
+        ("augment", Augment),
+        ("classes", ClassPlan),
+        ("init", FromRun),
+        ("init", Pretraining),
+        ("regulariser", Regulariser),
+        ("split", SplitPlan),
+    ]
+    inner = [f"{section}.{name}" for section, model in sections for name in model.model_fields]
+    last = place[-1]
+    same_section = [name for name in inner if name.startswith(f"{place[0]}.")]
+    near = [name for name in same_section if name.split(".")[1].startswith(last)]
+    near += difflib.get_close_matches(key, same_section or [*Recipe.model_fields, *inner], n=1, cutoff=0.5)
+    near += [name for name in inner if name.split(".")[1] == last]
+    if ":" in last:
+        return f"there is no key '{key}' (in braces, a space must follow each colon)"
+    return f"there is no key '{key}'" + (f" (did you mean '{near[0]}'?)" if near else "")

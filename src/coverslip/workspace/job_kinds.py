@@ -1,0 +1,38 @@
+"""The kinds of jobs, and what of each differs where they are acted upon and watched in one way: a record each."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from coverslip.workspace.jobs.records import JobKind
+from coverslip.workspace.jobs.runs import RunState, run_state
+from coverslip.workspace.jobs.watched import RunEvents, WatchedTraining
+from coverslip.workspace.jobs.watching import NewSource
+from coverslip.workspace.predictions.state import PredictionState, prediction_state
+from coverslip.workspace.predictions.watched import PredictionEvents, WatchedPrediction
+from coverslip.workspace.store.home import Workspace
+
+JobState = Annotated[RunState | PredictionState, Field(discriminator="kind")]
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """One kind of job.
+
+    Args:
+        state: what a job of this kind is doing, by its id.
+        source: what is looked at for those who watch one.
+        events: a dataclass with a field for each event that they are told of.
+    """
+
+    state: Callable[[Workspace, str], RunState | PredictionState]
+    source: NewSource
+    events: type
+
+
+JOB_KINDS: dict[JobKind, JobRecord] = {
+    "train": JobRecord(run_state, WatchedTraining, RunEvents),
+    "predict": JobRecord(prediction_state, WatchedPrediction, PredictionEvents),
+}

@@ -1,0 +1,225 @@
+"""Recipes in the app: what a form needs to hold every key, recipe files in and out, and the papers' recipes started."""
+
+import csv
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from image_sets import App, save_cell, save_cells, workspace_in
+
+from coverslip.models import check_declared, list_models, model_info
+from coverslip.models.building import own_options
+from coverslip.runs import Pretraining, Recipe, load_recipe, recipe_keys
+from coverslip.runs.recipe import named_sets
+from coverslip.workspace.jobs.records import asked_recipe, find_job
+
+PAPERS = Path(__file__).parent.parent / "docs" / "papers"
+HERLEV = (
+    *("normal_columnar", "normal_intermediate", "normal_superficiel"),
+    *("carcinoma_in_situ", "light_dysplastic", "moderate_dysplastic", "severe_dysplastic"),
+)
+
+
+def recipes_of_papers() -> Iterator[tuple[str, str]]:
+    """The recipe files that the pages on the five papers give in full, by what they are saved as there."""
+    for page in sorted(PAPERS.glob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        names = re.findall(r"`(\w+\.yaml)`", text)
+        blocks = re.findall(r"```yaml\n(.*?)```", text, flags=re.S)
+        assert len(blocks) == len(dict.fromkeys(names)), page.name
+        yield from zip(dict.fromkeys(names), blocks, strict=True)
+
+
+RECIPES = dict(recipes_of_papers())
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> App:
+    """Nothing that is queued here begins: the queue is not at work."""
+    return App(workspace_in(tmp_path_factory.mktemp("recipes")))
+
+
+def folder(app: App, name: str) -> Path:
+    return app.home.folder.parent / name
+
+
+@pytest.fixture(scope="module")
+def cells(app: App) -> str:
+    return str(app.open(save_cells(folder(app, "cells")), group_pattern=r"slide\d_\d")["id"])
+
+
+def chromosomes(app: App, name: str, group: str, labels: list[str]) -> Path:
+    """A table of small images, with a column that says which belong together."""
+    file = folder(app, name) / f"{name}.csv"
+    file.parent.mkdir()
+    with file.open("w", newline="") as stream:
+        rows = csv.writer(stream)
+        rows.writerow(["path", "label", group])
+        for k, label in enumerate(labels * 6):
+            save_cell(file.parent / f"{k}.png", seed=k)
+            rows.writerow([f"{k}.png", label, f"{group}{k // len(labels)}"])
+    return file
+
+
+@pytest.fixture(scope="module")
+def bands(app: App) -> dict[str, str]:
+    """The ids of the two chromosome sets: Q bands with classes from 01, G bands with classes from 1."""
+    return {
+        "qband.csv": app.open(chromosomes(app, "qband", "cell", ["01", "10", "23"]), group="cell")["id"],
+        "gband.csv": app.open(chromosomes(app, "gband", "case", ["1", "10", "23"]), group="case")["id"],
+    }
+
+
+def asked(app: App, run: str) -> Recipe:
+    """The recipe that a training was queued with."""
+    return load_recipe(asked_recipe(find_job(app.home, run).folder))
+
+
+def test_a_form_can_hold_every_key() -> None:
+    types = {key.key: key.type for key in recipe_keys()}
+    assert "other" not in types.values()
+    assert {key: kind for key, kind in types.items() if kind not in ("number", "integer", "choice", "boolean")} == {
+        "model": "text",
+        "model_options": "options",
+        "init": "start",
+        "freeze_to": "text",
+        "loss_options": "options",
+        "channels": "integers",
+        "classes.merge": "merges",
+        "classes.drop": "names",
+        "classes.rename": "renames",
+        "classes.order": "names",
+        "group": "text",
+    }
+    plane = next(key for key in recipe_keys() if key.key == "plane")
+    assert (plane.type, plane.minimum, [choice.value for choice in plane.choices or []]) == (
+        *("integer", 0),
+        ["max", "mean"],
+    )
+
+
+def test_the_form_is_told_options_and_named_sets(app: App) -> None:
+    told = app.get("recipe")
+    loss_options = next(key["options"] for key in told["keys"] if key["key"] == "loss_options")
+    assert [option["name"] for option in loss_options["focal"]] == ["gamma"]
+    assert loss_options["cross_entropy"] == []
+    assert {one["name"]: one["values"]["augment.blur"] for one in told["sets"]}["chromosomes"] == 1.0
+    assert {one.section for one in named_sets()} == {"augment"}
+    models = {model["name"]: model for model in app.get("models")["items"]}
+    assert [option["name"] for option in models["mobilevit_mn"]["options"]][:2] == ["dsc", "mv2_attention"]
+    assert (models["mobincep"]["options"], models["mobincep"]["takes_others"]) == ([], False)
+    assert models["resnet50"]["takes_others"]
+    assert models["efficientnetv2_b0"]["parts"][-1] == "backbone"
+
+
+@pytest.mark.parametrize("name", [model.name for model in list_models() if own_options(model)])
+def test_the_record_of_a_network_tells_the_options_that_its_class_has(name: str) -> None:
+    record = model_info(name)
+    assert {option.name: option.default for option in record.options} == own_options(record)
+    check_declared(record, own_options(record))
+
+
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [
+        ({"dcs": True}, "the network has no such option"),
+        ({"mv2_attention": "much"}, "it must be one of none, se, nam"),
+        ({"dsc": 1}, "it must be true or false"),
+        ({"depths": [1, 2]}, "it must be a list of 3 whole numbers, 1 or more"),
+    ],
+)
+def test_an_option_that_a_network_does_not_take_is_told_at_its_field(
+    app: App, cells: str, options: dict[str, object], fault: str
+) -> None:
+    recipe = {"model": "mobilevit_mn", "model_options": options}
+    said = app.refused("POST", "runs", {"dataset_id": cells, "recipe": recipe})
+    assert [(one["field"], one["message"]) for one in said["errors"]] == [
+        (f"model_options.{next(iter(options))}", fault)
+    ]
+
+
+def test_a_recipe_file_is_read_into_values_and_written_as_it_was(app: App) -> None:
+    text = "epochs: 8\naugment: chromosomes\nclasses:\n  merge: {sick: [early, late]}\npatience: null\n"
+    read = app.send("POST", "recipe/read", {"text": text})
+    assert read["values"]["epochs"] == 8, "a default that was written down is kept"
+    assert read["values"]["patience"] is None
+    assert read["values"]["classes.merge"] == {"sick": ["early", "late"]}
+    assert read["values"]["augment.blur"] == 1.0
+    assert "learning_rate" not in read["values"]
+    again = app.send("POST", "recipe/write", {"recipe": read["values"]})
+    assert again == read
+    whole = app.send("POST", "recipe/write", {"recipe": read["values"], "is_complete": True})
+    assert whole["values"].keys() == {key.key for key in recipe_keys()}
+    assert app.send("POST", "recipe/read", {"text": whole["text"]}) == whole
+
+
+def test_all_that_is_wrong_with_a_recipe_file_is_told_with_key_and_line(app: App) -> None:
+    text = "epochs: 3\nsplit:\n  val: 2\n  tset: 0.1\nlr: 3\ninit:\n  train_on: x\n"
+    said = app.refused("POST", "recipe/read", {"text": text})
+    assert [(one["field"], one["line"]) for one in said["errors"]] == [("split.val", 3), ("split.tset", 4), ("lr", 5)]
+    assert "line 4: there is no key 'split.tset' (did you mean 'split.test'?)" in said["title"]
+    inner = app.refused("POST", "recipe/read", {"text": "init:\n  train_on: x\n  recipe:\n    epoch: 3\n"})
+    assert [(one["field"], one["line"]) for one in inner["errors"]] == [("init.recipe.epoch", 4)]
+    torn = app.refused("POST", "recipe/read", {"text": "epochs: 3\nsplit: [1\n"})
+    assert [one["line"] for one in torn["errors"]] == [3]
+    assert "each line" in app.refused("POST", "recipe/read", {"text": "- 3"})["do"]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_recipe_of_a_paper_can_be_started_as_the_page_does(
+    app: App, cells: str, bands: dict[str, str], name: str
+) -> None:
+    values = app.send("POST", "recipe/read", {"text": RECIPES[name]})["values"]
+    dataset = cells
+    if name == "mobincep.yaml":
+        dataset = app.open(save_cells(folder(app, "herlev"), classes=HERLEV, n=4))["id"]
+    if isinstance(values["init"], dict):
+        dataset = bands["qband.csv" if values["init"]["train_on"] == "gband.csv" else "gband.csv"]
+        values["init"] = {**values["init"], "train_on": bands[values["init"]["train_on"]]}
+    assert app.send("POST", "recipe/write", {"recipe": values})["values"] == values
+    app.send("POST", f"datasets/{dataset}/split", {"recipe": values})
+    run = app.send("POST", "runs", {"dataset_id": dataset, "recipe": values})
+    file = folder(app, name)
+    file.write_text(RECIPES[name])
+    wanted, queued = load_recipe(file), asked(app, run["id"])
+    if isinstance(wanted.init, Pretraining):
+        assert isinstance(queued.init, Pretraining)
+        assert Path(queued.init.train_on).name == wanted.init.train_on
+        assert queued.init.model_copy(update={"train_on": wanted.init.train_on}) == wanted.init
+    assert queued.model_dump(exclude={"init"}) == wanted.model_dump(exclude={"init"})
+
+
+def test_a_first_training_takes_the_labels_of_now_and_the_groups_of_its_dataset(app: App, cells: str) -> None:
+    first = app.open(save_cells(folder(app, "first"), classes=("a", "b")), group_pattern=r"slide\d")["id"]
+    init = {"train_on": first, "recipe": {"epochs": 2}, "labels": {"a": "round"}}
+    whole = asked(app, app.send("POST", "runs", {"dataset_id": cells, "recipe": {"init": init}})["id"]).init
+    assert isinstance(whole, Pretraining)
+    assert (whole.train_on, whole.recipe["group"]) == (str(folder(app, "first")), r"slide\d")
+    app.send("POST", f"datasets/{first}/labels", {"images": [0, 1], "label": "c"})
+    app.send("PATCH", f"datasets/{first}", {"class_plan": {"rename": {"c": "d"}}})
+    changed = asked(app, app.send("POST", "runs", {"dataset_id": cells, "recipe": {"init": init}})["id"]).init
+    assert isinstance(changed, Pretraining)
+    with Path(changed.train_on).open() as stream:
+        assert [row["label"] for row in csv.DictReader(stream)][:3] == ["c", "c", "a"]
+    assert changed.recipe == {"epochs": 2, "group": "group", "classes": {"rename": {"c": "d"}}}
+    assert changed.labels == {"a": "round"}
+    said = app.refused("POST", "runs", {"dataset_id": cells, "recipe": {"init": {"train_on": "gone.csv"}}})
+    assert [one["field"] for one in said["errors"]] == ["init.train_on"]
+
+
+def test_groups_and_classes_of_a_recipe_go_before_those_of_the_dataset(app: App, cells: str) -> None:
+    def n_groups(**recipe: object) -> int:
+        split = app.send("POST", f"datasets/{cells}/split", {"recipe": {"split.folds": 0, **recipe}})
+        return sum(part["n_groups"] for part in split["parts"])
+
+    assert (n_groups(), n_groups(group=r"slide[0-9]")) == (6, 3)
+    assert n_groups(group=None) == 12
+    run = app.send("POST", "runs", {"dataset_id": cells, "recipe": {"group": None}})
+    assert not [part for part in find_job(app.home, run["id"]).command if part.startswith("--group")]
+    app.send("PATCH", f"datasets/{cells}", {"class_plan": {"rename": {"flat": "thin"}}})
+    queued = app.send("POST", "runs", {"dataset_id": cells, "recipe": {"classes.order": ["thin"]}})
+    assert asked(app, queued["id"]).classes.rename == {"flat": "thin"}
+    queued = app.send("POST", "runs", {"dataset_id": cells, "recipe": {"classes.rename": {}}})
+    assert asked(app, queued["id"]).classes.rename == {}
+    app.send("PATCH", f"datasets/{cells}", {"class_plan": {}})

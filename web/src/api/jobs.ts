@@ -1,0 +1,19 @@
+// What the pages ask of jobs of any kind, trainings and predictions: to be stopped, resumed, removed, watched.
+import { answer, api, at as address } from './client';
+import type { components } from './schema';
+
+type Schemas = components['schemas'];
+/** What the stream of a training or a prediction carries, by the name of the event. */
+export type RunEvents = Schemas['RunEvents'];
+export type PredictionEvents = Schemas['PredictionEvents'];
+
+const at = (job_id: string) => ({ params: { path: { job_id } } });
+
+export const stopJob = (id: string) => answer(api.POST('/api/v1/jobs/{job_id}/stop', at(id)));
+export const resumeJob = (id: string) => answer(api.POST('/api/v1/jobs/{job_id}/resume', at(id)));
+export const removeJob = (id: string) => answer(api.DELETE('/api/v1/jobs/{job_id}', at(id)));
+export const restoreJob = (id: string) => answer(api.POST('/api/v1/jobs/{job_id}/restore', at(id)));
+
+/** The address of a job's event stream; `after` is the number of the last line of its log that is known. */
+export const eventsOfJob = (id: string, after = 0) =>
+  address('jobs', id, 'events') + (after ? `?after=${after}` : '');
