@@ -13,6 +13,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -25,6 +26,7 @@ settings.load_profile("coverslip")
 
 pytest_plugins = ("browser", "trained")
 
+LEFT_OUT = pytest.StashKey[int]()
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -49,6 +51,22 @@ def _made_for_a_module(item: pytest.Item) -> str | None:
         return None
     chosen = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
     return ":".join([item.path.name, *(str(chosen[each.argname]) for each in made if each.params)])
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Tell the main process how many tests a worker left out, of which xdist says nothing."""
+    if items and (told := getattr(items[0].config, "workeroutput", None)) is not None:
+        told["n_left_out"] = told.get("n_left_out", 0) + len(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:  # Any: xdist's, untyped
+    node.config.stash[LEFT_OUT] = getattr(node, "workeroutput", {}).get("n_left_out", 0)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if n := config.stash.get(LEFT_OUT, 0):
+        terminalreporter.write_line(f'{n} tests were left out: -m "{config.option.markexpr}"')
 
 
 @pytest.fixture(scope="session")

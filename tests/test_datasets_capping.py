@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from coverslip.datasets import Dataset, ImageRecord, Part, Split, cap_training
@@ -28,7 +28,6 @@ def trained_on(dataset: Dataset, split: Split) -> set[str]:
     return {record.image_id for record, part in zip(dataset.records, split.parts, strict=True) if part == "train"}
 
 
-@settings(max_examples=100)
 @given(images, st.integers(1, 6), st.integers(0, 9), st.randoms(use_true_random=False))
 def test_caps_are_kept_nested_and_blind_to_order(
     described: list[tuple[str, Part]], cap: int, seed: int, shuffled: random.Random

@@ -79,7 +79,6 @@ units = st.integers(3, 60).flatmap(
 )
 
 
-@settings(max_examples=60)
 @given(units, st.integers(0, 2**32 - 1))
 def test_no_unit_is_divided_and_no_part_is_empty(images, seed):
     label, unit = (np.array(column) for column in zip(*images, strict=True))
@@ -90,7 +89,6 @@ def test_no_unit_is_divided_and_no_part_is_empty(images, seed):
     assert np.array_equal(part, split_units(label, unit, THIRDS, seed))
 
 
-@settings(max_examples=60)
 @given(st.lists(st.integers(3, 80), min_size=1, max_size=12), st.integers(0, 99))
 def test_without_groups_every_class_keeps_its_shares_to_within_one_image(sizes, seed):
     label = np.repeat(np.arange(len(sizes)), sizes)
@@ -104,7 +102,6 @@ def test_without_groups_every_class_keeps_its_shares_to_within_one_image(sizes, 
     assert np.all(np.abs(np.bincount(part, minlength=3) - np.array(THIRDS) * len(label)) <= slack)
 
 
-@settings(max_examples=40)
 @given(st.integers(2, 6), st.integers(3, 12), st.integers(0, 99))
 def test_every_class_is_in_every_part_when_each_has_three_units_of_its_own(n_classes, n_units, seed):
     rng = np.random.default_rng(seed)
@@ -193,7 +190,6 @@ tangled = st.lists(
 )
 
 
-@settings(max_examples=50)
 @given(tangled, st.integers(0, 99))
 def test_neither_a_group_nor_pixels_stand_in_two_parts(images, seed):
     labels, groups, pixels = (list(column) for column in zip(*images, strict=True))
@@ -213,7 +209,6 @@ def test_neither_a_group_nor_pixels_stand_in_two_parts(images, seed):
             assert reason.startswith("same pixels as")
 
 
-@settings(max_examples=30)
 @given(st.randoms(use_true_random=False), st.integers(0, 99))
 def test_the_order_of_rows_does_not_matter(random, seed):
     dataset, scan = make(list("abc") * 20, [str(i // 4) for i in range(60)])
@@ -391,7 +386,6 @@ def test_a_class_may_not_be_called_like_a_decision():
 several_sets = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), min_size=9, max_size=150)
 
 
-@settings(max_examples=40)
 @given(several_sets, st.integers(0, 99), st.sampled_from([0, 3, 5]))
 def test_every_set_and_class_and_class_of_a_set_that_has_enough_images_is_in_every_part(images, seed, n_folds):
     domain, label = (np.array(column) for column in zip(*images, strict=True))

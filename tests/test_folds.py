@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -343,7 +343,6 @@ def test_killed_between_and_inside_folds_it_ends_with_the_same_files(cells: Path
         assert (run / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
 
 
-@settings(max_examples=60)
 @given(
     units=st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=6), min_size=2, max_size=30),
     n_folds=st.integers(2, 6),
