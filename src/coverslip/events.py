@@ -46,6 +46,11 @@ class Noted(Event):
         """The event that tells a note."""
         return cls(code=note.code, text=note.text, level=note.level, values=note.values, remedies=note.remedies)
 
+    @property
+    def note(self) -> Note:
+        """What it tells, whichever training it is of."""
+        return Note(self.code, self.text, level=self.level, values=self.values, remedies=self.remedies)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted(Event):

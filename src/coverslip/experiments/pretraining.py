@@ -120,9 +120,9 @@ def _with_initial_run(recipe: Recipe, tested: _Tested, environment: Environment,
     seen = seen_by_initialisation(recipe)
     if not seen.is_complete:
         text = "The classifier to start from does not tell its training images; none of these may be among them."
-        context.emit(Noted(text=text, level="warning"))
+        context.emit(Noted(code="unknown-initialisation", text=text, level="warning"))
     if known := tested.known_to(seen, earlier, context, is_allowed=environment.allow_leakage):
-        context.emit(Noted(text=f"{known}: the numbers look too good.", level="warning"))
+        context.emit(Noted(code="leakage", text=f"{known}: the numbers look too good.", level="warning"))
     return recipe
 
 
@@ -131,7 +131,8 @@ def _pretrain(recipe: Recipe, init: Pretraining, tested: _Tested, environment: E
     own = context.run.pretraining
     if not own.is_done:
         source = one_line(init.train_on)
-        context.emit(Noted(text=f"First pretraining on '{source}': the network then learns your images."))
+        text = f"First pretraining on '{source}': the network then learns your images."
+        context.emit(Noted(code="pretraining", text=text))
         if is_run(own.folder):
             own = open_run(own.folder)
             data, own_recipe, own_environment = same_images(own), own.recipe, own.environment
@@ -146,7 +147,7 @@ def _pretrain(recipe: Recipe, init: Pretraining, tested: _Tested, environment: E
     record = Run(own.folder).training
     if record is not None and record.chosen == "instant":
         text = "Pretraining did not improve on the network that it began with, which is taken as it is."
-        context.emit(Noted(text=text, level="warning"))
+        context.emit(Noted(code="pretraining-no-better", text=text, level="warning"))
     return own
 
 

@@ -1839,7 +1839,7 @@ export interface components {
              * Notes
              * @description What was passed over, and how the data were understood.
              */
-            notes: string[];
+            notes: components["schemas"]["Note"][];
             /**
              * Findings
              * @description What is wrong or could be better, the gravest first.
@@ -2889,6 +2889,31 @@ export interface components {
             is_labelled: boolean;
         };
         /**
+         * Note
+         * @description Something that whoever works with these images should know, but need not act on at once.
+         */
+        Note: {
+            /** Code */
+            code: string;
+            /** Text */
+            text: string;
+            /**
+             * Level
+             * @default info
+             * @enum {string}
+             */
+            level: "info" | "warning";
+            /** Values */
+            values?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Remedies
+             * @default []
+             */
+            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[];
+        };
+        /**
          * Option
          * @description One value that a network or a loss can be given by name (`model_options`, `loss_options`).
          */
@@ -3146,7 +3171,7 @@ export interface components {
              * Notes
              * @description What is unusual about these images.
              */
-            notes: string[];
+            notes: components["schemas"]["Note"][];
         };
         /**
          * Problem
@@ -3722,7 +3747,7 @@ export interface components {
          */
         SplitPreview: {
             /** Notes */
-            notes: string[];
+            notes: components["schemas"]["Note"][];
             /**
              * N Folds
              * @description 0: one split. Otherwise parts and by_class are those of the first fold.
