@@ -22,7 +22,7 @@ import coverslip as cs
 from coverslip.datasets import fold_images, fold_units, plan_folds, scan_images
 from coverslip.errors import BadDataset, BadRecipe, BadRun, Stopped
 from coverslip.evaluation import Evaluation, Metric, nothing_measured, over_folds
-from coverslip.events import Event, FoldEnded, FoldStarted, HeadFitted, Noted
+from coverslip.events import Event, FoldEnded, FoldStarted, InstantClassifierFitted, Noted
 from coverslip.messages import Resume, Set
 from coverslip.runs import Recipe, Run, SplitPlan
 

@@ -205,7 +205,7 @@ def package(
         chosen=fitted.chosen,
         calibration=calibration,
         notes=tuple(note.text for note in (*parts.split.notes, *scale_notes, *decision_notes)),
-        start_is_known=seen_by_start(recipe).is_complete,
+        initialisation_is_known=seen_by_initialisation(recipe).is_complete,
     ).write(context.run.training_file)
     card = _card(recipe, preprocessing, parts, calibration)
     write_classifier(context.run.classifier_folder, card, fitted.weights())
