@@ -66,6 +66,10 @@ export const listImages = (
     }),
   );
 
+/** Some images of each class. */
+export const classThumbnails = (id: string, signal?: AbortSignal) =>
+  answer(api.GET('/api/v1/datasets/{dataset_id}/class-thumbnails', { ...at(id), signal }));
+
 export const listPositions = (id: string, filters: Filters, signal?: AbortSignal) =>
   answer(
     api.GET('/api/v1/datasets/{dataset_id}/positions', {

@@ -117,11 +117,26 @@ export const datasets = {
     advice: 'What to do',
     noAdvice: 'No fault was found: you can train.',
     notes: 'Noticed',
-    source: 'From',
-    perDomain: 'Images per source',
     unlabelled: 'no class',
     toChecks: 'See the checks',
     readingText: 'You can look at the images already. Numbers follow when all are read.',
+  },
+  origins: {
+    title: 'Where the images come from',
+    perDomain: 'Images per domain',
+    domain:
+      'A domain is where images come from: a laboratory, a microscope, a day. Results are given for all images together and for each domain.',
+    add: 'Add another folder',
+    addThis: 'Add this folder',
+    change: 'Add, rename or leave out folders',
+    name: 'Domain',
+    nameOf: (path: string) => `Domain of ${path}`,
+    place: 'Folder or table',
+    leaveOut: 'Leave out',
+    leaveOutOf: (path: string) => `Leave out ${path}`,
+    leftOut:
+      'Images of a folder that you leave out are not shown or trained on any more. The files stay, and labels given here come back when you add the folder again.',
+    save: 'Save',
   },
   gallery: {
     label: (name: string) => `Images of ${name}`,

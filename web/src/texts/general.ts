@@ -91,6 +91,8 @@ export const general = {
     labels: 'Classes',
     fromFolders: 'Sub-folders or a table say them',
     noLabels: 'None yet: I will label here',
+    severalFolders: 'Use it with other folders',
+    openTogether: (n: number) => (n > 1 ? `Open ${n} folders as one dataset` : 'Open this folder'),
     readOnly: 'Your folder is only read, never written to.',
   },
 };

@@ -13,7 +13,8 @@ from coverslip.app.schemas.datasets import (
 )
 from coverslip.app.schemas.problems import problems
 from coverslip.workspace import forgetting
-from coverslip.workspace.datasets import changing, grouping, listing, opening, reading
+from coverslip.workspace.datasets import changing, counting, grouping, listing, opening, reading
+from coverslip.workspace.datasets.counting import ClassThumbnails
 from coverslip.workspace.datasets.grouping import GroupPreview
 from coverslip.workspace.datasets.inspections import DatasetInspection
 from coverslip.workspace.datasets.listing import DatasetState
@@ -110,6 +111,12 @@ def read_dataset_again(home: Home, dataset_id: str) -> DatasetState:
 def inspect_dataset(home: Home, dataset_id: str) -> object:
     """What the images are like and what to do about it; 409 while they are being read."""
     return reading.inspection(home, dataset_id)
+
+
+@router.get("/datasets/{dataset_id}/class-thumbnails", operation_id="list_class_thumbnails", responses=problems(404))
+def list_class_thumbnails(home: Home, dataset_id: str) -> Page[ClassThumbnails]:
+    """Some images of each class, from all over it: what the classes look like."""
+    return page_of(counting.class_thumbnails(home, dataset_id))
 
 
 @router.get(
