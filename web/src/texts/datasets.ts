@@ -37,9 +37,7 @@ export const datasets = {
   },
   list: {
     add: 'Add images',
-    empty: 'No images yet',
-    emptyText: 'Open a folder of images on this computer, or try coverslip with sample images.',
-    samples: 'Use sample images',
+    empty: 'Images that you open are listed here.',
     forget: 'Forget',
     forgetTitle: (name: string) => `Forget “${name}”?`,
     forgetText:
@@ -240,8 +238,7 @@ export const datasets = {
     back: 'Discard changes',
     saved: 'The classes are kept.',
     tooFew: 'A classifier needs at least two classes.',
-    empty: 'No classes yet',
-    emptyText: 'Name them while labelling, in the tab Images.',
+    empty: 'Classes get their names while you label images.',
   },
   groupsTab: {
     title: 'Groups',

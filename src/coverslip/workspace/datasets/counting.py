@@ -42,14 +42,9 @@ def class_thumbnails(home: Workspace, dataset_id: str) -> list[ClassThumbnails]:
     """
     with home.engine.connect() as connection:
         row = dataset_row(connection, dataset_id)
-        n_of: dict[str | None, int] = dict(row.summary["classes"])
-        n_of[None] = row.summary["n_images"] - row.summary["n_labelled"]
-        ordered = [*class_order(row.class_names, row.summary["classes"]), None]
-        return [
-            ClassThumbnails(name, _spread(connection, dataset_id, name, n, min(n, _N_OF_CLASS)))
-            for name in ordered
-            if (n := n_of.get(name, 0))
-        ]
+        names = (*class_order(row.class_names, row.summary["classes"]), None)
+        found = [ClassThumbnails(name, _spread(connection, dataset_id, name, _N_OF_CLASS)) for name in names]
+    return [each for each in found if each.images]
 
 
 def count_again(connection: Connection, dataset_id: str) -> None:
@@ -119,19 +114,22 @@ def _counts(connection: Connection, dataset_id: str) -> Json:
 
 
 def _some_of_each(connection: Connection, dataset_id: str, n_of: dict[str | None, int]) -> list[int]:
-    """A few images from all over each class, classes taking turns; what has a problem is passed over."""
+    """A few images from all over each class, classes taking turns."""
     shown = [name for name, n in n_of.items() if n][:_N_THUMBNAILS]
     each = -(-_N_THUMBNAILS // len(shown)) if shown else 0
-    of_class = [_spread(connection, dataset_id, name, n_of[name], each) for name in shown]
+    of_class = [_spread(connection, dataset_id, name, each) for name in shown]
     turns = (positions[k] for k in range(each) for positions in of_class if k < len(positions))
     return list(dict.fromkeys(turns))[:_N_THUMBNAILS]
 
 
-def _spread(connection: Connection, dataset_id: str, name: str | None, n: int, n_wanted: int) -> list[int]:
-    """Images from all over a class of `n`, in their order; what has a problem is passed over."""
+def _spread(connection: Connection, dataset_id: str, name: str | None, n_wanted: int) -> list[int]:
+    """Readable images from all over a class, in their order; fewer where there are not as many."""
     wanted = select(images.c.position).where(
-        images.c.dataset_id == dataset_id, images.c.label.is_not_distinct_from(name), images.c.problem.is_(None)
+        images.c.dataset_id == dataset_id,
+        images.c.label.is_not_distinct_from(name),
+        images.c.problem.is_distinct_from("unreadable"),
     )
-    at = (wanted.order_by(images.c.position).offset(n * k // n_wanted).limit(1) for k in range(n_wanted))
-    found = (connection.execute(one).scalar_one_or_none() for one in at)
-    return list(dict.fromkeys(position for position in found if position is not None))
+    n = connection.execute(select(func.count()).select_from(wanted.subquery())).scalar_one()
+    n_shown = min(n, n_wanted)
+    at = (wanted.order_by(images.c.position).offset(n * k // n_shown).limit(1) for k in range(n_shown))
+    return [connection.execute(place).scalar_one() for place in at]
