@@ -1,6 +1,6 @@
 // The one door to the server. Types come from its OpenAPI document, so a page can ask for nothing that is not there.
 import createClient from 'openapi-fetch';
-import type { paths } from './schema';
+import type { components, paths } from './schema';
 
 export const api = createClient<paths>({ baseUrl: '' });
 
@@ -12,6 +12,7 @@ export class Problem extends Error {
     readonly advice: string = '',
     readonly file: string = '',
     readonly errors: readonly FieldError[] = [],
+    readonly remedies: readonly Remedy[] = [],
   ) {
     super([title, file, advice].filter(Boolean).join(' '));
   }
@@ -21,7 +22,11 @@ export class Problem extends Error {
 export interface FieldError {
   field: string;
   message: string;
+  line?: number | null; // in a text that was sent, from 1
 }
+
+/** What can be done about it, as data. */
+export type Remedy = NonNullable<components['schemas']['Problem']['remedies']>[number];
 
 interface ProblemBody {
   title?: string;
@@ -29,6 +34,7 @@ interface ProblemBody {
   do?: string | null;
   file?: string | null;
   errors?: FieldError[] | null;
+  remedies?: Remedy[] | null;
 }
 
 /** The problem in the body of an answer, parsed; whoever stands between may send something else. */
@@ -40,6 +46,7 @@ export function problemOf(status: number, statusText: string, body: unknown): Pr
     said?.do ?? '',
     said?.file ?? '',
     said?.errors ?? [],
+    said?.remedies ?? [],
   );
 }
 
