@@ -1,4 +1,5 @@
-# Everything a checkout needs. The first call of any target makes .venv, which takes a few minutes; later ones are quick.
+# Everything a checkout needs. The first call makes .venv, which takes a few minutes; later ones are quick. `make pages`
+# needs Node alone, and gets one where there is none.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,7 +8,10 @@ MODULES := web/node_modules/.ready
 PAGES := src/coverslip/app/static/index.html
 PAGE_SOURCES := $(shell find web/src web/public -type f) $(wildcard web/*.html web/*.ts web/*.js) web/package.json
 
-.PHONY: app demo pages test quick lint api bench
+# Two workers; tests are dealt out by what they share (tests/conftest.py).
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
+
+.PHONY: app demo pages test test-all quick lint api bench
 
 app: $(READY) $(PAGES)  ## the web app, in the browser; make app ARGS="--port 9000"
 	$(BIN)/coverslip app $(ARGS)
@@ -17,13 +21,18 @@ demo: $(READY)  ## the main job on synthetic images, offline: demo/
 
 pages: $(PAGES)  ## the app's pages, built into the package
 
-test: $(READY) $(PAGES)  ## all tests
+test: $(READY) $(PAGES)  ## what every change must pass
 	.ci/chromium
 	.ci/npm run test
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(PYTEST) -m "not exhaustive"
+
+test-all: $(READY) $(PAGES)  ## the same with numbers for every network, and with more examples
+	.ci/chromium
+	.ci/npm run test
+	$(PYTEST) --hypothesis-profile=exhaustive
 
 quick: $(READY)  ## the tests that take less than a few seconds each
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
+	$(PYTEST) -m "not slow"
 
 lint: $(READY) $(MODULES)  ## style, types, the arrows between rooms; the pages' too
 	$(BIN)/ruff check .
@@ -41,11 +50,11 @@ api: $(READY) $(MODULES)  ## the API's document, and the types that the pages ta
 bench: $(READY)  ## measure; prints ratios, asserts nothing
 	for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
-$(READY): pyproject.toml constraints.txt .ci/setup
+$(READY): pyproject.toml constraints.txt .ci/setup .ci/python
 	.ci/setup $(VENV)
 	touch $@
 
-$(MODULES): web/package-lock.json | $(READY)
+$(MODULES): web/package-lock.json
 	.ci/npm ci --ignore-scripts --no-audit --no-fund
 	touch $@
 

@@ -3,7 +3,7 @@
 Fixtures (loaded by `conftest.py`): `app_server` runs for the whole session, `page` is a new tab of a browser that can
 reach nothing else; `other_app` starts further servers, to be killed and started again, `other_page` is a tab for them;
 `stock` is what a used app holds: images with names that attack, trainings, a prediction. Checks for any page:
-`check_accessible` and `check_focus_ring`.
+`check_accessible` and `check_focus_ring`, or both on one visit with `check_for_everyone`, in a `page_for_axe`.
 """
 
 import json
@@ -17,7 +17,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -241,8 +241,8 @@ def browser() -> "Iterator[Browser]":
         browser.close()
 
 
-def _new_context(browser: "Browser", app: RunningApp) -> "BrowserContext":
-    context = browser.new_context(base_url=app.address, viewport=_SIZE, reduced_motion="reduce")
+def _new_context(browser: "Browser", app: RunningApp, *, bypass_csp: bool = False) -> "BrowserContext":
+    context = browser.new_context(base_url=app.address, viewport=_SIZE, reduced_motion="reduce", bypass_csp=bypass_csp)
     context.set_default_timeout(_MOST_MS)
     return context
 
@@ -251,6 +251,14 @@ def _new_context(browser: "Browser", app: RunningApp) -> "BrowserContext":
 def context(browser: "Browser", app_server: RunningApp) -> "Iterator[BrowserContext]":
     """One profile for all tests: starting one for each would take most of the time."""
     context = _new_context(browser, app_server)
+    yield context
+    context.close()
+
+
+@pytest.fixture(scope="session")
+def context_for_axe(browser: "Browser", app_server: RunningApp) -> "Iterator[BrowserContext]":
+    """The same without the app's policy: axe works inside the page, which the policy forbids."""
+    context = _new_context(browser, app_server, bypass_csp=True)
     yield context
     context.close()
 
@@ -281,16 +289,29 @@ class Seen:
             self.foreign.append(url)
 
 
-@pytest.fixture
-def page(context: "BrowserContext", app_server: RunningApp) -> "Iterator[Page]":
-    """A tab. After the test: it asked nobody else for anything, and no script failed."""
+@contextmanager
+def _tab(context: "BrowserContext", app: RunningApp) -> "Iterator[Page]":
     page = context.new_page()
-    seen = Seen(app_server.address)
+    seen = Seen(app.address)
     seen.watch(page)
     yield page
     page.close()
     assert seen.foreign == [], "requests left the machine"
     assert seen.errors == []
+
+
+@pytest.fixture
+def page(context: "BrowserContext", app_server: RunningApp) -> "Iterator[Page]":
+    """A tab. After the test: it asked nobody else for anything, and no script failed."""
+    with _tab(context, app_server) as page:
+        yield page
+
+
+@pytest.fixture
+def page_for_axe(context_for_axe: "BrowserContext", app_server: RunningApp) -> "Iterator[Page]":
+    """A tab in which axe can work. After the test: as for `page`."""
+    with _tab(context_for_axe, app_server) as page:
+        yield page
 
 
 @pytest.fixture
@@ -318,34 +339,41 @@ def open_page(page: "Page", path: str) -> None:
     page.locator("main h1").first.wait_for()
 
 
-def check_accessible(
-    browser: "Browser", address: str, path: str, prepare: "Callable[[Page], None] | None" = None
-) -> None:
-    """axe finds nothing serious, in light and dark.
+def check_for_everyone(page: "Page", path: str, prepare: "Callable[[Page], None] | None" = None) -> list[str]:
+    """One visit: one title, axe content in light and dark, and whatever has the focus shows it.
 
     Args:
-        address: of the app.
+        page: a `page_for_axe`.
+        path: of the page in the app.
         prepare: brings the page into the state that is to be looked at, such as an open dialog.
+
+    Returns:
+        What was reached by Tab, in order.
     """
-    for scheme in ("light", "dark"):
-        with ExitStack() as stack:
-            # axe works inside the page, which the app's policy forbids; only here is it left aside.
-            context = browser.new_context(base_url=address, viewport=_SIZE, color_scheme=scheme, bypass_csp=True)
-            stack.callback(context.close)
-            page = context.new_page()
-            open_page(page, path)
-            page.wait_for_load_state("load")
-            if prepare:
-                prepare(page)
-            page.evaluate(AXE.read_text(encoding="utf-8"))
-            result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-            assert len(result["passes"]) >= 10, f"{path}: axe found little to look at"
-            bad = [
-                f"{one['id']} ({one['impact']}): {one['help']}: {[node['html'][:200] for node in one['nodes'][:5]]}"
-                for one in result["violations"]
-                if one["impact"] in ("serious", "critical")
-            ]
-            assert bad == [], f"{path} in {scheme}: " + "\n".join(bad)
+    open_page(page, path)
+    page.wait_for_load_state("load")
+    assert page.locator("h1").count() == 1
+    assert page.locator("main").count() == 1
+    if prepare:
+        prepare(page)
+    check_accessible(page)
+    return check_focus_ring(page)
+
+
+def check_accessible(page: "Page") -> None:
+    """axe finds nothing serious in a `page_for_axe` as it stands, in light and dark."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+    for scheme in ("dark", "light"):  # it stays light
+        page.emulate_media(color_scheme=scheme)
+        result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        assert len(result["passes"]) >= 10, f"{page.url}: axe found little to look at"
+        bad = [
+            f"{one['id']} ({one['impact']}): {one['help']}: {[node['html'][:200] for node in one['nodes'][:5]]}"
+            for one in result["violations"]
+            if one["impact"] in ("serious", "critical")
+        ]
+        assert bad == [], f"{page.url} in {scheme}: " + "\n".join(bad)
 
 
 # What can be seen of an element, as a text to be compared.

@@ -1,30 +1,92 @@
-"""Shared fixtures: where real images lie, and a cache of its own for every test session."""
+"""Shared fixtures: where real images lie, a cache of its own for every test session, and who works on which test.
+
+With `-n 2 --dist loadgroup` two workers share the tests. What is made for a module (a fixture of that scope) is made in
+one of them; what is made for the session is made in each, or once for both where it takes `made_once`.
+"""
 
 import os
+import shutil
 
 # Workers share the cores: two with two threads each wait for one another most of the time.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 
-settings.register_profile("coverslip", deadline=None)  # a busy machine is no fault of what is tested
+# A busy machine is no fault of what is tested. `make test-all` looks at more examples: --hypothesis-profile=exhaustive.
+settings.register_profile("coverslip", deadline=None, max_examples=25)
+settings.register_profile("exhaustive", deadline=None, max_examples=100)
 settings.load_profile("coverslip")
 
-pytest_plugins = ("browser",)
+pytest_plugins = ("browser", "trained")
 
+LEFT_OUT = pytest.StashKey[int]()
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `--dist loadgroup`: what tests of a file have in common is made in one worker, and one app for browsers."""
+    """Tests that share what is made for their module go to one worker, all others to whichever is free.
+
+    The groups with the most tests are dealt out first, then slow tests, then quick ones: both are busy to the end.
+    """
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return
     for item in items:
-        needs = getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("browser" if "app_server" in needs else item.path.name))
+        if (group := _made_for_a_module(item)) is not None:
+            item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def _made_for_a_module(item: pytest.Item) -> str | None:
+    """A name for all that the fixtures of a test's module have made for it; None where there is no such fixture."""
+    known: dict[str, Sequence[pytest.FixtureDef[object]]] = getattr(item, "_fixtureinfo").name2fixturedefs  # noqa: B009
+    made = [found[-1] for found in known.values() if found[-1].scope == "module"]
+    if not made:
+        return None
+    chosen = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    return ":".join([item.path.name, *(str(chosen[each.argname]) for each in made if each.params)])
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Tell the main process how many tests a worker left out, of which xdist says nothing."""
+    if items and (told := getattr(items[0].config, "workeroutput", None)) is not None:
+        told["n_left_out"] = told.get("n_left_out", 0) + len(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:  # Any: xdist's, untyped
+    node.config.stash[LEFT_OUT] = getattr(node, "workeroutput", {}).get("n_left_out", 0)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if n := config.stash.get(LEFT_OUT, 0):
+        terminalreporter.write_line(f'{n} tests were left out: -m "{config.option.markexpr}"')
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Make a folder that all workers share: the first to ask makes it, the others wait. Nobody may change it."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "made once"
+    shared.mkdir(exist_ok=True)
+
+    def find(name: str, make: Callable[[Path], object]) -> Path:
+        folder, whole = shared / name, shared / f"{name}.whole"
+        with FileLock(shared / f"{name}.lock"):
+            if not whole.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # of a worker that failed at it
+                folder.mkdir()
+                make(folder)
+                whole.touch()
+        return folder
+
+    return find
 
 
 @pytest.fixture(scope="session")

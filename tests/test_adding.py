@@ -19,7 +19,7 @@ from coverslip.cli import main
 from coverslip.datasets import Dataset, Finder, Found, Scan, forget_finder, register_finder
 from coverslip.evaluation import METRICS, MetricRecord
 from coverslip.keys import Key
-from coverslip.reports.sections import SECTIONS, Section, Told
+from coverslip.reports.sections import SECTIONS, Section, SectionText
 
 SETTINGS = {
     "model": "timm/mobilenetv3_small_050",
@@ -70,7 +70,7 @@ SECTION = Section(
     name="weather",
     title="The weather",
     order=950,
-    told=lambda run: Told(words=("It was a bright day.",), columns=("hour", "sky"), rows=(("9", "blue"),)),
+    text=lambda run: SectionText(words=("It was a bright day.",), columns=("hour", "sky"), rows=(("9", "blue"),)),
 )
 
 

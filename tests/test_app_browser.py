@@ -3,11 +3,11 @@
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import RunningApp, check_accessible, check_focus_ring, open_page
+from browser import RunningApp, check_focus_ring, check_for_everyone, open_page
 from image_sets import save_cells
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import BrowserContext, Page
 
 pytestmark = pytest.mark.slow
 
@@ -15,21 +15,9 @@ PAGES = ["/", "/nothing/is/here"]  # pages that need no images of their own
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_has_one_title_and_one_main_part(page: "Page", path: str) -> None:
-    open_page(page, path)
-    assert page.locator("h1").count() == 1
-    assert page.locator("main").count() == 1
-
-
-@pytest.mark.parametrize("path", PAGES)
-def test_a_page_is_accessible_in_light_and_dark(browser: "Browser", app_server: RunningApp, path: str) -> None:
-    check_accessible(browser, app_server.address, path)
-
-
-@pytest.mark.parametrize("path", PAGES)
-def test_whatever_has_the_focus_shows_it(page: "Page", path: str) -> None:
-    open_page(page, path)
-    assert len(check_focus_ring(page)) >= 5, "the way past the links, the name, and the links"
+def test_a_page_is_accessible_in_light_and_dark_and_shows_what_has_the_focus(page_for_axe: "Page", path: str) -> None:
+    reached = check_for_everyone(page_for_axe, path)
+    assert len(reached) >= 5, "the way past the links, the name, and the links"
 
 
 def test_a_ring_that_is_not_there_is_found(page: "Page") -> None:

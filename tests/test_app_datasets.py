@@ -510,8 +510,9 @@ def test_a_split_that_a_training_would_refuse_is_said_before(app: App, tmp_path:
     (tmp_path / "cells" / "table.csv").write_text("\n".join(rows))
     found = app.open(tmp_path / "cells" / "table.csv")
     told = app.send("POST", f"datasets/{found['id']}/split", {"recipe": {"split": {"folds": 0}}})
-    assert any("--allow-leakage" in note for note in told["notes"])
-    assert any("on two sides" in note for note in told["notes"])
+    by_code = {note["code"]: note for note in told["notes"]}
+    assert by_code["leakage-refused"]["remedies"] == [{"kind": "allow-leakage"}]
+    assert "leakage" in by_code
 
 
 @pytest.mark.slow

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import FINETUNE, Stock, check_accessible, check_focus_ring, open_page
+from browser import FINETUNE, Stock, check_accessible, check_focus_ring, check_for_everyone, open_page
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Page
 
 pytestmark = pytest.mark.slow
 
@@ -116,27 +116,16 @@ PAGES: dict[str, tuple[str, Prepare]] = {
 }
 
 
-def address(stock: Stock, name: str) -> str:
-    return PAGES[name][0].format_map(vars(stock))
-
-
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_with_data_is_accessible_in_light_and_dark(browser: "Browser", stock: Stock, name: str) -> None:
-    check_accessible(browser, stock.app.address, address(stock, name), PAGES[name][1])
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_whatever_has_the_focus_on_a_page_with_data_shows_it(page: "Page", stock: Stock, name: str) -> None:
-    open_page(page, address(stock, name))
-    assert page.locator("h1").count() == 1
-    assert page.locator("main").count() == 1
-    PAGES[name][1](page)
-    assert check_focus_ring(page)
-
-
-def test_a_training_that_goes_on_is_accessible_and_says_what_a_stop_leaves(
-    browser: "Browser", page: "Page", stock: Stock
+def test_a_page_with_data_is_accessible_in_light_and_dark_and_shows_what_has_the_focus(
+    page_for_axe: "Page", stock: Stock, name: str
 ) -> None:
+    path, prepare = PAGES[name]
+    assert check_for_everyone(page_for_axe, path.format_map(vars(stock)), prepare)
+
+
+def test_a_training_that_goes_on_is_accessible_and_says_what_a_stop_leaves(page_for_axe: "Page", stock: Stock) -> None:
+    page = page_for_axe
     recipe = {**FINETUNE, "epochs": 400, "split": {"folds": 2}}
     run = stock.app.send("runs", {"dataset_id": stock.images, "recipe": recipe})["id"]
     waiting = stock.app.send("runs", {"dataset_id": stock.images, "recipe": recipe})["id"]
@@ -147,10 +136,10 @@ def test_a_training_that_goes_on_is_accessible_and_says_what_a_stop_leaves(
     stock.app.send(f"jobs/{waiting}", method="DELETE")
     open_page(page, f"/runs/{run}")
     page.get_by_text(" of 400").first.wait_for(timeout=120_000)
+    check_accessible(page)
     assert check_focus_ring(page)
-    check_accessible(browser, stock.app.address, f"/runs/{run}", see(" of 400"))
     page.get_by_role("button", name="Stop", exact=True).click()
     page.get_by_text("There is no classifier yet, but what was done is kept.").first.wait_for(timeout=120_000)
-    check_accessible(browser, stock.app.address, f"/runs/{run}", see("There is no classifier yet"))
+    check_accessible(page)
     assert stock.app.get(f"runs/{run}")["has_classifier"] is False
     stock.app.send(f"jobs/{run}", method="DELETE")

@@ -616,7 +616,18 @@ def test_a_wheel_contains_the_pages_and_is_not_built_without_them(tmp_path: Path
         ROOT,
         sources,
         ignore=shutil.ignore_patterns(
-            ".git", ".venv", "node_modules", "*.egg-info", "build", "dist", "static", "demo", "runs", "docs", ".*_cache"
+            ".git",
+            ".venv",
+            ".node",
+            "node_modules",
+            "*.egg-info",
+            "build",
+            "dist",
+            "static",
+            "demo",
+            "runs",
+            "docs",
+            ".*_cache",
         ),
     )
     build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(tmp_path / "built"), str(sources)]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
@@ -134,7 +134,6 @@ def test_blur_is_scipys_gaussian_filter_with_each_images_own_sigma(channels: int
     np.testing.assert_allclose(apply_changes(x, drawn).numpy(), np.stack(expected), atol=1e-5)
 
 
-@settings(max_examples=30)
 @given(st.floats(0.01, 10), st.integers(1, 5), st.integers(16, 40), st.integers(0, 99))
 def test_blur_keeps_the_mean_and_smooths(largest: float, channels: int, side: int, seed: int) -> None:
     x = pictures(3, side, channels)
@@ -187,7 +186,6 @@ def test_no_turn_and_full_saturation_is_the_image_itself() -> None:
     torch.testing.assert_close(back, same, rtol=0, atol=1e-5)
 
 
-@settings(max_examples=40)
 @given(
     st.builds(
         Augment,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from coverslip.cache import ArrayStore
@@ -59,7 +59,6 @@ def test_a_record_of_another_shape_or_depth_is_refused() -> None:
         store.add(["a"], numbered(1)[None].astype(np.uint8))
 
 
-@settings(max_examples=30)
 @given(st.lists(st.lists(st.integers(0, 60_000), max_size=20), max_size=8))
 def test_any_sequence_of_additions_reads_back(
     tmp_path_factory: pytest.TempPathFactory, additions: list[list[int]]

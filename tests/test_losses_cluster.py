@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import Tensor
@@ -163,7 +163,6 @@ def test_without_groups_there_is_no_penalty_to_make() -> None:
 # K-means
 
 
-@settings(deadline=None, max_examples=30)
 @given(st.integers(1, 6), st.integers(1, 8), st.integers(0, 999))
 def test_kmeans_finds_groups_that_lie_apart_in_any_order(n_groups: int, size: int, seed: int) -> None:
     rng = torch.Generator().manual_seed(seed)
@@ -174,7 +173,6 @@ def test_kmeans_finds_groups_that_lie_apart_in_any_order(n_groups: int, size: in
     assert len(set(zip(truth.tolist(), found.tolist(), strict=True))) == n_groups == len(set(found.tolist()))
 
 
-@settings(deadline=None, max_examples=30)
 @given(st.integers(2, 40), st.integers(1, 6), st.integers(0, 999))
 def test_kmeans_ends_where_each_point_is_with_the_nearest_centroid(n: int, k: int, seed: int) -> None:
     points = torch.randn(n, 3, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)

@@ -21,12 +21,22 @@ from coverslip.models.importing import import_weights
 from coverslip.models.networks import Network, create_network
 from coverslip.runs import ClassifierCard, TrainedOn, open_classifier, write_classifier
 
-NAMES = [record.name for record in list_models()]
-# One of each kind of builder and structure in the quick suite, all others in the whole one.
+RECORDS = list_models()
+# One of each kind of builder and structure in the quick suite.
 QUICK = ("efficientnet_lite0", "efficientnetv2_b0", "mobilevit_mn", "mobincep", "shufflenet_v2_x1_0", "vgg16_bn")
 QUICK_TO_RUN = ("efficientnet_lite0", "mobilevit_mn", "mobincep", "shufflenet_v2_x1_0")
-EACH = [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in NAMES]
-EACH_RUN = [pytest.param(name, marks=[] if name in QUICK_TO_RUN else pytest.mark.slow) for name in NAMES]
+# `make test` builds all of them without numbers, and one of each family with; `make test-all` all of them with numbers.
+OF_EACH_FAMILY = (
+    *("alexnet", "convnext_tiny", "efficientnet_lite0", "googlenet", "mobilenet_v2", "mobilevit_mn", "mobincep"),
+    *("nasnet_mobile", "resnet34", "shufflenet_v2_x1_0", "swin_t", "vgg16_bn", "vit_small_patch16_224"),
+)
+SLOW = [pytest.mark.slow]
+EXHAUSTIVE = [pytest.mark.slow, pytest.mark.exhaustive]
+EACH = [pytest.param(record.name, marks=[] if record.name in QUICK else SLOW) for record in RECORDS]
+EACH_RUN = [
+    pytest.param(r.name, marks=[] if r.name in QUICK_TO_RUN else SLOW if r.name in OF_EACH_FAMILY else EXHAUSTIVE)
+    for r in RECORDS
+]
 
 IN_PAPERS = {
     *("vgg16", "vgg16_bn", "vgg19", "vgg19_bn", "alexnet", "resnet34", "resnet50", "resnet101", "resnext50_32x4d"),
@@ -204,6 +214,10 @@ def test_the_first_200_of_271_layers_are_those_that_keras_freezes() -> None:
 
 
 # Work
+
+
+def test_one_network_of_each_family_is_tried_with_numbers_each_time() -> None:
+    assert {model_info(name).family for name in OF_EACH_FAMILY} == {record.family for record in RECORDS}
 
 
 @pytest.fixture(scope="module", params=EACH_RUN)

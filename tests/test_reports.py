@@ -16,7 +16,7 @@ from coverslip.evaluation import apply_temperature, evaluate_predictions
 from coverslip.files import write_json
 from coverslip.reports import write_report
 from coverslip.reports.reading import read_run
-from coverslip.reports.sections import SECTIONS, Section, Told, sections_of
+from coverslip.reports.sections import SECTIONS, Section, SectionText, sections_of
 from coverslip.runs import Recipe, Run, save_recipe, write_metrics
 from coverslip.runs.environment import DomainImages, Environment, Machine, Opened
 from coverslip.runs.history import Epoch, write_history
@@ -343,17 +343,17 @@ def test_sections_stand_in_their_order_and_only_where_they_have_something_to_say
 def test_every_section_says_something_that_any_page_can_show(run):
     reported = read_run(run)
     for section in SECTIONS.values():
-        told = section.told(reported)
+        text = section.text(reported)
         assert section.template.is_file(), section.name
-        assert all(len(row) == len(told.columns) for row in told.rows), section.name
-        assert told.words or told.rows or section.drawings(reported) or section.shown(reported), section.name
+        assert all(len(row) == len(text.columns) for row in text.rows), section.name
+        assert text.words or text.rows or section.drawings(reported) or section.shown(reported), section.name
 
 
 def test_a_section_that_is_new_stands_in_the_report_without_more(run):
-    def told(reported):
-        return Told([f"{len(reported.classes)} & more"], ("class", "images"), [(name, "1") for name in BLOOD])
+    def text(reported):
+        return SectionText([f"{len(reported.classes)} & more"], ("class", "images"), [(name, "1") for name in BLOOD])
 
-    SECTIONS.add(Section(name="dirt", title="Dirt on the slide", order=250, told=told))
+    SECTIONS.add(Section(name="dirt", title="Dirt on the slide", order=250, text=text))
     try:
         page = write_report(run).read_text(encoding="utf-8")
     finally:

@@ -6,7 +6,7 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from coverslip.augmentation.batch import apply_changes, draw_changes
@@ -57,7 +57,6 @@ def test_contrast_stretches_around_the_mean_and_brightness_adds() -> None:
     torch.testing.assert_close(apply_changes(x, changes(same, offset=0.1)), x + 0.1, rtol=0, atol=1e-5)
 
 
-@settings(max_examples=40)
 @given(
     st.builds(
         Augment,
@@ -94,7 +93,6 @@ def test_angles_cover_the_circle_and_half_the_images_are_mirrored() -> None:
     assert (quarters - 0.25).abs().max() < 0.05
 
 
-@settings(max_examples=50)
 @given(
     st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), min_size=1, max_size=60),
     st.sampled_from(get_args(Sampling)),

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -110,7 +110,6 @@ def test_an_error_inside_leaves_the_network_as_it_was() -> None:
     assert not any("forward" in vars(module) for module in network.modules())
 
 
-@settings(max_examples=100)
 @given(
     height=st.integers(1, 20),
     width=st.integers(1, 20),

@@ -131,13 +131,13 @@ def _checked(archive: zipfile.ZipFile, n_bytes: int, limits: Limits) -> list[Ent
     entries: dict[PurePosixPath, Entry] = {}
     for info in infos:
         # Names as they stand in the file: the module itself cuts them at a NUL and turns backslashes around.
-        given = unicodedata.normalize("NFC", info.orig_filename)
-        fault = _fault_of_name(given.removesuffix("/") if info.is_dir() else given) or _fault(info, limits)
+        entry_name = unicodedata.normalize("NFC", info.orig_filename)
+        fault = _fault_of_name(entry_name.removesuffix("/") if info.is_dir() else entry_name) or _fault(info, limits)
         if fault:
-            raise _bad(f"of '{_shown(given)}' in it: {fault}")
-        name = PurePosixPath(given)
+            raise _bad(f"of '{_shown(entry_name)}' in it: {fault}")
+        name = PurePosixPath(entry_name)
         if name in entries:
-            raise _bad(f"it has '{_shown(given)}' twice")
+            raise _bad(f"it has '{_shown(entry_name)}' twice")
         if not info.is_dir():
             entries[name] = Entry(info, name)
     if _is_bomb(sum(entry.info.file_size for entry in entries.values()), n_bytes, limits):

@@ -46,6 +46,11 @@ class Noted(Event):
         """The event that tells a note."""
         return cls(code=note.code, text=note.text, level=note.level, values=note.values, remedies=note.remedies)
 
+    @property
+    def note(self) -> Note:
+        """What it tells, whichever training it is of."""
+        return Note(self.code, self.text, level=self.level, values=self.values, remedies=self.remedies)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted(Event):
@@ -150,8 +155,8 @@ def ignore(event: Event) -> None:
 def as_json(event: Event) -> dict[str, Any]:  # Any: JSON values
     """The event as a flat JSON object, its class name under `event`; `fold` and `is_first` only where they say some."""
     left_out = {name for name in ("fold", "is_first") if not getattr(event, name)}
-    told = {name: value for name, value in asdict(event).items() if name not in left_out}
-    return {"event": type(event).__name__, **told}
+    fields = {name: value for name, value in asdict(event).items() if name not in left_out}
+    return {"event": type(event).__name__, **fields}
 
 
 _KINDS: dict[str, type[Event]] = {

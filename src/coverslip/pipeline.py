@@ -14,13 +14,11 @@ from coverslip.datasets import (
     DecodedPixels,
     Inspection,
     check_trainable,
-    counted,
     inspect_dataset,
     one_line,
     open_dataset,
     scan_images,
     split_images,
-    with_classes,
 )
 from coverslip.errors import BadRun, CoverslipError
 from coverslip.events import Emit, Noted, ignore
@@ -29,6 +27,7 @@ from coverslip.experiments import (
     agreed,
     begin_run,
     checked,
+    evaluate_on,
     measure,
     measure_folds,
     refuse_fold,
@@ -45,11 +44,8 @@ from coverslip.runs import (
     RunContext,
     export_classifier,
     held_out_images,
-    images_opened,
     open_run,
-    refuse_other_images,
     same_images,
-    seen_pixels,
 )
 from coverslip.stopping import Stop
 from coverslip.training.preprocessing import canvas_notes, learn_preprocessing
@@ -98,8 +94,8 @@ def preview(data: Dataset, recipe: Recipe | None = None, *, out: Path | str, n: 
     check_trainable(data, scan, split)
     parts = Parts(data, scan, split)
     preprocessing = learn_preprocessing(parts.train_facts, recipe)
-    for text in canvas_notes(parts.train_facts, preprocessing):
-        emit(Noted(text=text))
+    for note in canvas_notes(parts.train_facts, preprocessing):
+        emit(Noted.of(note))
     shown = parts.some_training_images(n, seed=recipe.seed)
     sheet = draw_preview(
         DecodedPixels(data, scan, preprocessing)(shown),
@@ -186,6 +182,7 @@ def evaluate(
         BadDataset: no image has a label that the classifier knows.
         BadRun: the run's own images are no longer what they were, or the name is that of an evaluation on others.
         DeviceUnavailable: this computer has no such device.
+        Stopped: on Ctrl-C, SIGTERM or a file named `stop` in the evaluation's folder.
     """
     measured = open_run(run)
     context = RunContext(measured.folder, chosen_device(device), emit)
@@ -199,13 +196,7 @@ def evaluate(
         return Run(measured.folder)
     classifier = load_classifier(measured.folder, context.device)
     evaluation = measured.evaluation(_as_name(name or _name_of(data)))
-    refuse_other_images(evaluation, data)
-    data = data.read_with(classifier.card.preprocessing.plan)
-    data = with_classes(data, measured.recipe.classes, known=classifier.classes)
-    _warn_of_known_images(measured, data, emit)
-    measure(evaluation, data, classifier, measured.recipe, context, split=evaluation.folder.name)
-    images_opened(data).write(evaluation.environment_file)
-    return Run(evaluation.folder)
+    return evaluate_on(evaluation, data, classifier, context)
 
 
 @dataclass(frozen=True)
@@ -240,8 +231,8 @@ def predict(
     """
     classifier = load_classifier(run, device)
     data = open_dataset(sources, plan=classifier.card.preprocessing.plan, labelled=False)
-    for text in data.notes:
-        emit(Noted(text=text))
+    for note in data.notes:
+        emit(Noted.of(note))
     decisions: Counter[str] = Counter()
     is_replaced = Path(out).exists()
     with PredictionsFile(Path(out), classifier.classes) as file:
@@ -249,9 +240,10 @@ def predict(
             file.write(row)
             decisions[row.decision] += 1
             if row.reason and decisions[row.decision] <= _MOST_REASONS:
-                emit(Noted(text=f"{one_line(row.path)}: {one_line(row.reason)}", level="warning"))
+                text = f"{one_line(row.path)}: {one_line(row.reason)}"
+                emit(Noted(code="unreadable", text=text, level="warning", values={"path": row.path}))
     if is_replaced:
-        emit(Noted(text=f"The earlier predictions in '{one_line(str(out))}' were replaced."))
+        emit(Noted(code="replaced", text=f"The earlier predictions in '{one_line(str(out))}' were replaced."))
     return Summary(Path(out), dict(decisions.most_common()))
 
 
@@ -274,16 +266,6 @@ def export(run: Path | str, *, to: Literal["zip"] = "zip", out: Path | str | Non
         raise CoverslipError("This is a folder, not a file", file=file, do="Name the file to write in it.")
     export_classifier(run, file)
     return file
-
-
-def _warn_of_known_images(run: Run, data: Dataset, emit: Emit) -> None:
-    """A classifier looks better than it is on images that it was trained on, or copies of them."""
-    scan = scan_images(data, emit=emit)
-    n = len(seen_pixels(run.seen).known(data, scan, range(len(data.records)), emit=emit))
-    if n:
-        used = counted(n, "of these images was", "of these images were")
-        text = f"{used} used in training the classifier; its numbers on such images say little."
-        emit(Noted(text=text, level="warning"))
 
 
 def _name_of(data: Dataset) -> str:

@@ -9,7 +9,7 @@ import rich.progress
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn
 
-from coverslip.cli._remedies import in_words
+from coverslip.cli._remedies import with_remedies
 from coverslip.events import (
     Emit,
     EpochEnded,
@@ -153,7 +153,11 @@ def lines_of(event: Event) -> list[str]:
     match event:
         case Noted():
             level = "Warning" if event.level == "warning" else "Note"
-            return [" ".join(filter(None, [f"{level}: {event.text}", in_words(event.remedies)]))]
+            again = event.code == "stopping" and not event.values["by_file"]
+            return [
+                with_remedies(f"{level}: {event.text}", event.remedies)
+                + (" Press Ctrl-C again to end at once." if again else "")
+            ]
         case Progressed() if event.done >= event.total:
             return [f"{event.stage}: {event.total:,} {event.unit} done"]
         case RunStarted():

@@ -2,6 +2,7 @@
 
 from coverslip.experiments.beginning import agreed, begin_run, checked
 from coverslip.experiments.cross_validation import measure_folds, refuse_fold
+from coverslip.experiments.evaluating import evaluate_on
 from coverslip.experiments.measuring import measure
 from coverslip.experiments.one_split import train_one_split
 from coverslip.experiments.parts import Parts
@@ -12,6 +13,7 @@ __all__ = [
     "agreed",
     "begin_run",
     "checked",
+    "evaluate_on",
     "measure",
     "measure_folds",
     "refuse_fold",

@@ -30,6 +30,7 @@ from coverslip.experiments.measuring import measure
 from coverslip.experiments.parts import Parts
 from coverslip.images import Preprocessing
 from coverslip.inference import Classifier, load_classifier
+from coverslip.messages import Note
 from coverslip.models import describe_weights
 from coverslip.reports import write_report
 from coverslip.runs import (
@@ -110,9 +111,9 @@ def look_at_images(data: Dataset, recipe: Recipe, context: RunContext) -> Scan:
     write_inspection(context.run.inspection_file, inspect_dataset(data, scan))
     notes = shared_class_notes(data)
     if recipe.sampling == "domains" and len({record.domain for record in data.records}) < 2:
-        notes = [*notes, "There is one domain only, so sampling: domains changes nothing."]
-    for text in notes:
-        context.emit(Noted(text=text))
+        notes = [*notes, Note("one-domain", "There is one domain only, so sampling by domains changes nothing.")]
+    for note in notes:
+        context.emit(Noted.of(note))
     return scan
 
 
@@ -129,8 +130,8 @@ def begin(parts: Parts, recipe: Recipe, context: RunContext) -> None:
     """Keep who does what, and which pixels are seen; tell that training begins."""
     check_trainable(parts.data, parts.scan, parts.split)
     write_split(context.run.split_file, split_rows(parts.data, parts.split))
-    for text in parts.split.notes:
-        context.emit(Noted(text=text))
+    for note in parts.split.notes:
+        context.emit(Noted.of(note))
     keep_seen(parts, recipe, context.run)
     context.emit(
         RunStarted(
@@ -152,8 +153,8 @@ def keep_seen(parts: Parts, recipe: Recipe, run: Run) -> None:
 def preprocess(parts: Parts, recipe: Recipe, context: RunContext) -> Preprocessing:
     """How images are preprocessed, learnt from training images."""
     preprocessing = learn_preprocessing(parts.train_facts, recipe)
-    for text in canvas_notes(parts.train_facts, preprocessing):
-        context.emit(Noted(text=text))
+    for note in canvas_notes(parts.train_facts, preprocessing):
+        context.emit(Noted.of(note))
     return preprocessing
 
 
@@ -197,13 +198,13 @@ def package(
     _complete_weights(recipe, context.run)
     scale_notes = canvas_notes(parts.train_facts, preprocessing)
     decision_notes = _operating_notes(parts.classes, calibration.operating_points or ())
-    for text in decision_notes:
-        context.emit(Noted(text=text))
+    for note in decision_notes:
+        context.emit(Noted.of(note))
     TrainingRecord(
         stages=fitted.stages,
         chosen=fitted.chosen,
         calibration=calibration,
-        notes=(*parts.split.notes, *scale_notes, *decision_notes),
+        notes=tuple(note.text for note in (*parts.split.notes, *scale_notes, *decision_notes)),
         start_is_known=seen_by_start(recipe).is_complete,
     ).write(context.run.training_file)
     card = _card(recipe, preprocessing, parts, calibration)
@@ -264,11 +265,14 @@ def _card(recipe: Recipe, preprocessing: Preprocessing, parts: Parts, calibratio
     )
 
 
-def _operating_notes(classes: Sequence[str], points: Sequence[OperatingPoint]) -> list[str]:
+def _operating_notes(classes: Sequence[str], points: Sequence[OperatingPoint]) -> list[Note]:
     """Which operating points say little, in words; none where the most probable class is predicted."""
     weak: dict[str, list[str]] = {}
     for name, point in zip(classes, points, strict=bool(points)):
         few = f"chosen on fewer than {_FEW} validation images" if point.n < _FEW else ""
         if reason := f"{point.reason}: {point.threshold:.3g} is used" if point.reason else few:
             weak.setdefault(reason, []).append(name)
-    return [f"Operating points to doubt: {some(names, 8)} ({reason})." for reason, names in weak.items()]
+    return [
+        Note("doubtful-operating-points", f"Operating points to doubt: {some(names, 8)} ({reason}).", level="warning")
+        for reason, names in weak.items()
+    ]

@@ -118,9 +118,9 @@ def _with_its_start(recipe: Recipe, tested: _Tested, environment: Environment, c
     seen = seen_by_start(recipe)
     if not seen.is_complete:
         text = "The classifier to start from does not tell its training images; none of these may be among them."
-        context.emit(Noted(text=text, level="warning"))
+        context.emit(Noted(code="unknown-start", text=text, level="warning"))
     if known := tested.known_to(seen, start, context, is_allowed=environment.allow_leakage):
-        context.emit(Noted(text=f"{known}: the numbers look too good.", level="warning"))
+        context.emit(Noted(code="leakage", text=f"{known}: the numbers look too good.", level="warning"))
     return recipe
 
 
@@ -131,7 +131,8 @@ def _train_first(
     own = context.run.first
     if not own.is_done:
         source = one_line(init.train_on)
-        context.emit(Noted(text=f"First a training on '{source}', from whose network the second will start."))
+        text = f"First a training on '{source}', from whose network the second will start."
+        context.emit(Noted(code="first-training", text=text))
         if is_run(own.folder):
             own = open_run(own.folder)
             data, first, begun = same_images(own), own.recipe, own.environment
@@ -146,7 +147,7 @@ def _train_first(
     record = Run(own.folder).training
     if record is not None and record.chosen == "instant":
         text = "The first training did not improve on the pretrained network, which the second starts from as it is."
-        context.emit(Noted(text=text, level="warning"))
+        context.emit(Noted(code="first-no-better", text=text, level="warning"))
     return own
 
 

@@ -1,6 +1,6 @@
 """The work of a run folder: its state and events are kept, and its end is told however it comes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from coverslip.errors import CoverslipError, Stopped
@@ -10,12 +10,15 @@ from coverslip.runs import Run, RunContext, RunLog, StatusFile
 
 
 @contextmanager
-def working_in(context: RunContext, *, is_inner: bool = False) -> Iterator[RunContext]:
+def working_in(
+    context: RunContext, *, is_inner: bool = False, stopped: Callable[[Run], Stopped] | None = None
+) -> Iterator[RunContext]:
     """A context whose events are also written down, for the time of the work.
 
     Args:
         context: of the work.
         is_inner: it is part of another's, whose listener it has.
+        stopped: says what a stop leaves; default: of a training.
 
     Raises:
         Stopped: on request, with how to go on.
@@ -27,7 +30,7 @@ def working_in(context: RunContext, *, is_inner: bool = False) -> Iterator[RunCo
         try:
             yield context.telling(tell)
         except (Stopped, KeyboardInterrupt) as error:  # the latter: the second Ctrl-C
-            end = _stopped(context.run)
+            end = (stopped or _stopped_training)(context.run)
             _tell_the_end(end, "stopped", context, status, (log, context.emit))
             raise end from error
         except BaseException as error:
@@ -53,8 +56,7 @@ class _Telling:
         if self._context.stop.is_requested() and not self._is_stop_told and not isinstance(event, RunEnded):
             self._is_stop_told = True
             by_file = self._context.run.stop_file.exists()
-            again = "" if by_file else "; press Ctrl-C again to end at once"
-            self(Noted(text=f"Stopping after this step{again}."))
+            self(Noted(code="stopping", text="Stopping after this step.", values={"by_file": by_file}))
 
     def _pass_on(self, event: Event) -> None:
         try:
@@ -63,7 +65,8 @@ class _Telling:
             if not self._is_fault_told:
                 self._is_fault_told = True
                 fault = f"{type(error).__name__}: {error}".splitlines()[0]
-                self._log(Noted(text=f"Something that follows this run has a fault ({fault}).", level="warning"))
+                text = f"What shows the progress of this run has a fault ({fault}); the run goes on."
+                self._log(Noted(code="listener-fault", text=text, level="warning"))
 
 
 class _InnerTelling:
@@ -90,7 +93,7 @@ def _tell_the_end(
             listener(RunEnded(run=str(context.folder), state=state, reason=reason))
 
 
-def _stopped(run: Run) -> Stopped:
+def _stopped_training(run: Run) -> Stopped:
     """What a stopped training leaves, and how to go on."""
     go_on = Resume(str(run.folder))
     if run.has_classifier:

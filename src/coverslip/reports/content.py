@@ -161,9 +161,8 @@ def _of_class(run: ReportedRun, number: int, name: str, operating_point: float |
 
 def domains(run: ReportedRun) -> list[DomainResult]:
     """The numbers of each domain, and how many classes it has test images of."""
-    domain_of = {row.image_id: row.domain for row in run.run.split}
     tested = () if run.tested is None else run.tested.rows
-    own = {(domain_of.get(row.image_id, ""), row.label) for row in tested}
+    own = {(run.domain_of.get(row.image_id, ""), row.label) for row in tested}
     return [
         DomainResult(
             name=name,

@@ -89,8 +89,8 @@ def _for_page(svg: str, title: str) -> str:
     return opening + svg[svg.index(">") + 1 :]
 
 
-def _page_font(found: re.Match[str]) -> str:
-    return "font-family: var(--face)" if found[0].startswith("font-family") else "var(--face)"
+def _page_font(declarations: re.Match[str]) -> str:
+    return "font-family: var(--face)" if declarations[0].startswith("font-family") else "var(--face)"
 
 
 def curves(history: Sequence[Epoch], best_epoch: int | None) -> "Figure":
@@ -248,8 +248,8 @@ def roc(probability: np.ndarray, label: np.ndarray, classes: Sequence[str], auro
     axes.plot([0, 1], [0, 1], color=HAIR, linewidth=1)
     known = [k for k in range(len(classes)) if aurocs[k] is not None]
     hardest = sorted(known, key=lambda k: aurocs[k] or 0.0)
-    named = hardest[: len(CLASS_COLOURS)]
-    style = {k: (CLASS_COLOURS[i], ("-", (0, (4, 1.5)), (0, (1.2, 1.2)))[i % 3]) for i, k in enumerate(named)}
+    drawn = hardest[: len(CLASS_COLOURS)]
+    style = {k: (CLASS_COLOURS[i], ("-", (0, (4, 1.5)), (0, (1.2, 1.2)))[i % 3]) for i, k in enumerate(drawn)}
     for k in reversed(hardest):
         curve = roc_curve(probability[:, k], label == k)
         if curve is not None:
@@ -258,7 +258,11 @@ def roc(probability: np.ndarray, label: np.ndarray, classes: Sequence[str], auro
             axes.plot(curve.x, curve.y, color=colour, linestyle=dash, **strength)
     axes.set(xlabel="false positive rate", ylabel="true positive rate (sensitivity)", xlim=(-0.01, 1), ylim=(0, 1.01))
     axes.set_title("ROC, one class against all others")
-    _roc_key(legend, [(shortened(classes[k]), aurocs[k] or 0.0, *style[k]) for k in named], len(known) - len(named))
+    _roc_key(
+        legend,
+        [(shortened(classes[k]), aurocs[k] or 0.0, *style[k]) for k in drawn],
+        len(known) - len(drawn),
+    )
     return figure
 
 

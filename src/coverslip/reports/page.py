@@ -70,9 +70,9 @@ def _templates() -> "Environment":
 def _part(run: ReportedRun, section: Section, templates: "Environment") -> _Part:
     from markupsafe import Markup
 
-    told, drawings = section.told(run), _drawn(section.drawings(run), run.run.figures_folder)
+    text, drawings = section.text(run), _drawn(section.drawings(run), run.run.figures_folder)
     template = templates.from_string(section.template.read_text(encoding="utf-8"))
-    values = {"words": told.words, "columns": told.columns, "rows": told.rows, "drawings": drawings}
+    values = {"words": text.words, "columns": text.columns, "rows": text.rows, "drawings": drawings}
     body = template.render({**values, **section.shown(run)})
     return _Part(section.title, section.subtitle(run), Markup(body))  # our own template; its text is escaped
 
@@ -80,7 +80,10 @@ def _part(run: ReportedRun, section: Section, templates: "Environment") -> _Part
 def _drawn(drawings: Iterable[Drawing], folder: Path) -> list[_Drawn]:
     from markupsafe import Markup
 
-    return [_Drawn(one.name, Markup(draw(one.name, one.figure, folder, title=one.title))) for one in drawings]
+    return [
+        _Drawn(drawing.name, Markup(draw(drawing.name, drawing.figure, folder, title=drawing.title)))
+        for drawing in drawings
+    ]
 
 
 def _made_by(run: ReportedRun) -> str:

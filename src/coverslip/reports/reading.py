@@ -23,9 +23,15 @@ from coverslip.runs.lookup import ImageLookup
 
 @dataclass(frozen=True)
 class ReportedRun:
-    """A run that was measured."""
+    """A run that was measured: on the images that it kept aside, or, in an evaluation, on others."""
 
     run: Run
+    evaluation: Run | None = None
+
+    @property
+    def measured(self) -> Run:
+        """Where the numbers and the predictions that they are from lie."""
+        return self.evaluation or self.run
 
     @property
     def recipe(self) -> Recipe:
@@ -37,7 +43,7 @@ class ReportedRun:
 
     @property
     def metrics(self) -> Evaluation:
-        return self.run.metrics
+        return self.measured.metrics
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -72,9 +78,9 @@ class ReportedRun:
     @cached_property
     def tested(self) -> MeasuredPredictions | None:
         """Predictions of the measured images; None where there are none."""
-        if not self.run.predictions_file.is_file():
+        if not self.measured.predictions_file.is_file():
             return None
-        measured = self.run.predictions.measured()
+        measured = self.measured.predictions.measured()
         return measured if measured.rows else None
 
     @property
@@ -119,10 +125,38 @@ class ReportedRun:
         first = self.run.first.training
         return first is None or first.chosen != "instant"
 
+    @property
+    def is_unseen(self) -> bool:
+        """Whether the network is known to have learnt from none of the measured images."""
+        if self.evaluation is not None:
+            images = self.evaluation.evaluated_images
+            return images is not None and images.n_seen == 0 and self.start_is_known
+        return self.metrics.split != "val" and not self.environment.allow_leakage and self.start_is_known
+
+    @cached_property
+    def domain_of(self) -> dict[str, str]:
+        """The domain of each image that may be measured, by its id."""
+        if self.evaluation is not None:
+            return self.images.domains()
+        return {row.image_id: row.domain for row in self.run.split}
+
     @cached_property
     def images(self) -> ImageLookup:
-        """Where its images lie, and how each is read."""
-        return ImageLookup(self.run)
+        """Where the measured images lie, and how each is read."""
+        return ImageLookup(self.measured)
+
+
+def read_evaluation(folder: Path) -> ReportedRun:
+    """A run with the numbers of one of its evaluations on other images.
+
+    Raises:
+        BadRun: not an evaluation of a run, or no numbers in it yet.
+    """
+    evaluation = Run(folder)
+    run = open_run(evaluation.whole.folder)
+    if not evaluation.is_measured:
+        raise BadRun("This evaluation has no numbers yet", file=folder, do="Let it finish, or start it again.")
+    return ReportedRun(run, evaluation)
 
 
 def read_run(folder: Path) -> ReportedRun:

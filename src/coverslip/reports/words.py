@@ -30,8 +30,7 @@ def headline(run: ReportedRun) -> str:
     """The result in one sentence."""
     matrix, n = run.metrics.confusion_matrix, run.metrics.n
     right = sum(matrix[k][k] for k in range(len(matrix)))
-    is_unseen = run.metrics.split != "val" and not run.environment.allow_leakage and run.start_is_known
-    images = f"{plural(n, 'image')} it had never seen" if is_unseen else plural(n, "image")
+    images = f"{plural(n, 'image')} it had never seen" if run.is_unseen else plural(n, "image")
     return f"Of {images}, it named {'all' if right == n else count(right)} correctly."
 
 
@@ -42,7 +41,7 @@ def lead(run: ReportedRun) -> list[str]:
     if f1.value is not None:
         words = "Macro-F1, where a rare class counts as much as a frequent one, is"
         sentences.append(f"{words} {number(f1.value)}{_range(f1, number)}.")
-    if run.n_frozen:
+    if run.n_frozen and run.evaluation is None:
         where = f"In {run.n_frozen} of {run.n_folds} folds fine-tuning" if run.n_folds else "Fine-tuning"
         sentences.append(f"{where} did no better on the images to choose by, so the instant classifier was kept.")
     counts = [sum(row) for row in run.metrics.confusion_matrix]
@@ -50,10 +49,17 @@ def lead(run: ReportedRun) -> list[str]:
     share = percent(counts[most] / max(sum(counts), 1))
     sentences.append(f"Always answering “{run.classes[most]}” would be right for {share}.")
     if n_groups:
-        whose = "to which no training image belongs" if not run.environment.allow_leakage else "of the test part"
-        whose = "each of which was tested by a network that had not seen it" if run.n_folds else whose
-        sentences.append(f"The images come from {plural(n_groups, 'group')} {whose}.")
+        sentences.append(f"The images come from {plural(n_groups, 'group')}{_which_groups(run)}.")
     return sentences
+
+
+def _which_groups(run: ReportedRun) -> str:
+    """What training knew of the groups of the measured images."""
+    if run.evaluation is not None:  # their names may mean others there
+        return ""
+    if run.n_folds:
+        return " each of which was tested by a network that had not seen it"
+    return " of the test part" if run.environment.allow_leakage else " to which no training image belongs"
 
 
 def _range(metric: Metric, shown: Callable[[float], str]) -> str:

@@ -11,7 +11,13 @@ from coverslip.runs.classifier import (
     write_classifier,
 )
 from coverslip.runs.context import RunContext
-from coverslip.runs.environment import Environment, Weights, describe_environment, images_opened
+from coverslip.runs.environment import (
+    Environment,
+    EvaluatedImages,
+    Weights,
+    describe_environment,
+    images_opened,
+)
 from coverslip.runs.folder import Run, create_run_folder, is_run, open_run
 from coverslip.runs.history import Epoch
 from coverslip.runs.inspection import inspection_as_json, write_inspection
@@ -53,6 +59,7 @@ __all__ = [
     "ClassifierCard",
     "Environment",
     "Epoch",
+    "EvaluatedImages",
     "FinetuneStage",
     "FromRun",
     "InstantStage",

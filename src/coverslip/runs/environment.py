@@ -52,7 +52,7 @@ class Weights(_Part):
 
 
 class ImagesOpened(Document):
-    """How the images were opened and where they lay: `environment.json` of an evaluation on other images."""
+    """How images were opened and where they lay."""
 
     opened: Opened
     data: tuple[DomainImages, ...]
@@ -61,6 +61,12 @@ class ImagesOpened(Document):
     def fingerprints(self) -> tuple[str, ...]:
         """Of each domain's images."""
         return tuple(images.fingerprint for images in self.data)
+
+
+class EvaluatedImages(ImagesOpened):
+    """`environment.json` of an evaluation on other images."""
+
+    n_seen: int = Field(description="Of these images, how many the training had seen, or copies of them.")
 
 
 class Environment(ImagesOpened):

@@ -15,7 +15,7 @@ from coverslip.files import written_whole
 from coverslip.messages import ChooseOther, Resume
 from coverslip.runs.classifier import ClassifierCard, card_of
 from coverslip.runs.documents import check_format, read_object
-from coverslip.runs.environment import Environment, ImagesOpened
+from coverslip.runs.environment import Environment, EvaluatedImages
 from coverslip.runs.history import Epoch, read_history
 from coverslip.runs.inspection import read_inspection
 from coverslip.runs.metrics import read_metrics
@@ -116,13 +116,19 @@ class Run:
         return Run(self.folder / "evaluations" / name)
 
     @property
+    def evaluations(self) -> list["Run"]:
+        """All measurements on other images, by name; some may still be made, or have failed."""
+        folders = (self.folder / "evaluations").glob("*/")
+        return [Run(folder) for folder in sorted(folders) if Run(folder).status_file.is_file()]
+
+    @property
     def first(self) -> "Run":
         """The training on other images that comes before, where the recipe asks for one."""
         return Run(self.folder / "first")
 
     @property
     def whole(self) -> "Run":
-        """The run that this is a fold of."""
+        """The run that this is a fold of, or an evaluation."""
         return Run(self.folder.absolute().parent.parent)
 
     @cached_property
@@ -136,9 +142,9 @@ class Run:
         return Environment.read(self.environment_file)
 
     @cached_property
-    def images_opened(self) -> ImagesOpened | None:
-        """Of a measurement on other images: where these lay."""
-        return ImagesOpened.read_if_there(self.environment_file)
+    def evaluated_images(self) -> EvaluatedImages | None:
+        """Of an evaluation on other images: where these lay."""
+        return EvaluatedImages.read_if_there(self.environment_file)
 
     @cached_property
     def inspection(self) -> Inspection | None:

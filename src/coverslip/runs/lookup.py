@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from coverslip.datasets import ImageRecord
+from coverslip.datasets import Dataset, ImageRecord
 from coverslip.errors import CoverslipError
 from coverslip.images import ReadPlan
 from coverslip.runs.folder import Run
-from coverslip.runs.provenance import images_of
+from coverslip.runs.provenance import evaluated_images_of, images_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class ImageSource:
 
 
 class ImageLookup:
-    """The images of a run by their ids, opened again when one is first asked for.
+    """The images of a run, or of an evaluation, by their ids, opened again when one is first asked for.
 
     A path alone does not tell: rows of a table may be boxes, planes or channels of one file.
     """
@@ -33,9 +33,17 @@ class ImageLookup:
         record = self._records.get(image_id)
         return None if record is None else ImageSource(record.path, record.plan)
 
+    def domains(self) -> dict[str, str]:
+        """The domain of each image that is still told of, by its id."""
+        return {image_id: record.domain for image_id, record in self._records.items()}
+
     @cached_property
     def _records(self) -> dict[str, ImageRecord]:
         try:
-            return {record.image_id: record for record in images_of(self._run).records}
+            return {record.image_id: record for record in self._images().records}
         except CoverslipError:  # the folder or table was moved away since; what was measured still counts
             return {}
+
+    def _images(self) -> Dataset:
+        is_evaluation = not self._run.recipe_file.is_file()
+        return evaluated_images_of(self._run) if is_evaluation else images_of(self._run)

@@ -24,6 +24,21 @@ def images_of(run: Run) -> Dataset:
     return _chosen(data, {row.image_id for row in run.split}) if run.split else data
 
 
+def evaluated_images_of(evaluation: Run) -> Dataset:
+    """The images of an evaluation as they are now.
+
+    Raises:
+        BadRun: it was not measured.
+        CoverslipError: their folder or table is not there.
+    """
+    images = evaluation.evaluated_images
+    if images is None:
+        raise BadRun("It has no numbers yet", file=evaluation.folder, do="Let it finish, or start it again.")
+    recipe = evaluation.whole.recipe
+    opening = Opening(images.opened.sources, images.opened.group, images.opened.group_pattern, plan_of(recipe))
+    return open_again(opening)
+
+
 def same_images(run: Run) -> Dataset:
     """The images of a run, for going on with it.
 
@@ -63,8 +78,8 @@ def held_out_images(run: Run) -> Dataset:
 
 def refuse_other_images(evaluation: Run, data: Dataset) -> None:
     """An evaluation is measured again on its own images only; others need a folder of their own."""
-    before = evaluation.images_opened
-    if before is not None and before.opened.sources != images_opened(data).opened.sources:
+    before = evaluation.evaluated_images
+    if evaluation.is_measured and before is not None and before.opened.sources != images_opened(data).opened.sources:
         raise BadRun(
             "There is an evaluation of that name, on other images",
             file=evaluation.folder,

@@ -91,8 +91,8 @@ class _StopRequested(Exception):
 
 
 _NO_SECOND_PHASE = (
-    "Fine-tuning ended before the turn from Adam to SGD, since no epoch was better for `patience` epochs: "
-    "raise patience, lower sgd_from, or set patience to null."
+    "Fine-tuning ended before it changed from Adam to SGD, since no epoch was better for so many epochs as it has "
+    "patience for. Give it more patience, or let it change earlier."
 )
 
 
@@ -141,7 +141,7 @@ def finetune(
                 if recipe.patience is not None and progress.epoch - progress.best_epoch >= recipe.patience:
                     stopped = "no better epoch"
                     if recipe.optimizer == "adam-then-sgd" and not is_second_phase(recipe, progress.epoch):
-                        context.emit(Noted(text=_NO_SECOND_PHASE, level="warning"))
+                        context.emit(Noted(code="no-second-phase", text=_NO_SECOND_PHASE, level="warning"))
                     break
                 if is_changed_before(recipe, progress.epoch + 1):
                     optimizer = new_optimizer(network, recipe, progress.epoch + 1)

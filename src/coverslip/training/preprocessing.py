@@ -9,7 +9,7 @@ from coverslip.augmentation import AUGMENTATIONS
 from coverslip.datasets import counted
 from coverslip.errors import BadDataset, BadRecipe
 from coverslip.images import ImageFacts, Preprocessing, ReadPlan, learn_scaling
-from coverslip.messages import Set
+from coverslip.messages import Note, Set
 from coverslip.models import model_info
 from coverslip.runs import Recipe
 
@@ -39,13 +39,14 @@ def learn_preprocessing(facts: Sequence[ImageFacts], recipe: Recipe) -> Preproce
     )
 
 
-def canvas_notes(facts: Sequence[ImageFacts], preprocessing: Preprocessing) -> list[str]:
+def canvas_notes(facts: Sequence[ImageFacts], preprocessing: Preprocessing) -> list[Note]:
     """What the common scale of these images is, and how many it does not hold for; nothing without a canvas."""
     if preprocessing.canvas_px is None:
         return []
     n = sum(preprocessing.is_too_large(fact.width_px, fact.height_px) for fact in facts)
     shrunk = f"; {counted(n, 'larger training image')} of {len(facts):,} shrunk to fit" if n else ""
-    return [f"One scale for all images: {preprocessing.canvas_px:,} of their pixels fill the canvas{shrunk}."]
+    text = f"One scale for all images: {preprocessing.canvas_px:,} of their pixels fill the canvas{shrunk}."
+    return [Note("canvas", text, values={"canvas_px": preprocessing.canvas_px, "n_shrunk": n})]
 
 
 def _canvas_px(facts: Sequence[ImageFacts]) -> int:

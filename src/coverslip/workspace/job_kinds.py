@@ -6,6 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from coverslip.workspace.evaluations.state import EvaluationState, evaluation_state
+from coverslip.workspace.evaluations.watched import EvaluationEvents, WatchedEvaluation
 from coverslip.workspace.jobs.records import JobKind
 from coverslip.workspace.jobs.runs import RunState, run_state
 from coverslip.workspace.jobs.watched import RunEvents, WatchedTraining
@@ -14,7 +16,7 @@ from coverslip.workspace.predictions.state import PredictionState, prediction_st
 from coverslip.workspace.predictions.watched import PredictionEvents, WatchedPrediction
 from coverslip.workspace.store.home import Workspace
 
-JobState = Annotated[RunState | PredictionState, Field(discriminator="kind")]
+JobState = Annotated[RunState | EvaluationState | PredictionState, Field(discriminator="kind")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +29,13 @@ class JobRecord:
         events: a dataclass with a field for each event that they are told of.
     """
 
-    state: Callable[[Workspace, str], RunState | PredictionState]
+    state: Callable[[Workspace, str], RunState | EvaluationState | PredictionState]
     source: NewSource
     events: type
 
 
 JOB_KINDS: dict[JobKind, JobRecord] = {
     "train": JobRecord(run_state, WatchedTraining, RunEvents),
+    "evaluate": JobRecord(evaluation_state, WatchedEvaluation, EvaluationEvents),
     "predict": JobRecord(prediction_state, WatchedPrediction, PredictionEvents),
 }

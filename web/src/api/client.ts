@@ -4,6 +4,9 @@ import type { components, paths } from './schema';
 
 export const api = createClient<paths>({ baseUrl: '' });
 
+/** What can be done about a message, as data. */
+export type Remedy = components['schemas']['Note']['remedies'][number];
+
 /** What went wrong, as the server says it (RFC 9457). Where there was no answer at all, `status` is 0. */
 export class Problem extends Error {
   constructor(
@@ -24,9 +27,6 @@ export interface FieldError {
   message: string;
   line?: number | null; // in a text that was sent, from 1
 }
-
-/** What can be done about it, as data. */
-export type Remedy = NonNullable<components['schemas']['Problem']['remedies']>[number];
 
 interface ProblemBody {
   title?: string;

@@ -956,6 +956,170 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{run_id}/evaluations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Evaluations
+         * @description All evaluations of a training on other images, the newest first.
+         */
+        get: operations["list_evaluations"];
+        put?: never;
+        /**
+         * Queue Evaluation
+         * @description Queue an evaluation, with the labels of now; it begins when no other is at work, also beside a training.
+         */
+        post: operations["queue_evaluation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/evaluation-outlook": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Evaluation Outlook
+         * @description What an evaluation on a dataset would rest on: classes that are known, images that training has seen.
+         */
+        get: operations["get_evaluation_outlook"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/evaluations/{evaluation_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Evaluation
+         * @description One evaluation as it is now.
+         */
+        get: operations["get_evaluation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/evaluations/{evaluation_id}/results": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Evaluation Results
+         * @description How the classifier did on these images.
+         */
+        get: operations["get_evaluation_results"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/evaluations/{evaluation_id}/rows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Evaluation Rows
+         * @description The measured images, a page at a time.
+         */
+        get: operations["list_evaluation_rows"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/evaluations/{evaluation_id}/rows/{k}/thumbnail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Evaluation Row Thumbnail
+         * @description A thumbnail of a measured image.
+         */
+        get: operations["get_evaluation_row_thumbnail"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/evaluations/{evaluation_id}/rows/{k}/picture": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Evaluation Row Picture
+         * @description A measured image for the viewer.
+         */
+        get: operations["get_evaluation_row_picture"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/evaluations/{evaluation_id}/csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download Evaluation
+         * @description `predictions.csv`: each measured image, its label, and what the classifier said.
+         */
+        get: operations["download_evaluation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs/{job_id}/events": {
         parameters: {
             query?: never;
@@ -965,7 +1129,7 @@ export interface paths {
         };
         /**
          * Watch Job
-         * @description A job as it goes on; what each event carries stands at `RunEvents` and `PredictionEvents`.
+         * @description A job as it goes on; what each event carries stands at `RunEvents`, `EvaluationEvents` and `PredictionEvents`.
          *
          *     Begins with what is so now, then the log from its start or after the given line. Ends with a last state once the job
          *     has ended; where it had ended before, with that alone.
@@ -1675,7 +1839,7 @@ export interface components {
              * Notes
              * @description What was passed over, and how the data were understood.
              */
-            notes: string[];
+            notes: components["schemas"]["Note"][];
             /**
              * Findings
              * @description What is wrong or could be better, the gravest first.
@@ -1847,6 +2011,81 @@ export interface components {
              * @constant
              */
             kind: "evaluate";
+        };
+        /**
+         * EvaluationOutlook
+         * @description What measuring a classifier on the images of a dataset would rest on.
+         */
+        EvaluationOutlook: {
+            /** N Labelled */
+            n_labelled: number;
+            /**
+             * N Known
+             * @description Labelled with a class that the classifier knows.
+             */
+            n_known: number;
+            /** Unknown Classes */
+            unknown_classes: string[];
+            /**
+             * N Seen
+             * @description Seen in training, or copies of such; null where only reading them again tells.
+             */
+            n_seen: number | null;
+        };
+        /**
+         * EvaluationState
+         * @description A training that is, or was, measured on other labelled images.
+         */
+        EvaluationState: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "evaluate";
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Run Id */
+            run_id: string;
+            /** Run Name */
+            run_name: string;
+            /** Folder */
+            folder: string;
+            /** Dataset Id */
+            dataset_id: string | null;
+            /** Dataset Name */
+            dataset_name: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "queued" | "starting" | "running" | "stopping" | "stopped" | "done" | "failed" | "interrupted";
+            /** @description What is being counted. */
+            work: components["schemas"]["Work"] | null;
+            /**
+             * N
+             * @description Images that were measured.
+             */
+            n: number | null;
+            /**
+             * N Seen
+             * @description Of all its images, those that training had seen, or copies.
+             */
+            n_seen: number | null;
+            headline: components["schemas"]["Headline"] | null;
+            /** Notes */
+            notes: components["schemas"]["TimedNote"][];
+            error: components["schemas"]["Failure"] | null;
+            /**
+             * Queue Position
+             * @description 1 is next.
+             */
+            queue_position: number | null;
+            /** Created */
+            created: string;
+            /** Ended */
+            ended: string | null;
         };
         /**
          * Failure
@@ -2417,6 +2656,50 @@ export interface components {
             reason: string | null;
         };
         /**
+         * Measurement
+         * @description How a classifier did on some labelled images, in numbers and words.
+         */
+        Measurement: {
+            /**
+             * Metrics
+             * @description metrics.json as it is.
+             */
+            metrics: {
+                [key: string]: unknown;
+            };
+            /**
+             * Headline
+             * @description The result in one sentence.
+             */
+            headline: string;
+            /**
+             * Words
+             * @description Paragraphs: what the numbers mean.
+             */
+            words: string[];
+            /** Values */
+            values: components["schemas"]["MetricValue"][];
+            /** Tested On */
+            tested_on: string;
+            /** Per Class */
+            per_class: components["schemas"]["ClassResult"][];
+            confusion: components["schemas"]["Confusion"];
+            /** Roc */
+            roc: components["schemas"]["RocCurve"][];
+            /** Precision Recall */
+            precision_recall: components["schemas"]["PrecisionRecallCurve"][];
+            calibration: components["schemas"]["Calibration"] | null;
+            /** By Domain */
+            by_domain: components["schemas"]["DomainResult"][];
+            /**
+             * Decided
+             * @description What the limit for `uncertain` did to these images; empty where nothing.
+             */
+            decided: string;
+            /** N Mistakes */
+            n_mistakes: number;
+        };
+        /**
          * MetricValue
          * @description A number of the whole run.
          */
@@ -2515,6 +2798,19 @@ export interface components {
             is_labelled: boolean;
         };
         /**
+         * NewEvaluation
+         * @description Labelled images of the workspace to measure a training on.
+         */
+        NewEvaluation: {
+            /** Dataset Id */
+            dataset_id: string;
+            /**
+             * Name
+             * @description Default: named after the dataset.
+             */
+            name?: string | null;
+        };
+        /**
          * NewLabels
          * @description One label for some images; null takes theirs away.
          */
@@ -2593,6 +2889,31 @@ export interface components {
             is_labelled: boolean;
         };
         /**
+         * Note
+         * @description Something that whoever works with these images should know, but need not act on at once.
+         */
+        Note: {
+            /** Code */
+            code: string;
+            /** Text */
+            text: string;
+            /**
+             * Level
+             * @default info
+             * @enum {string}
+             */
+            level: "info" | "warning";
+            /** Values */
+            values?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Remedies
+             * @default []
+             */
+            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[];
+        };
+        /**
          * Option
          * @description One value that a network or a loss can be given by name (`model_options`, `loss_options`).
          */
@@ -2655,6 +2976,19 @@ export interface components {
         Page_DatasetState_: {
             /** Items */
             items: components["schemas"]["DatasetState"][];
+            /**
+             * Total
+             * @description How many there are, on all pages together.
+             */
+            total: number;
+        };
+        /**
+         * Page
+         * @description Some of many, in order.
+         */
+        Page_EvaluationState_: {
+            /** Items */
+            items: components["schemas"]["EvaluationState"][];
             /**
              * Total
              * @description How many there are, on all pages together.
@@ -2837,7 +3171,7 @@ export interface components {
              * Notes
              * @description What is unusual about these images.
              */
-            notes: string[];
+            notes: components["schemas"]["Note"][];
         };
         /**
          * Problem
@@ -3036,7 +3370,7 @@ export interface components {
         };
         /**
          * Results
-         * @description What a run reached, in numbers and words; the same as in its report.
+         * @description What a run reached on its own images; the same as in its report.
          */
         Results: {
             /**
@@ -3056,11 +3390,6 @@ export interface components {
              * @description Paragraphs: what the numbers mean.
              */
             words: string[];
-            /**
-             * Methods
-             * @description A methods paragraph for a paper, in three parts.
-             */
-            methods: string[];
             /** Values */
             values: components["schemas"]["MetricValue"][];
             /** Tested On */
@@ -3073,12 +3402,8 @@ export interface components {
             /** Precision Recall */
             precision_recall: components["schemas"]["PrecisionRecallCurve"][];
             calibration: components["schemas"]["Calibration"] | null;
-            /** Folds */
-            folds: components["schemas"]["FoldResult"][] | null;
             /** By Domain */
             by_domain: components["schemas"]["DomainResult"][];
-            /** Limits */
-            limits: components["schemas"]["Limit"][];
             /**
              * Decided
              * @description What the limit for `uncertain` did to these images; empty where nothing.
@@ -3086,6 +3411,15 @@ export interface components {
             decided: string;
             /** N Mistakes */
             n_mistakes: number;
+            /**
+             * Methods
+             * @description A methods paragraph for a paper, in three parts.
+             */
+            methods: string[];
+            /** Folds */
+            folds: components["schemas"]["FoldResult"][] | null;
+            /** Limits */
+            limits: components["schemas"]["Limit"][];
             /**
              * Facts
              * @description The small line of figures: a name and its value.
@@ -3413,7 +3747,7 @@ export interface components {
          */
         SplitPreview: {
             /** Notes */
-            notes: string[];
+            notes: components["schemas"]["Note"][];
             /**
              * N Folds
              * @description 0: one split. Otherwise parts and by_class are those of the first fold.
@@ -3587,6 +3921,14 @@ export interface components {
             per_second: number | null;
             /** Seconds Left */
             seconds_left: number | null;
+        };
+        /**
+         * EvaluationEvents
+         * @description What those who watch an evaluation are told, by the name of the event.
+         */
+        EvaluationEvents: {
+            /** @description As it is now: first, at each change, and last. */
+            state: components["schemas"]["EvaluationState"];
         };
         /**
          * PredictionEvents
@@ -6457,6 +6799,551 @@ export interface operations {
             };
         };
     };
+    list_evaluations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_EvaluationState_"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    queue_evaluation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewEvaluation"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvaluationState"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_evaluation_outlook: {
+        parameters: {
+            query: {
+                dataset_id: string;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvaluationOutlook"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_evaluation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                evaluation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvaluationState"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_evaluation_results: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                evaluation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Measurement"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_evaluation_rows: {
+        parameters: {
+            query?: {
+                /** @description As labelled now; empty for images without a label. */
+                label?: string | null;
+                group?: string | null;
+                domain?: string | null;
+                /** @description The class that a classifier found most probable. */
+                predicted?: string | null;
+                /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
+                decision?: string | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected") | null;
+                /** @description Part of the path, in upper or lower case. */
+                search?: string | null;
+                /** @description Side of the split of `run`. */
+                part?: ("train" | "val" | "test" | "left-out") | null;
+                /** @description A training on this dataset. */
+                run?: string | null;
+                /** @description `-probability` puts the surest first. */
+                sort?: "position" | "label" | "group" | "probability" | "-probability";
+                offset?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                evaluation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Row_"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_evaluation_row_thumbnail: {
+        parameters: {
+            query?: {
+                side?: number;
+            };
+            header?: never;
+            path: {
+                evaluation_id: string;
+                k: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The image. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": string;
+                    "image/webp": string;
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_evaluation_row_picture: {
+        parameters: {
+            query?: {
+                /** @description One channel in grey; else colour. */
+                channel?: number | null;
+                /** @description Of a stack; else the one that is used. */
+                plane?: number | null;
+                /** @description Intensity shown black. */
+                low?: number | null;
+                /** @description Intensity shown white. */
+                high?: number | null;
+            };
+            header?: never;
+            path: {
+                evaluation_id: string;
+                k: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The image. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": string;
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    download_evaluation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                evaluation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The table. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     watch_job: {
         parameters: {
             query?: {
@@ -6528,7 +7415,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunState"] | components["schemas"]["PredictionState"];
+                    "application/json": components["schemas"]["RunState"] | components["schemas"]["EvaluationState"] | components["schemas"]["PredictionState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -6586,7 +7473,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunState"] | components["schemas"]["PredictionState"];
+                    "application/json": components["schemas"]["RunState"] | components["schemas"]["EvaluationState"] | components["schemas"]["PredictionState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -6700,7 +7587,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunState"] | components["schemas"]["PredictionState"];
+                    "application/json": components["schemas"]["RunState"] | components["schemas"]["EvaluationState"] | components["schemas"]["PredictionState"];
                 };
             };
             /** @description There is nothing of that id. */

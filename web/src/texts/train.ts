@@ -124,10 +124,6 @@ export const train = {
     own: 'own choices',
     ownText: 'A name stands for all amounts below; each can still be changed.',
   },
-  remedies: {
-    set: (title: string, value: string) => `Set “${title}” to ${value}`,
-    allowLeakage: 'Train all the same',
-  },
   recipe: {
     title: 'Recipe',
     begin: 'Choices',

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from coverslip.app.routes import (
     datasets,
+    evaluations,
     folders,
     images,
     jobs,
@@ -26,6 +27,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     uploads.router,
     results.router,  # before runs: /runs/compare is no run's id
     runs.router,
+    evaluations.router,
     jobs.router,
     predictions.router,
 )

@@ -1,4 +1,4 @@
-"""What is done with a job of any kind, a training or a prediction: watched, stopped, resumed, removed, brought back."""
+"""What is done with a job of any kind, a training, an evaluation, a prediction: watched, stopped, resumed, removed."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -30,7 +30,7 @@ def _known(workspace: Home, job_id: str) -> str:
 async def watch_job(
     job_id: Annotated[str, Depends(_known)], watching: Watched, after: LastKnown
 ) -> AsyncIterator[ServerSentEvent]:
-    """A job as it goes on; what each event carries stands at `RunEvents` and `PredictionEvents`.
+    """A job as it goes on; what each event carries stands at `RunEvents`, `EvaluationEvents` and `PredictionEvents`.
 
     Begins with what is so now, then the log from its start or after the given line. Ends with a last state once the job
     has ended; where it had ended before, with that alone.

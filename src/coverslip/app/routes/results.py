@@ -12,8 +12,10 @@ from coverslip.app.deps import Home
 from coverslip.app.pictures import IMAGE, PICTURE, Viewed, image_answer
 from coverslip.app.schemas.images import FilteredPage
 from coverslip.app.schemas.problems import problems
+from coverslip.workspace.evaluations import comparing
+from coverslip.workspace.evaluations.comparing import Comparison
 from coverslip.workspace.jobs import downloads, results
-from coverslip.workspace.jobs.results import Comparison, Results
+from coverslip.workspace.jobs.results import Results
 from coverslip.workspace.predictions import classifiers, imported, measured, pictures
 from coverslip.workspace.predictions.classifiers import Classifier
 from coverslip.workspace.predictions.rows import Row
@@ -54,7 +56,7 @@ def compare_runs(
     workspace: Home, runs: Annotated[str, Query(description="Ids, parted by commas.", max_length=2000)]
 ) -> Comparison:
     """Runs side by side, and whether they were measured on the same images."""
-    return results.compared(workspace, [one for one in runs.split(",") if one])
+    return comparing.compared(workspace, [one for one in runs.split(",") if one])
 
 
 @router.get("/runs/{run_id}/results", operation_id="get_results", responses=problems(404, 409, 422))
@@ -66,7 +68,7 @@ def get_results(workspace: Home, run_id: str) -> Results:
 @router.get("/runs/{run_id}/rows", operation_id="list_run_rows", responses=problems(404, 409))
 def list_run_rows(workspace: Home, run_id: str, asked: Annotated[FilteredPage, Query()]) -> Page[Row]:
     """The measured images, a page at a time."""
-    return measured.page_of_run(workspace, run_id, asked, offset=asked.offset, limit=asked.limit)
+    return measured.page_of_measured(workspace, run_id, asked, offset=asked.offset, limit=asked.limit)
 
 
 @router.get(
@@ -79,7 +81,7 @@ def get_run_row_thumbnail(
     workspace: Home, run_id: str, k: int, side: Annotated[int, Query(ge=16, le=512)] = 128
 ) -> Response:
     """A small picture of a measured image."""
-    return image_answer(pictures.thumbnail_of(workspace, run_id, measured.row_of_run(workspace, run_id, k), side))
+    return image_answer(pictures.thumbnail_of(workspace, run_id, measured.measured_row(workspace, run_id, k), side))
 
 
 @router.get(
@@ -90,7 +92,7 @@ def get_run_row_thumbnail(
 )
 def get_run_row_picture(workspace: Home, run_id: str, k: int, view: Viewed) -> Response:
     """A measured image for the viewer."""
-    return image_answer(pictures.picture_of(workspace, measured.row_of_run(workspace, run_id, k), view))
+    return image_answer(pictures.picture_of(workspace, measured.measured_row(workspace, run_id, k), view))
 
 
 @router.get(

@@ -9,12 +9,12 @@ from coverslip.reports.sections.limits import LIMITS
 from coverslip.reports.sections.methods import METHODS
 from coverslip.reports.sections.numbers import NUMBERS
 from coverslip.reports.sections.per_class import PER_CLASS
-from coverslip.reports.sections.record import Drawing, Section, Told
+from coverslip.reports.sections.record import Drawing, Section, SectionText
 from coverslip.reports.sections.roc import ROC
 from coverslip.reports.sections.tiles import LEAST_CERTAIN, MISTAKES
 from coverslip.tables import Table
 
-__all__ = ["SECTIONS", "Drawing", "Section", "Told", "sections_of"]
+__all__ = ["SECTIONS", "Drawing", "Section", "SectionText", "sections_of"]
 
 SECTIONS: Table[Section] = Table(
     "section",

@@ -2,14 +2,14 @@
 
 from coverslip.reports import content, figures
 from coverslip.reports.reading import ReportedRun
-from coverslip.reports.sections.record import Drawing, Section, Told
+from coverslip.reports.sections.record import Drawing, Section, SectionText
 
 
-def _told(run: ReportedRun) -> Told:
+def _text(run: ReportedRun) -> SectionText:
     text = "Larger dots stand for more images. With few images in a dot, it strays from the diagonal by chance."
     if run.recipe.decide_by == "roc":
         text += " Right and wrong are said of the most probable class here, not of the predicted one."
-    return Told((text,))
+    return SectionText((text,))
 
 
 def _drawings(run: ReportedRun) -> list[Drawing]:
@@ -34,6 +34,6 @@ CALIBRATION = Section(
     order=600,
     subtitle=lambda run: "on the diagonal, 0.8 is right in 8 of 10 cases",
     applies=lambda run: run.tested is not None,
-    told=_told,
+    text=_text,
     drawings=_drawings,
 )

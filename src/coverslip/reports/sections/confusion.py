@@ -4,12 +4,12 @@ import numpy as np
 
 from coverslip.reports import figures
 from coverslip.reports.reading import ReportedRun
-from coverslip.reports.sections.record import Drawing, Section, Told
+from coverslip.reports.sections.record import Drawing, Section, SectionText
 from coverslip.reports.words import is_numbered
 
 
-def _told(run: ReportedRun) -> Told:
-    return Told(("Columns carry the numbers of the rows.",) if is_numbered(run) else ())
+def _text(run: ReportedRun) -> SectionText:
+    return SectionText(("Columns carry the numbers of the rows.",) if is_numbered(run) else ())
 
 
 def _drawings(run: ReportedRun) -> list[Drawing]:
@@ -23,6 +23,6 @@ CONFUSION = Section(
     title="Which classes are mixed up",
     order=200,
     subtitle=lambda run: "rows are true, columns predicted; shaded by share of the row",
-    told=_told,
+    text=_text,
     drawings=_drawings,
 )

@@ -5,22 +5,22 @@ from pathlib import Path
 from typing import Any
 
 from coverslip.reports.reading import ReportedRun
-from coverslip.reports.sections.record import Section, Told
+from coverslip.reports.sections.record import Section, SectionText
 
 _PARTS = {"train": "training", "val": "validation", "test": "test", "left-out": "left out"}
 
 
 def image_kind(run: ReportedRun) -> str:
     """Sizes, formats and depths of the images in one line; empty where they are not recorded."""
-    found = run.run.inspection
-    if found is None or found.width_px is None or found.height_px is None:
+    inspection = run.run.inspection
+    if inspection is None or inspection.width_px is None or inspection.height_px is None:
         return ""
-    sides = (found.width_px, found.height_px)
+    sides = (inspection.width_px, inspection.height_px)
     smallest, median, largest = (
         " × ".join(f"{getattr(side, of):g}" for side in sides) for of in ("min", "median", "max")
     )
     size = f"{median} pixels" if smallest == largest else f"{smallest} to {largest} pixels (median {median})"
-    formats, depths, channels = list(found.formats), list(found.bit_depths), list(found.channels)
+    formats, depths, channels = list(inspection.formats), list(inspection.bit_depths), list(inspection.channels)
     kinds = [", ".join(formats), f"{' and '.join(depths)} bit" if depths else ""]
     kinds.append(f"{' or '.join(channels)} channel{'s' if channels != ['1'] else ''}" if channels else "")
     return " · ".join([size, *filter(None, kinds)])
@@ -46,7 +46,7 @@ def _counts(run: ReportedRun) -> dict[str, Any]:  # Any: what the template takes
 
 def _shown(run: ReportedRun) -> dict[str, Any]:  # Any: what the template takes
     reasons = Counter(row.reason or "no reason given" for row in run.run.split if row.split == "left-out")
-    found = run.run.inspection
+    inspection = run.run.inspection
     sources = [
         {"name": images.domain or Path(images.root).name, "root": images.root, "fingerprint": images.fingerprint[:12]}
         for images in run.environment.data
@@ -57,14 +57,14 @@ def _shown(run: ReportedRun) -> dict[str, Any]:  # Any: what the template takes
         "n_left_out": sum(reasons.values()),
         "kind": image_kind(run),
         "sources": sources,
-        "notes": [] if found is None else found.notes,
+        "notes": [] if inspection is None else inspection.notes,
     }
 
 
-def _told(run: ReportedRun) -> Told:
+def _text(run: ReportedRun) -> SectionText:
     counts = _counts(run)
     rows = [(name, *map(str, numbers)) for name, numbers in counts["rows"]]
-    return Told(tuple(filter(None, [image_kind(run)])), ("class", *counts["parts"]), rows)
+    return SectionText(tuple(filter(None, [image_kind(run)])), ("class", *counts["parts"]), rows)
 
 
 def _shortened(reason: str) -> str:
@@ -76,7 +76,7 @@ IMAGES = Section(
     title="The images",
     order=900,
     subtitle=lambda run: "how many of each class went where",
-    told=_told,
+    text=_text,
     shown=_shown,
     template=Path(__file__).with_name("images.html"),
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from coverslip.evaluation import FEW_GROUPS
 from coverslip.reports.reading import ReportedRun
-from coverslip.reports.sections.record import Section, Told
+from coverslip.reports.sections.record import Section, SectionText
 from coverslip.reports.words import listed, plural
 
 Limit = tuple[str, str]  # the claim, and what it means
@@ -143,7 +143,7 @@ LIMITS = Section(
     name="limits",
     title="What the numbers do not show",
     order=800,
-    told=lambda run: Told([f"{claim} {meaning}" for claim, meaning in limits(run)]),
+    text=lambda run: SectionText([f"{claim} {meaning}" for claim, meaning in limits(run)]),
     shown=lambda run: {"limits": limits(run)},
     template=Path(__file__).with_name("limits.html"),
 )

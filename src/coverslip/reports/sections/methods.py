@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from coverslip.reports.reading import ReportedRun
-from coverslip.reports.sections.record import Section, Told
+from coverslip.reports.sections.record import Section, SectionText
 from coverslip.reports.words import count, listed, plural, split_words
 from coverslip.runs import Augment, FromRun, Recipe, TrainFirst
 from coverslip.runs.recipe import changed_phrases, phrases
@@ -72,8 +72,8 @@ def methods(run: ReportedRun) -> list[str]:
 
 def _others(recipe: Recipe, *groups: str, before: str) -> str:
     """What is told of keys without a place of their own, each behind `before`."""
-    told = [phrase for group in groups for phrase in changed_phrases(recipe, group, besides=_PLACED)]
-    return "".join(f"{before}{phrase}" for phrase in told)
+    changed = [phrase for group in groups for phrase in changed_phrases(recipe, group, besides=_PLACED)]
+    return "".join(f"{before}{phrase}" for phrase in changed)
 
 
 def _data_methods(run: ReportedRun) -> str:
@@ -147,10 +147,10 @@ def _preprocessing_methods(run: ReportedRun) -> str:
         recipe = recipe.model_copy(
             update={"image_size": recipe.image_size or prepared.image_size, "scaling": prepared.scaling.mode}
         )
-    told = phrases(recipe)
-    resized = ", ".join(filter(None, [f"resized {told['image_size']}".strip(), told["resize"]]))
+    words = phrases(recipe)
+    resized = ", ".join(filter(None, [f"resized {words['image_size']}".strip(), words["resize"]]))
     others = _others(run.recipe, "images", before=", ")
-    return f"Images were {resized}, and intensities scaled {told['scaling']}{others}."
+    return f"Images were {resized}, and intensities scaled {words['scaling']}{others}."
 
 
 def _start_methods(run: ReportedRun) -> str:
@@ -186,22 +186,22 @@ def _start(run: ReportedRun) -> str:
 
 
 def _instant_methods(recipe: Recipe) -> str:
-    told = phrases(recipe)
-    averaged = f", {told['tta']}," if told["tta"] else ""
+    words = phrases(recipe)
+    averaged = f", {words['tta']}," if words["tta"] else ""
     return (
-        f"{_capitalised(told['head'])}, the network being frozen{averaged} were classified by a linear discriminant "
+        f"{_capitalised(words['head'])}, the network being frozen{averaged} were classified by a linear discriminant "
         "whose regularisation was chosen on validation images."
     )
 
 
 def _finetune_methods(run: ReportedRun, stage: FinetuneStage) -> str:
-    told, changes = phrases(run.recipe), _random_changes(run.recipe.augment)
+    words, changes = phrases(run.recipe), _random_changes(run.recipe.augment)
     epoch = 0 if run.n_folds else stage.best_epoch
     kept = f" (epoch {epoch} of {stage.epochs_run})" if epoch else ""
     where = f" in {run.n_frozen} of {run.n_folds} folds" if run.n_folds else ""
     return (
-        f"It was then fine-tuned with {told['optimizer']} ({_steps(run.recipe)}) {told['epochs']}, keeping the one "
-        f"with the best {told['primary_metric']} on validation images{kept}."
+        f"It was then fine-tuned with {words['optimizer']} ({_steps(run.recipe)}) {words['epochs']}, keeping the one "
+        f"with the best {words['primary_metric']} on validation images{kept}."
         + _regulariser_methods(run.recipe)
         + (f" Training images were varied at random: {', '.join(changes)}." if changes else "")
         + (f" The frozen network did better on validation images{where} and was kept." if run.n_frozen else "")
@@ -209,21 +209,21 @@ def _finetune_methods(run: ReportedRun, stage: FinetuneStage) -> str:
 
 
 def _steps(recipe: Recipe) -> str:
-    told = phrases(recipe)
-    second = f"; {told['sgd_from']} {told['sgd_learning_rate']}" if recipe.optimizer == "adam-then-sgd" else ""
-    batches = f"{told['batch_size']} {' and '.join(filter(None, (told['class_weights'], told['sampling'])))}".strip()
+    words = phrases(recipe)
+    second = f"; {words['sgd_from']} {words['sgd_learning_rate']}" if recipe.optimizer == "adam-then-sgd" else ""
+    batches = f"{words['batch_size']} {' and '.join(filter(None, (words['class_weights'], words['sampling'])))}".strip()
     others = _others(recipe, "training", "class_weights", "sampling", before="; ")
-    return f"{told['learning_rate']}, {told['schedule']}{second}; {told['weight_decay']}; {batches}{others}"
+    return f"{words['learning_rate']}, {words['schedule']}{second}; {words['weight_decay']}; {batches}{others}"
 
 
 def _regulariser_methods(recipe: Recipe) -> str:
     if recipe.regulariser.groups == "none":
         return ""
-    told = phrases(recipe.regulariser)
+    words = phrases(recipe.regulariser)
     others = "".join(f"; {phrase}" for phrase in changed_phrases(recipe.regulariser, "training", besides=_REGULARISED))
-    weights = f"weights {told['spread_weight']} and {told['scatter_weight']}{others}"
+    weights = f"weights {words['spread_weight']} and {words['scatter_weight']}{others}"
     return (
-        f" The loss also drew the features of the groups {told['groups']} together, and the groups apart ({weights})."
+        f" The loss also drew the features of the groups {words['groups']} together, and the groups apart ({weights})."
     )
 
 
@@ -231,8 +231,8 @@ _REGULARISED = frozenset({"groups", "spread_weight", "scatter_weight"})
 
 
 def _random_changes(augment: Augment) -> list[str]:
-    told = phrases(augment)
-    return [told[name] for name, amount in augment if amount]
+    words = phrases(augment)
+    return [words[name] for name, amount in augment if amount]
 
 
 def _number_methods(run: ReportedRun) -> str:
@@ -275,7 +275,7 @@ METHODS = Section(
     title="What was done",
     order=1000,
     subtitle=lambda run: "a paragraph for the methods section",
-    told=lambda run: Told(methods(run)),
+    text=lambda run: SectionText(methods(run)),
     shown=_shown,
     template=Path(__file__).with_name("methods.html"),
 )

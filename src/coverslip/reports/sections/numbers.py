@@ -8,7 +8,7 @@ import numpy as np
 from coverslip.reports import content
 from coverslip.reports.content import Measured, MetricValue
 from coverslip.reports.reading import ReportedRun
-from coverslip.reports.sections.record import Section, Told
+from coverslip.reports.sections.record import Section, SectionText
 from coverslip.reports.words import number, percent, split_words
 
 Json = dict[str, Any]  # Any: JSON values
@@ -34,9 +34,9 @@ def decided(run: ReportedRun) -> str:
     )
 
 
-def _told(run: ReportedRun) -> Told:
-    rows = [(one.title, number(one.value), _range(one), one.meaning) for one in content.metrics(run)]
-    return Told(tuple(filter(None, [decided(run)])), ("metric", "value", "interval", "meaning"), rows)
+def _text(run: ReportedRun) -> SectionText:
+    rows = [(metric.title, number(metric.value), _range(metric), metric.meaning) for metric in content.metrics(run)]
+    return SectionText(tuple(filter(None, [decided(run)])), ("metric", "value", "interval", "meaning"), rows)
 
 
 def _range(metric: Measured) -> str:
@@ -46,8 +46,8 @@ def _range(metric: Measured) -> str:
 def _shown(run: ReportedRun) -> Json:
     metrics = content.metrics(run)
     return {
-        "shares": _strips([one for one in metrics if _is_good_share(one)]),
-        "others": [one for one in metrics if not _is_good_share(one)],
+        "shares": _strips([metric for metric in metrics if _is_good_share(metric)]),
+        "others": [metric for metric in metrics if not _is_good_share(metric)],
         "interval_method": run.metrics["accuracy"].method,
         "decided": decided(run),
         "folds": content.folds(run),
@@ -57,20 +57,20 @@ def _shown(run: ReportedRun) -> Json:
 
 def _strips(metrics: list[MetricValue]) -> Json:
     """The metrics between 0 and 1 where high is good, with where their interval lies on a common scale."""
-    lows = [x for one in metrics for x in (one.low, one.value) if x is not None]
+    lows = [x for metric in metrics for x in (metric.low, metric.value) if x is not None]
     start = min(0.9, int(10 * min(lows, default=0.0)) / 10)
 
     def place(x: float) -> float:  # percent of the scale
         return round(100 * (x - start) / (1 - start), 2)
 
-    def strip(one: MetricValue) -> Json:
-        at = None if one.value is None else place(one.value)
-        if one.low is None or one.high is None:
-            return {"metric": one, "at": at, "left": None, "width": None}
-        left = place(one.low)
-        return {"metric": one, "at": at, "left": left, "width": round(place(one.high) - left, 2)}
+    def strip(metric: MetricValue) -> Json:
+        at = None if metric.value is None else place(metric.value)
+        if metric.low is None or metric.high is None:
+            return {"metric": metric, "at": at, "left": None, "width": None}
+        left = place(metric.low)
+        return {"metric": metric, "at": at, "left": left, "width": round(place(metric.high) - left, 2)}
 
-    rows = [strip(one) for one in metrics]
+    rows = [strip(metric) for metric in metrics]
     return {"rows": rows, "start": f"{start:.1f}", "middle": f"{(start + 1) / 2:.2f}"}
 
 
@@ -83,7 +83,7 @@ NUMBERS = Section(
     title="The numbers",
     order=100,
     subtitle=lambda run: f"on {split_words(run)}",
-    told=_told,
+    text=_text,
     shown=_shown,
     template=Path(__file__).with_name("numbers.html"),
 )

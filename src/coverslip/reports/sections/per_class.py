@@ -5,7 +5,7 @@ from typing import Any
 
 from coverslip.reports import content
 from coverslip.reports.reading import ReportedRun
-from coverslip.reports.sections.record import Section, Told
+from coverslip.reports.sections.record import Section, SectionText
 from coverslip.reports.words import is_numbered, number
 
 _NUMBERS = ("precision", "recall", "specificity", "f1", "auroc")
@@ -21,10 +21,10 @@ def operating_point_words(run: ReportedRun) -> str:
     return f"{rule} Operating points were set on validation images."
 
 
-def _told(run: ReportedRun) -> Told:
+def _text(run: ReportedRun) -> SectionText:
     rows = [(row.name, str(row.n), *(number(getattr(row, key)) for key in _NUMBERS)) for row in content.classes(run)]
     columns = ("class", "images", "precision", "recall", "specificity", "F1", "AUROC")
-    return Told(tuple(filter(None, [operating_point_words(run)])), columns, rows)
+    return SectionText(tuple(filter(None, [operating_point_words(run)])), columns, rows)
 
 
 def _shown(run: ReportedRun) -> dict[str, Any]:  # Any: what the template takes
@@ -36,7 +36,7 @@ PER_CLASS = Section(
     title="Class by class",
     order=300,
     subtitle=lambda run: "recall is also called sensitivity, precision positive predictive value",
-    told=_told,
+    text=_text,
     shown=_shown,
     template=Path(__file__).with_name("per_class.html"),
 )

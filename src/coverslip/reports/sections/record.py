@@ -14,7 +14,7 @@ PLAIN = Path(__file__).with_name("plain.html")  # words, then the table, then dr
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class SectionText:
     """What a section says, for whoever shows it: the plain template, the API, the app."""
 
     words: Sequence[str] = ()
@@ -40,7 +40,7 @@ class Section:
     order: int  # smaller ones stand further up
     subtitle: Callable[[ReportedRun], str] = lambda run: ""
     applies: Callable[[ReportedRun], bool] = lambda run: True
-    told: Callable[[ReportedRun], Told] = lambda run: Told()
+    text: Callable[[ReportedRun], SectionText] = lambda run: SectionText()
     drawings: Callable[[ReportedRun], Sequence[Drawing]] = lambda run: ()
     shown: Callable[[ReportedRun], Mapping[str, Any]] = lambda run: {}  # Any: what its own template takes besides
     template: Path = PLAIN

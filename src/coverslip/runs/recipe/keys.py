@@ -106,7 +106,10 @@ class NamedSet:
 
 def recipe_keys(model: type[BaseModel] = Recipe) -> list[RecipeKey]:
     """Every key, in the order of the recipe."""
-    return [_described(name, field, schema) for name, field, schema in _fields_of(model)]
+    return [
+        _described(key, field, schema)
+        for (key, field), schema in zip(_fields_of(model), _schemas_of(model), strict=True)
+    ]
 
 
 def named_sets() -> list[NamedSet]:
@@ -125,19 +128,19 @@ def named_sets() -> list[NamedSet]:
 def values_of(recipe: BaseModel) -> Values:
     """The value of every dotted key."""
     dumped = recipe.model_dump(mode="json")
-    return {key: _value_in(dumped, key) for key, _, _ in _fields_of(type(recipe))}
+    return {key: _value_in(dumped, key) for key, _ in _fields_of(type(recipe))}
 
 
 def phrases(recipe: BaseModel) -> dict[str, str]:
     """What the methods text says of each key's value; empty where there is nothing to say."""
-    return {key: record_of(field).phrase_for(_value(recipe, key)) for key, field, _ in _fields_of(type(recipe))}
+    return {key: record_of(field).phrase_for(_value(recipe, key)) for key, field in _fields_of(type(recipe))}
 
 
 def changed_phrases(recipe: BaseModel, group: str, *, besides: frozenset[str] = frozenset()) -> list[str]:
     """What the methods text says of a group's keys that are not at their default, besides those told elsewhere."""
     return [
         phrase
-        for key, field, _ in _fields_of(type(recipe))
+        for key, field in _fields_of(type(recipe))
         if record_of(field).group == group
         and key not in besides
         and (value := _value(recipe, key)) != field.get_default(call_default_factory=True)
@@ -170,14 +173,29 @@ def _value_in(data: Values, key: str) -> Any:  # Any: whatever the key holds
     return data
 
 
-def _fields_of(model: type[BaseModel], section: str = "") -> Iterator[tuple[str, FieldInfo, Schema]]:
-    """(dotted key, field, JSON Schema) of every key, those of a section at its place."""
+def _fields_of(model: type[BaseModel], section: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """(dotted key, field) of every key, those of a section at its place."""
+    for name, field in model.model_fields.items():
+        if (inner := _section_of(field)) is not None:
+            yield from _fields_of(inner, f"{section}{name}.")
+        else:
+            yield f"{section}{name}", field
+
+
+def _schemas_of(model: type[BaseModel]) -> Iterator[Schema]:
+    """The JSON Schema of every key, in the order of `_fields_of`; it takes long, and only a form asks for it."""
     properties = model.model_json_schema()["properties"]
     for name, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from _fields_of(field.annotation, f"{section}{name}.")
+        if (inner := _section_of(field)) is not None:
+            yield from _schemas_of(inner)
         else:
-            yield f"{section}{name}", field, properties[name]
+            yield properties[name]
+
+
+def _section_of(field: FieldInfo) -> type[BaseModel] | None:
+    """The model of a key that is a section of its own, such as `split`."""
+    is_section = isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+    return field.annotation if is_section else None
 
 
 def _described(key: str, field: FieldInfo, schema: Schema) -> RecipeKey:

@@ -8,8 +8,8 @@ from sqlalchemy import update
 from coverslip.errors import Conflict, NotFound
 from coverslip.files import cannot_write, write_text
 from coverslip.runs import is_run
-from coverslip.workspace.jobs.records import Job, change_as_seen, change_job, find_job
-from coverslip.workspace.jobs.state import ACTIVE, state_of, status_of
+from coverslip.workspace.jobs.records import Job, all_jobs, change_as_seen, change_job, find_job
+from coverslip.workspace.jobs.state import ACTIVE, has_ended, state_of, status_of
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.home import Workspace
 
@@ -43,7 +43,7 @@ def _take_out(workspace: Workspace, job: Job) -> bool:
 
 
 def resume(workspace: Workspace, job_id: str) -> None:
-    """Queue a job again that ended before its time; it goes on where it was.
+    """Queue a job again that ended before its time; it goes on where it was, but for an evaluation, which is short.
 
     Raises:
         NotFound: there is none of this id.
@@ -68,11 +68,13 @@ def remove(workspace: Workspace, job_id: str) -> None:
 
     Raises:
         NotFound: there is none of this id.
-        Conflict: it is at work.
+        Conflict: it is at work, or an evaluation of it is not over.
     """
     job = find_job(workspace, job_id)
     if state_of(job, status_of(job)) in ACTIVE:
         raise Conflict("It is still at work", do="Stop it first.")
+    if any(not has_ended(state_of(own, status_of(own))) for own in all_jobs(workspace, "evaluate", run_id=job_id)):
+        raise Conflict("It is being evaluated", do="Stop that first, or wait until it is done.")
     place = workspace.trash / job_id
     try:
         place.mkdir(parents=True, exist_ok=True)
@@ -95,6 +97,8 @@ def restore(workspace: Workspace, job_id: str) -> None:
     if not place.is_dir():
         raise NotFound("It is in the trash no longer", do="Nothing can bring it back.")
     files = list(place.iterdir())
+    if not job.folder.parent.is_dir():
+        raise Conflict("The training that it belongs to was removed", do="Restore that first.")
     if any((job.folder.parent / file.name).exists() for file in files):
         raise Conflict("Something else lies in its place", do=f"Move '{job.folder.name}' away.")
     for file in files:

@@ -29,6 +29,19 @@ def file_of_run(workspace: Workspace, run_id: str, what: Literal["report", "pred
     return _there(files[what])
 
 
+def predictions_of_evaluation(workspace: Workspace, evaluation_id: str) -> Path:
+    """The table of an evaluation's images.
+
+    Raises:
+        NotFound: there is no such evaluation.
+        Conflict: it has not got so far.
+    """
+    file = find_job(workspace, evaluation_id, "evaluate").run.predictions_file
+    if not file.is_file():
+        raise Conflict("The evaluation has no table yet", do="Let it finish, or start it again.")
+    return file
+
+
 def figure_of_run(workspace: Workspace, run_id: str, name: str) -> Path:
     """A drawing of a run's report; raises as `file_of_run`."""
     return _there(find_job(workspace, run_id, "train").run.figures_folder / f"{name}.svg")

@@ -14,7 +14,7 @@ _logs_lock = threading.Lock()
 
 
 def folded_log(job: Job) -> FoldedLog:
-    """A training's log as far as it goes, folded once for all who ask."""
+    """A training's or an evaluation's log as far as it goes, folded once for all who ask."""
     with _logs_lock:
         log = _logs.pop(job.folder, None) or FoldedLog(job.run.events_file, _before_first_event(job))
         _logs[job.folder] = log

@@ -1,4 +1,4 @@
-"""Begins what waits: one training at a time, and beside it one prediction."""
+"""Begins what waits: one training at a time, and beside it one evaluation and one prediction."""
 
 import logging
 import threading

@@ -17,7 +17,7 @@ from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import now
 
 Json = dict[str, Any]  # Any: JSON values
-JobKind = Literal["train", "predict"]
+JobKind = Literal["train", "evaluate", "predict"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +85,11 @@ def find_job(workspace: Workspace, job_id: str, *kinds: JobKind, is_removed: boo
     return _job(row)
 
 
-def all_jobs(workspace: Workspace, kind: JobKind) -> list[Job]:
-    """All jobs of a kind, the newest first."""
+def all_jobs(workspace: Workspace, kind: JobKind, *, run_id: str | None = None) -> list[Job]:
+    """All jobs of a kind, or those with a run's classifier; the newest first."""
     wanted = select(db.jobs).where(db.jobs.c.kind == kind, db.jobs.c.state != "removed")
+    if run_id is not None:
+        wanted = wanted.where(db.jobs.c.run_id == run_id)
     with workspace.engine.connect() as connection:
         rows = connection.execute(wanted.order_by(db.jobs.c.created.desc(), db.jobs.c.id)).mappings().all()
     return [_job(row) for row in rows]

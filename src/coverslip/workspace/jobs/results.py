@@ -1,21 +1,18 @@
-"""What a finished training reached: the report's numbers and words as data, and runs side by side."""
+"""What was measured: the report's numbers and words as data, of a finished training or of an evaluation."""
 
 import hashlib
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, TypeAdapter
 from pydantic.config import JsonDict
 
 from coverslip._version import __version__
 from coverslip.cache import RECORDS, Kind, RecordStore, register
-from coverslip.errors import Conflict, CoverslipError
+from coverslip.errors import Conflict
 from coverslip.evaluation import (
-    METRICS,
-    Evaluation,
     ReliabilityBin,
     average_precision,
     pr_curve,
@@ -23,8 +20,8 @@ from coverslip.evaluation import (
     roc_curve,
 )
 from coverslip.reports import content, words
-from coverslip.reports.content import ClassResult, DomainResult, FoldResult, Measured, MetricValue
-from coverslip.reports.reading import ReportedRun, read_run
+from coverslip.reports.content import ClassResult, DomainResult, FoldResult, MetricValue
+from coverslip.reports.reading import ReportedRun, read_evaluation, read_run
 from coverslip.reports.sections import SECTIONS, sections_of
 from coverslip.reports.sections.limits import limits
 from coverslip.reports.sections.methods import methods
@@ -36,7 +33,7 @@ from coverslip.workspace.jobs.records import Job, Json, find_job
 from coverslip.workspace.store.home import Workspace
 
 RESULTS = register(Kind("app-results", "results as the app's pages show them", RECORDS, bound_bytes=5 * 10**8))
-_MOST_COMPARED = 20
+Shown = TypeVar("Shown")
 
 
 def _tell_sections(schema: JsonDict) -> None:
@@ -114,13 +111,12 @@ class ReportSection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Results:
-    """What a run reached, in numbers and words; the same as in its report."""
+class Measurement:
+    """How a classifier did on some labelled images, in numbers and words."""
 
     metrics: Annotated[Json, Field(description="metrics.json as it is.")]
     headline: Annotated[str, Field(description="The result in one sentence.")]
     words: Annotated[list[str], Field(description="Paragraphs: what the numbers mean.")]
-    methods: Annotated[list[str], Field(description="A methods paragraph for a paper, in three parts.")]
     values: list[MetricValue]
     tested_on: str
     per_class: list[ClassResult]
@@ -128,37 +124,22 @@ class Results:
     roc: list[RocCurve]
     precision_recall: list[PrecisionRecallCurve]
     calibration: Calibration | None
-    folds: list[FoldResult] | None
     by_domain: list[DomainResult]
-    limits: list[Limit]
     decided: Annotated[
         str, Field(description="What the limit for `uncertain` did to these images; empty where nothing.")
     ]
     n_mistakes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results(Measurement):
+    """What a run reached on its own images; the same as in its report."""
+
+    methods: Annotated[list[str], Field(description="A methods paragraph for a paper, in three parts.")]
+    folds: list[FoldResult] | None
+    limits: list[Limit]
     facts: Annotated[list[tuple[str, str]], Field(description="The small line of figures: a name and its value.")]
     sections: Annotated[list[ReportSection], Field(description="All sections of the report, from top to bottom.")]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ComparedRun:
-    """A run beside others."""
-
-    run: str
-    name: str
-    model: str
-    n: int
-    classes: tuple[str, ...]
-    metrics: list[Measured]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """Runs side by side, and whether their numbers can be compared at all."""
-
-    classes_equal: bool
-    images_equal: bool
-    rows: list[ComparedRun]
-    note: str
 
 
 def results_of(workspace: Workspace, run_id: str) -> Results:
@@ -169,27 +150,45 @@ def results_of(workspace: Workspace, run_id: str) -> Results:
         Conflict: it has no numbers yet.
     """
     job = find_job(workspace, run_id, "train")
-    if not Run(job.folder).is_measured:
+    if not job.run.is_measured:
         raise Conflict("This run has no numbers yet", do="Let the training finish, or resume it.")
-    stamp = _stamp(job)
-    with RecordStore(RESULTS, run_id) as kept:
+    return _kept(job, Results, lambda: _results(read_run(job.folder)))
+
+
+def measurement_of(workspace: Workspace, evaluation_id: str) -> Measurement:
+    """Likewise what an evaluation on other images gave.
+
+    Raises:
+        NotFound: there is no such evaluation.
+        Conflict: it has no numbers yet.
+    """
+    job = find_job(workspace, evaluation_id, "evaluate")
+    if not job.run.is_measured:
+        raise Conflict("This evaluation has no numbers yet", do="Let it finish, or start it again.")
+    return _kept(job, Measurement, lambda: Measurement(**_measurement(read_evaluation(job.folder))))
+
+
+def _kept(job: Job, kind: type[Shown], made: Callable[[], Shown]) -> Shown:
+    """What was worked out before, where the files are the same."""
+    adapter: TypeAdapter[Shown] = _adapter(kind)  # type: ignore[arg-type]  # classes have a hash
+    stamp = _stamp(job.run)
+    with RecordStore(RESULTS, job.id) as kept:
         known = kept.find([stamp]).get(stamp)
         if known is not None:
-            return _adapter().validate_json(known)
-        results = _results(read_run(job.folder))
-        kept.keep({stamp: _adapter().dump_json(results)})
-        return results
+            return adapter.validate_json(known)
+        shown = made()
+        kept.keep({stamp: adapter.dump_json(shown)})
+        return shown
 
 
 @cache
-def _adapter() -> TypeAdapter[Results]:
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:  # Any: one of two
     """Built when it is first used, which takes a while."""
-    return TypeAdapter(Results)
+    return TypeAdapter(kind)
 
 
-def _stamp(job: Job) -> str:
+def _stamp(run: Run) -> str:
     """Changes with the files that results are made from, and with this program."""
-    run = Run(job.folder)
     files = (run.metrics_file, run.predictions_file, run.training_file, run.split_file, run.inspection_file)
     stats = [file.stat() for file in (*files, run.environment_file) if file.is_file()]
     told = [__version__, *((stat.st_mtime_ns, stat.st_size) for stat in stats)]
@@ -197,28 +196,36 @@ def _stamp(job: Job) -> str:
 
 
 def _results(run: ReportedRun) -> Results:
-    has_numbers = run.metrics["accuracy"].value is not None
-    classes, folds = content.classes(run), content.folds(run)
+    folds = content.folds(run)
     return Results(
-        metrics=metrics_as_json(run.metrics),
-        headline=words.headline(run) if has_numbers else "",
-        words=[" ".join(words.lead(run))] if has_numbers else [],
+        **_measurement(run),
         methods=methods(run),
-        values=content.metrics(run),
-        tested_on=words.split_words(run),
-        per_class=classes,
-        confusion=Confusion(classes=run.classes, counts=run.metrics.confusion_matrix),
-        roc=_roc(run, classes),
-        precision_recall=_precision_recall(run),
-        calibration=_calibration(run),
         folds=None if folds is None else folds.rows,
-        by_domain=content.domains(run),
         limits=[Limit(claim=claim, meaning=meaning) for claim, meaning in limits(run)],
-        decided=decided(run),
-        n_mistakes=n_mistakes(run),
         facts=content.facts(run),
         sections=_sections(run),
     )
+
+
+def _measurement(run: ReportedRun) -> dict[str, Any]:  # Any: of each field its own
+    """The fields of a measurement."""
+    has_numbers = run.metrics["accuracy"].value is not None
+    classes = content.classes(run)
+    return {
+        "metrics": metrics_as_json(run.metrics),
+        "headline": words.headline(run) if has_numbers else "",
+        "words": [" ".join(words.lead(run))] if has_numbers else [],
+        "values": content.metrics(run),
+        "tested_on": words.split_words(run),
+        "per_class": classes,
+        "confusion": Confusion(classes=run.classes, counts=run.metrics.confusion_matrix),
+        "roc": _roc(run, classes),
+        "precision_recall": _precision_recall(run),
+        "calibration": _calibration(run),
+        "by_domain": content.domains(run),
+        "decided": decided(run),
+        "n_mistakes": n_mistakes(run),
+    }
 
 
 def _sections(run: ReportedRun) -> list[ReportSection]:
@@ -227,14 +234,14 @@ def _sections(run: ReportedRun) -> list[ReportSection]:
 
 
 def _section(run: ReportedRun, section: Section) -> ReportSection:
-    told = section.told(run)
+    text = section.text(run)
     return ReportSection(
         name=section.name,
         title=section.title,
         subtitle=section.subtitle(run),
-        words=list(told.words),
-        columns=list(told.columns),
-        rows=[list(row) for row in told.rows],
+        words=list(text.words),
+        columns=list(text.columns),
+        rows=[list(row) for row in text.rows],
         drawings=[FigureName(name=drawing.name, title=drawing.title) for drawing in section.drawings(run)],
     )
 
@@ -269,73 +276,3 @@ def _calibration(run: ReportedRun) -> Calibration | None:
         after=reliability_bins(tested.probability, tested.label),
         **content.calibration_errors(run),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Measured:
-    """A run as it is compared."""
-
-    job: Job
-    metrics: Evaluation
-    images: str  # tells the measured images and their labels
-
-
-def compared(workspace: Workspace, run_ids: Sequence[str]) -> Comparison:
-    """Runs side by side, and whether they were measured on the same images.
-
-    Raises:
-        NotFound: there is no such run.
-        Conflict: one has no numbers yet.
-        CoverslipError: fewer than two, or too many.
-    """
-    ids = list(dict.fromkeys(run_ids))
-    if not 2 <= len(ids) <= _MOST_COMPARED:
-        raise CoverslipError("Two runs or more can be compared", do=f"Choose 2 to {_MOST_COMPARED} of them.")
-    runs = [_measured(workspace, run_id) for run_id in ids]
-    classes_equal = len({tuple(sorted(run.metrics.classes)) for run in runs}) == 1
-    images_equal = len({run.images for run in runs}) == 1
-    return Comparison(
-        classes_equal=classes_equal,
-        images_equal=images_equal,
-        rows=[_compared_run(run) for run in runs],
-        note=_comparison_note(runs[0].metrics.n, classes_equal=classes_equal, images_equal=images_equal),
-    )
-
-
-def _compared_run(run: _Measured) -> ComparedRun:
-    return ComparedRun(
-        run=run.job.id,
-        name=run.job.name,
-        model=str(run.job.choices.get("model", "")),
-        n=run.metrics.n,
-        classes=run.metrics.classes,
-        metrics=[content.measured(name, one) for name, one in run.metrics.metrics.items() if name in METRICS],
-    )
-
-
-def _comparison_note(n: int, *, classes_equal: bool, images_equal: bool) -> str:
-    if images_equal and classes_equal:
-        return (
-            f"All were measured on the same {words.plural(n, 'image')}. Where intervals overlap widely, the difference "
-            "may be chance."
-        )
-    if classes_equal:
-        return (
-            "They were measured on different images: a difference may come from the images, not from the networks. "
-            "Train with the same split settings and seed on the same image set to compare them."
-        )
-    return "They tell different classes apart, so their numbers answer different questions."
-
-
-def _measured(workspace: Workspace, run_id: str) -> _Measured:
-    job = find_job(workspace, run_id, "train")
-    run = Run(job.folder)
-    if not run.is_measured:
-        raise Conflict(f"“{job.name}” has no numbers yet", do="Compare runs that are finished.")
-    return _Measured(job, run.metrics, _images_of(run))
-
-
-def _images_of(run: Run) -> str:
-    """Tells which images were measured with which labels, in any order."""
-    rows = sorted((row.image_id, row.label or "") for row in run.predictions)
-    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Measured images of a run as rows: its `predictions.csv` as a database, made when it is first asked for, and kept."""
+"""Measured images of a run, or of an evaluation: `predictions.csv` as a database, made when it is first asked for."""
 
 import csv
 import threading
@@ -22,25 +22,25 @@ ROWS = register(Kind("app-rows", "measured images as the app lists them", Layout
 _indexing = threading.Lock()
 
 
-def page_of_run(workspace: Workspace, run_id: str, filters: Filters, *, offset: int, limit: int) -> Page[Row]:
-    """Measured images of a run.
+def page_of_measured(workspace: Workspace, job_id: str, filters: Filters, *, offset: int, limit: int) -> Page[Row]:
+    """Measured images of a run or an evaluation.
 
     Raises:
-        NotFound: there is no such run.
+        NotFound: there is none of this id.
         Conflict: nothing was measured yet.
     """
-    with _rows_of(find_job(workspace, run_id, "train")) as (file, classes):
+    with _rows_of(find_job(workspace, job_id, "train", "evaluate")) as (file, classes):
         return page_in(file, classes, {}, filters, offset=offset, limit=limit)
 
 
-def row_of_run(workspace: Workspace, run_id: str, k: int) -> ImageSource:
+def measured_row(workspace: Workspace, job_id: str, k: int) -> ImageSource:
     """The picture of a measured image.
 
     Raises:
-        NotFound: there is no such run, or no row of that number.
+        NotFound: there is nothing of this id, or no row of that number.
         Conflict: nothing was measured yet.
     """
-    with _rows_of(find_job(workspace, run_id, "train")) as (file, _):
+    with _rows_of(find_job(workspace, job_id, "train", "evaluate")) as (file, _):
         return source_of(cells_in(file, k))
 
 
@@ -50,7 +50,7 @@ def _rows_of(job: Job) -> Iterator[tuple[Path, list[str]]]:
     run = Run(job.folder)
     table = run.predictions_file
     if not table.is_file():
-        raise Conflict("This run has no measured images yet", do="Let the training finish, or resume it.")
+        raise Conflict("There are no measured images yet", do="Let it finish, or resume it.")
     classes = _classes_in(table)
     stat = table.stat()
     with opening(ROWS, f"{job.id}-{stat.st_mtime_ns:x}-{stat.st_size:x}", will_grow=False) as claim:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from coverslip.messages import Failure
+from coverslip.messages import Failure, Note
 from coverslip.workspace.jobs.faults import why_failed
 from coverslip.workspace.jobs.records import Job, all_jobs, find_job
 from coverslip.workspace.jobs.state import ACTIVE, State, state_of, status_of
@@ -34,7 +34,7 @@ class PredictionState:
     n_corrected: int
     n_review: Annotated[int, Field(description="Undecided images that nobody has corrected yet.")]
     error: Failure | None
-    notes: Annotated[list[str], Field(description="What is unusual about these images.")]
+    notes: Annotated[list[Note], Field(description="What is unusual about these images.")]
 
 
 def all_predictions(workspace: Workspace) -> list[PredictionState]:

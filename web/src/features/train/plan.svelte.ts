@@ -1,6 +1,6 @@
 // The training that the page is about to start: its images, and what differs from the recommended choices.
 import { columns, listDatasets, type Dataset } from '../../api/datasets';
-import { Problem, type Remedy } from '../../api/client';
+import { Problem } from '../../api/client';
 import { listModels, readRun, startRun, type Model, type RecipeKey } from '../../api/runs';
 import { recipeKeys } from '../../state/recipe_keys.svelte';
 import { Resource } from '../../state/resource.svelte';
@@ -105,17 +105,6 @@ export class Plan {
         isSame,
       ),
     );
-  }
-
-  /** Whether a remedy is one that this page can take: then it is a button. */
-  takes(remedy: Remedy): boolean {
-    return remedy.kind === 'set' ? recipeKeys.get(remedy.key) !== undefined : remedy.kind === 'allow-leakage';
-  }
-
-  apply(remedy: Remedy): void {
-    if (remedy.kind === 'set') this.set(remedy.key, remedy.value as Value);
-    if (remedy.kind === 'allow-leakage') this.allowsLeakage = true;
-    this.refused = null;
   }
 
   /** The id of the training; null where it was refused. */

@@ -1,0 +1,112 @@
+"""Finished trainings measured on other labelled images."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import FileResponse
+
+from coverslip.app.deps import Home, JobQueue
+from coverslip.app.pictures import IMAGE, PICTURE, Viewed, image_answer
+from coverslip.app.schemas.evaluations import NewEvaluation
+from coverslip.app.schemas.images import FilteredPage
+from coverslip.app.schemas.problems import problems
+from coverslip.workspace.evaluations import asking, state
+from coverslip.workspace.evaluations.asking import EvaluationOutlook
+from coverslip.workspace.evaluations.state import EvaluationState
+from coverslip.workspace.jobs import downloads, results
+from coverslip.workspace.jobs.results import Measurement
+from coverslip.workspace.predictions import measured, pictures
+from coverslip.workspace.predictions.rows import Row
+from coverslip.workspace.store.rows import Page, page_of
+
+router = APIRouter(tags=["evaluations"])
+
+_TABLE: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The table.", "content": {"text/csv": {"schema": {"type": "string"}}}}
+}
+
+
+@router.get("/runs/{run_id}/evaluations", operation_id="list_evaluations", responses=problems(404))
+def list_evaluations(workspace: Home, run_id: str) -> Page[EvaluationState]:
+    """All evaluations of a training on other images, the newest first."""
+    return page_of(state.evaluations_of(workspace, run_id))
+
+
+@router.get(
+    "/runs/{run_id}/evaluation-outlook", operation_id="get_evaluation_outlook", responses=problems(404, 409, 422)
+)
+def get_evaluation_outlook(workspace: Home, run_id: str, dataset_id: Annotated[str, Query()]) -> EvaluationOutlook:
+    """What an evaluation on a dataset would rest on: classes that are known, images that training has seen."""
+    return asking.outlook(workspace, run_id, dataset_id)
+
+
+@router.post(
+    "/runs/{run_id}/evaluations",
+    operation_id="queue_evaluation",
+    status_code=201,
+    responses=problems(404, 409, 422),
+)
+def queue_evaluation(workspace: Home, run_id: str, asked: NewEvaluation, queue: JobQueue) -> EvaluationState:
+    """Queue an evaluation, with the labels of now; it begins when no other is at work, also beside a training."""
+    job = asking.queue_evaluation(workspace, run_id, dataset_id=asked.dataset_id, name=asked.name)
+    queue.wake()
+    return state.evaluation_state(workspace, job)
+
+
+@router.get("/evaluations/{evaluation_id}", operation_id="get_evaluation", responses=problems(404))
+def get_evaluation(workspace: Home, evaluation_id: str) -> EvaluationState:
+    """One evaluation as it is now."""
+    return state.evaluation_state(workspace, evaluation_id)
+
+
+@router.get(
+    "/evaluations/{evaluation_id}/results",
+    operation_id="get_evaluation_results",
+    responses=problems(404, 409, 422),
+)
+def get_evaluation_results(workspace: Home, evaluation_id: str) -> Measurement:
+    """How the classifier did on these images."""
+    return results.measurement_of(workspace, evaluation_id)
+
+
+@router.get("/evaluations/{evaluation_id}/rows", operation_id="list_evaluation_rows", responses=problems(404, 409))
+def list_evaluation_rows(workspace: Home, evaluation_id: str, asked: Annotated[FilteredPage, Query()]) -> Page[Row]:
+    """The measured images, a page at a time."""
+    return measured.page_of_measured(workspace, evaluation_id, asked, offset=asked.offset, limit=asked.limit)
+
+
+@router.get(
+    "/evaluations/{evaluation_id}/rows/{k}/thumbnail",
+    operation_id="get_evaluation_row_thumbnail",
+    response_class=Response,
+    responses=IMAGE | problems(404, 409, 422),
+)
+def get_evaluation_row_thumbnail(
+    workspace: Home, evaluation_id: str, k: int, side: Annotated[int, Query(ge=16, le=512)] = 128
+) -> Response:
+    """A thumbnail of a measured image."""
+    row = measured.measured_row(workspace, evaluation_id, k)
+    return image_answer(pictures.thumbnail_of(workspace, evaluation_id, row, side))
+
+
+@router.get(
+    "/evaluations/{evaluation_id}/rows/{k}/picture",
+    operation_id="get_evaluation_row_picture",
+    response_class=Response,
+    responses=PICTURE | problems(404, 409, 422),
+)
+def get_evaluation_row_picture(workspace: Home, evaluation_id: str, k: int, view: Viewed) -> Response:
+    """A measured image for the viewer."""
+    return image_answer(pictures.picture_of(workspace, measured.measured_row(workspace, evaluation_id, k), view))
+
+
+@router.get(
+    "/evaluations/{evaluation_id}/csv",
+    operation_id="download_evaluation",
+    response_class=FileResponse,
+    responses=_TABLE | problems(404, 409),
+)
+def download_evaluation(workspace: Home, evaluation_id: str) -> FileResponse:
+    """`predictions.csv`: each measured image, its label, and what the classifier said."""
+    file = downloads.predictions_of_evaluation(workspace, evaluation_id)
+    return FileResponse(file, media_type="text/csv", filename=f"{file.parent.name}-{file.name}")

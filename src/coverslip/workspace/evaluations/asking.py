@@ -1,0 +1,113 @@
+"""Asking for an evaluation, and what can be said of it before."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+from sqlalchemy import Connection, func, select
+
+from coverslip.errors import Conflict
+from coverslip.images import ReadPlan
+from coverslip.runs import Run, seen_pixels
+from coverslip.workspace.datasets.reading import refuse_unread
+from coverslip.workspace.datasets.snapshots import training_images
+from coverslip.workspace.jobs.records import add_job, find_job, new_place
+from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.tables import images
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationOutlook:
+    """What measuring a classifier on the images of a dataset would rest on."""
+
+    n_labelled: int
+    n_known: Annotated[int, Field(description="Labelled with a class that the classifier knows.")]
+    unknown_classes: list[str]
+    n_seen: Annotated[
+        int | None, Field(description="Seen in training, or copies of such; null where only reading them again tells.")
+    ]
+
+
+def outlook(workspace: Workspace, run_id: str, dataset_id: str) -> EvaluationOutlook:
+    """What an evaluation of a training on a dataset would rest on.
+
+    Raises:
+        NotFound, Conflict: the training or the dataset is not there, or not ready.
+    """
+    run = _evaluable(workspace, run_id)
+    with workspace.engine.connect() as connection:
+        refuse_unread(connection, dataset_id)
+        n_of = _labels(connection, dataset_id)
+        n_seen = _count_seen(connection, dataset_id, run)
+    known = _known_labels(run)
+    unknown = [label for label in n_of if known is not None and label not in known]
+    n_labelled = sum(n_of.values())
+    return EvaluationOutlook(n_labelled, n_labelled - sum(n_of[label] for label in unknown), unknown, n_seen)
+
+
+def queue_evaluation(workspace: Workspace, run_id: str, *, dataset_id: str, name: str | None = None) -> str:
+    """Put an evaluation of a training behind those that wait, with the labels of now; gives its id.
+
+    Raises:
+        NotFound, Conflict: the training or the dataset is not there, or not ready.
+        BadDataset: no image has a label.
+    """
+    run = _evaluable(workspace, run_id)
+    with workspace.engine.connect() as connection:
+        dataset = refuse_unread(connection, dataset_id)
+    given = training_images(workspace, dataset_id)
+    job_id, folder = new_place(run.evaluation("").folder, name or dataset.name)
+    add_job(
+        workspace,
+        id=job_id,
+        kind="evaluate",
+        name=name or dataset.name,
+        dataset_id=dataset_id,
+        dataset_name=dataset.name,
+        run_id=run_id,
+        folder=str(folder),
+        command=[
+            "-m",
+            "coverslip",
+            "evaluate",
+            *given.options,
+            f"--name={folder.name}",
+            "--",
+            str(run.folder),
+            *given.sources,
+        ],
+        choices={"sources": given.sources},
+    )
+    return job_id
+
+
+def _evaluable(workspace: Workspace, run_id: str) -> Run:
+    """Raises Conflict where there is no finished classifier."""
+    run = find_job(workspace, run_id, "train").run
+    if not (run.is_done and run.has_classifier):
+        raise Conflict("This training is not finished", do="Let it finish, or resume it.")
+    return run
+
+
+def _labels(connection: Connection, dataset_id: str) -> dict[str, int]:
+    """How many images have each label."""
+    own = (images.c.dataset_id == dataset_id) & images.c.label.is_not(None)
+    counts = connection.execute(select(images.c.label, func.count()).where(own).group_by(images.c.label))
+    return {str(label): int(n) for label, n in counts}
+
+
+def _known_labels(run: Run) -> frozenset[str] | None:
+    """Labels that are, or become, classes of the run; None where each domain has classes of its own."""
+    plan, card = run.recipe.classes, run.card
+    if plan.by_domain or card is None:
+        return None
+    return frozenset({*card.classes, *(old for old, new in plan.new_names().items() if new in card.classes)})
+
+
+def _count_seen(connection: Connection, dataset_id: str, run: Run) -> int | None:
+    seen = seen_pixels(run.seen)
+    if set(seen.by_plan) != {ReadPlan()}:  # here the images were read whole: other planes have other pixels
+        return None
+    own = (images.c.dataset_id == dataset_id) & images.c.label.is_not(None)
+    hashes = connection.execute(select(images.c.pixel_hash).where(own)).scalars()
+    return sum(pixel_hash in seen.by_plan[ReadPlan()] for pixel_hash in hashes)

@@ -1,0 +1,135 @@
+"""What evaluations are doing and what they gave, read from their folders."""
+
+import secrets
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from coverslip.errors import BadRun
+from coverslip.messages import Failure
+from coverslip.runs import Run
+from coverslip.runs.environment import Opened
+from coverslip.runs.log import TimedNote, Work
+from coverslip.workspace.jobs.faults import why_failed
+from coverslip.workspace.jobs.log import folded_log
+from coverslip.workspace.jobs.records import Job, add_job, all_jobs, find_job, waiting
+from coverslip.workspace.jobs.runs import Headline, evaluation_of, headline_of
+from coverslip.workspace.jobs.state import ACTIVE, State, state_of, status_of
+from coverslip.workspace.store.home import Workspace
+
+_listing = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationState:
+    """A training that is, or was, measured on other labelled images."""
+
+    kind: Literal["evaluate"]
+    id: str
+    name: str
+    run_id: str
+    run_name: str
+    folder: str
+    dataset_id: str | None
+    dataset_name: str
+    state: State
+    work: Annotated[Work | None, Field(description="What is being counted.")]
+    n: Annotated[int | None, Field(description="Images that were measured.")]
+    n_seen: Annotated[int | None, Field(description="Of all its images, those that training had seen, or copies.")]
+    headline: Headline | None
+    notes: tuple[TimedNote, ...]
+    error: Failure | None
+    queue_position: Annotated[int | None, Field(description="1 is next.")]
+    created: str
+    ended: str | None
+
+
+def evaluations_of(workspace: Workspace, run_id: str) -> list[EvaluationState]:
+    """All evaluations of a training, the newest first.
+
+    Raises:
+        NotFound: there is no such training.
+    """
+    run = find_job(workspace, run_id, "train")
+    with _listing:
+        _list_unlisted(workspace, run)
+    queue = waiting(workspace, "evaluate")
+    return [_state_of(job, run.name, queue) for job in all_jobs(workspace, "evaluate", run_id=run_id)]
+
+
+def evaluation_state(workspace: Workspace, evaluation_id: str) -> EvaluationState:
+    """One evaluation.
+
+    Raises:
+        NotFound: there is none of this id.
+    """
+    job = find_job(workspace, evaluation_id, "evaluate")
+    run = find_job(workspace, job.run_id or "", "train")
+    return _state_of(job, run.name, waiting(workspace, "evaluate"))
+
+
+def _state_of(job: Job, run_name: str, queue: list[str]) -> EvaluationState:
+    status = status_of(job)
+    state = state_of(job, status)
+    measured = evaluation_of(job) if state == "done" else None
+    progress = folded_log(job).progress
+    return EvaluationState(
+        kind="evaluate",
+        id=job.id,
+        name=job.name,
+        run_id=job.run_id or "",
+        run_name=run_name,
+        folder=str(job.folder),
+        dataset_id=job.dataset_id,
+        dataset_name=job.dataset_name,
+        state=state,
+        work=progress.work if state in ACTIVE else None,
+        n=None if measured is None else measured.n,
+        n_seen=_n_seen(job.run) if measured is not None else None,
+        headline=headline_of(measured),
+        notes=progress.notes,
+        error=why_failed(job, status) if state == "failed" else None,
+        queue_position=queue.index(job.id) + 1 if job.id in queue else None,
+        created=job.created,
+        ended=None if state in ACTIVE or state == "queued" or status is None else status.heartbeat,
+    )
+
+
+def _n_seen(evaluation: Run) -> int | None:
+    with suppress(BadRun):
+        images = evaluation.evaluated_images
+        return None if images is None else images.n_seen
+    return None
+
+
+def _list_unlisted(workspace: Workspace, run: Job) -> None:
+    """List evaluations in the run's folder that were made in a terminal, once it is known what they are on."""
+    known = {str(job.folder) for job in all_jobs(workspace, "evaluate", run_id=run.id)}
+    for evaluation in run.run.evaluations:
+        with suppress(BadRun):  # a damaged one stays where it is
+            images = evaluation.evaluated_images
+            if images is not None and str(evaluation.folder) not in known:
+                _list(workspace, run, evaluation, images.opened)
+
+
+def _list(workspace: Workspace, run: Job, evaluation: Run, opened: Opened) -> None:
+    grouping = [f"--group={opened.group}"] if opened.group else []
+    grouping += [f"--group-pattern={opened.group_pattern}"] if opened.group_pattern else []
+    options = [*grouping, f"--name={evaluation.folder.name}"]
+    add_job(
+        workspace,
+        id=secrets.token_hex(5),
+        kind="evaluate",
+        name=evaluation.folder.name,
+        dataset_name=Path(opened.sources[0]).name,
+        run_id=run.id,
+        folder=str(evaluation.folder),
+        command=["-m", "coverslip", "evaluate", *options, "--", str(run.folder), *opened.sources],
+        choices={"sources": list(opened.sources)},
+        state="started",
+        queued=None,
+    )

@@ -1,0 +1,184 @@
+"""Finished trainings measured on other labelled images, through the REST API, in processes of their own."""
+
+import csv
+import io
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi.testclient import TestClient
+from small_workspace import (
+    API,
+    QUICK,
+    Json,
+    ended,
+    events_of,
+    new_workspace,
+    open_images,
+    queue_run,
+    until,
+    write_cells,
+)
+
+import coverslip as cs
+from coverslip.app.server import create_app
+from coverslip.workspace.store.home import Workspace
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Lab:
+    workspace: Workspace
+    client: httpx.Client
+    cells: str  # the dataset that was trained on
+    run: str
+
+    def get(self, path: str) -> Json:
+        answer = self.client.get(f"{API}/{path}")
+        assert answer.status_code == 200, answer.text
+        found: Json = answer.json()
+        return found
+
+    def evaluate(self, dataset_id: str) -> Json:
+        answer = self.client.post(f"{API}/runs/{self.run}/evaluations", json={"dataset_id": dataset_id})
+        assert answer.status_code == 201, answer.text
+        assert answer.json()["state"] in ("queued", "starting")
+        return ended(self.client, answer.json()["id"], what="evaluations")
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    workspace = new_workspace(tmp_path_factory.mktemp("lab"))
+    cells = open_images(workspace, write_cells(workspace.roots[0] / "cells"), group_pattern=r"slide\d+")
+    with TestClient(create_app(workspace)) as client:
+        run = queue_run(client, cells, QUICK, name="First")
+        assert ended(client, run)["state"] == "done"
+        yield Lab(workspace, client, cells, run)
+
+
+@pytest.fixture(scope="module")
+def other(lab: Lab) -> Json:
+    """An evaluation on images of another day, of which the label of one was corrected in the app."""
+    folder = write_cells(lab.workspace.roots[0] / "other day", 30, seed=7)
+    dataset = open_images(lab.workspace, folder)
+    labelled = lab.client.post(f"{API}/datasets/{dataset}/labels", json={"images": [0], "label": "large"})
+    assert labelled.status_code == 200, labelled.text
+    outlook = lab.get(f"runs/{lab.run}/evaluation-outlook?dataset_id={dataset}")
+    assert outlook == {"n_labelled": 30, "n_known": 30, "unknown_classes": [], "n_seen": 0}
+    return lab.evaluate(dataset)
+
+
+def test_an_evaluation_gives_the_numbers_of_the_labels_as_corrected_in_the_app(lab: Lab, other: Json) -> None:
+    assert (other["state"], other["name"], other["run_name"]) == ("done", "other day", "First")
+    assert (other["n"], other["n_seen"], other["error"]) == (30, 0, None)
+    found = lab.get(f"evaluations/{other['id']}/results")
+    assert found["metrics"] == json.loads((Path(other["folder"]) / "metrics.json").read_text(encoding="utf-8"))
+    assert found["headline"].startswith("Of 30 images it had never seen")
+    assert other["headline"]["value"] == found["metrics"]["metrics"]["macro_f1"]["value"]
+    assert [sum(row) for row in found["confusion"]["counts"]] == [9, 11, 10]  # one is called large by now
+    assert [one["n"] for one in found["per_class"]] == [9, 11, 10]
+    assert found["calibration"]["after"]
+    assert lab.get(f"evaluations/{other['id']}/results") == found  # from the cache
+    classifier = cs.load_classifier(lab.get(f"runs/{lab.run}")["folder"])
+    rows = lab.get(f"evaluations/{other['id']}/rows")["items"]
+    assert [row["predicted"] for row in rows] == [
+        row.predicted for row in classifier.predict([row["path"] for row in rows])
+    ]
+
+
+def test_the_images_of_an_evaluation_can_be_looked_at_and_taken_away(lab: Lab, other: Json) -> None:
+    path = f"evaluations/{other['id']}"
+    mistakes = lab.get(f"{path}/rows?only=mistakes&sort=-probability")
+    assert mistakes["total"] == lab.get(f"{path}/results")["n_mistakes"] > 0
+    wrong = mistakes["items"][0]
+    assert wrong["label"] != wrong["predicted"]
+    for what, kind in (("thumbnail?side=64", "image/jpeg"), ("picture?low=0&high=99", "image/png")):
+        answer = lab.client.get(f"{API}/{path}/rows/{wrong['k']}/{what}")
+        assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
+    assert len(list(csv.DictReader(io.StringIO(lab.client.get(f"{API}/{path}/csv").text)))) == 30
+    assert lab.client.get(f"{API}/{path}/rows/999/picture").status_code == 404
+
+
+def test_images_that_training_has_seen_are_told_before_and_after(lab: Lab) -> None:
+    folder = write_cells(lab.workspace.roots[0] / "mixed", 9, seed=8)
+    seen = shutil.copytree(lab.workspace.roots[0] / "cells", lab.workspace.roots[0] / "copies")
+    dataset = open_images(lab.workspace, seen)
+    n_seen = lab.get(f"runs/{lab.run}/evaluation-outlook?dataset_id={dataset}")["n_seen"]
+    trained = [
+        part["n_train"] + part["n_val"] for one in lab.get(f"runs/{lab.run}")["trainings"] if (part := one["parts"])
+    ]
+    assert [n_seen] == trained
+    found = lab.evaluate(dataset)
+    assert found["n_seen"] == n_seen
+    assert any(note["level"] == "warning" and str(n_seen) in note["text"] for note in found["notes"])
+    assert "never seen" not in lab.get(f"evaluations/{found['id']}/results")["headline"]
+    shutil.rmtree(folder)
+
+
+def test_classes_that_the_classifier_does_not_know_are_told(lab: Lab) -> None:
+    folder = lab.workspace.roots[0] / "strangers"
+    write_cells(folder, 9, seed=9)
+    for own in list(folder.iterdir()):
+        own.rename(folder / f"other {own.name}")
+    dataset = open_images(lab.workspace, folder)
+    outlook = lab.get(f"runs/{lab.run}/evaluation-outlook?dataset_id={dataset}")
+    assert (outlook["n_labelled"], outlook["n_known"], len(outlook["unknown_classes"])) == (9, 0, 3)
+    found = lab.evaluate(dataset)
+    assert found["state"] == "failed"
+    assert "label that the classifier knows" in found["error"]["what"]
+    assert lab.client.get(f"{API}/evaluations/{found['id']}/results").status_code == 409
+    assert lab.client.delete(f"{API}/jobs/{found['id']}").status_code == 204
+
+
+def test_those_who_watch_see_it_end_and_a_stopped_one_can_be_started_again(lab: Lab) -> None:
+    dataset = open_images(lab.workspace, write_cells(lab.workspace.roots[0] / "many", 120, seed=3))
+    asked = lab.client.post(f"{API}/runs/{lab.run}/evaluations", json={"dataset_id": dataset, "name": "Second"}).json()
+    assert lab.client.delete(f"{API}/jobs/{lab.run}").status_code == 409  # it is needed
+    lab.client.post(f"{API}/jobs/{asked['id']}/stop")
+    assert ended(lab.client, asked["id"], what="evaluations")["state"] in ("stopped", "done")
+    if lab.get(f"evaluations/{asked['id']}")["state"] == "stopped":
+        assert lab.client.post(f"{API}/jobs/{asked['id']}/resume").status_code == 200
+    told = events_of(lab.client, f"{API}/jobs/{asked['id']}/events")
+    assert {kind for kind, _, _ in told} == {"state"}
+    assert (told[-1][2]["state"], told[-1][2]["n"], told[-1][2]["name"]) == ("done", 120, "Second")
+
+
+def test_a_removed_evaluation_comes_back_as_it_was(lab: Lab, other: Json) -> None:
+    path = f"{API}/jobs/{other['id']}"
+    assert lab.client.delete(path).status_code == 204
+    assert not Path(other["folder"]).exists()
+    assert lab.client.get(f"{API}/evaluations/{other['id']}").status_code == 404
+    assert other["id"] not in [one["id"] for one in lab.get(f"runs/{lab.run}/evaluations")["items"]]
+    assert lab.client.post(f"{path}/restore").json() == other
+    assert lab.client.post(f"{path}/restore").status_code == 404
+
+
+def test_one_that_was_made_in_a_terminal_is_listed(lab: Lab) -> None:
+    folder = write_cells(lab.workspace.roots[0] / "by hand", 12, seed=5)
+    measured = cs.evaluate(lab.get(f"runs/{lab.run}")["folder"], cs.open_dataset(folder), name="by_hand")
+    found = {one["name"]: one for one in lab.get(f"runs/{lab.run}/evaluations")["items"]}["by_hand"]
+    assert (found["state"], found["n"], found["dataset_name"]) == ("done", 12, "by hand")
+    assert found["folder"] == str(measured.folder)
+    again = [one["name"] for one in lab.get(f"runs/{lab.run}/evaluations")["items"]]
+    assert again.count("by_hand") == 1
+
+
+def test_what_is_not_there_or_not_finished_is_said(lab: Lab) -> None:
+    asked = {"dataset_id": lab.cells}
+    assert lab.client.post(f"{API}/runs/none/evaluations", json=asked).status_code == 404
+    assert lab.client.post(f"{API}/runs/{lab.run}/evaluations", json={"dataset_id": "none"}).status_code == 404
+    unlabelled = open_images(
+        lab.workspace, write_cells(lab.workspace.roots[0] / "new", 6, is_sorted=False), is_labelled=False
+    )
+    refused = lab.client.post(f"{API}/runs/{lab.run}/evaluations", json={"dataset_id": unlabelled})
+    assert refused.status_code == 422
+    assert "label" in refused.json()["title"]
+    run = queue_run(lab.client, lab.cells, QUICK)
+    assert lab.client.post(f"{API}/runs/{run}/evaluations", json=asked).status_code == 409
+    until(lambda: lab.client.post(f"{API}/jobs/{run}/stop").status_code in (200, 409))
+    ended(lab.client, run)

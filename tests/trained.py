@@ -1,0 +1,38 @@
+"""One trained run that all tests share which only ask something of a run, and copies of it for those that change it."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from drawing import write_cells
+
+import coverslip as cs
+from coverslip.runs import Recipe, Run, SplitPlan
+
+INSTANT = Recipe(stage="instant", image_size=48, tta=1, split=SplitPlan(folds=0))
+GROUPS = r"slide\d+"
+
+MadeOnce = Callable[[str, Callable[[Path], object]], Path]
+
+
+@pytest.fixture(scope="session")
+def cells(made_once: MadeOnce) -> Path:
+    """90 cells of three sizes in class folders, from nine slides. Nobody may change them."""
+    return made_once("cells", write_cells)
+
+
+@pytest.fixture(scope="session")
+def trained(made_once: MadeOnce, own_cache: None, cells: Path) -> Run:
+    """The instant classifier of `cells`, by slide, on one split, with its report. Nobody may change it."""
+
+    def train(folder: Path) -> None:
+        cs.train(cs.open_dataset(cells, group_pattern=GROUPS), INSTANT, out=folder / "first")
+
+    return Run(made_once("trained", train) / "first")
+
+
+@pytest.fixture
+def own_run(trained: Run, tmp_path: Path) -> Run:
+    """A copy of `trained` that the test may change."""
+    return Run(shutil.copytree(trained.folder, tmp_path / "own run" / trained.folder.name))
