@@ -138,7 +138,7 @@ def test_patience_that_leaves_no_epoch_to_the_second_optimiser_is_said(images: T
     _, done = trained(images, tmp_path, choices, emit=told.append)
     assert done.stopped_because == "no better epoch"
     assert done.epochs_run <= 20
-    notes = [event for event in told if isinstance(event, Noted) and "before the turn" in event.text]
+    notes = [event for event in told if isinstance(event, Noted) and event.code == "no-second-phase"]
     assert [note.level for note in notes] == ["warning"]
 
 

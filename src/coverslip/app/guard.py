@@ -89,7 +89,7 @@ _NO_TOKEN = _Refusal(
     401,
     "no-token",
     "The app's token is missing or wrong",
-    "Open the address with ?token=… that coverslip printed, or start it again with --new-token to get another.",
+    "Open the address with ?token=… that coverslip printed, or start it again and ask for a new one.",
 )
 
 

@@ -5501,7 +5501,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A table that `coverslip train` takes. */
+            /** @description A table that trainings take. */
             200: {
                 headers: {
                     [name: string]: unknown;

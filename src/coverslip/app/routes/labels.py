@@ -13,7 +13,7 @@ from coverslip.workspace.datasets import labels, snapshots
 from coverslip.workspace.datasets.listing import describe
 
 _CSV: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own type
-    200: {"content": {"text/csv": {}}, "description": "A table that `coverslip train` takes."}
+    200: {"content": {"text/csv": {}}, "description": "A table that trainings take."}
 }
 
 _MAX_BODY = 10 * 2**20  # bytes: a million places, the most that `NewLabels` takes, with a space after each comma
