@@ -43,7 +43,7 @@ def tiny() -> nn.Module:
 
 @pytest.fixture
 def images() -> TrainingImages:
-    """Bright or dark noise: 48 to train on, 16 to choose by."""
+    """Bright or dark noise: 48 to train on, 16 to validate on."""
     rng = np.random.default_rng(0)
     label = np.arange(64) % 2
     pixels = (rng.normal(90, 20, (64, 12, 12, 1)) + 60 * label[:, None, None, None]).clip(0, 255).astype(np.uint8)

@@ -1,6 +1,6 @@
 // What the pages ask the server about predictions, and about the classifiers that can make some.
 import { answer, api } from './client';
-import type { RowQuery } from './runs';
+import type { RowQuery } from './measured';
 import type { components } from './schema';
 
 type Schemas = components['schemas'];

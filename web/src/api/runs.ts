@@ -1,6 +1,6 @@
 // What the pages ask the server about trainings: runs, their results, and the networks that can be trained.
 import { answer, api } from './client';
-import type { components, operations } from './schema';
+import type { components } from './schema';
 
 type Schemas = components['schemas'];
 export type Run = Schemas['RunState'];
@@ -15,9 +15,6 @@ export type Model = Schemas['AdvisedModel'];
 export type RecipeKey = Schemas['RecipeKey'];
 export type KeyGroup = Schemas['Group'];
 
-/** Which rows, in which order, and which page of them: as galleries of datasets are asked for. */
-export type RowQuery = NonNullable<operations['list_run_rows']['parameters']['query']>;
-
 const at = (run_id: string) => ({ params: { path: { run_id } } });
 
 export const listRuns = (signal?: AbortSignal) => answer(api.GET('/api/v1/runs', { signal }));
@@ -30,8 +27,6 @@ export const renameRun = (id: string, name: string) =>
   answer(api.PATCH('/api/v1/runs/{run_id}', { ...at(id), body: { name } }));
 export const readResults = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/runs/{run_id}/results', { ...at(id), signal })) as Promise<Results>;
-export const listRunRows = (id: string, query: RowQuery, signal?: AbortSignal) =>
-  answer(api.GET('/api/v1/runs/{run_id}/rows', { params: { path: { run_id: id }, query }, signal }));
 export const compareRuns = (ids: string[], signal?: AbortSignal) =>
   answer(api.GET('/api/v1/runs/compare', { params: { query: { runs: ids.join(',') } }, signal }));
 

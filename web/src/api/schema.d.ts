@@ -311,7 +311,7 @@ export interface paths {
         put?: never;
         /**
          * Preview Split
-         * @description Which images a training with this recipe would learn from, choose by and be tested on.
+         * @description Which images a training with this recipe would train, validate and test on.
          */
         post: operations["preview_split"];
         delete?: never;
@@ -2240,10 +2240,10 @@ export interface components {
             metrics: components["schemas"]["Measured"][];
         };
         /**
-         * FoldScores
+         * FoldTestScores
          * @description What a fold reached on its test images, in [0, 1].
          */
-        FoldScores: {
+        FoldTestScores: {
             /** Accuracy */
             accuracy: number | null;
             /** Macro F1 */
@@ -3743,7 +3743,7 @@ export interface components {
         };
         /**
          * SplitPreview
-         * @description What a training with this recipe would train on, choose by and test on.
+         * @description What a training with this recipe would train, validate and test on.
          */
         SplitPreview: {
             /** Notes */
@@ -3862,13 +3862,13 @@ export interface components {
         };
         /**
          * Training
-         * @description What one training of a run has reached: the run's own, that of a fold, or the first one on other images.
+         * @description What one training of a run has reached: the run's own, that of a fold, or pretraining on other images.
          */
         Training: {
             /** Fold */
             fold: number | null;
-            /** Is First */
-            is_first: boolean;
+            /** Is Pretraining */
+            is_pretraining: boolean;
             parts: components["schemas"]["Parts"] | null;
             instant: components["schemas"]["InstantScores"] | null;
             /** N Epochs */
@@ -3877,7 +3877,7 @@ export interface components {
             epochs: components["schemas"]["Epoch"][];
             /** Best Epoch */
             best_epoch: number | null;
-            tested: components["schemas"]["FoldScores"] | null;
+            tested: components["schemas"]["FoldTestScores"] | null;
         };
         /**
          * Upload

@@ -31,7 +31,6 @@ export const predict = {
   back: 'Predict',
   with: 'with',
   progress: 'Predicting',
-  running: 'predicting',
   stop: 'Stop',
   resume: 'Go on',
   search: 'Part of a file’s name',

@@ -144,7 +144,7 @@ def preview_groups(
     responses=problems(404, 409, 422),
 )
 def preview_split(home: Home, dataset_id: str, asked: RecipeOf) -> SplitPreview:
-    """Which images a training with this recipe would learn from, choose by and be tested on."""
+    """Which images a training with this recipe would train, validate and test on."""
     return previews.split(home, dataset_id, asked.recipe)
 
 

@@ -27,7 +27,7 @@ def folded_log(job: Job) -> FoldedLog:
 def _before_first_event(job: Job) -> Progress:
     init = job.choices.get("init")
     is_finetuned = job.choices.get("stage") != "instant" or init == "scratch"
-    return Progress(is_finetuned=is_finetuned, has_first=isinstance(init, dict) and "train_on" in init)
+    return Progress(is_finetuned=is_finetuned, has_pretraining=isinstance(init, dict) and "train_on" in init)
 
 
 def log_of(workspace: Workspace, run_id: str, most: int) -> tuple[list[LogLine], int]:
