@@ -206,7 +206,7 @@ def test_a_remedy_is_a_button_that_makes_the_choice(page: "Page", lab: Lab) -> N
     page.get_by_label(TITLES["split.folds"], exact=True).fill("60")
     page.get_by_label(TITLES["split.folds"], exact=True).press("Tab")
     page.get_by_role("button", name=f"Use “{TITLES['split.folds']}").click()
-    page.get_by_text("to learn from").wait_for()
+    page.get_by_text("to train on").wait_for()
     assert int(page.get_by_label(TITLES["split.folds"], exact=True).input_value()) < 60
 
 
