@@ -22,7 +22,7 @@ import coverslip as cs
 from coverslip.datasets import fold_images, fold_units, plan_folds, scan_images
 from coverslip.errors import BadDataset, BadRecipe, BadRun, Stopped
 from coverslip.evaluation import Evaluation, Metric, nothing_measured, over_folds
-from coverslip.events import Event, FoldEnded, FoldStarted, HeadFitted, Noted
+from coverslip.events import Event, FoldEnded, FoldStarted, InstantClassifierFitted, Noted
 from coverslip.messages import Resume, Set
 from coverslip.runs import Recipe, Run, SplitPlan
 
@@ -120,8 +120,8 @@ def test_the_classifier_knows_all_images_and_choices_come_from_the_folds(run: Ru
     temperatures = [story["calibration"]["temperature"] for story in stories]  # type: ignore[index]
     assert card["temperature"] == pytest.approx(np.median(temperatures))
     last = json_of(run.folder / "training.json")
-    strengths = [story["stages"][0]["regularisation"] for story in stories]  # type: ignore[index]
-    assert last["stages"][0]["regularisation"] == np.median(strengths)  # type: ignore[index]
+    shrinkages = [story["stages"][0]["shrinkage"] for story in stories]  # type: ignore[index]
+    assert last["stages"][0]["shrinkage"] == np.median(shrinkages)  # type: ignore[index]
     found = cs.load_classifier(run.folder).predict([next((run.folder / "figures").parent.glob("**/*.png"), __file__)])
     assert len(found) == 1
 
@@ -176,7 +176,7 @@ def test_fine_tuned_folds_and_the_medians_epoch(cells: Path, tmp_path: Path) -> 
     last = rows_of(run.folder / "history.csv")
     assert len(last) == np.median(best)
     assert all(row["val_loss"] == "" and row["train_loss"] != "" for row in last)
-    # The step size falls as in the folds, whose epoch it ends at.
+    # The learning rate falls as in the folds, whose epoch it ends at.
     of_fold = rows_of(run.folder / "folds" / "1" / "history.csv")
     assert [row["learning_rate"] for row in last][:1] != [row["learning_rate"] for row in of_fold][-1:]
 
@@ -296,7 +296,7 @@ def test_folds_asked_for_against_a_predefined_split_are_refused_before_any_work(
 @pytest.mark.slow
 def test_stopped_in_a_fold_the_whole_run_is_named_and_goes_on(cells: Path, tmp_path: Path) -> None:
     def stop_in_second(event: Event) -> None:
-        if event.fold == 2 and isinstance(event, HeadFitted):
+        if event.fold == 2 and isinstance(event, InstantClassifierFitted):
             (tmp_path / "run" / "stop").touch()
 
     data = cs.open_dataset(cells, group_pattern=r"slide\d+")
@@ -309,7 +309,7 @@ def test_stopped_in_a_fold_the_whole_run_is_named_and_goes_on(cells: Path, tmp_p
     told: list[Event] = []
     run = cs.resume(tmp_path / "run", emit=told.append)
     assert json_of(run.folder / "metrics.json")["n"] == 84
-    assert not any(event.fold == 1 and isinstance(event, HeadFitted) for event in told)  # it was done
+    assert not any(event.fold == 1 and isinstance(event, InstantClassifierFitted) for event in told)  # it was done
 
 
 @pytest.mark.slow

@@ -43,7 +43,7 @@ def tiny() -> nn.Module:
 
 @pytest.fixture
 def images() -> TrainingImages:
-    """Bright or dark noise: 48 to train on, 16 to choose by."""
+    """Bright or dark noise: 48 to train on, 16 to validate on."""
     rng = np.random.default_rng(0)
     label = np.arange(64) % 2
     pixels = (rng.normal(90, 20, (64, 12, 12, 1)) + 60 * label[:, None, None, None]).clip(0, 255).astype(np.uint8)
@@ -138,7 +138,7 @@ def test_patience_that_leaves_no_epoch_to_the_second_optimiser_is_said(images: T
     _, done = trained(images, tmp_path, choices, emit=told.append)
     assert done.stopped_because == "no better epoch"
     assert done.epochs_run <= 20
-    notes = [event for event in told if isinstance(event, Noted) and "before the turn" in event.text]
+    notes = [event for event in told if isinstance(event, Noted) and event.code == "no-second-phase"]
     assert [note.level for note in notes] == ["warning"]
 
 

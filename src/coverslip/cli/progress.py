@@ -16,7 +16,7 @@ from coverslip.events import (
     Event,
     FoldEnded,
     FoldStarted,
-    HeadFitted,
+    InstantClassifierFitted,
     Noted,
     Progressed,
     RunStarted,
@@ -175,9 +175,9 @@ def lines_of(event: Event) -> list[str]:
             return ["Stage 1: a classifier on top of the pretrained network"]
         case StageStarted(stage="finetune"):
             return [f"Stage 2: train the whole network, at most {event.n_epochs} epochs", EPOCH_HEADER]
-        case HeadFitted(val_accuracy=None):
+        case InstantClassifierFitted(val_accuracy=None):
             return [f"The classifier on top of the pretrained network is ready after {duration(event.seconds)}"]
-        case HeadFitted():
+        case InstantClassifierFitted():
             return [
                 f"A first classifier is ready after {duration(event.seconds)}: "
                 f"validation accuracy {event.val_accuracy:.3f}, macro-F1 {event.val_macro_f1:.3f}"

@@ -231,12 +231,12 @@ def _choices(folds: Sequence[Run]) -> "Choices":
     from coverslip.training.fitting import Choices
 
     records = [fold.training for fold in folds if fold.training is not None]
-    heads = [record.instant for record in records if record.instant is not None]
-    strengths = [head.regularisation for head in heads if head.regularisation is not None]
+    instant_stages = [record.instant for record in records if record.instant is not None]
+    shrinkages = [stage.shrinkage for stage in instant_stages if stage.shrinkage is not None]
     return Choices(
-        regularisation=statistics.median_high(strengths) if strengths else None,
-        keeps_head=2 * sum(head.head == "kept" for head in heads) > len(heads),
-        start_temperature=statistics.median([head.temperature for head in heads]) if heads else 1.0,
+        shrinkage=statistics.median_high(shrinkages) if shrinkages else None,
+        keeps_head=2 * sum(stage.head == "kept" for stage in instant_stages) > len(instant_stages),
+        head_temperature=statistics.median([stage.temperature for stage in instant_stages]) if instant_stages else 1.0,
         epochs=statistics.median_high([record.best_epoch for record in records]),
     )
 

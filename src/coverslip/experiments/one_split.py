@@ -1,7 +1,7 @@
 """One training by one split, from images to a report: this page is the main job.
 
 Test images are looked at once, at the end, by the finished classifier. Scaling is learnt from training images;
-regularisation, early stopping, temperature, operating points and the threshold for `uncertain` from validation images.
+shrinkage, early stopping, temperature, operating points and the threshold for `uncertain` from validation images.
 """
 
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ from coverslip.runs import (
     TrainedOn,
     TrainingRecord,
     Weights,
-    seen_by_start,
+    seen_by_initialisation,
     seen_record,
     split_rows,
     write_classifier,
@@ -56,7 +56,7 @@ from coverslip.training.preprocessing import canvas_notes, learn_preprocessing
 if TYPE_CHECKING:
     from coverslip.training.fitting import Choices, Fitted
 
-_FEW = 10  # validation images of a class: an operating point that rests on fewer is worth a note
+_FEW_VALIDATION_IMAGES = 10  # validation images of a class: an operating point that rests on fewer is worth a note
 
 
 def train_one_split(
@@ -73,7 +73,7 @@ def train_one_split(
 
     Args:
         data: labelled images, as the recipe reads them.
-        recipe: what to do; a first training on other images is done by then (`coverslip.experiments.pretraining`).
+        recipe: what to do; pretraining on other images is done by then (`coverslip.experiments.pretraining`).
         context: its folder gets the split, the classifier, its numbers and the report.
         scan: of the images, where they have been looked at already.
         split: where each image goes; default: as the recipe says.
@@ -164,9 +164,9 @@ def fit_network(
     """Train the network: validation images choose, unless the choices are given."""
     from coverslip.training.finetuning import TrainingImages
     from coverslip.training.fitting import fit, refit
-    from coverslip.training.starting import starting_point
+    from coverslip.training.initialising import initial_classifier
 
-    start = starting_point(recipe.init, parts.classes) if isinstance(recipe.init, FromRun) else None
+    initial = initial_classifier(recipe.init, parts.classes) if isinstance(recipe.init, FromRun) else None
     with _preprocessed_pixels(parts, preprocessing, recipe, context) as pixels:
         images = TrainingImages(
             pixels_of=pixels,
@@ -182,8 +182,8 @@ def fit_network(
             return parts.digests(np.asarray(positions))
 
         if choices is not None:
-            return refit(images, digests, preprocessing, recipe, choices, context, start)
-        return fit(images, digests, preprocessing, recipe, context, start)
+            return refit(images, digests, preprocessing, recipe, choices, context, initial)
+        return fit(images, digests, preprocessing, recipe, context, initial)
 
 
 def package(
@@ -205,7 +205,7 @@ def package(
         chosen=fitted.chosen,
         calibration=calibration,
         notes=tuple(note.text for note in (*parts.split.notes, *scale_notes, *decision_notes)),
-        start_is_known=seen_by_start(recipe).is_complete,
+        initialisation_is_known=seen_by_initialisation(recipe).is_complete,
     ).write(context.run.training_file)
     card = _card(recipe, preprocessing, parts, calibration)
     write_classifier(context.run.classifier_folder, card, fitted.weights())
@@ -269,7 +269,11 @@ def _operating_notes(classes: Sequence[str], points: Sequence[OperatingPoint]) -
     """Which operating points say little, in words; none where the most probable class is predicted."""
     weak: dict[str, list[str]] = {}
     for name, point in zip(classes, points, strict=bool(points)):
-        few = f"chosen on fewer than {_FEW} validation images" if point.n < _FEW else ""
+        few = (
+            f"chosen on fewer than {_FEW_VALIDATION_IMAGES} validation images"
+            if point.n < _FEW_VALIDATION_IMAGES
+            else ""
+        )
         if reason := f"{point.reason}: {point.threshold:.3g} is used" if point.reason else few:
             weak.setdefault(reason, []).append(name)
     return [

@@ -1,4 +1,4 @@
-"""Which optimiser takes an epoch's steps, and how large they are."""
+"""Which optimiser takes an epoch's steps, and at which learning rate."""
 
 import numpy as np
 import torch
@@ -36,7 +36,7 @@ def is_changed_before(recipe: Recipe, epoch: int) -> bool:
 
 
 def share_of_rate(recipe: Recipe, step: int, n_steps: int) -> float:
-    """The share of the peak step size at a 1-based step: a linear rise, then the schedule."""
+    """The share of the peak learning rate at a 1-based step: a linear rise, then the schedule."""
     n_warmup = round(recipe.warmup * n_steps)
     if step <= n_warmup:
         return step / n_warmup

@@ -67,7 +67,7 @@ export const runs = {
       `The instant classifier reaches an accuracy of ${accuracy} and a macro-F1 of ${f1} on validation images.`,
     predictNow: 'Predict with it now',
     parts: (train: string, val: string, test: string) =>
-      `${train} images to learn from, ${val} to choose by, ${test} kept aside for the final numbers`,
+      `${train} images to train on, ${val} for validation, ${test} kept aside for the final numbers`,
     curves: 'Curves',
     curvesOf: 'Curves of',
     noCurves: 'Curves appear after the first epoch of fine-tuning.',
@@ -107,13 +107,13 @@ export const runs = {
   },
   lines: {
     RunStarted: (train: number, val: number, test: number) =>
-      `${train} images to train on, ${val} to choose by, ${test} kept aside`,
+      `${train} images to train on, ${val} for validation, ${test} kept aside`,
     FoldStarted: (k: number, n: number) => `Fold ${k} of ${n}`,
     FoldEnded: (k: number, accuracy: string, f1: string) =>
       `Fold ${k} tested: accuracy ${accuracy}, macro-F1 ${f1}`,
     instant: 'Stage 1: a classifier on top of the pretrained network',
     finetune: (n: number) => `Stage 2: fine-tuning the whole network, at most ${n} epochs`,
-    HeadFitted: (accuracy: string, f1: string) =>
+    InstantClassifierFitted: (accuracy: string, f1: string) =>
       `The instant classifier is ready: validation accuracy ${accuracy}, macro-F1 ${f1}`,
     start: (f1: string) => `Before the first epoch: validation F1 ${f1}`,
     EpochEnded: (k: number, n: number, loss: string, f1: string, best: boolean) =>

@@ -8,10 +8,10 @@ from pydantic import BaseModel, ValidationError
 
 from coverslip.datasets import ClassPlan
 from coverslip.runs.recipe.augment import Augment
+from coverslip.runs.recipe.initialisation import FromRun, Pretraining
 from coverslip.runs.recipe.recipe import Recipe
 from coverslip.runs.recipe.regulariser import Regulariser
 from coverslip.runs.recipe.split_plan import SplitPlan
-from coverslip.runs.recipe.start import FromRun, TrainFirst
 
 
 def key_faults(error: ValidationError) -> list[tuple[str, str]]:
@@ -104,7 +104,7 @@ def unknown_key(key: str, place: list[str]) -> str:
         ("augment", Augment),
         ("classes", ClassPlan),
         ("init", FromRun),
-        ("init", TrainFirst),
+        ("init", Pretraining),
         ("regulariser", Regulariser),
         ("split", SplitPlan),
     ]

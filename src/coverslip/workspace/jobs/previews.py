@@ -66,7 +66,7 @@ class ClassSplit:
 
 @dataclass(frozen=True, slots=True)
 class SplitPreview:
-    """What a training with this recipe would train on, choose by and test on."""
+    """What a training with this recipe would train, validate and test on."""
 
     notes: list[Note]
     n_folds: Annotated[

@@ -1,4 +1,4 @@
-"""Where the weights of a network start, as data."""
+"""What the weights of a network are before it is trained (its initialisation), as data."""
 
 from typing import Annotated, Any, Literal
 
@@ -20,32 +20,32 @@ class FromRun(Choices):
     labels: dict[Name, Name] = Field(default_factory=dict, description=_LABELS)
 
 
-class TrainFirst(Choices):
-    """Two-step transfer: a first training on other labelled images, whose network then learns these.
+class Pretraining(Choices):
+    """Two-step transfer: pretraining on other labelled images, whose network then learns these.
 
-    The first training is chosen as any: the best epoch by validation images of its own (paper 004 does not say which
+    Its network is chosen as any: the best epoch by validation images of its own (paper 004 does not say which
     checkpoint it went on from).
     """
 
     train_on: str = Field(description="A folder with one sub-folder per class, or a table with path and label.")
     # Any: checked as a recipe
     recipe: dict[str, Any] = Field(
-        default_factory=dict, description="What is other than in this recipe when training on them, such as group."
+        default_factory=dict, description="What is other than in this recipe when pretraining, such as group."
     )
     labels: dict[Name, Name] = Field(default_factory=dict, description=_LABELS)
 
 
 def _kind(value: object) -> str:
-    if isinstance(value, FromRun | TrainFirst):
+    if isinstance(value, FromRun | Pretraining):
         return "run" if isinstance(value, FromRun) else "train_on"
     if isinstance(value, dict):
         return "train_on" if "train_on" in value or "recipe" in value else "run"
     return "name"
 
 
-Start = Annotated[
+Initialisation = Annotated[
     Annotated[Literal["imagenet", "scratch"], Tag("name")]
     | Annotated[FromRun, Tag("run")]
-    | Annotated[TrainFirst, Tag("train_on")],
+    | Annotated[Pretraining, Tag("train_on")],
     Discriminator(_kind),
 ]

@@ -1,4 +1,4 @@
-"""Training that starts from an earlier run, or from a first training on other images."""
+"""Training that is initialised with an earlier run, or by pretraining on other images."""
 
 import json
 import os
@@ -21,17 +21,17 @@ from coverslip.messages import Set
 from coverslip.models.networks import create_network
 from coverslip.runs import (
     FromRun,
+    Pretraining,
     Recipe,
     Run,
     SplitPlan,
-    TrainFirst,
     check_recipe,
-    first_recipe,
     load_recipe,
+    pretraining_recipe,
     save_recipe,
     with_settings,
 )
-from coverslip.training.starting import starting_point, whole_options
+from coverslip.training.initialising import initial_classifier, whole_options
 
 MODEL = "timm/mobilenetv3_small_050"
 SMALL = Recipe(model=MODEL, init="scratch", image_size=32, tta=1, epochs=2, split=SplitPlan(folds=0), patience=None)
@@ -109,13 +109,13 @@ def test_fine_tuning_goes_on_from_the_earlier_run_which_the_report_names(
 def test_a_head_for_the_same_classes_under_other_names_is_taken_over(earlier: Run, images: Path) -> None:
     start = FromRun(run=str(earlier.folder), labels={"01": "1", "02": "2"})
     network = create_network(MODEL, n_classes=2, pretrained=False, image_size=32)
-    head = starting_point(start, ["2", "1"]).take_over(network)
+    head = initial_classifier(start, ["2", "1"]).take_over(network)
     assert head is not None
     temperature = json.loads((earlier.classifier_folder / "classifier.json").read_text())["temperature"]
     np.testing.assert_allclose(head.weight[::-1] * temperature, weights_of(earlier)["head.weight"], rtol=1e-6)
     # One class of another name, or a new one: there is nothing to tell it by.
     partly = FromRun(run=str(earlier.folder), labels={"01": "1"})
-    assert starting_point(partly, ["1", "2"]).take_over(network) is None
+    assert initial_classifier(partly, ["1", "2"]).take_over(network) is None
 
 
 @pytest.mark.slow
@@ -150,7 +150,7 @@ def test_grey_images_look_the_same_to_a_network_for_colour_and_the_other_way_rou
     run = cs.train(cs.open_dataset(images), recipe, out=tmp_path / "run")
     old, new = (create_network(model, n_classes=2, pretrained=False, channels=n).eval() for n in (before, after))
     for network in (old, new):
-        starting_point(FromRun(run=str(run.folder)), ["a", "b"]).take_over(network)
+        initial_classifier(FromRun(run=str(run.folder)), ["a", "b"]).take_over(network)
     grey = torch.rand(2, 1, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         found, wanted = (network.features(grey.expand(2, n, 32, 32)) for network, n in ((new, after), (old, before)))
@@ -163,7 +163,7 @@ def test_images_that_the_earlier_run_was_trained_on_cannot_measure_the_new_one(e
     recipe = ON_TOP.model_copy(update={**from_run(earlier), "seed": 1})
     inside = recipe.model_copy(update={"init": FromRun(run=str(earlier.classifier_folder))})
     for i, choices in enumerate((recipe, inside)):
-        with pytest.raises(LeakageFound, match="were used in training the start"):
+        with pytest.raises(LeakageFound, match="were used in pretraining"):
             cs.train(same, choices, out=tmp_path / f"refused{i}")
     run = cs.train(same, recipe, out=tmp_path / "allowed", allow_leakage=True)
     assert any("look too good" in note for note in notes_of(run))
@@ -178,7 +178,7 @@ def test_images_are_known_again_when_other_channels_of_them_are_read(
     red, green = ({**ON_TOP.model_dump(), "channels": [k], "init": "scratch"} for k in (0, 1))
     first = cs.train(cs.open_dataset(images), Recipe.model_validate(red), out=tmp_path / "red")
     second = Recipe.model_validate({**green, "seed": 1, "init": FromRun(run=str(first.folder))})
-    with pytest.raises(LeakageFound, match="were used in training the start"):
+    with pytest.raises(LeakageFound, match="were used in pretraining"):
         cs.train(cs.open_dataset(images), second, out=tmp_path / "refused")
     same_split = cs.train(cs.open_dataset(images), second.model_copy(update={"seed": 0}), out=tmp_path / "green")
     in_colour = ON_TOP.model_copy(update={**from_run(same_split), "seed": 1})
@@ -187,7 +187,7 @@ def test_images_are_known_again_when_other_channels_of_them_are_read(
     told: list[Event] = []
     cs.evaluate(same_split.folder, cs.open_dataset(images), emit=told.append)
     assert any("used in training the classifier" in event.text for event in told if isinstance(event, Noted))
-    two = TrainFirst(train_on=str(images), recipe={"init": "scratch", "channels": [0]})
+    two = Pretraining(train_on=str(images), recipe={"init": "scratch", "channels": [0]})
     with pytest.raises(LeakageFound):
         cs.train(cs.open_dataset(images), Recipe.model_validate({**green, "init": two}), out=tmp_path / "two")
 
@@ -234,7 +234,7 @@ def test_folds_start_from_the_earlier_run_each(earlier: Run, images: Path, tmp_p
 
 
 def two_steps(first: Path, **more: object) -> Recipe:
-    init = TrainFirst(train_on=str(first), recipe={"init": "scratch"}, labels={"01": "1", "02": "2"})
+    init = Pretraining(train_on=str(first), recipe={"init": "scratch"}, labels={"01": "1", "02": "2"})
     return SMALL.model_copy(update={"init": init, **more})
 
 
@@ -243,14 +243,14 @@ def test_two_steps_are_one_run_with_a_complete_run_in_it(earlier: Run, images: P
     told: list[Event] = []
     recipe = two_steps(earlier.folder.parent / "images", epochs=1)
     run = cs.train(cs.open_dataset(images), recipe, out=tmp_path / "run", emit=told.append)
-    first = Run(run.folder / "first")
+    first = Run(run.folder / "pretraining")
     assert first.recipe.init == "scratch"
     assert (first.folder / "report.html").exists()
     assert first.metrics["accuracy"].value is not None
-    epochs = [(event.is_first, event.epoch) for event in told if isinstance(event, EpochEnded)]
+    epochs = [(event.is_pretraining, event.epoch) for event in told if isinstance(event, EpochEnded)]
     assert epochs == [(True, 0), (True, 1), (False, 0), (False, 1)]
     assert [row.epoch for row in run.history] == [0, 1]
-    assert "first training on “images”" in (run.folder / "report.html").read_text(encoding="utf-8")
+    assert "pretraining on “images”" in (run.folder / "report.html").read_text(encoding="utf-8")
     # The same as doing one after the other.
     by_hand = cs.train(
         cs.open_dataset(images),
@@ -263,10 +263,10 @@ def test_two_steps_are_one_run_with_a_complete_run_in_it(earlier: Run, images: P
 
 def test_a_second_training_that_cannot_be_is_refused_before_the_first(earlier: Run, tmp_path: Path) -> None:
     same = earlier.folder.parent / "images"
-    recipe = two_steps(same).model_copy(update={"init": TrainFirst(train_on=str(same), recipe={"init": "scratch"})})
-    with pytest.raises(LeakageFound, match="were used in training the start"):
+    recipe = two_steps(same).model_copy(update={"init": Pretraining(train_on=str(same), recipe={"init": "scratch"})})
+    with pytest.raises(LeakageFound, match="were used in pretraining"):
         cs.train(cs.open_dataset(same), recipe, out=tmp_path / "run")
-    assert not (tmp_path / "run" / "first" / "training.json").exists()
+    assert not (tmp_path / "run" / "pretraining" / "training.json").exists()
     for wrong, said in (
         ({"freeze_to": "blocks.77"}, "no part 'blocks.77'"),
         ({"freeze_to": ""}, "no part ''"),
@@ -274,7 +274,7 @@ def test_a_second_training_that_cannot_be_is_refused_before_the_first(earlier: R
         ({"model": "timm/pit_ti_224"}, "does not give its stages' outputs"),
         ({"model": "inception_v3"}, "cannot take images of 32 x 32"),
         ({"model": "mobincep", "init": "imagenet"}, "Nobody has published"),
-        ({"model": "mobincep", "init": TrainFirst(train_on=str(same))}, "Nobody has published"),
+        ({"model": "mobincep", "init": Pretraining(train_on=str(same))}, "Nobody has published"),
     ):
         with pytest.raises((BadRecipe, WeightsUnavailable), match=said):
             cs.train(cs.open_dataset(same), SMALL.model_copy(update=wrong), out=tmp_path / "never")
@@ -292,7 +292,7 @@ def test_two_steps_killed_in_the_first_go_on_to_the_same_end(earlier: Run, image
     environment = {**os.environ, "COVERSLIP_CACHE": str(tmp_path / "cache")}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
-    while not (killed / "first" / "checkpoints" / "last.safetensors").exists() and time.monotonic() < deadline:
+    while not (killed / "pretraining" / "checkpoints" / "last.safetensors").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -341,7 +341,7 @@ def test_faults_of_a_start_are_told_before_anything_is_written(earlier: Run, ima
         (["init={train_on: cells, recipe: {epoch: 3}}"], "In init.recipe: .*did you mean 'epochs'"),
         (["init={train_on: cells, recipe: {stage: instant}}"], "stops before the network is trained"),
         (["init={train_on: cells, recipe: {model: resnet34}}"], "must have the same model"),
-        (["init={train_on: cells, recipe: {init: {train_on: more}}}"], "may not have a first of its own"),
+        (["init={train_on: cells, recipe: {init: {train_on: more}}}"], "may not have pretraining of its own"),
     ],
 )
 def test_faults_in_how_to_start_are_named(settings: list[str], what: str) -> None:
@@ -366,14 +366,14 @@ def test_options_of_a_start_count_by_what_they_do(tmp_path: Path) -> None:
 
 def test_settings_reach_into_a_start_that_was_not_chosen_before() -> None:
     init = with_settings(Recipe(), ["init.train_on=cells", "init.recipe.split.val=0.3", "init.labels.a=1"]).init
-    assert init == TrainFirst(train_on="cells", recipe={"split": {"val": 0.3}}, labels={"a": "1"})
+    assert init == Pretraining(train_on="cells", recipe={"split": {"val": 0.3}}, labels={"a": "1"})
     with pytest.raises(BadRecipe, match=r"no key 'init\.recip\.epochs'"):
         with_settings(Recipe(), ["init.train_on=cells", "init.recip.epochs=1"])
 
 
 def test_the_first_training_has_all_its_images() -> None:
     recipe = check_recipe({"init": {"train_on": "cells"}, "split": {"train_per_class": 5}})
-    assert first_recipe(recipe).split.train_per_class is None
+    assert pretraining_recipe(recipe).split.train_per_class is None
 
 
 def test_a_start_survives_its_file(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
-"""The instant head: a linear classifier on frozen features, in seconds.
+"""The linear probe: a linear classifier on frozen features, in seconds.
 
 A regularised linear discriminant (Friedman 1989, Regularized Discriminant Analysis, with a pooled covariance shrunk
-towards the identity): one eigendecomposition serves every shrinkage, so that choosing it on
-validation images costs next to nothing.
+towards the identity): one eigendecomposition serves every amount of shrinkage, so that choosing it on validation images
+costs next to nothing.
 On blood cells (1,200 to train on, these features) its mean accuracy over three splits was above that of logistic
 regression at each of three image sizes, in a fraction of the time. Standardisation is folded into the weights, so
 that the result is an ordinary linear layer.
@@ -48,14 +48,14 @@ class LinearHead:
 
     weight: npt.NDArray[np.float32]  # (K, D)
     bias: npt.NDArray[np.float32]  # (K,)
-    shrinkage: float | None  # the one that was chosen; None where it was trained otherwise
+    shrinkage: float | None  # that was chosen; None where it was trained otherwise
 
     def logits(self, features: Rows) -> Floats:
         """(n, K) for (n, D) features."""
         return next(_logits_of([self], features))
 
 
-def fit_head(
+def fit_linear_probe(
     features: Rows,
     label: Ints,
     val_features: Rows,
@@ -74,7 +74,7 @@ def fit_head(
         val_features, val_label: of the validation images.
         n_classes: K.
         balanced: every class counts the same, however many images it has.
-        better: (n, K) logits and labels -> a score, higher is better; ties go to the stronger regularisation.
+        better: (n, K) logits and labels -> a score, higher is better; of equal ones the larger shrinkage wins.
         shrinkages: to choose from, rising; with a single one there is nothing to choose, and no validation images are
             needed.
     """

@@ -1,4 +1,4 @@
-"""Starting from an earlier run: its network's weights, and its head where that tells the classes of this run."""
+"""Initialisation by an earlier run: its network's weights, and its head where that tells the classes of this run."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,13 +15,13 @@ from coverslip.models import model_info
 from coverslip.models.building import own_options
 from coverslip.models.networks import Network
 from coverslip.runs import ClassifierCard, FromRun, PackedClassifier, Recipe, find_classifier, open_classifier
-from coverslip.training.instant import LinearHead
+from coverslip.training.linear_probe import LinearHead
 
 _HEAD = ("head.weight", "head.bias")
 
 
 @dataclass(frozen=True, slots=True)
-class StartingPoint:
+class InitialClassifier:
     """An earlier run's classifier, and which of its classes are which of this run's."""
 
     packed: PackedClassifier
@@ -50,7 +50,9 @@ class StartingPoint:
             fitted = {name: _fitted(weights[name], own[name]) for name in own if not name.startswith("head.")}
         except (KeyError, ValueError) as error:
             raise BadRecipe(
-                f"The weights do not fit the network ({error})", file=self.packed.place, do="Choose another start."
+                f"The weights do not fit the network ({error})",
+                file=self.packed.place,
+                do="Choose another initialisation.",
             ) from error
         network.load_state_dict({**own, **fitted})
         rows = [number for number in self.class_of if number is not None]
@@ -60,56 +62,57 @@ class StartingPoint:
         return LinearHead(weight, bias, shrinkage=None)
 
 
-def starting_point(start: FromRun, classes: Sequence[str]) -> StartingPoint:
+def initial_classifier(init: FromRun, classes: Sequence[str]) -> InitialClassifier:
     """What an earlier run gives to a training on these classes.
 
     Raises:
         BadClassifier: there is no classifier, or it is damaged.
     """
-    packed = open_classifier(find_classifier(start.run))
-    named = {start.labels.get(name, name): number for number, name in enumerate(packed.card.classes)}
-    return StartingPoint(packed, tuple(named.get(name) for name in classes))
+    packed = open_classifier(find_classifier(init.run))
+    numbers = {init.labels.get(name, name): number for number, name in enumerate(packed.card.classes)}
+    return InitialClassifier(packed, tuple(numbers.get(name) for name in classes))
 
 
-def check_start(start: FromRun, recipe: Recipe, classes: Sequence[str]) -> None:
-    """Whether a training can start from an earlier run.
+def check_initialisation(init: FromRun, recipe: Recipe, classes: Sequence[str]) -> None:
+    """Whether an earlier run can be the initialisation.
 
     Raises:
         BadClassifier: there is no classifier, or it is damaged.
         BadRecipe: it has another network, or `labels` names a class that it or this training does not have.
     """
-    card, place = (packed := open_classifier(find_classifier(start.run))).card, packed.place
-    there, here = ({**of.model_dump(), "model_options": whole_options(of)} for of in (card, recipe))
-    differing = [key for key in ("model", "model_options", "head") if there[key] != here[key]]
+    packed = open_classifier(find_classifier(init.run))
+    card, place = packed.card, packed.place
+    earlier, own = ({**of.model_dump(), "model_options": whole_options(of)} for of in (card, recipe))
+    differing = [key for key in ("model", "model_options", "head") if earlier[key] != own[key]]
     if differing:
         raise BadRecipe(
             "The run to start from has another network",
             file=place,
             do="Train the same network, with the same options and head.",
-            remedies=[Set(key, there[key]) for key in differing],
+            remedies=[Set(key, earlier[key]) for key in differing],
         )
-    check_labels(start.labels, card.classes, classes)
+    check_labels(init.labels, card.classes, classes)
 
 
-def check_labels(labels: Mapping[str, str], there: Sequence[str], here: Sequence[str]) -> None:
-    """Whether a map of class names there to names here holds only names that there are.
+def check_labels(labels: Mapping[str, str], earlier: Sequence[str], own: Sequence[str]) -> None:
+    """Whether a map of an earlier run's class names to this run's holds only names that there are.
 
     Raises:
-        BadRecipe: it does not, or two classes there would be one here.
+        BadRecipe: it does not, or two classes of the earlier run would be one of this.
     """
     for whose, names, known in (
-        ("The training to start from has", labels, there),
-        ("The images to train on have", labels.values(), here),
+        ("The training to start from has", labels, earlier),
+        ("The images to train on have", labels.values(), own),
     ):
         if unknown := [name for name in names if name not in known]:
             raise BadRecipe(
                 f"{whose} no class '{unknown[0]}', which init.labels names",
                 do=f"Write each class there with its name here; there are {some(known, 12)}.",
             )
-    times = Counter(labels.get(name, name) for name in there)
+    times = Counter(labels.get(name, name) for name in earlier)
     for name in labels.values():
         if times[name] > 1:
-            both = [of for of in there if labels.get(of, of) == name]
+            both = [of for of in earlier if labels.get(of, of) == name]
             raise BadRecipe(
                 f"{some(both)} of the training to start from would all be '{name}' here, by init.labels",
                 do="Name each class there differently here, or leave out those that are not here.",

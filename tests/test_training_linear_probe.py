@@ -1,4 +1,4 @@
-"""The instant head against scikit-learn's discriminant analysis and by its own promises."""
+"""The linear probe against scikit-learn's discriminant analysis and by its own promises."""
 
 from collections.abc import Iterator
 
@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from coverslip.training import instant
-from coverslip.training.instant import SHRINKAGES, _discriminants, fit_head
+from coverslip.training import linear_probe
+from coverslip.training.linear_probe import SHRINKAGES, _discriminants, fit_linear_probe
 
 Ints = np.ndarray
 
@@ -74,8 +74,8 @@ def test_both_ways_to_the_eigenvectors_give_the_posterior_of_the_gaussian_model(
 def test_standardisation_is_folded_in_so_that_scale_and_offset_do_not_matter() -> None:
     x, label = clouds(120, 10, 3, seed=2)
     scale, offset = np.float32(10.0) ** np.arange(-3, 2).repeat(2), np.arange(10, dtype=np.float32)
-    plain = fit_head(x[:80], label[:80], x[80:], label[80:], n_classes=3, balanced=False, better=accuracy)
-    moved = fit_head(
+    plain = fit_linear_probe(x[:80], label[:80], x[80:], label[80:], n_classes=3, balanced=False, better=accuracy)
+    moved = fit_linear_probe(
         x[:80] * scale + offset,
         label[:80],
         x[80:] * scale + offset,
@@ -94,22 +94,24 @@ def test_dead_features_get_no_huge_weights() -> None:
         [x, np.full((100, 1), 7, np.float32), np.random.default_rng(0).normal(size=(100, 1)).astype(np.float32) * 1e-9],
         axis=1,
     )
-    head = fit_head(x[:70], label[:70], x[70:], label[70:], n_classes=2, balanced=False, better=accuracy)
+    head = fit_linear_probe(x[:70], label[:70], x[70:], label[70:], n_classes=2, balanced=False, better=accuracy)
     assert np.abs(head.weight[:, 6:]).max() < 100 * np.abs(head.weight[:, :6]).max()
     assert np.isfinite(head.weight).all()
 
 
-def test_the_strength_is_the_one_that_validation_images_like_best() -> None:
-    asked: list[float] = []
+def test_the_shrinkage_is_the_one_that_validation_images_like_best() -> None:
+    sizes: list[float] = []
 
     def likes_the_fourth(logits: np.ndarray, label: Ints) -> float:
-        asked.append(float(np.abs(logits).mean()))
-        return 1.0 if len(asked) == 4 else 0.0
+        sizes.append(float(np.abs(logits).mean()))
+        return 1.0 if len(sizes) == 4 else 0.0
 
     x, label = clouds(60, 5, 2, seed=4)
-    head = fit_head(x[:40], label[:40], x[40:], label[40:], n_classes=2, balanced=False, better=likes_the_fourth)
+    head = fit_linear_probe(
+        x[:40], label[:40], x[40:], label[40:], n_classes=2, balanced=False, better=likes_the_fourth
+    )
     assert head.shrinkage == SHRINKAGES[3]
-    assert asked == sorted(asked, reverse=True)  # stronger regularisation gives smaller logits
+    assert sizes == sorted(sizes, reverse=True)  # more shrinkage gives smaller logits
 
 
 def test_balance_helps_the_rare_class() -> None:
@@ -118,7 +120,7 @@ def test_balance_helps_the_rare_class() -> None:
     x = (rng.normal(size=(315, 4)) + label[:, None] * 0.8).astype(np.float32)
 
     def recall_of_rare(balanced: bool) -> float:
-        head = fit_head(x, label, x, label, n_classes=2, balanced=balanced, better=accuracy)
+        head = fit_linear_probe(x, label, x, label, n_classes=2, balanced=balanced, better=accuracy)
         return float((head.logits(x).argmax(axis=1)[label == 1] == 1).mean())
 
     assert recall_of_rare(True) > recall_of_rare(False) + 0.2
@@ -128,8 +130,10 @@ def test_many_rows_are_worked_on_in_parts_with_the_same_result(monkeypatch: pyte
     x, label = clouds(300, 20, 3, seed=6)
 
     def head(rows_at_once: int) -> np.ndarray:
-        monkeypatch.setattr(instant, "_ROWS_AT_ONCE", rows_at_once)
-        found = fit_head(x[:200], label[:200], x[200:], label[200:], n_classes=3, balanced=False, better=accuracy)
+        monkeypatch.setattr(linear_probe, "_ROWS_AT_ONCE", rows_at_once)
+        found = fit_linear_probe(
+            x[:200], label[:200], x[200:], label[200:], n_classes=3, balanced=False, better=accuracy
+        )
         return found.logits(x)
 
     np.testing.assert_allclose(head(7), head(4096), rtol=1e-5, atol=1e-5)
