@@ -15,11 +15,11 @@ export const general = {
     title: 'coverslip does not answer.',
     advice: 'Is it still running in its terminal? Start it again with coverslip app.',
   },
-  wall: {
+  gallery: {
     number: (n: number) => `Image ${n}`,
     ofClass: (name: string) => `class ${name}`,
     unlabelled: 'no class yet',
-    size: 'Size of pictures',
+    size: 'Size of thumbnails',
   },
   viewer: {
     title: (name: string) => `Image ${name}`,

@@ -1,27 +1,16 @@
-// The images of a wall: their order at once, what is known about each as it comes into sight, and changes of labels.
+// The images of a gallery: their order at once, and what is known about each as it comes into sight.
 import { SvelteMap } from 'svelte/reactivity';
-import {
-  listImages,
-  listPositions,
-  readColours,
-  redoLabels,
-  setLabels,
-  undoLabels,
-  type Dataset,
-  type Filters,
-  type Image,
-} from '../../api/datasets';
-import { notices } from '../../state/notices.svelte';
+import { listImages, listPositions, readColours, type Filters, type Image } from '../../api/datasets';
 import { inTurn } from '../../state/turns';
-import { nUnknown } from '../../images/gallery/colours';
+import { nUnknown } from './colours';
 
 const CHUNK = 256;
 const MOST_PER_PAGE = 2000;
 const COLOURS_AGAIN_MS = [2000, 4000, 8000, 16_000, 30_000]; // while the server is still making them
 
-export class Shown {
+export class ListedImages {
   positions = $state.raw<number[] | null>(null);
-  colours = $state.raw<Uint8Array | null>(null); // by place in the set
+  colours = $state.raw<Uint8Array | null>(null); // by place in the dataset
   problem = $state.raw<unknown>(null);
   readonly images = new SvelteMap<number, Image>();
   #filters: Filters = {};
@@ -31,13 +20,11 @@ export class Shown {
   #load = new AbortController();
   // What was asked for before the answer to a change may not know of it; the clock counts asking and answers.
   #clock = 0;
-  #changed = new Map<number, { nWaiting: number; at: number }>(); // by image: changes on their way, the last tick
-  readonly #inTurn = inTurn();
+  #changes = new Map<number, { nWaiting: number; at: number }>(); // by image: changes on their way, the last tick
+  /** Changes of labels wait for one another, and new filters for them: labels on their way decide what matches. */
+  readonly inTurn = inTurn();
 
-  constructor(
-    readonly id: string,
-    readonly onchange: (dataset: Dataset) => void,
-  ) {}
+  constructor(readonly id: string) {}
 
   async show(filters: Filters): Promise<void> {
     this.#load.abort();
@@ -46,8 +33,8 @@ export class Shown {
     this.#filters = filters;
     void this.#colour(signal);
     try {
-      await this.#inTurn(async () => {}); // labels on their way decide what matches
-      const { positions } = await listPositions(this.id, filters, signal);
+      await this.inTurn(async () => {});
+      const { items: positions } = await listPositions(this.id, filters, signal);
       if (signal.aborted) return;
       this.#asked.clear();
       this.#nMoved = 0;
@@ -70,51 +57,43 @@ export class Shown {
     this.#fill();
   }
 
-  /** Ask anew for what is known about images, such as after an undo. */
+  /** Ask anew for what is known about images. */
   refresh(): void {
     this.#asked.clear();
     this.#fill();
   }
 
-  /** Show the new label at once, keep it on the server, and take it back where that fails. */
-  async give(images: number[], label: string | null): Promise<void> {
-    const before = new Map<number, Image>();
+  /** Show a new label at once, before the server has it; gives the images that showed another one. */
+  relabel(images: number[], label: string | null): Image[] {
+    const before: Image[] = [];
     for (const i of images) {
       const image = this.images.get(i);
       if (image && image.label !== label) {
-        before.set(i, image);
+        before.push(image);
         this.images.set(i, { ...image, label });
       }
     }
     this.#nMoved += images.length;
     this.#mark(images, 1);
-    await this.#inTurn(async () => {
-      try {
-        const { dataset } = await setLabels(this.id, images, label).finally(() => this.#mark(images, -1));
-        this.onchange(dataset);
-        if (images.length > before.size) this.refresh(); // some were not known here yet
-      } catch (problem) {
-        for (const [i, image] of before) if (this.images.get(i)?.label === label) this.images.set(i, image);
-        notices.fail(problem);
-      }
-    });
+    return before;
   }
 
-  /** The images whose labels were taken back, or given again; none where there was nothing. */
-  async step(by: 'undo' | 'redo'): Promise<number[]> {
-    return this.#inTurn(async () => {
-      try {
-        const { images, dataset } = await (by === 'undo' ? undoLabels(this.id) : redoLabels(this.id));
-        this.onchange(dataset);
-        this.#nMoved += images.length;
-        this.#mark(images, 0);
-        this.refresh();
-        return images;
-      } catch (problem) {
-        notices.fail(problem);
-        return [];
-      }
-    });
+  /** The server has answered to a change of these images. */
+  settle(images: number[]): void {
+    this.#mark(images, -1);
+  }
+
+  /** Take back a label that the server did not keep. */
+  restore(before: Image[], label: string | null): void {
+    for (const image of before)
+      if (this.images.get(image.i)?.label === label) this.images.set(image.i, image);
+  }
+
+  /** The server has changed labels of these images, such as by an undo. */
+  changed(images: number[]): void {
+    this.#nMoved += images.length;
+    this.#mark(images, 0);
+    this.refresh();
   }
 
   /** Colours are an ornament: without them cells are grey until their pictures come. */
@@ -139,7 +118,7 @@ export class Shown {
   #mark(images: number[], nMoreWaiting: number): void {
     const at = (this.#clock += 1);
     for (const i of images)
-      this.#changed.set(i, { nWaiting: (this.#changed.get(i)?.nWaiting ?? 0) + nMoreWaiting, at });
+      this.#changes.set(i, { nWaiting: (this.#changes.get(i)?.nWaiting ?? 0) + nMoreWaiting, at });
   }
 
   #fill(): void {
@@ -159,7 +138,7 @@ export class Shown {
       const { items } = await listImages(this.id, this.#filters, offset, CHUNK + 2 * more);
       if (signal.aborted) return;
       for (const image of items) {
-        const change = this.#changed.get(image.i);
+        const change = this.#changes.get(image.i);
         if (!change || (change.nWaiting === 0 && change.at <= asked)) this.images.set(image.i, image);
       }
     } catch {

@@ -1,5 +1,5 @@
 // Which images of a dataset are looked at: kept in the address, so that a view can be gone back to and passed on.
-import type { Filters } from '../../api/datasets';
+import type { Filters } from '../../../api/datasets';
 
 const ONLY = ['unreadable', 'duplicate', 'conflicting', 'problem', 'changed'] as const;
 const PARTS = ['train', 'val', 'test', 'left-out'] as const;
@@ -47,13 +47,13 @@ export function queryOf(filters: Filters): Record<string, string | null> {
   };
 }
 
-export function wallAddress(id: string, filters: Filters): string {
+export function galleryAddress(id: string, filters: Filters): string {
   const query = new URLSearchParams({ tab: 'images' });
   for (const [name, value] of Object.entries(queryOf(filters))) if (value !== null) query.set(name, value);
   return `/datasets/${encodeURIComponent(id)}?${query.toString()}`;
 }
 
-/** Whether anything narrows the wall; the order does not. */
+/** Whether anything narrows the gallery; the order does not. */
 export function isNarrowed(filters: Filters): boolean {
   return Object.entries(filters).some(
     ([name, value]) => name !== 'sort' && value !== undefined && value !== null,
