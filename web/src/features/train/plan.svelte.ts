@@ -1,5 +1,5 @@
 // The training that the page is about to start: its images, and what differs from the recommended choices.
-import { columns, listDatasets, type Dataset } from '../../api/datasets';
+import { listColumns, listDatasets, type Dataset } from '../../api/datasets';
 import { Problem } from '../../api/client';
 import { listModels, readRun, startRun, type Model, type RecipeKey } from '../../api/runs';
 import { recipeKeys } from '../../state/recipe_keys.svelte';
@@ -14,7 +14,7 @@ export class Plan {
   });
   models = new Resource(listModels);
   columns = new Resource(async (signal) =>
-    this.dataset ? (await columns(this.dataset.id, signal)).columns : [],
+    this.dataset ? (await listColumns(this.dataset.id, signal)).items : [],
   );
   asked = $state<string | null>(null); // the dataset that the address names
   changes = $state.raw<Changes>({});
