@@ -97,7 +97,7 @@ def test_names_are_text_and_fit(wary: "Page", stock: Stock, path: str) -> None:
     if path.startswith("/train"):
         wary.get_by_text("which images are learnt from").click()
         wary.get_by_text("whether they count for more").click()
-        wary.get_by_text("to learn from").wait_for()
+        wary.get_by_text("to train on").wait_for()
     if "tab=images" in path:
         wary.get_by_role("gridcell", name=f", class {SCRIPT_CLASS}").first.dblclick()
         wary.get_by_role("dialog").get_by_text("File size").wait_for()
@@ -201,7 +201,7 @@ def test_few_and_many_classes_fit_on_every_page(
     matrix = wary.get_by_role("table", name="Confusion matrix")
     matrix.get_by_role("button").first.wait_for()
     assert matrix.get_by_role("button").count() == n_classes**2
-    prediction = app_server.send("predictions", {"run_id": run, "dataset_id": images["id"]})["id"]
+    prediction = app_server.send("predictions", {"classifier_id": run, "dataset_id": images["id"]})["id"]
     assert app_server.ended(f"predictions/{prediction}")["state"] == "done"
     open_page(wary, f"/predictions/{prediction}")
     wary.get_by_role("button", name="Open slide").or_(wary.get_by_role("button", name="Open class")).first.wait_for()

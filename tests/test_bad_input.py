@@ -20,8 +20,8 @@ from PIL import Image
 
 import coverslip as cs
 from coverslip.cli import main
+from coverslip.cli._remedies import for_shell
 from coverslip.errors import UnreadableImage
-from coverslip.files import for_shell
 from coverslip.images import read_pixels
 from coverslip.samples import write_sample_images
 
@@ -363,7 +363,7 @@ def test_a_column_that_needs_quotes_gets_them_in_the_advice(tmp_path: Path, caps
     rows = [f"{write_cell(tmp_path / f'{i}.png').name},{'ab'[i % 2]},{i // 2}" for i in range(6)]
     (tmp_path / "t.csv").write_text("path,label,Patient ID\n" + "\n".join(rows) + "\n")
     assert main(["inspect", str(tmp_path / "t.csv")]) == 0
-    assert 'for example --group "Patient ID".' in capsys.readouterr().out
+    assert '(--group "Patient ID").' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

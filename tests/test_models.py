@@ -106,7 +106,7 @@ def test_any_of_timms_models_is_reachable() -> None:
         model_info("timm/resnet_eighteen")
 
 
-def test_weights_that_cannot_be_had_name_those_at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_that_cannot_be_had_name_those_available(monkeypatch: pytest.MonkeyPatch) -> None:
     import huggingface_hub
 
     monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "https://localhost")  # where no hub answers
@@ -114,7 +114,7 @@ def test_weights_that_cannot_be_had_name_those_at_hand(monkeypatch: pytest.Monke
         create_network("resnet34", n_classes=2)
 
 
-def test_the_default_models_weights_are_at_hand() -> None:
+def test_the_default_models_weights_are_available() -> None:
     assert "efficientnet_lite0" in models_with_weights()
 
 
@@ -209,8 +209,9 @@ def test_options_that_would_read_files_or_undo_choices_are_refused(option: str) 
 
 @pytest.mark.parametrize(("name", "side"), [("vit_small_patch16_224", 8), ("convnext_tiny", 16)])
 def test_a_size_that_the_network_cannot_take_is_refused_with_its_own(name: str, side: int) -> None:
-    with pytest.raises(BadRecipe, match="image_size=224"):
+    with pytest.raises(BadRecipe, match="can") as refused:
         create_network(name, n_classes=2, pretrained=False, image_size=side)
+    assert refused.value.remedies == (Set("image_size", 224),)
 
 
 def test_a_network_can_be_built_where_gradients_are_off() -> None:

@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
+import shlex
 from collections.abc import Sequence
+from pathlib import Path
 
 from coverslip.errors import CoverslipError
-from coverslip.files import for_shell
 from coverslip.messages import (
     FAILURE_VARIABLE,
     AllowLeakage,
@@ -31,12 +33,17 @@ _OPTIONS = {
 
 def with_remedies(text: str, remedies: Sequence[Remedy]) -> str:
     """A text that ends in a sentence on what to do, with what to type for it; a page words that itself."""
-    if not remedies or FAILURE_VARIABLE in os.environ:
+    if not remedies or is_read_on_a_page():
         return text
     settings = [_typed(remedy) for remedy in remedies if isinstance(remedy, Set)]
     others = [_typed(remedy) for remedy in remedies if not isinstance(remedy, Set)]
     typed = " or ".join(filter(None, [" ".join(settings), *others]))
     return f"{text.removesuffix('.')} ({typed})."
+
+
+def is_read_on_a_page() -> bool:
+    """Whether another program, such as the app, began this command and shows what it prints."""
+    return FAILURE_VARIABLE in os.environ
 
 
 def told(error: CoverslipError) -> str:
@@ -69,3 +76,12 @@ def _typed(remedy: Remedy) -> str:
 def _as_given(value: object) -> str:
     """A value as `--set` takes it."""
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def for_shell(text: str | Path) -> str:
+    """A name as it is typed into a terminal, in a command that a message suggests: `Patient ID` gets its quotes."""
+    text = str(text)
+    if re.fullmatch(r"[\w@%+=:,./\\-]+", text):
+        return text
+    # Double quotes serve in Windows too, as long as nothing inside them means more than itself.
+    return shlex.quote(text) if re.search(r'["$`\\!]', text) else f'"{text}"'

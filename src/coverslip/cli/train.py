@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from coverslip.cli._options import AsJson, Group, GroupPattern, check_groups, one_or_all
+from coverslip.cli._remedies import for_shell, is_read_on_a_page
 
 if TYPE_CHECKING:
     from coverslip.datasets import Dataset
     from coverslip.runs import Recipe
 
 
-def _show_keys(asked: bool) -> None:
-    if asked:
+def _show_keys(is_wanted: bool) -> None:
+    if is_wanted:
         from coverslip.cli._keys import keys_as_text
 
         typer.echo(keys_as_text())
@@ -116,14 +117,13 @@ def train(
     from coverslip import pipeline
     from coverslip.cli._show import notes_console, print_json, results_console, show_numbers
     from coverslip.cli.progress import shown_progress
-    from coverslip.files import for_shell
     from coverslip.runs import metrics_as_json
 
     with shown_progress(notes_console()) as emit:
         if resume is not None:
             run = pipeline.resume(resume, emit=emit)
         else:
-            dataset, choices = asked(data or [], recipe, model, settings or [], group, group_pattern)
+            dataset, choices = images_and_recipe(data or [], recipe, model, settings or [], group, group_pattern)
             out = out or _next_free(Path("runs"), Path((data or [""])[0]).absolute().stem)
             run = pipeline.train(dataset, choices, out=out, emit=emit, allow_leakage=allow_leakage)
     if as_json:
@@ -132,12 +132,12 @@ def train(
     stdout = results_console()
     show_numbers(stdout, run.metrics)
     stdout.print(f"Report    {run.report_file}", soft_wrap=True)
-    stdout.print(
-        f"Next      coverslip predict {for_shell(run.folder)} NEW_IMAGES --out predictions.csv", soft_wrap=True
-    )
+    if not is_read_on_a_page():
+        command = f"coverslip predict {for_shell(run.folder)} NEW_IMAGES --out predictions.csv"
+        stdout.print(f"Next      {command}", soft_wrap=True)
 
 
-def asked(
+def images_and_recipe(
     data: list[str],
     recipe: Path | None,
     model: str | None,

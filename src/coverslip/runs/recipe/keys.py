@@ -154,10 +154,10 @@ def record_of(field: FieldInfo) -> Key:
     Raises:
         TypeError: it says nothing, which is a fault of the program.
     """
-    found = next((one for one in field.metadata if isinstance(one, Key)), None)
-    if found is None:
+    record = next((item for item in field.metadata if isinstance(item, Key)), None)
+    if record is None:
         raise TypeError("a recipe's key needs a Key in its annotation")
-    return found
+    return record
 
 
 def _value(recipe: BaseModel, key: str) -> Any:  # Any: whatever the key holds
@@ -209,7 +209,7 @@ def _described(key: str, field: FieldInfo, schema: Schema) -> RecipeKey:
         type=_type(kinds),
         default=_as_json(field.get_default(call_default_factory=True)),
         allowed=" or ".join(dict.fromkeys(map(_allowed, kinds))),
-        choices=[NamedChoice(one.value, one.title) for one in record.named_choices()] or None,
+        choices=[NamedChoice(choice.value, choice.title) for choice in record.named_choices()] or None,
         is_optional=any(kind.get("type") == "null" for kind in kinds),
         empty=record.empty,
         minimum=_limit(kinds, "minimum", "exclusiveMinimum"),
@@ -233,6 +233,8 @@ def _type(kinds: list[Schema]) -> KeyType:
         return "start"
     if types == {"choice", "boolean"}:
         return "choice"
+    if types == {"choice", "number"}:
+        return "number"
     return "integer" if types == {"choice", "integer"} else "other"
 
 
@@ -298,7 +300,11 @@ def _range(kind: Schema) -> str:
     is_open = above is not None and (low is None or above >= low)
     start = f"above {above:g}" if is_open else "" if low is None else f"{low:g}"
     if high is not None:
-        return f"{start}{', at most' if is_open else ' to'} {high:,}"
+        return f"{start}{', at most' if is_open else ' to'} {_number(high)}"
     if below is not None:
-        return f"{start}{',' if is_open else ' or more,'} below {below:,}"
+        return f"{start}{',' if is_open else ' or more,'} below {_number(below)}"
     return start if is_open or not start else f"{start} or more"
+
+
+def _number(limit: float) -> str:
+    return f"{limit:,.0f}" if limit == int(limit) else f"{limit:,}"

@@ -66,8 +66,8 @@ def mark_equal_pixels(connection: Connection, dataset_id: str, positions: str | 
     hashes = select(images.c.pixel_hash).where(images.c.dataset_id == dataset_id)
     if positions is not None:
         hashes = hashes.where(images.c.position.in_(values(positions)))
-    asked = list({pixel_hash for pixel_hash in connection.execute(hashes).scalars() if pixel_hash is not None})
-    among = images.c.dataset_id == dataset_id, images.c.pixel_hash.in_(values(json.dumps(asked)))
+    concerned = list({pixel_hash for pixel_hash in connection.execute(hashes).scalars() if pixel_hash is not None})
+    among = images.c.dataset_id == dataset_id, images.c.pixel_hash.in_(values(json.dumps(concerned)))
     equal = connection.execute(
         select(images.c.pixel_hash, func.count(images.c.label.distinct()))
         .where(*among)
@@ -75,12 +75,12 @@ def mark_equal_pixels(connection: Connection, dataset_id: str, positions: str | 
         .having(func.count() > 1)
     ).all()
     for problem, is_conflict in (("conflicting", True), ("duplicate", False)):
-        found = json.dumps([pixel_hash for pixel_hash, n_labels in equal if (n_labels > 1) == is_conflict])
+        marked = json.dumps([pixel_hash for pixel_hash, n_labels in equal if (n_labels > 1) == is_conflict])
         connection.execute(
             update(images)
             .where(
                 images.c.dataset_id == dataset_id,
-                images.c.pixel_hash.in_(values(found)),
+                images.c.pixel_hash.in_(values(marked)),
                 images.c.problem.is_distinct_from(problem),
             )
             .values(problem=problem)

@@ -44,19 +44,19 @@ class _Worker:
     process: "subprocess.Popen[bytes]"
     stamp: int  # of what was loaded
     lock: threading.Lock = field(default_factory=threading.Lock)
-    asked: float = field(default_factory=time.monotonic)
+    last_asked: float = field(default_factory=time.monotonic)
 
     def ask(self, file: Path) -> Json:
         """Raises BrokenPipeError where the process has died or hangs."""
         assert self.process.stdin is not None
         try:
             write_message(self.process.stdin, {"file": str(file)})
-            said = _answer(self.process)
+            answer = _answer(self.process)
         finally:
-            self.asked = time.monotonic()
-        if said is None:
+            self.last_asked = time.monotonic()
+        if answer is None:
             raise BrokenPipeError
-        return said
+        return answer
 
     def end(self) -> None:
         """The end of its questions ends the process; where it is busy, it is ended."""
@@ -71,7 +71,7 @@ class _Worker:
 
 
 class Classifying:
-    """Loaded classifiers by run, ended when nobody has asked them for a while."""
+    """Loaded classifiers by their ids, ended when nobody has asked them for a while."""
 
     def __init__(self, workspace: Workspace, *, silent_seconds: float = SILENT_SECONDS) -> None:
         self._workspace, self._silent_seconds = workspace, silent_seconds
@@ -91,47 +91,47 @@ class Classifying:
         for worker in workers:
             worker.end()
 
-    def classify(self, run_id: str, file: Path) -> Classified:
+    def classify(self, classifier_id: str, file: Path) -> Classified:
         """What an image shows.
 
         Raises:
             NotFound: there is no such classifier.
             CoverslipError: it cannot be loaded, or ended twice over this image.
         """
-        place = place_of(self._workspace, run_id).path
+        place = place_of(self._workspace, classifier_id).path
         for _ in range(2):  # one that died since the last question is begun again
-            worker = self._worker(run_id, place)
+            worker = self._worker(classifier_id, place)
             try:
                 with worker.lock:
-                    said = worker.ask(file)
+                    answer = worker.ask(file)
             except (OSError, ValueError):  # ValueError: its pipe was closed
-                self._forget(run_id, worker)
+                self._forget(classifier_id, worker)
                 continue
-            if "error" in said:
-                raise CoverslipError.of(failure_of(said["error"]))
-            return Classified(**said)
+            if "error" in answer:
+                raise CoverslipError.of(failure_of(answer["error"]))
+            return Classified(**answer)
         raise CoverslipError(
             "The classifier ended over this image", do="Predict a file of images with it: the log of that says more."
         )
 
-    def _worker(self, run_id: str, folder: Path) -> _Worker:
+    def _worker(self, classifier_id: str, folder: Path) -> _Worker:
         with self._lock:
-            worker = self._workers.pop(run_id, None)
+            worker = self._workers.pop(classifier_id, None)
             stamp = stamp_of(folder)
             surplus = [worker] if worker is not None and worker.stamp != stamp else []  # the training went on since
             if worker is None or surplus or worker.process.poll() is not None:
                 worker = _begin(folder, stamp)
-            self._workers[run_id] = worker  # the last asked stands last
+            self._workers[classifier_id] = worker  # the last asked stands last
             surplus += [self._workers.pop(name) for name in list(self._workers)[:-_MOST_LOADED]]
-        for one in surplus:
-            with one.lock:
-                one.end()
+        for ended in surplus:
+            with ended.lock:
+                ended.end()
         return worker
 
-    def _forget(self, run_id: str, worker: _Worker) -> None:
+    def _forget(self, classifier_id: str, worker: _Worker) -> None:
         with self._lock:
-            if self._workers.get(run_id) is worker:
-                del self._workers[run_id]
+            if self._workers.get(classifier_id) is worker:
+                del self._workers[classifier_id]
         worker.end()
 
     def _tidy(self) -> None:
@@ -141,7 +141,7 @@ class Classifying:
                 silent = {
                     name: worker
                     for name, worker in self._workers.items()
-                    if now - worker.asked > self._silent_seconds and not worker.lock.locked()
+                    if now - worker.last_asked > self._silent_seconds and not worker.lock.locked()
                 }
                 for name in silent:
                     del self._workers[name]
@@ -175,10 +175,10 @@ def _begin(folder: Path, stamp: int) -> _Worker:
         env=child_environment(),
         start_new_session=True,  # Ctrl-C in the server's terminal is not for it; the end of its questions is
     )
-    worker, said = _Worker(folder, process, stamp), _answer(process)
-    if said is not None and said.get("ready"):
+    worker, greeting = _Worker(folder, process, stamp), _answer(process)
+    if greeting is not None and greeting.get("ready"):
         return worker
     worker.end()
-    if said is not None and "error" in said:
-        raise CoverslipError.of(failure_of(said["error"]))
+    if greeting is not None and "error" in greeting:
+        raise CoverslipError.of(failure_of(greeting["error"]))
     raise CoverslipError("The classifier could not be loaded", do=_SEE_LOG)
