@@ -247,9 +247,9 @@ def test_a_training_outlives_the_browser_and_the_app(
     open_page(page, f"/train?dataset={images['id']}")
     for section, label, value in (
         ("Preprocessing", "Image size", "32"),
-        ("which images are learnt from", "Folds", "0"),
-        ("for those who know networks", "Batch size", "8"),
-        ("length, chance, and what it is computed on", "Most rounds (epochs)", "5"),
+        ("which images are used for training", "Folds", "0"),
+        ("for those who know neural networks", "Batch size", "8"),
+        ("duration, random seed, and the device that computes", "Maximum epochs", "5"),
     ):
         page.get_by_text(section).click()
         page.get_by_label(label, exact=True).fill(value)

@@ -92,9 +92,9 @@ def restore(workspace: Workspace, classifier_id: str) -> ImportedClassifier:
     found = find_imported(workspace, classifier_id, is_removed=True)
     place = workspace.trash / found.id
     if not (place / found.file.name).is_file():
-        raise NotFound("It is in the trash no longer", do="Nothing can bring it back.")
+        raise NotFound("It is no longer in the trash", do="It cannot be restored.")
     if found.file.exists():
-        raise Conflict("Something else lies in its place", do=f"Move '{found.file.name}' away.")
+        raise Conflict("Another file of that name lies where it was", do=f"Move '{found.file.name}' away.")
     shutil.move(place / found.file.name, found.file)
     place.rmdir()
     _set_removed(workspace, found.id, None)
