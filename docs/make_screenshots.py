@@ -274,7 +274,7 @@ def take_all(server: Server, album: Album) -> None:
     album.take("compare", f"/compare?runs={instant['id']},{tuned['id']}")
 
     album.take("predict", f"/predict?run={tuned['id']}")
-    prediction = server.send("predictions", {"run_id": tuned["id"], "sources": [f"{images}/new_slides"]})
+    prediction = server.send("predictions", {"classifier_id": tuned["id"], "sources": [f"{images}/new_slides"]})
     server.until(f"predictions/{prediction['id']}", lambda found: found["state"] == "done")
     album.take("prediction", f"/predictions/{prediction['id']}")
     album.take("prediction-review", f"/predictions/{prediction['id']}", press("Needs your eye", "link"))

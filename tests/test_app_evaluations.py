@@ -100,7 +100,7 @@ def test_the_images_of_an_evaluation_can_be_looked_at_and_taken_away(lab: Lab, o
     for what, kind in (("thumbnail?side=64", "image/jpeg"), ("picture?low=0&high=99", "image/png")):
         answer = lab.client.get(f"{API}/{path}/rows/{wrong['k']}/{what}")
         assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
-    assert len(list(csv.DictReader(io.StringIO(lab.client.get(f"{API}/{path}/csv").text)))) == 30
+    assert len(list(csv.DictReader(io.StringIO(lab.client.get(f"{API}/{path}/download/predictions").text)))) == 30
     assert lab.client.get(f"{API}/{path}/rows/999/picture").status_code == 404
 
 

@@ -65,6 +65,29 @@ export async function answer<T>(
   return result.data as T;
 }
 
+interface Page<T> {
+  items: T[];
+  total: number;
+}
+
+const MOST_AT_ONCE = 2000;
+
+/** A whole list, fetched page by page. */
+export async function every<T>(
+  call: (query: {
+    offset: number;
+    limit: number;
+  }) => Promise<{ data?: Page<T>; error?: unknown; response: Response }>,
+): Promise<Page<T>> {
+  const items: T[] = [];
+  let page: Page<T>;
+  do {
+    page = await answer(call({ offset: items.length, limit: MOST_AT_ONCE }));
+    items.push(...page.items);
+  } while (page.items.length && items.length < page.total);
+  return { items, total: items.length };
+}
+
 /** Send a body and tell how many of its bytes have gone, which fetch can't. */
 export function send(
   url: string,

@@ -34,7 +34,7 @@ export class ListedImages {
     void this.#colour(signal);
     try {
       await this.inTurn(async () => {});
-      const { positions } = await listPositions(this.id, filters, signal);
+      const { items: positions } = await listPositions(this.id, filters, signal);
       if (signal.aborted) return;
       this.#asked.clear();
       this.#nMoved = 0;
