@@ -106,6 +106,23 @@ def test_fine_tuning_goes_on_from_the_earlier_run_which_the_report_names(
 
 
 @pytest.mark.slow
+def test_fine_tuning_begins_with_the_instant_classifier_or_a_random_head(
+    earlier: Run, images: Path, tmp_path: Path
+) -> None:
+    runs = {}
+    for head_init in ("instant", "random"):
+        recipe = SMALL.model_copy(update={**from_run(earlier), "head_init": head_init, "epochs": 1})
+        runs[head_init] = cs.train(cs.open_dataset(images), recipe, out=tmp_path / head_init)
+    probes, finetunings = zip(*((run.training.instant, run.training.finetune) for run in runs.values()), strict=True)
+    assert probes[0].temperature == probes[1].temperature  # it is fitted in either case
+    assert [stage.started_from for stage in finetunings] == ["instant classifier", "random head"]
+    begun_instant, begun_random = (runs[name].history[0] for name in ("instant", "random"))
+    assert begun_instant.val_loss < 0.3
+    assert begun_random.val_loss > 0.5  # as one who guesses between two classes: 0.69
+    assert "a random last layer" in (tmp_path / "random" / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
 def test_a_head_for_the_same_classes_under_other_names_is_taken_over(earlier: Run, images: Path) -> None:
     start = FromRun(run=str(earlier.folder), labels={"01": "1", "02": "2"})
     network = create_network(MODEL, n_classes=2, pretrained=False, image_size=32)

@@ -25,14 +25,19 @@ from coverslip.training.allocator import return_freed_memory
 from coverslip.training.batches import PixelsOf, epoch_order, n_batches, plain_batches, training_batches
 from coverslip.training.checkpoints import load_checkpoint, save_checkpoint
 from coverslip.training.convolutions import faster_convolutions
-from coverslip.training.optimising import is_changed_before, is_second_phase, new_optimizer, share_of_rate
+from coverslip.training.optimising import (
+    is_changed_before,
+    is_second_phase,
+    longest_gradient,
+    new_optimizer,
+    share_of_rate,
+)
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 _SECONDS_BETWEEN_STEP_EVENTS = 0.2
 _SECONDS_BETWEEN_WAITS = 1.0  # on a GPU: to tell a step's loss is to wait until all that it was given is done
-_LONGEST_GRADIENT = 1.0  # of SGD: a head on the features of many blocks is steep, and steps without a bound ran away
 IMAGES_AT_ONCE = 16  # whose activations are held at the same time on the processor
 
 
@@ -282,7 +287,7 @@ def _train_epoch(
         epoch=epoch,
         device=context.device,
     )
-    n_seen = 0
+    n_seen, longest = 0, longest_gradient(recipe, optimizer)
     for step, (x, label) in enumerate(batches, start=1):
         if context.stop.is_requested():
             raise _StopRequested
@@ -293,8 +298,8 @@ def _train_epoch(
             group["lr"] = rate
         optimizer.zero_grad(set_to_none=True)
         loss, logits = accumulate_gradients(network, loss_of, x, label, images_at_once, penalty_of)
-        if isinstance(optimizer, torch.optim.SGD):
-            nn.utils.clip_grad_norm_(network.parameters(), _LONGEST_GRADIENT)
+        if longest is not None:
+            nn.utils.clip_grad_norm_(network.parameters(), longest)
         optimizer.step()
         seen.add(loss, logits, label)
         n_seen += len(label)

@@ -95,6 +95,7 @@ def fit(
         Stopped: on request, before there was a network to keep.
     """
     network, kept_head = _initial_network(images, preprocessing, recipe, initial)
+    random_head = _copied_head(network)
     stages: list[StageRecord] = []
     candidates: list[_Candidate] = []
     is_stopped, temperature = False, 1.0
@@ -105,7 +106,8 @@ def fit(
         stages.append(stage)
         temperature = stage.temperature
     if recipe.stage == "finetune" or recipe.init == "scratch":
-        finetuned = _finetune(network, images, recipe, context, temperature, recipe.epochs)
+        _initialise_head(network, recipe, random_head, temperature)
+        finetuned = _finetune(network, images, recipe, context, recipe.epochs)
         stages.append(_finetune_stage(finetuned, recipe))
         is_stopped = finetuned.stopped_because == "on request"
         if finetuned.stopped_because == "diverged":
@@ -166,6 +168,7 @@ def refit(
         Stopped: on request.
     """
     network, kept_head = _initial_network(images, preprocessing, recipe, initial)
+    random_head = _copied_head(network)
     stages: list[StageRecord] = []
     if recipe.init != "scratch":
         assert choices.shrinkage is not None, "folds with initial weights fit a linear probe"
@@ -175,7 +178,8 @@ def refit(
         )
         stages.append(stage)
     if choices.epochs:
-        finetuned = _finetune(network, images, recipe, context, choices.head_temperature, choices.epochs)
+        _initialise_head(network, recipe, random_head, choices.head_temperature)
+        finetuned = _finetune(network, images, recipe, context, choices.epochs)
         stages.append(_finetune_stage(finetuned, recipe))
         if finetuned.stopped_because == "on request":  # part of the epochs that were chosen would make another network
             raise Stopped("Training on all images was stopped", do="Resume the run to go on.")
@@ -220,17 +224,26 @@ def _initial_network(
     return network, kept_head
 
 
+def _copied_head(network: Network) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in network.head.state_dict().items()}
+
+
+def _initialise_head(
+    network: Network, recipe: Recipe, random_head: dict[str, torch.Tensor], temperature: float
+) -> None:
+    """The head that fine-tuning begins with: the instant classifier's divided by its temperature, or a random one."""
+    if recipe.init == "scratch":
+        return
+    if recipe.head_init == "random":
+        network.head.load_state_dict(random_head)
+    else:
+        _soften(network, temperature)
+
+
 def _finetune(
-    network: Network,
-    images: TrainingImages,
-    recipe: Recipe,
-    context: RunContext,
-    head_temperature: float,
-    n_epochs: int,
+    network: Network, images: TrainingImages, recipe: Recipe, context: RunContext, n_epochs: int
 ) -> Finetuned:
-    """Fine-tune in place from the head divided by its temperature."""
-    if recipe.init != "scratch":
-        _soften(network, head_temperature)
+    """Fine-tune in place."""
     context.emit(StageStarted(stage="finetune", n_epochs=n_epochs))
     finetuned = finetune(network, images, recipe, context, last_epoch=n_epochs)
     network.to("cpu")
@@ -263,8 +276,11 @@ def _copied(network: Network) -> dict[str, torch.Tensor]:
 
 
 def _finetune_stage(finetuned: Finetuned, recipe: Recipe) -> FinetuneStage:
+    started_from = "random head" if recipe.head_init == "random" else "instant classifier"
+    if recipe.init == "scratch":
+        started_from = "random weights"
     return FinetuneStage(
-        started_from="random weights" if recipe.init == "scratch" else "instant classifier",
+        started_from=started_from,
         seconds=round(finetuned.seconds, 3),
         best_epoch=finetuned.best_epoch,
         epochs_run=finetuned.epochs_run,

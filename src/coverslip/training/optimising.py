@@ -6,6 +6,8 @@ from torch import nn
 
 from coverslip.runs import Recipe
 
+_LONGEST_OF_SGD = 1.0  # a head on the features of many blocks is steep, and steps without a bound ran away
+
 
 def new_optimizer(network: nn.Module, recipe: Recipe, epoch: int) -> torch.optim.Optimizer:
     """A new optimiser as the recipe wants it in this epoch; biases and norms are not pulled towards zero."""
@@ -22,6 +24,13 @@ def new_optimizer(network: nn.Module, recipe: Recipe, epoch: int) -> torch.optim
     if kind == "adamw":
         return torch.optim.AdamW(groups, lr=recipe.learning_rate)
     return torch.optim.Adam(groups, lr=recipe.learning_rate, amsgrad=kind == "amsgrad")
+
+
+def longest_gradient(recipe: Recipe, optimizer: torch.optim.Optimizer) -> float | None:
+    """The length that the gradient of a step is shortened to; None leaves it as it is."""
+    if recipe.clip_gradient == "auto":
+        return _LONGEST_OF_SGD if isinstance(optimizer, torch.optim.SGD) else None
+    return recipe.clip_gradient
 
 
 def is_second_phase(recipe: Recipe, epoch: int) -> bool:

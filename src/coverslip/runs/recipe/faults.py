@@ -28,7 +28,8 @@ def _place(fault: Any) -> list[str]:  # Any: Pydantic's ErrorDetails
     place = [str(part) for part in fault["loc"]]
     if place[:1] == ["init"]:
         del place[1:2]  # which of the ways to start it was read as
-    for known in ("plane", "channels", "augment.flip"):  # Pydantic tells a fault for each way to read them
+    # Pydantic tells a fault for each way to read these.
+    for known in ("plane", "channels", "augment.flip", "clip_gradient"):
         if ".".join(place).startswith(f"{known}."):
             return known.split(".")
     return place
@@ -53,6 +54,7 @@ def _describe(fault: Any) -> str:  # Any: Pydantic's ErrorDetails
 _SHAPES = {
     "plane": "it must be a page's number from 0, 'max' or 'mean'",
     "channels": "it must be a list of channels' numbers from 0, such as [0, 2]",
+    "clip_gradient": "it must be auto, or a number above 0 and at most 1,000,000; left empty (null), none",
     "augment.flip": "it must be true, false or horizontal",
     "augment": "it is a section of several keys, such as augment.flip, or the name of a set",
     "init": "it must be imagenet, scratch, {run: PATH} or {train_on: DATA}",

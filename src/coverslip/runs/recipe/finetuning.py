@@ -13,6 +13,12 @@ ClassWeights = Literal["none", "balanced"]
 Sampling = Literal["all", "oversample", "undersample", "even", "domains"]
 
 
+def _clipping_phrase(longest: float | Literal["auto"] | None) -> str:
+    if longest == "auto":
+        return ""
+    return "gradients of any length" if longest is None else f"gradients shortened to a length of at most {longest:g}"
+
+
 class FinetuningChoices(Choices):
     """How the whole network learns."""
 
@@ -53,7 +59,7 @@ class FinetuningChoices(Choices):
     ] = Field(
         "adamw",
         description="Fine-tuning's optimiser; amsgrad is Adam with the largest second moment so far; sgd has Nesterov "
-        "momentum 0.9 and shortens gradients longer than 1; adam-then-sgd changes from one to the other on the way.",
+        "momentum 0.9; adam-then-sgd changes from one to the other on the way.",
     )
     learning_rate: Annotated[
         float,
@@ -92,6 +98,22 @@ class FinetuningChoices(Choices):
             "weight decay {:g}",
         ),
     ] = Field(0.01, ge=0, le=1, description="Pull of weights towards zero; not on biases and norms.")
+    clip_gradient: Annotated[
+        Literal["auto"] | Annotated[float, Field(gt=0, le=1e6)] | None,
+        Key(
+            "Longest gradient",
+            "training",
+            "Shortens steps that would be far longer than usual, so that training does not run away. Automatic does so "
+            "for SGD only.",
+            _clipping_phrase,
+            choices=(Choice("auto", "automatic"),),
+            empty="never shorten",
+        ),
+    ] = Field(
+        "auto",
+        description="Length (norm over all weights) that the gradient of a step is shortened to where it is longer; "
+        "auto is 1 for sgd, whose steps ran away without a bound, and none for the others; left empty (null), none.",
+    )
     schedule: Annotated[
         Literal["cosine", "plateau", "constant"],
         Key(

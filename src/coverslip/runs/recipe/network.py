@@ -95,6 +95,24 @@ class NetworkChoices(Choices):
         description="Initialisation of the weights: imagenet, scratch (random), {run: PATH} (those of an earlier run), "
         "or {train_on: DATA} (pretraining on other labelled images, then a training on these).",
     )
+    head_init: Annotated[
+        Literal["instant", "random"],
+        Key(
+            "Fine-tuning begins with",
+            "training",
+            "The last layer that fine-tuning begins with: that of the instant classifier, or a random one as in many "
+            "publications.",
+            choices=(
+                Choice("instant", "the instant classifier"),
+                Choice("random", "a random last layer", "fine-tuning begun with a random last layer"),
+            ),
+        ),
+    ] = Field(
+        "instant",
+        description="Head that fine-tuning begins with: that of the instant classifier, or a random one. The instant "
+        "classifier is fitted in either case, and kept where fine-tuning is no better. From scratch every head is "
+        "random.",
+    )
     freeze_to: Annotated[
         str | None,
         Key(

@@ -12,11 +12,10 @@ export type Act =
   | { kind: 'clear' }
   | { kind: 'undo' }
   | { kind: 'move'; by: number }
-  | { kind: 'open' }
-  | { kind: 'help' };
+  | { kind: 'open' };
 
-/** What a key asks for, or null where it is none of ours. */
-export function actOf(event: KeyboardEvent, classes: readonly string[]): Act | null {
+/** What a key asks for, or null where it is none of ours. In a gallery up and down go by a line of `nColumns`. */
+export function actOf(event: KeyboardEvent, classes: readonly string[], nColumns = 1): Act | null {
   const isUndo = event.key.toLowerCase() === 'z' && (event.ctrlKey || event.metaKey) && !event.shiftKey;
   if (isUndo) return { kind: 'undo' };
   if (event.ctrlKey || event.metaKey || event.altKey) return null;
@@ -25,13 +24,15 @@ export function actOf(event: KeyboardEvent, classes: readonly string[]): Act | n
     case 'Backspace':
       return { kind: 'clear' };
     case 'ArrowDown':
-      return { kind: 'move', by: 1 };
+      return { kind: 'move', by: nColumns };
     case 'ArrowUp':
-      return { kind: 'move', by: -1 };
+      return { kind: 'move', by: -nColumns };
+    case 'ArrowRight':
+      return nColumns > 1 ? { kind: 'move', by: 1 } : null;
+    case 'ArrowLeft':
+      return nColumns > 1 ? { kind: 'move', by: -1 } : null;
     case 'Enter':
       return { kind: 'open' };
-    case '?':
-      return { kind: 'help' };
   }
   const index = classOfKey(event.key, classes.length);
   const label = index === null ? undefined : classes[index];
