@@ -28,6 +28,7 @@ from coverslip.workspace.datasets.listing import describe
 from coverslip.workspace.jobs import acts, runs
 from coverslip.workspace.jobs.processes import is_running, launch, lines_of_last_process
 from coverslip.workspace.jobs.records import Job, change_job, find_job, waiting
+from coverslip.workspace.jobs.results import fingerprint_of_code
 from coverslip.workspace.jobs.state import state_of, status_of
 from coverslip.workspace.jobs.training import queue_training
 from coverslip.workspace.predictions import classifying, rows
@@ -312,6 +313,34 @@ def test_many_rows_are_filtered_and_sorted_a_page_at_a_time(tmp_path: Path) -> N
     assert ([row.k for row in left.items], left.total) == (unsure[1:11], len(unsure) - 1)
     assert page(Filters(label="<script>", predicted="b")).total == 0
     assert "uncertain" in DECISIONS
+
+
+def test_unreadable_rows_stand_last_and_labels_of_no_class_are_no_mistakes(tmp_path: Path) -> None:
+    written = [
+        Prediction("a", "a.png", "x", None, None, "unreadable", (), "It is cut off"),
+        Prediction("b", "b.png", "x", "y", 0.75, "y", (0.25, 0.75)),
+        Prediction("c", "c.png", "never taught", "y", 0.5, "y", (0.5, 0.5)),
+    ]
+    writer = rows.RowsWriter(tmp_path / rows.FILE)
+    writer.add((k, row, tmp_path / row.path, ReadPlan()) for k, row in enumerate(written))
+    writer.close()
+
+    def listed(**filters: str) -> list[str]:
+        page = rows.page_in(tmp_path / rows.FILE, ("x", "y"), {}, Filters.model_validate(filters), offset=0, limit=10)
+        return [row.image_id for row in page.items]
+
+    assert listed(sort="probability") == ["c", "b", "a"]
+    assert listed(sort="-probability") == ["b", "c", "a"]
+    assert listed(only="mistakes") == ["b"]
+
+
+def test_what_is_worked_out_of_changed_code_is_not_taken_for_new(tmp_path: Path) -> None:
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "words.py").write_text("a = 1")
+    before = fingerprint_of_code(tmp_path)
+    assert fingerprint_of_code(tmp_path) == before
+    (tmp_path / "inner" / "words.py").write_text("a = 2")
+    assert fingerprint_of_code(tmp_path) != before
 
 
 def test_average_precision_is_scikit_learns() -> None:

@@ -1433,8 +1433,8 @@ export interface components {
             macs: number | null;
             /** Input Px */
             input_px: number;
-            /** Weights At Hand */
-            weights_at_hand: boolean;
+            /** Weights Available */
+            weights_available: boolean;
             /**
              * Licence
              * @description Of the weights.

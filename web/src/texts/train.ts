@@ -33,7 +33,7 @@ export const train = {
   parameters: (n: string) => `${n} weights`,
   macs: (n: string) => `${n} multiplications for each image`,
   side: (px: number) => `sees images at ${px} × ${px} pixels`,
-  atHand: 'ready on this computer',
+  available: 'ready on this computer',
   fetched: 'fetched once, over the internet',
   filter: 'Find a network',
 

@@ -154,10 +154,10 @@ def record_of(field: FieldInfo) -> Key:
     Raises:
         TypeError: it says nothing, which is a fault of the program.
     """
-    found = next((one for one in field.metadata if isinstance(one, Key)), None)
-    if found is None:
+    record = next((item for item in field.metadata if isinstance(item, Key)), None)
+    if record is None:
         raise TypeError("a recipe's key needs a Key in its annotation")
-    return found
+    return record
 
 
 def _value(recipe: BaseModel, key: str) -> Any:  # Any: whatever the key holds
@@ -209,7 +209,7 @@ def _described(key: str, field: FieldInfo, schema: Schema) -> RecipeKey:
         type=_type(kinds),
         default=_as_json(field.get_default(call_default_factory=True)),
         allowed=" or ".join(dict.fromkeys(map(_allowed, kinds))),
-        choices=[NamedChoice(one.value, one.title) for one in record.named_choices()] or None,
+        choices=[NamedChoice(choice.value, choice.title) for choice in record.named_choices()] or None,
         is_optional=any(kind.get("type") == "null" for kind in kinds),
         empty=record.empty,
         minimum=_limit(kinds, "minimum", "exclusiveMinimum"),

@@ -59,7 +59,7 @@ def count_review(job: Job, corrected: Collection[int]) -> int:
     """How many rows nothing was decided about so far, neither by the classifier nor by a person."""
     if not (job.folder / FILE).is_file():
         return 0
-    return count_in(job.folder / FILE, corrected, Filters(only="review"))
+    return count_in(job.folder / FILE, job.choices["classes"], corrected, Filters(only="review"))
 
 
 def one_row(workspace: Workspace, job: Job, k: int) -> Row:

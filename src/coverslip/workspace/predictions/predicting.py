@@ -7,6 +7,7 @@ all rows to `predictions.csv`. Begun once more, it goes on after the last row; `
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -38,14 +39,15 @@ def predict_into(folder: Path) -> None:
         status.say("running")
         try:
             _predict(folder, status, Stop(run.stop_file))
+            status.say("done", seconds_left=None)
         except BaseException as error:
             state: Literal["stopped", "failed"] = (
                 "stopped" if isinstance(error, Stopped | KeyboardInterrupt) else "failed"
             )
             failure = error.failure if isinstance(error, CoverslipError) else None
-            status.say(state, reason=str(error) or type(error).__name__, failure=failure)
+            with suppress(CoverslipError, OSError):  # on a full disk `error` matters more
+                status.say(state, reason=str(error) or type(error).__name__, failure=failure)
             raise
-        status.say("done", seconds_left=None)
 
 
 def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
