@@ -33,7 +33,7 @@ def train_by_clicks(page: "Page", name: str) -> None:
     page.get_by_label("Folds").fill("0")
     page.get_by_label("Folds").press("Enter")  # ends the field, and begins nothing
     page.get_by_text("3 choices differ from the defaults").wait_for()
-    page.get_by_text("to learn from").wait_for()  # the picture of the split
+    page.get_by_text("to train on").wait_for()  # the picture of the split
     page.get_by_label("Name of the training").fill(name)
     page.get_by_role("button", name="Start training").click()
     page.wait_for_url(re.compile(r"/runs/\w+$"))

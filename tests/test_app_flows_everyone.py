@@ -23,7 +23,7 @@ def open_all_folds(page: "Page") -> None:
     page.locator("summary").first.wait_for()
     for summary in page.locator("summary").all():
         summary.click()
-    page.get_by_text("to learn from").wait_for()
+    page.get_by_text("to train on").wait_for()
 
 
 def choose_a_folder(page: "Page") -> None:

@@ -97,7 +97,7 @@ def test_names_are_text_and_fit(wary: "Page", stock: Stock, path: str) -> None:
     if path.startswith("/train"):
         wary.get_by_text("which images are learnt from").click()
         wary.get_by_text("whether they count for more").click()
-        wary.get_by_text("to learn from").wait_for()
+        wary.get_by_text("to train on").wait_for()
     if "tab=images" in path:
         wary.get_by_role("gridcell", name=f", class {SCRIPT_CLASS}").first.dblclick()
         wary.get_by_role("dialog").get_by_text("File size").wait_for()
