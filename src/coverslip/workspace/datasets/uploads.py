@@ -101,12 +101,12 @@ def finish(home: Workspace, upload_id: str, *, is_labelled: bool | None = None) 
         files = home.uploads / upload_id / "files"
         is_labelled = row.is_labelled if is_labelled is None else is_labelled
         table = _table_in(files) if is_labelled else None
-        found = opening.open_sources(
+        dataset = opening.open_sources(
             home, [opening.Source(str(table or files))], name=row.name, is_labelled=is_labelled, kind="upload"
         )
         with writing(home.engine) as connection:
-            connection.execute(update(uploads).where(uploads.c.id == upload_id).values(dataset_id=found.id))
-    return found
+            connection.execute(update(uploads).where(uploads.c.id == upload_id).values(dataset_id=dataset.id))
+    return dataset
 
 
 def drop(home: Workspace, upload_id: str) -> None:
