@@ -358,7 +358,7 @@ def test_a_section_that_is_new_stands_in_the_report_without_more(run):
         page = write_report(run).read_text(encoding="utf-8")
     finally:
         SECTIONS.remove("dirt")
-    assert page.index("Which classes are mixed up") < page.index("Dirt on the slide") < page.index("Class by class")
+    assert page.index("Which classes are confused") < page.index("Dirt on the slide") < page.index("Class by class")
     assert "<p>8 &amp; more</p>" in page
     assert "<th>platelet</th><td>1</td>" in page
     assert "Dirt on the slide" not in write_report(run).read_text(encoding="utf-8")

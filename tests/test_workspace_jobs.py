@@ -140,7 +140,7 @@ def test_what_the_trash_no_longer_holds_cannot_come_back(workspace: Workspace, c
     run_id = queued(workspace, cells)
     acts.remove(workspace, run_id)
     shutil.rmtree(workspace.trash / run_id)
-    with pytest.raises(NotFound, match="trash no longer"):
+    with pytest.raises(NotFound, match="no longer in the trash"):
         acts.restore(workspace, run_id)
 
 

@@ -3360,7 +3360,7 @@ export interface components {
         ReportSection: {
             /**
              * Name
-             * @description `numbers`: The numbers; `confusion`: Which classes are mixed up; `per_class`: Class by class; `mistakes`: Most confident mistakes; `least_certain`: Least certain; `calibration`: Can its probabilities be trusted?; `roc`: ROC curves; `limits`: What the numbers do not show; `images`: The images; `methods`: What was done; `curves`: How training went
+             * @description `numbers`: The numbers; `confusion`: Which classes are confused; `per_class`: Class by class; `mistakes`: Most confident mistakes; `least_certain`: Least certain; `calibration`: Can its probabilities be trusted?; `roc`: ROC curves; `limits`: What the numbers do not show; `images`: The images; `methods`: What was done; `curves`: How training went
              */
             name: string;
             /** Title */

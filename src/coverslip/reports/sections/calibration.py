@@ -8,7 +8,7 @@ from coverslip.reports.sections.record import Drawing, Section, SectionText
 def _text(run: ReportedRun) -> SectionText:
     text = "Larger dots stand for more images. With few images in a dot, it strays from the diagonal by chance."
     if run.recipe.decide_by == "roc":
-        text += " Right and wrong are said of the most probable class here, not of the predicted one."
+        text += " Here, right and wrong refer to the most probable class, not to the predicted one."
     return SectionText((text,))
 
 

@@ -80,8 +80,8 @@ def _data_limits(run: ReportedRun) -> Iterator[Limit]:
     if not run.initialisation_is_known:
         yield (
             "What the classifier at the start had seen is not known.",
-            "Training started from a classifier that does not tell its training images. If images kept aside here "
-            "are among them, every number is too good.",
+            "Training started from a classifier that does not say which images it was trained on. If images kept "
+            "aside here are among them, every number is too good.",
         )
     if not run.domains:
         yield (

@@ -44,7 +44,7 @@ def set_labels(home: Workspace, dataset_id: str, positions: Sequence[int], label
         ).all()
         if len(known) < len(wanted):
             missing = min(set(wanted).difference(position for position, _ in known))
-            raise NotFound(f"There is no image {missing} in this set", do="Load the page anew.")
+            raise NotFound(f"There is no image {missing} in this dataset", do="Reload the page.")
         before = [[position, was] for position, was in known if was != label]
         if not before:
             return None, 0

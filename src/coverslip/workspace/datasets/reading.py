@@ -98,7 +98,7 @@ def refuse_unread(connection: Connection, dataset_id: str) -> AnyRow:
     if row.state == "reading":
         raise Conflict("The images are still being read", do="Wait until that is done.")
     if row.state == "failed":
-        raise Conflict("The images could not be read", do="Mend what is said there and read them again.")
+        raise Conflict("The images could not be read", do="Its page says why: correct that, and read them again.")
     return row
 
 
@@ -151,7 +151,7 @@ class _Teller:
 
     def __call__(self, event: Event) -> None:
         if self.is_over.is_set():
-            raise Stopped("Reading was ended", do="It goes on by itself.")
+            raise Stopped("Reading was stopped", do="It continues by itself.")
         moment = time.monotonic()
         self.began = self.began or moment
         if not isinstance(event, Progressed) or moment - self.last_kept < _TELL_EVERY_S:

@@ -147,12 +147,12 @@ def _names_images(path: Path) -> bool:
 def _row(connection: Connection, upload_id: str) -> AnyRow:
     row = connection.execute(select(uploads).where(uploads.c.id == upload_id)).one_or_none()
     if row is None:
-        raise NotFound("There is no such upload", do="Begin a new one.")
+        raise NotFound("There is no such upload", do="Start a new one.")
     return row
 
 
 def open_row(connection: Connection, upload_id: str) -> AnyRow:
     row = _row(connection, upload_id)
     if row.dataset_id is not None:
-        raise Conflict("The upload is finished", do="Begin a new one for further images.")
+        raise Conflict("The upload is finished", do="Start a new one for further images.")
     return row

@@ -222,7 +222,7 @@ def picture_sources(home: Workspace, dataset_id: str, positions: list[int]) -> l
 
 
 def _no_image(position: int) -> NotFound:
-    return NotFound(f"There is no image {position} in this set", do="It may have been read again; load the page anew.")
+    return NotFound(f"There is no image {position} in this set", do="It may have been read again; reload the page.")
 
 
 def _at(dataset_id: str, positions: Iterable[int]) -> list[ColumnElement[bool]]:
