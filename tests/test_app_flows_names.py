@@ -34,7 +34,7 @@ def check_whole(page: "Page") -> None:
 
 
 def send_files(page: "Page", field: str, files: list[Path]) -> None:
-    page.get_by_role("button", name="Send files").click()
+    page.get_by_role("button", name="Upload files").click()
     page.get_by_label(field).set_input_files(files)
 
 
@@ -97,7 +97,7 @@ def test_names_are_text_and_fit(wary: "Page", stock: Stock, path: str) -> None:
     if path.startswith("/train"):
         wary.get_by_text("which images are learnt from").click()
         wary.get_by_text("whether they count for more").click()
-        wary.get_by_text("to learn from").wait_for()
+        wary.get_by_text("to train on").wait_for()
     if "tab=images" in path:
         wary.get_by_role("gridcell", name=f", class {SCRIPT_CLASS}").first.dblclick()
         wary.get_by_role("dialog").get_by_text("File size").wait_for()
@@ -168,7 +168,7 @@ def test_a_classifier_goes_from_one_app_to_another(
     there = other_page(app)
     open_page(there, "/predict")
     there.get_by_role("heading", name="First, a classifier").wait_for()
-    there.get_by_label("Bring a .coverslip file").set_input_files(file)
+    there.get_by_label("Import a .coverslip file").set_input_files(file)
     there.get_by_role("radio", name=re.compile("brought as a file")).wait_for()
     check_whole(there)
     there.get_by_label("Files …").set_input_files(sorted((stock.app.root / "new").glob("slide*.png")))

@@ -52,8 +52,8 @@ def models(
             show_default=False,
         ),
     ] = None,
-    at_hand: Annotated[
-        bool, typer.Option("--at-hand", help="List only networks whose pretrained weights are on this computer.")
+    available: Annotated[
+        bool, typer.Option("--available", help="List only networks whose pretrained weights are on this computer.")
     ] = False,
     classes: Annotated[
         int, typer.Option("--classes", metavar="N", min=1, help="With NAME: count it with a head for so many classes.")
@@ -78,7 +78,7 @@ def models(
 
       coverslip models
 
-      coverslip models --max-parameters 5 --at-hand
+      coverslip models --max-parameters 5 --available
 
       coverslip models --paper chromosomes --max-macs 5
 
@@ -90,7 +90,7 @@ def models(
     from coverslip.models import select_models
 
     if name is not None:
-        if paper is not None or max_parameters is not None or max_macs is not None or at_hand:
+        if paper is not None or max_parameters is not None or max_macs is not None or available:
             raise typer.BadParameter("what narrows the list cannot be given together with one network's NAME.")
         described = _describe(name, classes, channels, option or [])
         if as_json:
@@ -104,7 +104,7 @@ def models(
         paper=paper,
         max_parameters=None if max_parameters is None else max_parameters * _MILLION,
         max_macs=None if max_macs is None else max_macs * _THOUSAND_MILLION,
-        at_hand=at_hand,
+        available=available,
     )
     rows = [_row(record) for record in chosen]
     if as_json:
@@ -143,8 +143,8 @@ def _row(record: "ModelRecord") -> dict[str, Any]:  # Any: JSON values
     source = starting_weights(record)
     weights, licence = record.weights, record.licence
     if source is not None:
-        some = "" if source.model == record.name else ", wherever a tensor fits"
-        weights, licence = f"{source.kind}: {source.source}{some}", source.licence
+        how_far = "" if source.model == record.name else ", wherever a tensor fits"
+        weights, licence = f"{source.kind}: {source.source}{how_far}", source.licence
     return {
         "name": record.name,
         "title": record.title,
@@ -156,7 +156,7 @@ def _row(record: "ModelRecord") -> dict[str, Any]:  # Any: JSON values
         "macs": record.macs,
         "input_px": record.input_px,
         "weights": weights,
-        "weights_at_hand": source is not None,
+        "weights_available": source is not None,
         "licence": licence,
         "mean": record.normalisation.mean,
         "std": record.normalisation.std,

@@ -75,7 +75,7 @@ def drop_forgotten(workspace: Workspace, is_over: threading.Event) -> None:
                 continue
             mine = tables.uploads.c.dataset_id == dataset_id
             sent = connection.execute(select(tables.uploads.c.id).where(mine)).scalars().all()
-            unused = [one for one in sent if not _is_used(connection, workspace.uploads / one)]
+            unused = [upload_id for upload_id in sent if not _is_used(connection, workspace.uploads / upload_id)]
             connection.execute(delete(tables.uploads).where(tables.uploads.c.id.in_(unused)))
         cache.forget(dataset_id)
         for upload_id in unused:

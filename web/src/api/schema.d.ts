@@ -1433,8 +1433,8 @@ export interface components {
             macs: number | null;
             /** Input Px */
             input_px: number;
-            /** Weights At Hand */
-            weights_at_hand: boolean;
+            /** Weights Available */
+            weights_available: boolean;
             /**
              * Licence
              * @description Of the weights.
@@ -3360,7 +3360,7 @@ export interface components {
         ReportSection: {
             /**
              * Name
-             * @description `numbers`: The numbers; `confusion`: Which classes are mixed up; `per_class`: Class by class; `mistakes`: Most confident mistakes; `least_certain`: Least certain; `calibration`: Can its probabilities be trusted?; `roc`: ROC curves; `limits`: What the numbers do not show; `images`: The images; `methods`: What was done; `curves`: How training went
+             * @description `numbers`: The numbers; `confusion`: Which classes are confused; `per_class`: Class by class; `mistakes`: Most confident mistakes; `least_certain`: Least certain; `calibration`: Can its probabilities be trusted?; `roc`: ROC curves; `limits`: What the numbers do not show; `images`: The images; `methods`: What was done; `curves`: How training went
              */
             name: string;
             /** Title */

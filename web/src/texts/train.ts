@@ -21,6 +21,7 @@ export const train = {
   model: 'Network',
   recommended: 'recommended',
   otherModels: 'Choose another network',
+  modelOptions: 'Options of this network',
   modelsLabel: 'Networks',
   columns: {
     name: 'Network',
@@ -33,14 +34,14 @@ export const train = {
   parameters: (n: string) => `${n} weights`,
   macs: (n: string) => `${n} multiplications for each image`,
   side: (px: number) => `sees images at ${px} × ${px} pixels`,
-  atHand: 'ready on this computer',
+  available: 'ready on this computer',
   fetched: 'fetched once, over the internet',
   filter: 'Find a network',
 
   more: 'More choices',
   moreText: 'None of them needs to be touched.',
 
-  how: 'How far',
+  how: 'Kind of training',
   stages: {
     finetune: {
       title: 'Instant classifier, then fine-tuning',
@@ -58,7 +59,7 @@ export const train = {
   changes: (n: number) =>
     n === 1 ? '1 choice differs from the defaults' : `${n} choices differ from the defaults`,
   reset: 'Back to the defaults',
-  changed: 'changed',
+  nChanged: (n: number) => (n === 1 ? '1 changed' : `${n} changed`),
   resetField: (title: string) => `${title}: back to the default`,
   leakage: 'Train although the split divides groups or copies',
   unlabelled: {
@@ -74,7 +75,7 @@ export const train = {
   leakageHelp: 'The numbers come out too good; the report will say so.',
 
   split: {
-    parts: { train: 'learn', val: 'choose', test: 'test', class: 'Class' },
+    parts: { train: 'training', val: 'validation', test: 'test', class: 'Class' },
     caption: 'Images of each class in each part',
     folds: (n: number) =>
       `${n} folds: each image is tested once, by a network that has not seen it. Shown is the first fold.`,
@@ -82,7 +83,6 @@ export const train = {
     sum: (train: string, val: string, test: string) =>
       `${train} to train on, ${val} for validation, ${test} to test`,
     working: 'Working out the split …',
-    nothing: 'A class without images in a part is shown in red.',
   },
   init: {
     legend: 'Where the weights start',
@@ -95,11 +95,55 @@ export const train = {
       text: 'Random weights. Needs far more images and epochs, and has no instant classifier.',
     },
     run: {
-      title: 'An earlier training',
+      title: 'A trained classifier',
       text: 'Its network is taken over; it must be the same architecture. Images that it was trained on may not be tested on.',
+      which: 'Which classifier',
+      none: 'There is no trained classifier yet.',
     },
-    which: 'Which training',
-    none: 'There is no finished training yet.',
+    train_on: {
+      title: 'Other images first',
+      text: 'Two trainings: the network first learns from another dataset, with its labels as they are now, then from these images.',
+      which: 'Which images first',
+      none: 'There is no other dataset with labels.',
+      unknown: 'These images are not among your datasets. Choose the dataset that is meant.',
+      recipe: 'What is different in the first training',
+      recipeHelp: 'As lines of a recipe, such as “epochs: 20”. Left empty, it is trained like the second.',
+    },
+    labels: {
+      title: 'Classes that are called otherwise there',
+      text: 'Where all classes of these images are known by then, what tells them apart is kept if that is better on the validation images.',
+      there: 'Class there',
+      here: 'Class here',
+    },
+    elsewhere: (path: string) => `${path} (not in the list)`,
+  },
+  classesHelp:
+    'For this training only. What the page of these images says of their classes and groups holds where nothing is changed here.',
+  sets: {
+    title: 'Named set',
+    own: 'own choices',
+    ownText: 'A name stands for all amounts below; each can still be changed.',
+  },
+  recipe: {
+    title: 'Recipe',
+    begin: 'Choices',
+    show: 'The choices as a recipe file',
+    help: 'what differs from the recommended choices; to edit, save and use again',
+    recommended: 'The recommended choices, or those of',
+    load: 'A recipe file …',
+    earlier: 'An earlier training',
+    loaded: (name: string) => `${name} was read.`,
+    isWrong: 'The recipe’s text has faults.',
+    differs: 'Choices that differ from the recommended ones',
+    choice: 'Choice',
+    now: 'Now',
+    else: 'Recommended',
+    none: 'Nothing differs from the recommended choices.',
+    download: 'Save as recipe.yaml',
+    text: 'Recipe (YAML)',
+    nothing: 'none',
+    yes: 'yes',
+    no: 'no',
   },
   augment: {
     show: 'Show on my images',
@@ -107,8 +151,6 @@ export const train = {
     drawing: 'Drawing …',
     alt: 'Some of your images: as prepared in the first column, then changed at random as in training',
     help: 'First column: as prepared. The others: changed at random. Could the microscope have taken these, and can you still tell the classes apart? If not, change less.',
-    none: 'No random changes',
-    default: 'Default',
   },
   balance: {
     help: 'Counts of your classes:',
@@ -119,6 +161,20 @@ export const train = {
   },
   field: {
     auto: 'automatic',
+    number: 'a number:',
+    name: 'name',
+    add: 'Add',
+    addTo: (label: string) => `${label}: add`,
+    remove: (name: string) => `Remove ${name}`,
+    oldName: 'Old name',
+    newName: 'New name',
+    joinedInto: (name: string) => `Classes joined into ${name}`,
+    otherOptions: 'Options, as lines “name: value”',
+    noSuchOption: (names: string) => `This network has no option ${names}.`,
+    noOptions: 'It has no options.',
+    leaveOut: 'Leave them out',
+    asText: 'As lines of a recipe',
+    line: (n: number) => `Line ${n}:`,
     key: (key: string) => `in the recipe: ${key}`,
     range: (low: string, high: string) => `${low} to ${high}`,
     atLeast: (low: string) => `${low} or more`,

@@ -71,8 +71,8 @@ def checked_plan(connection: Connection, row: AnyRow, plan: Json) -> Json:
     try:
         checked = ClassPlan.model_validate(plan)
     except ValidationError as error:
-        said = "; ".join(str(fault.get("ctx", {}).get("error", fault["msg"])) for fault in error.errors())
-        raise BadRecipe(f"The classes cannot be changed so: {said}", do="Correct it.") from error
+        faults = "; ".join(str(fault.get("ctx", {}).get("error", fault["msg"])) for fault in error.errors())
+        raise BadRecipe(f"These classes cannot be used: {faults}", do="Correct their names.") from error
     pairs = connection.execute(
         select(images.c.label, images.c.domain).where(images.c.dataset_id == row.id).distinct()
     ).all()

@@ -134,9 +134,9 @@ class _Look:
     def __call__(self, path: Path, plan: Json | None) -> tuple[str, bool]:
         text = os.fspath(path)
         try:
-            found = os.lstat(text)
-            is_link = stat.S_ISLNK(found.st_mode)
-            seen = f"{found.st_mtime_ns} {found.st_size}"
+            own = os.lstat(text)
+            is_link = stat.S_ISLNK(own.st_mode)
+            seen = f"{own.st_mtime_ns} {own.st_size}"
             if is_link:
                 behind = path.stat()
                 seen = f"{behind.st_mtime_ns} {behind.st_size}"

@@ -35,16 +35,16 @@ def set_labels(home: Workspace, dataset_id: str, positions: Sequence[int], label
         CoverslipError: no class can be called so.
     """
     label = None if label is None else clean_name(label)
-    asked = sorted(set(positions))
+    wanted = sorted(set(positions))
     with writing(home.engine) as connection:
         row = dataset_row(connection, dataset_id)
         known = connection.execute(
             text(f"SELECT position, label FROM images {_AT} ORDER BY position"),
-            {"dataset": dataset_id, "positions": json.dumps(asked)},
+            {"dataset": dataset_id, "positions": json.dumps(wanted)},
         ).all()
-        if len(known) < len(asked):
-            missing = min(set(asked).difference(position for position, _ in known))
-            raise NotFound(f"There is no image {missing} in this set", do="Load the page anew.")
+        if len(known) < len(wanted):
+            missing = min(set(wanted).difference(position for position, _ in known))
+            raise NotFound(f"There is no image {missing} in this dataset", do="Reload the page.")
         before = [[position, was] for position, was in known if was != label]
         if not before:
             return None, 0

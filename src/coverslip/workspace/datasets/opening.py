@@ -59,28 +59,28 @@ def open_sources(
         BadDataset: as `coverslip.open_dataset`, or no image lies where the app may read.
     """
     sources = _checked(home, sources)
-    found = _opened(sources, group, group_pattern, is_labelled)
+    opened = _opened(sources, group, group_pattern, is_labelled)
     dataset_id = new_id()
     with writing(home.engine) as connection:
         connection.execute(
             insert(datasets).values(
                 id=dataset_id,
                 name=name or _name_of([source.path for source in sources]),
-                kind=kind or kind_of(found),
+                kind=kind or kind_of(opened),
                 sources=[asdict(source) for source in sources],
                 is_labelled=is_labelled,
                 group_column=group,
                 group_pattern=group_pattern,
-                class_names=list(found.classes),
+                class_names=list(opened.classes),
                 class_plan={},
-                opened=opened_as_json(found),
+                opened=opened_as_json(opened),
                 summary=NO_COUNTS,
                 revision=0,
                 state="reading",
                 created=now(),
             )
         )
-        store_images(connection, home, dataset_id, found, {})
+        store_images(connection, home, dataset_id, opened, {})
     reading.start(home, dataset_id)
     return describe(home, dataset_id)
 
@@ -182,8 +182,8 @@ def _opened(
     if pattern is None:
         return open_them(group=group)
     if shown_paths is None:
-        found = open_them()
-        shown_paths = [found.relative_path(record) for record in found.records]
+        ungrouped = open_them()
+        shown_paths = [ungrouped.relative_path(record) for record in ungrouped.records]
     grouping.try_pattern(pattern, list(shown_paths))
     return open_them(group_pattern=pattern)
 
@@ -209,8 +209,8 @@ def groups_by(home: Workspace, row: AnyRow, grouped: GroupedBy) -> dict[str, str
     Raises:
         BadDataset: there is no such column, or the pattern finds nothing or takes too long.
     """
-    found = opened_again(home, row, grouped.column, grouped.pattern)
-    return {record.image_id: record.group for record in found.records}
+    regrouped = opened_again(home, row, grouped.column, grouped.pattern)
+    return {record.image_id: record.group for record in regrouped.records}
 
 
 def _name_of(paths: list[str]) -> str:

@@ -79,11 +79,11 @@ def inspection(home: Workspace, dataset_id: str) -> DatasetInspection:
     with one_moment(home.engine) as connection:
         row = refuse_unread(connection, dataset_id)
         kept = kept_inspection(connection, dataset_id, row.revision)
-        found = kept or inspect_stored(connection, dataset_id)
-        answer = with_positions(connection, dataset_id, found)
+        inspected = kept or inspect_stored(connection, dataset_id)
+        answer = with_positions(connection, dataset_id, inspected)
     if kept is None:
         with writing(home.engine) as connection:
-            keep_inspection(connection, dataset_id, found, row.revision)
+            keep_inspection(connection, dataset_id, inspected, row.revision)
     return answer
 
 
@@ -98,7 +98,7 @@ def refuse_unread(connection: Connection, dataset_id: str) -> AnyRow:
     if row.state == "reading":
         raise Conflict("The images are still being read", do="Wait until that is done.")
     if row.state == "failed":
-        raise Conflict("The images could not be read", do="Mend what is said there and read them again.")
+        raise Conflict("The images could not be read", do="Its page says why: correct that, and read them again.")
     return row
 
 
@@ -146,17 +146,17 @@ class _Teller:
     is_over: threading.Event
     start: int = 0
     total: int = 0
-    told: float = 0.0
+    last_kept: float = 0.0
     began: float = 0.0
 
     def __call__(self, event: Event) -> None:
         if self.is_over.is_set():
-            raise Stopped("Reading was ended", do="It goes on by itself.")
+            raise Stopped("Reading was stopped", do="It continues by itself.")
         moment = time.monotonic()
         self.began = self.began or moment
-        if not isinstance(event, Progressed) or moment - self.told < _TELL_EVERY_S:
+        if not isinstance(event, Progressed) or moment - self.last_kept < _TELL_EVERY_S:
             return
-        self.told = moment
+        self.last_kept = moment
         done, total = self.start + event.done, self.total or event.total
         seconds = moment - self.began
         left = round(seconds / done * (total - done), 1) if done and seconds > 1 else event.seconds_left
@@ -169,14 +169,14 @@ class _Teller:
 
 
 def _draw_samples(home: Workspace, dataset_id: str, emit: Emit) -> None:
-    found = draw(home, dataset_id, emit)
+    samples = draw(home, dataset_id, emit)
     with writing(home.engine) as connection:
         connection.execute(
             update(datasets)
             .where(datasets.c.id == dataset_id)
-            .values(opened=opened_as_json(found), class_names=list(found.classes))
+            .values(opened=opened_as_json(samples), class_names=list(samples.classes))
         )
-        store_images(connection, home, dataset_id, found, {})
+        store_images(connection, home, dataset_id, samples, {})
 
 
 def _scan(home: Workspace, dataset_id: str, tell: _Teller) -> None:
@@ -200,11 +200,11 @@ def _scan(home: Workspace, dataset_id: str, tell: _Teller) -> None:
                 ).scalars()
             )
         places = [position for position in range(start, end) if position not in outside]
-        asked = as_dataset(row, [records[position - start] for position in places])
+        piece = as_dataset(row, [records[position - start] for position in places])
         with home.engine.connect() as connection:
             versions = load_versions(connection, dataset_id, places)
         seen = small_pictures.WhileReading(dataset_id, versions)
-        facts = scan_images(asked, emit=tell, on_pixels=seen).facts
+        facts = scan_images(piece, emit=tell, on_pixels=seen).facts
         seen.close()
         with writing(home.engine) as connection:
             _keep_facts(connection, dataset_id, places, facts)
@@ -216,22 +216,22 @@ def _keep_facts(
 ) -> None:
     if not places:
         return
-    told: list[Json] = []
-    seen: list[tuple[object, ...]] = []
+    fact_rows: list[Json] = []
+    image_rows: list[tuple[object, ...]] = []
     for position, fact in zip(places, facts, strict=True):
         if isinstance(fact, ImageFacts):
             stored, reason = facts_as_json(fact), None
-            seen.append((None, fact.pixel_hash, fact.width_px, fact.height_px, dataset_id, position))
+            image_rows.append((None, fact.pixel_hash, fact.width_px, fact.height_px, dataset_id, position))
         else:
             stored, reason = None, fact.reason
-            seen.append(("unreadable", None, None, None, dataset_id, position))
-        told.append({"dataset_id": dataset_id, "position": position, "facts": stored, "reason": reason})
+            image_rows.append(("unreadable", None, None, None, dataset_id, position))
+        fact_rows.append({"dataset_id": dataset_id, "position": position, "facts": stored, "reason": reason})
     connection.exec_driver_sql(
         "UPDATE images SET problem = ?, pixel_hash = ?, width_px = ?, height_px = ? WHERE dataset_id = ? "
         "AND position = ?",
-        seen,
+        image_rows,
     )
-    connection.execute(insert(image_facts).prefix_with("OR REPLACE"), told)
+    connection.execute(insert(image_facts).prefix_with("OR REPLACE"), fact_rows)
 
 
 def _finish(home: Workspace, dataset_id: str) -> None:
@@ -240,12 +240,12 @@ def _finish(home: Workspace, dataset_id: str) -> None:
         count_again(connection, dataset_id)
     with home.engine.connect() as connection:
         revision = dataset_row(connection, dataset_id).revision
-        found = inspect_stored(connection, dataset_id)
+        inspected = inspect_stored(connection, dataset_id)
     with writing(home.engine) as connection:
         connection.execute(
             update(datasets).where(datasets.c.id == dataset_id).values(state="ready", progress=None, error=None)
         )
-        keep_inspection(connection, dataset_id, found, revision)
+        keep_inspection(connection, dataset_id, inspected, revision)
 
 
 def _fail(home: Workspace, dataset_id: str, failure: Failure) -> None:

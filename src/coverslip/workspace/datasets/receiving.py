@@ -219,5 +219,5 @@ def _make_folders(start: Path, name: PurePosixPath) -> None:
 
 def _taken(name: PurePosixPath) -> CoverslipError:
     return CoverslipError(
-        f"'{one_line(str(name))}' is there already as something else", do="Give it another name and send it again."
+        f"'{one_line(str(name))}' exists already and is of another kind", do="Give it another name and send it again."
     )

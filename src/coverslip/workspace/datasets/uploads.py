@@ -101,12 +101,12 @@ def finish(home: Workspace, upload_id: str, *, is_labelled: bool | None = None) 
         files = home.uploads / upload_id / "files"
         is_labelled = row.is_labelled if is_labelled is None else is_labelled
         table = _table_in(files) if is_labelled else None
-        found = opening.open_sources(
+        dataset = opening.open_sources(
             home, [opening.Source(str(table or files))], name=row.name, is_labelled=is_labelled, kind="upload"
         )
         with writing(home.engine) as connection:
-            connection.execute(update(uploads).where(uploads.c.id == upload_id).values(dataset_id=found.id))
-    return found
+            connection.execute(update(uploads).where(uploads.c.id == upload_id).values(dataset_id=dataset.id))
+    return dataset
 
 
 def drop(home: Workspace, upload_id: str) -> None:
@@ -147,12 +147,12 @@ def _names_images(path: Path) -> bool:
 def _row(connection: Connection, upload_id: str) -> AnyRow:
     row = connection.execute(select(uploads).where(uploads.c.id == upload_id)).one_or_none()
     if row is None:
-        raise NotFound("There is no such upload", do="Begin a new one.")
+        raise NotFound("There is no such upload", do="Start a new one.")
     return row
 
 
 def open_row(connection: Connection, upload_id: str) -> AnyRow:
     row = _row(connection, upload_id)
     if row.dataset_id is not None:
-        raise Conflict("The upload is finished", do="Begin a new one for further images.")
+        raise Conflict("The upload is finished", do="Start a new one for further images.")
     return row

@@ -76,7 +76,7 @@ def _compared_run(run: _Measured) -> ComparedRun:
         model=str(run.job.choices.get("model", "")),
         n=run.metrics.n,
         classes=run.metrics.classes,
-        metrics=[content.measured(name, one) for name, one in run.metrics.metrics.items() if name in METRICS],
+        metrics=[content.measured(name, metric) for name, metric in run.metrics.metrics.items() if name in METRICS],
     )
 
 

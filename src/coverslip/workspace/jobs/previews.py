@@ -113,9 +113,9 @@ def split(home: Workspace, dataset_id: str, recipe: Json) -> SplitPreview:
             text = "A training refuses this split: the same images or groups stand on two sides of it."
             notes.append(Note("leakage-refused", text, level="warning", remedies=(AllowLeakage(),)))
         shown = cap_training(data, whole, plan.train_per_class, checked.seed)
-        return _told(data, shown, [*notes, *shown.notes], None)
+        return _preview_of(data, shown, [*notes, *shown.notes], None)
     shown = cap_training(data, folds.splits[0], plan.train_per_class, checked.seed)
-    return _told(data, shown, [*notes, *folds.notes], folds)
+    return _preview_of(data, shown, [*notes, *folds.notes], folds)
 
 
 def augmentation(home: Workspace, dataset_id: str, recipe: Json) -> bytes:
@@ -131,12 +131,12 @@ def augmentation(home: Workspace, dataset_id: str, recipe: Json) -> bytes:
     with home.engine.connect() as connection:
         row = refuse_unread(connection, dataset_id)
     checked = recipe_for(home, row, recipe)
-    asked = sha256_json({"recipe": checked.model_dump(mode="json"), "dataset": [row.created, row.revision]})
+    key = sha256_json({"recipe": checked.model_dump(mode="json"), "dataset": [row.created, row.revision]})
     with _ONE_AT_A_TIME, RecordStore(PREVIEWS, dataset_id) as kept:
-        sheet = kept.find([asked]).get(asked)
+        sheet = kept.find([key]).get(key)
         if sheet is None:
             sheet = _drawn(home, dataset_id, checked)
-            kept.keep({asked: sheet})
+            kept.keep({key: sheet})
         return sheet
 
 
@@ -171,7 +171,7 @@ def _grouped(data: Dataset, groups: Mapping[str, str | None]) -> Dataset:
     return replace(data, records=tuple(replace(record, group=groups.get(record.image_id)) for record in data.records))
 
 
-def _told(data: Dataset, shown: Split, notes: list[Note], folds: Folds | None) -> SplitPreview:
+def _preview_of(data: Dataset, shown: Split, notes: list[Note], folds: Folds | None) -> SplitPreview:
     groups = [record.group if record.group is not None else record.image_id for record in data.records]
     by_part: dict[Part, list[int]] = {part: [] for part in _PARTS}
     for i, part in enumerate(shown.parts):

@@ -26,7 +26,8 @@ def picture_of(workspace: Workspace, picture: ImageSource, view: View) -> bytes:
         CoverslipError: it lies outside the allowed roots, or cannot be read.
     """
     if picture == NOT_FOUND:
-        raise NotFound("The image is not where it was", do="Put back the folder or table that it was opened from.")
+        do = "Put back the folder or table that it was opened from."
+        raise NotFound("The image is no longer where it was", do=do)
     return large_picture(workspace, _source(picture), view)
 
 

@@ -52,7 +52,7 @@ def dataset_row(connection: Connection, dataset_id: str) -> AnyRow:
     """
     row = connection.execute(select(datasets).where(datasets.c.id == dataset_id)).one_or_none()
     if row is None or row.forgotten is not None:
-        raise NotFound("There is no such set of images", do="It may have been forgotten; look at the list of sets.")
+        raise NotFound("There is no such dataset", do="It may have been forgotten: look at the list.")
     return row
 
 

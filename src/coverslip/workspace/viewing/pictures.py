@@ -77,15 +77,17 @@ def sheet(
     """
     n_rows = -(-len(sources) // COLUMNS)
     with _WAITED.held():
-        found = small_pictures(home, dataset_id, sources, kept_side(side), is_wanted)
-        cells = [None if data is None else opened(data) for data in found]
+        thumbnails = small_pictures(home, dataset_id, sources, kept_side(side), is_wanted)
+        cells = [None if data is None else opened(data) for data in thumbnails]
         side = min(side, max((max(cell.size) for cell in cells if cell is not None), default=side))
         is_blank = any(cell is None for cell in cells)
         whole = Image.new("RGBA" if is_blank else "RGB", (COLUMNS * side, n_rows * side))
         for k, cell in enumerate(cells):
             if cell is not None:
                 whole.paste(_filled(cell, side), (k % COLUMNS * side, k // COLUMNS * side))
-        is_whole = not any(data is None and source.is_readable for data, source in zip(found, sources, strict=True))
+        is_whole = not any(
+            data is None and source.is_readable for data, source in zip(thumbnails, sources, strict=True)
+        )
         return _webp(whole) if is_blank else encoded(whole, _SHEET_QUALITY), is_whole
 
 
