@@ -15,7 +15,7 @@ from coverslip.errors import BadRun
 from coverslip.evaluation import apply_temperature, evaluate_predictions
 from coverslip.files import write_json
 from coverslip.reports import write_report
-from coverslip.reports.reading import read_run
+from coverslip.reports.reported import read_run
 from coverslip.reports.sections import SECTIONS, Section, SectionText, sections_of
 from coverslip.runs import Recipe, Run, save_recipe, write_metrics
 from coverslip.runs.environment import DomainImages, Environment, Machine, Opened
@@ -358,7 +358,7 @@ def test_a_section_that_is_new_stands_in_the_report_without_more(run):
         page = write_report(run).read_text(encoding="utf-8")
     finally:
         SECTIONS.remove("dirt")
-    assert page.index("Which classes are mixed up") < page.index("Dirt on the slide") < page.index("Class by class")
+    assert page.index("Which classes are confused") < page.index("Dirt on the slide") < page.index("Class by class")
     assert "<p>8 &amp; more</p>" in page
     assert "<th>platelet</th><td>1</td>" in page
     assert "Dirt on the slide" not in write_report(run).read_text(encoding="utf-8")

@@ -31,9 +31,9 @@ def queue_prediction(
     card = open_classifier(find_classifier(classifier.path)).card
     paths, images_name = _images_of(workspace, dataset_id, sources or ())
     job_id, folder = new_place(workspace.predictions, name or images_name)
-    asked: Json = {"format_version": 1, "classifier": str(classifier.path), "sources": paths}
-    asked["roots"] = [str(root) for root in (*workspace.roots, workspace.folder)]
-    write_json(folder / "request.json", asked)
+    request: Json = {"format_version": 1, "classifier": str(classifier.path), "sources": paths}
+    request["roots"] = [str(root) for root in (*workspace.roots, workspace.folder)]
+    write_json(folder / "request.json", request)
     add_job(
         workspace,
         id=job_id,

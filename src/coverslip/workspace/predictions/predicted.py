@@ -32,7 +32,7 @@ def corrections_of(workspace: Workspace, prediction_id: str) -> dict[int, str]:
     """What people said that images really show, by row."""
     wanted = select(corrections.c.row, corrections.c.label).where(corrections.c.job_id == prediction_id)
     with workspace.engine.connect() as connection:
-        return {found.row: found.label for found in connection.execute(wanted)}
+        return {correction.row: correction.label for correction in connection.execute(wanted)}
 
 
 def every_row(workspace: Workspace, job: Job) -> Iterator[tuple[Row, ImageSource]]:

@@ -51,7 +51,7 @@ def predict_into(folder: Path) -> None:
 
 
 def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
-    asked = read_object(folder / "request.json")
+    request = read_object(folder / "request.json")
     notes: list[Note] = []
 
     def tell(event: Event) -> None:
@@ -66,10 +66,10 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
 
     from coverslip.inference import load_classifier
 
-    classifier = load_classifier(asked["classifier"])
-    data = open_dataset(asked["sources"], plan=classifier.card.preprocessing.plan, labelled=False)
-    _refuse_outside(data, asked["roots"])
-    _refuse_others(folder, {"classifier": fingerprint_of(asked["classifier"]), "images": _fingerprint(data)})
+    classifier = load_classifier(request["classifier"])
+    data = open_dataset(request["sources"], plan=classifier.card.preprocessing.plan, labelled=False)
+    _refuse_outside(data, request["roots"])
+    _refuse_others(folder, {"classifier": fingerprint_of(request["classifier"]), "images": _fingerprint(data)})
     for note in data.notes:
         tell(Noted.of(note))
     status.say("running", n_total=len(data.records))
@@ -110,7 +110,7 @@ def _refuse_others(folder: Path, now: dict[str, str]) -> None:
     before = read_object(file)
     for key, what in (("images", "images"), ("classifier", "classifier")):
         if before[key] != now[key]:
-            raise Conflict(f"The {what} changed since this was begun", do="Begin a new prediction; these rows stay.")
+            raise Conflict(f"The {what} changed since this was begun", do="Start a new prediction; these rows stay.")
 
 
 def _fingerprint(data: Dataset) -> str:

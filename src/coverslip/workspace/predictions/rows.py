@@ -116,8 +116,8 @@ def page_in(
     wanted = chosen(_gallery(classes, corrected), filters)
     page = wanted.with_only_columns(*_ROWS.c).limit(limit).offset(offset)
     with reading(file) as connection:
-        found = connection.execute(*as_sqlite(page)).fetchall()
-        return Page([row_of(cells, classes, corrected) for cells in found], _count(connection, wanted))
+        matching = connection.execute(*as_sqlite(page)).fetchall()
+        return Page([row_of(cells, classes, corrected) for cells in matching], _count(connection, wanted))
 
 
 def count_in(file: Path, classes: Sequence[str], corrected: Collection[int], filters: Filters) -> int:
@@ -137,7 +137,7 @@ def cells_in(file: Path, k: int) -> sqlite3.Row:
         with reading(file) as connection:
             cells = connection.execute("SELECT * FROM rows WHERE k = ?", (k,)).fetchone()
     if cells is None:
-        raise NotFound("There is no row of this number", do="Look at the list of rows.")
+        raise NotFound("There is no row with this number", do="Reload the page.")
     return cells
 
 

@@ -35,8 +35,8 @@ class AdvisedModel:
 def advised_models() -> list[AdvisedModel]:
     """All networks of the zoo: the default first, then those with available weights, then by size."""
     default = Recipe().model
-    found = [_advised(record, model_info(default)) for record in list_models()]
-    return sorted(found, key=lambda model: model.name != default)
+    advised = [_advised(record, model_info(default)) for record in list_models()]
+    return sorted(advised, key=lambda model: model.name != default)
 
 
 def _advised(record: ModelRecord, default: ModelRecord) -> AdvisedModel:
@@ -62,8 +62,8 @@ def _advised(record: ModelRecord, default: ModelRecord) -> AdvisedModel:
 def _licence(record: ModelRecord) -> str | None:
     """Of the weights that a training would take."""
     with suppress(WeightsUnavailable):  # damaged ones: the training says so
-        found = starting_weights(record)
-        return record.licence if found is None else found.licence
+        weights = starting_weights(record)
+        return record.licence if weights is None else weights.licence
     return record.licence
 
 
