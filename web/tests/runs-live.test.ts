@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
 import { sentence } from '../src/features/runs/live/lines';
-import { joined, MOST_LINES } from '../src/features/runs/live/log.svelte';
-import { keyOf } from '../src/features/runs/live/trainings';
+import { joined, keyOf, MOST_LINES } from '../src/features/runs/live/live';
 import type { LogLine, Training } from '../src/api/runs';
 
 function line(n: number, event = 'Noted', values: Record<string, unknown> = {}): LogLine {

@@ -7,12 +7,12 @@ from coverslip.datasets import Dataset, open_dataset
 from coverslip.events import Emit
 from coverslip.workspace.store.home import Workspace
 
-LABELLED = "samples"  # the id of the dataset to train on
+LABELLED = "samples"  # the id of the set to train on
 
 
 @dataclass(frozen=True, slots=True)
-class SampleDataset:
-    """A dataset of which there is one, under an id that is known beforehand."""
+class SampleSet:
+    """A set of images of which there is one, under an id that is known beforehand."""
 
     id: str
     name: str
@@ -21,20 +21,20 @@ class SampleDataset:
     groups: str | None  # a pattern
 
 
-SAMPLE_DATASETS = {
+SAMPLE_SETS = {
     samples.id: samples
     for samples in (
-        SampleDataset("samples-new", "New sample images", "new", is_labelled=False, groups=None),
-        SampleDataset(LABELLED, "Sample images", "images", is_labelled=True, groups=r"slide\d+"),
+        SampleSet("samples-new", "New sample images", "new", is_labelled=False, groups=None),
+        SampleSet(LABELLED, "Sample images", "images", is_labelled=True, groups=r"slide\d+"),
     )
 }
 
 
 def draw(home: Workspace, dataset_id: str, emit: Emit) -> Dataset:
-    """The dataset, drawn if its folder is not there yet."""
+    """The set, drawn if its folder is not there yet."""
     from coverslip.samples import write_new_images, write_sample_images
 
-    samples = SAMPLE_DATASETS[dataset_id]
+    samples = SAMPLE_SETS[dataset_id]
     folder = home.samples / samples.folder
     if not folder.is_dir():
         part = folder.with_suffix(".part")
