@@ -46,8 +46,8 @@ def models(
             "--max-macs",
             metavar="BILLIONS",
             min=0,
-            help="List only networks that need at most so many billion multiplications for one image, which decides how "
-            "long they take.",
+            help="List only networks that need at most so many billion multiplications for one image, which decides "
+            "how long they take.",
             show_default=False,
         ),
     ] = None,
