@@ -15,7 +15,7 @@ from coverslip.errors import BadRun
 from coverslip.evaluation import apply_temperature, evaluate_predictions
 from coverslip.files import write_json
 from coverslip.reports import figures, tokens, write_report
-from coverslip.reports.reading import read_run
+from coverslip.reports.reported import read_run
 from coverslip.reports.sections import SECTIONS, Section, SectionText, sections_of
 from coverslip.runs import Recipe, Run, save_recipe, write_metrics
 from coverslip.runs.environment import DomainImages, Environment, Machine, Opened

@@ -1,7 +1,7 @@
 """Whether probabilities can be trusted: how often predictions of a given probability are right."""
 
 from coverslip.reports import content, figures
-from coverslip.reports.reading import ReportedRun
+from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Drawing, Section, SectionText
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from coverslip.reports import figures
-from coverslip.reports.reading import ReportedRun
+from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Drawing, Section, SectionText
 from coverslip.reports.words import is_numbered
 

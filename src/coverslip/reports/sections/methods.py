@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from coverslip.reports.reading import ReportedRun
+from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
 from coverslip.reports.words import count, listed, plural, split_words
 from coverslip.runs import Augment, FromRun, Pretraining, Recipe

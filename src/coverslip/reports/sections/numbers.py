@@ -7,7 +7,7 @@ import numpy as np
 
 from coverslip.reports import content
 from coverslip.reports.content import Measured, MetricValue
-from coverslip.reports.reading import ReportedRun
+from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
 from coverslip.reports.words import number, percent, split_words
 

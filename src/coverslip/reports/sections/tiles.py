@@ -9,7 +9,7 @@ import numpy as np
 
 from coverslip.errors import CoverslipError
 from coverslip.images import thumbnail
-from coverslip.reports.reading import ReportedRun
+from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section
 from coverslip.runs.lookup import ImageSource
 
