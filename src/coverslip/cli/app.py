@@ -49,8 +49,8 @@ def app(
         bool,
         typer.Option(
             "--new-token",
-            help="Make a new token; earlier ones become invalid. Asks for it on this computer too, where others can log "
-            "in.",
+            help="Make a new token; earlier ones become invalid. Asks for it on this computer too, where others can "
+            "log in.",
         ),
     ] = False,
 ) -> None:
