@@ -1,5 +1,6 @@
 """Every page with data on it: axe finds nothing serious in light and dark, and whatever has the focus shows it."""
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ def choose_a_folder(page: "Page") -> None:
 
 def send_files(page: "Page") -> None:
     page.get_by_role("button", name="Choose images").click()
-    page.get_by_role("button", name="Send files").click()
+    page.get_by_role("button", name="Upload files").click()
     page.get_by_text("A zip file …").wait_for()
 
 
@@ -43,7 +44,7 @@ def choose_images(page: "Page") -> None:
     cells = page.get_by_role("gridcell", name=", class ")
     cells.first.click()
     cells.nth(2).click(modifiers=["Shift"])
-    page.get_by_text("3 chosen").wait_for()
+    page.get_by_text("3 selected").wait_for()
 
 
 def view_an_image(page: "Page") -> None:
@@ -74,13 +75,30 @@ def enlarge_a_test_image(page: "Page") -> None:
 
 
 def show_the_curves(page: "Page") -> None:
-    page.get_by_text("The same as a table").click()
+    page.get_by_text("Show as a table").click()
     page.get_by_role("columnheader", name="Epoch").wait_for()
 
 
 def view_a_prediction(page: "Page") -> None:
     page.get_by_role("button", name="Open slide").first.click()
     page.get_by_text("Probabilities").wait_for()
+
+
+def ask_for_an_evaluation(page: "Page") -> None:
+    page.get_by_role("button", name="Evaluate on other images").click()
+    images = page.get_by_role("combobox", name="Labelled images")
+    images.get_by_role("option", name="Cells of two clinics").wait_for(state="attached")
+    images.select_option(label="Cells of two clinics (90)")
+    page.get_by_text(re.compile("The training has seen")).wait_for()  # these are its own images
+
+
+def evaluate(page: "Page") -> None:
+    ask_for_an_evaluation(page)
+    page.get_by_role("textbox", name="Name").fill("Once more")
+    page.get_by_role("button", name="Evaluate", exact=True).click()
+    page.get_by_role("heading", level=1, name="Once more").wait_for()
+    page.get_by_text("The numbers").wait_for()
+    page.get_by_text(re.compile("The training has seen")).wait_for()
 
 
 PAGES: dict[str, tuple[str, Prepare]] = {
@@ -93,7 +111,7 @@ PAGES: dict[str, tuple[str, Prepare]] = {
     "viewer": ("/datasets/{images}?tab=images", view_an_image),
     "class": ("/datasets/{images}?tab=images", name_a_class),
     "keys": ("/datasets/{images}?tab=images", ask_for_keys),
-    "classes": ("/datasets/{images}?tab=classes", see("Keep these classes")),
+    "classes": ("/datasets/{images}?tab=classes", see("Save these classes")),
     "checks": ("/datasets/{unlabelled}?tab=checks", see("cut off.png")),
     "train": ("/train?dataset={images}", see("Start training")),
     "train unfolded": ("/train?dataset={images}", open_all_folds),
@@ -107,11 +125,13 @@ PAGES: dict[str, tuple[str, Prepare]] = {
     "calibration": ("/runs/{run}?tab=calibration", see("After calibration")),
     "mistakes": ("/runs/{run}?tab=mistakes", see("mistake")),
     "training": ("/runs/{run}?tab=training", show_the_curves),
+    "evaluations": ("/runs/{run}?tab=evaluations", ask_for_an_evaluation),
+    "evaluation": ("/runs/{run}?tab=evaluations", evaluate),
     "details": ("/runs/{run}?tab=details", see("Methods, for a paper")),
     "compare": ("/compare?runs={run},{folds}", see("Test images")),
     "predict": ("/predict?run={run}", see("Earlier predictions")),
-    "prediction": ("/predictions/{prediction}", see("Needs your eye")),
-    "review": ("/predictions/{prediction}?show=review", see("Needs your eye")),
+    "prediction": ("/predictions/{prediction}", see("Needs review")),
+    "review": ("/predictions/{prediction}?show=review", see("Needs review")),
     "predicted image": ("/predictions/{prediction}", view_a_prediction),
 }
 
@@ -130,9 +150,9 @@ def test_a_training_that_goes_on_is_accessible_and_says_what_a_stop_leaves(page_
     run = stock.app.send("runs", {"dataset_id": stock.images, "recipe": recipe})["id"]
     waiting = stock.app.send("runs", {"dataset_id": stock.images, "recipe": recipe})["id"]
     open_page(page, f"/runs/{waiting}")
-    page.get_by_text("It waits for its turn").wait_for()
+    page.get_by_text("Waiting: one training").wait_for()
     page.get_by_role("button", name="Stop", exact=True).click()
-    page.get_by_role("button", name="Go on").wait_for()
+    page.get_by_role("button", name="Resume").wait_for()
     stock.app.send(f"jobs/{waiting}", method="DELETE")
     open_page(page, f"/runs/{run}")
     page.get_by_text(" of 400").first.wait_for(timeout=120_000)

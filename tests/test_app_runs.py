@@ -35,7 +35,7 @@ from small_workspace import (
 from coverslip.app.server import create_app
 from coverslip.cache import clean, list_stores
 from coverslip.reports import words
-from coverslip.reports.reading import read_run
+from coverslip.reports.reported import read_run
 from coverslip.reports.sections import sections_of
 from coverslip.reports.sections.limits import limits
 from coverslip.reports.sections.tiles import n_mistakes

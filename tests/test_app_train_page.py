@@ -9,7 +9,7 @@ import pytest
 from browser import QUICK, RunningApp, check_for_everyone, open_page, write_cells
 from test_app_recipes import HERLEV, RECIPES
 
-from coverslip.runs import Recipe, TrainFirst, load_recipe, recipe_keys
+from coverslip.runs import Pretraining, Recipe, load_recipe, recipe_keys
 
 expect = pytest.importorskip("playwright.sync_api").expect
 
@@ -110,18 +110,18 @@ def test_the_recipe_of_a_paper_is_loaded_into_the_form_and_started(
     page.get_by_role("link", name="choices differ").wait_for()
     assert saved(page, tmp_path) == wanted
     changes = {}
-    if isinstance(wanted.init, TrainFirst):
+    if isinstance(wanted.init, Pretraining):
         unfold(page)
         page.get_by_label("Which images first").select_option(label="gband")
         # These images have no such column: they are grouped as their page says.
         page.get_by_role("button", name=f"{TITLES['group']}: back to the default").first.click()
-        page.get_by_label("What is different in the first training").fill("epochs: 3")
+        page.get_by_label("What differs in the first training").fill("epochs: 3")
         expect(page.get_by_label("Recipe (YAML)")).to_have_value(re.compile("epochs: 3$", re.M))
         changes = {"group": None}
     recipe = started(page, lab)
     assert recipe.model_dump(exclude={"init"}) == wanted.model_copy(update=changes).model_dump(exclude={"init"})
-    if isinstance(wanted.init, TrainFirst):
-        assert isinstance(recipe.init, TrainFirst)
+    if isinstance(wanted.init, Pretraining):
+        assert isinstance(recipe.init, Pretraining)
         assert recipe.init.labels == wanted.init.labels
         assert recipe.init.train_on == str(lab.app.root / "recipes" / "gband")
         assert recipe.init.recipe == {"epochs": 3, "group": r"slide\d+_\d+"}
@@ -162,8 +162,8 @@ def test_lists_names_and_options_are_given_in_fields(page: "Page", lab: Lab, tmp
     joined = page.get_by_role("group", name=TITLES["classes.merge"])
     joined.get_by_label("New name").fill("abnormal")
     for old in HERLEV[3:5]:
-        joined.get_by_role("combobox", name="Classes joined into abnormal").fill(old)
-        joined.get_by_role("combobox", name="Classes joined into abnormal").press("Enter")
+        joined.get_by_role("combobox", name="Classes merged into abnormal").fill(old)
+        joined.get_by_role("combobox", name="Classes merged into abnormal").press("Enter")
         joined.get_by_role("button", name=f"Remove {old}").wait_for()
     renamed = page.get_by_role("group", name=TITLES["classes.rename"])
     renamed.get_by_label("Old name").fill(HERLEV[1])

@@ -11,10 +11,10 @@ from coverslip.models.catalogue import model_info
 from coverslip.models.records import ModelRecord
 from coverslip.models.weights import weights_source
 from coverslip.models.weights.fitting import check_numbers, classifier_of, load_exactly, timm_network
+from coverslip.models.weights.foreign import read_checkpoint
 from coverslip.models.weights.hub import fetch_weights, hub_source
 from coverslip.models.weights.imported import store_imported
 from coverslip.models.weights.names import with_timm_names
-from coverslip.models.weights.reading import read_checkpoint
 from coverslip.models.weights.source import LocalWeights, Tensors, WeightsSource
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from coverslip.files import write_text
 from coverslip.reports import content, tokens, words
 from coverslip.reports.figures import draw
-from coverslip.reports.reading import ReportedRun, read_run
+from coverslip.reports.reported import ReportedRun, read_run
 from coverslip.reports.sections import Drawing, Section, sections_of
 
 if TYPE_CHECKING:

@@ -44,18 +44,18 @@ class Group:
 
 
 GROUPS = (
-    Group("split", "Split", "which images are learnt from, and which the result is tested on"),
-    Group("classes", "Classes and groups", "what is told apart, and which images belong together"),
-    Group("start", "Start from", "a network that knows photographs, one that knows nothing, or one of your own"),
+    Group("split", "Split", "which images are used for training, and which for testing"),
+    Group("classes", "Classes and groups", "what the classifier tells apart, and which images belong together"),
+    Group("start", "Start from", "a network pretrained on photographs, an untrained one, or one of your own"),
     Group(
         "augment",
         "Random changes",
-        "images are turned, mirrored and shaded while training, so that chance features are not learnt",
+        "images are turned, mirrored and shaded while training, so that the network does not learn chance details",
     ),
-    Group("balance", "Rare classes", "whether they count for more"),
+    Group("balance", "Rare classes", "whether they count more"),
     Group("images", "Preprocessing", "size, channels, intensities"),
-    Group("training", "Fine-tuning", "for those who know networks: size of steps, when to stop"),
-    Group("basic", "Everything else", "length, chance, and what it is computed on"),
+    Group("training", "Fine-tuning", "for those who know neural networks: learning rate, when to stop"),
+    Group("basic", "Everything else", "duration, random seed, and the device that computes"),
 )
 
 

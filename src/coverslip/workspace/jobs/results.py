@@ -23,7 +23,7 @@ from coverslip.evaluation import (
 )
 from coverslip.reports import content, words
 from coverslip.reports.content import ClassResult, DomainResult, FoldResult, MetricValue
-from coverslip.reports.reading import ReportedRun, read_evaluation, read_run
+from coverslip.reports.reported import ReportedRun, read_evaluation, read_run
 from coverslip.reports.sections import SECTIONS, sections_of
 from coverslip.reports.sections.limits import limits
 from coverslip.reports.sections.methods import methods

@@ -94,9 +94,9 @@ def restore(workspace: Workspace, classifier_id: str) -> ImportedClassifier:
     place = workspace.trash / classifier.id
     file = place / classifier.file.name
     if not file.is_file():
-        raise NotFound("It is in the trash no longer", do="Nothing can bring it back.")
+        raise NotFound("It is no longer in the trash", do="It cannot be restored.")
     if classifier.file.exists():
-        raise Conflict("Something else lies in its place", do=f"Move '{file.name}' away.")
+        raise Conflict("Another file of that name lies where it was", do=f"Move '{file.name}' away.")
     open_classifier(file)
     shutil.move(file, classifier.file)
     place.rmdir()

@@ -110,7 +110,7 @@ def _refuse_others(folder: Path, now: dict[str, str]) -> None:
     before = read_object(file)
     for key, what in (("images", "images"), ("classifier", "classifier")):
         if before[key] != now[key]:
-            raise Conflict(f"The {what} changed since this was begun", do="Begin a new prediction; these rows stay.")
+            raise Conflict(f"The {what} changed since this was begun", do="Start a new prediction; these rows stay.")
 
 
 def _fingerprint(data: Dataset) -> str:

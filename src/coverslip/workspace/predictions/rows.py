@@ -137,7 +137,7 @@ def cells_in(file: Path, k: int) -> sqlite3.Row:
         with reading(file) as connection:
             cells = connection.execute("SELECT * FROM rows WHERE k = ?", (k,)).fetchone()
     if cells is None:
-        raise NotFound("There is no row of this number", do="Look at the list of rows.")
+        raise NotFound("There is no row with this number", do="Reload the page.")
     return cells
 
 
