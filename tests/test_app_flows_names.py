@@ -127,13 +127,20 @@ def test_results_of_folds_and_of_two_sources_stand_side_by_side(page: "Page", st
     page.get_by_text("different images").wait_for()
 
 
+def correct(page: "Page", row: dict[str, str], choice: str) -> None:
+    """Open an image large, choose what it shows, and go back."""
+    page.get_by_role("button", name=f"Open {row['image_id']}", exact=True).click()
+    classes = page.get_by_role("dialog").get_by_role("group", name=f"Correct {row['image_id']}")
+    classes.get_by_role("button", name=choice).click()
+    page.get_by_role("button", name="Close").click()
+
+
 def test_corrections_become_images_to_train_on(wary: "Page", stock: Stock) -> None:
     open_page(wary, f"/predictions/{stock.prediction}")
     before = stock.app.get(f"predictions/{stock.prediction}/rows?limit=2")["items"]
     for row, label in zip(before, (SCRIPT_CLASS, LONG_CLASS), strict=True):
         corrected = IMAGE_CLASS if row["decision"] == label else label
-        field = wary.get_by_label(f"Correct {row['image_id']}")
-        field.select_option(corrected)
+        correct(wary, row, corrected)
     wary.get_by_role("navigation", name="Show").get_by_role("link", name="Corrected 2").wait_for()
     with wary.expect_download() as downloading:
         wary.get_by_role("link", name="Download CSV").click()
@@ -145,7 +152,7 @@ def test_corrections_become_images_to_train_on(wary: "Page", stock: Stock) -> No
     assert sum(found["n"] for found in made["classes"]) == 2
     open_page(wary, f"/predictions/{stock.prediction}")
     for row in before:
-        wary.get_by_label(f"Correct {row['image_id']}").select_option("")
+        correct(wary, row, "Take it back")
     wary.get_by_role("link", name="Corrected").wait_for(state="detached")
 
 

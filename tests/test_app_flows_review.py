@@ -40,7 +40,7 @@ class Review:
             page.wait_for_timeout(100)  # requests that a test delays go on meanwhile
 
     def open(self, page: "Page", show: str = "all") -> None:
-        open_page(page, f"/predictions/{self.prediction}?show={show}")
+        open_page(page, f"/predictions/{self.prediction}?show={show}&sort=position")
         page.get_by_role("button", name="Open ").first.wait_for()
 
 
@@ -136,6 +136,7 @@ def test_the_image_under_the_keys_stays_while_others_come(page: "Page", review: 
     state = {**review.app.get(f"predictions/{review.prediction}"), "state": "running"}
     told = f"retry: 200\nevent: state\ndata: {json.dumps(state)}\n\nevent: rows\ndata: {{}}\n\n"
     page.route("**/events", lambda route: route.fulfill(body=told, content_type="text/event-stream"))
+    page.route(f"**/api/v1/predictions/{review.prediction}", lambda route: route.fulfill(json=state))
     asked: list[str] = []
 
     def answer(route: "Route") -> None:  # the first time as if three of the images were not there yet

@@ -23,13 +23,13 @@ DAYS = 30
 
 
 def forget(home: Workspace, dataset_id: str) -> None:
-    """Show a set no more. For 30 days `restore` brings it back, with the labels that were given here.
+    """Show a dataset no more. For 30 days `restore` brings it back, with the labels that were given here.
 
     The user's own folders and tables stay as they are, in any case. Tables that trainings were started with stay in
     `snapshots/`.
 
     Raises:
-        NotFound: there is no such set.
+        NotFound: there is no such dataset.
         Conflict: a training or prediction is reading it.
     """
     with home.engine.connect() as connection:
@@ -41,10 +41,10 @@ def forget(home: Workspace, dataset_id: str) -> None:
 
 
 def restore(home: Workspace, dataset_id: str) -> DatasetState:
-    """Bring back a set that was forgotten, as it was.
+    """Bring back a dataset that was forgotten, as it was.
 
     Raises:
-        NotFound: there is no such set, or not any more.
+        NotFound: there is no such dataset, or not any more.
     """
     with writing(home.engine) as connection:
         connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(forgotten=None))

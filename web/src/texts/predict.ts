@@ -28,6 +28,10 @@ export const predict = {
   removeNamed: (name: string) => `Delete the predictions of ${name}`,
   removed: (name: string) => `The predictions of ${name} are in the trash.`,
 
+  removeClassifier: (name: string) => `Delete the classifier ${name}`,
+  classifierRemoved: (name: string) =>
+    `The classifier ${name} is in the trash. The predictions that it made stay.`,
+
   back: 'Predict',
   with: 'with',
   progress: 'Predicting',

@@ -1,4 +1,4 @@
-"""Sets of images: opening, describing, changing and forgetting them, and what a training would make of them."""
+"""Datasets: opening, describing, changing and forgetting them, and what a training would make of them."""
 
 from typing import Annotated, Any
 
@@ -50,13 +50,13 @@ def create_dataset(home: Home, new: NewDataset) -> DatasetState:
 
 @router.post("/samples", status_code=201)
 def create_samples(home: Home) -> DatasetState:
-    """The synthetic sample images as a set; they are drawn when this is first asked for."""
+    """The synthetic sample images as a dataset; they are drawn when this is first asked for."""
     return opening.open_samples(home)
 
 
 @router.get("/datasets/{dataset_id}", responses=problems(404))
 def get_dataset(home: Home, dataset_id: str) -> DatasetState:
-    """One set of images."""
+    """One dataset."""
     reading.resume(home)
     return listing.describe(home, dataset_id)
 
@@ -75,13 +75,13 @@ def change_dataset(home: Home, dataset_id: str, changes: DatasetChanges) -> Data
 
 @router.delete("/datasets/{dataset_id}", status_code=204, responses=problems(404, 409))
 def remove_dataset(home: Home, dataset_id: str) -> None:
-    """Forget a set of images. For 30 days it can be restored; then labels given here and uploaded copies go too."""
+    """Forget a dataset. For 30 days it can be restored; then labels given here and uploaded copies go too."""
     forgetting.forget(home, dataset_id)
 
 
 @router.post("/datasets/{dataset_id}/restore", responses=problems(404))
 def restore_dataset(home: Home, dataset_id: str) -> DatasetState:
-    """Bring a forgotten set back, with the labels given here."""
+    """Bring a forgotten dataset back, with the labels given here."""
     return forgetting.restore(home, dataset_id)
 
 

@@ -21,15 +21,15 @@ from coverslip.workspace.store.tables import datasets, images
 
 
 def change(home: Workspace, dataset_id: str, changes: Json) -> DatasetState:
-    """Change a set's name, sources, groups, classes or their order; labels given in the app stay.
+    """Change a dataset's name, sources, groups, classes or their order; labels given in the app stay.
 
     Args:
         home: the workspace.
-        dataset_id: which set.
+        dataset_id: which dataset.
         changes: some of name, sources, group, group_pattern, class_plan, classes.
 
     Raises:
-        NotFound: there is no such set.
+        NotFound: there is no such dataset.
         CoverslipError: something of it is not valid; then nothing is changed.
     """
     with home.engine.connect() as connection:
@@ -62,7 +62,7 @@ def refresh(home: Workspace, dataset_id: str) -> DatasetState:
     """Look at the sources again: new images come in, vanished ones go, labels given in the app stay.
 
     Raises:
-        NotFound: there is no such set.
+        NotFound: there is no such dataset.
         BadDataset: the sources cannot be opened any more; then all stays as it was.
     """
     with home.engine.connect() as connection:

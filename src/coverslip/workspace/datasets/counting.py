@@ -35,7 +35,7 @@ def mark_equal_pixels(connection: Connection, dataset_id: str, positions: str | 
 
     Args:
         connection: in a transaction that writes.
-        dataset_id: which set.
+        dataset_id: which dataset.
         positions: a JSON list; only of images that equal these. None: of all.
     """
     hashes = select(images.c.pixel_hash).where(images.c.dataset_id == dataset_id)

@@ -81,10 +81,10 @@ class GroupPreview:
 
 
 def columns(home: Workspace, dataset_id: str) -> list[str]:
-    """The columns that all tables of a set have.
+    """The columns that all tables of a dataset have.
 
     Raises:
-        NotFound: there is no such set.
+        NotFound: there is no such dataset.
         BadDataset: a table cannot be read any more.
     """
     with home.engine.connect() as connection:
@@ -98,7 +98,7 @@ def preview(home: Workspace, dataset_id: str, *, pattern: str | None, column: st
     """What groups a pattern or a column would make.
 
     Raises:
-        NotFound: there is no such set.
+        NotFound: there is no such dataset.
         BadDataset: neither or both are given, or it is not valid.
     """
     if (pattern is None) == (column is None):

@@ -37,7 +37,7 @@ def store_images(
     Args:
         connection: in a transaction that writes.
         home: says which folders may be read.
-        dataset_id: which set.
+        dataset_id: which dataset.
         found: the images.
         labels: that were given in the app, by image_id.
 

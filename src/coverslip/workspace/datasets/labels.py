@@ -23,7 +23,7 @@ def set_labels(home: Workspace, dataset_id: str, positions: Sequence[int], label
 
     Args:
         home: the workspace.
-        dataset_id: which set.
+        dataset_id: which dataset.
         positions: which images.
         label: None for none.
 
@@ -31,7 +31,7 @@ def set_labels(home: Workspace, dataset_id: str, positions: Sequence[int], label
         The number of the change (None where all had that label already), and how many images it changed.
 
     Raises:
-        NotFound: there is no such set, or one of the images is not in it.
+        NotFound: there is no such dataset, or one of the images is not in it.
         CoverslipError: no class can be called so.
     """
     label = None if label is None else clean_name(label)
@@ -66,7 +66,7 @@ def undo(home: Workspace, dataset_id: str) -> tuple[int | None, list[int]]:
         Its number and its images; None and no image where there is nothing to take back.
 
     Raises:
-        NotFound: there is no such set.
+        NotFound: there is no such dataset.
     """
     with writing(home.engine) as connection:
         dataset_row(connection, dataset_id)

@@ -18,7 +18,7 @@ from coverslip.workspace.datasets import grouping, reading
 from coverslip.workspace.datasets.counting import NO_COUNTS
 from coverslip.workspace.datasets.keeping import store_images
 from coverslip.workspace.datasets.listing import DatasetState, Kind, describe
-from coverslip.workspace.datasets.samples import LABELLED, SAMPLE_SETS
+from coverslip.workspace.datasets.samples import LABELLED, SAMPLE_DATASETS
 from coverslip.workspace.store.database import writing
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import opened_as_json
@@ -46,7 +46,7 @@ def open_sources(
     is_labelled: bool = True,
     kind: Kind | None = None,
 ) -> DatasetState:
-    """Open folders, tables or files as a new set of images, and begin to read them.
+    """Open folders, tables or files as a new dataset, and begin to read them.
 
     Args:
         home: the workspace.
@@ -86,11 +86,11 @@ def open_sources(
 
 
 def open_samples(home: Workspace) -> DatasetState:
-    """The labelled sample images as a set; drawn in the background when first asked for, as are new ones to predict."""
+    """The labelled sample images as a dataset; drawn in the background at first,and new ones to predict."""
     with writing(home.engine) as connection:
         there = set(connection.execute(select(datasets.c.id)).scalars())
-        connection.execute(update(datasets).where(datasets.c.id.in_(SAMPLE_SETS)).values(forgotten=None))
-        for samples in SAMPLE_SETS.values():
+        connection.execute(update(datasets).where(datasets.c.id.in_(SAMPLE_DATASETS)).values(forgotten=None))
+        for samples in SAMPLE_DATASETS.values():
             if samples.id not in there:
                 connection.execute(
                     insert(datasets).values(
@@ -108,7 +108,7 @@ def open_samples(home: Workspace) -> DatasetState:
                         created=now(),
                     )
                 )
-    for dataset_id in SAMPLE_SETS:
+    for dataset_id in SAMPLE_DATASETS:
         reading.start(home, dataset_id)
     return describe(home, LABELLED)
 

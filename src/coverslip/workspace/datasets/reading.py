@@ -1,4 +1,4 @@
-"""Reading sets of images in the background.
+"""Reading datasets in the background.
 
 Every image is decoded once; what is found is kept in the database piece by piece, and by coverslip's own cache of
 facts, so that a server that was killed goes on where it was.
@@ -41,17 +41,17 @@ from coverslip.workspace.store.records import (
 )
 from coverslip.workspace.store.rows import AnyRow, Json, dataset_row, ranges, source_paths
 from coverslip.workspace.store.tables import datasets, image_facts
-from coverslip.workspace.viewing import small_pictures
-from coverslip.workspace.viewing.colours import fill, keep_colours, sets_without
+from coverslip.workspace.viewing import thumbnails
+from coverslip.workspace.viewing.colours import datasets_without, fill, keep_colours
 
 _IMAGES_AT_ONCE = 2_000  # scanned, then stored: bounds memory, and what a kill costs
 _TELL_EVERY_S = 0.5
 
 
 def begin(home: Workspace) -> None:
-    """Go on with what a server that ended was at: reading, and making the pictures of sets that were read."""
+    """Go on with what a server that ended was at: reading, and making the pictures of datasets that were read."""
     resume(home)
-    for dataset_id in sets_without(home):
+    for dataset_id in datasets_without(home):
         start(home, dataset_id)
 
 
@@ -65,7 +65,7 @@ def resume(home: Workspace) -> None:
 
 
 def start(home: Workspace, dataset_id: str) -> None:
-    """Read a set in the background, unless that is being done or is done already; then make its small pictures."""
+    """Read a dataset in the background, unless that is being done or is done already; then make its thumbnails."""
     home.background.start(thread_of(dataset_id), lambda is_over: _work(home, dataset_id, is_over))
 
 
@@ -73,7 +73,7 @@ def inspection(home: Workspace, dataset_id: str) -> DatasetInspection:
     """What the images are like and what to do about it, with the labels and groups of now.
 
     Raises:
-        NotFound: there is no such set.
+        NotFound: there is no such dataset.
         Conflict: its images are still being read, or could not be.
     """
     with one_moment(home.engine) as connection:
@@ -88,10 +88,10 @@ def inspection(home: Workspace, dataset_id: str) -> DatasetInspection:
 
 
 def refuse_unread(connection: Connection, dataset_id: str) -> AnyRow:
-    """The row of a set whose images have been read.
+    """The row of a dataset whose images have been read.
 
     Raises:
-        NotFound: there is no such set.
+        NotFound: there is no such dataset.
         Conflict: its images are still being read, or could not be.
     """
     row = dataset_row(connection, dataset_id)
@@ -108,7 +108,7 @@ def thread_of(dataset_id: str) -> str:
 
 def _work(home: Workspace, dataset_id: str, is_over: threading.Event) -> None:
     _read(home, dataset_id, is_over)
-    # Pictures that cannot be made now are made when they are looked at; the set is whole without.
+    # Pictures that cannot be made now are made when they are looked at; the dataset is whole without.
     with suppress(CoverslipError, SQLAlchemyError, OSError):
         if not is_over.is_set():
             fill(home, dataset_id, is_over)
@@ -125,7 +125,7 @@ def _read(home: Workspace, dataset_id: str, is_over: threading.Event) -> None:
             _draw_samples(home, dataset_id, _Teller(home, dataset_id, is_over))
         _scan(home, dataset_id, _Teller(home, dataset_id, is_over))
         _finish(home, dataset_id)
-    except (Stopped, NotFound):  # NotFound: the set was forgotten meanwhile
+    except (Stopped, NotFound):  # NotFound: the dataset was forgotten meanwhile
         return
     except CoverslipError as error:
         _fail(home, dataset_id, error.failure)
@@ -180,7 +180,7 @@ def _draw_samples(home: Workspace, dataset_id: str, emit: Emit) -> None:
 
 
 def _scan(home: Workspace, dataset_id: str, tell: _Teller) -> None:
-    """Decode every image once, piece by piece, for facts, colour and small picture."""
+    """Decode every image once, piece by piece, for facts, colour and thumbnail."""
     with home.engine.connect() as connection:
         row = dataset_row(connection, dataset_id)
     for source in source_paths(row):  # on a disk that was unplugged every image would be called unreadable
@@ -203,7 +203,7 @@ def _scan(home: Workspace, dataset_id: str, tell: _Teller) -> None:
         piece = as_dataset(row, [records[position - start] for position in places])
         with home.engine.connect() as connection:
             versions = load_versions(connection, dataset_id, places)
-        seen = small_pictures.WhileReading(dataset_id, versions)
+        seen = thumbnails.WhileReading(dataset_id, versions)
         facts = scan_images(piece, emit=tell, on_pixels=seen).facts
         seen.close()
         with writing(home.engine) as connection:

@@ -46,7 +46,7 @@ def receive_file(home: Workspace, upload_id: str, name: str, declared: int | Non
 
     Raises:
         NotFound: there is no such upload.
-        Conflict: it has become a set already.
+        Conflict: it has become a dataset already.
         TooLarge: it would be too much.
         CoverslipError: the name is not taken.
     """

@@ -24,7 +24,7 @@ MAX_BYTES = 50 * 10**9
 _SHARE_OF_DISK = 0.8  # of what is free, that one upload may take
 LITTER = "__MACOSX"  # of macOS, in archives
 
-_FINISHING = threading.Lock()  # asked for twice at once, an upload must not become two sets
+_FINISHING = threading.Lock()  # asked for twice at once, an upload must not become two datasets
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def begin(
 
     Args:
         home: the workspace.
-        name: of the set of images that it will become.
+        name: of the dataset that it will become.
         is_labelled: whether sub-folders or a table give the labels.
         max_files, max_bytes: limits of all its files together; less on a small disk.
     """
@@ -88,12 +88,12 @@ def describe(home: Workspace, upload_id: str) -> Upload:
 
 
 def finish(home: Workspace, upload_id: str, *, is_labelled: bool | None = None) -> DatasetState:
-    """Make a set of images of the files. A table with paths and labels that lies beside the images gives the labels.
+    """Make a dataset of the files. A table with paths and labels that lies beside the images gives the labels.
 
     Raises:
         NotFound: there is no such upload.
-        Conflict: it has become a set already.
-        BadDataset: the files make no set; they stay, and it can be tried again.
+        Conflict: it has become a dataset already.
+        BadDataset: the files make no dataset; they stay, and it can be tried again.
     """
     with _FINISHING:
         with home.engine.connect() as connection:
@@ -114,7 +114,7 @@ def drop(home: Workspace, upload_id: str) -> None:
 
     Raises:
         NotFound: there is no such upload.
-        Conflict: it has become a set of images, which is to be forgotten instead.
+        Conflict: it has become a dataset, which is to be forgotten instead.
     """
     with writing(home.engine) as connection:
         open_row(connection, upload_id)

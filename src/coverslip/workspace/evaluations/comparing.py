@@ -89,7 +89,7 @@ def _comparison_note(n: int, *, classes_equal: bool, images_equal: bool) -> str:
     if classes_equal:
         return (
             "They were measured on different images: a difference may come from the images, not from the networks. "
-            "Train with the same split settings and seed on the same image set to compare them."
+            "Train with the same split settings and seed on the same dataset to compare them."
         )
     return "They tell different classes apart, so their numbers answer different questions."
 

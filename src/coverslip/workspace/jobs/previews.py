@@ -1,4 +1,4 @@
-"""What a training would make of a set of images, before it starts: its split, and its random changes."""
+"""What a training would make of a dataset, before it starts: its split, and its random changes."""
 
 import json
 import os
@@ -78,7 +78,7 @@ class SplitPreview:
 
 
 def recipe_for(home: Workspace, row: AnyRow, recipe: Json) -> Recipe:
-    """The recipe that a training of a set of images would have, but for its groups, which are known here.
+    """The recipe that a training of a dataset would have, but for its groups, which are known here.
 
     Raises:
         BadRecipe: a key or value is not valid.
@@ -92,7 +92,7 @@ def split(home: Workspace, dataset_id: str, recipe: Json) -> SplitPreview:
     With folds every image is tested once; parts and counts by class are then those of the first fold.
 
     Raises:
-        NotFound: there is no such set.
+        NotFound: there is no such dataset.
         Conflict: it is still being read.
         CoverslipError: the recipe is not valid, or nothing can be trained on.
     """
@@ -124,7 +124,7 @@ def augmentation(home: Workspace, dataset_id: str, recipe: Json) -> bytes:
     Made by `coverslip preview` in a process of its own, since it needs the libraries of networks, and kept.
 
     Raises:
-        NotFound: there is no such set.
+        NotFound: there is no such dataset.
         Conflict: it is still being read.
         CoverslipError: the recipe is not valid, or nothing can be shown.
     """

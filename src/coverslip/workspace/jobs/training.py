@@ -24,7 +24,7 @@ def queue_training(
         allow_leakage: accept a predefined split with the same pixels or groups on both sides.
 
     Raises:
-        NotFound, Conflict: the image set is not there, or not ready.
+        NotFound, Conflict: the dataset is not there, or not ready.
         BadRecipe: a key or value is not valid.
     """
     with workspace.engine.connect() as connection:

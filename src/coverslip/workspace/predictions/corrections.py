@@ -103,7 +103,7 @@ def _as_prediction(row: Row) -> Prediction:
 def dataset_of(
     workspace: Workspace, prediction_id: str, *, only: Literal["corrected", "all"], name: str | None
 ) -> DatasetState:
-    """A new image set of the corrected images, or of all with what was predicted where nobody corrected it.
+    """A new dataset of the corrected images, or of all with what was predicted where nobody corrected it.
 
     Raises:
         NotFound: there is no such prediction.

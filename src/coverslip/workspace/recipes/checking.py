@@ -36,7 +36,7 @@ def recipe_of_dataset(workspace: Workspace, row: AnyRow, given: Mapping[str, Any
 
 
 def checked_recipe(workspace: Workspace, given: Mapping[str, Any], class_plan: Mapping[str, Any]) -> Recipe:
-    """A recipe from what differs from the defaults, with the classes of the image set and whole paths.
+    """A recipe from what differs from the defaults, with the classes of the dataset and whole paths.
 
     Raises:
         BadRecipe: a key or value is not valid.

@@ -20,7 +20,7 @@ WHOLE = ReadPlan()
 
 
 def opened_as_json(found: Dataset) -> Json:
-    """What is known about a set besides its images."""
+    """What is known about a dataset besides its images."""
     return {
         "root": os.fspath(found.root),
         "source": found.source,
@@ -90,13 +90,13 @@ def load_versions(connection: Connection, dataset_id: str, places: Sequence[int]
 
 
 def load_dataset(connection: Connection, dataset_id: str) -> Dataset:
-    """The whole set as other rooms know it, with the labels and groups of now."""
+    """The whole dataset as other rooms know it, with the labels and groups of now."""
     row = dataset_row(connection, dataset_id)
     return as_dataset(row, load_records(connection, dataset_id))
 
 
 def as_dataset(row: AnyRow, records: Sequence[ImageRecord]) -> Dataset:
-    """Some images of a set as other rooms know them."""
+    """Some images of a dataset as other rooms know them."""
     opened = row.opened
     return Dataset(
         Path(opened["root"]),

@@ -45,7 +45,7 @@ class Paging(BaseModel):
 
 
 def dataset_row(connection: Connection, dataset_id: str) -> AnyRow:
-    """The set's own row.
+    """The dataset's own row.
 
     Raises:
         NotFound: there is none of that id, or it was forgotten.

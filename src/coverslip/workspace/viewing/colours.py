@@ -1,6 +1,6 @@
-"""The average colour of every image: what a wall shows at once, until pictures come.
+"""The average colour of every image: what a gallery shows at once, until pictures come.
 
-Colours and small pictures come from reading the images. Where that was done without them, since the facts were
+Colours and thumbnails come from reading the images. Where that was done without them, since the facts were
 remembered from an earlier look, or because the server was killed, they are made afterwards, while nobody waits.
 """
 
@@ -17,19 +17,19 @@ from coverslip.workspace.store.rows import dataset_row
 from coverslip.workspace.store.tables import datasets, image_colours, images
 from coverslip.workspace.viewing.images import picture_sources
 from coverslip.workspace.viewing.pictures import is_waited_for
-from coverslip.workspace.viewing.small_pictures import SIDES, colour_of, opened, small_pictures
+from coverslip.workspace.viewing.thumbnails import SIDES, colour_of, opened, thumbnails_of
 
 _KEPT_AT_ONCE = 128
 _DECODED_AT_ONCE = 4  # so that whoever asks for a picture never waits long
 _PAUSE_S = 0.1
-_ONE_SET = threading.Semaphore()  # sets are filled one after the other
+_ONE_DATASET = threading.Semaphore()  # datasets are filled one after the other
 
 
 def colours(home: Workspace, dataset_id: str) -> bytes:
     """Four bytes for each image in the order of their places, as `colour_of` says; 0 where it is not known.
 
     Raises:
-        NotFound: there is no such set.
+        NotFound: there is no such dataset.
     """
     with home.engine.connect() as connection:
         n_images = dataset_row(connection, dataset_id).summary["n_images"]
@@ -54,7 +54,7 @@ def keep_colours(connection: Connection, dataset_id: str, by_position: Mapping[i
         )
 
 
-def sets_without(home: Workspace) -> list[str]:
+def datasets_without(home: Workspace) -> list[str]:
     """Sets that were read, of whose images some have no colour."""
     known = func.count(image_colours.c.position)
     query = (
@@ -69,8 +69,8 @@ def sets_without(home: Workspace) -> list[str]:
 
 
 def fill(home: Workspace, dataset_id: str, is_over: threading.Event) -> None:
-    """Make what is missing of colours and small pictures, a few at a time, and not while a wall waits for some."""
-    while not _ONE_SET.acquire(timeout=_PAUSE_S):
+    """Make what is missing of colours and thumbnails, a few at a time, and not while a gallery waits for some."""
+    while not _ONE_DATASET.acquire(timeout=_PAUSE_S):
         if is_over.is_set():
             return
     try:
@@ -87,7 +87,7 @@ def fill(home: Workspace, dataset_id: str, is_over: threading.Event) -> None:
             if is_over.is_set():
                 return
     finally:
-        _ONE_SET.release()
+        _ONE_DATASET.release()
 
 
 def _missing(home: Workspace, dataset_id: str) -> Iterator[list[int]]:
@@ -118,7 +118,7 @@ def _missing(home: Workspace, dataset_id: str) -> Iterator[list[int]]:
 
 def _colours(home: Workspace, dataset_id: str, places: list[int]) -> dict[int, int]:
     made = {}
-    pictures = small_pictures(home, dataset_id, picture_sources(home, dataset_id, places), SIDES[0])
+    pictures = thumbnails_of(home, dataset_id, picture_sources(home, dataset_id, places), SIDES[0])
     for position, data in zip(places, pictures, strict=True):
         if data is not None:
             picture = opened(data)

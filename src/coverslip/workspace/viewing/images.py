@@ -158,7 +158,7 @@ def facts_of(home: Workspace, dataset_id: str, position: int) -> ImageFacts:
     """All that is known about one image.
 
     Raises:
-        NotFound: there is no such set or image.
+        NotFound: there is no such dataset or image.
     """
     with home.engine.connect() as connection:
         dataset_row(connection, dataset_id)
@@ -195,7 +195,7 @@ def picture_source(home: Workspace, dataset_id: str, position: int) -> PictureSo
     """Where the pixels of one image come from.
 
     Raises:
-        NotFound: there is no such set or image.
+        NotFound: there is no such dataset or image.
     """
     return picture_sources(home, dataset_id, [position])[0]
 
@@ -204,7 +204,7 @@ def picture_sources(home: Workspace, dataset_id: str, positions: list[int]) -> l
     """Where the pixels of some images come from, in the order asked for.
 
     Raises:
-        NotFound: there is no such set, or one of the images is not in it.
+        NotFound: there is no such dataset, or one of the images is not in it.
     """
     query = select(images.c.position, images.c.path, images.c.plan, images.c.version, images.c.problem)
     with home.engine.connect() as connection:
@@ -222,7 +222,7 @@ def picture_sources(home: Workspace, dataset_id: str, positions: list[int]) -> l
 
 
 def _no_image(position: int) -> NotFound:
-    return NotFound(f"There is no image {position} in this set", do="It may have been read again; reload the page.")
+    return NotFound(f"There is no image {position} in this dataset", do="It may have been read again; reload the page.")
 
 
 def _at(dataset_id: str, positions: Iterable[int]) -> list[ColumnElement[bool]]:
