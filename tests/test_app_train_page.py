@@ -115,7 +115,7 @@ def test_the_recipe_of_a_paper_is_loaded_into_the_form_and_started(
         page.get_by_label("Which images first").select_option(label="gband")
         # These images have no such column: they are grouped as their page says.
         page.get_by_role("button", name=f"{TITLES['group']}: back to the default").first.click()
-        page.get_by_label("What is different in the first training").fill("epochs: 3")
+        page.get_by_label("What differs in the first training").fill("epochs: 3")
         expect(page.get_by_label("Recipe (YAML)")).to_have_value(re.compile("epochs: 3$", re.M))
         changes = {"group": None}
     recipe = started(page, lab)
@@ -162,8 +162,8 @@ def test_lists_names_and_options_are_given_in_fields(page: "Page", lab: Lab, tmp
     joined = page.get_by_role("group", name=TITLES["classes.merge"])
     joined.get_by_label("New name").fill("abnormal")
     for old in HERLEV[3:5]:
-        joined.get_by_role("combobox", name="Classes joined into abnormal").fill(old)
-        joined.get_by_role("combobox", name="Classes joined into abnormal").press("Enter")
+        joined.get_by_role("combobox", name="Classes merged into abnormal").fill(old)
+        joined.get_by_role("combobox", name="Classes merged into abnormal").press("Enter")
         joined.get_by_role("button", name=f"Remove {old}").wait_for()
     renamed = page.get_by_role("group", name=TITLES["classes.rename"])
     renamed.get_by_label("Old name").fill(HERLEV[1])

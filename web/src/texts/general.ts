@@ -13,7 +13,7 @@ export const general = {
   toStart: 'Go to the start',
   silent: {
     title: 'coverslip does not answer.',
-    advice: 'Is it still running? If not, start it again as you did before.',
+    advice: 'It may have been closed. Start it again, as you did before.',
   },
   gallery: {
     number: (n: number) => `Image ${n}`,

@@ -1,6 +1,6 @@
 export const train = {
   title: 'Train a classifier',
-  intro: 'Choose images and start. All else is set so that it works.',
+  intro: 'Choose images and start. Everything else has sensible defaults.',
   images: 'Images',
   chooseImages: 'Which images to learn from',
   noImages: {
@@ -26,8 +26,8 @@ export const train = {
   columns: {
     name: 'Network',
     size: 'Weights',
-    cost: 'Work per image',
-    input: 'Image side',
+    cost: 'Computing per image',
+    input: 'Image size',
     hand: 'Pretrained on photographs',
     advice: 'Advice',
   },
@@ -39,7 +39,7 @@ export const train = {
   filter: 'Find a network',
 
   more: 'More choices',
-  moreText: 'None of them needs to be touched.',
+  moreText: 'You can leave all of them as they are.',
 
   how: 'Kind of training',
   stages: {
@@ -55,7 +55,7 @@ export const train = {
   name: 'Name of the training',
   start: 'Start training',
   starting: 'Starting …',
-  queued: 'It waits while another training runs.',
+  queued: 'Waiting while another training runs.',
   changes: (n: number) =>
     n === 1 ? '1 choice differs from the defaults' : `${n} choices differ from the defaults`,
   reset: 'Back to the defaults',
@@ -68,61 +68,61 @@ export const train = {
     action: 'Label them',
   },
   gone: {
-    title: 'These images are not here any more',
-    text: 'They were forgotten. Choose others to train on.',
+    title: 'These images are no longer here',
+    text: 'They were removed from coverslip. Choose others to train on.',
   },
   otherImages: 'Train on other images',
-  leakageHelp: 'The numbers come out too good; the report will say so.',
+  leakageHelp: 'The numbers will be too good; the report will say so.',
 
   split: {
     parts: { train: 'training', val: 'validation', test: 'test', class: 'Class' },
     caption: 'Images of each class in each part',
     folds: (n: number) =>
       `${n} folds: each image is tested once, by a network that has not seen it. Shown is the first fold.`,
-    one: 'Split once:',
+    one: 'One split:',
     sum: (train: string, val: string, test: string) =>
       `${train} to train on, ${val} for validation, ${test} to test`,
     working: 'Working out the split …',
   },
   init: {
-    legend: 'Where the weights start',
+    legend: 'Initial weights',
     imagenet: {
       title: 'ImageNet',
       text: 'A million photographs of everyday things. The network already knows edges and textures. The default.',
     },
     scratch: {
-      title: 'Nothing',
-      text: 'Random weights. Needs far more images and epochs, and has no instant classifier.',
+      title: 'Random weights',
+      text: 'An untrained network. Needs far more images and epochs, and has no instant classifier.',
     },
     run: {
       title: 'A trained classifier',
-      text: 'Its network is taken over; it must be the same architecture. Images that it was trained on may not be tested on.',
+      text: 'Training continues from its network, which must be of the same architecture. Images that it was trained on must not be among the test images.',
       which: 'Which classifier',
       none: 'There is no trained classifier yet.',
     },
     train_on: {
       title: 'Other images first',
       text: 'Two trainings: the network first learns from another dataset, with its labels as they are now, then from these images.',
-      which: 'Which images first',
+      which: 'Which dataset first',
       none: 'There is no other dataset with labels.',
-      unknown: 'These images are not among your datasets. Choose the dataset that is meant.',
-      recipe: 'What is different in the first training',
+      unknown: 'These images are not among your datasets. Choose the right dataset.',
+      recipe: 'What differs in the first training',
       recipeHelp: 'As lines of a recipe, such as “epochs: 20”. Left empty, it is trained like the second.',
     },
     labels: {
-      title: 'Classes that are called otherwise there',
-      text: 'Where all classes of these images are known by then, what tells them apart is kept if that is better on the validation images.',
+      title: 'Classes with other names there',
+      text: 'Where the first training knew all classes of these images, its classifier is kept if it does better on the validation images.',
       there: 'Class there',
       here: 'Class here',
     },
     elsewhere: (path: string) => `${path} (not in the list)`,
   },
   classesHelp:
-    'For this training only. What the page of these images says of their classes and groups holds where nothing is changed here.',
+    'For this training only. Where nothing is changed here, classes and groups are as on the page of these images.',
   sets: {
     title: 'Named set',
     own: 'own choices',
-    ownText: 'A name stands for all amounts below; each can still be changed.',
+    ownText: 'A name sets all amounts below; each can still be changed.',
   },
   recipe: {
     title: 'Recipe',
@@ -133,7 +133,7 @@ export const train = {
     load: 'A recipe file …',
     earlier: 'An earlier training',
     loaded: (name: string) => `${name} was read.`,
-    isWrong: 'The recipe’s text has faults.',
+    isWrong: 'The text of the recipe is not valid.',
     differs: 'Choices that differ from the recommended ones',
     choice: 'Choice',
     now: 'Now',
@@ -149,12 +149,12 @@ export const train = {
     show: 'Show on my images',
     again: 'Show again',
     drawing: 'Drawing …',
-    alt: 'Some of your images: as prepared in the first column, then changed at random as in training',
-    help: 'First column: as prepared. The others: changed at random. Could the microscope have taken these, and can you still tell the classes apart? If not, change less.',
+    alt: 'Some of your images: as preprocessed in the first column, then changed at random as in training',
+    help: 'First column: as preprocessed. The others: changed at random. Could the microscope have taken these, and can you still tell the classes apart? If not, change less.',
   },
   balance: {
     help: 'Counts of your classes:',
-    even: 'The classes are about equally frequent; nothing needs to be done.',
+    even: 'The classes are about equally frequent; no change is needed.',
     uneven: (n: string) =>
       `The largest class has ${n} times as many images as the smallest. Consider letting mistakes on rare ones count more.`,
     images: 'images',
@@ -168,7 +168,7 @@ export const train = {
     remove: (name: string) => `Remove ${name}`,
     oldName: 'Old name',
     newName: 'New name',
-    joinedInto: (name: string) => `Classes joined into ${name}`,
+    joinedInto: (name: string) => `Classes merged into ${name}`,
     otherOptions: 'Options, as lines “name: value”',
     noSuchOption: (names: string) => `This network has no option ${names}.`,
     noOptions: 'It has no options.',
