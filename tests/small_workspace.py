@@ -14,7 +14,7 @@ import httpx
 import numpy as np
 from PIL import Image
 
-from coverslip.workspace.datasets import opening
+from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.listing import describe
 from coverslip.workspace.store.home import Workspace, open_workspace
 
@@ -46,7 +46,7 @@ def new_workspace(folder: Path) -> Workspace:
 
 def open_images(workspace: Workspace, folder: Path, **how: Any) -> str:  # Any: as for `open_sources`
     """A set of images that has been read; its id."""
-    dataset_id = opening.open_sources(workspace, [opening.Source(str(folder))], **how).id
+    dataset_id = sources.open_sources(workspace, [sources.Source(str(folder))], **how).id
     until(lambda: describe(workspace, dataset_id).state != "reading")
     return dataset_id
 

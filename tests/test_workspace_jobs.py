@@ -23,7 +23,7 @@ from coverslip.images import ReadPlan
 from coverslip.models import list_models
 from coverslip.runs import Prediction, Recipe
 from coverslip.runs.log import FoldedLog, LogReader, Progress, lasting_lines
-from coverslip.workspace.datasets import changing, opening
+from coverslip.workspace.datasets import changing, sources
 from coverslip.workspace.datasets.listing import describe
 from coverslip.workspace.jobs import acts, runs
 from coverslip.workspace.jobs.processes import is_running, launch, lines_of_last_process
@@ -205,7 +205,7 @@ def test_a_recipe_names_its_start_by_a_run_and_its_classes_by_the_image_set(work
 def test_a_recipe_has_the_classes_in_the_order_of_the_set(workspace: Workspace) -> None:
     here, there = (write_cells(workspace.roots[0] / name, 6) for name in ("here", "there"))
     (there / "medium").rename(there / "zebra")
-    made = opening.open_sources(workspace, [opening.Source(str(place)) for place in (here, there)]).id
+    made = sources.open_sources(workspace, [sources.Source(str(place)) for place in (here, there)]).id
     until(lambda: describe(workspace, made).state == "ready")
 
     def order(**recipe: object) -> tuple[str, ...]:

@@ -252,7 +252,7 @@ def _spread(spread: Spread | None, unit: str) -> str:
         return ""
     if spread.min == spread.max:
         return f"{spread.min:,g} {unit}"
-    return f"{spread.min:,g} to {spread.max:,g} {unit}, middle {spread.median:,g}"
+    return f"{spread.min:,g} to {spread.max:,g} {unit}, median {spread.median:,g}"
 
 
 def _counts(counts: Mapping[str, int]) -> str:

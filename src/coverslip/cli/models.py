@@ -36,8 +36,7 @@ def models(
             "--max-parameters",
             metavar="MILLIONS",
             min=0,
-            help="List only networks with at most so many million parameters: what a file of theirs weighs, 4 MB each "
-            "million.",
+            help="List only networks with at most so many million parameters; a million take about 4 MB in a file.",
             show_default=False,
         ),
     ] = None,
@@ -47,8 +46,8 @@ def models(
             "--max-macs",
             metavar="BILLIONS",
             min=0,
-            help="List only networks that need at most so many billion multiplications for one image: what time they "
-            "cost.",
+            help="List only networks that need at most so many billion multiplications for one image, which decides "
+            "how long they take.",
             show_default=False,
         ),
     ] = None,

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from coverslip import cache
 from coverslip.errors import Conflict
-from coverslip.workspace.datasets import reading
+from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.datasets.listing import DatasetState, describe
 from coverslip.workspace.jobs.state import jobs_reading
 from coverslip.workspace.store import tables
@@ -35,7 +35,7 @@ def forget(home: Workspace, dataset_id: str) -> None:
     with home.engine.connect() as connection:
         dataset_row(connection, dataset_id)
         _refuse_in_use(connection, dataset_id)
-    with home.background.held(reading.thread_of(dataset_id)), writing(home.engine) as connection:
+    with home.background.held(reading_images.thread_of(dataset_id)), writing(home.engine) as connection:
         _refuse_in_use(connection, dataset_id)
         connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(forgotten=now()))
 
@@ -48,7 +48,7 @@ def restore(home: Workspace, dataset_id: str) -> DatasetState:
     """
     with writing(home.engine) as connection:
         connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(forgotten=None))
-    reading.start(home, dataset_id)
+    reading_images.start(home, dataset_id)
     return describe(home, dataset_id)
 
 

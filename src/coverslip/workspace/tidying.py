@@ -77,7 +77,7 @@ def _empty_trash(workspace: Workspace, is_over: threading.Event) -> None:
             with workspace.engine.begin() as connection:
                 mine = (tables.jobs.c.id == place.name) & (tables.jobs.c.state == "removed")
                 connection.execute(delete(tables.jobs).where(mine))  # with its corrections
-                inside = (tables.jobs.c.run_id == place.name) & (tables.jobs.c.kind == "evaluate")
+                inside = (tables.jobs.c.classifier_id == place.name) & (tables.jobs.c.kind == "evaluate")
                 connection.execute(delete(tables.jobs).where(inside))
                 brought = (tables.classifiers.c.id == place.name) & tables.classifiers.c.removed.is_not(None)
                 connection.execute(delete(tables.classifiers).where(brought))

@@ -3589,6 +3589,11 @@ export interface components {
             n_epochs: number | null;
             /** Has Classifier */
             has_classifier: boolean;
+            /**
+             * Curve
+             * @description F1 on validation images, epoch by epoch; of folds the one that is trained.
+             */
+            curve: number[];
             headline: components["schemas"]["Headline"] | null;
             error: components["schemas"]["Failure"] | null;
             /**
@@ -3649,6 +3654,11 @@ export interface components {
             n_epochs: number | null;
             /** Has Classifier */
             has_classifier: boolean;
+            /**
+             * Curve
+             * @description F1 on validation images, epoch by epoch; of folds the one that is trained.
+             */
+            curve: number[];
             headline: components["schemas"]["Headline"] | null;
             error: components["schemas"]["Failure"] | null;
             /**

@@ -8,11 +8,11 @@ from coverslip.app.deps import Home, Paged
 from coverslip.app.schemas.datasets import DatasetChanges, NewDataset, RecipeOf
 from coverslip.app.schemas.problems import problems
 from coverslip.workspace import forgetting
-from coverslip.workspace.datasets import changing, grouping, listing, opening, reading
+from coverslip.workspace.datasets import changing, grouping, listing, reading_images, sources
 from coverslip.workspace.datasets.grouping import GroupPreview
 from coverslip.workspace.datasets.inspections import DatasetInspection
 from coverslip.workspace.datasets.listing import DatasetState
-from coverslip.workspace.datasets.opening import Source
+from coverslip.workspace.datasets.sources import Source
 from coverslip.workspace.jobs import previews
 from coverslip.workspace.jobs.previews import SplitPreview
 from coverslip.workspace.store.rows import Page
@@ -28,7 +28,7 @@ router = APIRouter(tags=["datasets"], responses=problems(422))
 @router.get("/datasets")
 def list_datasets(home: Home, paging: Paged) -> Page[DatasetState]:
     """The datasets, the newest first."""
-    reading.resume(home)
+    reading_images.resume(home)
     return listing.list_datasets(home, paging)
 
 
@@ -38,7 +38,7 @@ def create_dataset(home: Home, new: NewDataset) -> DatasetState:
 
     Faults are told at once; reading the images goes on afterwards.
     """
-    return opening.open_sources(
+    return sources.open_sources(
         home,
         [Source(**source.model_dump()) for source in new.sources],
         name=new.name,
@@ -51,13 +51,13 @@ def create_dataset(home: Home, new: NewDataset) -> DatasetState:
 @router.post("/samples", status_code=201)
 def create_samples(home: Home) -> DatasetState:
     """The synthetic sample images as a dataset; they are drawn when this is first asked for."""
-    return opening.open_samples(home)
+    return sources.open_samples(home)
 
 
 @router.get("/datasets/{dataset_id}", responses=problems(404))
 def get_dataset(home: Home, dataset_id: str) -> DatasetState:
     """One dataset."""
-    reading.resume(home)
+    reading_images.resume(home)
     return listing.describe(home, dataset_id)
 
 
@@ -100,7 +100,7 @@ def refresh_dataset(home: Home, dataset_id: str) -> DatasetState:
 )
 def get_inspection(home: Home, dataset_id: str) -> DatasetInspection:
     """What the images are like and what to do about it; 409 while they are being read."""
-    return reading.inspection(home, dataset_id)
+    return reading_images.inspection(home, dataset_id)
 
 
 @router.get(

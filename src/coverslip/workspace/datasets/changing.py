@@ -7,12 +7,12 @@ from sqlalchemy import select, update
 
 from coverslip.datasets import Dataset
 from coverslip.errors import Conflict
-from coverslip.workspace.datasets import reading
+from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.datasets.classes import checked_names, checked_plan
 from coverslip.workspace.datasets.counting import count_again
 from coverslip.workspace.datasets.keeping import replace_images
 from coverslip.workspace.datasets.listing import DatasetState, describe
-from coverslip.workspace.datasets.opening import Source, kind_of, opened_again, opened_from
+from coverslip.workspace.datasets.sources import Source, kind_of, opened_again, opened_from
 from coverslip.workspace.store.database import writing
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import opened_as_json
@@ -54,7 +54,7 @@ def change(home: Workspace, dataset_id: str, changes: Json) -> DatasetState:
         with writing(home.engine) as connection:
             connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(**values))
             count_again(connection, dataset_id)
-    reading.resume(home)
+    reading_images.resume(home)
     return describe(home, dataset_id)
 
 
@@ -70,9 +70,9 @@ def refresh(home: Workspace, dataset_id: str) -> DatasetState:
     if row.kind != "samples":
         _take(home, dataset_id, opened_again(home, row, row.group_column, row.group_pattern))
     else:
-        with home.background.held(reading.thread_of(dataset_id)), writing(home.engine) as connection:
+        with home.background.held(reading_images.thread_of(dataset_id)), writing(home.engine) as connection:
             connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(state="reading"))
-    reading.start(home, dataset_id)
+    reading_images.start(home, dataset_id)
     return describe(home, dataset_id)
 
 
@@ -138,7 +138,7 @@ def _take_from(
 
 def _take(home: Workspace, dataset_id: str, opened: Dataset, changed: Json | None = None) -> None:
     """What was found in place of what is known; it has to be read anew."""
-    with home.background.held(reading.thread_of(dataset_id)), writing(home.engine) as connection:
+    with home.background.held(reading_images.thread_of(dataset_id)), writing(home.engine) as connection:
         if changed:
             connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(**changed))
         replace_images(connection, home, dataset_id, opened)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select
 from coverslip.datasets import ImageRecord, printable
 from coverslip.errors import BadDataset
 from coverslip.files import safe_cell, write_bytes
-from coverslip.workspace.datasets.opening import GroupedBy, groups_by
+from coverslip.workspace.datasets.sources import GroupedBy, groups_by
 from coverslip.workspace.store.database import one_moment
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import OUTSIDE, load_records

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from coverslip.datasets import PLAIN_TABLE_SUFFIXES, read_table
 from coverslip.errors import BadDataset, Conflict, NotFound
 from coverslip.files import cannot_write
-from coverslip.workspace.datasets import opening
+from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.listing import DatasetState
 from coverslip.workspace.store.database import writing
 from coverslip.workspace.store.home import Workspace
@@ -101,8 +101,8 @@ def finish(home: Workspace, upload_id: str, *, is_labelled: bool | None = None) 
         files = home.uploads / upload_id / "files"
         is_labelled = row.is_labelled if is_labelled is None else is_labelled
         table = _table_in(files) if is_labelled else None
-        dataset = opening.open_sources(
-            home, [opening.Source(str(table or files))], name=row.name, is_labelled=is_labelled, kind="upload"
+        dataset = sources.open_sources(
+            home, [sources.Source(str(table or files))], name=row.name, is_labelled=is_labelled, kind="upload"
         )
         with writing(home.engine) as connection:
             connection.execute(update(uploads).where(uploads.c.id == upload_id).values(dataset_id=dataset.id))

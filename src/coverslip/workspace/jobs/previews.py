@@ -20,9 +20,9 @@ from coverslip.errors import CoverslipError
 from coverslip.files import sha256_json
 from coverslip.messages import FAILURE_VARIABLE, AllowLeakage, Note, failure_of
 from coverslip.runs import Recipe, save_recipe
-from coverslip.workspace.datasets.opening import groups_by
-from coverslip.workspace.datasets.reading import refuse_unread
+from coverslip.workspace.datasets.reading_images import refuse_unread
 from coverslip.workspace.datasets.snapshots import training_images
+from coverslip.workspace.datasets.sources import groups_by
 from coverslip.workspace.recipes.checking import groups_asked, recipe_of_dataset
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import load_dataset, load_scan

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from coverslip.files import write_json
 from coverslip.runs import find_classifier, open_classifier
-from coverslip.workspace.datasets.reading import refuse_unread
+from coverslip.workspace.datasets.reading_images import refuse_unread
 from coverslip.workspace.jobs.records import Json, add_job, new_place
 from coverslip.workspace.predictions.classifiers import place_of
 from coverslip.workspace.store.home import Workspace

@@ -14,7 +14,7 @@ from coverslip.errors import Conflict, CoverslipError
 from coverslip.files import safe_cell, write_bytes
 from coverslip.runs import Prediction, cells_of, columns_for
 from coverslip.workspace.datasets.listing import DatasetState
-from coverslip.workspace.datasets.opening import Source, open_sources
+from coverslip.workspace.datasets.sources import Source, open_sources
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.predictions.predicted import corrections_of, every_row, one_row
 from coverslip.workspace.predictions.rows import Row

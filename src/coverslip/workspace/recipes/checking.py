@@ -9,9 +9,9 @@ from coverslip.errors import BadRecipe, CoverslipError, NotFound
 from coverslip.models import check_declared, model_info
 from coverslip.runs import Recipe, check_recipe
 from coverslip.workspace.datasets.classes import trained_order
-from coverslip.workspace.datasets.opening import GroupedBy, grouped_by
-from coverslip.workspace.datasets.reading import refuse_unread
+from coverslip.workspace.datasets.reading_images import refuse_unread
 from coverslip.workspace.datasets.snapshots import training_images
+from coverslip.workspace.datasets.sources import GroupedBy, grouped_by
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import AnyRow, Json, file_of_classifier, folder_of_run
 

@@ -1,4 +1,4 @@
-"""Opening datasets.
+"""Where the images of a dataset come from, and opening it from there.
 
 Opening lists names and is done while the user waits, so that faults are told at once; the images themselves are read
 in the background afterwards.
@@ -14,7 +14,7 @@ from sqlalchemy import insert, select, update
 
 from coverslip.datasets import Dataset, one_line, open_dataset, printable
 from coverslip.errors import BadDataset
-from coverslip.workspace.datasets import grouping, reading
+from coverslip.workspace.datasets import grouping, reading_images
 from coverslip.workspace.datasets.counting import NO_COUNTS
 from coverslip.workspace.datasets.keeping import store_images
 from coverslip.workspace.datasets.listing import DatasetState, Kind, describe
@@ -81,12 +81,12 @@ def open_sources(
             )
         )
         store_images(connection, home, dataset_id, opened, {})
-    reading.start(home, dataset_id)
+    reading_images.start(home, dataset_id)
     return describe(home, dataset_id)
 
 
 def open_samples(home: Workspace) -> DatasetState:
-    """The labelled sample images as a dataset; drawn in the background at first,and new ones to predict."""
+    """The labelled sample images as a dataset; it and new ones to predict are drawn when this is first asked for."""
     with writing(home.engine) as connection:
         there = set(connection.execute(select(datasets.c.id)).scalars())
         connection.execute(update(datasets).where(datasets.c.id.in_(SAMPLE_DATASETS)).values(forgotten=None))
@@ -109,7 +109,7 @@ def open_samples(home: Workspace) -> DatasetState:
                     )
                 )
     for dataset_id in SAMPLE_DATASETS:
-        reading.start(home, dataset_id)
+        reading_images.start(home, dataset_id)
     return describe(home, LABELLED)
 
 
