@@ -29,7 +29,7 @@ def train_by_clicks(page: "Page", name: str) -> None:
     page.get_by_role("radio", name="Instant classifier only").check()
     page.get_by_text("Preprocessing").click()
     page.get_by_label("Image size").fill("32")
-    page.get_by_text("which images are learnt from").click()
+    page.get_by_text("which images are used for training").click()
     page.get_by_label("Folds").fill("0")
     page.get_by_label("Folds").press("Enter")  # ends the field, and begins nothing
     page.get_by_text("3 choices differ from the defaults").wait_for()

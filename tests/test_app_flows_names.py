@@ -95,7 +95,7 @@ def test_names_are_text_and_fit(wary: "Page", stock: Stock, path: str) -> None:
     says_no_class = re.search(r"datasets$|runs$|compare|calibration|training|details", path)
     open_page(wary, path.format_map(vars(stock)))
     if path.startswith("/train"):
-        wary.get_by_text("which images are learnt from").click()
+        wary.get_by_text("which images are used for training").click()
         wary.get_by_text("whether they count for more").click()
         wary.get_by_text("to train on").wait_for()
     if "tab=images" in path:
