@@ -50,8 +50,8 @@ def rows_of(file: Path) -> list[dict[str, str]]:
 
 
 def json_of(file: Path) -> dict[str, object]:
-    found: dict[str, object] = json.loads(file.read_text(encoding="utf-8"))
-    return found
+    content: dict[str, object] = json.loads(file.read_text(encoding="utf-8"))
+    return content
 
 
 @pytest.fixture(scope="module")
@@ -60,16 +60,16 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def told() -> list[Event]:
+def events() -> list[Event]:
     return []
 
 
 @pytest.fixture(scope="module")
-def run(cells: Path, told: list[Event], tmp_path_factory: pytest.TempPathFactory) -> Run:
+def run(cells: Path, events: list[Event], tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Seven groups, so folds without being asked for."""
     (cells / "small" / "slide0_torn.png").write_bytes(b"\x89PNG torn")
     data = cs.open_dataset(cells, group_pattern=r"slide\d+")
-    return cs.train(data, INSTANT, out=tmp_path_factory.mktemp("runs") / "folds", emit=told.append)
+    return cs.train(data, INSTANT, out=tmp_path_factory.mktemp("runs") / "folds", emit=events.append)
 
 
 @pytest.mark.slow
@@ -89,8 +89,8 @@ def test_with_few_groups_every_image_is_tested_once_in_a_fold_without_its_group(
         for row in own:
             if row["split"] != "left-out":
                 sides.setdefault(row["group"], set()).add(row["split"])
-        assert all(len(found) == 1 for found in sides.values())
-        assert {"train", "val", "test"} == {side for found in sides.values() for side in found}
+        assert all(len(parts) == 1 for parts in sides.values())
+        assert {"train", "val", "test"} == {side for parts in sides.values() for side in parts}
         tested = {row["image_id"] for row in own if row["split"] == "test"}
         assert tested == {row["image_id"] for row in rows if row["fold"] == str(k)}
 
@@ -108,7 +108,7 @@ def test_the_pooled_numbers_are_those_of_the_folds_predictions(run: Run) -> None
     folds = metrics["folds"]
     assert isinstance(folds, dict)
     n_of_fold = Counter(row["fold"] for row in rows_of(run.folder / "split.csv"))
-    assert [one["n"] for one in folds["per_fold"]] == [n_of_fold[str(k)] for k in range(1, 6)]
+    assert [fold["n"] for fold in folds["per_fold"]] == [n_of_fold[str(k)] for k in range(1, 6)]
 
 
 @pytest.mark.slow
@@ -122,17 +122,19 @@ def test_the_classifier_knows_all_images_and_choices_come_from_the_folds(run: Ru
     last = json_of(run.folder / "training.json")
     shrinkages = [story["stages"][0]["shrinkage"] for story in stories]  # type: ignore[index]
     assert last["stages"][0]["shrinkage"] == np.median(shrinkages)  # type: ignore[index]
-    found = cs.load_classifier(run.folder).predict([next((run.folder / "figures").parent.glob("**/*.png"), __file__)])
-    assert len(found) == 1
+    predictions = cs.load_classifier(run.folder).predict(
+        [next((run.folder / "figures").parent.glob("**/*.png"), __file__)]
+    )
+    assert len(predictions) == 1
 
 
 @pytest.mark.slow
-def test_what_was_told(run: Run, told: list[Event]) -> None:
-    assert [event.fold for event in told if isinstance(event, FoldStarted)] == [1, 2, 3, 4, 5]
-    ended = [event for event in told if isinstance(event, FoldEnded)]
+def test_what_was_told(run: Run, events: list[Event]) -> None:
+    assert [event.fold for event in events if isinstance(event, FoldStarted)] == [1, 2, 3, 4, 5]
+    ended = [event for event in events if isinstance(event, FoldEnded)]
     assert [event.fold for event in ended] == [1, 2, 3, 4, 5]
     assert all(event.seconds_left is not None for event in ended)
-    (note,) = [event for event in told if isinstance(event, Noted) and event.code == "folds"]
+    (note,) = [event for event in events if isinstance(event, Noted) and event.code == "folds"]
     assert "only 7 separate groups" in note.text
     assert note.remedies == (Set("split.folds", 0),)
     assert run.recipe.split.folds == 5  # resolved
@@ -183,16 +185,16 @@ def test_fine_tuned_folds_and_the_medians_epoch(cells: Path, tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_forty_images_in_three_classes_give_something_honest(tmp_path: Path) -> None:
-    told: list[Event] = []
+    events: list[Event] = []
     data = cs.open_dataset(write_cells(tmp_path / "cells", n=40, n_slides=40))
-    run = cs.train(data, INSTANT, out=tmp_path / "run", emit=told.append)
+    run = cs.train(data, INSTANT, out=tmp_path / "run", emit=events.append)
     metrics = json_of(run.folder / "metrics.json")
     assert (metrics["split"], metrics["n"]) == ("out-of-fold", 40)
     accuracy = run.metrics["accuracy"]
     assert accuracy.low is not None
     assert accuracy.high is not None
     assert accuracy.high - accuracy.low > 0.05
-    assert any("only 40 images" in event.text for event in told if isinstance(event, Noted))
+    assert any("only 40 images" in event.text for event in events if isinstance(event, Noted))
     assert "only 40 test images" in (run.folder / "report.html").read_text(encoding="utf-8")
 
 
@@ -203,9 +205,11 @@ def test_a_class_of_one_group_is_predicted_but_not_measured(cells: Path, tmp_pat
         Image.fromarray(np.full((48, 48, 3), 40 * i + 60, np.uint8)).save(folder / "small" / f"slide3_x{i}.png")
         (folder / "flat").mkdir(exist_ok=True)
         (folder / "small" / f"slide3_x{i}.png").rename(folder / "flat" / f"slide3_x{i}.png")
-    told: list[Event] = []
-    run = cs.train(cs.open_dataset(folder, group_pattern=r"slide\d+"), INSTANT, out=tmp_path / "run", emit=told.append)
-    notes = [event.text for event in told if isinstance(event, Noted)]
+    events: list[Event] = []
+    run = cs.train(
+        cs.open_dataset(folder, group_pattern=r"slide\d+"), INSTANT, out=tmp_path / "run", emit=events.append
+    )
+    notes = [event.text for event in events if isinstance(event, Noted)]
     assert any("4 images cannot be measured" in text and "flat (4)" in text for text in notes)
     metrics = json_of(run.folder / "metrics.json")
     assert metrics["n"] == 84
@@ -248,7 +252,7 @@ def test_a_fold_in_which_nothing_can_be_measured_does_not_end_the_run(tmp_path: 
     metrics = json_of(run.folder / "metrics.json")
     assert (metrics["n"], metrics["n_groups"]) == (32, 4)
     per_fold = metrics["folds"]["per_fold"]  # type: ignore[index]
-    assert sorted(one["n"] for one in per_fold) == [0, 8, 8, 8, 8]
+    assert sorted(fold["n"] for fold in per_fold) == [0, 8, 8, 8, 8]
     assert metrics["folds"]["mean"]["accuracy"]["reason"] == "1 of 5 folds have no such number"  # type: ignore[index]
     rows = rows_of(run.folder / "predictions.csv")
     assert all(row["p:c"] == "" and row["predicted"] in ("a", "b") for row in rows if row["label"] == "c")
@@ -306,10 +310,10 @@ def test_stopped_in_a_fold_the_whole_run_is_named_and_goes_on(cells: Path, tmp_p
     assert caught.value.remedies == (Resume(str(tmp_path / "run")),)
     assert json_of(tmp_path / "run" / "status.json")["state"] == "stopped"
     assert not (tmp_path / "run" / "classifier").exists()
-    told: list[Event] = []
-    run = cs.resume(tmp_path / "run", emit=told.append)
+    events: list[Event] = []
+    run = cs.resume(tmp_path / "run", emit=events.append)
     assert json_of(run.folder / "metrics.json")["n"] == 84
-    assert not any(event.fold == 1 and isinstance(event, InstantClassifierFitted) for event in told)  # it was done
+    assert not any(event.fold == 1 and isinstance(event, InstantClassifierFitted) for event in events)  # it was done
 
 
 @pytest.mark.slow
@@ -317,12 +321,17 @@ def test_killed_between_and_inside_folds_it_ends_with_the_same_files(cells: Path
     settings_ = ["init=scratch", "image_size=48", "tta=1", "epochs=2", "batch_size=16", "split.folds=3"]
     environment = {**os.environ, "COVERSLIP_CACHE": str(tmp_path / "cache")}
     command = [sys.executable, "-m", "coverslip", "train"]
-    asked = [str(cells), "--group-pattern", r"slide\d+", *(part for one in settings_ for part in ("--set", one))]
+    options = [
+        str(cells),
+        "--group-pattern",
+        r"slide\d+",
+        *(part for setting in settings_ for part in ("--set", setting)),
+    ]
     subprocess.run(
-        [*command, *asked, "--out", str(tmp_path / "whole")], env=environment, check=True, capture_output=True
+        [*command, *options, "--out", str(tmp_path / "whole")], env=environment, check=True, capture_output=True
     )
     run = tmp_path / "killed"
-    process = subprocess.Popen([*command, *asked, "--out", str(run)], env=environment, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([*command, *options, "--out", str(run)], env=environment, stderr=subprocess.DEVNULL)
     for moment in (
         "folds/1/checkpoints/last.safetensors",  # inside the first
         "folds/2/recipe.yaml",  # as the second begins
@@ -372,17 +381,17 @@ def test_single_images_are_dealt_evenly() -> None:
 def test_the_mean_over_folds_allows_for_shared_training_images() -> None:
     nothing = nothing_measured(["a", "b"], split="test", primary="accuracy", reason="no image")
 
-    def found(value: float | None) -> Evaluation:
+    def evaluation(value: float | None) -> Evaluation:
         return replace(nothing, n=20, metrics={"accuracy": Metric(value=value)})
 
     values = [0.8, 0.9, 0.85, 0.95, 0.75]
-    mean = over_folds([found(value) for value in values], [80] * 5).mean["accuracy"]
+    mean = over_folds([evaluation(value) for value in values], [80] * 5).mean["accuracy"]
     # s = 0.0790569, sqrt(1/5 + 1/4) = 0.6708204, t(.975, 4) = 2.7764451
     assert mean.value == pytest.approx(0.85)
     assert mean.low == pytest.approx(0.85 - 2.7764451 * 0.0790569 * 0.6708204, abs=1e-6)
     assert mean.high == pytest.approx(0.85 + 2.7764451 * 0.0790569 * 0.6708204, abs=1e-6)
-    equal = over_folds([found(1.0)] * 5, [80] * 5).mean["accuracy"]
+    equal = over_folds([evaluation(1.0)] * 5, [80] * 5).mean["accuracy"]
     assert (equal.value, equal.low, equal.high) == (1.0, None, None)
-    without = over_folds([found(None), *[found(value) for value in values[1:]]], [80] * 5).mean["accuracy"]
+    without = over_folds([evaluation(None), *[evaluation(value) for value in values[1:]]], [80] * 5).mean["accuracy"]
     assert without.value is None
     assert without.reason == "1 of 5 folds have no such number"

@@ -64,8 +64,8 @@ def rows_of(file: Path) -> list[dict[str, str]]:
 
 
 def json_of(file: Path) -> dict[str, object]:
-    found: dict[str, object] = json.loads(file.read_text(encoding="utf-8"))
-    return found
+    content: dict[str, object] = json.loads(file.read_text(encoding="utf-8"))
+    return content
 
 
 def test_a_run_folder_is_complete_and_its_numbers_are_good_on_easy_pictures(run: Run) -> None:
@@ -198,10 +198,10 @@ def test_images_unlike_those_of_training_are_warned_about(run: Run, tmp_path: Pa
     Image.fromarray(np.zeros((400, 500), np.uint16) + 7).save(tmp_path / "deep.png")
     events: list[Event] = []
     cs.predict(run.folder, [tmp_path / "deep.png"], out=tmp_path / "p.csv", emit=events.append)
-    said = " ".join(event.text for event in events if isinstance(event, Noted))
-    assert "16 bit deep" in said
-    assert "grey" in said
-    assert "500x400" in said
+    notes = " ".join(event.text for event in events if isinstance(event, Noted))
+    assert "16 bit deep" in notes
+    assert "grey" in notes
+    assert "500x400" in notes
 
 
 @pytest.mark.slow
@@ -210,9 +210,9 @@ def test_evaluate_gives_the_same_numbers_and_others_for_other_images(run: Run, t
     cs.evaluate(run.folder)
     assert json_of(run.folder / "metrics.json") == before
     other = write_cells(tmp_path / "other", 30, seed=9)
-    found = cs.evaluate(run.folder, cs.open_dataset(other))
-    assert found.folder == run.folder / "evaluations" / "other"
-    assert json_of(found.folder / "metrics.json")["n"] == 30
+    evaluation = cs.evaluate(run.folder, cs.open_dataset(other))
+    assert evaluation.folder == run.folder / "evaluations" / "other"
+    assert json_of(evaluation.folder / "metrics.json")["n"] == 30
 
 
 @pytest.mark.slow
@@ -222,8 +222,8 @@ def test_evaluating_images_with_some_of_the_classes_works_and_with_none_is_one_e
         file.unlink()
     (some / "large").rmdir()
     (some / "small").rename(some / "tiny")
-    found = cs.evaluate(run.folder, cs.open_dataset(some), name="some")
-    assert json_of(found.folder / "metrics.json")["n"] == 10
+    evaluation = cs.evaluate(run.folder, cs.open_dataset(some), name="some")
+    assert json_of(evaluation.folder / "metrics.json")["n"] == 10
     (some / "medium").rename(some / "other")
     with pytest.raises(BadDataset, match="label that the classifier knows"):
         cs.evaluate(run.folder, cs.open_dataset(some), name="none")
@@ -374,9 +374,9 @@ def test_the_plan_of_the_opening_is_kept_in_recipe_and_card_and_the_recipes_own_
 def test_a_subset_stays_one_whatever_the_recipe_says(cells: Path) -> None:
     data = cs.open_dataset(cells)
     some = replace(data, records=data.records[:7])
-    found, _ = agreed(some, Recipe(group=r"slide\d+", channels=(0,)))
-    assert [record.image_id for record in found.records] == [record.image_id for record in some.records]
-    assert {record.group for record in found.records} <= {f"slide{i}" for i in range(9)}
+    regrouped, _ = agreed(some, Recipe(group=r"slide\d+", channels=(0,)))
+    assert [record.image_id for record in regrouped.records] == [record.image_id for record in some.records]
+    assert {record.group for record in regrouped.records} <= {f"slide{i}" for i in range(9)}
 
 
 def test_copies_of_training_images_are_known_by_their_pixels(run: Run, cells: Path, tmp_path: Path) -> None:
@@ -427,7 +427,7 @@ def test_several_sources_are_named_with_their_own_roots(tmp_path: Path) -> None:
     sources = [write_cells(tmp_path / "north", 45), write_cells(tmp_path / "deep" / "south", 45, seed=3)]
     run = cs.train(cs.open_dataset(sources), QUICK, out=tmp_path / "run")
     described = json_of(run.folder / "environment.json")["data"]
-    assert [(one["domain"], one["root"], one["n_images"]) for one in described] == [  # type: ignore[attr-defined]
+    assert [(images["domain"], images["root"], images["n_images"]) for images in described] == [  # type: ignore[attr-defined]
         ("north", str(sources[0]), 45),
         ("south", str(sources[1]), 45),
     ]
