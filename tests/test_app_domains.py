@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from image_sets import App, save_cells, workspace_in
+from drawing import save_cells
+from image_sets import App, workspace_in
 
 from coverslip.datasets import open_dataset
 from coverslip.errors import BadDataset

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import QUICK, RunningApp, open_page, write_cells
+from browser import QUICK, RunningApp, open_page
+from drawing import write_cells
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
@@ -51,7 +52,7 @@ def predicted(app_server: RunningApp) -> Review:
     cells = app.opened(write_cells(app.root / "cells to review", 30, classes=CLASSES))
     run = app.send("runs", {"dataset_id": cells["id"], "recipe": QUICK})["id"]
     assert app.ended(f"runs/{run}")["state"] == "done"
-    new = write_cells(app.root / "new to review", 6, seed=3)
+    new = write_cells(app.root / "new to review", 6, is_sorted=False, seed=3)
     for k in range(N_BROKEN):
         (new / f"z{k:03d}.png").write_bytes(b"no image")
     plain = app.opened(new, is_labelled=False)
