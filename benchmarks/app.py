@@ -57,7 +57,7 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 FIRST = """
 window.first = {};
 const look = () => {
-  const shown = document.querySelector('.wall .picture');
+  const shown = document.querySelector('.gallery .picture');
   if (shown) window.first.colour ??= performance.now();
   if (shown && shown.style.backgroundImage) window.first.picture ??= performance.now();
   if (!window.first.picture) requestAnimationFrame(look);
@@ -68,7 +68,7 @@ requestAnimationFrame(look);
 # Scroll by so many px in every frame; every fifth is looked at as it was shown.
 SCROLL = """
 async ([step, frames]) => {
-  const wall = document.querySelector('.wall');
+  const wall = document.querySelector('.gallery');
   const times = [];
   const seen = { all: 0, pictures: 0, colours: 0 };
   const pitch = () => {

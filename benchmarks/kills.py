@@ -185,7 +185,7 @@ def doing(last: dict[str, Any]) -> str:
             return "filling the pixel cache"
         case "StageStarted" if last["stage"] == "instant":
             return "embedding"
-        case "StageStarted" | "StepEnded" | "HeadFitted":
+        case "StageStarted" | "StepEnded" | "InstantClassifierFitted":
             return f"epoch {last.get('epoch', 1)}"
         case "EpochEnded":
             return "writing a checkpoint"

@@ -226,8 +226,12 @@ def take_all(server: Server, album: Album) -> None:
     album.take("start-empty", "/")
 
     images = str(Path(tempfile.gettempdir()) / "coverslip-pictures" / "images")
-    cells = server.send("datasets", {"sources": [f"{images}/my_cells"], "name": "my_cells", "group_pattern": PATTERN})
-    more = server.send("datasets", {"sources": [f"{images}/new_slides"], "name": "new_slides", "is_labelled": False})
+    cells = server.send(
+        "datasets", {"sources": [{"path": f"{images}/my_cells"}], "name": "my_cells", "group_pattern": PATTERN}
+    )
+    more = server.send(
+        "datasets", {"sources": [{"path": f"{images}/new_slides"}], "name": "new_slides", "is_labelled": False}
+    )
     for dataset in (cells, more):
         server.until(f"datasets/{dataset['id']}", lambda found: found["state"] == "ready")
     here = f"/datasets/{cells['id']}"
@@ -270,7 +274,7 @@ def take_all(server: Server, album: Album) -> None:
     album.take("compare", f"/compare?runs={instant['id']},{tuned['id']}")
 
     album.take("predict", f"/predict?run={tuned['id']}")
-    prediction = server.send("predictions", {"run_id": tuned["id"], "sources": [f"{images}/new_slides"]})
+    prediction = server.send("predictions", {"classifier_id": tuned["id"], "sources": [f"{images}/new_slides"]})
     server.until(f"predictions/{prediction['id']}", lambda found: found["state"] == "done")
     album.take("prediction", f"/predictions/{prediction['id']}")
     album.take("prediction-review", f"/predictions/{prediction['id']}", press("Needs your eye", "link"))

@@ -194,7 +194,7 @@ def stock(app_server: RunningApp) -> Stock:
     ]
     for run in runs:
         assert (ended := app.ended(f"runs/{run}"))["state"] == "done", ended["error"]
-    prediction = app.send("predictions", {"run_id": runs[0], "dataset_id": plain["id"]})["id"]
+    prediction = app.send("predictions", {"classifier_id": runs[0], "dataset_id": plain["id"]})["id"]
     assert app.ended(f"predictions/{prediction}")["state"] == "done"
     return Stock(app, images["id"], plain["id"], *runs, prediction)
 

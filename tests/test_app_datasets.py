@@ -74,7 +74,7 @@ def test_a_folder_without_classes_is_opened_to_be_labelled(app: App, tmp_path: P
     save_cell(tmp_path / "new" / "a.png", 1)
     found = app.open(tmp_path / "new", is_labelled=False)
     assert (found["kind"], found["n_images"], found["n_labelled"], found["classes"]) == ("files", 1, 0, [])
-    assert app.get(f"datasets/{found['id']}/positions", label="")["positions"] == [0]
+    assert app.get(f"datasets/{found['id']}/positions", label="")["items"] == [0]
 
 
 def test_sets_are_unknown_by_other_ids(app: App) -> None:
@@ -88,7 +88,7 @@ def test_sets_are_unknown_by_other_ids(app: App) -> None:
         ("GET", "datasets/none/images/0/thumbnail"),
         ("GET", "datasets/none/sheet?images=0"),
         ("GET", "datasets/none/inspection"),
-        ("GET", "datasets/none/labels.csv"),
+        ("GET", "datasets/none/download/labels"),
         ("POST", "datasets/none/labels/undo"),
     ]:
         assert app.refused(method, path, {} if method == "PATCH" else None)["status"] == 404
@@ -132,7 +132,7 @@ def test_images_are_filtered_sorted_and_paged(app: App, tmp_path: Path) -> None:
     assert [image["image_id"] for image in listed][:2] == ["c2/copy.png", "c2/slide0_0.png"]
 
     def ids(**query: object) -> list[str]:
-        return [listed[i]["image_id"] for i in app.get(f"{where}/positions", **query)["positions"]]
+        return [listed[i]["image_id"] for i in app.get(f"{where}/positions", **query)["items"]]
 
     assert ids(only="unreadable") == ["c10/zbroken.png"]
     assert ids(only="duplicate") == ["c2/copy.png", "c2/slide0_0.png"]
@@ -147,10 +147,10 @@ def test_images_are_filtered_sorted_and_paged(app: App, tmp_path: Path) -> None:
     assert ids(group="slide2", label="c2") == ["c2/slide2_2.png", "c2/slide2_5.png"]
     assert ids(search="SLIDE2_5") == ["c2/slide2_5.png", "c10/slide2_5.png"]
     assert ids(search="%") == []
-    assert [listed[i]["label"] for i in app.get(f"{where}/positions", sort="label")["positions"]] == (
+    assert [listed[i]["label"] for i in app.get(f"{where}/positions", sort="label")["items"]] == (
         ["c2"] * 7 + ["c10"] * 8
     )
-    groups = [listed[i]["group"] for i in app.get(f"{where}/positions", sort="group")["positions"]]
+    groups = [listed[i]["group"] for i in app.get(f"{where}/positions", sort="group")["items"]]
     assert groups[-12:] == ["slide0"] * 4 + ["slide1"] * 4 + ["slide2"] * 4
     page = app.get(f"{where}/images", offset=14, limit=5)
     assert (len(page["items"]), page["total"]) == (1, 15)
@@ -177,8 +177,8 @@ def test_a_part_of_a_training_is_a_filter(app: App, tmp_path: Path) -> None:
     with app.home.engine.begin() as connection:
         connection.execute(insert(jobs).values(**values, state="ended", created=""))
     where = f"datasets/{found['id']}/positions"
-    assert app.get(where, part="test", run="r1")["positions"] == [0]
-    assert app.get(where, part="train", run="r1")["positions"] == [3]
+    assert app.get(where, part="test", run="r1")["items"] == [0]
+    assert app.get(where, part="train", run="r1")["items"] == [3]
     assert app.refused("GET", f"{where}?part=test")["status"] == 422
     assert app.refused("GET", f"{where}?part=test&run=none")["status"] == 404
     assert "predicted" in app.refused("GET", f"{where}?predicted=flat")["title"]  # nothing was predicted here
@@ -221,11 +221,11 @@ def test_a_table_gives_columns_groups_and_boxes(app: App, tmp_path: Path) -> Non
     found = app.open(tmp_path / "cells.csv", group="patient")
     where = f"datasets/{found['id']}"
     assert (found["kind"], found["groups"]) == ("table", {"by": "column", "value": "patient", "n_groups": 3})
-    assert app.get(f"{where}/columns")["columns"] == ["path", "label", "patient", "x", "y", "width", "height"]
+    assert app.get(f"{where}/columns")["items"] == ["path", "label", "patient", "x", "y", "width", "height"]
     image = app.get(f"{where}/images")["items"][3]
     assert (image["width"], image["height"], image["group"]) == (20, 20, "p0")
     assert app.get(f"{where}/group-preview", group="patient")["n_groups"] == 3
-    answer = app.client.get(f"/api/v1/{where}/labels.csv")
+    answer = app.client.get(f"/api/v1/{where}/download/labels")
     assert answer.text.splitlines()[4] == f'{tmp_path}/field.png,"field.png#box=3,3,20,20",b,p0,3,3,20,20'
 
 
@@ -265,9 +265,9 @@ def test_labels_and_names_are_there_after_a_restart(app: App, tmp_path: Path) ->
     before = app.get(where)
     again = App(workspace_in(tmp_path))
     assert again.get(where) == before
-    assert again.get(f"{where}/positions", label="odd")["positions"] == [0, 1]
+    assert again.get(f"{where}/positions", label="odd")["items"] == [0, 1]
     assert again.send("POST", f"{where}/labels/undo")["images"] == [0, 1]
-    assert again.get(f"{where}/positions", label="odd")["positions"] == []
+    assert again.get(f"{where}/positions", label="odd")["items"] == []
 
 
 def test_a_server_killed_while_reading_goes_on_when_it_starts_again(tmp_path: Path) -> None:
@@ -305,7 +305,7 @@ def test_labels_survive_reading_again_when_images_come_and_go(app: App, tmp_path
     app.send("POST", f"{where}/labels", {"images": [1, 2, 7], "label": "odd"})
     (cells / "flat" / "slide1_1.png").unlink()
     save_cell(cells / "flat" / "a_new.png", 500)
-    app.send("POST", f"{where}/read")
+    app.send("POST", f"{where}/refresh")
     assert app.wait(found["id"])["n_images"] == 12
     odd = app.get(f"{where}/images", label="odd")["items"]
     assert [image["image_id"] for image in odd] == ["flat/slide0_3.png", "round/slide0_3.png"]
@@ -322,8 +322,8 @@ def test_what_cannot_be_read_any_more_says_so_and_stays(app: App, tmp_path: Path
     app.home.background.wait_all()
     forget(found["id"])
     cells.rename(tmp_path / "moved")
-    assert "no such" in app.refused("POST", f"{where}/read")["title"]
-    assert app.get(f"{where}/positions", label="odd")["positions"] == [0]
+    assert "no such" in app.refused("POST", f"{where}/refresh")["title"]
+    assert app.get(f"{where}/positions", label="odd")["items"] == [0]
     for picture in ("images/0/thumbnail?v=1", "sheet?images=0&v=1"):  # blank, and asked for again
         answer = app.client.get(f"/api/v1/{where}/{picture}")
         assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
@@ -341,7 +341,7 @@ def test_classes_are_ordered_and_planned(app: App, tmp_path: Path) -> None:
     assert [each["name"] for each in changed["classes"]] == ["c", "new", "a", "b"]
     planned = app.send("PATCH", where, {"class_plan": {"merge": {"ab": ["a", "b"]}}})
     assert planned["class_plan"] == {"merge": {"ab": ["a", "b"]}, "drop": [], "rename": {}}
-    split = app.send("POST", f"{where}/split", {"recipe": {"split": {"folds": 0}}})
+    split = app.send("POST", f"{where}/split-preview", {"recipe": {"split": {"folds": 0}}})
     assert [each["name"] for each in split["by_class"]] == ["c", "ab"]  # as on the page
     for wrong in ({"drop": ["z"]}, {"merge": {"x": ["a"]}, "drop": ["a"]}):
         assert app.refused("PATCH", where, {"class_plan": wrong})["status"] == 422
@@ -354,21 +354,21 @@ def test_the_split_is_that_of_a_training(app: App, tmp_path: Path) -> None:
 
     cells = save_cells(tmp_path / "cells", ("a", "b"), n=60)
     found = app.open(cells)
-    told = app.send("POST", f"datasets/{found['id']}/split", {"recipe": {"seed": 7, "split": {"val": 0.1}}})
+    told = app.send("POST", f"datasets/{found['id']}/split-preview", {"recipe": {"seed": 7, "split": {"val": 0.1}}})
     data = open_dataset(cells)
     split = split_images(data, scan_images(data), val=0.1, test=0.2, seed=7)
     assert {part["part"]: part["n"] for part in told["parts"]} == {
         part: split.parts.count(part) for part in ("train", "val", "test", "left-out")
     }
     few = app.open(save_cells(tmp_path / "few", ("a", "b"), n=10))
-    told = app.send("POST", f"datasets/{few['id']}/split", {"recipe": {}})
+    told = app.send("POST", f"datasets/{few['id']}/split-preview", {"recipe": {}})
     assert told["n_folds"] == 5
     assert sum(fold["n"] for fold in told["folds"]) == 20
-    assert app.refused("POST", f"datasets/{few['id']}/split", {"recipe": {"epoch": 3}})["status"] == 422
+    assert app.refused("POST", f"datasets/{few['id']}/split-preview", {"recipe": {"epoch": 3}})["status"] == 422
 
 
 def test_a_recipe_that_is_not_valid_names_each_key(app: App, tmp_path: Path) -> None:
-    where = f"datasets/{app.open(save_cells(tmp_path / 'cells'))['id']}/split"
+    where = f"datasets/{app.open(save_cells(tmp_path / 'cells'))['id']}/split-preview"
     recipe = {"epochs": "many", "split.val": 2, "plane": "all", "learning_rate": -1, "augment": {"zoooom": 1}}
     told = app.refused("POST", where, {"recipe": recipe})
     assert told["status"] == 422
@@ -398,7 +398,7 @@ def test_what_is_still_being_read_is_not_told(app: App, tmp_path: Path) -> None:
     found = app.open(save_cells(tmp_path / "cells"))
     with sqlite3.connect(tmp_path / "home" / "workspace.sqlite") as connection:
         connection.execute("UPDATE datasets SET state = 'reading'")  # as a server that was killed leaves it
-    for method, what in [("GET", "inspection"), ("POST", "split"), ("POST", "augmentation")]:
+    for method, what in [("GET", "inspection"), ("POST", "split-preview"), ("POST", "augmentation-preview")]:
         assert app.refused(method, f"datasets/{found['id']}/{what}", {} if method == "POST" else None)["status"] == 409
     assert app.wait(found["id"]) == found
 
@@ -510,17 +510,18 @@ def test_a_split_that_a_training_would_refuse_is_said_before(app: App, tmp_path:
         rows.append(f"{k}.png,{'round' if k % 2 else 'flat'},slide{k // 4},{('train', 'test', 'val')[k % 3]}")
     (tmp_path / "cells" / "table.csv").write_text("\n".join(rows))
     found = app.open(tmp_path / "cells" / "table.csv")
-    told = app.send("POST", f"datasets/{found['id']}/split", {"recipe": {"split": {"folds": 0}}})
-    assert any("--allow-leakage" in note for note in told["notes"])
-    assert any("on two sides" in note for note in told["notes"])
+    told = app.send("POST", f"datasets/{found['id']}/split-preview", {"recipe": {"split": {"folds": 0}}})
+    by_code = {note["code"]: note for note in told["notes"]}
+    assert by_code["leakage-refused"]["remedies"] == [{"kind": "allow-leakage"}]
+    assert "leakage" in by_code
 
 
 @pytest.mark.slow
 def test_sample_images_are_drawn_once(app: App) -> None:
-    assert app.send("POST", "datasets/samples")["state"] == "reading"
+    assert app.send("POST", "samples")["state"] == "reading"
     found = app.wait("samples")
     assert (found["kind"], found["n_images"], found["groups"]["n_groups"]) == ("samples", 480, 14)
-    assert app.send("POST", "datasets/samples") == found
+    assert app.send("POST", "samples") == found
     new = app.wait("samples-new")
     assert (new["n_images"], new["n_unreadable"], new["is_labelled"]) == (24, 1, False)
 

@@ -84,7 +84,7 @@ def test_a_folder_can_be_added_and_left_out_and_labels_come_back(app: App, labs:
     app.send("POST", f"datasets/{dataset_id}/labels", {"images": [0], "label": "odd"})
     both = changed(app, dataset_id, (here, "Basel"), (there, "Bern"))
     assert (counts(both), both["n_label_changes"]) == ({"Basel": 6, "Bern": 12}, 1)
-    mine = app.get(f"datasets/{dataset_id}/positions", domain="Bern")["positions"][:2]
+    mine = app.get(f"datasets/{dataset_id}/positions", domain="Bern")["items"][:2]
     app.send("POST", f"datasets/{dataset_id}/labels", {"images": mine, "label": "torn"})
 
     alone = changed(app, dataset_id, (here, "Basel"))
@@ -100,10 +100,10 @@ def test_labels_outlive_a_folder_that_was_away(app: App, labs: tuple[Path, Path]
     dataset_id = opened(app, (here, None))["id"]
     app.send("POST", f"datasets/{dataset_id}/labels", {"images": [0, 5], "label": "odd"})
     shutil.move(here / "flat", here.parent / "away")
-    app.send("POST", f"datasets/{dataset_id}/read")
+    app.send("POST", f"datasets/{dataset_id}/refresh")
     assert app.wait(dataset_id)["n_label_changes"] == 1
     shutil.move(here.parent / "away", here / "flat")
-    app.send("POST", f"datasets/{dataset_id}/read")
+    app.send("POST", f"datasets/{dataset_id}/refresh")
     found = app.wait(dataset_id)
     assert (found["n_label_changes"], found["classes"][-1]) == (2, {"name": "odd", "n": 2, "color_index": 2})
 
@@ -117,7 +117,7 @@ def test_a_fault_of_a_new_folder_changes_nothing(app: App, labs: tuple[Path, Pat
 
 
 def test_the_samples_stay_as_they_are(app: App, labs: tuple[Path, Path]) -> None:
-    drawn = app.wait(app.send("POST", "datasets/samples")["id"])
+    drawn = app.wait(app.send("POST", "samples")["id"])
     refused = app.refused("PATCH", f"datasets/{drawn['id']}", {"sources": sources_of((labs[0], None))})
     assert refused["status"] == 409
 

@@ -79,6 +79,7 @@ def test_an_evaluation_gives_the_numbers_of_the_labels_as_corrected_in_the_app(l
     found = lab.get(f"evaluations/{other['id']}/results")
     assert found["metrics"] == json.loads((Path(other["folder"]) / "metrics.json").read_text(encoding="utf-8"))
     assert found["headline"].startswith("Of 30 images it had never seen")
+    assert found["tested_on"] == "the images of “other day”"
     assert other["headline"]["value"] == found["metrics"]["metrics"]["macro_f1"]["value"]
     assert [sum(row) for row in found["confusion"]["counts"]] == [9, 11, 10]  # one is called large by now
     assert [one["n"] for one in found["per_class"]] == [9, 11, 10]
@@ -100,7 +101,7 @@ def test_the_images_of_an_evaluation_can_be_looked_at_and_taken_away(lab: Lab, o
     for what, kind in (("thumbnail?side=64", "image/jpeg"), ("picture?low=0&high=99", "image/png")):
         answer = lab.client.get(f"{API}/{path}/rows/{wrong['k']}/{what}")
         assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
-    assert len(list(csv.DictReader(io.StringIO(lab.client.get(f"{API}/{path}/csv").text)))) == 30
+    assert len(list(csv.DictReader(io.StringIO(lab.client.get(f"{API}/{path}/download/predictions").text)))) == 30
     assert lab.client.get(f"{API}/{path}/rows/999/picture").status_code == 404
 
 

@@ -202,7 +202,7 @@ def test_few_and_many_classes_fit_on_every_page(
     matrix = wary.get_by_role("table", name="Confusion matrix")
     matrix.get_by_role("button").first.wait_for()
     assert matrix.get_by_role("button").count() == n_classes**2
-    prediction = app_server.send("predictions", {"run_id": run, "dataset_id": images["id"]})["id"]
+    prediction = app_server.send("predictions", {"classifier_id": run, "dataset_id": images["id"]})["id"]
     assert app_server.ended(f"predictions/{prediction}")["state"] == "done"
     open_page(wary, f"/predictions/{prediction}")
     wary.get_by_role("button", name="Open slide").or_(wary.get_by_role("button", name="Open class")).first.wait_for()

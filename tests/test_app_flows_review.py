@@ -56,7 +56,7 @@ def predicted(app_server: RunningApp) -> Review:
     for k in range(N_BROKEN):
         (new / f"z{k:03d}.png").write_bytes(b"no image")
     plain = app.opened(new, is_labelled=False)
-    prediction = app.send("predictions", {"run_id": run, "dataset_id": plain["id"]})["id"]
+    prediction = app.send("predictions", {"classifier_id": run, "dataset_id": plain["id"]})["id"]
     assert app.ended(f"predictions/{prediction}")["state"] == "done"
     return Review(app, prediction)
 

@@ -61,7 +61,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     (new / "broken.png").write_bytes(b"no image")
     with TestClient(create_app(workspace)) as client:
         run = client.get(f"{API}/classifiers").json()["items"][0]["id"]
-        answer = client.post(f"{API}/predictions", json={"run_id": run, "sources": [str(new)], "name": "Monday"})
+        answer = client.post(f"{API}/predictions", json={"classifier_id": run, "sources": [str(new)], "name": "Monday"})
         assert answer.status_code == 201, answer.text
         prediction = answer.json()["id"]
         told = events_of(client, f"{API}/jobs/{prediction}/events")
@@ -85,15 +85,21 @@ def test_rows_are_those_of_the_command_line(lab: Lab, tmp_path: Path) -> None:
     expected = (tmp_path / "predictions.csv").read_text()
     folder = find_job(lab.workspace, lab.prediction).folder
     assert (folder / "predictions.csv").read_text() == expected
-    other = lab.client.post(f"{API}/predictions", json={"run_id": lab.run, "sources": [str(lab.new / "broken.png")]})
+    other = lab.client.post(
+        f"{API}/predictions", json={"classifier_id": lab.run, "sources": [str(lab.new / "broken.png")]}
+    )
     assert ended(lab.client, other.json()["id"], what="predictions")["decisions"] == {"unreadable": 1}
-    assert lab.client.get(f"{API}/predictions/{other.json()['id']}/csv").text.splitlines()[1].endswith(",unreadable,,,")
+    assert (
+        lab.client.get(f"{API}/predictions/{other.json()['id']}/download/predictions")
+        .text.splitlines()[1]
+        .endswith(",unreadable,,,")
+    )
     assert lab.client.delete(f"{API}/jobs/{other.json()['id']}").status_code == 204
 
 
 def test_uncertain_ones_come_first_and_corrections_are_kept(lab: Lab) -> None:
     path = f"{API}/predictions/{lab.prediction}"
-    plain = lab.client.get(f"{path}/csv").text
+    plain = lab.client.get(f"{path}/download/predictions").text
     page = lab.client.get(f"{path}/rows?sort=probability&limit=500").json()
     sure = [row["probability"] for row in page["items"] if row["probability"] is not None]
     assert sure == sorted(sure)
@@ -105,13 +111,13 @@ def test_uncertain_ones_come_first_and_corrections_are_kept(lab: Lab) -> None:
     assert (corrected["k"], corrected["correction"]) == (k, "=cmd()")
     assert lab.client.get(f"{path}/rows?only=corrected").json()["items"] == [corrected]
     assert lab.client.get(path).json()["n_corrected"] == 1
-    table = list(csv.DictReader(io.StringIO(lab.client.get(f"{path}/csv").text)))
+    table = list(csv.DictReader(io.StringIO(lab.client.get(f"{path}/download/predictions").text)))
     assert list(table[0])[5:7] == ["decision", "corrected"]
     assert [row["corrected"] for row in table if row["corrected"]] == ["'=cmd()"]
     assert lab.client.put(f"{path}/rows/{k}/correction", json={"label": "uncertain"}).status_code == 422
     assert lab.client.put(f"{path}/rows/9999/correction", json={"label": "large"}).status_code == 404
     assert lab.client.put(f"{path}/rows/{k}/correction", json={"label": None}).json()["correction"] is None
-    assert lab.client.get(f"{path}/csv").text == plain
+    assert lab.client.get(f"{path}/download/predictions").text == plain
 
 
 def test_what_was_corrected_needs_no_eye_any_more(lab: Lab) -> None:
@@ -142,12 +148,12 @@ def test_classes_keep_the_order_of_their_keys_from_labelling_to_predicting(lab: 
     changes = {"classes": ["medium", "unused", "large"], "class_plan": {"rename": {"large": "a big one"}}}
     assert lab.client.patch(f"{API}/datasets/{cells}", json=changes).status_code == 200
     expected = ["medium", "a big one", "<script>"]
-    preview = lab.client.post(f"{API}/datasets/{cells}/split", json={"recipe": QUICK})
+    preview = lab.client.post(f"{API}/datasets/{cells}/split-preview", json={"recipe": QUICK})
     assert [one["name"] for one in preview.json()["by_class"]] == expected
     run = queue_run(lab.client, cells, QUICK)
     assert ended(lab.client, run)["state"] == "done"
     assert lab.client.get(f"{API}/runs/{run}/results").json()["confusion"]["classes"] == expected
-    answer = lab.client.post(f"{API}/predictions", json={"run_id": run, "sources": [str(lab.new)]})
+    answer = lab.client.post(f"{API}/predictions", json={"classifier_id": run, "sources": [str(lab.new)]})
     assert answer.json()["classes"] == expected
     ended(lab.client, answer.json()["id"], what="predictions")
     for job in (answer.json()["id"], run):
@@ -176,7 +182,7 @@ def test_pictures_are_served_only_from_below_the_allowed_roots(lab: Lab, tmp_pat
     assert lab.client.get(f"{path}/0/picture").status_code == 422
     assert lab.client.get(f"{path}/1/picture").headers["content-type"] == "image/png"
     outside = write_cells(tmp_path / "outside", 3, is_sorted=False)
-    answer = lab.client.post(f"{API}/predictions", json={"run_id": lab.run, "sources": [str(outside)]})
+    answer = lab.client.post(f"{API}/predictions", json={"classifier_id": lab.run, "sources": [str(outside)]})
     assert (answer.status_code, "outside the folders" in answer.json()["title"]) == (422, True)
     link = lab.new / "slide_link.png"
     shown = next(lab.new.glob("slide1_*.png"))
@@ -199,7 +205,7 @@ def test_single_images_are_answered_by_a_classifier_that_stays_loaded(lab: Lab) 
         for row in lab.client.get(f"{API}/predictions/{lab.prediction}/rows?limit=100").json()["items"]
         if row["path"] == image.name
     )
-    path, named = f"{API}/classify/{lab.run}", {"X-File-Name": "../../<b>.PNG"}
+    path, named = f"{API}/classifiers/{lab.run}/classify", {"X-File-Name": "../../<b>.PNG"}
     said = lab.client.post(path, content=image.read_bytes(), headers=named).json()
     assert said["predicted"] == row["predicted"]
     assert said["probabilities"] == pytest.approx(row["probabilities"], abs=1e-5)
@@ -214,7 +220,7 @@ def test_single_images_are_answered_by_a_classifier_that_stays_loaded(lab: Lab) 
     assert lab.client.post(path, content=b"").status_code == 422
     too_large = lab.client.post(path, content=b"x", headers={"Content-Length": str(300 * 2**20)})
     assert too_large.status_code == 413
-    assert lab.client.post(f"{API}/classify/none", content=b"x").status_code == 404
+    assert lab.client.post(f"{API}/classifiers/none/classify", content=b"x").status_code == 404
     process = classifying._workers[lab.run].process
     classifying._silent_seconds = 0.0
     classifying._workers[lab.run].asked = -1e9
@@ -255,7 +261,7 @@ def test_a_removed_prediction_comes_back_with_its_corrections(lab: Lab) -> None:
 
 def test_a_killed_prediction_goes_on_after_its_last_row(lab: Lab, tmp_path: Path) -> None:
     many = write_cells(lab.workspace.roots[0] / "many", 1500, seed=2, is_sorted=False)
-    answer = lab.client.post(f"{API}/predictions", json={"run_id": lab.run, "sources": [str(many)]})
+    answer = lab.client.post(f"{API}/predictions", json={"classifier_id": lab.run, "sources": [str(many)]})
     path, job = (f"{API}/{kind}/{answer.json()['id']}" for kind in ("predictions", "jobs"))
     until(lambda: lab.client.get(path).json()["n_done"])
     status = status_of(find_job(lab.workspace, answer.json()["id"]))
@@ -264,7 +270,7 @@ def test_a_killed_prediction_goes_on_after_its_last_row(lab: Lab, tmp_path: Path
     found = ended(lab.client, answer.json()["id"], what="predictions")
     assert found["state"] == "interrupted"
     assert 0 < found["n_done"] < found["n_total"] == 1500
-    assert len(lab.client.get(f"{path}/csv").text.splitlines()) == found["n_done"] + 1
+    assert len(lab.client.get(f"{path}/download/predictions").text.splitlines()) == found["n_done"] + 1
     lab.client.put(f"{path}/rows/0/correction", json={"label": "large"})
     extra = many / "a_new_first.png"
     shutil.copy(next(many.iterdir()), extra)

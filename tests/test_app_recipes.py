@@ -11,7 +11,7 @@ from image_sets import App, workspace_in
 
 from coverslip.models import check_declared, list_models, model_info
 from coverslip.models.building import own_options
-from coverslip.runs import Recipe, TrainFirst, load_recipe, recipe_keys
+from coverslip.runs import Pretraining, Recipe, load_recipe, recipe_keys
 from coverslip.runs.recipe import named_sets
 from coverslip.workspace.jobs.records import asked_recipe, find_job
 
@@ -179,13 +179,13 @@ def test_the_recipe_of_a_paper_can_be_started_as_the_page_does(
         dataset = bands["qband.csv" if values["init"]["train_on"] == "gband.csv" else "gband.csv"]
         values["init"] = {**values["init"], "train_on": bands[values["init"]["train_on"]]}
     assert app.send("POST", "recipe/write", {"recipe": values})["values"] == values
-    app.send("POST", f"datasets/{dataset}/split", {"recipe": values})
+    app.send("POST", f"datasets/{dataset}/split-preview", {"recipe": values})
     run = app.send("POST", "runs", {"dataset_id": dataset, "recipe": values})
     file = folder(app, name)
     file.write_text(RECIPES[name])
     wanted, queued = load_recipe(file), asked(app, run["id"])
-    if isinstance(wanted.init, TrainFirst):
-        assert isinstance(queued.init, TrainFirst)
+    if isinstance(wanted.init, Pretraining):
+        assert isinstance(queued.init, Pretraining)
         assert Path(queued.init.train_on).name == wanted.init.train_on
         assert queued.init.model_copy(update={"train_on": wanted.init.train_on}) == wanted.init
     assert queued.model_dump(exclude={"init"}) == wanted.model_dump(exclude={"init"})
@@ -195,12 +195,12 @@ def test_a_first_training_takes_the_labels_of_now_and_the_groups_of_its_dataset(
     first = app.open(save_cells(folder(app, "first"), classes=("a", "b")), group_pattern=r"slide\d")["id"]
     init = {"train_on": first, "recipe": {"epochs": 2}, "labels": {"a": "round"}}
     whole = asked(app, app.send("POST", "runs", {"dataset_id": cells, "recipe": {"init": init}})["id"]).init
-    assert isinstance(whole, TrainFirst)
+    assert isinstance(whole, Pretraining)
     assert (whole.train_on, whole.recipe["group"]) == (str(folder(app, "first")), r"slide\d")
     app.send("POST", f"datasets/{first}/labels", {"images": [0, 1], "label": "c"})
     app.send("PATCH", f"datasets/{first}", {"class_plan": {"rename": {"c": "d"}}})
     changed = asked(app, app.send("POST", "runs", {"dataset_id": cells, "recipe": {"init": init}})["id"]).init
-    assert isinstance(changed, TrainFirst)
+    assert isinstance(changed, Pretraining)
     with Path(changed.train_on).open() as stream:
         assert [row["label"] for row in csv.DictReader(stream)][:3] == ["c", "c", "a"]
     assert changed.recipe == {"epochs": 2, "group": "group", "classes": {"rename": {"c": "d"}}}
@@ -211,7 +211,7 @@ def test_a_first_training_takes_the_labels_of_now_and_the_groups_of_its_dataset(
 
 def test_groups_and_classes_of_a_recipe_go_before_those_of_the_dataset(app: App, cells: str) -> None:
     def n_groups(**recipe: object) -> int:
-        split = app.send("POST", f"datasets/{cells}/split", {"recipe": {"split.folds": 0, **recipe}})
+        split = app.send("POST", f"datasets/{cells}/split-preview", {"recipe": {"split.folds": 0, **recipe}})
         return sum(part["n_groups"] for part in split["parts"])
 
     assert (n_groups(), n_groups(group=r"slide[0-9]")) == (6, 3)

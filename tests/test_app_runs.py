@@ -79,10 +79,10 @@ def test_those_who_watch_see_the_state_the_curves_and_the_lines_worth_reading(la
     numbers = [int(number) for kind, number, _ in lab.told if kind == "log"]
     assert numbers == sorted(set(numbers))
     log = lab.get(f"runs/{lab.run}/log")
-    assert log["items"] == [line for kind, _, line in lab.told if kind == "log"]
+    assert log["items"] == [line for kind, _, line in lab.told if kind == "log"][::-1]  # the newest first
     assert log["total"] == len(numbers)
-    assert lab.get(f"runs/{lab.run}/log?limit=1")["items"] == log["items"][-1:]
-    assert log["items"][-1]["event"] == "RunEnded"
+    assert lab.get(f"runs/{lab.run}/log?offset=1&limit=1")["items"] == log["items"][1:2]
+    assert log["items"][0]["event"] == "RunEnded"
     assert not {line["event"] for line in log["items"]} & {"Progressed", "StepEnded", "CheckpointSaved"}
     trainings = [told for kind, _, told in lab.told if kind == "trainings"]
     assert trainings[0] == []
@@ -191,16 +191,16 @@ def test_runs_on_the_same_images_are_told_from_others(lab: Lab, tmp_path: Path) 
         found = {one["name"]: one for one in client.get(f"{API}/runs").json()["items"]}
         other = found[copy.name]
         assert (other["state"], other["headline"]) == ("done", found["The <b>first</b>"]["headline"])
-    compared = lab.get(f"runs/compare?runs={lab.run},{other['id']}")
+    compared = lab.get(f"comparison?run_id={lab.run}&run_id={other['id']}")
     assert (compared["classes_equal"], compared["images_equal"]) == (True, True)
     assert len(compared["rows"]) == 2
     table = (copy / "predictions.csv").read_text().splitlines(keepends=True)
     (copy / "predictions.csv").write_text("".join(table[:-1]))
-    compared = lab.get(f"runs/compare?runs={lab.run},{other['id']}")
+    compared = lab.get(f"comparison?run_id={lab.run}&run_id={other['id']}")
     assert not compared["images_equal"]
     assert "different images" in compared["note"]
-    assert lab.client.get(f"{API}/runs/compare?runs={lab.run}").status_code == 422
-    assert lab.client.get(f"{API}/runs/compare?runs={lab.run},none").status_code == 404
+    assert lab.client.get(f"{API}/comparison?run_id={lab.run}").status_code == 422
+    assert lab.client.get(f"{API}/comparison?run_id={lab.run}&run_id=none").status_code == 404
     assert lab.client.delete(f"{API}/jobs/{other['id']}").status_code == 204
 
 
@@ -307,7 +307,7 @@ def test_a_training_goes_on_when_the_server_is_killed_and_its_curves_are_whole(t
         found = ended(client, run, 180)
         assert found["state"] == "done"
         assert [row["epoch"] for row in found["trainings"][0]["epochs"]] == [0, 1, 2, 3]
-        log = client.get(f"{API}/runs/{run}/log").json()["items"]
+        log = client.get(f"{API}/runs/{run}/log").json()["items"][::-1]
         told = events_of(client, f"{API}/jobs/{run}/events?after=1")
         later = [line["n"] for line in log if line["n"] > 1]
         assert [int(number) for kind, number, _ in told if kind == "log"] == later

@@ -21,8 +21,8 @@ from tables import rows_of
 
 import coverslip as cs
 from coverslip.cli import main
+from coverslip.cli._remedies import for_shell
 from coverslip.errors import UnreadableImage
-from coverslip.files import for_shell
 from coverslip.images import read_pixels
 from coverslip.runs import Run
 from coverslip.samples import write_sample_images
@@ -323,7 +323,7 @@ def test_a_table_from_a_spreadsheet_with_numbers_as_labels_is_read(
     assert main(["inspect", str(tmp_path / "t.csv"), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["classes"] == {"1": 1, "2": 2, "10": 1}
-    assert "1 row of the table repeats an earlier one: counted once." in found["notes"]
+    assert "1 row of the table repeats an earlier one: counted once." in [note["text"] for note in found["notes"]]
 
 
 def test_files_that_a_table_names_but_are_not_there_keep_their_rows(
@@ -345,7 +345,7 @@ def test_a_column_that_needs_quotes_gets_them_in_the_advice(tmp_path: Path, caps
     rows = [f"{save_cell(tmp_path / f'{i}.png').name},{'ab'[i % 2]},{i // 2}" for i in range(6)]
     (tmp_path / "t.csv").write_text("path,label,Patient ID\n" + "\n".join(rows) + "\n")
     assert main(["inspect", str(tmp_path / "t.csv")]) == 0
-    assert 'for example --group "Patient ID".' in capsys.readouterr().out
+    assert '(--group "Patient ID").' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -493,7 +493,7 @@ def test_what_may_not_be_read_is_told_and_stops_nobody_else(tmp_path: Path) -> N
         found = json.loads(done.stdout)
         assert unreadable_in(found) == {"a/0.png": "The file may not be read: Permission denied"}
         assert found["n_readable"] == 5
-        assert "1 folder could not be opened: 'closed'." in found["notes"]
+        assert "1 folder could not be opened: 'closed'." in [note["text"] for note in found["notes"]]
         (tmp_path / "t.csv").write_text("path,label\nimages/b/0.png,b\n")
         (tmp_path / "t.csv").chmod(0)
         for closed, said in ((images / "closed", "The folder could not be opened"), (tmp_path / "t.csv", "The table")):

@@ -154,7 +154,7 @@ def test_ctrl_c_in_training_ends_with_130_and_says_how_to_go_on(samples: SampleS
     assert "Traceback" not in err
     assert str(tmp_path / "run") in out + err
     assert err.count("Training was stopped") == 1
-    assert "press Ctrl-C again to end at once" in err
+    assert "Press Ctrl-C again to end at once" in err
     assert json.loads((tmp_path / "run" / "status.json").read_text(encoding="utf-8"))["state"] == "stopped"
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from coverslip.datasets import Dataset, ImageRecord, Part, Split, cap_training
 from coverslip.images import ReadPlan
+from coverslip.messages import Note
 
 images = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["train", "train", "val", "test", "left-out"])))
 
@@ -21,7 +22,7 @@ def make(described: list[tuple[str, Part]]) -> tuple[Dataset, Split]:
     )
     parts = tuple(part for _, part in described)
     reasons = tuple("no label" if part == "left-out" else "" for part in parts)
-    return Dataset(Path("/data"), "table", records, ()), Split(parts, reasons, ("a note",))
+    return Dataset(Path("/data"), "table", records, ()), Split(parts, reasons, (Note("a-note", "A note."),))
 
 
 def trained_on(dataset: Dataset, split: Split) -> set[str]:
@@ -60,7 +61,8 @@ def test_seeds_draw_other_images_and_each_image_equally_often() -> None:
 def test_a_note_says_how_many_are_left_out_and_an_ample_cap_changes_nothing() -> None:
     dataset, split = make([("a", "train")] * 5 + [("b", "train")] * 2 + [("a", "test")] * 9)
     capped = cap_training(dataset, split, 2, 0)
-    assert capped.notes == ("a note", "3 training images left out on request: at most 2 of each class are used.")
+    assert [note.code for note in capped.notes] == ["a-note", "capped"]
+    assert capped.notes[-1].values == {"n_images": 3, "n_per_class": 2}
     assert cap_training(dataset, split, 5, 0) == split
 
 

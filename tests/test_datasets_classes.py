@@ -24,6 +24,7 @@ from coverslip.datasets import (
 )
 from coverslip.errors import BadRecipe
 from coverslip.images import ReadPlan
+from coverslip.messages import Set
 from coverslip.runs import Recipe, check_recipe, load_recipe, save_recipe, with_settings
 
 CLASSES = ("cis", "light", "severe", "columnar", "superficial")
@@ -190,8 +191,8 @@ def test_dropped_images_are_told_by_class_and_take_no_part(tmp_path: Path) -> No
     scan = scan_images(data)
     split = split_images(data, scan, val=0.2, test=0.2, seed=0)
     assert trained_classes(data, split) == ("b", "a")
-    assert split.notes[0] == "8 images left out on request, since classes are dropped: 6 of 'dirt', 2 of 'fold'."
-    assert split.notes[1] == "1 image left out: it has no label."
+    assert split.notes[0].text == "8 images left out on request, since classes are dropped: 6 of 'dirt', 2 of 'fold'."
+    assert split.notes[1].text == "1 image left out: it has no label."
     found = inspect_dataset(data, scan)
     assert found.classes == {"b": 8, "a": 8}
     assert found.n_unlabelled == 1
@@ -280,9 +281,9 @@ def test_a_plan_that_names_a_set_wrongly_is_told_the_nearest_class() -> None:
 
 def test_classes_of_one_name_in_two_sets_are_noted_unless_the_recipe_speaks_of_them() -> None:
     [note] = shared_class_notes(of_sets(**TWO))
-    assert "('blood', 'pap')" in note
-    assert "count as one: '1', 'normal'." in note
-    assert "classes.rename={blood/1: NEW_NAME}" in note
+    assert "('blood', 'pap')" in note.text
+    assert note.values == {"classes": ["1", "normal"]}
+    assert note.remedies == (Set("classes.by_domain", True),)
     for plan in (
         ClassPlan(by_domain=True),
         ClassPlan(merge={"1": ("1",), "normal": ("normal",)}),
@@ -297,4 +298,4 @@ def test_inspect_tells_which_classes_two_folders_share(tmp_path: Path) -> None:
     data = open_dataset(folders)
     found = inspect_dataset(data, scan_images(data))
     assert found.domains == {"one": 4, "two": 4}
-    assert [note for note in found.notes if "count as one: '1'." in note]
+    assert [note for note in found.notes if "count as one: '1'." in note.text]

@@ -16,6 +16,7 @@ from PIL import Image
 from coverslip.datasets import natural_key, open_dataset, regrouped
 from coverslip.errors import BadDataset
 from coverslip.images import ReadPlan
+from coverslip.messages import GroupBy
 
 
 def save_image(path: Path, value: int = 0) -> Path:
@@ -70,7 +71,7 @@ def test_parts_are_read_from_folders_under_any_of_their_usual_names(tmp_path):
 def test_a_flat_test_folder_keeps_its_images_without_labels(tmp_path):
     dataset = open_dataset(make_folder(tmp_path, "train/a/1.png", "train/b/2.png", "test/3.png"))
     assert [(r.predefined_split, r.label) for r in dataset.records if r.image_id == "test/3.png"] == [("test", None)]
-    assert any("without a label" in note for note in dataset.notes)
+    assert any("without a label" in note.text for note in dataset.notes)
 
 
 def test_classes_may_be_called_test_beside_others(tmp_path):
@@ -88,7 +89,7 @@ def test_a_folder_wrapped_around_the_class_folders_is_no_class(tmp_path):
     make_folder(tmp_path, "archive/images/a/1.png", "archive/images/b/2.png")
     dataset = open_dataset(tmp_path)
     assert dataset.classes == ("a", "b")
-    assert any("archive/images" in note for note in dataset.notes)
+    assert any("archive/images" in note.text for note in dataset.notes)
 
 
 def test_a_wrapping_folder_may_hold_parts(tmp_path):
@@ -108,7 +109,7 @@ def test_suffixes_count_in_any_case_and_what_is_passed_over_is_told(tmp_path):
     (tmp_path / "empty").mkdir()
     dataset = open_dataset(tmp_path)
     assert len(dataset.records) == 3
-    told = " ".join(dataset.notes)
+    told = " ".join(note.text for note in dataset.notes)
     assert "1 .db" in told
     assert "1 .txt" in told
     assert "3 hidden" in told
@@ -149,7 +150,7 @@ def test_links_round_in_a_circle_end_and_label_nothing_twice(tmp_path):
     (tmp_path / "b" / "self").symlink_to("self")
     dataset = open_dataset(tmp_path)
     assert [r.image_id for r in dataset.records] == ["a/1.png", "a/sub/2.png", "b/3.png"]
-    assert any("link" in note for note in dataset.notes)
+    assert any("link" in note.text for note in dataset.notes)
 
 
 def test_linked_class_folders_are_followed(tmp_path):
@@ -199,7 +200,7 @@ def test_a_table_in_the_folder_is_pointed_out_not_used(shared_data):
     assert len(dataset.records) == 3277
     assert len(dataset.classes) == 16
     assert not dataset.has_groups
-    assert any("images.csv" in note and "movie" in note for note in dataset.notes)
+    assert any("images.csv" in note.text and "movie" in note.text for note in dataset.notes)
 
 
 # Groups from a pattern
@@ -219,7 +220,7 @@ def test_images_that_a_pattern_does_not_match_are_groups_of_their_own(tmp_path):
     make_folder(tmp_path, "a/s1_1.png", "a/odd.png", "b/strange.png")
     dataset = open_dataset(tmp_path, group_pattern=r"s\d")
     assert len({r.group for r in dataset.records}) == 3
-    assert any("does not match 2 images" in note for note in dataset.notes)
+    assert any("does not match 2 images" in note.text for note in dataset.notes)
 
 
 def test_a_pattern_that_matches_nothing_or_is_none_is_refused_with_an_example(tmp_path):
@@ -286,7 +287,7 @@ def test_a_path_may_be_absolute_or_written_on_windows(tmp_path):
     table = write_table(tmp_path / "t.csv", f"path,label\nsub\\1.png,a\n{tmp_path}/sub/2.png,b\nsub/../sub/2.png,b\n")
     dataset = open_dataset(table)
     assert [r.image_id for r in dataset.records] == ["sub/1.png", "sub/2.png"]
-    assert any("repeat" in note for note in dataset.notes)
+    assert any("repeat" in note.text for note in dataset.notes)
 
 
 def test_a_path_column_wins_over_one_called_image(shared_data):
@@ -306,11 +307,13 @@ def test_columns_that_may_be_groups_are_advised_and_only_group_is_used_unasked(t
     table = write_table(tmp_path / "t.csv", "path,label,patient,slide\n" + rows.format("s1", "s2"))
     dataset = open_dataset(table)
     assert not dataset.has_groups
-    assert any("--group patient" in note and "slide (2 values)" in note for note in dataset.notes)
+    (note,) = dataset.notes
+    assert "slide (2 values)" in note.text
+    assert note.remedies == (GroupBy("patient"), GroupBy("slide"))
     table = write_table(tmp_path / "u.csv", "path,label,patient,Group\n" + rows.format("g1", "g2"))
     dataset = open_dataset(table)
     assert [r.group for r in dataset.records] == ["g1", "g2", "g2"]
-    assert any("'Group'" in note and "patient" in note for note in dataset.notes)
+    assert any("'Group'" in note.text and "patient" in note.text for note in dataset.notes)
     assert [r.group for r in open_dataset(table, group="PATIENT").records] == ["p1", "p1", "p2"]
 
 
@@ -403,7 +406,7 @@ def test_several_sources_are_domains_of_one_dataset(tmp_path):
     assert {r.domain for r in dataset.records} == {"set-1", "set-2"}
     assert len({r.image_id for r in dataset.records}) == 4
     assert {r.group for r in dataset.records} == {"p1", "p2", "set-2/b/x.png"}
-    assert any("same name in several sources" in note for note in dataset.notes)
+    assert any("same name in several sources" in note.text for note in dataset.notes)
 
 
 def test_the_same_folder_twice_counts_once(tmp_path):
@@ -418,7 +421,7 @@ def test_images_to_predict_keep_the_order_given(tmp_path, monkeypatch):
     assert [r.image_id for r in dataset.records] == ["z.png", "new/2.png", "new/10.png", "other/x.TIF"]
     assert dataset.source == "files"
     assert all(r.label is None for r in dataset.records)
-    assert any("more than once" in note for note in dataset.notes)
+    assert any("more than once" in note.text for note in dataset.notes)
 
 
 def test_one_folder_to_predict_needs_no_classes(tmp_path):

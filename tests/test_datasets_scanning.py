@@ -17,6 +17,7 @@ from coverslip.datasets import Dataset, DecodedPixels, PixelCache, Scan, Unreada
 from coverslip.errors import Stopped, UnreadableImage
 from coverslip.events import Event, Noted, Progressed
 from coverslip.images import ImageFacts, Preprocessing, Scaling, image_facts, preprocess, read_pixels
+from coverslip.messages import CleanCache
 
 
 @pytest.fixture(autouse=True)
@@ -126,9 +127,8 @@ def test_without_a_working_memory_the_scan_goes_on_and_says_so(folder, tmp_path,
             connection.execute("CREATE TABLE records (something TEXT)")
     scan, events = scan_loudly(folder)
     assert scan.n_readable == 40
-    notes = [e.text for e in events if isinstance(e, Noted)]
-    assert len(notes) == 1
-    assert "could not be remembered" in notes[0]
+    (note,) = [e for e in events if isinstance(e, Noted)]
+    assert (note.code, note.remedies) == ("facts-not-kept", (CleanCache("facts"),))
 
 
 def test_a_damaged_memory_is_made_anew(folder, tmp_path):

@@ -261,7 +261,7 @@ def test_parts_that_a_predefined_split_lacks_are_taken_from_training():
     split = split_60_20_20(dataset, scan)
     assert Counter(split.parts) == {"train": 60, "val": 20, "test": 20}
     assert set(split.parts[80:]) == {"test"}
-    assert any("no validation part" in note for note in split.notes)
+    assert any("no validation part" in note.text for note in split.notes)
     only_train = split_60_20_20(*make("ab" * 50, given=["train"] * 100))
     assert Counter(only_train.parts) == {"train": 60, "val": 20, "test": 20}
 
@@ -285,7 +285,7 @@ def test_a_predefined_split_that_leaks_is_refused_with_both_places(kind):
     assert caught.value.remedies == (AllowLeakage(),)
     split = split_60_20_20(dataset, scan, allow_leakage=True)
     assert list(split.parts) == given
-    assert any("too good" in note for note in split.notes)
+    assert any("too good" in note.text for note in split.notes)
 
 
 def test_small_classes_are_explained_and_go_to_training_first():
@@ -293,7 +293,7 @@ def test_small_classes_are_explained_and_go_to_training_first():
     split = split_60_20_20(*make(labels))
     assert sorted(split.parts[80:82]) == ["test", "train"]
     assert split.parts[82] == "train"
-    told = " ".join(split.notes)
+    told = " ".join(note.text for note in split.notes)
     assert "'rare' has no validation images: its 2 images make up 2 distinct images" in told
     assert "'single' has no validation and test images" in told
     assert "its numbers cannot be given" in told
@@ -374,7 +374,7 @@ def test_a_group_is_not_divided_by_a_predefined_split_through_an_image_without_a
     with pytest.raises(LeakageFound, match=r"1 chain .*train \('00000\.png'\) and test \('00002\.png'\)"):
         split_60_20_20(dataset, scan)
     split = split_60_20_20(dataset, scan, allow_leakage=True)
-    assert any("too good" in note for note in split.notes)
+    assert any("too good" in note.text for note in split.notes)
 
 
 def test_a_class_may_not_be_called_like_a_decision():
@@ -429,9 +429,9 @@ def test_a_set_of_two_groups_cannot_be_in_every_part_and_a_note_says_so():
     dataset, scan = make("ab" * 20, groups=[f"g{i % 8}" for i in range(36)] + ["x", "x", "y", "y"])
     of_sets = tuple(replace(r, domain="new" if r.group in "xy" else "old") for r in dataset.records)
     split = split_60_20_20(replace(dataset, records=of_sets), scan)
-    assert [note for note in split.notes if "Set" in note] == [
-        "Set 'new' has no validation images: its 4 images make up 2 groups, and a set needs 3 to be in every part; "
-        "no choice is checked on it."
+    assert [note.text for note in split.notes if "domain" in note.values] == [
+        "Domain 'new' has no validation images: its 4 images make up 2 groups, and a domain needs 3 to be in every "
+        "part; no choice is checked on it."
     ]
 
 

@@ -55,7 +55,7 @@ def test_no_point_of_scikit_learns_curve_is_better(drawn):
 
 
 def three_of_each(score_of_first: np.ndarray, label: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Two classes' probabilities and labels, every image three times: enough to choose by."""
+    """Two classes' probabilities and labels, every image three times: enough to choose operating points by."""
     score = np.repeat(score_of_first, 3)
     return np.stack([score, 1 - score], axis=1), np.repeat(label, 3)
 

@@ -22,8 +22,8 @@ import coverslip as cs
 from coverslip.datasets import fold_images, fold_units, plan_folds, scan_images
 from coverslip.errors import BadDataset, BadRecipe, BadRun, Stopped
 from coverslip.evaluation import Evaluation, Metric, nothing_measured, over_folds
-from coverslip.events import Event, FoldEnded, FoldStarted, HeadFitted, Noted
-from coverslip.messages import Resume
+from coverslip.events import Event, FoldEnded, FoldStarted, InstantClassifierFitted, Noted
+from coverslip.messages import Resume, Set
 from coverslip.runs import Recipe, Run, SplitPlan
 
 MODEL = "timm/test_efficientnet"  # timm's own for tests: five trainings of it take as long as one of another
@@ -97,8 +97,8 @@ def test_the_classifier_knows_all_images_and_choices_come_from_the_folds(run: Ru
     temperatures = [story["calibration"]["temperature"] for story in stories]  # type: ignore[index]
     assert card["temperature"] == pytest.approx(np.median(temperatures))
     last = json_of(run.folder / "training.json")
-    strengths = [story["stages"][0]["regularisation"] for story in stories]  # type: ignore[index]
-    assert last["stages"][0]["regularisation"] == np.median(strengths)  # type: ignore[index]
+    shrinkages = [story["stages"][0]["shrinkage"] for story in stories]  # type: ignore[index]
+    assert last["stages"][0]["shrinkage"] == np.median(shrinkages)  # type: ignore[index]
     found = cs.load_classifier(run.folder).predict(sorted((cells / "large").iterdir()))
     assert set(found["predicted"]) <= {"small", "medium", "large"}
     assert len(set(found["probability"])) > 1
@@ -110,8 +110,9 @@ def test_what_was_told(run: Run, told: list[Event]) -> None:
     ended = [event for event in told if isinstance(event, FoldEnded)]
     assert [event.fold for event in ended] == [1, 2, 3, 4, 5]
     assert all(event.seconds_left is not None for event in ended)
-    notes = [event.text for event in told if isinstance(event, Noted)]
-    assert any("only 7 separate groups" in text and "split.folds=0" in text for text in notes)
+    (note,) = [event for event in told if isinstance(event, Noted) and event.code == "folds"]
+    assert "only 7 separate groups" in note.text
+    assert note.remedies == (Set("split.folds", 0),)
     assert run.recipe.split.folds == 5  # resolved
     lines = [json.loads(line) for line in (run.folder / "events.jsonl").read_text().splitlines()]
     assert {line.get("fold") for line in lines} == {None, 1, 2, 3, 4, 5}
@@ -236,10 +237,10 @@ def test_where_folds_cannot_help_there_is_one_split_unless_they_were_asked_for(t
     folds, note = plan_folds(data, scan_images(data), n_folds=None, val=0.2, seed=0)
     assert folds is None
     assert note is not None
-    assert "single class to train on" in note
+    assert "single class to train on" in note.text
     with pytest.raises(BadDataset, match="single class to train on") as caught:
         plan_folds(data, scan_images(data), n_folds=4, val=0.2, seed=0)
-    assert "split.folds=0" in str(caught.value)
+    assert caught.value.remedies == (Set("split.folds", 0),)
 
 
 def test_a_fold_without_an_image_to_choose_by_is_refused_before_any_training(tmp_path: Path) -> None:
@@ -269,7 +270,7 @@ def test_folds_asked_for_against_a_predefined_split_are_refused_before_any_work(
 @pytest.mark.slow
 def test_stopped_in_a_fold_the_whole_run_is_named_and_goes_on(cells: Path, tmp_path: Path) -> None:
     def stop_in_second(event: Event) -> None:
-        if event.fold == 2 and isinstance(event, HeadFitted):
+        if event.fold == 2 and isinstance(event, InstantClassifierFitted):
             (tmp_path / "run" / "stop").touch()
 
     data = cs.open_dataset(cells, group_pattern=r"slide\d+")
@@ -282,7 +283,7 @@ def test_stopped_in_a_fold_the_whole_run_is_named_and_goes_on(cells: Path, tmp_p
     told: list[Event] = []
     run = cs.resume(tmp_path / "run", emit=told.append)
     assert json_of(run.folder / "metrics.json")["n"] == 84
-    assert not any(event.fold == 1 and isinstance(event, HeadFitted) for event in told)  # it was done
+    assert not any(event.fold == 1 and isinstance(event, InstantClassifierFitted) for event in told)  # it was done
 
 
 INSIDE = ("folds/1/checkpoints/last.safetensors", "checkpoints/last.safetensors")  # the first fold, the last training

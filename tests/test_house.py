@@ -1,6 +1,7 @@
 """How the house is built: no circle among modules, one owner of a run folder's files, nothing too wide or too long."""
 
 import ast
+import re
 from collections import Counter
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -69,3 +70,16 @@ def test_a_folder_holds_no_more_files_than_one_takes_in_at_a_glance() -> None:
     """The commands' folder apart: it has a file for each command."""
     n_files = Counter(place(path.parent) for path in MODULES)
     assert {folder for folder, n in n_files.items() if n > MOST_FILES} - {"cli"} == set()
+
+
+_ARGUMENT = re.compile(r"--[a-z-]+=?")  # given to a process that is begun
+_OPTION = re.compile(r"(?<![\w(-])--[a-z]")  # but not the variable of a style, var(--face)
+_COMMAND = re.compile(rf"\bcoverslip (?:{'|'.join(path.stem for path in (PACKAGE / 'cli').glob('[a-z]*.py'))})\b")
+
+
+def test_only_the_command_line_speaks_of_its_options_and_commands() -> None:
+    """What to do is told in plain words and as data (`messages.py`): the app shows it to people without a terminal."""
+    of_developers = "app/pages.py"  # says how pages are built from sources
+    below = [path for path in MODULES if not place(path).startswith(("cli/", of_developers))]
+    words = [(place(path), text) for path in below for text in strings(path) if not _ARGUMENT.fullmatch(text)]
+    assert [(name, text) for name, text in words if _OPTION.search(text) or _COMMAND.search(text)] == []

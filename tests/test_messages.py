@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from coverslip.cli import main
-from coverslip.cli._remedies import in_words
+from coverslip.cli._remedies import with_remedies
 from coverslip.errors import BadRecipe, CoverslipError, LeakageFound
 from coverslip.messages import (
     FAILURE_VARIABLE,
@@ -28,33 +28,36 @@ from coverslip.messages import (
 )
 
 EACH: list[tuple[Remedy, str]] = [
-    (Set("learning_rate", 0.0001), "Add --set learning_rate=0.0001."),
-    (Set("channels", [0, 1]), 'Add --set "channels=[0, 1]".'),
-    (Set("init", "scratch"), "Add --set init=scratch."),
-    (AllowLeakage(), "To go on all the same, add --allow-leakage."),
-    (GroupBy("Patient ID"), 'Add --group "Patient ID".'),
-    (GroupBy(), "Add --group-pattern with a regular expression that finds the group in an image's path."),
-    (Resume("runs/a"), "`coverslip train --resume runs/a` goes on with it."),
-    (Evaluate("runs/a"), "`coverslip evaluate runs/a` measures what there is."),
-    (ImportWeights("vgg16"), "`coverslip weights import FILE --model vgg16` imports a file of your own."),
-    (ShowModels(), "`coverslip models` lists them."),
-    (CleanCache("facts"), "`coverslip cache --clean --kind facts` does that."),
-    (ChooseOther("output"), "Choose it with --out."),
+    (Set("learning_rate", 0.0001), "--set learning_rate=0.0001"),
+    (Set("channels", [0, 1]), '--set "channels=[0, 1]"'),
+    (Set("classes.by_domain", True), "--set classes.by_domain=true"),
+    (Set("init", "scratch"), "--set init=scratch"),
+    (AllowLeakage(), "--allow-leakage"),
+    (GroupBy("Patient ID"), '--group "Patient ID"'),
+    (GroupBy(), "--group-pattern PATTERN"),
+    (Resume("runs/a"), "`coverslip train --resume runs/a`"),
+    (Evaluate("runs/a"), "`coverslip evaluate runs/a`"),
+    (ImportWeights("vgg16"), "`coverslip weights import FILE --model vgg16`"),
+    (ShowModels(), "`coverslip models`"),
+    (CleanCache("facts"), "`coverslip cache --clean --kind facts`"),
+    (ChooseOther("output"), "--out"),
 ]
 
 
-def test_every_kind_of_remedy_is_worded_here() -> None:
+def test_every_kind_of_remedy_is_tried_here() -> None:
     assert {type(remedy) for remedy, _ in EACH} == set(get_args(Remedy))
 
 
-@pytest.mark.parametrize(("remedy", "words"), EACH)
-def test_the_command_line_says_what_to_type(remedy: Remedy, words: str) -> None:
-    assert in_words([remedy]) == words
+@pytest.mark.parametrize(("remedy", "typed"), EACH)
+def test_the_command_line_says_what_to_type(remedy: Remedy, typed: str) -> None:
+    assert with_remedies("Do that.", [remedy]) == f"Do that ({typed})."
 
 
-def test_several_settings_are_one_option_after_the_other() -> None:
-    remedies = [Set("augment.hue", 0), Set("augment.saturation", 0)]
-    assert in_words(remedies) == "Add --set augment.hue=0 --set augment.saturation=0."
+def test_several_settings_go_together_and_other_ways_are_alternatives() -> None:
+    remedies = [Set("augment.hue", 0), Set("augment.saturation", 0), AllowLeakage()]
+    assert with_remedies("Do that.", remedies) == (
+        "Do that (--set augment.hue=0 --set augment.saturation=0 or --allow-leakage)."
+    )
 
 
 @pytest.mark.parametrize("remedy", [remedy for remedy, _ in EACH])
@@ -77,10 +80,11 @@ def test_a_command_that_another_program_began_leaves_why_it_failed(
 ) -> None:
     """That program words remedies itself: what is printed speaks of no options."""
     left = tmp_path / "failure.json"
-    arguments = ["report", str(tmp_path / "no_run")]
-    assert main(arguments) == 1
+    assert main(["models", "no_such_network"]) == 1
+    assert "(`coverslip models`)" in capsys.readouterr().err
     assert not left.exists()
     monkeypatch.setenv(FAILURE_VARIABLE, str(left))
-    assert main(arguments) == 1
-    assert failure_of(json.loads(left.read_text())).code == "bad-run"
-    assert "--" not in capsys.readouterr().err.splitlines()[-1]
+    assert main(["models", "no_such_network"]) == 1
+    assert "`coverslip models`" not in capsys.readouterr().err
+    failure = failure_of(json.loads(left.read_text()))
+    assert (failure.code, failure.remedies) == ("unknown-model", (ShowModels(),))

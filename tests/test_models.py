@@ -209,8 +209,9 @@ def test_options_that_would_read_files_or_undo_choices_are_refused(option: str) 
 
 @pytest.mark.parametrize(("name", "side"), [("vit_small_patch16_224", 8), ("convnext_tiny", 16)])
 def test_a_size_that_the_network_cannot_take_is_refused_with_its_own(name: str, side: int) -> None:
-    with pytest.raises(BadRecipe, match="image_size=224"):
+    with pytest.raises(BadRecipe, match="can") as refused:
         create_network(name, n_classes=2, pretrained=False, image_size=side)
+    assert refused.value.remedies == (Set("image_size", 224),)
 
 
 def test_a_network_can_be_built_where_gradients_are_off() -> None:

@@ -15,7 +15,7 @@ from trained import INSTANT
 
 import coverslip as cs
 from coverslip.errors import BadClassifier, BadDataset, BadRun, DeviceUnavailable, LeakageFound, Stopped
-from coverslip.events import EpochEnded, Event, HeadFitted, Noted, RunEnded, RunStarted
+from coverslip.events import EpochEnded, Event, InstantClassifierFitted, Noted, RunEnded, RunStarted
 from coverslip.experiments import agreed
 from coverslip.files import sha256_file
 from coverslip.images import ReadPlan
@@ -80,7 +80,7 @@ def test_what_is_watched_tells_the_story_in_order(cells: Path, tmp_path: Path) -
     recipe = Recipe(split=ONE_SPLIT, image_size=48, tta=1, epochs=2, batch_size=16, augment=Augment(rotate_degrees=20))
     run = cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run", emit=events.append)
     kinds = [type(event) for event in events]
-    assert kinds.index(RunStarted) < kinds.index(HeadFitted) < kinds.index(EpochEnded)
+    assert kinds.index(RunStarted) < kinds.index(InstantClassifierFitted) < kinds.index(EpochEnded)
     assert kinds[-1] is RunEnded
     lines = (run.folder / "events.jsonl").read_text(encoding="utf-8").splitlines()
     assert json.loads(lines[0]) == {"format_version": 1}
@@ -438,7 +438,7 @@ def test_a_stop_while_test_images_are_measured_says_that_there_is_a_classifier(c
 
 def test_a_second_interruption_ends_at_once_and_says_how_to_go_on(cells: Path, tmp_path: Path) -> None:
     def interrupt(event: Event) -> None:
-        if isinstance(event, HeadFitted):
+        if isinstance(event, InstantClassifierFitted):
             raise KeyboardInterrupt
 
     with pytest.raises(Stopped) as caught:

@@ -25,6 +25,7 @@ OTHER_VALUES = {
     "plane": "max",
     "split.train_per_class": "7",
     "patience": "null",
+    "clip_gradient": "0.5",
     "loss_options": "{gamma: 1}",
 }
 NEEDED = {
@@ -120,20 +121,20 @@ def test_the_methods_text_tells_each_key_that_is_not_at_its_default(run: Path) -
 
 def test_a_key_that_is_new_is_described_and_told_without_more() -> None:
     class Newer(Recipe):
-        clip_gradient: Annotated[
+        averaging: Annotated[
             float | None,
-            Key("Longest gradient", "training", "Longer steps are cut.", "gradients cut at {:g}", empty="any"),
-        ] = Field(None, gt=0, description="Gradients longer than this are shortened.")
+            Key("Average of weights", "training", "Over epochs.", "weights averaged over {:g}", empty="none"),
+        ] = Field(None, gt=0, description="Epochs that weights are averaged over.")
         order: Annotated[
             Literal["random", "sorted"],
             Key("Order", "training", "Which order.", choices=(Choice("random", "by chance"), Choice("sorted", "so"))),
         ] = "random"
 
     newest, last = recipe_keys(Newer)[-2:]
-    assert (newest.key, newest.title, newest.allowed) == ("clip_gradient", "Longest gradient", "above 0 or `null`")
+    assert (newest.key, newest.title, newest.allowed) == ("averaging", "Average of weights", "above 0 or `null`")
     assert (last.type, [one.title for one in last.choices or []]) == ("choice", ["by chance", "so"])
     assert changed_phrases(Newer(), "training") == []
-    assert changed_phrases(Newer(clip_gradient=1.5), "training") == ["gradients cut at 1.5"]
+    assert changed_phrases(Newer(averaging=1.5), "training") == ["weights averaged over 1.5"]
 
 
 def test_the_command_line_lists_all_keys(capsys: pytest.CaptureFixture[str]) -> None:

@@ -126,7 +126,7 @@ def write_facts(run: Run, images: Path, *, finetuned: bool, allow_leakage: bool)
         engine_difference=None,
         n_features=100,
         head="fitted",
-        regularisation=0.01,
+        shrinkage=0.01,
         temperature=1.2,
         val_accuracy=0.9,
         val_macro_f1=0.9,

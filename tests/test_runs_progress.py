@@ -13,7 +13,7 @@ from coverslip.events import (
     Event,
     FoldEnded,
     FoldStarted,
-    HeadFitted,
+    InstantClassifierFitted,
     Noted,
     Progressed,
     RunEnded,
@@ -23,7 +23,7 @@ from coverslip.events import (
     from_json,
 )
 from coverslip.messages import CleanCache, Set
-from coverslip.runs.log.progress import FoldScores, Parts, Progress, fold_event, seconds_left
+from coverslip.runs.log.progress import FoldTestScores, Parts, Progress, fold_event, seconds_left
 
 
 def folded(events: Iterable[Event], progress: Progress | None = None) -> Progress:
@@ -39,7 +39,7 @@ def of_two_folds() -> list[Event]:
         Progressed(stage="reading images", done=5, total=10),
         FoldStarted(fold=1, n_folds=2),
         StageStarted(stage="instant", fold=1),
-        HeadFitted(seconds=1.0, val_accuracy=0.5, val_macro_f1=0.4, fold=1),
+        InstantClassifierFitted(seconds=1.0, val_accuracy=0.5, val_macro_f1=0.4, fold=1),
         StageStarted(stage="finetune", n_epochs=2, fold=1),
         a_step(1, 1, fold=1),
         Progressed(stage="predicting", done=1, total=2, fold=1),
@@ -68,7 +68,7 @@ def test_the_share_of_the_whole_never_falls_and_ends_at_one() -> None:
 
 @given(st.lists(st.sampled_from([*of_two_folds(), an_epoch(1), an_epoch(2, fold=1), a_step(2, 3)]), max_size=30))
 def test_whatever_order_events_come_in_shares_stay_shares(events: list[Event]) -> None:
-    progress = Progress(has_first=True)
+    progress = Progress(has_pretraining=True)
     for n, event in enumerate(events):
         before, progress = progress.share, fold_event(progress, event, float(n))
         assert before <= progress.share <= 1
@@ -78,23 +78,23 @@ def test_whatever_order_events_come_in_shares_stay_shares(events: list[Event]) -
 def test_folds_are_trainings_of_their_own() -> None:
     trainings = folded([*of_two_folds()[:-1], an_epoch(1)]).trainings
     assert [(training.fold, len(training.epochs)) for training in trainings] == [(1, 0), (2, 0), (None, 1)]
-    assert trainings[0].tested == FoldScores(accuracy=0.9, macro_f1=0.8)
+    assert trainings[0].tested == FoldTestScores(accuracy=0.9, macro_f1=0.8)
     assert trainings[0].instant is not None
     assert (trainings[0].instant.val_accuracy, trainings[0].n_epochs) == (0.5, 2)
 
 
 def test_a_first_training_on_other_images_is_half_of_the_whole() -> None:
     first = [
-        RunStarted(run="a/first", n_train=9, n_val=3, n_test=0, classes=("x", "y"), is_first=True),
-        StageStarted(stage="finetune", n_epochs=3, is_first=True),
-        an_epoch(3, is_first=True),
-        Progressed(stage="predicting", done=1, total=1, is_first=True),
+        RunStarted(run="a/first", n_train=9, n_val=3, n_test=0, classes=("x", "y"), is_pretraining=True),
+        StageStarted(stage="finetune", n_epochs=3, is_pretraining=True),
+        an_epoch(3, is_pretraining=True),
+        Progressed(stage="predicting", done=1, total=1, is_pretraining=True),
     ]
-    progress = folded(first, Progress(has_first=True))
+    progress = folded(first, Progress(has_pretraining=True))
     assert progress.share == pytest.approx(0.5)
     own = [RunStarted(run="a", n_train=6, n_val=2, n_test=2, classes=("a", "b")), an_epoch(1)]
     progress = folded(own, progress)
-    assert [(training.is_first, training.parts) for training in progress.trainings] == [
+    assert [(training.is_pretraining, training.parts) for training in progress.trainings] == [
         (True, Parts(n_train=9, n_val=3, n_test=0)),
         (False, Parts(n_train=6, n_val=2, n_test=2)),
     ]
@@ -148,7 +148,7 @@ def test_notes_are_kept_with_their_time() -> None:
 def test_events_come_back_from_json_as_they_were() -> None:
     events = [
         *of_two_folds(),
-        an_epoch(1, is_first=True),
+        an_epoch(1, is_pretraining=True),
         Noted(text="é"),
         Noted(code="few-groups", text="a", values={"n": 3}, remedies=(Set("split.folds", 5), CleanCache())),
         RunStarted(run="a", n_train=1, n_val=2, n_test=3, classes=("a", "b")),

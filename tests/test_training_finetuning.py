@@ -24,7 +24,7 @@ from coverslip.training.finetuning import (
     accumulate_gradients,
     finetune,
 )
-from coverslip.training.optimising import is_second_phase, share_of_rate
+from coverslip.training.optimising import is_second_phase, longest_gradient, new_optimizer, share_of_rate
 
 GENTLE = Augment(rotate_degrees=0, zoom=0, shift=0, brightness=0, contrast=0)
 
@@ -43,7 +43,7 @@ def tiny() -> nn.Module:
 
 @pytest.fixture
 def images() -> TrainingImages:
-    """Bright or dark noise: 48 to train on, 16 to choose by."""
+    """Bright or dark noise: 48 to train on, 16 to validate on."""
     rng = np.random.default_rng(0)
     label = np.arange(64) % 2
     pixels = (rng.normal(90, 20, (64, 12, 12, 1)) + 60 * label[:, None, None, None]).clip(0, 255).astype(np.uint8)
@@ -138,7 +138,7 @@ def test_patience_that_leaves_no_epoch_to_the_second_optimiser_is_said(images: T
     _, done = trained(images, tmp_path, choices, emit=told.append)
     assert done.stopped_because == "no better epoch"
     assert done.epochs_run <= 20
-    notes = [event for event in told if isinstance(event, Noted) and "before the turn" in event.text]
+    notes = [event for event in told if isinstance(event, Noted) and event.code == "no-second-phase"]
     assert [note.level for note in notes] == ["warning"]
 
 
@@ -169,6 +169,35 @@ def test_sgd_does_not_run_away_where_the_loss_is_steep(images: TrainingImages, t
         ),
     )
     assert epochs[-1].train_loss < 5  # without a bound on the steps it runs away
+
+
+def test_clip_gradient_bounds_the_steps_of_every_optimiser(images: TrainingImages, tmp_path: Path) -> None:
+    sgd, adam = tiny_optimizer(recipe(optimizer="sgd")), tiny_optimizer(recipe(optimizer="adam"))
+    assert [longest_gradient(recipe(), optimizer) for optimizer in (sgd, adam)] == [1.0, None]
+    assert [longest_gradient(recipe(clip_gradient=None), optimizer) for optimizer in (sgd, adam)] == [None, None]
+    assert [longest_gradient(recipe(clip_gradient=3), optimizer) for optimizer in (sgd, adam)] == [3, 3]
+
+    automatic, _ = trained(images, tmp_path / "auto", recipe(optimizer="sgd"))
+    by_hand, _ = trained(images, tmp_path / "one", recipe(optimizer="sgd", clip_gradient=1))
+    assert equal(automatic, by_hand)
+    # Adam divides a gradient by its usual length, and by 1e-8 at least: far shorter ones hardly move the weights.
+    held, _ = trained(images, tmp_path / "held", recipe(optimizer="adam", clip_gradient=1e-13, weight_decay=0))
+    for name, weight in tiny().named_parameters():
+        assert torch.allclose(held.get_parameter(name), weight, atol=1e-4), name
+
+
+def test_sgd_without_a_bound_runs_away_where_the_loss_is_steep(images: TrainingImages, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.AdaptiveAvgPool2d(3), nn.Flatten(), Steep(), nn.Linear(9, 2))
+    losses: list[float] = []
+    choices = recipe(optimizer="sgd", learning_rate=0.01, epochs=2, schedule="constant", clip_gradient=None)
+    keep = lambda event: losses.append(event.train_loss) if isinstance(event, EpochEnded) and event.epoch else None  # noqa: E731
+    finetune(network, images, choices, RunContext(tmp_path, emit=keep))
+    assert max(losses) > 5
+
+
+def tiny_optimizer(choices: Recipe) -> torch.optim.Optimizer:
+    return new_optimizer(tiny(), choices, epoch=1)
 
 
 class WithFeatures(nn.Module):

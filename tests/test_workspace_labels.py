@@ -124,9 +124,9 @@ def test_equal_images_conflict_as_long_as_their_labels_differ(tmp_path: Path) ->
         marked = {"conflicting": set[int](), "duplicate": set[int]()}
         for members in scan.equal_pixels:
             marked["conflicting" if len(labels_of(data, members)) > 1 else "duplicate"].update(members)
-        return all(set(app.get(f"{where}/positions", only=kind)["positions"]) == marked[kind] for kind in marked)
+        return all(set(app.get(f"{where}/positions", only=kind)["items"]) == marked[kind] for kind in marked)
 
-    conflicting = app.get(f"{where}/positions", only="conflicting")["positions"]
+    conflicting = app.get(f"{where}/positions", only="conflicting")["items"]
     assert agrees()
     assert len(conflicting) == 4
     odd = next(i for i in conflicting if app.get(f"{where}/images/{i}")["label"] == "flat")
@@ -145,7 +145,7 @@ def test_the_exported_table_holds_no_formula_and_opens_as_it_was(tmp_path: Path)
     where = f"datasets/{found['id']}"
     app.send("POST", f"{where}/labels", {"images": [0], "label": "@new\nline"})
     app.send("POST", f"{where}/labels", {"images": [1], "label": None})
-    answer = app.client.get(f"/api/v1/{where}/labels.csv")
+    answer = app.client.get(f"/api/v1/{where}/download/labels")
     assert answer.headers["content-disposition"] == 'attachment; filename="cells-labels.csv"'
     for row in csv.reader(io.StringIO(answer.text)):
         assert not any(cell.startswith(("=", "+", "-", "@")) for cell in row)
@@ -226,7 +226,7 @@ def test_a_classifier_is_trained_on_the_exported_table(tmp_path: Path) -> None:
     found = app.open(cells)
     app.send("POST", f"datasets/{found['id']}/labels", {"images": [0], "label": "round"})
     table = tmp_path / "labels.csv"
-    table.write_bytes(app.client.get(f"/api/v1/datasets/{found['id']}/labels.csv").content)
+    table.write_bytes(app.client.get(f"/api/v1/datasets/{found['id']}/download/labels").content)
     recipe = check_recipe({"stage": "instant", "image_size": 48, "tta": 1, "split": {"folds": 0}})
     run = train(open_dataset(table), recipe, out=tmp_path / "run")
     assert (run.folder / "classifier" / "classifier.json").is_file()

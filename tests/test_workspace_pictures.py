@@ -226,7 +226,7 @@ def test_a_changed_file_gets_a_new_version(app: App, tmp_path: Path) -> None:
     where = f"datasets/{found['id']}"
     before = app.get(f"{where}/images/0")
     save_cell(cells / "flat" / "slide0_0.png", 777, side=30)
-    app.send("POST", f"{where}/read")
+    app.send("POST", f"{where}/refresh")
     app.wait(found["id"])
     after = app.get(f"{where}/images/0")
     assert after["version"] != before["version"]
@@ -267,9 +267,9 @@ def test_the_viewer_stretches_sixteen_bit(app: App, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_changed_images_are_drawn_by_another_process(app: App, tmp_path: Path) -> None:
     found = app.open(save_cells(tmp_path / "cells", n=12))
-    where = f"/api/v1/datasets/{found['id']}/augmentation"
+    where = f"/api/v1/datasets/{found['id']}/augmentation-preview"
     answer = app.client.post(where, json={"recipe": {"image_size": 32}})
     assert answer.headers["content-type"] == "image/png"
     assert Image.open(io.BytesIO(answer.content)).width > 300
     assert app.client.post(where, json={"recipe": {"image_size": 32}}).content == answer.content
-    assert app.refused("POST", f"datasets/{found['id']}/augmentation", {"recipe": {"x": 1}})["status"] == 422
+    assert app.refused("POST", f"datasets/{found['id']}/augmentation-preview", {"recipe": {"x": 1}})["status"] == 422

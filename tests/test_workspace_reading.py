@@ -46,7 +46,7 @@ def test_a_page_that_asks_begins_no_reading_while_images_are_replaced(tmp_path: 
             is_reading.append(home.background.is_running(reading.thread_of(dataset_id)))
 
     event.listen(home.engine, "before_cursor_execute", ask)
-    changing.read_again(home, dataset_id)
+    changing.refresh(home, dataset_id)
     event.remove(home.engine, "before_cursor_execute", ask)
     assert is_reading == [False]
     home.background.wait_all()
@@ -65,7 +65,7 @@ def test_images_on_a_disk_that_is_gone_are_not_called_unreadable(tmp_path: Path)
     assert (found.state, found.n_unreadable) == ("failed", 0)
     assert str(cells) in str(found.error and found.error.file)
     (tmp_path / "unplugged").rename(cells)
-    changing.read_again(home, dataset_id)
+    changing.refresh(home, dataset_id)
     home.background.wait_all()
     assert describe(home, dataset_id).state == "ready"
 
@@ -86,7 +86,7 @@ def test_labels_stay_with_their_pixels_where_a_table_repeats_ids(tmp_path: Path)
     home.background.wait_all()
     labels.set_labels(home, dataset_id, [0], "by hand")
     table.write_text("\n".join(["path,label,image_id", *reversed(rows)]))
-    changing.read_again(home, dataset_id)
+    changing.refresh(home, dataset_id)
     home.background.wait_all()
     with home.engine.connect() as connection:
         found = connection.execute(select(db.images.c.path, db.images.c.label)).all()

@@ -16,7 +16,7 @@ class Event:
     """Base of all events."""
 
     fold: int | None = None  # 1-based; of the training that it is about, where a run has several
-    is_first: bool = False  # of the training on other images that comes before the run's own
+    is_pretraining: bool = False  # of the training on other images that comes before the run's own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +45,11 @@ class Noted(Event):
     def of(cls, note: Note) -> "Noted":
         """The event that tells a note."""
         return cls(code=note.code, text=note.text, level=note.level, values=note.values, remedies=note.remedies)
+
+    @property
+    def note(self) -> Note:
+        """What it tells, whichever training it is of."""
+        return Note(self.code, self.text, level=self.level, values=self.values, remedies=self.remedies)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +87,8 @@ class StageStarted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HeadFitted(Event):
-    """The instant head is ready; a usable classifier exists."""
+class InstantClassifierFitted(Event):
+    """The instant classifier is ready, a linear probe on frozen features: from here on there is one to use."""
 
     seconds: float
     val_accuracy: float | None  # 0-1; None where no images are kept for validation
@@ -148,17 +153,17 @@ def ignore(event: Event) -> None:
 
 
 def as_json(event: Event) -> dict[str, Any]:  # Any: JSON values
-    """The event as a flat JSON object, its class name under `event`; `fold` and `is_first` only where they say some."""
-    left_out = {name for name in ("fold", "is_first") if not getattr(event, name)}
-    fields = {name: value for name, value in asdict(event).items() if name not in left_out}
-    return {"event": type(event).__name__, **fields}
+    """The event as a flat JSON object, its class name under `event`; `fold` and `is_pretraining` only if set."""
+    left_out = {name for name in ("fold", "is_pretraining") if not getattr(event, name)}
+    values = {name: value for name, value in asdict(event).items() if name not in left_out}
+    return {"event": type(event).__name__, **values}
 
 
-_KINDS: dict[str, type[Event]] = {
-    kind.__name__: kind
-    for kind in (
+_EVENTS: dict[str, type[Event]] = {
+    event.__name__: event
+    for event in (
         *(Progressed, Noted, RunStarted, RunEnded, FoldStarted, FoldEnded),
-        *(StageStarted, HeadFitted, StepEnded, EpochEnded, CheckpointSaved),
+        *(StageStarted, InstantClassifierFitted, StepEnded, EpochEnded, CheckpointSaved),
     )
 }
 
@@ -168,16 +173,16 @@ def from_json(line: Mapping[str, Any]) -> Event | None:  # Any: JSON values
 
     What was not finite is None in it, since JSON has no such numbers.
     """
-    kind = _KINDS.get(str(line.get("event")))
-    if kind is None:
+    event_type = _EVENTS.get(str(line.get("event")))
+    if event_type is None:
         return None
-    known = {field.name for field in fields(kind)}
+    known = {field.name for field in fields(event_type)}
     values: dict[str, Any] = {  # Any: JSON values
         name: tuple(value) if isinstance(value, list) else value for name, value in line.items() if name in known
     }
     try:
         if "remedies" in values:
             values["remedies"] = remedies_of(values["remedies"])
-        return kind(**values)
+        return event_type(**values)
     except (KeyError, TypeError):  # something is missing, or a remedy is of a later version
         return None

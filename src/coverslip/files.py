@@ -4,9 +4,7 @@ import hashlib
 import json
 import math
 import os
-import re
 import secrets
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -98,15 +96,6 @@ def sha256_json(value: Any) -> str:  # Any: JSON values
     return hashlib.sha256(
         json.dumps(value, sort_keys=True, ensure_ascii=False).encode(errors="backslashreplace")
     ).hexdigest()
-
-
-def for_shell(text: str | Path) -> str:
-    """A name as it is typed into a terminal, in a command that a message suggests: `Patient ID` gets its quotes."""
-    text = str(text)
-    if re.fullmatch(r"[\w@%+=:,./\\-]+", text):
-        return text
-    # Double quotes serve in Windows too, as long as nothing inside them means more than itself.
-    return shlex.quote(text) if re.search(r'["$`\\!]', text) else f'"{text}"'
 
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")

@@ -94,8 +94,8 @@ def preview(data: Dataset, recipe: Recipe | None = None, *, out: Path | str, n: 
     check_trainable(data, scan, split)
     parts = Parts(data, scan, split)
     preprocessing = learn_preprocessing(parts.train_facts, recipe)
-    for text in canvas_notes(parts.train_facts, preprocessing):
-        emit(Noted(text=text))
+    for note in canvas_notes(parts.train_facts, preprocessing):
+        emit(Noted.of(note))
     shown = parts.some_training_images(n, seed=recipe.seed)
     sheet = draw_preview(
         DecodedPixels(data, scan, preprocessing)(shown),
@@ -231,8 +231,8 @@ def predict(
     """
     classifier = load_classifier(run, device)
     data = open_dataset(sources, plan=classifier.card.preprocessing.plan, labelled=False)
-    for text in data.notes:
-        emit(Noted(text=text))
+    for note in data.notes:
+        emit(Noted.of(note))
     decisions: Counter[str] = Counter()
     is_replaced = Path(out).exists()
     with PredictionsFile(Path(out), classifier.classes) as file:
@@ -240,9 +240,10 @@ def predict(
             file.write(row)
             decisions[row.decision] += 1
             if row.reason and decisions[row.decision] <= _MOST_REASONS:
-                emit(Noted(text=f"{one_line(row.path)}: {one_line(row.reason)}", level="warning"))
+                text = f"{one_line(row.path)}: {one_line(row.reason)}"
+                emit(Noted(code="unreadable", text=text, level="warning", values={"path": row.path}))
     if is_replaced:
-        emit(Noted(text=f"The earlier predictions in '{one_line(str(out))}' were replaced."))
+        emit(Noted(code="replaced", text=f"The earlier predictions in '{one_line(str(out))}' were replaced."))
     return Summary(Path(out), dict(decisions.most_common()))
 
 

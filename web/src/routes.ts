@@ -5,6 +5,7 @@ import DatasetList from './features/datasets/List.svelte';
 import PredictionPage from './features/review/PredictionPage.svelte';
 import PredictPage from './features/review/PredictPage.svelte';
 import ComparePage from './features/runs/ComparePage.svelte';
+import EvaluationPage from './features/runs/evaluations/EvaluationPage.svelte';
 import RunPage from './features/runs/RunPage.svelte';
 import RunsPage from './features/runs/RunsPage.svelte';
 import Start from './features/start/Start.svelte';
@@ -18,6 +19,7 @@ export const pages: [string, Component<any>][] = [
   ['/train', TrainPage],
   ['/runs', RunsPage],
   ['/runs/:id', RunPage],
+  ['/evaluations/:id', EvaluationPage],
   ['/compare', ComparePage],
   ['/predict', PredictPage],
   ['/predictions/:id', PredictionPage],

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Filters } from '../src/api/datasets';
-import { filtersOf, isNarrowed, queryOf, wallAddress } from '../src/features/datasets/filters';
+import { filtersOf, isNarrowed, queryOf, galleryAddress } from '../src/features/datasets/gallery/filters';
 
 function through(filters: Filters): Filters {
   const query = new URLSearchParams();
@@ -29,5 +29,5 @@ test('an order narrows nothing', () => {
 });
 
 test('an address for a class', () => {
-  expect(wallAddress('d 1', { label: 'a b' })).toBe('/datasets/d%201?tab=images&class=a+b');
+  expect(galleryAddress('d 1', { label: 'a b' })).toBe('/datasets/d%201?tab=images&class=a+b');
 });

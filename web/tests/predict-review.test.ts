@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { inTurn } from '../src/state/turns';
-import { actOf, filterOf, isListed, renewed } from '../src/features/review/review';
+import { actOf, filterOf, isListed, renewed } from '../src/features/review/acts';
 import type { PredictionRow } from '../src/api/predictions';
 
 const classes = ['a', 'b', 'review'];

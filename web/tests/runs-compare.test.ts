@@ -15,7 +15,7 @@ const metric = (name: string, value: number | null, better: Measured['better']):
   reason: null,
 });
 const row = (run: string, f1: number | null, ece: number) => ({
-  run,
+  run_id: run,
   name: run,
   model: 'm',
   n: 1,

@@ -6,10 +6,10 @@ import type { LogLine, Training } from '../src/api/runs';
 function line(n: number, event = 'Noted', values: Record<string, unknown> = {}): LogLine {
   return { n, time: 0, event, values };
 }
-function training(fold: number | null, is_first = false): Training {
+function training(fold: number | null, is_pretraining = false): Training {
   return {
     fold,
-    is_first,
+    is_pretraining,
     parts: null,
     instant: null,
     n_epochs: null,

@@ -2,10 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Query, Request
 
 from coverslip.workspace.jobs.queue import Queue
 from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.rows import Paging
 
 
 def _workspace(request: Request) -> Workspace:
@@ -20,3 +21,4 @@ def _queue(request: Request) -> Queue:
 
 Home = Annotated[Workspace, Depends(_workspace)]
 JobQueue = Annotated[Queue, Depends(_queue)]
+Paged = Annotated[Paging, Query()]

@@ -61,8 +61,8 @@ class Door:
         """Whether it is the token; the time that this takes tells nothing about it."""
         if self.token_sha256 is None:
             return True
-        found = hashlib.sha256(token.encode(errors="replace")).hexdigest()
-        return hmac.compare_digest(found, self.token_sha256)
+        digest = hashlib.sha256(token.encode(errors="replace")).hexdigest()
+        return hmac.compare_digest(digest, self.token_sha256)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ _NO_TOKEN = _Refusal(
     401,
     "no-token",
     "The app's token is missing or wrong",
-    "Open the address with ?token=… that coverslip printed, or start it again with --new-token to get another.",
+    "Open the address with ?token=… that coverslip printed, or start it again and ask for a new one.",
 )
 
 

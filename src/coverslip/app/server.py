@@ -42,6 +42,7 @@ def create_app(workspace: Workspace) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
         lifespan=at_work,
     )
     app.state.workspace = workspace
@@ -176,14 +177,14 @@ def _own_addresses() -> list[str]:
     import psutil
 
     families = (socket.AF_INET, socket.AF_INET6)
-    found = [one for several in psutil.net_if_addrs().values() for one in several if one.family in families]
-    return [one.address.partition("%")[0].lower() for one in sorted(found, key=lambda one: one.family)]
+    addresses = [each for several in psutil.net_if_addrs().values() for each in several if each.family in families]
+    return [each.address.partition("%")[0].lower() for each in sorted(addresses, key=lambda each: each.family)]
 
 
 def _outer_name(host: str) -> str:
     if not _is_any(host):
         return host
-    outer = (one for one in _own_addresses() if not ipaddress.ip_address(one).is_loopback)
+    outer = (address for address in _own_addresses() if not ipaddress.ip_address(address).is_loopback)
     return next(outer, "127.0.0.1")
 
 

@@ -2,10 +2,12 @@
 
 import json
 import os
-from collections.abc import Iterable
+import re
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
 
 from coverslip.errors import CoverslipError
-from coverslip.files import for_shell
 from coverslip.messages import (
     FAILURE_VARIABLE,
     AllowLeakage,
@@ -20,7 +22,7 @@ from coverslip.messages import (
     ShowModels,
 )
 
-_NAMED = {
+_OPTIONS = {
     "output": "--out",
     "name": "--name",
     "workspace": "--workspace FOLDER",
@@ -29,51 +31,57 @@ _NAMED = {
 }
 
 
-def in_words(remedies: Iterable[Remedy]) -> str:
-    """What to type, as sentences; empty where a page will tell instead."""
-    if FAILURE_VARIABLE in os.environ:
-        return ""
-    remedies = list(remedies)
-    settings = [f"--set {for_shell(f'{r.key}={_as_given(r.value)}')}" for r in remedies if isinstance(r, Set)]
-    added = [f"Add {' '.join(settings)}."] if settings else []
-    return " ".join([*added, *(_sentence(remedy) for remedy in remedies if not isinstance(remedy, Set))])
+def with_remedies(text: str, remedies: Sequence[Remedy]) -> str:
+    """A text that ends in a sentence on what to do, with what to type for it; a page words that itself."""
+    if not remedies or is_read_on_a_page():
+        return text
+    settings = [_typed(remedy) for remedy in remedies if isinstance(remedy, Set)]
+    others = [_typed(remedy) for remedy in remedies if not isinstance(remedy, Set)]
+    typed = " or ".join(filter(None, [" ".join(settings), *others]))
+    return f"{text.removesuffix('.')} ({typed})."
+
+
+def is_read_on_a_page() -> bool:
+    """Whether another program, such as the app, began this command and shows what it prints."""
+    return FAILURE_VARIABLE in os.environ
 
 
 def told(error: CoverslipError) -> str:
     """What happened, in which file, what to do, and what to type for it."""
-    return " ".join(filter(None, [str(error), in_words(error.remedies)]))
+    return with_remedies(str(error), error.remedies)
 
 
-def _sentence(remedy: Remedy) -> str:
+def _typed(remedy: Remedy) -> str:
     match remedy:
+        case Set(key=key, value=value):
+            return f"--set {for_shell(f'{key}={_as_given(value)}')}"
         case AllowLeakage():
-            return "To go on all the same, add --allow-leakage."
-        case GroupBy(column=None):
-            return "Add --group-pattern with a regular expression that finds the group in an image's path."
-        case GroupBy(column=str(column)):
-            return f"Add --group {for_shell(column)}."
+            return "--allow-leakage"
+        case GroupBy(column=column):
+            return f"--group {for_shell(column)}" if column else "--group-pattern PATTERN"
         case Resume(run=run):
-            return f"`coverslip train --resume {for_shell(run)}` goes on with it."
-        case Evaluate(run=run, on_other_images=True):
-            return f"`coverslip evaluate {for_shell(run)} DATA` measures it on other images."
-        case Evaluate(run=run):
-            return f"`coverslip evaluate {for_shell(run)}` measures what there is."
+            return f"`coverslip train --resume {for_shell(run)}`"
+        case Evaluate(run=run, on_other_images=is_on_others):
+            return f"`coverslip evaluate {for_shell(run)}{' DATA' if is_on_others else ''}`"
         case ImportWeights(model=model):
-            named = for_shell(model) if model else "NAME"
-            return f"`coverslip weights import FILE --model {named}` imports a file of your own."
-        case ShowModels(model=None):
-            return "`coverslip models` lists them."
-        case ShowModels(model=str(model)):
-            return f"`coverslip models {for_shell(model)}` tells more."
+            return f"`coverslip weights import FILE --model {for_shell(model) if model else 'NAME'}`"
+        case ShowModels(model=model):
+            return f"`coverslip models{f' {for_shell(model)}' if model else ''}`"
         case CleanCache(store=store):
-            kind = f" --kind {store}" if store else ""
-            return f"`coverslip cache --clean{kind}` does that."
+            return f"`coverslip cache --clean{f' --kind {store}' if store else ''}`"
         case ChooseOther(of=of):
-            return f"Choose it with {_NAMED[of]}."
-        case _:
-            return ""
+            return _OPTIONS[of]
 
 
 def _as_given(value: object) -> str:
     """A value as `--set` takes it."""
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def for_shell(text: str | Path) -> str:
+    """A name as it is typed into a terminal, in a command that a message suggests: `Patient ID` gets its quotes."""
+    text = str(text)
+    if re.fullmatch(r"[\w@%+=:,./\\-]+", text):
+        return text
+    # Double quotes serve in Windows too, as long as nothing inside them means more than itself.
+    return shlex.quote(text) if re.search(r'["$`\\!]', text) else f'"{text}"'

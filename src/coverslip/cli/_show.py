@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from coverslip.cli._remedies import with_remedies
 from coverslip.datasets import Finding, GroupFacts, Inspection, Spread, counted, one_line
 from coverslip.evaluation import METRICS, Evaluation, Metric, row_metrics
 
@@ -119,10 +120,15 @@ def show_inspection(console: Console, inspection: Inspection) -> None:
     for finding in inspection.findings:
         _show_some(console, finding.title, list(_clusters(finding)))
     reading_notes = [f"{counted(n, 'image')}: {note}" for note, n in inspection.reading_notes.items()]
-    _show_some(console, "Notes", [*inspection.notes, *reading_notes])
-    _show_some(console, "What to do", [f"{each.severity}: {each.text} {each.do}" for each in inspection.findings])
+    notes = [with_remedies(note.text, note.remedies) for note in inspection.notes]
+    _show_some(console, "Notes", [*notes, *reading_notes])
+    _show_some(console, "What to do", [_on_what_to_do(each) for each in inspection.findings])
     if not inspection.findings:
         console.print("\nNothing to fix was found.", style="bold")
+
+
+def _on_what_to_do(finding: Finding) -> str:
+    return with_remedies(f"{finding.severity}: {finding.text} {finding.do}", finding.remedies)
 
 
 def _clusters(finding: Finding) -> Iterator[str]:

@@ -9,14 +9,14 @@ import rich.progress
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn
 
-from coverslip.cli._remedies import in_words
+from coverslip.cli._remedies import with_remedies
 from coverslip.events import (
     Emit,
     EpochEnded,
     Event,
     FoldEnded,
     FoldStarted,
-    HeadFitted,
+    InstantClassifierFitted,
     Noted,
     Progressed,
     RunStarted,
@@ -153,7 +153,11 @@ def lines_of(event: Event) -> list[str]:
     match event:
         case Noted():
             level = "Warning" if event.level == "warning" else "Note"
-            return [" ".join(filter(None, [f"{level}: {event.text}", in_words(event.remedies)]))]
+            again = event.code == "stopping" and not event.values["by_file"]
+            return [
+                with_remedies(f"{level}: {event.text}", event.remedies)
+                + (" Press Ctrl-C again to end at once." if again else "")
+            ]
         case Progressed() if event.done >= event.total:
             return [f"{event.stage}: {event.total:,} {event.unit} done"]
         case RunStarted():
@@ -171,9 +175,9 @@ def lines_of(event: Event) -> list[str]:
             return ["Stage 1: a classifier on top of the pretrained network"]
         case StageStarted(stage="finetune"):
             return [f"Stage 2: train the whole network, at most {event.n_epochs} epochs", EPOCH_HEADER]
-        case HeadFitted(val_accuracy=None):
+        case InstantClassifierFitted(val_accuracy=None):
             return [f"The classifier on top of the pretrained network is ready after {duration(event.seconds)}"]
-        case HeadFitted():
+        case InstantClassifierFitted():
             return [
                 f"A first classifier is ready after {duration(event.seconds)}: "
                 f"validation accuracy {event.val_accuracy:.3f}, macro-F1 {event.val_macro_f1:.3f}"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from coverslip.cli._options import AsJson, Group, GroupPattern, check_groups, one_or_all
+from coverslip.cli._remedies import for_shell, is_read_on_a_page
 
 if TYPE_CHECKING:
     from coverslip.datasets import Dataset
@@ -116,7 +117,6 @@ def train(
     from coverslip import pipeline
     from coverslip.cli._show import notes_console, print_json, results_console, show_numbers
     from coverslip.cli.progress import shown_progress
-    from coverslip.files import for_shell
     from coverslip.runs import metrics_as_json
 
     with shown_progress(notes_console()) as emit:
@@ -132,9 +132,9 @@ def train(
     stdout = results_console()
     show_numbers(stdout, run.metrics)
     stdout.print(f"Report    {run.report_file}", soft_wrap=True)
-    stdout.print(
-        f"Next      coverslip predict {for_shell(run.folder)} NEW_IMAGES --out predictions.csv", soft_wrap=True
-    )
+    if not is_read_on_a_page():
+        command = f"coverslip predict {for_shell(run.folder)} NEW_IMAGES --out predictions.csv"
+        stdout.print(f"Next      {command}", soft_wrap=True)
 
 
 def asked(

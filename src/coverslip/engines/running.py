@@ -61,7 +61,7 @@ def fastest_engine(network: nn.Module, example: FloatArray, *, device: str = "cp
         if (engine := _on_gpu(network, example, expected, device)) is not None:
             return engine
         text = f"The network does not run on '{device}' as it should; the processor, which is slower, runs it instead."
-        emit(Noted(text=text, level="warning"))
+        emit(Noted(code="device-refused", text=text, level="warning"))
     try:
         exported = _as_onnx(network, example)
     except (RuntimeError, ValueError, TypeError):  # an operation that ONNX does not have

@@ -19,15 +19,15 @@ from coverslip.models import describe_weights, model_info, starting_weights, wei
 from coverslip.runs import (
     Environment,
     FromRun,
+    Pretraining,
     Recipe,
     Run,
-    TrainFirst,
     Weights,
     create_run_folder,
     describe_environment,
     fingerprint_of,
-    first_recipe,
     plan_of,
+    pretraining_recipe,
     save_recipe,
 )
 
@@ -55,27 +55,27 @@ def agreed(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
 
 
 def checked(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
-    """The images and the recipe as they agree, with whole paths to where training starts; no image is opened.
+    """The images and the recipe as they agree, with whole paths to the initialisation; no image is opened.
 
     Raises:
-        BadClassifier: there is no classifier to start from.
-        BadDataset: a class has a name that it may not have, or the images of a first training cannot be used.
-        BadRecipe: it does not fit the network, the images or the start.
+        BadClassifier: the initialisation is a run without a classifier.
+        BadDataset: a class has a name that it may not have, or the images of pretraining cannot be used.
+        BadRecipe: it does not fit the network, the images or the initialisation.
         WeightsUnavailable: nobody has published any.
     """
     data, recipe = agreed(data, recipe)
     _check_network(recipe)
-    recipe = _with_start(recipe, data.classes)
+    recipe = _with_whole_paths(recipe, data.classes)
     check_class_names(data, data.classes)
     if recipe.split.folds:
         check_no_split(data)
     return data, recipe
 
 
-def first_of_two(recipe: Recipe, init: TrainFirst) -> tuple[Dataset, Recipe]:
-    """The images and the recipe of the first of two trainings."""
-    data, first = agreed(open_dataset(init.train_on), first_recipe(recipe))
-    return data, _with_start(first, data.classes)
+def open_pretraining(recipe: Recipe, init: Pretraining) -> tuple[Dataset, Recipe]:
+    """The images and the recipe of pretraining."""
+    data, own_recipe = agreed(open_dataset(init.train_on), pretraining_recipe(recipe))
+    return data, _with_whole_paths(own_recipe, data.classes)
 
 
 def begin_run(folder: Path, data: Dataset, recipe: Recipe, device: str, *, allow_leakage: bool) -> Environment:
@@ -93,7 +93,7 @@ def begin_run(folder: Path, data: Dataset, recipe: Recipe, device: str, *, allow
         seed=recipe.seed,
         device=device,
         allow_leakage=allow_leakage,
-        start=fingerprint_of(recipe.init.run) if isinstance(recipe.init, FromRun) else None,
+        initialisation=fingerprint_of(recipe.init.run) if isinstance(recipe.init, FromRun) else None,
         weights=Weights.model_validate(describe_weights(recipe.model)) if recipe.init == "imagenet" else None,
     )
     write_beginning(run, environment, recipe)
@@ -111,26 +111,26 @@ def _check_network(recipe: Recipe) -> None:
     from coverslip.models.freezing import check_choices
 
     record = model_info(recipe.model)
-    init = first_recipe(recipe).init if isinstance(recipe.init, TrainFirst) else recipe.init
+    init = pretraining_recipe(recipe).init if isinstance(recipe.init, Pretraining) else recipe.init
     if init == "imagenet" and record.weights is None and starting_weights(record) is None:
         raise weights_unavailable(record)
     check_choices(recipe.model, recipe.model_options, recipe.head, recipe.freeze_to, recipe.image_size)
 
 
-def _with_start(recipe: Recipe, classes: Sequence[str]) -> Recipe:
-    """The recipe with whole paths to where a training on these classes starts."""
-    from coverslip.training.starting import check_labels, check_start
+def _with_whole_paths(recipe: Recipe, classes: Sequence[str]) -> Recipe:
+    """The recipe with whole paths to the initialisation of a training on these classes, which is checked."""
+    from coverslip.training.initialising import check_initialisation, check_labels
 
     match recipe.init:
         case FromRun(run=run):
-            check_start(recipe.init, recipe, classes)
+            check_initialisation(recipe.init, recipe, classes)
             return recipe.model_copy(update={"init": recipe.init.model_copy(update={"run": str(Path(run).absolute())})})
-        case TrainFirst(train_on=source):
-            data, first = first_of_two(recipe, recipe.init)
+        case Pretraining(train_on=source):
+            data, own_recipe = open_pretraining(recipe, recipe.init)
             check_class_names(data, data.classes)
             check_labels(recipe.init.labels, data.classes, classes)
             whole: dict[str, Any] = {"train_on": str(Path(source).absolute())}  # Any: of each key its own
-            if isinstance(first.init, FromRun):
-                whole["recipe"] = {**recipe.init.recipe, "init": first.init.model_dump(mode="json")}
+            if isinstance(own_recipe.init, FromRun):
+                whole["recipe"] = {**recipe.init.recipe, "init": own_recipe.init.model_dump(mode="json")}
             return recipe.model_copy(update={"init": recipe.init.model_copy(update=whole)})
     return recipe

@@ -44,7 +44,7 @@ def chosen_folds(data: Dataset, scan: Scan, recipe: Recipe, emit: Emit) -> Folds
     plan = recipe.split
     folds, note = plan_folds(data, scan, n_folds=plan.folds, val=plan.val, seed=recipe.seed)
     if note:
-        emit(Noted(text=note))
+        emit(Noted.of(note))
     return folds
 
 
@@ -66,8 +66,8 @@ def cross_validate(
     """
     run = context.run
     write_split(run.split_file, split_rows(data, folds.whole, folds.fold_of))
-    for text in folds.notes:
-        context.emit(Noted(text=text))
+    for note in folds.notes:
+        context.emit(Noted.of(note))
     _train_folds(data, scan, folds, recipe, environment, context)
     tested = [i for i, fold in enumerate(folds.fold_of) if fold is not None]
     evaluation = _pool(run, data.chosen(tested), [folds.fold_of[i] or 0 for i in tested], recipe, context)
@@ -219,7 +219,8 @@ def _fit_on_all(data: Dataset, scan: Scan, folds: Folds, recipe: Recipe, context
     trained = [context.run.fold(k) for k in range(1, len(folds.splits) + 1)]
     choices, calibration = _choices(trained), _calibration(trained, parts.classes, recipe)
     how = f" for {choices.epochs} epochs, the folds' median" if choices.epochs else ""
-    context.emit(Noted(text=f"Now the classifier itself: trained on all {len(parts.train):,} images{how}."))
+    text = f"Now the classifier itself: trained on all {len(parts.train):,} images{how}."
+    context.emit(Noted(code="refit", text=text, values={"n_images": len(parts.train), "n_epochs": choices.epochs}))
     preprocessing = preprocess(parts, recipe, context)
     fitted = fit_network(parts, preprocessing, recipe, context, choices)
     package(parts, preprocessing, fitted, calibration, recipe, context)
@@ -230,12 +231,12 @@ def _choices(folds: Sequence[Run]) -> "Choices":
     from coverslip.training.fitting import Choices
 
     records = [fold.training for fold in folds if fold.training is not None]
-    heads = [record.instant for record in records if record.instant is not None]
-    strengths = [head.regularisation for head in heads if head.regularisation is not None]
+    instant_stages = [record.instant for record in records if record.instant is not None]
+    shrinkages = [stage.shrinkage for stage in instant_stages if stage.shrinkage is not None]
     return Choices(
-        regularisation=statistics.median_high(strengths) if strengths else None,
-        keeps_head=2 * sum(head.head == "kept" for head in heads) > len(heads),
-        start_temperature=statistics.median([head.temperature for head in heads]) if heads else 1.0,
+        shrinkage=statistics.median_high(shrinkages) if shrinkages else None,
+        keeps_head=2 * sum(stage.head == "kept" for stage in instant_stages) > len(instant_stages),
+        head_temperature=statistics.median([stage.temperature for stage in instant_stages]) if instant_stages else 1.0,
         epochs=statistics.median_high([record.best_epoch for record in records]),
     )
 

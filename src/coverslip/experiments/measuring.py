@@ -116,20 +116,21 @@ def _tell_what_is_left_out(
 ) -> None:
     unreadable = sum(not row.probabilities for row in rows)
     if unreadable:
-        _warn(emit, f"{counted(unreadable, 'image')} could not be read")
+        _warn(emit, "unreadable", f"{counted(unreadable, 'image')} could not be read")
     others = {row.label for row in rows if row.label is not None and row.label not in classes}
     _warn_of_labels(rows, others - dropped, "that the classifier does not know", emit)
     _warn_of_labels(rows, others & dropped, "of dropped classes", emit)
     unlabelled = sum(row.label is None for row in rows)
     if unlabelled:
-        _warn(emit, f"{counted(unlabelled, 'image has', 'images have')} no label")
+        _warn(emit, "no-label", f"{counted(unlabelled, 'image has', 'images have')} no label")
 
 
 def _warn_of_labels(rows: Sequence[Prediction], labels: set[str], which: str, emit: Emit) -> None:
     if labels:
         n = sum(row.label in labels for row in rows)
-        _warn(emit, f"{counted(n, 'image has a label', 'images have labels')} {which} ({some(sorted(labels))})")
+        what = f"{counted(n, 'image has a label', 'images have labels')} {which} ({some(sorted(labels))})"
+        _warn(emit, "other-labels", what)
 
 
-def _warn(emit: Emit, what: str) -> None:
-    emit(Noted(text=f"{what}: not in the numbers.", level="warning"))
+def _warn(emit: Emit, code: str, what: str) -> None:
+    emit(Noted(code=code, text=f"{what}: not in the numbers.", level="warning"))

@@ -1,7 +1,7 @@
 """One training by one split, from images to a report: this page is the main job.
 
 Test images are looked at once, at the end, by the finished classifier. Scaling is learnt from training images;
-regularisation, early stopping, temperature, operating points and the threshold for `uncertain` from validation images.
+shrinkage, early stopping, temperature, operating points and the threshold for `uncertain` from validation images.
 """
 
 from collections.abc import Sequence
@@ -30,6 +30,7 @@ from coverslip.experiments.measuring import measure
 from coverslip.experiments.parts import Parts
 from coverslip.images import Preprocessing
 from coverslip.inference import Classifier, load_classifier
+from coverslip.messages import Note
 from coverslip.models import describe_weights
 from coverslip.reports import write_report
 from coverslip.runs import (
@@ -43,7 +44,7 @@ from coverslip.runs import (
     TrainedOn,
     TrainingRecord,
     Weights,
-    seen_by_start,
+    seen_by_initialisation,
     seen_record,
     split_rows,
     write_classifier,
@@ -55,7 +56,7 @@ from coverslip.training.preprocessing import canvas_notes, learn_preprocessing
 if TYPE_CHECKING:
     from coverslip.training.fitting import Choices, Fitted
 
-_FEW = 10  # validation images of a class: an operating point that rests on fewer is worth a note
+_FEW_VALIDATION_IMAGES = 10  # validation images of a class: an operating point that rests on fewer is worth a note
 
 
 def train_one_split(
@@ -72,7 +73,7 @@ def train_one_split(
 
     Args:
         data: labelled images, as the recipe reads them.
-        recipe: what to do; a first training on other images is done by then (`coverslip.experiments.pretraining`).
+        recipe: what to do; pretraining on other images is done by then (`coverslip.experiments.pretraining`).
         context: its folder gets the split, the classifier, its numbers and the report.
         scan: of the images, where they have been looked at already.
         split: where each image goes; default: as the recipe says.
@@ -110,9 +111,9 @@ def look_at_images(data: Dataset, recipe: Recipe, context: RunContext) -> Scan:
     write_inspection(context.run.inspection_file, inspect_dataset(data, scan))
     notes = shared_class_notes(data)
     if recipe.sampling == "domains" and len({record.domain for record in data.records}) < 2:
-        notes = [*notes, "There is one domain only, so sampling: domains changes nothing."]
-    for text in notes:
-        context.emit(Noted(text=text))
+        notes = [*notes, Note("one-domain", "There is one domain only, so sampling by domains changes nothing.")]
+    for note in notes:
+        context.emit(Noted.of(note))
     return scan
 
 
@@ -129,8 +130,8 @@ def begin(parts: Parts, recipe: Recipe, context: RunContext) -> None:
     """Keep who does what, and which pixels are seen; tell that training begins."""
     check_trainable(parts.data, parts.scan, parts.split)
     write_split(context.run.split_file, split_rows(parts.data, parts.split))
-    for text in parts.split.notes:
-        context.emit(Noted(text=text))
+    for note in parts.split.notes:
+        context.emit(Noted.of(note))
     keep_seen(parts, recipe, context.run)
     context.emit(
         RunStarted(
@@ -152,8 +153,8 @@ def keep_seen(parts: Parts, recipe: Recipe, run: Run) -> None:
 def preprocess(parts: Parts, recipe: Recipe, context: RunContext) -> Preprocessing:
     """How images are preprocessed, learnt from training images."""
     preprocessing = learn_preprocessing(parts.train_facts, recipe)
-    for text in canvas_notes(parts.train_facts, preprocessing):
-        context.emit(Noted(text=text))
+    for note in canvas_notes(parts.train_facts, preprocessing):
+        context.emit(Noted.of(note))
     return preprocessing
 
 
@@ -163,9 +164,9 @@ def fit_network(
     """Train the network: validation images choose, unless the choices are given."""
     from coverslip.training.finetuning import TrainingImages
     from coverslip.training.fitting import fit, refit
-    from coverslip.training.starting import starting_point
+    from coverslip.training.initialising import initial_classifier
 
-    start = starting_point(recipe.init, parts.classes) if isinstance(recipe.init, FromRun) else None
+    initial = initial_classifier(recipe.init, parts.classes) if isinstance(recipe.init, FromRun) else None
     with _preprocessed_pixels(parts, preprocessing, recipe, context) as pixels:
         images = TrainingImages(
             pixels_of=pixels,
@@ -181,8 +182,8 @@ def fit_network(
             return parts.digests(np.asarray(positions))
 
         if choices is not None:
-            return refit(images, digests, preprocessing, recipe, choices, context, start)
-        return fit(images, digests, preprocessing, recipe, context, start)
+            return refit(images, digests, preprocessing, recipe, choices, context, initial)
+        return fit(images, digests, preprocessing, recipe, context, initial)
 
 
 def package(
@@ -197,14 +198,14 @@ def package(
     _complete_weights(recipe, context.run)
     scale_notes = canvas_notes(parts.train_facts, preprocessing)
     decision_notes = _operating_notes(parts.classes, calibration.operating_points or ())
-    for text in decision_notes:
-        context.emit(Noted(text=text))
+    for note in decision_notes:
+        context.emit(Noted.of(note))
     TrainingRecord(
         stages=fitted.stages,
         chosen=fitted.chosen,
         calibration=calibration,
-        notes=(*parts.split.notes, *scale_notes, *decision_notes),
-        start_is_known=seen_by_start(recipe).is_complete,
+        notes=tuple(note.text for note in (*parts.split.notes, *scale_notes, *decision_notes)),
+        initialisation_is_known=seen_by_initialisation(recipe).is_complete,
     ).write(context.run.training_file)
     card = _card(recipe, preprocessing, parts, calibration)
     write_classifier(context.run.classifier_folder, card, fitted.weights())
@@ -264,11 +265,18 @@ def _card(recipe: Recipe, preprocessing: Preprocessing, parts: Parts, calibratio
     )
 
 
-def _operating_notes(classes: Sequence[str], points: Sequence[OperatingPoint]) -> list[str]:
+def _operating_notes(classes: Sequence[str], points: Sequence[OperatingPoint]) -> list[Note]:
     """Which operating points say little, in words; none where the most probable class is predicted."""
     weak: dict[str, list[str]] = {}
     for name, point in zip(classes, points, strict=bool(points)):
-        few = f"chosen on fewer than {_FEW} validation images" if point.n < _FEW else ""
+        few = (
+            f"chosen on fewer than {_FEW_VALIDATION_IMAGES} validation images"
+            if point.n < _FEW_VALIDATION_IMAGES
+            else ""
+        )
         if reason := f"{point.reason}: {point.threshold:.3g} is used" if point.reason else few:
             weak.setdefault(reason, []).append(name)
-    return [f"Operating points to doubt: {some(names, 8)} ({reason})." for reason, names in weak.items()]
+    return [
+        Note("doubtful-operating-points", f"Operating points to doubt: {some(names, 8)} ({reason}).", level="warning")
+        for reason, names in weak.items()
+    ]

@@ -1,7 +1,7 @@
-"""Training, in two steps where the recipe says so: first on other labelled images, then on these.
+"""Training, in two steps where the recipe says so: pretraining on other labelled images, then training on these.
 
-What a start has seen cannot measure the result: images of the test part that are among its training images are looked
-for by their pixels, before the first of two trainings and after it.
+What the initial weights have seen cannot measure the result: images of the test part that are among the training images
+of an earlier run or of pretraining are looked for by their pixels, before pretraining and after it.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from pathlib import Path
 from coverslip.datasets import Dataset, Scan, counted, one_line, scan_images
 from coverslip.errors import BadRun, LeakageFound
 from coverslip.events import Emit, Event, Noted
-from coverslip.experiments.beginning import begin_run, first_of_two
+from coverslip.experiments.beginning import begin_run, open_pretraining
 from coverslip.experiments.cross_validation import chosen_folds, cross_validate
 from coverslip.experiments.one_split import look_at_images, share_out, train_one_split
 from coverslip.experiments.working import working_in
@@ -20,17 +20,17 @@ from coverslip.messages import AllowLeakage
 from coverslip.runs import (
     Environment,
     FromRun,
+    Pretraining,
     Recipe,
     Run,
     RunContext,
     SeenPixels,
-    TrainFirst,
     fingerprint_of,
     is_run,
     open_run,
     same_images,
     save_recipe,
-    seen_by_start,
+    seen_by_initialisation,
 )
 from coverslip.stopping import signals_stop
 
@@ -60,13 +60,15 @@ def _train(data: Dataset, recipe: Recipe, environment: Environment, context: Run
     if folds is None:
         split = share_out(data, scan, recipe, allow_leakage=environment.allow_leakage)
         tested = [i for i, part in enumerate(split.parts) if part == "test"]
-        recipe = _with_its_start(recipe, _Tested(data, scan, tested), environment, context)
+        recipe = _with_initial_run(recipe, _Tested(data, scan, tested), environment, context)
         train_one_split(data, recipe, context, scan=scan, split=split)
         return
     tested = [i for i, fold in enumerate(folds.fold_of) if fold]
-    started = _with_its_start(recipe, _Tested(data, scan, tested), environment, context)
+    started = _with_initial_run(recipe, _Tested(data, scan, tested), environment, context)
     resolved = {"split": recipe.split.model_copy(update={"folds": len(folds.splits)})}
-    save_recipe(recipe.model_copy(update=resolved), context.run.recipe_file)  # with the start as it was asked for
+    save_recipe(
+        recipe.model_copy(update=resolved), context.run.recipe_file
+    )  # with the initialisation as it was asked for
     cross_validate(data, scan, folds, started.model_copy(update=resolved), environment, context)
 
 
@@ -78,8 +80,8 @@ class _Tested:
     scan: Scan
     positions: Sequence[int]
 
-    def known_to(self, seen: SeenPixels, start: Path, context: RunContext, *, is_allowed: bool) -> str | None:
-        """What is to say on those of them that the start knows; None without any.
+    def known_to(self, seen: SeenPixels, origin: Path, context: RunContext, *, is_allowed: bool) -> str | None:
+        """What is to say on those of them that were seen before; None without any.
 
         Raises:
             LeakageFound: there are some, and that is not allowed.
@@ -88,11 +90,11 @@ class _Tested:
         if not n:
             return None
         which = f"{counted(n, 'image')} of {len(self.positions):,} kept aside for the numbers"
-        text = f"{which} {'was' if n == 1 else 'were'} used in training the start"
+        text = f"{which} {'was' if n == 1 else 'were'} used in pretraining"
         if not is_allowed:
             raise LeakageFound(
                 text,
-                file=start,
+                file=origin,
                 do="Start from other images, or go on with numbers that look too good.",
                 remedies=(AllowLeakage(),),
                 values={"n_images": n},
@@ -100,70 +102,69 @@ class _Tested:
         return text
 
 
-def _with_its_start(recipe: Recipe, tested: _Tested, environment: Environment, context: RunContext) -> Recipe:
-    """The recipe with a run to start from, which may have to be trained first.
+def _with_initial_run(recipe: Recipe, tested: _Tested, environment: Environment, context: RunContext) -> Recipe:
+    """The recipe with a run whose weights are the initialisation, which may have to be trained first.
 
     Raises:
-        BadRun: the run to start from is another than when this one began.
+        BadRun: that run is another than when this one began.
         LeakageFound: it knows images which shall measure the result.
     """
-    if isinstance(recipe.init, TrainFirst):
-        first = _train_first(recipe, recipe.init, tested, environment, context)
-        recipe = recipe.model_copy(update={"init": FromRun(run=str(first.folder), labels=recipe.init.labels)})
+    if isinstance(recipe.init, Pretraining):
+        pretraining = _pretrain(recipe, recipe.init, tested, environment, context)
+        recipe = recipe.model_copy(update={"init": FromRun(run=str(pretraining.folder), labels=recipe.init.labels)})
     if not isinstance(recipe.init, FromRun):
         return recipe
-    start = Path(recipe.init.run)
-    if environment.start is not None and fingerprint_of(start) != environment.start:
-        raise BadRun("The run to start from has changed", file=start, do="Train a new run.")
-    seen = seen_by_start(recipe)
+    earlier = Path(recipe.init.run)
+    if environment.initialisation is not None and fingerprint_of(earlier) != environment.initialisation:
+        raise BadRun("The run to start from has changed", file=earlier, do="Train a new run.")
+    seen = seen_by_initialisation(recipe)
     if not seen.is_complete:
         text = "The classifier to start from does not tell its training images; none of these may be among them."
-        context.emit(Noted(text=text, level="warning"))
-    if known := tested.known_to(seen, start, context, is_allowed=environment.allow_leakage):
-        context.emit(Noted(text=f"{known}: the numbers look too good.", level="warning"))
+        context.emit(Noted(code="unknown-initialisation", text=text, level="warning"))
+    if known := tested.known_to(seen, earlier, context, is_allowed=environment.allow_leakage):
+        context.emit(Noted(code="leakage", text=f"{known}: the numbers look too good.", level="warning"))
     return recipe
 
 
-def _train_first(
-    recipe: Recipe, init: TrainFirst, tested: _Tested, environment: Environment, context: RunContext
-) -> Run:
-    """Do the first of two trainings, in a folder inside the run's, unless it is done."""
-    own = context.run.first
+def _pretrain(recipe: Recipe, init: Pretraining, tested: _Tested, environment: Environment, context: RunContext) -> Run:
+    """Pretrain, in a folder inside the run's, unless it is done."""
+    own = context.run.pretraining
     if not own.is_done:
         source = one_line(init.train_on)
-        context.emit(Noted(text=f"First a training on '{source}', from whose network the second will start."))
+        text = f"First pretraining on '{source}': the network then learns your images."
+        context.emit(Noted(code="pretraining", text=text))
         if is_run(own.folder):
             own = open_run(own.folder)
-            data, first, begun = same_images(own), own.recipe, own.environment
+            data, own_recipe, own_environment = same_images(own), own.recipe, own.environment
         else:
-            data, first = first_of_two(recipe, init)
+            data, own_recipe = open_pretraining(recipe, init)
             allow = environment.allow_leakage
-            begun = begin_run(own.folder, data, first, environment.device, allow_leakage=allow)
-        inside = context.inside(own.folder, _as_first(context.emit))
-        _check_first(data, init, tested, environment, inside)
+            own_environment = begin_run(own.folder, data, own_recipe, environment.device, allow_leakage=allow)
+        inside = context.inside(own.folder, _as_pretraining(context.emit))
+        _check_pretraining(data, init, tested, environment, inside)
         with working_in(inside, is_inner=True) as inner:
-            _train(data, first, begun, inner)
+            _train(data, own_recipe, own_environment, inner)
     record = Run(own.folder).training
     if record is not None and record.chosen == "instant":
-        text = "The first training did not improve on the pretrained network, which the second starts from as it is."
-        context.emit(Noted(text=text, level="warning"))
+        text = "Pretraining did not improve on the network that it began with, which is taken as it is."
+        context.emit(Noted(code="pretraining-no-better", text=text, level="warning"))
     return own
 
 
-def _check_first(
-    data: Dataset, init: TrainFirst, tested: _Tested, environment: Environment, context: RunContext
+def _check_pretraining(
+    data: Dataset, init: Pretraining, tested: _Tested, environment: Environment, context: RunContext
 ) -> None:
-    """Before hours of training: any image of both sets, though only those that are trained on will count."""
+    """Before hours of training: any image of both datasets, though only those that are trained on will count."""
     scan = scan_images(data, emit=context.emit, stop=context.stop)
     shared = frozenset(facts.pixel_hash for facts in scan.facts if isinstance(facts, ImageFacts))
     seen = SeenPixels({data.opening.plan: shared})
     tested.known_to(seen, Path(init.train_on), context, is_allowed=environment.allow_leakage)
 
 
-def _as_first(emit: Emit) -> Emit:
-    """A listener that passes events on as those of the first of two trainings."""
+def _as_pretraining(emit: Emit) -> Emit:
+    """A listener that passes events on as those of pretraining."""
 
     def tell(event: Event) -> None:
-        emit(replace(event, is_first=True))
+        emit(replace(event, is_pretraining=True))
 
     return tell

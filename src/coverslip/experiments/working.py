@@ -56,8 +56,7 @@ class _Telling:
         if self._context.stop.is_requested() and not self._is_stop_told and not isinstance(event, RunEnded):
             self._is_stop_told = True
             by_file = self._context.run.stop_file.exists()
-            again = "" if by_file else "; press Ctrl-C again to end at once"
-            self(Noted(text=f"Stopping after this step{again}."))
+            self(Noted(code="stopping", text="Stopping after this step.", values={"by_file": by_file}))
 
     def _pass_on(self, event: Event) -> None:
         try:
@@ -66,7 +65,8 @@ class _Telling:
             if not self._is_fault_told:
                 self._is_fault_told = True
                 fault = f"{type(error).__name__}: {error}".splitlines()[0]
-                self._log(Noted(text=f"Something that follows this run has a fault ({fault}).", level="warning"))
+                text = f"What shows the progress of this run has a fault ({fault}); the run goes on."
+                self._log(Noted(code="listener-fault", text=text, level="warning"))
 
 
 class _InnerTelling:

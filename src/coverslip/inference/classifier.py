@@ -21,6 +21,7 @@ from coverslip.errors import UnreadableImage
 from coverslip.evaluation import apply_temperature, decided_classes
 from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.machine import chosen_device
+from coverslip.messages import Note
 from coverslip.runs import ClassifierCard, Prediction, Predictions, find_classifier, open_classifier
 from coverslip.stopping import BY_SIGNAL, Stop
 
@@ -85,8 +86,8 @@ class Classifier:
                 pace = (done - 1) / (now - first) if now > first else None
                 left = (n - done) / pace if pace else None
                 emit(Progressed(stage="predicting", done=done, total=n, per_second=pace, seconds_left=left))
-        for text in differences.notes():
-            emit(Noted(text=text, level="warning"))
+        for note in differences.notes():
+            emit(Noted.of(note))
 
     def _rows(self, dataset: Dataset, batch_size: int, differences: "_Differences", emit: Emit) -> Iterator[Prediction]:
         preprocessing = self.card.preprocessing
@@ -188,11 +189,11 @@ class _Differences:
             canvas = f"canvas of {self._preprocessing.canvas_px} pixels"
             self._found[f"larger than the {canvas}, and shrunk to fit instead of shown at the common scale"] += 1
 
-    def notes(self) -> list[str]:
+    def notes(self) -> list[Note]:
         """One sentence per kind."""
+        doubt = "Predictions for such images are less certain than they look."
         return [
-            f"{n:,} {'image is' if n == 1 else 'images are'} {what}. "
-            "Predictions for such images are less certain than they look."
+            Note("unlike-training", f"{n:,} {'image is' if n == 1 else 'images are'} {what}. {doubt}", level="warning")
             for what, n in self._found.most_common()
         ]
 

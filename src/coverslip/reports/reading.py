@@ -115,23 +115,23 @@ class ReportedRun:
         return sum(record.seconds for record in records.values())
 
     @property
-    def start_is_known(self) -> bool:
-        """Whether all images are known that the weights at the start were trained on."""
-        return self.training is None or self.training.start_is_known
+    def initialisation_is_known(self) -> bool:
+        """Whether all images are known that the initial weights were trained on."""
+        return self.training is None or self.training.initialisation_is_known
 
     @property
-    def is_first_kept(self) -> bool:
-        """Whether a first training on other images, where there was one, changed the network."""
-        first = self.run.first.training
-        return first is None or first.chosen != "instant"
+    def is_pretraining_kept(self) -> bool:
+        """Whether pretraining on other images, where there was any, changed the network."""
+        pretraining = self.run.pretraining.training
+        return pretraining is None or pretraining.chosen != "instant"
 
     @property
     def is_unseen(self) -> bool:
         """Whether the network is known to have learnt from none of the measured images."""
         if self.evaluation is not None:
             images = self.evaluation.evaluated_images
-            return images is not None and images.n_seen == 0 and self.start_is_known
-        return self.metrics.split != "val" and not self.environment.allow_leakage and self.start_is_known
+            return images is not None and images.n_seen == 0 and self.initialisation_is_known
+        return self.metrics.split != "val" and not self.environment.allow_leakage and self.initialisation_is_known
 
     @cached_property
     def domain_of(self) -> dict[str, str]:

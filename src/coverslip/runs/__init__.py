@@ -35,23 +35,23 @@ from coverslip.runs.provenance import held_out_images, plan_of, refuse_other_ima
 from coverslip.runs.recipe import (
     Augment,
     FromRun,
+    Pretraining,
     Recipe,
     RecipeKey,
     Sampling,
     SplitPlan,
-    TrainFirst,
     augment_named,
     check_recipe,
-    first_recipe,
     load_recipe,
+    pretraining_recipe,
     recipe_keys,
     save_recipe,
     with_settings,
 )
-from coverslip.runs.seen import SeenPixels, seen_by_start, seen_pixels, seen_record
+from coverslip.runs.seen import SeenPixels, seen_by_initialisation, seen_pixels, seen_record
 from coverslip.runs.split import SplitRow, split_rows, write_split
 from coverslip.runs.status import Status, StatusFile
-from coverslip.runs.training import Calibration, FinetuneStage, InstantStage, Stage, TrainingRecord
+from coverslip.runs.training import Calibration, FinetuneStage, InstantStage, StageRecord, TrainingRecord
 
 __all__ = [
     "Augment",
@@ -68,6 +68,7 @@ __all__ = [
     "Prediction",
     "Predictions",
     "PredictionsFile",
+    "Pretraining",
     "Recipe",
     "RecipeKey",
     "Run",
@@ -77,10 +78,9 @@ __all__ = [
     "SeenPixels",
     "SplitPlan",
     "SplitRow",
-    "Stage",
+    "StageRecord",
     "Status",
     "StatusFile",
-    "TrainFirst",
     "TrainedOn",
     "TrainingRecord",
     "Weights",
@@ -93,7 +93,6 @@ __all__ = [
     "export_classifier",
     "find_classifier",
     "fingerprint_of",
-    "first_recipe",
     "held_out_images",
     "images_opened",
     "inspection_as_json",
@@ -103,12 +102,13 @@ __all__ = [
     "open_classifier",
     "open_run",
     "plan_of",
+    "pretraining_recipe",
     "read_metrics",
     "recipe_keys",
     "refuse_other_images",
     "same_images",
     "save_recipe",
-    "seen_by_start",
+    "seen_by_initialisation",
     "seen_pixels",
     "seen_record",
     "split_rows",

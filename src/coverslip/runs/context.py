@@ -27,5 +27,5 @@ class RunContext:
         return replace(self, emit=emit)
 
     def inside(self, folder: Path, emit: Emit) -> "RunContext":
-        """For a training inside this one: a fold, or the first of two."""
+        """For a training inside this one: a fold, or pretraining."""
         return replace(self, folder=folder, emit=emit)

@@ -42,7 +42,7 @@ class DomainImages(_Part):
 
 
 class Weights(_Part):
-    """The pretrained weights that a training started from."""
+    """The pretrained weights that a training was initialised with."""
 
     model: str
     kind: str
@@ -82,8 +82,10 @@ class Environment(ImagesOpened):
     allow_leakage: bool
     command: tuple[str, ...] | None
     started: str = Field(description="ISO 8601, UTC.")
-    start: str | None = Field(None, description="SHA-256 of the weights of the run that training starts from.")
-    weights: Weights | None = Field(None, description="The pretrained weights that training starts from.")
+    initialisation: str | None = Field(
+        None, description="SHA-256 of the weights of the run that it is initialised with."
+    )
+    weights: Weights | None = Field(None, description="The pretrained weights that it is initialised with.")
     fold: int | None = Field(None, description="Of the whole run, 1-based, where this is the training of one fold.")
 
 
@@ -116,7 +118,13 @@ def images_opened(data: Dataset) -> ImagesOpened:
 
 
 def describe_environment(
-    data: Dataset, *, seed: int, device: str, allow_leakage: bool, start: str | None = None, weights: Weights | None
+    data: Dataset,
+    *,
+    seed: int,
+    device: str,
+    allow_leakage: bool,
+    initialisation: str | None = None,
+    weights: Weights | None,
 ) -> Environment:
     """What a run that begins now says of itself."""
     images = images_opened(data)
@@ -133,7 +141,7 @@ def describe_environment(
         allow_leakage=allow_leakage,
         command=tuple(sys.argv) if Path(sys.argv[0]).name.startswith("coverslip") else None,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
-        start=start,
+        initialisation=initialisation,
         weights=weights,
     )
 

@@ -122,9 +122,9 @@ class Run:
         return [Run(folder) for folder in sorted(folders) if Run(folder).status_file.is_file()]
 
     @property
-    def first(self) -> "Run":
+    def pretraining(self) -> "Run":
         """The training on other images that comes before, where the recipe asks for one."""
-        return Run(self.folder / "first")
+        return Run(self.folder / "pretraining")
 
     @property
     def whole(self) -> "Run":

@@ -25,7 +25,7 @@ class SeenPixels:
     """
 
     by_plan: Mapping[ReadPlan, frozenset[str]] = field(default_factory=dict)
-    is_complete: bool = True  # no part of them was learnt from images that nobody told
+    is_complete: bool = True  # no part of them was learnt from images that are not known
 
     def known(
         self, data: Dataset, scan: Scan, positions: Sequence[int], *, emit: Emit = ignore, stop: Stop = BY_SIGNAL
@@ -49,7 +49,7 @@ class SeenPixels:
         return sorted(copies)
 
 
-class _OfStart(BaseModel):
+class _SeenBefore(BaseModel):
     """Images that an earlier training saw, and how it read them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -64,32 +64,32 @@ class SeenRecord(Document):
     plan: ReadPlan
     train: tuple[str, ...]
     val: tuple[str, ...]
-    start: tuple[_OfStart, ...]
-    start_is_known: bool
+    initialisation: tuple[_SeenBefore, ...]
+    initialisation_is_known: bool
 
 
 def seen_record(recipe: Recipe, plan: ReadPlan, train: Sequence[str], val: Sequence[str]) -> SeenRecord:
     """Which images weights and choices come from, those of an earlier run included, so that copies are known.
 
     Args:
-        recipe: tells what training starts from.
+        recipe: tells the initialisation.
         plan: by which the images were read.
         train, val: hashes of their pixels.
     """
-    before = seen_by_start(recipe)
+    before = seen_by_initialisation(recipe)
     return SeenRecord(
         plan=_without_box(plan),
         train=tuple(train),
         val=tuple(val),
-        start=tuple(
-            _OfStart(plan=_without_box(own), hashes=tuple(sorted(hashes))) for own, hashes in before.by_plan.items()
+        initialisation=tuple(
+            _SeenBefore(plan=_without_box(own), hashes=tuple(sorted(hashes))) for own, hashes in before.by_plan.items()
         ),
-        start_is_known=before.is_complete,
+        initialisation_is_known=before.is_complete,
     )
 
 
-def seen_by_start(recipe: Recipe) -> SeenPixels:
-    """What the run that training starts from has seen; a classifier without its run does not tell."""
+def seen_by_initialisation(recipe: Recipe) -> SeenPixels:
+    """What the run has seen whose weights are the initialisation; a classifier without its run does not tell."""
     if not isinstance(recipe.init, FromRun):
         return SeenPixels()
     place = Path(recipe.init.run)
@@ -98,10 +98,10 @@ def seen_by_start(recipe: Recipe) -> SeenPixels:
 
 
 def seen_pixels(record: SeenRecord) -> SeenPixels:
-    """What a run has seen, the runs that it started from included."""
-    by_plan = {start.plan: frozenset(start.hashes) for start in record.start}
+    """What a run has seen, those included whose weights it was initialised with."""
+    by_plan = {before.plan: frozenset(before.hashes) for before in record.initialisation}
     by_plan[record.plan] = by_plan.get(record.plan, frozenset()).union(record.train, record.val)
-    return SeenPixels(by_plan, record.start_is_known)
+    return SeenPixels(by_plan, record.initialisation_is_known)
 
 
 def _without_box(plan: ReadPlan) -> ReadPlan:

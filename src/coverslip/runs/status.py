@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from coverslip.messages import Failure
+from coverslip.messages import Failure, Note
 from coverslip.runs.documents import Document
 
 State = Literal["running", "done", "stopped", "failed"]
@@ -29,7 +29,7 @@ class Status(Document):
     n_epochs: int | None = None
     n_total: int | None = None  # images of a prediction
     seconds_left: float | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     @property
     def is_alive(self) -> bool:

@@ -15,15 +15,17 @@ class _Part(BaseModel):
 
 
 class InstantStage(_Part):
-    """The linear head on frozen features."""
+    """The linear probe on frozen features."""
 
     stage: Literal["instant"] = "instant"
     seconds: float
     engine: str = Field(description="What ran the network; `cache` where all features were there.")
     engine_difference: float | None = Field(description="Largest one from PyTorch that was met when it was checked.")
     n_features: int
-    head: Literal["kept", "fitted"] = Field(description="`kept`: that of the run which training started from.")
-    regularisation: float | None = Field(description="Of the head that was fitted.")
+    head: Literal["kept", "fitted"] = Field(
+        description="`kept`: that of the earlier run whose weights are the initialisation."
+    )
+    shrinkage: float | None = Field(description="Of the linear probe that was fitted.")
     temperature: float
     val_accuracy: float | None
     val_macro_f1: float | None
@@ -41,7 +43,7 @@ class FinetuneStage(_Part):
     images_per_second: float
 
 
-Stage = Annotated[InstantStage | FinetuneStage, Field(discriminator="stage")]
+StageRecord = Annotated[InstantStage | FinetuneStage, Field(discriminator="stage")]
 
 
 class Calibration(_Part):
@@ -57,11 +59,13 @@ class Calibration(_Part):
 class TrainingRecord(Document):
     """How one network came about."""
 
-    stages: tuple[Stage, ...]
+    stages: tuple[StageRecord, ...]
     chosen: Literal["instant", "finetune"] = Field(description="The stage whose network is kept.")
     calibration: Calibration
     notes: tuple[str, ...] = Field((), description="What the user should know of it.")
-    start_is_known: bool = Field(True, description="Whether all images are known that the start was trained on.")
+    initialisation_is_known: bool = Field(
+        True, description="Whether all images are known that the initial weights were trained on."
+    )
 
     @property
     def instant(self) -> InstantStage | None:

@@ -1,1 +1,1 @@
-"""From preprocessed pixels to a trained network: the instant head, fine-tuning, checkpoints. Imports torch."""
+"""From preprocessed pixels to a trained network: the linear probe, fine-tuning, checkpoints. Imports torch."""

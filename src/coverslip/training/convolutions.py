@@ -143,16 +143,16 @@ def _weight_gradient(
     columns = weight.shape[3]
     parts = []
     for start in range(0, columns, _FAST_COLUMNS):
-        some = weight[..., start : start + _FAST_COLUMNS]
+        kernel_part = weight[..., start : start + _FAST_COLUMNS]
         # The columns of x that these columns of the kernel meet; a negative pad cuts.
-        n_met = (gradient.shape[3] - 1) * stride[1] + some.shape[3]
+        n_met = (gradient.shape[3] - 1) * stride[1] + kernel_part.shape[3]
         left = padding[1] - start
         right = n_met - left - x.shape[3]
         if min(left, right) <= -x.shape[3]:  # they meet nothing but padding
-            parts.append(torch.zeros_like(some))
+            parts.append(torch.zeros_like(kernel_part))
             continue
         met = functional.pad(x, (left, right))
-        parts.append(_gradients(gradient, met, some, stride, (padding[0], 0), of_input=False))
+        parts.append(_gradients(gradient, met, kernel_part, stride, (padding[0], 0), of_input=False))
     return torch.cat(parts, dim=3)
 
 
@@ -160,10 +160,10 @@ def _gradients(
     gradient: Tensor, x: Tensor, weight: Tensor, stride: tuple[int, int], padding: tuple[int, int], *, of_input: bool
 ) -> Tensor:
     wanted = [of_input, not of_input, False]
-    found = torch.ops.aten.convolution_backward(
+    of_x, of_weight, _ = torch.ops.aten.convolution_backward(
         gradient, x, weight, None, list(stride), list(padding), [1, 1], False, [0, 0], len(weight), wanted
     )
-    result: Tensor = found[0] if of_input else found[1]
+    result: Tensor = of_x if of_input else of_weight
     return result
 
 
@@ -181,20 +181,20 @@ def _steps(network: nn.Module, x: Tensor, in_evaluation: set[nn.Module]) -> list
 
 def _following_norms(network: nn.Module, x: Tensor) -> list[tuple[nn.Conv2d, nn.BatchNorm2d]]:
     """Convolutions, each with the norm that takes its output."""
-    given_by: dict[int, nn.Conv2d] = {}
+    convolution_of: dict[int, nn.Conv2d] = {}
     outputs: list[Tensor] = []  # kept alive, so that no two share an id
-    found: list[tuple[nn.Conv2d, nn.BatchNorm2d]] = []
+    pairs: list[tuple[nn.Conv2d, nn.BatchNorm2d]] = []
 
     def after_convolution(module: nn.Module, inputs: Any, output: Tensor) -> None:  # Any: PyTorch's hook signature
         assert isinstance(module, nn.Conv2d)
-        given_by[id(output)] = module
+        convolution_of[id(output)] = module
         outputs.append(output)
 
     def before_norm(module: nn.Module, inputs: Any) -> None:  # Any: PyTorch's hook signature
         assert isinstance(module, nn.BatchNorm2d)
-        convolution = given_by.get(id(inputs[0]))
+        convolution = convolution_of.get(id(inputs[0]))
         if convolution is not None and module.affine and module.track_running_stats:
-            found.append((convolution, module))
+            pairs.append((convolution, module))
 
     hooks: list[RemovableHandle] = []
     for module in network.modules():
@@ -208,7 +208,7 @@ def _following_norms(network: nn.Module, x: Tensor) -> list[tuple[nn.Conv2d, nn.
     finally:
         for hook in hooks:
             hook.remove()
-    return found
+    return pairs
 
 
 def _is_plain(convolution: nn.Conv2d) -> bool:
@@ -228,12 +228,12 @@ def _is_same_padded(convolution: nn.Conv2d) -> bool:
 def _padding(convolution: nn.Conv2d, x: Tensor) -> tuple[tuple[int, int], tuple[int, int]]:
     """Rows and columns of zeros (before, after)."""
     if not _is_same_padded(convolution):
-        given: Any = convolution.padding  # Any: mypy does not know that it is no string here
-        return given, given
-    both = []
+        padding: Any = convolution.padding  # Any: mypy does not know that it is no string here
+        return padding, padding
+    totals = []
     for size, kernel, stride in zip(x.shape[2:], convolution.kernel_size, convolution.stride, strict=True):
-        both.append(max((-(-size // stride) - 1) * stride + kernel - size, 0))
-    rows, columns = both
+        totals.append(max((-(-size // stride) - 1) * stride + kernel - size, 0))
+    rows, columns = totals
     return (rows // 2, columns // 2), (rows - rows // 2, columns - columns // 2)
 
 

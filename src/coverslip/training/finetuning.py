@@ -25,20 +25,25 @@ from coverslip.training.allocator import return_freed_memory
 from coverslip.training.batches import PixelsOf, epoch_order, n_batches, plain_batches, training_batches
 from coverslip.training.checkpoints import load_checkpoint, save_checkpoint
 from coverslip.training.convolutions import faster_convolutions
-from coverslip.training.optimising import is_changed_before, is_second_phase, new_optimizer, share_of_rate
+from coverslip.training.optimising import (
+    is_changed_before,
+    is_second_phase,
+    longest_gradient,
+    new_optimizer,
+    share_of_rate,
+)
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 _SECONDS_BETWEEN_STEP_EVENTS = 0.2
 _SECONDS_BETWEEN_WAITS = 1.0  # on a GPU: to tell a step's loss is to wait until all that it was given is done
-_LONGEST_GRADIENT = 1.0  # of SGD: a head on the features of many blocks is steep, and steps without a bound ran away
 IMAGES_AT_ONCE = 16  # whose activations are held at the same time on the processor
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingImages:
-    """The images to fit on and those to choose by; none of the latter where all choices are made."""
+    """The images to fit on and those to validate on; none of the latter where all choices are made."""
 
     pixels_of: PixelsOf  # (n, S, S, C) integers of the images at these positions of the dataset
     train: Ints  # positions
@@ -46,7 +51,7 @@ class TrainingImages:
     val: Ints  # positions
     val_label: Ints
     n_classes: int
-    train_domain: Ints | None = None  # which set each training image comes from; None where there is one
+    train_domain: Ints | None = None  # which domain each training image comes from; None where there is one
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +96,8 @@ class _StopRequested(Exception):
 
 
 _NO_SECOND_PHASE = (
-    "Fine-tuning ended before the turn from Adam to SGD, since no epoch was better for `patience` epochs: "
-    "raise patience, lower sgd_from, or set patience to null."
+    "Fine-tuning ended before it changed from Adam to SGD, since no epoch was better for so many epochs as it has "
+    "patience for. Give it more patience, or let it change earlier."
 )
 
 
@@ -114,12 +119,12 @@ def finetune(
 
     Args:
         network: (B, C, H, W) in [0, 1] -> (B, K); frozen parameters stay as they are.
-        images: to fit on and to choose by.
+        images: to fit on and to validate on.
         recipe: what to do.
         context: its folder gets checkpoints of the best epoch and of the last, and training goes on from the latter if
             it is there; told about every epoch and, a few times a second, about steps; asked for a stop before every
             step.
-        last_epoch: where to end though the step size falls as for the recipe's epochs; None runs them all.
+        last_epoch: where to end though the learning rate falls as for the recipe's epochs; None runs them all.
     """
     network.to(context.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the annotation
     progress = _Progress()
@@ -136,12 +141,12 @@ def finetune(
     try:
         with faster_convolutions(network, example) if context.device == "cpu" else nullcontext():
             if not progress.epoch and len(images.val):
-                _measure_start(network, images, recipe, n_epochs, context)
+                _measure_initial(network, images, recipe, n_epochs, context)
             while progress.epoch < n_epochs:
                 if recipe.patience is not None and progress.epoch - progress.best_epoch >= recipe.patience:
                     stopped = "no better epoch"
                     if recipe.optimizer == "adam-then-sgd" and not is_second_phase(recipe, progress.epoch):
-                        context.emit(Noted(text=_NO_SECOND_PHASE, level="warning"))
+                        context.emit(Noted(code="no-second-phase", text=_NO_SECOND_PHASE, level="warning"))
                     break
                 if is_changed_before(recipe, progress.epoch + 1):
                     optimizer = new_optimizer(network, recipe, progress.epoch + 1)
@@ -156,7 +161,7 @@ def finetune(
     return Finetuned(progress.best_epoch, progress.epoch, stopped, progress.seconds, per_second)
 
 
-def _measure_start(
+def _measure_initial(
     network: nn.Module, images: TrainingImages, recipe: Recipe, n_epochs: int, context: RunContext
 ) -> None:
     """Tell what validation images say of the network before its first step; it is no epoch that could be kept."""
@@ -233,7 +238,7 @@ def _one_epoch(
             seconds_left=progress.seconds / epoch * (n_epochs - epoch),
         )
     )
-    # Told first, then the best one, then the last: killed anywhere between, training repeats the epoch, tells it
+    # First the event, then the best one, then the last: killed anywhere between, training repeats the epoch, emits it
     # again and writes the same files.
     kept: tuple[Literal["best", "last"], ...] = ("best", "last") if is_best else ("last",)
     for which in kept:
@@ -258,15 +263,15 @@ def _train_epoch(
     torch.manual_seed(int(np.random.SeedSequence([recipe.seed, epoch]).generate_state(1)[0]))  # dropout
     order = _epoch_order(images, recipe, epoch)
     loss_of = _loss(images, recipe).to(context.device)
-    apart = recipe.regulariser
-    penalty_of = None if apart.groups == "none" else ClusterLoss(images.n_classes, **apart.model_dump())
+    regulariser = recipe.regulariser
+    penalty_of = None if regulariser.groups == "none" else ClusterLoss(images.n_classes, **regulariser.model_dump())
     # Batch norms that follow the batch, and groups of features, need the whole of it; else a part at a time gives the
     # same gradient.
     is_divisible = context.device == "cpu" and not follows_batches(network) and penalty_of is None
     images_at_once = IMAGES_AT_ONCE if is_divisible else recipe.batch_size
     n_steps = n_batches(len(order), recipe.batch_size)
     seconds_between = _SECONDS_BETWEEN_STEP_EVENTS if context.device == "cpu" else _SECONDS_BETWEEN_WAITS
-    started = told = time.monotonic()
+    started = last_emitted = time.monotonic()
     seen = _Seen()
 
     def pixels_of(chosen: Any) -> npt.NDArray[np.unsignedinteger]:  # Any: a sequence of int, see PixelsOf
@@ -282,7 +287,7 @@ def _train_epoch(
         epoch=epoch,
         device=context.device,
     )
-    n_seen = 0
+    n_seen, longest = 0, longest_gradient(recipe, optimizer)
     for step, (x, label) in enumerate(batches, start=1):
         if context.stop.is_requested():
             raise _StopRequested
@@ -293,14 +298,14 @@ def _train_epoch(
             group["lr"] = rate
         optimizer.zero_grad(set_to_none=True)
         loss, logits = accumulate_gradients(network, loss_of, x, label, images_at_once, penalty_of)
-        if isinstance(optimizer, torch.optim.SGD):
-            nn.utils.clip_grad_norm_(network.parameters(), _LONGEST_GRADIENT)
+        if longest is not None:
+            nn.utils.clip_grad_norm_(network.parameters(), longest)
         optimizer.step()
         seen.add(loss, logits, label)
         n_seen += len(label)
         now = time.monotonic()
-        if now - told > seconds_between or step == n_steps:
-            told = now
+        if now - last_emitted > seconds_between or step == n_steps:
+            last_emitted = now
             pace = (now - started) / step
             left = pace * (n_steps - step)
             context.emit(
@@ -360,14 +365,14 @@ def accumulate_gradients(
     total = loss_of.total_weight(label)
     loss, logits = torch.zeros((), device=x.device), []
     for start in range(0, len(label), images_at_once):
-        some = slice(start, start + images_at_once)
+        rows = slice(start, start + images_at_once)
         if penalty_of is None:
-            part = network(x[some])
-            share = loss_of(part, label[some]) / total
+            part = network(x[rows])
+            share = loss_of(part, label[rows]) / total
         else:
-            features = network.features(x[some])  # type: ignore[operator]  # a Network's method
+            features = network.features(x[rows])  # type: ignore[operator]  # a Network's method
             part = network.head(features)  # type: ignore[operator]
-            share = loss_of(part, label[some]) / total + penalty_of(features, label[some])
+            share = loss_of(part, label[rows]) / total + penalty_of(features, label[rows])
         share.backward()
         loss += share.detach()
         logits.append(part.detach())
@@ -387,14 +392,14 @@ def _validate(network: nn.Module, images: TrainingImages, recipe: Recipe, device
 def _scores(logits: Tensor, label: Ints, recipe: Recipe, loss: float) -> _Scores:
     if not (np.isfinite(loss) and logits.isfinite().all()):
         raise _Diverged
-    found = score(logits.double().softmax(dim=1).numpy(), label)
+    scores = score(logits.double().softmax(dim=1).numpy(), label)
     return _Scores(
         loss,
-        found["accuracy"],
-        found["macro_precision"],
-        found["macro_recall"],
-        found["macro_f1"],
-        METRICS[recipe.primary_metric].as_higher_is_better(found[recipe.primary_metric]),
+        scores["accuracy"],
+        scores["macro_precision"],
+        scores["macro_recall"],
+        scores["macro_f1"],
+        METRICS[recipe.primary_metric].as_higher_is_better(scores[recipe.primary_metric]),
     )
 
 

@@ -1,10 +1,10 @@
 """Training one network by a recipe: `fit` where validation images choose, `refit` where the choices are made.
 
-The instant stage fits a linear head on frozen features. Fine-tuning starts from that head, so that the first steps move
-a network that already knows the classes. Batch norms then keep their pretrained statistics: the head was fitted to the
-features they give, and with the statistics of batches in their place the first loss was 8.7 instead of 0.3 (blood_pbc,
-112 px). From scratch there are no features worth a head, and training starts at random. From an earlier run that tells
-the same classes, its head is kept if validation images prefer it.
+The instant stage fits a linear probe on frozen features. Fine-tuning starts with that probe as its head, so that the
+first steps move a network that already knows the classes. Batch norms then keep their pretrained statistics: the head
+was fitted to the features they give, and with the statistics of batches in their place the first loss was 8.7 instead
+of 0.3 (blood_pbc, 112 px). From scratch there are no features worth a head, and training starts at random. From an
+earlier run that tells the same classes, its head is kept if validation images prefer it.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,15 +23,15 @@ from coverslip.images import Preprocessing
 from coverslip.messages import Set
 from coverslip.models.freezing import freeze_to
 from coverslip.models.networks import Network, create_network
-from coverslip.runs import Calibration, FinetuneStage, Recipe, RunContext, Stage
+from coverslip.runs import Calibration, FinetuneStage, Recipe, RunContext, StageRecord
 from coverslip.training.allocator import keep_freed_memory
 from coverslip.training.checkpoints import plain_state
 from coverslip.training.finetuning import Finetuned, TrainingImages, finetune
-from coverslip.training.instant import LinearHead
-from coverslip.training.instant_stage import chosen_head, given_head, instant_stage
+from coverslip.training.initialising import InitialClassifier
+from coverslip.training.instant_stage import head_by_choices, head_by_validation, instant_stage
+from coverslip.training.linear_probe import LinearHead
 from coverslip.training.normalising import set_normalisation
 from coverslip.training.ranking import rank
-from coverslip.training.starting import StartingPoint
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -42,10 +42,10 @@ DigestOf = Callable[[Sequence[int]], list[str]]  # positions -> what tells each 
 class Choices:
     """What validation images chose, so that a last network can be trained on every image."""
 
-    regularisation: float | None  # of the head; None where none is fitted
-    keeps_head: bool  # of the earlier run that training starts from
-    start_temperature: float  # that the head is divided by before fine-tuning
-    epochs: int  # of fine-tuning; 0: the instant head is the classifier
+    shrinkage: float | None  # of the linear probe; None where none is fitted
+    keeps_head: bool  # of the earlier run whose weights are the initialisation
+    head_temperature: float  # that the head is divided by before fine-tuning
+    epochs: int  # of fine-tuning; 0: the instant classifier is kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Fitted:
 
     network: Network
     val_logits: Floats  # (n_val, K), averaged over test-time augmentation
-    stages: tuple[Stage, ...]
+    stages: tuple[StageRecord, ...]
     chosen: Literal["instant", "finetune"]  # the stage whose network is kept
     is_stopped: bool  # on request, before the end
 
@@ -78,41 +78,43 @@ def fit(
     preprocessing: Preprocessing,
     recipe: Recipe,
     context: RunContext,
-    start: StartingPoint | None = None,
+    initial: InitialClassifier | None = None,
 ) -> Fitted:
     """Train one network by both stages and keep the better one by validation images.
 
     Args:
-        images: to fit on and to choose by; test images are not among them.
+        images: to fit on and to validate on; test images are not among them.
         digest_of: tells each image's content apart; features are cached by it.
         preprocessing: how pixels were preprocessed; features are cached by it.
         recipe: what to do.
         context: checkpoints go into its folder; it is asked for a stop before every step.
-        start: the earlier run that the recipe starts from, if any.
+        initial: the earlier run whose weights are the initialisation, if any.
 
     Raises:
         BadRecipe: training diverged before there was a network to keep.
         Stopped: on request, before there was a network to keep.
     """
-    network, kept_head = _starting_network(images, preprocessing, recipe, start)
-    stages: list[Stage] = []
+    network, kept_head = _initial_network(images, preprocessing, recipe, initial)
+    random_head = _copied_head(network)
+    stages: list[StageRecord] = []
     candidates: list[_Candidate] = []
     is_stopped, temperature = False, 1.0
     if recipe.init != "scratch":
-        choose = chosen_head(images, recipe, kept_head)
+        choose = head_by_validation(images, recipe, kept_head)
         val_logits, stage = instant_stage(network, images, digest_of, preprocessing, recipe, context, choose)
         candidates.append(_Candidate("instant", val_logits, _copied(network)))
         stages.append(stage)
         temperature = stage.temperature
     if recipe.stage == "finetune" or recipe.init == "scratch":
-        done = _finetune(network, images, recipe, context, temperature, recipe.epochs)
-        stages.append(_finetune_stage(done, recipe))
-        is_stopped = done.stopped_because == "on request"
-        if done.stopped_because == "diverged":
-            if not (candidates or done.best_epoch):
+        _initialise_head(network, recipe, random_head, temperature)
+        finetuned = _finetune(network, images, recipe, context, recipe.epochs)
+        stages.append(_finetune_stage(finetuned, recipe))
+        is_stopped = finetuned.stopped_because == "on request"
+        if finetuned.stopped_because == "diverged":
+            if not (candidates or finetuned.best_epoch):
                 raise _diverged(recipe)
-            context.emit(_diverged_note(done.epochs_run, recipe))
-        if done.best_epoch:
+            context.emit(_diverged_note(finetuned.epochs_run, recipe))
+        if finetuned.best_epoch:
             val_logits = _logits(network, images, recipe, context.device)
             candidates.append(_Candidate("finetune", val_logits, _copied(network)))
     if not candidates:
@@ -152,34 +154,36 @@ def refit(
     recipe: Recipe,
     choices: Choices,
     context: RunContext,
-    start: StartingPoint | None = None,
+    initial: InitialClassifier | None = None,
 ) -> Fitted:
     """Train one network as `fit` would, by choices that are made already: no validation images are needed.
 
     Args:
-        images: to fit on; those to choose by are not looked at.
-        digest_of, preprocessing, recipe, context, start: as for `fit`.
+        images: to fit on; validation images are not looked at.
+        digest_of, preprocessing, recipe, context, initial: as for `fit`.
         choices: what folds chose on their validation images.
 
     Raises:
         BadRecipe: training diverged.
         Stopped: on request.
     """
-    network, kept_head = _starting_network(images, preprocessing, recipe, start)
-    stages: list[Stage] = []
+    network, kept_head = _initial_network(images, preprocessing, recipe, initial)
+    random_head = _copied_head(network)
+    stages: list[StageRecord] = []
     if recipe.init != "scratch":
-        assert choices.regularisation is not None, "folds that start from weights fit a head"
-        choose = given_head(images, recipe, choices.regularisation, kept_head if choices.keeps_head else None)
+        assert choices.shrinkage is not None, "folds with initial weights fit a linear probe"
+        choose = head_by_choices(images, recipe, choices.shrinkage, kept_head if choices.keeps_head else None)
         _, stage = instant_stage(
-            network, images, digest_of, preprocessing, recipe, context, choose, choices.start_temperature
+            network, images, digest_of, preprocessing, recipe, context, choose, choices.head_temperature
         )
         stages.append(stage)
     if choices.epochs:
-        done = _finetune(network, images, recipe, context, choices.start_temperature, choices.epochs)
-        stages.append(_finetune_stage(done, recipe))
-        if done.stopped_because == "on request":  # part of the epochs that were chosen would make another network
+        _initialise_head(network, recipe, random_head, choices.head_temperature)
+        finetuned = _finetune(network, images, recipe, context, choices.epochs)
+        stages.append(_finetune_stage(finetuned, recipe))
+        if finetuned.stopped_because == "on request":  # part of the epochs that were chosen would make another network
             raise Stopped("Training on all images was stopped", do="Resume the run to go on.")
-        if done.stopped_because == "diverged":
+        if finetuned.stopped_because == "diverged":
             raise _diverged(recipe)
     chosen: Literal["instant", "finetune"] = "finetune" if choices.epochs else "instant"
     return Fitted(network, np.zeros((0, images.n_classes)), tuple(stages), chosen, is_stopped=False)
@@ -199,10 +203,10 @@ def calibrate(logits: Floats, label: Ints, recipe: Recipe) -> Calibration:
     return Calibration(temperature=temperature, operating_points=points, uncertain_below=threshold)
 
 
-def _starting_network(
-    images: TrainingImages, preprocessing: Preprocessing, recipe: Recipe, start: StartingPoint | None
+def _initial_network(
+    images: TrainingImages, preprocessing: Preprocessing, recipe: Recipe, initial: InitialClassifier | None
 ) -> tuple[Network, LinearHead | None]:
-    """The network as training finds it, and the head of an earlier run that tells the same classes."""
+    """The network with its initial weights, and the head of an earlier run that tells the same classes."""
     keep_freed_memory()
     torch.manual_seed(recipe.seed)
     network = create_network(
@@ -214,27 +218,36 @@ def _starting_network(
         options=recipe.model_options,
         image_size=preprocessing.image_size,
     )
-    kept_head = start.take_over(network) if start else None
+    kept_head = initial.take_over(network) if initial else None
     set_normalisation(network, recipe, images.pixels_of, images.train)
     freeze_to(network, recipe.freeze_to)
     return network, kept_head
 
 
+def _copied_head(network: Network) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in network.head.state_dict().items()}
+
+
+def _initialise_head(
+    network: Network, recipe: Recipe, random_head: dict[str, torch.Tensor], temperature: float
+) -> None:
+    """The head that fine-tuning begins with: the instant classifier's divided by its temperature, or a random one."""
+    if recipe.init == "scratch":
+        return
+    if recipe.head_init == "random":
+        network.head.load_state_dict(random_head)
+    else:
+        _soften(network, temperature)
+
+
 def _finetune(
-    network: Network,
-    images: TrainingImages,
-    recipe: Recipe,
-    context: RunContext,
-    start_temperature: float,
-    n_epochs: int,
+    network: Network, images: TrainingImages, recipe: Recipe, context: RunContext, n_epochs: int
 ) -> Finetuned:
-    """Fine-tune in place from the head divided by its temperature."""
-    if recipe.init != "scratch":
-        _soften(network, start_temperature)
+    """Fine-tune in place."""
     context.emit(StageStarted(stage="finetune", n_epochs=n_epochs))
-    done = finetune(network, images, recipe, context, last_epoch=n_epochs)
+    finetuned = finetune(network, images, recipe, context, last_epoch=n_epochs)
     network.to("cpu")
-    return done
+    return finetuned
 
 
 def _soften(network: Network, temperature: float) -> None:
@@ -250,10 +263,10 @@ def _logits(network: Network, images: TrainingImages, recipe: Recipe, device: st
         return np.zeros((0, images.n_classes))
     example = as_input(images.pixels_of(images.val[:N_CHECKED].tolist()))
     engine = fastest_engine(network, example, device=device)
-    step = 128
+    n_at_once = 128
     parts = [
-        run_tta(engine, images.pixels_of(images.val[i : i + step].tolist()), recipe.tta)
-        for i in range(0, len(images.val), step)
+        run_tta(engine, images.pixels_of(images.val[i : i + n_at_once].tolist()), recipe.tta)
+        for i in range(0, len(images.val), n_at_once)
     ]
     return np.concatenate(parts).astype(np.float64)
 
@@ -262,12 +275,15 @@ def _copied(network: Network) -> dict[str, torch.Tensor]:
     return {name: tensor.clone() for name, tensor in network.state_dict().items()}
 
 
-def _finetune_stage(done: Finetuned, recipe: Recipe) -> FinetuneStage:
+def _finetune_stage(finetuned: Finetuned, recipe: Recipe) -> FinetuneStage:
+    started_from = "random head" if recipe.head_init == "random" else "instant classifier"
+    if recipe.init == "scratch":
+        started_from = "random weights"
     return FinetuneStage(
-        started_from="random weights" if recipe.init == "scratch" else "instant head",
-        seconds=round(done.seconds, 3),
-        best_epoch=done.best_epoch,
-        epochs_run=done.epochs_run,
-        stopped_because=done.stopped_because,
-        images_per_second=round(done.images_per_second, 2),
+        started_from=started_from,
+        seconds=round(finetuned.seconds, 3),
+        best_epoch=finetuned.best_epoch,
+        epochs_run=finetuned.epochs_run,
+        stopped_because=finetuned.stopped_because,
+        images_per_second=round(finetuned.images_per_second, 2),
     )

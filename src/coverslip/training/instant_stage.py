@@ -1,4 +1,4 @@
-"""The instant stage: frozen features of every image, a linear head on them, and what validation images say of it."""
+"""The instant stage: frozen features of every image, a linear probe on them, and what validation images say of it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ import torch
 
 from coverslip.engines import Features, embed
 from coverslip.evaluation import apply_temperature, fit_temperature, score
-from coverslip.events import HeadFitted, StageStarted
+from coverslip.events import InstantClassifierFitted, StageStarted
 from coverslip.images import Preprocessing
 from coverslip.models.networks import FeatureNetwork, Network
 from coverslip.runs import InstantStage, Recipe, RunContext
 from coverslip.training.finetuning import TrainingImages
-from coverslip.training.instant import SHRINKAGES, LinearHead, fit_head
+from coverslip.training.linear_probe import SHRINKAGES, LinearHead, fit_linear_probe
 from coverslip.training.ranking import primary_score, rank
 
 Floats = npt.NDArray[np.float64]
@@ -26,15 +26,15 @@ class HeadChoice:
     """The head that goes into the network."""
 
     head: LinearHead
-    regularisation: float | None  # of the head that was fitted, whether or not it is the one
-    is_kept: bool  # it is that of an earlier run
+    shrinkage: float | None  # of the head that was fitted, whether or not it is the one that is taken
+    is_kept: bool  # it is the head of an earlier run
 
 
 ChooseHead = Callable[[Features, Features], HeadChoice]  # (n_train, D) and (n_val, D) features
 
 
-def chosen_head(images: TrainingImages, recipe: Recipe, kept_head: LinearHead | None) -> ChooseHead:
-    """Validation images choose the regularisation, and between the fitted head and that of an earlier run."""
+def head_by_validation(images: TrainingImages, recipe: Recipe, kept_head: LinearHead | None) -> ChooseHead:
+    """Validation images choose the shrinkage, and between the fitted head and that of an earlier run."""
 
     def choose(train: Features, val: Features) -> HeadChoice:
         head = _fitted(images, recipe, train, val, SHRINKAGES)
@@ -47,15 +47,15 @@ def chosen_head(images: TrainingImages, recipe: Recipe, kept_head: LinearHead | 
     return choose
 
 
-def given_head(
-    images: TrainingImages, recipe: Recipe, regularisation: float, kept_head: LinearHead | None
+def head_by_choices(
+    images: TrainingImages, recipe: Recipe, shrinkage: float, kept_head: LinearHead | None
 ) -> ChooseHead:
-    """The regularisation is settled, and so is whether the head of an earlier run is kept."""
+    """The shrinkage is settled, and so is whether the head of an earlier run is kept."""
 
     def choose(train: Features, val: Features) -> HeadChoice:
         if kept_head is not None:
-            return HeadChoice(kept_head, regularisation, True)
-        head = _fitted(images, recipe, train, val, [regularisation])
+            return HeadChoice(kept_head, shrinkage, True)
+        head = _fitted(images, recipe, train, val, [shrinkage])
         return HeadChoice(head, head.shrinkage, False)
 
     return choose
@@ -76,7 +76,7 @@ def instant_stage(
     Args:
         network: whose features are read; its head is replaced.
         images, digest_of, preprocessing, recipe, context: as for `fit`.
-        choose: fits the head, or takes one.
+        choose: fits the head, or takes that of an earlier run.
         temperature: of the head, where there are no validation images to fit it on.
 
     Returns:
@@ -113,14 +113,14 @@ def instant_stage(
         scores = score(apply_temperature(logits, temperature), images.val_label)
         accuracy, macro_f1 = scores["accuracy"], scores["macro_f1"]
     seconds = monotonic() - started
-    context.emit(HeadFitted(seconds=seconds, val_accuracy=accuracy, val_macro_f1=macro_f1))
+    context.emit(InstantClassifierFitted(seconds=seconds, val_accuracy=accuracy, val_macro_f1=macro_f1))
     return logits, InstantStage(
         seconds=round(seconds, 3),
         engine=engine.name if engine else "cache",
         engine_difference=engine.largest_difference if engine else None,
         n_features=features.shape[1],
         head="kept" if choice.is_kept else "fitted",
-        regularisation=choice.regularisation,
+        shrinkage=choice.shrinkage,
         temperature=temperature,
         val_accuracy=accuracy,
         val_macro_f1=macro_f1,
@@ -130,7 +130,7 @@ def instant_stage(
 def _fitted(
     images: TrainingImages, recipe: Recipe, train: Features, val: Features, shrinkages: Sequence[float]
 ) -> LinearHead:
-    return fit_head(
+    return fit_linear_probe(
         train,
         images.train_label,
         val,

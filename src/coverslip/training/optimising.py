@@ -1,10 +1,12 @@
-"""Which optimiser takes an epoch's steps, and how large they are."""
+"""Which optimiser takes an epoch's steps, and at which learning rate."""
 
 import numpy as np
 import torch
 from torch import nn
 
 from coverslip.runs import Recipe
+
+_LONGEST_OF_SGD = 1.0  # a head on the features of many blocks is steep, and steps without a bound ran away
 
 
 def new_optimizer(network: nn.Module, recipe: Recipe, epoch: int) -> torch.optim.Optimizer:
@@ -24,6 +26,13 @@ def new_optimizer(network: nn.Module, recipe: Recipe, epoch: int) -> torch.optim
     return torch.optim.Adam(groups, lr=recipe.learning_rate, amsgrad=kind == "amsgrad")
 
 
+def longest_gradient(recipe: Recipe, optimizer: torch.optim.Optimizer) -> float | None:
+    """The length that the gradient of a step is shortened to; None leaves it as it is."""
+    if recipe.clip_gradient == "auto":
+        return _LONGEST_OF_SGD if isinstance(optimizer, torch.optim.SGD) else None
+    return recipe.clip_gradient
+
+
 def is_second_phase(recipe: Recipe, epoch: int) -> bool:
     """Whether SGD's turn has come: after one epoch of Adam at least, and before the last one is over."""
     last_of_adam = max(1, min(recipe.epochs - 1, round(recipe.sgd_from * recipe.epochs)))
@@ -36,7 +45,7 @@ def is_changed_before(recipe: Recipe, epoch: int) -> bool:
 
 
 def share_of_rate(recipe: Recipe, step: int, n_steps: int) -> float:
-    """The share of the peak step size at a 1-based step: a linear rise, then the schedule."""
+    """The share of the peak learning rate at a 1-based step: a linear rise, then the schedule."""
     n_warmup = round(recipe.warmup * n_steps)
     if step <= n_warmup:
         return step / n_warmup

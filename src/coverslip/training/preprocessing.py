@@ -9,7 +9,7 @@ from coverslip.augmentation import AUGMENTATIONS
 from coverslip.datasets import counted
 from coverslip.errors import BadDataset, BadRecipe
 from coverslip.images import ImageFacts, Preprocessing, ReadPlan, learn_scaling
-from coverslip.messages import Set
+from coverslip.messages import Note, Set
 from coverslip.models import model_info
 from coverslip.runs import Recipe
 
@@ -39,13 +39,14 @@ def learn_preprocessing(facts: Sequence[ImageFacts], recipe: Recipe) -> Preproce
     )
 
 
-def canvas_notes(facts: Sequence[ImageFacts], preprocessing: Preprocessing) -> list[str]:
+def canvas_notes(facts: Sequence[ImageFacts], preprocessing: Preprocessing) -> list[Note]:
     """What the common scale of these images is, and how many it does not hold for; nothing without a canvas."""
     if preprocessing.canvas_px is None:
         return []
     n = sum(preprocessing.is_too_large(fact.width_px, fact.height_px) for fact in facts)
     shrunk = f"; {counted(n, 'larger training image')} of {len(facts):,} shrunk to fit" if n else ""
-    return [f"One scale for all images: {preprocessing.canvas_px:,} of their pixels fill the canvas{shrunk}."]
+    text = f"One scale for all images: {preprocessing.canvas_px:,} of their pixels fill the canvas{shrunk}."
+    return [Note("canvas", text, values={"canvas_px": preprocessing.canvas_px, "n_shrunk": n})]
 
 
 def _canvas_px(facts: Sequence[ImageFacts]) -> int:
@@ -54,22 +55,22 @@ def _canvas_px(facts: Sequence[ImageFacts]) -> int:
 
 
 def _check_colour_changes(channels: int, recipe: Recipe) -> None:
-    asked = [key for key, amount in recipe.augment if amount and AUGMENTATIONS[key].needs_colour]
-    if asked and channels != 3:
+    keys = [key for key, amount in recipe.augment if amount and AUGMENTATIONS[key].needs_colour]
+    if keys and channels != 3:
         raise BadRecipe(
-            f"{' and '.join(f'augment.{key}' for key in asked)} change red, green and blue, but the training images "
+            f"{' and '.join(f'augment.{key}' for key in keys)} change red, green and blue, but the training images "
             f"have {counted(channels, 'channel')}",
             do="Switch them off.",
-            remedies=[Set(f"augment.{key}", 0) for key in asked],
+            remedies=[Set(f"augment.{key}", 0) for key in keys],
         )
 
 
 def _channels(facts: Sequence[ImageFacts]) -> int:
     """Grey images go with any others (repeated); other numbers do not mix."""
-    found = Counter(fact.n_channels for fact in facts)
-    several = sorted(set(found) - {1})
+    n_by_channels = Counter(fact.n_channels for fact in facts)
+    several = sorted(set(n_by_channels) - {1})
     if len(several) > 1:
-        counts = ", ".join(f"{found[n]:,} have {n}" for n in several)
+        counts = ", ".join(f"{n_by_channels[n]:,} have {n}" for n in several)
         raise BadDataset(
             f"The training images have different numbers of channels: {counts}",
             do="Choose the channels that all of them have, or train on one kind of image.",

@@ -1,8 +1,11 @@
 // The one door to the server. Types come from its OpenAPI document, so a page can ask for nothing that is not there.
 import createClient from 'openapi-fetch';
-import type { paths } from './schema';
+import type { components, paths } from './schema';
 
 export const api = createClient<paths>({ baseUrl: '' });
+
+/** What can be done about a message, as data. */
+export type Remedy = components['schemas']['Note']['remedies'][number];
 
 /** What went wrong, as the server says it (RFC 9457). Where there was no answer at all, `status` is 0. */
 export class Problem extends Error {
@@ -12,6 +15,7 @@ export class Problem extends Error {
     readonly advice: string = '',
     readonly file: string = '',
     readonly errors: readonly FieldError[] = [],
+    readonly remedies: readonly Remedy[] = [],
   ) {
     super([title, file, advice].filter(Boolean).join(' '));
   }
@@ -29,6 +33,7 @@ interface ProblemBody {
   do?: string | null;
   file?: string | null;
   errors?: FieldError[] | null;
+  remedies?: Remedy[] | null;
 }
 
 /** The problem in the body of an answer, parsed; whoever stands between may send something else. */
@@ -40,6 +45,7 @@ export function problemOf(status: number, statusText: string, body: unknown): Pr
     said?.do ?? '',
     said?.file ?? '',
     said?.errors ?? [],
+    said?.remedies ?? [],
   );
 }
 
@@ -57,6 +63,29 @@ export async function answer<T>(
   const { response } = result;
   if (!response.ok) throw problemOf(response.status, response.statusText, result.error);
   return result.data as T;
+}
+
+interface Page<T> {
+  items: T[];
+  total: number;
+}
+
+const MOST_AT_ONCE = 2000;
+
+/** A whole list, fetched page by page. */
+export async function every<T>(
+  call: (query: {
+    offset: number;
+    limit: number;
+  }) => Promise<{ data?: Page<T>; error?: unknown; response: Response }>,
+): Promise<Page<T>> {
+  const items: T[] = [];
+  let page: Page<T>;
+  do {
+    page = await answer(call({ offset: items.length, limit: MOST_AT_ONCE }));
+    items.push(...page.items);
+  } while (page.items.length && items.length < page.total);
+  return { items, total: items.length };
 }
 
 /** Send a body and tell how many of its bytes have gone, which fetch can't. */

@@ -1,5 +1,5 @@
 // What the pages ask the server about datasets: their images, labels, findings, and what a training would make of them.
-import { answer, api } from './client';
+import { answer, api, every } from './client';
 import type { components, operations } from './schema';
 
 type Schemas = components['schemas'];
@@ -20,10 +20,11 @@ export type Filters = NonNullable<operations['list_positions']['parameters']['qu
 const at = (dataset_id: string) => ({ params: { path: { dataset_id } } });
 const ROOT = '/api/v1/datasets';
 
-export const listDatasets = (signal?: AbortSignal) => answer(api.GET('/api/v1/datasets', { signal }));
+export const listDatasets = (signal?: AbortSignal) =>
+  every((query) => api.GET('/api/v1/datasets', { params: { query }, signal }));
 export const readDataset = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/datasets/{dataset_id}', { ...at(id), signal }));
-export const drawSamples = () => answer(api.POST('/api/v1/datasets/samples'));
+export const drawSamples = () => answer(api.POST('/api/v1/samples'));
 
 export const openDataset = (sources: NewSource[], isLabelled: boolean) =>
   answer(api.POST('/api/v1/datasets', { body: { sources, is_labelled: isLabelled } }));
@@ -34,11 +35,13 @@ export const changeDataset = (id: string, changes: DatasetChanges) =>
 export const forgetDataset = (id: string) => answer(api.DELETE('/api/v1/datasets/{dataset_id}', at(id)));
 export const restoreDataset = (id: string) =>
   answer(api.POST('/api/v1/datasets/{dataset_id}/restore', at(id)));
-export const readAgain = (id: string) => answer(api.POST('/api/v1/datasets/{dataset_id}/read', at(id)));
+export const readAgain = (id: string) => answer(api.POST('/api/v1/datasets/{dataset_id}/refresh', at(id)));
 export const inspection = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/datasets/{dataset_id}/inspection', { ...at(id), signal }));
-export const columns = (id: string, signal?: AbortSignal) =>
-  answer(api.GET('/api/v1/datasets/{dataset_id}/columns', { ...at(id), signal }));
+export const listColumns = (id: string, signal?: AbortSignal) =>
+  every((query) =>
+    api.GET('/api/v1/datasets/{dataset_id}/columns', { params: { path: { dataset_id: id }, query }, signal }),
+  );
 
 export const previewGroups = (
   id: string,
@@ -100,12 +103,12 @@ export const redoLabels = (id: string) =>
 type Recipe = Record<string, unknown>;
 
 export const previewSplit = (id: string, recipe: Recipe, signal?: AbortSignal) =>
-  answer(api.POST('/api/v1/datasets/{dataset_id}/split', { ...at(id), body: { recipe }, signal }));
+  answer(api.POST('/api/v1/datasets/{dataset_id}/split-preview', { ...at(id), body: { recipe }, signal }));
 
 /** Some of the images as a network would see them, a PNG. */
 export const previewChanges = (id: string, recipe: Recipe, signal?: AbortSignal) =>
   answer(
-    api.POST('/api/v1/datasets/{dataset_id}/augmentation', {
+    api.POST('/api/v1/datasets/{dataset_id}/augmentation-preview', {
       ...at(id),
       body: { recipe },
       parseAs: 'blob',
@@ -116,7 +119,7 @@ export const previewChanges = (id: string, recipe: Recipe, signal?: AbortSignal)
 export const listFolder = (path: string | null, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/folders', { params: { query: path === null ? {} : { path } }, signal }));
 
-export const labelsUrl = (id: string) => `${ROOT}/${encodeURIComponent(id)}/labels.csv`;
+export const labelsUrl = (id: string) => `${ROOT}/${encodeURIComponent(id)}/download/labels`;
 
 function address(
   id: string,

@@ -1,10 +1,11 @@
-// What the pages ask of jobs of any kind, trainings and predictions: to be stopped, resumed, removed, watched.
+// What the pages ask of jobs of any kind, trainings, evaluations and predictions: to be stopped, resumed, removed, watched.
 import { answer, api, at as address } from './client';
 import type { components } from './schema';
 
 type Schemas = components['schemas'];
-/** What the stream of a training or a prediction carries, by the name of the event. */
+/** What the stream of a job carries, by the name of the event. */
 export type RunEvents = Schemas['RunEvents'];
+export type EvaluationEvents = Schemas['EvaluationEvents'];
 export type PredictionEvents = Schemas['PredictionEvents'];
 
 const at = (job_id: string) => ({ params: { path: { job_id } } });

@@ -1,6 +1,6 @@
 // What the pages ask the server about predictions, and about the classifiers that can make some.
-import { answer, api } from './client';
-import type { RowQuery } from './runs';
+import { answer, api, every } from './client';
+import type { RowQuery } from './measured';
 import type { components } from './schema';
 
 type Schemas = components['schemas'];
@@ -10,7 +10,8 @@ export type PredictionRow = Schemas['Row'];
 
 const at = (prediction_id: string) => ({ params: { path: { prediction_id } } });
 
-export const listClassifiers = (signal?: AbortSignal) => answer(api.GET('/api/v1/classifiers', { signal }));
+export const listClassifiers = (signal?: AbortSignal) =>
+  every((query) => api.GET('/api/v1/classifiers', { params: { query }, signal }));
 
 /** The body is the file itself, which the generated client would turn into JSON. */
 export const addClassifier = (file: File) =>
@@ -23,7 +24,8 @@ export const addClassifier = (file: File) =>
     }),
   );
 
-export const listPredictions = (signal?: AbortSignal) => answer(api.GET('/api/v1/predictions', { signal }));
+export const listPredictions = (signal?: AbortSignal) =>
+  every((query) => api.GET('/api/v1/predictions', { params: { query }, signal }));
 export const readPrediction = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/predictions/{prediction_id}', { ...at(id), signal }));
 export const startPrediction = (body: Schemas['NewPrediction']) =>

@@ -1,6 +1,6 @@
 // What the pages ask the server about trainings: runs, their results, and the networks that can be trained.
-import { answer, api } from './client';
-import type { components, operations } from './schema';
+import { answer, api, every } from './client';
+import type { components } from './schema';
 
 type Schemas = components['schemas'];
 export type Run = Schemas['RunState'];
@@ -15,27 +15,27 @@ export type Model = Schemas['AdvisedModel'];
 export type RecipeKey = Schemas['RecipeKey'];
 export type KeyGroup = Schemas['Group'];
 
-/** Which rows, in which order, and which page of them: as galleries of datasets are asked for. */
-export type RowQuery = NonNullable<operations['list_run_rows']['parameters']['query']>;
-
 const at = (run_id: string) => ({ params: { path: { run_id } } });
 
-export const listRuns = (signal?: AbortSignal) => answer(api.GET('/api/v1/runs', { signal }));
+export const listRuns = (signal?: AbortSignal) =>
+  every((query) => api.GET('/api/v1/runs', { params: { query }, signal }));
 export const readRun = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/runs/{run_id}', { ...at(id), signal }));
-export const readRunLog = (id: string, signal?: AbortSignal) =>
-  answer(api.GET('/api/v1/runs/{run_id}/log', { ...at(id), signal }));
+/** The last lines of its log that are worth reading, the oldest of them first. */
+export async function readRunLog(id: string, limit: number, signal?: AbortSignal): Promise<LogLine[]> {
+  const params = { path: { run_id: id }, query: { limit } };
+  return (await answer(api.GET('/api/v1/runs/{run_id}/log', { params, signal }))).items.reverse();
+}
 export const startRun = (body: Schemas['NewRun']) => answer(api.POST('/api/v1/runs', { body }));
 export const renameRun = (id: string, name: string) =>
   answer(api.PATCH('/api/v1/runs/{run_id}', { ...at(id), body: { name } }));
 export const readResults = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/runs/{run_id}/results', { ...at(id), signal })) as Promise<Results>;
-export const listRunRows = (id: string, query: RowQuery, signal?: AbortSignal) =>
-  answer(api.GET('/api/v1/runs/{run_id}/rows', { params: { path: { run_id: id }, query }, signal }));
 export const compareRuns = (ids: string[], signal?: AbortSignal) =>
-  answer(api.GET('/api/v1/runs/compare', { params: { query: { runs: ids.join(',') } }, signal }));
+  answer(api.GET('/api/v1/comparison', { params: { query: { run_id: ids } }, signal }));
 
-export const listModels = (signal?: AbortSignal) => answer(api.GET('/api/v1/models', { signal }));
+export const listModels = (signal?: AbortSignal) =>
+  every((query) => api.GET('/api/v1/models', { params: { query }, signal }));
 export const readRecipeKeys = () => answer(api.GET('/api/v1/recipe'));
 
 /** Whether something still goes on, so that its page should watch it. */

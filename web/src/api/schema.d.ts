@@ -12,10 +12,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read System
+         * Get System
          * @description The server, its workspace, and the computer.
          */
-        get: operations["read_system"];
+        get: operations["get_system"];
         put?: never;
         post?: never;
         delete?: never;
@@ -112,10 +112,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Look Into Folder
+         * Get Folder
          * @description What lies in a folder: other folders, tables, and how many images.
          */
-        get: operations["look_into_folder"];
+        get: operations["get_folder"];
         put?: never;
         post?: never;
         delete?: never;
@@ -133,24 +133,24 @@ export interface paths {
         };
         /**
          * List Datasets
-         * @description All sets of images, newest first.
+         * @description The datasets, the newest first.
          */
         get: operations["list_datasets"];
         put?: never;
         /**
-         * Open Dataset
+         * Create Dataset
          * @description Open folders or tables as one dataset, each its own domain.
          *
          *     Faults are told at once; reading the images goes on afterwards.
          */
-        post: operations["open_dataset"];
+        post: operations["create_dataset"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/datasets/samples": {
+    "/api/v1/samples": {
         parameters: {
             query?: never;
             header?: never;
@@ -160,10 +160,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Draw Samples
+         * Create Samples
          * @description The synthetic sample images as a set; they are drawn when this is first asked for.
          */
-        post: operations["draw_samples"];
+        post: operations["create_samples"];
         delete?: never;
         options?: never;
         head?: never;
@@ -178,17 +178,17 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read Dataset
+         * Get Dataset
          * @description One set of images.
          */
-        get: operations["read_dataset"];
+        get: operations["get_dataset"];
         put?: never;
         post?: never;
         /**
-         * Forget Dataset
+         * Remove Dataset
          * @description Forget a set of images. For 30 days it can be restored; then labels given here and uploaded copies go too.
          */
-        delete: operations["forget_dataset"];
+        delete: operations["remove_dataset"];
         options?: never;
         head?: never;
         /**
@@ -220,7 +220,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/datasets/{dataset_id}/read": {
+    "/api/v1/datasets/{dataset_id}/refresh": {
         parameters: {
             query?: never;
             header?: never;
@@ -230,10 +230,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Read Dataset Again
+         * Refresh Dataset
          * @description Look again at what lies in the folders or tables. Labels that were given in the app stay.
          */
-        post: operations["read_dataset_again"];
+        post: operations["refresh_dataset"];
         delete?: never;
         options?: never;
         head?: never;
@@ -248,10 +248,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Inspect Dataset
+         * Get Inspection
          * @description What the images are like and what to do about it; 409 while they are being read.
          */
-        get: operations["inspect_dataset"];
+        get: operations["get_inspection"];
         put?: never;
         post?: never;
         delete?: never;
@@ -269,7 +269,7 @@ export interface paths {
         };
         /**
          * List Columns
-         * @description The columns of the dataset's tables; none where it was opened from folders.
+         * @description The columns that all tables of the dataset have; none where it was opened from folders.
          */
         get: operations["list_columns"];
         put?: never;
@@ -300,7 +300,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/datasets/{dataset_id}/split": {
+    "/api/v1/datasets/{dataset_id}/split-preview": {
         parameters: {
             query?: never;
             header?: never;
@@ -311,7 +311,7 @@ export interface paths {
         put?: never;
         /**
          * Preview Split
-         * @description Which images a training with this recipe would learn from, choose by and be tested on.
+         * @description Which images a training with this recipe would train, validate and test on.
          */
         post: operations["preview_split"];
         delete?: never;
@@ -320,7 +320,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/datasets/{dataset_id}/augmentation": {
+    "/api/v1/datasets/{dataset_id}/augmentation-preview": {
         parameters: {
             query?: never;
             header?: never;
@@ -388,10 +388,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read Colours
+         * Get Colours
          * @description The average colour of every image in the order of their places, four bytes each: what a wall shows at once.
          */
-        get: operations["read_colours"];
+        get: operations["get_colours"];
         put?: never;
         post?: never;
         delete?: never;
@@ -408,10 +408,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read Image
+         * Get Image
          * @description All that is known about one image.
          */
-        get: operations["read_image"];
+        get: operations["get_image"];
         put?: never;
         post?: never;
         delete?: never;
@@ -428,10 +428,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read Thumbnail
+         * Get Thumbnail
          * @description A small picture; its longer side is at most `side`. An unreadable image gives a blank one.
          */
-        get: operations["read_thumbnail"];
+        get: operations["get_thumbnail"];
         put?: never;
         post?: never;
         delete?: never;
@@ -448,10 +448,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read Sheet
+         * Get Sheet
          * @description Many small pictures as one: rows of eight square cells in the order asked for, an unreadable image's empty.
          */
-        get: operations["read_sheet"];
+        get: operations["get_sheet"];
         put?: never;
         post?: never;
         delete?: never;
@@ -468,10 +468,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read Picture
+         * Get Picture
          * @description The image for the viewer, 8 bit. Without low and high, deeper images are stretched over what they hold.
          */
-        get: operations["read_picture"];
+        get: operations["get_picture"];
         put?: never;
         post?: never;
         delete?: never;
@@ -540,7 +540,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/datasets/{dataset_id}/labels.csv": {
+    "/api/v1/datasets/{dataset_id}/download/labels": {
         parameters: {
             query?: never;
             header?: never;
@@ -548,10 +548,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Export Labels
+         * Download Labels
          * @description All images with their labels of now, as a table: whole paths, so that it can lie anywhere.
          */
-        get: operations["export_labels"];
+        get: operations["download_labels"];
         put?: never;
         post?: never;
         delete?: never;
@@ -570,10 +570,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Begin Upload
+         * Create Upload
          * @description Begin to send images.
          */
-        post: operations["begin_upload"];
+        post: operations["create_upload"];
         delete?: never;
         options?: never;
         head?: never;
@@ -588,17 +588,17 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read Upload
+         * Get Upload
          * @description What has been sent so far.
          */
-        get: operations["read_upload"];
+        get: operations["get_upload"];
         put?: never;
         post?: never;
         /**
-         * Drop Upload
+         * Remove Upload
          * @description Remove what was sent.
          */
-        delete: operations["drop_upload"];
+        delete: operations["remove_upload"];
         options?: never;
         head?: never;
         patch?: never;
@@ -664,7 +664,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/runs/compare": {
+    "/api/v1/comparison": {
         parameters: {
             query?: never;
             header?: never;
@@ -897,15 +897,15 @@ export interface paths {
         };
         /**
          * List Runs
-         * @description All trainings, the newest first.
+         * @description The trainings, the newest first.
          */
         get: operations["list_runs"];
         put?: never;
         /**
-         * Queue Run
+         * Create Run
          * @description Queue a training; it begins when no other is at work.
          */
-        post: operations["queue_run"];
+        post: operations["create_run"];
         delete?: never;
         options?: never;
         head?: never;
@@ -930,10 +930,10 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Rename Run
+         * Change Run
          * @description Call a training something else; its folder keeps its name.
          */
-        patch: operations["rename_run"];
+        patch: operations["change_run"];
         trace?: never;
     };
     "/api/v1/runs/{run_id}/log": {
@@ -944,10 +944,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Log
-         * @description The last lines of a training's log that are worth reading.
+         * List Log Lines
+         * @description The lines of a training's log that are worth reading, the newest first.
          */
-        get: operations["get_log"];
+        get: operations["list_log_lines"];
         put?: never;
         post?: never;
         delete?: never;
@@ -965,15 +965,15 @@ export interface paths {
         };
         /**
          * List Evaluations
-         * @description All evaluations of a training on other images, the newest first.
+         * @description The evaluations of a training on other images, the newest first.
          */
         get: operations["list_evaluations"];
         put?: never;
         /**
-         * Queue Evaluation
+         * Create Evaluation
          * @description Queue an evaluation, with the labels of now; it begins when no other is at work, also beside a training.
          */
-        post: operations["queue_evaluation"];
+        post: operations["create_evaluation"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1100,7 +1100,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/evaluations/{evaluation_id}/csv": {
+    "/api/v1/evaluations/{evaluation_id}/download/predictions": {
         parameters: {
             query?: never;
             header?: never;
@@ -1108,10 +1108,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Download Evaluation
+         * Download From Evaluation
          * @description `predictions.csv`: each measured image, its label, and what the classifier said.
          */
-        get: operations["download_evaluation"];
+        get: operations["download_from_evaluation"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1232,15 +1232,15 @@ export interface paths {
         };
         /**
          * List Predictions
-         * @description All predictions, the newest first.
+         * @description The predictions, the newest first.
          */
         get: operations["list_predictions"];
         put?: never;
         /**
-         * Queue Prediction
+         * Create Prediction
          * @description Queue a prediction; it begins when no other is at work, also beside a training.
          */
-        post: operations["queue_prediction"];
+        post: operations["create_prediction"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1347,7 +1347,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/predictions/{prediction_id}/csv": {
+    "/api/v1/predictions/{prediction_id}/download/predictions": {
         parameters: {
             query?: never;
             header?: never;
@@ -1355,10 +1355,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Download Predictions
+         * Download From Prediction
          * @description `predictions.csv`, with a column `corrected` where there are corrections.
          */
-        get: operations["download_predictions"];
+        get: operations["download_from_prediction"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1377,17 +1377,17 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Make Dataset Of Prediction
+         * Create Dataset Of Prediction
          * @description A new image set, labelled by the corrections, or by predictions and corrections.
          */
-        post: operations["make_dataset_of_prediction"];
+        post: operations["create_dataset_of_prediction"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/classify/{run_id}": {
+    "/api/v1/classifiers/{classifier_id}/classify": {
         parameters: {
             query?: never;
             header?: never;
@@ -1689,20 +1689,12 @@ export interface components {
             kind: "clean-cache";
         };
         /**
-         * Columns
-         * @description The columns of a dataset's tables.
-         */
-        Columns: {
-            /** Columns */
-            columns: string[];
-        };
-        /**
          * ComparedRun
          * @description A run beside others.
          */
         ComparedRun: {
-            /** Run */
-            run: string;
+            /** Run Id */
+            run_id: string;
             /** Name */
             name: string;
             /** Model */
@@ -1839,7 +1831,7 @@ export interface components {
              * Notes
              * @description What was passed over, and how the data were understood.
              */
-            notes: string[];
+            notes: components["schemas"]["Note"][];
             /**
              * Findings
              * @description What is wrong or could be better, the gravest first.
@@ -2240,10 +2232,10 @@ export interface components {
             metrics: components["schemas"]["Measured"][];
         };
         /**
-         * FoldScores
+         * FoldTestScores
          * @description What a fold reached on its test images, in [0, 1].
          */
-        FoldScores: {
+        FoldTestScores: {
             /** Accuracy */
             accuracy: number | null;
             /** Macro F1 */
@@ -2822,11 +2814,11 @@ export interface components {
         };
         /**
          * NewPrediction
-         * @description Images to predict: an image set of the workspace, or files and folders below the allowed roots.
+         * @description Images to predict: a dataset of the workspace, or files and folders below the allowed roots.
          */
         NewPrediction: {
-            /** Run Id */
-            run_id: string;
+            /** Classifier Id */
+            classifier_id: string;
             /** Dataset Id */
             dataset_id?: string | null;
             /** Sources */
@@ -2843,12 +2835,12 @@ export interface components {
             dataset_id: string;
             /**
              * Name
-             * @description Default: named after the image set.
+             * @description Default: named after the dataset.
              */
             name?: string | null;
             /**
              * Recipe
-             * @description Only what differs from the defaults; nested keys or dotted ones. Keys: `model`, `model_options`, `head`, `tta`, `stage`, `init`, `freeze_to`, `batch_norm`, `epochs`, `batch_size`, `optimizer`, `learning_rate`, `sgd_from`, `sgd_learning_rate`, `weight_decay`, `schedule`, `warmup`, `loss`, `loss_options`, `label_smoothing`, `regulariser.groups`, `regulariser.spread_weight`, `regulariser.scatter_weight`, `regulariser.scatter`, `regulariser.memory`, `class_weights`, `sampling`, `patience`, `image_size`, `resize`, `pad_colour`, `scaling`, `normalisation`, `plane`, `channels`, `augment.rotate_degrees`, `augment.zoom`, `augment.flip`, `augment.shift`, `augment.contrast`, `augment.brightness`, `augment.shear_degrees`, `augment.crop`, `augment.stain`, `augment.saturation`, `augment.hue_degrees`, `augment.blur`, `classes.merge`, `classes.drop`, `classes.rename`, `classes.by_domain`, `classes.order`, `split.val`, `split.test`, `split.folds`, `split.train_per_class`, `group`, `primary_metric`, `decide_by`, `seed`, `device`.
+             * @description Only what differs from the defaults; nested keys or dotted ones. Keys: `model`, `model_options`, `head`, `tta`, `stage`, `init`, `head_init`, `freeze_to`, `batch_norm`, `epochs`, `batch_size`, `optimizer`, `learning_rate`, `sgd_from`, `sgd_learning_rate`, `weight_decay`, `clip_gradient`, `schedule`, `warmup`, `loss`, `loss_options`, `label_smoothing`, `regulariser.groups`, `regulariser.spread_weight`, `regulariser.scatter_weight`, `regulariser.scatter`, `regulariser.memory`, `class_weights`, `sampling`, `patience`, `image_size`, `resize`, `pad_colour`, `scaling`, `normalisation`, `plane`, `channels`, `augment.rotate_degrees`, `augment.zoom`, `augment.flip`, `augment.shift`, `augment.contrast`, `augment.brightness`, `augment.shear_degrees`, `augment.crop`, `augment.stain`, `augment.saturation`, `augment.hue_degrees`, `augment.blur`, `classes.merge`, `classes.drop`, `classes.rename`, `classes.by_domain`, `classes.order`, `split.val`, `split.test`, `split.folds`, `split.train_per_class`, `group`, `primary_metric`, `decide_by`, `seed`, `device`.
              */
             recipe?: {
                 [key: string]: unknown;
@@ -2887,6 +2879,31 @@ export interface components {
              * @description Whether sub-folders or a table give the labels.
              */
             is_labelled: boolean;
+        };
+        /**
+         * Note
+         * @description Something that whoever works with these images should know, but need not act on at once.
+         */
+        Note: {
+            /** Code */
+            code: string;
+            /** Text */
+            text: string;
+            /**
+             * Level
+             * @default info
+             * @enum {string}
+             */
+            level: "info" | "warning";
+            /** Values */
+            values?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Remedies
+             * @default []
+             */
+            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[];
         };
         /**
          * Option
@@ -3036,6 +3053,32 @@ export interface components {
             total: number;
         };
         /**
+         * Page
+         * @description Some of many, in order.
+         */
+        Page_int_: {
+            /** Items */
+            items: number[];
+            /**
+             * Total
+             * @description How many there are, on all pages together.
+             */
+            total: number;
+        };
+        /**
+         * Page
+         * @description Some of many, in order.
+         */
+        Page_str_: {
+            /** Items */
+            items: string[];
+            /**
+             * Total
+             * @description How many there are, on all pages together.
+             */
+            total: number;
+        };
+        /**
          * Parts
          * @description How many images train, validate and test.
          */
@@ -3059,16 +3102,6 @@ export interface components {
              * Format: path
              */
             path: string;
-        };
-        /**
-         * Positions
-         * @description Which images match, in order.
-         */
-        Positions: {
-            /** Positions */
-            positions: number[];
-            /** Total */
-            total: number;
         };
         /**
          * PrecisionRecallCurve
@@ -3101,10 +3134,10 @@ export interface components {
             id: string;
             /** Name */
             name: string;
-            /** Run Id */
-            run_id: string;
-            /** Run Name */
-            run_name: string;
+            /** Classifier Id */
+            classifier_id: string;
+            /** Classifier Name */
+            classifier_name: string;
             /** Dataset Id */
             dataset_id: string | null;
             /**
@@ -3146,7 +3179,7 @@ export interface components {
              * Notes
              * @description What is unusual about these images.
              */
-            notes: string[];
+            notes: components["schemas"]["Note"][];
         };
         /**
          * Problem
@@ -3477,8 +3510,11 @@ export interface components {
              */
             reason: string | null;
         };
-        /** RunName */
-        RunName: {
+        /**
+         * RunChanges
+         * @description What to change.
+         */
+        RunChanges: {
             /** Name */
             name: string;
         };
@@ -3718,11 +3754,11 @@ export interface components {
         };
         /**
          * SplitPreview
-         * @description What a training with this recipe would train on, choose by and test on.
+         * @description What a training with this recipe would train, validate and test on.
          */
         SplitPreview: {
             /** Notes */
-            notes: string[];
+            notes: components["schemas"]["Note"][];
             /**
              * N Folds
              * @description 0: one split. Otherwise parts and by_class are those of the first fold.
@@ -3837,13 +3873,13 @@ export interface components {
         };
         /**
          * Training
-         * @description What one training of a run has reached: the run's own, that of a fold, or the first one on other images.
+         * @description What one training of a run has reached: the run's own, that of a fold, or pretraining on other images.
          */
         Training: {
             /** Fold */
             fold: number | null;
-            /** Is First */
-            is_first: boolean;
+            /** Is Pretraining */
+            is_pretraining: boolean;
             parts: components["schemas"]["Parts"] | null;
             instant: components["schemas"]["InstantScores"] | null;
             /** N Epochs */
@@ -3852,7 +3888,7 @@ export interface components {
             epochs: components["schemas"]["Epoch"][];
             /** Best Epoch */
             best_epoch: number | null;
-            tested: components["schemas"]["FoldScores"] | null;
+            tested: components["schemas"]["FoldTestScores"] | null;
         };
         /**
          * Upload
@@ -3947,7 +3983,7 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    read_system: {
+    get_system: {
         parameters: {
             query?: never;
             header?: never;
@@ -3978,7 +4014,10 @@ export interface operations {
     };
     list_models: {
         parameters: {
-            query?: never;
+            query?: {
+                offset?: number;
+                limit?: number;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3992,6 +4031,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_AdvisedModel_"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description What went wrong, and what to do about it. */
@@ -4118,7 +4166,7 @@ export interface operations {
             };
         };
     };
-    look_into_folder: {
+    get_folder: {
         parameters: {
             query?: {
                 /** @description A folder; without one, the folders that may be read. */
@@ -4161,7 +4209,10 @@ export interface operations {
     };
     list_datasets: {
         parameters: {
-            query?: never;
+            query?: {
+                offset?: number;
+                limit?: number;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -4197,7 +4248,7 @@ export interface operations {
             };
         };
     };
-    open_dataset: {
+    create_dataset: {
         parameters: {
             query?: never;
             header?: never;
@@ -4248,7 +4299,7 @@ export interface operations {
             };
         };
     };
-    draw_samples: {
+    create_samples: {
         parameters: {
             query?: never;
             header?: never;
@@ -4286,7 +4337,7 @@ export interface operations {
             };
         };
     };
-    read_dataset: {
+    get_dataset: {
         parameters: {
             query?: never;
             header?: never;
@@ -4335,7 +4386,7 @@ export interface operations {
             };
         };
     };
-    forget_dataset: {
+    remove_dataset: {
         parameters: {
             query?: never;
             header?: never;
@@ -4502,7 +4553,7 @@ export interface operations {
             };
         };
     };
-    read_dataset_again: {
+    refresh_dataset: {
         parameters: {
             query?: never;
             header?: never;
@@ -4560,7 +4611,7 @@ export interface operations {
             };
         };
     };
-    inspect_dataset: {
+    get_inspection: {
         parameters: {
             query?: never;
             header?: never;
@@ -4620,7 +4671,10 @@ export interface operations {
     };
     list_columns: {
         parameters: {
-            query?: never;
+            query?: {
+                offset?: number;
+                limit?: number;
+            };
             header?: never;
             path: {
                 dataset_id: string;
@@ -4635,7 +4689,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Columns"];
+                    "application/json": components["schemas"]["Page_str_"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -4848,6 +4902,8 @@ export interface operations {
     list_images: {
         parameters: {
             query?: {
+                offset?: number;
+                limit?: number;
                 /** @description As labelled now; empty for images without a label. */
                 label?: string | null;
                 group?: string | null;
@@ -4866,8 +4922,6 @@ export interface operations {
                 run?: string | null;
                 /** @description `-probability` puts the surest first. */
                 sort?: "position" | "label" | "group" | "probability" | "-probability";
-                offset?: number;
-                limit?: number;
             };
             header?: never;
             path: {
@@ -4951,7 +5005,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Positions"];
+                    "application/json": components["schemas"]["Page_int_"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -4983,7 +5037,7 @@ export interface operations {
             };
         };
     };
-    read_colours: {
+    get_colours: {
         parameters: {
             query?: never;
             header?: never;
@@ -5039,7 +5093,7 @@ export interface operations {
             };
         };
     };
-    read_image: {
+    get_image: {
         parameters: {
             query?: never;
             header?: never;
@@ -5090,7 +5144,7 @@ export interface operations {
             };
         };
     };
-    read_thumbnail: {
+    get_thumbnail: {
         parameters: {
             query?: {
                 /** @description Of the longer side, in pixels. */
@@ -5154,7 +5208,7 @@ export interface operations {
             };
         };
     };
-    read_sheet: {
+    get_sheet: {
         parameters: {
             query: {
                 /** @description Up to 64 places, such as 3,1,2. */
@@ -5218,7 +5272,7 @@ export interface operations {
             };
         };
     };
-    read_picture: {
+    get_picture: {
         parameters: {
             query?: {
                 /** @description One channel in grey; else colour. */
@@ -5465,7 +5519,7 @@ export interface operations {
             };
         };
     };
-    export_labels: {
+    download_labels: {
         parameters: {
             query?: never;
             header?: never;
@@ -5476,7 +5530,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A table that `coverslip train` takes. */
+            /** @description A table that trainings take. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5514,7 +5568,7 @@ export interface operations {
             };
         };
     };
-    begin_upload: {
+    create_upload: {
         parameters: {
             query?: never;
             header?: never;
@@ -5556,7 +5610,7 @@ export interface operations {
             };
         };
     };
-    read_upload: {
+    get_upload: {
         parameters: {
             query?: never;
             header?: never;
@@ -5605,7 +5659,7 @@ export interface operations {
             };
         };
     };
-    drop_upload: {
+    remove_upload: {
         parameters: {
             query?: never;
             header?: never;
@@ -5869,8 +5923,8 @@ export interface operations {
     compare_runs: {
         parameters: {
             query: {
-                /** @description Ids, parted by commas. */
-                runs: string;
+                /** @description Two or more. */
+                run_id: string[];
             };
             header?: never;
             path?: never;
@@ -5889,6 +5943,15 @@ export interface operations {
             };
             /** @description There is nothing of that id. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5977,6 +6040,8 @@ export interface operations {
     list_run_rows: {
         parameters: {
             query?: {
+                offset?: number;
+                limit?: number;
                 /** @description As labelled now; empty for images without a label. */
                 label?: string | null;
                 group?: string | null;
@@ -5995,8 +6060,6 @@ export interface operations {
                 run?: string | null;
                 /** @description `-probability` puts the surest first. */
                 sort?: "position" | "label" | "group" | "probability" | "-probability";
-                offset?: number;
-                limit?: number;
             };
             header?: never;
             path: {
@@ -6347,7 +6410,10 @@ export interface operations {
     };
     list_classifiers: {
         parameters: {
-            query?: never;
+            query?: {
+                offset?: number;
+                limit?: number;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6361,6 +6427,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Classifier_"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description What went wrong, and what to do about it. */
@@ -6534,7 +6609,10 @@ export interface operations {
     };
     list_runs: {
         parameters: {
-            query?: never;
+            query?: {
+                offset?: number;
+                limit?: number;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6550,6 +6628,15 @@ export interface operations {
                     "application/json": components["schemas"]["Page_RunState_"];
                 };
             };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description What went wrong, and what to do about it. */
             default: {
                 headers: {
@@ -6561,7 +6648,7 @@ export interface operations {
             };
         };
     };
-    queue_run: {
+    create_run: {
         parameters: {
             query?: never;
             header?: never;
@@ -6670,7 +6757,7 @@ export interface operations {
             };
         };
     };
-    rename_run: {
+    change_run: {
         parameters: {
             query?: never;
             header?: never;
@@ -6681,7 +6768,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["RunName"];
+                "application/json": components["schemas"]["RunChanges"];
             };
         };
         responses: {
@@ -6723,9 +6810,10 @@ export interface operations {
             };
         };
     };
-    get_log: {
+    list_log_lines: {
         parameters: {
             query?: {
+                offset?: number;
                 limit?: number;
             };
             header?: never;
@@ -6776,7 +6864,10 @@ export interface operations {
     };
     list_evaluations: {
         parameters: {
-            query?: never;
+            query?: {
+                offset?: number;
+                limit?: number;
+            };
             header?: never;
             path: {
                 run_id: string;
@@ -6823,7 +6914,7 @@ export interface operations {
             };
         };
     };
-    queue_evaluation: {
+    create_evaluation: {
         parameters: {
             query?: never;
             header?: never;
@@ -7055,6 +7146,8 @@ export interface operations {
     list_evaluation_rows: {
         parameters: {
             query?: {
+                offset?: number;
+                limit?: number;
                 /** @description As labelled now; empty for images without a label. */
                 label?: string | null;
                 group?: string | null;
@@ -7073,8 +7166,6 @@ export interface operations {
                 run?: string | null;
                 /** @description `-probability` puts the surest first. */
                 sort?: "position" | "label" | "group" | "probability" | "-probability";
-                offset?: number;
-                limit?: number;
             };
             header?: never;
             path: {
@@ -7261,7 +7352,7 @@ export interface operations {
             };
         };
     };
-    download_evaluation: {
+    download_from_evaluation: {
         parameters: {
             query?: never;
             header?: never;
@@ -7605,7 +7696,10 @@ export interface operations {
     };
     list_predictions: {
         parameters: {
-            query?: never;
+            query?: {
+                offset?: number;
+                limit?: number;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -7621,6 +7715,15 @@ export interface operations {
                     "application/json": components["schemas"]["Page_PredictionState_"];
                 };
             };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description What went wrong, and what to do about it. */
             default: {
                 headers: {
@@ -7632,7 +7735,7 @@ export interface operations {
             };
         };
     };
-    queue_prediction: {
+    create_prediction: {
         parameters: {
             query?: never;
             header?: never;
@@ -7744,6 +7847,8 @@ export interface operations {
     list_prediction_rows: {
         parameters: {
             query?: {
+                offset?: number;
+                limit?: number;
                 /** @description As labelled now; empty for images without a label. */
                 label?: string | null;
                 group?: string | null;
@@ -7762,8 +7867,6 @@ export interface operations {
                 run?: string | null;
                 /** @description `-probability` puts the surest first. */
                 sort?: "position" | "label" | "group" | "probability" | "-probability";
-                offset?: number;
-                limit?: number;
             };
             header?: never;
             path: {
@@ -7977,7 +8080,7 @@ export interface operations {
             };
         };
     };
-    download_predictions: {
+    download_from_prediction: {
         parameters: {
             query?: never;
             header?: never;
@@ -8026,7 +8129,7 @@ export interface operations {
             };
         };
     };
-    make_dataset_of_prediction: {
+    create_dataset_of_prediction: {
         parameters: {
             query?: never;
             header?: never;
@@ -8095,7 +8198,7 @@ export interface operations {
                 "x-file-name"?: string | null;
             };
             path: {
-                run_id: string;
+                classifier_id: string;
             };
             cookie?: never;
         };

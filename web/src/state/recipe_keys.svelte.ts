@@ -28,6 +28,13 @@ class RecipeKeys {
     return this.#byName.get(name);
   }
 
+  /** A key and a value of it as they are called on the pages. */
+  named(key: string, value: unknown): { title: string; value: string } {
+    const last = (key.split('.').at(-1) ?? key).replaceAll('_', ' ');
+    const title = this.get(key)?.title ?? last.charAt(0).toUpperCase() + last.slice(1);
+    return { title, value: typeof value === 'object' ? JSON.stringify(value) : this.titleOf(key, value) };
+  }
+
   /** What a value is called: a choice's title, or the value itself. */
   titleOf(name: string, value: unknown): string {
     return (

@@ -3,16 +3,6 @@ export const general = {
   skip: 'Skip to the content',
   nav: { label: 'Main', start: 'Start', datasets: 'Images', runs: 'Trainings', predict: 'Predict' },
   theme: { label: 'Colours', auto: 'Theme: system', light: 'Theme: light', dark: 'Theme: dark' },
-  plain: {
-    setting: (title: string, value: string) => `“${title}: ${value}”`,
-    under: (title: string) => `at “${title}”`,
-    allowLeakage: 'a tick at “Train although the split divides groups or copies”',
-    commands: {
-      train: 'Training',
-      inspect: 'The page of these images, under Checks,',
-      models: 'The list of networks',
-    } as Record<string, string>,
-  },
   loading: 'Loading …',
   retry: 'Try again',
   close: 'Close',
@@ -25,11 +15,11 @@ export const general = {
     title: 'coverslip does not answer.',
     advice: 'Is it still running in its terminal? Start it again with coverslip app.',
   },
-  wall: {
+  gallery: {
     number: (n: number) => `Image ${n}`,
     ofClass: (name: string) => `class ${name}`,
     unlabelled: 'no class yet',
-    size: 'Size of pictures',
+    size: 'Size of thumbnails',
   },
   viewer: {
     title: (name: string) => `Image ${name}`,

@@ -1,18 +1,19 @@
 // A problem in the words of the pages.
-import { Problem } from '../api/client';
+import { Problem, type Remedy } from '../api/client';
 import { general } from './general';
 
 export interface ProblemWords {
   title: string;
   file: string;
   advice: string;
+  remedies: readonly Remedy[];
 }
 
 export function wordsOf(problem: unknown): ProblemWords {
-  if (!(problem instanceof Problem)) return { title: String(problem), file: '', advice: '' };
-  if (problem.status === 0) return { ...general.silent, file: '' };
-  const { title, file, advice } = problem;
-  return { title, file, advice };
+  if (!(problem instanceof Problem)) return { title: String(problem), file: '', advice: '', remedies: [] };
+  if (problem.status === 0) return { ...general.silent, file: '', remedies: [] };
+  const { title, file, advice, remedies } = problem;
+  return { title, file, advice, remedies };
 }
 
 /** All of it in one line, with what is wrong with each part of a request. */

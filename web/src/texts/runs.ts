@@ -20,6 +20,7 @@ export const runs = {
     text: 'Choose labelled images and start one. A first classifier is ready within seconds to minutes.',
   },
   states,
+  running: { train: 'training', evaluate: 'evaluating', predict: 'predicting' },
   queuePosition: (n: number) => (n === 1 ? 'next in the queue' : `number ${n} in the queue`),
   fold: (k: number, n: number) => `fold ${k} of ${n}`,
   columns: {
@@ -66,7 +67,7 @@ export const runs = {
       `The instant classifier reaches an accuracy of ${accuracy} and a macro-F1 of ${f1} on validation images.`,
     predictNow: 'Predict with it now',
     parts: (train: string, val: string, test: string) =>
-      `${train} images to learn from, ${val} to choose by, ${test} kept aside for the final numbers`,
+      `${train} images to train on, ${val} for validation, ${test} kept aside for the final numbers`,
     curves: 'Curves',
     curvesOf: 'Curves of',
     noCurves: 'Curves appear after the first epoch of fine-tuning.',
@@ -106,13 +107,13 @@ export const runs = {
   },
   lines: {
     RunStarted: (train: number, val: number, test: number) =>
-      `${train} images to train on, ${val} to choose by, ${test} kept aside`,
+      `${train} images to train on, ${val} for validation, ${test} kept aside`,
     FoldStarted: (k: number, n: number) => `Fold ${k} of ${n}`,
     FoldEnded: (k: number, accuracy: string, f1: string) =>
       `Fold ${k} tested: accuracy ${accuracy}, macro-F1 ${f1}`,
     instant: 'Stage 1: a classifier on top of the pretrained network',
     finetune: (n: number) => `Stage 2: fine-tuning the whole network, at most ${n} epochs`,
-    HeadFitted: (accuracy: string, f1: string) =>
+    InstantClassifierFitted: (accuracy: string, f1: string) =>
       `The instant classifier is ready: validation accuracy ${accuracy}, macro-F1 ${f1}`,
     start: (f1: string) => `Before the first epoch: validation F1 ${f1}`,
     EpochEnded: (k: number, n: number, loss: string, f1: string, best: boolean) =>
@@ -129,6 +130,7 @@ export const runs = {
       curves: 'ROC and precision–recall',
       calibration: 'Calibration',
       mistakes: 'Mistakes',
+      evaluations: 'Other images',
       training: 'Training',
       details: 'Details',
     },
@@ -229,6 +231,8 @@ export const runs = {
       help: 'In red what it was called, below it the label. The surest come first: surprisingly often the label is wrong.',
       none: 'It made no mistake on the measured images.',
       of: (n: string) => `${n} mistakes`,
+      surest: 'The mistakes it was surest of',
+      all_of: (n: number) => (n === 1 ? 'The mistake, large' : `All ${n} mistakes`),
       label: 'labelled',
       sure: (share: string) => `${share} sure`,
       all: 'All classes',
@@ -247,7 +251,7 @@ export const runs = {
     },
     unlabelled: 'no label',
   },
-  wall: {
+  gallery: {
     more: 'Show more',
     shown: (n: string, total: string) => `${n} of ${total} images`,
     none: 'No images here.',
@@ -258,6 +262,39 @@ export const runs = {
     predicted: 'Predicted',
     probabilities: 'Probabilities',
     path: 'File',
+  },
+  evaluations: {
+    title: 'On other labelled images',
+    intro:
+      'The numbers so far are from images of the same dataset. Images from another day, slide or hospital show how the classifier does elsewhere.',
+    start: 'Evaluate on other images …',
+    dataset: 'Labelled images',
+    choose: 'Choose …',
+    name: 'Name',
+    begin: 'Evaluate',
+    none: 'It was not evaluated on other images yet.',
+    noDatasets: 'There are no other labelled images here yet.',
+    toDatasets: 'Open images',
+    known: (n: string, all: string) =>
+      `${n} of ${all} labelled images have a class that the classifier knows.`,
+    unknown: (names: string) => `Not known to it, and not measured: ${names}.`,
+    noneKnown: 'The classifier knows none of these classes. Rename them, or choose other images.',
+    seen: (n: string) =>
+      `The training has seen ${n} of these images, or copies of them. On such images a classifier looks better than it is.`,
+    sameDataset: 'These are the images that it was trained on: its numbers on them say little.',
+    columns: { name: 'Images', state: 'State', n: 'Measured', headline: 'Result', created: 'Started' },
+    back: 'Results of the training',
+    of: 'classifier of',
+    csv: 'Download CSV',
+    remove: 'Delete',
+    removeNamed: (name: string) => `Delete the evaluation on ${name}`,
+    removed: (name: string) => `The evaluation on ${name} is in the trash.`,
+    stop: 'Stop',
+    again: 'Start again',
+    waiting: 'It waits until the evaluation before it is done.',
+    working: 'Evaluating',
+    stopped: 'It was stopped. Nothing was measured yet.',
+    tabsLabel: 'Evaluation',
   },
   comparing: {
     title: 'Compare trainings',

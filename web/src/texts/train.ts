@@ -80,7 +80,7 @@ export const train = {
       `${n} folds: each image is tested once, by a network that has not seen it. Shown is the first fold.`,
     one: 'Split once:',
     sum: (train: string, val: string, test: string) =>
-      `${train} to learn from, ${val} to choose by, ${test} to test`,
+      `${train} to train on, ${val} for validation, ${test} to test`,
     working: 'Working out the split …',
     nothing: 'A class without images in a part is shown in red.',
   },

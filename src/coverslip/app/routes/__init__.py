@@ -25,7 +25,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     images.router,
     labels.router,
     uploads.router,
-    results.router,  # before runs: /runs/compare is no run's id
+    results.router,
     runs.router,
     evaluations.router,
     jobs.router,

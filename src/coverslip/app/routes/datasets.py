@@ -4,13 +4,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
-from coverslip.app.deps import Home
-from coverslip.app.schemas.datasets import (
-    Columns,
-    DatasetChanges,
-    NewDataset,
-    RecipeOf,
-)
+from coverslip.app.deps import Home, Paged
+from coverslip.app.schemas.datasets import DatasetChanges, NewDataset, RecipeOf
 from coverslip.app.schemas.problems import problems
 from coverslip.workspace import forgetting
 from coverslip.workspace.datasets import changing, grouping, listing, opening, reading
@@ -20,7 +15,7 @@ from coverslip.workspace.datasets.listing import DatasetState
 from coverslip.workspace.datasets.opening import Source
 from coverslip.workspace.jobs import previews
 from coverslip.workspace.jobs.previews import SplitPreview
-from coverslip.workspace.store.rows import Page, page_of
+from coverslip.workspace.store.rows import Page
 from coverslip.workspace.viewing.filters import Text
 
 _PNG: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own type
@@ -30,15 +25,15 @@ _PNG: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own type
 router = APIRouter(tags=["datasets"], responses=problems(422))
 
 
-@router.get("/datasets", operation_id="list_datasets")
-def list_datasets(home: Home) -> Page[DatasetState]:
-    """All sets of images, newest first."""
+@router.get("/datasets")
+def list_datasets(home: Home, paging: Paged) -> Page[DatasetState]:
+    """The datasets, the newest first."""
     reading.resume(home)
-    return page_of(listing.list_datasets(home))
+    return listing.list_datasets(home, paging)
 
 
-@router.post("/datasets", operation_id="open_dataset", status_code=201, responses=problems(404, 422))
-def open_dataset(home: Home, new: NewDataset) -> DatasetState:
+@router.post("/datasets", status_code=201, responses=problems(404, 422))
+def create_dataset(home: Home, new: NewDataset) -> DatasetState:
     """Open folders or tables as one dataset, each its own domain.
 
     Faults are told at once; reading the images goes on afterwards.
@@ -53,14 +48,14 @@ def open_dataset(home: Home, new: NewDataset) -> DatasetState:
     )
 
 
-@router.post("/datasets/samples", operation_id="draw_samples", status_code=201)
-def draw_samples(home: Home) -> DatasetState:
+@router.post("/samples", status_code=201)
+def create_samples(home: Home) -> DatasetState:
     """The synthetic sample images as a set; they are drawn when this is first asked for."""
     return opening.open_samples(home)
 
 
-@router.get("/datasets/{dataset_id}", operation_id="read_dataset", responses=problems(404))
-def read_dataset(home: Home, dataset_id: str) -> DatasetState:
+@router.get("/datasets/{dataset_id}", responses=problems(404))
+def get_dataset(home: Home, dataset_id: str) -> DatasetState:
     """One set of images."""
     reading.resume(home)
     return listing.describe(home, dataset_id)
@@ -68,7 +63,6 @@ def read_dataset(home: Home, dataset_id: str) -> DatasetState:
 
 @router.patch(
     "/datasets/{dataset_id}",
-    operation_id="change_dataset",
     responses=problems(404, 409, 422),
 )
 def change_dataset(home: Home, dataset_id: str, changes: DatasetChanges) -> DatasetState:
@@ -79,53 +73,47 @@ def change_dataset(home: Home, dataset_id: str, changes: DatasetChanges) -> Data
     return changing.change(home, dataset_id, changes.model_dump(exclude_unset=True))
 
 
-@router.delete("/datasets/{dataset_id}", operation_id="forget_dataset", status_code=204, responses=problems(404, 409))
-def forget_dataset(home: Home, dataset_id: str) -> None:
+@router.delete("/datasets/{dataset_id}", status_code=204, responses=problems(404, 409))
+def remove_dataset(home: Home, dataset_id: str) -> None:
     """Forget a set of images. For 30 days it can be restored; then labels given here and uploaded copies go too."""
     forgetting.forget(home, dataset_id)
 
 
-@router.post("/datasets/{dataset_id}/restore", operation_id="restore_dataset", responses=problems(404))
+@router.post("/datasets/{dataset_id}/restore", responses=problems(404))
 def restore_dataset(home: Home, dataset_id: str) -> DatasetState:
     """Bring a forgotten set back, with the labels given here."""
     return forgetting.restore(home, dataset_id)
 
 
 @router.post(
-    "/datasets/{dataset_id}/read",
-    operation_id="read_dataset_again",
+    "/datasets/{dataset_id}/refresh",
     responses=problems(404, 409, 422),
 )
-def read_dataset_again(home: Home, dataset_id: str) -> DatasetState:
+def refresh_dataset(home: Home, dataset_id: str) -> DatasetState:
     """Look again at what lies in the folders or tables. Labels that were given in the app stay."""
-    return changing.read_again(home, dataset_id)
+    return changing.refresh(home, dataset_id)
 
 
 @router.get(
     "/datasets/{dataset_id}/inspection",
-    operation_id="inspect_dataset",
-    response_model=DatasetInspection,
     responses=problems(404, 409),
 )
-def inspect_dataset(home: Home, dataset_id: str) -> object:
+def get_inspection(home: Home, dataset_id: str) -> DatasetInspection:
     """What the images are like and what to do about it; 409 while they are being read."""
     return reading.inspection(home, dataset_id)
 
 
 @router.get(
     "/datasets/{dataset_id}/columns",
-    operation_id="list_columns",
-    response_model=Columns,
     responses=problems(404, 422),
 )
-def list_columns(home: Home, dataset_id: str) -> object:
-    """The columns of the dataset's tables; none where it was opened from folders."""
-    return {"columns": grouping.columns(home, dataset_id)}
+def list_columns(home: Home, dataset_id: str, paging: Paged) -> Page[str]:
+    """The columns that all tables of the dataset have; none where it was opened from folders."""
+    return paging.page_of(grouping.columns(home, dataset_id))
 
 
 @router.get(
     "/datasets/{dataset_id}/group-preview",
-    operation_id="preview_groups",
     responses=problems(404, 422),
 )
 def preview_groups(
@@ -139,21 +127,19 @@ def preview_groups(
 
 
 @router.post(
-    "/datasets/{dataset_id}/split",
-    operation_id="preview_split",
+    "/datasets/{dataset_id}/split-preview",
     responses=problems(404, 409, 422),
 )
-def preview_split(home: Home, dataset_id: str, asked: RecipeOf) -> SplitPreview:
-    """Which images a training with this recipe would learn from, choose by and be tested on."""
-    return previews.split(home, dataset_id, asked.recipe)
+def preview_split(home: Home, dataset_id: str, body: RecipeOf) -> SplitPreview:
+    """Which images a training with this recipe would train, validate and test on."""
+    return previews.split(home, dataset_id, body.recipe)
 
 
 @router.post(
-    "/datasets/{dataset_id}/augmentation",
-    operation_id="preview_augmentation",
+    "/datasets/{dataset_id}/augmentation-preview",
     response_class=Response,
     responses=_PNG | problems(404, 409, 422),
 )
-def preview_augmentation(home: Home, dataset_id: str, asked: RecipeOf) -> Response:
+def preview_augmentation(home: Home, dataset_id: str, body: RecipeOf) -> Response:
     """Some training images as a network would see them: as prepared, and changed at random."""
-    return Response(previews.augmentation(home, dataset_id, asked.recipe), media_type="image/png")
+    return Response(previews.augmentation(home, dataset_id, body.recipe), media_type="image/png")

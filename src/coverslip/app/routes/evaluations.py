@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import FileResponse
 
-from coverslip.app.deps import Home, JobQueue
+from coverslip.app.deps import Home, JobQueue, Paged
 from coverslip.app.pictures import IMAGE, PICTURE, Viewed, image_answer
 from coverslip.app.schemas.evaluations import NewEvaluation
 from coverslip.app.schemas.images import FilteredPage
@@ -17,7 +17,7 @@ from coverslip.workspace.jobs import downloads, results
 from coverslip.workspace.jobs.results import Measurement
 from coverslip.workspace.predictions import measured, pictures
 from coverslip.workspace.predictions.rows import Row
-from coverslip.workspace.store.rows import Page, page_of
+from coverslip.workspace.store.rows import Page
 
 router = APIRouter(tags=["evaluations"])
 
@@ -26,15 +26,13 @@ _TABLE: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("/runs/{run_id}/evaluations", operation_id="list_evaluations", responses=problems(404))
-def list_evaluations(workspace: Home, run_id: str) -> Page[EvaluationState]:
-    """All evaluations of a training on other images, the newest first."""
-    return page_of(state.evaluations_of(workspace, run_id))
+@router.get("/runs/{run_id}/evaluations", responses=problems(404))
+def list_evaluations(workspace: Home, run_id: str, paging: Paged) -> Page[EvaluationState]:
+    """The evaluations of a training on other images, the newest first."""
+    return state.list_evaluations(workspace, run_id, paging)
 
 
-@router.get(
-    "/runs/{run_id}/evaluation-outlook", operation_id="get_evaluation_outlook", responses=problems(404, 409, 422)
-)
+@router.get("/runs/{run_id}/evaluation-outlook", responses=problems(404, 409, 422))
 def get_evaluation_outlook(workspace: Home, run_id: str, dataset_id: Annotated[str, Query()]) -> EvaluationOutlook:
     """What an evaluation on a dataset would rest on: classes that are known, images that training has seen."""
     return asking.outlook(workspace, run_id, dataset_id)
@@ -42,18 +40,17 @@ def get_evaluation_outlook(workspace: Home, run_id: str, dataset_id: Annotated[s
 
 @router.post(
     "/runs/{run_id}/evaluations",
-    operation_id="queue_evaluation",
     status_code=201,
     responses=problems(404, 409, 422),
 )
-def queue_evaluation(workspace: Home, run_id: str, asked: NewEvaluation, queue: JobQueue) -> EvaluationState:
+def create_evaluation(workspace: Home, run_id: str, new: NewEvaluation, queue: JobQueue) -> EvaluationState:
     """Queue an evaluation, with the labels of now; it begins when no other is at work, also beside a training."""
-    job = asking.queue_evaluation(workspace, run_id, dataset_id=asked.dataset_id, name=asked.name)
+    job = asking.queue_evaluation(workspace, run_id, dataset_id=new.dataset_id, name=new.name)
     queue.wake()
     return state.evaluation_state(workspace, job)
 
 
-@router.get("/evaluations/{evaluation_id}", operation_id="get_evaluation", responses=problems(404))
+@router.get("/evaluations/{evaluation_id}", responses=problems(404))
 def get_evaluation(workspace: Home, evaluation_id: str) -> EvaluationState:
     """One evaluation as it is now."""
     return state.evaluation_state(workspace, evaluation_id)
@@ -61,7 +58,6 @@ def get_evaluation(workspace: Home, evaluation_id: str) -> EvaluationState:
 
 @router.get(
     "/evaluations/{evaluation_id}/results",
-    operation_id="get_evaluation_results",
     responses=problems(404, 409, 422),
 )
 def get_evaluation_results(workspace: Home, evaluation_id: str) -> Measurement:
@@ -69,15 +65,14 @@ def get_evaluation_results(workspace: Home, evaluation_id: str) -> Measurement:
     return results.measurement_of(workspace, evaluation_id)
 
 
-@router.get("/evaluations/{evaluation_id}/rows", operation_id="list_evaluation_rows", responses=problems(404, 409))
-def list_evaluation_rows(workspace: Home, evaluation_id: str, asked: Annotated[FilteredPage, Query()]) -> Page[Row]:
+@router.get("/evaluations/{evaluation_id}/rows", responses=problems(404, 409))
+def list_evaluation_rows(workspace: Home, evaluation_id: str, page: Annotated[FilteredPage, Query()]) -> Page[Row]:
     """The measured images, a page at a time."""
-    return measured.page_of_measured(workspace, evaluation_id, asked, offset=asked.offset, limit=asked.limit)
+    return measured.page_of_measured(workspace, evaluation_id, page, offset=page.offset, limit=page.limit)
 
 
 @router.get(
     "/evaluations/{evaluation_id}/rows/{k}/thumbnail",
-    operation_id="get_evaluation_row_thumbnail",
     response_class=Response,
     responses=IMAGE | problems(404, 409, 422),
 )
@@ -91,7 +86,6 @@ def get_evaluation_row_thumbnail(
 
 @router.get(
     "/evaluations/{evaluation_id}/rows/{k}/picture",
-    operation_id="get_evaluation_row_picture",
     response_class=Response,
     responses=PICTURE | problems(404, 409, 422),
 )
@@ -101,12 +95,11 @@ def get_evaluation_row_picture(workspace: Home, evaluation_id: str, k: int, view
 
 
 @router.get(
-    "/evaluations/{evaluation_id}/csv",
-    operation_id="download_evaluation",
+    "/evaluations/{evaluation_id}/download/predictions",
     response_class=FileResponse,
     responses=_TABLE | problems(404, 409),
 )
-def download_evaluation(workspace: Home, evaluation_id: str) -> FileResponse:
+def download_from_evaluation(workspace: Home, evaluation_id: str) -> FileResponse:
     """`predictions.csv`: each measured image, its label, and what the classifier said."""
     file = downloads.predictions_of_evaluation(workspace, evaluation_id)
     return FileResponse(file, media_type="text/csv", filename=f"{file.parent.name}-{file.name}")

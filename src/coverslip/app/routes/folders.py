@@ -10,8 +10,8 @@ from coverslip.workspace.datasets.folders import FolderContent, look_into
 router = APIRouter(tags=["folders"])
 
 
-@router.get("/folders", operation_id="look_into_folder")
-def look_into_folder(
+@router.get("/folders")
+def get_folder(
     workspace: Home,
     path: Annotated[str | None, Query(description="A folder; without one, the folders that may be read.")] = None,
 ) -> FolderContent:

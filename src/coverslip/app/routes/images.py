@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from coverslip.app.deps import Home
 from coverslip.app.pictures import IMAGE, PICTURE, kind_of
-from coverslip.app.schemas.images import FilteredPage, Positions
+from coverslip.app.schemas.images import FilteredPage
 from coverslip.app.schemas.problems import problems
 from coverslip.app.waiting import while_wanted
 from coverslip.errors import Stopped
@@ -37,34 +37,31 @@ _COLOURS: Answers = {
 
 @router.get(
     "/datasets/{dataset_id}/images",
-    operation_id="list_images",
     responses=problems(404, 422),
 )
-def list_images(home: Home, dataset_id: str, asked: Annotated[FilteredPage, Query()]) -> Page[images.Image]:
+def list_images(home: Home, dataset_id: str, page: Annotated[FilteredPage, Query()]) -> Page[images.Image]:
     """A page of images."""
-    return images.list_images(home, dataset_id, asked, offset=asked.offset, limit=asked.limit)
+    return images.list_images(home, dataset_id, page, offset=page.offset, limit=page.limit)
 
 
 @router.get(
     "/datasets/{dataset_id}/positions",
-    operation_id="list_positions",
-    response_model=Positions,
+    response_model=Page[int],
     responses=problems(404, 422),
 )
-def list_positions(home: Home, dataset_id: str, asked: Annotated[Filters, Query()]) -> Response:
+def list_positions(home: Home, dataset_id: str, filters: Annotated[Filters, Query()]) -> Response:
     """The places of all images that match, in order: small enough for walls of 100,000."""
-    found = images.matching(home, dataset_id, asked)
-    body = json.dumps({"positions": found, "total": len(found)}, separators=(",", ":"))
+    positions = images.matching(home, dataset_id, filters)
+    body = json.dumps({"items": positions, "total": len(positions)}, separators=(",", ":"))  # of 100,000: quickly
     return Response(body, media_type="application/json")
 
 
 @router.get(
     "/datasets/{dataset_id}/colours",
-    operation_id="read_colours",
     response_class=Response,
     responses=_COLOURS | _NOT_NEW | problems(404),
 )
-def read_colours(home: Home, dataset_id: str, known: Known = None) -> Response:
+def get_colours(home: Home, dataset_id: str, known: Known = None) -> Response:
     """The average colour of every image in the order of their places, four bytes each: what a wall shows at once."""
     data = colours.colours(home, dataset_id)
     tag = _tag("colours", hashlib.sha256(data).digest())
@@ -75,21 +72,19 @@ def read_colours(home: Home, dataset_id: str, known: Known = None) -> Response:
 
 @router.get(
     "/datasets/{dataset_id}/images/{i}",
-    operation_id="read_image",
     responses=problems(404),
 )
-def read_image(home: Home, dataset_id: str, i: Place) -> images.ImageFacts:
+def get_image(home: Home, dataset_id: str, i: Place) -> images.ImageFacts:
     """All that is known about one image."""
     return images.facts_of(home, dataset_id, i)
 
 
 @router.get(
     "/datasets/{dataset_id}/images/{i}/thumbnail",
-    operation_id="read_thumbnail",
     response_class=Response,
     responses=IMAGE | _NOT_NEW | problems(404, 422),
 )
-def read_thumbnail(
+def get_thumbnail(
     home: Home,
     dataset_id: str,
     i: Place,
@@ -98,23 +93,22 @@ def read_thumbnail(
     known: Known = None,
 ) -> Response:
     """A small picture; its longer side is at most `side`. An unreadable image gives a blank one."""
-    found = images.picture_source(home, dataset_id, i)
-    tag = _tag("thumbnail", found.version, side)
+    source = images.picture_source(home, dataset_id, i)
+    tag = _tag("thumbnail", source.version, side)
     if known == tag:
         return _unchanged(tag, v)
-    data = pictures.small_picture(home, dataset_id, found, side)
-    if found.is_readable and data == pictures.blank(side):
+    data = pictures.small_picture(home, dataset_id, source, side)
+    if source.is_readable and data == pictures.blank(side):
         return _passing(data)
     return _picture(data, kind_of(data), tag, v)
 
 
 @router.get(
     "/datasets/{dataset_id}/sheet",
-    operation_id="read_sheet",
     response_class=Response,
     responses=IMAGE | _NOT_NEW | problems(404, 422),
 )
-async def read_sheet(
+async def get_sheet(
     request: Request,
     home: Home,
     dataset_id: str,
@@ -133,17 +127,17 @@ async def read_sheet(
     known: Known = None,
 ) -> Response:
     """Many small pictures as one: rows of eight square cells in the order asked for, an unreadable image's empty."""
-    asked = [int(text) for text in places.split(",")]
+    positions = [int(text) for text in places.split(",")]
 
     def answer(is_wanted: Callable[[], bool]) -> Response:
         if not is_wanted():  # it waited for a thread longer than the page waited for it
             return _nobody()
-        found = images.picture_sources(home, dataset_id, asked)
-        tag = _tag("sheet", *(source.version for source in found), side)
+        sources = images.picture_sources(home, dataset_id, positions)
+        tag = _tag("sheet", *(source.version for source in sources), side)
         if known == tag:
             return _unchanged(tag, v)
         try:
-            data, is_whole = pictures.sheet(home, dataset_id, found, side, is_wanted)
+            data, is_whole = pictures.sheet(home, dataset_id, sources, side, is_wanted)
         except Stopped:
             return _nobody()
         return _picture(data, kind_of(data), tag, v) if is_whole else _passing(data)
@@ -153,11 +147,10 @@ async def read_sheet(
 
 @router.get(
     "/datasets/{dataset_id}/images/{i}/picture",
-    operation_id="read_picture",
     response_class=Response,
     responses=PICTURE | _NOT_NEW | problems(404, 422),
 )
-def read_picture(
+def get_picture(
     home: Home,
     dataset_id: str,
     i: Place,
@@ -169,12 +162,12 @@ def read_picture(
     known: Known = None,
 ) -> Response:
     """The image for the viewer, 8 bit. Without low and high, deeper images are stretched over what they hold."""
-    found = images.picture_source(home, dataset_id, i)
+    source = images.picture_source(home, dataset_id, i)
     view = pictures.View(channel=channel, plane=plane, low=low, high=high)
-    tag = _tag("picture", found.version, view)
+    tag = _tag("picture", source.version, view)
     if known == tag:
         return _unchanged(tag, v)
-    return _picture(pictures.large_picture(home, found, view), "image/png", tag, v)
+    return _picture(pictures.large_picture(home, source, view), "image/png", tag, v)
 
 
 def _tag(*parts: object) -> str:

@@ -23,7 +23,6 @@ def _known(workspace: Home, job_id: str) -> str:
 
 @router.get(
     "/jobs/{job_id}/events",
-    operation_id="watch_job",
     response_class=EventSourceResponse,
     responses=events_in_document() | problems(404),
 )
@@ -39,7 +38,7 @@ async def watch_job(
         yield event
 
 
-@router.post("/jobs/{job_id}/stop", operation_id="stop_job", responses=problems(404, 409))
+@router.post("/jobs/{job_id}/stop", responses=problems(404, 409))
 def stop_job(workspace: Home, job_id: str, queue: JobQueue) -> JobState:
     """End a job; what it has reached so far is kept. One that waits is taken out of the queue."""
     acts.stop(workspace, job_id)
@@ -47,7 +46,7 @@ def stop_job(workspace: Home, job_id: str, queue: JobQueue) -> JobState:
     return _state(workspace, job_id)
 
 
-@router.post("/jobs/{job_id}/resume", operation_id="resume_job", responses=problems(404, 409))
+@router.post("/jobs/{job_id}/resume", responses=problems(404, 409))
 def resume_job(workspace: Home, job_id: str, queue: JobQueue) -> JobState:
     """Queue a job again that was stopped, interrupted or failed; it goes on where it was."""
     acts.resume(workspace, job_id)
@@ -55,13 +54,13 @@ def resume_job(workspace: Home, job_id: str, queue: JobQueue) -> JobState:
     return _state(workspace, job_id)
 
 
-@router.delete("/jobs/{job_id}", operation_id="remove_job", status_code=204, responses=problems(404, 409))
+@router.delete("/jobs/{job_id}", status_code=204, responses=problems(404, 409))
 def remove_job(workspace: Home, job_id: str) -> None:
     """Move a job, with all that it made, to the workspace's trash."""
     acts.remove(workspace, job_id)
 
 
-@router.post("/jobs/{job_id}/restore", operation_id="restore_job", responses=problems(404, 409))
+@router.post("/jobs/{job_id}/restore", responses=problems(404, 409))
 def restore_job(workspace: Home, job_id: str, queue: JobQueue) -> JobState:
     """Take a job out of the trash, as it was."""
     acts.restore(workspace, job_id)

@@ -13,7 +13,7 @@ from coverslip.workspace.datasets import labels, snapshots
 from coverslip.workspace.datasets.listing import describe
 
 _CSV: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own type
-    200: {"content": {"text/csv": {}}, "description": "A table that `coverslip train` takes."}
+    200: {"content": {"text/csv": {}}, "description": "A table that trainings take."}
 }
 
 _MAX_BODY = 10 * 2**20  # bytes: a million places, the most that `NewLabels` takes, with a space after each comma
@@ -23,7 +23,6 @@ router = APIRouter(tags=["labels"], responses=problems(422), route_class=taking(
 
 @router.post(
     "/datasets/{dataset_id}/labels",
-    operation_id="set_labels",
     responses=problems(404, 409, 422),
 )
 def set_labels(home: Home, dataset_id: str, new: NewLabels) -> LabelsGiven:
@@ -34,7 +33,6 @@ def set_labels(home: Home, dataset_id: str, new: NewLabels) -> LabelsGiven:
 
 @router.post(
     "/datasets/{dataset_id}/labels/undo",
-    operation_id="undo_labels",
     responses=problems(404, 409),
 )
 def undo_labels(home: Home, dataset_id: str) -> LabelsTakenBack:
@@ -45,7 +43,6 @@ def undo_labels(home: Home, dataset_id: str) -> LabelsTakenBack:
 
 @router.post(
     "/datasets/{dataset_id}/labels/redo",
-    operation_id="redo_labels",
     responses=problems(404, 409),
 )
 def redo_labels(home: Home, dataset_id: str) -> LabelsTakenBack:
@@ -55,12 +52,11 @@ def redo_labels(home: Home, dataset_id: str) -> LabelsTakenBack:
 
 
 @router.get(
-    "/datasets/{dataset_id}/labels.csv",
-    operation_id="export_labels",
+    "/datasets/{dataset_id}/download/labels",
     response_class=StreamingResponse,
     responses=_CSV | problems(404),
 )
-def export_labels(home: Home, dataset_id: str) -> StreamingResponse:
+def download_labels(home: Home, dataset_id: str) -> StreamingResponse:
     """All images with their labels of now, as a table: whole paths, so that it can lie anywhere."""
     lines = snapshots.table_lines(home, dataset_id)
     name = snapshots.file_name(home, dataset_id)

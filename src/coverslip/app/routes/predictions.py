@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
 from coverslip.app.bodies import received
-from coverslip.app.deps import Home, JobQueue
+from coverslip.app.deps import Home, JobQueue, Paged
 from coverslip.app.pictures import IMAGE, PICTURE, Viewed, image_answer
 from coverslip.app.schemas.images import FilteredPage
 from coverslip.app.schemas.predictions import (
@@ -24,7 +24,7 @@ from coverslip.workspace.predictions import state as predictions
 from coverslip.workspace.predictions.classifying import Classified, Classifying
 from coverslip.workspace.predictions.rows import Row
 from coverslip.workspace.predictions.state import PredictionState
-from coverslip.workspace.store.rows import Page, page_of
+from coverslip.workspace.store.rows import Page
 
 router = APIRouter(tags=["predictions"])
 
@@ -34,22 +34,25 @@ _TABLE: dict[int | str, dict[str, Any]] = {
 _MOST_IMAGE_BYTES = 200 * 2**20
 
 
-@router.get("/predictions", operation_id="list_predictions")
-def list_predictions(workspace: Home) -> Page[PredictionState]:
-    """All predictions, the newest first."""
-    return page_of(predictions.all_predictions(workspace))
+@router.get("/predictions")
+def list_predictions(workspace: Home, paging: Paged) -> Page[PredictionState]:
+    """The predictions, the newest first."""
+    return predictions.list_predictions(workspace, paging)
 
 
 @router.post(
     "/predictions",
-    operation_id="queue_prediction",
     status_code=201,
     responses=problems(404, 409, 422),
 )
-def queue_prediction(workspace: Home, asked: NewPrediction, queue: JobQueue) -> PredictionState:
+def create_prediction(workspace: Home, new: NewPrediction, queue: JobQueue) -> PredictionState:
     """Queue a prediction; it begins when no other is at work, also beside a training."""
     job = asking.queue_prediction(
-        workspace, run_id=asked.run_id, dataset_id=asked.dataset_id, sources=asked.sources, name=asked.name
+        workspace,
+        classifier_id=new.classifier_id,
+        dataset_id=new.dataset_id,
+        sources=new.sources,
+        name=new.name,
     )
     queue.wake()
     return predictions.prediction_state(workspace, job)
@@ -57,7 +60,6 @@ def queue_prediction(workspace: Home, asked: NewPrediction, queue: JobQueue) -> 
 
 @router.get(
     "/predictions/{prediction_id}",
-    operation_id="get_prediction",
     responses=problems(404),
 )
 def get_prediction(workspace: Home, prediction_id: str) -> PredictionState:
@@ -67,17 +69,15 @@ def get_prediction(workspace: Home, prediction_id: str) -> PredictionState:
 
 @router.get(
     "/predictions/{prediction_id}/rows",
-    operation_id="list_prediction_rows",
     responses=problems(404),
 )
-def list_prediction_rows(workspace: Home, prediction_id: str, asked: Annotated[FilteredPage, Query()]) -> Page[Row]:
+def list_prediction_rows(workspace: Home, prediction_id: str, page: Annotated[FilteredPage, Query()]) -> Page[Row]:
     """The rows so far, a page at a time."""
-    return predicted.page_of_prediction(workspace, prediction_id, asked, offset=asked.offset, limit=asked.limit)
+    return predicted.page_of_prediction(workspace, prediction_id, page, offset=page.offset, limit=page.limit)
 
 
 @router.get(
     "/predictions/{prediction_id}/rows/{k}/thumbnail",
-    operation_id="get_prediction_row_thumbnail",
     response_class=Response,
     responses=IMAGE | problems(404, 422),
 )
@@ -92,7 +92,6 @@ def get_prediction_row_thumbnail(
 
 @router.get(
     "/predictions/{prediction_id}/rows/{k}/picture",
-    operation_id="get_prediction_row_picture",
     response_class=Response,
     responses=PICTURE | problems(404, 422),
 )
@@ -103,7 +102,6 @@ def get_prediction_row_picture(workspace: Home, prediction_id: str, k: int, view
 
 @router.put(
     "/predictions/{prediction_id}/rows/{k}/correction",
-    operation_id="correct_prediction",
     responses=problems(404, 422),
 )
 def correct_prediction(workspace: Home, prediction_id: str, k: int, correction: Correction) -> Row:
@@ -112,12 +110,11 @@ def correct_prediction(workspace: Home, prediction_id: str, k: int, correction: 
 
 
 @router.get(
-    "/predictions/{prediction_id}/csv",
-    operation_id="download_predictions",
+    "/predictions/{prediction_id}/download/predictions",
     response_class=StreamingResponse,
     responses=_TABLE | problems(404),
 )
-def download_predictions(workspace: Home, prediction_id: str) -> Response:
+def download_from_prediction(workspace: Home, prediction_id: str) -> Response:
     """`predictions.csv`, with a column `corrected` where there are corrections."""
     text = corrections.csv_of(workspace, prediction_id)
     headers = {"Content-Disposition": 'attachment; filename="predictions.csv"'}
@@ -126,18 +123,16 @@ def download_predictions(workspace: Home, prediction_id: str) -> Response:
 
 @router.post(
     "/predictions/{prediction_id}/dataset",
-    operation_id="make_dataset_of_prediction",
     status_code=201,
     responses=problems(404, 409, 422),
 )
-def make_dataset_of_prediction(workspace: Home, prediction_id: str, asked: DatasetOfPrediction) -> DatasetState:
+def create_dataset_of_prediction(workspace: Home, prediction_id: str, wanted: DatasetOfPrediction) -> DatasetState:
     """A new image set, labelled by the corrections, or by predictions and corrections."""
-    return corrections.dataset_of(workspace, prediction_id, only=asked.only, name=asked.name)
+    return corrections.dataset_of(workspace, prediction_id, only=wanted.only, name=wanted.name)
 
 
 @router.post(
-    "/classify/{run_id}",
-    operation_id="classify_image",
+    "/classifiers/{classifier_id}/classify",
     responses=problems(404, 413, 422),
     openapi_extra={
         "requestBody": {
@@ -147,11 +142,14 @@ def make_dataset_of_prediction(workspace: Home, prediction_id: str, asked: Datas
     },
 )
 async def classify_image(
-    workspace: Home, request: Request, run_id: str, x_file_name: Annotated[str | None, Header(max_length=500)] = None
+    workspace: Home,
+    request: Request,
+    classifier_id: str,
+    x_file_name: Annotated[str | None, Header(max_length=500)] = None,
 ) -> Classified:
     """What one image shows. The header X-File-Name tells the kind of file by its ending."""
     classifying: Classifying = request.app.state.classifying
     suffix = re.sub(r"[^.\w]", "", Path(x_file_name or "").suffix)[:12]
     folder = workspace.folder / "classifying"
     async with received(request, folder, most_bytes=_MOST_IMAGE_BYTES, suffix=suffix) as file:
-        return await run_in_threadpool(classifying.classify, run_id, file)
+        return await run_in_threadpool(classifying.classify, classifier_id, file)

@@ -8,7 +8,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
 
 from coverslip.app.bodies import received
-from coverslip.app.deps import Home
+from coverslip.app.deps import Home, Paged
 from coverslip.app.pictures import IMAGE, PICTURE, Viewed, image_answer
 from coverslip.app.schemas.images import FilteredPage
 from coverslip.app.schemas.problems import problems
@@ -19,7 +19,7 @@ from coverslip.workspace.jobs.results import Results
 from coverslip.workspace.predictions import classifiers, imported, measured, pictures
 from coverslip.workspace.predictions.classifiers import Classifier
 from coverslip.workspace.predictions.rows import Row
-from coverslip.workspace.store.rows import Page, page_of
+from coverslip.workspace.store.rows import Page
 
 router = APIRouter(tags=["results"])
 
@@ -51,29 +51,26 @@ _FIGURE: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("/runs/compare", operation_id="compare_runs", responses=problems(404, 422))
-def compare_runs(
-    workspace: Home, runs: Annotated[str, Query(description="Ids, parted by commas.", max_length=2000)]
-) -> Comparison:
+@router.get("/comparison", responses=problems(404, 409, 422))
+def compare_runs(workspace: Home, run_id: Annotated[list[str], Query(description="Two or more.")]) -> Comparison:
     """Runs side by side, and whether they were measured on the same images."""
-    return comparing.compared(workspace, [one for one in runs.split(",") if one])
+    return comparing.compared(workspace, run_id)
 
 
-@router.get("/runs/{run_id}/results", operation_id="get_results", responses=problems(404, 409, 422))
+@router.get("/runs/{run_id}/results", responses=problems(404, 409, 422))
 def get_results(workspace: Home, run_id: str) -> Results:
     """What a run reached, with the words of its report."""
     return results.results_of(workspace, run_id)
 
 
-@router.get("/runs/{run_id}/rows", operation_id="list_run_rows", responses=problems(404, 409))
-def list_run_rows(workspace: Home, run_id: str, asked: Annotated[FilteredPage, Query()]) -> Page[Row]:
+@router.get("/runs/{run_id}/rows", responses=problems(404, 409))
+def list_run_rows(workspace: Home, run_id: str, page: Annotated[FilteredPage, Query()]) -> Page[Row]:
     """The measured images, a page at a time."""
-    return measured.page_of_measured(workspace, run_id, asked, offset=asked.offset, limit=asked.limit)
+    return measured.page_of_measured(workspace, run_id, page, offset=page.offset, limit=page.limit)
 
 
 @router.get(
     "/runs/{run_id}/rows/{k}/thumbnail",
-    operation_id="get_run_row_thumbnail",
     response_class=Response,
     responses=IMAGE | problems(404, 422),
 )
@@ -86,7 +83,6 @@ def get_run_row_thumbnail(
 
 @router.get(
     "/runs/{run_id}/rows/{k}/picture",
-    operation_id="get_run_row_picture",
     response_class=Response,
     responses=PICTURE | problems(404, 422),
 )
@@ -97,7 +93,6 @@ def get_run_row_picture(workspace: Home, run_id: str, k: int, view: Viewed) -> R
 
 @router.get(
     "/runs/{run_id}/report",
-    operation_id="get_report",
     response_class=HTMLResponse,
     responses=problems(404, 409),
 )
@@ -109,7 +104,6 @@ def get_report(workspace: Home, run_id: str) -> FileResponse:
 
 @router.get(
     "/runs/{run_id}/figures/{name}",
-    operation_id="get_figure",
     response_class=Response,
     responses=_FIGURE | problems(404, 409, 422),
 )
@@ -121,7 +115,6 @@ def get_figure(workspace: Home, run_id: str, name: Annotated[str, Path(pattern="
 
 @router.get(
     "/runs/{run_id}/download/{what}",
-    operation_id="download_from_run",
     response_class=Response,
     responses=_FILES | problems(404, 409, 422),
 )
@@ -142,17 +135,15 @@ def download_from_run(workspace: Home, run_id: str, what: Download) -> Response:
     return FileResponse(file, media_type=_TYPES[what], filename=f"{file.parent.name}-{file.name}")
 
 
-@router.get("/classifiers", operation_id="list_classifiers")
-def list_classifiers(workspace: Home) -> Page[Classifier]:
+@router.get("/classifiers")
+def list_classifiers(workspace: Home, paging: Paged) -> Page[Classifier]:
     """What can predict: trained here, or brought as a file."""
-    return page_of(classifiers.all_classifiers(workspace))
+    return classifiers.list_classifiers(workspace, paging)
 
 
 @router.post(
     "/classifiers",
-    operation_id="import_classifier",
     status_code=201,
-    response_model=Classifier,
     responses=problems(413, 422),
     openapi_extra={
         "requestBody": {
@@ -161,7 +152,7 @@ def list_classifiers(workspace: Home) -> Page[Classifier]:
         }
     },
 )
-async def import_classifier(workspace: Home, request: Request, name: str | None = None) -> object:
+async def import_classifier(workspace: Home, request: Request, name: str | None = None) -> Classifier:
     """Bring a `.coverslip` file into the workspace."""
     async with received(
         request, workspace.folder / "classifiers", most_bytes=_MOST_CLASSIFIER_BYTES, suffix=".coverslip"
@@ -170,9 +161,7 @@ async def import_classifier(workspace: Home, request: Request, name: str | None 
     return await run_in_threadpool(classifiers.described, brought)
 
 
-@router.delete(
-    "/classifiers/{classifier_id}", operation_id="remove_classifier", status_code=204, responses=problems(404)
-)
+@router.delete("/classifiers/{classifier_id}", status_code=204, responses=problems(404))
 def remove_classifier(workspace: Home, classifier_id: str) -> None:
     """Move a classifier that was brought to the workspace's trash. One that was trained here goes with its run."""
     imported.remove(workspace, classifier_id)
@@ -180,10 +169,8 @@ def remove_classifier(workspace: Home, classifier_id: str) -> None:
 
 @router.post(
     "/classifiers/{classifier_id}/restore",
-    operation_id="restore_classifier",
-    response_model=Classifier,
     responses=problems(404, 409),
 )
-def restore_classifier(workspace: Home, classifier_id: str) -> object:
+def restore_classifier(workspace: Home, classifier_id: str) -> Classifier:
     """Take a classifier that was brought out of the trash."""
     return classifiers.described(imported.restore(workspace, classifier_id))

@@ -10,8 +10,8 @@ from coverslip.machine import likely_device, memory_mib, n_cores
 router = APIRouter(tags=["system"])
 
 
-@router.get("/system", operation_id="read_system")
-def read_system(workspace: Home) -> System:
+@router.get("/system")
+def get_system(workspace: Home) -> System:
     """The server, its workspace, and the computer."""
     return System(
         version=__version__,

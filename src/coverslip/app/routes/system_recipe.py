@@ -2,36 +2,37 @@
 
 from fastapi import APIRouter
 
+from coverslip.app.deps import Paged
 from coverslip.app.schemas.problems import problems
 from coverslip.app.schemas.system_recipe import ChoicesOfRecipe, RecipeKeys, TextOfRecipe
 from coverslip.runs.recipe import GROUPS, named_sets, recipe_keys
 from coverslip.workspace.recipes import texts
 from coverslip.workspace.recipes.model_advice import AdvisedModel, advised_models
 from coverslip.workspace.recipes.texts import RecipeText
-from coverslip.workspace.store.rows import Page, page_of
+from coverslip.workspace.store.rows import Page
 
 router = APIRouter(tags=["system"])
 
 
-@router.get("/models", operation_id="list_models")
-def list_models() -> Page[AdvisedModel]:
+@router.get("/models")
+def list_models(paging: Paged) -> Page[AdvisedModel]:
     """The networks of the zoo, with what each costs beside the default one."""
-    return page_of(advised_models())
+    return paging.page_of(advised_models())
 
 
-@router.get("/recipe", operation_id="get_recipe_keys", response_model=RecipeKeys)
-def get_recipe_keys() -> object:
+@router.get("/recipe")
+def get_recipe_keys() -> RecipeKeys:
     """The choices of a recipe, each with its title, range, default and a sentence on it, and the groups they are in."""
-    return {"groups": GROUPS, "keys": recipe_keys(), "sets": named_sets()}
+    return RecipeKeys(groups=list(GROUPS), keys=recipe_keys(), sets=named_sets())
 
 
-@router.post("/recipe/read", operation_id="read_recipe", responses=problems(422))
+@router.post("/recipe/read", responses=problems(422))
 def read_recipe(given: TextOfRecipe) -> RecipeText:
     """The values that a recipe file gives to keys. What is wrong with it is told with key and line."""
     return texts.read_text(given.text)
 
 
-@router.post("/recipe/write", operation_id="write_recipe", responses=problems(422))
+@router.post("/recipe/write", responses=problems(422))
 def write_recipe(given: ChoicesOfRecipe) -> RecipeText:
     """The recipe file that gives keys these values; says what is wrong with them."""
     return texts.write_text(given.recipe, is_complete=given.is_complete)

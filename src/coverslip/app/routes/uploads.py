@@ -25,21 +25,20 @@ _RAW: dict[str, Any] = {  # Any: FastAPI's own type
 }
 
 
-@router.post("/uploads", operation_id="begin_upload", status_code=201, responses=problems(422))
-def begin_upload(home: Home, new: NewUpload) -> Upload:
+@router.post("/uploads", status_code=201, responses=problems(422))
+def create_upload(home: Home, new: NewUpload) -> Upload:
     """Begin to send images."""
     return uploads.begin(home, new.name, is_labelled=new.is_labelled)
 
 
-@router.get("/uploads/{upload_id}", operation_id="read_upload", responses=problems(404))
-def read_upload(home: Home, upload_id: str) -> Upload:
+@router.get("/uploads/{upload_id}", responses=problems(404))
+def get_upload(home: Home, upload_id: str) -> Upload:
     """What has been sent so far."""
     return uploads.describe(home, upload_id)
 
 
 @router.put(
     "/uploads/{upload_id}/files/{name:path}",
-    operation_id="send_file",
     status_code=201,
     responses=problems(404, 409, 413, 422),
     openapi_extra=_RAW,
@@ -51,7 +50,6 @@ async def send_file(home: Home, upload_id: str, name: str, request: Request) -> 
 
 @router.put(
     "/uploads/{upload_id}/archive",
-    operation_id="send_archive",
     status_code=201,
     responses=problems(404, 409, 413, 422),
     openapi_extra=_RAW,
@@ -63,17 +61,16 @@ async def send_archive(home: Home, upload_id: str, request: Request) -> Upload:
 
 @router.post(
     "/uploads/{upload_id}/finish",
-    operation_id="finish_upload",
     status_code=201,
     responses=problems(404, 409, 422),
 )
-def finish_upload(home: Home, upload_id: str, asked: FinishUpload) -> DatasetState:
+def finish_upload(home: Home, upload_id: str, finished: FinishUpload) -> DatasetState:
     """Make the files a set of images. Where that fails, the files stay and it can be tried again."""
-    return uploads.finish(home, upload_id, is_labelled=asked.is_labelled)
+    return uploads.finish(home, upload_id, is_labelled=finished.is_labelled)
 
 
-@router.delete("/uploads/{upload_id}", operation_id="drop_upload", status_code=204, responses=problems(404, 409))
-def drop_upload(home: Home, upload_id: str) -> None:
+@router.delete("/uploads/{upload_id}", status_code=204, responses=problems(404, 409))
+def remove_upload(home: Home, upload_id: str) -> None:
     """Remove what was sent."""
     uploads.drop(home, upload_id)
 

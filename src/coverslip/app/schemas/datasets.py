@@ -55,12 +55,6 @@ class DatasetChanges(BaseModel):
     )
 
 
-class Columns(BaseModel):
-    """The columns of a dataset's tables."""
-
-    columns: list[str]
-
-
 class RecipeOf(BaseModel):
     """How a training would be done; what is left out takes its default."""
 

@@ -1,5 +1,6 @@
 """Labels that are given in the app."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,15 +18,17 @@ class NewLabels(BaseModel):
     label: Annotated[Text, Field(max_length=200)] | None
 
 
-class LabelsGiven(BaseModel):
+@dataclass(frozen=True, slots=True)
+class LabelsGiven:
     """What was changed."""
 
-    change: int | None = Field(description="Number of the change; null where all had that label already.")
-    n: int = Field(description="Images whose label changed.")
+    change: Annotated[int | None, Field(description="Number of the change; null where all had that label already.")]
+    n: Annotated[int, Field(description="Images whose label changed.")]
     dataset: DatasetState
 
 
-class LabelsTakenBack(BaseModel):
+@dataclass(frozen=True, slots=True)
+class LabelsTakenBack:
     """What was undone or done again; no image where there was nothing."""
 
     change: int | None

@@ -6,11 +6,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class NewPrediction(BaseModel):
-    """Images to predict: an image set of the workspace, or files and folders below the allowed roots."""
+    """Images to predict: a dataset of the workspace, or files and folders below the allowed roots."""
 
     model_config = ConfigDict(extra="forbid")
 
-    run_id: str
+    classifier_id: str
     dataset_id: str | None = None
     sources: list[str] | None = None
     name: str | None = Field(None, max_length=120)

@@ -19,13 +19,15 @@ class NewRun(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     dataset_id: str
-    name: str | None = Field(None, max_length=120, description="Default: named after the image set.")
+    name: str | None = Field(None, max_length=120, description="Default: named after the dataset.")
     # Any: of each key its own
     recipe: dict[str, Any] = Field(default_factory=dict, json_schema_extra=_tell_keys)
     allow_leakage: bool = False
 
 
-class RunName(BaseModel):
+class RunChanges(BaseModel):
+    """What to change."""
+
     model_config = ConfigDict(extra="forbid")
 
     name: str = Field(min_length=1, max_length=120)

@@ -1,18 +1,20 @@
 """What can be chosen for a training: the recipe's keys, and recipes as text."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from coverslip.runs.recipe import Group, NamedSet, RecipeKey
 
 
-class RecipeKeys(BaseModel):
+@dataclass(frozen=True, slots=True)
+class RecipeKeys:
     """All choices of a recipe, and the groups they are in, in the order of a form."""
 
     groups: list[Group]
     keys: list[RecipeKey]
-    sets: list[NamedSet] = Field(description="Names that stand for all keys of a section.")
+    sets: Annotated[list[NamedSet], Field(description="Names that stand for all keys of a section.")]
 
 
 class TextOfRecipe(BaseModel):

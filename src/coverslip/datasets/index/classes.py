@@ -19,6 +19,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from coverslip.datasets.index.records import Dataset, ImageRecord, clean_label, natural_key, one_line, some
 from coverslip.errors import BadRecipe
 from coverslip.keys import Key
+from coverslip.messages import Note, Set
 
 
 def _as_name(value: object) -> object:
@@ -165,7 +166,7 @@ def class_of_domain(dataset: Dataset, record: ImageRecord) -> str:
     return label if label.startswith(start) else start + label
 
 
-def shared_class_notes(dataset: Dataset) -> list[str]:
+def shared_class_notes(dataset: Dataset) -> list[Note]:
     """A note on classes that several domains have by one name, though nobody said whether they are the same."""
     domains_of: dict[str, set[str]] = defaultdict(set)
     for record in dataset.records:
@@ -175,12 +176,11 @@ def shared_class_notes(dataset: Dataset) -> list[str]:
     if not shared:
         return []
     domains = sorted(set().union(*(domains_of[name] for name in shared)), key=natural_key)
-    example = one_line(f"{min(domains_of[shared[0]], key=natural_key)}/{shared[0]}")
-    return [
+    text = (
         f"Several domains ({some(domains)}) have classes of the same name, which count as one: {some(shared, 12)}. If "
-        "they are not the same, keep them apart (classes.by_domain=true), or name that of one domain otherwise "
-        f"(classes.rename={{{example}: NEW_NAME}})."
-    ]
+        "they are not the same, give those of one domain other names, or keep the classes of all domains apart."
+    )
+    return [Note("shared-classes", text, values={"classes": shared}, remedies=(Set("classes.by_domain", True),))]
 
 
 def check_classes(dataset: Dataset, plan: ClassPlan) -> None:

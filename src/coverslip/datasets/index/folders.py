@@ -20,6 +20,7 @@ from coverslip.datasets.index.records import (
 )
 from coverslip.errors import BadDataset
 from coverslip.images import ReadPlan, image_suffixes
+from coverslip.messages import Note
 
 _ARCHIVE_LITTER = "__MACOSX"  # resource forks that macOS puts into zip files
 
@@ -35,17 +36,20 @@ class Listing:
     n_circular: int = 0  # links to folders that were listed already
     closed: list[str] = field(default_factory=list)  # folders that may not be opened
 
-    def notes(self) -> list[str]:
+    def notes(self) -> list[Note]:
         """What was passed over, in words."""
         notes = []
         if self.other:
-            notes.append(f"Files that are not images were passed over: {_suffixes(self.other)}.")
+            notes.append(Note("not-images", f"Files that are not images were passed over: {_suffixes(self.other)}."))
         if self.n_hidden:
-            notes.append(f"{counted(self.n_hidden, 'hidden file or folder', 'hidden files or folders')} passed over.")
+            hidden = counted(self.n_hidden, "hidden file or folder", "hidden files or folders")
+            notes.append(Note("hidden-files", f"{hidden} passed over."))
         if self.n_circular:
-            notes.append(f"{counted(self.n_circular, 'link')} to a folder that is listed already passed over.")
+            links = counted(self.n_circular, "link")
+            notes.append(Note("circular-links", f"{links} to a folder that is listed already passed over."))
         if self.closed:
-            notes.append(f"{counted(len(self.closed), 'folder')} could not be opened: {some(self.closed)}.")
+            closed = f"{counted(len(self.closed), 'folder')} could not be opened: {some(self.closed)}."
+            notes.append(Note("closed-folders", closed, level="warning"))
         return notes
 
 
@@ -95,7 +99,7 @@ def list_images(root: Path) -> Listing:
     return listing
 
 
-def open_folder(root: Path, plan: ReadPlan) -> tuple[Source, list[ImageRecord], list[str]]:
+def open_folder(root: Path, plan: ReadPlan) -> tuple[Source, list[ImageRecord], list[Note]]:
     """Records of a folder of class folders, optionally under train / val / test.
 
     The first folder level is the class; deeper ones are not looked at. Images that lie beside the class folders
@@ -145,20 +149,21 @@ class _Layout:
             inner = inner[1:] if side else ()
         return side, clean_label(inner[0]) if len(inner) > 1 else None
 
-    def notes(self, listing: Listing, records: Sequence[ImageRecord]) -> list[str]:
+    def notes(self, listing: Listing, records: Sequence[ImageRecord]) -> list[Note]:
         notes = []
         if self.prefix:
-            notes.append(f"The class folders are those inside '{one_line('/'.join(self.prefix))}'.")
+            inside = f"The class folders are those inside '{one_line('/'.join(self.prefix))}'."
+            notes.append(Note("inner-class-folders", inside))
         unlabelled = [record.image_id for record in records if record.label is None]
         if unlabelled:
-            notes.append(
-                f"{counted(len(unlabelled), 'image')} in no class folder, so without a label: {some(unlabelled, 3)}."
-            )
+            n_images = counted(len(unlabelled), "image")
+            text = f"{n_images} in no class folder, so without a label: {some(unlabelled, 3)}."
+            notes.append(Note("no-class-folder", text, values={"n_images": len(unlabelled)}))
         full = {parts[:depth] for parts in listing.images for depth in range(1, len(parts))}
         depth = len(self.prefix) + (2 if self.source == "split folders" else 1)
         empty = ["/".join(f) for f in listing.folders if len(f) == depth and f not in full]
         if empty:
-            notes.append(f"{counted(len(empty), 'folder')} without images: {some(empty)}.")
+            notes.append(Note("empty-folders", f"{counted(len(empty), 'folder')} without images: {some(empty)}."))
         return notes
 
 

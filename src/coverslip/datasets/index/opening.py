@@ -25,6 +25,7 @@ from coverslip.datasets.index.tables import open_table
 from coverslip.datasets.index.unlabelled import open_unlabelled
 from coverslip.errors import BadDataset
 from coverslip.images import ReadPlan
+from coverslip.messages import Note
 
 _WHOLE_FIRST_PLANE = ReadPlan()
 _MOST_BYTES = 100_000_000  # of a table that nobody named
@@ -161,7 +162,7 @@ def _in_domain(dataset: Dataset, name: str) -> Dataset:
 def _joined(opened: Sequence[Dataset], domains: Sequence[str]) -> Dataset:
     """Several sources as one. Equal group names stay one group: dividing one patient would be the worse mistake."""
     records: list[ImageRecord] = []
-    notes: list[str] = []
+    notes: list[Note] = []
     origins: dict[str, list[Origin]] = {}
     seen: set[tuple[object, ...]] = set()
     n_twice = 0
@@ -181,14 +182,16 @@ def _joined(opened: Sequence[Dataset], domains: Sequence[str]) -> Dataset:
                         domain=record.domain or domain,
                     )
                 )
-        notes += [f"{domain}: {note}" for note in dataset.notes]
+        notes += [replace(note, text=f"{domain}: {note.text}") for note in dataset.notes]
         for origin in dataset.origins:
             origins.setdefault(origin.domain or domain, []).append(origin)
     if n_twice:
-        notes.append(f"{counted(n_twice, 'image')} named by more than one source, each counted once.")
+        text = f"{counted(n_twice, 'image')} named by more than one source, each counted once."
+        notes.append(Note("named-twice", text, values={"n_images": n_twice}))
     shared = _groups_in_several_domains(records)
     if shared:
-        notes.append(f"Groups of the same name in several sources count as one group: {some(shared)}.")
+        text = f"Groups of the same name in several sources count as one group: {some(shared)}."
+        notes.append(Note("shared-groups", text))
     kinds = {dataset.source for dataset in opened}
     kind: Source = kinds.pop() if len(kinds) == 1 else "files"
     root = common_root([dataset.root for dataset in opened])
@@ -200,7 +203,7 @@ def _origin(domain: str, origins: Sequence[Origin]) -> Origin:
     return Origin(domain, common_root([o.root for o in origins]), tuple(s for o in origins for s in o.sources))
 
 
-def _with_unique_ids(records: Sequence[ImageRecord]) -> tuple[list[ImageRecord], list[str]]:
+def _with_unique_ids(records: Sequence[ImageRecord]) -> tuple[list[ImageRecord], list[Note]]:
     """Records whose image_id tells them apart: a second 'cell 7' becomes 'cell 7 (2)'."""
     times = Counter(record.image_id for record in records)
     if len(times) == len(records):
@@ -218,13 +221,12 @@ def _with_unique_ids(records: Sequence[ImageRecord]) -> tuple[list[ImageRecord],
             taken.add(identity)
         unique.append(replace(record, image_id=identity) if identity != record.image_id else record)
     repeated = [identity for identity, n in times.items() if n > 1]
-    return unique, [
-        f"{counted(len(repeated), 'image name stands', 'image names stand')} for more than one row, so the later rows "
-        f"carry a number: {some(repeated, 3)}."
-    ]
+    stand = counted(len(repeated), "image name stands", "image names stand")
+    text = f"{stand} for more than one row, so the later rows carry a number: {some(repeated, 3)}."
+    return unique, [Note("repeated-names", text)]
 
 
-def _tables_beside(folder: Path) -> list[str]:
+def _tables_beside(folder: Path) -> list[Note]:
     """A note about a table of images that lies in the folder: it may know groups that the folders do not."""
     notes = []
     for path in sorted(folder.iterdir()):
@@ -237,10 +239,11 @@ def _tables_beside(folder: Path) -> list[str]:
         except BadDataset:
             continue  # some other table; nobody asked for it
         if table.index("path") is not None and table.index("label") is not None:
-            notes.append(
+            text = (
                 f"The folder also holds the table '{one_line(path.name)}' with the columns {', '.join(table.columns)}. "
                 "It was not used; give the table itself to use its labels and groups."
             )
+            notes.append(Note("table-beside", text, values={"table": path.name}))
     return notes
 
 

@@ -7,9 +7,12 @@ from pathlib import Path
 
 from coverslip.datasets.index.records import ImageRecord, counted, one_line, posix_below, printable
 from coverslip.errors import BadDataset
+from coverslip.messages import Note
 
 
-def grouped_by_pattern(records: Sequence[ImageRecord], root: Path, pattern: str) -> tuple[list[ImageRecord], list[str]]:
+def grouped_by_pattern(
+    records: Sequence[ImageRecord], root: Path, pattern: str
+) -> tuple[list[ImageRecord], list[Note]]:
     """Records with the group that `pattern` finds in each path relative to `root`.
 
     The group is what the part named `group` matched, else the first part in parentheses, else the whole match.
@@ -42,8 +45,9 @@ def grouped_by_pattern(records: Sequence[ImageRecord], root: Path, pattern: str)
     notes = []
     if n_alone:
         alone = next(r for r in grouped if r.group == r.image_id)
-        notes.append(
+        text = (
             f"The group pattern does not match {counted(n_alone, 'image')} (first: '{one_line(alone.image_id)}'); "
             "each of them counts as a group of its own."
         )
+        notes.append(Note("pattern-misses", text, values={"n_images": n_alone}))
     return grouped, notes

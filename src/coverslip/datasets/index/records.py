@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from coverslip.images import ReadPlan
+from coverslip.messages import Note
 
 Side = Literal["train", "val", "test"]
 Part = Literal["train", "val", "test", "left-out"]
@@ -74,7 +75,7 @@ class Dataset:
     root: Path  # absolute; the folder that encloses all of them
     source: Source
     records: tuple[ImageRecord, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
     opening: Opening = Opening((), None, None)
     origins: tuple[Origin, ...] = ()  # one per domain
     dropped: frozenset[str] = frozenset()  # labels of images that take no part, on request

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from coverslip.datasets.index.records import counted, one_line, some
 from coverslip.datasets.index.table_files import ALIASES, Table, plain_name
 from coverslip.errors import BadDataset
-from coverslip.files import for_shell
+from coverslip.messages import GroupBy, Note
 
 _MAYBE_GROUPS = (
     *("patient", "subject", "donor", "case", "slide", "plate", "well", "experiment", "movie", "image"),
@@ -30,7 +30,7 @@ class Columns:
     box: tuple[int, int, int, int] | None
 
 
-def find_columns(table: Table, *, group: str | None, wants_groups: bool, labelled: bool, notes: list[str]) -> Columns:
+def find_columns(table: Table, *, group: str | None, wants_groups: bool, labelled: bool, notes: list[Note]) -> Columns:
     """Where the table says what; `notes` gets a line about columns that name groups or may do so.
 
     Args:
@@ -64,7 +64,7 @@ def find_columns(table: Table, *, group: str | None, wants_groups: bool, labelle
 
 
 def _group_column(
-    table: Table, group: str | None, taken: set[int | None], wants_groups: bool, notes: list[str]
+    table: Table, group: str | None, taken: set[int | None], wants_groups: bool, notes: list[Note]
 ) -> int | None:
     if group is not None:
         known = [plain_name(column) for column in table.columns]
@@ -90,13 +90,15 @@ def _group_column(
     listed = ", ".join(f"{column} ({counted(n, 'value')})" for column, n in others)
     if used is not None:
         also = f" Other columns that may name groups: {listed}." if others else ""
-        notes.append(f"Groups are taken from the column '{table.columns[used]}'.{also}")
+        text = f"Groups are taken from the column '{table.columns[used]}'.{also}"
+        notes.append(Note("grouped", text, values={"column": table.columns[used]}))
     elif others:
-        notes.append(
+        text = (
             f"The table has columns that may name groups: {listed}. No group was chosen, so images of the "
-            f"same {others[0][0]} can stand in training and test at once, which flatters the numbers; choose one, "
-            f"for example --group {for_shell(others[0][0])}."
+            f"same {others[0][0]} can stand in training and test at once, which flatters the numbers; choose one."
         )
+        ways = tuple(GroupBy(column) for column, _ in others)
+        notes.append(Note("not-grouped", text, level="warning", remedies=ways))
     return used
 
 

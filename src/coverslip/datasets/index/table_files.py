@@ -9,6 +9,7 @@ from pathlib import Path
 from coverslip.datasets.index.records import counted, one_line
 from coverslip.errors import BadDataset
 from coverslip.files import plain_cell
+from coverslip.messages import Note
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".txt"})
 PLAIN_TABLE_SUFFIXES = frozenset({".csv", ".tsv"})  # what is looked for; most other text files are notes
@@ -40,7 +41,7 @@ class Table:
     columns: tuple[str, ...]  # as written
     rows: tuple[tuple[str, ...], ...]  # as many cells as columns, spaces around them removed
     lines: tuple[int, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
 
     def index(self, meaning: str) -> int | None:
         """Which column holds a path, label, ...: the best of its accepted names."""
@@ -107,7 +108,7 @@ def read_table(path: Path) -> Table:
     return Table(path, columns, tuple(rows), tuple(lines), tuple(notes))
 
 
-def _decode(data: bytes, path: Path) -> tuple[str, list[str]]:
+def _decode(data: bytes, path: Path) -> tuple[str, list[Note]]:
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return data.decode("utf-16", errors="replace"), []
     if b"\0" in data[:4096]:
@@ -115,9 +116,8 @@ def _decode(data: bytes, path: Path) -> tuple[str, list[str]]:
     try:
         return data.decode("utf-8"), []
     except UnicodeDecodeError:
-        return data.decode("cp1252", errors="replace"), [
-            f"The table '{one_line(path.name)}' is not UTF-8; it was read as Windows-1252."
-        ]
+        text = f"The table '{one_line(path.name)}' is not UTF-8; it was read as Windows-1252."
+        return data.decode("cp1252", errors="replace"), [Note("not-utf-8", text)]
 
 
 def _header_quality(text: str, separator: str) -> tuple[int, int]:

@@ -21,13 +21,14 @@ from coverslip.datasets.index.table_columns import Columns, find_columns
 from coverslip.datasets.index.table_files import Table, read_table
 from coverslip.errors import BadDataset
 from coverslip.images import ReadPlan
+from coverslip.messages import Note
 
 _LEFT_OUT = "left-out"
 
 
 def open_table(
     path: Path, plan: ReadPlan, *, group: str | None, wants_groups: bool, labelled: bool
-) -> tuple[list[ImageRecord], list[str]]:
+) -> tuple[list[ImageRecord], list[Note]]:
     """Records of a table's rows; relative paths start from the table's folder.
 
     Args:
@@ -47,7 +48,7 @@ def open_table(
     return records, notes
 
 
-def _records(table: Table, columns: Columns, plan: ReadPlan, notes: list[str]) -> list[ImageRecord]:
+def _records(table: Table, columns: Columns, plan: ReadPlan, notes: list[Note]) -> list[ImageRecord]:
     root = table.path.parent
     faults: list[str] = []
     seen: dict[ImageRecord, int] = {}
@@ -99,18 +100,14 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, notes: list[str]) -
     if not seen:
         raise BadDataset("Every row of the table says 'left-out'", file=table.path, do="Keep some images in.")
     if n_twice:
-        notes.append(
-            f"{counted(n_twice, 'row of the table repeats', 'rows of the table repeat')} an earlier one: counted once."
-        )
+        repeats = counted(n_twice, "row of the table repeats", "rows of the table repeat")
+        notes.append(Note("repeated-rows", f"{repeats} an earlier one: counted once."))
     if n_left_out:
-        notes.append(
-            f"{counted(n_left_out, 'row of the table says', 'rows of the table say')} 'left-out': passed over."
-        )
+        says = counted(n_left_out, "row of the table says", "rows of the table say")
+        notes.append(Note("left-out-rows", f"{says} 'left-out': passed over."))
     if n_alone and columns.group is not None:
-        notes.append(
-            f"{counted(n_alone, 'row')} without a value in the column '{table.columns[columns.group]}': "
-            "each counts as a group of its own."
-        )
+        without = f"{counted(n_alone, 'row')} without a value in the column '{table.columns[columns.group]}'"
+        notes.append(Note("rows-without-group", f"{without}: each counts as a group of its own."))
     return list(seen)
 
 

@@ -22,6 +22,7 @@ from coverslip.datasets.index.table_files import is_table
 from coverslip.datasets.index.tables import open_table
 from coverslip.errors import BadDataset
 from coverslip.images import ReadPlan
+from coverslip.messages import Note
 
 
 def open_unlabelled(sources: Sequence[str | Path], group: str | None, pattern: str | None, plan: ReadPlan) -> Dataset:
@@ -31,7 +32,7 @@ def open_unlabelled(sources: Sequence[str | Path], group: str | None, pattern: s
         BadDataset: there are none, or a table or pattern cannot be followed.
     """
     records: list[ImageRecord] = []
-    notes: list[str] = []
+    notes: list[Note] = []
     roots: list[Path] = []
     n_tables = 0
     for given in sources:
@@ -70,7 +71,8 @@ def open_unlabelled(sources: Sequence[str | Path], group: str | None, pattern: s
         )
     distinct = list(dict.fromkeys(records))
     if len(distinct) < len(records):
-        notes.append(f"{counted(len(records) - len(distinct), 'image')} given more than once and kept once.")
+        twice = counted(len(records) - len(distinct), "image")
+        notes.append(Note("given-twice", f"{twice} given more than once and kept once."))
     root = common_root(roots)
     if pattern is not None:
         distinct, more = grouped_by_pattern(distinct, root, pattern)

@@ -10,6 +10,7 @@ from coverslip.datasets.quality.finding import Finding
 from coverslip.datasets.quality.findings import find_all
 from coverslip.datasets.quality.scanning import Scan
 from coverslip.images import ImageFacts
+from coverslip.messages import Note
 
 
 class Inspection(BaseModel):
@@ -36,7 +37,7 @@ class Inspection(BaseModel):
     formats: dict[str, int]
     planes: dict[str, int]
     reading_notes: dict[str, int]
-    notes: tuple[str, ...] = Field(description="What was passed over, and how the data were understood.")
+    notes: tuple[Note, ...] = Field(description="What was passed over, and how the data were understood.")
     findings: tuple[Finding, ...] = Field(description="What is wrong or could be better, the gravest first.")
 
     def of(self, code: str) -> tuple[Finding, ...]:

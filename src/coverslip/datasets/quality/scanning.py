@@ -154,7 +154,8 @@ def _tell_what_was_noticed(facts: Sequence[ImageFacts | Unreadable], emit: Emit)
     """One line per kind of thing, not one per file."""
     notes = Counter(fact.note for fact in facts if isinstance(fact, ImageFacts) and fact.note)
     for note, n in notes.most_common(5):
-        emit(Noted(text=f"{counted(n, 'image')}: {note}"))
+        emit(Noted(code="reading", text=f"{counted(n, 'image')}: {note}", values={"n_images": n}))
     n_unreadable = sum(isinstance(fact, Unreadable) for fact in facts)
     if n_unreadable:
-        emit(Noted(text=f"{counted(n_unreadable, 'image')} could not be read.", level="warning"))
+        text = f"{counted(n_unreadable, 'image')} could not be read."
+        emit(Noted(code="unreadable", text=text, level="warning", values={"n_images": n_unreadable}))

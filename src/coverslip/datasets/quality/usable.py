@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from coverslip.datasets.index import Dataset, counted, one_line
 from coverslip.datasets.quality.components import labels_of
 from coverslip.datasets.quality.scanning import Scan, Unreadable
+from coverslip.messages import Note
 
 ON_REQUEST = "on request:"  # begins the reason of an image that the recipe leaves out, with which nothing is wrong
 
@@ -32,15 +33,16 @@ def reasons_to_leave_out(dataset: Dataset, scan: Scan) -> list[str]:
     return reasons
 
 
-def dropped_notes(dataset: Dataset) -> list[str]:
+def dropped_notes(dataset: Dataset) -> list[Note]:
     n_of = Counter(record.label for record in dataset.records if record.label in dataset.dropped)
     if not n_of:
         return []
     each = ", ".join(f"{n:,} of '{one_line(label or '', 60)}'" for label, n in n_of.most_common())
-    return [f"{counted(n_of.total(), 'image')} left out on request, since classes are dropped: {each}."]
+    text = f"{counted(n_of.total(), 'image')} left out on request, since classes are dropped: {each}."
+    return [Note("dropped", text, values={"n_images": n_of.total()})]
 
 
-def left_out_notes(reasons: Sequence[str]) -> list[str]:
+def left_out_notes(reasons: Sequence[str]) -> list[Note]:
     kinds = Counter(reason.split(" ")[0] for reason in reasons if reason)
     phrases = {
         "unreadable:": ("it could not be read", "they could not be read"),
@@ -51,7 +53,7 @@ def left_out_notes(reasons: Sequence[str]) -> list[str]:
         ),
     }
     return [
-        f"{counted(n, 'image')} left out: {singular if n == 1 else plural}."
+        Note("left-out", f"{counted(n, 'image')} left out: {singular if n == 1 else plural}.", values={"n_images": n})
         for kind, (singular, plural) in phrases.items()
         if (n := kinds[kind])
     ]

@@ -7,6 +7,7 @@ from dataclasses import replace
 from coverslip.datasets.index import Dataset, counted
 from coverslip.datasets.quality import ON_REQUEST
 from coverslip.datasets.splits.splitting import Split
+from coverslip.messages import Note
 
 
 def cap_training(dataset: Dataset, split: Split, n_per_class: int | None, seed: int) -> Split:
@@ -39,5 +40,6 @@ def cap_training(dataset: Dataset, split: Split, n_per_class: int | None, seed: 
             n_over += 1
     if not n_over:
         return split
-    note = f"{counted(n_over, 'training image')} left out on request: at most {n_per_class:,} of each class are used."
+    text = f"{counted(n_over, 'training image')} left out on request: at most {n_per_class:,} of each class are used."
+    note = Note("capped", text, values={"n_images": n_over, "n_per_class": n_per_class})
     return replace(split, parts=tuple(parts), reasons=tuple(reasons), notes=(*split.notes, note))

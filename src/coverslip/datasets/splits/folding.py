@@ -18,11 +18,13 @@ from coverslip.datasets.splits.partition import Ints, fold_units, split_units
 from coverslip.datasets.splits.splitting import Split, classes_and_domains
 from coverslip.datasets.splits.trainable import trained_classes
 from coverslip.errors import BadDataset, BadRecipe
+from coverslip.messages import Note, Set
 
 FEW_IMAGES = 100  # the same for images that are not grouped
 _USUAL = 5
 _LARGEST_VAL = 0.5  # of what is not tested in a fold
-_MORE_FOLDS = "Try another number of folds, add images of other groups, or make one split (split.folds=0)."
+_MORE_FOLDS = "Try another number of folds, add images of other groups, or make one split."
+_ONE_SPLIT = Set("split.folds", 0)
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Folds:
     splits: tuple[Split, ...]
     fold_of: tuple[int | None, ...]  # 1-based; None: left out
     reasons: tuple[str, ...]  # why an image was left out; "" for all others
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
 
     @property
     def whole(self) -> Split:
@@ -43,7 +45,7 @@ class Folds:
 
 def plan_folds(
     dataset: Dataset, scan: Scan, *, n_folds: int | None, val: float, seed: int
-) -> tuple[Folds | None, str | None]:
+) -> tuple[Folds | None, Note | None]:
     """The folds of a run (None: one split), and what to tell about that.
 
     With few groups, or few images that are not grouped, one split tests on so little that its numbers say next to
@@ -67,28 +69,37 @@ def plan_folds(
     try:
         return fold_images(dataset, scan, n_folds=usual, val=val, seed=seed), note
     except BadDataset as error:
-        return None, f"There are few images or groups, and folds cannot help: {error.what[0].lower()}{error.what[1:]}."
+        why = f"{error.what[0].lower()}{error.what[1:]}"
+        return None, Note("folds-not-possible", f"There are few images or groups, and folds cannot help: {why}.")
 
 
-def _usual_folds(dataset: Dataset, scan: Scan) -> tuple[int, str | None]:
+def _usual_folds(dataset: Dataset, scan: Scan) -> tuple[int, Note | None]:
     """How many folds the data calls for (0: one split), and what to tell about it."""
     order, unit = _usable(dataset, scan)
     n_units = len(set(unit.tolist()))
     n_folds = min(_USUAL, n_units)
     if n_units < 3:
         return 0, None  # what one split says of that is clear
-    so = f"so each is tested once in {n_folds} folds instead of testing on a few of them; split.folds=0 makes one"
     if not dataset.has_groups:
-        few = f"There are only {counted(len(order), 'image')}, {so} split instead."
+        few = _few_note(counted(len(order), "image"), n_folds)
         return (n_folds, few) if len(order) < FEW_IMAGES else (0, None)
     if n_units < FEW_GROUPS:
-        return n_folds, f"There are only {counted(n_units, 'separate group')}, {so} split instead."
+        return n_folds, _few_note(counted(n_units, "separate group"), n_folds)
     if n_units < SOME_GROUPS:
-        return 0, (
-            f"The test part will hold few of the {n_units} groups. Folds (split.folds={_USUAL}) test on each of them "
-            f"once and take about {_USUAL + 1} times as long."
+        text = (
+            f"The test part will hold few of the {n_units} groups. Folds test on each of them once and take about "
+            f"{_USUAL + 1} times as long."
         )
+        return 0, Note("few-groups", text, values={"n_groups": n_units}, remedies=(Set("split.folds", _USUAL),))
     return 0, None
+
+
+def _few_note(few: str, n_folds: int) -> Note:
+    text = (
+        f"There are only {few}, so each is tested once in {n_folds} folds instead of testing on a few of them; one "
+        "split can be asked for all the same."
+    )
+    return Note("folds", text, values={"n_folds": n_folds}, remedies=(Set("split.folds", 0),))
 
 
 def fold_images(dataset: Dataset, scan: Scan, *, n_folds: int, val: float, seed: int) -> Folds:
@@ -119,9 +130,10 @@ def fold_images(dataset: Dataset, scan: Scan, *, n_folds: int, val: float, seed:
         raise BadDataset(
             f"{counted(len(order), 'usable image')} make up {units}, but {n_folds} folds need {least}",
             file=dataset.root,
-            do=f"Use fewer folds (split.folds={n_units}), or add images."
+            do=f"Use {n_units} folds, or add images."
             if n_units >= 3
             else "Add images: a few dozen of each class are a start.",
+            remedies=(Set("split.folds", n_units),) if n_units >= 3 else (),
         )
     label, domain = classes_and_domains(dataset, order)
     fold = fold_units(label, unit, n_folds, seed, domain)
@@ -131,7 +143,10 @@ def fold_images(dataset: Dataset, scan: Scan, *, n_folds: int, val: float, seed:
         rest = fold != k
         if len(set(unit[rest].tolist())) < 2:
             raise BadDataset(
-                f"One of {n_folds} folds would hold all but one of {units}", file=dataset.root, do=_MORE_FOLDS
+                f"One of {n_folds} folds would hold all but one of {units}",
+                file=dataset.root,
+                do=_MORE_FOLDS,
+                remedies=(_ONE_SPLIT,),
             )
         part = np.full(len(order), SIDES.index("test"))
         part[rest] = split_units(label[rest], unit[rest], (1 - share, share, 0.0), seed + k, domain[rest])
@@ -142,6 +157,7 @@ def fold_images(dataset: Dataset, scan: Scan, *, n_folds: int, val: float, seed:
                 f"classes live in too few of {units}",
                 file=dataset.root,
                 do=_MORE_FOLDS,
+                remedies=(_ONE_SPLIT,),
             )
     fold_of: list[int | None] = [None] * len(dataset.records)
     for i, k in zip(order, fold.tolist(), strict=True):
@@ -155,7 +171,8 @@ def check_no_split(dataset: Dataset) -> None:
         raise BadRecipe(
             "The images come with a split of their own, which folds would not follow",
             file=dataset.root,
-            do="Leave split.folds out to train by that split, or open the images without it.",
+            do="Train by that split, without folds, or open the images without it.",
+            remedies=(Set("split.folds", None),),
         )
 
 
@@ -181,7 +198,7 @@ def _split(dataset: Dataset, order: list[int], part: Ints, reasons: list[str]) -
     return Split(tuple(parts), tuple(reasons), ())
 
 
-def _unlearnt_notes(dataset: Dataset, order: list[int], splits: list[Split]) -> list[str]:
+def _unlearnt_notes(dataset: Dataset, order: list[int], splits: list[Split]) -> list[Note]:
     """Which classes are tested where they were not trained on."""
     n_of: dict[str, int] = {}
     for split in splits:
@@ -194,7 +211,8 @@ def _unlearnt_notes(dataset: Dataset, order: list[int], splits: list[Split]) -> 
         return []
     named = some([f"{one_line(name, 60)} ({n_of[name]:,})" for name in sorted(n_of, key=natural_key)])
     unit = "group" if dataset.has_groups else "distinct picture"
-    return [
+    text = (
         f"{counted(sum(n_of.values()), 'image')} cannot be measured, since in their fold no image of their class is "
         f"left to train on (a class needs two {unit}s): {named}. The numbers are without them."
-    ]
+    )
+    return [Note("not-measured", text, level="warning", values={"n_images": sum(n_of.values())})]

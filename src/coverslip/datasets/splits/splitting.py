@@ -24,6 +24,7 @@ from coverslip.datasets.quality import (
 from coverslip.datasets.splits.partition import split_units
 from coverslip.datasets.splits.wording import class_notes, leakage_error, too_few_units
 from coverslip.errors import BadDataset, BadRecipe
+from coverslip.messages import Note
 
 _UNEVEN = 0.05  # a part this far from its share is worth a note
 
@@ -34,7 +35,7 @@ class Split:
 
     parts: tuple[Part, ...]
     reasons: tuple[str, ...]  # why an image was left out; "" for all others
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
 
 
 def split_images(
@@ -65,8 +66,9 @@ def split_images(
         (i for i, reason in enumerate(reasons) if not reason), key=lambda i: (dataset.records[i].image_id, i)
     )
     if not order:
+        why = " ".join(note.text for note in notes).rstrip(".")
         raise BadDataset(
-            f"None of {counted(len(dataset.records), 'image')} can be used: {' '.join(notes).rstrip('.')}",
+            f"None of {counted(len(dataset.records), 'image')} can be used: {why}",
             file=dataset.root,
             do="Inspect the images: that says why of each.",
         )
@@ -74,10 +76,9 @@ def split_images(
     if leaks and not allow_leakage:
         raise leakage_error(dataset, leaks)
     if leaks:
-        notes.append(
-            f"The predefined split has {counted(len(leaks), 'group or picture', 'groups or pictures')} on two sides, "
-            "which makes the numbers too good."
-        )
+        leaking = counted(len(leaks), "group or picture", "groups or pictures")
+        text = f"The predefined split has {leaking} on two sides, which makes the numbers too good."
+        notes.append(Note("leakage", text, level="warning", values={"n_leaks": len(leaks)}))
     units = connected_components(dataset, scan, order)
     parts: dict[int, Side] = {}
     if dataset.has_predefined_split:
@@ -85,10 +86,11 @@ def split_images(
         given = {dataset.records[i].domain for i in order if dataset.records[i].predefined_split is not None}
         n_free = sum(r.predefined_split is None and r.domain in given for r in (dataset.records[i] for i in order))
         if n_free:
-            notes.append(
-                f"{counted(n_free, 'image')} without a part in the predefined split joined training, or the part "
-                "that their group or copies are in."
+            text = (
+                f"{counted(n_free, 'image')} without a part in the predefined split joined training, or the part that "
+                "their group or copies are in."
             )
+            notes.append(Note("without-part", text, values={"n_images": n_free}))
     for own, is_given in _split_alike(dataset, order):
         _share_out(dataset, order, units, parts, own, is_given, (val, test), seed, notes)
     _leave_out_unlearnt(dataset, parts, reasons, notes)
@@ -128,7 +130,7 @@ def _share_out(
     is_given: bool,
     wanted: tuple[float, float],
     seed: int,
-    notes: list[str],
+    notes: list[Note],
 ) -> None:
     """Give a part to every image that may be placed: all, or the training part of an incomplete predefined split."""
     val, test = wanted
@@ -143,7 +145,8 @@ def _share_out(
         named = " and ".join(word for word, share in (("validation", val), ("test", test)) if share)
         domains = sorted({dataset.records[i].domain for i, is_own in zip(order, own, strict=True) if is_own})
         whose = "" if own.all() else f" of {some(domains)}"
-        notes.append(f"The predefined split{whose} has no {named} part; it was taken from the training part.")
+        text = f"The predefined split{whose} has no {named} part; it was taken from the training part."
+        notes.append(Note("part-taken", text))
     free = own & np.array([parts.get(i, "train") == "train" for i in order], dtype=bool)
     free &= ~np.isin(units, units[~own])  # what is connected with another domain stays where that one has it
     positions = [i for i, is_free in zip(order, free, strict=True) if is_free]
@@ -159,11 +162,12 @@ def _share_out(
     parts.update({i: SIDES[side] for i, side in zip(positions, chosen.tolist(), strict=True)})
     reached = np.bincount(chosen, minlength=3) / len(chosen)
     if np.abs(reached - shares).max() > _UNEVEN:
-        notes.append(
+        text = (
             f"{'Groups' if dataset.has_groups else 'Images'} are few or unequal, so training, validation and test got "
             f"{', '.join(f'{100 * r:.0f}' for r in reached)} % of the images instead of "
             f"{', '.join(f'{100 * s:.0f}' for s in shares)} %."
         )
+        notes.append(Note("uneven-parts", text))
 
 
 def classes_and_domains(dataset: Dataset, positions: Sequence[int]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -173,7 +177,7 @@ def classes_and_domains(dataset: Dataset, positions: Sequence[int]) -> tuple[NDA
     return label, np.unique([record.domain for record in records], return_inverse=True)[1]
 
 
-def _leave_out_unlearnt(dataset: Dataset, parts: dict[int, Side], reasons: list[str], notes: list[str]) -> None:
+def _leave_out_unlearnt(dataset: Dataset, parts: dict[int, Side], reasons: list[str], notes: list[Note]) -> None:
     """Only after a predefined split can a class be without training images."""
     learnt = labels_of(dataset, (i for i, side in parts.items() if side == "train"))
     if not learnt:
@@ -185,7 +189,8 @@ def _leave_out_unlearnt(dataset: Dataset, parts: dict[int, Side], reasons: list[
             reasons[i] = f"no training image of the class {label}"
             unlearnt[label] += 1
     if unlearnt:
-        notes.append(
+        text = (
             f"{counted(sum(unlearnt.values()), 'image')} left out, since training has no image of the class: "
             f"{some(sorted(unlearnt, key=natural_key))}."
         )
+        notes.append(Note("untrained-classes", text, values={"n_images": sum(unlearnt.values())}))

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from coverslip.datasets.index import SIDES, Dataset, Side, counted, natural_key, one_line, some
 from coverslip.datasets.quality import Leak, LeakKind
 from coverslip.errors import BadDataset, LeakageFound
-from coverslip.messages import AllowLeakage
+from coverslip.messages import AllowLeakage, Note
 
 SIDE_TITLES: dict[Side, str] = {"train": "training", "val": "validation", "test": "test"}
 
 
-def class_notes(dataset: Dataset, order: Sequence[int], units: NDArray[np.intp], parts: dict[int, Side]) -> list[str]:
+def class_notes(dataset: Dataset, order: Sequence[int], units: NDArray[np.intp], parts: dict[int, Side]) -> list[Note]:
     """Which classes, and which domains, cannot be in every part, and why."""
     labels = [dataset.records[i].label or "" for i in order]
     domains = [dataset.records[i].domain for i in order]
@@ -24,7 +24,9 @@ def class_notes(dataset: Dataset, order: Sequence[int], units: NDArray[np.intp],
     if len(set(domains)) > 1:
         notes += _missing_notes(dataset, "domain", domains, numbers, sides)
     if len(notes) > 8:
-        notes[7:] = [f"{len(notes) - 7} more classes or domains are not in every part."]
+        notes[7:] = [
+            Note("missing-part", f"{len(notes) - 7} more classes or domains are not in every part.", level="warning")
+        ]
     return notes
 
 
@@ -34,7 +36,7 @@ def _missing_notes(
     names: Sequence[str],
     units: Sequence[int],
     sides: Sequence[Side],
-) -> Iterator[str]:
+) -> Iterator[Note]:
     """What is not in validation or test; for each image what it is of, its unit, and its side are given."""
     sides_of: dict[str, set[Side]] = defaultdict(set)
     units_of: dict[str, set[int]] = defaultdict(set)
@@ -58,7 +60,8 @@ def _missing_notes(
             else f"its groups cannot be parted so that every {kind} is in every part"
         )
         so = "its numbers cannot be given" if "test" in missing else "no choice is checked on it"
-        yield f"{kind.capitalize()} '{one_line(name, 60)}' has no {without} images: {why}; {so}."
+        text = f"{kind.capitalize()} '{one_line(name, 60)}' has no {without} images: {why}; {so}."
+        yield Note("missing-part", text, level="warning", values={kind: name, "parts": list(missing)})
 
 
 def too_few_units(dataset: Dataset, positions: Sequence[int], n_units: int, n_parts: int) -> BadDataset:

@@ -77,7 +77,7 @@ def _size_limits(run: ReportedRun) -> Iterator[Limit]:
 
 
 def _data_limits(run: ReportedRun) -> Iterator[Limit]:
-    if not run.start_is_known:
+    if not run.initialisation_is_known:
         yield (
             "What the classifier at the start had seen is not known.",
             "Training started from a classifier that does not tell its training images. If images kept aside here "

@@ -6,7 +6,7 @@ from typing import Any
 from coverslip.reports.reading import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
 from coverslip.reports.words import count, listed, plural, split_words
-from coverslip.runs import Augment, FromRun, Recipe, TrainFirst
+from coverslip.runs import Augment, FromRun, Pretraining, Recipe
 from coverslip.runs.recipe import changed_phrases, phrases
 from coverslip.runs.training import FinetuneStage
 
@@ -175,10 +175,10 @@ def _start(run: ReportedRun) -> str:
             place = Path(earlier)
             name = place.parent.name if place.name == "classifier" else place.stem if place.suffix else place.name
             return f"the weights of the earlier run “{name}”"
-        case TrainFirst(train_on=source):
+        case Pretraining(train_on=source):
             name = Path(source).parent.name if Path(source).suffix else Path(source).name
-            first = f"a first training on “{name}”, described in its own folder first/,"
-            return f"the weights {'of' if run.is_first_kept else 'that were not improved by'} {first}"
+            pretraining = f"pretraining on “{name}”, described in its own folder pretraining/,"
+            return f"the weights {'of' if run.is_pretraining_kept else 'that were not improved by'} {pretraining}"
     weights = run.environment.weights
     if run.recipe.init == "imagenet" and weights is not None and weights.kind == "imported":
         return f"the imported weights “{weights.source}”"
@@ -190,7 +190,7 @@ def _instant_methods(recipe: Recipe) -> str:
     averaged = f", {words['tta']}," if words["tta"] else ""
     return (
         f"{_capitalised(words['head'])}, the network being frozen{averaged} were classified by a linear discriminant "
-        "whose regularisation was chosen on validation images."
+        "whose shrinkage was chosen on validation images."
     )
 
 

@@ -9,7 +9,7 @@ from coverslip.events import (
     Event,
     FoldEnded,
     FoldStarted,
-    HeadFitted,
+    InstantClassifierFitted,
     Noted,
     Progressed,
     RunEnded,
@@ -62,7 +62,7 @@ class InstantScores:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FoldScores:
+class FoldTestScores:
     """What a fold reached on its test images, in [0, 1]."""
 
     accuracy: float | None
@@ -71,16 +71,16 @@ class FoldScores:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Training:
-    """What one training of a run has reached: the run's own, that of a fold, or the first one on other images."""
+    """What one training of a run has reached: the run's own, that of a fold, or pretraining on other images."""
 
     fold: int | None  # 1-based
-    is_first: bool
+    is_pretraining: bool
     parts: Parts | None
     instant: InstantScores | None
     n_epochs: int | None  # at most, of its fine-tuning
     epochs: tuple[Epoch, ...]
     best_epoch: int | None  # of those so far
-    tested: FoldScores | None
+    tested: FoldTestScores | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,14 +124,14 @@ class Progress:
     """A run so far, as its events tell it. `fold_event` gives the next one."""
 
     is_finetuned: bool = True  # as its recipe says, before the first event
-    has_first: bool = False  # a training on other images comes before the run's own
+    has_pretraining: bool = False  # a training on other images comes before the run's own
     has_begun: bool = False
     trainings: tuple[Training, ...] = ()  # in the order that they began
     notes: tuple[TimedNote, ...] = ()
     n_folds: int = 0  # 0 without folds, or before they are known
     n_folds_done: int = 0
     fold: int | None = None  # that is being trained, 1-based
-    is_first: bool = False  # the first training goes on
+    is_pretraining: bool = False  # on other images, before the run's own training
     stage: Stage | None = None
     epoch: int | None = None  # that ended last, of the training that goes on
     n_epochs: int | None = None
@@ -152,16 +152,16 @@ def fold_event(progress: Progress, event: Event, at: float) -> Progress:
     match event:
         case Noted():
             return replace(progress, notes=(*progress.notes, _timed(event, at)))
-        case FoldStarted(is_first=False):
+        case FoldStarted(is_pretraining=False):
             after = replace(_with_training(_anew(progress, event), event), n_folds=event.n_folds)
-        case FoldEnded(is_first=False):
+        case FoldEnded(is_pretraining=False):
             after = _after_fold(progress, event, at)
-        case RunEnded(is_first=False, fold=None):
+        case RunEnded(is_pretraining=False, fold=None):
             share = 1.0 if event.state == "done" else progress.share
             ended = replace(progress, share=share, work=None, step=None)
             after = replace(ended, began=None, left=None, left_of_all=None)
         case _:
-            is_another = event.is_first != progress.is_first
+            is_another = event.is_pretraining != progress.is_pretraining
             after = _within_training(_anew(progress, event) if is_another else progress, event, at)
     return replace(after, share=max(after.share, _share_of_whole(after)))
 
@@ -176,7 +176,7 @@ def seconds_left(progress: Progress, now: float) -> float | None:
     """Seconds that the whole run takes from `now` (since 1970) on; None where that cannot be told yet."""
     if progress.left_of_all is not None:
         return progress.left_of_all.by(now)
-    is_one_of_many = bool(progress.n_folds or progress.is_first)
+    is_one_of_many = bool(progress.n_folds or progress.is_pretraining)
     if progress.left is not None and not is_one_of_many:
         return progress.left.by(now)
     if progress.began is None or not is_one_of_many:
@@ -191,12 +191,12 @@ def seconds_left(progress: Progress, now: float) -> float | None:
 def _anew(progress: Progress, event: Event) -> Progress:
     """Another training begins."""
     nothing: dict[str, Any] = dict.fromkeys(("stage", "epoch", "n_epochs", "work", "step", "left"))  # Any: all None
-    return replace(progress, fold=event.fold, is_first=event.is_first, training_share=0.0, **nothing)
+    return replace(progress, fold=event.fold, is_pretraining=event.is_pretraining, training_share=0.0, **nothing)
 
 
 def _after_fold(progress: Progress, event: FoldEnded, at: float) -> Progress:
     left = None if event.seconds_left is None else _Left(event.seconds_left, at)
-    tested = FoldScores(accuracy=event.accuracy, macro_f1=event.macro_f1)
+    tested = FoldTestScores(accuracy=event.accuracy, macro_f1=event.macro_f1)
     after = replace(_with_training(progress, event, tested=tested), n_folds=event.n_folds, left_of_all=left)
     n_done = max(progress.n_folds_done, event.fold or 0)
     return replace(_anew(after, event), fold=None, n_folds_done=n_done)
@@ -214,7 +214,7 @@ def _within_training(progress: Progress, event: Event, at: float) -> Progress:
             n_epochs = event.n_epochs or progress.n_epochs
             entered = replace(progress, stage=stage, n_epochs=n_epochs, work=None, step=None)
             return _moved(_with_training(entered, event, n_epochs=n_epochs), 0.0)
-        case HeadFitted():
+        case InstantClassifierFitted():
             scores = InstantScores(
                 seconds=event.seconds, val_accuracy=event.val_accuracy, val_macro_f1=event.val_macro_f1
             )
@@ -296,10 +296,10 @@ def _finite(value: float | None) -> float | None:
 
 def _training_of(progress: Progress, event: Event) -> Training:
     for training in progress.trainings:
-        if (training.fold, training.is_first) == (event.fold, event.is_first):
+        if (training.fold, training.is_pretraining) == (event.fold, event.is_pretraining):
             return training
     nothing: dict[str, Any] = dict.fromkeys(("parts", "instant", "n_epochs", "best_epoch", "tested"))  # Any: all None
-    return Training(fold=event.fold, is_first=event.is_first, epochs=(), **nothing)
+    return Training(fold=event.fold, is_pretraining=event.is_pretraining, epochs=(), **nothing)
 
 
 def _with_training(progress: Progress, event: Event, **changes: Any) -> Progress:  # Any: each field its own type
@@ -320,8 +320,8 @@ def _moved(progress: Progress, share: float) -> Progress:
 
 
 def _share_of_whole(progress: Progress) -> float:
-    n_before = int(progress.has_first)
+    n_before = int(progress.has_pretraining)
     n_trainings = n_before + (progress.n_folds + 1 if progress.n_folds else 1)
     n_folds_before = progress.fold - 1 if progress.fold else progress.n_folds_done
-    n_ended = 0 if progress.is_first else n_before + n_folds_before
+    n_ended = 0 if progress.is_pretraining else n_before + n_folds_before
     return min((min(n_ended, n_trainings - 1) + progress.training_share) / n_trainings, 1.0)

@@ -54,7 +54,7 @@ class RunLog:
                 if time.monotonic() - self._last_step < _SECONDS_BETWEEN_STEPS and not is_last:
                     return
                 self._last_step = time.monotonic()
-            case EpochEnded(fold=None, is_first=False):  # other trainings keep a history of their own
+            case EpochEnded(fold=None, is_pretraining=False):  # other trainings keep a history of their own
                 # An epoch that is repeated after a crash takes the place of the one that was lost.
                 self._epochs[event.epoch] = Epoch.of(event)
                 write_history(self._run.history_file, self._epochs.values())

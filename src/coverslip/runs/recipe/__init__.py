@@ -2,6 +2,7 @@
 
 from coverslip.runs.recipe.augment import Augment, augment_named
 from coverslip.runs.recipe.finetuning import Sampling
+from coverslip.runs.recipe.initialisation import FromRun, Pretraining
 from coverslip.runs.recipe.keys import (
     GROUPS,
     Group,
@@ -17,13 +18,12 @@ from coverslip.runs.recipe.keys import (
 from coverslip.runs.recipe.recipe import Recipe
 from coverslip.runs.recipe.regulariser import Regulariser
 from coverslip.runs.recipe.split_plan import SplitPlan
-from coverslip.runs.recipe.start import FromRun, TrainFirst
 from coverslip.runs.recipe.text import (
     as_yaml,
     check_recipe,
-    first_recipe,
     load_recipe,
     parse_recipe,
+    pretraining_recipe,
     save_recipe,
     values_given,
     with_settings,
@@ -35,22 +35,22 @@ __all__ = [
     "FromRun",
     "Group",
     "NamedSet",
+    "Pretraining",
     "Recipe",
     "RecipeKey",
     "Regulariser",
     "Sampling",
     "SplitPlan",
-    "TrainFirst",
     "Values",
     "as_yaml",
     "augment_named",
     "changed_phrases",
     "check_recipe",
-    "first_recipe",
     "load_recipe",
     "named_sets",
     "parse_recipe",
     "phrases",
+    "pretraining_recipe",
     "recipe_keys",
     "save_recipe",
     "values_given",

@@ -8,10 +8,10 @@ from pydantic import BaseModel, ValidationError
 
 from coverslip.datasets import ClassPlan
 from coverslip.runs.recipe.augment import Augment
+from coverslip.runs.recipe.initialisation import FromRun, Pretraining
 from coverslip.runs.recipe.recipe import Recipe
 from coverslip.runs.recipe.regulariser import Regulariser
 from coverslip.runs.recipe.split_plan import SplitPlan
-from coverslip.runs.recipe.start import FromRun, TrainFirst
 
 
 def key_faults(error: ValidationError) -> list[tuple[str, str]]:
@@ -28,7 +28,8 @@ def _place(fault: Any) -> list[str]:  # Any: Pydantic's ErrorDetails
     place = [str(part) for part in fault["loc"]]
     if place[:1] == ["init"]:
         del place[1:2]  # which of the ways to start it was read as
-    for known in ("plane", "channels", "augment.flip"):  # Pydantic tells a fault for each way to read them
+    # Pydantic tells a fault for each way to read these.
+    for known in ("plane", "channels", "augment.flip", "clip_gradient"):
         if ".".join(place).startswith(f"{known}."):
             return known.split(".")
     return place
@@ -53,6 +54,7 @@ def _describe(fault: Any) -> str:  # Any: Pydantic's ErrorDetails
 _SHAPES = {
     "plane": "it must be a page's number from 0, 'max' or 'mean'",
     "channels": "it must be a list of channels' numbers from 0, such as [0, 2]",
+    "clip_gradient": "it must be auto, or a number above 0 and at most 1,000,000; left empty (null), none",
     "augment.flip": "it must be true, false or horizontal",
     "augment": "it is a section of several keys, such as augment.flip, or the name of a set",
     "init": "it must be imagenet, scratch, {run: PATH} or {train_on: DATA}",
@@ -104,7 +106,7 @@ def unknown_key(key: str, place: list[str]) -> str:
         ("augment", Augment),
         ("classes", ClassPlan),
         ("init", FromRun),
-        ("init", TrainFirst),
+        ("init", Pretraining),
         ("regulariser", Regulariser),
         ("split", SplitPlan),
     ]

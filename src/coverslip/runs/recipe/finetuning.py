@@ -1,4 +1,4 @@
-"""The recipe's choices about fine-tuning: how long, by which steps, and what counts."""
+"""The recipe's choices about fine-tuning: how long, at which learning rate, and what counts."""
 
 from typing import Annotated, Literal
 
@@ -11,6 +11,12 @@ from coverslip.runs.recipe.regulariser import Regulariser
 
 ClassWeights = Literal["none", "balanced"]
 Sampling = Literal["all", "oversample", "undersample", "even", "domains"]
+
+
+def _clipping_phrase(longest: float | Literal["auto"] | None) -> str:
+    if longest == "auto":
+        return ""
+    return "gradients of any length" if longest is None else f"gradients shortened to a length of at most {longest:g}"
 
 
 class FinetuningChoices(Choices):
@@ -52,7 +58,7 @@ class FinetuningChoices(Choices):
     ] = Field(
         "adamw",
         description="Fine-tuning's optimiser; amsgrad is Adam with the largest second moment so far; sgd has Nesterov "
-        "momentum 0.9 and shortens gradients longer than 1; adam-then-sgd changes from one to the other on the way.",
+        "momentum 0.9; adam-then-sgd changes from one to the other on the way.",
     )
     learning_rate: Annotated[
         float,
@@ -62,7 +68,7 @@ class FinetuningChoices(Choices):
             "How far the network changes at each step. Too large and it does not learn, too small and it takes long.",
             "peak learning rate {:g}",
         ),
-    ] = Field(1e-3, gt=0, le=10, description="Peak step size of fine-tuning.")
+    ] = Field(1e-3, gt=0, le=10, description="Peak learning rate of fine-tuning.")
     sgd_from: Annotated[
         Fraction,
         Key(
@@ -77,10 +83,10 @@ class FinetuningChoices(Choices):
         Key(
             "Learning rate of SGD",
             "training",
-            "Only where Adam is followed by SGD: the largest step after the change.",
+            "Only where Adam is followed by SGD: the largest learning rate after the change.",
             "with a peak learning rate of {:g}",
         ),
-    ] = Field(1e-2, gt=0, le=10, description="Peak step size of the sgd in adam-then-sgd.")
+    ] = Field(1e-2, gt=0, le=10, description="Peak learning rate of the sgd in adam-then-sgd.")
     weight_decay: Annotated[
         float,
         Key(
@@ -90,12 +96,28 @@ class FinetuningChoices(Choices):
             "weight decay {:g}",
         ),
     ] = Field(0.01, ge=0, le=1, description="Pull of weights towards zero; not on biases and norms.")
+    clip_gradient: Annotated[
+        Literal["auto"] | Annotated[float, Field(gt=0, le=1e6)] | None,
+        Key(
+            "Longest gradient",
+            "training",
+            "Shortens steps that would be far longer than usual, so that training does not run away. Automatic does so "
+            "for SGD only.",
+            _clipping_phrase,
+            choices=(Choice("auto", "automatic"),),
+            empty="never shorten",
+        ),
+    ] = Field(
+        "auto",
+        description="Length (norm over all weights) that the gradient of a step is shortened to where it is longer; "
+        "auto is 1 for sgd, whose steps ran away without a bound, and none for the others; left empty (null), none.",
+    )
     schedule: Annotated[
         Literal["cosine", "plateau", "constant"],
         Key(
-            "Steps over time",
+            "Learning rate over time",
             "training",
-            "How the size of the steps changes during training.",
+            "How the learning rate changes during training.",
             choices=(
                 Choice("cosine", "fall smoothly to nothing", "falling to zero along a cosine"),
                 Choice("plateau", "smaller when it stalls", "falling when the validation loss stands still"),
@@ -104,7 +126,7 @@ class FinetuningChoices(Choices):
         ),
     ] = Field(
         "cosine",
-        description="How the step size falls: to zero along a cosine; to a tenth after patience/2 epochs without a "
+        description="How the learning rate falls: to zero along a cosine; to a tenth after patience/2 epochs without a "
         "lower validation loss; or not at all.",
     )
     warmup: Annotated[
@@ -113,9 +135,9 @@ class FinetuningChoices(Choices):
             "Warm-up",
             "training",
             "The share of all steps that begin small and grow, so that nothing is spoilt at the start.",
-            "steps growing from zero over the first {:.0%} of them",
+            "the learning rate growing from zero over the first {:.0%} of the steps",
         ),
-    ] = Field(0.1, description="Share of all steps that raise the step size from zero.")
+    ] = Field(0.1, description="Share of all steps that raise the learning rate from zero.")
     loss: Annotated[
         str,
         OneOf("loss", lambda: LOSSES),
@@ -190,7 +212,7 @@ class FinetuningChoices(Choices):
         Key(
             "Patience",
             "training",
-            "Stops after so many rounds without a better result on the images to choose by.",
+            "Stops after so many rounds without a better result on validation images.",
             lambda n: "never stopping early" if n is None else f"stopping after {n} epochs without a better one",
             unit="epochs",
             empty="never stop early",

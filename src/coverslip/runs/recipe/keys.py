@@ -233,6 +233,8 @@ def _type(kinds: list[Schema]) -> KeyType:
         return "start"
     if types == {"choice", "boolean"}:
         return "choice"
+    if types == {"choice", "number"}:
+        return "number"
     return "integer" if types == {"choice", "integer"} else "other"
 
 
@@ -298,7 +300,11 @@ def _range(kind: Schema) -> str:
     is_open = above is not None and (low is None or above >= low)
     start = f"above {above:g}" if is_open else "" if low is None else f"{low:g}"
     if high is not None:
-        return f"{start}{', at most' if is_open else ' to'} {high:,}"
+        return f"{start}{', at most' if is_open else ' to'} {_number(high)}"
     if below is not None:
-        return f"{start}{',' if is_open else ' or more,'} below {below:,}"
+        return f"{start}{',' if is_open else ' or more,'} below {_number(below)}"
     return start if is_open or not start else f"{start} or more"
+
+
+def _number(limit: float) -> str:
+    return f"{limit:,.0f}" if limit == int(limit) else f"{limit:,}"

@@ -1,4 +1,4 @@
-"""The recipe's choices about the network: which, what is read from it, and where its weights start."""
+"""The recipe's choices about the network: which, what is read from it, and how its weights are initialised."""
 
 from typing import Annotated, Any, Literal
 
@@ -6,7 +6,7 @@ from pydantic import Field, field_validator
 
 from coverslip.keys import Choice, Key
 from coverslip.runs.recipe.choices import Choices
-from coverslip.runs.recipe.start import Start
+from coverslip.runs.recipe.initialisation import Initialisation
 
 
 class NetworkChoices(Choices):
@@ -74,11 +74,11 @@ class NetworkChoices(Choices):
         ),
     ] = Field(
         "finetune",
-        description="`instant` stops after the head on frozen features; `finetune` goes on to train the whole network. "
-        "From scratch there is nothing to freeze, and the network is trained in either case.",
+        description="`instant` stops after the linear probe on frozen features; `finetune` goes on to train the whole "
+        "network. From scratch there is nothing to freeze, and the network is trained in either case.",
     )
     init: Annotated[
-        Start,
+        Initialisation,
         Key(
             "Start from",
             "start",
@@ -90,8 +90,26 @@ class NetworkChoices(Choices):
         ),
     ] = Field(
         "imagenet",
-        description="Where the weights start: imagenet, scratch (random), {run: PATH} (those of an earlier run), or "
-        "{train_on: DATA} (a first training on other labelled images, then one on these).",
+        description="Initialisation of the weights: imagenet, scratch (random), {run: PATH} (those of an earlier run), "
+        "or {train_on: DATA} (pretraining on other labelled images, then a training on these).",
+    )
+    head_init: Annotated[
+        Literal["instant", "random"],
+        Key(
+            "Fine-tuning begins with",
+            "training",
+            "The last layer that fine-tuning begins with: that of the instant classifier, or a random one as in many "
+            "publications.",
+            choices=(
+                Choice("instant", "the instant classifier"),
+                Choice("random", "a random last layer", "fine-tuning begun with a random last layer"),
+            ),
+        ),
+    ] = Field(
+        "instant",
+        description="Head that fine-tuning begins with: that of the instant classifier, or a random one. The instant "
+        "classifier is fitted in either case, and kept where fine-tuning is no better. From scratch every head is "
+        "random.",
     )
     freeze_to: Annotated[
         str | None,

@@ -31,7 +31,7 @@ def _metric_choices() -> tuple[Choice, ...]:
 class Recipe(PreprocessingChoices, FinetuningChoices, NetworkChoices):
     """Every choice that shapes a result.
 
-    Defaults: EfficientNet-Lite0 with ImageNet weights, first an instant head on frozen features, then fine-tuning.
+    Defaults: EfficientNet-Lite0 with ImageNet weights, first a linear probe on frozen features, then fine-tuning.
     """
 
     augment: Augment = Field(default_factory=Augment)
@@ -59,7 +59,7 @@ class Recipe(PreprocessingChoices, FinetuningChoices, NetworkChoices):
             "The number by which the best state of the network is chosen. Macro: each class counts the same.",
             choices=_metric_choices,
         ),
-    ] = Field("macro_f1", description="What validation images choose by.")
+    ] = Field("macro_f1", description="The metric by which validation images choose.")
     decide_by: Annotated[
         Literal["highest", "roc"],
         Key(

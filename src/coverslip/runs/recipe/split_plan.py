@@ -1,4 +1,4 @@
-"""The recipe's section on how images are shared out."""
+"""The recipe's section on how images are split."""
 
 from typing import Annotated
 
@@ -9,14 +9,14 @@ from coverslip.runs.recipe.choices import Choices, Fraction
 
 
 class SplitPlan(Choices):
-    """How images are shared out. Groups and exact duplicates are never divided."""
+    """How images are split. Groups and exact duplicates are never divided."""
 
     val: Annotated[
         Fraction,
         Key(
-            "Share to choose by",
+            "Share for validation",
             "split",
-            "Also called validation images. Not learnt from: they say which state of the network is best, and when to "
+            "Not learnt from: these images say which state of the network is best, and when to "
             "stop. 0.2 is one image in five.",
         ),
     ] = Field(0.2, gt=0, description="Share of images that choices are made on (validation).")

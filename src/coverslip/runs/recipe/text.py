@@ -10,9 +10,9 @@ from pydantic import ValidationError
 from coverslip.errors import BadRecipe
 from coverslip.files import write_text
 from coverslip.runs.recipe.faults import key_faults, unknown_key
+from coverslip.runs.recipe.initialisation import Pretraining
 from coverslip.runs.recipe.keys import Values, values_of
 from coverslip.runs.recipe.recipe import Recipe
-from coverslip.runs.recipe.start import TrainFirst
 
 
 def load_recipe(path: Path | str) -> Recipe:
@@ -94,8 +94,8 @@ def check_recipe(
         )
     try:
         recipe = Recipe.model_validate(data)
-        if isinstance(recipe.init, TrainFirst):
-            first_recipe(recipe, file=file)
+        if isinstance(recipe.init, Pretraining):
+            pretraining_recipe(recipe, file=file)
     except ValidationError as error:
         faults = key_faults(error)
         known = _lines_of(faults, lines or {})
@@ -107,7 +107,7 @@ def check_recipe(
             faults=faults,
             lines=known,
         ) from error
-    except BadRecipe as error:  # of the first training's own recipe
+    except BadRecipe as error:  # of pretraining's own recipe
         known = _lines_of(error.faults, lines or {})
         where = f"line {min(known.values())}: " if known else ""
         raise BadRecipe(
@@ -172,8 +172,8 @@ def _stands_in(data: Any, parts: Sequence[str]) -> bool:  # Any: as YAML gives i
     return parts[0] in data and _stands_in(data[parts[0]], parts[1:])
 
 
-def first_recipe(recipe: Recipe, *, file: Path | None = None) -> Recipe:
-    """The recipe of the first of two trainings: that of the second, but for what describes its images.
+def pretraining_recipe(recipe: Recipe, *, file: Path | None = None) -> Recipe:
+    """The recipe of pretraining: that of the training after it, but for what describes its images.
 
     Whole networks are trained from ImageNet weights by one split, unless `init.recipe` says otherwise.
 
@@ -184,7 +184,7 @@ def first_recipe(recipe: Recipe, *, file: Path | None = None) -> Recipe:
     Raises:
         BadRecipe: `init.recipe` is not valid, or would leave the network as it was.
     """
-    assert isinstance(recipe.init, TrainFirst)
+    assert isinstance(recipe.init, Pretraining)
     own = recipe.model_dump(mode="json", exclude={"init", "classes", "group", "freeze_to"})
     given = recipe.init.recipe
     split = {**own["split"], "folds": 0, "train_per_class": None}  # a start from many images for few is why one asks
@@ -197,13 +197,14 @@ def first_recipe(recipe: Recipe, *, file: Path | None = None) -> Recipe:
         raise BadRecipe(
             f"In init.recipe: {error.what}", file=file, do=error.do, remedies=error.remedies, faults=faults
         ) from error
-    if first.stage == "instant" or isinstance(first.init, TrainFirst):
-        what = "stops before the network is trained" if first.stage == "instant" else "may not have a first of its own"
+    if first.stage == "instant" or isinstance(first.init, Pretraining):
+        is_instant = first.stage == "instant"
+        what = "stops before the network is trained" if is_instant else "may not have pretraining of its own"
         raise BadRecipe(
-            f"In init.recipe: the first training {what}",
+            f"In init.recipe: pretraining {what}",
             file=file,
             do="Correct it and run again.",
-            faults=[("init.recipe", f"the first training {what}")],
+            faults=[("init.recipe", f"pretraining {what}")],
         )
     same = ("model", "model_options", "head")
     if [getattr(first, key) for key in same] != [getattr(recipe, key) for key in same]:
@@ -211,7 +212,7 @@ def first_recipe(recipe: Recipe, *, file: Path | None = None) -> Recipe:
             "In init.recipe: both trainings must have the same model, model_options and head",
             file=file,
             do="Leave them out there.",
-            faults=[("init.recipe", "model, model_options and head are those of the second training")],
+            faults=[("init.recipe", "model, model_options and head are those of the training after it")],
         )
     return first
 

@@ -58,7 +58,7 @@ def change(home: Workspace, dataset_id: str, changes: Json) -> DatasetState:
     return describe(home, dataset_id)
 
 
-def read_again(home: Workspace, dataset_id: str) -> DatasetState:
+def refresh(home: Workspace, dataset_id: str) -> DatasetState:
     """Look at the sources again: new images come in, vanished ones go, labels given in the app stay.
 
     Raises:

@@ -90,8 +90,8 @@ def columns(home: Workspace, dataset_id: str) -> list[str]:
     with home.engine.connect() as connection:
         sources = source_paths(dataset_row(connection, dataset_id))
     tables = [Path(source) for source in sources if is_table(Path(source))]
-    found = [read_table(home.allowed(table)).columns for table in tables]
-    return [column for column in found[0] if all(column in others for others in found)] if found else []
+    by_table = [read_table(home.allowed(table)).columns for table in tables]
+    return [column for column in by_table[0] if all(column in others for others in by_table)] if by_table else []
 
 
 def preview(home: Workspace, dataset_id: str, *, pattern: str | None, column: str | None) -> GroupPreview:

@@ -10,7 +10,7 @@ from coverslip.datasets import printable
 from coverslip.messages import Failure, failure_of
 from coverslip.workspace.datasets.classes import Classes
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.rows import AnyRow, class_order, dataset_row
+from coverslip.workspace.store.rows import AnyRow, Page, Paging, class_order, dataset_row
 from coverslip.workspace.store.tables import datasets, label_changes
 
 Kind = Literal["folders", "table", "files", "upload", "samples"]
@@ -94,12 +94,12 @@ class DatasetState:
     ]
 
 
-def list_datasets(home: Workspace) -> list[DatasetState]:
-    """All sets of images, newest first."""
+def list_datasets(home: Workspace, paging: Paging) -> Page[DatasetState]:
+    """The datasets, the newest first."""
     with home.engine.connect() as connection:
         known = select(datasets).where(datasets.c.forgotten.is_(None))
         rows = connection.execute(known.order_by(datasets.c.created.desc(), datasets.c.id)).all()
-        return [_described(connection, row) for row in rows]
+        return Page([_described(connection, row) for row in paging.of(rows)], len(rows))
 
 
 def describe(home: Workspace, dataset_id: str) -> DatasetState:

@@ -143,7 +143,7 @@ def _columns(connection: Connection, row: AnyRow) -> list[str]:
     for name in ("group", "domain", "predefined_split"):
         column = images.c[name]
         if connection.execute(select(column).where(own, column != "").limit(1)).first() is not None:
-            columns.append(name.removeprefix("given_"))
+            columns.append(name.removeprefix("predefined_"))
     plans = connection.execute(select(images.c.plan).where(own, images.c.plan.is_not(None))).scalars()
     stated = {name for plan in plans for name in plan["stated"]}
     columns += ["plane"] if "plane" in stated else []

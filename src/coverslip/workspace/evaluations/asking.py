@@ -64,7 +64,7 @@ def queue_evaluation(workspace: Workspace, run_id: str, *, dataset_id: str, name
         name=name or dataset.name,
         dataset_id=dataset_id,
         dataset_name=dataset.name,
-        run_id=run_id,
+        classifier_id=run_id,
         folder=str(folder),
         command=[
             "-m",

@@ -20,7 +20,7 @@ _MOST_COMPARED = 20
 class ComparedRun:
     """A run beside others."""
 
-    run: str
+    run_id: str
     name: str
     model: str
     n: int
@@ -71,7 +71,7 @@ def compared(workspace: Workspace, run_ids: Sequence[str]) -> Comparison:
 
 def _compared_run(run: _Measured) -> ComparedRun:
     return ComparedRun(
-        run=run.job.id,
+        run_id=run.job.id,
         name=run.job.name,
         model=str(run.job.choices.get("model", "")),
         n=run.metrics.n,

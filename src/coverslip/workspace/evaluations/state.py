@@ -20,6 +20,7 @@ from coverslip.workspace.jobs.records import Job, add_job, all_jobs, find_job, w
 from coverslip.workspace.jobs.runs import Headline, evaluation_of, headline_of
 from coverslip.workspace.jobs.state import ACTIVE, State, state_of, status_of
 from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.rows import Page, Paging
 
 _listing = threading.Lock()
 
@@ -48,8 +49,8 @@ class EvaluationState:
     ended: str | None
 
 
-def evaluations_of(workspace: Workspace, run_id: str) -> list[EvaluationState]:
-    """All evaluations of a training, the newest first.
+def list_evaluations(workspace: Workspace, run_id: str, paging: Paging) -> Page[EvaluationState]:
+    """The evaluations of a training, the newest first.
 
     Raises:
         NotFound: there is no such training.
@@ -57,8 +58,9 @@ def evaluations_of(workspace: Workspace, run_id: str) -> list[EvaluationState]:
     run = find_job(workspace, run_id, "train")
     with _listing:
         _list_unlisted(workspace, run)
+    jobs = all_jobs(workspace, "evaluate", classifier_id=run_id)
     queue = waiting(workspace, "evaluate")
-    return [_state_of(job, run.name, queue) for job in all_jobs(workspace, "evaluate", run_id=run_id)]
+    return Page([_state_of(job, run.name, queue) for job in paging.of(jobs)], len(jobs))
 
 
 def evaluation_state(workspace: Workspace, evaluation_id: str) -> EvaluationState:
@@ -68,7 +70,7 @@ def evaluation_state(workspace: Workspace, evaluation_id: str) -> EvaluationStat
         NotFound: there is none of this id.
     """
     job = find_job(workspace, evaluation_id, "evaluate")
-    run = find_job(workspace, job.run_id or "", "train")
+    run = find_job(workspace, job.classifier_id or "", "train")
     return _state_of(job, run.name, waiting(workspace, "evaluate"))
 
 
@@ -81,7 +83,7 @@ def _state_of(job: Job, run_name: str, queue: list[str]) -> EvaluationState:
         kind="evaluate",
         id=job.id,
         name=job.name,
-        run_id=job.run_id or "",
+        run_id=job.classifier_id or "",
         run_name=run_name,
         folder=str(job.folder),
         dataset_id=job.dataset_id,
@@ -108,7 +110,7 @@ def _n_seen(evaluation: Run) -> int | None:
 
 def _list_unlisted(workspace: Workspace, run: Job) -> None:
     """List evaluations in the run's folder that were made in a terminal, once it is known what they are on."""
-    known = {str(job.folder) for job in all_jobs(workspace, "evaluate", run_id=run.id)}
+    known = {str(job.folder) for job in all_jobs(workspace, "evaluate", classifier_id=run.id)}
     for evaluation in run.run.evaluations:
         with suppress(BadRun):  # a damaged one stays where it is
             images = evaluation.evaluated_images
@@ -126,7 +128,7 @@ def _list(workspace: Workspace, run: Job, evaluation: Run, opened: Opened) -> No
         kind="evaluate",
         name=evaluation.folder.name,
         dataset_name=Path(opened.sources[0]).name,
-        run_id=run.id,
+        classifier_id=run.id,
         folder=str(evaluation.folder),
         command=["-m", "coverslip", "evaluate", *options, "--", str(run.folder), *opened.sources],
         choices={"sources": list(opened.sources)},

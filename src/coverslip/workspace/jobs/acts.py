@@ -73,7 +73,8 @@ def remove(workspace: Workspace, job_id: str) -> None:
     job = find_job(workspace, job_id)
     if state_of(job, status_of(job)) in ACTIVE:
         raise Conflict("It is still at work", do="Stop it first.")
-    if any(not has_ended(state_of(own, status_of(own))) for own in all_jobs(workspace, "evaluate", run_id=job_id)):
+    evaluations = all_jobs(workspace, "evaluate", classifier_id=job_id)
+    if any(not has_ended(state_of(each, status_of(each))) for each in evaluations):
         raise Conflict("It is being evaluated", do="Stop that first, or wait until it is done.")
     place = workspace.trash / job_id
     try:

@@ -6,6 +6,7 @@ from pathlib import Path
 from coverslip.runs.log import FoldedLog, LogLine, Progress, lasting_lines
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.rows import Page, Paging
 
 _LOGS_KEPT = 32
 
@@ -27,14 +28,14 @@ def folded_log(job: Job) -> FoldedLog:
 def _before_first_event(job: Job) -> Progress:
     init = job.choices.get("init")
     is_finetuned = job.choices.get("stage") != "instant" or init == "scratch"
-    return Progress(is_finetuned=is_finetuned, has_first=isinstance(init, dict) and "train_on" in init)
+    return Progress(is_finetuned=is_finetuned, has_pretraining=isinstance(init, dict) and "train_on" in init)
 
 
-def log_of(workspace: Workspace, run_id: str, most: int) -> tuple[list[LogLine], int]:
-    """The last lines worth reading of a training's log, at most so many, and how many there are.
+def list_log_lines(workspace: Workspace, run_id: str, paging: Paging) -> Page[LogLine]:
+    """The lines of a training's log that are worth reading, the newest first.
 
     Raises:
         NotFound: there is no training of this id.
     """
     lines = lasting_lines(find_job(workspace, run_id, "train").run.events_file)
-    return lines[-most:], len(lines)
+    return paging.page_of(lines[::-1])

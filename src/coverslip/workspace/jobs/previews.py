@@ -18,7 +18,7 @@ from coverslip.cache import RECORDS, Kind, RecordStore, register
 from coverslip.datasets import Dataset, Folds, Part, Split, cap_training, given_leaks, plan_folds, split_images
 from coverslip.errors import CoverslipError
 from coverslip.files import sha256_json
-from coverslip.messages import FAILURE_VARIABLE, failure_of
+from coverslip.messages import FAILURE_VARIABLE, AllowLeakage, Note, failure_of
 from coverslip.runs import Recipe, save_recipe
 from coverslip.workspace.datasets.opening import groups_by
 from coverslip.workspace.datasets.reading import refuse_unread
@@ -66,9 +66,9 @@ class ClassSplit:
 
 @dataclass(frozen=True, slots=True)
 class SplitPreview:
-    """What a training with this recipe would train on, choose by and test on."""
+    """What a training with this recipe would train, validate and test on."""
 
-    notes: list[str]
+    notes: list[Note]
     n_folds: Annotated[
         int, Field(description="0: one split. Otherwise parts and by_class are those of the first fold.")
     ]
@@ -110,7 +110,8 @@ def split(home: Workspace, dataset_id: str, recipe: Json) -> SplitPreview:
     if folds is None:
         whole = split_images(data, scan, val=plan.val, test=plan.test, seed=checked.seed, allow_leakage=True)
         if given_leaks(data, scan):
-            notes.append("A training refuses this split unless --allow-leakage is given.")
+            text = "A training refuses this split: the same images or groups stand on two sides of it."
+            notes.append(Note("leakage-refused", text, level="warning", remedies=(AllowLeakage(),)))
         shown = cap_training(data, whole, plan.train_per_class, checked.seed)
         return _told(data, shown, [*notes, *shown.notes], None)
     shown = cap_training(data, folds.splits[0], plan.train_per_class, checked.seed)
@@ -170,7 +171,7 @@ def _grouped(data: Dataset, groups: Mapping[str, str | None]) -> Dataset:
     return replace(data, records=tuple(replace(record, group=groups.get(record.image_id)) for record in data.records))
 
 
-def _told(data: Dataset, shown: Split, notes: list[str], folds: Folds | None) -> SplitPreview:
+def _told(data: Dataset, shown: Split, notes: list[Note], folds: Folds | None) -> SplitPreview:
     groups = [record.group if record.group is not None else record.image_id for record in data.records]
     by_part: dict[Part, list[int]] = {part: [] for part in _PARTS}
     for i, part in enumerate(shown.parts):

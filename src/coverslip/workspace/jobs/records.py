@@ -29,7 +29,7 @@ class Job:
     name: str
     dataset_id: str | None
     dataset_name: str
-    run_id: str | None
+    classifier_id: str | None
     folder: Path
     command: tuple[str, ...]
     choices: Json
@@ -85,11 +85,11 @@ def find_job(workspace: Workspace, job_id: str, *kinds: JobKind, is_removed: boo
     return _job(row)
 
 
-def all_jobs(workspace: Workspace, kind: JobKind, *, run_id: str | None = None) -> list[Job]:
-    """All jobs of a kind, or those with a run's classifier; the newest first."""
+def all_jobs(workspace: Workspace, kind: JobKind, *, classifier_id: str | None = None) -> list[Job]:
+    """All jobs of a kind, or those with one classifier; the newest first."""
     wanted = select(db.jobs).where(db.jobs.c.kind == kind, db.jobs.c.state != "removed")
-    if run_id is not None:
-        wanted = wanted.where(db.jobs.c.run_id == run_id)
+    if classifier_id is not None:
+        wanted = wanted.where(db.jobs.c.classifier_id == classifier_id)
     with workspace.engine.connect() as connection:
         rows = connection.execute(wanted.order_by(db.jobs.c.created.desc(), db.jobs.c.id)).mappings().all()
     return [_job(row) for row in rows]

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Annotated, Any, TypeVar
 
@@ -165,7 +165,8 @@ def measurement_of(workspace: Workspace, evaluation_id: str) -> Measurement:
     job = find_job(workspace, evaluation_id, "evaluate")
     if not job.run.is_measured:
         raise Conflict("This evaluation has no numbers yet", do="Let it finish, or start it again.")
-    return _kept(job, Measurement, lambda: Measurement(**_measurement(read_evaluation(job.folder))))
+    measurement = _kept(job, Measurement, lambda: Measurement(**_measurement(read_evaluation(job.folder))))
+    return replace(measurement, tested_on=f"the images of “{job.name}”")  # its folder's name is one for files
 
 
 def _kept(job: Job, kind: type[Shown], made: Callable[[], Shown]) -> Shown:

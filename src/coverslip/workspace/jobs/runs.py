@@ -16,6 +16,7 @@ from coverslip.workspace.jobs.processes import lines_of_last_process
 from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job, waiting
 from coverslip.workspace.jobs.state import ACTIVE, State, state_of, status_of
 from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.rows import Page, Paging
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +80,10 @@ class RunStory(RunState):
     log_tail: Annotated[list[str], Field(description="The last lines that the training's process wrote.")]
 
 
-def all_runs(workspace: Workspace) -> list[RunState]:
-    """All trainings, the newest first."""
-    queue = waiting(workspace, "train")
-    return [state_of_run(job, queue) for job in all_jobs(workspace, "train")]
+def list_runs(workspace: Workspace, paging: Paging) -> Page[RunState]:
+    """The trainings, the newest first."""
+    jobs, queue = all_jobs(workspace, "train"), waiting(workspace, "train")
+    return Page([state_of_run(job, queue) for job in paging.of(jobs)], len(jobs))
 
 
 def run_state(workspace: Workspace, run_id: str) -> RunState:

@@ -15,7 +15,7 @@ from coverslip.workspace.store.rows import source_paths
 def queue_prediction(
     workspace: Workspace,
     *,
-    run_id: str,
+    classifier_id: str,
     dataset_id: str | None = None,
     sources: Sequence[str] | None = None,
     name: str | None = None,
@@ -23,11 +23,11 @@ def queue_prediction(
     """Put a prediction behind those that wait; gives its id.
 
     Raises:
-        NotFound, Conflict: the classifier or the image set is not there, or not ready.
+        NotFound, Conflict: the classifier or the dataset is not there, or not ready.
         CoverslipError: a source lies outside the allowed roots.
-        BadClassifier: the run has no classifier, or a damaged one.
+        BadClassifier: there is none yet, or it is damaged.
     """
-    classifier = place_of(workspace, run_id)
+    classifier = place_of(workspace, classifier_id)
     card = open_classifier(find_classifier(classifier.path)).card
     paths, images_name = _images_of(workspace, dataset_id, sources or ())
     job_id, folder = new_place(workspace.predictions, name or images_name)
@@ -41,10 +41,10 @@ def queue_prediction(
         name=name or images_name,
         dataset_id=dataset_id,
         dataset_name=images_name,
-        run_id=run_id,
+        classifier_id=classifier_id,
         folder=str(folder),
         command=["-m", "coverslip.workspace.predictions.predicting", str(folder)],
-        choices={"sources": paths, "classes": list(card.classes), "run_name": classifier.name},
+        choices={"sources": paths, "classes": list(card.classes), "classifier_name": classifier.name},
     )
     return job_id
 

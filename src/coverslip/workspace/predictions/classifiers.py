@@ -1,5 +1,6 @@
 """What can predict: the classifiers of trainings, and files that were brought."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from coverslip.workspace.jobs.records import Job, all_jobs, find_job
 from coverslip.workspace.jobs.runs import Headline, evaluation_of, headline_of
 from coverslip.workspace.predictions.imported import ImportedClassifier, all_imported, find_imported
 from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.rows import Page, Paging
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +33,16 @@ class Place:
     path: Path  # the folder of a run, or a file
 
 
-def all_classifiers(workspace: Workspace) -> list[Classifier]:
-    """All that can predict, those of trainings first, each the newest first; damaged ones are left out."""
-    trained = (_of_training(job) for job in all_jobs(workspace, "train"))
-    brought = (described(imported) for imported in all_imported(workspace))
-    return [classifier for classifier in (*trained, *brought) if classifier is not None]
+def list_classifiers(workspace: Workspace, paging: Paging) -> Page[Classifier]:
+    """What can predict: first what was trained here, each the newest first; damaged ones are left out."""
+    usable: list[Classifier] = []
+    for job in all_jobs(workspace, "train"):
+        with suppress(CoverslipError):
+            usable.append(_of_training(job))
+    for imported in all_imported(workspace):
+        with suppress(CoverslipError):
+            usable.append(described(imported))
+    return paging.page_of(usable)
 
 
 def place_of(workspace: Workspace, classifier_id: str) -> Place:
@@ -52,21 +59,22 @@ def place_of(workspace: Workspace, classifier_id: str) -> Place:
     return Place(job.name, job.folder)
 
 
-def _of_training(job: Job) -> Classifier | None:
+def _of_training(job: Job) -> Classifier:
     headline = headline_of(evaluation_of(job))
     return _described(job.id, job.name, job.folder, headline, is_imported=False)
 
 
-def described(imported: ImportedClassifier) -> Classifier | None:
-    """What is said of one that was brought; None where its file is damaged by now."""
+def described(imported: ImportedClassifier) -> Classifier:
+    """What is said of one that was brought.
+
+    Raises:
+        BadClassifier: its file is damaged by now.
+    """
     return _described(imported.id, imported.name, imported.file, None, is_imported=True)
 
 
 def _described(
     classifier_id: str, name: str, path: Path, headline: Headline | None, *, is_imported: bool
-) -> Classifier | None:
-    try:
-        card = open_classifier(find_classifier(path)).card
-    except CoverslipError:
-        return None
+) -> Classifier:
+    card = open_classifier(find_classifier(path)).card
     return Classifier(classifier_id, name, list(card.classes), card.model, headline, is_imported)

@@ -71,7 +71,7 @@ class _Worker:
 
 
 class Classifying:
-    """Loaded classifiers by run, ended when nobody has asked them for a while."""
+    """Loaded classifiers by their ids, ended when nobody has asked them for a while."""
 
     def __init__(self, workspace: Workspace, *, silent_seconds: float = SILENT_SECONDS) -> None:
         self._workspace, self._silent_seconds = workspace, silent_seconds
@@ -91,21 +91,21 @@ class Classifying:
         for worker in workers:
             worker.end()
 
-    def classify(self, run_id: str, file: Path) -> Classified:
+    def classify(self, classifier_id: str, file: Path) -> Classified:
         """What an image shows.
 
         Raises:
             NotFound: there is no such classifier.
             CoverslipError: it cannot be loaded, or ended twice over this image.
         """
-        place = place_of(self._workspace, run_id).path
+        place = place_of(self._workspace, classifier_id).path
         for _ in range(2):  # one that died since the last question is begun again
-            worker = self._worker(run_id, place)
+            worker = self._worker(classifier_id, place)
             try:
                 with worker.lock:
                     said = worker.ask(file)
             except (OSError, ValueError):  # ValueError: its pipe was closed
-                self._forget(run_id, worker)
+                self._forget(classifier_id, worker)
                 continue
             if "error" in said:
                 raise CoverslipError.of(failure_of(said["error"]))
@@ -114,24 +114,24 @@ class Classifying:
             "The classifier ended over this image", do="Predict a file of images with it: the log of that says more."
         )
 
-    def _worker(self, run_id: str, folder: Path) -> _Worker:
+    def _worker(self, classifier_id: str, folder: Path) -> _Worker:
         with self._lock:
-            worker = self._workers.pop(run_id, None)
+            worker = self._workers.pop(classifier_id, None)
             stamp = stamp_of(folder)
             surplus = [worker] if worker is not None and worker.stamp != stamp else []  # the training went on since
             if worker is None or surplus or worker.process.poll() is not None:
                 worker = _begin(folder, stamp)
-            self._workers[run_id] = worker  # the last asked stands last
+            self._workers[classifier_id] = worker  # the last asked stands last
             surplus += [self._workers.pop(name) for name in list(self._workers)[:-_MOST_LOADED]]
         for one in surplus:
             with one.lock:
                 one.end()
         return worker
 
-    def _forget(self, run_id: str, worker: _Worker) -> None:
+    def _forget(self, classifier_id: str, worker: _Worker) -> None:
         with self._lock:
-            if self._workers.get(run_id) is worker:
-                del self._workers[run_id]
+            if self._workers.get(classifier_id) is worker:
+                del self._workers[classifier_id]
         worker.end()
 
     def _tidy(self) -> None:

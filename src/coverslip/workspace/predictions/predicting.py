@@ -17,7 +17,7 @@ from coverslip.errors import BadDataset, Conflict, CoverslipError, Stopped
 from coverslip.events import Event, Noted, Progressed
 from coverslip.files import sha256_json, write_json
 from coverslip.images import ReadPlan
-from coverslip.messages import ChooseOther
+from coverslip.messages import ChooseOther, Note
 from coverslip.runs import Prediction, PredictionsFile, Run, StatusFile, fingerprint_of
 from coverslip.runs.documents import read_object
 from coverslip.stopping import Stop, signals_stop
@@ -50,12 +50,12 @@ def predict_into(folder: Path) -> None:
 
 def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
     asked = read_object(folder / "request.json")
-    notes: list[str] = []
+    notes: list[Note] = []
 
     def tell(event: Event) -> None:
         match event:
             case Noted():
-                notes.append(one_line(event.text, 500))
+                notes.append(replace(event.note, text=one_line(event.text, 500)))
                 status.say("running", notes=notes)
             case Progressed():
                 status.beat(seconds_left=event.seconds_left)
@@ -68,8 +68,8 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
     data = open_dataset(asked["sources"], plan=classifier.card.preprocessing.plan, labelled=False)
     _refuse_outside(data, asked["roots"])
     _refuse_others(folder, {"classifier": fingerprint_of(asked["classifier"]), "images": _fingerprint(data)})
-    for text in data.notes:
-        tell(Noted(text=text))
+    for note in data.notes:
+        tell(Noted.of(note))
     status.say("running", n_total=len(data.records))
     writer = RowsWriter(folder / FILE)
     try:

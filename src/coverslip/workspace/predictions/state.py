@@ -5,12 +5,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from coverslip.messages import Failure
+from coverslip.messages import Failure, Note
 from coverslip.workspace.jobs.faults import why_failed
 from coverslip.workspace.jobs.records import Job, all_jobs, find_job
 from coverslip.workspace.jobs.state import ACTIVE, State, state_of, status_of
 from coverslip.workspace.predictions.predicted import corrections_of, count_review, count_rows
 from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.rows import Page, Paging
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +21,8 @@ class PredictionState:
     kind: Literal["predict"]
     id: str
     name: str
-    run_id: str
-    run_name: str
+    classifier_id: str
+    classifier_name: str
     dataset_id: str | None
     state: State
     n_done: int
@@ -34,12 +35,13 @@ class PredictionState:
     n_corrected: int
     n_review: Annotated[int, Field(description="Undecided images that nobody has corrected yet.")]
     error: Failure | None
-    notes: Annotated[list[str], Field(description="What is unusual about these images.")]
+    notes: Annotated[list[Note], Field(description="What is unusual about these images.")]
 
 
-def all_predictions(workspace: Workspace) -> list[PredictionState]:
-    """All predictions, the newest first."""
-    return [state_of_prediction(workspace, job) for job in all_jobs(workspace, "predict")]
+def list_predictions(workspace: Workspace, paging: Paging) -> Page[PredictionState]:
+    """The predictions, the newest first."""
+    jobs = all_jobs(workspace, "predict")
+    return Page([state_of_prediction(workspace, job) for job in paging.of(jobs)], len(jobs))
 
 
 def prediction_state(workspace: Workspace, prediction_id: str) -> PredictionState:
@@ -62,8 +64,8 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
         kind="predict",
         id=job.id,
         name=job.name,
-        run_id=job.run_id or "",
-        run_name=str(job.choices.get("run_name", "")),
+        classifier_id=job.classifier_id or "",
+        classifier_name=str(job.choices.get("classifier_name", "")),
         dataset_id=job.dataset_id,
         state=state,
         n_done=n_done,

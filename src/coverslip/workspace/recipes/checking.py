@@ -59,7 +59,7 @@ def groups_asked(workspace: Workspace, row: AnyRow, given: Mapping[str, Any]) ->
 
 
 def _with_whole_start(workspace: Workspace, data: Mapping[str, Any]) -> Json:
-    """A recipe whose start, and that of a first training, is a path below the allowed roots."""
+    """A recipe whose initialisation, and that of pretraining, is a path below the allowed roots."""
     init = data.get("init")
     if not isinstance(init, dict):
         return dict(data)
@@ -71,7 +71,7 @@ def _with_whole_start(workspace: Workspace, data: Mapping[str, Any]) -> Json:
 
 
 def _first_images(workspace: Workspace, given: str, first: Json) -> tuple[str, Json]:
-    """The images of a first training, and its own recipe: with the groups and classes of the dataset that they are."""
+    """The images of pretraining, and its own recipe: with the groups and classes of the dataset that they are."""
     row = _known_dataset(workspace, given)
     if row is None:
         return str(_allowed(workspace, "init.train_on", given)), first

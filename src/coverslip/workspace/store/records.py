@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select
 
 from coverslip.datasets import Dataset, ImageRecord, Opening, Origin, Scan, Unreadable
 from coverslip.images import ImageFacts, ReadPlan
+from coverslip.messages import note_of
 from coverslip.workspace.store.rows import AnyRow, Json, dataset_row, source_paths
 from coverslip.workspace.store.tables import image_facts, images
 
@@ -23,7 +24,7 @@ def opened_as_json(found: Dataset) -> Json:
     return {
         "root": os.fspath(found.root),
         "source": found.source,
-        "notes": list(found.notes),
+        "notes": [asdict(note) for note in found.notes],
         "origins": [
             {"domain": origin.domain, "root": os.fspath(origin.root), "sources": list(origin.sources)}
             for origin in found.origins
@@ -101,7 +102,7 @@ def as_dataset(row: AnyRow, records: Sequence[ImageRecord]) -> Dataset:
         Path(opened["root"]),
         opened["source"],
         tuple(records),
-        tuple(opened["notes"]),
+        tuple(map(note_of, opened["notes"])),
         opening=Opening(
             tuple(source_paths(row)),
             row.group_column,

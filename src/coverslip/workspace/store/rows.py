@@ -2,12 +2,12 @@
 
 import datetime
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, Row, Select, func, select
 
 from coverslip.datasets import natural_key
@@ -27,9 +27,21 @@ class Page(Generic[Item]):
     total: Annotated[int, Field(description="How many there are, on all pages together.")]
 
 
-def page_of(items: list[Item]) -> Page[Item]:
-    """All of them on one page."""
-    return Page(items, len(items))
+class Paging(BaseModel):
+    """Which part of a list."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    offset: Annotated[int, Field(ge=0, lt=2**53)] = 0
+    limit: Annotated[int, Field(ge=1, le=2_000)] = 200
+
+    def of(self, rows: Sequence[Item]) -> Sequence[Item]:
+        """That part of them."""
+        return rows[self.offset : self.offset + self.limit]
+
+    def page_of(self, rows: Sequence[Item]) -> Page[Item]:
+        """That part of them as a page."""
+        return Page(list(self.of(rows)), len(rows))
 
 
 def dataset_row(connection: Connection, dataset_id: str) -> AnyRow:

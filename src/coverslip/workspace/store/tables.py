@@ -166,7 +166,7 @@ jobs = Table(
     Column("name", String, nullable=False),
     Column("dataset_id", String),  # it may have been forgotten since
     Column("dataset_name", String, nullable=False),
-    Column("run_id", String),  # of the classifier, for evaluations and predictions
+    Column("classifier_id", String),  # of evaluations and predictions
     Column("folder", String, nullable=False),  # absolute
     Column("command", JSON, nullable=False),  # arguments after the interpreter
     Column("choices", JSON, nullable=False),  # what was asked for: the recipe, or the sources

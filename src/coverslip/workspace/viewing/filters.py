@@ -88,7 +88,8 @@ def chosen(gallery: Gallery, filters: Filters) -> Select[Any]:
     if column not in gallery.named:
         raise _unknown("sort", filters.sort)
     by = gallery.named[column]
-    return wanted.order_by(by.desc() if filters.sort.startswith("-") else by, gallery.position)
+    # What has none, such as the probability of an image that cannot be read, stands last either way.
+    return wanted.order_by((by.desc() if filters.sort.startswith("-") else by.asc()).nulls_last(), gallery.position)
 
 
 def among(values: Iterable[object]) -> Select[Any]:

@@ -28,7 +28,7 @@ export function best(rows: readonly Row[], { name, better }: Measured): string |
   const sign = better === 'lower' ? -1 : 1;
   const values = rows.flatMap((row) => {
     const value = metricOf(row, name)?.value;
-    return value === null || value === undefined ? [] : [{ run: row.run, value: sign * value }];
+    return value === null || value === undefined ? [] : [{ run: row.run_id, value: sign * value }];
   });
   const top = Math.max(...values.map((one) => one.value));
   const there = values.filter((one) => one.value === top);

@@ -1,6 +1,6 @@
-// Where cells lie on a wall of equal squares, and which rows are in sight.
+// Where cells lie in a gallery of equal squares, and which rows are in sight.
 
-export interface Wall {
+export interface Layout {
   n: number; // cells
   columns: number;
   rows: number;
@@ -9,44 +9,44 @@ export interface Wall {
 }
 
 /** Columns of about `size` px that fill `width` px; the last pixel of rounding goes to the gaps. */
-export function layOut(n: number, width: number, size: number, gap: number): Wall {
+export function layOut(n: number, width: number, size: number, gap: number): Layout {
   const columns = Math.max(1, Math.floor((width + gap) / (size + gap)));
   const cell = Math.max(1, Math.floor((width - gap * (columns - 1)) / columns));
   return { n, columns, rows: Math.ceil(n / columns), pitch: cell + gap, cell };
 }
 
 /** The first and last row (inclusive) that show in a window of `height` px, and `more` rows around them. */
-export function rowsInSight(wall: Wall, top: number, height: number, more = 0): [number, number] {
-  const first = Math.floor(top / wall.pitch) - more;
-  const last = Math.floor((top + height - 1) / wall.pitch) + more;
-  return [Math.max(0, Math.min(first, wall.rows - 1)), Math.min(wall.rows - 1, Math.max(0, last))];
+export function rowsInSight(layout: Layout, top: number, height: number, more = 0): [number, number] {
+  const first = Math.floor(top / layout.pitch) - more;
+  const last = Math.floor((top + height - 1) / layout.pitch) + more;
+  return [Math.max(0, Math.min(first, layout.rows - 1)), Math.min(layout.rows - 1, Math.max(0, last))];
 }
 
 /** The scroll position at which a cell is wholly in sight, moving as little as possible. */
-export function scrolledTo(wall: Wall, index: number, top: number, height: number): number {
-  const start = Math.floor(index / wall.columns) * wall.pitch;
-  const end = start + wall.cell;
+export function scrolledTo(layout: Layout, index: number, top: number, height: number): number {
+  const start = Math.floor(index / layout.columns) * layout.pitch;
+  const end = start + layout.cell;
   if (start < top) return start;
   if (end > top + height) return end - height;
   return top;
 }
 
 /** The cell that a movement key leads to, or null where the key moves nothing. */
-export function movedBy(wall: Wall, index: number, key: string, rowsPerPage: number): number | null {
-  const last = wall.n - 1;
+export function movedBy(layout: Layout, index: number, key: string, rowsPerPage: number): number | null {
+  const last = layout.n - 1;
   const step: Record<string, number> = {
     ArrowLeft: -1,
     ArrowRight: 1,
-    ArrowUp: -wall.columns,
-    ArrowDown: wall.columns,
-    PageUp: -wall.columns * Math.max(1, rowsPerPage),
-    PageDown: wall.columns * Math.max(1, rowsPerPage),
+    ArrowUp: -layout.columns,
+    ArrowDown: layout.columns,
+    PageUp: -layout.columns * Math.max(1, rowsPerPage),
+    PageDown: layout.columns * Math.max(1, rowsPerPage),
   };
   if (key === 'Home') return 0;
   if (key === 'End') return last;
   const by = step[key];
   if (by === undefined) return null;
   const wanted = index + by;
-  if (Math.abs(by) === wall.columns && (wanted < 0 || wanted > last)) return index; // no jump into another column
+  if (Math.abs(by) === layout.columns && (wanted < 0 || wanted > last)) return index; // no jump into another column
   return Math.max(0, Math.min(last, wanted));
 }

@@ -1,4 +1,4 @@
-// Which cells are chosen. Indices are places on the wall (0-based); every step gives a new value.
+// Which cells are chosen. Indices are places in the gallery (0-based); every step gives a new value.
 
 export interface Selection {
   readonly chosen: ReadonlySet<number>;

@@ -8,6 +8,7 @@ from coverslip.datasets.index import Dataset, counted, some
 from coverslip.datasets.quality.facts import class_sizes
 from coverslip.datasets.quality.finding import Found
 from coverslip.datasets.quality.scanning import Scan
+from coverslip.messages import Set
 
 _FEWEST_IMAGES = 3  # of a class: one for each part
 _FEW_IMAGES = 20  # of a class: below, its numbers say little
@@ -38,7 +39,7 @@ def unlabelled(dataset: Dataset, _: Scan) -> Iterator[Found]:
     if n and dataset.classes:
         yield Found(
             text=f"{counted(n, 'image')} without a label will be left out.",
-            do="Label what should be learnt from.",
+            do="Label those that the classifier should learn from.",
             values={"n": n},
         )
 
@@ -58,7 +59,7 @@ def small_classes(dataset: Dataset, _: Scan) -> Iterator[Found]:
     if few:
         yield Found(
             text=f"{some(few)}: fewer than {_FEW_IMAGES} images, so the numbers for such a class will be rough.",
-            do="Add images if you can; read its numbers with their intervals.",
+            do="Add images if you can, and look at the intervals of its numbers.",
             values={"classes": list(few)},
         )
 
@@ -70,7 +71,8 @@ def imbalance(dataset: Dataset, _: Scan) -> Iterator[Found]:
     if ratio >= _IMBALANCED:
         yield Found(
             text=f"The largest class has {ratio:.0f} times as many images as the smallest.",
-            do="Judge by balanced accuracy or macro F1, and consider class_weights: balanced in the recipe.",
+            do="Judge by balanced accuracy or macro-F1, and consider letting rare classes count more in training.",
+            remedies=(Set("class_weights", "balanced"),),
             values={"ratio": ratio},
         )
 

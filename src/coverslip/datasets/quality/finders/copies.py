@@ -21,7 +21,7 @@ def leakage(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     yield Found(
         text=f"The predefined split has {counted(len(groups), 'group')} and "
         f"{counted(n_pixels, 'cluster')} of equal images{chains} on two sides. Numbers from it would be too good.",
-        do="Move them to one side, or let coverslip split.",
+        do="Move them to one side, or let coverslip split the images.",
         images=_image_ids(dataset, clusters),
         notes=_beside(dataset, clusters, lambda record: record.predefined_split or ""),
         values={"groups": list(groups)},
@@ -48,8 +48,8 @@ def exact_copies(dataset: Dataset, scan: Scan) -> Iterator[Found]:
         n = sum(len(members) - 1 for members in clusters)
         yield Found(
             text=f"{counted(n, 'image is an exact copy', 'images are exact copies')} of another one.",
-            do="Delete them if they are accidents: copies are kept on one side of the split, but they count more than "
-            "once.",
+            do="Delete the copies if they are there by accident: they are kept on one side of the split, but the image "
+            "counts more than once.",
             images=_image_ids(dataset, clusters),
             limit="Such copies were kept on one side of the split, but images that merely resemble each other (the "
             "next frame, a shifted crop) were not looked for.",

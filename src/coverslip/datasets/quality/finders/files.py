@@ -27,7 +27,7 @@ def damaged_files(dataset: Dataset, scan: Scan) -> Iterator[Found]:
         yield Found(
             text=f"{counted(len(damaged), 'image')} cannot be read and will be left out (first: "
             f"'{one_line(image_id, 80)}': {one_line(reason)}).",
-            do="Copy or export again what you need.",
+            do="Copy or export these images again if you need them.",
             images=tuple((image_id,) for image_id, _ in damaged),
             notes=tuple((reason,) for _, reason in damaged),
         )

@@ -6,6 +6,7 @@ from coverslip.datasets.index import Dataset, counted, some
 from coverslip.datasets.quality.facts import FEW_GROUPS, SOME_GROUPS, group_facts
 from coverslip.datasets.quality.finding import Found
 from coverslip.datasets.quality.scanning import Scan
+from coverslip.messages import GroupBy, Set
 
 _FEWEST_GROUPS = 3  # of a class: one for each part
 _LARGE_GROUP = 10  # images: a slide or patient rather than one field of view
@@ -17,7 +18,8 @@ def no_groups(dataset: Dataset, _: Scan) -> Iterator[Found]:
         yield Found(
             text="No groups are known. If several images come from one patient, slide or well, they stand in training "
             "and test, which flatters the numbers.",
-            do="Say what belongs together, by a column of the table or a group pattern for file names.",
+            do="Say what belongs together, by a column of the table or a pattern in the names of files and folders.",
+            remedies=(GroupBy(),),
         )
 
 
@@ -44,9 +46,8 @@ def few_groups(dataset: Dataset, _: Scan) -> Iterator[Found]:
         text=f"There are only {counted(groups.n_groups, 'group')}: which of them fall into the test part matters much, "
         "and intervals will be wide and still approximate."
         + (" A training therefore tests on each of them once, in folds." if are_folds_usual else ""),
-        do="Add images of other groups if you can."
-        if are_folds_usual
-        else "Folds (split.folds=5) test on every group once.",
+        do="Add images of other groups if you can." if are_folds_usual else "Folds test on every group once.",
+        remedies=() if are_folds_usual else (Set("split.folds", 5),),
         values={"n_groups": groups.n_groups},
     )
 
@@ -60,5 +61,5 @@ def group_is_class(dataset: Dataset, _: Scan) -> Iterator[Found]:
         yield Found(
             text="Every group holds one class only, so the network could learn to tell the groups' staining or "
             "exposure apart instead of the classes.",
-            do="Add groups with several classes: they would show that.",
+            do="Add groups that hold several classes: they show whether it does.",
         )

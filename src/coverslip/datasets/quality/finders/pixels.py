@@ -16,7 +16,7 @@ def mixed_bit_depths(_: Dataset, scan: Scan) -> Iterator[Found]:
         listed = ", ".join(f"{n:,} of {depth} bit" for depth, n in depths.items())
         yield Found(
             text=f"Bit depths are mixed ({listed}). If depth goes with class, it gives the class away.",
-            do="Export all images alike.",
+            do="Export all images the same way.",
         )
 
 
@@ -27,7 +27,7 @@ def mixed_channels(_: Dataset, scan: Scan) -> Iterator[Found]:
         listed = ", ".join(f"{n:,} with {number}" for number, n in channels.items())
         yield Found(
             text=f"Numbers of channels are mixed ({listed}). Grey images will be shown to a network as colour.",
-            do="Export all images alike if some were meant to be otherwise.",
+            do="Export all images the same way if they were meant to be alike.",
         )
 
 
@@ -37,7 +37,7 @@ def several_planes(_: Dataset, scan: Scan) -> Iterator[Found]:
     if n:
         yield Found(
             text=f"{counted(n, 'image has', 'images have')} several planes, of which the first is used unless the "
-            "recipe's plane says otherwise.",
+            "recipe names another.",
             do="Choose another plane if the first is not the one to look at.",
             values={"n": n},
         )

@@ -18,8 +18,8 @@ export function sentence(line: LogLine): string {
       return words.FoldEnded(number('fold'), value('accuracy'), value('macro_f1'));
     case 'StageStarted':
       return line.values.stage === 'finetune' ? words.finetune(number('n_epochs')) : words.instant;
-    case 'HeadFitted':
-      return words.HeadFitted(value('val_accuracy'), value('val_macro_f1'));
+    case 'InstantClassifierFitted':
+      return words.InstantClassifierFitted(value('val_accuracy'), value('val_macro_f1'));
     case 'EpochEnded':
       if (line.values.epoch === 0) return words.start(value('val_f1'));
       return words.EpochEnded(

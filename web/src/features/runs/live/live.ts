@@ -12,5 +12,5 @@ export function joined(lines: readonly LogLine[], more: readonly LogLine[]): rea
 
 /** Tells the trainings of one run apart: folds, its own, a first one on other images. */
 export function keyOf(training: Training): string {
-  return `${training.is_first ? 'first' : 'own'}-${training.fold ?? 'all'}`;
+  return `${training.is_pretraining ? 'first' : 'own'}-${training.fold ?? 'all'}`;
 }

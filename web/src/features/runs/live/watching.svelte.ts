@@ -1,5 +1,5 @@
 // A run as it is now: asked for once, then told by the server's event stream. All of it can be rebuilt at any time.
-import { joined } from './live';
+import { joined, MOST_LINES } from './live';
 import { eventsOfJob, type RunEvents } from '../../../api/jobs';
 import { isGoing, type LogLine, readRun, readRunLog, type RunDetail } from '../../../api/runs';
 
@@ -32,7 +32,7 @@ export class WatchedRun {
   async readLog(): Promise<void> {
     if (this.#source) return;
     try {
-      this.lines = joined(this.lines, (await readRunLog(this.id)).items);
+      this.lines = joined(this.lines, await readRunLog(this.id, MOST_LINES));
     } catch (error) {
       this.problem = error;
     }

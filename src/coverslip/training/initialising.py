@@ -1,0 +1,143 @@
+"""Initialisation by an earlier run: its network's weights, and its head where that tells the classes of this run."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from coverslip.datasets import some
+from coverslip.errors import BadRecipe
+from coverslip.messages import Set
+from coverslip.models import model_info
+from coverslip.models.building import own_options
+from coverslip.models.networks import Network
+from coverslip.runs import ClassifierCard, FromRun, PackedClassifier, Recipe, find_classifier, open_classifier
+from coverslip.training.linear_probe import LinearHead
+
+_HEAD = ("head.weight", "head.bias")
+
+
+@dataclass(frozen=True, slots=True)
+class InitialClassifier:
+    """An earlier run's classifier, and which of its classes are which of this run's."""
+
+    packed: PackedClassifier
+    class_of: tuple[int | None, ...]  # for each class of this run its number there
+
+    @property
+    def n_new(self) -> int:
+        """Classes of this run that the earlier one did not have."""
+        return self.class_of.count(None)
+
+    def take_over(self, network: Network) -> LinearHead | None:
+        """Put the weights into the network, whose head stays as it is; gives the earlier head's rows for the classes.
+
+        A first layer for other channels answers to an image of equal channels as before, where all channels were
+        normalised alike.
+
+        Returns:
+            The calibrated head; None where a class is new.
+
+        Raises:
+            BadRecipe: the network is another one.
+        """
+        weights = {name: torch.from_numpy(array.copy()) for name, array in self.packed.read_weights().items()}
+        own = network.state_dict()
+        try:
+            fitted = {name: _fitted(weights[name], own[name]) for name in own if not name.startswith("head.")}
+        except (KeyError, ValueError) as error:
+            raise BadRecipe(
+                f"The weights do not fit the network ({error})",
+                file=self.packed.place,
+                do="Choose another initialisation.",
+            ) from error
+        network.load_state_dict({**own, **fitted})
+        rows = [number for number in self.class_of if number is not None]
+        if self.n_new:
+            return None
+        weight, bias = ((weights[name][rows] / self.packed.card.temperature).numpy() for name in _HEAD)
+        return LinearHead(weight, bias, shrinkage=None)
+
+
+def initial_classifier(init: FromRun, classes: Sequence[str]) -> InitialClassifier:
+    """What an earlier run gives to a training on these classes.
+
+    Raises:
+        BadClassifier: there is no classifier, or it is damaged.
+    """
+    packed = open_classifier(find_classifier(init.run))
+    numbers = {init.labels.get(name, name): number for number, name in enumerate(packed.card.classes)}
+    return InitialClassifier(packed, tuple(numbers.get(name) for name in classes))
+
+
+def check_initialisation(init: FromRun, recipe: Recipe, classes: Sequence[str]) -> None:
+    """Whether an earlier run can be the initialisation.
+
+    Raises:
+        BadClassifier: there is no classifier, or it is damaged.
+        BadRecipe: it has another network, or `labels` names a class that it or this training does not have.
+    """
+    packed = open_classifier(find_classifier(init.run))
+    card, place = packed.card, packed.place
+    earlier, own = ({**of.model_dump(), "model_options": whole_options(of)} for of in (card, recipe))
+    differing = [key for key in ("model", "model_options", "head") if earlier[key] != own[key]]
+    if differing:
+        raise BadRecipe(
+            "The run to start from has another network",
+            file=place,
+            do="Train the same network, with the same options and head.",
+            remedies=[Set(key, earlier[key]) for key in differing],
+        )
+    check_labels(init.labels, card.classes, classes)
+
+
+def check_labels(labels: Mapping[str, str], earlier: Sequence[str], own: Sequence[str]) -> None:
+    """Whether a map of an earlier run's class names to this run's holds only names that there are.
+
+    Raises:
+        BadRecipe: it does not, or two classes of the earlier run would be one of this.
+    """
+    for whose, names, known in (
+        ("The training to start from has", labels, earlier),
+        ("The images to train on have", labels.values(), own),
+    ):
+        if unknown := [name for name in names if name not in known]:
+            raise BadRecipe(
+                f"{whose} no class '{unknown[0]}', which init.labels names",
+                do=f"Write each class there with its name here; there are {some(known, 12)}.",
+            )
+    times = Counter(labels.get(name, name) for name in earlier)
+    for name in labels.values():
+        if times[name] > 1:
+            both = [of for of in earlier if labels.get(of, of) == name]
+            raise BadRecipe(
+                f"{some(both)} of the training to start from would all be '{name}' here, by init.labels",
+                do="Name each class there differently here, or leave out those that are not here.",
+            )
+
+
+def whole_options(of: Recipe | ClassifierCard) -> dict[str, Any]:  # Any: each option's own type
+    """The options of a network, those included that were not chosen."""
+    return {**own_options(model_info(of.model)), **of.model_options}
+
+
+def _fitted(weight: Tensor, own: Tensor) -> Tensor:
+    """The weight, or for a first layer (and its normalisation) of other channels the mean over its channels.
+
+    A layer for C channels that sees the same in all of them answers by the sum of their weights: spread evenly over
+    the new channels it answers the same.
+
+    Raises:
+        ValueError: the shapes differ in something else.
+    """
+    if weight.shape == own.shape:
+        return weight
+    shape, wanted = list(weight.shape), list(own.shape)
+    if len(shape) != 4 or len(wanted) != 4 or shape[0] != wanted[0] or shape[2:] != wanted[2:]:
+        raise ValueError(f"shape {shape} instead of {wanted}")
+    if shape[0] == 1 and shape[2:] == [1, 1]:  # mean and standard deviation of the channels
+        return weight.mean(1, keepdim=True).expand(own.shape).clone()
+    return (weight.sum(1, keepdim=True) / wanted[1]).expand(own.shape).clone()

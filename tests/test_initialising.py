@@ -1,0 +1,401 @@
+"""Training that is initialised with an earlier run, or by pretraining on other images."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from drawing import write_cells
+from safetensors.numpy import load_file
+from trained import INSTANT
+
+import coverslip as cs
+from coverslip.errors import BadClassifier, BadDataset, BadRecipe, BadRun, LeakageFound, WeightsUnavailable
+from coverslip.events import EpochEnded, Event, Noted
+from coverslip.messages import Set
+from coverslip.models.networks import create_network
+from coverslip.runs import (
+    FromRun,
+    Pretraining,
+    Recipe,
+    Run,
+    SplitPlan,
+    check_recipe,
+    load_recipe,
+    pretraining_recipe,
+    save_recipe,
+    with_settings,
+)
+from coverslip.training.initialising import initial_classifier, whole_options
+
+MODEL = "timm/test_efficientnet"  # timm's own for tests, 0.4 million parameters
+SMALL = Recipe(model=MODEL, init="scratch", image_size=32, tta=1, epochs=2, split=SplitPlan(folds=0), patience=None)
+ON_TOP = SMALL.model_copy(update={"stage": "instant"})
+
+
+def write_discs(folder: Path, names: tuple[str, str], *, seed: int, n: int = 40, channels: int = 3) -> Path:
+    """Small and large cells on one slide, other ones for every seed."""
+    return write_cells(folder, n, classes=names, radii=(0.12, 0.28), n_slides=1, side=32, channels=channels, seed=seed)
+
+
+@pytest.fixture(scope="module")
+def earlier(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("earlier")
+    images = write_discs(folder / "images", ("01", "02"), seed=1)
+    return cs.train(cs.open_dataset(images), SMALL, out=folder / "run")
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_discs(tmp_path_factory.mktemp("new") / "images", ("1", "2"), seed=2)
+
+
+@pytest.fixture(scope="module")
+def on_top(earlier: Run, images: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The instant classifier on the features of `earlier`."""
+    recipe = ON_TOP.model_copy(update=from_run(earlier))
+    return cs.train(cs.open_dataset(images), recipe, out=tmp_path_factory.mktemp("on top") / "run")
+
+
+def weights_of(run: Run) -> dict[str, np.ndarray]:
+    return load_file(run.classifier_folder / "weights.safetensors")
+
+
+def notes_of(run: Run) -> list[str]:
+    lines = (run.folder / "events.jsonl").read_text(encoding="utf-8").splitlines()
+    return [event["text"] for event in map(json.loads, lines) if event.get("event") == "Noted"]
+
+
+def from_run(run: Run, **more: object) -> dict[str, object]:
+    return {"init": FromRun(run=str(run.folder), **more)}  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_the_instant_stage_works_on_the_features_of_the_earlier_run(earlier: Run, on_top: Run) -> None:
+    before, after = weights_of(earlier), weights_of(on_top)
+    assert set(before) == set(after)
+    for name in before:
+        is_head = name.startswith("head.")
+        assert np.array_equal(before[name], after[name]) != is_head, name
+
+
+@pytest.mark.slow
+def test_fine_tuning_goes_on_from_the_earlier_run_which_the_report_names(
+    earlier: Run, images: Path, tmp_path: Path
+) -> None:
+    run = cs.train(cs.open_dataset(images), SMALL.model_copy(update=from_run(earlier)), out=tmp_path / "run")
+    near = np.abs(
+        weights_of(run)["backbone.body.conv_stem.weight"] - weights_of(earlier)["backbone.body.conv_stem.weight"]
+    )
+    torch.manual_seed(SMALL.seed)
+    random = create_network(MODEL, n_classes=2, pretrained=False).state_dict()["backbone.body.conv_stem.weight"].numpy()
+    assert near.mean() < 0.5 * np.abs(random - weights_of(earlier)["backbone.body.conv_stem.weight"]).mean()
+    report = (run.folder / "report.html").read_text(encoding="utf-8")
+    assert "the earlier run “run”" in report
+    assert "it had never seen" in report
+    assert load_recipe(run.folder / "recipe.yaml").init == FromRun(run=str(earlier.folder))
+
+
+@pytest.mark.slow
+def test_fine_tuning_begins_with_the_instant_classifier_or_a_random_head(
+    earlier: Run, images: Path, tmp_path: Path
+) -> None:
+    runs = {}
+    for head_init in ("instant", "random"):
+        recipe = SMALL.model_copy(update={**from_run(earlier), "head_init": head_init, "epochs": 1})
+        runs[head_init] = cs.train(cs.open_dataset(images), recipe, out=tmp_path / head_init)
+    probes, finetunings = zip(*((run.training.instant, run.training.finetune) for run in runs.values()), strict=True)
+    assert probes[0].temperature == probes[1].temperature  # it is fitted in either case
+    assert [stage.started_from for stage in finetunings] == ["instant classifier", "random head"]
+    begun_instant, begun_random = (runs[name].history[0] for name in ("instant", "random"))
+    assert begun_instant.val_loss < 0.3
+    assert begun_random.val_loss > 0.5  # as one who guesses between two classes: 0.69
+    assert "a random last layer" in (tmp_path / "random" / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_a_head_for_the_same_classes_under_other_names_is_taken_over(earlier: Run, images: Path) -> None:
+    start = FromRun(run=str(earlier.folder), labels={"01": "1", "02": "2"})
+    network = create_network(MODEL, n_classes=2, pretrained=False, image_size=32)
+    head = initial_classifier(start, ["2", "1"]).take_over(network)
+    assert head is not None
+    temperature = json.loads((earlier.classifier_folder / "classifier.json").read_text())["temperature"]
+    np.testing.assert_allclose(head.weight[::-1] * temperature, weights_of(earlier)["head.weight"], rtol=1e-6)
+    # One class of another name, or a new one: there is nothing to tell it by.
+    partly = FromRun(run=str(earlier.folder), labels={"01": "1"})
+    assert initial_classifier(partly, ["1", "2"]).take_over(network) is None
+
+
+@pytest.mark.slow
+def test_the_head_is_kept_where_validation_images_prefer_it(trained: Run, tmp_path: Path) -> None:
+    """Labels of the new training images are wrong more often than right, those of validation images are right."""
+    images = write_cells(tmp_path / "images", 60, n_slides=1, seed=3)
+    rows = ["path,label,split"]
+    for i, file in enumerate(sorted(images.glob("*/*.png"), key=lambda file: file.name)):
+        split = ("train", "train", "train", "val", "test")[i // 3 % 5]
+        other = {"small": "medium", "medium": "large", "large": "small"}[file.parent.name]
+        label = other if split == "train" and i // 3 % 3 else file.parent.name
+        rows.append(f"{file.relative_to(images).as_posix()},{label},{split}")
+    (images / "table.csv").write_text("\n".join(rows), encoding="utf-8")
+    recipe = INSTANT.model_copy(update=from_run(trained))
+    run = cs.train(cs.open_dataset(images / "table.csv"), recipe, out=tmp_path / "run")
+    stage = json.loads((run.folder / "training.json").read_text())["stages"][0]
+    assert stage["head"] == "kept"
+    temperature = json.loads((trained.classifier_folder / "classifier.json").read_text())["temperature"]
+    np.testing.assert_allclose(
+        weights_of(run)["head.weight"] * temperature, weights_of(trained)["head.weight"], rtol=1e-5
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("before", "after"), [(3, 1), (1, 3)])
+def test_grey_images_look_the_same_to_a_network_for_colour_and_the_other_way_round(
+    tmp_path: Path, before: int, after: int
+) -> None:
+    images = write_discs(tmp_path / "images", ("a", "b"), seed=4, n=20, channels=before)
+    model = "timm/tf_mobilenetv3_small_minimal_100"  # whose normalisation is the same for all channels
+    recipe = SMALL.model_copy(update={"model": model, "epochs": 1})
+    run = cs.train(cs.open_dataset(images), recipe, out=tmp_path / "run")
+    old, new = (create_network(model, n_classes=2, pretrained=False, channels=n).eval() for n in (before, after))
+    for network in (old, new):
+        initial_classifier(FromRun(run=str(run.folder)), ["a", "b"]).take_over(network)
+    grey = torch.rand(2, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        found, wanted = (network.features(grey.expand(2, n, 32, 32)) for network, n in ((new, after), (old, before)))
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_images_that_the_earlier_run_was_trained_on_cannot_measure_the_new_one(earlier: Run, tmp_path: Path) -> None:
+    same = cs.open_dataset(earlier.folder.parent / "images")
+    recipe = ON_TOP.model_copy(update={**from_run(earlier), "seed": 1})
+    inside = recipe.model_copy(update={"init": FromRun(run=str(earlier.classifier_folder))})
+    for i, choices in enumerate((recipe, inside)):
+        with pytest.raises(LeakageFound, match="were used in pretraining"):
+            cs.train(same, choices, out=tmp_path / f"refused{i}")
+    run = cs.train(same, recipe, out=tmp_path / "allowed", allow_leakage=True)
+    assert any("look too good" in note for note in notes_of(run))
+    # With the same split the test images of both are the same: nothing is known that should not be.
+    cs.train(same, recipe.model_copy(update={"seed": 0}), out=tmp_path / "same split")
+
+
+@pytest.mark.slow
+def test_images_are_known_again_when_other_channels_of_them_are_read(
+    earlier: Run, images: Path, tmp_path: Path
+) -> None:
+    red, green = ({**ON_TOP.model_dump(), "channels": [k], "init": "scratch"} for k in (0, 1))
+    first = cs.train(cs.open_dataset(images), Recipe.model_validate(red), out=tmp_path / "red")
+    second = Recipe.model_validate({**green, "seed": 1, "init": FromRun(run=str(first.folder))})
+    with pytest.raises(LeakageFound, match="were used in pretraining"):
+        cs.train(cs.open_dataset(images), second, out=tmp_path / "refused")
+    same_split = cs.train(cs.open_dataset(images), second.model_copy(update={"seed": 0}), out=tmp_path / "green")
+    in_colour = ON_TOP.model_copy(update={**from_run(same_split), "seed": 1})
+    with pytest.raises(LeakageFound):  # what the first of three read counts too
+        cs.train(cs.open_dataset(images), in_colour, out=tmp_path / "refused too")
+    told: list[Event] = []
+    cs.evaluate(same_split.folder, cs.open_dataset(images), emit=told.append)
+    assert any("used in training the classifier" in event.text for event in told if isinstance(event, Noted))
+    two = Pretraining(train_on=str(images), recipe={"init": "scratch", "channels": [0]})
+    with pytest.raises(LeakageFound):
+        cs.train(cs.open_dataset(images), Recipe.model_validate({**green, "init": two}), out=tmp_path / "two")
+
+
+@pytest.mark.slow
+def test_what_a_run_knows_is_remembered_by_those_that_start_from_it(earlier: Run, on_top: Run, tmp_path: Path) -> None:
+    with pytest.raises(LeakageFound):
+        cs.train(
+            cs.open_dataset(earlier.folder.parent / "images"),
+            ON_TOP.model_copy(update={**from_run(on_top), "seed": 1}),
+            out=tmp_path / "third",
+        )
+
+
+@pytest.mark.slow
+def test_a_packed_classifier_can_be_the_start_but_does_not_tell_its_images(
+    earlier: Run, images: Path, tmp_path: Path
+) -> None:
+    packed = cs.export(earlier.folder, out=tmp_path / "earlier.coverslip")
+    recipe = ON_TOP.model_copy(update={"init": FromRun(run=str(packed))})
+    run = cs.train(cs.open_dataset(images), recipe, out=tmp_path / "run")
+    assert any("does not tell its training images" in note for note in notes_of(run))
+    # What is not known is not claimed, here or by those that start from here.
+    after = cs.train(
+        cs.open_dataset(images), recipe.model_copy(update={**from_run(run), "seed": 0}), out=tmp_path / "after"
+    )
+    for one in (run, after):
+        report = (one.folder / "report.html").read_text(encoding="utf-8")
+        assert "it had never seen" not in report
+        assert "What the classifier at the start had seen is not known." in report
+    assert any("does not tell its training images" in note for note in notes_of(after))
+
+
+@pytest.mark.slow
+def test_folds_start_from_the_earlier_run_each(earlier: Run, images: Path, tmp_path: Path) -> None:
+    recipe = ON_TOP.model_copy(update={**from_run(earlier), "split": SplitPlan(folds=2)})
+    run = cs.train(cs.open_dataset(images), recipe, out=tmp_path / "run")
+    stem = "backbone.body.conv_stem.weight"
+    for one in (run, *(Run(run.folder / "folds" / k) for k in "12")):
+        np.testing.assert_array_equal(weights_of(one)[stem], weights_of(earlier)[stem])
+    with pytest.raises(LeakageFound):
+        cs.train(cs.open_dataset(earlier.folder.parent / "images"), recipe, out=tmp_path / "refused")
+
+
+def two_steps(first: Path, **more: object) -> Recipe:
+    init = Pretraining(train_on=str(first), recipe={"init": "scratch"}, labels={"01": "1", "02": "2"})
+    return SMALL.model_copy(update={"init": init, **more})
+
+
+@pytest.mark.slow
+def test_two_steps_are_one_run_with_a_complete_run_in_it(earlier: Run, images: Path, tmp_path: Path) -> None:
+    told: list[Event] = []
+    recipe = two_steps(earlier.folder.parent / "images", epochs=1)
+    run = cs.train(cs.open_dataset(images), recipe, out=tmp_path / "run", emit=told.append)
+    first = Run(run.folder / "pretraining")
+    assert first.recipe.init == "scratch"
+    assert (first.folder / "report.html").exists()
+    assert first.metrics["accuracy"].value is not None
+    epochs = [(event.is_pretraining, event.epoch) for event in told if isinstance(event, EpochEnded)]
+    assert epochs == [(True, 0), (True, 1), (False, 0), (False, 1)]
+    assert [row.epoch for row in run.history] == [0, 1]
+    assert "pretraining on “images”" in (run.folder / "report.html").read_text(encoding="utf-8")
+    # The same as doing one after the other.
+    by_hand = cs.train(
+        cs.open_dataset(images),
+        SMALL.model_copy(update={"epochs": 1, **from_run(first, labels={"01": "1", "02": "2"})}),
+        out=tmp_path / "by hand",
+    )
+    one, other = ((each.classifier_folder / "weights.safetensors").read_bytes() for each in (run, by_hand))
+    assert one == other
+
+
+def test_a_second_training_that_cannot_be_is_refused_before_the_first(earlier: Run, tmp_path: Path) -> None:
+    same = earlier.folder.parent / "images"
+    recipe = two_steps(same).model_copy(update={"init": Pretraining(train_on=str(same), recipe={"init": "scratch"})})
+    with pytest.raises(LeakageFound, match="were used in pretraining"):
+        cs.train(cs.open_dataset(same), recipe, out=tmp_path / "run")
+    assert not (tmp_path / "run" / "pretraining" / "training.json").exists()
+    for wrong, said in (
+        ({"freeze_to": "blocks.77"}, "no part 'blocks.77'"),
+        ({"freeze_to": ""}, "no part ''"),
+        ({"model_options": {"wheels": 4}}, "no option 'wheels'"),
+        ({"model": "timm/pit_ti_224"}, "does not give its stages' outputs"),
+        ({"model": "inception_v3"}, "cannot take images of 32 x 32"),
+        ({"model": "mobincep", "init": "imagenet"}, "Nobody has published"),
+        ({"model": "mobincep", "init": Pretraining(train_on=str(same))}, "Nobody has published"),
+    ):
+        with pytest.raises((BadRecipe, WeightsUnavailable), match=said):
+            cs.train(cs.open_dataset(same), SMALL.model_copy(update=wrong), out=tmp_path / "never")
+    assert not (tmp_path / "never").exists()
+
+
+@pytest.mark.slow
+def test_two_steps_killed_in_the_first_go_on_to_the_same_end(earlier: Run, images: Path, tmp_path: Path) -> None:
+    recipe = two_steps(earlier.folder.parent / "images", epochs=2)
+    whole = cs.train(cs.open_dataset(images), recipe, out=tmp_path / "whole")
+    file = tmp_path / "recipe.yaml"
+    file.write_text((whole.folder / "recipe.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    killed = tmp_path / "killed"
+    command = [sys.executable, "-m", "coverslip", "train", str(images), "--recipe", str(file), "--out", str(killed)]
+    environment = {**os.environ, "COVERSLIP_CACHE": str(tmp_path / "cache")}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (killed / "pretraining" / "checkpoints" / "last.safetensors").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (killed / "classifier").exists()
+    run = cs.resume(killed)
+    one, other = ((each.classifier_folder / "weights.safetensors").read_bytes() for each in (run, whole))
+    assert one == other
+    assert json.loads((run.folder / "metrics.json").read_text()) == json.loads(
+        (whole.folder / "metrics.json").read_text()
+    )
+
+
+@pytest.mark.slow
+def test_a_run_does_not_go_on_from_another_start_than_it_began_with(on_top: Run, tmp_path: Path) -> None:
+    run = Run(shutil.copytree(on_top.folder, tmp_path / "run"))
+    status = json.loads((run.folder / "status.json").read_text())
+    (run.folder / "status.json").write_text(json.dumps({**status, "state": "failed"}))
+    environment = json.loads((run.folder / "environment.json").read_text())
+    (run.folder / "environment.json").write_text(json.dumps({**environment, "start": "0" * 64}))
+    with pytest.raises(BadRun, match="The run to start from has changed"):
+        cs.resume(run.folder)
+
+
+def test_faults_of_a_start_are_told_before_anything_is_written(earlier: Run, images: Path, tmp_path: Path) -> None:
+    data, out = cs.open_dataset(images), tmp_path / "run"
+    with pytest.raises(BadClassifier):
+        cs.train(data, SMALL.model_copy(update={"init": FromRun(run=str(tmp_path))}), out=out)
+    with pytest.raises(BadDataset):
+        cs.train(data, two_steps(tmp_path / "nothing"), out=out)
+    with pytest.raises(BadRecipe, match="has another network") as caught:
+        cs.train(data, Recipe(**from_run(earlier)), out=out)  # type: ignore[arg-type]
+    assert Set("model", MODEL) in caught.value.remedies
+    with pytest.raises(BadRecipe, match="no class '9'"):
+        cs.train(data, SMALL.model_copy(update=from_run(earlier, labels={"01": "9"})), out=out)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "what"),
+    [
+        (["init=imagnet"], "init = 'imagnet': it must be imagenet, scratch"),
+        (["init.run=a", "init.lables={a: b}"], "did you mean 'init.labels'"),
+        (["init={labels: {a: b}}"], "there is no init.run"),
+        (["init={run: a, train_on: b}"], "init: give either run or train_on, not both"),
+        (["init={train_on:/cells}"], "in braces, a space must follow each colon"),
+        (["init={train_on: cells, recipe: {epoch: 3}}"], "In init.recipe: .*did you mean 'epochs'"),
+        (["init={train_on: cells, recipe: {stage: instant}}"], "stops before the network is trained"),
+        (["init={train_on: cells, recipe: {model: resnet34}}"], "must have the same model"),
+        (["init={train_on: cells, recipe: {init: {train_on: more}}}"], "may not have pretraining of its own"),
+    ],
+)
+def test_faults_in_how_to_start_are_named(settings: list[str], what: str) -> None:
+    with pytest.raises(BadRecipe, match=what):
+        with_settings(Recipe(), settings)
+
+
+def test_classes_that_would_become_one_are_refused(earlier: Run, images: Path, tmp_path: Path) -> None:
+    for labels in ({"01": "1", "02": "1"}, {"01": "02"}):
+        start = SMALL.model_copy(update=from_run(earlier, labels=labels))
+        here = images if "1" in labels.values() else earlier.folder.parent / "images"
+        with pytest.raises(BadRecipe, match="would all be"):
+            cs.train(cs.open_dataset(here), start, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_options_of_a_start_count_by_what_they_do(tmp_path: Path) -> None:
+    card = Recipe(model="mobilevit_mn", model_options={"dsc": True})
+    assert whole_options(card) == whole_options(Recipe(model="mobilevit_mn"))
+    assert whole_options(card) != whole_options(Recipe(model="mobilevit_mn", model_options={"dsc": False}))
+
+
+def test_settings_reach_into_a_start_that_was_not_chosen_before() -> None:
+    init = with_settings(Recipe(), ["init.train_on=cells", "init.recipe.split.val=0.3", "init.labels.a=1"]).init
+    assert init == Pretraining(train_on="cells", recipe={"split": {"val": 0.3}}, labels={"a": "1"})
+    with pytest.raises(BadRecipe, match=r"no key 'init\.recip\.epochs'"):
+        with_settings(Recipe(), ["init.train_on=cells", "init.recip.epochs=1"])
+
+
+def test_the_first_training_has_all_its_images() -> None:
+    recipe = check_recipe({"init": {"train_on": "cells"}, "split": {"train_per_class": 5}})
+    assert pretraining_recipe(recipe).split.train_per_class is None
+
+
+def test_a_start_survives_its_file(tmp_path: Path) -> None:
+    for init in (
+        {"run": "runs/a", "labels": {"01": "1"}},
+        {"train_on": "cells", "recipe": {"epochs": 3}, "labels": {}},
+    ):
+        recipe = check_recipe({"init": init})
+        save_recipe(recipe, tmp_path / "recipe.yaml")
+        assert load_recipe(tmp_path / "recipe.yaml") == recipe
+    assert with_settings(Recipe(), ["init.run=runs/a"]).init == FromRun(run="runs/a")

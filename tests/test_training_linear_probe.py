@@ -1,0 +1,139 @@
+"""The linear probe against scikit-learn's discriminant analysis and by its own promises."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+from coverslip.training import linear_probe
+from coverslip.training.linear_probe import SHRINKAGES, _discriminants, fit_linear_probe
+
+Ints = np.ndarray
+
+
+def clouds(n: int, d: int, k: int, seed: int, spread: float = 1.0) -> tuple[np.ndarray, Ints]:
+    """k overlapping clouds of n points in d dimensions, every class present."""
+    rng = np.random.default_rng(seed)
+    label = np.concatenate([np.arange(k), rng.integers(0, k, n - k)])
+    centres = rng.normal(size=(k, d)) * spread
+    return (centres[label] + rng.normal(size=(n, d)) * rng.uniform(0.3, 3, d)).astype(np.float32), label
+
+
+def discriminants(
+    x: np.ndarray, label: Ints, k: int, *, balanced: bool
+) -> Iterator[tuple[float, np.ndarray, np.ndarray]]:
+    """On features as they are."""
+    d = x.shape[1]
+    return _discriminants(x.astype(np.float64), np.zeros(d), np.ones(d), label, k, SHRINKAGES, balanced=balanced)
+
+
+def accuracy(logits: np.ndarray, label: Ints) -> float:
+    return float((logits.argmax(axis=1) == label).mean())
+
+
+@pytest.mark.parametrize(("n", "d"), [(200, 12), (40, 90)])  # more images than features, and fewer
+@pytest.mark.parametrize("shrinkage", [0.1, 1.0])
+def test_it_is_the_shrunk_discriminant_that_scikit_learn_computes(n: int, d: int, shrinkage: float) -> None:
+    x, label = clouds(n, d, 4, seed=1)
+    x = (x - x.mean(axis=0)) / x.std(axis=0)
+    by_shrinkage = {s: (weight, bias) for s, weight, bias in discriminants(x, label, 4, balanced=False)}
+    weight, bias = by_shrinkage[shrinkage]
+
+    # scikit-learn's covariance is (1 - a) S + a v I with v the mean variance; ours is S + shrinkage v I.
+    a = shrinkage / (1 + shrinkage)
+    priors = np.bincount(label) / n
+    known = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=a, priors=priors).fit(x.astype(np.float64), label)
+    np.testing.assert_allclose(weight, known.coef_ * (1 - a), rtol=1e-4, atol=1e-6)
+    theirs = (known.intercept_ - np.log(priors)) * (1 - a) + np.log(priors)
+    np.testing.assert_allclose(bias, theirs, rtol=1e-4, atol=1e-5)
+
+
+@settings(max_examples=25)
+@given(n=st.integers(8, 60), d=st.integers(1, 80), k=st.integers(2, 5), seed=st.integers(0, 99), balanced=st.booleans())
+def test_both_ways_to_the_eigenvectors_give_the_posterior_of_the_gaussian_model(
+    n: int, d: int, k: int, seed: int, balanced: bool
+) -> None:
+    x, label = clouds(n, d, k, seed)
+    x = x.astype(np.float64)
+    counts = np.bincount(label, minlength=k)
+    share = np.full(k, 1 / k) if balanced else counts / n
+    centres = np.stack([x[label == c].mean(axis=0) for c in range(k)])
+    covariance = sum(share[c] * np.cov(x[label == c].T, bias=True).reshape(d, d) for c in range(k))
+    unit = max(np.trace(covariance) / d, 1e-12)
+    for shrinkage, weight, bias in discriminants(x, label, k, balanced=balanced):
+        inverse = np.linalg.inv(covariance + shrinkage * unit * np.eye(d))
+        np.testing.assert_allclose(weight, centres @ inverse, rtol=1e-6, atol=1e-7)
+        np.testing.assert_allclose(
+            bias, np.log(share) - 0.5 * np.einsum("kd,de,ke->k", centres, inverse, centres), rtol=1e-6, atol=1e-7
+        )
+
+
+def test_standardisation_is_folded_in_so_that_scale_and_offset_do_not_matter() -> None:
+    x, label = clouds(120, 10, 3, seed=2)
+    scale, offset = np.float32(10.0) ** np.arange(-3, 2).repeat(2), np.arange(10, dtype=np.float32)
+    plain = fit_linear_probe(x[:80], label[:80], x[80:], label[80:], n_classes=3, balanced=False, better=accuracy)
+    moved = fit_linear_probe(
+        x[:80] * scale + offset,
+        label[:80],
+        x[80:] * scale + offset,
+        label[80:],
+        n_classes=3,
+        balanced=False,
+        better=accuracy,
+    )
+    assert moved.shrinkage == plain.shrinkage
+    np.testing.assert_allclose(moved.logits(x * scale + offset), plain.logits(x), rtol=1e-2, atol=1e-2)
+
+
+def test_dead_features_get_no_huge_weights() -> None:
+    x, label = clouds(100, 6, 2, seed=3)
+    x = np.concatenate(
+        [x, np.full((100, 1), 7, np.float32), np.random.default_rng(0).normal(size=(100, 1)).astype(np.float32) * 1e-9],
+        axis=1,
+    )
+    head = fit_linear_probe(x[:70], label[:70], x[70:], label[70:], n_classes=2, balanced=False, better=accuracy)
+    assert np.abs(head.weight[:, 6:]).max() < 100 * np.abs(head.weight[:, :6]).max()
+    assert np.isfinite(head.weight).all()
+
+
+def test_the_shrinkage_is_the_one_that_validation_images_like_best() -> None:
+    sizes: list[float] = []
+
+    def likes_the_fourth(logits: np.ndarray, label: Ints) -> float:
+        sizes.append(float(np.abs(logits).mean()))
+        return 1.0 if len(sizes) == 4 else 0.0
+
+    x, label = clouds(60, 5, 2, seed=4)
+    head = fit_linear_probe(
+        x[:40], label[:40], x[40:], label[40:], n_classes=2, balanced=False, better=likes_the_fourth
+    )
+    assert head.shrinkage == SHRINKAGES[3]
+    assert sizes == sorted(sizes, reverse=True)  # more shrinkage gives smaller logits
+
+
+def test_balance_helps_the_rare_class() -> None:
+    rng = np.random.default_rng(5)
+    label = np.concatenate([np.zeros(300, int), np.ones(15, int)])
+    x = (rng.normal(size=(315, 4)) + label[:, None] * 0.8).astype(np.float32)
+
+    def recall_of_rare(balanced: bool) -> float:
+        head = fit_linear_probe(x, label, x, label, n_classes=2, balanced=balanced, better=accuracy)
+        return float((head.logits(x).argmax(axis=1)[label == 1] == 1).mean())
+
+    assert recall_of_rare(True) > recall_of_rare(False) + 0.2
+
+
+def test_many_rows_are_worked_on_in_parts_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, label = clouds(300, 20, 3, seed=6)
+
+    def head(rows_at_once: int) -> np.ndarray:
+        monkeypatch.setattr(linear_probe, "_ROWS_AT_ONCE", rows_at_once)
+        found = fit_linear_probe(
+            x[:200], label[:200], x[200:], label[200:], n_classes=3, balanced=False, better=accuracy
+        )
+        return found.logits(x)
+
+    np.testing.assert_allclose(head(7), head(4096), rtol=1e-5, atol=1e-5)

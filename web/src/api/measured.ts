@@ -1,0 +1,52 @@
+// The images that a classifier was measured on: of a run those that it kept aside, of an evaluation others.
+import { answer, api, at } from './client';
+import type { components, operations } from './schema';
+
+export type Measurement = components['schemas']['Measurement'];
+
+/** Which rows, in which order, and which page of them: as galleries of datasets are asked for. */
+export type RowQuery = NonNullable<operations['list_run_rows']['parameters']['query']>;
+
+/** What a page needs to know of a row: of a run, an evaluation or a prediction. */
+export interface PictureRow {
+  k: number;
+  image_id: string;
+  path: string;
+  label?: string | null;
+  predicted: string | null;
+  probability: number | null;
+  decision: string;
+  probabilities: Record<string, number | null>;
+  reason?: string | null;
+}
+
+/** Rows with their pictures, wherever they come from. */
+export interface MeasuredImages {
+  list: (query: RowQuery, signal?: AbortSignal) => Promise<{ items: PictureRow[]; total: number }>;
+  thumbnail: (k: number, side: number) => string;
+  picture: (k: number) => string;
+}
+
+export const imagesOfRun = (id: string): MeasuredImages => ({
+  list: (query, signal) =>
+    answer(api.GET('/api/v1/runs/{run_id}/rows', { params: { path: { run_id: id }, query }, signal })),
+  ...picturesAt('runs', id),
+});
+
+export const imagesOfEvaluation = (id: string): MeasuredImages => ({
+  list: (query, signal) =>
+    answer(
+      api.GET('/api/v1/evaluations/{evaluation_id}/rows', {
+        params: { path: { evaluation_id: id }, query },
+        signal,
+      }),
+    ),
+  ...picturesAt('evaluations', id),
+});
+
+function picturesAt(what: string, id: string): Pick<MeasuredImages, 'thumbnail' | 'picture'> {
+  return {
+    thumbnail: (k, side) => `${at(what, id, 'rows', k, 'thumbnail')}?side=${side}`,
+    picture: (k) => at(what, id, 'rows', k, 'picture'),
+  };
+}

@@ -1,0 +1,26 @@
+// The filters that are set, each as something to read and to take away.
+import type { Filters } from '../../../api/datasets';
+import { texts } from '../../../texts';
+
+export interface Chip {
+  text: string;
+  without: Filters; // the changes that take it away
+}
+
+const words = texts.datasets.gallery;
+
+/** `runName` is that of the training whose split is looked at. */
+export function chipsOf(filters: Filters, runName: (id: string) => string): Chip[] {
+  const chips: Chip[] = [];
+  const add = (field: string, value: string | null | undefined, without: Filters) => {
+    if (value) chips.push({ text: words.chip(field, value), without });
+  };
+  if (filters.label != null) add(words.fields.label, filters.label || words.unlabelled, { label: undefined });
+  add(words.fields.domain, filters.domain, { domain: undefined });
+  add(words.fields.group, filters.group, { group: undefined });
+  add(words.fields.only, filters.only && words.only[filters.only], { only: undefined });
+  add(words.fields.search, filters.search, { search: undefined });
+  if (filters.run && filters.part)
+    add(runName(filters.run), words.parts[filters.part], { run: undefined, part: undefined });
+  return chips;
+}

@@ -1,0 +1,62 @@
+// What the viewer tells of an image and its file, as names and values.
+import type { Dataset, ImageFacts } from '../../../api/datasets';
+import type { Fact } from '../../../images/viewer/FactList.svelte';
+import type { Depth } from '../../../images/viewer/look.svelte';
+import { texts } from '../../../texts';
+import { bytes, count, counted } from '../../../texts/numbers';
+
+const words = texts.datasets.facts;
+
+/** What of the file can be looked at; null while nothing is known, or where it can't be read. */
+export function depthOf(facts: ImageFacts | null): Depth | null {
+  if (!facts?.bit_depth) return null;
+  return {
+    n_channels: facts.n_channels ?? 1,
+    n_planes: facts.n_planes ?? 1,
+    bit_depth: facts.bit_depth,
+    low: facts.low?.length ? Math.min(...facts.low) : null,
+    high: facts.high?.length ? Math.max(...facts.high) : null,
+  };
+}
+
+/** All that is known, the path first; what an image does not have is left out. `label` is its class now. */
+export function factsOf(facts: ImageFacts, dataset: Dataset, label: string | null): Fact[] {
+  const list: [string, string | null][] = [
+    ...ofFile(facts),
+    [words.group, facts.group],
+    [words.domain, dataset.domains.length ? facts.domain : null],
+    [words.side, facts.predefined_split],
+    [
+      words.before,
+      facts.label_before !== label ? (facts.label_before ?? texts.datasets.gallery.noClass) : null,
+    ],
+    [
+      words.equal,
+      facts.duplicates ? counted(facts.duplicates, texts.datasets.image, texts.datasets.images) : null,
+    ],
+    [words.note, facts.note],
+  ];
+  return [
+    { name: words.path, value: facts.file, isPath: true },
+    ...list.flatMap(([name, value]) => (value ? [{ name, value }] : [])),
+  ];
+}
+
+function ofFile(facts: ImageFacts): [string, string | null][] {
+  const { width, height, bit_depth, n_channels, n_planes, size_bytes } = facts;
+  const depth = depthOf(facts);
+  const hasRange = depth?.low != null && depth.high != null;
+  return [
+    [words.size, width && height ? texts.datasets.overview.size(count(width), count(height)) : null],
+    [words.format, facts.format],
+    [words.depth, bit_depth ? words.depthOf(String(bit_depth), facts.dtype ?? '') : null],
+    [words.channels, n_channels ? count(n_channels) : null],
+    [words.planes, n_planes && n_planes > 1 ? count(n_planes) : null],
+    [words.values, hasRange ? words.valuesOf(rounded(depth.low!), rounded(depth.high!)) : null],
+    [words.bytes, size_bytes !== null ? bytes(size_bytes) : null],
+  ];
+}
+
+function rounded(value: number): string {
+  return Number(value.toPrecision(4)).toLocaleString('en');
+}

@@ -1,0 +1,71 @@
+// Corrections as they are made: which key means which class, the list that is worked through, and the way back.
+import { classOfKey } from '../../images/classes';
+import type { PredictionRow } from '../../api/predictions';
+
+export interface Correction {
+  k: number;
+  before: string | null;
+}
+
+export type Act =
+  | { kind: 'correct'; label: string }
+  | { kind: 'clear' }
+  | { kind: 'undo' }
+  | { kind: 'move'; by: number }
+  | { kind: 'open' };
+
+/** What a key asks for, or null where it is none of ours. In a gallery up and down go by a line of `nColumns`. */
+export function actOf(event: KeyboardEvent, classes: readonly string[], nColumns = 1): Act | null {
+  const isUndo = event.key.toLowerCase() === 'z' && (event.ctrlKey || event.metaKey) && !event.shiftKey;
+  if (isUndo) return { kind: 'undo' };
+  if (event.ctrlKey || event.metaKey || event.altKey) return null;
+  switch (event.key) {
+    case 'Delete':
+    case 'Backspace':
+      return { kind: 'clear' };
+    case 'ArrowDown':
+      return { kind: 'move', by: nColumns };
+    case 'ArrowUp':
+      return { kind: 'move', by: -nColumns };
+    case 'ArrowRight':
+      return nColumns > 1 ? { kind: 'move', by: 1 } : null;
+    case 'ArrowLeft':
+      return nColumns > 1 ? { kind: 'move', by: -1 } : null;
+    case 'Enter':
+      return { kind: 'open' };
+  }
+  const index = classOfKey(event.key, classes.length);
+  const label = index === null ? undefined : classes[index];
+  return label === undefined ? null : { kind: 'correct', label };
+}
+
+/** The query of the server for what is shown. */
+export function filterOf(
+  show: string,
+  classes: readonly string[],
+): { only?: 'review' | 'corrected'; decision?: string } {
+  if (show === 'review' || show === 'corrected') return { only: show };
+  if (show === 'unreadable' && !classes.includes(show)) return { decision: show };
+  const name = show.startsWith('class:') ? show.slice('class:'.length) : '';
+  return name ? { decision: name } : {};
+}
+
+/** Whether the server would still list a row among those shown: a correction takes it off one list, or puts it on. */
+export function isListed(row: PredictionRow, show: string): boolean {
+  if (show === 'review') return row.correction === null;
+  return show !== 'corrected' || row.correction !== null;
+}
+
+/** A list that was loaded anew; the row under the keys keeps its place among its neighbours if it is no part of it. */
+export function renewed(
+  before: readonly PredictionRow[],
+  fresh: readonly PredictionRow[],
+  here: number | null,
+): PredictionRow[] {
+  const index = before.findIndex((row) => row.k === here);
+  if (index < 0 || fresh.some((row) => row.k === here)) return [...fresh];
+  const after = new Set(before.slice(index + 1).map((row) => row.k));
+  const place = fresh.findIndex((row) => after.has(row.k));
+  const end = place < 0 ? fresh.length : place;
+  return [...fresh.slice(0, end), before[index]!, ...fresh.slice(end)];
+}

@@ -1,0 +1,112 @@
+// Where a gallery is scrolled to: which rows exist, and when to say what has come into sight.
+import { tick } from 'svelte';
+import { layOut, rowsInSight, scrolledTo, type Layout } from './geometry';
+
+const GAP = 4; // px between cells
+const EDGE = 4; // room for the focus ring at the gallery's edges
+const THROTTLE_MS = 50; // never a debounce: thumbnails must come while scrolling goes on
+const REST_MS = 150;
+
+interface Cells {
+  n: number;
+  size: number; // px, about the side of a cell
+}
+
+export class Scrolling {
+  frame = $state.raw<HTMLElement>();
+  width = $state(0);
+  height = $state(0);
+  top = $state(0);
+  #speed = 0; // rows per second
+  #said = 0; // when
+  #saying: ReturnType<typeof setTimeout> | undefined;
+  #scrolled = { at: 0, top: 0 };
+  #resting: ReturnType<typeof setTimeout> | undefined;
+
+  /** `onsight` is told the first and last cell in sight, and how fast they go by, in rows per second. */
+  constructor(
+    private readonly cells: () => Cells,
+    private readonly onsight: (first: number, last: number, speed: number) => void,
+  ) {}
+
+  readonly layout: Layout = $derived.by(() => {
+    const { n, size } = this.cells();
+    return layOut(n, this.width - 2 * EDGE, size, GAP);
+  });
+  readonly #inSight = $derived.by(() => rowsInSight(this.layout, this.top - EDGE, this.height, 1));
+  /** px of all rows together. */
+  readonly length = $derived.by(() => this.layout.rows * this.layout.pitch + 2 * EDGE - GAP);
+  readonly rowsPerPage = $derived.by(() => Math.floor(this.height / this.layout.pitch));
+
+  /** Rows in sight, and that of the cell in focus: the keyboard would lose its place if it did not exist. */
+  rows(focus: number): number[] {
+    const [first, last] = this.#inSight;
+    const rows = Array.from({ length: Math.max(0, last - first + 1) }, (_, k) => first + k);
+    const focused = Math.floor(focus / this.layout.columns);
+    if (this.layout.n && (focused < first || focused > last) && focused < this.layout.rows)
+      rows.push(focused);
+    return rows;
+  }
+
+  /** px from the top to a row. */
+  offset(row: number): number {
+    return row * this.layout.pitch + EDGE;
+  }
+
+  /** Say soon what is in sight. */
+  look(): void {
+    if (this.#saying !== undefined) return;
+    const wait = Math.max(0, THROTTLE_MS - (performance.now() - this.#said));
+    this.#saying = setTimeout(() => {
+      this.#saying = undefined;
+      this.#said = performance.now();
+      const [first, last] = this.#inSight;
+      const { columns, n } = this.layout;
+      const to = Math.min(n, (last + 1) * columns) - 1;
+      if (to >= first * columns) this.onsight(first * columns, to, this.#speed);
+    }, wait);
+  }
+
+  scrolled(): void {
+    const at = performance.now();
+    const top = this.frame!.scrollTop;
+    if (at > this.#scrolled.at + 8) {
+      this.#speed = (((top - this.#scrolled.top) / this.layout.pitch) * 1000) / (at - this.#scrolled.at);
+      this.#scrolled = { at, top };
+    }
+    this.top = top;
+    this.look();
+    clearTimeout(this.#resting);
+    this.#resting = setTimeout(() => {
+      this.#speed = Math.sign(this.#speed);
+      this.look();
+    }, REST_MS);
+  }
+
+  /** Back to the first cell. */
+  toStart(): void {
+    this.#to(0);
+  }
+
+  /** Bring a cell into sight, moving as little as possible. */
+  to(index: number): void {
+    this.#to(scrolledTo(this.layout, index, this.frame!.scrollTop, this.height - 2 * EDGE));
+  }
+
+  /** The same cells stay in sight when the size of cells has changed. */
+  async relaid(before: Layout): Promise<void> {
+    const cell = Math.floor(this.top / before.pitch) * before.columns;
+    await tick();
+    this.#to(Math.floor(cell / this.layout.columns) * this.layout.pitch);
+  }
+
+  end(): void {
+    clearTimeout(this.#saying);
+    clearTimeout(this.#resting);
+  }
+
+  #to(top: number): void {
+    if (this.frame) this.frame.scrollTop = top;
+    this.top = this.frame?.scrollTop ?? 0;
+  }
+}

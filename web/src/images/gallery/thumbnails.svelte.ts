@@ -1,0 +1,72 @@
+// The thumbnails of a gallery, in sheets of 64: which are there, and where on its sheet each lies.
+import { SvelteMap } from 'svelte/reactivity';
+import { PER_SHEET, SheetLoader, sheetsWanted } from './sheets';
+
+/** Up to 64 thumbnails as one picture, eight a row. */
+export type SheetUrl = (keys: number[], side: number) => string;
+
+/** The part of a sheet that is one thumbnail, as CSS. */
+export interface Part {
+  image: string;
+  position: string;
+  size: string;
+}
+
+interface Sheet {
+  url: string; // of a blob
+  rows: number;
+}
+
+interface Shown {
+  keys: ArrayLike<number>;
+  side: number; // px
+  url: SheetUrl | null;
+}
+
+export class Thumbnails {
+  readonly #sheets = new SvelteMap<number, Sheet>();
+  readonly #loader = new SheetLoader<Sheet>({
+    load: (sheet, signal) => this.#load(sheet, signal),
+    onloaded: (sheet, value) => this.#sheets.set(sheet, value),
+    ondropped: (sheet, value) => {
+      URL.revokeObjectURL(value.url);
+      if (this.#sheets.get(sheet) === value) this.#sheets.delete(sheet);
+    },
+  });
+
+  constructor(private readonly shown: () => Shown) {}
+
+  /** Have the thumbnails from `first` to `last`, and those that scrolling at `speed` rows a second leads to. */
+  want(first: number, last: number, speed: number, columns: number): void {
+    const { keys, url } = this.shown();
+    if (url) this.#loader.want(sheetsWanted(first, last, keys.length, speed, columns, this.#loader.latency));
+  }
+
+  at(index: number): Part | null {
+    const sheet = this.#sheets.get(Math.floor(index / PER_SHEET));
+    if (!sheet) return null;
+    const place = index % PER_SHEET;
+    const row = Math.floor(place / 8);
+    return {
+      image: `url("${sheet.url}")`,
+      position: `${((place % 8) / 7) * 100}% ${sheet.rows > 1 ? (row / (sheet.rows - 1)) * 100 : 0}%`,
+      size: `800% ${sheet.rows * 100}%`,
+    };
+  }
+
+  clear(): void {
+    this.#loader.clear();
+  }
+
+  async #load(sheet: number, signal: AbortSignal): Promise<Sheet> {
+    const { keys, side, url } = this.shown();
+    const wanted = Array.prototype.slice.call(keys, sheet * PER_SHEET, (sheet + 1) * PER_SHEET) as number[];
+    const response = await fetch(url!(wanted, side), { signal });
+    if (!response.ok) throw new Error(response.statusText);
+    const blob = URL.createObjectURL(await response.blob());
+    const image = new Image();
+    image.src = blob;
+    await image.decode(); // else the first paint of a sheet would be blank
+    return { url: blob, rows: Math.max(1, Math.round((8 * image.naturalHeight) / image.naturalWidth)) };
+  }
+}

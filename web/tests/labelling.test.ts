@@ -1,0 +1,36 @@
+import { expect, test } from 'vitest';
+import { chipsOf } from '../src/features/datasets/gallery/chips';
+import { actOf } from '../src/images/label_keys';
+
+const pressed = (key: string, held: Partial<Record<'ctrlKey' | 'altKey' | 'shiftKey', boolean>> = {}) => ({
+  key,
+  ctrlKey: false,
+  metaKey: false,
+  altKey: false,
+  shiftKey: false,
+  ...held,
+});
+
+test('a key gives the class with that mark, and no class beyond those that there are', () => {
+  expect(actOf(pressed('2'), 3)).toEqual({ act: 'give', classIndex: 1 });
+  expect(actOf(pressed('4'), 3)).toBeNull();
+  expect(actOf(pressed('Delete'), 3)).toEqual({ act: 'give', classIndex: null });
+  expect(actOf(pressed('2', { altKey: true }), 3)).toBeNull();
+});
+
+test('undo and redo have the keys of every other program', () => {
+  expect(actOf(pressed('z', { ctrlKey: true }), 0)).toEqual({ act: 'undo' });
+  expect(actOf(pressed('Z', { ctrlKey: true, shiftKey: true }), 0)).toEqual({ act: 'redo' });
+  expect(actOf(pressed('y', { ctrlKey: true }), 0)).toEqual({ act: 'redo' });
+  expect(actOf(pressed('a', { ctrlKey: true }), 20)).toBeNull();
+});
+
+test('each filter that is set is a chip that takes that filter away alone', () => {
+  const filters = { label: '', domain: 'Basel', run: 'r1', part: 'test' as const, sort: 'label' as const };
+  expect(chipsOf(filters, () => 'Monday')).toEqual([
+    { text: 'Class: Without a class', without: { label: undefined } },
+    { text: 'Domain: Basel', without: { domain: undefined } },
+    { text: 'Monday: Test', without: { run: undefined, part: undefined } },
+  ]);
+  expect(chipsOf({}, () => '')).toEqual([]);
+});
