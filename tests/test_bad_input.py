@@ -486,15 +486,15 @@ needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="gives up privi
 def test_what_may_not_be_read_is_told_and_stops_nobody_else(tmp_path: Path) -> None:
     images = save_cells(tmp_path / "images", ("a", "b"), n=3)
     save_cell(images / "closed" / "1.png")
-    (images / "a" / "0.png").chmod(0)
+    (images / "a" / "slide0_0.png").chmod(0)
     (images / "closed").chmod(0)
     try:
         done = without_privileges("inspect", images, "--json", cache=tmp_path / "cache")
         found = json.loads(done.stdout)
-        assert unreadable_in(found) == {"a/0.png": "The file may not be read: Permission denied"}
+        assert unreadable_in(found) == {"a/slide0_0.png": "The file may not be read: Permission denied"}
         assert found["n_readable"] == 5
         assert "1 folder could not be opened: 'closed'." in [note["text"] for note in found["notes"]]
-        (tmp_path / "t.csv").write_text("path,label\nimages/b/0.png,b\n")
+        (tmp_path / "t.csv").write_text("path,label\nimages/b/slide0_0.png,b\n")
         (tmp_path / "t.csv").chmod(0)
         for closed, said in ((images / "closed", "The folder could not be opened"), (tmp_path / "t.csv", "The table")):
             done = without_privileges("inspect", closed, cache=tmp_path / "cache")

@@ -26,8 +26,9 @@ from coverslip.events import Event, FoldEnded, FoldStarted, InstantClassifierFit
 from coverslip.messages import Resume, Set
 from coverslip.runs import Recipe, Run, SplitPlan
 
-MODEL = "timm/test_efficientnet"  # timm's own for tests: five trainings of it take as long as one of another
-INSTANT = Recipe(model=MODEL, init="scratch", stage="instant", image_size=48, tta=1)
+INSTANT = Recipe(stage="instant", image_size=48, tta=1)
+MODEL = "timm/test_efficientnet"  # timm's own for tests, 0.4 million parameters
+SHORT = Recipe(model=MODEL, init="scratch", image_size=48, tta=1, epochs=1, batch_size=16)
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +144,7 @@ def test_folds_can_be_declined(trained: Run) -> None:
 
 @pytest.mark.slow
 def test_fine_tuned_folds_and_the_medians_epoch(cells: Path, tmp_path: Path) -> None:
-    recipe = Recipe(init="scratch", model=MODEL, image_size=48, tta=1, epochs=3, batch_size=16)
+    recipe = SHORT.model_copy(update={"epochs": 3})
     data = cs.open_dataset(cells, group_pattern=r"slide\d+")
     run = cs.train(data, recipe.model_copy(update={"split": SplitPlan(folds=3)}), out=tmp_path / "run")
     best = []
@@ -164,7 +165,7 @@ def test_fine_tuned_folds_and_the_medians_epoch(cells: Path, tmp_path: Path) -> 
 def test_forty_images_in_three_classes_give_something_honest(tmp_path: Path) -> None:
     told: list[Event] = []
     data = cs.open_dataset(write_cells(tmp_path / "cells", 40, n_slides=40))
-    run = cs.train(data, INSTANT, out=tmp_path / "run", emit=told.append)
+    run = cs.train(data, SHORT, out=tmp_path / "run", emit=told.append)
     metrics = json_of(run.folder / "metrics.json")
     assert (metrics["split"], metrics["n"]) == ("out-of-fold", 40)
     accuracy = run.metrics["accuracy"]
@@ -181,7 +182,7 @@ def test_a_class_of_one_group_is_predicted_but_not_measured(cells: Path, tmp_pat
     for i in range(4):  # only on slide 3
         save_pixels(folder / "flat" / f"slide3_x{i}.png", np.full((48, 48, 3), 40 * i + 60, np.uint8))
     told: list[Event] = []
-    run = cs.train(cs.open_dataset(folder, group_pattern=r"slide\d+"), INSTANT, out=tmp_path / "run", emit=told.append)
+    run = cs.train(cs.open_dataset(folder, group_pattern=r"slide\d+"), SHORT, out=tmp_path / "run", emit=told.append)
     notes = [event.text for event in told if isinstance(event, Noted)]
     assert any("4 images cannot be measured" in text and "flat (4)" in text for text in notes)
     metrics = json_of(run.folder / "metrics.json")
@@ -218,7 +219,7 @@ def write_plain(folder: Path, groups: dict[str, str], n: int = 8) -> Path:
 def test_a_fold_in_which_nothing_can_be_measured_does_not_end_the_run(tmp_path: Path) -> None:
     groups = {"g1": "a", "g2": "a", "g3": "b", "g4": "b", "g5": "c"}
     data = cs.open_dataset(write_plain(tmp_path / "cells", groups), group_pattern=r"g\d")
-    run = cs.train(data, INSTANT, out=tmp_path / "run")
+    run = cs.train(data, SHORT, out=tmp_path / "run")
     metrics = json_of(run.folder / "metrics.json")
     assert (metrics["n"], metrics["n_groups"]) == (32, 4)
     per_fold = metrics["folds"]["per_fold"]  # type: ignore[index]

@@ -186,7 +186,9 @@ def test_evaluating_images_with_some_of_the_classes_works_and_with_none_is_one_e
     (some / "medium").rename(some / "other")
     with pytest.raises(BadDataset, match="label that the classifier knows"):
         cs.evaluate(own_run.folder, cs.open_dataset(some), name="none")
-    assert not (own_run.folder / "evaluations" / "none").exists()
+    left = own_run.folder / "evaluations" / "none"
+    assert json_of(left / "status.json")["state"] == "failed"
+    assert not (left / "metrics.json").exists()
 
 
 @pytest.mark.slow
@@ -229,7 +231,7 @@ def test_a_stop_file_ends_training_in_order_and_what_there_is_can_be_used(cells:
             (tmp_path / "run" / "stop").touch()
 
     recipe = Recipe(split=ONE_SPLIT, image_size=48, tta=1, epochs=50, batch_size=16)
-    with pytest.raises(Stopped, match="evaluate"):
+    with pytest.raises(Stopped, match="measure what there is"):
         cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run", emit=stop_after_an_epoch)
     assert json_of(tmp_path / "run" / "status.json")["state"] == "stopped"
     assert [row["epoch"] for row in rows_of(tmp_path / "run" / "history.csv")] == ["0", "1"]

@@ -105,7 +105,7 @@ def test_other_images_are_measured_by_their_old_names_and_by_the_new_ones(
     for name, new in {"old": {}, "new": names, "mixed": {"large": "big"}}.items():
         table = tmp_path / f"{name}.csv"
         rows = [(cells / path, new.get(path.split("/")[0], path.split("/")[0])) for path in tested]
-        rows += [(cells / "dirt" / "0.png", "dirt"), (cells / "dirt" / "1.png", "odd")]
+        rows += list(zip(sorted((cells / "dirt").iterdir()), ("dirt", "odd"), strict=False))
         table.write_text("path,label\n" + "".join(f"{path},{label}\n" for path, label in rows))
         found = cs.evaluate(
             run.folder, cs.open_dataset(table), emit=lambda e: told.append(e.text) if isinstance(e, Noted) else None
