@@ -178,7 +178,7 @@ def reduced(picture: Image.Image) -> Image.Image:
     """With few colours: the page's own, which fill areas, as they are, and photographs with what is left."""
     n = picture.width * picture.height
     flat = [colour for _, colour in sorted(picture.getcolors(n), reverse=True)[:FLAT_COLOURS]]
-    style = DOCS.parent / "web" / "src" / "design" / "base.css"
+    style = DOCS.parent / "src" / "coverslip" / "reports" / "tokens.css"
     marks = re.findall(r"--class-\d: [^#]*#(\w{6})", style.read_text("utf-8"))
     flat += [tuple(bytes.fromhex(mark)) for mark in marks]
     palette = Image.new("P", (1, 1))

@@ -13,7 +13,7 @@ from typing import Any
 import drawing
 import httpx
 
-from coverslip.workspace.datasets import opening
+from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.listing import describe
 from coverslip.workspace.store.home import Workspace, open_workspace
 
@@ -35,7 +35,7 @@ def new_workspace(folder: Path) -> Workspace:
 
 def open_images(workspace: Workspace, folder: Path, **how: Any) -> str:  # Any: as for `open_sources`
     """A set of images that has been read; its id."""
-    dataset_id = opening.open_sources(workspace, [opening.Source(str(folder))], **how).id
+    dataset_id = sources.open_sources(workspace, [sources.Source(str(folder))], **how).id
     until(lambda: describe(workspace, dataset_id).state != "reading")
     return dataset_id
 

@@ -84,6 +84,6 @@ def test_no_other_set_takes_the_place_of_one_that_cannot_be_trained_on(page: "Pa
     page.get_by_role("heading", name="These images have no classes yet").wait_for()
     assert page.get_by_role("button", name="Start training").count() == 0
     page.goto("/train?dataset=forgotten")
-    page.get_by_role("heading", name="These images are not here any more").wait_for()
+    page.get_by_role("heading", name="These images are no longer here").wait_for()
     page.get_by_role("button", name="Train on other images").click()
     page.get_by_role("button", name="Start training").wait_for()

@@ -275,17 +275,17 @@ def test_a_server_killed_while_reading_goes_on_when_it_starts_again(tmp_path: Pa
     script = f"""
 import os, sys
 from pathlib import Path
-from coverslip.workspace.datasets import opening
-from coverslip.workspace.datasets import reading
+from coverslip.workspace.datasets import sources
+from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.store.home import open_workspace
 home = open_workspace(Path({str(tmp_path / "home")!r}), (Path({str(tmp_path)!r}),))
-reading._IMAGES_AT_ONCE = 10
-keep = reading._keep_facts
+reading_images._IMAGES_AT_ONCE = 10
+keep = reading_images._keep_facts
 def kept(*what):
     keep(*what)
     os._exit(9)  # in the middle of the transaction
-reading._keep_facts = kept
-print(opening.open_sources(home, [opening.Source({str(cells)!r})]).id, flush=True)
+reading_images._keep_facts = kept
+print(sources.open_sources(home, [sources.Source({str(cells)!r})]).id, flush=True)
 home.background.wait_all()
 """
     killed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
@@ -467,10 +467,10 @@ create_app(Workspace(Path("/nowhere"), ()))
 from coverslip.workspace.datasets import grouping
 from coverslip.workspace.viewing import images
 from coverslip.workspace.datasets import labels
-from coverslip.workspace.datasets import opening
+from coverslip.workspace.datasets import sources
 from coverslip.workspace.viewing import pictures
 from coverslip.workspace.jobs import previews
-from coverslip.workspace.datasets import reading
+from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.datasets import snapshots
 from coverslip.workspace.datasets import uploads
 import coverslip.experiments.pretraining

@@ -34,7 +34,7 @@ def train_by_clicks(page: "Page", name: str) -> None:
     page.get_by_label("Folds").fill("0")
     page.get_by_label("Folds").press("Enter")  # ends the field, and begins nothing
     page.get_by_text("3 choices differ from the defaults").wait_for()
-    page.get_by_text("to learn from").wait_for()  # the picture of the split
+    page.get_by_text("to train on").wait_for()  # the picture of the split
     page.get_by_label("Name of the training").fill(name)
     page.get_by_role("button", name="Start training").click()
     page.wait_for_url(re.compile(r"/runs/\w+$"))
@@ -59,12 +59,12 @@ def check_numbers(page: "Page", app: RunningApp) -> None:
     matrix = page.get_by_role("table", name="Confusion matrix")
     for label, row_counts in zip(metrics["classes"], metrics["confusion_matrix"], strict=True):
         for predicted, n in zip(metrics["classes"], row_counts, strict=True):
-            cell = matrix.get_by_role("button", name=f"{label} called {predicted}: {n} image")
+            cell = matrix.get_by_role("button", name=f"{label} predicted as {predicted}: {n} image")
             assert cell.count() == 1, (label, predicted, n)
     # The images behind the cell of the first class, by keyboard.
     first, n = metrics["classes"][0], metrics["confusion_matrix"][0][0]
-    matrix.get_by_role("button", name=f"{first} called {first}:").press("Enter")
-    behind = page.get_by_role("dialog", name=f"{first}, named rightly")
+    matrix.get_by_role("button", name=f"{first} predicted as {first}:").press("Enter")
+    behind = page.get_by_role("dialog", name=f"{first}, predicted correctly")
     behind.get_by_role("button", name="Enlarge").nth(n - 1).wait_for()
     assert behind.get_by_role("button", name="Enlarge").count() == n
     page.keyboard.press("Escape")
@@ -233,7 +233,7 @@ def test_an_answer_from_before_a_label_does_not_take_it_off_the_wall(
 
 
 def epochs_on_the_page(page: "Page") -> list[str]:
-    page.get_by_text("The same as a table").click()
+    page.get_by_text("Show as a table").click()
     rows = page.get_by_role("region", name="Curves").get_by_role("rowheader")
     return [text.split()[0] for text in rows.all_inner_texts()]
 
@@ -248,9 +248,9 @@ def test_a_training_outlives_the_browser_and_the_app(
     open_page(page, f"/train?dataset={images['id']}")
     for section, label, value in (
         ("Preprocessing", "Image size", "32"),
-        ("which images are learnt from", "Folds", "0"),
-        ("for those who know networks", "Batch size", "8"),
-        ("length, chance, and what it is computed on", "Most rounds (epochs)", "5"),
+        ("which images are used for training", "Folds", "0"),
+        ("for those who know neural networks", "Batch size", "8"),
+        ("duration, random seed, and the device that computes", "Maximum epochs", "5"),
     ):
         page.get_by_text(section).click()
         page.get_by_label(label, exact=True).fill(value)
@@ -258,7 +258,7 @@ def test_a_training_outlives_the_browser_and_the_app(
     page.wait_for_url(re.compile(r"/runs/\w+$"))
     address = page.url
     run = address.rpartition("/")[2]
-    page.get_by_role("heading", name="A usable classifier exists").wait_for(timeout=PATIENT_MS)
+    page.get_by_role("heading", name="A first classifier is ready").wait_for(timeout=PATIENT_MS)
     page.close()
     app.end(signal.SIGKILL)
     status = json.loads((next((app.workspace / "runs").glob(f"*{run}")) / "status.json").read_text())
@@ -282,10 +282,10 @@ def test_a_training_is_stopped_and_goes_on_by_its_buttons(page: "Page", stock: S
     page.get_by_text("The best classifier so far is kept. You can go on where it was.").wait_for(timeout=PATIENT_MS)
     stopped = stock.app.get(f"runs/{run}")
     assert (stopped["state"], stopped["has_classifier"]) == ("stopped", True)
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Resume").click()
     page.get_by_text(f"Epoch {stopped['epoch'] + 2} of 400").first.wait_for(timeout=PATIENT_MS)
     page.get_by_role("button", name="Stop", exact=True).click()
-    page.get_by_role("button", name="Go on").wait_for(timeout=PATIENT_MS)
+    page.get_by_role("button", name="Resume").wait_for(timeout=PATIENT_MS)
     n = stock.app.get(f"runs/{run}")["epoch"]
     assert epochs_on_the_page(page) == [str(k) for k in range(n + 1)]
     open_page(page, f"/predict?run={run}")

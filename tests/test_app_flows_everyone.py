@@ -23,7 +23,7 @@ def open_all_folds(page: "Page") -> None:
     page.locator("summary").first.wait_for()
     for summary in page.locator("summary").all():
         summary.click()
-    page.get_by_text("to learn from").wait_for()
+    page.get_by_text("to train on").wait_for()
 
 
 def choose_a_folder(page: "Page") -> None:
@@ -35,7 +35,7 @@ def choose_a_folder(page: "Page") -> None:
 
 def send_files(page: "Page") -> None:
     page.get_by_role("button", name="Choose images").click()
-    page.get_by_role("button", name="Send files").click()
+    page.get_by_role("button", name="Upload files").click()
     page.get_by_text("A zip file …").wait_for()
 
 
@@ -43,7 +43,7 @@ def choose_images(page: "Page") -> None:
     cells = page.get_by_role("gridcell", name=", class ")
     cells.first.click()
     cells.nth(2).click(modifiers=["Shift"])
-    page.get_by_text("3 chosen").wait_for()
+    page.get_by_text("3 selected").wait_for()
 
 
 def view_an_image(page: "Page") -> None:
@@ -74,7 +74,7 @@ def enlarge_a_test_image(page: "Page") -> None:
 
 
 def show_the_curves(page: "Page") -> None:
-    page.get_by_text("The same as a table").click()
+    page.get_by_text("Show as a table").click()
     page.get_by_role("columnheader", name="Epoch").wait_for()
 
 
@@ -93,7 +93,7 @@ PAGES: dict[str, tuple[str, Prepare]] = {
     "viewer": ("/datasets/{images}?tab=images", view_an_image),
     "class": ("/datasets/{images}?tab=images", name_a_class),
     "keys": ("/datasets/{images}?tab=images", ask_for_keys),
-    "classes": ("/datasets/{images}?tab=classes", see("Keep these classes")),
+    "classes": ("/datasets/{images}?tab=classes", see("Save these classes")),
     "checks": ("/datasets/{unlabelled}?tab=checks", see("cut off.png")),
     "train": ("/train?dataset={images}", see("Start training")),
     "train unfolded": ("/train?dataset={images}", open_all_folds),
@@ -110,8 +110,8 @@ PAGES: dict[str, tuple[str, Prepare]] = {
     "details": ("/runs/{run}?tab=details", see("Methods, for a paper")),
     "compare": ("/compare?runs={run},{folds}", see("Test images")),
     "predict": ("/predict?run={run}", see("Earlier predictions")),
-    "prediction": ("/predictions/{prediction}", see("Needs your eye")),
-    "review": ("/predictions/{prediction}?show=review", see("Needs your eye")),
+    "prediction": ("/predictions/{prediction}", see("Needs review")),
+    "review": ("/predictions/{prediction}?show=review", see("Needs review")),
     "predicted image": ("/predictions/{prediction}", view_a_prediction),
 }
 
@@ -130,9 +130,9 @@ def test_a_training_that_goes_on_is_accessible_and_says_what_a_stop_leaves(page_
     run = stock.app.send("runs", {"dataset_id": stock.images, "recipe": recipe})["id"]
     waiting = stock.app.send("runs", {"dataset_id": stock.images, "recipe": recipe})["id"]
     open_page(page, f"/runs/{waiting}")
-    page.get_by_text("It waits for its turn").wait_for()
+    page.get_by_text("Waiting: one training").wait_for()
     page.get_by_role("button", name="Stop", exact=True).click()
-    page.get_by_role("button", name="Go on").wait_for()
+    page.get_by_role("button", name="Resume").wait_for()
     stock.app.send(f"jobs/{waiting}", method="DELETE")
     open_page(page, f"/runs/{run}")
     page.get_by_text(" of 400").first.wait_for(timeout=120_000)

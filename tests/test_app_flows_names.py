@@ -35,7 +35,7 @@ def check_whole(page: "Page") -> None:
 
 
 def send_files(page: "Page", field: str, files: list[Path]) -> None:
-    page.get_by_role("button", name="Send files").click()
+    page.get_by_role("button", name="Upload files").click()
     page.get_by_label(field).set_input_files(files)
 
 
@@ -98,7 +98,7 @@ def test_names_are_text_and_fit(wary: "Page", stock: Stock, path: str) -> None:
     if path.startswith("/train"):
         wary.get_by_text("which images are learnt from").click()
         wary.get_by_text("whether they count for more").click()
-        wary.get_by_text("to learn from").wait_for()
+        wary.get_by_text("to train on").wait_for()
     if "tab=images" in path:
         wary.get_by_role("gridcell", name=f", class {SCRIPT_CLASS}").first.dblclick()
         wary.get_by_role("dialog").get_by_text("File size").wait_for()
@@ -128,13 +128,20 @@ def test_results_of_folds_and_of_two_sources_stand_side_by_side(page: "Page", st
     page.get_by_text("different images").wait_for()
 
 
+def correct(page: "Page", row: dict[str, str], choice: str) -> None:
+    """Open an image large, choose what it shows, and go back."""
+    page.get_by_role("button", name=f"Open {row['image_id']}", exact=True).click()
+    classes = page.get_by_role("dialog").get_by_role("group", name=f"Correct {row['image_id']}")
+    classes.get_by_role("button", name=choice).click()
+    page.get_by_role("button", name="Close").click()
+
+
 def test_corrections_become_images_to_train_on(wary: "Page", stock: Stock) -> None:
     open_page(wary, f"/predictions/{stock.prediction}")
     before = stock.app.get(f"predictions/{stock.prediction}/rows?limit=2")["items"]
     for row, label in zip(before, (SCRIPT_CLASS, LONG_CLASS), strict=True):
         corrected = IMAGE_CLASS if row["decision"] == label else label
-        field = wary.get_by_label(f"Correct {row['image_id']}")
-        field.select_option(corrected)
+        correct(wary, row, corrected)
     wary.get_by_role("navigation", name="Show").get_by_role("link", name="Corrected 2").wait_for()
     with wary.expect_download() as downloading:
         wary.get_by_role("link", name="Download CSV").click()
@@ -146,7 +153,7 @@ def test_corrections_become_images_to_train_on(wary: "Page", stock: Stock) -> No
     assert sum(found["n"] for found in made["classes"]) == 2
     open_page(wary, f"/predictions/{stock.prediction}")
     for row in before:
-        wary.get_by_label(f"Correct {row['image_id']}").select_option("")
+        correct(wary, row, "Take it back")
     wary.get_by_role("link", name="Corrected").wait_for(state="detached")
 
 
@@ -162,7 +169,7 @@ def test_a_classifier_goes_from_one_app_to_another(
     there = other_page(app)
     open_page(there, "/predict")
     there.get_by_role("heading", name="First, a classifier").wait_for()
-    there.get_by_label("Bring a .coverslip file").set_input_files(file)
+    there.get_by_label("Import a .coverslip file").set_input_files(file)
     there.get_by_role("radio", name=re.compile("brought as a file")).wait_for()
     check_whole(there)
     there.get_by_label("Files …").set_input_files(sorted((stock.app.root / "new").glob("slide*.png")))

@@ -41,7 +41,7 @@ class Review:
             page.wait_for_timeout(100)  # requests that a test delays go on meanwhile
 
     def open(self, page: "Page", show: str = "all") -> None:
-        open_page(page, f"/predictions/{self.prediction}?show={show}")
+        open_page(page, f"/predictions/{self.prediction}?show={show}&sort=position")
         page.get_by_role("button", name="Open ").first.wait_for()
 
 
@@ -121,7 +121,7 @@ def test_what_needs_the_eye_gets_less_and_none_is_passed_over(page: "Page", revi
     names = [rows.nth(k).get_attribute("aria-label") for k in range(3)]
     for _ in range(3):
         page.keyboard.press("1")
-    page.get_by_role("link", name=f"Needs your eye {before - 3}").wait_for()
+    page.get_by_role("link", name=f"Needs review {before - 3}").wait_for()
     assert [rows.nth(k).get_attribute("aria-label") for k in range(3)] == names  # until the list is loaded anew
     rows.last.scroll_into_view_if_needed()
     rows.nth(before - 1).wait_for(state="attached")
@@ -144,6 +144,7 @@ def test_the_image_under_the_keys_stays_while_others_come(page: "Page", review: 
     state = {**review.app.get(f"predictions/{review.prediction}"), "state": "running"}
     told = f"retry: 200\nevent: state\ndata: {json.dumps(state)}\n\nevent: rows\ndata: {{}}\n\n"
     page.route("**/events", lambda route: route.fulfill(body=told, content_type="text/event-stream"))
+    page.route(f"**/api/v1/predictions/{review.prediction}", lambda route: route.fulfill(json=state))
     asked: list[str] = []
 
     def answer(route: "Route") -> None:  # the first time as if three of the images were not there yet
@@ -173,7 +174,7 @@ def test_the_image_under_the_keys_stays_while_others_come(page: "Page", review: 
 
 def test_enter_on_a_link_elsewhere_is_the_links(page: "Page", review: Review) -> None:
     review.open(page)
-    page.get_by_role("navigation", name="Show").get_by_role("link", name="Needs your eye").focus()
+    page.get_by_role("navigation", name="Show").get_by_role("link", name="Needs review").focus()
     page.keyboard.press("Enter")
     page.wait_for_url("**show=review*")
     assert page.get_by_role("dialog").count() == 0
@@ -189,4 +190,4 @@ def test_a_prediction_in_the_queue_says_what_it_waits_for(page: "Page", review: 
     page.route(f"**/api/v1/predictions/{review.prediction}", lambda route: route.fulfill(json=state))
     page.route(ROWS, lambda route: route.fulfill(json={"items": [], "total": 0}))
     page.goto(f"/predictions/{review.prediction}")
-    page.get_by_text("It waits until the prediction before it is done.").wait_for()
+    page.get_by_text("Waiting for the prediction before it.").wait_for()

@@ -223,7 +223,7 @@ def test_single_images_are_answered_by_a_classifier_that_stays_loaded(lab: Lab) 
     assert lab.client.post(f"{API}/classifiers/none/classify", content=b"x").status_code == 404
     process = classifying._workers[lab.run].process
     classifying._silent_seconds = 0.0
-    classifying._workers[lab.run].asked = -1e9
+    classifying._workers[lab.run].last_asked = -1e9
     until(lambda: lab.run not in classifying._workers, 15)
     process.wait(timeout=30)
 

@@ -35,7 +35,7 @@ from small_workspace import (
 from coverslip.app.server import create_app
 from coverslip.cache import clean, list_stores
 from coverslip.reports import words
-from coverslip.reports.reading import read_run
+from coverslip.reports.reported import read_run
 from coverslip.reports.sections import sections_of
 from coverslip.reports.sections.limits import limits
 from coverslip.reports.sections.tiles import n_mistakes
@@ -174,6 +174,10 @@ def test_what_can_be_taken_away_is_whole_and_the_same_each_time(lab: Lab) -> Non
     assert lab.client.delete(path_of_brought).status_code == 204
     assert {one["name"] for one in lab.get("classifiers")["items"]} == {"The <b>first</b>"}
     assert lab.client.delete(path_of_brought).status_code == 404
+    (in_trash,) = (lab.workspace.trash / brought.json()["id"]).iterdir()
+    in_trash.write_bytes(classifier[:1000])
+    assert lab.client.post(f"{path_of_brought}/restore").status_code == 422  # damaged meanwhile
+    in_trash.write_bytes(classifier)
     assert lab.client.post(f"{path_of_brought}/restore").json() == brought.json()
     assert lab.client.delete(f"{API}/classifiers/{lab.run}").status_code == 404  # it goes with its run
     refused = lab.client.post(f"{API}/classifiers", content=classifier[:1000])

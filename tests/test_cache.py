@@ -28,13 +28,13 @@ from coverslip.cache import (
     RecordStore,
     Store,
     chosen_limit,
+    claimed,
     clean,
     forget,
     is_in_use,
     limit_bytes,
     list_stores,
     look_into,
-    opening,
     register,
     trim,
 )
@@ -159,10 +159,10 @@ def test_two_kinds_of_one_name_are_refused() -> None:
 
 def test_what_is_kept_about_one_thing_can_be_forgotten() -> None:
     for kind, name in ((TOYS, "set1"), (FILE_TOYS, "set1-v2"), (TOYS, "set12"), (TOYS, "set2")):
-        with opening(kind, name) as claim:
+        with claimed(kind, name) as claim:
             (claim.folder / "a").touch()
         claim.release()
-    with opening(TOYS, "set1-used") as used:
+    with claimed(TOYS, "set1-used") as used:
         pass
     forget("set1")
     assert sorted(store.folder.name for store in list_stores()) == ["set1-used", "set12", "set2"]
@@ -191,7 +191,7 @@ def test_damaged_records_are_made_anew() -> None:
 
 
 def test_a_kind_whose_description_is_damaged_is_still_bounded_and_cleaned() -> None:
-    with opening(FILE_TOYS, "box") as claim:
+    with claimed(FILE_TOYS, "box") as claim:
         (claim.folder / "a").write_bytes(b"x" * 1000)
     claim.release()
     unknown = FILE_TOYS.folder.rename(FILE_TOYS.folder.with_name("unknown"))

@@ -69,8 +69,8 @@ def test_the_list_narrows_by_paper_size_cost_and_weights(capsys: Capture) -> Non
     assert "mobincep" in listed(capsys, "--paper", "mobincep")
     assert listed(capsys, "--max-parameters", "1.3") == {"mobilevit_xxs", "mobilevit_mn"}
     assert "shufflenet_v2_x1_0" in listed(capsys, "--max-macs", "0.15")
-    assert "efficientnet_lite0" in listed(capsys, "--at-hand")
-    assert listed(capsys, "--at-hand") < everything
+    assert "efficientnet_lite0" in listed(capsys, "--available")
+    assert listed(capsys, "--available") < everything
     assert listed(capsys, "--paper", "chromosomes", "--max-parameters", "1") == set()
 
 

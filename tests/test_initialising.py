@@ -224,7 +224,7 @@ def test_a_packed_classifier_can_be_the_start_but_does_not_tell_its_images(
     packed = cs.export(earlier.folder, out=tmp_path / "earlier.coverslip")
     recipe = ON_TOP.model_copy(update={"init": FromRun(run=str(packed))})
     run = cs.train(cs.open_dataset(images), recipe, out=tmp_path / "run")
-    assert any("does not tell its training images" in note for note in notes_of(run))
+    assert any("does not say which images it was trained on" in note for note in notes_of(run))
     # What is not known is not claimed, here or by those that start from here.
     after = cs.train(
         cs.open_dataset(images), recipe.model_copy(update={**from_run(run), "seed": 0}), out=tmp_path / "after"
@@ -233,7 +233,7 @@ def test_a_packed_classifier_can_be_the_start_but_does_not_tell_its_images(
         report = (one.folder / "report.html").read_text(encoding="utf-8")
         assert "it had never seen" not in report
         assert "What the classifier at the start had seen is not known." in report
-    assert any("does not tell its training images" in note for note in notes_of(after))
+    assert any("does not say which images it was trained on" in note for note in notes_of(after))
 
 
 @pytest.mark.slow

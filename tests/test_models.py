@@ -106,7 +106,7 @@ def test_any_of_timms_models_is_reachable() -> None:
         model_info("timm/resnet_eighteen")
 
 
-def test_weights_that_cannot_be_had_name_those_at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_that_cannot_be_had_name_those_available(monkeypatch: pytest.MonkeyPatch) -> None:
     import huggingface_hub
 
     monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "https://localhost")  # where no hub answers
@@ -114,7 +114,7 @@ def test_weights_that_cannot_be_had_name_those_at_hand(monkeypatch: pytest.Monke
         create_network("resnet34", n_classes=2)
 
 
-def test_the_default_models_weights_are_at_hand() -> None:
+def test_the_default_models_weights_are_available() -> None:
     assert "efficientnet_lite0" in models_with_weights()
 
 

@@ -85,7 +85,7 @@ def test_the_split_says_what_was_left_out_on_request_and_the_notes_count_it(run:
 def test_the_report_says_what_was_done_to_classes_and_does_not_call_it_doubtful(run: Run) -> None:
     page = re.sub(r"\s+", " ", (run.folder / "report.html").read_text(encoding="utf-8"))
     for said in (
-        "Classes were joined: large and huge as “big”.",
+        "Classes were merged: large and huge as “big”.",
         "Classes were renamed: tiny to “small”.",
         "Images of dirt were left out.",
         "At most 9 training images of each class, drawn at random, were used.",

@@ -11,7 +11,7 @@ from coverslip.cli import main
 from coverslip.errors import BadRecipe
 from coverslip.evaluation import METRICS, MetricRecord
 from coverslip.keys import Choice, Key
-from coverslip.reports.reading import read_run
+from coverslip.reports.reported import read_run
 from coverslip.reports.sections.methods import methods
 from coverslip.runs import Recipe, recipe_keys, save_recipe, with_settings
 from coverslip.runs.recipe import GROUPS, changed_phrases, phrases

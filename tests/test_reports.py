@@ -16,8 +16,8 @@ import coverslip as cs
 from coverslip.datasets import inspect_dataset, scan_images
 from coverslip.errors import BadRun
 from coverslip.evaluation import apply_temperature, evaluate_predictions
-from coverslip.reports import write_report
-from coverslip.reports.reading import read_run
+from coverslip.reports import figures, tokens, write_report
+from coverslip.reports.reported import read_run
 from coverslip.reports.sections import SECTIONS, Section, SectionText, sections_of
 from coverslip.runs import Recipe, Run, save_recipe, write_metrics
 from coverslip.runs.environment import DomainImages, Environment, Machine, Opened
@@ -335,7 +335,7 @@ def test_a_section_that_is_new_stands_in_the_report_without_more(run):
         page = write_report(run).read_text(encoding="utf-8")
     finally:
         SECTIONS.remove("dirt")
-    assert page.index("Which classes are mixed up") < page.index("Dirt on the slide") < page.index("Class by class")
+    assert page.index("Which classes are confused") < page.index("Dirt on the slide") < page.index("Class by class")
     assert "<p>8 &amp; more</p>" in page
     assert "<th>platelet</th><td>1</td>" in page
     assert "Dirt on the slide" not in write_report(run).read_text(encoding="utf-8")
@@ -343,3 +343,33 @@ def test_a_section_that_is_new_stands_in_the_report_without_more(run):
 
 def test_the_methods_paragraph_names_the_machine(page):
     assert "on Abacus 3000 with 4 threads" in page
+
+
+def test_a_class_has_the_colour_of_the_app_in_the_drawings() -> None:
+    """By its place among the classes, not by how hard it is."""
+    label = np.repeat(np.arange(10), 6)
+    probability = np.random.default_rng(0).dirichlet(np.ones(10), size=60)
+    names = [f"class {k}" for k in range(10)]
+    aurocs = [0.5 + 0.04 * ((7 * k) % 10) for k in range(10)]
+    drawn = figures.roc(probability, label, names, aurocs)
+    shown = {text.get_text(): text for text in drawn.axes[1].texts}
+    keys = [line for line in drawn.axes[1].lines if line.get_color() != figures.MUTED]
+    by_height = {round(float(line.get_ydata()[0]), 3): line for line in keys}
+    for k, name in enumerate(names):
+        if name in shown:
+            line = by_height[round(shown[name].get_position()[1], 3)]
+            assert line.get_color() == tokens.class_colour(k)
+            assert (line.get_linestyle() == "-") == (k < tokens.N_CLASS_COLOURS)
+
+
+def test_a_report_has_the_look_of_the_tokens(page: str) -> None:
+    look = tokens.FILE.read_text()
+    assert look in page
+    style = page[page.index(look) + len(look) : page.index("</style>")]
+    sizes = re.findall(r"font-size: ([^;}]+)", style)
+    assert len(sizes) > 20
+    assert {size for size in sizes if not size.strip().startswith(("var(--type-", "inherit", "10pt"))} == set()
+    themed = {tokens.light_colours()[name] for name in ("text", "text-soft", "line", "data", "bad", "sunken")}
+    drawings = "".join(re.findall(r"<svg.*?</svg>", page, flags=re.S))
+    assert "var(--data)" in drawings
+    assert not any(colour in drawings for colour in themed), "it would not follow the dark theme"

@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 import coverslip as cs
-from coverslip.errors import BadRun
-from coverslip.events import EpochEnded, Noted
+from coverslip.errors import BadRun, CoverslipError
+from coverslip.events import EpochEnded, Event, Noted, RunEnded
+from coverslip.experiments.working import working_in
 from coverslip.files import sha256_file
-from coverslip.runs import Run, RunLog, Status, StatusFile
+from coverslip.runs import Run, RunContext, RunLog, Status, StatusFile
 from coverslip.samples import write_sample_images
 
 SETTINGS = ("image_size=48", "tta=1", "epochs=3", "batch_size=16")
@@ -112,6 +113,20 @@ def test_a_stopped_run_says_how_to_go_on_and_does(cells: Path, tmp_path: Path) -
     with pytest.raises(cs.CoverslipError):
         cs.resume(run, emit=stop_soon)
     assert epochs == [before + 1]
+
+
+def test_a_run_whose_end_cannot_be_written_down_has_failed(tmp_path: Path) -> None:
+    events: list[Event] = []
+    context = RunContext(tmp_path, emit=events.append)
+
+    def work() -> None:
+        with working_in(context):
+            (tmp_path / "status.json").unlink()
+            (tmp_path / "status.json").mkdir()
+
+    with pytest.raises(CoverslipError, match="Could not write"):
+        work()
+    assert [event.state for event in events if isinstance(event, RunEnded)] == ["failed"]
 
 
 @pytest.mark.slow

@@ -28,7 +28,7 @@ from coverslip.models.building import build_body
 from coverslip.models.importing import import_weights
 from coverslip.models.networks import create_network
 from coverslip.models.table import registered_models
-from coverslip.models.weights import local_weights, packaged_weights, remove_imported, weights_at_hand, weights_source
+from coverslip.models.weights import available_weights, local_weights, packaged_weights, remove_imported, weights_source
 from coverslip.models.weights.fitting import load_exactly, timm_network
 from coverslip.models.weights.hub import fetch_weights, hub_weights
 from coverslip.models.weights.names import with_timm_names
@@ -391,7 +391,7 @@ def test_an_import_that_was_killed_before_its_end_counts_for_nothing(tmp_path: P
     (about,) = folder.rglob("weights.json")
     about.unlink()  # it is written last
     assert weights_source(SMALL) is None
-    assert SMALL not in [source.model for source in weights_at_hand()]
+    assert SMALL not in [source.model for source in available_weights()]
 
 
 def test_imported_weights_that_were_changed_afterwards_are_refused(tmp_path: Path, folder: Path) -> None:
@@ -519,7 +519,7 @@ def test_fetched_weights_are_kept_checked_and_used(hub: type[Hub], capsys: pytes
     assert torch.equal(logits(pretrained(SMALL)), logits(random_network("test_efficientnet")))
     fetch_weights("test_efficientnet")
     assert hub.n_downloads == 1
-    assert [source.model for source in weights_at_hand() if source.kind == "hub"] == [SMALL]
+    assert [source.model for source in available_weights() if source.kind == "hub"] == [SMALL]
 
 
 def test_a_download_that_is_not_what_was_promised_is_not_kept(hub: type[Hub], tmp_path: Path) -> None:
@@ -559,7 +559,7 @@ def test_what_is_noted_about_the_hubs_weights_is_what_timm_says() -> None:
 
 def test_asking_which_weights_a_model_starts_from_needs_no_torch(tmp_path: Path) -> None:
     code = (
-        "import sys; from coverslip.models.weights import weights_at_hand, weights_source; "
+        "import sys; from coverslip.models.weights import available_weights, weights_source; "
         "print(weights_source('efficientnet_lite0').licence, weights_source('resnet34'), weights_source('alexnet')); "
         "print(sorted({'torch', 'timm', 'torchvision'} & set(sys.modules)))"
     )

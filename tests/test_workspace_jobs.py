@@ -26,11 +26,12 @@ from coverslip.images import ReadPlan
 from coverslip.models import list_models
 from coverslip.runs import Prediction, Recipe
 from coverslip.runs.log import FoldedLog, LogReader, Progress, lasting_lines
-from coverslip.workspace.datasets import changing, opening
+from coverslip.workspace.datasets import changing, sources
 from coverslip.workspace.datasets.listing import describe
 from coverslip.workspace.jobs import acts, runs
 from coverslip.workspace.jobs.processes import is_running, launch, lines_of_last_process
 from coverslip.workspace.jobs.records import Job, change_as_seen, change_job, find_job, waiting
+from coverslip.workspace.jobs.results import fingerprint_of_code
 from coverslip.workspace.jobs.state import state_of, status_of
 from coverslip.workspace.jobs.training import queue_training
 from coverslip.workspace.predictions import classifying, rows
@@ -157,7 +158,7 @@ def test_what_the_trash_no_longer_holds_cannot_come_back(workspace: Workspace, c
     run_id = queued(workspace, cells)
     acts.remove(workspace, run_id)
     shutil.rmtree(workspace.trash / run_id)
-    with pytest.raises(NotFound, match="trash no longer"):
+    with pytest.raises(NotFound, match="no longer in the trash"):
         acts.restore(workspace, run_id)
 
 
@@ -222,7 +223,7 @@ def test_a_recipe_names_its_start_by_a_run_and_its_classes_by_the_image_set(work
 def test_a_recipe_has_the_classes_in_the_order_of_the_set(workspace: Workspace) -> None:
     here, there = (write_cells(workspace.roots[0] / name, 6) for name in ("here", "there"))
     (there / "medium").rename(there / "zebra")
-    made = opening.open_sources(workspace, [opening.Source(str(place)) for place in (here, there)]).id
+    made = sources.open_sources(workspace, [sources.Source(str(place)) for place in (here, there)]).id
     until(lambda: describe(workspace, made).state == "ready")
 
     def order(**recipe: object) -> tuple[str, ...]:
@@ -280,7 +281,7 @@ def test_lines_worth_reading_tell_more_than_how_far_something_was(tmp_path: Path
     (tmp_path / "events.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     found = lasting_lines(tmp_path / "events.jsonl")
     assert [(line.n, line.event) for line in found] == [(2, "Noted"), (3, "EpochEnded"), (4, "OfALaterCoverslip")]
-    assert found[0].values == {"text": "one <b>", "level": "info"}
+    assert (found[0].values["text"], found[0].values["level"]) == ("one <b>", "info")
     assert (found[1].values["fold"], found[1].values["val_f1"]) == (2, 0.5)
 
 
@@ -330,6 +331,34 @@ def test_many_rows_are_filtered_and_sorted_a_page_at_a_time(tmp_path: Path) -> N
     assert ([row.k for row in left.items], left.total) == (unsure[1:11], len(unsure) - 1)
     assert page(Filters(label="<script>", predicted="b")).total == 0
     assert "uncertain" in DECISIONS
+
+
+def test_unreadable_rows_stand_last_and_labels_of_no_class_are_no_mistakes(tmp_path: Path) -> None:
+    written = [
+        Prediction("a", "a.png", "x", None, None, "unreadable", (), "It is cut off"),
+        Prediction("b", "b.png", "x", "y", 0.75, "y", (0.25, 0.75)),
+        Prediction("c", "c.png", "never taught", "y", 0.5, "y", (0.5, 0.5)),
+    ]
+    writer = rows.RowsWriter(tmp_path / rows.FILE)
+    writer.add((k, row, tmp_path / row.path, ReadPlan()) for k, row in enumerate(written))
+    writer.close()
+
+    def listed(**filters: str) -> list[str]:
+        page = rows.page_in(tmp_path / rows.FILE, ("x", "y"), {}, Filters.model_validate(filters), offset=0, limit=10)
+        return [row.image_id for row in page.items]
+
+    assert listed(sort="probability") == ["c", "b", "a"]
+    assert listed(sort="-probability") == ["b", "c", "a"]
+    assert listed(only="mistakes") == ["b"]
+
+
+def test_what_is_worked_out_of_changed_code_is_not_taken_for_new(tmp_path: Path) -> None:
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "words.py").write_text("a = 1")
+    before = fingerprint_of_code(tmp_path)
+    assert fingerprint_of_code(tmp_path) == before
+    (tmp_path / "inner" / "words.py").write_text("a = 2")
+    assert fingerprint_of_code(tmp_path) != before
 
 
 def test_average_precision_is_scikit_learns() -> None:

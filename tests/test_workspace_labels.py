@@ -15,8 +15,8 @@ from coverslip.datasets.quality.components import labels_of
 from coverslip.errors import BadDataset, CoverslipError, NotFound
 from coverslip.workspace.datasets import labels
 from coverslip.workspace.datasets.listing import ClassCount, describe
-from coverslip.workspace.datasets.opening import GroupedBy, Source, open_sources
 from coverslip.workspace.datasets.snapshots import table_lines, training_images
+from coverslip.workspace.datasets.sources import GroupedBy, Source, open_sources
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import load_dataset, load_scan
 from coverslip.workspace.viewing.filters import Filters

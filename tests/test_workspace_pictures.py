@@ -18,7 +18,7 @@ from sqlalchemy import delete
 
 from coverslip.app.server import create_app
 from coverslip.cache import cache_folder, forget
-from coverslip.workspace.datasets import reading
+from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.store.database import writing
 from coverslip.workspace.store.tables import image_colours
 
@@ -177,7 +177,7 @@ def test_pictures_that_reading_did_not_make_are_made_afterwards(app: App, tmp_pa
     with writing(app.home.engine) as connection:  # as after a kill, and with a cache that was emptied
         connection.execute(delete(image_colours).where(image_colours.c.position >= 5))
     forget(found["id"])
-    reading.begin(app.home)
+    reading_images.begin(app.home)
     app.home.background.wait_all()
     assert np.abs(colours(app, found["id"]).astype(int) - whole).max() <= 2
     assert n_kept(found["id"]) == 7

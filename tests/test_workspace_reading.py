@@ -8,7 +8,7 @@ from image_sets import workspace_in
 from sqlalchemy import event, select, update
 
 from coverslip.workspace import forgetting
-from coverslip.workspace.datasets import changing, labels, opening, reading
+from coverslip.workspace.datasets import changing, labels, reading_images, sources
 from coverslip.workspace.datasets.listing import describe
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.background import Background
@@ -35,15 +35,15 @@ def test_while_a_thread_is_held_none_of_its_name_begins() -> None:
 
 def test_a_page_that_asks_begins_no_reading_while_images_are_replaced(tmp_path: Path) -> None:
     home, cells = workspace_in(tmp_path), save_cells(tmp_path / "cells")
-    dataset_id = opening.open_sources(home, [opening.Source(str(cells))]).id
+    dataset_id = sources.open_sources(home, [sources.Source(str(cells))]).id
     home.background.wait_all()
     _as_interrupted(home)
     is_reading: list[bool] = []
 
     def ask(_: object, __: object, statement: str, *___: object) -> None:
         if statement.startswith("DELETE FROM images"):  # the old ones go
-            reading.resume(home)
-            is_reading.append(home.background.is_running(reading.thread_of(dataset_id)))
+            reading_images.resume(home)
+            is_reading.append(home.background.is_running(reading_images.thread_of(dataset_id)))
 
     event.listen(home.engine, "before_cursor_execute", ask)
     changing.refresh(home, dataset_id)
@@ -55,11 +55,11 @@ def test_a_page_that_asks_begins_no_reading_while_images_are_replaced(tmp_path: 
 
 def test_images_on_a_disk_that_is_gone_are_not_called_unreadable(tmp_path: Path) -> None:
     home, cells = workspace_in(tmp_path), save_cells(tmp_path / "cells")
-    dataset_id = opening.open_sources(home, [opening.Source(str(cells))]).id
+    dataset_id = sources.open_sources(home, [sources.Source(str(cells))]).id
     home.background.wait_all()
     cells.rename(tmp_path / "unplugged")
     _as_interrupted(home)
-    reading.resume(home)
+    reading_images.resume(home)
     home.background.wait_all()
     found = describe(home, dataset_id)
     assert (found.state, found.n_unreadable) == ("failed", 0)
@@ -82,7 +82,7 @@ def test_labels_stay_with_their_pixels_where_a_table_repeats_ids(tmp_path: Path)
     rows = [f"{save_cell(cells / f'{k}.png', k).name},{'ab'[k % 2]},same" for k in range(4)]
     table = cells / "table.csv"
     table.write_text("\n".join(["path,label,image_id", *rows]))
-    dataset_id = opening.open_sources(home, [opening.Source(str(table))]).id
+    dataset_id = sources.open_sources(home, [sources.Source(str(table))]).id
     home.background.wait_all()
     labels.set_labels(home, dataset_id, [0], "by hand")
     table.write_text("\n".join(["path,label,image_id", *reversed(rows)]))
@@ -100,10 +100,10 @@ def test_labels_stay_with_their_pixels_where_a_table_repeats_ids(tmp_path: Path)
 
 def test_a_set_that_comes_back_while_it_was_begun_to_be_read_is_whole(tmp_path: Path) -> None:
     home, cells = workspace_in(tmp_path), save_cells(tmp_path / "cells")
-    dataset_id = opening.open_sources(home, [opening.Source(str(cells))]).id
+    dataset_id = sources.open_sources(home, [sources.Source(str(cells))]).id
     home.background.wait_all()
     forgetting.forget(home, dataset_id)
-    reading.start(home, dataset_id)  # by a page that asked just before
+    reading_images.start(home, dataset_id)  # by a page that asked just before
     home.background.wait_all()
     assert forgetting.restore(home, dataset_id).state == "ready"
     home.background.wait_all()

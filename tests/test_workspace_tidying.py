@@ -12,7 +12,7 @@ from sqlalchemy import insert, select, update
 
 from coverslip.runs import Recipe, Run, StatusFile, save_recipe
 from coverslip.workspace import forgetting
-from coverslip.workspace.datasets import opening, uploads
+from coverslip.workspace.datasets import sources, uploads
 from coverslip.workspace.jobs.acts import remove
 from coverslip.workspace.jobs.adopting import adopt_runs
 from coverslip.workspace.store import tables as db
@@ -56,8 +56,8 @@ def test_uploads_that_were_broken_off_go_after_a_week(tmp_path: Path) -> None:
     home = workspace_in(tmp_path)
     old, young, finished, unnoted = (begun(home) for _ in range(4))
     uploads.finish(home, finished)
-    opening.open_sources(
-        home, [opening.Source(str(home.uploads / unnoted / "files"))], is_labelled=False
+    sources.open_sources(
+        home, [sources.Source(str(home.uploads / unnoted / "files"))], is_labelled=False
     )  # killed right then
     home.background.wait_all()
     kept = [aged(home, young, 6), aged(home, finished, 30), aged(home, unnoted, 30)]
@@ -93,7 +93,7 @@ def test_copies_that_another_set_uses_stay(tmp_path: Path) -> None:
     home = workspace_in(tmp_path)
     upload_id = begun(home)
     first = uploads.finish(home, upload_id).id
-    second = opening.open_sources(home, [opening.Source(str(home.uploads / upload_id / "files"))], is_labelled=False).id
+    second = sources.open_sources(home, [sources.Source(str(home.uploads / upload_id / "files"))], is_labelled=False).id
     home.background.wait_all()
     forgetting.forget(home, first)
     with home.engine.begin() as connection:

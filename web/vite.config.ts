@@ -62,5 +62,6 @@ export default defineConfig({
       },
     },
   },
-  test: { include: ['tests/**/*.test.ts'] },
+  // css: else Vitest hands out empty files, and tests/look.test.ts reads them.
+  test: { include: ['tests/**/*.test.ts'], css: true },
 });

@@ -73,7 +73,7 @@ def safe_name(name: str) -> PurePosixPath:
     name = unicodedata.normalize("NFC", name)
     if fault := _fault_of_name(name):
         raise CoverslipError(
-            f"The name '{_shown(name)}' is not taken: {fault}", do="Give the file a plain name and send it again."
+            f"The name '{_shown(name)}' is not accepted: {fault}", do="Give the file a plain name and send it again."
         )
     return PurePosixPath(name)
 
@@ -169,7 +169,7 @@ def _shown(text: str) -> str:
 
 def _bad(why: str) -> BadArchive:
     return BadArchive(
-        f"The archive is not taken: {why}",
+        f"The archive is not accepted: {why}",
         why=why,
         do="Nothing of it was unpacked. Make a new zip file of the images' folder.",
     )

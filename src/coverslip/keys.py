@@ -1,6 +1,6 @@
 """What every door says of one choice: the record stands on the field itself, in its annotation.
 
-    epochs: Annotated[int, Key("Most rounds (epochs)", "basic", "In each, …", "at most {} epochs")] = Field(8, ge=1)
+    epochs: Annotated[int, Key("Maximum epochs", "basic", "In an epoch, …", "at most {} epochs")] = Field(8, ge=1)
 
 The app's form, the command line, the API's document, the documentation and a report's methods paragraph read it there;
 default, range and exact meaning stand in the field beside it.

@@ -1,4 +1,4 @@
-"""Synthetic images of stained blood cells: something to try coverslip on where no images are at hand.
+"""Synthetic images of stained blood cells: something to try coverslip on where there are no images yet.
 
 The images are drawn, not photographed. How one comes about:
 

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { sentence } from '../src/features/runs/live/lines';
-import { joined, keyOf, MOST_LINES } from '../src/features/runs/live/live';
+import { joined, MOST_LINES } from '../src/features/runs/live/log.svelte';
+import { keyOf } from '../src/features/runs/live/trainings';
 import type { LogLine, Training } from '../src/api/runs';
 
 function line(n: number, event = 'Noted', values: Record<string, unknown> = {}): LogLine {

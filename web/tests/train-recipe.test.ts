@@ -1,5 +1,14 @@
 import { expect, test } from 'vitest';
-import { changed, differing, faultsOf, nested, valueAt } from '../src/features/train/recipe';
+import { asText, fromText } from '../src/features/train/fields/shape';
+import {
+  changed,
+  differing,
+  dotted,
+  faultsOf,
+  nested,
+  takenOver,
+  valueAt,
+} from '../src/features/train/recipe';
 
 test('dotted keys become sections', () => {
   expect(nested({ 'split.val': 0.1, 'split.folds': 5, stage: 'instant' })).toEqual({
@@ -14,27 +23,55 @@ test('only what differs from the default is kept', () => {
   expect(changed(once, 'epochs', 8, 8)).toEqual({});
 });
 
-test('the choices of an earlier training come back as what differs', () => {
-  const fields = [
-    { key: 'epochs', default: 8 },
-    { key: 'split.val', default: 0.2 },
-    { key: 'image_size', default: null },
-  ];
+const DEFAULTS = { epochs: 8, 'split.val': 0.2, image_size: null, group: 'slide', 'classes.drop': [] };
+const KEYS = [...Object.keys(DEFAULTS), 'classes.order'];
+
+test('the choices of a recipe come back as what differs', () => {
   const recipe = { epochs: 20, split: { val: 0.2 }, image_size: null, unknown: 1 };
-  expect(differing(recipe, fields)).toEqual({ epochs: 20 });
+  expect(dotted(recipe, KEYS)).toEqual({ epochs: 20, 'split.val': 0.2, image_size: null });
+  expect(differing(dotted(recipe, KEYS), DEFAULTS)).toEqual({ epochs: 20 });
   expect(valueAt(recipe, 'split.val')).toBe(0.2);
   expect(valueAt(recipe, 'split.nothing.more')).toBeUndefined();
 });
 
+test('what an earlier recipe says of its images holds for the same images alone', () => {
+  const recipe = { epochs: 20, group: 'well', classes: { drop: ['debris'], order: ['b', 'a'] } };
+  expect(takenOver(recipe, KEYS, false)).toEqual({ epochs: 20 });
+  expect(takenOver(recipe, KEYS, true)).toEqual({ epochs: 20, group: 'well', 'classes.drop': ['debris'] });
+  expect(takenOver({ ...recipe, group: 'group' }, KEYS, true)).not.toHaveProperty('group');
+});
+
 test('what is wrong stands at the field that it is about', () => {
-  const keys = ['epochs', 'split.val', 'split.test'];
+  const keys = ['epochs', 'split.val', 'split.test', 'init'];
   const errors = [
     { field: 'epochs', message: 'it must be a whole number' },
     { field: 'split', message: 'val and test leave nothing to train on' },
+    { field: 'init.train_on', message: 'There is no such file' },
     { field: 'dataset_id', message: 'no field of the form' },
   ];
   expect([...faultsOf(errors, keys)]).toEqual([
     ['epochs', 'it must be a whole number'],
     ['split.val', 'val and test leave nothing to train on'],
+    ['init', 'There is no such file'],
   ]);
+});
+
+test('what is typed becomes what the key holds', () => {
+  const shape = {
+    type: 'number',
+    choices: [],
+    minimum: 0,
+    maximum: 1,
+    unit: '',
+    isOptional: true,
+    empty: '',
+  };
+  expect(fromText(' 0.5 ', shape, 1)).toBe(0.5);
+  expect(fromText('', shape, 1)).toBeNull();
+  expect(fromText('', { ...shape, isOptional: false }, 1)).toBe(1);
+  expect(fromText('many', shape, 1)).toBe('many'); // the server says what is wrong with it
+  expect(fromText('7', { ...shape, type: 'text' }, '')).toBe('7');
+  expect(fromText('2, 4 3', { ...shape, type: 'integers' }, [])).toEqual([2, 4, 3]);
+  expect(asText([2, 4, 3])).toBe('2, 4, 3');
+  expect(asText(null)).toBe('');
 });

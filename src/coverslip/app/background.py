@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from coverslip.app.streams import ended_by_signals
 from coverslip.workspace import tidying
-from coverslip.workspace.datasets import reading
+from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.job_kinds import JOB_KINDS
 from coverslip.workspace.jobs.queue import Queue
 from coverslip.workspace.jobs.records import JobKind
@@ -33,7 +33,7 @@ async def at_work(app: FastAPI) -> AsyncIterator[None]:
     workspace: Workspace = app.state.workspace
     await asyncio.to_thread(tidying.drop_pieces, workspace)  # before the first request makes new ones
     workspace.background.start("tidying", lambda is_over: tidying.tidy(workspace, is_over))
-    await asyncio.to_thread(reading.begin, workspace)
+    await asyncio.to_thread(reading_images.begin, workspace)
     await asyncio.to_thread(app.state.queue.start)
     app.state.classifying.start()
     try:

@@ -4,7 +4,7 @@ A room that caches registers its kind of store here and opens its stores by it; 
 """
 
 from coverslip.cache.arrays import ARRAYS, ArrayStore
-from coverslip.cache.claims import opening
+from coverslip.cache.claims import claimed
 from coverslip.cache.databases import Journal, open_database, remove_database
 from coverslip.cache.eviction import clean, forget, is_in_use, trim
 from coverslip.cache.kinds import FILES, Kind, Layout, cache_folder, known_kinds, register
@@ -25,6 +25,7 @@ __all__ = [
     "Store",
     "cache_folder",
     "chosen_limit",
+    "claimed",
     "clean",
     "forget",
     "is_in_use",
@@ -33,7 +34,6 @@ __all__ = [
     "list_stores",
     "look_into",
     "open_database",
-    "opening",
     "register",
     "remove_database",
     "sole_lock",

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.cache.claims import opening
+from coverslip.cache.claims import claimed
 from coverslip.cache.databases import open_database
 from coverslip.cache.kinds import Kind, Layout
 from coverslip.cache.stores import MADE_BY
@@ -52,7 +52,7 @@ class ArrayStore:
         name = sha256_json(described)[:24]
         self.folder = kind.folder / name
         try:
-            with opening(kind, name) as self._claim:
+            with claimed(kind, name) as self._claim:
                 self._open(described)
         except (OSError, sqlite3.Error) as error:
             raise _cannot_keep(self.folder, error) from error

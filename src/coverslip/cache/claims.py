@@ -37,7 +37,7 @@ class Claim:
 
 
 @contextmanager
-def opening(kind: Kind, name: str, *, will_grow: bool = True) -> Iterator[Claim]:
+def claimed(kind: Kind, name: str, *, will_grow: bool = True) -> Iterator[Claim]:
     """A claim on a store, whose folder is made if need be; it outlives the block, unless the block fails.
 
     While the block runs no other process opens or removes a store: files can be made and mended in peace.

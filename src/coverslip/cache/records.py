@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 
-from coverslip.cache.claims import Claim, opening
+from coverslip.cache.claims import Claim, claimed
 from coverslip.cache.databases import open_database
 from coverslip.cache.kinds import Kind, Layout
 
@@ -38,7 +38,7 @@ class RecordStore:
         self._database: sqlite3.Connection | None = None
         self._has_grown = False
         try:
-            with opening(kind, name, will_grow=False) as claim:
+            with claimed(kind, name, will_grow=False) as claim:
                 file = claim.folder / RECORDS.database
                 self._database = open_database(file, _SCHEMA, is_synced=is_synced, wait_s=_WAIT_S)
             self._claim = claim

@@ -17,8 +17,8 @@ app = typer.Typer(
 )
 
 
-def _show_version(asked: bool) -> None:
-    if asked:
+def _show_version(is_wanted: bool) -> None:
+    if is_wanted:
         from coverslip._version import __version__
 
         typer.echo(f"coverslip {__version__}")

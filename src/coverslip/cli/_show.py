@@ -82,7 +82,7 @@ def show_numbers(console: Console, evaluation: Evaluation) -> None:
 def _by_domain(evaluation: Evaluation) -> Table:
     names = row_metrics(evaluation.primary)
     columns = [text for name in names for text in (METRICS[name].title, "95 % interval")]
-    table = _table("set", "images", *columns)
+    table = _table("domain", "images", *columns)
     for domain, scores in evaluation.by_domain.items():
         metrics = [scores.metrics[name] for name in names]
         numbers = [text for metric in metrics for text in (_decimal(metric.value), _interval(metric))]
@@ -103,7 +103,7 @@ def show_inspection(console: Console, inspection: Inspection) -> None:
     console.print(table)
 
     facts = {
-        "sets": _counts(inspection.domains) if len(inspection.domains) > 1 else "",
+        "domains": _counts(inspection.domains) if len(inspection.domains) > 1 else "",
         "width": _spread(inspection.width_px, "px"),
         "height": _spread(inspection.height_px, "px"),
         "format": _counts(inspection.formats),
@@ -172,47 +172,48 @@ def show_models(console: Console, records: Sequence[Json]) -> None:
             f"{record['parameters'] / 1e6:.1f} M",
             f"{record['macs'] / 1e9:.2f} G" if record["macs"] is not None else "–",
             f"{record['input_px']} px",
-            "here" if record["weights_at_hand"] else "to be fetched" if record["weights"] else "–",
+            "here" if record["weights_available"] else "to be fetched" if record["weights"] else "–",
         )
     console.print(table)
     console.print("Use one with: coverslip train DATA --model NAME", soft_wrap=True)
 
 
-def show_weights(console: Console, found: Json) -> None:
+def show_weights(console: Console, listing: Json) -> None:
     """One row per model whose pretrained weights are on this machine, and where imported ones lie."""
     columns = ("model", "source", "licence", "normalisation", "size")
     table = _table(*columns)
     for name in columns[1:4]:
         table.columns[columns.index(name)].justify = "left"
         table.columns[columns.index(name)].no_wrap = False
-    for row in found["weights"]:
+    for row in listing["weights"]:
         source = one_line(f"{row['kind']}: {row['source']}")
         normalisation = _normalisation(row["mean"], row["std"])
         licence = one_line(row["licence"]) if row["licence"] else "not stated"
         table.add_row(row["model"], source, licence, normalisation, size_in_words(row["size_bytes"]))
     console.print(table)
-    console.print(f"Imported weights lie in {found['folder']}", soft_wrap=True)
+    console.print(f"Imported weights lie in {listing['folder']}", soft_wrap=True)
 
 
 def _normalisation(mean: Sequence[float], std: Sequence[float]) -> str:
     numbers = [
-        f"{set(each).pop():g}" if len(set(each)) == 1 else " ".join(f"{x:g}" for x in each) for each in (mean, std)
+        f"{set(values).pop():g}" if len(set(values)) == 1 else " ".join(f"{x:g}" for x in values)
+        for values in (mean, std)
     ]
     return f"mean {numbers[0]}, sd {numbers[1]}"
 
 
-def show_cache(console: Console, found: Json) -> None:
+def show_cache(console: Console, listing: Json) -> None:
     """Where the cache lies, how large it is and may be, and a row per store."""
-    console.print(f"Place   {found['folder']}", soft_wrap=True)
-    console.print(f"Size    {size_in_words(found['size_bytes'])}")
-    console.print(f"Limit   {size_in_words(found['limit_bytes'])}; what was used least recently goes first")
-    if not found["stores"]:
+    console.print(f"Place   {listing['folder']}", soft_wrap=True)
+    console.print(f"Size    {size_in_words(listing['size_bytes'])}")
+    console.print(f"Limit   {size_in_words(listing['limit_bytes'])}; what was used least recently goes first")
+    if not listing["stores"]:
         console.print("It is empty.")
         return
     table = _table("kind", "what for", "records", "size", "last used", "")
     for name in ("what for", ""):
         table.columns[("kind", "what for", "records", "size", "last used", "").index(name)].justify = "left"
-    for store in found["stores"]:
+    for store in listing["stores"]:
         state = "damaged" if store["is_damaged"] else "in use" if store["is_in_use"] else ""
         what = f"{store['title']} ({store['each']})" if store["each"] else store["title"]
         n_records = "–" if store["n_records"] is None else f"{store['n_records']:,}"
@@ -251,7 +252,7 @@ def _spread(spread: Spread | None, unit: str) -> str:
         return ""
     if spread.min == spread.max:
         return f"{spread.min:,g} {unit}"
-    return f"{spread.min:,g} to {spread.max:,g} {unit}, middle {spread.median:,g}"
+    return f"{spread.min:,g} to {spread.max:,g} {unit}, median {spread.median:,g}"
 
 
 def _counts(counts: Mapping[str, int]) -> str:

@@ -49,7 +49,8 @@ def app(
         bool,
         typer.Option(
             "--new-token",
-            help="Make another token; earlier ones end. Asks for it on this computer too, where others can log in.",
+            help="Make a new token; earlier ones become invalid. Asks for it on this computer too, where others can "
+            "log in.",
         ),
     ] = False,
 ) -> None:
@@ -76,13 +77,13 @@ def app(
         if not no_browser:
             _open_browser(server.own_address)
         server.run()
-    typer.echo("\nThe app has ended. Trainings that were under way go on; coverslip app shows them again.")
+    typer.echo("\nThe app has ended. Trainings that were running go on; coverslip app shows them again.")
 
 
 def _greeting(server: "Server", wanted_port: int) -> str:
     lines = [
         f"coverslip is at   {server.address}{f'?token={server.new_token}' if server.new_token else ''}",
-        f"It keeps all in   {server.workspace.folder}",
+        f"It keeps files in {server.workspace.folder}",
         f"It may read       {', '.join(str(root) for root in server.workspace.roots)}",
     ]
     if wanted_port not in (0, server.port):

@@ -58,13 +58,13 @@ def cache(
     from coverslip.cli._show import notes_console, print_json, results_console, show_cache, size_in_words
 
     if not is_to_clean:
-        found = _described(list_stores())
+        listing = _described(list_stores())
         if as_json:
-            print_json(found)
+            print_json(listing)
         else:
-            show_cache(results_console(), found)
+            show_cache(results_console(), listing)
         return
-    kinds = [each.name for each in known_kinds()]
+    kinds = [known.name for known in known_kinds()]
     if kind is not None and kind not in kinds:
         notes_console().print(f"Nothing of the kind '{kind}' is kept. What is kept: {', '.join(kinds) or 'nothing'}.")
     latest = None if older_than is None else time.time() - older_than * _SECONDS_PER_DAY
@@ -79,7 +79,7 @@ def cache(
     if as_json:
         names = {"removed": removed, "kept_in_use": kept}
         print_json(
-            {"freed_bytes": freed, **{key: [str(each.folder) for each in stores] for key, stores in names.items()}}
+            {"freed_bytes": freed, **{key: [str(store.folder) for store in stores] for key, stores in names.items()}}
         )
         return
     stdout = results_console()

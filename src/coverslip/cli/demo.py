@@ -39,8 +39,8 @@ def demo(
     with shown_progress(stderr) as emit:
         write_sample_images(out / "images", emit=emit)
         data = pipeline.open_dataset(out / "images", group_pattern=SLIDE)
-        found = pipeline.inspect(data, emit=emit)
-    show_inspection(stdout, found)
+        inspection = pipeline.inspect(data, emit=emit)
+    show_inspection(stdout, inspection)
     with shown_progress(stderr) as emit:
         recipe = with_settings(Recipe(group=SLIDE), SETTINGS)
         pipeline.train(data, recipe, out=out / "run", emit=emit)

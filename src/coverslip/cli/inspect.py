@@ -25,8 +25,8 @@ def inspect(data: Data, group: Group = None, group_pattern: GroupPattern = None,
 
     dataset = pipeline.open_dataset(one_or_all(data), group=group, group_pattern=group_pattern)
     with shown_progress(notes_console()) as emit:
-        found = pipeline.inspect(dataset, emit=emit)
+        inspection = pipeline.inspect(dataset, emit=emit)
     if as_json:
-        print_json(inspection_as_json(found))
+        print_json(inspection_as_json(inspection))
     else:
-        show_inspection(results_console(), found)
+        show_inspection(results_console(), inspection)

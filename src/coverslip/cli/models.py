@@ -36,8 +36,7 @@ def models(
             "--max-parameters",
             metavar="MILLIONS",
             min=0,
-            help="List only networks with at most so many million parameters: what a file of theirs weighs, 4 MB each "
-            "million.",
+            help="List only networks with at most so many million parameters; a million take about 4 MB in a file.",
             show_default=False,
         ),
     ] = None,
@@ -47,13 +46,13 @@ def models(
             "--max-macs",
             metavar="BILLIONS",
             min=0,
-            help="List only networks that need at most so many billion multiplications for one image: what time they "
-            "cost.",
+            help="List only networks that need at most so many billion multiplications for one image, which decides "
+            "how long they take.",
             show_default=False,
         ),
     ] = None,
-    at_hand: Annotated[
-        bool, typer.Option("--at-hand", help="List only networks whose pretrained weights are on this computer.")
+    available: Annotated[
+        bool, typer.Option("--available", help="List only networks whose pretrained weights are on this computer.")
     ] = False,
     classes: Annotated[
         int, typer.Option("--classes", metavar="N", min=1, help="With NAME: count it with a head for so many classes.")
@@ -78,7 +77,7 @@ def models(
 
       coverslip models
 
-      coverslip models --max-parameters 5 --at-hand
+      coverslip models --max-parameters 5 --available
 
       coverslip models --paper chromosomes --max-macs 5
 
@@ -90,7 +89,7 @@ def models(
     from coverslip.models import select_models
 
     if name is not None:
-        if paper is not None or max_parameters is not None or max_macs is not None or at_hand:
+        if paper is not None or max_parameters is not None or max_macs is not None or available:
             raise typer.BadParameter("what narrows the list cannot be given together with one network's NAME.")
         described = _describe(name, classes, channels, option or [])
         if as_json:
@@ -104,7 +103,7 @@ def models(
         paper=paper,
         max_parameters=None if max_parameters is None else max_parameters * _MILLION,
         max_macs=None if max_macs is None else max_macs * _THOUSAND_MILLION,
-        at_hand=at_hand,
+        available=available,
     )
     rows = [_row(record) for record in chosen]
     if as_json:
@@ -143,8 +142,8 @@ def _row(record: "ModelRecord") -> dict[str, Any]:  # Any: JSON values
     source = starting_weights(record)
     weights, licence = record.weights, record.licence
     if source is not None:
-        some = "" if source.model == record.name else ", wherever a tensor fits"
-        weights, licence = f"{source.kind}: {source.source}{some}", source.licence
+        how_far = "" if source.model == record.name else ", wherever a tensor fits"
+        weights, licence = f"{source.kind}: {source.source}{how_far}", source.licence
     return {
         "name": record.name,
         "title": record.title,
@@ -156,7 +155,7 @@ def _row(record: "ModelRecord") -> dict[str, Any]:  # Any: JSON values
         "macs": record.macs,
         "input_px": record.input_px,
         "weights": weights,
-        "weights_at_hand": source is not None,
+        "weights_available": source is not None,
         "licence": licence,
         "mean": record.normalisation.mean,
         "std": record.normalisation.std,

@@ -48,10 +48,10 @@ def preview(
     from coverslip import pipeline
     from coverslip.cli._show import notes_console
     from coverslip.cli.progress import shown_progress
-    from coverslip.cli.train import asked
+    from coverslip.cli.train import images_and_recipe
 
     of_seed = [] if seed is None else [f"seed={seed}"]
-    dataset, choices = asked(data, recipe, None, [*(settings or []), *of_seed], None, None)
+    dataset, choices = images_and_recipe(data, recipe, None, [*(settings or []), *of_seed], None, None)
     with shown_progress(notes_console()) as emit:
         file = pipeline.preview(dataset, choices, out=out, n=n, emit=emit)
     typer.echo(str(file))

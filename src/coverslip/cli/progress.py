@@ -162,7 +162,7 @@ def lines_of(event: Event) -> list[str]:
             return [f"{event.stage}: {event.total:,} {event.unit} done"]
         case RunStarted():
             return [
-                f"{event.n_train:,} images to train on, {event.n_val:,} to make choices by (validation), "
+                f"{event.n_train:,} images to train on, {event.n_val:,} for validation, "
                 f"{event.n_test:,} kept aside for the final numbers (test); {len(event.classes)} classes"
             ]
         case FoldStarted():

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from coverslip.runs import Recipe
 
 
-def _show_keys(asked: bool) -> None:
-    if asked:
+def _show_keys(is_wanted: bool) -> None:
+    if is_wanted:
         from coverslip.cli._keys import keys_as_text
 
         typer.echo(keys_as_text())
@@ -123,7 +123,7 @@ def train(
         if resume is not None:
             run = pipeline.resume(resume, emit=emit)
         else:
-            dataset, choices = asked(data or [], recipe, model, settings or [], group, group_pattern)
+            dataset, choices = images_and_recipe(data or [], recipe, model, settings or [], group, group_pattern)
             out = out or _next_free(Path("runs"), Path((data or [""])[0]).absolute().stem)
             run = pipeline.train(dataset, choices, out=out, emit=emit, allow_leakage=allow_leakage)
     if as_json:
@@ -137,7 +137,7 @@ def train(
         stdout.print(f"Next      {command}", soft_wrap=True)
 
 
-def asked(
+def images_and_recipe(
     data: list[str],
     recipe: Path | None,
     model: str | None,

@@ -32,13 +32,13 @@ def weights(context: typer.Context, as_json: AsJson = False) -> None:
         return
     from coverslip.cli._show import print_json, results_console, show_weights
     from coverslip.files import weights_folder
-    from coverslip.models.weights import weights_at_hand
+    from coverslip.models.weights import available_weights
 
-    found = {"folder": str(weights_folder()), "weights": [_described(source) for source in weights_at_hand()]}
+    listing = {"folder": str(weights_folder()), "weights": [_described(source) for source in available_weights()]}
     if as_json:
-        print_json(found)
+        print_json(listing)
     else:
-        show_weights(results_console(), found)
+        show_weights(results_console(), listing)
 
 
 @weights_app.command(name="import")
@@ -85,11 +85,11 @@ def import_file(
     from coverslip.cli._show import print_json, results_console, show_record
     from coverslip.models.importing import import_weights
 
-    found = _described(import_weights(file, model, licence=licence))
+    source = _described(import_weights(file, model, licence=licence))
     if as_json:
-        print_json(found)
+        print_json(source)
     else:
-        show_record(results_console(), found)
+        show_record(results_console(), source)
         results_console().print(f"Used by: coverslip train DATA --model {model}", soft_wrap=True)
 
 
@@ -112,11 +112,11 @@ def fetch(
     from coverslip.cli._show import print_json, results_console, show_record
     from coverslip.models.importing import fetch_for
 
-    found = _described(fetch_for(model))
+    source = _described(fetch_for(model))
     if as_json:
-        print_json(found)
+        print_json(source)
     else:
-        show_record(results_console(), found)
+        show_record(results_console(), source)
 
 
 @weights_app.command()

@@ -10,7 +10,7 @@ from coverslip.evaluation.calibration import (
 )
 from coverslip.evaluation.curves import Curve, average_precision, pr_curve, roc_curve
 from coverslip.evaluation.folds import over_folds
-from coverslip.evaluation.intervals import FEW_GROUPS, bootstrap_intervals
+from coverslip.evaluation.intervals import FEW_GROUPS_FOR_INTERVALS, bootstrap_intervals
 from coverslip.evaluation.metrics import confusion_matrix, per_class
 from coverslip.evaluation.operating_points import OperatingPoint, decided_classes, operating_points
 from coverslip.evaluation.results import ClassScores, DomainScores, Evaluation, FoldScores, FoldsScores, Metric
@@ -30,7 +30,7 @@ from coverslip.evaluation.table import (
 from coverslip.evaluation.thresholds import learn_decisions, uncertain_threshold
 
 __all__ = [
-    "FEW_GROUPS",
+    "FEW_GROUPS_FOR_INTERVALS",
     "METRICS",
     "Better",
     "ClassScores",

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coverslip.evaluation.metrics import check_arrays, confusion_matrix
-from coverslip.evaluation.results import Metric
+from coverslip.evaluation.results import LEVEL, Metric
 from coverslip.evaluation.table import METRICS, FromCounts, FromSums, FromWeights, MetricRecord, scored_metrics
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-FEW_GROUPS = 30
+FEW_GROUPS_FOR_INTERVALS = 30
 
 
 def bootstrap_intervals(
@@ -30,7 +30,6 @@ def bootstrap_intervals(
     group: np.ndarray | None,
     *,
     predicted: np.ndarray | None = None,
-    level: float = 0.95,
     n_resamples: int = 2000,
     seed: int = 0,
     metrics: Sequence[str] | None = None,
@@ -44,7 +43,6 @@ def bootstrap_intervals(
             own. None for the whole: images are drawn one by one. Classes are not held at fixed counts: how many
             images of each class there are is part of the luck of the draw.
         predicted: (n_images,) int, the class that was decided; None: that of highest probability.
-        level: nominal coverage in (0, 1).
         n_resamples: how many times the groups are drawn again; metrics that need all images at once (AUROC) take
             fewer (200 at least) where images x classes are so many that it would take longer than everything else.
         seed: start of the random draws; equal seeds give equal intervals.
@@ -66,11 +64,11 @@ def bootstrap_intervals(
     method = interval_method(n_units, has_groups=group is not None)
     if n_units < 2:
         reason = ("all images are of one group" if group is not None else "there is only one image") + ": no interval"
-        return {name: _without_interval(value, level, method, reason) for name, value in values.items()}
+        return {name: _without_interval(value, method, reason) for name, value in values.items()}
     sample = _Sample(probability, label, predicted, unit, n_units)
     resampled = _resample(sample, n_resamples, seed, records)
     return {
-        record.name: _interval(record, values[record.name], resampled.get(record.name), sample, level, method)
+        record.name: _interval(record, values[record.name], resampled.get(record.name), sample, method)
         for record in records
     }
 
@@ -81,7 +79,7 @@ def interval_method(n_units: int, *, has_groups: bool) -> str:
         return "bootstrap over images (Student's t, logit scale)"
     if n_units == 1:
         return "bootstrap over groups; one group gives no interval"
-    if n_units >= FEW_GROUPS:
+    if n_units >= FEW_GROUPS_FOR_INTERVALS:
         return "bootstrap over groups (Student's t, logit scale)"
     return (
         f"bootstrap over groups (Student's t, logit scale); only {n_units} groups: widened "
@@ -106,39 +104,34 @@ class _Sample:
     n_units: int
 
 
-def _interval(
-    record: MetricRecord, value: float, resampled: np.ndarray | None, sample: _Sample, level: float, method: str
-) -> Metric:
+def _interval(record: MetricRecord, value: float, resampled: np.ndarray | None, sample: _Sample, method: str) -> Metric:
     if np.isnan(value):
-        return _without_interval(value, level, method, record.undefined)
+        return _without_interval(value, method, record.undefined)
     if resampled is None:
-        return _without_interval(value, level, "none", "no interval is known for it")
+        return _without_interval(value, "none", "no interval is known for it")
     if np.nanstd(resampled) > 1e-12:
-        low, high = _t_interval(record, value, resampled, sample, level)
-        return Metric(value=value, low=low, high=high, level=level, method=method)
+        low, high = _t_interval(record, value, resampled, sample)
+        return Metric(value=value, low=low, high=high, method=method)
     if not isinstance(record.bootstrap, FromCounts):
-        return _without_interval(value, level, method, "every resample gives the same value: no interval")
-    low, high = _jeffreys_interval(record.bootstrap, sample, level)
+        return _without_interval(value, method, "every resample gives the same value: no interval")
+    low, high = _jeffreys_interval(record.bootstrap, sample)
     return Metric(
         value=value,
         low=min(low, value),
         high=max(high, value),
-        level=level,
         method=f"Jeffreys interval for {sample.n_units} independent {'groups' if 'groups' in method else 'images'}, "
         "since every bootstrap resample gives the same value",
     )
 
 
-def _t_interval(
-    record: MetricRecord, value: float, resampled: np.ndarray, sample: _Sample, level: float
-) -> tuple[float, float]:
+def _t_interval(record: MetricRecord, value: float, resampled: np.ndarray, sample: _Sample) -> tuple[float, float]:
     """Low and high by Student's t on the scale where the metric has no walls."""
     from scipy.special import expit, logit
     from scipy.stats import t
 
     # Resamples of n units spread by sqrt((n - 1) / n) too little.
     standard_error = np.nanstd(resampled) * np.sqrt(sample.n_units / (sample.n_units - 1))
-    reach = t.ppf((1 + level) / 2, sample.n_units - 1) * standard_error
+    reach = t.ppf((1 + LEVEL) / 2, sample.n_units - 1) * standard_error
     # The standard error is carried to the other scale by the slope at the value. Transforming every resample instead
     # lets the few that happen to be perfect (infinite there) decide the width.
     if record.scale == "positive":
@@ -150,7 +143,7 @@ def _t_interval(
     return min(float(ends[0]), value), max(float(ends[1]), value)
 
 
-def _jeffreys_interval(metric: FromCounts, sample: _Sample, level: float) -> tuple[float, float]:
+def _jeffreys_interval(metric: FromCounts, sample: _Sample) -> tuple[float, float]:
     """An interval where resampling cannot vary, as when every prediction is right.
 
     Rows of the confusion matrix are drawn from their posterior under Jeffreys' prior (half an image right, half an
@@ -166,12 +159,12 @@ def _jeffreys_interval(metric: FromCounts, sample: _Sample, level: float) -> tup
         n_units = len(np.unique(sample.unit[sample.label == k]))
         n = confusion[k].sum()
         drawn[:, k] = n * generator.dirichlet(confusion[k] / n * n_units + prior[k], size=len(drawn))
-    low, high = np.quantile(metric.of_counts(drawn), [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(metric.of_counts(drawn), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
 
 
-def _without_interval(value: float, level: float, method: str, reason: str) -> Metric:
-    return Metric(value=None if np.isnan(value) else value, level=level, method=method, reason=reason)
+def _without_interval(value: float, method: str, reason: str) -> Metric:
+    return Metric(value=None if np.isnan(value) else value, method=method, reason=reason)
 
 
 def _resample(sample: _Sample, n_resamples: int, seed: int, records: Sequence[MetricRecord]) -> dict[str, np.ndarray]:

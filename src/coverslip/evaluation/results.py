@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+LEVEL = 0.95  # nominal coverage of every interval
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
@@ -11,7 +13,7 @@ class Metric:
     value: float | None  # None where it is not defined or not known: `reason` says why
     low: float | None = None  # ends of the interval; None where there is none
     high: float | None = None
-    level: float = 0.95  # nominal coverage of the interval, in (0, 1)
+    level: float = LEVEL  # nominal coverage of the interval, in (0, 1)
     method: str = ""  # how the interval was made
     reason: str | None = None  # why a number is None
 

@@ -4,6 +4,9 @@ import numpy as np
 
 from coverslip.evaluation.operating_points import OperatingPoint, decided_classes, operating_points
 
+_ERROR_KEPT = 0.5  # share of the error rate that decided images may have
+_SHARE_DECIDED = 0.8  # least share of images that must stay decided
+
 
 def learn_decisions(
     probability: np.ndarray, label: np.ndarray, *, by_roc: bool
@@ -24,9 +27,6 @@ def uncertain_threshold(
     probability: np.ndarray,
     label: np.ndarray,
     predicted: np.ndarray | None = None,
-    *,
-    error_kept: float = 0.5,
-    share_kept: float = 0.8,
 ) -> float:
     """The probability below which a prediction is called `uncertain`, chosen on validation images.
 
@@ -38,8 +38,6 @@ def uncertain_threshold(
         probability: (n_images, n_classes) float, calibrated; rows sum to 1.
         label: (n_images,) int in [0, n_classes).
         predicted: (n_images,) int, the class that was decided; None: that of highest probability.
-        error_kept: share of today's error rate that decided images may have, in [0, 1].
-        share_kept: least share of images that must stay decided, in (0, 1].
 
     Returns:
         A float in [0, 1]; decide where the predicted class has at least this probability. 0.0 where there are no
@@ -58,9 +56,9 @@ def uncertain_threshold(
     if n_wrong == 0:
         return 0.0
     starts = np.flatnonzero(np.diff(confidence, prepend=-np.inf) > 0)  # equal probabilities stay together
-    starts = starts[n_images - starts >= share_kept * n_images]
+    starts = starts[n_images - starts >= _SHARE_DECIDED * n_images]
     wrong_kept = n_wrong - np.concatenate([[0], np.cumsum(is_wrong)])[starts]
     error = wrong_kept / (n_images - starts)
-    enough = np.flatnonzero(error <= error_kept * n_wrong / n_images)
+    enough = np.flatnonzero(error <= _ERROR_KEPT * n_wrong / n_images)
     first = int(starts[enough[0] if len(enough) else np.argmin(error)])
     return 0.0 if first == 0 else float((confidence[first - 1] + confidence[first]) / 2)

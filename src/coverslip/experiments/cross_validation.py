@@ -141,11 +141,11 @@ class _Pace:
         self._n, self._n_timed, self._seconds = n_trainings, 0, 0.0
         self._before = time.monotonic()
 
-    def left_after(self, done: int, *, was_done: bool) -> float | None:
+    def left_after(self, n_done: int, *, was_done: bool) -> float | None:
         seconds, self._before = time.monotonic() - self._before, time.monotonic()
         if not was_done:
             self._n_timed, self._seconds = self._n_timed + 1, self._seconds + seconds
-        return self._seconds / self._n_timed * (self._n - done) if self._n_timed else None
+        return self._seconds / self._n_timed * (self._n - n_done) if self._n_timed else None
 
 
 def _as_fold(emit: Emit, fold: int) -> Emit:
@@ -264,9 +264,9 @@ def _validated(folds: Sequence[Run], classes: Sequence[str]) -> tuple[np.ndarray
     probabilities, labels = [], []
     for fold in folds:
         card = open_classifier(fold.classifier_folder).card
-        own = np.zeros((len(fold.validation), len(classes)))
+        probability = np.zeros((len(fold.validation), len(classes)))
         places = [classes.index(name) for name in card.classes]
-        own[:, places] = apply_temperature(fold.validation_logits, card.temperature)
-        probabilities.append(own)
+        probability[:, places] = apply_temperature(fold.validation_logits, card.temperature)
+        probabilities.append(probability)
         labels += [classes.index(row.label or "") for row in fold.validation]
     return np.concatenate(probabilities), np.array(labels)

@@ -94,7 +94,7 @@ def train_one_split(
     calibration = calibrate(fitted.val_logits, parts.label[parts.val], recipe)
     package(parts, preprocessing, fitted, calibration, recipe, context)
     if fitted.is_stopped:
-        raise Stopped("Fine-tuning was stopped", do="What it has reached is packaged.")
+        raise Stopped("Fine-tuning was stopped", do="What it has learnt so far is kept.")
     # From here on the classifier is used as anybody would use it: read back from what was packaged.
     classifier = load_classifier(context.run.classifier_folder, context.device)
     keep_validation(parts, fitted, classifier, context.run)

@@ -119,7 +119,9 @@ def _with_initial_run(recipe: Recipe, tested: _Tested, environment: Environment,
         raise BadRun("The run to start from has changed", file=earlier, do="Train a new run.")
     seen = seen_by_initialisation(recipe)
     if not seen.is_complete:
-        text = "The classifier to start from does not tell its training images; none of these may be among them."
+        text = (
+            "The classifier to start from does not say which images it was trained on. None of these may be among them."
+        )
         context.emit(Noted(code="unknown-initialisation", text=text, level="warning"))
     if known := tested.known_to(seen, earlier, context, is_allowed=environment.allow_leakage):
         context.emit(Noted(code="leakage", text=f"{known}: the numbers look too good.", level="warning"))

@@ -29,6 +29,7 @@ def working_in(
         tell: Emit = _InnerTelling(log, context.emit) if is_inner else _Telling(log, context)
         try:
             yield context.telling(tell)
+            status.say("done")
         except (Stopped, KeyboardInterrupt) as error:  # the latter: the second Ctrl-C
             end = (stopped or _stopped_training)(context.run)
             _tell_the_end(end, "stopped", context, status, (log, context.emit))
@@ -36,7 +37,6 @@ def working_in(
         except BaseException as error:
             _tell_the_end(error, "failed", context, status, (log, context.emit))
             raise
-        status.say("done")
         tell(RunEnded(run=str(context.folder), state="done"))
 
 

@@ -74,14 +74,14 @@ class Classifier:
             Stopped: on request.
         """
         differences = _Differences(self.card)
-        told, first = monotonic(), None
+        last_emitted, first = monotonic(), None
         n = len(dataset.records)
         for done, row in enumerate(self._rows(dataset, batch_size, differences, emit), start=1):
             yield row
             now = monotonic()
             first = first or now  # until then the engine was made ready, which says nothing about the pace
-            if now - told > _SECONDS_BETWEEN_EVENTS or done == n:
-                told = now
+            if now - last_emitted > _SECONDS_BETWEEN_EVENTS or done == n:
+                last_emitted = now
                 stop.check()
                 pace = (done - 1) / (now - first) if now > first else None
                 left = (n - done) / pace if pace else None
@@ -169,32 +169,32 @@ class _Differences:
 
     def __init__(self, card: ClassifierCard) -> None:
         self._seen, self._preprocessing = card.trained_on, card.preprocessing
-        self._found: Counter[str] = Counter()
+        self._counts: Counter[str] = Counter()
         self._odd_size: tuple[int, int] | None = None  # the first of them
 
     def count(self, image: PreprocessedImage) -> None:
         seen = self._seen
         if image.dtype not in seen.dtypes:
             depths = " or ".join(map(_depth, seen.dtypes))
-            self._found[f"{_depth(image.dtype)} deep, training images were {depths}"] += 1
+            self._counts[f"{_depth(image.dtype)} deep, training images were {depths}"] += 1
         if image.n_channels not in seen.channels:
             colours = " or ".join(map(_colours, seen.channels))
-            self._found[f"in {_colours(image.n_channels)}, training images were in {colours}"] += 1
+            self._counts[f"in {_colours(image.n_channels)}, training images were in {colours}"] += 1
         if not (_is_near(image.width_px, seen.width_px) and _is_near(image.height_px, seen.height_px)):
             low, high = (f"{seen.width_px[i]}x{seen.height_px[i]}" for i in (0, 1))
             self._odd_size = self._odd_size or (image.width_px, image.height_px)
             example = f"{self._odd_size[0]}x{self._odd_size[1]}"
-            self._found[f"of another size (such as {example} pixels), training images were {low} to {high}"] += 1
+            self._counts[f"of another size (such as {example} pixels), training images were {low} to {high}"] += 1
         if self._preprocessing.is_too_large(image.width_px, image.height_px):
             canvas = f"canvas of {self._preprocessing.canvas_px} pixels"
-            self._found[f"larger than the {canvas}, and shrunk to fit instead of shown at the common scale"] += 1
+            self._counts[f"larger than the {canvas}, and shrunk to fit instead of shown at the common scale"] += 1
 
     def notes(self) -> list[Note]:
         """One sentence per kind."""
         doubt = "Predictions for such images are less certain than they look."
         return [
             Note("unlike-training", f"{n:,} {'image is' if n == 1 else 'images are'} {what}. {doubt}", level="warning")
-            for what, n in self._found.most_common()
+            for what, n in self._counts.most_common()
         ]
 
 

@@ -56,7 +56,7 @@ def load_network(packed: PackedClassifier) -> Network:
         raise BadClassifier(
             f"Its network cannot be built here: {what}", file=packed.place, do="Update coverslip, or copy it again."
         ) from error
-    if _described(network) != {name: (each.dtype, each.shape) for name, each in packed.tensors.items()}:
+    if _described(network) != {name: (tensor.dtype, tensor.shape) for name, tensor in packed.tensors.items()}:
         raise _do_not_fit(packed)
     weights = {name: torch.from_numpy(array.copy()) for name, array in packed.read_weights().items()}
     try:
@@ -68,9 +68,9 @@ def load_network(packed: PackedClassifier) -> Network:
 
 @contextmanager
 def _no_larger_than(packed: PackedClassifier) -> Iterator[None]:
-    """Ends the building of a network that outgrows the weights at hand: options can make one of any size."""
+    """Ends the building of a network that outgrows the weights: options can make one of any size."""
     most_parameters = _FACTOR * len(packed.tensors) + _MORE_PARAMETERS
-    most_numbers = _FACTOR * sum(math.prod(each.shape) for each in packed.tensors.values()) + _MORE_NUMBERS
+    most_numbers = _FACTOR * sum(math.prod(tensor.shape) for tensor in packed.tensors.values()) + _MORE_NUMBERS
     n_parameters = n_numbers = 0
 
     def count(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:

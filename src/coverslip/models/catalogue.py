@@ -7,7 +7,7 @@ from coverslip.models.weights import has_weights, starting_weights
 
 
 def list_models() -> tuple[ModelRecord, ...]:
-    """All registered models, those with weights at hand first, then by size."""
+    """All registered models, those with available weights first, then by size."""
     return tuple(sorted(registered_models(), key=lambda record: (not has_weights(record), record.parameters)))
 
 
@@ -16,7 +16,7 @@ def select_models(
     paper: str | None = None,
     max_parameters: float | None = None,
     max_macs: float | None = None,
-    at_hand: bool = False,
+    available: bool = False,
 ) -> tuple[ModelRecord, ...]:
     """The registered models that meet every demand, in the order of `list_models`.
 
@@ -24,7 +24,7 @@ def select_models(
         paper: a key of `PAPERS`; models that this paper compares.
         max_parameters: at most so many, with the 1000-class head.
         max_macs: at most so many multiply-accumulates for one image of the model's own size.
-        at_hand: pretrained weights are on this machine.
+        available: pretrained weights are on this machine.
 
     Raises:
         UnknownModel: there is no such paper; the names are told.
@@ -37,7 +37,7 @@ def select_models(
         if (paper is None or paper in record.papers)
         and (max_parameters is None or record.parameters <= max_parameters)
         and (max_macs is None or (record.macs is not None and record.macs <= max_macs))
-        and (not at_hand or has_weights(record))
+        and (not available or has_weights(record))
     )
 
 

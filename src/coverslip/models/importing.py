@@ -11,10 +11,10 @@ from coverslip.models.catalogue import model_info
 from coverslip.models.records import ModelRecord
 from coverslip.models.weights import weights_source
 from coverslip.models.weights.fitting import check_numbers, classifier_of, load_exactly, timm_network
+from coverslip.models.weights.foreign import read_checkpoint
 from coverslip.models.weights.hub import fetch_weights, hub_source
 from coverslip.models.weights.imported import store_imported
 from coverslip.models.weights.names import with_timm_names
-from coverslip.models.weights.reading import read_checkpoint
 from coverslip.models.weights.source import LocalWeights, Tensors, WeightsSource
 
 
@@ -43,16 +43,16 @@ def import_weights(file: Path, model: str, *, licence: str | None = None) -> Wei
 
 
 def fetch_for(model: str) -> WeightsSource:
-    """A model's weights: at hand, or from the hub into the hub's cache.
+    """A model's weights: those available, or from the hub into the hub's cache.
 
     Raises:
         UnknownModel: there is none of that name.
         WeightsUnavailable: there is no network, or nobody has published any.
     """
     record = model_info(model)
-    at_hand = weights_source(model)
-    if at_hand is not None:
-        return at_hand
+    source = weights_source(model)
+    if source is not None:
+        return source
     if record.weights_of is not None:
         return fetch_for(record.weights_of)
     if record.timm_name is not None:

@@ -9,7 +9,7 @@ from pydantic import Field
 from pydantic.config import JsonDict
 
 from coverslip.evaluation import METRICS, Better, Metric, Scale, row_metrics, without_temperature
-from coverslip.reports.reading import ReportedRun
+from coverslip.reports.reported import ReportedRun
 from coverslip.reports.words import count
 
 

@@ -10,16 +10,20 @@ import numpy as np
 
 from coverslip.evaluation import reliability_bins, roc_curve
 from coverslip.files import write_bytes
+from coverslip.reports.tokens import N_CLASS_COLOURS, class_colour, light_colours
 from coverslip.runs.history import Epoch
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-INK, MUTED, HAIR, ACCENT, PAPER = "#1d2529", "#66737a", "#dde3e3", "#0b6e6e", "#fefefe"
-_THEME = {INK: "var(--ink)", MUTED: "var(--muted)", HAIR: "var(--hair)", ACCENT: "var(--accent)", PAPER: "var(--paper)"}
-# Okabe and Ito's colours, safe for colour-blind readers, but for black and yellow, which vanish on black or white.
-CLASS_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", INK, MUTED)
+_LIGHT = light_colours()
+INK, MUTED, HAIR, PAPER = (_LIGHT[name] for name in ("text", "text-soft", "line", "ground"))
+DATA, WRONG, WASH = (_LIGHT[name] for name in ("data", "bad", "sunken"))
+_THEMED = ("text", "text-soft", "line", "ground", "data", "bad", "sunken", "class-6", "class-7")
+_THEME = {_LIGHT[name]: f"var(--{name})" for name in _THEMED}
+# How the lines of classes differ beyond the colours: as in `charts/colours.ts` of the pages.
+CLASS_DASHES: Any = ("-", (0, (3, 1.5)), (0, (1, 1.5)), (0, (4, 1.5, 1, 1.5)), (0, (0.5, 1)))  # Any: Matplotlib's
 _STYLE: Any = {  # Any: Matplotlib types its settings by name
     "svg.fonttype": "none",
     "text.parse_math": False,  # a class may be called $x$
@@ -90,16 +94,16 @@ def _for_page(svg: str, title: str) -> str:
 
 
 def _page_font(declarations: re.Match[str]) -> str:
-    return "font-family: var(--face)" if declarations[0].startswith("font-family") else "var(--face)"
+    return "font-family: var(--font)" if declarations[0].startswith("font-family") else "var(--font)"
 
 
 def curves(history: Sequence[Epoch], best_epoch: int | None) -> "Figure":
-    """Training and validation loss, accuracy and macro-F1 by epoch."""
+    """Training and validation loss, macro-F1 and accuracy by epoch."""
     figure = _figure(8.6, 2.6)
-    panels = (("loss", "Loss"), ("accuracy", "Accuracy"), ("f1", "Macro-F1"))
+    panels = (("loss", "Loss"), ("f1", "Macro-F1"), ("accuracy", "Accuracy"))
     shown = [(key, title) for key, title in panels if _points(history, f"val_{key}")]
     for axes, (key, title) in zip(np.ravel(figure.subplots(1, max(len(shown), 1))), shown, strict=True):
-        for part, colour, words in (("train", MUTED, "training"), ("val", ACCENT, "validation")):
+        for part, colour, words in (("train", MUTED, "training"), ("val", DATA, "validation")):
             points = _points(history, f"{part}_{key}")
             if points:
                 x, y = zip(*points, strict=True)
@@ -108,7 +112,7 @@ def curves(history: Sequence[Epoch], best_epoch: int | None) -> "Figure":
         if best_epoch:
             axes.axvline(best_epoch, color=HAIR, linewidth=1, zorder=0)
             edge = axes.get_xaxis_transform()
-            axes.text(best_epoch, 1.0, " kept", transform=edge, va="top", color=MUTED, fontsize=7)
+            axes.text(best_epoch, 1.0, " best", transform=edge, va="top", color=MUTED, fontsize=7)
         axes.set_title(title)
         axes.set_xlabel("epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)
@@ -124,15 +128,15 @@ def _points(history: Sequence[Epoch], column: str) -> list[tuple[int, float]]:
 
 
 def fold_curves(histories: Sequence[Sequence[Epoch]]) -> "Figure":
-    """Validation loss, accuracy and macro-F1 by epoch, a line for each fold."""
+    """Validation loss, macro-F1 and accuracy by epoch, a line for each fold."""
     figure = _figure(8.6, 2.6)
-    panels = (("val_loss", "Loss"), ("val_accuracy", "Accuracy"), ("val_f1", "Macro-F1"))
+    panels = (("val_loss", "Loss"), ("val_f1", "Macro-F1"), ("val_accuracy", "Accuracy"))
     for axes, (key, title) in zip(np.ravel(figure.subplots(1, len(panels))), panels, strict=True):
         for history in histories:
             points = _points(history, key)
             if points:
                 x, y = zip(*points, strict=True)
-                axes.plot(x, y, color=ACCENT, linewidth=1, alpha=0.6, marker="o" if len(x) < 4 else None, ms=3)
+                axes.plot(x, y, color=DATA, linewidth=1, alpha=0.6, marker="o" if len(x) < 4 else None, ms=3)
         axes.set_title(title)
         axes.set_xlabel("epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)
@@ -179,19 +183,25 @@ def confusion(matrix: np.ndarray, classes: Sequence[str]) -> "Figure":
 def _cell(axes: "Axes", row: int, column: int, count: int, share: float, n_classes: int) -> None:
     from matplotlib.patches import Rectangle
 
-    # Opacity of one colour rather than a colour map: it reads the same on white and on black paper.
-    axes.add_patch(
-        Rectangle((column - 0.47, row - 0.47), 0.94, 0.94, facecolor=ACCENT, alpha=0.05 + 0.95 * share, linewidth=0)
-    )
+    corner, side = (column - 0.485, row - 0.485), 0.97
+    axes.add_patch(Rectangle(corner, side, side, facecolor=WASH, linewidth=0))
     if count == 0:
         return
-    colour = PAPER if share > 0.5 else INK
+    # Opacity of one colour rather than a colour map: it reads the same on white and on black paper.
+    shade = DATA if row == column else WRONG
+    axes.add_patch(Rectangle(corner, side, side, facecolor=shade, alpha=_strength(share), linewidth=0))
+    colour = PAPER if share >= 0.5 else INK
     if n_classes <= 8:
         axes.text(column, row - 0.09, f"{count}", ha="center", va="center", color=colour, fontsize=10)
         axes.text(column, row + 0.22, f"{share:.0%}", ha="center", va="center", color=colour, fontsize=6.5)
     else:
         size = 8.5 if n_classes <= 14 else 6.2
         axes.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=size)
+
+
+def _strength(share: float) -> float:
+    """Two ranges of opacity with a step at one half, so that the number keeps its contrast in each; as in the pages."""
+    return 0.12 + 0.66 * share if share < 0.5 else 0.85 + 0.30 * (share - 0.5)
 
 
 def calibration(
@@ -207,8 +217,8 @@ def calibration(
     axes, below = figure.subplots(1, 2, width_ratios=(1.15, 1))
     axes.plot([0, 1], [0, 1], color=HAIR, linewidth=1)
     for values, colour, words, gap, face in (
-        (before, MUTED, "before", ece_before, "none"),
-        (probability, ACCENT, "after calibration", ece, ACCENT),
+        (before, MUTED, "before", ece_before, PAPER),
+        (probability, DATA, "after calibration", ece, DATA),
     ):
         if values is None:
             continue
@@ -223,21 +233,15 @@ def calibration(
     axes.legend(frameon=False, fontsize=7.5, loc="lower right", labelcolor="linecolor")
     for legend_dot in axes.get_legend().legend_handles:
         legend_dot.set_sizes([28])
-    is_right = probability.argmax(axis=1) == label
-    edges = np.linspace(0, 1, 21)
-    confidence = probability.max(axis=1)
-    below.hist(
-        [confidence[is_right], confidence[~is_right]],
-        bins=list(edges),
-        stacked=True,
-        color=[ACCENT, "#d55e00"],
-        rwidth=0.86,
-    )
+    for b in reliability_bins(probability, label):
+        n_right, middle, width = round(b.n * (b.accuracy or 0.0)), (b.low + b.high) / 2, 0.86 * (b.high - b.low)
+        below.bar(middle, n_right, width, color=DATA)
+        below.bar(middle, b.n - n_right, width, bottom=n_right, color=WRONG)
     below.set(xlabel="predicted probability", xlim=(0, 1.02))
     below.set_title("Images by probability")
     below.yaxis.get_major_locator().set_params(integer=True)
-    below.text(0.03, 0.97, "right", color=ACCENT, transform=below.transAxes, va="top", fontsize=7.5)
-    below.text(0.03, 0.89, "wrong", color="#d55e00", transform=below.transAxes, va="top", fontsize=7.5)
+    below.text(0.03, 0.97, "right", color=INK, transform=below.transAxes, va="top", fontsize=7.5)
+    below.text(0.03, 0.89, "wrong", color=WRONG, transform=below.transAxes, va="top", fontsize=7.5)
     return figure
 
 
@@ -248,8 +252,8 @@ def roc(probability: np.ndarray, label: np.ndarray, classes: Sequence[str], auro
     axes.plot([0, 1], [0, 1], color=HAIR, linewidth=1)
     known = [k for k in range(len(classes)) if aurocs[k] is not None]
     hardest = sorted(known, key=lambda k: aurocs[k] or 0.0)
-    drawn = hardest[: len(CLASS_COLOURS)]
-    style = {k: (CLASS_COLOURS[i], ("-", (0, (4, 1.5)), (0, (1.2, 1.2)))[i % 3]) for i, k in enumerate(drawn)}
+    drawn = hardest[:N_CLASS_COLOURS]
+    style = {k: (class_colour(k), CLASS_DASHES[k // N_CLASS_COLOURS % len(CLASS_DASHES)]) for k in drawn}
     for k in reversed(hardest):
         curve = roc_curve(probability[:, k], label == k)
         if curve is not None:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coverslip.files import write_text
-from coverslip.reports import content, words
+from coverslip.reports import content, tokens, words
 from coverslip.reports.figures import draw
-from coverslip.reports.reading import ReportedRun, read_run
+from coverslip.reports.reported import ReportedRun, read_run
 from coverslip.reports.sections import Drawing, Section, sections_of
 
 if TYPE_CHECKING:
@@ -42,11 +42,14 @@ def write_report(run: Path) -> Path:
     Raises:
         BadRun: not a run folder, no numbers in it yet, or a file of it cannot be read.
     """
+    from markupsafe import Markup
+
     reported, templates = read_run(run), _templates()
     page = templates.from_string(Path(__file__).with_name("report.html").read_text(encoding="utf-8"))
     write_text(
         reported.run.report_file,
         page.render(
+            tokens=Markup(tokens.FILE.read_text(encoding="utf-8")),  # our own
             name=run.resolve().name,
             date=reported.environment.started[:10],
             headline=words.headline(reported),

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from coverslip.evaluation import Metric
-from coverslip.reports.reading import ReportedRun
+from coverslip.reports.reported import ReportedRun
 
 
 def percent(value: float) -> str:

@@ -123,7 +123,7 @@ class Run:
 
     @property
     def pretraining(self) -> "Run":
-        """The training on other images that comes before, where the recipe asks for one."""
+        """Pretraining on other images, where the recipe asks for it."""
         return Run(self.folder / "pretraining")
 
     @property
@@ -238,7 +238,7 @@ class Run:
     @cached_property
     def folds(self) -> tuple["Run", ...]:
         """The trainings of its folds, as far as they have begun."""
-        numbers = sorted(int(own.name) for own in (self.folder / "folds").glob("*") if own.name.isdecimal())
+        numbers = sorted(int(folder.name) for folder in (self.folder / "folds").glob("*") if folder.name.isdecimal())
         return tuple(self.fold(number) for number in numbers)
 
     @cached_property

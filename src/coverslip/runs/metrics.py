@@ -32,18 +32,18 @@ def read_metrics(file: Path) -> Evaluation:
     Raises:
         BadRun: the file is missing, damaged or of a newer format.
     """
-    found = read_object(file)
+    content = read_object(file)
     try:
-        check_format(found["format_version"], file)
-        per_class = {name: _nested(scores) for name, scores in found["per_class"].items()}
-        return _EVALUATION.validate_python({**found, "per_class": per_class})
+        check_format(content["format_version"], file)
+        per_class = {name: _nested(scores) for name, scores in content["per_class"].items()}
+        return _EVALUATION.validate_python({**content, "per_class": per_class})
     except (KeyError, TypeError, AttributeError, ValidationError) as error:
         raise BadRun(f"The numbers could not be read: {error}", file=file, do="Evaluate the run again.") from error
 
 
 def metrics_as_json(evaluation: Evaluation) -> Json:
     """The content of `metrics.json`."""
-    found = {
+    content = {
         "format_version": FORMAT_VERSION,
         "split": evaluation.split,
         "n": evaluation.n,
@@ -55,7 +55,7 @@ def metrics_as_json(evaluation: Evaluation) -> Json:
         "confusion_matrix": [list(row) for row in evaluation.confusion_matrix],
         "classes": list(evaluation.classes),
     }
-    return found if evaluation.folds is None else {**found, "folds": _of_folds(evaluation.folds)}
+    return content if evaluation.folds is None else {**content, "folds": _of_folds(evaluation.folds)}
 
 
 def _metrics(metrics: Mapping[str, Metric]) -> Json:
@@ -82,6 +82,8 @@ def _of_images(scores: DomainScores | FoldScores) -> Json:
 
 def _of_folds(folds: FoldsScores) -> Json:
     return {
-        "per_fold": [{"fold": each.fold, "n_train": each.n_train, **_of_images(each)} for each in folds.per_fold],
+        "per_fold": [
+            {"fold": scores.fold, "n_train": scores.n_train, **_of_images(scores)} for scores in folds.per_fold
+        ],
         "mean": _metrics(folds.mean),
     }

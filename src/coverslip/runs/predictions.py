@@ -26,7 +26,7 @@ class Prediction:
     decision: str  # the class, `uncertain`, `unfamiliar` or `unreadable`
     probabilities: tuple[float, ...]  # by class, NaN: not known to the network; empty: unreadable
     reason: str | None = None  # why it is unreadable
-    logits: tuple[float, ...] = ()  # by class, as the network gave them; empty where they are not at hand
+    logits: tuple[float, ...] = ()  # by class, as the network gave them; empty where they are not known
 
 
 _COLUMNS = ("image_id", "path", "label", "predicted", "probability", "decision")

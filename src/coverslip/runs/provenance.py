@@ -89,5 +89,5 @@ def refuse_other_images(evaluation: Run, data: Dataset) -> None:
 
 
 def _chosen(data: Dataset, image_ids: Iterable[str]) -> Dataset:
-    own = frozenset(image_ids)
-    return data.chosen(i for i, record in enumerate(data.records) if record.image_id in own)
+    chosen_ids = frozenset(image_ids)
+    return data.chosen(i for i, record in enumerate(data.records) if record.image_id in chosen_ids)

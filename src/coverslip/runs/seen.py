@@ -45,7 +45,7 @@ class SeenPixels:
             is_same = [record.plan for record in other.records] == [data.records[i].plan for i in positions]
             facts = [scan.facts[i] for i in positions] if is_same else scan_images(other, emit=emit, stop=stop).facts
             is_copy = (isinstance(fact, ImageFacts) and fact.pixel_hash in hashes for fact in facts)
-            copies.update(i for i, known in zip(positions, is_copy, strict=True) if known)
+            copies.update(i for i, is_seen in zip(positions, is_copy, strict=True) if is_seen)
         return sorted(copies)
 
 
@@ -82,7 +82,8 @@ def seen_record(recipe: Recipe, plan: ReadPlan, train: Sequence[str], val: Seque
         train=tuple(train),
         val=tuple(val),
         initialisation=tuple(
-            _SeenBefore(plan=_without_box(own), hashes=tuple(sorted(hashes))) for own, hashes in before.by_plan.items()
+            _SeenBefore(plan=_without_box(plan), hashes=tuple(sorted(hashes)))
+            for plan, hashes in before.by_plan.items()
         ),
         initialisation_is_known=before.is_complete,
     )

@@ -62,7 +62,8 @@ def write_split(file: Path, rows: Sequence[SplitRow]) -> None:
         BadRun: there is one already, of a run that goes on, and it says something else.
     """
     if file.exists() and read_split(file) != tuple(rows):
-        raise BadRun("Images have changed since the run began: the split would be another", file=file, do="Train anew.")
+        what = "Images have changed since the run began: the split would be another"
+        raise BadRun(what, file=file, do="Train again.")
     write_table(file, _COLUMNS, ({**asdict(row), "fold": str(row.fold or "")} for row in rows))
 
 

@@ -82,7 +82,7 @@ def check_initialisation(init: FromRun, recipe: Recipe, classes: Sequence[str]) 
     """
     packed = open_classifier(find_classifier(init.run))
     card, place = packed.card, packed.place
-    earlier, own = ({**of.model_dump(), "model_options": whole_options(of)} for of in (card, recipe))
+    earlier, own = ({**choices.model_dump(), "model_options": whole_options(choices)} for choices in (card, recipe))
     differing = [key for key in ("model", "model_options", "head") if earlier[key] != own[key]]
     if differing:
         raise BadRecipe(
@@ -100,28 +100,28 @@ def check_labels(labels: Mapping[str, str], earlier: Sequence[str], own: Sequenc
     Raises:
         BadRecipe: it does not, or two classes of the earlier run would be one of this.
     """
-    for whose, names, known in (
+    for whose, names, known_names in (
         ("The training to start from has", labels, earlier),
         ("The images to train on have", labels.values(), own),
     ):
-        if unknown := [name for name in names if name not in known]:
+        if unknown := [name for name in names if name not in known_names]:
             raise BadRecipe(
                 f"{whose} no class '{unknown[0]}', which init.labels names",
-                do=f"Write each class there with its name here; there are {some(known, 12)}.",
+                do=f"Write each class there with its name here; there are {some(known_names, 12)}.",
             )
     times = Counter(labels.get(name, name) for name in earlier)
     for name in labels.values():
         if times[name] > 1:
-            both = [of for of in earlier if labels.get(of, of) == name]
+            both = [other for other in earlier if labels.get(other, other) == name]
             raise BadRecipe(
                 f"{some(both)} of the training to start from would all be '{name}' here, by init.labels",
                 do="Name each class there differently here, or leave out those that are not here.",
             )
 
 
-def whole_options(of: Recipe | ClassifierCard) -> dict[str, Any]:  # Any: each option's own type
+def whole_options(choices: Recipe | ClassifierCard) -> dict[str, Any]:  # Any: each option's own type
     """The options of a network, those included that were not chosen."""
-    return {**own_options(model_info(of.model)), **of.model_options}
+    return {**own_options(model_info(choices.model)), **choices.model_options}
 
 
 def _fitted(weight: Tensor, own: Tensor) -> Tensor:

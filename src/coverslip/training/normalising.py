@@ -41,7 +41,7 @@ def set_normalisation(
         case "none":
             mean, sd = torch.zeros(channels), torch.ones(channels)
         case "training-images":
-            mean, sd = (torch.from_numpy(of).float() for of in _moments(pixels_of, train, channels))
+            mean, sd = (torch.from_numpy(moment).float() for moment in _moments(pixels_of, train, channels))
     network.mean.copy_(mean.reshape(1, -1, 1, 1))
     network.std.copy_(sd.reshape(1, -1, 1, 1))
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from coverslip import cache
 from coverslip.errors import Conflict
-from coverslip.workspace.datasets import reading
+from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.datasets.listing import DatasetState, describe
 from coverslip.workspace.jobs.state import jobs_reading
 from coverslip.workspace.store import tables
@@ -23,32 +23,32 @@ DAYS = 30
 
 
 def forget(home: Workspace, dataset_id: str) -> None:
-    """Show a set no more. For 30 days `restore` brings it back, with the labels that were given here.
+    """Show a dataset no more. For 30 days `restore` brings it back, with the labels that were given here.
 
     The user's own folders and tables stay as they are, in any case. Tables that trainings were started with stay in
     `snapshots/`.
 
     Raises:
-        NotFound: there is no such set.
+        NotFound: there is no such dataset.
         Conflict: a training or prediction is reading it.
     """
     with home.engine.connect() as connection:
         dataset_row(connection, dataset_id)
         _refuse_in_use(connection, dataset_id)
-    with home.background.held(reading.thread_of(dataset_id)), writing(home.engine) as connection:
+    with home.background.held(reading_images.thread_of(dataset_id)), writing(home.engine) as connection:
         _refuse_in_use(connection, dataset_id)
         connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(forgotten=now()))
 
 
 def restore(home: Workspace, dataset_id: str) -> DatasetState:
-    """Bring back a set that was forgotten, as it was.
+    """Bring back a dataset that was forgotten, as it was.
 
     Raises:
-        NotFound: there is no such set, or not any more.
+        NotFound: there is no such dataset, or not any more.
     """
     with writing(home.engine) as connection:
         connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(forgotten=None))
-    reading.start(home, dataset_id)
+    reading_images.start(home, dataset_id)
     return describe(home, dataset_id)
 
 
@@ -75,7 +75,7 @@ def drop_forgotten(workspace: Workspace, is_over: threading.Event) -> None:
                 continue
             mine = tables.uploads.c.dataset_id == dataset_id
             sent = connection.execute(select(tables.uploads.c.id).where(mine)).scalars().all()
-            unused = [one for one in sent if not _is_used(connection, workspace.uploads / one)]
+            unused = [upload_id for upload_id in sent if not _is_used(connection, workspace.uploads / upload_id)]
             connection.execute(delete(tables.uploads).where(tables.uploads.c.id.in_(unused)))
         cache.forget(dataset_id)
         for upload_id in unused:

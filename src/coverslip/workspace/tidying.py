@@ -1,4 +1,4 @@
-"""What nobody comes back for: uploads that were broken off, the trash, sets that were forgotten, pieces of a killed
+"""What nobody comes back for: uploads that were broken off, the trash, datasets that were forgotten, pieces of a killed
 server.
 """
 
@@ -46,11 +46,11 @@ def tidy(workspace: Workspace, is_over: threading.Event) -> None:
 
 
 def _drop_uploads(workspace: Workspace, is_over: threading.Event) -> None:
-    """Uploads that became no set of images, and folders that no upload knows."""
+    """Uploads that became no dataset, and folders that no upload knows."""
     oldest = datetime.now(UTC) - timedelta(days=UPLOAD_DAYS)
     with workspace.engine.connect() as connection:
         known = {row.id: row for row in connection.execute(select(tables.uploads))}
-        # A server that was killed at the right moment made a set of an upload, and could not note that.
+        # A server that was killed at the right moment made a dataset of an upload, and could not note that.
         used = {
             source["path"]
             for sources in connection.execute(select(tables.datasets.c.sources)).scalars()
@@ -77,7 +77,7 @@ def _empty_trash(workspace: Workspace, is_over: threading.Event) -> None:
             with workspace.engine.begin() as connection:
                 mine = (tables.jobs.c.id == place.name) & (tables.jobs.c.state == "removed")
                 connection.execute(delete(tables.jobs).where(mine))  # with its corrections
-                inside = (tables.jobs.c.run_id == place.name) & (tables.jobs.c.kind == "evaluate")
+                inside = (tables.jobs.c.classifier_id == place.name) & (tables.jobs.c.kind == "evaluate")
                 connection.execute(delete(tables.jobs).where(inside))
                 brought = (tables.classifiers.c.id == place.name) & tables.classifiers.c.removed.is_not(None)
                 connection.execute(delete(tables.classifiers).where(brought))

@@ -25,6 +25,7 @@ export class Problem extends Error {
 export interface FieldError {
   field: string;
   message: string;
+  line?: number | null; // in a text that was sent, from 1
 }
 
 interface ProblemBody {

@@ -15,6 +15,5 @@ export const resumeJob = (id: string) => answer(api.POST('/api/v1/jobs/{job_id}/
 export const removeJob = (id: string) => answer(api.DELETE('/api/v1/jobs/{job_id}', at(id)));
 export const restoreJob = (id: string) => answer(api.POST('/api/v1/jobs/{job_id}/restore', at(id)));
 
-/** The address of a job's event stream; `after` is the number of the last line of its log that is known. */
-export const eventsOfJob = (id: string, after = 0) =>
-  address('jobs', id, 'events') + (after ? `?after=${after}` : '');
+/** The address of a job's event stream. */
+export const eventsOfJob = (id: string) => address('jobs', id, 'events');

@@ -14,6 +14,9 @@ export type Comparison = Schemas['Comparison'];
 export type Model = Schemas['AdvisedModel'];
 export type RecipeKey = Schemas['RecipeKey'];
 export type KeyGroup = Schemas['Group'];
+export type NamedSet = Schemas['NamedSet'];
+export type KeyOption = Schemas['Option'];
+export type RecipeText = Schemas['RecipeText'];
 
 const at = (run_id: string) => ({ params: { path: { run_id } } });
 
@@ -37,6 +40,13 @@ export const compareRuns = (ids: string[], signal?: AbortSignal) =>
 export const listModels = (signal?: AbortSignal) =>
   every((query) => api.GET('/api/v1/models', { params: { query }, signal }));
 export const readRecipeKeys = () => answer(api.GET('/api/v1/recipe'));
+
+/** The values that a recipe file gives to keys; what is wrong with it is a problem with keys and lines. */
+export const readRecipe = (text: string, signal?: AbortSignal) =>
+  answer(api.POST('/api/v1/recipe/read', { body: { text }, signal }));
+/** The recipe file that gives keys these values; what is wrong with them is a problem with keys. */
+export const writeRecipe = (recipe: Record<string, unknown>, signal?: AbortSignal) =>
+  answer(api.POST('/api/v1/recipe/write', { body: { recipe, is_complete: false }, signal }));
 
 /** Whether something still goes on, so that its page should watch it. */
 export function isGoing(state: RunState): boolean {

@@ -161,7 +161,7 @@ export interface paths {
         put?: never;
         /**
          * Create Samples
-         * @description The synthetic sample images as a set; they are drawn when this is first asked for.
+         * @description The synthetic sample images as a dataset; they are drawn when this is first asked for.
          */
         post: operations["create_samples"];
         delete?: never;
@@ -179,14 +179,14 @@ export interface paths {
         };
         /**
          * Get Dataset
-         * @description One set of images.
+         * @description One dataset.
          */
         get: operations["get_dataset"];
         put?: never;
         post?: never;
         /**
          * Remove Dataset
-         * @description Forget a set of images. For 30 days it can be restored; then labels given here and uploaded copies go too.
+         * @description Forget a dataset. For 30 days it can be restored; then labels given here and uploaded copies go too.
          */
         delete: operations["remove_dataset"];
         options?: never;
@@ -211,7 +211,7 @@ export interface paths {
         put?: never;
         /**
          * Restore Dataset
-         * @description Bring a forgotten set back, with the labels given here.
+         * @description Bring a forgotten dataset back, with the labels given here.
          */
         post: operations["restore_dataset"];
         delete?: never;
@@ -369,7 +369,7 @@ export interface paths {
         };
         /**
          * List Positions
-         * @description The places of all images that match, in order: small enough for walls of 100,000.
+         * @description The places of all images that match, in order: small enough for galleries of 100,000.
          */
         get: operations["list_positions"];
         put?: never;
@@ -389,7 +389,7 @@ export interface paths {
         };
         /**
          * Get Colours
-         * @description The average colour of every image in the order of their places, four bytes each: what a wall shows at once.
+         * @description The average colour of every image in the order of their places, four bytes each: what a gallery shows at once.
          */
         get: operations["get_colours"];
         put?: never;
@@ -429,7 +429,7 @@ export interface paths {
         };
         /**
          * Get Thumbnail
-         * @description A small picture; its longer side is at most `side`. An unreadable image gives a blank one.
+         * @description A thumbnail; its longer side is at most `side`. An unreadable image gives a blank one.
          */
         get: operations["get_thumbnail"];
         put?: never;
@@ -449,7 +449,7 @@ export interface paths {
         };
         /**
          * Get Sheet
-         * @description Many small pictures as one: rows of eight square cells in the order asked for, an unreadable image's empty.
+         * @description Many thumbnails as one: rows of eight square cells in the order asked for, an unreadable image's empty.
          */
         get: operations["get_sheet"];
         put?: never;
@@ -655,7 +655,7 @@ export interface paths {
         put?: never;
         /**
          * Finish Upload
-         * @description Make the files a set of images. Where that fails, the files stay and it can be tried again.
+         * @description Make the files a dataset. Where that fails, the files stay and it can be tried again.
          */
         post: operations["finish_upload"];
         delete?: never;
@@ -733,7 +733,7 @@ export interface paths {
         };
         /**
          * Get Run Row Thumbnail
-         * @description A small picture of a measured image.
+         * @description A thumbnail of a measured image.
          */
         get: operations["get_run_row_thumbnail"];
         put?: never;
@@ -1296,7 +1296,7 @@ export interface paths {
         };
         /**
          * Get Prediction Row Thumbnail
-         * @description A small picture of a predicted image.
+         * @description A thumbnail of a predicted image.
          */
         get: operations["get_prediction_row_thumbnail"];
         put?: never;
@@ -1378,7 +1378,7 @@ export interface paths {
         put?: never;
         /**
          * Create Dataset Of Prediction
-         * @description A new image set, labelled by the corrections, or by predictions and corrections.
+         * @description A new dataset, labelled by the corrections, or by predictions and corrections.
          */
         post: operations["create_dataset_of_prediction"];
         delete?: never;
@@ -1433,8 +1433,8 @@ export interface components {
             macs: number | null;
             /** Input Px */
             input_px: number;
-            /** Weights At Hand */
-            weights_at_hand: boolean;
+            /** Weights Available */
+            weights_available: boolean;
             /**
              * Licence
              * @description Of the weights.
@@ -3360,7 +3360,7 @@ export interface components {
         ReportSection: {
             /**
              * Name
-             * @description `numbers`: The numbers; `confusion`: Which classes are mixed up; `per_class`: Class by class; `mistakes`: Most confident mistakes; `least_certain`: Least certain; `calibration`: Can its probabilities be trusted?; `roc`: ROC curves; `limits`: What the numbers do not show; `images`: The images; `methods`: What was done; `curves`: How training went
+             * @description `numbers`: The numbers; `confusion`: Which classes are confused; `per_class`: Class by class; `mistakes`: Most confident mistakes; `least_certain`: Least certain; `calibration`: Can its probabilities be trusted?; `roc`: ROC curves; `limits`: What the numbers do not show; `images`: The images; `methods`: What was done; `curves`: How training went
              */
             name: string;
             /** Title */
@@ -5099,7 +5099,7 @@ export interface operations {
             header?: never;
             path: {
                 dataset_id: string;
-                /** @description The image's place in the set, from 0. */
+                /** @description The image's place in the dataset, from 0. */
                 i: number;
             };
             cookie?: never;
@@ -5155,7 +5155,7 @@ export interface operations {
             header?: never;
             path: {
                 dataset_id: string;
-                /** @description The image's place in the set, from 0. */
+                /** @description The image's place in the dataset, from 0. */
                 i: number;
             };
             cookie?: never;
@@ -5289,7 +5289,7 @@ export interface operations {
             header?: never;
             path: {
                 dataset_id: string;
-                /** @description The image's place in the set, from 0. */
+                /** @description The image's place in the dataset, from 0. */
                 i: number;
             };
             cookie?: never;

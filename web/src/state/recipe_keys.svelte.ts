@@ -1,16 +1,17 @@
 // The recipe's choices as the server describes them, asked for once; texts about them stand on many pages.
-import { readRecipeKeys, type KeyGroup, type RecipeKey } from '../api/runs';
+import { readRecipeKeys, type KeyGroup, type NamedSet, type RecipeKey } from '../api/runs';
 
 class RecipeKeys {
   groups = $state.raw<readonly KeyGroup[]>([]);
   keys = $state.raw<readonly RecipeKey[]>([]);
+  sets = $state.raw<readonly NamedSet[]>([]); // names that stand for all keys of a section
   #byName = $derived(new Map(this.keys.map((key) => [key.key, key])));
   #answer: Promise<void> | null = null;
 
   /** Once; after a failure, again. */
   load(): Promise<void> {
     this.#answer ??= readRecipeKeys().then(
-      ({ groups, keys }) => this.set(groups, keys),
+      ({ groups, keys, sets }) => this.set(groups, keys, sets),
       (error: unknown) => {
         this.#answer = null;
         throw error;
@@ -19,9 +20,10 @@ class RecipeKeys {
     return this.#answer;
   }
 
-  set(groups: readonly KeyGroup[], keys: readonly RecipeKey[]): void {
+  set(groups: readonly KeyGroup[], keys: readonly RecipeKey[], sets: readonly NamedSet[] = []): void {
     this.groups = groups;
     this.keys = keys;
+    this.sets = sets;
   }
 
   get(name: string): RecipeKey | undefined {

@@ -1,4 +1,4 @@
-"""Sets of images: opening, describing, changing and forgetting them, and what a training would make of them."""
+"""Datasets: opening, describing, changing and forgetting them, and what a training would make of them."""
 
 from typing import Annotated, Any
 
@@ -8,11 +8,11 @@ from coverslip.app.deps import Home, Paged
 from coverslip.app.schemas.datasets import DatasetChanges, NewDataset, RecipeOf
 from coverslip.app.schemas.problems import problems
 from coverslip.workspace import forgetting
-from coverslip.workspace.datasets import changing, grouping, listing, opening, reading
+from coverslip.workspace.datasets import changing, grouping, listing, reading_images, sources
 from coverslip.workspace.datasets.grouping import GroupPreview
 from coverslip.workspace.datasets.inspections import DatasetInspection
 from coverslip.workspace.datasets.listing import DatasetState
-from coverslip.workspace.datasets.opening import Source
+from coverslip.workspace.datasets.sources import Source
 from coverslip.workspace.jobs import previews
 from coverslip.workspace.jobs.previews import SplitPreview
 from coverslip.workspace.store.rows import Page
@@ -28,7 +28,7 @@ router = APIRouter(tags=["datasets"], responses=problems(422))
 @router.get("/datasets")
 def list_datasets(home: Home, paging: Paged) -> Page[DatasetState]:
     """The datasets, the newest first."""
-    reading.resume(home)
+    reading_images.resume(home)
     return listing.list_datasets(home, paging)
 
 
@@ -38,7 +38,7 @@ def create_dataset(home: Home, new: NewDataset) -> DatasetState:
 
     Faults are told at once; reading the images goes on afterwards.
     """
-    return opening.open_sources(
+    return sources.open_sources(
         home,
         [Source(**source.model_dump()) for source in new.sources],
         name=new.name,
@@ -50,14 +50,14 @@ def create_dataset(home: Home, new: NewDataset) -> DatasetState:
 
 @router.post("/samples", status_code=201)
 def create_samples(home: Home) -> DatasetState:
-    """The synthetic sample images as a set; they are drawn when this is first asked for."""
-    return opening.open_samples(home)
+    """The synthetic sample images as a dataset; they are drawn when this is first asked for."""
+    return sources.open_samples(home)
 
 
 @router.get("/datasets/{dataset_id}", responses=problems(404))
 def get_dataset(home: Home, dataset_id: str) -> DatasetState:
-    """One set of images."""
-    reading.resume(home)
+    """One dataset."""
+    reading_images.resume(home)
     return listing.describe(home, dataset_id)
 
 
@@ -75,13 +75,13 @@ def change_dataset(home: Home, dataset_id: str, changes: DatasetChanges) -> Data
 
 @router.delete("/datasets/{dataset_id}", status_code=204, responses=problems(404, 409))
 def remove_dataset(home: Home, dataset_id: str) -> None:
-    """Forget a set of images. For 30 days it can be restored; then labels given here and uploaded copies go too."""
+    """Forget a dataset. For 30 days it can be restored; then labels given here and uploaded copies go too."""
     forgetting.forget(home, dataset_id)
 
 
 @router.post("/datasets/{dataset_id}/restore", responses=problems(404))
 def restore_dataset(home: Home, dataset_id: str) -> DatasetState:
-    """Bring a forgotten set back, with the labels given here."""
+    """Bring a forgotten dataset back, with the labels given here."""
     return forgetting.restore(home, dataset_id)
 
 
@@ -100,7 +100,7 @@ def refresh_dataset(home: Home, dataset_id: str) -> DatasetState:
 )
 def get_inspection(home: Home, dataset_id: str) -> DatasetInspection:
     """What the images are like and what to do about it; 409 while they are being read."""
-    return reading.inspection(home, dataset_id)
+    return reading_images.inspection(home, dataset_id)
 
 
 @router.get(

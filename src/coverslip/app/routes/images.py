@@ -1,4 +1,4 @@
-"""Images of a set: lists for walls, facts, and pictures."""
+"""Images of a dataset: lists for galleries, facts, and pictures."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ from coverslip.workspace.viewing.filters import Filters, Text
 
 router = APIRouter(tags=["images"], responses=problems(422))
 
-Place = Annotated[int, Path(ge=0, le=2**31, description="The image's place in the set, from 0.")]
+Place = Annotated[int, Path(ge=0, le=2**31, description="The image's place in the dataset, from 0.")]
 Version = Annotated[Text | None, Query(description="The image's version; with it the picture is kept for good.")]
 Answers = dict[int | str, dict[str, Any]]  # Any: FastAPI's own type
 Known = Annotated[str | None, Header(alias="If-None-Match", include_in_schema=False)]
@@ -50,7 +50,7 @@ def list_images(home: Home, dataset_id: str, page: Annotated[FilteredPage, Query
     responses=problems(404, 422),
 )
 def list_positions(home: Home, dataset_id: str, filters: Annotated[Filters, Query()]) -> Response:
-    """The places of all images that match, in order: small enough for walls of 100,000."""
+    """The places of all images that match, in order: small enough for galleries of 100,000."""
     positions = images.matching(home, dataset_id, filters)
     body = json.dumps({"items": positions, "total": len(positions)}, separators=(",", ":"))  # of 100,000: quickly
     return Response(body, media_type="application/json")
@@ -62,7 +62,7 @@ def list_positions(home: Home, dataset_id: str, filters: Annotated[Filters, Quer
     responses=_COLOURS | _NOT_NEW | problems(404),
 )
 def get_colours(home: Home, dataset_id: str, known: Known = None) -> Response:
-    """The average colour of every image in the order of their places, four bytes each: what a wall shows at once."""
+    """The average colour of every image in the order of their places, four bytes each: what a gallery shows at once."""
     data = colours.colours(home, dataset_id)
     tag = _tag("colours", hashlib.sha256(data).digest())
     if known == tag:
@@ -92,12 +92,12 @@ def get_thumbnail(
     v: Version = None,
     known: Known = None,
 ) -> Response:
-    """A small picture; its longer side is at most `side`. An unreadable image gives a blank one."""
+    """A thumbnail; its longer side is at most `side`. An unreadable image gives a blank one."""
     source = images.picture_source(home, dataset_id, i)
     tag = _tag("thumbnail", source.version, side)
     if known == tag:
         return _unchanged(tag, v)
-    data = pictures.small_picture(home, dataset_id, source, side)
+    data = pictures.thumbnail(home, dataset_id, source, side)
     if source.is_readable and data == pictures.blank(side):
         return _passing(data)
     return _picture(data, kind_of(data), tag, v)
@@ -126,7 +126,7 @@ async def get_sheet(
     v: Version = None,
     known: Known = None,
 ) -> Response:
-    """Many small pictures as one: rows of eight square cells in the order asked for, an unreadable image's empty."""
+    """Many thumbnails as one: rows of eight square cells in the order asked for, an unreadable image's empty."""
     positions = [int(text) for text in places.split(",")]
 
     def answer(is_wanted: Callable[[], bool]) -> Response:

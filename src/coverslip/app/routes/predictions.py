@@ -84,7 +84,7 @@ def list_prediction_rows(workspace: Home, prediction_id: str, page: Annotated[Fi
 def get_prediction_row_thumbnail(
     workspace: Home, prediction_id: str, k: int, side: Annotated[int, Query(ge=16, le=512)] = 128
 ) -> Response:
-    """A small picture of a predicted image."""
+    """A thumbnail of a predicted image."""
     return image_answer(
         pictures.thumbnail_of(workspace, prediction_id, predicted.row_of_prediction(workspace, prediction_id, k), side)
     )
@@ -127,7 +127,7 @@ def download_from_prediction(workspace: Home, prediction_id: str) -> Response:
     responses=problems(404, 409, 422),
 )
 def create_dataset_of_prediction(workspace: Home, prediction_id: str, wanted: DatasetOfPrediction) -> DatasetState:
-    """A new image set, labelled by the corrections, or by predictions and corrections."""
+    """A new dataset, labelled by the corrections, or by predictions and corrections."""
     return corrections.dataset_of(workspace, prediction_id, only=wanted.only, name=wanted.name)
 
 

@@ -77,7 +77,7 @@ def list_run_rows(workspace: Home, run_id: str, page: Annotated[FilteredPage, Qu
 def get_run_row_thumbnail(
     workspace: Home, run_id: str, k: int, side: Annotated[int, Query(ge=16, le=512)] = 128
 ) -> Response:
-    """A small picture of a measured image."""
+    """A thumbnail of a measured image."""
     return image_answer(pictures.thumbnail_of(workspace, run_id, measured.measured_row(workspace, run_id, k), side))
 
 

@@ -65,7 +65,7 @@ async def send_archive(home: Home, upload_id: str, request: Request) -> Upload:
     responses=problems(404, 409, 422),
 )
 def finish_upload(home: Home, upload_id: str, finished: FinishUpload) -> DatasetState:
-    """Make the files a set of images. Where that fails, the files stay and it can be tried again."""
+    """Make the files a dataset. Where that fails, the files stay and it can be tried again."""
     return uploads.finish(home, upload_id, is_labelled=finished.is_labelled)
 
 

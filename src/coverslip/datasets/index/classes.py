@@ -44,8 +44,8 @@ class ClassPlan(BaseModel):
 
     merge: Annotated[
         dict[Name, Annotated[Names, Field(min_length=1)]],
-        Key("Classes joined", "classes", "Classes that count as one, under a new name."),
-    ] = Field(default_factory=dict, description="Classes to join: the new name, then the list of old ones.")
+        Key("Classes merged", "classes", "Classes that count as one, under a new name."),
+    ] = Field(default_factory=dict, description="Classes to merge: the new name, then the list of old ones.")
     drop: Annotated[
         Names, Key("Classes left out", "classes", "Images of these classes are not used, as if they were not there.")
     ] = Field((), description="Classes whose images are left out.")
@@ -55,14 +55,14 @@ class ClassPlan(BaseModel):
     by_domain: Annotated[
         bool,
         Key(
-            "Classes of each source apart",
+            "Separate classes for each domain",
             "classes",
-            "Whether images of each source have classes of their own, even where they have the same names.",
+            "Whether images of each domain have classes of their own, even where they have the same names.",
         ),
     ] = Field(
         False,
         description="Whether each domain has classes of its own, called `<domain>/<class>`; else classes of one "
-        "name are one class. The other keys can name a class of one domain so in either case.",
+        "name are one class. The other keys can call a class of one domain by that name in either case.",
     )
     order: Annotated[
         Names, Key("Order of classes", "classes", "Which classes come first in every table and picture.")

@@ -1,7 +1,7 @@
 """Decoding every image once, what belongs together, and what is found wrong with a dataset."""
 
 from coverslip.datasets.quality.components import connected_components, labels_of
-from coverslip.datasets.quality.facts import FEW_GROUPS, SOME_GROUPS, GroupFacts, Spread
+from coverslip.datasets.quality.facts import FEW_GROUPS_FOR_ONE_SPLIT, SOME_GROUPS, GroupFacts, Spread
 from coverslip.datasets.quality.finding import (
     Finder,
     Finding,
@@ -17,7 +17,7 @@ from coverslip.datasets.quality.scanning import Scan, Unreadable, scan_images
 from coverslip.datasets.quality.usable import ON_REQUEST, dropped_notes, left_out_notes, reasons_to_leave_out
 
 __all__ = [
-    "FEW_GROUPS",
+    "FEW_GROUPS_FOR_ONE_SPLIT",
     "ON_REQUEST",
     "SOME_GROUPS",
     "Finder",

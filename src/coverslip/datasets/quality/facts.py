@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from coverslip.datasets.index import Dataset, natural_key
 
-FEW_GROUPS = 10  # with fewer, one split tests on a patient or two: folds are the default
+FEW_GROUPS_FOR_ONE_SPLIT = 10  # with fewer, one split tests on a patient or two: folds are the default
 SOME_GROUPS = 30  # with fewer, folds are advised
 
 

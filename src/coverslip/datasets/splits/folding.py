@@ -6,7 +6,7 @@ import numpy as np
 
 from coverslip.datasets.index import SIDES, Dataset, Part, counted, natural_key, one_line, some
 from coverslip.datasets.quality import (
-    FEW_GROUPS,
+    FEW_GROUPS_FOR_ONE_SPLIT,
     SOME_GROUPS,
     Scan,
     connected_components,
@@ -83,7 +83,7 @@ def _usual_folds(dataset: Dataset, scan: Scan) -> tuple[int, Note | None]:
     if not dataset.has_groups:
         few = _few_note(counted(len(order), "image"), n_folds)
         return (n_folds, few) if len(order) < FEW_IMAGES else (0, None)
-    if n_units < FEW_GROUPS:
+    if n_units < FEW_GROUPS_FOR_ONE_SPLIT:
         return n_folds, _few_note(counted(n_units, "separate group"), n_folds)
     if n_units < SOME_GROUPS:
         text = (

@@ -1,11 +1,11 @@
 """Pretrained weights: imported by the user, in installed packages, or from the hub. No package's own code is run."""
 
 from coverslip.models.weights.finding import (
+    available_weights,
     has_weights,
     local_weights,
     models_with_weights,
     starting_weights,
-    weights_at_hand,
     weights_source,
     weights_unavailable,
     without_these_weights,
@@ -17,13 +17,13 @@ from coverslip.models.weights.source import LocalWeights, WeightsSource
 __all__ = [
     "LocalWeights",
     "WeightsSource",
+    "available_weights",
     "has_weights",
     "local_weights",
     "models_with_weights",
     "packaged_weights",
     "remove_imported",
     "starting_weights",
-    "weights_at_hand",
     "weights_source",
     "weights_unavailable",
     "without_these_weights",

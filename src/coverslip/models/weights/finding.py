@@ -45,7 +45,7 @@ def models_with_weights() -> tuple[str, ...]:
     return tuple(record.name for record in by_size if has_weights(record))
 
 
-def weights_at_hand() -> list[WeightsSource]:
+def available_weights() -> list[WeightsSource]:
     """All weights on this machine that coverslip would take, by model.
 
     Raises:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import torch
 
 Tensors = dict[str, "torch.Tensor"]
-Kind = Literal["imported", "package", "hub"]
+SourceKind = Literal["imported", "package", "hub"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +18,7 @@ class WeightsSource:
     """Where a model's pretrained weights on this machine come from."""
 
     model: str
-    kind: Kind
+    kind: SourceKind
     source: str  # a package with its version, the name of the imported file, or the hub's repository
     licence: str | None
     sha256: str  # of the file that the source hands out

@@ -1,14 +1,14 @@
 """Whether probabilities can be trusted: how often predictions of a given probability are right."""
 
 from coverslip.reports import content, figures
-from coverslip.reports.reading import ReportedRun
+from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Drawing, Section, SectionText
 
 
 def _text(run: ReportedRun) -> SectionText:
     text = "Larger dots stand for more images. With few images in a dot, it strays from the diagonal by chance."
     if run.recipe.decide_by == "roc":
-        text += " Right and wrong are said of the most probable class here, not of the predicted one."
+        text += " Here, right and wrong refer to the most probable class, not to the predicted one."
     return SectionText((text,))
 
 

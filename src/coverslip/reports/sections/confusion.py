@@ -1,15 +1,15 @@
-"""Which classes are mixed up: the confusion matrix."""
+"""Which classes are confused: the confusion matrix."""
 
 import numpy as np
 
 from coverslip.reports import figures
-from coverslip.reports.reading import ReportedRun
+from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Drawing, Section, SectionText
 from coverslip.reports.words import is_numbered
 
 
 def _text(run: ReportedRun) -> SectionText:
-    return SectionText(("Columns carry the numbers of the rows.",) if is_numbered(run) else ())
+    return SectionText(("Columns are numbered like the rows.",) if is_numbered(run) else ())
 
 
 def _drawings(run: ReportedRun) -> list[Drawing]:
@@ -20,7 +20,7 @@ def _drawings(run: ReportedRun) -> list[Drawing]:
 
 CONFUSION = Section(
     name="confusion",
-    title="Which classes are mixed up",
+    title="Which classes are confused",
     order=200,
     subtitle=lambda run: "rows are true, columns predicted; shaded by share of the row",
     text=_text,

@@ -1,7 +1,7 @@
 """How training went, epoch by epoch."""
 
 from coverslip.reports import figures
-from coverslip.reports.reading import ReportedRun
+from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Drawing, Section
 
 

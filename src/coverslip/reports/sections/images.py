@@ -1,10 +1,10 @@
-"""The images: how many of each class went where, what was left out, and where they lay."""
+"""The images: images of each class in each part, what was left out, and where they lay."""
 
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from coverslip.reports.reading import ReportedRun
+from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
 
 _PARTS = {"train": "training", "val": "validation", "test": "test", "left-out": "left out"}
@@ -75,7 +75,7 @@ IMAGES = Section(
     name="images",
     title="The images",
     order=900,
-    subtitle=lambda run: "how many of each class went where",
+    subtitle=lambda run: "images of each class in each part",
     text=_text,
     shown=_shown,
     template=Path(__file__).with_name("images.html"),

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from coverslip.evaluation import FEW_GROUPS
-from coverslip.reports.reading import ReportedRun
+from coverslip.evaluation import FEW_GROUPS_FOR_INTERVALS
+from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
 from coverslip.reports.words import listed, plural
 
@@ -46,7 +46,7 @@ def _split_limits(run: ReportedRun) -> Iterator[Limit]:
             "The test part is a single group.",
             f"How well it works on another group cannot be told from one, so no interval is given.{better}",
         )
-    elif n_groups < FEW_GROUPS:
+    elif n_groups < FEW_GROUPS_FOR_INTERVALS:
         yield (
             f"{part} has only {plural(n_groups, 'group')}.",
             "How well it works on a new group rests on those few. The intervals are widened for that and still "
@@ -80,8 +80,8 @@ def _data_limits(run: ReportedRun) -> Iterator[Limit]:
     if not run.initialisation_is_known:
         yield (
             "What the classifier at the start had seen is not known.",
-            "Training started from a classifier that does not tell its training images. If images kept aside here "
-            "are among them, every number is too good.",
+            "Training started from a classifier that does not say which images it was trained on. If images kept "
+            "aside here are among them, every number is too good.",
         )
     if not run.domains:
         yield (

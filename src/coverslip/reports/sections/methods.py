@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from coverslip.reports.reading import ReportedRun
+from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
 from coverslip.reports.words import count, listed, plural, split_words
 from coverslip.runs import Augment, FromRun, Pretraining, Recipe
@@ -114,11 +114,11 @@ def _class_methods(recipe: Recipe) -> str:
     plan = recipe.classes
     sentences = []
     if plan.by_domain:
-        sentences.append("Each domain has classes of its own, called by its name.")
+        sentences.append("Each domain had classes of its own, named after it.")
     # A class joined with nothing says that domains which share its name mean the same; nothing changes by it.
     joined = [f"{listed(olds, len(olds))} as “{new}”" for new, olds in plan.merge.items() if olds != (new,)]
     if joined:
-        sentences.append(f"Classes were joined: {'; '.join(joined)}.")
+        sentences.append(f"Classes were merged: {'; '.join(joined)}.")
     if plan.rename:
         renamed = [f"{old} to “{new}”" for old, new in plan.rename.items()]
         sentences.append(f"Classes were renamed: {'; '.join(renamed)}.")

@@ -7,7 +7,7 @@ import numpy as np
 
 from coverslip.reports import content
 from coverslip.reports.content import Measured, MetricValue
-from coverslip.reports.reading import ReportedRun
+from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
 from coverslip.reports.words import number, percent, split_words
 
@@ -26,7 +26,7 @@ def decided(run: ReportedRun) -> str:
     if not run.n_folds:
         below = f"Predictions below {threshold:.2f} are marked uncertain, a limit set on validation images."
     if n_aside == 0 or not is_decided.any():
-        return f"{below} Among these images that was none."
+        return f"{below} Among these images there were none."
     kept, aside = (percent(float(is_right[rows].mean())) for rows in (is_decided, ~is_decided))
     return (
         f"{below} Here that sets aside {n_aside} of {len(is_decided)} images; of the others {kept} are right, of those "

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from coverslip.reports import content
-from coverslip.reports.reading import ReportedRun
+from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
 from coverslip.reports.words import is_numbered, number
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coverslip.reports.reading import ReportedRun
+from coverslip.reports.reported import ReportedRun
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -1,7 +1,7 @@
 """ROC curves, each class against all others."""
 
 from coverslip.reports import content, figures
-from coverslip.reports.reading import ReportedRun
+from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Drawing, Section
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from coverslip.errors import CoverslipError
 from coverslip.images import thumbnail
-from coverslip.reports.reading import ReportedRun
+from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section
 from coverslip.runs.lookup import ImageSource
 
@@ -81,7 +81,7 @@ def _picture(source: ImageSource | None) -> str:
 
 def _mistakes_subtitle(run: ReportedRun) -> str:
     n = n_mistakes(run)
-    return f"{min(n, N_MISTAKES)} of {n}; what it said, what the label says, how sure it was"
+    return f"{min(n, N_MISTAKES)} of {n}; the predicted class, the label, and how sure the classifier was"
 
 
 _TEMPLATE = Path(__file__).with_name("tiles.html")

@@ -54,11 +54,11 @@ def opened_entry(file: Path, name: str) -> Iterator[tuple[IO[bytes], int]]:
     """
     try:
         with opened_archive(file, _LIMITS) as (archive, entries):
-            found = next((entry.info for entry in entries if str(entry.name) == name), None)
-            if found is None:
+            info = next((entry.info for entry in entries if str(entry.name) == name), None)
+            if info is None:
                 raise _bad(f"it holds no {name}", file)
-            with archive.open(found) as stream:
-                yield stream, found.file_size
+            with archive.open(info) as stream:
+                yield stream, info.file_size
     except BadArchive as error:
         raise _bad(error.why, file) from error
     except OSError as error:

@@ -253,7 +253,7 @@ def _read_header(stream: IO[bytes], size: int, place: Path) -> dict[str, TensorF
             for name, about in listed.items()
             if name != "__metadata__"
         }
-        n_bytes = sum(_BYTES_EACH[each.dtype] * math.prod(each.shape) for each in tensors.values())
+        n_bytes = sum(_BYTES_EACH[tensor.dtype] * math.prod(tensor.shape) for tensor in tensors.values())
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise _damaged("have a damaged list of contents", place) from error
     if n_bytes != size - 8 - n_header:

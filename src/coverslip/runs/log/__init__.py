@@ -10,7 +10,7 @@ from coverslip.runs.log.progress import (
     fold_event,
     seconds_left,
 )
-from coverslip.runs.log.reading import FoldedLog, LogLine, LogReader, lasting_lines
+from coverslip.runs.log.reader import FoldedLog, LogLine, LogReader, lasting_lines
 from coverslip.runs.log.writing import RunLog
 
 __all__ = [

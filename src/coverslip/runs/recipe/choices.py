@@ -32,8 +32,8 @@ class Choices(BaseModel):
         """To Python `true` is 1, and `epochs: true` would train for one epoch."""
         annotation = cls.model_fields[info.field_name or ""].annotation
         takes_truth = annotation is bool or bool in get_args(annotation)
-        each = value if isinstance(value, list | tuple) else [value]
-        if not takes_truth and any(isinstance(one, bool) for one in each):
+        values = value if isinstance(value, list | tuple) else [value]
+        if not takes_truth and any(isinstance(item, bool) for item in values):
             raise ValueError("true and false have no meaning here")
         return value
 

@@ -25,9 +25,9 @@ class FinetuningChoices(Choices):
     epochs: Annotated[
         int,
         Key(
-            "Most rounds (epochs)",
+            "Maximum epochs",
             "basic",
-            "In each, the network sees every training image once.",
+            "In an epoch, the network sees every training image once.",
             lambda n: f"for at most {n:,} epoch{'s'[: n != 1]}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
         ),
     ] = Field(8, ge=1, le=10_000, description="Most passes over the training images when fine-tuning.")
@@ -36,7 +36,7 @@ class FinetuningChoices(Choices):
         Key(
             "Batch size",
             "training",
-            "Images looked at together before the network changes. Fewer need less memory.",
+            "Images processed together in one step of training. Fewer need less memory.",
             "batches of {}",
             unit="images",
         ),
@@ -44,9 +44,10 @@ class FinetuningChoices(Choices):
     optimizer: Annotated[
         Literal["adamw", "adam", "amsgrad", "sgd", "adam-then-sgd"],
         Key(
-            "Way of learning",
+            "Optimiser",
             "training",
-            "How steps are taken (the optimiser). The default suits nearly all; the others repeat published trainings.",
+            "How the weights of the network are updated. The default suits nearly all; the others repeat published "
+            "trainings.",
             choices=(
                 Choice("adamw", "AdamW", "AdamW"),
                 Choice("adam", "Adam", "Adam"),
@@ -65,7 +66,8 @@ class FinetuningChoices(Choices):
         Key(
             "Learning rate",
             "training",
-            "How far the network changes at each step. Too large and it does not learn, too small and it takes long.",
+            "How much the weights change at each step. Too large and the network does not learn; too small and it "
+            "takes long.",
             "peak learning rate {:g}",
         ),
     ] = Field(1e-3, gt=0, le=10, description="Peak learning rate of fine-tuning.")
@@ -74,7 +76,7 @@ class FinetuningChoices(Choices):
         Key(
             "Change to SGD after",
             "training",
-            "Only where Adam is followed by SGD: the share of rounds after which it changes.",
+            "Only where Adam is followed by SGD: the share of epochs after which it changes.",
             "after {:.0%} of the epochs SGD with Nesterov momentum",
         ),
     ] = Field(0.5, gt=0, description="Share of the epochs after which adam-then-sgd goes on with sgd.")
@@ -92,7 +94,7 @@ class FinetuningChoices(Choices):
         Key(
             "Weight decay",
             "training",
-            "Keeps the network’s weights small, which helps against learning by heart.",
+            "Keeps the network’s weights small, which helps against overfitting (learning images by heart).",
             "weight decay {:g}",
         ),
     ] = Field(0.01, ge=0, le=1, description="Pull of weights towards zero; not on biases and norms.")
@@ -119,9 +121,9 @@ class FinetuningChoices(Choices):
             "training",
             "How the learning rate changes during training.",
             choices=(
-                Choice("cosine", "fall smoothly to nothing", "falling to zero along a cosine"),
-                Choice("plateau", "smaller when it stalls", "falling when the validation loss stands still"),
-                Choice("constant", "stay the same", "held constant"),
+                Choice("cosine", "falls smoothly to zero", "falling to zero along a cosine"),
+                Choice("plateau", "falls when progress stalls", "falling when the validation loss stands still"),
+                Choice("constant", "stays the same", "held constant"),
             ),
         ),
     ] = Field(
@@ -134,7 +136,8 @@ class FinetuningChoices(Choices):
         Key(
             "Warm-up",
             "training",
-            "The share of all steps that begin small and grow, so that nothing is spoilt at the start.",
+            "The share of all steps during which the learning rate rises from zero, so that pretrained weights are "
+            "not spoilt.",
             "the learning rate growing from zero over the first {:.0%} of the steps",
         ),
     ] = Field(0.1, description="Share of all steps that raise the learning rate from zero.")
@@ -144,10 +147,10 @@ class FinetuningChoices(Choices):
         Key(
             "Loss",
             "training",
-            "What learning makes small. Focal counts images less that the network is sure of already.",
+            "What training minimises. Focal loss counts images less that the network is already sure of.",
             choices=lambda: tuple(Choice(name, record.title, record.phrase) for name, record in LOSSES.items()),
         ),
-    ] = Field("cross_entropy", description="What the steps of fine-tuning make small, image by image.")
+    ] = Field("cross_entropy", description="What fine-tuning minimises, image by image.")
     loss_options: Annotated[
         dict[str, float],
         Key(
@@ -163,7 +166,7 @@ class FinetuningChoices(Choices):
         Key(
             "Label smoothing",
             "training",
-            "Above 0 the network is not pushed to be wholly sure. Useful where some labels may be wrong.",
+            "Above 0, the network is not pushed to be completely certain. Useful where some labels may be wrong.",
             "label smoothing {:g}",
         ),
     ] = Field(0.0, description="Share of the label's weight that is spread over all classes.")
@@ -186,7 +189,7 @@ class FinetuningChoices(Choices):
     sampling: Annotated[
         Sampling,
         Key(
-            "Images shown in each round",
+            "Images in each epoch",
             "balance",
             "Which images an epoch shows, and how often. The test stays as it is.",
             choices=(
@@ -212,7 +215,7 @@ class FinetuningChoices(Choices):
         Key(
             "Patience",
             "training",
-            "Stops after so many rounds without a better result on validation images.",
+            "Stops after so many epochs without a better result on validation images.",
             lambda n: "never stopping early" if n is None else f"stopping after {n} epochs without a better one",
             unit="epochs",
             empty="never stop early",

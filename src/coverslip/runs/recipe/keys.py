@@ -44,18 +44,18 @@ class Group:
 
 
 GROUPS = (
-    Group("split", "Split", "which images are learnt from, and which the result is tested on"),
-    Group("classes", "Classes and groups", "what is told apart, and which images belong together"),
-    Group("start", "Start from", "a network that knows photographs, one that knows nothing, or one of your own"),
+    Group("split", "Split", "which images are used for training, and which for testing"),
+    Group("classes", "Classes and groups", "what the classifier tells apart, and which images belong together"),
+    Group("start", "Start from", "a network pretrained on photographs, an untrained one, or one of your own"),
     Group(
         "augment",
         "Random changes",
-        "images are turned, mirrored and shaded while training, so that chance features are not learnt",
+        "images are turned, mirrored and shaded while training, so that the network does not learn chance details",
     ),
-    Group("balance", "Rare classes", "whether they count for more"),
+    Group("balance", "Rare classes", "whether they count more"),
     Group("images", "Preprocessing", "size, channels, intensities"),
-    Group("training", "Fine-tuning", "for those who know networks: size of steps, when to stop"),
-    Group("basic", "Everything else", "length, chance, and what it is computed on"),
+    Group("training", "Fine-tuning", "for those who know neural networks: learning rate, when to stop"),
+    Group("basic", "Everything else", "duration, random seed, and the device that computes"),
 )
 
 
@@ -154,10 +154,10 @@ def record_of(field: FieldInfo) -> Key:
     Raises:
         TypeError: it says nothing, which is a fault of the program.
     """
-    found = next((one for one in field.metadata if isinstance(one, Key)), None)
-    if found is None:
+    record = next((item for item in field.metadata if isinstance(item, Key)), None)
+    if record is None:
         raise TypeError("a recipe's key needs a Key in its annotation")
-    return found
+    return record
 
 
 def _value(recipe: BaseModel, key: str) -> Any:  # Any: whatever the key holds
@@ -209,7 +209,7 @@ def _described(key: str, field: FieldInfo, schema: Schema) -> RecipeKey:
         type=_type(kinds),
         default=_as_json(field.get_default(call_default_factory=True)),
         allowed=" or ".join(dict.fromkeys(map(_allowed, kinds))),
-        choices=[NamedChoice(one.value, one.title) for one in record.named_choices()] or None,
+        choices=[NamedChoice(choice.value, choice.title) for choice in record.named_choices()] or None,
         is_optional=any(kind.get("type") == "null" for kind in kinds),
         empty=record.empty,
         minimum=_limit(kinds, "minimum", "exclusiveMinimum"),

@@ -29,11 +29,11 @@ class NetworkChoices(Choices):
         Key(
             "Features used",
             "training",
-            "What the classifier on top of the network is given.",
+            "Which features the classifier on top of the network uses.",
             choices=(
                 Choice(
                     "multi_layer",
-                    "of many layers",
+                    "of several layers",
                     "means and standard deviations of the outputs of its blocks",
                 ),
                 Choice("native", "of the last layer", "the outputs of its last layer"),
@@ -48,12 +48,13 @@ class NetworkChoices(Choices):
         Key(
             "Test-time augmentation",
             "training",
-            "Each image is also looked at turned and mirrored, and the answers are averaged. More takes longer.",
+            "The network also looks at turned and mirrored copies of each image, and its answers are averaged. More "
+            "takes longer.",
             choices=(
-                Choice(1, "1: as it is"),
-                Choice(2, "2: and half turned", "averaged over 2 mirrored or turned copies"),
-                Choice(4, "4: and mirrored", "averaged over 4 mirrored or turned copies"),
-                Choice(8, "8: and quarter turned", "averaged over 8 mirrored or turned copies"),
+                Choice(1, "1: the image alone"),
+                Choice(2, "2: also turned by 180°", "averaged over 2 mirrored or turned copies"),
+                Choice(4, "4: also mirrored", "averaged over 4 mirrored or turned copies"),
+                Choice(8, "8: also turned by 90°", "averaged over 8 mirrored or turned copies"),
             ),
         ),
     ] = Field(
@@ -64,7 +65,7 @@ class NetworkChoices(Choices):
     stage: Annotated[
         Literal["finetune", "instant"],
         Key(
-            "How far to train",
+            "Stages of training",
             "basic",
             "A first classifier within seconds to minutes; the whole network can then learn from your images.",
             choices=(
@@ -82,7 +83,8 @@ class NetworkChoices(Choices):
         Key(
             "Start from",
             "start",
-            "Where the weights start: a network that knows photographs, one that knows nothing, or one of your own.",
+            "The initial weights: of a network pretrained on photographs, random ones, or those of a network of your "
+            "own.",
             choices=(
                 Choice("imagenet", "ImageNet", "ImageNet weights"),
                 Choice("scratch", "nothing", "random weights"),
@@ -114,7 +116,7 @@ class NetworkChoices(Choices):
     freeze_to: Annotated[
         str | None,
         Key(
-            "Layers left as they are",
+            "Frozen layers",
             "training",
             "Up to which part the network is not changed. The documentation of networks names the parts.",
             "its parts up to {} left as they were",
@@ -126,12 +128,12 @@ class NetworkChoices(Choices):
         Key(
             "Batch norm",
             "training",
-            "Whether the network’s running averages stay as pretrained. Automatic keeps them, unless it starts from "
-            "nothing.",
+            "Whether the network’s running averages stay as pretrained. Automatic keeps them, unless the "
+            "network starts from random weights.",
             choices=(
                 Choice("auto", "automatic"),
                 Choice("keep", "keep", "statistics of batch norms kept as they were"),
-                Choice("learn", "learn anew", "statistics of batch norms taken from the batches"),
+                Choice("learn", "learn them again", "statistics of batch norms taken from the batches"),
             ),
         ),
     ] = Field(

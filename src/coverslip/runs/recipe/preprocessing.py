@@ -17,7 +17,7 @@ class PreprocessingChoices(Choices):
         Key(
             "Image size",
             "images",
-            "Images are brought to so many pixels a side. Smaller is faster, larger shows finer detail.",
+            "Images are resized to so many pixels a side. Smaller is faster, larger shows finer detail.",
             "to {0} × {0} pixels",
             unit="pixels",
             empty="the network’s own",
@@ -31,13 +31,13 @@ class PreprocessingChoices(Choices):
     resize: Annotated[
         Resize,
         Key(
-            "Bringing to a square",
+            "Making images square",
             "images",
             "What to do with images that are not square. With the same scale for all a small cell stays small.",
             choices=(
                 Choice("pad", "whole image, with a border", "keeping their shape and padding to a square"),
                 Choice("stretch", "stretch", "stretching them to a square"),
-                Choice("crop", "cut the middle out", "cutting out the centre square"),
+                Choice("crop", "cut out the centre", "cutting out the centre square"),
                 Choice(
                     "canvas",
                     "same scale for all, with a border",
@@ -70,7 +70,7 @@ class PreprocessingChoices(Choices):
         Key(
             "Intensities",
             "images",
-            "Which values become black and white. Taken from each image by itself, differences in brightness between "
+            "Which values become black and white. Where each image has its own, differences in brightness between "
             "images are lost.",
             choices=(
                 Choice(
@@ -80,7 +80,7 @@ class PreprocessingChoices(Choices):
                 ),
                 Choice("full", "whole range of the format", "by the full range of the data type"),
                 Choice("training-range", "range of the training images", "by the range of the training images"),
-                Choice("per-image", "each image by itself", "by each image's own range"),
+                Choice("per-image", "each image separately", "by each image's own range"),
             ),
         ),
     ] = Field(
@@ -118,8 +118,8 @@ class PreprocessingChoices(Choices):
             "For files with several pages: which one, from 0; or “max” or “mean” over all.",
             "page {} of multi-page files (from 0) being taken",
             choices=(
-                Choice("max", "the brightest of all", "the maximum of a file's pages being taken"),
-                Choice("mean", "the mean of all", "the mean of a file's pages being taken"),
+                Choice("max", "the brightest of all pages", "the maximum of a file's pages being taken"),
+                Choice("mean", "the mean of all pages", "the mean of a file's pages being taken"),
             ),
         ),
     ] = Field(0, description="Page of multi-page files (0-based), or 'max' / 'mean' over the pages.")

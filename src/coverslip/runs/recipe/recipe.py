@@ -54,41 +54,42 @@ class Recipe(PreprocessingChoices, FinetuningChoices, NetworkChoices):
         str,
         OneOf("metric", scored_metrics),
         Key(
-            "Best by",
+            "Primary metric",
             "training",
-            "The number by which the best state of the network is chosen. Macro: each class counts the same.",
+            "The number that decides which state of the network is best. Macro: each class counts the same.",
             choices=_metric_choices,
         ),
     ] = Field("macro_f1", description="The metric by which validation images choose.")
     decide_by: Annotated[
         Literal["highest", "roc"],
         Key(
-            "Which class is said",
+            "How the class is decided",
             "training",
             "With thresholds rare classes are found more often, and frequent ones less.",
             choices=(
                 Choice("highest", "the most probable", "The most probable class was predicted."),
-                Choice("roc", "the one most above its own threshold"),
+                Choice("roc", "the one furthest above its own threshold"),
             ),
         ),
     ] = Field(
         "highest",
-        description="What an image is called: the most probable class, or the one most above its own threshold, which "
-        "comes from its ROC curve on validation images (roc): rare classes are found more often, frequent ones less.",
+        description="What an image is called: the most probable class, or the one furthest above its own threshold, "
+        "which comes from its ROC curve on validation images (roc): rare classes are found more often, frequent ones "
+        "less.",
     )
     seed: Annotated[
         int,
         Key(
             "Seed",
             "basic",
-            "Where random draws start. Another number gives another split and another training.",
+            "The start of all random draws. Another number gives another split and another training.",
             "seed {}",
         ),
     ] = Field(0, ge=0, lt=2**32, description="Start of every random draw.")
     device: Annotated[
         Literal["auto", "cpu", "cuda", "mps"],
         Key(
-            "Computed on",
+            "Device",
             "basic",
             "Automatic takes a graphics card where there is one.",
             choices=(

@@ -19,7 +19,7 @@ class Regulariser(Choices):
         str,
         OneOf("way to group features", lambda: ["none", *GROUPINGS]),
         Key(
-            "Draw features together by",
+            "Group features by",
             "training",
             "An extra aim of learning, from a publication: images of a group should look alike to the network.",
             choices=lambda: (
@@ -55,7 +55,7 @@ class Regulariser(Choices):
     scatter: Annotated[
         Literal["sum", "mean"],
         Key(
-            "Distances put together by",
+            "Combine distances by",
             "training",
             "For the extra aim: whether distances within a group are averaged or added up.",
             choices=(

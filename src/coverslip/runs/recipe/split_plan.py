@@ -16,8 +16,8 @@ class SplitPlan(Choices):
         Key(
             "Share for validation",
             "split",
-            "Not learnt from: these images say which state of the network is best, and when to "
-            "stop. 0.2 is one image in five.",
+            "Not used for training: these images decide which state of the network is best, and when to stop. 0.2 is "
+            "one image in five.",
         ),
     ] = Field(0.2, gt=0, description="Share of images that choices are made on (validation).")
     test: Annotated[
@@ -29,10 +29,10 @@ class SplitPlan(Choices):
         Key(
             "Folds",
             "split",
-            "Instead of one test, so many: each fold tests on another part of the images, until every image was tested "
-            "once. Takes as many times as long; good for few images or few patients. 0 makes one test. Left empty, "
+            "So many tests instead of one: each fold tests on another part of the images, until every image was tested "
+            "once. Takes so many times as long; good for few images or few patients. 0 makes one test. Left empty, "
             "folds are made where there are few groups or images.",
-            empty="by the images",
+            empty="depends on the images",
         ),
     ] = Field(
         None,
@@ -55,7 +55,7 @@ class SplitPlan(Choices):
         Key(
             "Most images per class",
             "split",
-            "Learns from no more than so many images of each class, drawn at random.",
+            "Trains on no more than so many images of each class, drawn at random.",
             lambda n: "" if n is None else f"at most {n} training image{'s'[: n != 1]} of each class, drawn at random",
             unit="images",
             empty="all",

@@ -186,12 +186,12 @@ def pretraining_recipe(recipe: Recipe, *, file: Path | None = None) -> Recipe:
     """
     assert isinstance(recipe.init, Pretraining)
     own = recipe.model_dump(mode="json", exclude={"init", "classes", "group", "freeze_to"})
-    given = recipe.init.recipe
+    changes = recipe.init.recipe
     split = {**own["split"], "folds": 0, "train_per_class": None}  # a start from many images for few is why one asks
-    if "split" in given:
-        split = {**split, **given["split"]} if isinstance(given["split"], dict) else given["split"]
+    if "split" in changes:
+        split = {**split, **changes["split"]} if isinstance(changes["split"], dict) else changes["split"]
     try:
-        first = check_recipe({**own, "stage": "finetune", **given, "split": split}, file=file)
+        first = check_recipe({**own, "stage": "finetune", **changes, "split": split}, file=file)
     except BadRecipe as error:
         faults = [(f"init.recipe.{key}", text) for key, text in error.faults]
         raise BadRecipe(

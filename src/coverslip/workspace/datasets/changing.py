@@ -7,12 +7,12 @@ from sqlalchemy import select, update
 
 from coverslip.datasets import Dataset
 from coverslip.errors import Conflict
-from coverslip.workspace.datasets import reading
+from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.datasets.classes import checked_names, checked_plan
 from coverslip.workspace.datasets.counting import count_again
 from coverslip.workspace.datasets.keeping import replace_images
 from coverslip.workspace.datasets.listing import DatasetState, describe
-from coverslip.workspace.datasets.opening import Source, kind_of, opened_again, opened_from
+from coverslip.workspace.datasets.sources import Source, kind_of, opened_again, opened_from
 from coverslip.workspace.store.database import writing
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import opened_as_json
@@ -21,15 +21,15 @@ from coverslip.workspace.store.tables import datasets, images
 
 
 def change(home: Workspace, dataset_id: str, changes: Json) -> DatasetState:
-    """Change a set's name, sources, groups, classes or their order; labels given in the app stay.
+    """Change a dataset's name, sources, groups, classes or their order; labels given in the app stay.
 
     Args:
         home: the workspace.
-        dataset_id: which set.
+        dataset_id: which dataset.
         changes: some of name, sources, group, group_pattern, class_plan, classes.
 
     Raises:
-        NotFound: there is no such set.
+        NotFound: there is no such dataset.
         CoverslipError: something of it is not valid; then nothing is changed.
     """
     with home.engine.connect() as connection:
@@ -48,13 +48,13 @@ def change(home: Workspace, dataset_id: str, changes: Json) -> DatasetState:
     if changes.get("sources"):
         _take_from(home, row, [Source(**source) for source in changes["sources"]], column, pattern)
     elif has_other_groups:
-        found = opened_again(home, row, column, pattern)
-        _regroup(home, row, found, column, pattern)
+        regrouped = opened_again(home, row, column, pattern)
+        _regroup(home, row, regrouped, column, pattern)
     if values:
         with writing(home.engine) as connection:
             connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(**values))
             count_again(connection, dataset_id)
-    reading.resume(home)
+    reading_images.resume(home)
     return describe(home, dataset_id)
 
 
@@ -62,7 +62,7 @@ def refresh(home: Workspace, dataset_id: str) -> DatasetState:
     """Look at the sources again: new images come in, vanished ones go, labels given in the app stay.
 
     Raises:
-        NotFound: there is no such set.
+        NotFound: there is no such dataset.
         BadDataset: the sources cannot be opened any more; then all stays as it was.
     """
     with home.engine.connect() as connection:
@@ -70,17 +70,17 @@ def refresh(home: Workspace, dataset_id: str) -> DatasetState:
     if row.kind != "samples":
         _take(home, dataset_id, opened_again(home, row, row.group_column, row.group_pattern))
     else:
-        with home.background.held(reading.thread_of(dataset_id)), writing(home.engine) as connection:
+        with home.background.held(reading_images.thread_of(dataset_id)), writing(home.engine) as connection:
             connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(state="reading"))
-    reading.start(home, dataset_id)
+    reading_images.start(home, dataset_id)
     return describe(home, dataset_id)
 
 
 def _groups_asked(row: AnyRow, changes: Json) -> tuple[str | None, str | None]:
     """Column and pattern after the changes: naming one takes the place of the other."""
     column, pattern = row.group_column, row.group_pattern
-    asked = [changes[key] for key in ("group", "group_pattern") if key in changes]
-    if asked and not any(asked):
+    given = [changes[key] for key in ("group", "group_pattern") if key in changes]
+    if given and not any(given):
         return None, None
     if "group" in changes:
         column = changes["group"] or None
@@ -91,7 +91,7 @@ def _groups_asked(row: AnyRow, changes: Json) -> tuple[str | None, str | None]:
     return column, pattern
 
 
-def _regroup(home: Workspace, row: AnyRow, found: Dataset, column: str | None, pattern: str | None) -> None:
+def _regroup(home: Workspace, row: AnyRow, regrouped: Dataset, column: str | None, pattern: str | None) -> None:
     """Other groups. Where the same images were found again, what was read of them stays."""
     with writing(home.engine) as connection:
         known = connection.execute(
@@ -102,15 +102,15 @@ def _regroup(home: Workspace, row: AnyRow, found: Dataset, column: str | None, p
         connection.execute(
             update(datasets).where(datasets.c.id == row.id).values(group_column=column, group_pattern=pattern)
         )
-        if [tuple(image) for image in known] == [(r.image_id, str(r.path), r.label) for r in found.records]:
+        if [tuple(image) for image in known] == [(r.image_id, str(r.path), r.label) for r in regrouped.records]:
             connection.exec_driver_sql(
                 'UPDATE images SET "group" = ? WHERE dataset_id = ? AND position = ?',
-                [(record.group, row.id, position) for position, record in enumerate(found.records)],
+                [(record.group, row.id, position) for position, record in enumerate(regrouped.records)],
             )
-            connection.execute(update(datasets).where(datasets.c.id == row.id).values(opened=opened_as_json(found)))
+            connection.execute(update(datasets).where(datasets.c.id == row.id).values(opened=opened_as_json(regrouped)))
             count_again(connection, row.id)
             return
-    _take(home, row.id, found)
+    _take(home, row.id, regrouped)
 
 
 def _take_from(
@@ -126,19 +126,19 @@ def _take_from(
         raise Conflict(
             "The sample images cannot be joined by others", do="Open your folders as a dataset of their own."
         )
-    found, chosen = opened_from(home, row, sources, column, pattern)
+    opened, chosen = opened_from(home, row, sources, column, pattern)
     changed = {
         "sources": [asdict(source) for source in chosen],
-        "kind": row.kind if row.kind == "upload" else kind_of(found),
+        "kind": row.kind if row.kind == "upload" else kind_of(opened),
         "group_column": column,
         "group_pattern": pattern,
     }
-    _take(home, row.id, found, changed)
+    _take(home, row.id, opened, changed)
 
 
-def _take(home: Workspace, dataset_id: str, found: Dataset, changed: Json | None = None) -> None:
+def _take(home: Workspace, dataset_id: str, opened: Dataset, changed: Json | None = None) -> None:
     """What was found in place of what is known; it has to be read anew."""
-    with home.background.held(reading.thread_of(dataset_id)), writing(home.engine) as connection:
+    with home.background.held(reading_images.thread_of(dataset_id)), writing(home.engine) as connection:
         if changed:
             connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(**changed))
-        replace_images(connection, home, dataset_id, found)
+        replace_images(connection, home, dataset_id, opened)

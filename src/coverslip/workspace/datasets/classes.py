@@ -71,8 +71,8 @@ def checked_plan(connection: Connection, row: AnyRow, plan: Json) -> Json:
     try:
         checked = ClassPlan.model_validate(plan)
     except ValidationError as error:
-        said = "; ".join(str(fault.get("ctx", {}).get("error", fault["msg"])) for fault in error.errors())
-        raise BadRecipe(f"The classes cannot be changed so: {said}", do="Correct it.") from error
+        faults = "; ".join(str(fault.get("ctx", {}).get("error", fault["msg"])) for fault in error.errors())
+        raise BadRecipe(f"These classes cannot be used: {faults}", do="Correct their names.") from error
     pairs = connection.execute(
         select(images.c.label, images.c.domain).where(images.c.dataset_id == row.id).distinct()
     ).all()
@@ -86,11 +86,11 @@ def checked_plan(connection: Connection, row: AnyRow, plan: Json) -> Json:
 
 
 def trained_order(connection: Connection, row: AnyRow, plan: ClassPlan) -> list[str]:
-    """The classes that a training makes of a set by a plan, in the order that they have on its pages.
+    """The classes that a training makes of a dataset by a plan, in the order that they have on its pages.
 
-    Only those that an image has: no other may stand in a recipe. Where sets have classes of their own
-    (`classes.by_domain`), those of one set stay together; a set by itself is named after where its table lies, so that
-    its classes' names are known to the training alone: then there are none here.
+    Only those that an image has: no other may stand in a recipe. Where datasets have classes of their own
+    (`classes.by_domain`), those of one dataset stay together; a dataset by itself is named after where its table lies,
+    so that its classes' names are known to the training alone: then there are none here.
     """
     of_images = (images.c.dataset_id == image_facts.c.dataset_id) & (images.c.position == image_facts.c.position)
     kinds = connection.execute(

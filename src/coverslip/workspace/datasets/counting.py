@@ -35,14 +35,14 @@ def mark_equal_pixels(connection: Connection, dataset_id: str, positions: str | 
 
     Args:
         connection: in a transaction that writes.
-        dataset_id: which set.
+        dataset_id: which dataset.
         positions: a JSON list; only of images that equal these. None: of all.
     """
     hashes = select(images.c.pixel_hash).where(images.c.dataset_id == dataset_id)
     if positions is not None:
         hashes = hashes.where(images.c.position.in_(values(positions)))
-    asked = list({pixel_hash for pixel_hash in connection.execute(hashes).scalars() if pixel_hash is not None})
-    among = images.c.dataset_id == dataset_id, images.c.pixel_hash.in_(values(json.dumps(asked)))
+    concerned = list({pixel_hash for pixel_hash in connection.execute(hashes).scalars() if pixel_hash is not None})
+    among = images.c.dataset_id == dataset_id, images.c.pixel_hash.in_(values(json.dumps(concerned)))
     equal = connection.execute(
         select(images.c.pixel_hash, func.count(images.c.label.distinct()))
         .where(*among)
@@ -50,12 +50,12 @@ def mark_equal_pixels(connection: Connection, dataset_id: str, positions: str | 
         .having(func.count() > 1)
     ).all()
     for problem, is_conflict in (("conflicting", True), ("duplicate", False)):
-        found = json.dumps([pixel_hash for pixel_hash, n_labels in equal if (n_labels > 1) == is_conflict])
+        marked = json.dumps([pixel_hash for pixel_hash, n_labels in equal if (n_labels > 1) == is_conflict])
         connection.execute(
             update(images)
             .where(
                 images.c.dataset_id == dataset_id,
-                images.c.pixel_hash.in_(values(found)),
+                images.c.pixel_hash.in_(values(marked)),
                 images.c.problem.is_distinct_from(problem),
             )
             .values(problem=problem)
@@ -94,11 +94,11 @@ def _some_of_each(connection: Connection, dataset_id: str, n_of: dict[str | None
     each = -(-_N_THUMBNAILS // len(shown)) if shown else 0
 
     def at(name: str | None, k: int) -> int | None:
-        asked = select(images.c.position).where(
+        query = select(images.c.position).where(
             images.c.dataset_id == dataset_id, images.c.label.is_not_distinct_from(name), images.c.problem.is_(None)
         )
         place = n_of[name] * k // each
-        return connection.execute(asked.order_by(images.c.position).offset(place).limit(1)).scalar_one_or_none()
+        return connection.execute(query.order_by(images.c.position).offset(place).limit(1)).scalar_one_or_none()
 
     turns = (at(name, k) for k in range(each) for name in shown)
     return list(dict.fromkeys(place for place in turns if place is not None))[:_N_THUMBNAILS]

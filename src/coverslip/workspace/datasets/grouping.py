@@ -24,30 +24,30 @@ _N_SHOWN = 12
 _TRY = """
 import json, re, sys
 from collections import Counter
-asked = json.load(sys.stdin)
+question = json.load(sys.stdin)
 try:
-    compiled = re.compile(asked["pattern"])
+    compiled = re.compile(question["pattern"])
 except (re.error, OverflowError, RecursionError) as error:
     json.dump({"fault": str(error)}, sys.stdout)
     sys.exit()
 took = "group" if "group" in compiled.groupindex else min(1, compiled.groups)
-found, n_unmatched, examples, paths = Counter(), 0, [], asked["paths"]
-every = max(1, len(paths) // asked["n_shown"])
+counts, n_unmatched, examples, paths = Counter(), 0, [], question["paths"]
+every = max(1, len(paths) // question["n_shown"])
 for k, path in enumerate(paths):
     match = compiled.search(path)
     group = match[took] if match else None
     if group:
-        found[group] += 1
+        counts[group] += 1
     else:
         n_unmatched += 1
-    if k % every == 0 and len(examples) < asked["n_shown"]:
+    if k % every == 0 and len(examples) < question["n_shown"]:
         start, end = match.span(took) if group else (None, None)
         examples.append({"path": path, "group": group or None, "start": start, "end": end})
 json.dump({
-    "n_groups": len(found) + n_unmatched,
+    "n_groups": len(counts) + n_unmatched,
     "n_unmatched": n_unmatched,
     "examples": examples,
-    "largest": [{"group": group, "n": n} for group, n in found.most_common(asked["n_shown"])],
+    "largest": [{"group": group, "n": n} for group, n in counts.most_common(question["n_shown"])],
 }, sys.stdout)
 """
 
@@ -81,10 +81,10 @@ class GroupPreview:
 
 
 def columns(home: Workspace, dataset_id: str) -> list[str]:
-    """The columns that all tables of a set have.
+    """The columns that all tables of a dataset have.
 
     Raises:
-        NotFound: there is no such set.
+        NotFound: there is no such dataset.
         BadDataset: a table cannot be read any more.
     """
     with home.engine.connect() as connection:
@@ -98,7 +98,7 @@ def preview(home: Workspace, dataset_id: str, *, pattern: str | None, column: st
     """What groups a pattern or a column would make.
 
     Raises:
-        NotFound: there is no such set.
+        NotFound: there is no such dataset.
         BadDataset: neither or both are given, or it is not valid.
     """
     if (pattern is None) == (column is None):
@@ -107,12 +107,12 @@ def preview(home: Workspace, dataset_id: str, *, pattern: str | None, column: st
         row = dataset_row(connection, dataset_id)
         if pattern is not None:
             own = images.c.dataset_id == dataset_id
-            asked = select(images.c.shown_path).where(own).order_by(images.c.position)
-            return try_pattern(pattern, list(connection.execute(asked).scalars()))
+            query = select(images.c.shown_path).where(own).order_by(images.c.position)
+            return try_pattern(pattern, list(connection.execute(query).scalars()))
     sources = [str(home.allowed(source)) for source in source_paths(row)]
     names = [source["domain"] for source in row.sources]
-    found = open_dataset(sources, group=column, labelled=row.is_labelled, domains=names)
-    return _of_column(found.records)
+    opened = open_dataset(sources, group=column, labelled=row.is_labelled, domains=names)
+    return _of_column(opened.records)
 
 
 def try_pattern(pattern: str, paths: list[str]) -> GroupPreview:
@@ -121,11 +121,11 @@ def try_pattern(pattern: str, paths: list[str]) -> GroupPreview:
     Raises:
         BadDataset: it is not a regular expression, or takes too long.
     """
-    asked = json.dumps({"pattern": pattern, "paths": paths, "n_shown": _N_SHOWN})
+    question = json.dumps({"pattern": pattern, "paths": paths, "n_shown": _N_SHOWN})
     try:
         done = subprocess.run(
             [sys.executable, "-I", "-S", "-c", _TRY],
-            input=asked.encode(),
+            input=question.encode(),
             capture_output=True,
             timeout=_LONGEST_S,
             check=True,
@@ -135,15 +135,15 @@ def try_pattern(pattern: str, paths: list[str]) -> GroupPreview:
             f"The group pattern '{one_line(pattern)}' takes too long",
             do="Make it simpler: repeats inside repeats, such as (a+)+, take for ever.",
         ) from error
-    found: Json = json.loads(done.stdout)
-    if "fault" in found:
+    answer: Json = json.loads(done.stdout)
+    if "fault" in answer:
         raise BadDataset(
-            f"The group pattern '{one_line(pattern)}' is not a regular expression: {found['fault']}",
+            f"The group pattern '{one_line(pattern)}' is not a regular expression: {answer['fault']}",
             do="For names like slide07_cell3.png write slide[0-9]+.",
         )
-    examples = [GroupExample(**each) for each in found["examples"]]
-    largest = [GroupCount(**each) for each in found["largest"]]
-    return GroupPreview(found["n_groups"], found["n_unmatched"], examples, largest)
+    examples = [GroupExample(**each) for each in answer["examples"]]
+    largest = [GroupCount(**each) for each in answer["largest"]]
+    return GroupPreview(answer["n_groups"], answer["n_unmatched"], examples, largest)
 
 
 def _of_column(records: tuple[ImageRecord, ...]) -> GroupPreview:

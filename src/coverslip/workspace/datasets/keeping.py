@@ -37,7 +37,7 @@ def store_images(
     Args:
         connection: in a transaction that writes.
         home: says which folders may be read.
-        dataset_id: which set.
+        dataset_id: which dataset.
         found: the images.
         labels: that were given in the app, by image_id.
 
@@ -134,9 +134,9 @@ class _Look:
     def __call__(self, path: Path, plan: Json | None) -> tuple[str, bool]:
         text = os.fspath(path)
         try:
-            found = os.lstat(text)
-            is_link = stat.S_ISLNK(found.st_mode)
-            seen = f"{found.st_mtime_ns} {found.st_size}"
+            own = os.lstat(text)
+            is_link = stat.S_ISLNK(own.st_mode)
+            seen = f"{own.st_mtime_ns} {own.st_size}"
             if is_link:
                 behind = path.stat()
                 seen = f"{behind.st_mtime_ns} {behind.st_size}"

@@ -23,7 +23,7 @@ def set_labels(home: Workspace, dataset_id: str, positions: Sequence[int], label
 
     Args:
         home: the workspace.
-        dataset_id: which set.
+        dataset_id: which dataset.
         positions: which images.
         label: None for none.
 
@@ -31,20 +31,20 @@ def set_labels(home: Workspace, dataset_id: str, positions: Sequence[int], label
         The number of the change (None where all had that label already), and how many images it changed.
 
     Raises:
-        NotFound: there is no such set, or one of the images is not in it.
+        NotFound: there is no such dataset, or one of the images is not in it.
         CoverslipError: no class can be called so.
     """
     label = None if label is None else clean_name(label)
-    asked = sorted(set(positions))
+    wanted = sorted(set(positions))
     with writing(home.engine) as connection:
         row = dataset_row(connection, dataset_id)
         known = connection.execute(
             text(f"SELECT position, label FROM images {_AT} ORDER BY position"),
-            {"dataset": dataset_id, "positions": json.dumps(asked)},
+            {"dataset": dataset_id, "positions": json.dumps(wanted)},
         ).all()
-        if len(known) < len(asked):
-            missing = min(set(asked).difference(position for position, _ in known))
-            raise NotFound(f"There is no image {missing} in this set", do="Load the page anew.")
+        if len(known) < len(wanted):
+            missing = min(set(wanted).difference(position for position, _ in known))
+            raise NotFound(f"There is no image {missing} in this dataset", do="Reload the page.")
         before = [[position, was] for position, was in known if was != label]
         if not before:
             return None, 0
@@ -66,7 +66,7 @@ def undo(home: Workspace, dataset_id: str) -> tuple[int | None, list[int]]:
         Its number and its images; None and no image where there is nothing to take back.
 
     Raises:
-        NotFound: there is no such set.
+        NotFound: there is no such dataset.
     """
     with writing(home.engine) as connection:
         dataset_row(connection, dataset_id)

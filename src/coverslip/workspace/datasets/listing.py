@@ -103,7 +103,7 @@ def list_datasets(home: Workspace, paging: Paging) -> Page[DatasetState]:
 
 
 def describe(home: Workspace, dataset_id: str) -> DatasetState:
-    """What the app tells of one set.
+    """What the app tells of one dataset.
 
     Raises:
         NotFound: there is none of that id.

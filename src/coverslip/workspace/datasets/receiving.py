@@ -46,7 +46,7 @@ def receive_file(home: Workspace, upload_id: str, name: str, declared: int | Non
 
     Raises:
         NotFound: there is no such upload.
-        Conflict: it has become a set already.
+        Conflict: it has become a dataset already.
         TooLarge: it would be too much.
         CoverslipError: the name is not taken.
     """
@@ -219,5 +219,5 @@ def _make_folders(start: Path, name: PurePosixPath) -> None:
 
 def _taken(name: PurePosixPath) -> CoverslipError:
     return CoverslipError(
-        f"'{one_line(str(name))}' is there already as something else", do="Give it another name and send it again."
+        f"'{one_line(str(name))}' exists already and is of another kind", do="Give it another name and send it again."
     )

@@ -7,12 +7,12 @@ from coverslip.datasets import Dataset, open_dataset
 from coverslip.events import Emit
 from coverslip.workspace.store.home import Workspace
 
-LABELLED = "samples"  # the id of the set to train on
+LABELLED = "samples"  # the id of the dataset to train on
 
 
 @dataclass(frozen=True, slots=True)
-class SampleSet:
-    """A set of images of which there is one, under an id that is known beforehand."""
+class SampleDataset:
+    """A dataset of which there is one, under an id that is known beforehand."""
 
     id: str
     name: str
@@ -21,20 +21,20 @@ class SampleSet:
     groups: str | None  # a pattern
 
 
-SAMPLE_SETS = {
+SAMPLE_DATASETS = {
     samples.id: samples
     for samples in (
-        SampleSet("samples-new", "New sample images", "new", is_labelled=False, groups=None),
-        SampleSet(LABELLED, "Sample images", "images", is_labelled=True, groups=r"slide\d+"),
+        SampleDataset("samples-new", "New sample images", "new", is_labelled=False, groups=None),
+        SampleDataset(LABELLED, "Sample images", "images", is_labelled=True, groups=r"slide\d+"),
     )
 }
 
 
 def draw(home: Workspace, dataset_id: str, emit: Emit) -> Dataset:
-    """The set, drawn if its folder is not there yet."""
+    """The dataset, drawn if its folder is not there yet."""
     from coverslip.samples import write_new_images, write_sample_images
 
-    samples = SAMPLE_SETS[dataset_id]
+    samples = SAMPLE_DATASETS[dataset_id]
     folder = home.samples / samples.folder
     if not folder.is_dir():
         part = folder.with_suffix(".part")

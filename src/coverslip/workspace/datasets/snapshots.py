@@ -1,4 +1,4 @@
-"""Tables of a set's images with the labels of now: to export, and for trainings to start from."""
+"""Tables of a dataset's images with the labels of now: to export, and for trainings to start from."""
 
 import csv
 import hashlib
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select
 from coverslip.datasets import ImageRecord, printable
 from coverslip.errors import BadDataset
 from coverslip.files import safe_cell, write_bytes
-from coverslip.workspace.datasets.opening import GroupedBy, groups_by
+from coverslip.workspace.datasets.sources import GroupedBy, groups_by
 from coverslip.workspace.store.database import one_moment
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import OUTSIDE, load_records
@@ -44,7 +44,7 @@ def training_images(
     """What a training on a dataset is to be given.
 
     The user's own folders and tables, so that the run says where its images lie. Where they do not tell what is known
-    here (labels were given or changed, the set was opened without labels, domains were named) it is a table in
+    here (labels were given or changed, the dataset was opened without labels, domains were named) it is a table in
     `snapshots/` that is named after its content: a training reads the labels of the moment it was asked for, whatever
     is changed later.
 
@@ -55,7 +55,7 @@ def training_images(
         in_one: one folder or table, also where the dataset has several.
 
     Raises:
-        NotFound: there is no such set.
+        NotFound: there is no such dataset.
         BadDataset: no image has a label, or a name cannot stand in a table.
     """
     with one_moment(home.engine) as connection:
@@ -77,7 +77,7 @@ def table_lines(home: Workspace, dataset_id: str) -> Iterator[str]:
     """CSV of all images, piece by piece; no cell of it is a formula to a spreadsheet.
 
     Raises:
-        NotFound: there is no such set; said before the first piece.
+        NotFound: there is no such dataset; said before the first piece.
     """
     with home.engine.connect() as connection:
         dataset_row(connection, dataset_id)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from coverslip.datasets import PLAIN_TABLE_SUFFIXES, read_table
 from coverslip.errors import BadDataset, Conflict, NotFound
 from coverslip.files import cannot_write
-from coverslip.workspace.datasets import opening
+from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.listing import DatasetState
 from coverslip.workspace.store.database import writing
 from coverslip.workspace.store.home import Workspace
@@ -24,7 +24,7 @@ MAX_BYTES = 50 * 10**9
 _SHARE_OF_DISK = 0.8  # of what is free, that one upload may take
 LITTER = "__MACOSX"  # of macOS, in archives
 
-_FINISHING = threading.Lock()  # asked for twice at once, an upload must not become two sets
+_FINISHING = threading.Lock()  # asked for twice at once, an upload must not become two datasets
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def begin(
 
     Args:
         home: the workspace.
-        name: of the set of images that it will become.
+        name: of the dataset that it will become.
         is_labelled: whether sub-folders or a table give the labels.
         max_files, max_bytes: limits of all its files together; less on a small disk.
     """
@@ -88,12 +88,12 @@ def describe(home: Workspace, upload_id: str) -> Upload:
 
 
 def finish(home: Workspace, upload_id: str, *, is_labelled: bool | None = None) -> DatasetState:
-    """Make a set of images of the files. A table with paths and labels that lies beside the images gives the labels.
+    """Make a dataset of the files. A table with paths and labels that lies beside the images gives the labels.
 
     Raises:
         NotFound: there is no such upload.
-        Conflict: it has become a set already.
-        BadDataset: the files make no set; they stay, and it can be tried again.
+        Conflict: it has become a dataset already.
+        BadDataset: the files make no dataset; they stay, and it can be tried again.
     """
     with _FINISHING:
         with home.engine.connect() as connection:
@@ -101,12 +101,12 @@ def finish(home: Workspace, upload_id: str, *, is_labelled: bool | None = None) 
         files = home.uploads / upload_id / "files"
         is_labelled = row.is_labelled if is_labelled is None else is_labelled
         table = _table_in(files) if is_labelled else None
-        found = opening.open_sources(
-            home, [opening.Source(str(table or files))], name=row.name, is_labelled=is_labelled, kind="upload"
+        dataset = sources.open_sources(
+            home, [sources.Source(str(table or files))], name=row.name, is_labelled=is_labelled, kind="upload"
         )
         with writing(home.engine) as connection:
-            connection.execute(update(uploads).where(uploads.c.id == upload_id).values(dataset_id=found.id))
-    return found
+            connection.execute(update(uploads).where(uploads.c.id == upload_id).values(dataset_id=dataset.id))
+    return dataset
 
 
 def drop(home: Workspace, upload_id: str) -> None:
@@ -114,7 +114,7 @@ def drop(home: Workspace, upload_id: str) -> None:
 
     Raises:
         NotFound: there is no such upload.
-        Conflict: it has become a set of images, which is to be forgotten instead.
+        Conflict: it has become a dataset, which is to be forgotten instead.
     """
     with writing(home.engine) as connection:
         open_row(connection, upload_id)
@@ -147,12 +147,12 @@ def _names_images(path: Path) -> bool:
 def _row(connection: Connection, upload_id: str) -> AnyRow:
     row = connection.execute(select(uploads).where(uploads.c.id == upload_id)).one_or_none()
     if row is None:
-        raise NotFound("There is no such upload", do="Begin a new one.")
+        raise NotFound("There is no such upload", do="Start a new one.")
     return row
 
 
 def open_row(connection: Connection, upload_id: str) -> AnyRow:
     row = _row(connection, upload_id)
     if row.dataset_id is not None:
-        raise Conflict("The upload is finished", do="Begin a new one for further images.")
+        raise Conflict("The upload is finished", do="Start a new one for further images.")
     return row

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, select
 from coverslip.errors import Conflict
 from coverslip.images import ReadPlan
 from coverslip.runs import Run, seen_pixels
-from coverslip.workspace.datasets.reading import refuse_unread
+from coverslip.workspace.datasets.reading_images import refuse_unread
 from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.jobs.records import add_job, find_job, new_place
 from coverslip.workspace.store.home import Workspace

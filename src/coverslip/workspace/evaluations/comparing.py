@@ -76,7 +76,7 @@ def _compared_run(run: _Measured) -> ComparedRun:
         model=str(run.job.choices.get("model", "")),
         n=run.metrics.n,
         classes=run.metrics.classes,
-        metrics=[content.measured(name, one) for name, one in run.metrics.metrics.items() if name in METRICS],
+        metrics=[content.measured(name, metric) for name, metric in run.metrics.metrics.items() if name in METRICS],
     )
 
 
@@ -89,7 +89,7 @@ def _comparison_note(n: int, *, classes_equal: bool, images_equal: bool) -> str:
     if classes_equal:
         return (
             "They were measured on different images: a difference may come from the images, not from the networks. "
-            "Train with the same split settings and seed on the same image set to compare them."
+            "Train with the same split settings and seed on the same dataset to compare them."
         )
     return "They tell different classes apart, so their numbers answer different questions."
 

@@ -27,7 +27,7 @@ def stop(workspace: Workspace, job_id: str) -> None:
             return
         job = find_job(workspace, job_id)  # it was begun at this very moment
     if state_of(job, status_of(job)) not in ACTIVE:
-        raise Conflict("It has ended already", do="Nothing is to be done.")
+        raise Conflict("It has already ended", do="There is nothing left to stop.")
     if job.folder.is_dir():
         write_text(job.run.stop_file, "")
     if job.stop_asked is None:
@@ -52,7 +52,7 @@ def resume(workspace: Workspace, job_id: str) -> None:
     job = find_job(workspace, job_id)
     state = state_of(job, status_of(job))
     if state == "done":
-        raise Conflict("It is finished", do="Begin a new one.")
+        raise Conflict("It is finished", do="Start a new one.")
     if state not in ("stopped", "failed", "interrupted"):
         raise Conflict("It has not ended", do="Stop it first.")
     command = list(job.command)
@@ -72,7 +72,7 @@ def remove(workspace: Workspace, job_id: str) -> None:
     """
     job = find_job(workspace, job_id)
     if state_of(job, status_of(job)) in ACTIVE:
-        raise Conflict("It is still at work", do="Stop it first.")
+        raise Conflict("It is still running", do="Stop it first.")
     evaluations = all_jobs(workspace, "evaluate", classifier_id=job_id)
     if any(not has_ended(state_of(each, status_of(each))) for each in evaluations):
         raise Conflict("It is being evaluated", do="Stop that first, or wait until it is done.")
@@ -96,12 +96,12 @@ def restore(workspace: Workspace, job_id: str) -> None:
     job = find_job(workspace, job_id, is_removed=True)
     place = workspace.trash / job_id
     if not place.is_dir():
-        raise NotFound("It is in the trash no longer", do="Nothing can bring it back.")
+        raise NotFound("It is no longer in the trash", do="It cannot be restored.")
     files = list(place.iterdir())
     if not job.folder.parent.is_dir():
         raise Conflict("The training that it belongs to was removed", do="Restore that first.")
     if any((job.folder.parent / file.name).exists() for file in files):
-        raise Conflict("Something else lies in its place", do=f"Move '{job.folder.name}' away.")
+        raise Conflict("Another folder of that name lies where it was", do=f"Move '{job.folder.name}' away.")
     for file in files:
         shutil.move(file, job.folder.parent / file.name)
     place.rmdir()

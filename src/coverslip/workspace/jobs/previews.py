@@ -1,4 +1,4 @@
-"""What a training would make of a set of images, before it starts: its split, and its random changes."""
+"""What a training would make of a dataset, before it starts: its split, and its random changes."""
 
 import json
 import os
@@ -20,9 +20,9 @@ from coverslip.errors import CoverslipError
 from coverslip.files import sha256_json
 from coverslip.messages import FAILURE_VARIABLE, AllowLeakage, Note, failure_of
 from coverslip.runs import Recipe, save_recipe
-from coverslip.workspace.datasets.opening import groups_by
-from coverslip.workspace.datasets.reading import refuse_unread
+from coverslip.workspace.datasets.reading_images import refuse_unread
 from coverslip.workspace.datasets.snapshots import training_images
+from coverslip.workspace.datasets.sources import groups_by
 from coverslip.workspace.recipes.checking import groups_asked, recipe_of_dataset
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import load_dataset, load_scan
@@ -78,7 +78,7 @@ class SplitPreview:
 
 
 def recipe_for(home: Workspace, row: AnyRow, recipe: Json) -> Recipe:
-    """The recipe that a training of a set of images would have, but for its groups, which are known here.
+    """The recipe that a training of a dataset would have, but for its groups, which are known here.
 
     Raises:
         BadRecipe: a key or value is not valid.
@@ -92,7 +92,7 @@ def split(home: Workspace, dataset_id: str, recipe: Json) -> SplitPreview:
     With folds every image is tested once; parts and counts by class are then those of the first fold.
 
     Raises:
-        NotFound: there is no such set.
+        NotFound: there is no such dataset.
         Conflict: it is still being read.
         CoverslipError: the recipe is not valid, or nothing can be trained on.
     """
@@ -113,9 +113,9 @@ def split(home: Workspace, dataset_id: str, recipe: Json) -> SplitPreview:
             text = "A training refuses this split: the same images or groups stand on two sides of it."
             notes.append(Note("leakage-refused", text, level="warning", remedies=(AllowLeakage(),)))
         shown = cap_training(data, whole, plan.train_per_class, checked.seed)
-        return _told(data, shown, [*notes, *shown.notes], None)
+        return _preview_of(data, shown, [*notes, *shown.notes], None)
     shown = cap_training(data, folds.splits[0], plan.train_per_class, checked.seed)
-    return _told(data, shown, [*notes, *folds.notes], folds)
+    return _preview_of(data, shown, [*notes, *folds.notes], folds)
 
 
 def augmentation(home: Workspace, dataset_id: str, recipe: Json) -> bytes:
@@ -124,19 +124,19 @@ def augmentation(home: Workspace, dataset_id: str, recipe: Json) -> bytes:
     Made by `coverslip preview` in a process of its own, since it needs the libraries of networks, and kept.
 
     Raises:
-        NotFound: there is no such set.
+        NotFound: there is no such dataset.
         Conflict: it is still being read.
         CoverslipError: the recipe is not valid, or nothing can be shown.
     """
     with home.engine.connect() as connection:
         row = refuse_unread(connection, dataset_id)
     checked = recipe_for(home, row, recipe)
-    asked = sha256_json({"recipe": checked.model_dump(mode="json"), "dataset": [row.created, row.revision]})
+    key = sha256_json({"recipe": checked.model_dump(mode="json"), "dataset": [row.created, row.revision]})
     with _ONE_AT_A_TIME, RecordStore(PREVIEWS, dataset_id) as kept:
-        sheet = kept.find([asked]).get(asked)
+        sheet = kept.find([key]).get(key)
         if sheet is None:
             sheet = _drawn(home, dataset_id, checked)
-            kept.keep({asked: sheet})
+            kept.keep({key: sheet})
         return sheet
 
 
@@ -171,7 +171,7 @@ def _grouped(data: Dataset, groups: Mapping[str, str | None]) -> Dataset:
     return replace(data, records=tuple(replace(record, group=groups.get(record.image_id)) for record in data.records))
 
 
-def _told(data: Dataset, shown: Split, notes: list[Note], folds: Folds | None) -> SplitPreview:
+def _preview_of(data: Dataset, shown: Split, notes: list[Note], folds: Folds | None) -> SplitPreview:
     groups = [record.group if record.group is not None else record.image_id for record in data.records]
     by_part: dict[Part, list[int]] = {part: [] for part in _PARTS}
     for i, part in enumerate(shown.parts):

@@ -56,7 +56,7 @@ class Queue:
 
     def look(self) -> None:
         """See to stops, then begin the next of each kind where none is at work."""
-        self._begun = [one for one in self._begun if one.process.poll() is None]
+        self._begun = [begun for begun in self._begun if begun.process.poll() is None]
         at_work = [job for job in started_jobs(self._workspace) if self._is_at_work(job)]
         for job in at_work:
             _press(job)

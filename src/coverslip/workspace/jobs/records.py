@@ -81,7 +81,7 @@ def find_job(workspace: Workspace, job_id: str, *kinds: JobKind, is_removed: boo
     with workspace.engine.connect() as connection:
         row = connection.execute(select(db.jobs).where(db.jobs.c.id == job_id)).mappings().first()
     if row is None or (kinds and row["kind"] not in kinds) or (row["state"] == "removed") != is_removed:
-        raise NotFound("There is nothing of this id here", do="Look at the list; it may have been removed.")
+        raise NotFound("There is nothing with this id", do="Look at the list: it may have been deleted.")
     return _job(row)
 
 
@@ -154,4 +154,4 @@ def change_as_seen(workspace: Workspace, job: Job, **values: object) -> None:
         is_same &= columns[name].is_not_distinct_from(getattr(job, name))
     with workspace.engine.begin() as connection:
         if not connection.execute(update(db.jobs).where(is_same).values(**values)).rowcount:
-            raise Conflict("It has changed at this very moment", do="Look at it again.")
+            raise Conflict("Somebody else changed it at the same moment", do="Reload the page, and try again.")

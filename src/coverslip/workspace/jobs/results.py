@@ -4,15 +4,17 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, TypeAdapter
 from pydantic.config import JsonDict
 
-from coverslip._version import __version__
+from coverslip import evaluation, reports
 from coverslip.cache import RECORDS, Kind, RecordStore, register
 from coverslip.errors import Conflict
 from coverslip.evaluation import (
+    METRICS,
     ReliabilityBin,
     average_precision,
     pr_curve,
@@ -21,7 +23,7 @@ from coverslip.evaluation import (
 )
 from coverslip.reports import content, words
 from coverslip.reports.content import ClassResult, DomainResult, FoldResult, MetricValue
-from coverslip.reports.reading import ReportedRun, read_evaluation, read_run
+from coverslip.reports.reported import ReportedRun, read_evaluation, read_run
 from coverslip.reports.sections import SECTIONS, sections_of
 from coverslip.reports.sections.limits import limits
 from coverslip.reports.sections.methods import methods
@@ -192,8 +194,20 @@ def _stamp(run: Run) -> str:
     """Changes with the files that results are made from, and with this program."""
     files = (run.metrics_file, run.predictions_file, run.training_file, run.split_file, run.inspection_file)
     stats = [file.stat() for file in (*files, run.environment_file) if file.is_file()]
-    told = [__version__, *((stat.st_mtime_ns, stat.st_size) for stat in stats)]
-    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+    content = [_program(), *SECTIONS, *METRICS, *((stat.st_mtime_ns, stat.st_size) for stat in stats)]
+    return hashlib.sha256(repr(content).encode()).hexdigest()[:16]
+
+
+@cache
+def _program() -> str:
+    """Changes with the code that works results out, also in a checkout, whose version stays the same."""
+    return fingerprint_of_code(Path(evaluation.__path__[0]), Path(reports.__path__[0]), Path(__file__))
+
+
+def fingerprint_of_code(*places: Path) -> str:
+    """Changes with the content of Python files, and of those below folders."""
+    files = [file for place in places for file in ([place] if place.is_file() else sorted(place.rglob("*.py")))]
+    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def _results(run: ReportedRun) -> Results:

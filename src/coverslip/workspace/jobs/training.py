@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from coverslip.runs import save_recipe
-from coverslip.workspace.datasets.reading import refuse_unread
+from coverslip.workspace.datasets.reading_images import refuse_unread
 from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.jobs.records import add_job, asked_recipe, change_job, find_job, new_place
 from coverslip.workspace.recipes.checking import groups_asked, recipe_of_dataset
@@ -24,7 +24,7 @@ def queue_training(
         allow_leakage: accept a predefined split with the same pixels or groups on both sides.
 
     Raises:
-        NotFound, Conflict: the image set is not there, or not ready.
+        NotFound, Conflict: the dataset is not there, or not ready.
         BadRecipe: a key or value is not valid.
     """
     with workspace.engine.connect() as connection:

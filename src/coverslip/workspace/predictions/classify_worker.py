@@ -35,8 +35,8 @@ def read_message(stream: IO[bytes]) -> Json | None:
     data = stream.read(int.from_bytes(head, "big"))
     if len(data) < int.from_bytes(head, "big"):
         return None
-    found: Json = json.loads(data)
-    return found
+    message: Json = json.loads(data)
+    return message
 
 
 def answer(classifier: Any, file: str) -> Json:  # Any: a Classifier, whose module imports much

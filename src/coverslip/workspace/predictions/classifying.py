@@ -44,19 +44,19 @@ class _Worker:
     process: "subprocess.Popen[bytes]"
     stamp: int  # of what was loaded
     lock: threading.Lock = field(default_factory=threading.Lock)
-    asked: float = field(default_factory=time.monotonic)
+    last_asked: float = field(default_factory=time.monotonic)
 
     def ask(self, file: Path) -> Json:
         """Raises BrokenPipeError where the process has died or hangs."""
         assert self.process.stdin is not None
         try:
             write_message(self.process.stdin, {"file": str(file)})
-            said = _answer(self.process)
+            answer = _answer(self.process)
         finally:
-            self.asked = time.monotonic()
-        if said is None:
+            self.last_asked = time.monotonic()
+        if answer is None:
             raise BrokenPipeError
-        return said
+        return answer
 
     def end(self) -> None:
         """The end of its questions ends the process; where it is busy, it is ended."""
@@ -103,13 +103,13 @@ class Classifying:
             worker = self._worker(classifier_id, place)
             try:
                 with worker.lock:
-                    said = worker.ask(file)
+                    answer = worker.ask(file)
             except (OSError, ValueError):  # ValueError: its pipe was closed
                 self._forget(classifier_id, worker)
                 continue
-            if "error" in said:
-                raise CoverslipError.of(failure_of(said["error"]))
-            return Classified(**said)
+            if "error" in answer:
+                raise CoverslipError.of(failure_of(answer["error"]))
+            return Classified(**answer)
         raise CoverslipError(
             "The classifier ended over this image", do="Predict a file of images with it: the log of that says more."
         )
@@ -123,9 +123,9 @@ class Classifying:
                 worker = _begin(folder, stamp)
             self._workers[classifier_id] = worker  # the last asked stands last
             surplus += [self._workers.pop(name) for name in list(self._workers)[:-_MOST_LOADED]]
-        for one in surplus:
-            with one.lock:
-                one.end()
+        for ended in surplus:
+            with ended.lock:
+                ended.end()
         return worker
 
     def _forget(self, classifier_id: str, worker: _Worker) -> None:
@@ -141,7 +141,7 @@ class Classifying:
                 silent = {
                     name: worker
                     for name, worker in self._workers.items()
-                    if now - worker.asked > self._silent_seconds and not worker.lock.locked()
+                    if now - worker.last_asked > self._silent_seconds and not worker.lock.locked()
                 }
                 for name in silent:
                     del self._workers[name]
@@ -175,10 +175,10 @@ def _begin(folder: Path, stamp: int) -> _Worker:
         env=child_environment(),
         start_new_session=True,  # Ctrl-C in the server's terminal is not for it; the end of its questions is
     )
-    worker, said = _Worker(folder, process, stamp), _answer(process)
-    if said is not None and said.get("ready"):
+    worker, greeting = _Worker(folder, process, stamp), _answer(process)
+    if greeting is not None and greeting.get("ready"):
         return worker
     worker.end()
-    if said is not None and "error" in said:
-        raise CoverslipError.of(failure_of(said["error"]))
+    if greeting is not None and "error" in greeting:
+        raise CoverslipError.of(failure_of(greeting["error"]))
     raise CoverslipError("The classifier could not be loaded", do=_SEE_LOG)

@@ -14,7 +14,7 @@ from coverslip.errors import Conflict, CoverslipError
 from coverslip.files import safe_cell, write_bytes
 from coverslip.runs import Prediction, cells_of, columns_for
 from coverslip.workspace.datasets.listing import DatasetState
-from coverslip.workspace.datasets.opening import Source, open_sources
+from coverslip.workspace.datasets.sources import Source, open_sources
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.predictions.predicted import corrections_of, every_row, one_row
 from coverslip.workspace.predictions.rows import Row
@@ -51,7 +51,7 @@ def correct(workspace: Workspace, prediction_id: str, k: int, label: str | None)
 def _as_class(text: str) -> str:
     label = clean_label(text)
     if not label or label in DECISIONS:
-        shown = f"'{label}' stands for no class" if label else "The label is empty"
+        shown = f"'{label}' is not the name of a class" if label else "The label is empty"
         raise CoverslipError(shown, do="Give the class that the image shows.")
     return label
 
@@ -103,7 +103,7 @@ def _as_prediction(row: Row) -> Prediction:
 def dataset_of(
     workspace: Workspace, prediction_id: str, *, only: Literal["corrected", "all"], name: str | None
 ) -> DatasetState:
-    """A new image set of the corrected images, or of all with what was predicted where nobody corrected it.
+    """A new dataset of the corrected images, or of all with what was predicted where nobody corrected it.
 
     Raises:
         NotFound: there is no such prediction.
@@ -126,7 +126,7 @@ def dataset_of(
         writer.writerow([safe_cell(cell) if isinstance(cell, str) else cell for cell in cells])
         n_rows += 1
     if not n_rows:
-        raise Conflict("No image would be in the set", do="Correct some rows first, or take all of them.")
+        raise Conflict("The new dataset would have no images", do="Correct some rows first, or take all of them.")
     data = text.getvalue().encode()
     file = workspace.snapshots / f"{job.folder.name}-{hashlib.sha256(data).hexdigest()[:16]}.csv"
     write_bytes(file, data)

@@ -72,14 +72,14 @@ def remove(workspace: Workspace, classifier_id: str) -> None:
     Raises:
         NotFound: there is none of this id.
     """
-    found = find_imported(workspace, classifier_id)
-    place = workspace.trash / found.id
+    classifier = find_imported(workspace, classifier_id)
+    place = workspace.trash / classifier.id
     try:
         place.mkdir(parents=True, exist_ok=True)
-        shutil.move(found.file, place / found.file.name)
+        shutil.move(classifier.file, place / classifier.file.name)
     except OSError as error:
         raise cannot_write(place, error) from error
-    _set_removed(workspace, found.id, now())
+    _set_removed(workspace, classifier.id, now())
 
 
 def restore(workspace: Workspace, classifier_id: str) -> ImportedClassifier:
@@ -88,17 +88,20 @@ def restore(workspace: Workspace, classifier_id: str) -> ImportedClassifier:
     Raises:
         NotFound: it is not in the trash, or not any more.
         Conflict: something else lies in its place.
+        BadClassifier: its file was damaged since; it stays in the trash.
     """
-    found = find_imported(workspace, classifier_id, is_removed=True)
-    place = workspace.trash / found.id
-    if not (place / found.file.name).is_file():
-        raise NotFound("It is in the trash no longer", do="Nothing can bring it back.")
-    if found.file.exists():
-        raise Conflict("Something else lies in its place", do=f"Move '{found.file.name}' away.")
-    shutil.move(place / found.file.name, found.file)
+    classifier = find_imported(workspace, classifier_id, is_removed=True)
+    place = workspace.trash / classifier.id
+    file = place / classifier.file.name
+    if not file.is_file():
+        raise NotFound("It is no longer in the trash", do="It cannot be restored.")
+    if classifier.file.exists():
+        raise Conflict("Another file of that name lies where it was", do=f"Move '{file.name}' away.")
+    open_classifier(file)
+    shutil.move(file, classifier.file)
     place.rmdir()
-    _set_removed(workspace, found.id, None)
-    return found
+    _set_removed(workspace, classifier.id, None)
+    return classifier
 
 
 def _set_removed(workspace: Workspace, classifier_id: str, when: str | None) -> None:

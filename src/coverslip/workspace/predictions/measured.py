@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from coverslip.cache import Kind, Layout, opening, register, remove_database
+from coverslip.cache import Kind, Layout, claimed, register, remove_database
 from coverslip.errors import Conflict
 from coverslip.files import plain_cell
 from coverslip.runs import Run
@@ -53,7 +53,7 @@ def _rows_of(job: Job) -> Iterator[tuple[Path, list[str]]]:
         raise Conflict("There are no measured images yet", do="Let it finish, or resume it.")
     classes = _classes_in(table)
     stat = table.stat()
-    with opening(ROWS, f"{job.id}-{stat.st_mtime_ns:x}-{stat.st_size:x}", will_grow=False) as claim:
+    with claimed(ROWS, f"{job.id}-{stat.st_mtime_ns:x}-{stat.st_size:x}", will_grow=False) as claim:
         pass
     file, is_new = claim.folder / FILE, False
     try:

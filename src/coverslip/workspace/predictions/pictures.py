@@ -8,14 +8,14 @@ from coverslip.images import ReadPlan
 from coverslip.runs.lookup import ImageSource
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.viewing.images import PictureSource
-from coverslip.workspace.viewing.pictures import View, large_picture, small_picture
+from coverslip.workspace.viewing.pictures import View, large_picture, thumbnail
 
 NOT_FOUND = ImageSource(Path("/nowhere"), ReadPlan())  # its row still counts
 
 
 def thumbnail_of(workspace: Workspace, job_id: str, picture: ImageSource, side: int) -> bytes:
-    """A small picture of a row's image, kept for the next time; a blank one where it cannot be read."""
-    return small_picture(workspace, job_id, _source(picture), side)
+    """A thumbnail of a row's image, kept for the next time; a blank one where it cannot be read."""
+    return thumbnail(workspace, job_id, _source(picture), side)
 
 
 def picture_of(workspace: Workspace, picture: ImageSource, view: View) -> bytes:
@@ -26,7 +26,8 @@ def picture_of(workspace: Workspace, picture: ImageSource, view: View) -> bytes:
         CoverslipError: it lies outside the allowed roots, or cannot be read.
     """
     if picture == NOT_FOUND:
-        raise NotFound("The image is not where it was", do="Put back the folder or table that it was opened from.")
+        do = "Put back the folder or table that it was opened from."
+        raise NotFound("The image is no longer where it was", do=do)
     return large_picture(workspace, _source(picture), view)
 
 

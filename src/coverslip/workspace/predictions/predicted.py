@@ -32,7 +32,7 @@ def corrections_of(workspace: Workspace, prediction_id: str) -> dict[int, str]:
     """What people said that images really show, by row."""
     wanted = select(corrections.c.row, corrections.c.label).where(corrections.c.job_id == prediction_id)
     with workspace.engine.connect() as connection:
-        return {found.row: found.label for found in connection.execute(wanted)}
+        return {correction.row: correction.label for correction in connection.execute(wanted)}
 
 
 def every_row(workspace: Workspace, job: Job) -> Iterator[tuple[Row, ImageSource]]:
@@ -59,7 +59,7 @@ def count_review(job: Job, corrected: Collection[int]) -> int:
     """How many rows nothing was decided about so far, neither by the classifier nor by a person."""
     if not (job.folder / FILE).is_file():
         return 0
-    return count_in(job.folder / FILE, corrected, Filters(only="review"))
+    return count_in(job.folder / FILE, job.choices["classes"], corrected, Filters(only="review"))
 
 
 def one_row(workspace: Workspace, job: Job, k: int) -> Row:

@@ -7,6 +7,7 @@ all rows to `predictions.csv`. Begun once more, it goes on after the last row; `
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -38,18 +39,19 @@ def predict_into(folder: Path) -> None:
         status.say("running")
         try:
             _predict(folder, status, Stop(run.stop_file))
+            status.say("done", seconds_left=None)
         except BaseException as error:
             state: Literal["stopped", "failed"] = (
                 "stopped" if isinstance(error, Stopped | KeyboardInterrupt) else "failed"
             )
             failure = error.failure if isinstance(error, CoverslipError) else None
-            status.say(state, reason=str(error) or type(error).__name__, failure=failure)
+            with suppress(CoverslipError, OSError):  # on a full disk `error` matters more
+                status.say(state, reason=str(error) or type(error).__name__, failure=failure)
             raise
-        status.say("done", seconds_left=None)
 
 
 def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
-    asked = read_object(folder / "request.json")
+    request = read_object(folder / "request.json")
     notes: list[Note] = []
 
     def tell(event: Event) -> None:
@@ -64,10 +66,10 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
 
     from coverslip.inference import load_classifier
 
-    classifier = load_classifier(asked["classifier"])
-    data = open_dataset(asked["sources"], plan=classifier.card.preprocessing.plan, labelled=False)
-    _refuse_outside(data, asked["roots"])
-    _refuse_others(folder, {"classifier": fingerprint_of(asked["classifier"]), "images": _fingerprint(data)})
+    classifier = load_classifier(request["classifier"])
+    data = open_dataset(request["sources"], plan=classifier.card.preprocessing.plan, labelled=False)
+    _refuse_outside(data, request["roots"])
+    _refuse_others(folder, {"classifier": fingerprint_of(request["classifier"]), "images": _fingerprint(data)})
     for note in data.notes:
         tell(Noted.of(note))
     status.say("running", n_total=len(data.records))
@@ -108,7 +110,7 @@ def _refuse_others(folder: Path, now: dict[str, str]) -> None:
     before = read_object(file)
     for key, what in (("images", "images"), ("classifier", "classifier")):
         if before[key] != now[key]:
-            raise Conflict(f"The {what} changed since this was begun", do="Begin a new prediction; these rows stay.")
+            raise Conflict(f"The {what} changed since this was begun", do="Start a new prediction; these rows stay.")
 
 
 def _fingerprint(data: Dataset) -> str:

@@ -113,17 +113,17 @@ def page_in(
     Raises:
         CoverslipError: rows do not know what is asked for.
     """
-    wanted = chosen(_gallery(corrected), filters)
+    wanted = chosen(_gallery(classes, corrected), filters)
     page = wanted.with_only_columns(*_ROWS.c).limit(limit).offset(offset)
     with reading(file) as connection:
-        found = connection.execute(*as_sqlite(page)).fetchall()
-        return Page([row_of(cells, classes, corrected) for cells in found], _count(connection, wanted))
+        matching = connection.execute(*as_sqlite(page)).fetchall()
+        return Page([row_of(cells, classes, corrected) for cells in matching], _count(connection, wanted))
 
 
-def count_in(file: Path, corrected: Collection[int], filters: Filters) -> int:
+def count_in(file: Path, classes: Sequence[str], corrected: Collection[int], filters: Filters) -> int:
     """How many rows match."""
     with reading(file) as connection:
-        return _count(connection, chosen(_gallery(corrected), filters))
+        return _count(connection, chosen(_gallery(classes, corrected), filters))
 
 
 def cells_in(file: Path, k: int) -> sqlite3.Row:
@@ -137,7 +137,7 @@ def cells_in(file: Path, k: int) -> sqlite3.Row:
         with reading(file) as connection:
             cells = connection.execute("SELECT * FROM rows WHERE k = ?", (k,)).fetchone()
     if cells is None:
-        raise NotFound("There is no row of this number", do="Look at the list of rows.")
+        raise NotFound("There is no row with this number", do="Reload the page.")
     return cells
 
 
@@ -163,14 +163,15 @@ def source_of(cells: sqlite3.Row) -> ImageSource:
     return ImageSource(Path(json.loads(cells["file"])), ReadPlan.model_validate_json(cells["plan"]))
 
 
-def _gallery(corrected: Collection[int]) -> Gallery:
+def _gallery(classes: Sequence[str], corrected: Collection[int]) -> Gallery:
     is_corrected = _ROWS.c.k.in_(among(corrected))
     return Gallery(
         position=_ROWS.c.k,
         path=_ROWS.c.path,
         named={name: _ROWS.c[name] for name in ("label", "predicted", "decision", "probability")},
         only={
-            "mistakes": _ROWS.c.predicted != _ROWS.c.label,
+            # A label that the classifier was never taught is no mistake of its: reports count none either.
+            "mistakes": (_ROWS.c.predicted != _ROWS.c.label) & _ROWS.c.label.in_(among(classes)),
             "review": _ROWS.c.decision.in_(_REVIEWED) & ~is_corrected,
             "corrected": is_corrected,
         },

@@ -9,9 +9,9 @@ from coverslip.errors import BadRecipe, CoverslipError, NotFound
 from coverslip.models import check_declared, model_info
 from coverslip.runs import Recipe, check_recipe
 from coverslip.workspace.datasets.classes import trained_order
-from coverslip.workspace.datasets.opening import GroupedBy, grouped_by
-from coverslip.workspace.datasets.reading import refuse_unread
+from coverslip.workspace.datasets.reading_images import refuse_unread
 from coverslip.workspace.datasets.snapshots import training_images
+from coverslip.workspace.datasets.sources import GroupedBy, grouped_by
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import AnyRow, Json, file_of_classifier, folder_of_run
 
@@ -36,7 +36,7 @@ def recipe_of_dataset(workspace: Workspace, row: AnyRow, given: Mapping[str, Any
 
 
 def checked_recipe(workspace: Workspace, given: Mapping[str, Any], class_plan: Mapping[str, Any]) -> Recipe:
-    """A recipe from what differs from the defaults, with the classes of the image set and whole paths.
+    """A recipe from what differs from the defaults, with the classes of the dataset and whole paths.
 
     Raises:
         BadRecipe: a key or value is not valid.
@@ -78,8 +78,8 @@ def _first_images(workspace: Workspace, given: str, first: Json) -> tuple[str, J
     images = training_images(workspace, row.id, grouped=groups_asked(workspace, row, first), in_one=True)
     classes = {key: value for key, value in row.class_plan.items() if value} | (first.get("classes") or {})
     group = images.grouped.column or images.grouped.pattern
-    told = {"group": group, **({"classes": classes} if classes else {})}
-    return images.sources[0], {**first, **told}
+    of_dataset = {"group": group, **({"classes": classes} if classes else {})}
+    return images.sources[0], {**first, **of_dataset}
 
 
 def _known_dataset(workspace: Workspace, dataset_id: str) -> AnyRow | None:

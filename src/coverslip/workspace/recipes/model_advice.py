@@ -23,7 +23,7 @@ class AdvisedModel:
     parameters: int
     macs: Annotated[int | None, Field(description="Multiply-accumulates of one image.")]
     input_px: int
-    weights_at_hand: bool
+    weights_available: bool
     licence: Annotated[str | None, Field(description="Of the weights.")]
     advice: str
     is_recommended: bool
@@ -33,14 +33,14 @@ class AdvisedModel:
 
 
 def advised_models() -> list[AdvisedModel]:
-    """All networks of the zoo: the default first, then those with weights at hand, then by size."""
+    """All networks of the zoo: the default first, then those with available weights, then by size."""
     default = Recipe().model
-    found = [_advised(record, model_info(default)) for record in list_models()]
-    return sorted(found, key=lambda model: model.name != default)
+    advised = [_advised(record, model_info(default)) for record in list_models()]
+    return sorted(advised, key=lambda model: model.name != default)
 
 
 def _advised(record: ModelRecord, default: ModelRecord) -> AdvisedModel:
-    at_hand = has_weights(record)
+    is_available = has_weights(record)
     return AdvisedModel(
         name=record.name,
         title=record.title,
@@ -49,9 +49,9 @@ def _advised(record: ModelRecord, default: ModelRecord) -> AdvisedModel:
         parameters=record.parameters,
         macs=record.macs,
         input_px=record.input_px,
-        weights_at_hand=at_hand,
+        weights_available=is_available,
         licence=_licence(record),
-        advice=_advice(record, default, at_hand=at_hand),
+        advice=_advice(record, default, is_available=is_available),
         is_recommended=record.name == default.name,
         options=record.options,
         takes_others=record.timm_name is not None or record.torchvision_name is not None,
@@ -62,17 +62,17 @@ def _advised(record: ModelRecord, default: ModelRecord) -> AdvisedModel:
 def _licence(record: ModelRecord) -> str | None:
     """Of the weights that a training would take."""
     with suppress(WeightsUnavailable):  # damaged ones: the training says so
-        found = starting_weights(record)
-        return record.licence if found is None else found.licence
+        weights = starting_weights(record)
+        return record.licence if weights is None else weights.licence
     return record.licence
 
 
-def _advice(record: ModelRecord, default: ModelRecord, *, at_hand: bool) -> str:
+def _advice(record: ModelRecord, default: ModelRecord, *, is_available: bool) -> str:
     if record.name == default.name:
         start = "A good first choice: small, and quick also without a graphics card."
     else:
         start = f"{_cost(record, default)}, {_size(record, default)}."
-    return f"{start} {_weights(record, at_hand=at_hand)}"
+    return f"{start} {_weights(record, is_available=is_available)}"
 
 
 def _cost(record: ModelRecord, default: ModelRecord) -> str:
@@ -99,8 +99,8 @@ def _times(ratio: float) -> str:
     return f"{ratio:.1f} times" if ratio < 3 else f"{ratio:.0f} times"
 
 
-def _weights(record: ModelRecord, *, at_hand: bool) -> str:
-    if at_hand:
+def _weights(record: ModelRecord, *, is_available: bool) -> str:
+    if is_available:
         return "Its pretrained weights are on this computer."
     if record.weights is None:
         return "There are no pretrained weights for it: it must be trained from scratch, which takes many images."

@@ -20,7 +20,7 @@ WHOLE = ReadPlan()
 
 
 def opened_as_json(found: Dataset) -> Json:
-    """What is known about a set besides its images."""
+    """What is known about a dataset besides its images."""
     return {
         "root": os.fspath(found.root),
         "source": found.source,
@@ -56,7 +56,7 @@ def _plan(plane: Any, channels: tuple[int, ...] | None, box: Any) -> ReadPlan:  
 
 def load_records(connection: Connection, dataset_id: str, start: int = 0, end: int | None = None) -> list[ImageRecord]:
     """The images at these positions, with their labels of now."""
-    asked = select(
+    query = select(
         images.c.image_id,
         images.c.path,
         images.c.label,
@@ -66,9 +66,9 @@ def load_records(connection: Connection, dataset_id: str, start: int = 0, end: i
         images.c.plan,
     ).where(images.c.dataset_id == dataset_id, images.c.position >= start)
     if end is not None:
-        asked = asked.where(images.c.position < end)
+        query = query.where(images.c.position < end)
     records = []
-    for row in connection.execute(asked.order_by(images.c.position)):
+    for row in connection.execute(query.order_by(images.c.position)):
         plan, stated = plan_of(row.plan)
         records.append(
             ImageRecord(
@@ -82,21 +82,21 @@ def load_versions(connection: Connection, dataset_id: str, places: Sequence[int]
     """The versions of the images at these places, which are in order."""
     if not places:
         return []
-    asked = select(images.c.position, images.c.version).where(
+    query = select(images.c.position, images.c.version).where(
         images.c.dataset_id == dataset_id, images.c.position.between(places[0], places[-1])
     )
-    found = {row.position: row.version for row in connection.execute(asked)}
-    return [found[place] for place in places]
+    versions = {row.position: row.version for row in connection.execute(query)}
+    return [versions[place] for place in places]
 
 
 def load_dataset(connection: Connection, dataset_id: str) -> Dataset:
-    """The whole set as other rooms know it, with the labels and groups of now."""
+    """The whole dataset as other rooms know it, with the labels and groups of now."""
     row = dataset_row(connection, dataset_id)
     return as_dataset(row, load_records(connection, dataset_id))
 
 
 def as_dataset(row: AnyRow, records: Sequence[ImageRecord]) -> Dataset:
-    """Some images of a set as other rooms know them."""
+    """Some images of a dataset as other rooms know them."""
     opened = row.opened
     return Dataset(
         Path(opened["root"]),

@@ -45,14 +45,14 @@ class Paging(BaseModel):
 
 
 def dataset_row(connection: Connection, dataset_id: str) -> AnyRow:
-    """The set's own row.
+    """The dataset's own row.
 
     Raises:
         NotFound: there is none of that id, or it was forgotten.
     """
     row = connection.execute(select(datasets).where(datasets.c.id == dataset_id)).one_or_none()
     if row is None or row.forgotten is not None:
-        raise NotFound("There is no such set of images", do="It may have been forgotten; look at the list of sets.")
+        raise NotFound("There is no such dataset", do="It may have been forgotten: look at the list.")
     return row
 
 

@@ -66,7 +66,7 @@ datasets = Table(
     Column("forgotten", String),  # when; it can be had back for a while
 )
 
-# Apart from the sets, whose rows are written at every label: it may be megabytes long.
+# Apart from the datasets, whose rows are written at every label: it may be megabytes long.
 inspections = Table(
     "inspections",
     metadata,
@@ -100,7 +100,7 @@ images = Table(
     Index("images_by_problem", "dataset_id", "problem", "position"),
 )
 
-# Apart from the images, so that walls and counts of 100,000 read few bytes for each.
+# Apart from the images, so that galleries and counts of 100,000 read few bytes for each.
 image_facts = Table(
     "image_facts",
     metadata,
@@ -111,7 +111,7 @@ image_facts = Table(
     ForeignKeyConstraint(["dataset_id", "position"], ["images.dataset_id", "images.position"], ondelete="CASCADE"),
 )
 
-# What a wall shows of images until their pictures come.
+# What a gallery shows of images until their pictures come.
 image_colours = Table(
     "image_colours",
     metadata,

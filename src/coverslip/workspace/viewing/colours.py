@@ -1,6 +1,6 @@
-"""The average colour of every image: what a wall shows at once, until pictures come.
+"""The average colour of every image: what a gallery shows at once, until pictures come.
 
-Colours and small pictures come from reading the images. Where that was done without them, since the facts were
+Colours and thumbnails come from reading the images. Where that was done without them, since the facts were
 remembered from an earlier look, or because the server was killed, they are made afterwards, while nobody waits.
 """
 
@@ -17,74 +17,77 @@ from coverslip.workspace.store.rows import dataset_row
 from coverslip.workspace.store.tables import datasets, image_colours, images
 from coverslip.workspace.viewing.images import picture_sources
 from coverslip.workspace.viewing.pictures import is_waited_for
-from coverslip.workspace.viewing.small_pictures import SIDES, colour_of, opened, small_pictures
+from coverslip.workspace.viewing.thumbnails import SIDES, colour_of, opened, thumbnails_of
 
 _KEPT_AT_ONCE = 128
 _DECODED_AT_ONCE = 4  # so that whoever asks for a picture never waits long
 _PAUSE_S = 0.1
-_ONE_SET = threading.Semaphore()  # sets are filled one after the other
+_ONE_DATASET = threading.Semaphore()  # datasets are filled one after the other
 
 
 def colours(home: Workspace, dataset_id: str) -> bytes:
     """Four bytes for each image in the order of their places, as `colour_of` says; 0 where it is not known.
 
     Raises:
-        NotFound: there is no such set.
+        NotFound: there is no such dataset.
     """
     with home.engine.connect() as connection:
         n_images = dataset_row(connection, dataset_id).summary["n_images"]
         cursor = connection.connection.cursor()  # SQLite's own: 100,000 rows take 50 ms instead of 2 s
         cursor.execute("SELECT position, colour FROM image_colours WHERE dataset_id = ?", (dataset_id,))
         places, values = np.fromiter(chain.from_iterable(cursor.fetchall()), np.int64).reshape(-1, 2).T
-    found = np.zeros(n_images, ">u4")
+    by_position = np.zeros(n_images, ">u4")
     is_there = places < n_images
-    found[places[is_there]] = values[is_there]
-    return found.tobytes()
+    by_position[places[is_there]] = values[is_there]
+    return by_position.tobytes()
 
 
-def keep_colours(connection: Connection, dataset_id: str, found: Mapping[int, int]) -> None:
+def keep_colours(connection: Connection, dataset_id: str, by_position: Mapping[int, int]) -> None:
     """Colours by position."""
-    if found:
+    if by_position:
         connection.execute(
             insert(image_colours).prefix_with("OR REPLACE"),
-            [{"dataset_id": dataset_id, "position": position, "colour": colour} for position, colour in found.items()],
+            [
+                {"dataset_id": dataset_id, "position": position, "colour": colour}
+                for position, colour in by_position.items()
+            ],
         )
 
 
-def sets_without(home: Workspace) -> list[str]:
+def datasets_without(home: Workspace) -> list[str]:
     """Sets that were read, of whose images some have no colour."""
     known = func.count(image_colours.c.position)
-    asked = (
+    query = (
         select(datasets.c.id, datasets.c.summary, known)
         .outerjoin(image_colours, image_colours.c.dataset_id == datasets.c.id)
         .where(datasets.c.state == "ready", datasets.c.forgotten.is_(None))
         .group_by(datasets.c.id)
     )
     with home.engine.connect() as connection:
-        rows = connection.execute(asked).all()
-    return [found for found, summary, n in rows if n < summary["n_images"] - summary["n_unreadable"]]
+        rows = connection.execute(query).all()
+    return [dataset_id for dataset_id, summary, n in rows if n < summary["n_images"] - summary["n_unreadable"]]
 
 
 def fill(home: Workspace, dataset_id: str, is_over: threading.Event) -> None:
-    """Make what is missing of colours and small pictures, a few at a time, and not while a wall waits for some."""
-    while not _ONE_SET.acquire(timeout=_PAUSE_S):
+    """Make what is missing of colours and thumbnails, a few at a time, and not while a gallery waits for some."""
+    while not _ONE_DATASET.acquire(timeout=_PAUSE_S):
         if is_over.is_set():
             return
     try:
         for places in _missing(home, dataset_id):
-            found: dict[int, int] = {}
+            made: dict[int, int] = {}
             for start in range(0, len(places), _DECODED_AT_ONCE):
                 while is_waited_for() and not is_over.wait(_PAUSE_S):
                     pass
                 if is_over.is_set():
                     break
-                found |= _colours(home, dataset_id, places[start : start + _DECODED_AT_ONCE])
+                made |= _colours(home, dataset_id, places[start : start + _DECODED_AT_ONCE])
             with writing(home.engine) as connection:
-                keep_colours(connection, dataset_id, found)
+                keep_colours(connection, dataset_id, made)
             if is_over.is_set():
                 return
     finally:
-        _ONE_SET.release()
+        _ONE_DATASET.release()
 
 
 def _missing(home: Workspace, dataset_id: str) -> Iterator[list[int]]:
@@ -94,7 +97,7 @@ def _missing(home: Workspace, dataset_id: str) -> Iterator[list[int]]:
     )
     after = -1
     while True:
-        asked = (
+        query = (
             select(images.c.position)
             .where(
                 images.c.dataset_id == dataset_id,
@@ -106,7 +109,7 @@ def _missing(home: Workspace, dataset_id: str) -> Iterator[list[int]]:
             .limit(_KEPT_AT_ONCE)
         )
         with home.engine.connect() as connection:
-            places = list(connection.execute(asked).scalars())
+            places = list(connection.execute(query).scalars())
         if not places:
             return
         yield places
@@ -114,10 +117,10 @@ def _missing(home: Workspace, dataset_id: str) -> Iterator[list[int]]:
 
 
 def _colours(home: Workspace, dataset_id: str, places: list[int]) -> dict[int, int]:
-    found = {}
-    pictures = small_pictures(home, dataset_id, picture_sources(home, dataset_id, places), SIDES[0])
+    made = {}
+    pictures = thumbnails_of(home, dataset_id, picture_sources(home, dataset_id, places), SIDES[0])
     for position, data in zip(places, pictures, strict=True):
         if data is not None:
             picture = opened(data)
-            found[position] = colour_of(picture, picture.width, picture.height)
-    return found
+            made[position] = colour_of(picture, picture.width, picture.height)
+    return made

@@ -106,12 +106,12 @@ def matching(home: Workspace, dataset_id: str, filters: Filters) -> list[int]:
 
 def list_images(home: Workspace, dataset_id: str, filters: Filters, *, offset: int, limit: int) -> Page[Image]:
     """A page of the images that match."""
-    found = matching(home, dataset_id, filters)
-    page = found[offset : offset + limit]
+    positions = matching(home, dataset_id, filters)
+    page = positions[offset : offset + limit]
     with home.engine.connect() as connection:
         rows = connection.execute(select(*_SHOWN).where(*_at(dataset_id, page))).mappings()
         at = {row["i"]: Image(**row) for row in rows}
-    return Page([at[position] for position in page if position in at], len(found))
+    return Page([at[position] for position in page if position in at], len(positions))
 
 
 def _gallery(connection: Connection, row: AnyRow, filters: Filters) -> Gallery:
@@ -158,12 +158,12 @@ def facts_of(home: Workspace, dataset_id: str, position: int) -> ImageFacts:
     """All that is known about one image.
 
     Raises:
-        NotFound: there is no such set or image.
+        NotFound: there is no such dataset or image.
     """
     with home.engine.connect() as connection:
         dataset_row(connection, dataset_id)
-        asked = select(*_SHOWN, images.c.pixel_hash, images.c.predefined_split, images.c.path.label("file"))
-        row = connection.execute(asked.where(*_at(dataset_id, [position]))).mappings().one_or_none()
+        query = select(*_SHOWN, images.c.pixel_hash, images.c.predefined_split, images.c.path.label("file"))
+        row = connection.execute(query.where(*_at(dataset_id, [position]))).mappings().one_or_none()
         if row is None:
             raise _no_image(position)
         known = connection.execute(
@@ -195,7 +195,7 @@ def picture_source(home: Workspace, dataset_id: str, position: int) -> PictureSo
     """Where the pixels of one image come from.
 
     Raises:
-        NotFound: there is no such set or image.
+        NotFound: there is no such dataset or image.
     """
     return picture_sources(home, dataset_id, [position])[0]
 
@@ -204,11 +204,11 @@ def picture_sources(home: Workspace, dataset_id: str, positions: list[int]) -> l
     """Where the pixels of some images come from, in the order asked for.
 
     Raises:
-        NotFound: there is no such set, or one of the images is not in it.
+        NotFound: there is no such dataset, or one of the images is not in it.
     """
-    asked = select(images.c.position, images.c.path, images.c.plan, images.c.version, images.c.problem)
+    query = select(images.c.position, images.c.path, images.c.plan, images.c.version, images.c.problem)
     with home.engine.connect() as connection:
-        rows = connection.execute(asked.where(*_at(dataset_id, positions))).all()
+        rows = connection.execute(query.where(*_at(dataset_id, positions))).all()
         if not rows:
             dataset_row(connection, dataset_id)
     at = {
@@ -222,7 +222,7 @@ def picture_sources(home: Workspace, dataset_id: str, positions: list[int]) -> l
 
 
 def _no_image(position: int) -> NotFound:
-    return NotFound(f"There is no image {position} in this set", do="It may have been read again; load the page anew.")
+    return NotFound(f"There is no image {position} in this dataset", do="It may have been read again; reload the page.")
 
 
 def _at(dataset_id: str, positions: Iterable[int]) -> list[ColumnElement[bool]]:
@@ -240,5 +240,5 @@ def _equal(connection: Connection, dataset_id: str, position: int, pixel_hash: s
         images.c.position != position,
     )
     n = connection.execute(select(func.count()).where(*others)).scalar_one()
-    asked = select(images.c.position).where(*others).order_by(images.c.position).limit(_MOST_EQUAL)
-    return list(connection.execute(asked).scalars()), n
+    query = select(images.c.position).where(*others).order_by(images.c.position).limit(_MOST_EQUAL)
+    return list(connection.execute(query).scalars()), n

@@ -1,4 +1,4 @@
-"""Pictures of images, to be looked at: small ones and sheets of them for walls, large ones for the viewer."""
+"""Pictures of images, to be looked at: small ones and sheets of them for galleries, large ones for the viewer."""
 
 import io
 import threading
@@ -18,20 +18,20 @@ from coverslip.images.facts import intensity_range
 from coverslip.images.preprocessing import resized
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.viewing.images import PictureSource
-from coverslip.workspace.viewing.small_pictures import (
+from coverslip.workspace.viewing.thumbnails import (
     IsWanted,
     encoded,
     kept_side,
     opened,
     picture_threads,
-    small_pictures,
+    thumbnails_of,
 )
 
 COLUMNS = 8  # of a sheet
 _LARGEST_PX = 4_096  # longer side of a picture in the viewer
 _LARGEST_VALUE = 1e38  # so that differences still fit in 32 bit
 _SHEET_QUALITY = 80
-_REST_S = 0.3  # so long after the last sheet a wall may still be scrolled
+_REST_S = 0.3  # so long after the last sheet a gallery may still be scrolled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +44,9 @@ class View:
     high: float | None = None
 
 
-def small_picture(home: Workspace, dataset_id: str, source: PictureSource, side: int) -> bytes:
+def thumbnail(home: Workspace, dataset_id: str, source: PictureSource, side: int) -> bytes:
     """JPEG, its longer side at most `side`; a blank one where the image cannot be read."""
-    data = small_pictures(home, dataset_id, [source], kept_side(side))[0]
+    data = thumbnails_of(home, dataset_id, [source], kept_side(side))[0]
     if data is None:
         return blank(side)
     if side == kept_side(side):
@@ -77,20 +77,22 @@ def sheet(
     """
     n_rows = -(-len(sources) // COLUMNS)
     with _WAITED.held():
-        found = small_pictures(home, dataset_id, sources, kept_side(side), is_wanted)
-        cells = [None if data is None else opened(data) for data in found]
+        thumbnails = thumbnails_of(home, dataset_id, sources, kept_side(side), is_wanted)
+        cells = [None if data is None else opened(data) for data in thumbnails]
         side = min(side, max((max(cell.size) for cell in cells if cell is not None), default=side))
         is_blank = any(cell is None for cell in cells)
         whole = Image.new("RGBA" if is_blank else "RGB", (COLUMNS * side, n_rows * side))
         for k, cell in enumerate(cells):
             if cell is not None:
                 whole.paste(_filled(cell, side), (k % COLUMNS * side, k // COLUMNS * side))
-        is_whole = not any(data is None and source.is_readable for data, source in zip(found, sources, strict=True))
+        is_whole = not any(
+            data is None and source.is_readable for data, source in zip(thumbnails, sources, strict=True)
+        )
         return _webp(whole) if is_blank else encoded(whole, _SHEET_QUALITY), is_whole
 
 
 def is_waited_for() -> bool:
-    """Whether somebody is looking at a wall whose sheets are being made."""
+    """Whether somebody is looking at a gallery whose sheets are being made."""
     return _WAITED.is_held
 
 

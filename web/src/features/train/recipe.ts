@@ -1,7 +1,8 @@
 // A recipe as the form keeps it: one value for each dotted key, of which only what differs is sent.
 
-export type Value = string | number | boolean | null | number[] | Record<string, string>;
-export type Changes = Record<string, Value>;
+/** Whatever a key holds, as JSON. */
+export type Value = string | number | boolean | null | readonly Value[] | { readonly [name: string]: Value };
+export type Changes = Readonly<Record<string, Value>>;
 
 export function same(a: unknown, b: unknown): boolean {
   return a === b || JSON.stringify(a) === JSON.stringify(b);
@@ -23,7 +24,7 @@ export function nested(changes: Changes): Record<string, unknown> {
 }
 
 /** The value of a dotted key in a nested recipe; undefined where it does not say. */
-export function valueAt(recipe: Record<string, unknown>, key: string): unknown {
+export function valueAt(recipe: unknown, key: string): unknown {
   let at: unknown = recipe;
   for (const part of key.split('.')) {
     if (at === null || typeof at !== 'object') return undefined;
@@ -32,17 +33,15 @@ export function valueAt(recipe: Record<string, unknown>, key: string): unknown {
   return at;
 }
 
-/** The keys of `recipe` that differ from the defaults, dotted. */
-export function differing(
-  recipe: Record<string, unknown>,
-  fields: readonly { key: string; default?: unknown }[],
-): Changes {
-  const changes: Changes = {};
-  for (const field of fields) {
-    const value = valueAt(recipe, field.key);
-    if (value !== undefined && !same(value, field.default)) changes[field.key] = value as Value;
-  }
-  return changes;
+/** The values of a nested recipe, dotted; of keys that it says nothing of there is none. */
+export function dotted(recipe: unknown, keys: readonly string[]): Changes {
+  const said = keys.map((key) => [key, valueAt(recipe, key)] as const);
+  return Object.fromEntries(said.filter(([, value]) => value !== undefined)) as Changes;
+}
+
+/** Of some values those that differ from the defaults. */
+export function differing(values: Changes, defaults: Changes): Changes {
+  return Object.fromEntries(Object.entries(values).filter(([key, value]) => !same(value, defaults[key])));
 }
 
 /** `changes` with one more; a value that is the default is not kept. */
@@ -51,14 +50,38 @@ export function changed(changes: Changes, key: string, value: Value, fallback: u
   return same(value, fallback) ? rest : { ...rest, [key]: value };
 }
 
-/** What is wrong with each field of the form; what is wrong with a whole section stands at its first field. */
-export function faultsOf(
-  errors: readonly { field: string; message: string }[],
-  keys: readonly string[],
-): Map<string, string> {
+/**
+ * The choices of an earlier training that are to be taken over. What describes its images holds for the same images
+ * alone; and how they were grouped there is known to them, unless the recipe itself named a column or pattern.
+ */
+export function takenOver(recipe: unknown, keys: readonly string[], sameImages: boolean): Changes {
+  const ofImages = (key: string) =>
+    key === 'classes.order' ||
+    (key === 'group' && [null, 'group'].includes(valueAt(recipe, key) as string | null)) ||
+    (!sameImages && (key === 'group' || key.startsWith('classes.')));
+  return dotted(
+    recipe,
+    keys.filter((key) => !ofImages(key)),
+  );
+}
+
+export interface Fault {
+  field: string;
+  message: string;
+  line?: number | null;
+}
+
+/**
+ * What is wrong with each field of the form; what is wrong with a part of a value stands at its field, what is wrong
+ * with a whole section at its first.
+ */
+export function faultsOf(errors: readonly Fault[], keys: readonly string[]): Map<string, string> {
   const faults = new Map<string, string>();
   for (const { field, message } of errors) {
-    const key = keys.includes(field) ? field : keys.find((one) => one.startsWith(`${field}.`));
+    const key =
+      keys.find((one) => one === field) ??
+      keys.find((one) => field.startsWith(`${one}.`)) ??
+      keys.find((one) => one.startsWith(`${field}.`));
     if (key && !faults.has(key)) faults.set(key, message);
   }
   return faults;

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from coverslip.datasets.index import Dataset, counted, some
-from coverslip.datasets.quality.facts import FEW_GROUPS, SOME_GROUPS, group_facts
+from coverslip.datasets.quality.facts import FEW_GROUPS_FOR_ONE_SPLIT, SOME_GROUPS, group_facts
 from coverslip.datasets.quality.finding import Found
 from coverslip.datasets.quality.scanning import Scan
 from coverslip.messages import GroupBy, Set
@@ -41,7 +41,7 @@ def few_groups(dataset: Dataset, _: Scan) -> Iterator[Found]:
     groups = group_facts(dataset)
     if not groups or groups.n_groups >= SOME_GROUPS:
         return
-    are_folds_usual = _FEWEST_GROUPS <= groups.n_groups < FEW_GROUPS and not dataset.has_predefined_split
+    are_folds_usual = _FEWEST_GROUPS <= groups.n_groups < FEW_GROUPS_FOR_ONE_SPLIT and not dataset.has_predefined_split
     yield Found(
         text=f"There are only {counted(groups.n_groups, 'group')}: which of them fall into the test part matters much, "
         "and intervals will be wide and still approximate."

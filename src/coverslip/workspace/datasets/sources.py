@@ -1,4 +1,4 @@
-"""Opening datasets.
+"""Where the images of a dataset come from, and opening it from there.
 
 Opening lists names and is done while the user waits, so that faults are told at once; the images themselves are read
 in the background afterwards.
@@ -14,11 +14,11 @@ from sqlalchemy import insert, select, update
 
 from coverslip.datasets import Dataset, one_line, open_dataset, printable
 from coverslip.errors import BadDataset
-from coverslip.workspace.datasets import grouping, reading
+from coverslip.workspace.datasets import grouping, reading_images
 from coverslip.workspace.datasets.counting import NO_COUNTS
 from coverslip.workspace.datasets.keeping import store_images
 from coverslip.workspace.datasets.listing import DatasetState, Kind, describe
-from coverslip.workspace.datasets.samples import LABELLED, SAMPLE_SETS
+from coverslip.workspace.datasets.samples import LABELLED, SAMPLE_DATASETS
 from coverslip.workspace.store.database import writing
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import opened_as_json
@@ -46,7 +46,7 @@ def open_sources(
     is_labelled: bool = True,
     kind: Kind | None = None,
 ) -> DatasetState:
-    """Open folders, tables or files as a new set of images, and begin to read them.
+    """Open folders, tables or files as a new dataset, and begin to read them.
 
     Args:
         home: the workspace.
@@ -59,38 +59,38 @@ def open_sources(
         BadDataset: as `coverslip.open_dataset`, or no image lies where the app may read.
     """
     sources = _checked(home, sources)
-    found = _opened(sources, group, group_pattern, is_labelled)
+    opened = _opened(sources, group, group_pattern, is_labelled)
     dataset_id = new_id()
     with writing(home.engine) as connection:
         connection.execute(
             insert(datasets).values(
                 id=dataset_id,
                 name=name or _name_of([source.path for source in sources]),
-                kind=kind or kind_of(found),
+                kind=kind or kind_of(opened),
                 sources=[asdict(source) for source in sources],
                 is_labelled=is_labelled,
                 group_column=group,
                 group_pattern=group_pattern,
-                class_names=list(found.classes),
+                class_names=list(opened.classes),
                 class_plan={},
-                opened=opened_as_json(found),
+                opened=opened_as_json(opened),
                 summary=NO_COUNTS,
                 revision=0,
                 state="reading",
                 created=now(),
             )
         )
-        store_images(connection, home, dataset_id, found, {})
-    reading.start(home, dataset_id)
+        store_images(connection, home, dataset_id, opened, {})
+    reading_images.start(home, dataset_id)
     return describe(home, dataset_id)
 
 
 def open_samples(home: Workspace) -> DatasetState:
-    """The labelled sample images as a set; drawn in the background when first asked for, as are new ones to predict."""
+    """The labelled sample images as a dataset; it and new ones to predict are drawn when this is first asked for."""
     with writing(home.engine) as connection:
         there = set(connection.execute(select(datasets.c.id)).scalars())
-        connection.execute(update(datasets).where(datasets.c.id.in_(SAMPLE_SETS)).values(forgotten=None))
-        for samples in SAMPLE_SETS.values():
+        connection.execute(update(datasets).where(datasets.c.id.in_(SAMPLE_DATASETS)).values(forgotten=None))
+        for samples in SAMPLE_DATASETS.values():
             if samples.id not in there:
                 connection.execute(
                     insert(datasets).values(
@@ -108,8 +108,8 @@ def open_samples(home: Workspace) -> DatasetState:
                         created=now(),
                     )
                 )
-    for dataset_id in SAMPLE_SETS:
-        reading.start(home, dataset_id)
+    for dataset_id in SAMPLE_DATASETS:
+        reading_images.start(home, dataset_id)
     return describe(home, LABELLED)
 
 
@@ -182,8 +182,8 @@ def _opened(
     if pattern is None:
         return open_them(group=group)
     if shown_paths is None:
-        found = open_them()
-        shown_paths = [found.relative_path(record) for record in found.records]
+        ungrouped = open_them()
+        shown_paths = [ungrouped.relative_path(record) for record in ungrouped.records]
     grouping.try_pattern(pattern, list(shown_paths))
     return open_them(group_pattern=pattern)
 
@@ -209,8 +209,8 @@ def groups_by(home: Workspace, row: AnyRow, grouped: GroupedBy) -> dict[str, str
     Raises:
         BadDataset: there is no such column, or the pattern finds nothing or takes too long.
     """
-    found = opened_again(home, row, grouped.column, grouped.pattern)
-    return {record.image_id: record.group for record in found.records}
+    regrouped = opened_again(home, row, grouped.column, grouped.pattern)
+    return {record.image_id: record.group for record in regrouped.records}
 
 
 def _name_of(paths: list[str]) -> str:

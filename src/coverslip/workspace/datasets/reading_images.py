@@ -1,4 +1,4 @@
-"""Reading sets of images in the background.
+"""Reading datasets in the background.
 
 Every image is decoded once; what is found is kept in the database piece by piece, and by coverslip's own cache of
 facts, so that a server that was killed goes on where it was.
@@ -41,17 +41,17 @@ from coverslip.workspace.store.records import (
 )
 from coverslip.workspace.store.rows import AnyRow, Json, dataset_row, ranges, source_paths
 from coverslip.workspace.store.tables import datasets, image_facts
-from coverslip.workspace.viewing import small_pictures
-from coverslip.workspace.viewing.colours import fill, keep_colours, sets_without
+from coverslip.workspace.viewing import thumbnails
+from coverslip.workspace.viewing.colours import datasets_without, fill, keep_colours
 
 _IMAGES_AT_ONCE = 2_000  # scanned, then stored: bounds memory, and what a kill costs
 _TELL_EVERY_S = 0.5
 
 
 def begin(home: Workspace) -> None:
-    """Go on with what a server that ended was at: reading, and making the pictures of sets that were read."""
+    """Go on with what a server that ended was at: reading, and making the pictures of datasets that were read."""
     resume(home)
-    for dataset_id in sets_without(home):
+    for dataset_id in datasets_without(home):
         start(home, dataset_id)
 
 
@@ -65,7 +65,7 @@ def resume(home: Workspace) -> None:
 
 
 def start(home: Workspace, dataset_id: str) -> None:
-    """Read a set in the background, unless that is being done or is done already; then make its small pictures."""
+    """Read a dataset in the background, unless that is being done or is done already; then make its thumbnails."""
     home.background.start(thread_of(dataset_id), lambda is_over: _work(home, dataset_id, is_over))
 
 
@@ -73,32 +73,32 @@ def inspection(home: Workspace, dataset_id: str) -> DatasetInspection:
     """What the images are like and what to do about it, with the labels and groups of now.
 
     Raises:
-        NotFound: there is no such set.
+        NotFound: there is no such dataset.
         Conflict: its images are still being read, or could not be.
     """
     with one_moment(home.engine) as connection:
         row = refuse_unread(connection, dataset_id)
         kept = kept_inspection(connection, dataset_id, row.revision)
-        found = kept or inspect_stored(connection, dataset_id)
-        answer = with_positions(connection, dataset_id, found)
+        inspected = kept or inspect_stored(connection, dataset_id)
+        answer = with_positions(connection, dataset_id, inspected)
     if kept is None:
         with writing(home.engine) as connection:
-            keep_inspection(connection, dataset_id, found, row.revision)
+            keep_inspection(connection, dataset_id, inspected, row.revision)
     return answer
 
 
 def refuse_unread(connection: Connection, dataset_id: str) -> AnyRow:
-    """The row of a set whose images have been read.
+    """The row of a dataset whose images have been read.
 
     Raises:
-        NotFound: there is no such set.
+        NotFound: there is no such dataset.
         Conflict: its images are still being read, or could not be.
     """
     row = dataset_row(connection, dataset_id)
     if row.state == "reading":
         raise Conflict("The images are still being read", do="Wait until that is done.")
     if row.state == "failed":
-        raise Conflict("The images could not be read", do="Mend what is said there and read them again.")
+        raise Conflict("The images could not be read", do="Its page says why: correct that, and read them again.")
     return row
 
 
@@ -108,7 +108,7 @@ def thread_of(dataset_id: str) -> str:
 
 def _work(home: Workspace, dataset_id: str, is_over: threading.Event) -> None:
     _read(home, dataset_id, is_over)
-    # Pictures that cannot be made now are made when they are looked at; the set is whole without.
+    # Pictures that cannot be made now are made when they are looked at; the dataset is whole without.
     with suppress(CoverslipError, SQLAlchemyError, OSError):
         if not is_over.is_set():
             fill(home, dataset_id, is_over)
@@ -125,7 +125,7 @@ def _read(home: Workspace, dataset_id: str, is_over: threading.Event) -> None:
             _draw_samples(home, dataset_id, _Teller(home, dataset_id, is_over))
         _scan(home, dataset_id, _Teller(home, dataset_id, is_over))
         _finish(home, dataset_id)
-    except (Stopped, NotFound):  # NotFound: the set was forgotten meanwhile
+    except (Stopped, NotFound):  # NotFound: the dataset was forgotten meanwhile
         return
     except CoverslipError as error:
         _fail(home, dataset_id, error.failure)
@@ -146,17 +146,17 @@ class _Teller:
     is_over: threading.Event
     start: int = 0
     total: int = 0
-    told: float = 0.0
+    last_kept: float = 0.0
     began: float = 0.0
 
     def __call__(self, event: Event) -> None:
         if self.is_over.is_set():
-            raise Stopped("Reading was ended", do="It goes on by itself.")
+            raise Stopped("Reading was stopped", do="It continues by itself.")
         moment = time.monotonic()
         self.began = self.began or moment
-        if not isinstance(event, Progressed) or moment - self.told < _TELL_EVERY_S:
+        if not isinstance(event, Progressed) or moment - self.last_kept < _TELL_EVERY_S:
             return
-        self.told = moment
+        self.last_kept = moment
         done, total = self.start + event.done, self.total or event.total
         seconds = moment - self.began
         left = round(seconds / done * (total - done), 1) if done and seconds > 1 else event.seconds_left
@@ -169,18 +169,18 @@ class _Teller:
 
 
 def _draw_samples(home: Workspace, dataset_id: str, emit: Emit) -> None:
-    found = draw(home, dataset_id, emit)
+    samples = draw(home, dataset_id, emit)
     with writing(home.engine) as connection:
         connection.execute(
             update(datasets)
             .where(datasets.c.id == dataset_id)
-            .values(opened=opened_as_json(found), class_names=list(found.classes))
+            .values(opened=opened_as_json(samples), class_names=list(samples.classes))
         )
-        store_images(connection, home, dataset_id, found, {})
+        store_images(connection, home, dataset_id, samples, {})
 
 
 def _scan(home: Workspace, dataset_id: str, tell: _Teller) -> None:
-    """Decode every image once, piece by piece, for facts, colour and small picture."""
+    """Decode every image once, piece by piece, for facts, colour and thumbnail."""
     with home.engine.connect() as connection:
         row = dataset_row(connection, dataset_id)
     for source in source_paths(row):  # on a disk that was unplugged every image would be called unreadable
@@ -200,11 +200,11 @@ def _scan(home: Workspace, dataset_id: str, tell: _Teller) -> None:
                 ).scalars()
             )
         places = [position for position in range(start, end) if position not in outside]
-        asked = as_dataset(row, [records[position - start] for position in places])
+        piece = as_dataset(row, [records[position - start] for position in places])
         with home.engine.connect() as connection:
             versions = load_versions(connection, dataset_id, places)
-        seen = small_pictures.WhileReading(dataset_id, versions)
-        facts = scan_images(asked, emit=tell, on_pixels=seen).facts
+        seen = thumbnails.WhileReading(dataset_id, versions)
+        facts = scan_images(piece, emit=tell, on_pixels=seen).facts
         seen.close()
         with writing(home.engine) as connection:
             _keep_facts(connection, dataset_id, places, facts)
@@ -216,22 +216,22 @@ def _keep_facts(
 ) -> None:
     if not places:
         return
-    told: list[Json] = []
-    seen: list[tuple[object, ...]] = []
+    fact_rows: list[Json] = []
+    image_rows: list[tuple[object, ...]] = []
     for position, fact in zip(places, facts, strict=True):
         if isinstance(fact, ImageFacts):
             stored, reason = facts_as_json(fact), None
-            seen.append((None, fact.pixel_hash, fact.width_px, fact.height_px, dataset_id, position))
+            image_rows.append((None, fact.pixel_hash, fact.width_px, fact.height_px, dataset_id, position))
         else:
             stored, reason = None, fact.reason
-            seen.append(("unreadable", None, None, None, dataset_id, position))
-        told.append({"dataset_id": dataset_id, "position": position, "facts": stored, "reason": reason})
+            image_rows.append(("unreadable", None, None, None, dataset_id, position))
+        fact_rows.append({"dataset_id": dataset_id, "position": position, "facts": stored, "reason": reason})
     connection.exec_driver_sql(
         "UPDATE images SET problem = ?, pixel_hash = ?, width_px = ?, height_px = ? WHERE dataset_id = ? "
         "AND position = ?",
-        seen,
+        image_rows,
     )
-    connection.execute(insert(image_facts).prefix_with("OR REPLACE"), told)
+    connection.execute(insert(image_facts).prefix_with("OR REPLACE"), fact_rows)
 
 
 def _finish(home: Workspace, dataset_id: str) -> None:
@@ -240,12 +240,12 @@ def _finish(home: Workspace, dataset_id: str) -> None:
         count_again(connection, dataset_id)
     with home.engine.connect() as connection:
         revision = dataset_row(connection, dataset_id).revision
-        found = inspect_stored(connection, dataset_id)
+        inspected = inspect_stored(connection, dataset_id)
     with writing(home.engine) as connection:
         connection.execute(
             update(datasets).where(datasets.c.id == dataset_id).values(state="ready", progress=None, error=None)
         )
-        keep_inspection(connection, dataset_id, found, revision)
+        keep_inspection(connection, dataset_id, inspected, revision)
 
 
 def _fail(home: Workspace, dataset_id: str, failure: Failure) -> None:

@@ -1,7 +1,7 @@
-"""Small pictures for walls: made while images are read, or when first asked for, and kept.
+"""Thumbnails for galleries: made while images are read, or when first asked for, and kept.
 
-They are kept in the cache, one store for each set of images, and found by the image's version, so a changed file gets
-a new one. JPEG, since a wall that is scrolled fast decodes hundreds in a second, and WebP takes twice as long to decode
+They are kept in the cache, one store for each dataset, and found by the image's version, so a changed file gets a new
+one. JPEG, since a gallery that is scrolled fast decodes hundreds in a second, and WebP takes twice as long to decode
 and twenty times to encode.
 """
 
@@ -24,9 +24,7 @@ from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.viewing.images import PictureSource
 
 SIDES = (128, 256, 512)  # px of the longer side; few, since each is made and kept
-THUMBNAILS = register(
-    Kind("app-thumbnails", "small pictures of a set of images in the app", RECORDS, bound_bytes=4 * 10**9)
-)
+THUMBNAILS = register(Kind("app-thumbnails", "thumbnails of a dataset in the app", RECORDS, bound_bytes=4 * 10**9))
 _MADE_BY = 2  # goes up when the same image would give another picture
 _QUALITY = 85
 _KEPT_AT_ONCE = 256
@@ -34,7 +32,7 @@ _KEPT_AT_ONCE = 256
 IsWanted = Callable[[], bool]
 
 
-def small_pictures(
+def thumbnails_of(
     home: Workspace, dataset_id: str, sources: Sequence[PictureSource], side: int, is_wanted: IsWanted = lambda: True
 ) -> list[bytes | None]:
     """JPEG of one of the `SIDES`: kept ones, and new ones made by a few threads; None where an image cannot be read.
@@ -62,7 +60,7 @@ def kept_side(side: int) -> int:
 
 
 def opened(data: bytes) -> Image.Image:
-    """A small picture, decoded."""
+    """A thumbnail, decoded."""
     return Image.open(io.BytesIO(data), formats=("JPEG",)).convert("RGB")
 
 
@@ -80,7 +78,7 @@ def picture_threads() -> ThreadPoolExecutor:
 
 
 class WhileReading:
-    """Makes small pictures of images that are decoded anyway, and notes their colours. Used by several threads."""
+    """Makes thumbnails of images that are decoded anyway, and notes their colours. Used by several threads."""
 
     def __init__(self, dataset_id: str, versions: Sequence[str]) -> None:
         """Versions of the images, in the order of the numbers by which they come."""

@@ -1,0 +1,223 @@
+"""The training page: every key of a recipe has a field, recipe files go in and out, the papers' recipes are started."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from browser import QUICK, RunningApp, check_for_everyone, open_page, write_cells
+from test_app_recipes import HERLEV, RECIPES
+
+from coverslip.runs import Pretraining, Recipe, load_recipe, recipe_keys
+
+expect = pytest.importorskip("playwright.sync_api").expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.slow
+
+PAPERS = {name: text for name, text in RECIPES.items() if name != "g_two_step.yaml"}  # the other one's mirror image
+TITLES = {key.key: key.title for key in recipe_keys()}
+
+
+@dataclass(frozen=True)
+class Lab:
+    """The app with images whose classes fit the papers' recipes, and a training that was stopped."""
+
+    app: RunningApp
+    sets: dict[str, str]  # ids of datasets by name
+    earlier: str
+
+
+@pytest.fixture(scope="module")
+def lab(app_server: RunningApp) -> Lab:
+    app = app_server
+    classes = {
+        "cells": ("lymphocyte", "monocyte"),
+        "herlev": HERLEV,
+        "qband": ("01", "10", "23"),
+        "gband": ("1", "10", "23"),
+    }
+    sets = {
+        name: app.opened(
+            write_cells(app.root / "recipes" / name, 10 * len(named), classes=named),
+            name=name,
+            group_pattern=r"slide\d+_\d+",
+        )["id"]
+        for name, named in classes.items()
+    }
+    recipe = {**QUICK, "stage": "finetune", "init": "scratch", "epochs": 500, "patience": None}
+    earlier = app.send("runs", {"dataset_id": sets["cells"], "recipe": recipe})["id"]
+    app.send(f"jobs/{earlier}/stop")
+    app.ended(f"runs/{earlier}")
+    return Lab(app, sets, earlier)
+
+
+def unfold(page: "Page") -> None:
+    closed = page.locator("form.training details:not([open]) > summary")
+    while closed.count():
+        closed.first.click()
+
+
+def load(page: "Page", file: Path) -> None:
+    page.get_by_label("A recipe file").set_input_files(file)
+
+
+def saved(page: "Page", folder: Path) -> Recipe:
+    """The recipe that the page saves."""
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save as recipe.yaml").click()
+    file = folder / "saved.yaml"
+    download.value.save_as(file)
+    return load_recipe(file)
+
+
+def started(page: "Page", lab: Lab) -> Recipe:
+    """Start a training; its recipe. It is stopped at once: what it would come to is not asked here."""
+    page.get_by_role("button", name="Start training").click()
+    page.wait_for_url("**/runs/*")
+    run = page.url.rsplit("/", 1)[1]
+    folder = Path(lab.app.get(f"runs/{run}")["folder"])
+    recipe = load_recipe(folder.with_name(f"{folder.name}.recipe.yaml"))
+    lab.app.send(f"jobs/{run}/stop")
+    lab.app.ended(f"runs/{run}")
+    return recipe
+
+
+def test_every_key_has_a_field_with_its_title(page: "Page", lab: Lab) -> None:
+    open_page(page, f"/train?dataset={lab.sets['cells']}")
+    page.get_by_role("button", name="Start training").wait_for()
+    unfold(page)
+    text = page.locator("form.training").inner_text()
+    apart = {"stage": "Kind of training", "init": "Other images first"}
+    missing = [key.key for key in recipe_keys() if apart.get(key.key, key.title) not in text]
+    assert missing == []
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_the_recipe_of_a_paper_is_loaded_into_the_form_and_started(
+    page: "Page", lab: Lab, tmp_path: Path, name: str
+) -> None:
+    file = tmp_path / name
+    file.write_text(PAPERS[name])
+    wanted = load_recipe(file)
+    images = {"mobincep.yaml": "herlev", "q_two_step.yaml": "qband"}.get(name, "cells")
+    open_page(page, f"/train?dataset={lab.sets[images]}")
+    load(page, file)
+    page.get_by_text(f"{name} was read").wait_for()
+    page.get_by_role("link", name="choices differ").wait_for()
+    assert saved(page, tmp_path) == wanted
+    changes = {}
+    if isinstance(wanted.init, Pretraining):
+        unfold(page)
+        page.get_by_label("Which images first").select_option(label="gband")
+        # These images have no such column: they are grouped as their page says.
+        page.get_by_role("button", name=f"{TITLES['group']}: back to the default").first.click()
+        page.get_by_label("What differs in the first training").fill("epochs: 3")
+        expect(page.get_by_label("Recipe (YAML)")).to_have_value(re.compile("epochs: 3$", re.M))
+        changes = {"group": None}
+    recipe = started(page, lab)
+    assert recipe.model_dump(exclude={"init"}) == wanted.model_copy(update=changes).model_dump(exclude={"init"})
+    if isinstance(wanted.init, Pretraining):
+        assert isinstance(recipe.init, Pretraining)
+        assert recipe.init.labels == wanted.init.labels
+        assert recipe.init.train_on == str(lab.app.root / "recipes" / "gband")
+        assert recipe.init.recipe == {"epochs": 3, "group": r"slide\d+_\d+"}
+    else:
+        assert recipe.init == wanted.init
+
+
+def test_what_is_wrong_in_a_recipe_file_is_said_by_key_and_line_and_mended_there(
+    page: "Page", lab: Lab, tmp_path: Path
+) -> None:
+    file = tmp_path / "outsiders.yaml"
+    file.write_text("epochs: 3 # few\nlr: 0.1\nsplit:\n  tset: 0.3\n")
+    open_page(page, f"/train?dataset={lab.sets['cells']}")
+    load(page, file)
+    faults = page.get_by_role("alert").filter(has_text="Line 2")
+    faults.get_by_text("there is no key 'lr'").wait_for()
+    assert faults.get_by_role("listitem").count() == 2
+    assert page.get_by_role("button", name="Start training").is_disabled()
+    text = page.get_by_label("Recipe (YAML)")
+    assert text.input_value() == file.read_text()
+    mended = "epochs: 3 # few\nsplit:\n  test: 0.3\n"
+    text.fill(mended)
+    page.get_by_role("row", name=f"{TITLES['epochs']} 3").wait_for()
+    assert faults.count() == 0
+    assert text.input_value() == mended, "what was typed stays, with its comments"
+    page.get_by_role("button", name=f"{TITLES['split.test']}: back to the default").click()
+    page.get_by_role("row", name=TITLES["split.test"]).wait_for(state="detached")
+    assert saved(page, tmp_path) == Recipe(epochs=3)
+
+
+def test_lists_names_and_options_are_given_in_fields(page: "Page", lab: Lab, tmp_path: Path) -> None:
+    open_page(page, f"/train?dataset={lab.sets['herlev']}")
+    page.get_by_role("button", name="Start training").wait_for()
+    unfold(page)
+    page.get_by_label(TITLES["channels"], exact=True).fill("0, 2")
+    page.get_by_role("combobox", name=TITLES["classes.drop"], exact=True).fill(HERLEV[0])
+    page.get_by_role("button", name=f"{TITLES['classes.drop']}: add").click()
+    joined = page.get_by_role("group", name=TITLES["classes.merge"])
+    joined.get_by_label("New name").fill("abnormal")
+    for old in HERLEV[3:5]:
+        joined.get_by_role("combobox", name="Classes merged into abnormal").fill(old)
+        joined.get_by_role("combobox", name="Classes merged into abnormal").press("Enter")
+        joined.get_by_role("button", name=f"Remove {old}").wait_for()
+    renamed = page.get_by_role("group", name=TITLES["classes.rename"])
+    renamed.get_by_label("Old name").fill(HERLEV[1])
+    renamed.get_by_label("New name").fill("normal")
+    renamed.get_by_role("button", name="Add").click()
+    page.get_by_label("Named set").select_option("chromosomes")
+    page.get_by_label(TITLES["plane"], exact=True).select_option("mean")
+    page.get_by_label(TITLES["loss"], exact=True).select_option("focal")
+    page.get_by_label("Gamma").fill("1.5")
+    page.get_by_role("combobox", name=TITLES["model"], exact=True).fill("mobilevit_mn")
+    page.get_by_role("combobox", name=TITLES["model"], exact=True).press("Tab")
+    page.get_by_label("Encoders per block").fill("1, 1, 1")
+    page.get_by_label("Encoders per block").press("Tab")
+    page.get_by_label("Attention between blocks").select_option("nam")
+    expect(page.get_by_label("Recipe (YAML)")).to_have_value(re.compile("mv2_attention: nam"))
+    chosen = saved(page, tmp_path)
+    assert (chosen.channels, chosen.plane, chosen.augment.blur) == ((0, 2), "mean", 1.0)
+    assert chosen.classes.merge == {"abnormal": HERLEV[3:5]}
+    assert (chosen.classes.drop, chosen.classes.rename) == ((HERLEV[0],), {HERLEV[1]: "normal"})
+    assert (chosen.loss, chosen.loss_options) == ("focal", {"gamma": 1.5})
+    assert (chosen.model, chosen.model_options) == ("mobilevit_mn", {"depths": [1, 1, 1], "mv2_attention": "nam"})
+
+
+def test_an_earlier_training_is_begun_with_and_each_choice_set_back(page: "Page", lab: Lab) -> None:
+    open_page(page, f"/train?dataset={lab.sets['qband']}")
+    page.get_by_label("An earlier training").select_option(lab.earlier)
+    page.get_by_role("link", name="choices differ").click()
+    unfold(page)
+    page.get_by_role("row", name=f"{TITLES['epochs']} 500").wait_for()
+    page.get_by_role("button", name=f"{TITLES['epochs']}: back to the default").first.click()
+    page.get_by_role("row", name=TITLES["epochs"]).wait_for(state="detached")
+    page.get_by_role("button", name="Back to the defaults").click()
+    page.get_by_text("Nothing differs from the recommended choices").wait_for()
+
+
+def test_a_remedy_is_a_button_that_makes_the_choice(page: "Page", lab: Lab) -> None:
+    open_page(page, f"/train?dataset={lab.sets['cells']}")
+    page.get_by_role("button", name="Start training").wait_for()
+    unfold(page)
+    page.get_by_label(TITLES["split.folds"], exact=True).fill("60")
+    page.get_by_label(TITLES["split.folds"], exact=True).press("Tab")
+    page.get_by_role("button", name=f"Use “{TITLES['split.folds']}").click()
+    page.get_by_text("to train on").wait_for()
+    assert int(page.get_by_label(TITLES["split.folds"], exact=True).input_value()) < 60
+
+
+def test_the_page_with_all_unfolded_is_accessible(page_for_axe: "Page", lab: Lab, tmp_path: Path) -> None:
+    file = tmp_path / "q.yaml"
+    file.write_text(RECIPES["q_two_step.yaml"])
+
+    def prepare(page: "Page") -> None:
+        load(page, file)
+        page.get_by_text("was read").wait_for()
+        unfold(page)
+        page.get_by_label("Which images first").wait_for()
+
+    assert check_for_everyone(page_for_axe, f"/train?dataset={lab.sets['qband']}", prepare)

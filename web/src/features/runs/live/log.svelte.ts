@@ -1,0 +1,33 @@
+// The lines of a run's log that are worth reading, as they come or read at once.
+import { type LogLine, readRunLog } from '../../../api/runs';
+
+export const MOST_LINES = 2000;
+
+/** The lines with those that are new; lines that come twice, as after a lost connection, stand there once. */
+export function joined(lines: readonly LogLine[], more: readonly LogLine[]): readonly LogLine[] {
+  const last = lines.at(-1)?.n ?? 0;
+  const fresh = more.filter((line) => line.n > last);
+  return fresh.length ? [...lines, ...fresh].slice(-MOST_LINES) : lines;
+}
+
+export class RunLog {
+  lines = $state.raw<readonly LogLine[]>([]); // oldest first
+  problem = $state.raw<unknown>(null);
+
+  constructor(private readonly id: string) {}
+
+  add(line: LogLine): void {
+    this.lines = joined(this.lines, [line]);
+  }
+
+  /** Of a run that nothing is told of any more. */
+  async read(): Promise<void> {
+    try {
+      const lines = await readRunLog(this.id, MOST_LINES);
+      this.lines = joined(this.lines, lines);
+      this.problem = null;
+    } catch (error) {
+      this.problem = error;
+    }
+  }
+}

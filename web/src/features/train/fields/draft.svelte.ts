@@ -1,0 +1,66 @@
+// A recipe's text while somebody types it. What the form changes is written into it; what can be read goes to the form.
+import { Problem } from '../../../api/client';
+import { readRecipe, writeRecipe } from '../../../api/runs';
+import { wordsOf } from '../../../texts/problems';
+import { nested, same, type Changes, type Fault } from '../recipe';
+
+const REST_MS = 350;
+
+export class RecipeDraft {
+  text = $state('');
+  faults = $state.raw<readonly Fault[]>([]);
+  #values: Changes | null = null; // that the text says
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #request: AbortController | null = null;
+
+  /** `onread` takes what the text says, dotted, and gives what the form then holds. */
+  constructor(private readonly onread: (values: Changes) => Changes) {}
+
+  /** What the form holds now, dotted or nested: the text comes to say it too, and stays where it says it already. */
+  follow(values: Changes): void {
+    if (same(values, this.#values)) return;
+    this.#values = values;
+    if (Object.keys(values).length === 0) {
+      this.stop();
+      this.text = '';
+      this.faults = [];
+    } else this.#later(async (signal) => this.#wrote(await writeRecipe(nested(values), signal)), 0);
+  }
+
+  type(text: string, wait = REST_MS): void {
+    this.text = text;
+    this.#later(async (signal) => {
+      const read = await readRecipe(text, signal);
+      this.faults = [];
+      this.#values = this.onread(read.values as Changes);
+    }, wait);
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#request?.abort();
+  }
+
+  #wrote({ text }: { text: string }): void {
+    this.text = text.replace(/^format_version: 1\n/, '');
+    this.faults = [];
+  }
+
+  #later(work: (signal: AbortSignal) => Promise<void>, wait: number): void {
+    this.stop();
+    const request = new AbortController();
+    this.#request = request;
+    this.#timer = setTimeout(() => {
+      work(request.signal).catch((error: unknown) => {
+        if (!request.signal.aborted) this.faults = faultsIn(error);
+      });
+    }, wait);
+  }
+}
+
+/** Each fault of a recipe by itself; where none is named, what the problem says as a whole. */
+export function faultsIn(problem: unknown): readonly Fault[] {
+  if (problem instanceof Problem && problem.errors.length) return problem.errors;
+  const { title, advice } = wordsOf(problem);
+  return [{ field: '', message: [title, advice].filter(Boolean).join(' ') }];
+}

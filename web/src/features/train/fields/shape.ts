@@ -1,0 +1,46 @@
+// What a field needs to know of what it holds.
+import type { KeyOption, RecipeKey } from '../../../api/runs';
+import type { Value } from '../recipe';
+
+/** A single value: of a key of the recipe, or of an option of a network or loss. */
+export interface Shape {
+  readonly type: string;
+  readonly choices: readonly { readonly value: string | number | boolean; readonly title: string }[];
+  readonly minimum: number | null;
+  readonly maximum: number | null;
+  readonly unit: string;
+  readonly isOptional: boolean;
+  readonly empty: string; // what null means
+}
+
+export function shapeOfKey(key: RecipeKey): Shape {
+  const { type, choices, minimum, maximum, unit, is_optional: isOptional, empty } = key;
+  return { type, choices: choices ?? [], minimum, maximum, unit, isOptional, empty };
+}
+
+export function shapeOfOption(option: KeyOption): Shape {
+  const { type, choices, minimum = null, maximum = null } = option;
+  return { type, choices, minimum, maximum, unit: '', isOptional: false, empty: '' };
+}
+
+/** `'2, 4, 3'` as numbers; what is none stays as it was typed, for the server to say so. */
+export function numbersIn(text: string): Value {
+  return text
+    .split(/[\s,;]+/)
+    .filter(Boolean)
+    .map((part) => (Number.isFinite(Number(part)) ? Number(part) : part));
+}
+
+/** What was typed into a field for a single value. */
+export function fromText(text: string, shape: Shape, fallback: Value): Value {
+  const typed = text.trim();
+  if (typed === '') return shape.isOptional ? null : fallback;
+  if (shape.type === 'integers') return numbersIn(typed);
+  const isNumber = shape.type === 'number' || shape.type === 'integer';
+  return isNumber && Number.isFinite(Number(typed)) ? Number(typed) : typed;
+}
+
+export function asText(value: Value): string {
+  if (value === null) return '';
+  return Array.isArray(value) ? value.join(', ') : String(value);
+}

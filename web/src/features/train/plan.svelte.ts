@@ -1,0 +1,135 @@
+// The training that the page is about to start: its images, and what differs from the recommended choices.
+import { listColumns, listDatasets, type Dataset } from '../../api/datasets';
+import { Problem } from '../../api/client';
+import { listModels, readRun, startRun, type Model, type RecipeKey } from '../../api/runs';
+import { recipeKeys } from '../../state/recipe_keys.svelte';
+import { Resource } from '../../state/resource.svelte';
+import { changed, differing, faultsOf, nested, takenOver, type Changes, type Value } from './recipe';
+
+const READING_MS = 1500;
+
+export class Plan {
+  datasets = new Resource(listDatasets, {
+    again: ({ items }) => (items.some(({ state }) => state === 'reading') ? READING_MS : null),
+  });
+  models = new Resource(listModels);
+  columns = new Resource(async (signal) =>
+    this.dataset ? (await listColumns(this.dataset.id, signal)).items : [],
+  );
+  asked = $state<string | null>(null); // the dataset that the address names
+  changes = $state.raw<Changes>({});
+  name = $state('');
+  allowsLeakage = $state(false);
+  isStarting = $state(false);
+  refused = $state.raw<unknown>(null); // why it was not started
+  unfit = $state.raw<unknown>(null); // what is wrong with the choices now
+  isTextWrong = $state(false); // what stands in the recipe's text is no recipe yet
+
+  labelled = $derived(
+    (this.datasets.value?.items ?? []).filter((one) => one.n_labelled > 0 || one.state === 'reading'),
+  );
+  dataset = $derived(
+    this.asked
+      ? this.labelled.find(({ id }) => id === this.asked)
+      : (this.labelled[0] as Dataset | undefined),
+  );
+  used = $derived((this.dataset?.classes ?? []).filter(({ n }) => n > 0));
+  model = $derived<Model | undefined>(
+    this.models.value?.items.find(({ name }) => name === this.valueOf('model')),
+  );
+  /** Of each key; those of groups and classes are what was said of these images on their own page. */
+  defaults = $derived<Changes>({
+    ...Object.fromEntries(recipeKeys.keys.map((key) => [key.key, (key.default ?? null) as Value])),
+    group: this.dataset?.groups.value ?? null,
+    'classes.merge': this.dataset?.class_plan.merge ?? {},
+    'classes.drop': this.dataset?.class_plan.drop ?? [],
+    'classes.rename': this.dataset?.class_plan.rename ?? {},
+  });
+  faults = $derived.by(() => {
+    const problem = this.refused ?? this.unfit;
+    const keys = recipeKeys.keys.map(({ key }) => key);
+    return faultsOf(problem instanceof Problem ? problem.errors : [], keys);
+  });
+  /** What can be typed, where a text is wanted that these images or this network know. */
+  suggestions = $derived<Readonly<Record<string, readonly string[]>>>({
+    freeze_to: this.model?.parts ?? [],
+    group: this.columns.value ?? [],
+    classes: (this.dataset?.classes ?? []).map(({ name }) => name),
+  });
+  canStart = $derived(
+    this.dataset?.state === 'ready' && this.used.length > 1 && !this.isTextWrong && !this.isStarting,
+  );
+
+  get recipe(): Record<string, unknown> {
+    return nested(this.changes);
+  }
+
+  valueOf(key: string): Value {
+    return key in this.changes ? this.changes[key]! : (this.defaults[key] ?? null);
+  }
+
+  isChanged(key: string): boolean {
+    return key in this.changes;
+  }
+
+  set(key: string, value: Value): void {
+    this.changes = changed(this.changes, key, value, this.defaults[key]);
+    this.refused = null;
+  }
+
+  setBack(key: string): void {
+    this.set(key, this.defaults[key] ?? null);
+  }
+
+  setBackAll(): void {
+    this.changes = {};
+    this.allowsLeakage = false;
+    this.refused = null;
+  }
+
+  /** All choices at once, as a recipe file or an earlier training has them. */
+  take(values: Changes): Changes {
+    this.changes = differing(values, this.defaults);
+    this.refused = null;
+    return this.changes;
+  }
+
+  /** 'Train again with changes'. */
+  async takeFrom(runId: string): Promise<void> {
+    const run = await readRun(runId);
+    const isSame = run.dataset_id === this.dataset?.id;
+    this.take(
+      takenOver(
+        run.recipe,
+        recipeKeys.keys.map(({ key }) => key),
+        isSame,
+      ),
+    );
+  }
+
+  /** The id of the training; null where it was refused. */
+  async start(): Promise<string | null> {
+    if (!this.dataset) return null;
+    this.isStarting = true;
+    this.refused = null;
+    try {
+      const run = await startRun({
+        dataset_id: this.dataset.id,
+        name: this.name.trim() || null,
+        recipe: this.recipe,
+        allow_leakage: this.allowsLeakage,
+      });
+      return run.id;
+    } catch (error) {
+      this.refused = error;
+      return null;
+    } finally {
+      this.isStarting = false;
+    }
+  }
+}
+
+/** The keys of a group that have a field of their own in the form's list. */
+export function fieldsOf(group: string, apart: ReadonlySet<string>): RecipeKey[] {
+  return recipeKeys.keys.filter((key) => key.group === group && !apart.has(key.key));
+}

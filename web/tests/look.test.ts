@@ -1,0 +1,46 @@
+import { expect, test } from 'vitest';
+import tokens from '../../src/coverslip/reports/tokens.css?raw';
+
+const files = Object.entries(
+  import.meta.glob('../src/**/*.{svelte,css}', { query: '?raw', import: 'default', eager: true }),
+).map(([path, text]) => [path.replace('../src/', ''), String(text)] as const);
+
+/** Where a pattern stands in the pages, as `file: text`. */
+function found(pattern: RegExp, isWrong: (value: string, text: string) => boolean): string[] {
+  return files.flatMap(([file, text]) =>
+    [...text.matchAll(pattern)]
+      .filter((match) => isWrong(match[1] ?? '', text))
+      .map((match) => `${file}: ${match[0]}`),
+  );
+}
+
+test('every variable that a page uses is there', () => {
+  const set = new Set(
+    [tokens, ...files.map(([, text]) => text)].flatMap((text) =>
+      [...text.matchAll(/(--[\w-]+)\s*[:=]/g)].map((match) => match[1]!),
+    ),
+  );
+  expect(found(/var\((--[\w-]+)/g, (name) => !set.has(name) && !/--class-$/.test(name))).toEqual([]);
+});
+
+test('type has the six sizes and the two weights of the tokens', () => {
+  const isSize = (value: string) => value.startsWith('var(--type-') || value === 'inherit';
+  expect(found(/font-size: ([^;]+);/g, (value) => !isSize(value))).toEqual([]);
+  expect(found(/font-weight: ([^;]+);/g, (value) => !/^(var\(--weight|100 900|inherit)/.test(value))).toEqual(
+    [],
+  );
+  expect(
+    found(/\bfont: ([^;`]+);/g, (value) => value !== 'inherit' && !value.includes('var(--type-')),
+  ).toEqual([]);
+  expect(new Set(tokens.match(/--type-\d+/g))).toEqual(
+    new Set([12, 13, 15, 18, 24, 36].map((n) => `--type-${n}`)),
+  );
+});
+
+test('the colours of classes are used by their index alone, and the accent colours no data', () => {
+  const isForClasses = (file: string) => file.startsWith('images/') || file.startsWith('features/start/');
+  const named = found(/var\((--class-\d)/g, () => true).filter((place) => !isForClasses(place));
+  expect(named).toEqual([]);
+  const charts = found(/var\((--accent)\)/g, () => true).filter((place) => place.startsWith('charts/'));
+  expect(charts).toEqual([]);
+});
