@@ -1,5 +1,6 @@
 """Every page with data on it: axe finds nothing serious in light and dark, and whatever has the focus shows it."""
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -83,6 +84,23 @@ def view_a_prediction(page: "Page") -> None:
     page.get_by_text("Probabilities").wait_for()
 
 
+def ask_for_an_evaluation(page: "Page") -> None:
+    page.get_by_role("button", name="Evaluate on other images").click()
+    images = page.get_by_role("combobox", name="Labelled images")
+    images.get_by_role("option", name="Cells of two clinics").wait_for(state="attached")
+    images.select_option(label="Cells of two clinics (90)")
+    page.get_by_text(re.compile("The training has seen")).wait_for()  # these are its own images
+
+
+def evaluate(page: "Page") -> None:
+    ask_for_an_evaluation(page)
+    page.get_by_role("textbox", name="Name").fill("Once more")
+    page.get_by_role("button", name="Evaluate", exact=True).click()
+    page.get_by_role("heading", level=1, name="Once more").wait_for()
+    page.get_by_text("The numbers").wait_for()
+    page.get_by_text(re.compile("The training has seen")).wait_for()
+
+
 PAGES: dict[str, tuple[str, Prepare]] = {
     "start": ("/", see("Recent trainings")),
     "chooser": ("/", choose_a_folder),
@@ -107,6 +125,8 @@ PAGES: dict[str, tuple[str, Prepare]] = {
     "calibration": ("/runs/{run}?tab=calibration", see("After calibration")),
     "mistakes": ("/runs/{run}?tab=mistakes", see("mistake")),
     "training": ("/runs/{run}?tab=training", show_the_curves),
+    "evaluations": ("/runs/{run}?tab=evaluations", ask_for_an_evaluation),
+    "evaluation": ("/runs/{run}?tab=evaluations", evaluate),
     "details": ("/runs/{run}?tab=details", see("Methods, for a paper")),
     "compare": ("/compare?runs={run},{folds}", see("Test images")),
     "predict": ("/predict?run={run}", see("Earlier predictions")),

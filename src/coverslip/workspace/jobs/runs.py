@@ -1,6 +1,7 @@
 """What trainings are doing and what they have left, read from their folders."""
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import Annotated, Literal
 
@@ -60,6 +61,9 @@ class RunState:
     epoch: int | None
     n_epochs: int | None
     has_classifier: bool
+    curve: Annotated[
+        list[float], Field(description="F1 on validation images, epoch by epoch; of folds the one that is trained.")
+    ]
     headline: Headline | None
     error: Failure | None
     queue_position: Annotated[int | None, Field(description="1 is next.")]
@@ -119,6 +123,7 @@ def state_of_run(job: Job, queue: list[str]) -> RunState:
         epoch=progress.epoch if state != "done" else status.epoch if status else None,
         n_epochs=progress.n_epochs if state != "done" else status.n_epochs if status else None,
         has_classifier=job.run.has_classifier,
+        curve=_curve(job, progress) if state != "queued" else [],
         headline=headline_of(evaluation),
         error=why_failed(job, status) if state == "failed" else None,
         queue_position=queue.index(job.id) + 1 if job.id in queue else None,
@@ -126,6 +131,14 @@ def state_of_run(job: Job, queue: list[str]) -> RunState:
         started=_started(job),
         ended=None if is_active or state == "queued" or status is None else status.heartbeat,
     )
+
+
+def _curve(job: Job, progress: Progress) -> list[float]:
+    """As the log says where the training goes on, else as its files, or those of its first fold, say."""
+    epochs = next((training.epochs for training in reversed(progress.trainings) if training.epochs), ())
+    with suppress(BadRun):
+        epochs = epochs or next((run.history for run in (job.run, *job.run.folds) if run.history), ())
+    return [epoch.val_f1 for epoch in epochs if epoch.val_f1 is not None]
 
 
 def _shown(progress: Progress, *, is_active: bool) -> RunProgress | None:
