@@ -96,8 +96,8 @@ def test_names_are_text_and_fit(wary: "Page", stock: Stock, path: str) -> None:
     says_no_class = re.search(r"datasets$|runs$|compare|calibration|training|details", path)
     open_page(wary, path.format_map(vars(stock)))
     if path.startswith("/train"):
-        wary.get_by_text("which images are learnt from").click()
-        wary.get_by_text("whether they count for more").click()
+        wary.get_by_text("which images are used for training").click()
+        wary.get_by_text("whether they count more").click()
         wary.get_by_text("to train on").wait_for()
     if "tab=images" in path:
         wary.get_by_role("gridcell", name=f", class {SCRIPT_CLASS}").first.dblclick()
@@ -153,7 +153,7 @@ def test_corrections_become_images_to_train_on(wary: "Page", stock: Stock) -> No
     assert sum(found["n"] for found in made["classes"]) == 2
     open_page(wary, f"/predictions/{stock.prediction}")
     for row in before:
-        correct(wary, row, "Take it back")
+        correct(wary, row, "Undo it")
     wary.get_by_role("link", name="Corrected").wait_for(state="detached")
 
 

@@ -33,21 +33,21 @@ SHORT = Recipe(model=MODEL, init="scratch", image_size=48, tta=1, epochs=1, batc
 
 @pytest.fixture(scope="module")
 def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Seven groups, so folds without being asked for; and a file that is no image."""
+    """Seven groups, so folds without being options for; and a file that is no image."""
     folder = write_cells(tmp_path_factory.mktemp("data") / "cells", 84, n_slides=7)
     (folder / "small" / "slide0_torn.png").write_bytes(b"\x89PNG torn")
     return folder
 
 
 @pytest.fixture(scope="module")
-def told() -> list[Event]:
+def events() -> list[Event]:
     return []
 
 
 @pytest.fixture(scope="module")
-def run(cells: Path, told: list[Event], tmp_path_factory: pytest.TempPathFactory) -> Run:
+def run(cells: Path, events: list[Event], tmp_path_factory: pytest.TempPathFactory) -> Run:
     data = cs.open_dataset(cells, group_pattern=r"slide\d+")
-    return cs.train(data, INSTANT, out=tmp_path_factory.mktemp("runs") / "folds", emit=told.append)
+    return cs.train(data, INSTANT, out=tmp_path_factory.mktemp("runs") / "folds", emit=events.append)
 
 
 @pytest.mark.slow
@@ -106,12 +106,12 @@ def test_the_classifier_knows_all_images_and_choices_come_from_the_folds(run: Ru
 
 
 @pytest.mark.slow
-def test_what_was_told(run: Run, told: list[Event]) -> None:
-    assert [event.fold for event in told if isinstance(event, FoldStarted)] == [1, 2, 3, 4, 5]
-    ended = [event for event in told if isinstance(event, FoldEnded)]
+def test_what_was_told(run: Run, events: list[Event]) -> None:
+    assert [event.fold for event in events if isinstance(event, FoldStarted)] == [1, 2, 3, 4, 5]
+    ended = [event for event in events if isinstance(event, FoldEnded)]
     assert [event.fold for event in ended] == [1, 2, 3, 4, 5]
     assert all(event.seconds_left is not None for event in ended)
-    (note,) = [event for event in told if isinstance(event, Noted) and event.code == "folds"]
+    (note,) = [event for event in events if isinstance(event, Noted) and event.code == "folds"]
     assert "only 7 separate groups" in note.text
     assert note.remedies == (Set("split.folds", 0),)
     assert run.recipe.split.folds == 5  # resolved
@@ -163,16 +163,16 @@ def test_fine_tuned_folds_and_the_medians_epoch(cells: Path, tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_forty_images_in_three_classes_give_something_honest(tmp_path: Path) -> None:
-    told: list[Event] = []
+    events: list[Event] = []
     data = cs.open_dataset(write_cells(tmp_path / "cells", 40, n_slides=40))
-    run = cs.train(data, SHORT, out=tmp_path / "run", emit=told.append)
+    run = cs.train(data, SHORT, out=tmp_path / "run", emit=events.append)
     metrics = json_of(run.folder / "metrics.json")
     assert (metrics["split"], metrics["n"]) == ("out-of-fold", 40)
     accuracy = run.metrics["accuracy"]
     assert accuracy.low is not None
     assert accuracy.high is not None
     assert accuracy.high - accuracy.low > 0.05
-    assert any("only 40 images" in event.text for event in told if isinstance(event, Noted))
+    assert any("only 40 images" in event.text for event in events if isinstance(event, Noted))
     assert "only 40 test images" in (run.folder / "report.html").read_text(encoding="utf-8")
 
 
@@ -181,9 +181,9 @@ def test_a_class_of_one_group_is_predicted_but_not_measured(cells: Path, tmp_pat
     folder = write_cells(tmp_path / "cells", 84, n_slides=7)
     for i in range(4):  # only on slide 3
         save_pixels(folder / "flat" / f"slide3_x{i}.png", np.full((48, 48, 3), 40 * i + 60, np.uint8))
-    told: list[Event] = []
-    run = cs.train(cs.open_dataset(folder, group_pattern=r"slide\d+"), SHORT, out=tmp_path / "run", emit=told.append)
-    notes = [event.text for event in told if isinstance(event, Noted)]
+    events: list[Event] = []
+    run = cs.train(cs.open_dataset(folder, group_pattern=r"slide\d+"), SHORT, out=tmp_path / "run", emit=events.append)
+    notes = [event.text for event in events if isinstance(event, Noted)]
     assert any("4 images cannot be measured" in text and "flat (4)" in text for text in notes)
     metrics = json_of(run.folder / "metrics.json")
     assert metrics["n"] == 84
@@ -281,10 +281,10 @@ def test_stopped_in_a_fold_the_whole_run_is_named_and_goes_on(cells: Path, tmp_p
     assert caught.value.remedies == (Resume(str(tmp_path / "run")),)
     assert json_of(tmp_path / "run" / "status.json")["state"] == "stopped"
     assert not (tmp_path / "run" / "classifier").exists()
-    told: list[Event] = []
-    run = cs.resume(tmp_path / "run", emit=told.append)
+    events: list[Event] = []
+    run = cs.resume(tmp_path / "run", emit=events.append)
     assert json_of(run.folder / "metrics.json")["n"] == 84
-    assert not any(event.fold == 1 and isinstance(event, InstantClassifierFitted) for event in told)  # it was done
+    assert not any(event.fold == 1 and isinstance(event, InstantClassifierFitted) for event in events)  # it was done
 
 
 INSIDE = ("folds/1/checkpoints/last.safetensors", "checkpoints/last.safetensors")  # the first fold, the last training
@@ -302,12 +302,12 @@ def test_killed_between_and_inside_folds_it_ends_with_the_same_files(
     chosen = [f"model={MODEL}", "init=scratch", "image_size=48", "tta=1", "epochs=2", "batch_size=16", "split.folds=3"]
     environment = {**os.environ, "COVERSLIP_CACHE": str(tmp_path / "cache")}
     command = [sys.executable, "-m", "coverslip", "train"]
-    asked = [str(cells), "--group-pattern", r"slide\d+", *(part for one in chosen for part in ("--set", one))]
+    options = [str(cells), "--group-pattern", r"slide\d+", *(part for one in chosen for part in ("--set", one))]
     subprocess.run(
-        [*command, *asked, "--out", str(tmp_path / "whole")], env=environment, check=True, capture_output=True
+        [*command, *options, "--out", str(tmp_path / "whole")], env=environment, check=True, capture_output=True
     )
     run = tmp_path / "killed"
-    process = subprocess.Popen([*command, *asked, "--out", str(run)], env=environment, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([*command, *options, "--out", str(run)], env=environment, stderr=subprocess.DEVNULL)
     for moment in moments:
         deadline = time.monotonic() + 120
         while not (run / moment).exists() and process.poll() is None and time.monotonic() < deadline:

@@ -168,8 +168,8 @@ def test_grey_images_look_the_same_to_a_network_for_colour_and_the_other_way_rou
         initial_classifier(FromRun(run=str(run.folder)), ["a", "b"]).take_over(network)
     grey = torch.rand(2, 1, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        found, wanted = (network.features(grey.expand(2, n, 32, 32)) for network, n in ((new, after), (old, before)))
-    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
+        actual, expected = (network.features(grey.expand(2, n, 32, 32)) for network, n in ((new, after), (old, before)))
+    torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.slow
@@ -199,9 +199,9 @@ def test_images_are_known_again_when_other_channels_of_them_are_read(
     in_colour = ON_TOP.model_copy(update={**from_run(same_split), "seed": 1})
     with pytest.raises(LeakageFound):  # what the first of three read counts too
         cs.train(cs.open_dataset(images), in_colour, out=tmp_path / "refused too")
-    told: list[Event] = []
-    cs.evaluate(same_split.folder, cs.open_dataset(images), emit=told.append)
-    assert any("used in training the classifier" in event.text for event in told if isinstance(event, Noted))
+    events: list[Event] = []
+    cs.evaluate(same_split.folder, cs.open_dataset(images), emit=events.append)
+    assert any("used in training the classifier" in event.text for event in events if isinstance(event, Noted))
     two = Pretraining(train_on=str(images), recipe={"init": "scratch", "channels": [0]})
     with pytest.raises(LeakageFound):
         cs.train(cs.open_dataset(images), Recipe.model_validate({**green, "init": two}), out=tmp_path / "two")
@@ -229,8 +229,8 @@ def test_a_packed_classifier_can_be_the_start_but_does_not_tell_its_images(
     after = cs.train(
         cs.open_dataset(images), recipe.model_copy(update={**from_run(run), "seed": 0}), out=tmp_path / "after"
     )
-    for one in (run, after):
-        report = (one.folder / "report.html").read_text(encoding="utf-8")
+    for either in (run, after):
+        report = (either.folder / "report.html").read_text(encoding="utf-8")
         assert "it had never seen" not in report
         assert "What the classifier at the start had seen is not known." in report
     assert any("does not say which images it was trained on" in note for note in notes_of(after))
@@ -241,8 +241,8 @@ def test_folds_start_from_the_earlier_run_each(earlier: Run, images: Path, tmp_p
     recipe = ON_TOP.model_copy(update={**from_run(earlier), "split": SplitPlan(folds=2)})
     run = cs.train(cs.open_dataset(images), recipe, out=tmp_path / "run")
     stem = "backbone.body.conv_stem.weight"
-    for one in (run, *(Run(run.folder / "folds" / k) for k in "12")):
-        np.testing.assert_array_equal(weights_of(one)[stem], weights_of(earlier)[stem])
+    for trained in (run, *(Run(run.folder / "folds" / k) for k in "12")):
+        np.testing.assert_array_equal(weights_of(trained)[stem], weights_of(earlier)[stem])
     with pytest.raises(LeakageFound):
         cs.train(cs.open_dataset(earlier.folder.parent / "images"), recipe, out=tmp_path / "refused")
 
@@ -254,14 +254,14 @@ def two_steps(first: Path, **more: object) -> Recipe:
 
 @pytest.mark.slow
 def test_two_steps_are_one_run_with_a_complete_run_in_it(earlier: Run, images: Path, tmp_path: Path) -> None:
-    told: list[Event] = []
+    events: list[Event] = []
     recipe = two_steps(earlier.folder.parent / "images", epochs=1)
-    run = cs.train(cs.open_dataset(images), recipe, out=tmp_path / "run", emit=told.append)
+    run = cs.train(cs.open_dataset(images), recipe, out=tmp_path / "run", emit=events.append)
     first = Run(run.folder / "pretraining")
     assert first.recipe.init == "scratch"
     assert (first.folder / "report.html").exists()
     assert first.metrics["accuracy"].value is not None
-    epochs = [(event.is_pretraining, event.epoch) for event in told if isinstance(event, EpochEnded)]
+    epochs = [(event.is_pretraining, event.epoch) for event in events if isinstance(event, EpochEnded)]
     assert epochs == [(True, 0), (True, 1), (False, 0), (False, 1)]
     assert [row.epoch for row in run.history] == [0, 1]
     assert "pretraining on “images”" in (run.folder / "report.html").read_text(encoding="utf-8")
@@ -271,8 +271,10 @@ def test_two_steps_are_one_run_with_a_complete_run_in_it(earlier: Run, images: P
         SMALL.model_copy(update={"epochs": 1, **from_run(first, labels={"01": "1", "02": "2"})}),
         out=tmp_path / "by hand",
     )
-    one, other = ((each.classifier_folder / "weights.safetensors").read_bytes() for each in (run, by_hand))
-    assert one == other
+    weights, by_hand_weights = (
+        (either.classifier_folder / "weights.safetensors").read_bytes() for either in (run, by_hand)
+    )
+    assert weights == by_hand_weights
 
 
 def test_a_second_training_that_cannot_be_is_refused_before_the_first(earlier: Run, tmp_path: Path) -> None:
@@ -281,7 +283,7 @@ def test_a_second_training_that_cannot_be_is_refused_before_the_first(earlier: R
     with pytest.raises(LeakageFound, match="were used in pretraining"):
         cs.train(cs.open_dataset(same), recipe, out=tmp_path / "run")
     assert not (tmp_path / "run" / "pretraining" / "training.json").exists()
-    for wrong, said in (
+    for wrong, message in (
         ({"freeze_to": "blocks.77"}, "no part 'blocks.77'"),
         ({"freeze_to": ""}, "no part ''"),
         ({"model_options": {"wheels": 4}}, "no option 'wheels'"),
@@ -290,7 +292,7 @@ def test_a_second_training_that_cannot_be_is_refused_before_the_first(earlier: R
         ({"model": "mobincep", "init": "imagenet"}, "Nobody has published"),
         ({"model": "mobincep", "init": Pretraining(train_on=str(same))}, "Nobody has published"),
     ):
-        with pytest.raises((BadRecipe, WeightsUnavailable), match=said):
+        with pytest.raises((BadRecipe, WeightsUnavailable), match=message):
             cs.train(cs.open_dataset(same), SMALL.model_copy(update=wrong), out=tmp_path / "never")
     assert not (tmp_path / "never").exists()
 
@@ -312,8 +314,10 @@ def test_two_steps_killed_in_the_first_go_on_to_the_same_end(earlier: Run, image
     process.wait()
     assert not (killed / "classifier").exists()
     run = cs.resume(killed)
-    one, other = ((each.classifier_folder / "weights.safetensors").read_bytes() for each in (run, whole))
-    assert one == other
+    weights, whole_weights = (
+        (either.classifier_folder / "weights.safetensors").read_bytes() for either in (run, whole)
+    )
+    assert weights == whole_weights
     assert json.loads((run.folder / "metrics.json").read_text()) == json.loads(
         (whole.folder / "metrics.json").read_text()
     )
