@@ -11,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from image_sets import App, save_cell, save_cells, workspace_in
+from drawing import save_cell, save_cells
+from image_sets import App, workspace_in
 from sqlalchemy import select, update
 
 from coverslip.cache import forget

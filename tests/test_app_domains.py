@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from browser import RunningApp, check_accessible, open_page
-from image_sets import App, save_cells, workspace_in
+from drawing import save_cells
+from image_sets import App, workspace_in
 
 from coverslip.datasets import open_dataset
 from coverslip.errors import BadDataset

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import FINETUNE, LONG_CLASS, RunningApp, Stock, open_page, write_cells
+from browser import FINETUNE, LONG_CLASS, RunningApp, Stock, open_page
+from drawing import write_cells
 
 if TYPE_CHECKING:
     from playwright.sync_api import APIResponse, Page, Route
@@ -150,7 +151,7 @@ def test_the_same_with_real_blood_cells(
 def test_labels_given_by_keys_survive_a_killed_app(
     other_app: Callable[..., RunningApp], other_page: Tab, tmp_path: Path
 ) -> None:
-    folder = write_cells(tmp_path / "unlabelled", 14)
+    folder = write_cells(tmp_path / "unlabelled", 14, is_sorted=False)
     before = {file.name: (file.read_bytes(), file.stat().st_mtime_ns) for file in folder.iterdir()}
     app = other_app()
     page = other_page(app)

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import QUICK, RunningApp, check_for_everyone, open_page, write_cells
+from browser import QUICK, RunningApp, check_for_everyone, open_page
+from drawing import write_cells
 from test_app_recipes import HERLEV, RECIPES
 
 from coverslip.runs import Pretraining, Recipe, load_recipe, recipe_keys

@@ -1,6 +1,5 @@
 """A run on two domains: its split, numbers and report know them apart, and each can be measured by itself."""
 
-import csv
 import json
 import re
 from collections import Counter
@@ -9,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from drawing import write_cells
+from tables import rows_of
 
 import coverslip as cs
 from coverslip.events import Event, Noted
@@ -21,27 +21,13 @@ def recipe(**more: object) -> Recipe:
     return check_recipe(quick | more)
 
 
-def write_discs(folder: Path, colour: tuple[float, float, float], sizes: dict[str, int], n: int) -> Path:
-    """Discs on a background that tells the set, `n` of each size."""
-    rng = np.random.default_rng(n)
-    rows, columns = np.mgrid[:48, :48]
-    for label, radius in sizes.items():
-        (folder / label).mkdir(parents=True)
-        for i in range(n):
-            y, x = rng.uniform(20, 28, 2)
-            disc = (rows - y) ** 2 + (columns - x) ** 2 < radius**2
-            picture = np.array(colour) + 0.4 * disc[..., None] + rng.normal(0, 0.03, (48, 48, 3))
-            Image.fromarray((picture.clip(0, 1) * 255).astype(np.uint8)).save(folder / label / f"{i}.png")
-    return folder
-
-
 @pytest.fixture(scope="module")
 def sets(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """`1` is a small disc in the red set and a large one in the blue set."""
     data = tmp_path_factory.mktemp("data")
     return [
-        write_discs(data / "red", (0.5, 0.2, 0.2), {"1": 4, "2": 16}, 40),
-        write_discs(data / "blue", (0.2, 0.2, 0.5), {"1": 16, "3": 8}, 15),
+        write_cells(data / "red", 80, classes=("1", "2"), radii=(0.08, 0.33), ground=(0.5, 0.2, 0.2)),
+        write_cells(data / "blue", 30, classes=("3", "1"), radii=(0.17, 0.33), ground=(0.2, 0.2, 0.5), seed=1),
     ]
 
 
@@ -51,14 +37,9 @@ def run(sets: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Run:
     return cs.train(cs.open_dataset(sets), choices, out=tmp_path_factory.mktemp("runs") / "run")
 
 
-def rows_of(file: Path) -> list[dict[str, str]]:
-    with file.open(encoding="utf-8", newline="") as opened:
-        return list(csv.DictReader(opened))
-
-
 def metrics_of(folder: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    return content
+    found: dict[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    return found
 
 
 @pytest.mark.slow
@@ -70,23 +51,23 @@ def test_each_set_has_its_own_classes_in_every_part_and_numbers_of_its_own(run: 
         ("red", "train"): 48, ("red", "val"): 16, ("red", "test"): 16,
         ("blue", "train"): 18, ("blue", "val"): 6, ("blue", "test"): 6,
     }  # fmt: skip
-    assert {name: scores["n"] for name, scores in metrics["by_domain"].items()} == {"blue": 6, "red": 16}
+    assert {name: one["n"] for name, one in metrics["by_domain"].items()} == {"blue": 6, "red": 16}
     tested = rows_of(run.folder / "predictions.csv")
-    for name, scores in metrics["by_domain"].items():
+    for name, one in metrics["by_domain"].items():
         own = [row for row in tested if row["image_id"].startswith(f"{name}/")]
         recalls = [
             np.mean([row["predicted"] == label for row in own if row["label"] == label])
             for label in {row["label"] for row in own}
         ]
         assert len(recalls) == 2
-        assert scores["metrics"]["macro_recall"]["value"] == pytest.approx(np.mean(recalls))
+        assert one["metrics"]["macro_recall"]["value"] == pytest.approx(np.mean(recalls))
     assert metrics["metrics"]["accuracy"]["value"] > 0.8
 
 
 @pytest.mark.slow
 def test_the_report_tells_the_sets_apart(run: Run) -> None:
     page = re.sub(r"\s+", " ", (run.folder / "report.html").read_text(encoding="utf-8"))
-    for sentence in (
+    for said in (
         "By domain",
         "<th>blue</th><td>6</td><td>2</td>",
         "<th>red</th><td>48</td><td>16</td><td>16</td><td>80</td>",
@@ -95,29 +76,22 @@ def test_the_report_tells_the_sets_apart(run: Run) -> None:
         "No class is in two domains.",
         "Every domain tested was also trained on.",
     ):
-        assert sentence in page
+        assert said in page
     assert "All images are of one domain" not in page
 
 
 @pytest.mark.slow
 def test_one_of_the_sets_can_be_measured_by_itself_and_predicted(run: Run, sets: list[Path], tmp_path: Path) -> None:
     again = cs.evaluate(run.folder, cs.open_dataset(sets[0]), name="red")
-    measured = metrics_of(again.folder)
-    assert measured["n"] == 80
-    assert {name: scores["n"] for name, scores in measured["per_class"].items() if scores["n"]} == {
-        "big": 40,
-        "red/1": 40,
-    }
+    found = metrics_of(again.folder)
+    assert found["n"] == 80
+    assert {name: one["n"] for name, one in found["per_class"].items() if one["n"]} == {"big": 40, "red/1": 40}
     table = tmp_path / "elsewhere" / "new.csv"
     table.parent.mkdir()
-    table.write_text(
-        f"path,label\n{sets[0] / '1' / '0.png'},red/1\n{sets[0] / '2' / '0.png'},big\n{sets[1] / '1' / '0.png'},1\n"
-    )
-    measured = metrics_of(cs.evaluate(run.folder, cs.open_dataset(table)).folder)
-    assert {name: scores["n"] for name, scores in measured["per_class"].items() if scores["n"]} == {
-        "big": 1,
-        "red/1": 1,
-    }
+    one, two, three = (min(folder.iterdir()) for folder in (sets[0] / "1", sets[0] / "2", sets[1] / "1"))
+    table.write_text(f"path,label\n{one},red/1\n{two},big\n{three},1\n")
+    found = metrics_of(cs.evaluate(run.folder, cs.open_dataset(table)).folder)
+    assert {name: one["n"] for name, one in found["per_class"].items() if one["n"]} == {"big": 1, "red/1": 1}
     cs.predict(run.folder, [sets[1]], out=tmp_path / "p.csv")
     predicted = [row["predicted"] for row in rows_of(tmp_path / "p.csv")]
     assert np.mean([name.startswith("blue/") for name in predicted]) > 0.8
@@ -144,7 +118,7 @@ def test_without_a_word_in_the_recipe_equal_names_are_one_class_and_a_note_says_
 @pytest.mark.slow
 def test_fine_tuning_draws_a_small_set_as_often_as_a_large_one_and_goes_on(sets: list[Path], tmp_path: Path) -> None:
     choices = recipe(stage="finetune", epochs=1, batch_size=24, sampling="domains", image_size=32)
-    events: list[Event] = []
-    cs.train(cs.open_dataset(sets), choices, out=tmp_path / "run", emit=events.append)
-    steps = {event.n_steps for event in events if type(event).__name__ == "StepEnded"}  # type: ignore[attr-defined]
+    told: list[Event] = []
+    cs.train(cs.open_dataset(sets), choices, out=tmp_path / "run", emit=told.append)
+    steps = {event.n_steps for event in told if type(event).__name__ == "StepEnded"}  # type: ignore[attr-defined]
     assert steps == {(48 + 48) // 24}
