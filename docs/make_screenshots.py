@@ -277,7 +277,7 @@ def take_all(server: Server, album: Album) -> None:
     prediction = server.send("predictions", {"classifier_id": tuned["id"], "sources": [f"{images}/new_slides"]})
     server.until(f"predictions/{prediction['id']}", lambda found: found["state"] == "done")
     album.take("prediction", f"/predictions/{prediction['id']}")
-    album.take("prediction-review", f"/predictions/{prediction['id']}", press("Needs your eye", "link"))
+    album.take("prediction-review", f"/predictions/{prediction['id']}", press("Needs review", "link"))
     album.take("start", "/")
     album.take("start-dark", "/", is_dark=True)
 

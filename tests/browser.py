@@ -22,9 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
-from PIL import Image
+from drawing import write_cells
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -166,22 +165,6 @@ QUICK = {"stage": "instant", "image_size": 32, "tta": 1, "split": {"folds": 0}}
 FINETUNE = {**QUICK, "stage": "finetune", "epochs": 3, "batch_size": 8, "patience": None}
 
 
-def write_cells(folder: Path, n: int, *, classes: tuple[str, ...] = (), seed: int = 0) -> Path:
-    """Blobs whose size tells their class, from ten slides; without classes all lie in one folder."""
-    rng = np.random.default_rng(seed)
-    rows, columns = np.mgrid[:32, :32]
-    n_kinds = len(classes) or 3
-    for i in range(n):
-        radius = 3 + 8 * (i % n_kinds) / n_kinds + rng.normal() * 0.4
-        y, x = rng.uniform(12, 20, 2)
-        blob = ((rows - y) ** 2 + (columns - x) ** 2 < radius**2) * 0.5
-        picture = 0.25 + blob[..., None] * rng.uniform(0.7, 1.0, 3) + rng.normal(0, 0.03, (32, 32, 3))
-        file = folder / (classes[i % n_kinds] if classes else "") / f"slide{(i // n_kinds) % 10}_{i:03d}.png"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray((picture.clip(0, 1) * 255).astype(np.uint8)).save(file)
-    return folder
-
-
 @dataclass(frozen=True)
 class Stock:
     """What a used app holds, by its ids."""
@@ -200,7 +183,7 @@ def stock(app_server: RunningApp) -> Stock:
     classes = (SCRIPT_CLASS, IMAGE_CLASS, LONG_CLASS)
     here = write_cells(app_server.root / "first clinic", 60, classes=classes)
     there = write_cells(app_server.root / "second clinic", 30, classes=classes, seed=1)
-    new = write_cells(app_server.root / "new", 12, seed=2)
+    new = write_cells(app_server.root / "new", 12, is_sorted=False, seed=2)
     (new / "cut off.png").write_bytes((new / "slide0_000.png").read_bytes()[:120])
     app = app_server
     images = app.opened(here, there, group_pattern=r"slide\d+", name="Cells of two clinics")

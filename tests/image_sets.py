@@ -4,30 +4,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from fastapi.testclient import TestClient
-from PIL import Image
 
 from coverslip.app.server import create_app
 from coverslip.workspace.store.home import Workspace, open_workspace
 
 API = "/api/v1"
-
-
-def save_cell(path: Path, seed: int, side: int = 24) -> Path:
-    """A small image; equal seeds give equal pixels."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.random.default_rng(seed).integers(0, 255, (side, side, 3), dtype=np.uint8)
-    Image.fromarray(pixels).save(path)
-    return path
-
-
-def save_cells(folder: Path, classes: tuple[str, ...] = ("round", "flat"), n: int = 6) -> Path:
-    """A folder for each class, `slide0_0.png` and so on in it."""
-    for k, name in enumerate(classes):
-        for i in range(n):
-            save_cell(folder / name / f"slide{i % 3}_{i}.png", seed=100 * k + i)
-    return folder
 
 
 def workspace_in(folder: Path) -> Workspace:

@@ -10,9 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import drawing
 import httpx
-import numpy as np
-from PIL import Image
 
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.listing import describe
@@ -26,18 +25,8 @@ FINETUNE: Json = {**QUICK, "stage": "finetune", "epochs": 2, "batch_size": 8, "p
 
 
 def write_cells(folder: Path, n: int = 60, *, seed: int = 0, is_sorted: bool = True) -> Path:
-    """Blobs of three sizes on ten slides; one class is called as a page would be attacked."""
-    rng = np.random.default_rng(seed)
-    rows, columns = np.mgrid[:32, :32]
-    for i in range(n):
-        radius = (3, 6, 9)[i % 3] + rng.normal() * 0.4
-        y, x = rng.uniform(12, 20, 2)
-        blob = ((rows - y) ** 2 + (columns - x) ** 2 < radius**2) * 0.5
-        picture = 0.25 + blob[..., None] * rng.uniform(0.7, 1.0, 3) + rng.normal(0, 0.03, (32, 32, 3))
-        file = (folder / CLASSES[i % 3] if is_sorted else folder) / f"slide{(i // 3) % 10}_{i:03d}.png"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray((picture.clip(0, 1) * 255).astype(np.uint8)).save(file)
-    return folder
+    """Cells of three sizes on ten slides; one class is called as a page would be attacked."""
+    return drawing.write_cells(folder, n, classes=CLASSES, n_slides=10, side=32, is_sorted=is_sorted, seed=seed)
 
 
 def new_workspace(folder: Path) -> Workspace:

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from drawing import write_cells
 from image_sets import App, workspace_in
-from PIL import Image
 
 from coverslip.augmentation import AUGMENTATIONS, Augmentation
 from coverslip.cli import main
@@ -89,16 +89,8 @@ def added() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Small and large squares on noise."""
-    folder, rng = tmp_path_factory.mktemp("lab") / "cells", np.random.default_rng(0)
-    for i in range(40):
-        pixels = rng.integers(0, 60, (32, 32), dtype=np.uint8)
-        side = 6 if i % 2 else 22
-        pixels[4 : 4 + side, 4 : 4 + side] += 150
-        file = folder / ("large", "small")[i % 2] / f"{i}.png"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels).save(file)
-    return folder
+    folder = tmp_path_factory.mktemp("lab") / "cells"
+    return write_cells(folder, 40, classes=("small", "large"), n_slides=1, side=32)
 
 
 @pytest.fixture(scope="module")

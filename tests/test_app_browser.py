@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from browser import RunningApp, check_focus_ring, check_for_everyone, open_page
-from image_sets import save_cells
+from drawing import save_cells
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page

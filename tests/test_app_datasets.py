@@ -11,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from image_sets import App, save_cell, save_cells, workspace_in
+from drawing import save_cell, save_cells
+from image_sets import App, workspace_in
 from sqlalchemy import select, update
 
 from coverslip.cache import forget
@@ -556,3 +557,16 @@ def test_real_sets_are_read(
     assert sheet.status_code == 200
     for i in found["thumbnail_images"][:3]:
         assert shared_app.client.get(f"{where}/images/{i}/picture").status_code == 200
+
+
+def test_each_class_shows_images_from_all_over_it(app: App, tmp_path: Path) -> None:
+    dataset_id = app.open(save_cells(tmp_path / "cells", n=20))["id"]
+    app.send("POST", f"datasets/{dataset_id}/labels", {"images": [0, 1], "label": None})
+    app.send("POST", f"datasets/{dataset_id}/labels", {"images": [39], "label": "odd"})
+    shown = app.get(f"datasets/{dataset_id}/class-thumbnails")["items"]
+    assert [(each["name"], len(each["images"])) for each in shown] == [
+        *(("flat", 8), ("round", 8), ("odd", 1), (None, 2)),
+    ]
+    assert shown[0]["images"][0] == 2  # the first that is still of the class
+    assert shown[0]["images"][-1] > 15
+    assert shown[2]["images"] == [39]

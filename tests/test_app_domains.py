@@ -1,16 +1,22 @@
 """Several folders as one dataset: each a domain with a name; added, renamed and left out, and no label is lost."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from image_sets import App, save_cells, workspace_in
+from browser import RunningApp, check_accessible, open_page
+from drawing import save_cells
+from image_sets import App, workspace_in
 
 from coverslip.datasets import open_dataset
 from coverslip.errors import BadDataset
 from coverslip.runs import images_opened
 from coverslip.workspace.datasets.snapshots import training_images
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 
 @pytest.fixture
@@ -142,3 +148,47 @@ def test_names_of_domains_are_kept_with_how_images_were_opened(labs: tuple[Path,
     ]
     with pytest.raises(BadDataset, match="1 domain for 2 sources"):
         open_dataset(labs, domains=["Basel"])
+
+
+@pytest.mark.slow
+def test_folders_are_put_together_and_parted_on_pages(
+    other_app: Callable[..., RunningApp], other_page: Callable[[RunningApp], "Page"], labs: tuple[Path, Path]
+) -> None:
+    page = other_page(other_app())
+    open_page(page, "/datasets")
+    page.get_by_role("button", name="Add images").first.click()
+    adding = page.get_by_role("dialog", name="Open labelled images")
+
+    def go_to(*names: str) -> None:
+        for name in names:
+            adding.get_by_role("listitem").get_by_role("button", name=name, exact=True).click()
+        adding.get_by_text("Its folders become classes").wait_for()
+
+    go_to("here", "cells")
+    adding.get_by_role("button", name="Use it with other folders").click()
+    adding.get_by_label(f"Domain of {labs[0]}").fill("Basel")
+    for _ in range(2):
+        adding.get_by_role("button", name="Parent folder").click()
+    go_to("there", "cells")
+    adding.get_by_role("button", name="Add this folder").click()
+    check_accessible(page)
+    adding.get_by_role("button", name="Open 2 folders as one dataset").click()
+
+    origins = page.get_by_role("region", name="Where the images come from")
+    origins.get_by_role("link", name="cells-2").wait_for()
+    origins.get_by_role("link", name="Basel").click()
+    page.get_by_role("button", name="Remove the filter Domain: Basel").wait_for()
+    page.get_by_role("gridcell", name=", class ").nth(5).wait_for()
+    page.get_by_role("button", name="Remove the filter Domain: Basel").click()
+    page.get_by_role("gridcell", name=", class ").nth(17).wait_for()
+
+    page.get_by_role("link", name="Overview").click()
+    origins.get_by_role("button", name="Add, rename or leave out folders").click()
+    changing = page.get_by_role("dialog", name="Where the images come from")
+    changing.get_by_label(f"Domain of {labs[1]}").fill("Bern")
+    changing.get_by_role("button", name=f"Leave out {labs[0]}").click()
+    changing.get_by_text("labels given here come back").wait_for()
+    check_accessible(page)
+    changing.get_by_role("button", name="Save").click()
+    origins.get_by_text("Bern").wait_for()
+    origins.get_by_text("Basel").wait_for(state="detached")

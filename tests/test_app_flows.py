@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import FINETUNE, LONG_CLASS, RunningApp, Stock, open_page, write_cells
+from browser import FINETUNE, LONG_CLASS, RunningApp, Stock, open_page
+from drawing import write_cells
 
 if TYPE_CHECKING:
     from playwright.sync_api import APIResponse, Page, Route
@@ -29,7 +30,7 @@ def train_by_clicks(page: "Page", name: str) -> None:
     page.get_by_role("radio", name="Instant classifier only").check()
     page.get_by_text("Preprocessing").click()
     page.get_by_label("Image size").fill("32")
-    page.get_by_text("which images are learnt from").click()
+    page.get_by_text("which images are used for training").click()
     page.get_by_label("Folds").fill("0")
     page.get_by_label("Folds").press("Enter")  # ends the field, and begins nothing
     page.get_by_text("3 choices differ from the defaults").wait_for()
@@ -72,7 +73,7 @@ def check_numbers(page: "Page", app: RunningApp) -> None:
 def predict_by_clicks(page: "Page", folder: list[str], n_images: int) -> list[dict[str, str]]:
     """On the page of a finished training: predict the images of a folder, by its way below the root; the CSV's rows."""
     page.get_by_role("link", name="Predict new images").click()
-    page.get_by_role("button", name="A folder of this computer").click()
+    page.get_by_role("button", name="A folder on this computer").click()
     chooser = page.get_by_role("dialog", name="Open images")
     chooser.get_by_role("navigation").get_by_role("button").nth(1).click()  # the root: it opens where one was last
     for name in folder:
@@ -150,7 +151,7 @@ def test_the_same_with_real_blood_cells(
 def test_labels_given_by_keys_survive_a_killed_app(
     other_app: Callable[..., RunningApp], other_page: Tab, tmp_path: Path
 ) -> None:
-    folder = write_cells(tmp_path / "unlabelled", 14)
+    folder = write_cells(tmp_path / "unlabelled", 14, is_sorted=False)
     before = {file.name: (file.read_bytes(), file.stat().st_mtime_ns) for file in folder.iterdir()}
     app = other_app()
     page = other_page(app)
@@ -278,7 +279,9 @@ def test_a_training_is_stopped_and_goes_on_by_its_buttons(page: "Page", stock: S
     page.get_by_text("Epoch 2 of 400").first.wait_for(timeout=PATIENT_MS)
     page.get_by_text("The best classifier so far is kept.").wait_for()  # what a stop would leave
     page.get_by_role("button", name="Stop", exact=True).click()
-    page.get_by_text("The best classifier so far is kept. You can go on where it was.").wait_for(timeout=PATIENT_MS)
+    page.get_by_text("The best classifier so far is kept. You can resume it where it stopped.").wait_for(
+        timeout=PATIENT_MS
+    )
     stopped = stock.app.get(f"runs/{run}")
     assert (stopped["state"], stopped["has_classifier"]) == ("stopped", True)
     page.get_by_role("button", name="Resume").click()

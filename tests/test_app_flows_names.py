@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import IMAGE_CLASS, LONG_CLASS, QUICK, SCRIPT_CLASS, RunningApp, Stock, open_page, write_cells
+from browser import IMAGE_CLASS, LONG_CLASS, QUICK, SCRIPT_CLASS, RunningApp, Stock, open_page
+from drawing import write_cells
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -39,7 +40,7 @@ def send_files(page: "Page", field: str, files: list[Path]) -> None:
 
 
 def test_a_zip_that_leads_elsewhere_is_refused_in_words(page: "Page", app_server: RunningApp, tmp_path: Path) -> None:
-    picture = next(write_cells(tmp_path / "cells", 1).iterdir())
+    picture = next(write_cells(tmp_path / "cells", 1, is_sorted=False).iterdir())
     archive = tmp_path / "cells.zip"
     with zipfile.ZipFile(archive, "w") as packed:
         packed.write(picture, "a/1.png")
@@ -59,7 +60,7 @@ def test_a_zip_that_leads_elsewhere_is_refused_in_words(page: "Page", app_server
 
 
 def test_a_broken_image_is_named_wherever_it_comes(page: "Page", app_server: RunningApp, tmp_path: Path) -> None:
-    files = sorted(write_cells(tmp_path / "cells", 3).iterdir())
+    files = sorted(write_cells(tmp_path / "cells", 3, is_sorted=False).iterdir())
     broken = tmp_path / "cells" / "broken.png"
     broken.write_bytes(files[0].read_bytes()[:120])
     open_page(page, "/")
@@ -95,8 +96,8 @@ def test_names_are_text_and_fit(wary: "Page", stock: Stock, path: str) -> None:
     says_no_class = re.search(r"datasets$|runs$|compare|calibration|training|details", path)
     open_page(wary, path.format_map(vars(stock)))
     if path.startswith("/train"):
-        wary.get_by_text("which images are learnt from").click()
-        wary.get_by_text("whether they count for more").click()
+        wary.get_by_text("which images are used for training").click()
+        wary.get_by_text("whether they count more").click()
         wary.get_by_text("to train on").wait_for()
     if "tab=images" in path:
         wary.get_by_role("gridcell", name=f", class {SCRIPT_CLASS}").first.dblclick()
@@ -152,7 +153,7 @@ def test_corrections_become_images_to_train_on(wary: "Page", stock: Stock) -> No
     assert sum(found["n"] for found in made["classes"]) == 2
     open_page(wary, f"/predictions/{stock.prediction}")
     for row in before:
-        correct(wary, row, "Take it back")
+        correct(wary, row, "Undo it")
     wary.get_by_role("link", name="Corrected").wait_for(state="detached")
 
 

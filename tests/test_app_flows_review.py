@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import QUICK, RunningApp, open_page, write_cells
+from browser import QUICK, RunningApp, open_page
+from drawing import write_cells
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
@@ -51,7 +52,7 @@ def predicted(app_server: RunningApp) -> Review:
     cells = app.opened(write_cells(app.root / "cells to review", 30, classes=CLASSES))
     run = app.send("runs", {"dataset_id": cells["id"], "recipe": QUICK})["id"]
     assert app.ended(f"runs/{run}")["state"] == "done"
-    new = write_cells(app.root / "new to review", 6, seed=3)
+    new = write_cells(app.root / "new to review", 6, is_sorted=False, seed=3)
     for k in range(N_BROKEN):
         (new / f"z{k:03d}.png").write_bytes(b"no image")
     plain = app.opened(new, is_labelled=False)
@@ -132,6 +133,13 @@ def test_what_needs_the_eye_gets_less_and_none_is_passed_over(page: "Page", revi
     page.get_by_role("row", name="new to review").get_by_text(str(before - 3)).wait_for()
 
 
+def hear_of_rows(page: "Page", n: int) -> None:
+    """Let the page listen so many times to a stream that ends with word of new rows."""
+    for _ in range(n):
+        with page.expect_request("**/events"):
+            pass
+
+
 def test_the_image_under_the_keys_stays_while_others_come(page: "Page", review: Review) -> None:
     state = {**review.app.get(f"predictions/{review.prediction}"), "state": "running"}
     told = f"retry: 200\nevent: state\ndata: {json.dumps(state)}\n\nevent: rows\ndata: {{}}\n\n"
@@ -155,9 +163,9 @@ def test_the_image_under_the_keys_stays_while_others_come(page: "Page", review: 
     page.keyboard.press("Enter")  # the one after it; while it is open no rows are asked for
     viewer = page.get_by_role("dialog")
     viewer.get_by_text(str(review.rows[4]["image_id"])).first.wait_for()
-    page.wait_for_timeout(1000)
+    hear_of_rows(page, 4)  # what was under way before comes to its end
     n_asked = len(asked)
-    page.wait_for_timeout(2000)
+    hear_of_rows(page, 8)
     assert len(asked) == n_asked
     page.keyboard.press("Escape")
     rows.first.wait_for()

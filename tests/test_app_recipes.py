@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from image_sets import App, save_cell, save_cells, workspace_in
+from drawing import save_cell, save_cells
+from image_sets import App, workspace_in
 
 from coverslip.models import check_declared, list_models, model_info
 from coverslip.models.building import own_options

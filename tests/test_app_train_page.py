@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import QUICK, RunningApp, check_for_everyone, open_page, write_cells
+from browser import QUICK, RunningApp, check_for_everyone, open_page
+from drawing import write_cells
 from test_app_recipes import HERLEV, RECIPES
 
 from coverslip.runs import Pretraining, Recipe, load_recipe, recipe_keys
@@ -112,7 +113,7 @@ def test_the_recipe_of_a_paper_is_loaded_into_the_form_and_started(
     changes = {}
     if isinstance(wanted.init, Pretraining):
         unfold(page)
-        page.get_by_label("Which images first").select_option(label="gband")
+        page.get_by_label("Which dataset first").select_option(label="gband")
         # These images have no such column: they are grouped as their page says.
         page.get_by_role("button", name=f"{TITLES['group']}: back to the default").first.click()
         page.get_by_label("What differs in the first training").fill("epochs: 3")
@@ -218,6 +219,6 @@ def test_the_page_with_all_unfolded_is_accessible(page_for_axe: "Page", lab: Lab
         load(page, file)
         page.get_by_text("was read").wait_for()
         unfold(page)
-        page.get_by_label("Which images first").wait_for()
+        page.get_by_label("Which dataset first").wait_for()
 
     assert check_for_everyone(page_for_axe, f"/train?dataset={lab.sets['qband']}", prepare)

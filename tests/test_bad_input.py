@@ -1,6 +1,5 @@
 """Whatever people hand in, by accident or not: one clear line or a visible row, and nothing half-written."""
 
-import csv
 import io
 import json
 import os
@@ -16,13 +15,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from drawing import save_cell, save_cells
 from PIL import Image
+from tables import rows_of
 
 import coverslip as cs
 from coverslip.cli import main
 from coverslip.cli._remedies import for_shell
 from coverslip.errors import UnreadableImage
 from coverslip.images import read_pixels
+from coverslip.runs import Run
 from coverslip.samples import write_sample_images
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,29 +38,9 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def run(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("runs") / "run"
-    assert main(["train", str(cells), *QUICK, "--out", str(folder)]) == 0
-    return folder
-
-
-def write_cell(path: Path) -> Path:
-    """An image unlike any other."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(RNG.integers(0, 255, (40, 40, 3), dtype=np.uint8)).save(path)
-    return path
-
-
-def write_classes(folder: Path, *names: str, n: int = 6) -> Path:
-    for name in names:
-        for i in range(n):
-            write_cell(folder / name / f"{i}.png")
-    return folder
-
-
-def rows_of(table: Path) -> list[dict[str, str]]:
-    with table.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+def run(trained: Run) -> Path:
+    """A finished training's folder."""
+    return trained.folder
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
@@ -104,7 +86,7 @@ def test_an_empty_folder_is_refused_by_every_command_and_leaves_nothing(
 def test_classes_that_cannot_be_trained_on_are_told_before_any_work(
     names: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert said in refusal(capsys, "train", write_classes(tmp_path / "images", *names), "--out", tmp_path / "run")
+    assert said in refusal(capsys, "train", save_cells(tmp_path / "images", names), "--out", tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
@@ -112,8 +94,8 @@ def test_classes_that_cannot_be_trained_on_are_told_before_any_work(
 def test_a_class_of_one_image_is_trained_on_and_the_shortage_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    images = write_classes(tmp_path / "images", "a", "b")
-    write_cell(images / "rare" / "1.png")
+    images = save_cells(tmp_path / "images", ("a", "b"))
+    save_cell(images / "rare" / "1.png")
     assert main(["inspect", str(images)]) == 0
     assert "13 images, 3 classes" in (said := capsys.readouterr().out)
     assert "'rare': fewer than 3 images" in said
@@ -125,12 +107,12 @@ def test_a_class_of_one_image_is_trained_on_and_the_shortage_is_told(
 
 @pytest.mark.slow
 def test_one_of_a_kind_is_told_in_the_singular(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    images = write_classes(tmp_path / "images", "a", n=1)
+    images = save_cells(tmp_path / "images", ("a",), n=1)
     (images / "a" / "broken.png").write_bytes(b"")
     assert main(["inspect", str(images), "--group-pattern", "a"]) == 0
     said = capsys.readouterr().out
     assert "2 images, 1 class; 1 group of 2 to 2 images" in said
-    write_classes(images, "a", "b", n=4)
+    save_cells(images, ("a", "b"), n=4)
     assert main(["train", str(images), *QUICK, "--out", str(tmp_path / "run")]) == 0
     assert "1 image left out: it could not be read." in capsys.readouterr().err
 
@@ -139,7 +121,7 @@ def test_names_may_hold_anything(run: Path, tmp_path: Path, capsys: pytest.Captu
     images = tmp_path / "my images"
     labels = ["two words", 'it\'s "quoted"', "two\nlines", "Größe µ", "🔬 細胞", "=SUM(A1)", "[bold]red"]
     for label in labels:
-        write_cell(images / label / f"image {label}.png")
+        save_cell(images / label / f"image {label}.png")
     assert main(["inspect", str(images)]) == 0
     table = capsys.readouterr().out.split("class ")[1].split("\n\n")[0].splitlines()[1:]
     assert sorted(line.rsplit(maxsplit=1)[0] for line in table) == sorted(one.replace("\n", "\\n") for one in labels)
@@ -151,7 +133,7 @@ def test_names_may_hold_anything(run: Path, tmp_path: Path, capsys: pytest.Captu
 
 @pytest.mark.slow
 def test_classes_called_like_columns_are_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    images = write_classes(tmp_path / "images", "label", "decision", "p:label")
+    images = save_cells(tmp_path / "images", ("label", "decision", "p:label"))
     assert main(["train", str(images), *QUICK, "--out", str(tmp_path / "run")]) == 0
     out = tmp_path / "p.csv"
     assert main(["predict", str(tmp_path / "run"), str(images), "--out", str(out)]) == 0
@@ -164,9 +146,9 @@ def test_classes_called_like_columns_are_classes(tmp_path: Path, capsys: pytest.
 
 
 def test_hidden_files_are_passed_over_and_told(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    images = write_classes(tmp_path / "images", "a", n=2)
+    images = save_cells(tmp_path / "images", ("a",), n=2)
     for name in ("a/.DS_Store", "a/._0.png", ".hidden/1.png"):
-        write_cell(images / f"{name}.png").rename(images / name)
+        save_cell(images / f"{name}.png").rename(images / name)
     assert main(["predict", str(run), str(images), "--out", str(tmp_path / "p.csv")]) == 0
     assert "3 hidden files or folders passed over" in capsys.readouterr().err
     assert len(rows_of(tmp_path / "p.csv")) == 2
@@ -175,7 +157,7 @@ def test_hidden_files_are_passed_over_and_told(run: Path, tmp_path: Path, capsys
 def test_links_to_themselves_and_their_own_folder_stop_nothing(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    images = write_classes(tmp_path / "images", "a", n=2)
+    images = save_cells(tmp_path / "images", ("a",), n=2)
     (images / "a" / "self.png").symlink_to("self.png")
     (images / "a" / "round").symlink_to(images)
     assert main(["predict", str(run), str(images), "--out", str(tmp_path / "p.csv")]) == 0
@@ -239,7 +221,7 @@ def unreadable_in(inspected: dict[str, Any]) -> dict[str, str]:
 def test_broken_images_keep_their_rows_and_stop_nobody_else(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    images = write_classes(tmp_path / "images", "a", "b", n=20)
+    images = save_cells(tmp_path / "images", ("a", "b"), n=20)
     assert main(["predict", str(run), str(images), "--out", str(tmp_path / "good.csv")]) == 0
     for name, (make, _) in BROKEN.items():
         (images / "a" / name).write_bytes(make())
@@ -256,7 +238,7 @@ def test_broken_images_keep_their_rows_and_stop_nobody_else(
 
 
 def test_a_declared_size_takes_no_memory(tmp_path: Path) -> None:
-    images = write_classes(tmp_path / "images", "a", "b", n=2)
+    images = save_cells(tmp_path / "images", ("a", "b"), n=2)
     usual = peak_mib("inspect", str(images))
     for name, (make, _) in BROKEN.items():
         (images / "a" / name).write_bytes(make())
@@ -314,7 +296,7 @@ def test_damaged_files_of_every_format_are_read_or_refused_with_a_reason(
 def test_a_table_that_cannot_be_understood_is_one_line(
     text: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_cell(tmp_path / "1.png")
+    save_cell(tmp_path / "1.png")
     (tmp_path / "t.csv").write_text(text)
     line = refusal(capsys, "inspect", tmp_path / "t.csv")
     assert said in line
@@ -324,7 +306,7 @@ def test_a_table_that_cannot_be_understood_is_one_line(
 def test_a_group_column_that_stands_twice_is_refused_and_other_twins_are_nobodys_business(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_cell(tmp_path / "1.png")
+    save_cell(tmp_path / "1.png")
     table = tmp_path / "t.csv"
     table.write_text("path,label,slide,slide\n1.png,a,1,2\n")
     assert "2 columns called 'slide'" in refusal(capsys, "inspect", table, "--group", "slide")
@@ -335,7 +317,7 @@ def test_a_table_from_a_spreadsheet_with_numbers_as_labels_is_read(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for i in range(4):
-        write_cell(tmp_path / f"{i}.png")
+        save_cell(tmp_path / f"{i}.png")
     rows = ["0.png;1;x", "1.png;2;x", "2.png;10;x", "3.png;2;x", "3.png;2;x"]
     (tmp_path / "t.csv").write_text("\ufeffpath;label;remark\n" + "\n".join(rows) + "\n", encoding="utf-8")
     assert main(["inspect", str(tmp_path / "t.csv"), "--json"]) == 0
@@ -347,7 +329,7 @@ def test_a_table_from_a_spreadsheet_with_numbers_as_labels_is_read(
 def test_files_that_a_table_names_but_are_not_there_keep_their_rows(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_cell(tmp_path / "1.png")
+    save_cell(tmp_path / "1.png")
     table = tmp_path / "t.csv"
     table.write_text("path,label\n1.png,a\n2.png,b\n")
     assert main(["predict", str(run), str(table), "--out", str(tmp_path / "p.csv")]) == 0
@@ -360,7 +342,7 @@ def test_files_that_a_table_names_but_are_not_there_keep_their_rows(
 
 
 def test_a_column_that_needs_quotes_gets_them_in_the_advice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    rows = [f"{write_cell(tmp_path / f'{i}.png').name},{'ab'[i % 2]},{i // 2}" for i in range(6)]
+    rows = [f"{save_cell(tmp_path / f'{i}.png').name},{'ab'[i % 2]},{i // 2}" for i in range(6)]
     (tmp_path / "t.csv").write_text("path,label,Patient ID\n" + "\n".join(rows) + "\n")
     assert main(["inspect", str(tmp_path / "t.csv")]) == 0
     assert '(--group "Patient ID").' in capsys.readouterr().out
@@ -423,7 +405,7 @@ def test_a_classifier_of_a_newer_coverslip_says_update(
     shutil.copytree(run / "classifier", newer)
     card = json.loads((newer / "classifier.json").read_text())
     (newer / "classifier.json").write_text(json.dumps({**card, "format_version": 2, "news": True}))
-    line = refusal(capsys, "predict", newer, write_cell(tmp_path / "1.png"), "--out", tmp_path / "p.csv")
+    line = refusal(capsys, "predict", newer, save_cell(tmp_path / "1.png"), "--out", tmp_path / "p.csv")
     assert "format version 2; this coverslip reads 1" in line
     assert line.endswith("Update coverslip.")
     assert not (tmp_path / "p.csv").exists()
@@ -449,7 +431,7 @@ def test_a_run_that_was_killed_before_it_began_is_in_nobodys_way(
 def test_predict_replaces_predictions_and_nothing_else(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    image = write_cell(tmp_path / "1.png")
+    image = save_cell(tmp_path / "1.png")
     out = tmp_path / "p.csv"
     for said in ("", "The earlier predictions in"):
         assert main(["predict", str(run), str(image), "--out", str(out)]) == 0
@@ -475,7 +457,7 @@ def test_an_answer_that_finds_no_space_is_one_line(tmp_path: Path) -> None:
             assert done.returncode == 1
             assert done.stderr.count("\n") == 1
             assert "The answer could not be written: No space left on device" in the_error(done.stderr)
-        images = write_classes(tmp_path / "images", "a", n=2)
+        images = save_cells(tmp_path / "images", ("a",), n=2)
         command = [sys.executable, "-m", "coverslip", "inspect", str(images)]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=full, text=True, check=False)
         assert done.returncode == 0, "a log that finds no space stops nothing"
@@ -502,17 +484,17 @@ needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="gives up privi
 @pytest.mark.slow
 @needs_linux
 def test_what_may_not_be_read_is_told_and_stops_nobody_else(tmp_path: Path) -> None:
-    images = write_classes(tmp_path / "images", "a", "b", n=3)
-    write_cell(images / "closed" / "1.png")
-    (images / "a" / "0.png").chmod(0)
+    images = save_cells(tmp_path / "images", ("a", "b"), n=3)
+    save_cell(images / "closed" / "1.png")
+    (images / "a" / "slide0_0.png").chmod(0)
     (images / "closed").chmod(0)
     try:
         done = without_privileges("inspect", images, "--json", cache=tmp_path / "cache")
         found = json.loads(done.stdout)
-        assert unreadable_in(found) == {"a/0.png": "The file may not be read: Permission denied"}
+        assert unreadable_in(found) == {"a/slide0_0.png": "The file may not be read: Permission denied"}
         assert found["n_readable"] == 5
         assert "1 folder could not be opened: 'closed'." in [note["text"] for note in found["notes"]]
-        (tmp_path / "t.csv").write_text("path,label\nimages/b/0.png,b\n")
+        (tmp_path / "t.csv").write_text("path,label\nimages/b/slide0_0.png,b\n")
         (tmp_path / "t.csv").chmod(0)
         for closed, said in ((images / "closed", "The folder could not be opened"), (tmp_path / "t.csv", "The table")):
             done = without_privileges("inspect", closed, cache=tmp_path / "cache")
@@ -532,7 +514,7 @@ def test_a_folder_that_may_not_be_written_to_is_one_line(run: Path, cells: Path,
     folders = [closed, *(path for path in closed.rglob("*") if path.is_dir())]
     for folder in folders:
         folder.chmod(0o555)
-    image = write_cell(tmp_path / "1.png")
+    image = save_cell(tmp_path / "1.png")
     try:
         for arguments in (
             ["predict", run, image, "--out", closed / "p.csv"],

@@ -1,6 +1,5 @@
 """The main job through the command line, on synthetic images: inspect, train, evaluate, predict, report, demo."""
 
-import csv
 import json
 import os
 import signal
@@ -10,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tables import rows_of
 
 from coverslip.cli import main
 from coverslip.samples import SampleSet, write_new_images, write_sample_images
@@ -27,11 +27,6 @@ def run(samples: SampleSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "first"
     assert main(["train", str(samples.folder), "--group-pattern", r"slide\d+", *INSTANT, "--out", str(folder)]) == 0
     return folder
-
-
-def rows_of(table: Path) -> list[dict[str, str]]:
-    with table.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def test_inspect_finds_the_planted_faults(samples: SampleSet, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from image_sets import App, save_cells, workspace_in
+from drawing import save_cells
+from image_sets import App, workspace_in
 
 from coverslip.cli import main
 from coverslip.datasets import Dataset, Finder, Found, Scan, forget_finder, register_finder

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from drawing import write_cells
 
 import coverslip as cs
 from coverslip.errors import Stopped
@@ -21,16 +21,7 @@ QUICK = Recipe(stage="instant", image_size=48, tta=1, split=SplitPlan(folds=0))
 
 @pytest.fixture(scope="module")
 def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Small and large squares on noise."""
-    folder, rng = tmp_path_factory.mktemp("cells"), np.random.default_rng(0)
-    for i in range(24):
-        pixels = rng.integers(0, 60, (48, 48), dtype=np.uint8)
-        side = 10 if i % 2 else 30
-        pixels[8 : 8 + side, 8 : 8 + side] += 150
-        file = folder / ("large", "small")[i % 2] / f"{i}.png"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels).save(file)
-    return folder
+    return write_cells(tmp_path_factory.mktemp("cells"), 24, classes=("small", "large"))
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from drawing import write_cells
 from safetensors.numpy import load_file
+from trained import INSTANT
 
 import coverslip as cs
 from coverslip.errors import BadClassifier, BadDataset, BadRecipe, BadRun, LeakageFound, WeightsUnavailable
@@ -33,23 +35,14 @@ from coverslip.runs import (
 )
 from coverslip.training.initialising import initial_classifier, whole_options
 
-MODEL = "timm/mobilenetv3_small_050"
+MODEL = "timm/test_efficientnet"  # timm's own for tests, 0.4 million parameters
 SMALL = Recipe(model=MODEL, init="scratch", image_size=32, tta=1, epochs=2, split=SplitPlan(folds=0), patience=None)
 ON_TOP = SMALL.model_copy(update={"stage": "instant"})
 
 
 def write_discs(folder: Path, names: tuple[str, str], *, seed: int, n: int = 40, channels: int = 3) -> Path:
-    """Small and large bright discs on noise, other ones for every seed."""
-    rng = np.random.default_rng(seed)
-    rows, columns = np.mgrid[:32, :32]
-    for i in range(n):
-        y, x = rng.uniform(12, 20, 2)
-        disc = (rows - y) ** 2 + (columns - x) ** 2 < (4, 9)[i % 2] ** 2
-        pixels = (rng.integers(0, 60, (32, 32, channels)) + 150 * disc[..., None]).astype(np.uint8)
-        file = folder / names[i % 2] / f"{i:03d}.png"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels if channels == 3 else pixels[..., 0]).save(file)
-    return folder
+    """Small and large cells on one slide, other ones for every seed."""
+    return write_cells(folder, n, classes=names, radii=(0.12, 0.28), n_slides=1, side=32, channels=channels, seed=seed)
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +55,13 @@ def earlier(tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_discs(tmp_path_factory.mktemp("new") / "images", ("1", "2"), seed=2)
+
+
+@pytest.fixture(scope="module")
+def on_top(earlier: Run, images: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The instant classifier on the features of `earlier`."""
+    recipe = ON_TOP.model_copy(update=from_run(earlier))
+    return cs.train(cs.open_dataset(images), recipe, out=tmp_path_factory.mktemp("on top") / "run")
 
 
 def weights_of(run: Run) -> dict[str, np.ndarray]:
@@ -78,10 +78,8 @@ def from_run(run: Run, **more: object) -> dict[str, object]:
 
 
 @pytest.mark.slow
-def test_the_instant_stage_works_on_the_features_of_the_earlier_run(earlier: Run, images: Path, tmp_path: Path) -> None:
-    recipe = ON_TOP.model_copy(update=from_run(earlier))
-    run = cs.train(cs.open_dataset(images), recipe, out=tmp_path / "run")
-    before, after = weights_of(earlier), weights_of(run)
+def test_the_instant_stage_works_on_the_features_of_the_earlier_run(earlier: Run, on_top: Run) -> None:
+    before, after = weights_of(earlier), weights_of(on_top)
     assert set(before) == set(after)
     for name in before:
         is_head = name.startswith("head.")
@@ -136,23 +134,23 @@ def test_a_head_for_the_same_classes_under_other_names_is_taken_over(earlier: Ru
 
 
 @pytest.mark.slow
-def test_the_head_is_kept_where_validation_images_prefer_it(earlier: Run, tmp_path: Path) -> None:
+def test_the_head_is_kept_where_validation_images_prefer_it(trained: Run, tmp_path: Path) -> None:
     """Labels of the new training images are wrong more often than right, those of validation images are right."""
-    images = write_discs(tmp_path / "images", ("01", "02"), seed=3, n=60)
+    images = write_cells(tmp_path / "images", 60, n_slides=1, seed=3)
     rows = ["path,label,split"]
     for i, file in enumerate(sorted(images.glob("*/*.png"), key=lambda file: file.name)):
-        split = ("train", "train", "train", "val", "test")[i // 2 % 5]
-        other = {"01": "02", "02": "01"}[file.parent.name]
-        label = other if split == "train" and i // 2 % 3 else file.parent.name
+        split = ("train", "train", "train", "val", "test")[i // 3 % 5]
+        other = {"small": "medium", "medium": "large", "large": "small"}[file.parent.name]
+        label = other if split == "train" and i // 3 % 3 else file.parent.name
         rows.append(f"{file.relative_to(images).as_posix()},{label},{split}")
     (images / "table.csv").write_text("\n".join(rows), encoding="utf-8")
-    recipe = ON_TOP.model_copy(update=from_run(earlier))
+    recipe = INSTANT.model_copy(update=from_run(trained))
     run = cs.train(cs.open_dataset(images / "table.csv"), recipe, out=tmp_path / "run")
     stage = json.loads((run.folder / "training.json").read_text())["stages"][0]
     assert stage["head"] == "kept"
-    temperature = json.loads((earlier.classifier_folder / "classifier.json").read_text())["temperature"]
+    temperature = json.loads((trained.classifier_folder / "classifier.json").read_text())["temperature"]
     np.testing.assert_allclose(
-        weights_of(run)["head.weight"] * temperature, weights_of(earlier)["head.weight"], rtol=1e-5
+        weights_of(run)["head.weight"] * temperature, weights_of(trained)["head.weight"], rtol=1e-5
     )
 
 
@@ -170,8 +168,8 @@ def test_grey_images_look_the_same_to_a_network_for_colour_and_the_other_way_rou
         initial_classifier(FromRun(run=str(run.folder)), ["a", "b"]).take_over(network)
     grey = torch.rand(2, 1, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        found, wanted = (network.features(grey.expand(2, n, 32, 32)) for network, n in ((new, after), (old, before)))
-    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
+        actual, expected = (network.features(grey.expand(2, n, 32, 32)) for network, n in ((new, after), (old, before)))
+    torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.slow
@@ -201,21 +199,20 @@ def test_images_are_known_again_when_other_channels_of_them_are_read(
     in_colour = ON_TOP.model_copy(update={**from_run(same_split), "seed": 1})
     with pytest.raises(LeakageFound):  # what the first of three read counts too
         cs.train(cs.open_dataset(images), in_colour, out=tmp_path / "refused too")
-    told: list[Event] = []
-    cs.evaluate(same_split.folder, cs.open_dataset(images), emit=told.append)
-    assert any("used in training the classifier" in event.text for event in told if isinstance(event, Noted))
+    events: list[Event] = []
+    cs.evaluate(same_split.folder, cs.open_dataset(images), emit=events.append)
+    assert any("used in training the classifier" in event.text for event in events if isinstance(event, Noted))
     two = Pretraining(train_on=str(images), recipe={"init": "scratch", "channels": [0]})
     with pytest.raises(LeakageFound):
         cs.train(cs.open_dataset(images), Recipe.model_validate({**green, "init": two}), out=tmp_path / "two")
 
 
 @pytest.mark.slow
-def test_what_a_run_knows_is_remembered_by_those_that_start_from_it(earlier: Run, images: Path, tmp_path: Path) -> None:
-    second = cs.train(cs.open_dataset(images), ON_TOP.model_copy(update=from_run(earlier)), out=tmp_path / "second")
+def test_what_a_run_knows_is_remembered_by_those_that_start_from_it(earlier: Run, on_top: Run, tmp_path: Path) -> None:
     with pytest.raises(LeakageFound):
         cs.train(
             cs.open_dataset(earlier.folder.parent / "images"),
-            ON_TOP.model_copy(update={**from_run(second), "seed": 1}),
+            ON_TOP.model_copy(update={**from_run(on_top), "seed": 1}),
             out=tmp_path / "third",
         )
 
@@ -232,8 +229,8 @@ def test_a_packed_classifier_can_be_the_start_but_does_not_tell_its_images(
     after = cs.train(
         cs.open_dataset(images), recipe.model_copy(update={**from_run(run), "seed": 0}), out=tmp_path / "after"
     )
-    for one in (run, after):
-        report = (one.folder / "report.html").read_text(encoding="utf-8")
+    for either in (run, after):
+        report = (either.folder / "report.html").read_text(encoding="utf-8")
         assert "it had never seen" not in report
         assert "What the classifier at the start had seen is not known." in report
     assert any("does not say which images it was trained on" in note for note in notes_of(after))
@@ -244,8 +241,8 @@ def test_folds_start_from_the_earlier_run_each(earlier: Run, images: Path, tmp_p
     recipe = ON_TOP.model_copy(update={**from_run(earlier), "split": SplitPlan(folds=2)})
     run = cs.train(cs.open_dataset(images), recipe, out=tmp_path / "run")
     stem = "backbone.body.conv_stem.weight"
-    for one in (run, *(Run(run.folder / "folds" / k) for k in "12")):
-        np.testing.assert_array_equal(weights_of(one)[stem], weights_of(earlier)[stem])
+    for trained in (run, *(Run(run.folder / "folds" / k) for k in "12")):
+        np.testing.assert_array_equal(weights_of(trained)[stem], weights_of(earlier)[stem])
     with pytest.raises(LeakageFound):
         cs.train(cs.open_dataset(earlier.folder.parent / "images"), recipe, out=tmp_path / "refused")
 
@@ -257,14 +254,14 @@ def two_steps(first: Path, **more: object) -> Recipe:
 
 @pytest.mark.slow
 def test_two_steps_are_one_run_with_a_complete_run_in_it(earlier: Run, images: Path, tmp_path: Path) -> None:
-    told: list[Event] = []
+    events: list[Event] = []
     recipe = two_steps(earlier.folder.parent / "images", epochs=1)
-    run = cs.train(cs.open_dataset(images), recipe, out=tmp_path / "run", emit=told.append)
+    run = cs.train(cs.open_dataset(images), recipe, out=tmp_path / "run", emit=events.append)
     first = Run(run.folder / "pretraining")
     assert first.recipe.init == "scratch"
     assert (first.folder / "report.html").exists()
     assert first.metrics["accuracy"].value is not None
-    epochs = [(event.is_pretraining, event.epoch) for event in told if isinstance(event, EpochEnded)]
+    epochs = [(event.is_pretraining, event.epoch) for event in events if isinstance(event, EpochEnded)]
     assert epochs == [(True, 0), (True, 1), (False, 0), (False, 1)]
     assert [row.epoch for row in run.history] == [0, 1]
     assert "pretraining on “images”" in (run.folder / "report.html").read_text(encoding="utf-8")
@@ -274,8 +271,10 @@ def test_two_steps_are_one_run_with_a_complete_run_in_it(earlier: Run, images: P
         SMALL.model_copy(update={"epochs": 1, **from_run(first, labels={"01": "1", "02": "2"})}),
         out=tmp_path / "by hand",
     )
-    one, other = ((each.classifier_folder / "weights.safetensors").read_bytes() for each in (run, by_hand))
-    assert one == other
+    weights, by_hand_weights = (
+        (either.classifier_folder / "weights.safetensors").read_bytes() for either in (run, by_hand)
+    )
+    assert weights == by_hand_weights
 
 
 def test_a_second_training_that_cannot_be_is_refused_before_the_first(earlier: Run, tmp_path: Path) -> None:
@@ -284,7 +283,7 @@ def test_a_second_training_that_cannot_be_is_refused_before_the_first(earlier: R
     with pytest.raises(LeakageFound, match="were used in pretraining"):
         cs.train(cs.open_dataset(same), recipe, out=tmp_path / "run")
     assert not (tmp_path / "run" / "pretraining" / "training.json").exists()
-    for wrong, said in (
+    for wrong, message in (
         ({"freeze_to": "blocks.77"}, "no part 'blocks.77'"),
         ({"freeze_to": ""}, "no part ''"),
         ({"model_options": {"wheels": 4}}, "no option 'wheels'"),
@@ -293,7 +292,7 @@ def test_a_second_training_that_cannot_be_is_refused_before_the_first(earlier: R
         ({"model": "mobincep", "init": "imagenet"}, "Nobody has published"),
         ({"model": "mobincep", "init": Pretraining(train_on=str(same))}, "Nobody has published"),
     ):
-        with pytest.raises((BadRecipe, WeightsUnavailable), match=said):
+        with pytest.raises((BadRecipe, WeightsUnavailable), match=message):
             cs.train(cs.open_dataset(same), SMALL.model_copy(update=wrong), out=tmp_path / "never")
     assert not (tmp_path / "never").exists()
 
@@ -315,16 +314,18 @@ def test_two_steps_killed_in_the_first_go_on_to_the_same_end(earlier: Run, image
     process.wait()
     assert not (killed / "classifier").exists()
     run = cs.resume(killed)
-    one, other = ((each.classifier_folder / "weights.safetensors").read_bytes() for each in (run, whole))
-    assert one == other
+    weights, whole_weights = (
+        (either.classifier_folder / "weights.safetensors").read_bytes() for either in (run, whole)
+    )
+    assert weights == whole_weights
     assert json.loads((run.folder / "metrics.json").read_text()) == json.loads(
         (whole.folder / "metrics.json").read_text()
     )
 
 
 @pytest.mark.slow
-def test_a_run_does_not_go_on_from_another_start_than_it_began_with(earlier: Run, images: Path, tmp_path: Path) -> None:
-    run = cs.train(cs.open_dataset(images), ON_TOP.model_copy(update=from_run(earlier)), out=tmp_path / "run")
+def test_a_run_does_not_go_on_from_another_start_than_it_began_with(on_top: Run, tmp_path: Path) -> None:
+    run = Run(shutil.copytree(on_top.folder, tmp_path / "run"))
     status = json.loads((run.folder / "status.json").read_text())
     (run.folder / "status.json").write_text(json.dumps({**status, "state": "failed"}))
     environment = json.loads((run.folder / "environment.json").read_text())

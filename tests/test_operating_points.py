@@ -1,13 +1,13 @@
 """A run whose classes are decided by operating points: every number, row and word follows the decision."""
 
-import csv
 import json
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from drawing import save_pixels
+from tables import json_of, rows_of
 
 import coverslip as cs
 from coverslip.evaluation import operating_points, uncertain_threshold
@@ -18,27 +18,16 @@ CLASSES = ("large", "medium", "small")
 BY_ROC = Recipe(stage="instant", image_size=32, tta=1, decide_by="roc", split=SplitPlan(folds=0))
 
 
-def write_cells(folder: Path) -> Path:
+def write_overlapping(folder: Path) -> Path:
     """Blobs whose sizes overlap, of classes that differ much in number; nine slides."""
     rng = np.random.default_rng(0)
     rows, columns = np.mgrid[:32, :32]
     for kind, (radius, n) in {"small": (7, 108), "medium": (8, 36), "large": (9, 18)}.items():
-        (folder / kind).mkdir(parents=True)
         for i in range(n):
             inside = (rows - 16) ** 2 + (columns - 16) ** 2 < (radius + rng.normal()) ** 2
             pixels = 60 + 100 * inside[..., None] + rng.normal(0, 20, (32, 32, 3))
-            Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(folder / kind / f"slide{i % 9}_{i:03d}.png")
+            save_pixels(folder / kind / f"slide{i % 9}_{i:03d}.png", pixels.clip(0, 255).astype(np.uint8))
     return folder
-
-
-def rows_of(file: Path) -> list[dict[str, str]]:
-    with file.open(encoding="utf-8", newline="") as opened:
-        return list(csv.DictReader(opened))
-
-
-def json_of(file: Path) -> dict[str, object]:
-    found: dict[str, object] = json.loads(file.read_text(encoding="utf-8"))
-    return found
 
 
 def probabilities(rows: list[dict[str, str]]) -> np.ndarray:
@@ -51,7 +40,7 @@ def numbers_of(rows: list[dict[str, str]], column: str) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_cells(tmp_path_factory.mktemp("data") / "cells")
+    return write_overlapping(tmp_path_factory.mktemp("data") / "cells")
 
 
 @pytest.fixture(scope="module")

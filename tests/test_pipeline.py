@@ -1,6 +1,5 @@
 """The main job through the Python API, on small pictures and on real ones."""
 
-import csv
 import json
 import os
 import sys
@@ -9,7 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from drawing import write_cells
 from PIL import Image
+from tables import json_of, rows_of
+from trained import INSTANT
 
 import coverslip as cs
 from coverslip.errors import BadClassifier, BadDataset, BadRun, DeviceUnavailable, LeakageFound, Stopped
@@ -21,54 +23,9 @@ from coverslip.messages import ChooseOther, Resume
 from coverslip.runs import Augment, Recipe, Run, SplitPlan
 
 ONE_SPLIT = SplitPlan(folds=0)
-QUICK = Recipe(stage="instant", image_size=48, tta=1, split=ONE_SPLIT)
 
 
-def write_cells(folder: Path, n: int = 90, *, depth: type = np.uint8, channels: int = 3, seed: int = 0) -> Path:
-    """Three classes of blobs, by size, on nine slides that differ in brightness."""
-    rng = np.random.default_rng(seed)
-    rows, columns = np.mgrid[:48, :48]
-    top = np.iinfo(depth).max
-    for i in range(n):
-        kind, slide = i % 3, (i // 3) % 9
-        radius = (5, 9, 14)[kind] + rng.normal() * 0.8
-        y, x = rng.uniform(18, 30, 2)
-        blob = ((rows - y) ** 2 + (columns - x) ** 2 < radius**2) * 0.5
-        picture = (
-            0.25
-            + 0.02 * slide
-            + blob[..., None] * rng.uniform(0.7, 1.0, channels)
-            + rng.normal(0, 0.03, (48, 48, channels))
-        )
-        pixels = (picture.clip(0, 1) * top).astype(depth)
-        file = folder / ("small", "medium", "large")[kind] / f"slide{slide}_{i:03d}.png"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels if channels == 3 else pixels[..., 0]).save(file)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_cells(tmp_path_factory.mktemp("data") / "cells")
-
-
-@pytest.fixture(scope="module")
-def run(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    data = cs.open_dataset(cells, group_pattern=r"slide\d+")
-    return cs.train(data, QUICK, out=tmp_path_factory.mktemp("runs") / "first")
-
-
-def rows_of(file: Path) -> list[dict[str, str]]:
-    with file.open(encoding="utf-8", newline="") as opened:
-        return list(csv.DictReader(opened))
-
-
-def json_of(file: Path) -> dict[str, object]:
-    found: dict[str, object] = json.loads(file.read_text(encoding="utf-8"))
-    return found
-
-
-def test_a_run_folder_is_complete_and_its_numbers_are_good_on_easy_pictures(run: Run) -> None:
+def test_a_run_folder_is_complete_and_its_numbers_are_good_on_easy_pictures(trained: Run) -> None:
     for name in [
         "recipe.yaml",
         "environment.json",
@@ -84,22 +41,22 @@ def test_a_run_folder_is_complete_and_its_numbers_are_good_on_easy_pictures(run:
         "classifier/classifier.json",
         "classifier/weights.safetensors",
     ]:
-        assert (run.folder / name).stat().st_size > 0, name
-    assert run.metrics["macro_f1"].value is not None
-    assert run.metrics["macro_f1"].value > 0.9
-    assert json_of(run.folder / "status.json")["state"] == "done"
-    assert not list(run.folder.rglob("*.part"))
+        assert (trained.folder / name).stat().st_size > 0, name
+    assert trained.metrics["macro_f1"].value is not None
+    assert trained.metrics["macro_f1"].value > 0.9
+    assert json_of(trained.folder / "status.json")["state"] == "done"
+    assert not list(trained.folder.rglob("*.part"))
 
 
-def test_the_rows_of_a_run_agree_with_its_split_and_metrics(run: Run) -> None:
-    split = {row["image_id"]: row for row in rows_of(run.folder / "split.csv")}
-    predictions = rows_of(run.folder / "predictions.csv")
+def test_the_rows_of_a_run_agree_with_its_split_and_metrics(trained: Run) -> None:
+    split = {row["image_id"]: row for row in rows_of(trained.folder / "split.csv")}
+    predictions = rows_of(trained.folder / "predictions.csv")
     assert {row["image_id"] for row in predictions} == {i for i, row in split.items() if row["split"] == "test"}
-    assert {row["image_id"] for row in rows_of(run.folder / "validation.csv")} == {
+    assert {row["image_id"] for row in rows_of(trained.folder / "validation.csv")} == {
         i for i, row in split.items() if row["split"] == "val"
     }
     right = np.mean([row["label"] == row["predicted"] for row in predictions])
-    assert right == pytest.approx(run.metrics["accuracy"].value)
+    assert right == pytest.approx(trained.metrics["accuracy"].value)
     for row in predictions:
         shares = [float(value) for key, value in row.items() if key.startswith("p:")]
         assert sum(shares) == pytest.approx(1, abs=1e-4)
@@ -107,10 +64,10 @@ def test_the_rows_of_a_run_agree_with_its_split_and_metrics(run: Run) -> None:
 
 
 @pytest.mark.slow
-def test_predicting_the_test_images_again_gives_the_runs_own_rows(run: Run, cells: Path) -> None:
+def test_predicting_the_test_images_again_gives_the_runs_own_rows(trained: Run, cells: Path) -> None:
     """Training and prediction prepare pixels the same way: the most common complaint about trainers."""
-    own = rows_of(run.folder / "predictions.csv")
-    again = cs.load_classifier(run.folder).predict([cells / row["path"] for row in own])
+    own = rows_of(trained.folder / "predictions.csv")
+    again = cs.load_classifier(trained.folder).predict([cells / row["path"] for row in own])
     assert again["predicted"] == [row["predicted"] for row in own]
     np.testing.assert_allclose(
         np.array(again["probability"], float), [float(row["probability"]) for row in own], atol=1e-5
@@ -154,7 +111,7 @@ def test_one_recipe_gives_the_same_bytes_with_cold_and_warm_caches(
     cells: Path, tmp_path: Path, stage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COVERSLIP_CACHE", str(tmp_path / "cache"))
-    recipe = QUICK.model_copy(update={"stage": stage, "epochs": 2, "batch_size": 16})
+    recipe = INSTANT.model_copy(update={"stage": stage, "epochs": 2, "batch_size": 16})
     folders = [tmp_path / name for name in ("cold", "warm")]
     for folder in folders:
         cs.train(cs.open_dataset(cells), recipe, out=folder)
@@ -169,35 +126,35 @@ def test_one_recipe_gives_the_same_bytes_with_cold_and_warm_caches(
 
 
 @pytest.mark.slow
-def test_the_groups_of_a_recipe_are_those_of_the_run(run: Run, cells: Path, tmp_path: Path) -> None:
-    again = cs.train(cs.open_dataset(cells), cs.load_recipe(run.folder / "recipe.yaml"), out=tmp_path / "again")
-    assert (again.folder / "split.csv").read_bytes() == (run.folder / "split.csv").read_bytes()
+def test_the_groups_of_a_recipe_are_those_of_the_run(trained: Run, cells: Path, tmp_path: Path) -> None:
+    again = cs.train(cs.open_dataset(cells), cs.load_recipe(trained.folder / "recipe.yaml"), out=tmp_path / "again")
+    assert (again.folder / "split.csv").read_bytes() == (trained.folder / "split.csv").read_bytes()
 
 
 @pytest.mark.slow
-def test_one_broken_image_keeps_its_row_and_stops_nobody_else(run: Run, cells: Path, tmp_path: Path) -> None:
+def test_one_broken_image_keeps_its_row_and_stops_nobody_else(trained: Run, cells: Path, tmp_path: Path) -> None:
     good = sorted(cells.rglob("*.png"))[:3]
     broken = tmp_path / "broken.png"
     broken.write_bytes(good[0].read_bytes()[:60])
-    table = cs.load_classifier(run.folder).predict([good[0], broken, good[1]])
+    table = cs.load_classifier(trained.folder).predict([good[0], broken, good[1]])
     assert [decision == "unreadable" for decision in table["decision"]] == [False, True, False]
     events: list[Event] = []
-    done = cs.predict(run.folder, [good[0], broken], out=tmp_path / "p.csv", emit=events.append)
+    done = cs.predict(trained.folder, [good[0], broken], out=tmp_path / "p.csv", emit=events.append)
     assert done.decisions["unreadable"] == 1
     assert [row["decision"] == "unreadable" for row in rows_of(tmp_path / "p.csv")] == [False, True]
     assert any("broken.png" in event.text for event in events if isinstance(event, Noted))
 
 
-def test_only_unreadable_images_are_still_an_answer(run: Run, tmp_path: Path) -> None:
+def test_only_unreadable_images_are_still_an_answer(trained: Run, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"not a picture")
-    done = cs.predict(run.folder, [tmp_path / "a.png"], out=tmp_path / "p.csv")
+    done = cs.predict(trained.folder, [tmp_path / "a.png"], out=tmp_path / "p.csv")
     assert done.decisions == {"unreadable": 1}
 
 
-def test_images_unlike_those_of_training_are_warned_about(run: Run, tmp_path: Path) -> None:
+def test_images_unlike_those_of_training_are_warned_about(trained: Run, tmp_path: Path) -> None:
     Image.fromarray(np.zeros((400, 500), np.uint16) + 7).save(tmp_path / "deep.png")
     events: list[Event] = []
-    cs.predict(run.folder, [tmp_path / "deep.png"], out=tmp_path / "p.csv", emit=events.append)
+    cs.predict(trained.folder, [tmp_path / "deep.png"], out=tmp_path / "p.csv", emit=events.append)
     said = " ".join(event.text for event in events if isinstance(event, Noted))
     assert "16 bit deep" in said
     assert "grey" in said
@@ -205,35 +162,39 @@ def test_images_unlike_those_of_training_are_warned_about(run: Run, tmp_path: Pa
 
 
 @pytest.mark.slow
-def test_evaluate_gives_the_same_numbers_and_others_for_other_images(run: Run, tmp_path: Path) -> None:
-    before = json_of(run.folder / "metrics.json")
-    cs.evaluate(run.folder)
-    assert json_of(run.folder / "metrics.json") == before
+def test_evaluate_gives_the_same_numbers_and_others_for_other_images(own_run: Run, tmp_path: Path) -> None:
+    before = json_of(own_run.folder / "metrics.json")
+    cs.evaluate(own_run.folder)
+    assert json_of(own_run.folder / "metrics.json") == before
     other = write_cells(tmp_path / "other", 30, seed=9)
-    found = cs.evaluate(run.folder, cs.open_dataset(other))
-    assert found.folder == run.folder / "evaluations" / "other"
+    found = cs.evaluate(own_run.folder, cs.open_dataset(other))
+    assert found.folder == own_run.folder / "evaluations" / "other"
     assert json_of(found.folder / "metrics.json")["n"] == 30
 
 
 @pytest.mark.slow
-def test_evaluating_images_with_some_of_the_classes_works_and_with_none_is_one_error(run: Run, tmp_path: Path) -> None:
+def test_evaluating_images_with_some_of_the_classes_works_and_with_none_is_one_error(
+    own_run: Run, tmp_path: Path
+) -> None:
     some = write_cells(tmp_path / "some", 30, seed=9)
     for file in (some / "large").iterdir():
         file.unlink()
     (some / "large").rmdir()
     (some / "small").rename(some / "tiny")
-    found = cs.evaluate(run.folder, cs.open_dataset(some), name="some")
+    found = cs.evaluate(own_run.folder, cs.open_dataset(some), name="some")
     assert json_of(found.folder / "metrics.json")["n"] == 10
     (some / "medium").rename(some / "other")
     with pytest.raises(BadDataset, match="label that the classifier knows"):
-        cs.evaluate(run.folder, cs.open_dataset(some), name="none")
-    assert not (run.folder / "evaluations" / "none").exists()
+        cs.evaluate(own_run.folder, cs.open_dataset(some), name="none")
+    left = own_run.folder / "evaluations" / "none"
+    assert json_of(left / "status.json")["state"] == "failed"
+    assert not (left / "metrics.json").exists()
 
 
 @pytest.mark.slow
 def test_deep_grey_images_are_scaled_by_the_range_of_training(tmp_path: Path) -> None:
     data = cs.open_dataset(write_cells(tmp_path / "deep", depth=np.uint16, channels=1))
-    run = cs.train(data, QUICK, out=tmp_path / "run")
+    run = cs.train(data, INSTANT, out=tmp_path / "run")
     card = json_of(run.folder / "classifier" / "classifier.json")
     assert card["preprocessing"]["channels"] == 1  # type: ignore[index]
     assert card["preprocessing"]["scaling"]["mode"] == "training-range"  # type: ignore[index]
@@ -257,9 +218,9 @@ def test_leaking_splits_are_refused_unless_allowed_and_then_said(tmp_path: Path)
     for part in ("train", "test"):
         write_cells(tmp_path / "data" / part, 60, seed=1)  # the same pictures
     with pytest.raises(LeakageFound):
-        cs.train(cs.open_dataset(tmp_path / "data"), QUICK, out=tmp_path / "refused")
+        cs.train(cs.open_dataset(tmp_path / "data"), INSTANT, out=tmp_path / "refused")
     assert json_of(tmp_path / "refused" / "status.json")["state"] == "failed"
-    run = cs.train(cs.open_dataset(tmp_path / "data"), QUICK, out=tmp_path / "allowed", allow_leakage=True)
+    run = cs.train(cs.open_dataset(tmp_path / "data"), INSTANT, out=tmp_path / "allowed", allow_leakage=True)
     assert json_of(run.folder / "environment.json")["allow_leakage"] is True
 
 
@@ -270,7 +231,7 @@ def test_a_stop_file_ends_training_in_order_and_what_there_is_can_be_used(cells:
             (tmp_path / "run" / "stop").touch()
 
     recipe = Recipe(split=ONE_SPLIT, image_size=48, tta=1, epochs=50, batch_size=16)
-    with pytest.raises(Stopped, match="evaluate"):
+    with pytest.raises(Stopped, match="measure what there is"):
         cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run", emit=stop_after_an_epoch)
     assert json_of(tmp_path / "run" / "status.json")["state"] == "stopped"
     assert [row["epoch"] for row in rows_of(tmp_path / "run" / "history.csv")] == ["0", "1"]
@@ -278,23 +239,23 @@ def test_a_stop_file_ends_training_in_order_and_what_there_is_can_be_used(cells:
     assert measured.metrics["accuracy"].value is not None
 
 
-def test_a_folder_in_use_is_not_overwritten(run: Run, cells: Path) -> None:
-    before = sha256_file(run.folder / "metrics.json")
+def test_a_folder_in_use_is_not_overwritten(trained: Run, cells: Path) -> None:
+    before = sha256_file(trained.folder / "metrics.json")
     with pytest.raises(BadRun, match="exists already"):
-        cs.train(cs.open_dataset(cells), QUICK, out=run.folder)
-    assert sha256_file(run.folder / "metrics.json") == before
+        cs.train(cs.open_dataset(cells), INSTANT, out=trained.folder)
+    assert sha256_file(trained.folder / "metrics.json") == before
 
 
-def test_the_users_folder_is_never_written_to(cells: Path, run: Run) -> None:
+def test_the_users_folder_is_never_written_to(cells: Path, trained: Run) -> None:
     assert all(file.suffix == ".png" for file in cells.rglob("*") if file.is_file())
 
 
-def test_damaged_classifiers_are_one_clear_error(run: Run, tmp_path: Path) -> None:
+def test_damaged_classifiers_are_one_clear_error(trained: Run, tmp_path: Path) -> None:
     import shutil
 
     def damaged(name: str, change: object) -> Path:
         folder = tmp_path / name
-        shutil.copytree(run.folder / "classifier", folder)
+        shutil.copytree(trained.folder / "classifier", folder)
         change(folder)  # type: ignore[operator]
         return folder
 
@@ -363,11 +324,11 @@ def test_every_random_change_at_once_still_trains(cells: Path, tmp_path: Path) -
 @pytest.mark.slow
 def test_the_plan_of_the_opening_is_kept_in_recipe_and_card_and_the_recipes_own_goes_first(tmp_path: Path) -> None:
     opened = cs.open_dataset(write_cells(tmp_path / "cells", 45), plan=ReadPlan(channels=(2,)))
-    run = cs.train(opened, QUICK, out=tmp_path / "run")
+    run = cs.train(opened, INSTANT, out=tmp_path / "run")
     card = json_of(run.folder / "classifier" / "classifier.json")
     assert run.recipe.channels == (2,)
     assert card["preprocessing"]["plan"]["channels"] == [2]  # type: ignore[index]
-    data, recipe = agreed(opened, QUICK.model_copy(update={"channels": (0, 1)}))
+    data, recipe = agreed(opened, INSTANT.model_copy(update={"channels": (0, 1)}))
     assert {record.plan.channels for record in data.records} == {(0, 1)} == {recipe.channels}
 
 
@@ -379,8 +340,8 @@ def test_a_subset_stays_one_whatever_the_recipe_says(cells: Path) -> None:
     assert {record.group for record in found.records} <= {f"slide{i}" for i in range(9)}
 
 
-def test_copies_of_training_images_are_known_by_their_pixels(run: Run, cells: Path, tmp_path: Path) -> None:
-    split = rows_of(run.folder / "split.csv")
+def test_copies_of_training_images_are_known_by_their_pixels(own_run: Run, cells: Path, tmp_path: Path) -> None:
+    split = rows_of(own_run.folder / "split.csv")
     copied = [row for row in split if row["split"] == "train"][:3] + [row for row in split if row["split"] == "test"][
         :2
     ]
@@ -389,34 +350,34 @@ def test_copies_of_training_images_are_known_by_their_pixels(run: Run, cells: Pa
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes((cells / row["path"]).read_bytes())
     events: list[Event] = []
-    cs.evaluate(run.folder, cs.open_dataset(tmp_path / "copies"), emit=events.append)
+    cs.evaluate(own_run.folder, cs.open_dataset(tmp_path / "copies"), emit=events.append)
     assert any("3 of these images were used in training" in e.text for e in events if isinstance(e, Noted))
 
 
 @pytest.mark.slow
-def test_two_tables_of_one_folder_are_two_evaluations_and_none_is_overwritten(run: Run, tmp_path: Path) -> None:
+def test_two_tables_of_one_folder_are_two_evaluations_and_none_is_overwritten(own_run: Run, tmp_path: Path) -> None:
     write_cells(tmp_path / "more", 6, seed=4)
     lines = [f"{file},{file.parent.name}" for file in sorted((tmp_path / "more").rglob("*.png"))]
     for name, some in (("t1", lines[::2]), ("t2", lines)):
         (tmp_path / f"{name}.csv").write_text("\n".join(["path,label", *some]), encoding="utf-8")
-        assert cs.evaluate(run.folder, cs.open_dataset(tmp_path / f"{name}.csv")).folder.name == name
-    assert json_of(run.folder / "evaluations" / "t1" / "metrics.json")["n"] == 3
+        assert cs.evaluate(own_run.folder, cs.open_dataset(tmp_path / f"{name}.csv")).folder.name == name
+    assert json_of(own_run.folder / "evaluations" / "t1" / "metrics.json")["n"] == 3
     with pytest.raises(BadRun, match="of that name") as caught:
-        cs.evaluate(run.folder, cs.open_dataset(tmp_path / "t2.csv"), name="t1")
+        cs.evaluate(own_run.folder, cs.open_dataset(tmp_path / "t2.csv"), name="t1")
     assert caught.value.remedies == (ChooseOther("name"),)
 
 
 @pytest.mark.slow
 def test_measuring_again_writes_the_report_and_refuses_images_labelled_anew(tmp_path: Path) -> None:
     data = cs.open_dataset(write_cells(tmp_path / "cells", 45))
-    run = cs.train(data, QUICK, out=tmp_path / "run")
+    run = cs.train(data, INSTANT, out=tmp_path / "run")
     (run.folder / "report.html").write_text("old")
     cs.evaluate(run.folder)
     assert (run.folder / "report.html").stat().st_size > 1000
     lines = [f"{file},{file.parent.name}" for file in sorted((tmp_path / "cells").rglob("*.png"))]
     table = tmp_path / "t.csv"
     table.write_text("\n".join(["path,label", *lines]), encoding="utf-8")
-    run = cs.train(cs.open_dataset(table), QUICK, out=tmp_path / "second")
+    run = cs.train(cs.open_dataset(table), INSTANT, out=tmp_path / "second")
     table.write_text(table.read_text().replace(",small", ",medium"), encoding="utf-8")
     with pytest.raises(BadRun, match="another label"):
         cs.evaluate(run.folder)
@@ -425,7 +386,7 @@ def test_measuring_again_writes_the_report_and_refuses_images_labelled_anew(tmp_
 @pytest.mark.slow
 def test_several_sources_are_named_with_their_own_roots(tmp_path: Path) -> None:
     sources = [write_cells(tmp_path / "north", 45), write_cells(tmp_path / "deep" / "south", 45, seed=3)]
-    run = cs.train(cs.open_dataset(sources), QUICK, out=tmp_path / "run")
+    run = cs.train(cs.open_dataset(sources), INSTANT, out=tmp_path / "run")
     described = json_of(run.folder / "environment.json")["data"]
     assert [(one["domain"], one["root"], one["n_images"]) for one in described] == [  # type: ignore[attr-defined]
         ("north", str(sources[0]), 45),
@@ -440,20 +401,20 @@ def test_several_sources_are_named_with_their_own_roots(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("device", ["cuda", "mps"])
 def test_a_device_that_is_not_there_is_refused_before_anything_is_made(
-    cells: Path, run: Run, tmp_path: Path, device: str
+    cells: Path, own_run: Run, tmp_path: Path, device: str
 ) -> None:
     import torch
 
     if torch.cuda.is_available() or torch.backends.mps.is_available():
         pytest.skip("this computer has such a device")
-    recipe = QUICK.model_copy(update={"device": device})
+    recipe = INSTANT.model_copy(update={"device": device})
     with pytest.raises(DeviceUnavailable, match="this computer has cpu"):
         cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
     with pytest.raises(DeviceUnavailable, match=f"cannot use '{device}' here"):
-        cs.evaluate(run.folder, device=device)
+        cs.evaluate(own_run.folder, device=device)
     with pytest.raises(DeviceUnavailable, match=f"cannot use '{device}' here"):
-        cs.predict(run.folder, cells, out=tmp_path / "predictions.csv", device=device)
+        cs.predict(own_run.folder, cells, out=tmp_path / "predictions.csv", device=device)
     assert not (tmp_path / "predictions.csv").exists()
 
 
@@ -461,7 +422,7 @@ def test_a_device_that_is_not_there_is_refused_before_anything_is_made(
 @pytest.mark.skipif(sys.platform != "linux", reason="names of files are text here")
 def test_a_folder_whose_name_is_no_text_can_be_trained_on_and_found_again(tmp_path: Path) -> None:
     folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/B\xe4ume"))
-    run = cs.train(cs.open_dataset(write_cells(folder, 45)), QUICK, out=folder.with_name(folder.name + "-run"))
+    run = cs.train(cs.open_dataset(write_cells(folder, 45)), INSTANT, out=folder.with_name(folder.name + "-run"))
     before = json_of(run.folder / "metrics.json")
     cs.evaluate(run.folder)
     assert json_of(run.folder / "metrics.json") == before
@@ -474,7 +435,7 @@ def test_a_stop_while_test_images_are_measured_says_that_there_is_a_classifier(c
             (tmp_path / "run" / "stop").touch()
 
     with pytest.raises(Stopped, match="the best classifier so far is kept"):
-        cs.train(cs.open_dataset(cells), QUICK, out=tmp_path / "run", emit=stop_when_measuring)
+        cs.train(cs.open_dataset(cells), INSTANT, out=tmp_path / "run", emit=stop_when_measuring)
 
 
 def test_a_second_interruption_ends_at_once_and_says_how_to_go_on(cells: Path, tmp_path: Path) -> None:
@@ -483,7 +444,7 @@ def test_a_second_interruption_ends_at_once_and_says_how_to_go_on(cells: Path, t
             raise KeyboardInterrupt
 
     with pytest.raises(Stopped) as caught:
-        cs.train(cs.open_dataset(cells), QUICK, out=tmp_path / "run", emit=interrupt)
+        cs.train(cs.open_dataset(cells), INSTANT, out=tmp_path / "run", emit=interrupt)
     assert caught.value.remedies[0] == Resume(str(tmp_path / "run"))
     assert json_of(tmp_path / "run" / "status.json")["state"] == "stopped"
 

@@ -1,7 +1,5 @@
 """A run whose recipe changes the classes: training, measuring, going on and the report all see the new ones."""
 
-import csv
-import json
 import re
 from collections import Counter
 from pathlib import Path
@@ -9,7 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from drawing import write_cells
+from tables import json_of, rows_of
 
 import coverslip as cs
 from coverslip.cli import main
@@ -28,23 +27,11 @@ def recipe(**more: object) -> Recipe:
     )
 
 
-def write_cells(folder: Path) -> Path:
-    """Discs of three sizes, and dirt; 24 pictures of each."""
-    rng = np.random.default_rng(0)
-    rows, columns = np.mgrid[:48, :48]
-    for label, radius in {"tiny": 4, "large": 12, "huge": 16, "dirt": 0}.items():
-        (folder / label).mkdir(parents=True)
-        for i in range(24):
-            y, x = rng.uniform(20, 28, 2)
-            disc = (rows - y) ** 2 + (columns - x) ** 2 < radius**2
-            picture = 0.3 + 0.5 * disc[..., None] + rng.normal(0, 0.03, (48, 48, 3))
-            Image.fromarray((picture.clip(0, 1) * 255).astype(np.uint8)).save(folder / label / f"{i}.png")
-    return folder
-
-
 @pytest.fixture(scope="module")
 def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_cells(tmp_path_factory.mktemp("data") / "cells")
+    """Cells of three sizes, and pictures without any; 24 of each."""
+    classes, radii = ("dirt", "tiny", "large", "huge"), (0, 0.08, 0.25, 0.33)
+    return write_cells(tmp_path_factory.mktemp("data") / "cells", 96, classes=classes, radii=radii)
 
 
 @pytest.fixture(scope="module")
@@ -61,16 +48,6 @@ def run(cells: Path, notes: list[str], tmp_path_factory: pytest.TempPathFactory)
 
     folder = tmp_path_factory.mktemp("runs") / "run"
     return cs.train(cs.open_dataset(cells), recipe(split={"train_per_class": 9}), out=folder, emit=listen)
-
-
-def rows_of(file: Path) -> list[dict[str, str]]:
-    with file.open(encoding="utf-8", newline="") as opened:
-        return list(csv.DictReader(opened))
-
-
-def json_of(file: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return found
 
 
 @pytest.mark.slow
@@ -128,7 +105,7 @@ def test_other_images_are_measured_by_their_old_names_and_by_the_new_ones(
     for name, new in {"old": {}, "new": names, "mixed": {"large": "big"}}.items():
         table = tmp_path / f"{name}.csv"
         rows = [(cells / path, new.get(path.split("/")[0], path.split("/")[0])) for path in tested]
-        rows += [(cells / "dirt" / "0.png", "dirt"), (cells / "dirt" / "1.png", "odd")]
+        rows += list(zip(sorted((cells / "dirt").iterdir()), ("dirt", "odd"), strict=False))
         table.write_text("path,label\n" + "".join(f"{path},{label}\n" for path, label in rows))
         found = cs.evaluate(
             run.folder, cs.open_dataset(table), emit=lambda e: told.append(e.text) if isinstance(e, Noted) else None

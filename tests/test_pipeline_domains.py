@@ -1,6 +1,5 @@
 """A run on two domains: its split, numbers and report know them apart, and each can be measured by itself."""
 
-import csv
 import json
 import re
 from collections import Counter
@@ -9,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from drawing import write_cells
+from tables import rows_of
 
 import coverslip as cs
 from coverslip.events import Event, Noted
@@ -21,27 +21,13 @@ def recipe(**more: object) -> Recipe:
     return check_recipe(quick | more)
 
 
-def write_discs(folder: Path, colour: tuple[float, float, float], sizes: dict[str, int], n: int) -> Path:
-    """Discs on a background that tells the set, `n` of each size."""
-    rng = np.random.default_rng(n)
-    rows, columns = np.mgrid[:48, :48]
-    for label, radius in sizes.items():
-        (folder / label).mkdir(parents=True)
-        for i in range(n):
-            y, x = rng.uniform(20, 28, 2)
-            disc = (rows - y) ** 2 + (columns - x) ** 2 < radius**2
-            picture = np.array(colour) + 0.4 * disc[..., None] + rng.normal(0, 0.03, (48, 48, 3))
-            Image.fromarray((picture.clip(0, 1) * 255).astype(np.uint8)).save(folder / label / f"{i}.png")
-    return folder
-
-
 @pytest.fixture(scope="module")
 def sets(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """`1` is a small disc in the red set and a large one in the blue set."""
     data = tmp_path_factory.mktemp("data")
     return [
-        write_discs(data / "red", (0.5, 0.2, 0.2), {"1": 4, "2": 16}, 40),
-        write_discs(data / "blue", (0.2, 0.2, 0.5), {"1": 16, "3": 8}, 15),
+        write_cells(data / "red", 80, classes=("1", "2"), radii=(0.08, 0.33), ground=(0.5, 0.2, 0.2)),
+        write_cells(data / "blue", 30, classes=("3", "1"), radii=(0.17, 0.33), ground=(0.2, 0.2, 0.5), seed=1),
     ]
 
 
@@ -49,11 +35,6 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def run(sets: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Run:
     choices = recipe(classes={"by_domain": True, "rename": {"red/2": "big"}})
     return cs.train(cs.open_dataset(sets), choices, out=tmp_path_factory.mktemp("runs") / "run")
-
-
-def rows_of(file: Path) -> list[dict[str, str]]:
-    with file.open(encoding="utf-8", newline="") as opened:
-        return list(csv.DictReader(opened))
 
 
 def metrics_of(folder: Path) -> dict[str, Any]:
@@ -107,9 +88,8 @@ def test_one_of_the_sets_can_be_measured_by_itself_and_predicted(run: Run, sets:
     assert {name: one["n"] for name, one in found["per_class"].items() if one["n"]} == {"big": 40, "red/1": 40}
     table = tmp_path / "elsewhere" / "new.csv"
     table.parent.mkdir()
-    table.write_text(
-        f"path,label\n{sets[0] / '1' / '0.png'},red/1\n{sets[0] / '2' / '0.png'},big\n{sets[1] / '1' / '0.png'},1\n"
-    )
+    one, two, three = (min(folder.iterdir()) for folder in (sets[0] / "1", sets[0] / "2", sets[1] / "1"))
+    table.write_text(f"path,label\n{one},red/1\n{two},big\n{three},1\n")
     found = metrics_of(cs.evaluate(run.folder, cs.open_dataset(table)).folder)
     assert {name: one["n"] for name, one in found["per_class"].items() if one["n"]} == {"big": 1, "red/1": 1}
     cs.predict(run.folder, [sets[1]], out=tmp_path / "p.csv")

@@ -57,10 +57,10 @@ def test_every_key_of_a_recipe_is_described_and_its_default_is_valid() -> None:
     for key in keys.values():
         assert "" not in (key.title, key.help, key.meaning, key.allowed), key
         assert key.group in groups, key
-        assert (key.type == "choice") <= (key.default in [one.value for one in key.choices or []]), key
+        assert (key.type == "choice") <= (key.default in [choice.value for choice in key.choices or []]), key
     assert len({key.title for key in keys.values()}) == len(keys), "titles tell keys apart"
     assert (keys["epochs"].minimum, keys["epochs"].maximum, keys["epochs"].type) == (1, 10_000, "integer")
-    assert [one.value for one in keys["augment.flip"].choices or []] == [True, False, "horizontal"]
+    assert [choice.value for choice in keys["augment.flip"].choices or []] == [True, False, "horizontal"]
     assert (keys["patience"].is_optional, keys["patience"].empty) == (True, "never stop early")
 
 
@@ -81,7 +81,7 @@ def all_fields(model: type[BaseModel]) -> list[tuple[str, Any]]:
 
 def test_every_value_that_can_be_chosen_by_name_has_a_title() -> None:
     for name, field in all_fields(Recipe):
-        record = next(one for one in field.metadata if isinstance(one, Key))
+        record = next(item for item in field.metadata if isinstance(item, Key))
         named = {(type(choice.value), choice.value) for choice in record.named_choices()}
         assert literals(field.annotation) <= named, name
         assert all(choice.title for choice in record.named_choices()), name
@@ -96,7 +96,7 @@ def settings_for(key: Any) -> list[str]:
     if key.key in OTHER_VALUES:
         value = OTHER_VALUES[key.key]
     elif key.choices:
-        value = next(str(one.value).lower() for one in reversed(key.choices) if one.value != key.default)
+        value = next(str(choice.value).lower() for choice in reversed(key.choices) if choice.value != key.default)
     elif key.type in ("number", "integer"):
         value = str(key.default / 2 if key.default else key.maximum / 2)
         value = str(int(float(value))) if key.type == "integer" else value
@@ -132,7 +132,7 @@ def test_a_key_that_is_new_is_described_and_told_without_more() -> None:
 
     newest, last = recipe_keys(Newer)[-2:]
     assert (newest.key, newest.title, newest.allowed) == ("averaging", "Average of weights", "above 0 or `null`")
-    assert (last.type, [one.title for one in last.choices or []]) == ("choice", ["by chance", "so"])
+    assert (last.type, [choice.title for choice in last.choices or []]) == ("choice", ["by chance", "so"])
     assert changed_phrases(Newer(), "training") == []
     assert changed_phrases(Newer(averaging=1.5), "training") == ["weights averaged over 1.5"]
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,15 +12,17 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+import coverslip as cs
+from coverslip.datasets import inspect_dataset, scan_images
 from coverslip.errors import BadRun
 from coverslip.evaluation import apply_temperature, evaluate_predictions
-from coverslip.files import write_json
 from coverslip.reports import figures, tokens, write_report
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections import SECTIONS, Section, SectionText, sections_of
 from coverslip.runs import Recipe, Run, save_recipe, write_metrics
 from coverslip.runs.environment import DomainImages, Environment, Machine, Opened
 from coverslip.runs.history import Epoch, write_history
+from coverslip.runs.inspection import write_inspection
 from coverslip.runs.predictions import Prediction, Predictions
 from coverslip.runs.split import SplitRow, write_split
 from coverslip.runs.training import Calibration, FinetuneStage, InstantStage, TrainingRecord
@@ -64,6 +67,9 @@ def write_run(
     probability, before = apply_temperature(logits, 0.44), apply_temperature(logits, 0.24)
     for i in test:
         draw_cell(images / rows[i].path, int(label[i]), i)
+    first = images / rows[test[0]].path
+    shutil.copy(first, first.with_name("copy.png"))
+    draw_cell(first.with_name("wide.png"), 0, len(rows), width=120)
     reason = "the file is cut off: 2,113 of 8,040 bytes"
     torn = [replace(rows[0], image_id=f"torn{i}.png", split="left-out", reason=reason) for i in range(left_out)]
     run.folder.mkdir(parents=True, exist_ok=True)
@@ -96,9 +102,9 @@ def safe(name: str) -> str:
     return re.sub(r"[^\w]+", "-", name)[:40]
 
 
-def draw_cell(path: Path, k: int, seed: int) -> None:
+def draw_cell(path: Path, k: int, seed: int, width: int = 96) -> None:
     generator = np.random.default_rng(seed)
-    image = Image.new("RGB", (96, 96), tuple(generator.integers(215, 245, 3)))
+    image = Image.new("RGB", (width, 96), tuple(generator.integers(215, 245, 3)))
     pen = ImageDraw.Draw(image)
     pen.ellipse((14, 14, 80, 80), fill=(225 - 6 * k, 170, 190 + 3 * k))
     for x, y in generator.integers(28, 58, (1 + k % 4, 2)):
@@ -153,37 +159,8 @@ def write_facts(run: Run, images: Path, *, finetuned: bool, allow_leakage: bool)
         command=("coverslip", "train", "images", "--out", "run"),
         started="2026-11-20T09:12:44+00:00",
     ).write(run.environment_file)
-    write_json(
-        run.inspection_file,
-        {
-            "root": str(images),
-            "source": "folders",
-            "n_images": 1000,
-            "n_readable": 1000,
-            "n_unlabelled": 0,
-            "classes": {},
-            "domains": {},
-            "groups": None,
-            "predefined_split": None,
-            "width_px": {"min": 96, "median": 96, "max": 120},
-            "height_px": {"min": 96, "median": 96, "max": 96},
-            "dtypes": {"uint8": 1000},
-            "formats": {"PNG": 1000},
-            "bit_depths": {"8": 1000},
-            "channels": {"3": 1000},
-            "planes": {"1": 1000},
-            "reading_notes": {},
-            "findings": [
-                _finding("duplicates", "1 image is an exact copy of another one.", "Copies count twice."),
-                _finding("no-groups", "No groups are known.", ""),
-            ],
-            "notes": [],
-        },
-    )
-
-
-def _finding(code: str, text: str, limit: str) -> dict[str, str]:
-    return {"code": code, "severity": "warning", "title": code, "text": text, "do": "Look at them.", "limit": limit}
+    data = cs.open_dataset(images)
+    write_inspection(run.inspection_file, inspect_dataset(data, scan_images(data)))
 
 
 def epochs(n: int) -> list[Epoch]:
@@ -270,7 +247,7 @@ def test_few_groups_are_told_and_missing_groups_are_told(page, tmp_path):
 
 def test_a_finding_that_limits_the_numbers_is_told_and_others_are_not(page):
     assert "1 image is an exact copy" in page
-    assert "Copies count twice." in page
+    assert "images that merely resemble each other" in page
     assert "No groups are known." not in page
 
 

@@ -21,6 +21,7 @@ from coverslip.runs import Run, RunContext, RunLog, Status, StatusFile
 from coverslip.samples import write_sample_images
 
 SETTINGS = ("image_size=48", "tta=1", "epochs=3", "batch_size=16")
+STAGES = ("instant", "finetune")
 SAME = ("classifier/weights.safetensors", "metrics.json", "predictions.csv", "split.csv", "validation.csv")
 
 
@@ -45,8 +46,13 @@ def history(run: Path) -> list[dict[str, str]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", ["instant", "finetune"])
-def test_killed_again_and_again_it_ends_with_the_same_bytes(cells: Path, tmp_path: Path, stage: str) -> None:
+@pytest.mark.parametrize(
+    ("stage", "n_kills"),
+    [("instant", 1), ("finetune", 2), *(pytest.param(stage, 4, marks=pytest.mark.exhaustive) for stage in STAGES)],
+)
+def test_killed_again_and_again_it_ends_with_the_same_bytes(
+    cells: Path, tmp_path: Path, stage: str, n_kills: int
+) -> None:
     settings = [part for setting in (*SETTINGS, f"stage={stage}") for part in ("--set", setting)]
     new = [str(cells), "--group-pattern", r"slide\d+", *settings, "--out"]
     whole, cut = tmp_path / "whole", tmp_path / "cut"
@@ -55,7 +61,7 @@ def test_killed_again_and_again_it_ends_with_the_same_bytes(cells: Path, tmp_pat
     seconds = time.monotonic() - began
     moments = random.Random(stage)
     arguments = [*new, str(cut)]
-    for _ in range(4):
+    for _ in range(n_kills):
         process = start(arguments, tmp_path / "two")
         try:
             process.wait(timeout=moments.uniform(0.3, 1.0) * seconds)
@@ -109,7 +115,6 @@ def test_a_stopped_run_says_how_to_go_on_and_does(cells: Path, tmp_path: Path) -
     assert epochs == [before + 1]
 
 
-@pytest.mark.slow
 def test_a_run_whose_end_cannot_be_written_down_has_failed(tmp_path: Path) -> None:
     events: list[Event] = []
     context = RunContext(tmp_path, emit=events.append)
@@ -124,9 +129,9 @@ def test_a_run_whose_end_cannot_be_written_down_has_failed(tmp_path: Path) -> No
     assert [event.state for event in events if isinstance(event, RunEnded)] == ["failed"]
 
 
-def test_what_cannot_be_resumed_says_why(cells: Path, tmp_path: Path) -> None:
-    recipe = cs.Recipe(stage="instant", image_size=48, tta=1)
-    run = cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run").folder
+@pytest.mark.slow
+def test_what_cannot_be_resumed_says_why(own_run: Run, tmp_path: Path) -> None:
+    run = own_run.folder
     with pytest.raises(BadRun, match="is finished"):
         cs.resume(run)
     with pytest.raises(BadRun, match="not a run folder"):

@@ -21,10 +21,10 @@ def evaluation() -> Evaluation:
     domain = np.array(["Ghent", "Oslo"] * 30)
     group = np.repeat(np.arange(12), 5).astype(str)
     classes = ["n", "reason", "c"]  # as the keys beside a class's numbers are called
-    found = evaluate_predictions(
+    evaluation = evaluate_predictions(
         probability, label, classes, split="out-of-fold", primary="macro_f1", domain=domain, group=group
     )
-    return replace(found, folds=over_folds([found, found], [50, 55]))
+    return replace(evaluation, folds=over_folds([evaluation, evaluation], [50, 55]))
 
 
 def test_what_is_written_is_read_back(tmp_path: Path, evaluation: Evaluation) -> None:

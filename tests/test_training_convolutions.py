@@ -133,5 +133,5 @@ def test_gradients_of_any_wide_depthwise_convolution(
     expected = gradients()
     with faster_convolutions(layer, x):
         assert "forward" in vars(layer)
-        for found, wanted in zip(gradients(), expected, strict=True):
-            torch.testing.assert_close(found, wanted)
+        for actual, exact in zip(gradients(), expected, strict=True):
+            torch.testing.assert_close(actual, exact)

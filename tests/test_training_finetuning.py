@@ -117,28 +117,28 @@ def test_adam_then_sgd_is_adam_first_and_then_takes_steps_of_its_own_size(
     images: TrainingImages, tmp_path: Path
 ) -> None:
     def epochs_of(name: str, **changes: object) -> list[EpochEnded]:
-        found: list[EpochEnded] = []
-        emit = lambda event: found.append(event) if isinstance(event, EpochEnded) and event.epoch else None  # noqa: E731
+        epochs: list[EpochEnded] = []
+        emit = lambda event: epochs.append(event) if isinstance(event, EpochEnded) and event.epoch else None  # noqa: E731
         trained(images, tmp_path / name, recipe(schedule="constant", warmup=0.0, **changes), emit=emit)
-        return found
+        return epochs
 
     adam = [e.train_loss for e in epochs_of("adam", optimizer="adam")]
     both = epochs_of("both", optimizer="adam-then-sgd")
     assert [e.learning_rate for e in both] == [0.02, 0.02, 0.01, 0.01]
     # The first epoch of the second phase begins with the same network: only its steps differ.
-    for found, n_alike in ((both, 2), (epochs_of("late", optimizer="adam-then-sgd", sgd_from=0.75), 3)):
-        losses = [e.train_loss for e in found]
+    for epochs, n_alike in ((both, 2), (epochs_of("late", optimizer="adam-then-sgd", sgd_from=0.75), 3)):
+        losses = [e.train_loss for e in epochs]
         assert losses[:n_alike] == adam[:n_alike]
         assert losses[n_alike] != adam[n_alike]
 
 
 def test_patience_that_leaves_no_epoch_to_the_second_optimiser_is_said(images: TrainingImages, tmp_path: Path) -> None:
-    told: list[Event] = []
+    events: list[Event] = []
     choices = recipe(optimizer="adam-then-sgd", epochs=40, patience=2, learning_rate=1e-12)
-    _, done = trained(images, tmp_path, choices, emit=told.append)
+    _, done = trained(images, tmp_path, choices, emit=events.append)
     assert done.stopped_because == "no better epoch"
     assert done.epochs_run <= 20
-    notes = [event for event in told if isinstance(event, Noted) and event.code == "no-second-phase"]
+    notes = [event for event in events if isinstance(event, Noted) and event.code == "no-second-phase"]
     assert [note.level for note in notes] == ["warning"]
 
 
@@ -240,38 +240,38 @@ def test_the_regulariser_draws_classes_apart_and_goes_on_after_a_stop(
 
 
 def test_two_runs_are_equal_and_another_seed_is_not(images: TrainingImages, tmp_path: Path) -> None:
-    one, _ = trained(images, tmp_path / "1", recipe())
+    first, _ = trained(images, tmp_path / "1", recipe())
     two, _ = trained(images, tmp_path / "2", recipe())
     other, _ = trained(images, tmp_path / "3", recipe(seed=1))
-    assert equal(one, two)
-    assert not equal(one, other)
+    assert equal(first, two)
+    assert not equal(first, other)
 
 
 def test_epoch_0_is_the_network_that_training_starts_from(images: TrainingImages, tmp_path: Path) -> None:
-    told: list[Event] = []
+    events: list[Event] = []
     network = tiny().eval()
     with torch.inference_mode():
         x = torch.from_numpy(images.pixels_of(images.val.tolist())).permute(0, 3, 1, 2) / 255
         loss = nn.functional.cross_entropy(network(x), torch.from_numpy(images.val_label))
-    finetune(network, images, recipe(), RunContext(tmp_path, emit=told.append))
-    start, *epochs = [event for event in told if isinstance(event, EpochEnded)]
-    assert told[0] is start
+    finetune(network, images, recipe(), RunContext(tmp_path, emit=events.append))
+    start, *epochs = [event for event in events if isinstance(event, EpochEnded)]
+    assert events[0] is start
     assert [epoch.epoch for epoch in epochs] == [1, 2, 3, 4]
     assert (start.epoch, start.is_best, start.learning_rate, start.seconds_left) == (0, False, 0.0, None)
     assert start.val_loss == pytest.approx(float(loss), rel=1e-4)
     assert {start.train_loss, start.train_accuracy, start.train_f1} == {None}
-    told.clear()
-    finetune(network, images, recipe(epochs=5), RunContext(tmp_path, emit=told.append))  # goes on
-    assert [event.epoch for event in told if isinstance(event, EpochEnded)] == [5]
+    events.clear()
+    finetune(network, images, recipe(epochs=5), RunContext(tmp_path, emit=events.append))  # goes on
+    assert [event.epoch for event in events if isinstance(event, EpochEnded)] == [5]
 
 
 def test_nothing_is_said_of_the_start_where_no_images_are_kept_to_look_at_it(
     images: TrainingImages, tmp_path: Path
 ) -> None:
-    told: list[Event] = []
+    events: list[Event] = []
     none = np.array([], dtype=int)
-    trained(replace(images, val=none, val_label=none), tmp_path, recipe(epochs=1), emit=told.append)
-    assert [event.epoch for event in told if isinstance(event, EpochEnded)] == [1]
+    trained(replace(images, val=none, val_label=none), tmp_path, recipe(epochs=1), emit=events.append)
+    assert [event.epoch for event in events if isinstance(event, EpochEnded)] == [1]
 
 
 def test_it_stops_early_and_gives_back_the_best_epoch(images: TrainingImages, tmp_path: Path) -> None:
@@ -332,10 +332,10 @@ def test_class_weights_raise_the_recall_of_a_rare_class(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("sampling", "n_steps"), [("all", 10), ("oversample", 18), ("undersample", 2), ("even", 10)])
 def test_the_learning_rate_falls_to_zero_over_the_steps_made(tmp_path: Path, sampling: str, n_steps: int) -> None:
-    told: list[Event] = []
-    trained(with_a_rare_class()[0], tmp_path, recipe(sampling=sampling, epochs=2, warmup=0), emit=told.append)
-    epochs = [event for event in told if isinstance(event, EpochEnded) and event.epoch]
-    assert {event.n_steps for event in told if isinstance(event, StepEnded)} == {n_steps}
+    events: list[Event] = []
+    trained(with_a_rare_class()[0], tmp_path, recipe(sampling=sampling, epochs=2, warmup=0), emit=events.append)
+    epochs = [event for event in events if isinstance(event, EpochEnded) and event.epoch]
+    assert {event.n_steps for event in events if isinstance(event, StepEnded)} == {n_steps}
     assert [event.learning_rate for event in epochs] == pytest.approx([0.01, 0], abs=1e-9)
 
 
@@ -399,10 +399,10 @@ def test_a_run_that_diverges_ends_in_order(images: TrainingImages, tmp_path: Pat
 
 
 def test_what_is_called_loss_is_the_recipes_in_training_and_validation(images: TrainingImages, tmp_path: Path) -> None:
-    told: list[Event] = []
+    events: list[Event] = []
     choices = recipe(loss="focal", loss_options={"gamma": 3.0}, epochs=2, class_weights="balanced", label_smoothing=0.1)
-    network, done = trained(images, tmp_path, choices, emit=told.append)
-    best = next(event for event in told if isinstance(event, EpochEnded) and event.epoch == done.best_epoch)
+    network, done = trained(images, tmp_path, choices, emit=events.append)
+    best = next(event for event in events if isinstance(event, EpochEnded) and event.epoch == done.best_epoch)
     with torch.inference_mode():
         x = torch.from_numpy(images.pixels_of(images.val.tolist())).permute(0, 3, 1, 2) / 255
         logits, label = network.eval()(x), torch.from_numpy(images.val_label)
@@ -428,23 +428,23 @@ def test_parts_of_a_batch_give_the_gradient_of_the_whole(images: TrainingImages,
     label = torch.from_numpy(images.train_label[:20])
     expected_loss = nn.CrossEntropyLoss(weight=weight, label_smoothing=0.1)
     summed = ImageLoss("cross_entropy", weight=weight, label_smoothing=0.1)
-    found = {}
+    gradients = {}
     for at_once in (20, 7, 1):
         network = tiny().eval()
         loss, logits = accumulate_gradients(network, summed, x, label, at_once)
         assert float(loss) == pytest.approx(float(expected_loss(network(x), label)), rel=1e-5)
         torch.testing.assert_close(logits, network(x).detach(), rtol=1e-4, atol=1e-5)
-        found[at_once] = [p.grad for p in network.parameters()]
+        gradients[at_once] = [p.grad for p in network.parameters()]
     for at_once in (7, 1):
-        for whole, parts in zip(found[20], found[at_once], strict=True):
+        for whole, parts in zip(gradients[20], gradients[at_once], strict=True):
             torch.testing.assert_close(parts, whole, rtol=1e-3, atol=1e-6)
 
 
 def test_a_small_set_is_drawn_as_often_as_a_large_one(images: TrainingImages, tmp_path: Path) -> None:
-    told: list[Event] = []
+    events: list[Event] = []
     of_two = replace(images, train_domain=(np.arange(48) >= 40).astype(int))
-    trained(of_two, tmp_path, recipe(sampling="domains", epochs=1, batch_size=8), emit=told.append)
-    assert {event.n_steps for event in told if isinstance(event, StepEnded)} == {(40 + 40) // 8}
+    trained(of_two, tmp_path, recipe(sampling="domains", epochs=1, batch_size=8), emit=events.append)
+    assert {event.n_steps for event in events if isinstance(event, StepEnded)} == {(40 + 40) // 8}
 
 
 def test_a_step_reads_nothing_back_from_the_device(images: TrainingImages) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import safetensors.torch
 import torch
-from image_sets import save_cell
+from drawing import save_cell
 from torch import nn
 
 import coverslip as cs

@@ -6,8 +6,11 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -27,7 +30,7 @@ from coverslip.workspace.datasets import changing, sources
 from coverslip.workspace.datasets.listing import describe
 from coverslip.workspace.jobs import acts, runs
 from coverslip.workspace.jobs.processes import is_running, launch, lines_of_last_process
-from coverslip.workspace.jobs.records import Job, change_job, find_job, waiting
+from coverslip.workspace.jobs.records import Job, change_as_seen, change_job, find_job, waiting
 from coverslip.workspace.jobs.results import fingerprint_of_code
 from coverslip.workspace.jobs.state import state_of, status_of
 from coverslip.workspace.jobs.training import queue_training
@@ -111,26 +114,41 @@ def test_a_job_whose_process_died_is_interrupted_and_can_be_resumed(workspace: W
     acts.remove(workspace, run_id)
 
 
-def test_of_two_requests_at_once_one_is_refused(
-    workspace: Workspace, cells: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def refused_at_once(request: Callable[[], None]) -> list[CoverslipError]:
+    """What those are told who are too late, when two ask for the same at the same moment."""
+    both = Barrier(2)
+
+    def ask() -> CoverslipError | None:
+        both.wait()
+        try:
+            request()
+        except (Conflict, NotFound) as error:
+            return error
+        return None
+
+    with ThreadPoolExecutor(2) as threads:
+        answers = [threads.submit(ask) for _ in range(2)]
+        return [error for answer in answers if (error := answer.result()) is not None]
+
+
+def test_of_two_requests_at_once_one_is_refused(workspace: Workspace, cells: str) -> None:
     run_id = queued(workspace, cells)
-    waits = find_job(workspace, run_id)
-    acts.stop(workspace, run_id)
-    stopped = find_job(workspace, run_id)
+    for _ in range(10):
+        acts.stop(workspace, run_id)
+        assert len(refused_at_once(lambda: acts.resume(workspace, run_id))) == 1
+        assert find_job(workspace, run_id).state == "queued"
+        assert len(refused_at_once(lambda: acts.remove(workspace, run_id))) == 1
+        acts.restore(workspace, run_id)
+    acts.remove(workspace, run_id)
 
-    def seen_as(job: Job) -> None:  # what the slower request read before the quicker one wrote
-        monkeypatch.setattr(acts, "find_job", lambda *_, **__: job)
 
-    acts.resume(workspace, run_id)
-    as_started(workspace, run_id, launched=time.time())  # and the queue has begun it since
-    seen_as(stopped)
-    with pytest.raises(Conflict):
-        acts.resume(workspace, run_id)
-    seen_as(waits)
-    with pytest.raises(Conflict):
-        acts.remove(workspace, run_id)
-    monkeypatch.undo()
+def test_what_was_seen_before_the_queue_began_it_changes_nothing(workspace: Workspace, cells: str) -> None:
+    run_id = queued(workspace, cells)
+    seen = find_job(workspace, run_id)
+    as_started(workspace, run_id, launched=time.time())
+    for state in ("queued", "removed"):
+        with pytest.raises(Conflict):
+            change_as_seen(workspace, seen, state=state)
     assert find_job(workspace, run_id).state == "started"
     change_job(workspace, run_id, launched=0.0)
     acts.remove(workspace, run_id)

@@ -5,9 +5,10 @@ import io
 from pathlib import Path
 
 import pytest
+from drawing import save_cell, save_cells
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from image_sets import App, save_cell, save_cells, workspace_in
+from image_sets import App, workspace_in
 
 from coverslip.datasets import open_dataset
 from coverslip.datasets.quality.components import labels_of

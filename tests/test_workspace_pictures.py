@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from image_sets import App, save_cell, save_cells, workspace_in
+from drawing import save_cell, save_cells
+from image_sets import App, workspace_in
 from PIL import Image
 from sqlalchemy import delete
 

@@ -3,9 +3,9 @@
 import threading
 from pathlib import Path
 
-import pytest
-from image_sets import save_cell, save_cells, workspace_in
-from sqlalchemy import select, update
+from drawing import save_cell, save_cells
+from image_sets import workspace_in
+from sqlalchemy import event, select, update
 
 from coverslip.workspace import forgetting
 from coverslip.workspace.datasets import changing, labels, reading_images, sources
@@ -33,22 +33,22 @@ def test_while_a_thread_is_held_none_of_its_name_begins() -> None:
     assert len(has_begun) == 2
 
 
-def test_a_page_that_asks_begins_no_reading_while_images_are_replaced(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_page_that_asks_begins_no_reading_while_images_are_replaced(tmp_path: Path) -> None:
     home, cells = workspace_in(tmp_path), save_cells(tmp_path / "cells")
     dataset_id = sources.open_sources(home, [sources.Source(str(cells))]).id
     home.background.wait_all()
     _as_interrupted(home)
-    replace = changing.replace_images
+    is_reading: list[bool] = []
 
-    def asked_meanwhile(*arguments: object) -> None:
-        reading_images.resume(home)
-        assert not home.background.is_running(f"reading {dataset_id}")
-        replace(*arguments)  # type: ignore[arg-type]  # as they came
+    def ask(_: object, __: object, statement: str, *___: object) -> None:
+        if statement.startswith("DELETE FROM images"):  # the old ones go
+            reading_images.resume(home)
+            is_reading.append(home.background.is_running(reading_images.thread_of(dataset_id)))
 
-    monkeypatch.setattr(changing, "replace_images", asked_meanwhile)
+    event.listen(home.engine, "before_cursor_execute", ask)
     changing.refresh(home, dataset_id)
+    event.remove(home.engine, "before_cursor_execute", ask)
+    assert is_reading == [False]
     home.background.wait_all()
     assert describe(home, dataset_id).state == "ready"
 

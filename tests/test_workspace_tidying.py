@@ -6,7 +6,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from image_sets import client_of, save_cell, workspace_in
+from drawing import save_cell
+from image_sets import client_of, workspace_in
 from sqlalchemy import insert, select, update
 
 from coverslip.runs import Recipe, Run, StatusFile, save_recipe

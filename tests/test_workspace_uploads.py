@@ -11,7 +11,8 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from image_sets import App, save_cell, save_cells, workspace_in
+from drawing import save_cell, save_cells
+from image_sets import App, workspace_in
 
 from coverslip.archives import safe_name
 from coverslip.errors import CoverslipError

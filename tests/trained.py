@@ -23,8 +23,9 @@ def cells(made_once: MadeOnce) -> Path:
 
 
 @pytest.fixture(scope="session")
-def trained(made_once: MadeOnce, own_cache: None, cells: Path) -> Run:
+def trained(made_once: MadeOnce, own_cache: None) -> Run:
     """The instant classifier of `cells`, by slide, on one split, with its report. Nobody may change it."""
+    cells = made_once("cells", write_cells)  # a module may have other `cells` of its own
 
     def train(folder: Path) -> None:
         cs.train(cs.open_dataset(cells, group_pattern=GROUPS), INSTANT, out=folder / "first")

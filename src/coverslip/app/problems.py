@@ -83,8 +83,8 @@ def add_problem_handlers(app: FastAPI) -> None:
         # JSON can write half of a pair of surrogates, and a disk can give any bytes as a name; neither can be kept.
         if "surrogates not allowed" not in str(error):
             raise error
-        what = "A name or text holds characters that are no Unicode"
-        do = "Write it anew; where it is the name of a file or folder, rename that."
+        what = "A name or text holds characters that are not Unicode"
+        do = "Write it again without them; where it is the name of a file or folder, rename that."
         return problem(422, Failure(code="invalid-text", what=what, do=do))
 
     @app.exception_handler(Exception)

@@ -69,6 +69,15 @@ export const listImages = (
     }),
   );
 
+/** Some images of each class. */
+export const classThumbnails = (id: string, signal?: AbortSignal) =>
+  every((query) =>
+    api.GET('/api/v1/datasets/{dataset_id}/class-thumbnails', {
+      params: { path: { dataset_id: id }, query },
+      signal,
+    }),
+  );
+
 export const listPositions = (id: string, filters: Filters, signal?: AbortSignal) =>
   answer(
     api.GET('/api/v1/datasets/{dataset_id}/positions', {

@@ -260,6 +260,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets/{dataset_id}/class-thumbnails": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Class Thumbnails
+         * @description Some images of each class, from all over it: what the classes look like.
+         */
+        get: operations["list_class_thumbnails"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datasets/{dataset_id}/columns": {
         parameters: {
             query?: never;
@@ -1612,6 +1632,22 @@ export interface components {
             test: number;
         };
         /**
+         * ClassThumbnails
+         * @description Some images of a class, from all over it.
+         */
+        ClassThumbnails: {
+            /**
+             * Name
+             * @description null: images without a label.
+             */
+            name: string | null;
+            /**
+             * Images
+             * @description Places of up to 8 readable ones.
+             */
+            images: number[];
+        };
+        /**
          * Classes
          * @description Classes as trainings will see them: joined, left out, called otherwise.
          */
@@ -2942,6 +2978,19 @@ export interface components {
         Page_AdvisedModel_: {
             /** Items */
             items: components["schemas"]["AdvisedModel"][];
+            /**
+             * Total
+             * @description How many there are, on all pages together.
+             */
+            total: number;
+        };
+        /**
+         * Page
+         * @description Some of many, in order.
+         */
+        Page_ClassThumbnails_: {
+            /** Items */
+            items: components["schemas"]["ClassThumbnails"][];
             /**
              * Total
              * @description How many there are, on all pages together.
@@ -4652,6 +4701,58 @@ export interface operations {
             };
             /** @description It can't be done now: something else is going on. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_class_thumbnails: {
+        parameters: {
+            query?: {
+                offset?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ClassThumbnails_"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -40,9 +40,7 @@ export const datasets = {
   },
   list: {
     add: 'Add images',
-    empty: 'No images yet',
-    emptyText: 'Open a folder of images on this computer, or try coverslip with sample images.',
-    samples: 'Use sample images',
+    empty: 'Images that you open are listed here.',
     forget: 'Forget',
     forgetTitle: (name: string) => `Forget “${name}”?`,
     forgetText:
@@ -120,11 +118,26 @@ export const datasets = {
     advice: 'What to do',
     noAdvice: 'Nothing wrong was found: you can train.',
     notes: 'Notes',
-    source: 'From',
-    perDomain: 'Images per source',
     unlabelled: 'no class',
     toChecks: 'See the checks',
     readingText: 'You can look at the images already. Numbers follow when all are read.',
+  },
+  origins: {
+    title: 'Where the images come from',
+    perDomain: 'Images per domain',
+    domain:
+      'A domain is where images come from: a laboratory, a microscope, a day. Results are given for all images together and for each domain.',
+    add: 'Add another folder',
+    addThis: 'Add this folder',
+    change: 'Add, rename or leave out folders',
+    name: 'Domain',
+    nameOf: (path: string) => `Domain of ${path}`,
+    place: 'Folder or table',
+    leaveOut: 'Leave out',
+    leaveOutOf: (path: string) => `Leave out ${path}`,
+    leftOut:
+      'Images of a folder that you leave out are not shown or trained on any more. The files stay, and labels given here come back when you add the folder again.',
+    save: 'Save',
   },
   gallery: {
     label: (name: string) => `Images of ${name}`,
@@ -228,8 +241,7 @@ export const datasets = {
     back: 'Discard changes',
     saved: 'The classes are saved.',
     tooFew: 'A classifier needs at least two classes.',
-    empty: 'No classes yet',
-    emptyText: 'Name them while labelling, in the tab Images.',
+    empty: 'Classes get their names while you label images.',
   },
   groupsTab: {
     title: 'Groups',

@@ -91,6 +91,8 @@ export const general = {
     labels: 'Classes',
     fromFolders: 'From sub-folders or a table',
     noLabels: 'None yet: I will label the images here',
+    severalFolders: 'Use it with other folders',
+    openTogether: (n: number) => (n > 1 ? `Open ${n} folders as one dataset` : 'Open this folder'),
     readOnly: 'Your folder is only read, never written to.',
   },
 };

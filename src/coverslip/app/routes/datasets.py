@@ -8,7 +8,8 @@ from coverslip.app.deps import Home, Paged
 from coverslip.app.schemas.datasets import DatasetChanges, NewDataset, RecipeOf
 from coverslip.app.schemas.problems import problems
 from coverslip.workspace import forgetting
-from coverslip.workspace.datasets import changing, grouping, listing, reading_images, sources
+from coverslip.workspace.datasets import changing, counting, grouping, listing, reading_images, sources
+from coverslip.workspace.datasets.counting import ClassThumbnails
 from coverslip.workspace.datasets.grouping import GroupPreview
 from coverslip.workspace.datasets.inspections import DatasetInspection
 from coverslip.workspace.datasets.listing import DatasetState
@@ -101,6 +102,12 @@ def refresh_dataset(home: Home, dataset_id: str) -> DatasetState:
 def get_inspection(home: Home, dataset_id: str) -> DatasetInspection:
     """What the images are like and what to do about it; 409 while they are being read."""
     return reading_images.inspection(home, dataset_id)
+
+
+@router.get("/datasets/{dataset_id}/class-thumbnails", responses=problems(404))
+def list_class_thumbnails(home: Home, dataset_id: str, paging: Paged) -> Page[ClassThumbnails]:
+    """Some images of each class, from all over it: what the classes look like."""
+    return paging.page_of(counting.class_thumbnails(home, dataset_id))
 
 
 @router.get(

@@ -65,7 +65,7 @@ class NetworkChoices(Choices):
     stage: Annotated[
         Literal["finetune", "instant"],
         Key(
-            "Stages of training",
+            "Kind of training",
             "basic",
             "A first classifier within seconds to minutes; the whole network can then learn from your images.",
             choices=(

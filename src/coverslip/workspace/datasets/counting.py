@@ -1,15 +1,19 @@
 """What is counted of a dataset's images: classes, groups, domains, faults, and which show the same pixels."""
 
 import json
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
+from pydantic import Field
 from sqlalchemy import Connection, func, select, update
 
 from coverslip.datasets import natural_key
-from coverslip.workspace.store.rows import Json, values
+from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.rows import Json, class_order, dataset_row, values
 from coverslip.workspace.store.tables import datasets, images
 
 _N_THUMBNAILS = 12
+_N_OF_CLASS = 8  # one row of a sheet of thumbnails
 NO_COUNTS: Json = {
     "n_images": 0,
     "n_labelled": 0,
@@ -20,6 +24,27 @@ NO_COUNTS: Json = {
     "domains": {},
     "thumbnail_images": [],
 }
+
+
+@dataclass(frozen=True, slots=True)
+class ClassThumbnails:
+    """Some images of a class, from all over it."""
+
+    name: Annotated[str | None, Field(description="null: images without a label.")]
+    images: Annotated[list[int], Field(description="Places of up to 8 readable ones.")]
+
+
+def class_thumbnails(home: Workspace, dataset_id: str) -> list[ClassThumbnails]:
+    """A few images of each class that has some, in the order of the classes; those without a label come last.
+
+    Raises:
+        NotFound: there is no such dataset.
+    """
+    with home.engine.connect() as connection:
+        row = dataset_row(connection, dataset_id)
+        names = (*class_order(row.class_names, row.summary["classes"]), None)
+        found = [ClassThumbnails(name, _spread(connection, dataset_id, name, _N_OF_CLASS)) for name in names]
+    return [each for each in found if each.images]
 
 
 def count_again(connection: Connection, dataset_id: str) -> None:
@@ -89,16 +114,22 @@ def _counts(connection: Connection, dataset_id: str) -> Json:
 
 
 def _some_of_each(connection: Connection, dataset_id: str, n_of: dict[str | None, int]) -> list[int]:
-    """A few images from all over each class, classes taking turns; what has a problem is passed over."""
+    """A few images from all over each class, classes taking turns."""
     shown = [name for name, n in n_of.items() if n][:_N_THUMBNAILS]
     each = -(-_N_THUMBNAILS // len(shown)) if shown else 0
+    of_class = [_spread(connection, dataset_id, name, each) for name in shown]
+    turns = (positions[k] for k in range(each) for positions in of_class if k < len(positions))
+    return list(dict.fromkeys(turns))[:_N_THUMBNAILS]
 
-    def at(name: str | None, k: int) -> int | None:
-        query = select(images.c.position).where(
-            images.c.dataset_id == dataset_id, images.c.label.is_not_distinct_from(name), images.c.problem.is_(None)
-        )
-        place = n_of[name] * k // each
-        return connection.execute(query.order_by(images.c.position).offset(place).limit(1)).scalar_one_or_none()
 
-    turns = (at(name, k) for k in range(each) for name in shown)
-    return list(dict.fromkeys(place for place in turns if place is not None))[:_N_THUMBNAILS]
+def _spread(connection: Connection, dataset_id: str, name: str | None, n_wanted: int) -> list[int]:
+    """Readable images from all over a class, in their order; fewer where there are not as many."""
+    wanted = select(images.c.position).where(
+        images.c.dataset_id == dataset_id,
+        images.c.label.is_not_distinct_from(name),
+        images.c.problem.is_distinct_from("unreadable"),
+    )
+    n = connection.execute(select(func.count()).select_from(wanted.subquery())).scalar_one()
+    n_shown = min(n, n_wanted)
+    at = (wanted.order_by(images.c.position).offset(n * k // n_shown).limit(1) for k in range(n_shown))
+    return [connection.execute(place).scalar_one() for place in at]
