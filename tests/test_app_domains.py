@@ -168,7 +168,7 @@ def test_folders_are_put_together_and_parted_on_pages(
     adding.get_by_role("button", name="Use it with other folders").click()
     adding.get_by_label(f"Domain of {labs[0]}").fill("Basel")
     for _ in range(2):
-        adding.get_by_role("button", name="The folder above").click()
+        adding.get_by_role("button", name="Parent folder").click()
     go_to("there", "cells")
     adding.get_by_role("button", name="Add this folder").click()
     check_accessible(page)
