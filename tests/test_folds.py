@@ -33,7 +33,7 @@ SHORT = Recipe(model=MODEL, init="scratch", image_size=48, tta=1, epochs=1, batc
 
 @pytest.fixture(scope="module")
 def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Seven groups, so folds without being options for; and a file that is no image."""
+    """Seven groups, so folds without being asked for; and a file that is no image."""
     folder = write_cells(tmp_path_factory.mktemp("data") / "cells", 84, n_slides=7)
     (folder / "small" / "slide0_torn.png").write_bytes(b"\x89PNG torn")
     return folder

@@ -289,8 +289,8 @@ def test_a_second_training_that_cannot_be_is_refused_before_the_first(earlier: R
         ({"model_options": {"wheels": 4}}, "no option 'wheels'"),
         ({"model": "timm/pit_ti_224"}, "does not give its stages' outputs"),
         ({"model": "inception_v3"}, "cannot take images of 32 x 32"),
-        ({"model": "mobincep", "init": "imagenet"}, "Nobody has published"),
-        ({"model": "mobincep", "init": Pretraining(train_on=str(same))}, "Nobody has published"),
+        ({"model": "mobincep", "init": "imagenet"}, "knows no ImageNet weights"),
+        ({"model": "mobincep", "init": Pretraining(train_on=str(same))}, "knows no ImageNet weights"),
     ):
         with pytest.raises((BadRecipe, WeightsUnavailable), match=message):
             cs.train(cs.open_dataset(same), SMALL.model_copy(update=wrong), out=tmp_path / "never")

@@ -354,7 +354,7 @@ def test_channels_of_an_untrained_network_get_random_filters_of_their_own() -> N
 
 
 def test_networks_without_published_weights_say_so() -> None:
-    with pytest.raises(WeightsUnavailable, match=r"Nobody has published.*from scratch"):
+    with pytest.raises(WeightsUnavailable, match=r"knows no ImageNet weights.*from scratch"):
         create_network("nasnet_mobile", n_classes=2)
 
 

@@ -61,7 +61,7 @@ def checked(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
         BadClassifier: the initialisation is a run without a classifier.
         BadDataset: a class has a name that it may not have, or the images of pretraining cannot be used.
         BadRecipe: it does not fit the network, the images or the initialisation.
-        WeightsUnavailable: nobody has published any.
+        WeightsUnavailable: none are known.
     """
     data, recipe = agreed(data, recipe)
     _check_network(recipe)

@@ -47,7 +47,7 @@ def fetch_for(model: str) -> WeightsSource:
 
     Raises:
         UnknownModel: there is none of that name.
-        WeightsUnavailable: there is no network, or nobody has published any.
+        WeightsUnavailable: there is no network, or none are known.
     """
     record = model_info(model)
     source = weights_source(model)
@@ -59,7 +59,7 @@ def fetch_for(model: str) -> WeightsSource:
         fetch_weights(record.timm_name)
     source = hub_source(model)
     if source is None:
-        whence = "Training fetches torchvision's by itself" if record.weights else "Nobody has published any"
+        whence = "Training fetches torchvision's by itself" if record.weights else "coverslip knows none"
         raise WeightsUnavailable(
             f"The hub has no weights of '{model}'",
             do=f"{whence}; a file of your own can be imported.",

@@ -72,7 +72,7 @@ def local_weights(name: str) -> LocalWeights | None:
 def weights_unavailable(record: ModelRecord) -> WeightsUnavailable:
     """The error for pretrained weights that are not here and cannot be fetched, or do not exist."""
     if record.weights is None:
-        what = f"Nobody has published ImageNet weights of '{record.name}'"
+        what = f"coverslip knows no ImageNet weights of '{record.name}'"
         return without_these_weights(WeightsUnavailable(what, do=""))
     what = f"ImageNet weights of '{record.name}' are not on this machine and could not be fetched"
     return without_these_weights(WeightsUnavailable(what, do="Connect to the internet once."))
