@@ -88,13 +88,13 @@ class RunningApp:
             return json.load(answer)
 
     def send(self, path: str, body: object = None, method: str = "POST") -> Any:  # Any: JSON
-        """The JSON that comes back for a body, which is sent as JSON or, if it is bytes, as it is."""
+        """The JSON that comes back, if any, for a body, which is sent as JSON or, if it is bytes, as it is."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         kind = "application/octet-stream" if isinstance(body, bytes) else "application/json"
         request = urllib.request.Request(f"{self.address}api/v1/{path}", data, {"Content-Type": kind}, method=method)
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
-                return json.load(answer)
+                return json.loads(answer.read() or "null")
         except urllib.error.HTTPError as error:
             raise AssertionError(f"{method} {path}: {error.read().decode()}") from error
 
