@@ -193,7 +193,7 @@ def say(text: str) -> None:
 
 
 def settle(page: "Page") -> None:
-    """Until all small pictures are there; a page that watches a training never falls silent, so not for ever."""
+    """Until all thumbnails are there; a page that watches a training never falls silent, so not for ever."""
     from playwright.sync_api import Error
 
     with suppress(Error):
@@ -239,8 +239,8 @@ def take_all(server: Server, album: Album) -> None:
     album.take("images-list", "/datasets")
     album.take("add-images", "/datasets", press("Add images"), into("my_cells"))
     album.take("images-overview", here)
-    album.take("images-wall", f"{here}?tab=images", choose_some)
-    album.take("images-wall-dark", f"{here}?tab=images", is_dark=True)
+    album.take("images-gallery", f"{here}?tab=images", choose_some)
+    album.take("images-gallery-dark", f"{here}?tab=images", is_dark=True)
     album.take("images-viewer", f"{here}?tab=images", lambda page: page.get_by_role("gridcell").nth(12).dblclick())
     album.take("images-groups", f"{here}?tab=classes")
     album.take("images-checks", f"{here}?tab=checks")
@@ -273,7 +273,7 @@ def take_all(server: Server, album: Album) -> None:
     album.take("results-details", f"{run}?tab=details")
     album.take("compare", f"/compare?runs={instant['id']},{tuned['id']}")
 
-    album.take("predict", f"/predict?run={tuned['id']}")
+    album.take("predict", f"/predict?classifier={tuned['id']}")
     prediction = server.send("predictions", {"classifier_id": tuned["id"], "sources": [f"{images}/new_slides"]})
     server.until(f"predictions/{prediction['id']}", lambda found: found["state"] == "done")
     album.take("prediction", f"/predictions/{prediction['id']}")
@@ -283,7 +283,7 @@ def take_all(server: Server, album: Album) -> None:
 
 
 def choose_some(page: "Page") -> None:
-    """A few images picked out in the wall."""
+    """A few images selected in the gallery."""
     cells = page.get_by_role("gridcell")
     cells.nth(11).click()
     for k in (13, 24, 26):

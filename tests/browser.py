@@ -107,7 +107,7 @@ class RunningApp:
         return found
 
     def opened(self, *sources: Path, **how: Any) -> Any:
-        """A set of images that has been read."""
+        """A dataset that has been read."""
         made = self.send("datasets", {"sources": [{"path": str(source)} for source in sources], **how})
         return self.until(f"datasets/{made['id']}", lambda found: found["state"] != "reading")
 

@@ -91,7 +91,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callab
 
 @pytest.fixture(scope="session")
 def shared_data() -> Callable[[str], Path]:
-    """Path of a real image set by name; skips where the sets are not on this machine."""
+    """Path of a real dataset by name; skips where the datasets are not on this machine."""
     folder = Path(os.environ.get("COVERSLIP_DATA", ROOT / "../shared/data")).resolve()
 
     def find(name: str) -> Path:

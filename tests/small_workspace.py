@@ -34,7 +34,7 @@ def new_workspace(folder: Path) -> Workspace:
 
 
 def open_images(workspace: Workspace, folder: Path, **how: Any) -> str:  # Any: as for `open_sources`
-    """A set of images that has been read; its id."""
+    """A dataset that has been read; its id."""
     dataset_id = sources.open_sources(workspace, [sources.Source(str(folder))], **how).id
     until(lambda: describe(workspace, dataset_id).state != "reading")
     return dataset_id

@@ -1,4 +1,4 @@
-"""Image sets through the API: opening, describing, filtering, changing, forgetting."""
+"""Datasets through the API: opening, describing, filtering, changing, forgetting."""
 
 import json
 import os

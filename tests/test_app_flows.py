@@ -25,7 +25,7 @@ TITLES = {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "mac
 
 
 def train_by_clicks(page: "Page", name: str) -> None:
-    """On the page of a set of images: train the instant model alone, small and without folds."""
+    """On the page of a dataset: train the instant model alone, small and without folds."""
     page.get_by_role("link", name="Train a classifier").click()
     page.get_by_role("radio", name="Instant classifier only").check()
     page.get_by_text("Preprocessing").click()
@@ -167,11 +167,11 @@ def test_labels_given_by_keys_survive_a_killed_app(
         page.get_by_label("Name of the new class").fill(name)
         page.get_by_label("Name of the new class").press("Enter")
         page.get_by_role("group", name="Give class").get_by_role("button", name=name).wait_for()
-    wall = page.get_by_role("grid")
-    wall.get_by_role("gridcell").first.click()
+    gallery = page.get_by_role("grid")
+    gallery.get_by_role("gridcell").first.click()
     for key in "1212212111":
         page.keyboard.press(key)
-    wall.get_by_role("gridcell", name=", class ").nth(9).wait_for()
+    gallery.get_by_role("gridcell", name=", class ").nth(9).wait_for()
     labelled = page.get_by_role("group", name="Give class")
     labelled.get_by_role("button", name="No class 4").wait_for()
     page.keyboard.press("Control+z")
@@ -186,8 +186,8 @@ def test_labels_given_by_keys_survive_a_killed_app(
     app.start()
     page.reload()
     labelled.get_by_role("button", name="No class 4").wait_for()
-    wall.get_by_role("gridcell", name=", class ").nth(9).wait_for()
-    shown = [wall.get_by_role("gridcell").nth(i).get_attribute("aria-label") or "" for i in range(14)]
+    gallery.get_by_role("gridcell", name=", class ").nth(9).wait_for()
+    shown = [gallery.get_by_role("gridcell").nth(i).get_attribute("aria-label") or "" for i in range(14)]
     with page.expect_download() as downloading:
         page.get_by_role("link", name="Labels as CSV").click()
     with downloading.value.path().open(newline="", encoding="utf-8-sig") as file:
@@ -216,8 +216,8 @@ def test_an_answer_from_before_a_label_does_not_take_it_off_the_wall(
 
     page.route("**/images?*", hold)
     open_page(page, f"/datasets/{images['id']}?tab=images")
-    wall = page.get_by_role("grid")
-    wall.get_by_role("gridcell").first.click()
+    gallery = page.get_by_role("grid")
+    gallery.get_by_role("gridcell").first.click()
     for key in "2222221111":  # the other way round than before
         page.keyboard.press(key)
     app.until(f"datasets/{images['id']}", lambda found: found["n_label_changes"] == 10)
@@ -229,7 +229,7 @@ def test_an_answer_from_before_a_label_does_not_take_it_off_the_wall(
         route.fulfill(response=answer)
     labels = ["small"] * 6 + ["large"] * 3 + ["small"] * 3
     for i, label in enumerate(labels):
-        wall.get_by_role("gridcell").nth(i).and_(wall.get_by_role("gridcell", name=f", class {label}")).wait_for()
+        gallery.get_by_role("gridcell").nth(i).and_(gallery.get_by_role("gridcell", name=f", class {label}")).wait_for()
 
 
 def epochs_on_the_page(page: "Page") -> list[str]:
@@ -290,6 +290,6 @@ def test_a_training_is_stopped_and_goes_on_by_its_buttons(page: "Page", stock: S
     page.get_by_role("button", name="Resume").wait_for(timeout=PATIENT_MS)
     n = stock.app.get(f"runs/{run}")["epoch"]
     assert epochs_on_the_page(page) == [str(k) for k in range(n + 1)]
-    open_page(page, f"/predict?run={run}")
+    open_page(page, f"/predict?classifier={run}")
     page.get_by_role("radio", checked=True).wait_for()
     stock.app.send(f"jobs/{run}", method="DELETE")

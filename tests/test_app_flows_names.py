@@ -88,7 +88,7 @@ def test_a_broken_image_is_named_wherever_it_comes(page: "Page", app_server: Run
         "/runs",
         *(f"/runs/{{run}}?tab={tab}" for tab in RESULT_TABS),
         "/compare?runs={run},{folds}",
-        "/predict?run={run}",
+        "/predict?classifier={run}",
         "/predictions/{prediction}",
     ],
 )
@@ -122,7 +122,7 @@ def test_results_of_folds_and_of_two_sources_stand_side_by_side(page: "Page", st
     for k, fold in enumerate(results["folds"]):
         for metric in fold["metrics"]:
             assert f"{metric['value']:.3f}" in folds.nth(k + 1).inner_text()
-    domains = page.get_by_role("region", name="By source").get_by_role("rowheader")
+    domains = page.get_by_role("region", name="By domain").get_by_role("rowheader")
     assert sorted(domains.all_inner_texts()) == ["first clinic", "second clinic"]
     open_page(page, f"/compare?runs={stock.run},{stock.folds}")
     page.get_by_text("different images").wait_for()

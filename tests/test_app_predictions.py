@@ -288,3 +288,14 @@ def test_a_killed_prediction_goes_on_after_its_last_row(lab: Lab, tmp_path: Path
     cs.predict(lab.workspace.runs / "first", [many], out=tmp_path / "whole.csv")
     folder = find_job(lab.workspace, answer.json()["id"]).folder
     assert (folder / "predictions.csv").read_text() == (tmp_path / "whole.csv").read_text()
+
+
+def test_a_prediction_names_the_training_of_its_classifier_only_where_there_is_one(lab: Lab) -> None:
+    of_training = lab.client.get(f"{API}/predictions/{lab.prediction}").json()
+    assert of_training["run_id"] == of_training["classifier_id"] == lab.run
+    file = lab.client.get(f"{API}/runs/{lab.run}/download/classifier").content
+    imported = lab.client.post(f"{API}/classifiers", content=file, params={"name": "Imported"}).json()["id"]
+    answer = lab.client.post(
+        f"{API}/predictions", json={"classifier_id": imported, "sources": [str(lab.new / "broken.png")]}
+    )
+    assert (answer.json()["classifier_id"], answer.json()["run_id"]) == (imported, None)

@@ -83,7 +83,7 @@ def test_small_pictures_are_made_once(app: App, tmp_path: Path, monkeypatch: pyt
 
 
 def n_kept(dataset_id: str) -> int:
-    """How many small pictures are kept."""
+    """How many thumbnails are kept."""
     file = cache_folder() / "app-thumbnails" / dataset_id / "records.sqlite"
     if not file.exists():
         return 0

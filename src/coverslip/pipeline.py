@@ -68,7 +68,7 @@ _MOST_REASONS = 5  # unreadable images that are named one by one
 
 
 def inspect(data: Dataset, *, emit: Emit = ignore) -> Inspection:
-    """What a set of images holds, what is wrong with it, and what to do about it. Decodes every image once."""
+    """What a dataset holds, what is wrong with it, and what to do about it. Decodes every image once."""
     return inspect_dataset(data, scan_images(data, emit=emit))
 
 

@@ -96,12 +96,12 @@ def _on_gpu(network: nn.Module, example: FloatArray, expected: FloatArray, devic
     return Engine("pytorch", device, run, difference) if difference <= _LARGEST_DIFFERENCE else None
 
 
-def _difference(given: FloatArray, expected: FloatArray) -> float:
+def _difference(actual: FloatArray, expected: FloatArray) -> float:
     """Largest deviation as a share of the expected values' standard deviation; infinite where shapes or NaN differ."""
-    if given.shape != expected.shape or not np.isfinite(given).all():
+    if actual.shape != expected.shape or not np.isfinite(actual).all():
         return float("inf")
     spread = max(float(expected.std()), 1e-6)
-    return float(np.abs(given - expected).max()) / spread
+    return float(np.abs(actual - expected).max()) / spread
 
 
 def _as_onnx(network: nn.Module, example: FloatArray) -> bytes:
@@ -185,16 +185,16 @@ def pytorch_on_device(network: nn.Module, device: str, n_at_once: int) -> Callab
 
     With another number of images a GPU adds up in another order, and an image's numbers would depend on the others.
     """
-    there = copy.deepcopy(network).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the annotation
+    on_device = copy.deepcopy(network).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the annotation
 
     def run(images: FloatArray) -> FloatArray:
         black = np.zeros((-len(images) % n_at_once, *images.shape[1:]), np.float32)
-        whole = torch.from_numpy(np.concatenate([images, black]))
+        padded = torch.from_numpy(np.concatenate([images, black]))
         # cuDNN's default rounds the factors of convolutions to 10 bits (TF32), and sums in an order that varies.
         with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
             parts = [
-                there(whole[i : i + n_at_once].to(device, memory_format=torch.channels_last)).float()
-                for i in range(0, len(whole), n_at_once)
+                on_device(padded[i : i + n_at_once].to(device, memory_format=torch.channels_last)).float()
+                for i in range(0, len(padded), n_at_once)
             ]
             outputs: FloatArray = torch.cat(parts).cpu().numpy()
         return outputs[: len(images)]

@@ -1,4 +1,4 @@
-"""Everything that is said about one set of predictions."""
+"""All numbers of an evaluation: metrics with intervals, for each class and each domain."""
 
 from collections.abc import Sequence
 
@@ -46,13 +46,13 @@ def evaluate_predictions(
     METRICS.find(primary)
     if predicted is None:
         predicted = probability.argmax(axis=1)
-    whole = _numbers(probability, label, predicted, group, probability_uncalibrated, seed)
+    overall = _numbers(probability, label, predicted, group, probability_uncalibrated, seed)
     return Evaluation(
         split=split,
-        n=whole.n,
-        n_groups=whole.n_groups,
+        n=overall.n,
+        n_groups=overall.n_groups,
         primary=primary,
-        metrics=whole.metrics,
+        metrics=overall.metrics,
         per_class=dict(zip(classes, per_class(probability, label, predicted), strict=True)),
         by_domain=_by_domain(probability, label, predicted, group, domain, probability_uncalibrated, seed),
         confusion_matrix=_whole_numbers(confusion_matrix(label, predicted, len(classes))),
@@ -61,7 +61,7 @@ def evaluate_predictions(
 
 
 def nothing_measured(classes: Sequence[str], *, split: str, primary: str, reason: str) -> Evaluation:
-    """What is said where no image could be measured, and why."""
+    """An evaluation without numbers, where no image could be measured, and why."""
     return Evaluation(
         split=split,
         n=0,
@@ -114,15 +114,15 @@ def _by_domain(
     names = [] if domain is None else sorted({str(name) for name in domain})
     if domain is None or len(names) < 2:
         return {}
-    inside = {name: np.array([str(own_name) == name for own_name in domain]) for name in names}
+    rows_of = {name: np.array([str(image_domain) == name for image_domain in domain]) for name in names}
     return {
         name: _numbers(
-            probability[own],
-            label[own],
-            predicted[own],
-            None if group is None else group[own],
-            None if uncalibrated is None else uncalibrated[own],
+            probability[rows],
+            label[rows],
+            predicted[rows],
+            None if group is None else group[rows],
+            None if uncalibrated is None else uncalibrated[rows],
             seed,
         )
-        for name, own in inside.items()
+        for name, rows in rows_of.items()
     }

@@ -30,8 +30,8 @@ def evaluate_on(evaluation: Run, data: Dataset, classifier: Classifier, context:
     data = with_classes(data, run.recipe.classes, known=classifier.classes)
     evaluation.folder.mkdir(parents=True, exist_ok=True)
     evaluation.stop_file.unlink(missing_ok=True)
-    own = RunContext(evaluation.folder, context.device, context.emit, Stop(evaluation.stop_file))
-    with signals_stop(), working_in(own, stopped=_stopped) as inner:
+    evaluation_context = RunContext(evaluation.folder, context.device, context.emit, Stop(evaluation.stop_file))
+    with signals_stop(), working_in(evaluation_context, stopped=_stopped) as inner:
         images = EvaluatedImages(**images_opened(data).model_dump(), n_seen=_count_seen(run, data, inner))
         images.write(evaluation.environment_file)
         measure(evaluation, data, classifier, run.recipe, inner, split=evaluation.folder.name)

@@ -1,4 +1,4 @@
-"""One training by one split, from images to a report: this page is the main job.
+"""One training by one split, from images to a report: this module is the main job.
 
 Test images are looked at once, at the end, by the finished classifier. Scaling is learnt from training images;
 shrinkage, early stopping, temperature, operating points and the threshold for `uncertain` from validation images.
@@ -98,15 +98,15 @@ def train_one_split(
     # From here on the classifier is used as anybody would use it: read back from what was packaged.
     classifier = load_classifier(context.run.classifier_folder, context.device)
     keep_validation(parts, fitted, classifier, context.run)
-    tested = data.chosen(parts.test)
-    evaluation = measure(context.run, tested, classifier, recipe, context, may_be_empty=may_be_empty)
+    test_images = data.chosen(parts.test)
+    evaluation = measure(context.run, test_images, classifier, recipe, context, may_be_empty=may_be_empty)
     if with_report:
         write_report(context.folder)
     return evaluation
 
 
 def look_at_images(data: Dataset, recipe: Recipe, context: RunContext) -> Scan:
-    """Decode every image once, and keep what was found."""
+    """Decode every image once, and write what is wrong with them to the run folder."""
     scan = scan_images(data, emit=context.emit, stop=context.stop)
     write_inspection(context.run.inspection_file, inspect_dataset(data, scan))
     notes = shared_class_notes(data)
@@ -118,7 +118,7 @@ def look_at_images(data: Dataset, recipe: Recipe, context: RunContext) -> Scan:
 
 
 def share_out(data: Dataset, scan: Scan, recipe: Recipe, *, allow_leakage: bool = False) -> Split:
-    """Who trains, who validates, who tests: groups and equal pixels stay together."""
+    """Which images train, validate and test: groups and equal pixels stay together."""
     plan = recipe.split
     split = split_images(data, scan, val=plan.val, test=plan.test, seed=recipe.seed, allow_leakage=allow_leakage)
     split = cap_training(data, split, plan.train_per_class, recipe.seed)
@@ -127,7 +127,7 @@ def share_out(data: Dataset, scan: Scan, recipe: Recipe, *, allow_leakage: bool 
 
 
 def begin(parts: Parts, recipe: Recipe, context: RunContext) -> None:
-    """Keep who does what, and which pixels are seen; tell that training begins."""
+    """Write the split and which pixels training sees, and emit that training begins."""
     check_trainable(parts.data, parts.scan, parts.split)
     write_split(context.run.split_file, split_rows(parts.data, parts.split))
     for note in parts.split.notes:
@@ -212,7 +212,7 @@ def package(
 
 
 def keep_validation(parts: Parts, fitted: "Fitted", classifier: Classifier, run: Run) -> None:
-    """Leave what the classifier says of validation images: as a table, and as logits, which are not rounded."""
+    """Write the predictions for validation images: as a table, and as logits, which are not rounded."""
     records = [parts.data.records[i] for i in parts.val.tolist()]
     rows = [
         classifier.decide(record, parts.data.relative_path(record), logits)
@@ -232,7 +232,7 @@ def _preprocessed_pixels(
 
 
 def _complete_weights(recipe: Recipe, run: Run) -> None:
-    """Say in `environment.json` what was fetched, where that was not known when the run began."""
+    """Add to `environment.json` which weights were fetched, where that was not known when the run began."""
     environment = run.environment
     if recipe.init == "imagenet" and environment.weights is not None and environment.weights.sha256 is None:
         weights = Weights.model_validate(describe_weights(recipe.model))
@@ -240,8 +240,8 @@ def _complete_weights(recipe: Recipe, run: Run) -> None:
 
 
 def _card(recipe: Recipe, preprocessing: Preprocessing, parts: Parts, calibration: Calibration) -> ClassifierCard:
-    seen = parts.train_facts
-    widths, heights = [facts.width_px for facts in seen], [facts.height_px for facts in seen]
+    train_facts = parts.train_facts
+    widths, heights = [facts.width_px for facts in train_facts], [facts.height_px for facts in train_facts]
     groups = {parts.data.records[i].group for i in parts.train.tolist()}
     points = calibration.operating_points
     return ClassifierCard(
@@ -255,18 +255,18 @@ def _card(recipe: Recipe, preprocessing: Preprocessing, parts: Parts, calibratio
         operating_points=None if points is None else tuple(point.threshold for point in points),
         uncertain_below=calibration.uncertain_below,
         trained_on=TrainedOn(
-            n_images=len(seen),
+            n_images=len(train_facts),
             n_groups=len(groups) if parts.data.has_groups else None,
             width_px=(min(widths), max(widths)),
             height_px=(min(heights), max(heights)),
-            dtypes=tuple(sorted({facts.dtype for facts in seen})),
-            channels=tuple(sorted({facts.n_channels for facts in seen})),
+            dtypes=tuple(sorted({facts.dtype for facts in train_facts})),
+            channels=tuple(sorted({facts.n_channels for facts in train_facts})),
         ),
     )
 
 
 def _operating_notes(classes: Sequence[str], points: Sequence[OperatingPoint]) -> list[Note]:
-    """Which operating points say little, in words; none where the most probable class is predicted."""
+    """Warnings about operating points that rest on little; none where the most probable class is predicted."""
     weak: dict[str, list[str]] = {}
     for name, point in zip(classes, points, strict=bool(points)):
         few = (

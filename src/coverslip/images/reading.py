@@ -170,9 +170,9 @@ def _select_channels(path: Path, array: Array, plan: ReadPlan) -> Array:
         return array
     n_channels = array.shape[2]
     if not plan.channels or not all(0 <= channel < n_channels for channel in plan.channels):
-        wanted = ", ".join(map(str, plan.channels)) or "none"
+        channels = ", ".join(map(str, plan.channels)) or "none"
         raise UnreadableImage(
-            f"Channels {wanted} were asked for, but the image has {n_channels} (numbered from 0)",
+            f"Channels {channels} were asked for, but the image has {n_channels} (numbered from 0)",
             file=path,
             do="Change the channels in the recipe or table.",
         )

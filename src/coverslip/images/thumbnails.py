@@ -1,4 +1,4 @@
-"""Small pictures for reports and pages."""
+"""Thumbnails for reports and pages."""
 
 import io
 from pathlib import Path
@@ -36,7 +36,7 @@ def small_pixels(array: Array, side_px: int) -> Array:
     height, width = (max(1, round(side * scale)) for side in array.shape[:2])
     if array.dtype == np.uint8:
         image = Image.fromarray(array if array.shape[2] == 3 else array[..., 0])
-        # Large ones are shrunk by a whole number first: twice as fast, and no eye sees it in small pictures.
+        # Large ones are shrunk by a whole number first: twice as fast, and no eye sees it in a thumbnail.
         small: Array = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=1.4))
         return small if small.ndim == 3 else small[..., np.newaxis]
     low, high = limits(Scaling(mode="per-image"), array, array.shape[2])

@@ -38,7 +38,7 @@ _SIZE_FACTOR = 2.0  # so much smaller or larger than any training image is worth
 class Classifier:
     """A trained classifier, ready to predict.
 
-    It does to a new image exactly what was done to training images, and decides by the thresholds that validation
+    New images are preprocessed exactly as training images were; it decides by the thresholds that validation
     images set.
 
     Args:
@@ -74,16 +74,16 @@ class Classifier:
             Stopped: on request.
         """
         differences = _Differences(self.card)
-        last_emitted, first = monotonic(), None
+        last_emitted, first_row_at = monotonic(), None
         n = len(dataset.records)
         for done, row in enumerate(self._rows(dataset, batch_size, differences, emit), start=1):
             yield row
             now = monotonic()
-            first = first or now  # until then the engine was made ready, which says nothing about the pace
+            first_row_at = first_row_at or now  # before it the engine was made ready: no part of the pace
             if now - last_emitted > _SECONDS_BETWEEN_EVENTS or done == n:
                 last_emitted = now
                 stop.check()
-                pace = (done - 1) / (now - first) if now > first else None
+                pace = (done - 1) / (now - first_row_at) if now > first_row_at else None
                 left = (n - done) / pace if pace else None
                 emit(Progressed(stage="predicting", done=done, total=n, per_second=pace, seconds_left=left))
         for note in differences.notes():
@@ -193,8 +193,12 @@ class _Differences:
         """One sentence per kind."""
         doubt = "Predictions for such images are less certain than they look."
         return [
-            Note("unlike-training", f"{n:,} {'image is' if n == 1 else 'images are'} {what}. {doubt}", level="warning")
-            for what, n in self._counts.most_common()
+            Note(
+                "unlike-training",
+                f"{n:,} {'image is' if n == 1 else 'images are'} {difference}. {doubt}",
+                level="warning",
+            )
+            for difference, n in self._counts.most_common()
         ]
 
 

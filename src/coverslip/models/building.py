@@ -17,7 +17,7 @@ from coverslip.models.table import registered
 from coverslip.models.weights import local_weights, weights_unavailable
 from coverslip.models.weights.fitting import load_exactly
 
-_DECIDED = frozenset(["n_classes", "channels"])  # of an own architecture's constructor: not for options
+_DECIDED = frozenset(["n_classes", "channels"])  # arguments of our own constructors that are no options
 
 
 def build_body(
@@ -35,12 +35,12 @@ def build_body(
         WeightsUnavailable: pretrained weights are neither here nor reachable.
     """
     refuse_options(options, record.builder_options)
-    whole = {**record.builder_options, **options}
+    all_options = {**record.builder_options, **options}
     if record.timm_name is not None:
-        return build_timm(record, channels=channels, pretrained=pretrained, options=whole, image_size=image_size)
+        return build_timm(record, channels=channels, pretrained=pretrained, options=all_options, image_size=image_size)
     if record.torchvision_name is not None:
-        return build_torchvision(record, channels=channels, pretrained=pretrained, options=whole)
-    return _build_own(record, channels=channels, pretrained=pretrained, options=whole)
+        return build_torchvision(record, channels=channels, pretrained=pretrained, options=all_options)
+    return _build_own(record, channels=channels, pretrained=pretrained, options=all_options)
 
 
 def without_classifier(body: nn.Module, record: ModelRecord) -> nn.Module:
@@ -61,11 +61,11 @@ def check_options(record: ModelRecord, channels: int, options: dict[str, Any]) -
     Raises:
         BadRecipe: the architecture does not take these options.
     """
-    side = record.input_px
+    size = record.input_px
     try:
         with torch.device("meta"), torch.no_grad():
-            body = build_body(record, channels=channels, pretrained=False, options=options, image_size=side)
-            body.eval()(torch.zeros(1, channels, side, side))
+            body = build_body(record, channels=channels, pretrained=False, options=options, image_size=size)
+            body.eval()(torch.zeros(1, channels, size, size))
     except CoverslipError:
         raise
     except Exception as error:  # another library's code, run with values that nobody has checked
@@ -78,8 +78,8 @@ def own_options(record: ModelRecord) -> dict[str, Any]:  # Any: each option's ow
         return {}
     parameters = inspect.signature(_named(record.builder)).parameters
     return {
-        name: each.default
-        for name, each in parameters.items()
+        name: parameter.default
+        for name, parameter in parameters.items()
         if name not in _DECIDED and name not in record.builder_options
     }
 

@@ -159,9 +159,9 @@ def _weight_gradient(
 def _gradients(
     gradient: Tensor, x: Tensor, weight: Tensor, stride: tuple[int, int], padding: tuple[int, int], *, of_input: bool
 ) -> Tensor:
-    wanted = [of_input, not of_input, False]
+    output_mask = [of_input, not of_input, False]
     of_x, of_weight, _ = torch.ops.aten.convolution_backward(
-        gradient, x, weight, None, list(stride), list(padding), [1, 1], False, [0, 0], len(weight), wanted
+        gradient, x, weight, None, list(stride), list(padding), [1, 1], False, [0, 0], len(weight), output_mask
     )
     result: Tensor = of_x if of_input else of_weight
     return result

@@ -37,7 +37,7 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 _SECONDS_BETWEEN_STEP_EVENTS = 0.2
-_SECONDS_BETWEEN_WAITS = 1.0  # on a GPU: to tell a step's loss is to wait until all that it was given is done
+_SECONDS_BETWEEN_WAITS = 1.0  # on a GPU: reading a step's loss waits until all queued work is done
 IMAGES_AT_ONCE = 16  # whose activations are held at the same time on the processor
 
 
@@ -96,8 +96,8 @@ class _StopRequested(Exception):
 
 
 _NO_SECOND_PHASE = (
-    "Fine-tuning ended before it changed from Adam to SGD, since no epoch was better for so many epochs as it has "
-    "patience for. Give it more patience, or let it change earlier."
+    "Fine-tuning stopped early, before it changed from Adam to SGD: validation images saw no improvement for as many "
+    "epochs as the patience allows. Raise the patience, or change to SGD earlier."
 )
 
 
@@ -164,12 +164,12 @@ def finetune(
 def _measure_initial(
     network: nn.Module, images: TrainingImages, recipe: Recipe, n_epochs: int, context: RunContext
 ) -> None:
-    """Tell what validation images say of the network before its first step; it is no epoch that could be kept."""
+    """Emit the validation scores of the network before its first step; it is no epoch that could be kept."""
     if context.stop.is_requested():
         raise _StopRequested
     started = time.monotonic()
     try:
-        val = _validate(network, images, recipe, context.device)
+        val_scores = _validate(network, images, recipe, context.device)
     except _Diverged:  # training will show
         return
     context.emit(
@@ -183,11 +183,11 @@ def _measure_initial(
             train_precision=None,
             train_recall=None,
             train_f1=None,
-            val_loss=val.loss,
-            val_accuracy=val.accuracy,
-            val_precision=val.precision,
-            val_recall=val.recall,
-            val_f1=val.f1,
+            val_loss=val_scores.loss,
+            val_accuracy=val_scores.accuracy,
+            val_precision=val_scores.precision,
+            val_recall=val_scores.recall,
+            val_f1=val_scores.f1,
             is_best=False,
             seconds_left=None,
         )
@@ -204,18 +204,18 @@ def _one_epoch(
     context: RunContext,
 ) -> None:
     started, epoch = time.monotonic(), progress.epoch + 1
-    train = _train_epoch(network, optimizer, images, recipe, n_epochs, progress, context)
+    train_scores = _train_epoch(network, optimizer, images, recipe, n_epochs, progress, context)
     progress.training_seconds += time.monotonic() - started
     return_freed_memory()
-    val = _validate(network, images, recipe, context.device) if len(images.val) else None
+    val_scores = _validate(network, images, recipe, context.device) if len(images.val) else None
     return_freed_memory()
-    if val is None:
+    if val_scores is None:
         is_best, progress.best_epoch = True, epoch
     else:
-        is_best = (val.primary, -val.loss) > (progress.best_score, -progress.loss_of_best)
+        is_best = (val_scores.primary, -val_scores.loss) > (progress.best_score, -progress.loss_of_best)
         if is_best:
-            progress.best_epoch, progress.best_score, progress.loss_of_best = epoch, val.primary, val.loss
-    _follow_plateau(progress, recipe, val.loss if val else train.loss)
+            progress.best_epoch, progress.best_score, progress.loss_of_best = epoch, val_scores.primary, val_scores.loss
+    _follow_plateau(progress, recipe, val_scores.loss if val_scores else train_scores.loss)
     seconds = time.monotonic() - started
     progress.epoch, progress.seconds = epoch, progress.seconds + seconds
     context.emit(
@@ -224,16 +224,16 @@ def _one_epoch(
             n_epochs=n_epochs,
             seconds=seconds,
             learning_rate=float(optimizer.param_groups[0]["lr"]),
-            train_loss=train.loss,
-            train_accuracy=train.accuracy,
-            train_precision=train.precision,
-            train_recall=train.recall,
-            train_f1=train.f1,
-            val_loss=val.loss if val else None,
-            val_accuracy=val.accuracy if val else None,
-            val_precision=val.precision if val else None,
-            val_recall=val.recall if val else None,
-            val_f1=val.f1 if val else None,
+            train_loss=train_scores.loss,
+            train_accuracy=train_scores.accuracy,
+            train_precision=train_scores.precision,
+            train_recall=train_scores.recall,
+            train_f1=train_scores.f1,
+            val_loss=val_scores.loss if val_scores else None,
+            val_accuracy=val_scores.accuracy if val_scores else None,
+            val_precision=val_scores.precision if val_scores else None,
+            val_recall=val_scores.recall if val_scores else None,
+            val_f1=val_scores.f1 if val_scores else None,
             is_best=is_best,
             seconds_left=progress.seconds / epoch * (n_epochs - epoch),
         )
@@ -287,7 +287,7 @@ def _train_epoch(
         epoch=epoch,
         device=context.device,
     )
-    n_seen, longest = 0, longest_gradient(recipe, optimizer)
+    n_seen, max_norm = 0, longest_gradient(recipe, optimizer)
     for step, (x, label) in enumerate(batches, start=1):
         if context.stop.is_requested():
             raise _StopRequested
@@ -298,8 +298,8 @@ def _train_epoch(
             group["lr"] = rate
         optimizer.zero_grad(set_to_none=True)
         loss, logits = accumulate_gradients(network, loss_of, x, label, images_at_once, penalty_of)
-        if longest is not None:
-            nn.utils.clip_grad_norm_(network.parameters(), longest)
+        if max_norm is not None:
+            nn.utils.clip_grad_norm_(network.parameters(), max_norm)
         optimizer.step()
         seen.add(loss, logits, label)
         n_seen += len(label)

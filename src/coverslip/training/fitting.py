@@ -3,8 +3,8 @@
 The instant stage fits a linear probe on frozen features. Fine-tuning starts with that probe as its head, so that the
 first steps move a network that already knows the classes. Batch norms then keep their pretrained statistics: the head
 was fitted to the features they give, and with the statistics of batches in their place the first loss was 8.7 instead
-of 0.3 (blood_pbc, 112 px). From scratch there are no features worth a head, and training starts at random. From an
-earlier run that tells the same classes, its head is kept if validation images prefer it.
+of 0.3 (blood_pbc, 112 px). From scratch there are no features worth a head, and training starts at random. The
+head of an earlier run with the same classes is kept if validation images prefer it.
 """
 
 from collections.abc import Callable, Sequence
@@ -50,7 +50,7 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A trained network, and what it says of validation images."""
+    """A trained network, and its logits for validation images."""
 
     network: Network
     val_logits: Floats  # (n_val, K), averaged over test-time augmentation
@@ -206,7 +206,7 @@ def calibrate(logits: Floats, label: Ints, recipe: Recipe) -> Calibration:
 def _initial_network(
     images: TrainingImages, preprocessing: Preprocessing, recipe: Recipe, initial: InitialClassifier | None
 ) -> tuple[Network, LinearHead | None]:
-    """The network with its initial weights, and the head of an earlier run that tells the same classes."""
+    """The network with its initial weights, and the head of an earlier run with the same classes."""
     keep_freed_memory()
     torch.manual_seed(recipe.seed)
     network = create_network(

@@ -45,16 +45,16 @@ class InitialClassifier:
             BadRecipe: the network is another one.
         """
         weights = {name: torch.from_numpy(array.copy()) for name, array in self.packed.read_weights().items()}
-        own = network.state_dict()
+        current = network.state_dict()
         try:
-            fitted = {name: _fitted(weights[name], own[name]) for name in own if not name.startswith("head.")}
+            fitted = {name: _fitted(weights[name], current[name]) for name in current if not name.startswith("head.")}
         except (KeyError, ValueError) as error:
             raise BadRecipe(
                 f"The weights do not fit the network ({error})",
                 file=self.packed.place,
                 do="Choose another initialisation.",
             ) from error
-        network.load_state_dict({**own, **fitted})
+        network.load_state_dict({**current, **fitted})
         rows = [number for number in self.class_of if number is not None]
         if self.n_new:
             return None
@@ -124,7 +124,7 @@ def whole_options(choices: Recipe | ClassifierCard) -> dict[str, Any]:  # Any: e
     return {**own_options(model_info(choices.model)), **choices.model_options}
 
 
-def _fitted(weight: Tensor, own: Tensor) -> Tensor:
+def _fitted(weight: Tensor, target: Tensor) -> Tensor:
     """The weight, or for a first layer (and its normalisation) of other channels the mean over its channels.
 
     A layer for C channels that sees the same in all of them answers by the sum of their weights: spread evenly over
@@ -133,11 +133,11 @@ def _fitted(weight: Tensor, own: Tensor) -> Tensor:
     Raises:
         ValueError: the shapes differ in something else.
     """
-    if weight.shape == own.shape:
+    if weight.shape == target.shape:
         return weight
-    shape, wanted = list(weight.shape), list(own.shape)
-    if len(shape) != 4 or len(wanted) != 4 or shape[0] != wanted[0] or shape[2:] != wanted[2:]:
-        raise ValueError(f"shape {shape} instead of {wanted}")
+    shape, target_shape = list(weight.shape), list(target.shape)
+    if len(shape) != 4 or len(target_shape) != 4 or shape[0] != target_shape[0] or shape[2:] != target_shape[2:]:
+        raise ValueError(f"shape {shape} instead of {target_shape}")
     if shape[0] == 1 and shape[2:] == [1, 1]:  # mean and standard deviation of the channels
-        return weight.mean(1, keepdim=True).expand(own.shape).clone()
-    return (weight.sum(1, keepdim=True) / wanted[1]).expand(own.shape).clone()
+        return weight.mean(1, keepdim=True).expand(target.shape).clone()
+    return (weight.sum(1, keepdim=True) / target_shape[1]).expand(target.shape).clone()

@@ -1,4 +1,4 @@
-"""The instant stage: frozen features of every image, a linear probe on them, and what validation images say of it."""
+"""The instant stage: frozen features of every image, a linear probe on them, and its validation scores."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

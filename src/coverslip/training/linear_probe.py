@@ -160,11 +160,11 @@ def _principal(scatter: Callable[[slice], Floats], n: int, d: int) -> tuple[Floa
             covariance += part.T @ part
         variance, directions = np.linalg.eigh(covariance)
         return np.maximum(variance, 0), directions
-    whole = scatter(slice(0, n))
-    variance, left = np.linalg.eigh(whole @ whole.T)
+    scattered = scatter(slice(0, n))
+    variance, left = np.linalg.eigh(scattered @ scattered.T)
     kept = variance > 1e-9 * max(float(variance[-1]), 1e-300)
     variance, left = variance[kept], left[:, kept]
-    return variance, (whole.T @ left) / np.sqrt(variance)
+    return variance, (scattered.T @ left) / np.sqrt(variance)
 
 
 def _row_slices(n: int) -> Iterator[slice]:

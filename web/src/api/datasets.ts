@@ -86,7 +86,7 @@ export const listPositions = (id: string, filters: Filters, signal?: AbortSignal
     }),
   );
 
-/** Four bytes for each image of the set, as `images/gallery/colours` reads them. */
+/** Four bytes for each image of the dataset, as `images/gallery/colours` reads them. */
 export async function readColours(id: string, signal?: AbortSignal): Promise<Uint8Array> {
   const asked = api.GET('/api/v1/datasets/{dataset_id}/colours', {
     ...at(id),

@@ -3187,6 +3187,11 @@ export interface components {
             classifier_id: string;
             /** Classifier Name */
             classifier_name: string;
+            /**
+             * Run Id
+             * @description The training of the classifier; null where it was imported, or was deleted.
+             */
+            run_id: string | null;
             /** Dataset Id */
             dataset_id: string | null;
             /**

@@ -177,8 +177,8 @@ export const runs = {
     noMixUps: 'No images were confused.',
     mixUp: (label: string, predicted: string) => `${label} predicted as ${predicted}`,
     ofClass: (share: string) => `${share} of the class`,
-    domains: 'By source',
-    domain: 'Source',
+    domains: 'By domain',
+    domain: 'Domain',
     groups: 'Groups',
     folds: 'Folds side by side',
     foldsHelp:

@@ -126,9 +126,9 @@ def download_from_prediction(workspace: Home, prediction_id: str) -> Response:
     status_code=201,
     responses=problems(404, 409, 422),
 )
-def create_dataset_of_prediction(workspace: Home, prediction_id: str, wanted: DatasetOfPrediction) -> DatasetState:
+def create_dataset_of_prediction(workspace: Home, prediction_id: str, body: DatasetOfPrediction) -> DatasetState:
     """A new dataset, labelled by the corrections, or by predictions and corrections."""
-    return corrections.dataset_of(workspace, prediction_id, only=wanted.only, name=wanted.name)
+    return corrections.dataset_of(workspace, prediction_id, only=body.only, name=body.name)
 
 
 @router.post(

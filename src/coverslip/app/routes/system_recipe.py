@@ -27,12 +27,12 @@ def get_recipe_keys() -> RecipeKeys:
 
 
 @router.post("/recipe/read", responses=problems(422))
-def read_recipe(given: TextOfRecipe) -> RecipeText:
+def read_recipe(body: TextOfRecipe) -> RecipeText:
     """The values that a recipe file gives to keys. What is wrong with it is told with key and line."""
-    return texts.read_text(given.text)
+    return texts.read_text(body.text)
 
 
 @router.post("/recipe/write", responses=problems(422))
-def write_recipe(given: ChoicesOfRecipe) -> RecipeText:
+def write_recipe(body: ChoicesOfRecipe) -> RecipeText:
     """The recipe file that gives keys these values; says what is wrong with them."""
-    return texts.write_text(given.recipe, is_complete=given.is_complete)
+    return texts.write_text(body.recipe, is_complete=body.is_complete)

@@ -146,8 +146,10 @@ def _open_labelled(path: Path, given: str | Path, group: str | None, pattern: st
 def _in_domains(opened: Sequence[Dataset], names: Sequence[str | None]) -> Dataset:
     """What was opened as one dataset, in domains of the names that were given, else those of its folders."""
     if len(opened) > 1:
-        given = names or [None] * len(opened)
-        return _joined(opened, [name or own for name, own in zip(given, _domains(opened), strict=True)])
+        chosen = names or [None] * len(opened)
+        return _joined(
+            opened, [name or folder_name for name, folder_name in zip(chosen, _domains(opened), strict=True)]
+        )
     (dataset,) = opened
     return _in_domain(dataset, names[0]) if names and names[0] else dataset
 

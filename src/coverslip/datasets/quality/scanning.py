@@ -65,11 +65,11 @@ def scan_images(
     """Decode every image once, several at a time, and remember the facts for the next scan.
 
     Images that cannot be read do not stop the others; they are `Unreadable` and are looked at again next time.
-    What was reached is kept when the scan is interrupted.
+    What was decoded before an interruption is remembered.
 
     Args:
         dataset: whose records to read.
-        emit: told about progress at most five times a second, and at the end what was noticed.
+        emit: gets progress at most five times a second, and at the end a note for each kind of trouble.
         stop: asked as often.
         n_threads: images decoded at the same time; None takes the number of processor cores.
         on_pixels: is given every image that had to be decoded, in the threads that decode. Those whose facts were
@@ -83,20 +83,20 @@ def scan_images(
     memory = Memory(emit)
     try:
         identities = identities_of(records)
-        for i, known in memory.recall(identities):
-            facts[i] = known
-        waiting = [i for i, known in enumerate(facts) if known is None]
-        _decode(records, waiting, identities, facts, memory, emit, stop, n_threads or n_cores(), on_pixels)
+        for i, remembered in memory.recall(identities):
+            facts[i] = remembered
+        to_decode = [i for i, remembered in enumerate(facts) if remembered is None]
+        _decode(records, to_decode, identities, facts, memory, emit, stop, n_threads or n_cores(), on_pixels)
     finally:
         memory.close()
     complete = tuple(fact if fact is not None else Unreadable("it was not reached") for fact in facts)
-    _tell_what_was_noticed(complete, emit)
+    _emit_notes(complete, emit)
     return Scan(complete)
 
 
 def _decode(
     records: Sequence[ImageRecord],
-    waiting: Sequence[int],
+    to_decode: Sequence[int],
     identities: Sequence[Identity | None],
     facts: list[ImageFacts | Unreadable | None],
     memory: Memory,
@@ -106,12 +106,12 @@ def _decode(
     on_pixels: OnPixels | None,
 ) -> None:
     started = reported = saved = time.monotonic()
-    n_known = len(records) - len(waiting)
+    n_remembered = len(records) - len(to_decode)
     in_flight: deque[tuple[int, Future[ImageFacts | Unreadable]]] = deque()
     pool = ThreadPoolExecutor(n_threads, thread_name_prefix="read")
     try:
-        ahead = iter(waiting)
-        for n_done in range(len(waiting)):
+        ahead = iter(to_decode)
+        for n_done in range(len(to_decode)):
             while len(in_flight) < _LOOK_AHEAD * n_threads and (i := next(ahead, None)) is not None:
                 in_flight.append((i, pool.submit(_read, i, records[i], on_pixels)))
             i, future = in_flight.popleft()
@@ -125,12 +125,12 @@ def _decode(
                 saved = now
             if now - reported > _TELL_EVERY_S:
                 stop.check()
-                emit(_progress(n_known + n_done + 1, len(records), (n_done + 1) / (now - started)))
+                emit(_progress(n_remembered + n_done + 1, len(records), (n_done + 1) / (now - started)))
                 reported = now
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
     seconds = max(time.monotonic() - started, 1e-9)
-    emit(_progress(len(records), len(records), len(waiting) / seconds if waiting else None))
+    emit(_progress(len(records), len(records), len(to_decode) / seconds if to_decode else None))
 
 
 def _read(i: int, record: ImageRecord, on_pixels: OnPixels | None) -> ImageFacts | Unreadable:
@@ -150,8 +150,8 @@ def _progress(done: int, total: int, per_second: float | None) -> Progressed:
     return Progressed(stage="reading images", done=done, total=total, per_second=per_second, seconds_left=left)
 
 
-def _tell_what_was_noticed(facts: Sequence[ImageFacts | Unreadable], emit: Emit) -> None:
-    """One line per kind of thing, not one per file."""
+def _emit_notes(facts: Sequence[ImageFacts | Unreadable], emit: Emit) -> None:
+    """One note per kind, not one per file."""
     notes = Counter(fact.note for fact in facts if isinstance(fact, ImageFacts) and fact.note)
     for note, n in notes.most_common(5):
         emit(Noted(code="reading", text=f"{counted(n, 'image')}: {note}", values={"n_images": n}))

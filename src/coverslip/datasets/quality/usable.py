@@ -37,8 +37,8 @@ def dropped_notes(dataset: Dataset) -> list[Note]:
     n_of = Counter(record.label for record in dataset.records if record.label in dataset.dropped)
     if not n_of:
         return []
-    each = ", ".join(f"{n:,} of '{one_line(label or '', 60)}'" for label, n in n_of.most_common())
-    text = f"{counted(n_of.total(), 'image')} left out on request, since classes are dropped: {each}."
+    counts = ", ".join(f"{n:,} of '{one_line(label or '', 60)}'" for label, n in n_of.most_common())
+    text = f"{counted(n_of.total(), 'image')} left out on request, since classes are dropped: {counts}."
     return [Note("dropped", text, values={"n_images": n_of.total()})]
 
 

@@ -97,10 +97,10 @@ def _divide(labels: Ints, unit_of_image: Ints, share: Floats, missing: Floats, s
             np.add.at(counts[-1], (searched, level[~dealt]), 1)
             filled.append(np.bincount(level[dealt], minlength=level.max() + 1) > 0)
         part[~dealt] = _solve(_Problem.of(counts, share, missing, filled), rng, seed)[searched]
-    there = np.zeros((n_cells, len(share)))
+    placed = np.zeros((n_cells, len(share)))
     for p in range(len(share)):
-        there[:, p] = np.bincount(cell[part == p], minlength=n_cells)
-    part[dealt] = _deal(cell[dealt], there, share, rng)
+        placed[:, p] = np.bincount(cell[part == p], minlength=n_cells)
+    part[dealt] = _deal(cell[dealt], placed, share, rng)
     return part
 
 
@@ -114,24 +114,24 @@ def _levels(labels: Ints, domains: Ints | None) -> list[Ints]:
     return [cell, label, domain]
 
 
-def _deal(label: Ints, there: Floats, share: Floats, rng: np.random.Generator) -> Ints:
-    """Parts for single images: each class topped up to its shares, given how many of it are `there` already."""
+def _deal(label: Ints, placed: Floats, share: Floats, rng: np.random.Generator) -> Ints:
+    """Parts for single images: each class topped up to its shares, given how many of it are `placed` already."""
     part = np.empty(len(label), dtype=np.intp)
-    n_of_class = np.bincount(label, minlength=len(there))
+    n_of_class = np.bincount(label, minlength=len(placed))
     order = rng.permutation(len(label))
     order = order[np.argsort(label[order], kind="stable")]
     ends = np.cumsum(n_of_class)
     carry = np.zeros(len(share))  # what rounding gave too little so far: evens out over many small classes
     for k in rng.permutation(np.flatnonzero(n_of_class)):
         n = n_of_class[k]
-        want = np.clip(share * (there[k].sum() + n) - there[k], 0, None)
+        want = np.clip(share * (placed[k].sum() + n) - placed[k], 0, None)
         want *= n / want.sum()
         quota = np.floor(want + 1e-9).astype(np.intp)
         behind = want - quota + carry + rng.uniform(0, 1e-6, len(share))
         quota[np.argsort(-behind)[: n - quota.sum()]] += 1
         carry += want - quota
-        for p in np.flatnonzero(there[k] + quota == 0):
-            quota[np.argmax(np.where(quota > 0, there[k] + quota, 0))] -= 1
+        for p in np.flatnonzero(placed[k] + quota == 0):
+            quota[np.argmax(np.where(quota > 0, placed[k] + quota, 0))] -= 1
             quota[p] = 1
         part[order[ends[k] - n : ends[k]]] = np.repeat(np.arange(len(share)), quota)
     return part

@@ -1,6 +1,6 @@
-"""Who trains, who validates, who tests: by group and by pixels, never by image alone.
+"""Which images train, validate and test: by group and by pixels, never by image alone.
 
-Crops of one slide resemble each other, and a picture that was saved twice resembles itself. A random split would
+Crops of one slide resemble each other, and an image that was saved twice is equal to its copy. A random split would
 grade the network on cells that it has all but seen.
 """
 
@@ -70,7 +70,7 @@ def split_images(
         raise BadDataset(
             f"None of {counted(len(dataset.records), 'image')} can be used: {why}",
             file=dataset.root,
-            do="Inspect the images: that says why of each.",
+            do="Inspect the dataset: its findings tell why.",
         )
     leaks = given_leaks(dataset, scan)
     if leaks and not allow_leakage:
@@ -82,25 +82,29 @@ def split_images(
     units = connected_components(dataset, scan, order)
     parts: dict[int, Side] = {}
     if dataset.has_predefined_split:
-        parts = _given_parts(dataset, units, order)
-        given = {dataset.records[i].domain for i in order if dataset.records[i].predefined_split is not None}
-        n_free = sum(r.predefined_split is None and r.domain in given for r in (dataset.records[i] for i in order))
+        parts = _predefined_parts(dataset, units, order)
+        domains_with_split = {
+            dataset.records[i].domain for i in order if dataset.records[i].predefined_split is not None
+        }
+        n_free = sum(
+            r.predefined_split is None and r.domain in domains_with_split for r in (dataset.records[i] for i in order)
+        )
         if n_free:
             text = (
                 f"{counted(n_free, 'image')} without a part in the predefined split joined training, or the part that "
                 "their group or copies are in."
             )
             notes.append(Note("without-part", text, values={"n_images": n_free}))
-    for own, is_given in _split_alike(dataset, order):
-        _share_out(dataset, order, units, parts, own, is_given, (val, test), seed, notes)
+    for selected, has_split in _split_alike(dataset, order):
+        _share_out(dataset, order, units, parts, selected, has_split, (val, test), seed, notes)
     _leave_out_unlearnt(dataset, parts, reasons, notes)
     notes += class_notes(dataset, order, units, parts)
     chosen: list[Part] = [parts.get(i, "left-out") if not reasons[i] else "left-out" for i in range(len(reasons))]
     return Split(tuple(chosen), tuple(reasons), tuple(notes))
 
 
-def _given_parts(dataset: Dataset, units: NDArray[np.intp], order: Sequence[int]) -> dict[int, Side]:
-    """The parts that are given. A row without one goes where its copies and its group are, else to training."""
+def _predefined_parts(dataset: Dataset, units: NDArray[np.intp], order: Sequence[int]) -> dict[int, Side]:
+    """The predefined parts. An image without one goes where its copies and its group are, else to training."""
     parts = {i: side for i in order if (side := dataset.records[i].predefined_split) is not None}
     side_of_unit: dict[int, Side] = {}
     for side in SIDES:  # the last one wins: what is connected with a test image must not be trained on
@@ -109,12 +113,15 @@ def _given_parts(dataset: Dataset, units: NDArray[np.intp], order: Sequence[int]
 
 
 def _split_alike(dataset: Dataset, order: Sequence[int]) -> list[tuple[NDArray[np.bool_], bool]]:
-    """Which images of `order` are shared out together, and whether they come with a split: sets with the same parts."""
+    """Which images of `order` are shared out together, and whether they have a predefined split.
+
+    Those of all domains whose predefined splits have the same parts are, and those of all domains without one.
+    """
     records = [dataset.records[i] for i in order]
-    given: dict[str, set[Side | None]] = {record.domain: set() for record in records}
+    sides_of_domain: dict[str, set[Side | None]] = {record.domain: set() for record in records}
     for record in records:
-        given[record.domain].add(record.predefined_split)
-    kinds = {domain: frozenset(sides - {None}) for domain, sides in given.items()}
+        sides_of_domain[record.domain].add(record.predefined_split)
+    kinds = {domain: frozenset(sides - {None}) for domain, sides in sides_of_domain.items()}
     return [
         (np.array([kinds[record.domain] == kind for record in records], dtype=bool), bool(kind))
         for kind in sorted(set(kinds.values()), key=lambda sides: sorted(map(str, sides)))
@@ -126,34 +133,36 @@ def _share_out(
     order: Sequence[int],
     units: NDArray[np.intp],
     parts: dict[int, Side],
-    own: NDArray[np.bool_],
-    is_given: bool,
-    wanted: tuple[float, float],
+    selected: NDArray[np.bool_],
+    has_split: bool,
+    val_and_test: tuple[float, float],
     seed: int,
     notes: list[Note],
 ) -> None:
     """Give a part to every image that may be placed: all, or the training part of an incomplete predefined split."""
-    val, test = wanted
-    if is_given:
-        there = {parts[i] for i, is_own in zip(order, own, strict=True) if is_own}
-        val, test = (0.0 if "val" in there else val), (0.0 if "test" in there else test)
-        if "train" not in there or not val + test:
+    val, test = val_and_test
+    if has_split:
+        existing = {parts[i] for i, is_selected in zip(order, selected, strict=True) if is_selected}
+        val, test = (0.0 if "val" in existing else val), (0.0 if "test" in existing else test)
+        if "train" not in existing or not val + test:
             return
         # Shares are of all images, so what the given parts hold already makes the others' shares of the rest larger.
-        left = 1 - (wanted[0] if "val" in there else 0) - (wanted[1] if "test" in there else 0)
+        left = 1 - (val_and_test[0] if "val" in existing else 0) - (val_and_test[1] if "test" in existing else 0)
         val, test = val / left, test / left
         named = " and ".join(word for word, share in (("validation", val), ("test", test)) if share)
-        domains = sorted({dataset.records[i].domain for i, is_own in zip(order, own, strict=True) if is_own})
-        whose = "" if own.all() else f" of {some(domains)}"
+        domains = sorted(
+            {dataset.records[i].domain for i, is_selected in zip(order, selected, strict=True) if is_selected}
+        )
+        whose = "" if selected.all() else f" of {some(domains)}"
         text = f"The predefined split{whose} has no {named} part; it was taken from the training part."
         notes.append(Note("part-taken", text))
-    free = own & np.array([parts.get(i, "train") == "train" for i in order], dtype=bool)
-    free &= ~np.isin(units, units[~own])  # what is connected with another domain stays where that one has it
+    free = selected & np.array([parts.get(i, "train") == "train" for i in order], dtype=bool)
+    free &= ~np.isin(units, units[~selected])  # what is connected with another domain stays where that one has it
     positions = [i for i, is_free in zip(order, free, strict=True) if is_free]
     label, domain = classes_and_domains(dataset, positions)
     shares = (1 - val - test, val, test)
     n_units, n_parts = len(set(units[free].tolist())), sum(share > 0 for share in shares)
-    if n_units < n_parts and own.all():
+    if n_units < n_parts and selected.all():
         raise too_few_units(dataset, positions, n_units, n_parts)
     if n_units < n_parts:
         parts.update(dict.fromkeys(positions, "train"))

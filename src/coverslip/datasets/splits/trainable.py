@@ -12,8 +12,8 @@ from coverslip.errors import BadDataset
 
 def trained_classes(dataset: Dataset, split: Split) -> tuple[str, ...]:
     """The classes that training has images of, in the dataset's order: what a network has outputs for."""
-    found = {r.label for r, part in zip(dataset.records, split.parts, strict=True) if part == "train"}
-    return tuple(label for label in dataset.classes if label in found)
+    trained = {r.label for r, part in zip(dataset.records, split.parts, strict=True) if part == "train"}
+    return tuple(label for label in dataset.classes if label in trained)
 
 
 def check_class_names(dataset: Dataset, classes: Sequence[str]) -> None:
@@ -31,7 +31,7 @@ def check_class_names(dataset: Dataset, classes: Sequence[str]) -> None:
             file=dataset.root,
             do="Add images of another class, each class in a folder of its own."
             if known < 2
-            else "Inspect the images: that says why the others cannot be used.",
+            else "Inspect the dataset: its findings tell why the others cannot be used.",
         )
     reserved = sorted(DECISIONS.intersection(classes))
     if reserved:

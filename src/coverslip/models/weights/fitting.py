@@ -82,17 +82,17 @@ def load_exactly(network: nn.Module, weights: LocalWeights) -> None:
     Raises:
         WeightsUnavailable: a tensor is missing, left over or misshapen; the first are named.
     """
-    tensors, wanted = weights.tensors, network.state_dict()
-    head = {name for name in wanted if name.startswith(f"{classifier_of(network)}.")}
-    if _is_of_other_classes({name: tensors[name] for name in head if name in tensors}, wanted, len(head)):
+    tensors, expected = weights.tensors, network.state_dict()
+    head = {name for name in expected if name.startswith(f"{classifier_of(network)}.")}
+    if _is_of_other_classes({name: tensors[name] for name in head if name in tensors}, expected, len(head)):
         tensors = {name: tensor for name, tensor in tensors.items() if name not in head}
-        wanted = {name: tensor for name, tensor in wanted.items() if name not in head}
-    if not _is_equal(tensors, wanted):
-        raise misfit(LocalWeights(weights.model, tensors, weights.n_classes, weights.file), wanted)
+        expected = {name: tensor for name, tensor in expected.items() if name not in head}
+    if not _is_equal(tensors, expected):
+        raise misfit(LocalWeights(weights.model, tensors, weights.n_classes, weights.file), expected)
     network.load_state_dict(tensors, strict=False)  # all but the classifier was just compared
 
 
-def check_numbers(weights: LocalWeights, wanted: Tensors) -> None:
+def check_numbers(weights: LocalWeights, expected: Tensors) -> None:
     """Whether weights that fit a network are of the kind of numbers that it computes with.
 
     Names need not be the network's, so a tensor of integers is compared with all of the network's of its kind, such as
@@ -101,7 +101,7 @@ def check_numbers(weights: LocalWeights, wanted: Tensors) -> None:
     Raises:
         WeightsUnavailable: there are integers in the place of fractions; the first are named.
     """
-    fractions = {_kind(name) for name, tensor in wanted.items() if tensor.is_floating_point()}
+    fractions = {_kind(name) for name, tensor in expected.items() if tensor.is_floating_point()}
     wrong = [
         name for name, tensor in weights.tensors.items() if not tensor.is_floating_point() and _kind(name) in fractions
     ]

@@ -1,4 +1,4 @@
-"""Small pictures of images that are worth a look: the most confident mistakes, and the least certain."""
+"""Thumbnails of images that are worth a look: the most confident mistakes, and the least certain."""
 
 import base64
 from collections.abc import Iterable
@@ -68,7 +68,7 @@ def _tile(run: ReportedRun, i: int) -> _Tile:
 
 
 def _picture(source: ImageSource | None) -> str:
-    """A small picture as data URI; empty where the image was moved or deleted since: the tile says so."""
+    """A thumbnail as data URI; empty where the image was moved or deleted since: the tile says so."""
     if source is None:
         return ""
     try:

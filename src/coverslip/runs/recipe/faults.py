@@ -45,10 +45,10 @@ def _describe(fault: Any) -> str:  # Any: Pydantic's ErrorDetails
         return f"there is no {'.'.join(place)}"
     key, value = ".".join(place), fault["input"]
     if fault["type"] == "value_error":
-        wanted = str(fault["ctx"]["error"])
+        expected = str(fault["ctx"]["error"])
     else:
-        wanted = _SHAPES.get(key) or _in_plain_words(fault)
-    return f"{key}: {wanted}" if isinstance(value, dict) else f"{key} = {_as_written(value)}: {wanted}"
+        expected = _SHAPES.get(key) or _in_plain_words(fault)
+    return f"{key}: {expected}" if isinstance(value, dict) else f"{key} = {_as_written(value)}: {expected}"
 
 
 _SHAPES = {

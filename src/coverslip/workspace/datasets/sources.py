@@ -88,10 +88,10 @@ def open_sources(
 def open_samples(home: Workspace) -> DatasetState:
     """The labelled sample images as a dataset; it and new ones to predict are drawn when this is first asked for."""
     with writing(home.engine) as connection:
-        there = set(connection.execute(select(datasets.c.id)).scalars())
+        used_ids = set(connection.execute(select(datasets.c.id)).scalars())
         connection.execute(update(datasets).where(datasets.c.id.in_(SAMPLE_DATASETS)).values(forgotten=None))
         for samples in SAMPLE_DATASETS.values():
-            if samples.id not in there:
+            if samples.id not in used_ids:
                 connection.execute(
                     insert(datasets).values(
                         id=samples.id,

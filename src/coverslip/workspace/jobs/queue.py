@@ -59,7 +59,7 @@ class Queue:
         self._begun = [begun for begun in self._begun if begun.process.poll() is None]
         at_work = [job for job in started_jobs(self._workspace) if self._is_at_work(job)]
         for job in at_work:
-            _press(job)
+            _see_to_stop(job)
         for kind in _KINDS:
             if not any(job.kind == kind for job in at_work):
                 ids = waiting(self._workspace, kind)
@@ -71,17 +71,17 @@ class Queue:
         if is_at_work(job):
             return True
         with self._workspace.engine.begin() as connection:
-            same = (db.jobs.c.id == job.id) & (db.jobs.c.state == "started") & (db.jobs.c.queued.is_(None))
-            connection.execute(update(db.jobs).where(same).values(state="ended"))
+            is_still_started = (db.jobs.c.id == job.id) & (db.jobs.c.state == "started") & (db.jobs.c.queued.is_(None))
+            connection.execute(update(db.jobs).where(is_still_started).values(state="ended"))
         return False
 
     def _begin(self, job: Job) -> None:
         with self._workspace.engine.begin() as connection:
-            mine = (db.jobs.c.id == job.id) & (db.jobs.c.state == "queued")
+            is_queued = (db.jobs.c.id == job.id) & (db.jobs.c.state == "queued")
             # Noted first: a server that dies right here leaves a job that can be resumed, never one begun twice.
             taken = connection.execute(
                 update(db.jobs)
-                .where(mine)
+                .where(is_queued)
                 .values(state="started", queued=None, launched=time.time(), pid=None, process_started=None)
             )
         if not taken.rowcount:
@@ -95,7 +95,7 @@ class Queue:
             )
 
 
-def _press(job: Job) -> None:
+def _see_to_stop(job: Job) -> None:
     """End a job that was asked to stop: at once where it has not begun its folder, later where it does not heed."""
     if job.stop_asked is None:
         return

@@ -87,18 +87,18 @@ def find_job(workspace: Workspace, job_id: str, *kinds: JobKind, is_removed: boo
 
 def all_jobs(workspace: Workspace, kind: JobKind, *, classifier_id: str | None = None) -> list[Job]:
     """All jobs of a kind, or those with one classifier; the newest first."""
-    wanted = select(db.jobs).where(db.jobs.c.kind == kind, db.jobs.c.state != "removed")
+    query = select(db.jobs).where(db.jobs.c.kind == kind, db.jobs.c.state != "removed")
     if classifier_id is not None:
-        wanted = wanted.where(db.jobs.c.classifier_id == classifier_id)
+        query = query.where(db.jobs.c.classifier_id == classifier_id)
     with workspace.engine.connect() as connection:
-        rows = connection.execute(wanted.order_by(db.jobs.c.created.desc(), db.jobs.c.id)).mappings().all()
+        rows = connection.execute(query.order_by(db.jobs.c.created.desc(), db.jobs.c.id)).mappings().all()
     return [_job(row) for row in rows]
 
 
 def unended_jobs(connection: Connection, dataset_id: str) -> list[Job]:
     """Jobs with the images of a dataset that wait, or whose process has not been seen to end."""
-    wanted = select(db.jobs).where(db.jobs.c.dataset_id == dataset_id, db.jobs.c.state.in_(("queued", "started")))
-    return [_job(row) for row in connection.execute(wanted).mappings()]
+    query = select(db.jobs).where(db.jobs.c.dataset_id == dataset_id, db.jobs.c.state.in_(("queued", "started")))
+    return [_job(row) for row in connection.execute(query).mappings()]
 
 
 def started_jobs(workspace: Workspace) -> list[Job]:
@@ -115,9 +115,9 @@ def _job(row: RowMapping) -> Job:
 
 def waiting(workspace: Workspace, kind: JobKind) -> list[str]:
     """Ids of the queued jobs of a kind, the next first."""
-    wanted = select(db.jobs.c.id).where(db.jobs.c.kind == kind, db.jobs.c.state == "queued")
+    query = select(db.jobs.c.id).where(db.jobs.c.kind == kind, db.jobs.c.state == "queued")
     with workspace.engine.connect() as connection:
-        return list(connection.execute(wanted.order_by(db.jobs.c.queued, db.jobs.c.id)).scalars())
+        return list(connection.execute(query.order_by(db.jobs.c.queued, db.jobs.c.id)).scalars())
 
 
 def new_place(parent: Path, name: str) -> tuple[str, Path]:

@@ -47,9 +47,9 @@ def bring(workspace: Workspace, file: Path, name: str | None) -> ImportedClassif
 
 def all_imported(workspace: Workspace) -> list[ImportedClassifier]:
     """All of them, the newest first."""
-    wanted = select(classifiers).where(classifiers.c.removed.is_(None))
+    query = select(classifiers).where(classifiers.c.removed.is_(None))
     with workspace.engine.connect() as connection:
-        rows = connection.execute(wanted.order_by(classifiers.c.created.desc(), classifiers.c.id)).all()
+        rows = connection.execute(query.order_by(classifiers.c.created.desc(), classifiers.c.id)).all()
     return [ImportedClassifier(row.id, row.name, Path(row.file)) for row in rows]
 
 

@@ -30,9 +30,9 @@ def page_of_prediction(
 
 def corrections_of(workspace: Workspace, prediction_id: str) -> dict[int, str]:
     """What people said that images really show, by row."""
-    wanted = select(corrections.c.row, corrections.c.label).where(corrections.c.job_id == prediction_id)
+    query = select(corrections.c.row, corrections.c.label).where(corrections.c.job_id == prediction_id)
     with workspace.engine.connect() as connection:
-        return {correction.row: correction.label for correction in connection.execute(wanted)}
+        return {correction.row: correction.label for correction in connection.execute(query)}
 
 
 def every_row(workspace: Workspace, job: Job) -> Iterator[tuple[Row, ImageSource]]:

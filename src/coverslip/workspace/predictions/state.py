@@ -11,7 +11,7 @@ from coverslip.workspace.jobs.records import Job, all_jobs, find_job
 from coverslip.workspace.jobs.state import ACTIVE, State, state_of, status_of
 from coverslip.workspace.predictions.predicted import corrections_of, count_review, count_rows
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.rows import Page, Paging
+from coverslip.workspace.store.rows import Page, Paging, folder_of_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,9 @@ class PredictionState:
     name: str
     classifier_id: str
     classifier_name: str
+    run_id: Annotated[
+        str | None, Field(description="The training of the classifier; null where it was imported, or was deleted.")
+    ]
     dataset_id: str | None
     state: State
     n_done: int
@@ -66,6 +69,7 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
         name=job.name,
         classifier_id=job.classifier_id or "",
         classifier_name=str(job.choices.get("classifier_name", "")),
+        run_id=_run_of_classifier(workspace, job),
         dataset_id=job.dataset_id,
         state=state,
         n_done=n_done,
@@ -80,3 +84,10 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
         error=why_failed(job, status) if state == "failed" else None,
         notes=list(status.notes) if status else [],
     )
+
+
+def _run_of_classifier(workspace: Workspace, job: Job) -> str | None:
+    if job.classifier_id is None:
+        return None
+    with workspace.engine.connect() as connection:
+        return job.classifier_id if folder_of_run(connection, job.classifier_id) is not None else None

@@ -16,7 +16,7 @@ from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import AnyRow, Json, file_of_classifier, folder_of_run
 
 
-def recipe_of_dataset(workspace: Workspace, row: AnyRow, given: Mapping[str, Any]) -> Recipe:
+def recipe_of_dataset(workspace: Workspace, row: AnyRow, choices: Mapping[str, Any]) -> Recipe:
     """The recipe of a training on a dataset: its classes, in the order that they have on its pages.
 
     Without that order a class would have another key and colour among the results than it was labelled with.
@@ -24,8 +24,8 @@ def recipe_of_dataset(workspace: Workspace, row: AnyRow, given: Mapping[str, Any
     Raises:
         BadRecipe: a key or value is not valid.
     """
-    recipe = checked_recipe(workspace, given, row.class_plan)
-    if "order" in (nested(given).get("classes") or {}):
+    recipe = checked_recipe(workspace, choices, row.class_plan)
+    if "order" in (nested(choices).get("classes") or {}):
         return recipe
     with workspace.engine.connect() as connection:
         order = trained_order(connection, row, recipe.classes)
@@ -35,13 +35,13 @@ def recipe_of_dataset(workspace: Workspace, row: AnyRow, given: Mapping[str, Any
     return recipe.model_copy(update={"classes": classes})
 
 
-def checked_recipe(workspace: Workspace, given: Mapping[str, Any], class_plan: Mapping[str, Any]) -> Recipe:
+def checked_recipe(workspace: Workspace, choices: Mapping[str, Any], class_plan: Mapping[str, Any]) -> Recipe:
     """A recipe from what differs from the defaults, with the classes of the dataset and whole paths.
 
     Raises:
         BadRecipe: a key or value is not valid.
     """
-    data = nested(given)
+    data = nested(choices)
     if isinstance(data.get("classes") or {}, dict):
         data["classes"] = {key: value for key, value in class_plan.items() if value} | (data.get("classes") or {})
     recipe = check_recipe(data)
@@ -52,10 +52,10 @@ def checked_recipe(workspace: Workspace, given: Mapping[str, Any], class_plan: M
     return recipe
 
 
-def groups_asked(workspace: Workspace, row: AnyRow, given: Mapping[str, Any]) -> GroupedBy | None:
+def groups_asked(workspace: Workspace, row: AnyRow, choices: Mapping[str, Any]) -> GroupedBy | None:
     """How the recipe itself says which images belong together; None where it doesn't, and the dataset's groups hold."""
-    group = given.get("group")
-    return grouped_by(workspace, row, None if group is None else str(group)) if "group" in given else None
+    group = choices.get("group")
+    return grouped_by(workspace, row, None if group is None else str(group)) if "group" in choices else None
 
 
 def _with_whole_start(workspace: Workspace, data: Mapping[str, Any]) -> Json:
@@ -91,10 +91,10 @@ def _known_dataset(workspace: Workspace, dataset_id: str) -> AnyRow | None:
             return None
 
 
-def nested(given: Mapping[str, Any]) -> Json:
+def nested(choices: Mapping[str, Any]) -> Json:
     """Dotted keys become sections."""
     data: Json = {}
-    for key, value in given.items():
+    for key, value in choices.items():
         *sections, last = str(key).split(".")
         place = data
         for section in sections:

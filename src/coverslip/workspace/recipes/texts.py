@@ -28,17 +28,17 @@ def read_text(text: str) -> RecipeText:
     return RecipeText(values, _as_text(values))
 
 
-def write_text(given: Mapping[str, Any], *, is_complete: bool = False) -> RecipeText:
+def write_text(choices: Mapping[str, Any], *, is_complete: bool = False) -> RecipeText:
     """Values as the text of a recipe.
 
     Args:
-        given: nested or with dotted keys.
+        choices: nested or with dotted keys.
         is_complete: with the defaults of all other keys.
 
     Raises:
         BadRecipe: a key or value is not valid; all faults at once.
     """
-    data = nested(given)
+    data = nested(choices)
     recipe = check_recipe(data)
     values = values_of(recipe) if is_complete else values_given(recipe, data)
     return RecipeText(values, _as_text(values))

@@ -26,7 +26,9 @@ export class Plan {
   isTextWrong = $state(false); // what stands in the recipe's text is no recipe yet
 
   labelled = $derived(
-    (this.datasets.value?.items ?? []).filter((one) => one.n_labelled > 0 || one.state === 'reading'),
+    (this.datasets.value?.items ?? []).filter(
+      ({ n_labelled, state }) => n_labelled > 0 || state === 'reading',
+    ),
   );
   dataset = $derived(
     this.asked

@@ -52,7 +52,7 @@ export class Uploading {
     }
   }
 
-  /** Make a set of images of what is there, without those that failed. */
+  /** Make a dataset of the files that arrived, without those that failed. */
   async finish(): Promise<Dataset | null> {
     this.state = 'finishing';
     try {
@@ -149,7 +149,7 @@ export async function filesOf(source: FileList | DataTransfer): Promise<{ files:
   return withoutTop(found.filter(({ name }) => !name.split('/').some((piece) => piece.startsWith('.'))));
 }
 
-/** A folder `cells/a/1.png, cells/b/2.png` becomes a set called cells, with the folders a and b. */
+/** A folder `cells/a/1.png, cells/b/2.png` becomes a dataset called cells, with the folders a and b. */
 export function withoutTop(files: Sent[]): { files: Sent[]; name: string } {
   const tops = new Set(files.map(({ name }) => name.split('/')[0]));
   const [top] = tops;
