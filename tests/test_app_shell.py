@@ -398,7 +398,7 @@ def test_a_request_that_is_not_valid_names_the_fields(
 def test_text_that_is_no_unicode_is_refused(failing: TestClient) -> None:
     answer = failing.post("/api/v1/says", content='{"name": "\\ud800"}', headers={"Content-Type": "application/json"})
     assert answer.status_code == 422
-    assert "no Unicode" in answer.json()["title"]
+    assert "not Unicode" in answer.json()["title"]
 
 
 def test_a_wrong_method_is_a_problem_that_says_the_right_one(client: TestClient) -> None:
