@@ -367,9 +367,9 @@ def test_one_file_with_two_labels_keeps_both_rows_apart(tmp_path):
 
 def test_spreadsheets_single_images_and_other_files_are_refused_with_advice(tmp_path):
     make_folder(tmp_path, "1.png")
-    for name, said in [("t.xlsx", "Save the sheet as CSV"), ("1.png", "one image, not a folder"), ("x.yaml", "neither")]:
+    for name, advice in [("t.xlsx", "Save the sheet as CSV"), ("1.png", "not a folder"), ("x.yaml", "neither")]:
         (tmp_path / name).touch()
-        with pytest.raises(BadDataset, match=said):
+        with pytest.raises(BadDataset, match=advice):
             open_dataset(tmp_path / name)
 
 
