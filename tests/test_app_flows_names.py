@@ -170,7 +170,7 @@ def test_a_classifier_goes_from_one_app_to_another(
     open_page(there, "/predict")
     there.get_by_role("heading", name="First, a classifier").wait_for()
     there.get_by_label("Import a .coverslip file").set_input_files(file)
-    there.get_by_role("radio", name=re.compile("brought as a file")).wait_for()
+    there.get_by_role("radio", name=re.compile("imported from a file")).wait_for()
     check_whole(there)
     there.get_by_label("Files …").set_input_files(sorted((stock.app.root / "new").glob("slide*.png")))
     there.get_by_role("button", name="Predict", exact=True).click()

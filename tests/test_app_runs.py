@@ -228,7 +228,7 @@ def test_a_training_that_cannot_work_says_why(lab: Lab) -> None:
     shutil.rmtree(folder)
     run = ended(lab.client, queue_run(lab.client, dataset, QUICK))
     assert run["state"] == "failed"
-    assert str(folder) in run["error"]["what"]
+    assert str(folder) == run["error"]["file"]
     assert run["error"]["do"].endswith(".")
     assert lab.client.get(f"{API}/runs/{run['id']}/results").status_code == 409
     bad = lab.client.post(f"{API}/runs", json={"dataset_id": lab.cells, "recipe": {"epochz": 1}})
