@@ -329,7 +329,7 @@ def test_a_run_does_not_go_on_from_another_start_than_it_began_with(on_top: Run,
     status = json.loads((run.folder / "status.json").read_text())
     (run.folder / "status.json").write_text(json.dumps({**status, "state": "failed"}))
     environment = json.loads((run.folder / "environment.json").read_text())
-    (run.folder / "environment.json").write_text(json.dumps({**environment, "start": "0" * 64}))
+    (run.folder / "environment.json").write_text(json.dumps({**environment, "initialisation": "0" * 64}))
     with pytest.raises(BadRun, match="The run to start from has changed"):
         cs.resume(run.folder)
 
