@@ -286,9 +286,9 @@ def numbers_of(run: Path) -> dict[str, Any]:
 
 
 def which_kept(run: Path) -> str:
-    """A mark where fine-tuning was no better than the head on frozen features, of this training or the first one."""
+    """A mark where fine-tuning was no better than the head on frozen features, of this training or the pretraining."""
     kept = []
-    for name, folder in (("first", run / "first"), ("", run)):
+    for name, folder in (("pretraining", run / "pretraining"), ("", run)):
         file = folder / "training.json"
         story = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
         if story.get("chosen") == "instant" and len(story["stages"]) > 1:
