@@ -72,7 +72,7 @@ def test_the_report_tells_the_sets_apart(run: Run) -> None:
         "<th>blue</th><td>6</td><td>2</td>",
         "<th>red</th><td>48</td><td>16</td><td>16</td><td>80</td>",
         "of the domains blue and red, were divided, stratified by domain and class,",
-        "Each domain has classes of its own",
+        "Each domain had classes of its own",
         "No class is in two domains.",
         "Every domain tested was also trained on.",
     ):
