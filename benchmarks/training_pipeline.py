@@ -148,7 +148,7 @@ def in_memory(images: Path, n_steps: int):  # type: ignore[no-untyped-def]
 
 
 def by_hand(images: Path, n_workers: int):  # type: ignore[no-untyped-def]
-    import coverslip.models._torchvision  # noqa: F401, I001 - first
+    import coverslip.models._libraries  # noqa: F401, I001 - first
     import torch
     from torchvision.datasets import ImageFolder
     from torchvision.transforms import v2

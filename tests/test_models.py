@@ -24,7 +24,7 @@ def lite0() -> Network:
 
 
 def test_torchvision_and_timm_import_beside_a_cpu_build_of_pytorch() -> None:
-    code = "import coverslip.models._torchvision, torchvision, timm; print(torchvision.models.alexnet.__name__)"
+    code = "import coverslip.models._libraries, torchvision, timm; print(torchvision.models.alexnet.__name__)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "alexnet"
 

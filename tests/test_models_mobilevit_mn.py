@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-import coverslip.models._torchvision  # noqa: F401 - before timm
+import coverslip.models._libraries  # noqa: F401 - before timm
 from coverslip.errors import BadRecipe, WeightsUnavailable
 from coverslip.models.architectures.mobilevit_mn.attention import NormalizationAttention, SqueezeExcite
 from coverslip.models.architectures.mobilevit_mn.blocks import Separable

@@ -19,7 +19,7 @@ from drawing import save_cell
 from torch import nn
 
 import coverslip as cs
-import coverslip.models._torchvision
+import coverslip.models._libraries
 from coverslip.cli import main
 from coverslip.errors import CoverslipError, UnknownModel, WeightsUnavailable
 from coverslip.models import has_weights, list_models, model_info

@@ -31,7 +31,7 @@ def over_folds(evaluations: Sequence[Evaluation], n_train: Sequence[int]) -> Fol
 
 
 def _mean(name: str, values: Sequence[float | None], test_to_train: float) -> Metric:
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     known = np.array([value for value in values if value is not None])
     if len(known) < len(values):
@@ -41,7 +41,7 @@ def _mean(name: str, values: Sequence[float | None], test_to_train: float) -> Me
     if known.std() < 1e-12:
         return Metric(value=value, method=METHOD, reason="every fold gives the same value: no interval")
     error = np.sqrt(known.var(ddof=1) * (1 / len(known) + test_to_train))
-    reach = float(t.ppf((1 + LEVEL) / 2, len(known) - 1) * error)
+    reach = float(stdtrit(len(known) - 1, (1 + LEVEL) / 2) * error)
     top = 1.0 if METRICS[name].scale == "share" else np.inf
     low, high = max(value - reach, 0.0), float(min(value + reach, top))
     return Metric(value=value, low=low, high=high, method=METHOD)

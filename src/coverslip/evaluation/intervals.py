@@ -126,12 +126,11 @@ def _interval(record: MetricRecord, value: float, resampled: np.ndarray | None, 
 
 def _t_interval(record: MetricRecord, value: float, resampled: np.ndarray, sample: _Sample) -> tuple[float, float]:
     """Low and high by Student's t on the scale where the metric has no walls."""
-    from scipy.special import expit, logit
-    from scipy.stats import t
+    from scipy.special import expit, logit, stdtrit
 
     # Resamples of n units spread by sqrt((n - 1) / n) too little.
     standard_error = np.nanstd(resampled) * np.sqrt(sample.n_units / (sample.n_units - 1))
-    reach = t.ppf((1 + LEVEL) / 2, sample.n_units - 1) * standard_error
+    reach = stdtrit(sample.n_units - 1, (1 + LEVEL) / 2) * standard_error
     # The standard error is carried to the other scale by the slope at the value. Transforming every resample instead
     # lets the few that happen to be perfect (infinite there) decide the width.
     if record.scale == "positive":

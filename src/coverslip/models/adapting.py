@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from coverslip.models._libraries import import_timm
+
 
 def take_channels(network: nn.Module, channels: int, *, is_trained: bool) -> None:
     """Make the first convolution of a network for three channels take another number.
@@ -13,7 +15,7 @@ def take_channels(network: nn.Module, channels: int, *, is_trained: bool) -> Non
     times would give; more get them in turn, scaled to keep the response's size (timm's `adapt_input_conv`). Where
     not, every channel starts from random numbers of its own.
     """
-    from timm.models import adapt_input_conv
+    adapt_input_conv = import_timm().models.adapt_input_conv
 
     if channels == 3:
         return

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from coverslip.errors import WeightsUnavailable
 from coverslip.messages import ImportWeights
+from coverslip.models._libraries import import_timm
 from coverslip.models.building import build_body
 from coverslip.models.catalogue import model_info
 from coverslip.models.records import ModelRecord
@@ -102,7 +103,7 @@ def _fitted_by_timm(
 
 def _numbers_of_classes(timm_name: str, tensors: Tensors) -> list[int]:
     """How many classes the classifier among the tensors may have, the likeliest first; 0: there is none."""
-    import timm
+    timm = import_timm()
 
     config = timm.get_pretrained_cfg(timm_name)
     names = config.classifier if config else None

@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import nn
 
-import coverslip.models._torchvision  # noqa: F401 - before timm
 from coverslip.errors import BadRecipe, UnknownModel, WeightsUnavailable
 from coverslip.messages import Set
+from coverslip.models._libraries import import_timm
 from coverslip.models.options import options_do_not_fit, refuse_options
 from coverslip.models.records import BACKBONE, ModelRecord, Normalisation
 from coverslip.models.weights import local_weights, weights_unavailable, without_these_weights
@@ -39,7 +39,7 @@ def timm_record(name: str) -> ModelRecord:
     Raises:
         UnknownModel: timm has none of that name.
     """
-    import timm
+    timm = import_timm()
 
     timm_name = name.removeprefix("timm/")
     if not timm.is_model(timm_name):
@@ -51,7 +51,7 @@ def timm_record(name: str) -> ModelRecord:
     config = timm.get_pretrained_cfg(timm_name)
     with torch.device("meta"):
         network = timm.create_model(timm_name)
-    built: dict[str, Any] = network.pretrained_cfg  # type: ignore[assignment]  # timm's untyped attribute
+    built: dict[str, Any] = network.pretrained_cfg
     stages = named_stages(network)
     has_parameters = {module for module, part in network.named_modules() if list(part.parameters())}
     return ModelRecord(
@@ -104,7 +104,7 @@ def build_timm(
         BadRecipe: the architecture knows no such option, or cannot be built for that size.
         WeightsUnavailable: pretrained weights are neither on this machine nor reachable, or do not fit.
     """
-    import timm
+    timm = import_timm()
 
     refuse_options(options, _OURS)
     name = record.builder.removeprefix("timm:")

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import torch
 from torch import Tensor, nn
 
-import coverslip.models._torchvision  # noqa: F401 - before torchvision
+import coverslip.models._libraries  # noqa: F401 - before torchvision
 from coverslip.errors import WeightsUnavailable
 from coverslip.files import sha256_file
 from coverslip.models.adapting import take_channels

@@ -5,9 +5,9 @@ from typing import Any
 import torch
 from torch import nn
 
-import coverslip.models._torchvision  # noqa: F401 - before timm
 from coverslip.errors import WeightsUnavailable
 from coverslip.messages import ShowModels
+from coverslip.models._libraries import import_timm
 from coverslip.models.weights.source import LocalWeights, Tensors
 
 _NAMED = 3  # faults of each kind in a message
@@ -31,7 +31,7 @@ def timm_network(timm_name: str, weights: LocalWeights, *, channels: int = 3, op
         WeightsUnavailable: a tensor is missing, left over or misshapen; the first are named.
         TypeError: timm knows no such option.
     """
-    import timm
+    timm = import_timm()
 
     arguments = {"in_chans": channels, "num_classes": weights.n_classes, **options}
     try:
@@ -48,7 +48,7 @@ def timm_network(timm_name: str, weights: LocalWeights, *, channels: int = 3, op
 
 
 def _filled(timm_name: str, tensors: Tensors, arguments: dict[str, Any]) -> nn.Module:  # Any: timm checks them
-    import timm
+    timm = import_timm()
 
     known = timm.get_pretrained_cfg(timm_name)
     config = {

@@ -84,9 +84,12 @@ def fetch_weights(timm_name: str) -> Path | None:
     Raises:
         WeightsUnavailable: there is no network, no such file, or it is not what the hub says it is.
     """
-    import timm
     from huggingface_hub import constants, hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError
+
+    from coverslip.models._libraries import import_timm
+
+    timm = import_timm()
 
     config = timm.get_pretrained_cfg(timm_name)
     if config is None or not config.has_weights:
@@ -147,10 +150,9 @@ def _timm_weights(name: str) -> HubWeights | None:
     """The default weights of `timm/NAME` where the cache holds any of that architecture; only then is timm asked."""
     if name not in cached_timm_models():
         return None
-    import coverslip.models._torchvision  # noqa: F401 - before timm
+    from coverslip.models._libraries import import_timm
 
-    # isort: split
-    import timm
+    timm = import_timm()
 
     config = timm.get_pretrained_cfg(name.removeprefix("timm/"), allow_unregistered=True)
     if config is None or not config.hf_hub_id:

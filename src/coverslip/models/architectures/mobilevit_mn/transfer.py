@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-import coverslip.models._torchvision  # noqa: F401 - before timm
 from coverslip.errors import WeightsUnavailable
+from coverslip.models._libraries import import_timm
 from coverslip.models.architectures.mobilevit_mn.network import MobileViTMN
 
 
@@ -24,7 +24,7 @@ def transfer_mobilevit(network: MobileViTMN, weights: Mapping[str, Tensor]) -> l
     Raises:
         WeightsUnavailable: these are not the weights of a mobilevit_xxs; the network is unchanged.
     """
-    from timm.models import adapt_input_conv
+    adapt_input_conv = import_timm().models.adapt_input_conv
 
     _check_source(weights)
     filled: dict[str, Tensor] = {}
