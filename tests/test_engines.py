@@ -50,6 +50,21 @@ def test_the_engine_in_use_is_not_pytorch_and_says_how_far_it_is_from_it(network
     assert engine.largest_difference < 1e-4
 
 
+def test_a_network_of_equal_weights_has_its_engine_at_once_and_any_other_has_its_own(
+    network: Network, pixels: np.ndarray
+) -> None:
+    x = as_input(pixels[:2])
+    engine, before = fastest_engine(network, x), fastest_engine(network, x).run(x)
+    again = create_network("efficientnet_lite0", n_classes=3).eval()
+    again.load_state_dict(network.state_dict())
+    assert fastest_engine(again, x) is engine
+    with torch.no_grad():
+        again.head.bias.add_(1.0)
+    np.testing.assert_allclose(fastest_engine(again, x).run(x), before + 1, atol=1e-4)
+    larger = as_input(np.repeat(np.repeat(pixels[:2], 2, axis=1), 2, axis=2))
+    assert fastest_engine(network, larger) is not engine
+
+
 def test_a_result_does_not_depend_on_the_other_images(network: Network, pixels: np.ndarray) -> None:
     engine = fastest_engine(network, as_input(pixels[:2]))
     together = run_tta(engine, pixels, 2)

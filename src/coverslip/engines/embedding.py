@@ -1,6 +1,5 @@
 """Frozen features of images, computed once and cached by content."""
 
-import hashlib
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +13,7 @@ import numpy.typing as npt
 from torch import nn
 
 from coverslip.cache import ARRAYS, ArrayStore, Kind, register
-from coverslip.engines.running import N_CHECKED, Engine, FloatArray, fastest_engine, images_at_once
+from coverslip.engines.running import N_CHECKED, Engine, FloatArray, fastest_engine, fingerprint, images_at_once
 from coverslip.engines.tta import as_input, run_tta
 from coverslip.events import Emit, Progressed, ignore
 from coverslip.stopping import BY_SIGNAL, Stop
@@ -115,15 +114,6 @@ def _read_ahead(
             if following is not None:
                 in_flight.append(pool.submit(pixels_of, following))
             yield chunk, pixels
-
-
-def fingerprint(network: nn.Module) -> str:
-    """Hex SHA-256 over a network's structure and every tensor: equal networks, equal features."""
-    digest = hashlib.sha256(repr(network).encode())
-    for name, tensor in sorted(network.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _progress(done: int, total: int, seconds: float) -> Progressed:

@@ -6,10 +6,12 @@ same reason.
 """
 
 import copy
+import hashlib
 import io
 import math
 import threading
 import warnings
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -28,6 +30,7 @@ EngineName = Literal["openvino", "onnxruntime", "pytorch"]
 N_CHECKED = 8  # images that an engine is compared with PyTorch on
 _BYTES_AT_ONCE = 64 * 2**20  # of floats
 _MOST_AT_ONCE = 64
+_N_KEPT = 2  # engines; of a training, that of the frozen network and that of the fine-tuned one
 _LARGEST_DIFFERENCE = 1e-3  # of the outputs' spread; fp32 engines stay near 1e-5, reduced precision is far above
 
 
@@ -48,6 +51,8 @@ def fastest_engine(network: nn.Module, example: FloatArray, *, device: str = "cp
     speed (see benchmarks/RESULTS.md). A GPU that lacks an operation or memory, or gives other numbers, leaves it to the
     processor, with a warning.
 
+    The last ones on the processor are kept: for a network of equal weights they are ready at once.
+
     Args:
         network: (B, C, H, W) -> (B, D), on the processor, where it stays; put into evaluation mode.
         example: (B, C, H, W) float32 in [0, 1], real images that the engine is checked with.
@@ -55,6 +60,36 @@ def fastest_engine(network: nn.Module, example: FloatArray, *, device: str = "cp
         emit: told where that is not what runs.
     """
     network = network.eval()
+    if device != "cpu":
+        return _new_engine(network, example, device, emit)
+    key = (fingerprint(network), example.shape[1:])
+    with _keeping:
+        if (kept := _kept.get(key)) is not None:
+            _kept.move_to_end(key)
+            return kept
+    engine = _new_engine(network, example, device, emit)
+    if engine.name != "pytorch":  # that would follow the network when its weights change
+        with _keeping:
+            _kept[key] = engine
+            while len(_kept) > _N_KEPT:
+                _kept.popitem(last=False)
+    return engine
+
+
+_kept: OrderedDict[tuple[str, tuple[int, ...]], Engine] = OrderedDict()  # last used last
+_keeping = threading.Lock()
+
+
+def fingerprint(network: nn.Module) -> str:
+    """Hex SHA-256 over a network's structure and every tensor: equal networks, equal outputs."""
+    digest = hashlib.sha256(repr(network).encode())
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _new_engine(network: nn.Module, example: FloatArray, device: str, emit: Emit) -> Engine:
     on_processor = pytorch_on_processor(network)
     expected = on_processor(example)
     if device != "cpu":

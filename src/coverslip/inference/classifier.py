@@ -126,11 +126,13 @@ class Classifier:
     def _logits(self, pixels: np.ndarray, emit: Emit) -> np.ndarray:
         """(n, K) logits of (n, S, S, C) preprocessed pixels, averaged over test-time augmentation."""
         from coverslip.engines import as_input, fastest_engine, run_tta
+        from coverslip.models.networks import FeatureNetwork
 
         if self._engine is None:
             # On one image, so that the choice does not depend on the batch size either.
-            self._engine = fastest_engine(self.network, as_input(pixels[:1]), device=self.device, emit=emit)
-        return run_tta(self._engine, pixels, self.card.tta)
+            example = as_input(pixels[:1])
+            self._engine = fastest_engine(FeatureNetwork(self.network), example, device=self.device, emit=emit)
+        return self.network.logits(run_tta(self._engine, pixels, self.card.tta))
 
 
 def load_classifier(path: Path | str, device: str = "auto") -> Classifier:

@@ -8,6 +8,8 @@ linear head on the last layer alone loses the former.
 import fnmatch
 from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -45,6 +47,15 @@ class Network(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.head(self.features(x))
+        return logits
+
+    def logits(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        """(n, K) for (n, D) features of an engine that runs the network without its head (`FeatureNetwork`).
+
+        So engines do not depend on the head, and folds on one frozen network share theirs.
+        """
+        weight, bias = (tensor.detach().cpu().double().numpy() for tensor in (self.head.weight, self.head.bias))
+        logits: npt.NDArray[np.float64] = features.astype(np.float64) @ weight.T + bias
         return logits
 
     @property

@@ -68,8 +68,9 @@ def draw(name: str, figure: Callable[[], "Figure"], folder: Path, *, title: str)
         matplotlib.rcParams.update(_STYLE)
         matplotlib.rcParams["svg.hashsalt"] = name
         drawn = figure()
-        drawn.draw_without_rendering()  # where everything stands is worked out once for both files
-        drawn.set_layout_engine("none")
+        if (layout := drawn.get_layout_engine()) is not None:
+            layout.execute(drawn)  # once for both files
+            drawn.set_layout_engine("none")
         png, svg = io.BytesIO(), io.StringIO()
         drawn.savefig(png, format="png", dpi=200, facecolor="white")
         drawn.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})

@@ -22,7 +22,7 @@ from coverslip.events import Noted, StageStarted
 from coverslip.images import Preprocessing
 from coverslip.messages import Set
 from coverslip.models.freezing import freeze_to
-from coverslip.models.networks import Network, create_network
+from coverslip.models.networks import FeatureNetwork, Network, create_network
 from coverslip.runs import Calibration, FinetuneStage, InstantStage, Recipe, RunContext, StageRecord
 from coverslip.training.allocator import keep_freed_memory
 from coverslip.training.checkpoints import plain_state
@@ -294,13 +294,13 @@ def _logits(network: Network, images: TrainingImages, recipe: Recipe, device: st
     if not len(images.val):
         return np.zeros((0, images.n_classes))
     example = as_input(images.pixels_of(images.val[:N_CHECKED].tolist()))
-    engine = fastest_engine(network, example, device=device)
+    engine = fastest_engine(FeatureNetwork(network), example, device=device)
     n_at_once = 128
-    parts = [
+    features = [
         run_tta(engine, images.pixels_of(images.val[i : i + n_at_once].tolist()), recipe.tta)
         for i in range(0, len(images.val), n_at_once)
     ]
-    return np.concatenate(parts).astype(np.float64)
+    return network.logits(np.concatenate(features))
 
 
 def _copied(network: Network) -> dict[str, torch.Tensor]:
