@@ -7,8 +7,6 @@ shrinkage, early stopping, temperature, operating points and the threshold for `
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from coverslip.datasets import (
     Dataset,
     DecodedPixels,
@@ -26,6 +24,7 @@ from coverslip.datasets import (
 from coverslip.errors import Stopped
 from coverslip.evaluation import Evaluation, OperatingPoint
 from coverslip.events import Noted, RunStarted
+from coverslip.experiments.budgeting import keep_cut, within_budget
 from coverslip.experiments.measuring import measure
 from coverslip.experiments.parts import Parts
 from coverslip.images import Preprocessing
@@ -88,10 +87,12 @@ def train_one_split(
 
     scan = scan or look_at_images(data, recipe, context)
     parts = Parts(data, scan, split or share_out(data, scan, recipe))
+    recipe, context = within_budget(parts, recipe, context)
     begin(parts, recipe, context)
     preprocessing = preprocess(parts, recipe, context)
     fitted = fit_network(parts, preprocessing, recipe, context)
     calibration = calibrate(fitted.val_logits, parts.label[parts.val], recipe)
+    keep_cut(fitted.finetuning, context)
     package(parts, preprocessing, fitted, calibration, recipe, context)
     if fitted.is_stopped:
         raise Stopped("Fine-tuning was stopped", do="What it has learnt so far is kept.")
@@ -146,7 +147,7 @@ def begin(parts: Parts, recipe: Recipe, context: RunContext) -> None:
 
 def keep_seen(parts: Parts, recipe: Recipe, run: Run) -> None:
     """Leave in a run folder which images it learns from and chooses by."""
-    train, val = parts.digests(parts.train), parts.digests(parts.val)
+    train, val = parts.digests(parts.train.tolist()), parts.digests(parts.val.tolist())
     seen_record(recipe, parts.data.opening.plan, train, val).write(run.seen_file)
 
 
@@ -162,28 +163,15 @@ def fit_network(
     parts: Parts, preprocessing: Preprocessing, recipe: Recipe, context: RunContext, choices: "Choices | None" = None
 ) -> "Fitted":
     """Train the network: validation images choose, unless the choices are given."""
-    from coverslip.training.finetuning import TrainingImages
     from coverslip.training.fitting import fit, refit
     from coverslip.training.initialising import initial_classifier
 
     initial = initial_classifier(recipe.init, parts.classes) if isinstance(recipe.init, FromRun) else None
     with _preprocessed_pixels(parts, preprocessing, recipe, context) as pixels:
-        images = TrainingImages(
-            pixels_of=pixels,
-            train=parts.train,
-            train_label=parts.label[parts.train],
-            val=parts.val,
-            val_label=parts.label[parts.val],
-            n_classes=len(parts.classes),
-            train_domain=parts.domain[parts.train],
-        )
-
-        def digests(positions: Sequence[int]) -> list[str]:
-            return parts.digests(np.asarray(positions))
-
+        images = parts.training_images(pixels)
         if choices is not None:
-            return refit(images, digests, preprocessing, recipe, choices, context, initial)
-        return fit(images, digests, preprocessing, recipe, context, initial)
+            return refit(images, parts.digests, preprocessing, recipe, choices, context, initial)
+        return fit(images, parts.digests, preprocessing, recipe, context, initial)
 
 
 def package(
