@@ -15,16 +15,23 @@ from coverslip.events import EpochEnded, Event, Noted, StepEnded
 from coverslip.losses.image_loss import ImageLoss
 from coverslip.runs import Augment, Recipe, RunContext
 from coverslip.stopping import Stop
-from coverslip.training.batches import training_batches
+from coverslip.training.averaging import SHARES, average_by_validation, averaged
+from coverslip.training.batches import TrainingImages, training_batches
 from coverslip.training.checkpoints import load_checkpoint, plain_state, save_checkpoint
 from coverslip.training.finetuning import (
     Finetuned,
-    TrainingImages,
-    _Seen,
     accumulate_gradients,
     finetune,
 )
-from coverslip.training.optimising import is_second_phase, longest_gradient, new_optimizer, share_of_rate
+from coverslip.training.steps.epoch_scores import StepsSeen
+from coverslip.training.steps.optimising import (
+    is_second_phase,
+    longest_gradient,
+    new_optimizer,
+    set_rate,
+    share_of_rate,
+)
+from coverslip.training.steps.standardised_head import standardised_head
 
 GENTLE = Augment(rotate_degrees=0, zoom=0, shift=0, brightness=0, contrast=0)
 
@@ -174,6 +181,8 @@ def test_sgd_does_not_run_away_where_the_loss_is_steep(images: TrainingImages, t
 def test_clip_gradient_bounds_the_steps_of_every_optimiser(images: TrainingImages, tmp_path: Path) -> None:
     sgd, adam = tiny_optimizer(recipe(optimizer="sgd")), tiny_optimizer(recipe(optimizer="adam"))
     assert [longest_gradient(recipe(), optimizer) for optimizer in (sgd, adam)] == [1.0, None]
+    for start, longest in (("instant", 1.0), ("random", None)):
+        assert longest_gradient(recipe(init="imagenet", head_init=start), adam) == longest
     assert [longest_gradient(recipe(clip_gradient=None), optimizer) for optimizer in (sgd, adam)] == [None, None]
     assert [longest_gradient(recipe(clip_gradient=3), optimizer) for optimizer in (sgd, adam)] == [3, 3]
 
@@ -452,7 +461,7 @@ def test_a_step_reads_nothing_back_from_the_device(images: TrainingImages) -> No
     network, loss_of = tiny().to("meta"), ImageLoss("cross_entropy")
     optimizer = torch.optim.AdamW(network.parameters())
     order = {"batch_size": 8, "augment": Augment(), "seed": 0, "epoch": 1}
-    seen = _Seen()
+    seen = StepsSeen()
     # `meta` has no numbers to give: whoever asks for one gets an error.
     for x, label in training_batches(images.pixels_of, images.train, images.train_label, device="meta", **order):
         loss, logits = accumulate_gradients(network, loss_of, x, label, 8)
@@ -460,3 +469,55 @@ def test_a_step_reads_nothing_back_from_the_device(images: TrainingImages) -> No
         seen.add(loss, logits, label)
     with pytest.raises(RuntimeError, match="meta"):
         seen.scores(choices)
+
+
+def test_pretrained_layers_have_their_share_of_the_learning_rate() -> None:
+    network = WithFeatures()
+    for choices, share in ((recipe(init="imagenet", backbone_rate=0.25), 0.25), (recipe(backbone_rate=0.25), 1.0)):
+        optimizer = new_optimizer(network, choices, epoch=1)
+        set_rate(optimizer, 0.4)
+        rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
+        assert {rates[id(p)] for p in network.head.parameters()} == {0.4}
+        assert {rates[id(p)] for p in network.backbone.parameters()} == {0.4 * share}
+        assert len(rates) == len(list(network.parameters()))
+
+
+def test_a_standardised_head_gives_the_same_logits_before_and_after_training() -> None:
+    network, x = WithFeatures(), 50 + torch.rand(40, 1, 6, 6, generator=torch.Generator().manual_seed(0))
+    linear, before = network.head, network(x).detach()
+    with standardised_head(network, x):  # type: ignore[arg-type]  # all of a Network that it asks for
+        torch.testing.assert_close(network(x), before)
+        seen = (network.features(x) - network.head.mean) / network.head.sd
+        torch.testing.assert_close(seen.mean(0), torch.zeros(8), atol=1e-3, rtol=0)
+        is_alive = network.features(x).std(0) > 1e-3
+        assert is_alive.sum() > 3
+        torch.testing.assert_close(
+            seen.std(0, unbiased=False)[is_alive], torch.ones(int(is_alive.sum())), atol=1e-3, rtol=0
+        )
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.add_(0.01)
+        trained_logits = network(x).detach()
+    assert network.head is linear
+    torch.testing.assert_close(network(x), trained_logits, atol=1e-3, rtol=1e-3)
+    assert not torch.allclose(trained_logits, before, atol=1e-2)
+
+
+def test_weights_are_averaged_as_validation_images_want_it(images: TrainingImages) -> None:
+    """One weight and one bias on the mean brightness: the loss is lowest where the bias is right, halfway."""
+    network = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1, 2))
+    brightness = np.array([images.pixels_of([i]).mean() / 255 for i in range(64)])
+    middle = float(brightness.mean())
+    for share in SHARES:
+        with torch.no_grad():  # right at this share of the way from a threshold at 0
+            network[2].weight.copy_(torch.tensor([[-30.0], [30.0]]))
+            network[2].bias.copy_(torch.tensor([0.0, 0.0]))
+            start = plain_state(network)
+            network[2].bias.copy_(torch.tensor([30.0, -30.0]) * middle / share)
+        end = plain_state(network)
+        assert average_by_validation(network, start, images, recipe(), "cpu") == share
+        assert equal_states(plain_state(network), averaged(start, end, share))
+
+
+def equal_states(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(tensor, other[name]) for name, tensor in one.items())

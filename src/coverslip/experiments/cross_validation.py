@@ -241,12 +241,14 @@ def _choices(folds: Sequence[Run]) -> "Choices":
 
     records = [fold.training for fold in folds if fold.training is not None]
     instant_stages = [record.instant for record in records if record.instant is not None]
+    finetune_stages = [record.finetune for record in records if record.finetune is not None]
     shrinkages = [stage.shrinkage for stage in instant_stages if stage.shrinkage is not None]
     return Choices(
         shrinkage=statistics.median_high(shrinkages) if shrinkages else None,
         keeps_head=2 * sum(stage.head == "kept" for stage in instant_stages) > len(instant_stages),
         head_temperature=statistics.median([stage.temperature for stage in instant_stages]) if instant_stages else 1.0,
         epochs=statistics.median_high([record.best_epoch for record in records]),
+        weight_share=statistics.median_high([stage.weight_share for stage in finetune_stages] or [1.0]),
     )
 
 

@@ -25,13 +25,16 @@ from coverslip.models.freezing import freeze_to
 from coverslip.models.networks import FeatureNetwork, Network, create_network
 from coverslip.runs import Calibration, FinetuneStage, InstantStage, Recipe, RunContext, StageRecord
 from coverslip.training.allocator import keep_freed_memory
+from coverslip.training.averaging import average_by_validation, averaged
+from coverslip.training.batches import TrainingImages
 from coverslip.training.checkpoints import plain_state
-from coverslip.training.finetuning import Finetuned, TrainingImages, finetune
+from coverslip.training.finetuning import Finetuned, finetune
 from coverslip.training.initialising import InitialClassifier
 from coverslip.training.instant_stage import head_by_choices, head_by_validation, instant_stage
 from coverslip.training.linear_probe import LinearHead
 from coverslip.training.normalising import set_normalisation
 from coverslip.training.ranking import rank
+from coverslip.training.steps.optimising import begins_with_instant_classifier
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -46,6 +49,7 @@ class Choices:
     keeps_head: bool  # of the earlier run whose weights are the initialisation
     head_temperature: float  # that the head is divided by before fine-tuning
     epochs: int  # of fine-tuning; 0: the instant classifier is kept
+    weight_share: float  # of the fine-tuned weights in their average with those before
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +117,12 @@ def fit(
         temperature = stage.temperature
     if recipe.stage == "finetune" or recipe.init == "scratch":
         _initialise_head(network, recipe, random_head, temperature)
+        start = _copied(network)
         finetuned = _finetune(network, images, recipe, context, min(recipe.epochs, recipe.last_epoch or recipe.epochs))
-        stages.append(_finetune_stage(finetuned, recipe))
+        share = 1.0
+        if finetuned.best_epoch and _can_be_averaged(recipe) and len(images.val):
+            share = average_by_validation(network, start, images, recipe, context.device)
+        stages.append(_finetune_stage(finetuned, recipe, share))
         is_stopped = finetuned.stopped_because == "on request"
         if finetuned.stopped_because == "diverged":
             if not (candidates or finetuned.best_epoch):
@@ -209,8 +217,10 @@ def refit(
         stages.append(stage)
     if choices.epochs:
         _initialise_head(network, recipe, random_head, choices.head_temperature)
+        start = _copied(network)
         finetuned = _finetune(network, images, recipe, context, choices.epochs)
-        stages.append(_finetune_stage(finetuned, recipe))
+        network.load_state_dict(averaged(start, network.state_dict(), choices.weight_share))
+        stages.append(_finetune_stage(finetuned, recipe, choices.weight_share))
         if finetuned.stopped_because == "on request":  # part of the epochs that were chosen would make another network
             raise Stopped("Training on all images was stopped", do="Resume the run to go on.")
         if finetuned.stopped_because == "out of time":
@@ -307,7 +317,12 @@ def _copied(network: Network) -> dict[str, torch.Tensor]:
     return {name: tensor.clone() for name, tensor in network.state_dict().items()}
 
 
-def _finetune_stage(finetuned: Finetuned, recipe: Recipe) -> FinetuneStage:
+def _can_be_averaged(recipe: Recipe) -> bool:
+    """Whether all between the weights before and after is one network: same head, same statistics of batch norms."""
+    return begins_with_instant_classifier(recipe) and recipe.batch_norm in ("auto", "keep")
+
+
+def _finetune_stage(finetuned: Finetuned, recipe: Recipe, weight_share: float) -> FinetuneStage:
     started_from = "random head" if recipe.head_init == "random" else "instant classifier"
     if recipe.init == "scratch":
         started_from = "random weights"
@@ -315,6 +330,7 @@ def _finetune_stage(finetuned: Finetuned, recipe: Recipe) -> FinetuneStage:
         started_from=started_from,
         seconds=round(finetuned.seconds, 3),
         best_epoch=finetuned.best_epoch,
+        weight_share=weight_share,
         epochs_run=finetuned.epochs_run,
         stopped_because=finetuned.stopped_because,
         images_per_second=round(finetuned.images_per_second, 2),

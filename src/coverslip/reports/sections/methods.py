@@ -204,7 +204,18 @@ def _finetune_methods(run: ReportedRun, stage: FinetuneStage) -> str:
         f"with the best {words['primary_metric']} on validation images{kept}."
         + _regulariser_methods(run.recipe)
         + (f" Training images were varied at random: {', '.join(changes)}." if changes else "")
+        + _average_methods(run, stage)
         + (f" The frozen network did better on validation images{where} and was kept." if run.n_frozen else "")
+    )
+
+
+def _average_methods(run: ReportedRun, stage: FinetuneStage) -> str:
+    share = stage.weight_share
+    if share == 1 or (run.n_frozen and not run.n_folds):
+        return ""
+    return (
+        f" Its weights were then averaged with those before fine-tuning ({share:.0%} to {1 - share:.0%}, chosen by the "
+        "loss on validation images)."
     )
 
 
