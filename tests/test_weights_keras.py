@@ -16,9 +16,9 @@ from coverslip.errors import WeightsUnavailable
 from coverslip.models import model_info
 from coverslip.models.architectures.nasnet_mobile import NASNetMobile
 from coverslip.models.importing import import_weights
-from coverslip.models.weights import local_weights
+from coverslip.models.weights import hdf5, local_weights
 from coverslip.models.weights.fitting import load_exactly, timm_network
-from coverslip.models.weights.hdf5 import read_layers
+from coverslip.models.weights.hdf5 import read_arrays
 from coverslip.models.weights.keras import read_keras
 from coverslip.models.weights.nasnet import keras_layer
 
@@ -212,10 +212,12 @@ def test_efficientnetv2_b0_answers_as_kerass_does(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("write", [keras_2, whole_model])
 def test_every_layout_holds_the_same(write: Callable[[Path, Layers], Path], tmp_path: Path) -> None:
-    layers = efficientnet_layers()
-    first, other = (read_keras(w(tmp_path / f"{w.__name__}.h5", layers)) for w in (keras_3, write))
-    assert other.keys() == first.keys()
-    assert all(torch.equal(other[name], first[name]) for name in first)
+    layers = dict(list(efficientnet_layers().items())[:30])
+    first, other = (read_arrays(w(tmp_path / f"{w.__name__}.h5", layers)) for w in (keras_3, write))
+    assert other.keys() == first.keys() == layers.keys()
+    for layer, variables in layers.items():
+        assert other[layer].keys() == first[layer].keys() == variables.keys()
+        assert all(np.array_equal(other[layer][name], first[layer][name]) for name in variables)
 
 
 @pytest.mark.slow
@@ -225,8 +227,6 @@ def test_nasnet_mobile_answers_as_kerass_does_with_tensorflows_padding(tmp_path:
     assert len(layers) == 389  # as many as have variables in Keras
     import_weights(whole_model(tmp_path / "theirs.h5", layers), "nasnet_mobile")
     torch.testing.assert_close(logits("nasnet_mobile", picture(96)), torch.tensor(NASNET_96), rtol=1e-4, atol=1e-5)
-    new = read_keras(keras_3(tmp_path / "new.weights.h5", layers))
-    assert all(torch.equal(tensor, new[name]) for name, tensor in read_keras(tmp_path / "theirs.h5").items())
 
 
 def test_a_file_without_a_classifier_is_enough(tmp_path: Path) -> None:
@@ -241,7 +241,7 @@ def test_layers_inside_a_network_that_is_a_layer_itself_are_found(tmp_path: Path
             for variable, numbers in variables.items():
                 opened[f"model_weights/inner_network/{layer}/{variable}:0"] = numbers
         opened["model_weights/dense/dense/kernel:0"] = np.ones((2, 4), np.float32)
-    assert set(read_layers(tmp_path / "mine.h5")) == {"stem_conv", "stem_bn", "dense"}
+    assert set(read_arrays(tmp_path / "mine.h5")) == {"stem_conv", "stem_bn", "dense"}
 
 
 # What is refused
@@ -338,9 +338,23 @@ def test_a_harmful_file_is_refused_in_one_line(how: str, tmp_path: Path) -> None
     with h5py.File(tmp_path / "bad.h5", "w") as opened:
         spoil(opened, how)
     with pytest.raises(WeightsUnavailable, match=HARMFUL[how]) as told:
-        import_weights(tmp_path / "bad.h5", "efficientnetv2_b0")
+        read_arrays(tmp_path / "bad.h5")
     assert "\n" not in told.value.what
+
+
+def test_a_refusal_comes_back_from_the_process_that_reads(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "bad.h5", "w") as opened:
+        spoil(opened, "huge")
+    with pytest.raises(WeightsUnavailable, match="more numbers than it has room for") as told:
+        import_weights(tmp_path / "bad.h5", "efficientnetv2_b0")
+    assert told.value.file == tmp_path / "bad.h5"
     assert not (tmp_path / "weights").exists()
+
+
+def test_a_file_that_is_read_for_ever_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hdf5, "_LONGEST_S", 0.01)
+    with pytest.raises(WeightsUnavailable, match="reading it does not end"):
+        read_keras(keras_2(tmp_path / "mine.h5", {"stem_conv": {"kernel": np.ones((3, 3, 3, 32), np.float32)}}))
 
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
@@ -348,7 +362,7 @@ def test_a_cut_file_is_refused(share: float, tmp_path: Path) -> None:
     whole = keras_2(tmp_path / "whole.h5", {"stem_conv": {"kernel": np.ones((3, 3, 3, 32), np.float32)}}).read_bytes()
     (tmp_path / "cut.h5").write_bytes(whole[: int(share * len(whole))])
     with pytest.raises(WeightsUnavailable, match="damaged or no HDF5 file"):
-        import_weights(tmp_path / "cut.h5", "efficientnetv2_b0")
+        read_arrays(tmp_path / "cut.h5")
 
 
 def test_infinity_is_refused_as_in_other_files(tmp_path: Path) -> None:

@@ -7,20 +7,32 @@ variables by their order, and notes each layer's name beside its variables.
 Such a file may say that its content lies elsewhere, or that it has more of it than a computer can hold. What is
 refused, before a number is read: links other than plain ones, content in other files, anything compressed (Keras
 compresses nothing), other numbers than floating-point ones, and together more numbers than the file has bytes for.
+HDF5's own library can crash on a damaged file, or read it for ever (seen with single bytes changed). So a process of
+its own reads the file, with limits of time and memory, and hands the numbers on as safetensors.
 """
 
+import json
 import re
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from coverslip.errors import WeightsUnavailable
-from coverslip.models.weights.source import Tensors
 
-Layers = dict[str, Tensors]
+if TYPE_CHECKING:
+    import torch
+
+Layers = dict[str, dict[str, "torch.Tensor"]]
 """Layer -> name of a variable, as Keras 2 calls it without `:0`, -> its numbers, as they lie in the file."""
+
+Arrays = dict[str, dict[str, NDArray[np.float32]]]
+"""The same, before PyTorch has them."""
 
 _TRAINING_ONLY = ("optimizer", "optimizer_weights", "seed_generator")  # what training needs to go on, at any depth
 _MODEL = "model_weights"
@@ -35,14 +47,46 @@ _IN_ORDER = {
 _MOST_PARTS, _DEEPEST, _LONGEST_NAME = 20_000, 20, 1_000
 _AGAIN = "Save the model's weights again with Keras, or download the file again."
 
+_LONGEST_S = 60.0
+_MOST_MEMORY = 4 << 30  # address space, most of it libraries; the file's size comes on top, twice
+_REFUSED = 3  # exit code of the process that reads
+_BETWEEN = "\t"  # layer and variable
+
 _Path = tuple[str, ...]
 
 
 def read_layers(file: Path) -> Layers:
-    """The layers of a file that Keras wrote.
+    """The layers of a file that Keras wrote, read by a process of its own.
 
     Raises:
         WeightsUnavailable: it is damaged or no such file, or holds what a file of weights has no need of.
+    """
+    import safetensors.torch
+
+    with tempfile.TemporaryDirectory(prefix="coverslip-") as folder:
+        out = Path(folder) / "layers.safetensors"
+        command = [sys.executable, "-m", __name__, str(file.resolve()), str(out)]
+        try:
+            done = subprocess.run(command, capture_output=True, timeout=_LONGEST_S, check=False)
+        except subprocess.TimeoutExpired as error:
+            raise _damaged("reading it does not end", file) from error
+        if done.returncode == _REFUSED:
+            refusal = json.loads(done.stdout)
+            raise WeightsUnavailable(refusal["what"], file=file, do=refusal["do"])
+        if done.returncode:
+            raise _damaged(f"reading it ended with code {done.returncode}", file)
+        layers: Layers = {}
+        for name, tensor in safetensors.torch.load_file(out).items():
+            layer, _, variable = name.partition(_BETWEEN)
+            layers.setdefault(layer, {})[variable] = tensor
+        return layers
+
+
+def read_arrays(file: Path) -> Arrays:
+    """What `read_layers` gives, read in this process.
+
+    Raises:
+        WeightsUnavailable: as there.
     """
     import h5py
 
@@ -52,25 +96,20 @@ def read_layers(file: Path) -> Layers:
     except WeightsUnavailable:
         raise
     except Exception as error:  # h5py raises errors of many kinds for what its C library meets
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise WeightsUnavailable(
-            f"The file is damaged or no HDF5 file ({reason})", file=file, do="Download or export it again."
-        ) from error
+        raise _damaged(str(error).splitlines()[0] if str(error) else type(error).__name__, file) from error
 
 
-def _layers(opened: Any, file: Path) -> Layers:  # Any: h5py has no types
-    import torch
-
+def _layers(opened: Any, file: Path) -> Arrays:  # Any: h5py has no types
     datasets = dict(_datasets(opened, (), file))
     _check_size(datasets, file)
     single = _single_layers(datasets)
-    layers: Layers = {}
+    layers: Arrays = {}
     for path, dataset in datasets.items():
         layer, variable = _names(opened, path, single, file)
         variables = layers.setdefault(layer, {})
         if variable in variables:
             raise _refused(f"'{layer}' has two variables '{variable}'", file)
-        variables[variable] = torch.from_numpy(dataset[()].astype(np.float32))
+        variables[variable] = dataset[()].astype(np.float32)
     return layers
 
 
@@ -158,3 +197,42 @@ def _in_order(kind: str, number: str) -> str:
 
 def _refused(what: str, file: Path) -> WeightsUnavailable:
     return WeightsUnavailable(f"This is no file of weights as Keras writes them: {what}", file=file, do=_AGAIN)
+
+
+def _damaged(why: str, file: Path) -> WeightsUnavailable:
+    return WeightsUnavailable(
+        f"The file is damaged or no HDF5 file ({why})", file=file, do="Download or export it again."
+    )
+
+
+def _limit_memory(file: Path) -> None:
+    """Of this process, where the system can."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    most = _MOST_MEMORY + 2 * file.stat().st_size
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+
+def _main(file: Path, out: Path) -> int:
+    """Read a file and write its numbers; a refusal goes to stdout as JSON."""
+    import safetensors.numpy
+
+    _limit_memory(file)
+    try:
+        layers = read_arrays(file)
+    except WeightsUnavailable as error:
+        sys.stdout.write(json.dumps({"what": error.what, "do": error.do}))
+        return _REFUSED
+    named = {
+        f"{layer}{_BETWEEN}{name}": numbers
+        for layer, variables in layers.items()
+        for name, numbers in variables.items()
+    }
+    safetensors.numpy.save_file(named, out)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main(Path(sys.argv[1]), Path(sys.argv[2])))
