@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from coverslip.cli.progress import EPOCH_HEADER, bars_of, duration, epoch_row, shown_progress
+from coverslip.cli.progress import EPOCH_HEADER, bars_of, epoch_row, shown_progress
 from coverslip.events import (
     EpochEnded,
     Event,
@@ -25,6 +25,7 @@ from coverslip.events import (
     StageStarted,
     StepEnded,
 )
+from coverslip.messages import duration
 from coverslip.runs.log import Progress, fold_event
 
 

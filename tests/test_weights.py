@@ -31,7 +31,7 @@ from coverslip.models.table import registered_models
 from coverslip.models.weights import available_weights, local_weights, packaged_weights, remove_imported, weights_source
 from coverslip.models.weights.fitting import load_exactly, timm_network
 from coverslip.models.weights.hub import fetch_weights, hub_weights
-from coverslip.models.weights.names import with_timm_names
+from coverslip.models.weights.names import with_network_names
 from coverslip.models.weights.packaged import PACKAGED_MODELS
 from coverslip.models.weights.source import LocalWeights, Tensors
 from coverslip.runs import FromRun, Recipe, SplitPlan
@@ -150,9 +150,9 @@ def test_translated_names_are_as_many_as_the_names_given_and_strange_ones_stay()
     import torchvision
 
     state = torchvision.models.mobilenet_v2(weights=None).state_dict()
-    assert len(with_timm_names(state)) == len(state)
-    assert "features.99.conv.7.weight" in with_timm_names({**state, "features.99.conv.7.weight": torch.zeros(1)})
-    assert with_timm_names({"conv1.weight": torch.zeros(1)}).keys() == {"conv1.weight"}
+    assert len(with_network_names(state)) == len(state)
+    assert "features.99.conv.7.weight" in with_network_names({**state, "features.99.conv.7.weight": torch.zeros(1)})
+    assert with_network_names({"conv1.weight": torch.zeros(1)}).keys() == {"conv1.weight"}
 
 
 # Import
@@ -270,7 +270,7 @@ def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+@pytest.mark.parametrize("suffix", [".pth", pytest.param(".safetensors", marks=pytest.mark.exhaustive)])
 def test_torchvisions_vgg_fits_whatever_order_the_file_has_its_tensors_in(tmp_path: Path, suffix: str) -> None:
     import torchvision
 

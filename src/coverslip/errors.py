@@ -129,6 +129,10 @@ class Stopped(CoverslipError):
     """Work was ended on request (Ctrl-C, SIGTERM, a stop file); what was reached is kept."""
 
 
+class OutOfTime(CoverslipError):
+    """Work does not fit into the time that it may take."""
+
+
 class NotFound(CoverslipError):
     """There is nothing of that id."""
 

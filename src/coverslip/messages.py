@@ -155,3 +155,13 @@ def failure_of(stored: Values) -> Failure:
         KeyError, TypeError: it has other fields.
     """
     return Failure(**{**stored, "remedies": remedies_of(stored["remedies"])})
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: `48 s`, `3 min 05 s`, `2 h 10 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from coverslip.experiments import (
     Parts,
     agreed,
     begin_run,
+    check_budget,
     checked,
     evaluate_on,
     measure,
@@ -42,12 +44,13 @@ from coverslip.runs import (
     Recipe,
     Run,
     RunContext,
+    budget_seconds,
     export_classifier,
     held_out_images,
     open_run,
     same_images,
 )
-from coverslip.stopping import Stop
+from coverslip.stopping import NO_DEADLINE, Deadline, Stop
 from coverslip.training.preprocessing import canvas_notes, learn_preprocessing
 
 __all__ = [
@@ -109,7 +112,14 @@ def preview(data: Dataset, recipe: Recipe | None = None, *, out: Path | str, n: 
 
 
 def train(
-    data: Dataset, recipe: Recipe | None = None, *, out: Path | str, emit: Emit = ignore, allow_leakage: bool = False
+    data: Dataset,
+    recipe: Recipe | None = None,
+    *,
+    out: Path | str,
+    emit: Emit = ignore,
+    allow_leakage: bool = False,
+    budget: float | str | None = None,
+    began: float | None = None,
 ) -> Run:
     """Train one classifier and leave a complete run folder at `out`.
 
@@ -119,16 +129,25 @@ def train(
         out: a new or empty folder.
         emit: told everything that happens.
         allow_leakage: accept a predefined split with the same pixels or groups on both sides.
+        budget: how long it may take: seconds, or a text such as `10m`, `quick`, `balanced` or `best`. The machine is
+            measured, and what the recipe leaves open (network, image size, epochs) is chosen to fit. The run's
+            `recipe.yaml` holds what was settled, and gives the same result again without a budget.
+        began: when that time began to run, by `time.monotonic()`; default: now.
 
     Raises:
         CoverslipError: one of its kinds, with what to do.
+        OutOfTime: not even the quickest training fits into the budget.
         Stopped: on Ctrl-C, SIGTERM or a file named `stop` in the run folder; the best checkpoint is kept.
     """
+    seconds = None if budget is None else budget_seconds(budget)
+    deadline = NO_DEADLINE if seconds is None else Deadline((began or time.monotonic()) + seconds)
     data, recipe = checked(data, recipe or Recipe())  # what can be known to be wrong is said before any work
+    if budget is not None:
+        check_budget(recipe)
     device = chosen_device(recipe.device, automatic=FOR_TRAINING)
     run = Run(Path(out))
-    environment = begin_run(run.folder, data, recipe, device, allow_leakage=allow_leakage)
-    return train_in(data, recipe, environment, RunContext(run.folder, device, emit, Stop(run.stop_file)))
+    environment = begin_run(run.folder, data, recipe, device, allow_leakage=allow_leakage, budget=seconds)
+    return train_in(data, recipe, environment, RunContext(run.folder, device, emit, Stop(run.stop_file), deadline))
 
 
 def resume(run: Path | str, *, emit: Emit = ignore) -> Run:
@@ -152,8 +171,18 @@ def resume(run: Path | str, *, emit: Emit = ignore) -> Run:
     begun.stop_file.unlink(missing_ok=True)
     for part in begun.folder.rglob(".*.part"):  # what a killed process was writing
         part.unlink(missing_ok=True)
-    context = RunContext(begun.folder, device, emit, Stop(begun.stop_file))
+    context = RunContext(begun.folder, device, emit, Stop(begun.stop_file), _rest_of_budget(begun))
     return train_in(data, begun.recipe, begun.environment, context)
+
+
+def _rest_of_budget(run: Run) -> Deadline:
+    """What those who worked on a run before have left of its time."""
+    if run.budget is None:
+        return NO_DEADLINE
+    status = run.status
+    used = run.budget.used_seconds + (0.0 if status is None else status.seconds_worked)
+    run.budget.model_copy(update={"used_seconds": used}).write(run.budget_file)
+    return Deadline.within(run.budget.seconds - used)
 
 
 def evaluate(

@@ -1,20 +1,51 @@
-"""Ending work in order: Ctrl-C, SIGTERM, or a file that asks for it.
+"""Ending work in order: Ctrl-C, SIGTERM, a file that asks for it, or the end of the time that it may take.
 
 Whatever takes long is handed a `Stop` and looks at it where it can end without loss: `check` in loops whose work is
 kept as it goes, `is_requested` where there is something left to do first. Nothing else ends work on request.
 """
 
+import math
 import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from coverslip.errors import Stopped
+from coverslip.errors import OutOfTime, Stopped
 
 _signalled = threading.Event()  # of this process: signals belong to no object
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """When work must have ended."""
+
+    at: float = math.inf  # in seconds of the clock
+    clock: Callable[[], float] = time.monotonic
+
+    @classmethod
+    def within(cls, seconds: float, clock: Callable[[], float] = time.monotonic) -> "Deadline":
+        """So many seconds from now."""
+        return cls(clock() + seconds, clock)
+
+    def earlier(self, seconds: float) -> "Deadline":
+        """One that leaves so many seconds for what comes after."""
+        return Deadline(self.at - seconds, self.clock)
+
+    def seconds_left(self) -> float:
+        """Negative where it is over; infinite where there is none."""
+        return self.at - self.clock()
+
+    def check(self) -> None:
+        """Raises OutOfTime where it is over."""
+        if self.seconds_left() <= 0:
+            raise OutOfTime("The time for this work is over", do="Allow more time.")
+
+
+NO_DEADLINE = Deadline()
 
 
 @dataclass(frozen=True)
@@ -22,15 +53,17 @@ class Stop:
     """Whether work shall end; it can be passed to another process."""
 
     file: Path | None = None  # asks for an end by being there
+    deadline: Deadline = NO_DEADLINE  # of work that is of no use when it ends later
 
     def is_requested(self) -> bool:
         """Whether an end was asked for, by a signal to this process or by the file."""
         return _signalled.is_set() or (self.file is not None and self.file.exists())
 
     def check(self) -> None:
-        """Raises Stopped where an end was asked for."""
+        """Raises Stopped where an end was asked for, and OutOfTime after the deadline."""
         if self.is_requested():
             raise Stopped("The work was stopped", do="Run it again; what was reached is kept.")
+        self.deadline.check()
 
 
 BY_SIGNAL = Stop()

@@ -1,9 +1,10 @@
 """Show the events of long work on stderr: live bars on a terminal, a few plain lines elsewhere."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import rich.progress
 from rich.console import Console
@@ -23,6 +24,7 @@ from coverslip.events import (
     StageStarted,
     StepEnded,
 )
+from coverslip.messages import duration
 from coverslip.runs.log import Progress, Work, fold_event, seconds_left
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -151,6 +153,8 @@ class _Lines:
 def lines_of(event: Event) -> list[str]:
     """What is worth a lasting line."""
     match event:
+        case Noted(code="plan"):
+            return plan_table(event.values["seconds"], event.values["steps"])
         case Noted():
             level = "Warning" if event.level == "warning" else "Note"
             again = event.code == "stopping" and not event.values["by_file"]
@@ -188,6 +192,14 @@ def lines_of(event: Event) -> list[str]:
             return []
 
 
+def plan_table(budget: float, steps: Sequence[Mapping[str, Any]]) -> list[str]:  # Any: JSON values
+    """What a training with a time budget will do, and how long each part takes."""
+    total = sum(step["seconds"] for step in steps)
+    rows = [*((step["what"], step["seconds"]) for step in steps), ("in all", total)]
+    width = max(len(what) for what, _ in rows)
+    return [f"Plan for {duration(budget)}", *(f"  {what:<{width}}  {duration(seconds):>12}" for what, seconds in rows)]
+
+
 def epoch_row(e: EpochEnded) -> str:
     """One line of the table under `EPOCH_HEADER`: training and validation values side by side."""
     pairs = (
@@ -213,13 +225,3 @@ def _pace(event: Progressed | Work) -> str:
     if event.seconds_left is not None:
         parts.append(f"{duration(event.seconds_left)} left")
     return "  ".join(parts)
-
-
-def duration(seconds: float) -> str:
-    """Seconds for people: `48 s`, `3 min 05 s`, `2 h 10 min`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

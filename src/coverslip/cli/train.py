@@ -1,5 +1,6 @@
 """`coverslip train`: labelled images become a run folder."""
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,6 +56,16 @@ def train(
             show_default=False,
         ),
     ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            "--budget",
+            metavar="TIME",
+            help="How long it may take: 90s, 10m, 1h30m, or quick (2 minutes), balanced (10 minutes), best (1 hour). "
+            "What the recipe leaves open is chosen to fit: network, image size, epochs.",
+            show_default=False,
+        ),
+    ] = None,
     group: Group = None,
     group_pattern: GroupPattern = None,
     allow_leakage: Annotated[
@@ -99,6 +110,8 @@ def train(
 
       coverslip train cells/ --group-pattern 'slide\d+' --out runs/first
 
+      coverslip train cells/ --budget 10m
+
       coverslip train cells.csv --group patient --set stage=instant
 
       coverslip train lab_a/ lab_b/ --set classes.by_domain=true --set sampling=domains
@@ -112,7 +125,9 @@ def train(
     check_groups(group, group_pattern)
     if (resume is None) == (data is None):
         raise typer.BadParameter("give DATA to train a new run, or --resume RUN to go on with one.")
-    if resume is not None and (recipe or model or settings or group or group_pattern or allow_leakage or out):
+    began = time.monotonic()  # the time that importing takes counts
+    others = (recipe, model, settings, budget, group, group_pattern, allow_leakage, out)
+    if resume is not None and any(others):
         raise typer.BadParameter("--resume goes on with the run's own choices; it takes no other options.")
     from coverslip import pipeline
     from coverslip.cli._show import notes_console, print_json, results_console, show_numbers
@@ -126,7 +141,9 @@ def train(
         else:
             dataset, choices = images_and_recipe(data or [], recipe, model, settings or [], group, group_pattern)
             out = out or _next_free(Path("runs"), Path((data or [""])[0]).absolute().stem)
-            run = pipeline.train(dataset, choices, out=out, emit=emit, allow_leakage=allow_leakage)
+            run = pipeline.train(
+                dataset, choices, out=out, emit=emit, allow_leakage=allow_leakage, budget=budget, began=began
+            )
     if as_json:
         print_json(metrics_as_json(run.metrics))
         return

@@ -47,7 +47,8 @@ def import_file(
         Path,
         typer.Argument(
             metavar="FILE",
-            help="Weights as .safetensors, or a PyTorch file (.pth, .pt, .bin) of plain tensors.",
+            help="Weights as .safetensors, a PyTorch file (.pth, .pt, .bin) of plain tensors, or Keras's .h5 of "
+            "NASNet-Mobile or EfficientNetV2-B0.",
             show_default=False,
         ),
     ],

@@ -13,10 +13,11 @@ from coverslip.datasets import (
     regrouped,
     with_classes,
 )
-from coverslip.errors import BadDataset
+from coverslip.errors import BadDataset, BadRecipe
 from coverslip.images import ReadPlan
 from coverslip.models import describe_weights, model_info, starting_weights, weights_unavailable
 from coverslip.runs import (
+    BudgetRecord,
     Environment,
     FromRun,
     Pretraining,
@@ -78,8 +79,17 @@ def open_pretraining(recipe: Recipe, init: Pretraining) -> tuple[Dataset, Recipe
     return data, _with_whole_paths(own_recipe, data.classes)
 
 
-def begin_run(folder: Path, data: Dataset, recipe: Recipe, device: str, *, allow_leakage: bool) -> Environment:
+def begin_run(
+    folder: Path, data: Dataset, recipe: Recipe, device: str, *, allow_leakage: bool, budget: float | None = None
+) -> Environment:
     """Make a new folder a run folder, in which stands what the run is about and how it shall be done.
+
+    Args:
+        folder: new or empty.
+        data, recipe: as they agree.
+        device: that it is done on.
+        allow_leakage: the same pixels or groups may stand on both sides of a predefined split.
+        budget: seconds that it may take; None for as long as it takes.
 
     Returns:
         What the run says of itself.
@@ -96,8 +106,26 @@ def begin_run(folder: Path, data: Dataset, recipe: Recipe, device: str, *, allow
         initialisation=fingerprint_of(recipe.init.run) if isinstance(recipe.init, FromRun) else None,
         weights=Weights.model_validate(describe_weights(recipe.model)) if recipe.init == "imagenet" else None,
     )
+    if budget is not None:
+        BudgetRecord(seconds=budget, chooses_network=_leaves_network_open(recipe)).write(run.budget_file)
     write_beginning(run, environment, recipe)
     return environment
+
+
+def check_budget(recipe: Recipe) -> None:
+    """Raises BadRecipe where no time budget can be planned for a recipe."""
+    if isinstance(recipe.init, Pretraining):
+        raise BadRecipe(
+            "A time budget cannot be planned for pretraining on other images",
+            do="Pretrain first, by itself; then start from that run with a time budget.",
+            faults=[("init", "no time budget can be planned for pretraining")],
+        )
+
+
+def _leaves_network_open(recipe: Recipe) -> bool:
+    """Whether the recipe says nothing that depends on the network."""
+    depending = {"model", "model_options", "freeze_to"}
+    return recipe.init == "imagenet" and not depending & recipe.model_fields_set
 
 
 def write_beginning(run: Run, environment: Environment, recipe: Recipe) -> None:

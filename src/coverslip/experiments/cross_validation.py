@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coverslip.datasets import Dataset, Folds, Part, Scan, Split, cap_training, plan_folds
-from coverslip.errors import BadRun
+from coverslip.errors import BadRun, OutOfTime
 from coverslip.evaluation import Evaluation, apply_temperature, learn_decisions, over_folds
 from coverslip.events import Emit, Event, FoldEnded, FoldStarted, Noted
 from coverslip.experiments.beginning import write_beginning
@@ -63,6 +63,7 @@ def cross_validate(
         context: its folder gets all of it; a fold that is done is not trained again.
 
     Raises:
+        OutOfTime: the context's deadline came before all fine-tuning was done.
         Stopped: on request; folds that are done are not trained again when the run goes on.
     """
     run = context.run
@@ -123,6 +124,7 @@ def _train_folds(
                 evaluation = train_one_split(
                     data, recipe, inner, scan=scan, split=split, with_report=False, may_be_empty=True
                 )
+            _refuse_cut(own)
         context.emit(
             FoldEnded(
                 fold=k,
@@ -133,6 +135,13 @@ def _train_folds(
             )
         )
         context.stop.check()
+
+
+def _refuse_cut(fold: Run) -> None:
+    """Raises OutOfTime where a deadline ended a fold's fine-tuning: others would have been trained for longer."""
+    training = fold.training
+    if training is not None and training.finetune is not None and training.finetune.stopped_because == "out of time":
+        raise OutOfTime("There was no time to fine-tune all folds", do="Allow more time.")
 
 
 class _Pace:

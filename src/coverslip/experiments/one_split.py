@@ -7,8 +7,6 @@ shrinkage, early stopping, temperature, operating points and the threshold for `
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from coverslip.datasets import (
     Dataset,
     DecodedPixels,
@@ -26,6 +24,7 @@ from coverslip.datasets import (
 from coverslip.errors import Stopped
 from coverslip.evaluation import Evaluation, OperatingPoint
 from coverslip.events import Noted, RunStarted
+from coverslip.experiments.budgeting import keep_cut, within_budget
 from coverslip.experiments.learning import drawn_on
 from coverslip.experiments.measuring import measure
 from coverslip.experiments.parts import Parts
@@ -90,11 +89,13 @@ def train_one_split(
 
     scan = scan or look_at_images(data, recipe, context)
     parts = Parts(data, scan, split or share_out(data, scan, recipe))
+    recipe, context = within_budget(parts, recipe, context)
     begin(parts, recipe, context)
     preprocessing = preprocess(parts, recipe, context)
     on_features = drawn_on(parts, recipe, context) if with_report else None
     fitted = fit_network(parts, preprocessing, recipe, context, on_features=on_features)
     calibration = calibrate(fitted.val_logits, parts.label[parts.val], recipe)
+    keep_cut(fitted.finetuning, context)
     package(parts, preprocessing, fitted, calibration, recipe, context)
     if fitted.is_stopped:
         raise Stopped("Fine-tuning was stopped", do="What it has learnt so far is kept.")
@@ -149,7 +150,7 @@ def begin(parts: Parts, recipe: Recipe, context: RunContext) -> None:
 
 def keep_seen(parts: Parts, recipe: Recipe, run: Run) -> None:
     """Leave in a run folder which images it learns from and chooses by."""
-    train, val = parts.digests(parts.train), parts.digests(parts.val)
+    train, val = parts.digests(parts.train.tolist()), parts.digests(parts.val.tolist())
     seen_record(recipe, parts.data.opening.plan, train, val).write(run.seen_file)
 
 
@@ -170,30 +171,17 @@ def fit_network(
     on_features: "OnFeatures | None" = None,
 ) -> "Fitted":
     """Train the network: validation images choose, unless the choices are given."""
-    from coverslip.training.finetuning import TrainingImages
     from coverslip.training.fitting import fit, refit
     from coverslip.training.initialising import initial_classifier
     from coverslip.training.instant_stage import ignore_features
 
     initial = initial_classifier(recipe.init, parts.classes) if isinstance(recipe.init, FromRun) else None
     with _preprocessed_pixels(parts, preprocessing, recipe, context) as pixels:
-        images = TrainingImages(
-            pixels_of=pixels,
-            train=parts.train,
-            train_label=parts.label[parts.train],
-            val=parts.val,
-            val_label=parts.label[parts.val],
-            n_classes=len(parts.classes),
-            train_domain=parts.domain[parts.train],
-        )
-
-        def digests(positions: Sequence[int]) -> list[str]:
-            return parts.digests(np.asarray(positions))
-
+        images = parts.training_images(pixels)
         look = on_features or ignore_features
         if choices is not None:
-            return refit(images, digests, preprocessing, recipe, choices, context, initial, look)
-        return fit(images, digests, preprocessing, recipe, context, initial, look)
+            return refit(images, parts.digests, preprocessing, recipe, choices, context, initial, look)
+        return fit(images, parts.digests, preprocessing, recipe, context, initial, look)
 
 
 def package(

@@ -1,12 +1,18 @@
 """The images of each part of a split, as a training sees them."""
 
 from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from coverslip.datasets import Dataset, Scan, Split, trained_classes
 from coverslip.images import ImageFacts
+
+if TYPE_CHECKING:
+    from coverslip.training.batches import PixelsOf
+    from coverslip.training.finetuning import TrainingImages
 
 Ints = npt.NDArray[np.int64]
 
@@ -29,9 +35,23 @@ class Parts:
         """What is known of each training image."""
         return [self._facts[i] for i in self.train.tolist()]
 
-    def digests(self, positions: Ints) -> list[str]:
+    def digests(self, positions: Sequence[int]) -> list[str]:
         """What tells copies of the images at these positions."""
-        return [self._facts[i].pixel_hash for i in positions.tolist()]
+        return [self._facts[i].pixel_hash for i in positions]
+
+    def training_images(self, pixels_of: "PixelsOf") -> "TrainingImages":
+        """Training and validation images, with whatever gives their pixels."""
+        from coverslip.training.finetuning import TrainingImages
+
+        return TrainingImages(
+            pixels_of=pixels_of,
+            train=self.train,
+            train_label=self.label[self.train],
+            val=self.val,
+            val_label=self.label[self.val],
+            n_classes=len(self.classes),
+            train_domain=self.domain[self.train],
+        )
 
     def some_training_images(self, n: int, *, seed: int) -> list[int]:
         """Positions of n training images at random, the classes in turn, ordered by class."""

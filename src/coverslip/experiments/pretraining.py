@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from coverslip.datasets import Dataset, Scan, counted, one_line, scan_images
-from coverslip.errors import BadRun, LeakageFound
+from coverslip.errors import BadRun, LeakageFound, OutOfTime
 from coverslip.events import Emit, Event, Noted
 from coverslip.experiments.beginning import begin_run, open_pretraining
 from coverslip.experiments.cross_validation import chosen_folds, cross_validate
+from coverslip.experiments.fold_budget import folds_within_budget, without_finetuning
 from coverslip.experiments.one_split import look_at_images, share_out, train_one_split
 from coverslip.experiments.working import working_in
 from coverslip.images import ImageFacts
@@ -32,7 +33,7 @@ from coverslip.runs import (
     save_recipe,
     seen_by_initialisation,
 )
-from coverslip.stopping import signals_stop
+from coverslip.stopping import NO_DEADLINE, signals_stop
 
 
 def train_in(data: Dataset, recipe: Recipe, environment: Environment, context: RunContext) -> Run:
@@ -57,6 +58,7 @@ def _train(data: Dataset, recipe: Recipe, environment: Environment, context: Run
     """Look at the images, share them out, train on others first if so asked, and train: once, or by folds."""
     scan = look_at_images(data, recipe, context)
     folds = chosen_folds(data, scan, recipe, context.emit)
+    folds, recipe, context = folds_within_budget(data, scan, folds, recipe, context)
     if folds is None:
         split = share_out(data, scan, recipe, allow_leakage=environment.allow_leakage)
         tested = [i for i, part in enumerate(split.parts) if part == "test"]
@@ -69,7 +71,14 @@ def _train(data: Dataset, recipe: Recipe, environment: Environment, context: Run
     save_recipe(
         recipe.model_copy(update=resolved), context.run.recipe_file
     )  # with the initialisation as it was asked for
-    cross_validate(data, scan, folds, started.model_copy(update=resolved), environment, context)
+    started = started.model_copy(update=resolved)
+    try:
+        cross_validate(data, scan, folds, started, environment, context)
+    except OutOfTime:
+        if started.init == "scratch":  # without fine-tuning there would be nothing
+            raise
+        started = without_finetuning(started, context)
+        cross_validate(data, scan, folds, started, environment, context.ending(NO_DEADLINE))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from coverslip.models.weights.fitting import check_numbers, classifier_of, load_
 from coverslip.models.weights.foreign import read_checkpoint
 from coverslip.models.weights.hub import fetch_weights, hub_source
 from coverslip.models.weights.imported import store_imported
-from coverslip.models.weights.names import with_timm_names
+from coverslip.models.weights.names import with_network_names
 from coverslip.models.weights.source import LocalWeights, Tensors, WeightsSource
 
 
@@ -23,7 +23,7 @@ def import_weights(file: Path, model: str, *, licence: str | None = None) -> Wei
     """Keep a file's weights, so that `init: imagenet` of that model takes them.
 
     Args:
-        file: safetensors, or a PyTorch file of plain tensors.
+        file: safetensors, a PyTorch file of plain tensors, or Keras's HDF5 (`coverslip.models.weights.keras`).
         model: a registered name, or `timm/NAME`.
         licence: of the weights, in the user's words.
 
@@ -34,7 +34,7 @@ def import_weights(file: Path, model: str, *, licence: str | None = None) -> Wei
         CoverslipError: the folder for weights cannot be written to.
     """
     record = model_info(model)
-    tensors = with_timm_names(read_checkpoint(file))
+    tensors = with_network_names(read_checkpoint(file))
     if record.timm_name is None:
         weights, network = _fitted(record, tensors, file)
     else:

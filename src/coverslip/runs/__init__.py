@@ -1,5 +1,6 @@
 """What a training leaves on disk: recipe, run folder, log and packaged classifier."""
 
+from coverslip.runs.budget import PRESETS, BudgetRecord, Outcome, PlannedStep, TriedNetwork, budget_seconds
 from coverslip.runs.classifier import (
     ClassifierCard,
     PackedClassifier,
@@ -54,7 +55,9 @@ from coverslip.runs.status import Status, StatusFile
 from coverslip.runs.training import Calibration, FinetuneStage, InstantStage, StageRecord, TrainingRecord
 
 __all__ = [
+    "PRESETS",
     "Augment",
+    "BudgetRecord",
     "Calibration",
     "ClassifierCard",
     "Environment",
@@ -65,7 +68,9 @@ __all__ = [
     "InstantStage",
     "LearningCurveRecord",
     "MeasuredPredictions",
+    "Outcome",
     "PackedClassifier",
+    "PlannedStep",
     "Prediction",
     "Predictions",
     "PredictionsFile",
@@ -84,8 +89,10 @@ __all__ = [
     "StatusFile",
     "TrainedOn",
     "TrainingRecord",
+    "TriedNetwork",
     "Weights",
     "augment_named",
+    "budget_seconds",
     "cells_of",
     "check_recipe",
     "columns_for",

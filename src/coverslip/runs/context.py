@@ -5,7 +5,7 @@ from pathlib import Path
 
 from coverslip.events import Emit, ignore
 from coverslip.runs.folder import Run
-from coverslip.stopping import BY_SIGNAL, Stop
+from coverslip.stopping import BY_SIGNAL, NO_DEADLINE, Deadline, Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,7 @@ class RunContext:
     device: str = "cpu"  # as PyTorch names it
     emit: Emit = ignore  # told what happens
     stop: Stop = BY_SIGNAL  # whether to end
+    deadline: Deadline = NO_DEADLINE  # when fine-tuning ends with what it has reached
 
     @property
     def run(self) -> Run:
@@ -25,6 +26,10 @@ class RunContext:
     def telling(self, emit: Emit) -> "RunContext":
         """The same with another listener."""
         return replace(self, emit=emit)
+
+    def ending(self, deadline: Deadline) -> "RunContext":
+        """The same with another deadline."""
+        return replace(self, deadline=deadline)
 
     def inside(self, folder: Path, emit: Emit) -> "RunContext":
         """For a training inside this one: a fold, or pretraining."""

@@ -13,6 +13,7 @@ from coverslip.errors import BadRun
 from coverslip.evaluation import Evaluation, LearningCurve
 from coverslip.files import written_whole
 from coverslip.messages import ChooseOther, Resume
+from coverslip.runs.budget import BudgetRecord
 from coverslip.runs.classifier import ClassifierCard, card_of
 from coverslip.runs.documents import check_format, read_object
 from coverslip.runs.environment import Environment, EvaluatedImages
@@ -76,6 +77,10 @@ class Run:
     @property
     def learning_curve_file(self) -> Path:
         return self.folder / "learning_curve.json"
+
+    @property
+    def budget_file(self) -> Path:
+        return self.folder / "budget.json"
 
     @property
     def seen_file(self) -> Path:
@@ -186,6 +191,11 @@ class Run:
         """What more images would bring; None where no curve was drawn."""
         record = LearningCurveRecord.read_if_there(self.learning_curve_file)
         return None if record is None else record.curve
+
+    @cached_property
+    def budget(self) -> BudgetRecord | None:
+        """What was planned for its time; None where it may take as long as it takes."""
+        return BudgetRecord.read_if_there(self.budget_file)
 
     @cached_property
     def seen(self) -> SeenRecord:
@@ -313,7 +323,7 @@ def create_run_folder(folder: Path) -> Run:
 
 def _never_began(folder: Path) -> bool:
     """Whether a run was killed while the first files of its folder were written: there is nothing to lose or go on."""
-    begun = re.compile(r"environment\.json|\.(environment\.json|recipe\.yaml)\.[0-9a-f]+\.part")
+    begun = re.compile(r"(environment|budget)\.json|\.(environment\.json|budget\.json|recipe\.yaml)\.[0-9a-f]+\.part")
     return folder.is_dir() and all(begun.fullmatch(file.name) for file in folder.iterdir())
 
 

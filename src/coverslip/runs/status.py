@@ -22,6 +22,7 @@ class Status(Document):
     host: str
     pid: int
     process_started: float  # seconds since 1970: tells a process from a later one of the same number
+    began: str  # when it began to work on the folder; ISO 8601, UTC
     heartbeat: str  # ISO 8601, UTC
     reason: str | None = None  # of an end before its time
     failure: Failure | None = None  # the same as data, where it is an error of ours
@@ -30,6 +31,11 @@ class Status(Document):
     n_total: int | None = None  # images of a prediction
     seconds_left: float | None = None
     notes: tuple[Note, ...] = ()
+
+    @property
+    def seconds_worked(self) -> float:
+        """From its beginning to its last heartbeat."""
+        return (datetime.fromisoformat(self.heartbeat) - datetime.fromisoformat(self.began)).total_seconds()
 
     @property
     def is_alive(self) -> bool:
@@ -60,6 +66,7 @@ class StatusFile:
         self._file = file
         self._values: dict[str, Any] = {}  # Any: of each field its own
         self._written = 0.0
+        self._began = datetime.now(UTC).isoformat(timespec="seconds")
 
     def say(self, state: State, **more: object) -> None:
         """Write the state and whatever belongs to it at once."""
@@ -78,6 +85,7 @@ class StatusFile:
             host=platform.node(),
             pid=os.getpid(),
             process_started=_process_started(),
+            began=self._began,
             heartbeat=datetime.now(UTC).isoformat(timespec="seconds"),
             **self._values,
         ).write(self._file)

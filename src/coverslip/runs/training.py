@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from coverslip.evaluation import OperatingPoint
 from coverslip.runs.documents import Document
 
-StoppedBecause = Literal["all epochs done", "no better epoch", "on request", "diverged"]
+StoppedBecause = Literal["all epochs done", "no better epoch", "on request", "out of time", "diverged"]
 
 
 class _Part(BaseModel):

@@ -101,6 +101,10 @@ _NO_SECOND_PHASE = (
 )
 
 
+class _OutOfTime(Exception):
+    """The deadline came before the end of an epoch."""
+
+
 class _Diverged(Exception):
     """The loss is no longer a number."""
 
@@ -124,7 +128,8 @@ def finetune(
         context: its folder gets checkpoints of the best epoch and of the last, and training goes on from the latter if
             it is there; told about every epoch and, a few times a second, about steps; asked for a stop before every
             step.
-        last_epoch: where to end though the learning rate falls as for the recipe's epochs; None runs them all.
+        last_epoch: where to end though the learning rate falls as for the recipe's epochs; None runs them all. The
+            context's deadline may end it before: after the last epoch that was whole by then.
     """
     network.to(context.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the annotation
     progress = _Progress()
@@ -148,11 +153,15 @@ def finetune(
                     if recipe.optimizer == "adam-then-sgd" and not is_second_phase(recipe, progress.epoch):
                         context.emit(Noted(code="no-second-phase", text=_NO_SECOND_PHASE, level="warning"))
                     break
+                if context.deadline.seconds_left() < progress.seconds / max(1, progress.epoch):
+                    raise _OutOfTime  # another epoch would not be whole
                 if is_changed_before(recipe, progress.epoch + 1):
                     optimizer = new_optimizer(network, recipe, progress.epoch + 1)
                 _one_epoch(network, optimizer, images, recipe, n_epochs, progress, context)
     except _StopRequested:
         stopped = "on request"
+    except _OutOfTime:
+        stopped = "out of time"
     except _Diverged:
         stopped = "diverged"
     if progress.best_epoch:
@@ -291,6 +300,8 @@ def _train_epoch(
     for step, (x, label) in enumerate(batches, start=1):
         if context.stop.is_requested():
             raise _StopRequested
+        if context.deadline.seconds_left() <= 0:
+            raise _OutOfTime
         peak = recipe.sgd_learning_rate if is_second_phase(recipe, epoch) else recipe.learning_rate
         share = share_of_rate(recipe, (epoch - 1) * n_steps + step, recipe.epochs * n_steps)
         rate = peak * share * progress.plateau_factor

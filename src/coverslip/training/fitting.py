@@ -16,14 +16,14 @@ import numpy.typing as npt
 import torch
 
 from coverslip.engines import N_CHECKED, as_input, fastest_engine, run_tta
-from coverslip.errors import BadRecipe, Stopped
+from coverslip.errors import BadRecipe, OutOfTime, Stopped
 from coverslip.evaluation import apply_temperature, fit_temperature, learn_decisions
 from coverslip.events import Noted, StageStarted
 from coverslip.images import Preprocessing
 from coverslip.messages import Set
 from coverslip.models.freezing import freeze_to
 from coverslip.models.networks import FeatureNetwork, Network, create_network
-from coverslip.runs import Calibration, FinetuneStage, Recipe, RunContext, StageRecord
+from coverslip.runs import Calibration, FinetuneStage, InstantStage, Recipe, RunContext, StageRecord
 from coverslip.training.allocator import keep_freed_memory
 from coverslip.training.checkpoints import plain_state
 from coverslip.training.finetuning import Finetuned, TrainingImages, finetune
@@ -64,6 +64,11 @@ class Fitted:
     chosen: Literal["instant", "finetune"]  # the stage whose network is kept
     is_stopped: bool  # on request, before the end
 
+    @property
+    def finetuning(self) -> FinetuneStage | None:
+        """How the second stage went; None where there was none."""
+        return next((stage for stage in self.stages if isinstance(stage, FinetuneStage)), None)
+
     def weights(self) -> dict[str, npt.NDArray[Any]]:  # Any: each tensor's own dtype
         """The network's tensors by name."""
         return {name: tensor.numpy() for name, tensor in plain_state(self.network).items()}
@@ -100,9 +105,10 @@ def fit(
 
     Raises:
         BadRecipe: training diverged before there was a network to keep.
+        OutOfTime: the context's deadline came before there was a network to keep.
         Stopped: on request, before there was a network to keep.
     """
-    network, kept_head = _initial_network(images, preprocessing, recipe, initial)
+    network, kept_head = initial_network(images, preprocessing, recipe, initial)
     random_head = _copied_head(network)
     stages: list[StageRecord] = []
     candidates: list[_Candidate] = []
@@ -117,13 +123,15 @@ def fit(
         temperature = stage.temperature
     if recipe.stage == "finetune" or recipe.init == "scratch":
         _initialise_head(network, recipe, random_head, temperature)
-        finetuned = _finetune(network, images, recipe, context, recipe.epochs)
+        finetuned = _finetune(network, images, recipe, context, min(recipe.epochs, recipe.last_epoch or recipe.epochs))
         stages.append(_finetune_stage(finetuned, recipe))
         is_stopped = finetuned.stopped_because == "on request"
         if finetuned.stopped_because == "diverged":
             if not (candidates or finetuned.best_epoch):
                 raise _diverged(recipe)
             context.emit(_diverged_note(finetuned.epochs_run, recipe))
+        if finetuned.stopped_because == "out of time" and not (candidates or finetuned.best_epoch):
+            raise OutOfTime("There was no time for one epoch", do="Allow more time, or take smaller images.")
         if finetuned.best_epoch:
             val_logits = _logits(network, images, recipe, context.device)
             candidates.append(_Candidate("finetune", val_logits, _copied(network)))
@@ -135,6 +143,27 @@ def fit(
         text = "Fine-tuning did not beat the instant classifier on validation images; the latter is kept."
         context.emit(Noted(code="fine-tuning-no-better", text=text))
     return Fitted(network, best.val_logits, tuple(stages), best.stage, is_stopped)
+
+
+def try_instant(
+    images: TrainingImages,
+    digest_of: DigestOf,
+    preprocessing: Preprocessing,
+    recipe: Recipe,
+    context: RunContext,
+) -> tuple[Floats, InstantStage]:
+    """The instant classifier alone, as `fit` would begin: (n_val, K) validation logits, and the record of the stage.
+
+    Its features stay in the cache, so that `fit` with the same recipe takes little more than the time of its linear
+    probe.
+
+    Raises:
+        OutOfTime: the deadline of the context's stop came first; features that were computed are kept.
+        Stopped: on request.
+    """
+    network, kept_head = initial_network(images, preprocessing, recipe, None)
+    choose = head_by_validation(images, recipe, kept_head)
+    return instant_stage(network, images, digest_of, preprocessing, recipe, context, choose)
 
 
 def _lower_rate(recipe: Recipe) -> Set:
@@ -176,9 +205,10 @@ def refit(
 
     Raises:
         BadRecipe: training diverged.
+        OutOfTime: the context's deadline came before the last of the chosen epochs.
         Stopped: on request.
     """
-    network, kept_head = _initial_network(images, preprocessing, recipe, initial)
+    network, kept_head = initial_network(images, preprocessing, recipe, initial)
     random_head = _copied_head(network)
     stages: list[StageRecord] = []
     if recipe.init != "scratch":
@@ -194,6 +224,8 @@ def refit(
         stages.append(_finetune_stage(finetuned, recipe))
         if finetuned.stopped_because == "on request":  # part of the epochs that were chosen would make another network
             raise Stopped("Training on all images was stopped", do="Resume the run to go on.")
+        if finetuned.stopped_because == "out of time":
+            raise OutOfTime("There was no time for training on all images", do="Allow more time.")
         if finetuned.stopped_because == "diverged":
             raise _diverged(recipe)
     chosen: Literal["instant", "finetune"] = "finetune" if choices.epochs else "instant"
@@ -214,10 +246,10 @@ def calibrate(logits: Floats, label: Ints, recipe: Recipe) -> Calibration:
     return Calibration(temperature=temperature, operating_points=points, uncertain_below=threshold)
 
 
-def _initial_network(
+def initial_network(
     images: TrainingImages, preprocessing: Preprocessing, recipe: Recipe, initial: InitialClassifier | None
 ) -> tuple[Network, LinearHead | None]:
-    """The network with its initial weights, and the head of an earlier run with the same classes."""
+    """The network as every training begins with it, and the head of an earlier run with the same classes."""
     keep_freed_memory()
     torch.manual_seed(recipe.seed)
     network = create_network(

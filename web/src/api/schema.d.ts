@@ -2927,7 +2927,7 @@ export interface components {
             name?: string | null;
             /**
              * Recipe
-             * @description Only what differs from the defaults; nested keys or dotted ones. Keys: `model`, `model_options`, `head`, `tta`, `stage`, `init`, `head_init`, `freeze_to`, `batch_norm`, `epochs`, `batch_size`, `optimizer`, `learning_rate`, `sgd_from`, `sgd_learning_rate`, `weight_decay`, `clip_gradient`, `schedule`, `warmup`, `loss`, `loss_options`, `label_smoothing`, `regulariser.groups`, `regulariser.spread_weight`, `regulariser.scatter_weight`, `regulariser.scatter`, `regulariser.memory`, `class_weights`, `sampling`, `patience`, `image_size`, `resize`, `pad_colour`, `scaling`, `normalisation`, `plane`, `channels`, `augment.rotate_degrees`, `augment.zoom`, `augment.flip`, `augment.shift`, `augment.contrast`, `augment.brightness`, `augment.shear_degrees`, `augment.crop`, `augment.stain`, `augment.saturation`, `augment.hue_degrees`, `augment.blur`, `classes.merge`, `classes.drop`, `classes.rename`, `classes.by_domain`, `classes.order`, `split.val`, `split.test`, `split.folds`, `split.train_per_class`, `group`, `primary_metric`, `decide_by`, `seed`, `device`.
+             * @description Only what differs from the defaults; nested keys or dotted ones. Keys: `model`, `model_options`, `head`, `tta`, `stage`, `init`, `head_init`, `freeze_to`, `batch_norm`, `epochs`, `last_epoch`, `batch_size`, `optimizer`, `learning_rate`, `sgd_from`, `sgd_learning_rate`, `weight_decay`, `clip_gradient`, `schedule`, `warmup`, `loss`, `loss_options`, `label_smoothing`, `regulariser.groups`, `regulariser.spread_weight`, `regulariser.scatter_weight`, `regulariser.scatter`, `regulariser.memory`, `class_weights`, `sampling`, `patience`, `image_size`, `resize`, `pad_colour`, `scaling`, `normalisation`, `plane`, `channels`, `augment.rotate_degrees`, `augment.zoom`, `augment.flip`, `augment.shift`, `augment.contrast`, `augment.brightness`, `augment.shear_degrees`, `augment.crop`, `augment.stain`, `augment.saturation`, `augment.hue_degrees`, `augment.blur`, `classes.merge`, `classes.drop`, `classes.rename`, `classes.by_domain`, `classes.order`, `split.val`, `split.test`, `split.folds`, `split.train_per_class`, `group`, `primary_metric`, `decide_by`, `seed`, `device`.
              */
             recipe?: {
                 [key: string]: unknown;
@@ -2937,6 +2937,11 @@ export interface components {
              * @default false
              */
             allow_leakage: boolean;
+            /**
+             * Budget
+             * @description How long it may take: `90s`, `10m`, `1h30m`, or `quick` (2 minutes), `balanced` (10 minutes), `best` (1 hour). What the recipe leaves open is chosen to fit. Null: as long as it takes.
+             */
+            budget?: string | null;
         };
         /**
          * NewSource
@@ -3465,7 +3470,7 @@ export interface components {
         ReportSection: {
             /**
              * Name
-             * @description `numbers`: The numbers; `confusion`: Which classes are confused; `per_class`: Class by class; `mistakes`: Most confident mistakes; `least_certain`: Least certain; `calibration`: Can its probabilities be trusted?; `roc`: ROC curves; `learning_curve`: More images, better network?; `limits`: What the numbers do not show; `images`: The images; `methods`: What was done; `curves`: How training went
+             * @description `numbers`: The numbers; `confusion`: Which classes are confused; `per_class`: Class by class; `mistakes`: Most confident mistakes; `least_certain`: Least certain; `calibration`: Can its probabilities be trusted?; `roc`: ROC curves; `learning_curve`: More images, better network?; `limits`: What the numbers do not show; `images`: The images; `budget`: What was the time spent on?; `methods`: What was done; `curves`: How training went
              */
             name: string;
             /** Title */

@@ -3,9 +3,12 @@
 Source: Zoph, Vasudevan, Shlens, Le 2018, Learning Transferable Architectures for Scalable Image Recognition: the cells
 of figure 4, the stacking of figure 2; 5.3 million parameters and 564 million multiply-adds at 224 pixels.
 
-What differs: no auxiliary head and no scheduled drop path, which only serve training on ImageNet; padding is the same
-on both sides; and the moving statistics of batch norms take a tenth of each batch, where the reference's take 0.0003,
-which would not get anywhere in the few thousand steps that microscope images give.
+Windows are laid over an image as TensorFlow lays them, which trained the published weights: where the image's side is
+even, a window that takes steps of two starts one pixel later than padding on both sides would have it.
+
+What differs: no auxiliary head and no scheduled drop path, which only serve training on ImageNet; and the moving
+statistics of batch norms take a tenth of each batch, where the reference's take 0.0003, which would not get anywhere in
+the few thousand steps that microscope images give.
 """
 
 from typing import Literal, NamedTuple
@@ -13,6 +16,8 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from coverslip.models._libraries import import_timm
 
 _STEM = 32
 _EPS = 1e-3  # of batch norms
@@ -159,9 +164,10 @@ def _operation(name: Operation, n_in: int, n_out: int, *, stride: int) -> nn.Mod
         case "separable 3" | "separable 5" | "separable 7":
             return _separable(n_in, n_out, int(name[-1]), stride)
         case "average":
-            return nn.AvgPool2d(3, stride, padding=1, count_include_pad=False)
+            average = nn.AvgPool2d(3, stride, padding=1, count_include_pad=False)
+            return average if stride == 1 else _HalvingPool(average)
         case "maximum":
-            return nn.MaxPool2d(3, stride, padding=1)
+            return _HalvingPool(nn.MaxPool2d(3, stride, padding=1))
         case "identity":
             return nn.Identity()
 
@@ -170,13 +176,31 @@ def _separable(n_in: int, n_out: int, kernel: int, stride: int) -> nn.Sequential
     """The cells' separable convolution is applied twice; only the first one takes steps."""
     twice: list[nn.Module] = []
     for n_from, step in ((n_in, stride), (n_out, 1)):
+        convolution = nn.Conv2d if step == 1 else import_timm().layers.Conv2dSame  # pads as TensorFlow does
         twice += [
             nn.ReLU(),
-            nn.Conv2d(n_from, n_from, kernel, step, padding=kernel // 2, groups=n_from, bias=False),
+            convolution(n_from, n_from, kernel, step, padding=kernel // 2, groups=n_from, bias=False),
             nn.Conv2d(n_from, n_out, 1, bias=False),
             _norm(n_out),
         ]
     return nn.Sequential(*twice)
+
+
+class _HalvingPool(nn.Module):
+    """In steps of two: where a side is even, the first window goes one place further.
+
+    A row or column is put in front, which moves every window back by one, and the window that sees it is left out. What
+    lies outside the image counts for nothing, neither here nor in the pooling.
+    """
+
+    def __init__(self, pool: nn.Module) -> None:
+        super().__init__()
+        self.pool = pool
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows, columns = (1 - side % 2 for side in x.shape[2:])
+        pooled: Tensor = self.pool(functional.pad(x, (columns, 0, rows, 0)))
+        return pooled[:, :, rows:, columns:]
 
 
 def _norm(n: int) -> nn.BatchNorm2d:

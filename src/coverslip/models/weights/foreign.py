@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from coverslip.errors import WeightsUnavailable
+from coverslip.models.weights.keras import read_keras
 from coverslip.models.weights.source import Tensors
 
 _TORCH_SUFFIXES = (".pth", ".pt", ".bin")
+_KERAS_SUFFIXES = (".h5", ".hdf5")
 _WRAPPERS = ("state_dict", "model", "teacher")  # trainers save the weights beside their optimiser; DINOv2 its teacher
 _BACKBONE = "backbone."  # how self-supervised training names what is kept of a network
 # What only training needs: heads of self-supervised training, and of GoogLeNet and Inception half way up.
@@ -14,7 +16,7 @@ _TRAINING_ONLY = ("dino_head.", "ibot_head.", "aux1.", "aux2.", "AuxLogits.")
 
 
 def read_checkpoint(file: Path) -> Tensors:
-    """The named tensors of a safetensors file, or of a PyTorch file that holds nothing else.
+    """The named tensors of a safetensors file, of a PyTorch file that holds nothing else, or of Keras's HDF5.
 
     Raises:
         WeightsUnavailable: it is neither, is damaged, would need code to be run, or holds NaN or infinity.
@@ -26,10 +28,12 @@ def read_checkpoint(file: Path) -> Tensors:
         return _finite(_unwrapped(_read_safetensors(file), file), file)
     if suffix in _TORCH_SUFFIXES:
         return _finite(_unwrapped(_read_torch(file), file), file)
+    if suffix in _KERAS_SUFFIXES:
+        return _finite(read_keras(file), file)
     raise WeightsUnavailable(
         f"'{suffix}' is no kind of file that weights are read from",
         file=file,
-        do=f"Use .safetensors, or a PyTorch file of plain tensors ({', '.join(_TORCH_SUFFIXES)}).",
+        do=f"Use .safetensors, a PyTorch file of plain tensors ({', '.join(_TORCH_SUFFIXES)}), or Keras's .h5.",
     )
 
 

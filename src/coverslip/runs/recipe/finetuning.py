@@ -31,6 +31,23 @@ class FinetuningChoices(Choices):
             lambda n: f"for at most {n:,} epoch{'s'[: n != 1]}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
         ),
     ] = Field(8, ge=1, le=10_000, description="Most passes over the training images when fine-tuning.")
+    last_epoch: Annotated[
+        int | None,
+        Key(
+            "End after epoch",
+            "training",
+            "Ends before the last epoch, though the learning rate falls as for all of them. A time budget that ran out "
+            "leaves this number, so that the same training can be repeated.",
+            "ended after epoch {}",
+            empty="after the last",
+        ),
+    ] = Field(
+        None,
+        ge=1,
+        le=10_000,
+        description="Epoch to end after, though the learning rate falls as for all `epochs`; left empty (null), all of "
+        "them. A time budget sets it where it ran out.",
+    )
     batch_size: Annotated[
         int,
         Key(

@@ -51,9 +51,9 @@ def values_given(recipe: Recipe, data: Mapping[str, Any]) -> Values:  # Any: val
     return {key: value for key, value in values_of(recipe).items() if _stands_in(data, key.split("."))}
 
 
-def save_recipe(recipe: Recipe, path: Path) -> None:
-    """Write the resolved recipe as YAML, whole or not at all."""
-    write_text(path, as_yaml({"format_version": 1, **recipe.model_dump(mode="json")}))
+def save_recipe(recipe: Recipe, path: Path, *, as_asked: bool = False) -> None:
+    """Write the resolved recipe as YAML, whole or not at all; or only what was asked for, defaults being left open."""
+    write_text(path, as_yaml({"format_version": 1, **recipe.model_dump(mode="json", exclude_unset=as_asked)}))
 
 
 def as_yaml(data: Mapping[str, Any]) -> str:  # Any: JSON values
@@ -220,6 +220,8 @@ def pretraining_recipe(recipe: Recipe, *, file: Path | None = None) -> Recipe:
 def with_settings(recipe: Recipe, settings: list[str]) -> Recipe:
     """The recipe with `key=value` settings applied, dots reaching into sections (`split.val=0.1`).
 
+    Its `model_fields_set` names what the recipe and the settings say, as far as keys without dots go.
+
     Raises:
         BadRecipe: a setting has no `=`, or names an unknown key or a value that is not valid.
     """
@@ -227,11 +229,13 @@ def with_settings(recipe: Recipe, settings: list[str]) -> Recipe:
     from ruamel.yaml.error import YAMLError
 
     data: dict[str, Any] = recipe.model_dump(mode="json")
+    chosen = set(recipe.model_fields_set)
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals:
             raise BadRecipe(f"The setting '{setting}' has no '='", do="Write it as key=value, for example epochs=20.")
         *sections, last = key.strip().split(".")
+        chosen.add((*sections, last)[0])
         if sections[:1] == ["init"] and not isinstance(data["init"], dict):  # such as init.run=runs/first
             data["init"] = {}
         place = data
@@ -254,4 +258,4 @@ def with_settings(recipe: Recipe, settings: list[str]) -> Recipe:
             ) from error
         if key.strip() == "augment":  # a name becomes what it stands for, so that later settings can reach into it
             data = check_recipe(data).model_dump(mode="json")
-    return check_recipe(data)
+    return Recipe.model_construct(_fields_set=chosen, **dict(check_recipe(data)))

@@ -1,0 +1,114 @@
+"""How quick this machine is with a network: measured on a few of the dataset's own images, in seconds."""
+
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Protocol
+
+import numpy as np
+
+from coverslip.datasets import DecodedPixels
+from coverslip.events import EpochEnded, Event
+from coverslip.experiments.parts import Parts
+from coverslip.experiments.planning import EmbeddingPace, training_pace
+from coverslip.runs import Recipe, RunContext
+from coverslip.training.preprocessing import learn_preprocessing
+
+_N_EMBEDDED = 24
+_N_PROBED = 200
+_N_STEP = 8  # images of a training step that is timed
+_N_VALIDATED = 2
+
+
+class Pace(Protocol):
+    """What a plan asks about a machine."""
+
+    def embedding(self, recipe: Recipe) -> EmbeddingPace:
+        """Of the recipe's network, frozen."""
+
+    def training(self, recipe: Recipe) -> float:
+        """Images a second of training steps with the recipe's network."""
+
+
+class MeasuredPace:
+    """The pace of this machine, at this moment."""
+
+    def __init__(self, parts: Parts, context: RunContext) -> None:
+        """Training images are measured on, with the context's device."""
+        self._parts, self._context = parts, context
+
+    def embedding(self, recipe: Recipe) -> EmbeddingPace:
+        from coverslip.engines import N_CHECKED, as_input, fastest_engine, run_tta
+        from coverslip.models.networks import FeatureNetwork
+        from coverslip.training.fitting import initial_network
+
+        preprocessing = learn_preprocessing(self._parts.train_facts, recipe)
+        pixels_of = DecodedPixels(self._parts.data, self._parts.scan, preprocessing)
+        began = time.monotonic()
+        pixels = pixels_of(self._parts.some_training_images(_N_EMBEDDED, seed=recipe.seed))
+        read = time.monotonic()
+        network, _ = initial_network(self._parts.training_images(pixels_of), preprocessing, recipe, None)
+        engine = fastest_engine(FeatureNetwork(network), as_input(pixels[:N_CHECKED]), device=self._context.device)
+        is_ready = time.monotonic()
+        run_tta(engine, pixels, recipe.tta)
+        ended = time.monotonic()
+        n = len(pixels)
+        probe_seconds = _probe_seconds(len(self._parts.train), network.head.in_features, len(self._parts.classes))
+        return EmbeddingPace(
+            setup_seconds=is_ready - read,
+            # Images are read while others are embedded, but on the same cores.
+            images_per_second=n / max(ended - is_ready + read - began, 1e-9),
+            reading_per_second=n / max(read - began, 1e-9),
+            probe_seconds=probe_seconds,
+        )
+
+    def training(self, recipe: Recipe) -> float:
+        """By the second of two epochs of one small step each: the first one prepares what later ones use again."""
+        from coverslip.training.finetuning import TrainingImages, finetune
+        from coverslip.training.fitting import initial_network
+
+        parts = self._parts
+        preprocessing = learn_preprocessing(parts.train_facts, recipe)
+        chosen = np.array(parts.some_training_images(_N_STEP + _N_VALIDATED, seed=recipe.seed))
+        place = {int(position): i for i, position in enumerate(chosen)}
+        pixels = DecodedPixels(parts.data, parts.scan, preprocessing)(chosen.tolist())
+        train, val = chosen[:_N_STEP], chosen[_N_STEP:]
+        images = TrainingImages(
+            pixels_of=lambda positions: pixels[[place[int(i)] for i in positions]],
+            train=train,
+            train_label=parts.label[train],
+            val=val,
+            val_label=parts.label[val],
+            n_classes=len(parts.classes),
+        )
+        network, _ = initial_network(images, preprocessing, recipe, None)
+        short = {"epochs": 2, "last_epoch": None, "batch_size": len(train), "patience": None, "sampling": "all"}
+        seconds: list[float] = []
+
+        def note(event: Event) -> None:
+            if isinstance(event, EpochEnded) and event.epoch:
+                seconds.append(event.seconds)
+
+        with TemporaryDirectory() as folder:
+            context = RunContext(Path(folder), self._context.device, note, self._context.stop)
+            finetune(network, images, recipe.model_copy(update=short), context)
+        # Where training is not sound with these images it will say so itself: then any pace will do.
+        return training_pace(seconds[-1], len(train), len(val)) if seconds else 1.0
+
+
+def _probe_seconds(n: int, n_features: int, n_classes: int) -> float:
+    """What the linear probe takes on n images, from a fit on fewer images of noise."""
+    from coverslip.training.linear_probe import fit_linear_probe
+
+    few = max(min(n, _N_PROBED), n_classes)
+    label = np.arange(few) % n_classes
+    features = np.random.default_rng(0).normal(size=(few, n_features)).astype(np.float32)
+    began = time.monotonic()
+    fit_linear_probe(features, label, features, label, n_classes=n_classes, balanced=False, better=lambda *_: 0.0)
+    return (time.monotonic() - began) * _probe_cost(n, n_features) / _probe_cost(few, n_features)
+
+
+def _probe_cost(n: int, n_features: int) -> float:
+    """Multiplications of the smaller of two products, and of its eigenvectors."""
+    side = min(n, n_features)
+    return float(n * n_features * side + 10 * side**3)

@@ -1,0 +1,142 @@
+"""What fits into a time budget: arithmetic on the pace of a machine and the numbers of images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from coverslip.models import model_info, select_models
+from coverslip.runs import Recipe
+
+MOST_CONSIDERED = 5  # networks and image sizes: more choices among few validation images choose by chance
+FEWEST_EPOCHS = 2  # a learning rate that rises and falls within one epoch leaves little to keep
+MEASURING_SHARE = 0.1  # of the budget, for measuring how quick the machine is
+TRIALS_SHARE = 0.25  # of what is left then, for the instant classifiers of other networks
+SAFETY = 1.25  # estimates of what must not be late are raised by this factor
+_REPORT_COST = 3.0  # figures and page, in times that building a network takes: the one varies as the other
+_VALIDATION_COST = 1 / 3  # of an image's forward pass, beside one of forward, backward and step
+_SMALLEST_PX = 64
+_STEP_PX = 32  # networks halve the size five times
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingPace:
+    """How quick a frozen network is here, test-time augmentation included."""
+
+    setup_seconds: float  # to build it, and what runs it
+    images_per_second: float  # read, preprocessed and embedded
+    reading_per_second: float  # read and preprocessed alone
+    probe_seconds: float  # for the linear probe on its features of all training images
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """How many images each part of a training looks at."""
+
+    n_train: int
+    n_val: int
+    n_test: int
+    n_epoch: int  # drawn in an epoch: more or fewer than there are, where sampling says so
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkChoice:
+    """A network at an image size."""
+
+    model: str
+    image_size: int
+
+    def of(self, recipe: Recipe) -> Recipe:
+        """The recipe with this network."""
+        return recipe.model_copy(update={"model": self.model, "image_size": self.image_size})
+
+    def __str__(self) -> str:
+        return f"{self.model} at {self.image_size} px"
+
+
+def network_choices(recipe: Recipe, *, chooses_network: bool) -> list[NetworkChoice]:
+    """What may be tried: the recipe's own network first, which serves where there is time for no other.
+
+    Args:
+        recipe: what it names is kept to, the image size too.
+        chooses_network: whether it leaves the network open.
+    """
+    own = model_info(recipe.model)
+    size = recipe.image_size or own.input_px
+    choices = [NetworkChoice(recipe.model, size)]
+    if recipe.init != "imagenet":
+        return choices
+    if recipe.image_size is None and not own.is_sized:
+        choices += [NetworkChoice(recipe.model, smaller) for smaller in _smaller(size)]
+    if chooses_network:
+        others = [record for record in select_models(available=True) if record.name != recipe.model]
+        others.sort(key=lambda record: record.macs or 0)
+        choices[1:1] = [NetworkChoice(record.name, recipe.image_size or record.input_px) for record in others]
+    return choices[:MOST_CONSIDERED]
+
+
+def likely_cost(choice: NetworkChoice) -> float:
+    """Multiplications of an image, by which what is dearer than what does not fit need not be measured."""
+    record = model_info(choice.model)
+    return (record.macs or 0) * (choice.image_size / record.input_px) ** 2
+
+
+def _smaller(size: int) -> list[int]:
+    """Half of it."""
+    half = round(size / 2 / _STEP_PX) * _STEP_PX
+    return [half] if half >= _SMALLEST_PX else []
+
+
+def instant_seconds(pace: EmbeddingPace, work: Workload) -> float:
+    """For an instant classifier whose images were never embedded."""
+    n = work.n_train + work.n_val
+    return pace.setup_seconds + n / pace.images_per_second + pace.probe_seconds
+
+
+def closing_seconds(pace: EmbeddingPace, work: Workload) -> float:
+    """For what comes after training: validation images once more, test images, numbers and report; with a reserve."""
+    looked_at = (work.n_val + work.n_test) / pace.images_per_second
+    return SAFETY * ((2 + _REPORT_COST) * pace.setup_seconds + looked_at)
+
+
+def folds_seconds(pace: EmbeddingPace, n_images: int, *, n_folds: int, n_embedded: int) -> float:
+    """For the instant classifiers of all folds and of all images, with their numbers and the report; with a reserve.
+
+    Args:
+        pace: of the network.
+        n_images: of the dataset.
+        n_folds: how many.
+        n_embedded: how often all images are embedded before they are tested: once, unless folds preprocess otherwise.
+    """
+    embedding = (n_embedded + 2) * n_images / pace.images_per_second  # each image validates and tests once
+    built = (3 * n_folds + 2 + _REPORT_COST) * pace.setup_seconds
+    return SAFETY * (embedding + built + (n_folds + 1) * pace.probe_seconds)
+
+
+def epoch_seconds(images_per_second: float, work: Workload) -> float:
+    """For one pass over the training images and the look at the validation images after it."""
+    return (work.n_epoch + _VALIDATION_COST * work.n_val) / images_per_second
+
+
+def fastest_training(pace: EmbeddingPace, tta: int) -> float:
+    """Images a second that training steps cannot exceed: each takes a forward pass and twice as much backwards."""
+    return pace.images_per_second * tta / 3
+
+
+def training_pace(seconds: float, n_train: int, n_val: int) -> float:
+    """Images a second of training steps, by the seconds of an epoch: what `epoch_seconds` takes."""
+    return (n_train + _VALIDATION_COST * n_val) / max(seconds, 1e-9)
+
+
+def epochs_within(seconds: float, per_epoch: float, most: int) -> int:
+    """How many epochs fit; 0 where they are too few to be worth it."""
+    n = min(most, int(seconds / per_epoch))
+    return n if n >= min(FEWEST_EPOCHS, most) else 0
+
+
+def those_that_fit(seconds: Sequence[float], most: float) -> list[int]:
+    """Which of several pieces of work fit one after another, in their order; a long one is passed over."""
+    fitting, total = [], 0.0
+    for i, needed in enumerate(seconds):
+        if total + needed <= most:
+            fitting.append(i)
+            total += needed
+    return fitting

@@ -1,0 +1,271 @@
+"""A training within a time budget: it is planned, ends in time with a sound classifier, and can be repeated."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from trained import GROUPS, INSTANT
+
+import coverslip as cs
+from coverslip.datasets import Dataset, scan_images
+from coverslip.errors import BadRecipe, OutOfTime, Stopped
+from coverslip.events import EpochEnded, Event, Noted, ignore
+from coverslip.experiments import Parts, begin_run, checked, train_in
+from coverslip.experiments.budgeting import within_budget
+from coverslip.experiments.fold_budget import folds_within_budget
+from coverslip.experiments.one_split import share_out
+from coverslip.experiments.planning import (
+    EmbeddingPace,
+    NetworkChoice,
+    Workload,
+    epoch_seconds,
+    epochs_within,
+    instant_seconds,
+    network_choices,
+    those_that_fit,
+    training_pace,
+)
+from coverslip.files import sha256_file
+from coverslip.runs import (
+    BudgetRecord,
+    Environment,
+    Recipe,
+    Run,
+    RunContext,
+    SplitPlan,
+    budget_seconds,
+    load_recipe,
+    with_settings,
+)
+from coverslip.stopping import Deadline, Stop
+
+SMALL = INSTANT.model_copy(update={"stage": "finetune", "epochs": 3, "batch_size": 16})
+
+
+@dataclass
+class FixedPace:
+    """A machine on which every network takes its time, whatever the clock says."""
+
+    setup_seconds: dict[str, float] = field(default_factory=dict)  # of networks other than the quick ones
+    steps_per_second: float = 100.0
+    asked: list[str] = field(default_factory=list)
+
+    def embedding(self, recipe: Recipe) -> EmbeddingPace:
+        self.asked.append(recipe.model)
+        return EmbeddingPace(self.setup_seconds.get(recipe.model, 1.0), 100.0, 1000.0, 0.1)
+
+    def training(self, recipe: Recipe) -> float:
+        return self.steps_per_second
+
+
+@dataclass
+class Clock:
+    """Stands still, but for being set."""
+
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90s", 90),
+        ("10m", 600),
+        ("10 min", 600),
+        ("1h30m", 5400),
+        ("1.5h", 5400),
+        ("quick", 120),
+        (45, 45),
+        ("2M", 120),
+    ],
+)
+def test_a_budget_is_a_length_of_time(text: str | float, seconds: float) -> None:
+    assert budget_seconds(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "ten", "10", "m", "-5m", "0s", 0, float("nan"), "10m ago"])
+def test_what_is_no_length_of_time_is_refused(text: str | float) -> None:
+    with pytest.raises(BadRecipe, match="is no length of time"):
+        budget_seconds(text)
+
+
+def test_the_arithmetic_of_a_plan() -> None:
+    work = Workload(n_train=600, n_val=150, n_test=150, n_epoch=600)
+    assert instant_seconds(EmbeddingPace(4.0, 75.0, 500.0, 1.0), work) == 4 + 10 + 1
+    assert epoch_seconds(50.0, work) == (600 + 50) / 50
+    assert training_pace(13.0, 600, 150) == 50.0  # as measured, so estimated
+    assert epochs_within(100.0, 13.0, 20) == 7
+    assert epochs_within(100.0, 13.0, 5) == 5
+    assert epochs_within(20.0, 13.0, 8) == 0  # one alone is not worth it
+    assert epochs_within(20.0, 13.0, 1) == 1  # unless one was asked for
+    assert those_that_fit([5, 50, 4], 10) == [0, 2]
+
+
+def test_what_the_recipe_says_of_the_network_is_kept() -> None:
+    choices = network_choices(Recipe(), chooses_network=True)
+    assert choices[0] == NetworkChoice("efficientnet_lite0", 224)
+    assert NetworkChoice("mobilenet_v2", 224) in choices
+    assert NetworkChoice("efficientnet_lite0", 128) in choices
+    assert network_choices(Recipe(image_size=96), chooses_network=False) == [NetworkChoice("efficientnet_lite0", 96)]
+    assert network_choices(Recipe(init="scratch"), chooses_network=False) == [NetworkChoice("efficientnet_lite0", 224)]
+    assert "model" not in with_settings(Recipe(), ["epochs=3"]).model_fields_set
+    assert "model" in with_settings(Recipe(), ["model=efficientnet_lite0"]).model_fields_set
+
+
+def begun(cells: Path, folder: Path, recipe: Recipe, budget: float) -> tuple[Parts, Recipe, RunContext, Clock]:
+    """A run with a budget, up to where it is planned, on a clock that stands still."""
+    data, recipe = checked(cs.open_dataset(cells, group_pattern=GROUPS), recipe)
+    begin_run(folder, data, recipe, "cpu", allow_leakage=False, budget=budget)
+    scan = scan_images(data)
+    clock = Clock()
+    parts = Parts(data, scan, share_out(data, scan, recipe))
+    return parts, recipe, RunContext(folder, deadline=Deadline.within(budget, clock)), clock
+
+
+def test_networks_are_compared_on_validation_images_and_the_best_is_written_down(cells: Path, tmp_path: Path) -> None:
+    parts, recipe, context, _ = begun(cells, tmp_path / "run", SMALL, 100.0)
+    events: list[Event] = []
+    pace = FixedPace({"efficientnet_lite1": 50.0, "efficientnet_lite2": 50.0})
+    settled, ending = within_budget(parts, recipe, context.telling(events.append), pace)
+    run = Run(tmp_path / "run")
+    assert run.recipe == settled
+    assert run.budget is not None
+    assert {network.model for network in run.budget.tried} == {"efficientnet_lite0", "mobilenet_v2"}
+    outcomes = {network.model: network.outcome for network in run.budget.networks}
+    assert outcomes[settled.model] == "chosen"
+    assert outcomes["efficientnet_lite1"] == outcomes["efficientnet_lite2"] == "no time"
+    best = max(run.budget.tried, key=lambda network: network.score or 0)
+    assert best.score == next(network.score for network in run.budget.tried if network.outcome == "chosen")
+    assert ending.deadline.seconds_left() == 100.0 - run.budget.reserve_seconds
+    plan = next(event for event in events if isinstance(event, Noted) and event.code == "plan")
+    assert [step["what"] for step in plan.values["steps"]] == [step.what for step in run.budget.steps]
+    # Planned once: a run that goes on keeps what was settled, whatever the pace is now.
+    again, _ = within_budget(parts, run.recipe, context, FixedPace(steps_per_second=1e-9))
+    assert again == settled
+
+
+def test_a_budget_leaves_out_what_does_not_fit(cells: Path, tmp_path: Path) -> None:
+    explicit = with_settings(SMALL, ["model=efficientnet_lite0"])
+    parts, recipe, context, _ = begun(cells, tmp_path / "short", explicit, 30.0)
+    pace = FixedPace(steps_per_second=10.0)
+    assert within_budget(parts, recipe, context, pace)[0].epochs < 3
+    assert pace.asked == ["efficientnet_lite0"]
+    parts, recipe, context, _ = begun(cells, tmp_path / "shorter", explicit, 10.0)
+    assert within_budget(parts, recipe, context, FixedPace(steps_per_second=1.0))[0].stage == "instant"
+    parts, recipe, context, _ = begun(cells, tmp_path / "none", explicit, 5.0)
+    with pytest.raises(OutOfTime, match="5 s is too little: the quickest training takes about"):
+        within_budget(parts, recipe, context, FixedPace())
+
+
+def test_folds_that_do_not_fit_make_way_for_one_split_unless_they_were_asked_for(cells: Path, tmp_path: Path) -> None:
+    from coverslip.experiments.cross_validation import chosen_folds
+
+    for name, n_folds, budget in (("asked", 3, 20.0), ("usual", None, 20.0), ("enough", None, 500.0)):
+        recipe = SMALL.model_copy(update={"split": SplitPlan(folds=n_folds)})
+        data, recipe = checked(cs.open_dataset(cells, group_pattern=GROUPS), recipe)
+        begin_run(tmp_path / name, data, recipe, "cpu", allow_leakage=False, budget=budget)
+        scan = scan_images(data)
+        folds = chosen_folds(data, scan, recipe, ignore)
+        assert folds is not None
+        context = RunContext(tmp_path / name, deadline=Deadline.within(budget, Clock()))
+        if name == "asked":
+            with pytest.raises(OutOfTime, match="too little for 3 folds"):
+                folds_within_budget(data, scan, folds, recipe, context, FixedPace())
+        elif name == "usual":
+            none, recipe, _ = folds_within_budget(data, scan, folds, recipe, context, FixedPace())
+            assert (none, recipe.split.folds) == (None, 0)
+        else:
+            same, recipe, ending = folds_within_budget(data, scan, folds, recipe, context, FixedPace())
+            assert (same, recipe.split.folds, recipe.epochs) == (folds, len(folds.splits), 3)
+            assert 0 < ending.deadline.seconds_left() < budget
+
+
+def planned(cells: Path, folder: Path, recipe: Recipe) -> tuple[RunContext, Clock, tuple[Dataset, Recipe, Environment]]:
+    """A run whose plan is made, with its clock."""
+    data, recipe = checked(cs.open_dataset(cells, group_pattern=GROUPS), recipe)
+    environment = begin_run(folder, data, recipe, "cpu", allow_leakage=False, budget=100.0)
+    record = BudgetRecord(seconds=100.0, chooses_network=False, is_planned=True)
+    record.write(Run(folder).budget_file)
+    clock = Clock()
+    return RunContext(folder, deadline=Deadline.within(100.0, clock)), clock, (data, recipe, environment)
+
+
+@pytest.mark.slow
+def test_fine_tuning_that_runs_out_of_time_leaves_a_recipe_that_gives_the_same(cells: Path, tmp_path: Path) -> None:
+    context, clock, (data, recipe, environment) = planned(cells, tmp_path / "cut", SMALL)
+
+    def become_late(event: Event) -> None:
+        if isinstance(event, EpochEnded) and event.epoch == 2:
+            clock.now = 101.0
+
+    cut = train_in(data, recipe, environment, context.telling(become_late))
+    assert cut.training is not None
+    assert cut.training.finetune is not None
+    assert (cut.training.finetune.stopped_because, cut.training.finetune.epochs_run) == ("out of time", 2)
+    assert cut.recipe.last_epoch == 2
+    assert cut.budget is not None
+    assert cut.budget.ended == "fine-tuning cut short"
+    again = cs.train(cs.open_dataset(cells, group_pattern=GROUPS), load_recipe(cut.recipe_file), out=tmp_path / "again")
+    for name in ("classifier/weights.safetensors", "metrics.json", "predictions.csv"):
+        assert sha256_file(cut.folder / name) == sha256_file(again.folder / name), name
+
+
+@pytest.mark.slow
+def test_folds_that_run_out_of_time_all_keep_the_instant_classifier(cells: Path, tmp_path: Path) -> None:
+    recipe = SMALL.model_copy(update={"split": SplitPlan(folds=2)})
+    context, clock, (data, recipe, environment) = planned(cells, tmp_path / "run", recipe)
+    clock.now = 101.0
+    run = train_in(data, recipe, environment, context)
+    assert run.recipe.stage == "instant"
+    assert [training.finetune for training in run.trainings] == [None, None]
+    assert run.is_done
+    assert run.budget is not None
+    assert run.budget.ended == "fine-tuning left out"
+
+
+@pytest.mark.slow
+def test_a_budget_from_end_to_end_and_its_recipe_without_one(cells: Path, tmp_path: Path) -> None:
+    data = cs.open_dataset(cells, group_pattern=GROUPS)
+    recipe = with_settings(SMALL, ["model=efficientnet_lite0", "epochs=2"])
+    first = cs.train(data, recipe, out=tmp_path / "first", budget="10h")
+    assert first.budget is not None
+    assert first.budget.is_planned
+    assert first.budget.ended == "as planned"
+    assert "The training was given 10 h 00 min." in first.report_file.read_text()
+    again = cs.train(data, load_recipe(first.recipe_file), out=tmp_path / "again")
+    assert again.budget is None
+    for name in ("classifier/weights.safetensors", "metrics.json"):
+        assert sha256_file(first.folder / name) == sha256_file(again.folder / name), name
+
+
+def test_a_run_that_is_resumed_keeps_its_plan_and_what_it_has_used(cells: Path, tmp_path: Path) -> None:
+    context, _, (data, recipe, environment) = planned(cells, tmp_path / "run", INSTANT)
+    context.run.stop_file.touch()
+    stopping = RunContext(context.folder, stop=Stop(context.run.stop_file), deadline=context.deadline)
+    with pytest.raises(Stopped):
+        train_in(data, recipe, environment, stopping)
+    before = context.run.recipe
+    events: list[Event] = []
+    run = cs.resume(context.folder, emit=events.append)
+    assert run.recipe == before
+    assert not [event for event in events if isinstance(event, Noted) and event.code == "plan"]
+    assert run.is_done
+
+
+def test_pretraining_takes_no_budget(cells: Path, tmp_path: Path) -> None:
+    recipe = with_settings(SMALL, [f"init={{train_on: {cells}}}"])
+    with pytest.raises(BadRecipe, match="cannot be planned for pretraining"):
+        cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run", budget="10m")
+
+
+def test_a_temperature_is_judged_on_images_that_it_was_not_fitted_on() -> None:
+    from coverslip.training.ranking import cross_fitted_rank, rank
+
+    rng = np.random.default_rng(0)
+    label = np.arange(40) % 2
+    logits = 8 * (np.eye(2)[label] + rng.normal(0, 0.8, (40, 2)))
+    assert cross_fitted_rank(logits, label, Recipe())[0] == rank(logits, label, Recipe())[0]
+    assert cross_fitted_rank(logits, label, Recipe())[1] < rank(logits, label, Recipe())[1]
