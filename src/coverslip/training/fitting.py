@@ -30,7 +30,13 @@ from coverslip.training.batches import TrainingImages
 from coverslip.training.checkpoints import plain_state
 from coverslip.training.finetuning import Finetuned, finetune
 from coverslip.training.initialising import InitialClassifier
-from coverslip.training.instant_stage import head_by_choices, head_by_validation, instant_stage
+from coverslip.training.instant_stage import (
+    OnFeatures,
+    head_by_choices,
+    head_by_validation,
+    ignore_features,
+    instant_stage,
+)
 from coverslip.training.linear_probe import LinearHead
 from coverslip.training.normalising import set_normalisation
 from coverslip.training.ranking import rank
@@ -88,6 +94,7 @@ def fit(
     recipe: Recipe,
     context: RunContext,
     initial: InitialClassifier | None = None,
+    on_features: OnFeatures = ignore_features,
 ) -> Fitted:
     """Train one network by both stages and keep the better one by validation images.
 
@@ -98,6 +105,7 @@ def fit(
         recipe: what to do.
         context: checkpoints go into its folder; it is asked for a stop before every step.
         initial: the earlier run whose weights are the initialisation, if any.
+        on_features: shown the frozen features of training and validation images, where there are any.
 
     Raises:
         BadRecipe: training diverged before there was a network to keep.
@@ -111,7 +119,9 @@ def fit(
     is_stopped, temperature = False, 1.0
     if recipe.init != "scratch":
         choose = head_by_validation(images, recipe, kept_head)
-        val_logits, stage = instant_stage(network, images, digest_of, preprocessing, recipe, context, choose)
+        val_logits, stage = instant_stage(
+            network, images, digest_of, preprocessing, recipe, context, choose, on_features=on_features
+        )
         candidates.append(_Candidate("instant", val_logits, _copied(network)))
         stages.append(stage)
         temperature = stage.temperature
@@ -192,12 +202,13 @@ def refit(
     choices: Choices,
     context: RunContext,
     initial: InitialClassifier | None = None,
+    on_features: OnFeatures = ignore_features,
 ) -> Fitted:
     """Train one network as `fit` would, by choices that are made already: no validation images are needed.
 
     Args:
         images: to fit on; validation images are not looked at.
-        digest_of, preprocessing, recipe, context, initial: as for `fit`.
+        digest_of, preprocessing, recipe, context, initial, on_features: as for `fit`.
         choices: what folds chose on their validation images.
 
     Raises:
@@ -212,7 +223,7 @@ def refit(
         assert choices.shrinkage is not None, "folds with initial weights fit a linear probe"
         choose = head_by_choices(images, recipe, choices.shrinkage, kept_head if choices.keeps_head else None)
         _, stage = instant_stage(
-            network, images, digest_of, preprocessing, recipe, context, choose, choices.head_temperature
+            network, images, digest_of, preprocessing, recipe, context, choose, choices.head_temperature, on_features
         )
         stages.append(stage)
     if choices.epochs:

@@ -31,6 +31,17 @@ class HeadChoice:
 
 
 ChooseHead = Callable[[Features, Features], HeadChoice]  # (n_train, D) and (n_val, D) features
+# The same features while they can be read, and the shrinkage of the head that was fitted.
+OnFeatures = Callable[[Features, Features, float | None], None]
+
+
+def ignore_features(train: Features, val: Features, shrinkage: float | None) -> None:
+    """Do nothing with them."""
+
+
+def is_balanced(recipe: Recipe) -> bool:
+    """Whether every class counts the same to the linear probe, however many images it has."""
+    return recipe.class_weights == "balanced" or recipe.sampling not in ("all", "domains")
 
 
 def head_by_validation(images: TrainingImages, recipe: Recipe, kept_head: LinearHead | None) -> ChooseHead:
@@ -70,6 +81,7 @@ def instant_stage(
     context: RunContext,
     choose: ChooseHead,
     temperature: float = 1.0,
+    on_features: OnFeatures = ignore_features,
 ) -> tuple[Floats, InstantStage]:
     """Put a head into the network.
 
@@ -78,6 +90,7 @@ def instant_stage(
         images, digest_of, preprocessing, recipe, context: as for `fit`.
         choose: fits the head, or takes that of an earlier run.
         temperature: of the head, where there are no validation images to fit it on.
+        on_features: shown the features once the head is chosen; its time is not the stage's.
 
     Returns:
         (n_val, K) validation logits, and the record of the stage.
@@ -104,6 +117,8 @@ def instant_stage(
         train, val = features.part(slice(n)), features.part(slice(n, None))
         choice = choose(train, val)
         logits = choice.head.logits(val)
+        seconds = monotonic() - started
+        on_features(train, val, choice.shrinkage)
     with torch.no_grad():
         network.head.weight.copy_(torch.from_numpy(choice.head.weight))
         network.head.bias.copy_(torch.from_numpy(choice.head.bias))
@@ -112,7 +127,6 @@ def instant_stage(
         temperature = fit_temperature(logits, images.val_label)
         scores = score(apply_temperature(logits, temperature), images.val_label)
         accuracy, macro_f1 = scores["accuracy"], scores["macro_f1"]
-    seconds = monotonic() - started
     context.emit(InstantClassifierFitted(seconds=seconds, val_accuracy=accuracy, val_macro_f1=macro_f1))
     return logits, InstantStage(
         seconds=round(seconds, 3),
@@ -136,7 +150,7 @@ def _fitted(
         val,
         images.val_label,
         n_classes=images.n_classes,
-        balanced=recipe.class_weights == "balanced" or recipe.sampling not in ("all", "domains"),
+        balanced=is_balanced(recipe),
         better=lambda logits, label: primary_score(logits, label, recipe),
         shrinkages=shrinkages,
     )
