@@ -134,7 +134,7 @@ def write_facts(run: Run, images: Path, *, finetuned: bool, allow_leakage: bool)
     finetune = FinetuneStage(
         started_from="instant",
         seconds=402,
-        best_epoch=9,
+        kept_epoch=9,
         weight_share=1.0,
         epochs_run=12,
         stopped_because="all epochs done",
@@ -313,7 +313,7 @@ def test_a_folder_that_is_no_run_or_has_no_numbers_is_refused(run, tmp_path):
 def test_sections_stand_in_their_order_and_only_where_they_have_something_to_say(run, tmp_path):
     names = [section.name for section in sections_of(read_run(run))]
     assert names[:3] == ["numbers", "confusion", "per_class"]
-    assert set(names) == set(SECTIONS) - {"budget"}  # none was given
+    assert set(names) == set(SECTIONS) - {"budget", "learning_curve"}  # of no budget, and no curve
     short = read_run(write_run(tmp_path, ("a", "b"), n_test=40, skill=60, finetuned=False))
     assert {"mistakes", "curves"}.isdisjoint(section.name for section in sections_of(short))
 

@@ -15,7 +15,7 @@ from coverslip.events import EpochEnded, Event, Noted, StepEnded
 from coverslip.losses.image_loss import ImageLoss
 from coverslip.runs import Augment, Recipe, RunContext
 from coverslip.stopping import Stop
-from coverslip.training.averaging import SHARES, average_by_validation, averaged
+from coverslip.training.averaging import average_with_start
 from coverslip.training.batches import TrainingImages, training_batches
 from coverslip.training.checkpoints import load_checkpoint, plain_state, save_checkpoint
 from coverslip.training.finetuning import (
@@ -103,7 +103,7 @@ def test_it_learns_with_every_optimiser_and_schedule(
     assert epochs[-1].val_accuracy > 0.9
     assert epochs[-1].train_loss < epochs[0].train_loss
     assert done.epochs_run == 4
-    assert done.best_epoch == max(e.epoch for e in epochs if e.is_best)
+    assert done.kept_epoch == max(e.epoch for e in epochs if e.is_best)
 
 
 @pytest.mark.parametrize("stop_after", [0, 3, 6, 13, 20])  # before the first step, within and between epochs
@@ -117,7 +117,7 @@ def test_stopped_anywhere_and_resumed_it_ends_with_the_same_weights(
     assert stopped.stopped_because == "on request"
     resumed, done = trained(images, tmp_path / "cut", choices)
     assert equal(resumed, whole)
-    assert (done.best_epoch, done.epochs_run) == (expected.best_epoch, expected.epochs_run)
+    assert (done.kept_epoch, done.epochs_run) == (expected.kept_epoch, expected.epochs_run)
 
 
 def test_adam_then_sgd_is_adam_first_and_then_takes_steps_of_its_own_size(
@@ -289,9 +289,9 @@ def test_it_stops_early_and_gives_back_the_best_epoch(images: TrainingImages, tm
     choices = recipe(epochs=40, patience=3, learning_rate=0.05)
     network, done = trained(images, tmp_path, choices, emit=emit)
     assert done.stopped_because == "no better epoch"
-    assert done.epochs_run == done.best_epoch + 3 < 40
+    assert done.epochs_run == done.kept_epoch + 3 < 40
     best = max(epochs, key=lambda e: (e.val_f1, -e.val_loss))
-    assert done.best_epoch == best.epoch
+    assert done.kept_epoch == best.epoch
     with torch.inference_mode():
         x = torch.from_numpy(images.pixels_of(images.val.tolist())).permute(0, 3, 1, 2) / 255
         loss = nn.functional.cross_entropy(network.eval()(x), torch.from_numpy(images.val_label))
@@ -404,14 +404,14 @@ def test_a_run_that_diverges_ends_in_order(images: TrainingImages, tmp_path: Pat
         RunContext(tmp_path),
     )
     assert done.stopped_because == "diverged"
-    assert done.best_epoch == 0
+    assert done.kept_epoch == 0
 
 
 def test_what_is_called_loss_is_the_recipes_in_training_and_validation(images: TrainingImages, tmp_path: Path) -> None:
     events: list[Event] = []
     choices = recipe(loss="focal", loss_options={"gamma": 3.0}, epochs=2, class_weights="balanced", label_smoothing=0.1)
     network, done = trained(images, tmp_path, choices, emit=events.append)
-    best = next(event for event in events if isinstance(event, EpochEnded) and event.epoch == done.best_epoch)
+    best = next(event for event in events if isinstance(event, EpochEnded) and event.epoch == done.kept_epoch)
     with torch.inference_mode():
         x = torch.from_numpy(images.pixels_of(images.val.tolist())).permute(0, 3, 1, 2) / 255
         logits, label = network.eval()(x), torch.from_numpy(images.val_label)
@@ -428,7 +428,7 @@ def test_where_the_primary_metric_is_undefined_the_loss_decides(images: Training
     epochs: list[EpochEnded] = []
     emit = lambda event: epochs.append(event) if isinstance(event, EpochEnded) and event.epoch else None  # noqa: E731
     _, done = trained(one_class, tmp_path, recipe(primary_metric="macro_auroc"), emit=emit)
-    assert done.best_epoch == min(epochs, key=lambda e: e.val_loss).epoch
+    assert done.kept_epoch == min(epochs, key=lambda e: e.val_loss).epoch
 
 
 @pytest.mark.parametrize("weight", [None, torch.tensor([0.3, 2.0])])
@@ -503,20 +503,35 @@ def test_a_standardised_head_gives_the_same_logits_before_and_after_training() -
     assert not torch.allclose(trained_logits, before, atol=1e-2)
 
 
-def test_weights_are_averaged_as_validation_images_want_it(images: TrainingImages) -> None:
-    """One weight and one bias on the mean brightness: the loss is lowest where the bias is right, halfway."""
-    network = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1, 2))
-    brightness = np.array([images.pixels_of([i]).mean() / 255 for i in range(64)])
-    middle = float(brightness.mean())
-    for share in SHARES:
-        with torch.no_grad():  # right at this share of the way from a threshold at 0
-            network[2].weight.copy_(torch.tensor([[-30.0], [30.0]]))
-            network[2].bias.copy_(torch.tensor([0.0, 0.0]))
-            start = plain_state(network)
-            network[2].bias.copy_(torch.tensor([30.0, -30.0]) * middle / share)
-        end = plain_state(network)
-        assert average_by_validation(network, start, images, recipe(), "cpu") == share
-        assert equal_states(plain_state(network), averaged(start, end, share))
+def test_weights_are_averaged_with_those_before_only_where_there_is_one_network_between() -> None:
+    network = WithFeatures()
+    start = plain_state(network)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(1.0)
+    end = plain_state(network)
+    for choices in (recipe(), recipe(init="imagenet", head_init="random"), recipe(init="imagenet", batch_norm="learn")):
+        assert average_with_start(network, start, choices) == 1
+        assert equal_states(plain_state(network), end)
+    assert average_with_start(network, start, recipe(init="imagenet", weight_share=0.25)) == 0.25
+    for name, parameter in network.named_parameters():
+        torch.testing.assert_close(parameter.detach(), start[name] + 0.25)
+
+
+@pytest.mark.parametrize(
+    ("choice", "schedule", "is_last"),
+    [("auto", "cosine", True), ("auto", "constant", False), ("best", "cosine", False), ("last", "constant", True)],
+)
+def test_the_last_epoch_is_kept_where_training_begins_gently(
+    images: TrainingImages, tmp_path: Path, choice: str, schedule: str, is_last: bool
+) -> None:
+    gentle = recipe(init="imagenet", kept_epoch=choice, schedule=schedule, learning_rate=0.5, warmup=0)
+    assert gentle.keeps_last_epoch == is_last
+    epochs: list[EpochEnded] = []
+    context = RunContext(tmp_path, emit=lambda e: epochs.append(e) if isinstance(e, EpochEnded) else None)
+    done = finetune(WithFeatures(), images, gentle, context)  # type: ignore[arg-type]  # all of a Network that it asks for
+    best = max(e.epoch for e in epochs if e.is_best)
+    assert done.kept_epoch == (done.epochs_run if is_last else best)
 
 
 def equal_states(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:

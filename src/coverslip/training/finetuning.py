@@ -35,7 +35,6 @@ from coverslip.training.checkpoints import load_checkpoint, save_checkpoint
 from coverslip.training.steps.convolutions import faster_convolutions
 from coverslip.training.steps.epoch_scores import Diverged, EpochScores, StepsSeen, epoch_scores
 from coverslip.training.steps.optimising import (
-    begins_with_instant_classifier,
     is_changed_before,
     is_second_phase,
     longest_gradient,
@@ -58,7 +57,7 @@ IMAGES_AT_ONCE = 16  # whose activations are held at the same time on the proces
 class Finetuned:
     """How fine-tuning went."""
 
-    best_epoch: int  # 1-based; 0: none was completed
+    kept_epoch: int  # 1-based; 0: none was completed
     epochs_run: int
     stopped_because: StoppedBecause
     seconds: float
@@ -70,7 +69,8 @@ class _Progress:
     """Where training stands; saved with every checkpoint."""
 
     epoch: int = 0  # last whole one
-    best_epoch: int = 0
+    kept_epoch: int = 0
+    epochs_since_better: int = 0
     best_score: float = float("-inf")  # higher is better; where it is undefined, or equal, the loss decides
     loss_of_best: float = float("inf")
     best_val_loss: float = float("inf")
@@ -126,7 +126,7 @@ def _head_for_training(
     network: Network, images: TrainingImages, recipe: Recipe, device: str
 ) -> AbstractContextManager[None]:
     """A head that knows the classes must see standardised features lest its first steps undo it."""
-    if not begins_with_instant_classifier(recipe):
+    if not recipe.begins_with_instant_classifier:
         return nullcontext()
     n = len(images.train)
     chosen = images.train[np.unique(np.linspace(0, n - 1, min(n, _N_FOR_MOMENTS)).astype(np.int64))]
@@ -151,7 +151,7 @@ def _run_epochs(
             if not progress.epoch and len(images.val):
                 _measure_initial(network, images, recipe, n_epochs, context)
             while progress.epoch < n_epochs:
-                if recipe.patience is not None and progress.epoch - progress.best_epoch >= recipe.patience:
+                if recipe.patience is not None and progress.epochs_since_better >= recipe.patience:
                     stopped = "no better epoch"
                     if recipe.optimizer == "adam-then-sgd" and not is_second_phase(recipe, progress.epoch):
                         context.emit(Noted(code="no-second-phase", text=_NO_SECOND_PHASE, level="warning"))
@@ -167,10 +167,10 @@ def _run_epochs(
         stopped = "out of time"
     except Diverged:
         stopped = "diverged"
-    if progress.best_epoch:
+    if progress.kept_epoch:
         load_checkpoint(context.run.checkpoint_file("best"), network)
     per_second = progress.images / max(progress.training_seconds, 1e-9)
-    return Finetuned(progress.best_epoch, progress.epoch, stopped, progress.seconds, per_second)
+    return Finetuned(progress.kept_epoch, progress.epoch, stopped, progress.seconds, per_second)
 
 
 def _measure_initial(
@@ -222,11 +222,15 @@ def _one_epoch(
     val_scores = _validate(network, images, recipe, context.device) if len(images.val) else None
     return_freed_memory()
     if val_scores is None:
-        is_best, progress.best_epoch = True, epoch
+        is_best = True
     else:
         is_best = (val_scores.primary, -val_scores.loss) > (progress.best_score, -progress.loss_of_best)
         if is_best:
-            progress.best_epoch, progress.best_score, progress.loss_of_best = epoch, val_scores.primary, val_scores.loss
+            progress.best_score, progress.loss_of_best = val_scores.primary, val_scores.loss
+    progress.epochs_since_better = 0 if is_best else progress.epochs_since_better + 1
+    is_kept = is_best or recipe.keeps_last_epoch
+    if is_kept:
+        progress.kept_epoch = epoch
     _follow_plateau(progress, recipe, val_scores.loss if val_scores else train_scores.loss)
     seconds = time.monotonic() - started
     progress.epoch, progress.seconds = epoch, progress.seconds + seconds
@@ -252,8 +256,8 @@ def _one_epoch(
     )
     # First the event, then the best one, then the last: killed anywhere between, training repeats the epoch, emits it
     # again and writes the same files.
-    kept: tuple[Literal["best", "last"], ...] = ("best", "last") if is_best else ("last",)
-    for which in kept:
+    files: tuple[Literal["best", "last"], ...] = ("best", "last") if is_kept else ("last",)
+    for which in files:
         file = context.run.checkpoint_file(which)
         save_checkpoint(file, network, optimizer, _saveable(progress))
         path = file.relative_to(context.folder).as_posix()

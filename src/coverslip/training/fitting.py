@@ -25,7 +25,7 @@ from coverslip.models.freezing import freeze_to
 from coverslip.models.networks import FeatureNetwork, Network, create_network
 from coverslip.runs import Calibration, FinetuneStage, InstantStage, Recipe, RunContext, StageRecord
 from coverslip.training.allocator import keep_freed_memory
-from coverslip.training.averaging import average_by_validation, averaged
+from coverslip.training.averaging import average_with_start
 from coverslip.training.batches import TrainingImages
 from coverslip.training.checkpoints import plain_state
 from coverslip.training.finetuning import Finetuned, finetune
@@ -40,7 +40,6 @@ from coverslip.training.instant_stage import (
 from coverslip.training.linear_probe import LinearHead
 from coverslip.training.normalising import set_normalisation
 from coverslip.training.ranking import rank
-from coverslip.training.steps.optimising import begins_with_instant_classifier
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -55,7 +54,6 @@ class Choices:
     keeps_head: bool  # of the earlier run whose weights are the initialisation
     head_temperature: float  # that the head is divided by before fine-tuning
     epochs: int  # of fine-tuning; 0: the instant classifier is kept
-    weight_share: float  # of the fine-tuned weights in their average with those before
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,18 +127,16 @@ def fit(
         _initialise_head(network, recipe, random_head, temperature)
         start = _copied(network)
         finetuned = _finetune(network, images, recipe, context, min(recipe.epochs, recipe.last_epoch or recipe.epochs))
-        share = 1.0
-        if finetuned.best_epoch and _can_be_averaged(recipe) and len(images.val):
-            share = average_by_validation(network, start, images, recipe, context.device)
+        share = average_with_start(network, start, recipe)
         stages.append(_finetune_stage(finetuned, recipe, share))
         is_stopped = finetuned.stopped_because == "on request"
         if finetuned.stopped_because == "diverged":
-            if not (candidates or finetuned.best_epoch):
+            if not (candidates or finetuned.kept_epoch):
                 raise _diverged(recipe)
             context.emit(_diverged_note(finetuned.epochs_run, recipe))
-        if finetuned.stopped_because == "out of time" and not (candidates or finetuned.best_epoch):
+        if finetuned.stopped_because == "out of time" and not (candidates or finetuned.kept_epoch):
             raise OutOfTime("There was no time for one epoch", do="Allow more time, or take smaller images.")
-        if finetuned.best_epoch:
+        if finetuned.kept_epoch:
             val_logits = _logits(network, images, recipe, context.device)
             candidates.append(_Candidate("finetune", val_logits, _copied(network)))
     if not candidates:
@@ -230,8 +226,8 @@ def refit(
         _initialise_head(network, recipe, random_head, choices.head_temperature)
         start = _copied(network)
         finetuned = _finetune(network, images, recipe, context, choices.epochs)
-        network.load_state_dict(averaged(start, network.state_dict(), choices.weight_share))
-        stages.append(_finetune_stage(finetuned, recipe, choices.weight_share))
+        share = average_with_start(network, start, recipe)
+        stages.append(_finetune_stage(finetuned, recipe, share))
         if finetuned.stopped_because == "on request":  # part of the epochs that were chosen would make another network
             raise Stopped("Training on all images was stopped", do="Resume the run to go on.")
         if finetuned.stopped_because == "out of time":
@@ -328,11 +324,6 @@ def _copied(network: Network) -> dict[str, torch.Tensor]:
     return {name: tensor.clone() for name, tensor in network.state_dict().items()}
 
 
-def _can_be_averaged(recipe: Recipe) -> bool:
-    """Whether all between the weights before and after is one network: same head, same statistics of batch norms."""
-    return begins_with_instant_classifier(recipe) and recipe.batch_norm in ("auto", "keep")
-
-
 def _finetune_stage(finetuned: Finetuned, recipe: Recipe, weight_share: float) -> FinetuneStage:
     started_from = "random head" if recipe.head_init == "random" else "instant classifier"
     if recipe.init == "scratch":
@@ -340,7 +331,7 @@ def _finetune_stage(finetuned: Finetuned, recipe: Recipe, weight_share: float) -
     return FinetuneStage(
         started_from=started_from,
         seconds=round(finetuned.seconds, 3),
-        best_epoch=finetuned.best_epoch,
+        kept_epoch=finetuned.kept_epoch,
         weight_share=weight_share,
         epochs_run=finetuned.epochs_run,
         stopped_because=finetuned.stopped_because,

@@ -196,12 +196,12 @@ def _instant_methods(recipe: Recipe) -> str:
 
 def _finetune_methods(run: ReportedRun, stage: FinetuneStage) -> str:
     words, changes = phrases(run.recipe), _random_changes(run.recipe.augment)
-    epoch = 0 if run.n_folds else stage.best_epoch
+    epoch = 0 if run.n_folds else stage.kept_epoch
     kept = f" (epoch {epoch} of {stage.epochs_run})" if epoch else ""
     where = f" in {run.n_frozen} of {run.n_folds} folds" if run.n_folds else ""
     return (
-        f"It was then fine-tuned with {words['optimizer']} ({_steps(run.recipe)}) {words['epochs']}, keeping the one "
-        f"with the best {words['primary_metric']} on validation images{kept}."
+        f"It was then fine-tuned with {words['optimizer']} ({_steps(run.recipe)}) {words['epochs']}, keeping "
+        f"{_kept_epoch(run.recipe)}{kept}."
         + _regulariser_methods(run.recipe)
         + (f" Training images were varied at random: {', '.join(changes)}." if changes else "")
         + _average_methods(run, stage)
@@ -209,13 +209,19 @@ def _finetune_methods(run: ReportedRun, stage: FinetuneStage) -> str:
     )
 
 
+def _kept_epoch(recipe: Recipe) -> str:
+    if recipe.keeps_last_epoch:
+        return "the last"
+    return f"the one with the best {phrases(recipe)['primary_metric']} on validation images"
+
+
 def _average_methods(run: ReportedRun, stage: FinetuneStage) -> str:
     share = stage.weight_share
     if share == 1 or (run.n_frozen and not run.n_folds):
         return ""
     return (
-        f" Its weights were then averaged with those before fine-tuning ({share:.0%} to {1 - share:.0%}, chosen by the "
-        "loss on validation images)."
+        f" Its weights were then averaged with those before fine-tuning ({share:.0%} to {1 - share:.0%}; Wortsman et "
+        "al. 2022)."
     )
 
 

@@ -247,6 +247,40 @@ class FinetuningChoices(Choices):
         "frequent ones less often (undersample), or both, in an epoch of the usual length (even). Where there are "
         "several domains: those of small ones more often (domains).",
     )
+    kept_epoch: Annotated[
+        Literal["auto", "best", "last"],
+        Key(
+            "Kept epoch",
+            "training",
+            "The network of which epoch is kept. Where training begins gently, the last one is better than the one "
+            "that looks best on a few validation images.",
+            choices=(
+                Choice("auto", "automatic"),
+                Choice("best", "the best on validation images", "keeping the best epoch"),
+                Choice("last", "the last", "keeping the last epoch"),
+            ),
+        ),
+    ] = Field(
+        "auto",
+        description="Which epoch's network is kept; auto is the last where training begins with the instant classifier "
+        "and the learning rate falls along a cosine, else the best by the primary metric on validation images.",
+    )
+    weight_share: Annotated[
+        float,
+        Key(
+            "Share of the fine-tuned weights",
+            "training",
+            "Fine-tuned weights are averaged with those of the instant classifier, which makes the result steadier. "
+            "At 1 they stay as they are.",
+            "{:.0%} fine-tuned weights",
+        ),
+    ] = Field(
+        0.75,
+        gt=0,
+        le=1,
+        description="Share of the fine-tuned weights in their average with those before the first step, where training "
+        "begins with the instant classifier; 1: no average.",
+    )
     patience: Annotated[
         int | None,
         Key(

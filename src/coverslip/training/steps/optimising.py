@@ -44,13 +44,8 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
 def longest_gradient(recipe: Recipe, optimizer: torch.optim.Optimizer) -> float | None:
     """The length that the gradient of a step is shortened to; None leaves it as it is."""
     if recipe.clip_gradient == "auto":
-        return _LONGEST if isinstance(optimizer, torch.optim.SGD) or begins_with_instant_classifier(recipe) else None
+        return _LONGEST if isinstance(optimizer, torch.optim.SGD) or recipe.begins_with_instant_classifier else None
     return recipe.clip_gradient
-
-
-def begins_with_instant_classifier(recipe: Recipe) -> bool:
-    """Whether the head is that of the instant classifier before the first step."""
-    return recipe.init != "scratch" and recipe.head_init == "instant"
 
 
 def _backbone_share(recipe: Recipe) -> float:
