@@ -11,7 +11,6 @@ from coverslip.evaluation.calibration import (
 from coverslip.evaluation.curves import Curve, average_precision, pr_curve, roc_curve
 from coverslip.evaluation.folds import over_folds
 from coverslip.evaluation.intervals import FEW_GROUPS_FOR_INTERVALS, bootstrap_intervals
-from coverslip.evaluation.learning import CurvePoint, LearningCurve, draw_on, nothing_to_draw
 from coverslip.evaluation.metrics import confusion_matrix, per_class
 from coverslip.evaluation.operating_points import OperatingPoint, decided_classes, operating_points
 from coverslip.evaluation.results import ClassScores, DomainScores, Evaluation, FoldScores, FoldsScores, Metric
@@ -36,7 +35,6 @@ __all__ = [
     "Better",
     "ClassScores",
     "Curve",
-    "CurvePoint",
     "DomainScores",
     "Evaluation",
     "FoldScores",
@@ -44,7 +42,6 @@ __all__ = [
     "FromCounts",
     "FromSums",
     "FromWeights",
-    "LearningCurve",
     "Metric",
     "MetricRecord",
     "OperatingPoint",
@@ -55,13 +52,11 @@ __all__ = [
     "bootstrap_intervals",
     "confusion_matrix",
     "decided_classes",
-    "draw_on",
     "evaluate_predictions",
     "expected_calibration_error",
     "fit_temperature",
     "learn_decisions",
     "nothing_measured",
-    "nothing_to_draw",
     "operating_points",
     "over_folds",
     "per_class",
