@@ -13,6 +13,7 @@ from coverslip.errors import BadRun, OutOfTime
 from coverslip.evaluation import Evaluation, apply_temperature, learn_decisions, over_folds
 from coverslip.events import Emit, Event, FoldEnded, FoldStarted, Noted
 from coverslip.experiments.beginning import write_beginning
+from coverslip.experiments.learning import drawn_on
 from coverslip.experiments.measuring import evaluated, keep_results, measure
 from coverslip.experiments.one_split import fit_network, keep_seen, package, preprocess, train_one_split
 from coverslip.experiments.parts import Parts
@@ -238,7 +239,7 @@ def _fit_on_all(data: Dataset, scan: Scan, folds: Folds, recipe: Recipe, context
     text = f"Now the classifier itself: trained on all {len(parts.train):,} images{how}."
     context.emit(Noted(code="refit", text=text, values={"n_images": len(parts.train), "n_epochs": choices.epochs}))
     preprocessing = preprocess(parts, recipe, context)
-    fitted = fit_network(parts, preprocessing, recipe, context, choices)
+    fitted = fit_network(parts, preprocessing, recipe, context, choices, drawn_on(parts, recipe, context))
     if fitted.held_out is not None:
         held_out = fitted.held_out
         calibration = calibrate(held_out.logits, held_out.label, recipe, "held-out training images")
