@@ -11,13 +11,14 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ from drawing import write_cells
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
+    from trained import MadeOnce
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "src" / "coverslip" / "app" / "static" / "index.html"
@@ -178,25 +180,47 @@ class Stock:
 
 
 @pytest.fixture(scope="session")
-def stock(app_server: RunningApp) -> Stock:
-    """Two small trainings on images of three classes that no page may take for HTML, and a prediction."""
-    classes = (SCRIPT_CLASS, IMAGE_CLASS, LONG_CLASS)
-    here = write_cells(app_server.root / "first clinic", 60, classes=classes)
-    there = write_cells(app_server.root / "second clinic", 30, classes=classes, seed=1)
-    new = write_cells(app_server.root / "new", 12, is_sorted=False, seed=2)
+def stock(app_server: RunningApp, made_once: "MadeOnce") -> Stock:
+    """Two small trainings on images of three classes that no page may take for HTML, and a prediction.
+
+    They are made once; each worker's app goes on from a copy of that workspace, and forgets what it had.
+    """
+    made, own = made_once("stock", _use_an_app), app_server.workspace.parent
+    app_server.end()
+    shutil.rmtree(app_server.workspace)
+    shutil.copytree(made, own, dirs_exist_ok=True)
+    with closing(sqlite3.connect(app_server.workspace / "workspace.sqlite")) as database, database:
+        for (table,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            for column in [row[1] for row in database.execute(f"PRAGMA table_info({table})")]:
+                change = f'UPDATE {table} SET "{column}" = replace("{column}", ?, ?) WHERE typeof("{column}") = ?'
+                database.execute(change, (str(made), str(own), "text"))
+    for file in app_server.workspace.rglob("*.json"):
+        file.write_text(file.read_text().replace(str(made), str(own)))
+    return Stock(app_server.start(), **json.loads((own / "ids.json").read_text()))
+
+
+def _use_an_app(folder: Path) -> None:
+    classes, root = (SCRIPT_CLASS, IMAGE_CLASS, LONG_CLASS), folder / "images"
+    here = write_cells(root / "first clinic", 60, classes=classes)
+    there = write_cells(root / "second clinic", 30, classes=classes, seed=1)
+    new = write_cells(root / "new", 12, is_sorted=False, seed=2)
     (new / "cut off.png").write_bytes((new / "slide0_000.png").read_bytes()[:120])
-    app = app_server
-    images = app.opened(here, there, group_pattern=r"slide\d+", name="Cells of two clinics")
-    plain = app.opened(new, is_labelled=False)
-    runs = [
-        app.send("runs", {"dataset_id": images["id"], "recipe": recipe, "name": name})["id"]
-        for recipe, name in ((FINETUNE, "Fine-tuned"), ({**QUICK, "split": {"folds": 3}}, "In three folds"))
-    ]
-    for run in runs:
-        assert (ended := app.ended(f"runs/{run}"))["state"] == "done", ended["error"]
-    prediction = app.send("predictions", {"classifier_id": runs[0], "dataset_id": plain["id"]})["id"]
-    assert app.ended(f"predictions/{prediction}")["state"] == "done"
-    return Stock(app, images["id"], plain["id"], *runs, prediction)
+    app = RunningApp(folder / "workspace", root).start()
+    try:
+        images = app.opened(here, there, group_pattern=r"slide\d+", name="Cells of two clinics")
+        plain = app.opened(new, is_labelled=False)
+        run, folds = (
+            app.send("runs", {"dataset_id": images["id"], "recipe": recipe, "name": name})["id"]
+            for recipe, name in ((FINETUNE, "Fine-tuned"), ({**QUICK, "split": {"folds": 3}}, "In three folds"))
+        )
+        for training in (run, folds):
+            assert (ended := app.ended(f"runs/{training}"))["state"] == "done", ended["error"]
+        prediction = app.send("predictions", {"classifier_id": run, "dataset_id": plain["id"]})["id"]
+        assert app.ended(f"predictions/{prediction}")["state"] == "done"
+    finally:
+        app.end()
+    ids = {"images": images["id"], "unlabelled": plain["id"], "run": run, "folds": folds, "prediction": prediction}
+    (folder / "ids.json").write_text(json.dumps(ids))
 
 
 def chromium() -> str | None:

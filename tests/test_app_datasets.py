@@ -517,6 +517,7 @@ def test_a_split_that_a_training_would_refuse_is_said_before(app: App, tmp_path:
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive  # test_app_flows.py draws them too
 def test_sample_images_are_drawn_once(app: App) -> None:
     assert app.send("POST", "samples")["state"] == "reading"
     found = app.wait("samples")
@@ -530,9 +531,9 @@ def test_sample_images_are_drawn_once(app: App) -> None:
 @pytest.mark.parametrize(
     "name, source, choices, n_images, n_classes, n_groups, n_unreadable",
     [
-        ("blood_pbc", "", {}, 2000, 8, 0, 0),
+        pytest.param("blood_pbc", "", {}, 2000, 8, 0, 0, marks=pytest.mark.exhaustive),
         ("cellcycle_jurkat_16bit", "", {}, 712, 7, 0, 0),
-        ("micronuclei", "images.csv", {}, 1965, 2, 0, 0),
+        pytest.param("micronuclei", "images.csv", {}, 1965, 2, 0, 0, marks=pytest.mark.exhaustive),
         ("chromosomes_gband", "images.csv", {"group": "cell"}, 2806, 24, None, 0),
         ("microscope_formats", "", {"is_labelled": False}, 47, 0, 0, 25),
     ],

@@ -116,6 +116,7 @@ def test_from_sample_images_to_a_table_of_predictions(
     assert [row["decision"] for row in table if not row["predicted"]] == ["unreadable"]  # one file is cut off
 
 
+@pytest.mark.exhaustive
 def test_the_same_with_real_blood_cells(
     other_app: Callable[..., RunningApp],
     other_page: Tab,

@@ -323,8 +323,8 @@ def test_a_bomb_that_lies_about_its_size_is_not_unpacked(folder: Path, tmp_path:
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     n_header = 8 + int.from_bytes(entries[WEIGHTS][:8], "little")
     bomb = packer.compress(entries[WEIGHTS][:n_header])
-    for _ in range(1500):
-        bomb += packer.compress(bytes(1_000_000))
+    bomb += packer.flush(zlib.Z_FULL_FLUSH)
+    bomb += (packer.compress(bytes(10_000_000)) + packer.flush(zlib.Z_FULL_FLUSH)) * 150  # each stands by itself
     bomb += packer.flush()
     data = bytearray(zipped(file, {CARD: entries[CARD], WEIGHTS: bomb}).read_bytes())
     for signature, method, sizes in ((b"PK\x03\x04", 8, 22), (b"PK\x01\x02", 10, 24)):

@@ -106,7 +106,7 @@ def test_what_is_watched_tells_the_story_in_order(cells: Path, tmp_path: Path) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", ["instant", "finetune"])
+@pytest.mark.parametrize("stage", [pytest.param("instant", marks=pytest.mark.exhaustive), "finetune"])
 def test_one_recipe_gives_the_same_bytes_with_cold_and_warm_caches(
     cells: Path, tmp_path: Path, stage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -270,7 +270,7 @@ def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+@pytest.mark.parametrize("suffix", [".pth", pytest.param(".safetensors", marks=pytest.mark.exhaustive)])
 def test_torchvisions_vgg_fits_whatever_order_the_file_has_its_tensors_in(tmp_path: Path, suffix: str) -> None:
     import torchvision
 

@@ -24,7 +24,7 @@ from coverslip.evaluation import average_precision
 from coverslip.events import Noted, Progressed, as_json
 from coverslip.images import ReadPlan
 from coverslip.models import list_models
-from coverslip.runs import Prediction, Recipe
+from coverslip.runs import Prediction, Recipe, load_recipe
 from coverslip.runs.log import FoldedLog, LogReader, Progress, lasting_lines
 from coverslip.workspace.datasets import changing, sources
 from coverslip.workspace.datasets.listing import describe
@@ -88,6 +88,19 @@ def test_a_queued_training_waits_in_order_and_can_be_taken_out(workspace: Worksp
     acts.remove(workspace, second)
     with pytest.raises(NotFound):
         find_job(workspace, second)
+
+
+def test_a_time_budget_is_handed_on_with_what_was_asked_for_alone(workspace: Workspace, cells: str) -> None:
+    run = queue_training(workspace, dataset_id=cells, name=None, recipe={"epochs": 9}, budget="balanced")
+    job = find_job(workspace, run)
+    assert "--budget=600s" in job.command
+    # Of what stands in the recipe a plan changes nothing: the network must not.
+    asked = load_recipe(job.asked_recipe)
+    assert asked.epochs == 9
+    assert "model" not in asked.model_fields_set
+    with pytest.raises(BadRecipe, match="no length of time"):
+        queue_training(workspace, dataset_id=cells, name=None, recipe={}, budget="soon")
+    acts.remove(workspace, run)
 
 
 def test_a_job_whose_process_died_is_interrupted_and_can_be_resumed(workspace: Workspace, cells: str) -> None:

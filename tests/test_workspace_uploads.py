@@ -237,9 +237,10 @@ def test_an_upload_is_dropped(app: App, png: bytes) -> None:
 
 
 @pytest.mark.slow
-def test_ten_thousand_files_are_taken(app: App, png: bytes) -> None:
+@pytest.mark.parametrize("n", [1_000, pytest.param(10_000, marks=pytest.mark.exhaustive)])
+def test_thousands_of_files_are_taken(app: App, png: bytes, n: int) -> None:
     upload = begin(app)
-    for k in range(10_000):
-        told = put(app, f"{upload}/files/class{k % 3}/{k}.png", png)
-    assert told["n_files"] == 10_000
-    assert app.send("POST", f"uploads/{upload}/finish", {})["n_images"] == 10_000
+    for k in range(n):
+        answer = put(app, f"{upload}/files/class{k % 3}/{k}.png", png)
+    assert answer["n_files"] == n
+    assert app.send("POST", f"uploads/{upload}/finish", {})["n_images"] == n

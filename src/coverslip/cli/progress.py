@@ -1,7 +1,7 @@
 """Show the events of long work on stderr: live bars on a terminal, a few plain lines elsewhere."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -154,7 +154,7 @@ def lines_of(event: Event) -> list[str]:
     """What is worth a lasting line."""
     match event:
         case Noted(code="plan"):
-            return ["", *plan_table(event.values["steps"]), event.text, ""]
+            return plan_table(event.values["seconds"], event.values["steps"])
         case Noted():
             level = "Warning" if event.level == "warning" else "Note"
             again = event.code == "stopping" and not event.values["by_file"]
@@ -192,11 +192,12 @@ def lines_of(event: Event) -> list[str]:
             return []
 
 
-def plan_table(steps: Iterable[Mapping[str, Any]]) -> list[str]:  # Any: JSON values
+def plan_table(budget: float, steps: Sequence[Mapping[str, Any]]) -> list[str]:  # Any: JSON values
     """What a training with a time budget will do, and how long each part takes."""
-    rows = [(str(step["what"]), duration(step["seconds"])) for step in steps]
+    total = sum(step["seconds"] for step in steps)
+    rows = [*((step["what"], step["seconds"]) for step in steps), ("in all", total)]
     width = max(len(what) for what, _ in rows)
-    return ["  Plan", *(f"    {what:<{width}}  {seconds:>12}" for what, seconds in rows)]
+    return [f"Plan for {duration(budget)}", *(f"  {what:<{width}}  {duration(seconds):>12}" for what, seconds in rows)]
 
 
 def epoch_row(e: EpochEnded) -> str:

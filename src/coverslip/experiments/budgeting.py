@@ -104,8 +104,9 @@ def keep_cut(finetuned: FinetuneStage | None, context: RunContext) -> None:
 
 def show_plan(steps: Sequence[PlannedStep], record: BudgetRecord, emit: Emit) -> None:
     """Emit what will be done, before it begins."""
+    each = ", ".join(f"{step.what} ({duration(step.seconds)})" for step in steps)
     total = duration(sum(step.seconds for step in steps))
-    text = f"The plan for {duration(record.seconds)} takes about {total}."
+    text = f"The plan for {duration(record.seconds)}: {each}; {total} in all."
     values = {"seconds": record.seconds, "steps": [step.model_dump() for step in steps]}
     emit(Noted(code="plan", text=text, values=values))
 

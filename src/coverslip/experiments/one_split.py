@@ -15,6 +15,7 @@ from coverslip.datasets import (
     Split,
     cap_training,
     check_trainable,
+    hold_out_in_turn,
     inspect_dataset,
     scan_images,
     shared_class_notes,
@@ -170,7 +171,8 @@ def fit_network(
     with _preprocessed_pixels(parts, preprocessing, recipe, context) as pixels:
         images = parts.training_images(pixels)
         if choices is not None:
-            return refit(images, parts.digests, preprocessing, recipe, choices, context, initial)
+            turn = hold_out_in_turn(parts.data, parts.scan, parts.train.tolist(), seed=recipe.seed)
+            return refit(images, turn, parts.digests, preprocessing, recipe, choices, context, initial)
         return fit(images, parts.digests, preprocessing, recipe, context, initial)
 
 

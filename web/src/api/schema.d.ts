@@ -2886,6 +2886,11 @@ export interface components {
              * @default false
              */
             allow_leakage: boolean;
+            /**
+             * Budget
+             * @description How long it may take: `90s`, `10m`, `1h30m`, or `quick` (2 minutes), `balanced` (10 minutes), `best` (1 hour). What the recipe leaves open is chosen to fit. Null: as long as it takes.
+             */
+            budget?: string | null;
         };
         /**
          * NewSource

@@ -52,6 +52,22 @@ export const train = {
       text: 'Seconds to minutes, also without a graphics card. Good for a first look and for few images.',
     },
   },
+  budget: {
+    title: 'How long may it take?',
+    choices: [
+      { value: '', title: 'As long as it takes', text: 'The choices below decide.' },
+      { value: 'quick', title: 'Quick', text: '2 minutes: a first look at what can be told apart.' },
+      { value: 'balanced', title: 'Balanced', text: '10 minutes: good results for most images.' },
+      {
+        value: 'best',
+        title: 'Best',
+        text: '1 hour: tries more networks and lets the best learn for longer.',
+      },
+      { value: 'own', title: 'Another time', text: 'As many minutes as you can wait.' },
+    ],
+    minutes: 'Minutes',
+    help: 'This computer’s speed is measured first. Network, image size and how long the network learns are then chosen to fit, where you leave them as they are. The plan is shown when the training begins.',
+  },
   name: 'Name of the training',
   start: 'Start training',
   starting: 'Starting …',

@@ -28,6 +28,7 @@ def create_run(workspace: Home, new: NewRun, queue: JobQueue) -> RunState:
         name=new.name,
         recipe=new.recipe,
         allow_leakage=new.allow_leakage,
+        budget=new.budget,
     )
     queue.wake()
     return runs.run_state(workspace, job)

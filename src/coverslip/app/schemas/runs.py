@@ -23,6 +23,12 @@ class NewRun(BaseModel):
     # Any: of each key its own
     recipe: dict[str, Any] = Field(default_factory=dict, json_schema_extra=_tell_keys)
     allow_leakage: bool = False
+    budget: str | None = Field(
+        None,
+        max_length=40,
+        description="How long it may take: `90s`, `10m`, `1h30m`, or `quick` (2 minutes), `balanced` (10 minutes), "
+        "`best` (1 hour). What the recipe leaves open is chosen to fit. Null: as long as it takes.",
+    )
 
 
 class RunChanges(BaseModel):

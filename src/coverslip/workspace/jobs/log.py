@@ -26,8 +26,9 @@ def folded_log(job: Job) -> FoldedLog:
 
 
 def _before_first_event(job: Job) -> Progress:
-    init = job.choices.get("init")
-    is_finetuned = job.choices.get("stage") != "instant" or init == "scratch"
+    choices = job.settled_choices
+    init = choices.get("init")
+    is_finetuned = choices.get("stage") != "instant" or init == "scratch"
     return Progress(is_finetuned=is_finetuned, has_pretraining=isinstance(init, dict) and "train_on" in init)
 
 

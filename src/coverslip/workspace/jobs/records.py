@@ -4,13 +4,14 @@ import re
 import secrets
 import time
 import unicodedata
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
-from coverslip.errors import Conflict, NotFound
+from coverslip.errors import BadRecipe, BadRun, Conflict, NotFound
 from coverslip.runs import Run
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.home import Workspace
@@ -60,6 +61,15 @@ class Job:
     def asked_recipe(self) -> Path:
         """The recipe that it is begun with; a run folder has one of its own later."""
         return asked_recipe(self.folder)
+
+    @property
+    def settled_choices(self) -> Json:
+        """Its recipe as the run's time budget settled it, else as it was asked for."""
+        with suppress(BadRun, BadRecipe):
+            budget = self.run.budget
+            if budget is not None and budget.is_planned:
+                return self.run.recipe.model_dump(mode="json")
+        return self.choices
 
     @property
     def files(self) -> list[Path]:

@@ -105,7 +105,7 @@ def state_of_run(job: Job, queue: list[str]) -> RunState:
     state = state_of(job, status)
     progress = folded_log(job).progress if state != "done" else Progress()
     evaluation = evaluation_of(job) if state == "done" else None
-    is_active = state in ACTIVE
+    is_active, choices = state in ACTIVE, job.settled_choices
     n_folds = progress.n_folds or (len(evaluation.folds.per_fold) if evaluation and evaluation.folds else 0)
     return RunState(
         kind="train",
@@ -115,9 +115,9 @@ def state_of_run(job: Job, queue: list[str]) -> RunState:
         state=state,
         dataset_id=job.dataset_id,
         dataset_name=job.dataset_name,
-        model=str(job.choices.get("model", "")),
+        model=str(choices.get("model", "")),
         stage=progress.stage or "reading" if state in ("running", "stopping") else None,
-        n_folds=n_folds or int((job.choices.get("split") or {}).get("folds") or 0),
+        n_folds=n_folds or int((choices.get("split") or {}).get("folds") or 0),
         fold=progress.fold if is_active else None,
         progress=_shown(progress, is_active=is_active) if state != "done" else None,
         epoch=progress.epoch if state != "done" else status.epoch if status else None,
@@ -183,7 +183,7 @@ def run_story(workspace: Workspace, run_id: str) -> RunStory:
     recipe_file = job.run.recipe_file if job.run.recipe_file.is_file() else job.asked_recipe
     return RunStory(
         **{each.name: getattr(state, each.name) for each in fields(RunState)},
-        recipe=job.choices,
+        recipe=job.settled_choices,
         recipe_text=recipe_file.read_text(encoding="utf-8") if recipe_file.is_file() else "",
         trainings=log.progress.trainings,
         notes=log.progress.notes,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from coverslip.runs import save_recipe
+from coverslip.runs import budget_seconds, save_recipe
 from coverslip.workspace.datasets.reading_images import refuse_unread
 from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.jobs.records import add_job, asked_recipe, change_job, find_job, new_place
@@ -12,7 +12,13 @@ from coverslip.workspace.store.home import Workspace
 
 
 def queue_training(
-    workspace: Workspace, *, dataset_id: str, name: str | None, recipe: Mapping[str, Any], allow_leakage: bool = False
+    workspace: Workspace,
+    *,
+    dataset_id: str,
+    name: str | None,
+    recipe: Mapping[str, Any],
+    allow_leakage: bool = False,
+    budget: str | None = None,
 ) -> str:
     """Put a training behind those that wait; gives its id.
 
@@ -22,20 +28,22 @@ def queue_training(
         name: what people call it.
         recipe: what differs from the defaults, nested or with dotted keys; `init.run` may be a run's id.
         allow_leakage: accept a predefined split with the same pixels or groups on both sides.
+        budget: how long it may take; what the recipe leaves open is chosen to fit.
 
     Raises:
         NotFound, Conflict: the dataset is not there, or not ready.
-        BadRecipe: a key or value is not valid.
+        BadRecipe: a key or value is not valid, or the budget is no length of time.
     """
+    limit = [] if budget is None else [f"--budget={budget_seconds(budget):g}s"]
     with workspace.engine.connect() as connection:
         dataset = refuse_unread(connection, dataset_id)
     chosen = recipe_of_dataset(workspace, dataset, recipe)
     images = training_images(workspace, dataset_id, grouped=groups_asked(workspace, dataset, recipe))
     job_id, folder = new_place(workspace.runs, name or dataset.name)
     recipe_file = asked_recipe(folder)
-    save_recipe(chosen, recipe_file)
+    save_recipe(chosen, recipe_file, as_asked=True)
     leakage = ["--allow-leakage"] if allow_leakage else []
-    options = [*images.options, *leakage, f"--recipe={recipe_file}", f"--out={folder}"]
+    options = [*images.options, *leakage, *limit, f"--recipe={recipe_file}", f"--out={folder}"]
     add_job(
         workspace,
         id=job_id,

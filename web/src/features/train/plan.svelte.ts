@@ -20,6 +20,7 @@ export class Plan {
   changes = $state.raw<Changes>({});
   name = $state('');
   allowsLeakage = $state(false);
+  budget = $state<string | null>(null); // how long it may take; null: as long as it takes
   isStarting = $state(false);
   refused = $state.raw<unknown>(null); // why it was not started
   unfit = $state.raw<unknown>(null); // what is wrong with the choices now
@@ -86,6 +87,7 @@ export class Plan {
   setBackAll(): void {
     this.changes = {};
     this.allowsLeakage = false;
+    this.budget = null;
     this.refused = null;
   }
 
@@ -120,6 +122,7 @@ export class Plan {
         name: this.name.trim() || null,
         recipe: this.recipe,
         allow_leakage: this.allowsLeakage,
+        budget: this.budget,
       });
       return run.id;
     } catch (error) {
