@@ -15,6 +15,7 @@ from coverslip.datasets import (
     Split,
     cap_training,
     check_trainable,
+    hold_out_in_turn,
     inspect_dataset,
     scan_images,
     shared_class_notes,
@@ -180,7 +181,8 @@ def fit_network(
         images = parts.training_images(pixels)
         look = on_features or ignore_features
         if choices is not None:
-            return refit(images, parts.digests, preprocessing, recipe, choices, context, initial, look)
+            turn = hold_out_in_turn(parts.data, parts.scan, parts.train.tolist(), seed=recipe.seed)
+            return refit(images, turn, parts.digests, preprocessing, recipe, choices, context, initial, look)
         return fit(images, parts.digests, preprocessing, recipe, context, initial, look)
 
 

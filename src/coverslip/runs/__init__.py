@@ -52,7 +52,7 @@ from coverslip.runs.recipe import (
 from coverslip.runs.seen import SeenPixels, seen_by_initialisation, seen_pixels, seen_record
 from coverslip.runs.split import SplitRow, split_rows, write_split
 from coverslip.runs.status import Status, StatusFile
-from coverslip.runs.training import Calibration, FinetuneStage, InstantStage, StageRecord, TrainingRecord
+from coverslip.runs.training import Calibration, FinetuneStage, InstantStage, LearntOn, StageRecord, TrainingRecord
 
 __all__ = [
     "PRESETS",
@@ -67,6 +67,7 @@ __all__ = [
     "FromRun",
     "InstantStage",
     "LearningCurveRecord",
+    "LearntOn",
     "MeasuredPredictions",
     "Outcome",
     "PackedClassifier",
