@@ -13,6 +13,7 @@ from coverslip.errors import BadRun, OutOfTime
 from coverslip.evaluation import Evaluation, apply_temperature, learn_decisions, over_folds
 from coverslip.events import Emit, Event, FoldEnded, FoldStarted, Noted
 from coverslip.experiments.beginning import write_beginning
+from coverslip.experiments.learning import drawn_on
 from coverslip.experiments.measuring import evaluated, keep_results, measure
 from coverslip.experiments.one_split import fit_network, keep_seen, package, preprocess, train_one_split
 from coverslip.experiments.parts import Parts
@@ -223,8 +224,9 @@ def _fit_on_all(data: Dataset, scan: Scan, folds: Folds, recipe: Recipe, context
     """Train the run's classifier on all images, by the choices that the folds made.
 
     The folds' networks were fitted on fewer images, and are less sure of new ones than a network fitted on all may be.
-    An instant classifier is therefore calibrated by heads fitted on nine tenths of all images: on 800 blood cells kept
-    aside `uncertain` images fell by a third. A fine-tuned network would have to be trained once more.
+    An instant classifier is therefore calibrated by heads fitted on nine tenths of all images (benchmarks/RESULTS.md).
+    Pooling what the folds' networks say of their test images is no way: their shrinkages differ. A fine-tuned network
+    would have to be trained once more.
     """
     from coverslip.training.fitting import calibrate
 
@@ -238,7 +240,7 @@ def _fit_on_all(data: Dataset, scan: Scan, folds: Folds, recipe: Recipe, context
     text = f"Now the classifier itself: trained on all {len(parts.train):,} images{how}."
     context.emit(Noted(code="refit", text=text, values={"n_images": len(parts.train), "n_epochs": choices.epochs}))
     preprocessing = preprocess(parts, recipe, context)
-    fitted = fit_network(parts, preprocessing, recipe, context, choices)
+    fitted = fit_network(parts, preprocessing, recipe, context, choices, drawn_on(parts, recipe, context))
     if fitted.held_out is not None:
         held_out = fitted.held_out
         calibration = calibrate(held_out.logits, held_out.label, recipe, "held-out training images")

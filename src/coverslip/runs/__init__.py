@@ -23,7 +23,7 @@ from coverslip.runs.folder import Run, create_run_folder, is_run, open_run
 from coverslip.runs.history import Epoch
 from coverslip.runs.inspection import inspection_as_json, write_inspection
 from coverslip.runs.log import RunLog
-from coverslip.runs.metrics import metrics_as_json, read_metrics, write_metrics
+from coverslip.runs.metrics import LearningCurveRecord, metrics_as_json, read_metrics, write_metrics
 from coverslip.runs.predictions import (
     MeasuredPredictions,
     Prediction,
@@ -66,6 +66,7 @@ __all__ = [
     "FinetuneStage",
     "FromRun",
     "InstantStage",
+    "LearningCurveRecord",
     "LearntOn",
     "MeasuredPredictions",
     "Outcome",

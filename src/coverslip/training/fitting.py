@@ -28,7 +28,14 @@ from coverslip.training.allocator import keep_freed_memory
 from coverslip.training.checkpoints import plain_state
 from coverslip.training.finetuning import Finetuned, TrainingImages, finetune
 from coverslip.training.initialising import InitialClassifier
-from coverslip.training.instant_stage import Unseen, head_by_choices, head_by_validation, instant_stage
+from coverslip.training.instant_stage import (
+    OnFeatures,
+    Unseen,
+    head_by_choices,
+    head_by_validation,
+    ignore_features,
+    instant_stage,
+)
 from coverslip.training.linear_probe import LinearHead
 from coverslip.training.normalising import set_normalisation
 from coverslip.training.ranking import rank
@@ -85,6 +92,7 @@ def fit(
     recipe: Recipe,
     context: RunContext,
     initial: InitialClassifier | None = None,
+    on_features: OnFeatures = ignore_features,
 ) -> Fitted:
     """Train one network by both stages and keep the better one by validation images.
 
@@ -95,6 +103,7 @@ def fit(
         recipe: what to do.
         context: checkpoints go into its folder; it is asked for a stop before every step.
         initial: the earlier run whose weights are the initialisation, if any.
+        on_features: shown the frozen features of training and validation images, where there are any.
 
     Raises:
         BadRecipe: training diverged before there was a network to keep.
@@ -108,7 +117,9 @@ def fit(
     is_stopped, temperature = False, 1.0
     if recipe.init != "scratch":
         choose = head_by_validation(images, recipe, kept_head)
-        unseen, stage = instant_stage(network, images, digest_of, preprocessing, recipe, context, choose)
+        unseen, stage = instant_stage(
+            network, images, digest_of, preprocessing, recipe, context, choose, on_features=on_features
+        )
         candidates.append(_Candidate("instant", unseen.logits, _copied(network)))
         stages.append(stage)
         temperature = stage.temperature
@@ -187,6 +198,7 @@ def refit(
     choices: Choices,
     context: RunContext,
     initial: InitialClassifier | None = None,
+    on_features: OnFeatures = ignore_features,
 ) -> Fitted:
     """Train one network as `fit` would, by choices that are made already: no validation images are needed.
 
@@ -194,7 +206,7 @@ def refit(
         images: to fit on; validation images are not looked at.
         turn: (n_train,) in which each is held out to see what a linear probe says of images that it was not fitted on;
             negative for never. The probe that is kept is fitted on all of them.
-        digest_of, preprocessing, recipe, context, initial: as for `fit`.
+        digest_of, preprocessing, recipe, context, initial, on_features: as for `fit`.
         choices: what folds chose on their validation images.
 
     Raises:
@@ -211,7 +223,7 @@ def refit(
         kept_head = kept_head if choices.keeps_head else None
         choose = head_by_choices(images, recipe, choices.shrinkage, kept_head, turn)
         unseen, stage = instant_stage(
-            network, images, digest_of, preprocessing, recipe, context, choose, choices.head_temperature
+            network, images, digest_of, preprocessing, recipe, context, choose, choices.head_temperature, on_features
         )
         stages.append(stage)
         held_out, temperature = (unseen if len(unseen.label) else None), stage.temperature

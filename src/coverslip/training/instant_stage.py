@@ -41,6 +41,12 @@ class HeadChoice:
 
 
 ChooseHead = Callable[[Features, Features], HeadChoice]  # (n_train, D) and (n_val, D) features
+# The same features while they can be read, and the shrinkage of the head that was fitted.
+OnFeatures = Callable[[Features, Features, float | None], None]
+
+
+def ignore_features(train: Features, val: Features, shrinkage: float | None) -> None:
+    """Do nothing with them."""
 
 
 def is_balanced(recipe: Recipe) -> bool:
@@ -104,6 +110,7 @@ def instant_stage(
     context: RunContext,
     choose: ChooseHead,
     temperature: float = 1.0,
+    on_features: OnFeatures = ignore_features,
 ) -> tuple[Unseen, InstantStage]:
     """Put a head into the network.
 
@@ -112,6 +119,7 @@ def instant_stage(
         images, digest_of, preprocessing, recipe, context: as for `fit`.
         choose: fits the head, or takes that of an earlier run.
         temperature: of the head, where there are no unseen images to fit it on.
+        on_features: shown the features once the head is chosen; its time is not the stage's.
 
     Returns:
         What the head says of unseen images, and the record of the stage.
@@ -137,6 +145,8 @@ def instant_stage(
     ) as (features, engine):
         train, val = features.part(slice(n)), features.part(slice(n, None))
         choice = choose(train, val)
+        seconds = monotonic() - started
+        on_features(train, val, choice.shrinkage)
     with torch.no_grad():
         network.head.weight.copy_(torch.from_numpy(choice.head.weight))
         network.head.bias.copy_(torch.from_numpy(choice.head.bias))
@@ -147,7 +157,6 @@ def instant_stage(
     if len(images.val):
         scores = score(apply_temperature(unseen.logits, temperature), unseen.label)
         accuracy, macro_f1 = scores["accuracy"], scores["macro_f1"]
-    seconds = monotonic() - started
     context.emit(InstantClassifierFitted(seconds=seconds, val_accuracy=accuracy, val_macro_f1=macro_f1))
     return unseen, InstantStage(
         seconds=round(seconds, 3),
