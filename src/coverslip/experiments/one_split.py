@@ -24,7 +24,7 @@ from coverslip.datasets import (
 from coverslip.errors import Stopped
 from coverslip.evaluation import Evaluation, OperatingPoint
 from coverslip.events import Noted, RunStarted
-from coverslip.experiments.budgeting import keep_cut, within_budget
+from coverslip.experiments.budgeting import keep_cut
 from coverslip.experiments.measuring import measure
 from coverslip.experiments.parts import Parts
 from coverslip.images import Preprocessing
@@ -87,7 +87,6 @@ def train_one_split(
 
     scan = scan or look_at_images(data, recipe, context)
     parts = Parts(data, scan, split or share_out(data, scan, recipe))
-    recipe, context = within_budget(parts, recipe, context)
     begin(parts, recipe, context)
     preprocessing = preprocess(parts, recipe, context)
     fitted = fit_network(parts, preprocessing, recipe, context)
