@@ -97,7 +97,7 @@ def models_table() -> str:
             "–" if record.macs is None else f"{record.macs / 1e9:.2f}",
             str(record.input_px),
             ", ".join(record.papers) or "–",
-            record.weights or "none",
+            record.weights or (f"to import: {record.weights_file}" if record.weights_file else "none"),
             record.licence or "–",
         )
         rows.append(f"| {' | '.join(cells)} |")

@@ -21,7 +21,8 @@ from tables import json_of, rows_of
 import coverslip as cs
 from coverslip.datasets import fold_images, fold_units, plan_folds, scan_images
 from coverslip.errors import BadDataset, BadRecipe, BadRun, Stopped
-from coverslip.evaluation import Evaluation, Metric, nothing_measured, over_folds
+from coverslip.evaluation import Evaluation, Metric, fit_temperature, nothing_measured, over_folds, without_temperature
+from coverslip.evaluation.calibration import temperature_loss
 from coverslip.events import Event, FoldEnded, FoldStarted, InstantClassifierFitted, Noted
 from coverslip.messages import Resume, Set
 from coverslip.runs import Recipe, Run, SplitPlan
@@ -95,14 +96,30 @@ def test_the_classifier_knows_all_images_and_choices_come_from_the_folds(run: Ru
     assert isinstance(card["trained_on"], dict)
     assert (card["trained_on"]["n_images"], card["trained_on"]["n_groups"]) == (84, 7)
     stories = [json_of(run.folder / "folds" / str(k) / "training.json") for k in range(1, 6)]
-    temperatures = [story["calibration"]["temperature"] for story in stories]  # type: ignore[index]
-    assert card["temperature"] == pytest.approx(np.median(temperatures))
     last = json_of(run.folder / "training.json")
     shrinkages = [story["stages"][0]["shrinkage"] for story in stories]  # type: ignore[index]
     assert last["stages"][0]["shrinkage"] == np.median(shrinkages)  # type: ignore[index]
     found = cs.load_classifier(run.folder).predict(sorted((cells / "large").iterdir()))
     assert set(found["predicted"]) <= {"small", "medium", "large"}
     assert len(set(found["probability"])) > 1
+
+
+@pytest.mark.slow
+def test_probabilities_of_the_classifier_hold_on_new_slides_better_than_by_the_folds_temperatures(
+    run: Run, tmp_path: Path
+) -> None:
+    new = write_cells(tmp_path / "new", 150, n_slides=15, seed=1)
+    classifier = cs.load_classifier(run.folder)
+    rows = classifier.predict(sorted(new.glob("*/*.png")))
+    label = np.array([classifier.classes.index(Path(row.path).parent.name) for row in rows])
+    own = np.array([row.probabilities for row in rows])
+    logits = np.log(without_temperature(own, classifier.card.temperature))
+    by_folds = [record.calibration.temperature for record in run.trainings]
+    best = fit_temperature(logits, label)
+    assert abs(np.log(classifier.card.temperature / best)) < abs(np.log(np.median(by_folds) / best))
+    assert temperature_loss(logits, label, classifier.card.temperature) < temperature_loss(
+        logits, label, float(np.median(by_folds))
+    )
 
 
 @pytest.mark.slow

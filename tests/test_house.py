@@ -14,8 +14,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 MOST_FILES, MOST_LINES = 16, 450
 
 RUN_FILES = {
-    *("classifier.json", "data.json", "environment.json", "events.jsonl", "history.csv", "metrics.json", "pixels.json"),
-    *("predictions.csv", "split.csv", "status.json", "training.json", "validation.csv"),
+    *("classifier.json", "data.json", "environment.json", "events.jsonl", "history.csv", "learning_curve.json"),
+    *("metrics.json", "pixels.json", "predictions.csv", "split.csv", "status.json", "training.json", "validation.csv"),
     *("best.safetensors", "last.safetensors"),
 }
 # A table of predictions that is no run's: of the images that somebody wants to know about.

@@ -160,19 +160,22 @@ def test_folds_decide_by_their_own_points_and_the_classifier_by_those_of_all(cel
     data = cs.open_dataset(cells, group_pattern=r"slide\d")
     run = cs.train(data, BY_ROC.model_copy(update={"split": SplitPlan(folds=3)}), out=tmp_path / "run")
     pooled = {row["image_id"]: row for row in rows_of(run.folder / "predictions.csv")}
-    validated = []
     for k in (1, 2, 3):
         own = run.folder / "folds" / str(k)
         thresholds = np.array(json_of(own / "classifier" / "classifier.json")["operating_points"])
         rows = rows_of(own / "predictions.csv")
         assert (numbers_of(rows, "predicted") == (probabilities(rows) / thresholds).argmax(axis=1)).all()
         assert all(pooled[row["image_id"]] == row for row in rows)
-        validated += rows_of(own / "validation.csv")
     right = np.mean([row["predicted"] == row["label"] for row in pooled.values()])
     assert run.metrics["accuracy"].value == pytest.approx(right)
-    points = operating_points(probabilities(validated), numbers_of(validated, "label"))
+    assert run.training is not None
+    calibration = run.training.calibration
+    assert calibration.operating_points is not None
+    assert [point.n for point in calibration.operating_points] == [18, 36, 108]  # each image was held out once
     card = json_of(run.classifier_folder / "classifier.json")
-    assert card["operating_points"] == [point.threshold for point in points]
+    assert card["operating_points"] == [point.threshold for point in calibration.operating_points]
+    assert calibration.learnt_on == "held-out training images"
+    assert "linear probes of the same shrinkage" in (run.folder / "report.html").read_text(encoding="utf-8")
     before = (run.folder / "metrics.json").read_bytes()
     cs.evaluate(run.folder)
     assert (run.folder / "metrics.json").read_bytes() == before

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from coverslip.training import linear_probe
-from coverslip.training.linear_probe import SHRINKAGES, _discriminants, fit_linear_probe
+from coverslip.training.linear_probe import SHRINKAGES, _discriminants, fit_linear_probe, held_out_logits
 
 Ints = np.ndarray
 
@@ -137,3 +137,43 @@ def test_many_rows_are_worked_on_in_parts_with_the_same_result(monkeypatch: pyte
         return found.logits(x)
 
     np.testing.assert_allclose(head(7), head(4096), rtol=1e-5, atol=1e-5)
+
+
+@settings(max_examples=25)
+@given(n=st.integers(30, 90), d=st.integers(1, 60), balanced=st.booleans(), seed=st.integers(0, 99))
+def test_held_out_logits_are_those_of_the_discriminant_of_all_other_images(
+    n: int, d: int, balanced: bool, seed: int
+) -> None:
+    x, label = clouds(n, d, 3, seed)
+    label = np.concatenate([np.arange(6) % 3, label[6:]])  # two of each class are never held out
+    turn = np.sort(np.concatenate([np.full(6, -1), np.random.default_rng(seed).integers(0, 4, n - 6)]))
+    logits = held_out_logits(x, label, turn, n_classes=3, balanced=balanced, shrinkage=0.3)
+
+    z = (x - x.mean(axis=0, dtype=np.float64)) / x.std(axis=0, dtype=np.float64)
+    counts = np.bincount(label)
+    share = np.full(3, 1 / 3) if balanced else counts / n
+    for t in range(4):
+        rest = turn != t
+        centres = np.stack([z[rest & (label == k)].mean(axis=0) for k in range(3)])
+        weight = (share / counts)[label[rest]]
+        deviations = z[rest] - centres[label[rest]]
+        covariance = (deviations * weight[:, None]).T @ deviations / weight.sum()
+        inverse = np.linalg.inv(covariance + 0.3 * np.trace(covariance) / d * np.eye(d))
+        known = z[~rest] @ inverse @ centres.T + np.log(share)
+        known -= 0.5 * np.einsum("kd,de,ke->k", centres, inverse, centres)
+        np.testing.assert_allclose(logits[~rest], known, rtol=1e-6, atol=1e-6)
+    assert np.isnan(logits[turn < 0]).all()
+
+
+def test_held_out_logits_are_nearly_those_of_a_probe_that_never_saw_the_images() -> None:
+    x, label = clouds(400, 30, 4, seed=7)
+    turn = np.arange(400) // 40
+    logits = held_out_logits(x, label, turn, n_classes=4, balanced=False, shrinkage=1.0)
+    for t in range(10):
+        rest = turn != t
+        head = fit_linear_probe(
+            x[rest], label[rest], x[:0], label[:0], n_classes=4, balanced=False, better=accuracy, shrinkages=[1.0]
+        )
+        said = head.logits(x[~rest])
+        said, held_out = (some - some.mean(axis=1, keepdims=True) for some in (said, logits[~rest]))
+        np.testing.assert_allclose(held_out, said, atol=0.2)  # of logits from -10 to 10

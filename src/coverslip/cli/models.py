@@ -141,6 +141,8 @@ def _row(record: "ModelRecord") -> dict[str, Any]:  # Any: JSON values
 
     source = starting_weights(record)
     weights, licence = record.weights, record.licence
+    if record.weights_file is not None:
+        weights = f"to import: {record.weights_file}"
     if source is not None:
         how_far = "" if source.model == record.name else ", wherever a tensor fits"
         weights, licence = f"{source.kind}: {source.source}{how_far}", source.licence

@@ -132,6 +132,7 @@ def train(
     from coverslip import pipeline
     from coverslip.cli._show import notes_console, print_json, results_console, show_numbers
     from coverslip.cli.progress import shown_progress
+    from coverslip.reports.sections.learning import doubling
     from coverslip.runs import metrics_as_json
 
     with shown_progress(notes_console()) as emit:
@@ -148,6 +149,8 @@ def train(
         return
     stdout = results_console()
     show_numbers(stdout, run.metrics)
+    if run.learning_curve is not None:
+        stdout.print(f"Images    {doubling(run.learning_curve)}", soft_wrap=True)
     stdout.print(f"Report    {run.report_file}", soft_wrap=True)
     if not is_read_on_a_page():
         command = f"coverslip predict {for_shell(run.folder)} NEW_IMAGES --out predictions.csv"

@@ -24,7 +24,7 @@ def weights(context: typer.Context, as_json: AsJson = False) -> None:
 
       coverslip weights
 
-      coverslip weights import dinobloom-s.pth --model timm/vit_small_patch14_dinov2 --licence Apache-2.0
+      coverslip weights import DinoBloom-S.pth --model dinobloom_small --licence Apache-2.0
 
       coverslip weights fetch resnet50
     """
@@ -81,7 +81,7 @@ def import_file(
 
       coverslip weights import resnet50-0676ba61.pth --model resnet50 --licence BSD-3-Clause
 
-      coverslip weights import blood.safetensors --model timm/vit_small_patch14_dinov2
+      coverslip weights import blood.safetensors --model timm/vit_base_patch14_dinov2
     """
     from coverslip.cli._show import print_json, results_console, show_record
     from coverslip.models.importing import import_weights
@@ -130,7 +130,7 @@ def remove(
 
     Examples:
 
-      coverslip weights remove timm/vit_small_patch14_dinov2
+      coverslip weights remove dinobloom_small
     """
     from coverslip.cli._show import results_console
     from coverslip.models.weights import remove_imported

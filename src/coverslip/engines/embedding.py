@@ -42,7 +42,7 @@ class Features:
         """(n, D), read now."""
         return self._store.read(self._places[rows])
 
-    def part(self, rows: slice) -> "Features":
+    def part(self, rows: slice | npt.NDArray[np.int64]) -> "Features":
         """Some of the rows, not read yet."""
         return Features(self._store, self._places[rows])
 

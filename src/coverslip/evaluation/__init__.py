@@ -11,6 +11,7 @@ from coverslip.evaluation.calibration import (
 from coverslip.evaluation.curves import Curve, average_precision, pr_curve, roc_curve
 from coverslip.evaluation.folds import over_folds
 from coverslip.evaluation.intervals import FEW_GROUPS_FOR_INTERVALS, bootstrap_intervals
+from coverslip.evaluation.learning import CurvePoint, LearningCurve, draw_on, nothing_to_draw
 from coverslip.evaluation.metrics import confusion_matrix, per_class
 from coverslip.evaluation.operating_points import OperatingPoint, decided_classes, operating_points
 from coverslip.evaluation.results import ClassScores, DomainScores, Evaluation, FoldScores, FoldsScores, Metric
@@ -35,6 +36,7 @@ __all__ = [
     "Better",
     "ClassScores",
     "Curve",
+    "CurvePoint",
     "DomainScores",
     "Evaluation",
     "FoldScores",
@@ -42,6 +44,7 @@ __all__ = [
     "FromCounts",
     "FromSums",
     "FromWeights",
+    "LearningCurve",
     "Metric",
     "MetricRecord",
     "OperatingPoint",
@@ -52,11 +55,13 @@ __all__ = [
     "bootstrap_intervals",
     "confusion_matrix",
     "decided_classes",
+    "draw_on",
     "evaluate_predictions",
     "expected_calibration_error",
     "fit_temperature",
     "learn_decisions",
     "nothing_measured",
+    "nothing_to_draw",
     "operating_points",
     "over_folds",
     "per_class",

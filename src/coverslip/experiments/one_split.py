@@ -15,6 +15,7 @@ from coverslip.datasets import (
     Split,
     cap_training,
     check_trainable,
+    hold_out_in_turn,
     inspect_dataset,
     scan_images,
     shared_class_notes,
@@ -25,6 +26,7 @@ from coverslip.errors import Stopped
 from coverslip.evaluation import Evaluation, OperatingPoint
 from coverslip.events import Noted, RunStarted
 from coverslip.experiments.budgeting import keep_cut
+from coverslip.experiments.learning import drawn_on
 from coverslip.experiments.measuring import measure
 from coverslip.experiments.parts import Parts
 from coverslip.images import Preprocessing
@@ -54,6 +56,7 @@ from coverslip.training.preprocessing import canvas_notes, learn_preprocessing
 
 if TYPE_CHECKING:
     from coverslip.training.fitting import Choices, Fitted
+    from coverslip.training.instant_stage import OnFeatures
 
 _FEW_VALIDATION_IMAGES = 10  # validation images of a class: an operating point that rests on fewer is worth a note
 
@@ -76,7 +79,7 @@ def train_one_split(
         context: its folder gets the split, the classifier, its numbers and the report.
         scan: of the images, where they have been looked at already.
         split: where each image goes; default: as the recipe says.
-        with_report: whether to write the report, which costs seconds.
+        with_report: whether to draw the learning curve and write the report, which costs seconds.
         may_be_empty: give numbers that are all None, instead of raising, where no test image can be measured.
 
     Raises:
@@ -89,7 +92,8 @@ def train_one_split(
     parts = Parts(data, scan, split or share_out(data, scan, recipe))
     begin(parts, recipe, context)
     preprocessing = preprocess(parts, recipe, context)
-    fitted = fit_network(parts, preprocessing, recipe, context)
+    on_features = drawn_on(parts, recipe, context) if with_report else None
+    fitted = fit_network(parts, preprocessing, recipe, context, on_features=on_features)
     calibration = calibrate(fitted.val_logits, parts.label[parts.val], recipe)
     keep_cut(fitted.finetuning, context)
     package(parts, preprocessing, fitted, calibration, recipe, context)
@@ -159,18 +163,26 @@ def preprocess(parts: Parts, recipe: Recipe, context: RunContext) -> Preprocessi
 
 
 def fit_network(
-    parts: Parts, preprocessing: Preprocessing, recipe: Recipe, context: RunContext, choices: "Choices | None" = None
+    parts: Parts,
+    preprocessing: Preprocessing,
+    recipe: Recipe,
+    context: RunContext,
+    choices: "Choices | None" = None,
+    on_features: "OnFeatures | None" = None,
 ) -> "Fitted":
     """Train the network: validation images choose, unless the choices are given."""
     from coverslip.training.fitting import fit, refit
     from coverslip.training.initialising import initial_classifier
+    from coverslip.training.instant_stage import ignore_features
 
     initial = initial_classifier(recipe.init, parts.classes) if isinstance(recipe.init, FromRun) else None
     with _preprocessed_pixels(parts, preprocessing, recipe, context) as pixels:
         images = parts.training_images(pixels)
+        look = on_features or ignore_features
         if choices is not None:
-            return refit(images, parts.digests, preprocessing, recipe, choices, context, initial)
-        return fit(images, parts.digests, preprocessing, recipe, context, initial)
+            turn = hold_out_in_turn(parts.data, parts.scan, parts.train.tolist(), seed=recipe.seed)
+            return refit(images, turn, parts.digests, preprocessing, recipe, choices, context, initial, look)
+        return fit(images, parts.digests, preprocessing, recipe, context, initial, look)
 
 
 def package(

@@ -67,7 +67,11 @@ def network_choices(recipe: Recipe, *, chooses_network: bool) -> list[NetworkCho
     if recipe.image_size is None and not own.is_sized:
         choices += [NetworkChoice(recipe.model, smaller) for smaller in _smaller(size)]
     if chooses_network:
-        others = [record for record in select_models(available=True) if record.name != recipe.model]
+        others = [
+            record
+            for record in select_models(available=True)
+            if record.name != recipe.model and (recipe.image_size or record.side_multiple) % record.side_multiple == 0
+        ]
         others.sort(key=lambda record: record.macs or 0)
         choices[1:1] = [NetworkChoice(record.name, recipe.image_size or record.input_px) for record in others]
     return choices[:MOST_CONSIDERED]

@@ -103,6 +103,10 @@ def _build_own(
         network: nn.Module = architecture(channels=channels, **options)
         return network
     weights = local_weights(record.name)
+    if weights is not None and getattr(architecture, "takes_any_channels", False):
+        network = architecture(channels=channels, **options)
+        load_exactly(network, weights)
+        return network
     if weights is not None:
         network = architecture(**options)
         load_exactly(network, weights)

@@ -9,6 +9,7 @@ from coverslip.messages import ImportWeights
 from coverslip.models._libraries import import_timm
 from coverslip.models.building import build_body
 from coverslip.models.catalogue import model_info
+from coverslip.models.nearest import nearest_model
 from coverslip.models.records import ModelRecord
 from coverslip.models.weights import weights_source
 from coverslip.models.weights.fitting import check_numbers, classifier_of, load_exactly, timm_network
@@ -35,10 +36,13 @@ def import_weights(file: Path, model: str, *, licence: str | None = None) -> Wei
     """
     record = model_info(model)
     tensors = with_network_names(read_checkpoint(file))
-    if record.timm_name is None:
-        weights, network = _fitted(record, tensors, file)
-    else:
-        weights, network = _fitted_by_timm(record, record.timm_name, tensors, file)
+    try:
+        if record.timm_name is None:
+            weights, network = _fitted(record, tensors, file)
+        else:
+            weights, network = _fitted_by_timm(record, record.timm_name, tensors, file)
+    except WeightsUnavailable as error:
+        raise _with_nearest(error, tensors, model) from error
     check_numbers(weights, network.state_dict())
     return store_imported(weights, licence=licence, normalisation=record.normalisation)
 
@@ -56,17 +60,27 @@ def fetch_for(model: str) -> WeightsSource:
         return source
     if record.weights_of is not None:
         return fetch_for(record.weights_of)
-    if record.timm_name is not None:
+    if record.timm_name is not None and record.weights is not None:
         fetch_weights(record.timm_name)
     source = hub_source(model)
     if source is None:
         whence = "Training fetches torchvision's by itself" if record.weights else "coverslip knows none"
+        whence = f"Import {record.weights_file}" if record.weights_file else whence
         raise WeightsUnavailable(
             f"The hub has no weights of '{model}'",
             do=f"{whence}; a file of your own can be imported.",
             remedies=(ImportWeights(model),),
         )
     return source
+
+
+def _with_nearest(error: WeightsUnavailable, tensors: Tensors, model: str) -> WeightsUnavailable:
+    """The same error, which also names the network that the weights fit, where there is one."""
+    nearest = nearest_model(tensors, besides=model)
+    if nearest is None:
+        return error
+    do = f"They have the shapes of '{nearest}': import them for that network."
+    return WeightsUnavailable(error.what, file=error.file, do=do, remedies=(ImportWeights(nearest),))
 
 
 def _fitted(record: ModelRecord, tensors: Tensors, file: Path) -> tuple[LocalWeights, nn.Module]:

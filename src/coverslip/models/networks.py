@@ -173,6 +173,7 @@ def create_network(
     side = image_size or record.input_px
     if options:
         check_options(record, channels, options)
+    _check_patches(record, side)
     body = build_body(record, channels=channels, pretrained=pretrained, options=options or {}, image_size=side)
     mean, std = _normalisation(record, channels)
     backbone = without_classifier(body, record) if head == "native" else _multi_layer_pooling(body, record)
@@ -187,6 +188,25 @@ def create_network(
             remedies=(Set("image_size", record.input_px),),
         ) from error
     return Network(record, backbone.train(), n_features, n_classes, mean, std)
+
+
+def _check_patches(record: ModelRecord, side: int) -> None:
+    """Whether a transformer's patches cover an image: it would leave out what remains at two borders, and say nothing.
+
+    Raises:
+        BadRecipe: they do not; the nearest sizes are told.
+    """
+    patch = record.side_multiple
+    if side % patch == 0:
+        return
+    smaller, larger = (max(1, side // patch) * patch, (side // patch + 1) * patch)
+    nearest = smaller if 2 * side < smaller + larger else larger
+    raise BadRecipe(
+        f"'{record.name}' divides images into squares of {patch} x {patch} pixels, and {side} px are no "
+        f"multiple of {patch}",
+        do=f"Use images of {smaller} or {larger} px.",
+        remedies=(Set("image_size", nearest),),
+    )
 
 
 def _multi_layer_pooling(body: nn.Module, record: ModelRecord) -> MultiLayerPooling:

@@ -62,8 +62,10 @@ class ModelRecord:
     options: tuple[Option, ...] = ()  # for recipes (`model_options`), of an architecture of one's own
     input_px: int
     is_sized: bool = False  # built for one image size; others take what comes
+    side_multiple: int = 1  # what divides the sides of its images: a vision transformer's patches
     normalisation: Normalisation  # that the weights were trained with
     weights: str | None  # where ImageNet weights come from; None: there are none
+    weights_file: str | None = None  # pretrained weights that nothing fetches: what to import, and where it is
     weights_of: str | None = None  # the model whose weights move in where this one has none of its own
     transfer: str | None = None  # module:function that moves them: (network, tensors) -> names of tensors left alone
     licence: str | None  # of the weights

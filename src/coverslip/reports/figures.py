@@ -3,12 +3,13 @@
 import io
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coverslip.evaluation import reliability_bins, roc_curve
+from coverslip.evaluation import LearningCurve, Metric, reliability_bins, roc_curve
 from coverslip.files import write_bytes
 from coverslip.reports.tokens import N_CLASS_COLOURS, class_colour, light_colours
 from coverslip.runs.history import Epoch
@@ -246,6 +247,42 @@ def calibration(
     below.text(0.03, 0.97, "right", color=INK, transform=below.transAxes, va="top", fontsize=7.5)
     below.text(0.03, 0.89, "wrong", color=WRONG, transform=below.transAxes, va="top", fontsize=7.5)
     return figure
+
+
+def learning(curve: LearningCurve) -> "Figure":
+    """Error by number of training images, on a logarithmic scale, and where that leads with twice as many."""
+    figure = _figure(8.6, 3.2)
+    axes = figure.subplots()
+    for point in curve.points:
+        _error_bar(axes, point.n_images, point.macro_f1, DATA, DATA)
+    if curve.now is not None and curve.gain.value is not None:
+        n, later = curve.n_images, _after(curve.gain, curve.now)
+        axes.plot([n, 2 * n], [1 - curve.now, 1 - (later.value or 0)], color=MUTED, linestyle=(0, (3, 1.6)), zorder=1)
+        _error_bar(axes, 2 * n, later, MUTED, PAPER)
+        axes.annotate("  twice as many", (2 * n, 1 - (later.value or 0)), color=MUTED, fontsize=7.5, va="center")
+        axes.set_xlim(curve.points[0].n_images / 1.3, 2 * n * 1.9)
+    sizes = [point.n_images for point in curve.points]
+    axes.plot(sizes, [1 - (point.macro_f1.value or 0) for point in curve.points], color=DATA, linewidth=1, alpha=0.6)
+    axes.set_xscale("log")
+    axes.set_xticks([*sizes, 2 * curve.n_images], [f"{n}" for n in [*sizes, 2 * curve.n_images]])
+    axes.minorticks_off()
+    axes.set_ylim(bottom=0)
+    axes.set(xlabel="training images", ylabel="error (1 − macro-F1)")
+    axes.set_title("Error by number of training images")
+    return figure
+
+
+def _error_bar(axes: "Axes", n: int, score: Metric, colour: str, face: str) -> None:
+    """A dot at 1 − score, with its interval."""
+    if score.low is not None and score.high is not None:
+        axes.plot([n, n], [1 - score.high, max(1 - score.low, 0)], color=colour, linewidth=1.2, zorder=2)
+    axes.scatter([n], [1 - (score.value or 0)], s=26, facecolor=face, edgecolor=colour, linewidth=1.2, zorder=3)
+
+
+def _after(gain: Metric, now: float) -> Metric:
+    """The score that a gain leads to; not above 1."""
+    value, low, high = (None if end is None else min(now + end, 1.0) for end in (gain.value, gain.low, gain.high))
+    return replace(gain, value=value, low=low, high=high)
 
 
 def roc(probability: np.ndarray, label: np.ndarray, classes: Sequence[str], aurocs: Sequence[float | None]) -> "Figure":

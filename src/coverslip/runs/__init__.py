@@ -23,7 +23,7 @@ from coverslip.runs.folder import Run, create_run_folder, is_run, open_run
 from coverslip.runs.history import Epoch
 from coverslip.runs.inspection import inspection_as_json, write_inspection
 from coverslip.runs.log import RunLog
-from coverslip.runs.metrics import metrics_as_json, read_metrics, write_metrics
+from coverslip.runs.metrics import LearningCurveRecord, metrics_as_json, read_metrics, write_metrics
 from coverslip.runs.predictions import (
     MeasuredPredictions,
     Prediction,
@@ -52,7 +52,7 @@ from coverslip.runs.recipe import (
 from coverslip.runs.seen import SeenPixels, seen_by_initialisation, seen_pixels, seen_record
 from coverslip.runs.split import SplitRow, split_rows, write_split
 from coverslip.runs.status import Status, StatusFile
-from coverslip.runs.training import Calibration, FinetuneStage, InstantStage, StageRecord, TrainingRecord
+from coverslip.runs.training import Calibration, FinetuneStage, InstantStage, LearntOn, StageRecord, TrainingRecord
 
 __all__ = [
     "PRESETS",
@@ -66,6 +66,8 @@ __all__ = [
     "FinetuneStage",
     "FromRun",
     "InstantStage",
+    "LearningCurveRecord",
+    "LearntOn",
     "MeasuredPredictions",
     "Outcome",
     "PackedClassifier",

@@ -10,7 +10,7 @@ import numpy as np
 
 from coverslip.datasets import Inspection
 from coverslip.errors import BadRun
-from coverslip.evaluation import Evaluation
+from coverslip.evaluation import Evaluation, LearningCurve
 from coverslip.files import written_whole
 from coverslip.messages import ChooseOther, Resume
 from coverslip.runs.budget import BudgetRecord
@@ -19,7 +19,7 @@ from coverslip.runs.documents import check_format, read_object
 from coverslip.runs.environment import Environment, EvaluatedImages
 from coverslip.runs.history import Epoch, read_history
 from coverslip.runs.inspection import read_inspection
-from coverslip.runs.metrics import read_metrics
+from coverslip.runs.metrics import LearningCurveRecord, read_metrics
 from coverslip.runs.predictions import Predictions, read_predictions
 from coverslip.runs.recipe import Recipe, load_recipe
 from coverslip.runs.seen import SEEN, SeenRecord
@@ -73,6 +73,10 @@ class Run:
     @property
     def training_file(self) -> Path:
         return self.folder / "training.json"
+
+    @property
+    def learning_curve_file(self) -> Path:
+        return self.folder / "learning_curve.json"
 
     @property
     def budget_file(self) -> Path:
@@ -181,6 +185,12 @@ class Run:
     def training(self) -> TrainingRecord | None:
         """How its network came about."""
         return TrainingRecord.read_if_there(self.training_file)
+
+    @cached_property
+    def learning_curve(self) -> LearningCurve | None:
+        """What more images would bring; None where no curve was drawn."""
+        record = LearningCurveRecord.read_if_there(self.learning_curve_file)
+        return None if record is None else record.curve
 
     @cached_property
     def budget(self) -> BudgetRecord | None:

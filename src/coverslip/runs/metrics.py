@@ -1,4 +1,4 @@
-"""`metrics.json`: what was measured, on disk."""
+"""`metrics.json` and `learning_curve.json`: what was measured, on disk."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -8,13 +8,27 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from coverslip.errors import BadRun
-from coverslip.evaluation import ClassScores, DomainScores, Evaluation, FoldScores, FoldsScores, Metric
+from coverslip.evaluation import (
+    ClassScores,
+    DomainScores,
+    Evaluation,
+    FoldScores,
+    FoldsScores,
+    LearningCurve,
+    Metric,
+)
 from coverslip.files import write_json
-from coverslip.runs.documents import FORMAT_VERSION, check_format, read_object
+from coverslip.runs.documents import FORMAT_VERSION, Document, check_format, read_object
 
 Json = dict[str, Any]  # Any: JSON values
 
 _EVALUATION = TypeAdapter(Evaluation)
+
+
+class LearningCurveRecord(Document):
+    """How good instant classifiers are that were trained on part of the images, and what more would bring."""
+
+    curve: LearningCurve
 
 
 def write_metrics(file: Path, evaluation: Evaluation) -> None:

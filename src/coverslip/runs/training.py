@@ -9,6 +9,8 @@ from coverslip.runs.documents import Document
 
 StoppedBecause = Literal["all epochs done", "no better epoch", "on request", "out of time", "diverged"]
 
+LearntOn = Literal["validation images", "held-out training images", "the folds' images"]
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -47,8 +49,13 @@ StageRecord = Annotated[InstantStage | FinetuneStage, Field(discriminator="stage
 
 
 class Calibration(_Part):
-    """What turns logits into decisions, set on validation images."""
+    """What turns logits into decisions."""
 
+    learnt_on: LearntOn = Field(
+        "validation images",
+        description="`held-out training images`: what linear probes fitted on nine tenths of the images said of the "
+        "others. `the folds' images`: what the folds' networks said of images that they were not fitted on.",
+    )
     temperature: float = Field(1.0, description="Logits are divided by it before the softmax.")
     operating_points: tuple[OperatingPoint, ...] | None = Field(
         None, description="One per class; null: the most probable class is predicted."

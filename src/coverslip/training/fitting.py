@@ -23,12 +23,19 @@ from coverslip.images import Preprocessing
 from coverslip.messages import Set
 from coverslip.models.freezing import freeze_to
 from coverslip.models.networks import FeatureNetwork, Network, create_network
-from coverslip.runs import Calibration, FinetuneStage, InstantStage, Recipe, RunContext, StageRecord
+from coverslip.runs import Calibration, FinetuneStage, InstantStage, LearntOn, Recipe, RunContext, StageRecord
 from coverslip.training.allocator import keep_freed_memory
 from coverslip.training.checkpoints import plain_state
 from coverslip.training.finetuning import Finetuned, TrainingImages, finetune
 from coverslip.training.initialising import InitialClassifier
-from coverslip.training.instant_stage import head_by_choices, head_by_validation, instant_stage
+from coverslip.training.instant_stage import (
+    OnFeatures,
+    Unseen,
+    head_by_choices,
+    head_by_validation,
+    ignore_features,
+    instant_stage,
+)
 from coverslip.training.linear_probe import LinearHead
 from coverslip.training.normalising import set_normalisation
 from coverslip.training.ranking import rank
@@ -44,7 +51,7 @@ class Choices:
 
     shrinkage: float | None  # of the linear probe; None where none is fitted
     keeps_head: bool  # of the earlier run whose weights are the initialisation
-    head_temperature: float  # that the head is divided by before fine-tuning
+    head_temperature: float  # of the linear probe, where no image can be held out from it
     epochs: int  # of fine-tuning; 0: the instant classifier is kept
 
 
@@ -57,6 +64,7 @@ class Fitted:
     stages: tuple[StageRecord, ...]
     chosen: Literal["instant", "finetune"]  # the stage whose network is kept
     is_stopped: bool  # on request, before the end
+    held_out: Unseen | None = None  # after `refit`: training images by heads that did not see them; None: not known
 
     @property
     def finetuning(self) -> FinetuneStage | None:
@@ -84,6 +92,7 @@ def fit(
     recipe: Recipe,
     context: RunContext,
     initial: InitialClassifier | None = None,
+    on_features: OnFeatures = ignore_features,
 ) -> Fitted:
     """Train one network by both stages and keep the better one by validation images.
 
@@ -94,6 +103,7 @@ def fit(
         recipe: what to do.
         context: checkpoints go into its folder; it is asked for a stop before every step.
         initial: the earlier run whose weights are the initialisation, if any.
+        on_features: shown the frozen features of training and validation images, where there are any.
 
     Raises:
         BadRecipe: training diverged before there was a network to keep.
@@ -107,8 +117,10 @@ def fit(
     is_stopped, temperature = False, 1.0
     if recipe.init != "scratch":
         choose = head_by_validation(images, recipe, kept_head)
-        val_logits, stage = instant_stage(network, images, digest_of, preprocessing, recipe, context, choose)
-        candidates.append(_Candidate("instant", val_logits, _copied(network)))
+        unseen, stage = instant_stage(
+            network, images, digest_of, preprocessing, recipe, context, choose, on_features=on_features
+        )
+        candidates.append(_Candidate("instant", unseen.logits, _copied(network)))
         stages.append(stage)
         temperature = stage.temperature
     if recipe.stage == "finetune" or recipe.init == "scratch":
@@ -153,7 +165,8 @@ def try_instant(
     """
     network, kept_head = initial_network(images, preprocessing, recipe, None)
     choose = head_by_validation(images, recipe, kept_head)
-    return instant_stage(network, images, digest_of, preprocessing, recipe, context, choose)
+    unseen, stage = instant_stage(network, images, digest_of, preprocessing, recipe, context, choose)
+    return unseen.logits, stage
 
 
 def _lower_rate(recipe: Recipe) -> Set:
@@ -178,18 +191,22 @@ def _diverged_note(epochs_run: int, recipe: Recipe) -> Noted:
 
 def refit(
     images: TrainingImages,
+    turn: Ints,
     digest_of: DigestOf,
     preprocessing: Preprocessing,
     recipe: Recipe,
     choices: Choices,
     context: RunContext,
     initial: InitialClassifier | None = None,
+    on_features: OnFeatures = ignore_features,
 ) -> Fitted:
     """Train one network as `fit` would, by choices that are made already: no validation images are needed.
 
     Args:
         images: to fit on; validation images are not looked at.
-        digest_of, preprocessing, recipe, context, initial: as for `fit`.
+        turn: (n_train,) in which each is held out to see what a linear probe says of images that it was not fitted on;
+            negative for never. The probe that is kept is fitted on all of them.
+        digest_of, preprocessing, recipe, context, initial, on_features: as for `fit`.
         choices: what folds chose on their validation images.
 
     Raises:
@@ -200,15 +217,19 @@ def refit(
     network, kept_head = initial_network(images, preprocessing, recipe, initial)
     random_head = _copied_head(network)
     stages: list[StageRecord] = []
+    held_out, temperature = None, choices.head_temperature
     if recipe.init != "scratch":
         assert choices.shrinkage is not None, "folds with initial weights fit a linear probe"
-        choose = head_by_choices(images, recipe, choices.shrinkage, kept_head if choices.keeps_head else None)
-        _, stage = instant_stage(
-            network, images, digest_of, preprocessing, recipe, context, choose, choices.head_temperature
+        kept_head = kept_head if choices.keeps_head else None
+        choose = head_by_choices(images, recipe, choices.shrinkage, kept_head, turn)
+        unseen, stage = instant_stage(
+            network, images, digest_of, preprocessing, recipe, context, choose, choices.head_temperature, on_features
         )
         stages.append(stage)
+        held_out, temperature = (unseen if len(unseen.label) else None), stage.temperature
     if choices.epochs:
-        _initialise_head(network, recipe, random_head, choices.head_temperature)
+        held_out = None  # fine-tuning leaves the probe
+        _initialise_head(network, recipe, random_head, temperature)
         finetuned = _finetune(network, images, recipe, context, choices.epochs)
         stages.append(_finetune_stage(finetuned, recipe))
         if finetuned.stopped_because == "on request":  # part of the epochs that were chosen would make another network
@@ -218,21 +239,23 @@ def refit(
         if finetuned.stopped_because == "diverged":
             raise _diverged(recipe)
     chosen: Literal["instant", "finetune"] = "finetune" if choices.epochs else "instant"
-    return Fitted(network, np.zeros((0, images.n_classes)), tuple(stages), chosen, is_stopped=False)
+    val_logits = np.zeros((0, images.n_classes))
+    return Fitted(network, val_logits, tuple(stages), chosen, is_stopped=False, held_out=held_out)
 
 
-def calibrate(logits: Floats, label: Ints, recipe: Recipe) -> Calibration:
-    """What validation images set about probabilities and decisions.
+def calibrate(logits: Floats, label: Ints, recipe: Recipe, learnt_on: LearntOn = "validation images") -> Calibration:
+    """What images that took no part in fitting set about probabilities and decisions.
 
     Args:
-        logits: (n_val, K) of the network that is kept.
-        label: (n_val,) int in [0, K).
+        logits: (n, K) of the network that is kept, or of some like it.
+        label: (n,) int in [0, K).
         recipe: says how classes are decided.
+        learnt_on: which images these are.
     """
     temperature = fit_temperature(logits, label)
     probability = apply_temperature(logits, temperature)
     points, threshold = learn_decisions(probability, label, by_roc=recipe.decide_by == "roc")
-    return Calibration(temperature=temperature, operating_points=points, uncertain_below=threshold)
+    return Calibration(learnt_on=learnt_on, temperature=temperature, operating_points=points, uncertain_below=threshold)
 
 
 def initial_network(

@@ -15,10 +15,19 @@ from coverslip.images import Preprocessing
 from coverslip.models.networks import FeatureNetwork, Network
 from coverslip.runs import InstantStage, Recipe, RunContext
 from coverslip.training.finetuning import TrainingImages
-from coverslip.training.linear_probe import SHRINKAGES, LinearHead, fit_linear_probe
+from coverslip.training.linear_probe import SHRINKAGES, LinearHead, fit_linear_probe, held_out_logits
 from coverslip.training.ranking import primary_score, rank
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """Logits for images that took no part in fitting: what probabilities are calibrated on."""
+
+    logits: Floats  # (n, K)
+    label: Ints  # (n,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +37,21 @@ class HeadChoice:
     head: LinearHead
     shrinkage: float | None  # of the head that was fitted, whether or not it is the one that is taken
     is_kept: bool  # it is the head of an earlier run
+    unseen: Unseen  # by it, or by heads like it; there may be none
 
 
 ChooseHead = Callable[[Features, Features], HeadChoice]  # (n_train, D) and (n_val, D) features
+# The same features while they can be read, and the shrinkage of the head that was fitted.
+OnFeatures = Callable[[Features, Features, float | None], None]
+
+
+def ignore_features(train: Features, val: Features, shrinkage: float | None) -> None:
+    """Do nothing with them."""
+
+
+def is_balanced(recipe: Recipe) -> bool:
+    """Whether every class counts the same to the linear probe, however many images it has."""
+    return recipe.class_weights == "balanced" or recipe.sampling not in ("all", "domains")
 
 
 def head_by_validation(images: TrainingImages, recipe: Recipe, kept_head: LinearHead | None) -> ChooseHead:
@@ -41,22 +62,41 @@ def head_by_validation(images: TrainingImages, recipe: Recipe, kept_head: Linear
         if kept_head is not None:
             label = images.val_label
             if rank(kept_head.logits(val), label, recipe) >= rank(head.logits(val), label, recipe):
-                return HeadChoice(kept_head, head.shrinkage, True)
-        return HeadChoice(head, head.shrinkage, False)
+                return HeadChoice(kept_head, head.shrinkage, True, Unseen(kept_head.logits(val), label))
+        return HeadChoice(head, head.shrinkage, False, Unseen(head.logits(val), images.val_label))
 
     return choose
 
 
 def head_by_choices(
-    images: TrainingImages, recipe: Recipe, shrinkage: float, kept_head: LinearHead | None
+    images: TrainingImages,
+    recipe: Recipe,
+    shrinkage: float,
+    kept_head: LinearHead | None,
+    turn: Ints,
 ) -> ChooseHead:
-    """The shrinkage is settled, and so is whether the head of an earlier run is kept."""
+    """The shrinkage is settled, and so is whether the head of an earlier run is kept.
+
+    There are no validation images: training images are held out in turn (`turn`, (n_train,), negative for never), each
+    time from a head that is fitted on the others.
+    """
 
     def choose(train: Features, val: Features) -> HeadChoice:
         if kept_head is not None:
-            return HeadChoice(kept_head, shrinkage, True)
+            return HeadChoice(kept_head, shrinkage, True, Unseen(kept_head.logits(train), images.train_label))
         head = _fitted(images, recipe, train, val, [shrinkage])
-        return HeadChoice(head, head.shrinkage, False)
+        order = np.argsort(turn, kind="stable")
+        label, in_turn = images.train_label[order], turn[order]
+        logits = held_out_logits(
+            train.part(order),
+            label,
+            in_turn,
+            n_classes=images.n_classes,
+            balanced=is_balanced(recipe),
+            shrinkage=shrinkage,
+        )
+        is_held_out = in_turn >= 0
+        return HeadChoice(head, head.shrinkage, False, Unseen(logits[is_held_out], label[is_held_out]))
 
     return choose
 
@@ -70,17 +110,19 @@ def instant_stage(
     context: RunContext,
     choose: ChooseHead,
     temperature: float = 1.0,
-) -> tuple[Floats, InstantStage]:
+    on_features: OnFeatures = ignore_features,
+) -> tuple[Unseen, InstantStage]:
     """Put a head into the network.
 
     Args:
         network: whose features are read; its head is replaced.
         images, digest_of, preprocessing, recipe, context: as for `fit`.
         choose: fits the head, or takes that of an earlier run.
-        temperature: of the head, where there are no validation images to fit it on.
+        temperature: of the head, where there are no unseen images to fit it on.
+        on_features: shown the features once the head is chosen; its time is not the stage's.
 
     Returns:
-        (n_val, K) validation logits, and the record of the stage.
+        What the head says of unseen images, and the record of the stage.
     """
     context.emit(StageStarted(stage="instant"))
     started = monotonic()
@@ -103,18 +145,20 @@ def instant_stage(
     ) as (features, engine):
         train, val = features.part(slice(n)), features.part(slice(n, None))
         choice = choose(train, val)
-        logits = choice.head.logits(val)
+        seconds = monotonic() - started
+        on_features(train, val, choice.shrinkage)
     with torch.no_grad():
         network.head.weight.copy_(torch.from_numpy(choice.head.weight))
         network.head.bias.copy_(torch.from_numpy(choice.head.bias))
+    unseen = choice.unseen
+    if len(unseen.label):
+        temperature = fit_temperature(unseen.logits, unseen.label)
     accuracy = macro_f1 = None
-    if len(logits):
-        temperature = fit_temperature(logits, images.val_label)
-        scores = score(apply_temperature(logits, temperature), images.val_label)
+    if len(images.val):
+        scores = score(apply_temperature(unseen.logits, temperature), unseen.label)
         accuracy, macro_f1 = scores["accuracy"], scores["macro_f1"]
-    seconds = monotonic() - started
     context.emit(InstantClassifierFitted(seconds=seconds, val_accuracy=accuracy, val_macro_f1=macro_f1))
-    return logits, InstantStage(
+    return unseen, InstantStage(
         seconds=round(seconds, 3),
         engine=engine.name if engine else "cache",
         engine_difference=engine.largest_difference if engine else None,
@@ -136,7 +180,7 @@ def _fitted(
         val,
         images.val_label,
         n_classes=images.n_classes,
-        balanced=recipe.class_weights == "balanced" or recipe.sampling not in ("all", "domains"),
+        balanced=is_balanced(recipe),
         better=lambda logits, label: primary_score(logits, label, recipe),
         shrinkages=shrinkages,
     )

@@ -92,6 +92,91 @@ def fit_linear_probe(
     return heads[best]
 
 
+def held_out_logits(
+    features: Rows, label: Ints, turn: Ints, *, n_classes: int, balanced: bool, shrinkage: float
+) -> Floats:
+    """What heads say of training images that they were not fitted on, by which another head's probabilities are judged.
+
+    In each turn its images are held out, and a head of that shrinkage is fitted on all others. Only labels are held
+    back: standardisation, the classes' shares and what an image of a class counts are those of all images, so that a
+    turn takes one linear system, and not a training of its own.
+
+    Args:
+        features: (n, D) of the training images, ordered by turn.
+        label: (n,) in [0, n_classes).
+        turn: (n,) rising; negative where an image is never held out. In no turn all images of a class are.
+        n_classes, balanced: as for `fit_linear_probe`.
+        shrinkage: of every head.
+
+    Returns:
+        (n, K); NaN where an image is never held out.
+    """
+    n, d = features.shape
+    mean, sd = _moments(features)
+    counts = np.bincount(label, minlength=n_classes)
+    share = _shares(counts, balanced=balanced)
+    rows = _fewest_columns(features, mean, sd)
+    everything = _Sums.of(rows, label, share / counts, slice(0, n))
+    logits = np.full((n, n_classes), np.nan)
+    for t in np.unique(turn[turn >= 0]):
+        held_out = slice(int(np.searchsorted(turn, t)), int(np.searchsorted(turn, t, side="right")))
+        others = everything.without(_Sums.of(rows, label, share / counts, held_out))
+        weight, bias = others.discriminant(shrinkage, share, d)
+        for some in _row_slices(held_out.stop, held_out.start):
+            logits[some] = rows(some) @ weight.T + bias
+    return logits
+
+
+def _fewest_columns(features: Rows, mean: Floats, sd: Floats) -> Callable[[slice], Floats]:
+    """Standardised rows; where there are fewer rows than columns, turned so that as many columns hold all there is.
+
+    Inner products, which are all that a discriminant knows of rows, stay what they were.
+    """
+    n, d = features.shape
+    if n > d:
+        return lambda rows: (features[rows] - mean) / sd
+    columns: Floats = np.asarray(np.linalg.qr(((features[0:n] - mean) / sd).T, mode="r"))
+    return lambda rows: columns.T[rows]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """What a discriminant needs of some rows; those of others can be taken away from it."""
+
+    squares: Floats  # (D, D) sum over rows of x x', each times the weight of its class
+    totals: Floats  # (K, D) sum over each class's rows
+    counts: Floats  # (K,) rows
+    weight: Floats  # (K,) what a row of the class counts
+
+    @staticmethod
+    def of(rows: Callable[[slice], Floats], label: Ints, weight: Floats, which: slice) -> "_Sums":
+        is_class = np.eye(len(weight))
+        d = rows(slice(0, 1)).shape[1]
+        squares, totals = np.zeros((d, d)), np.zeros((len(weight), d))
+        for some in _row_slices(which.stop, which.start):
+            x = rows(some)
+            squares += (x * weight[label[some]][:, None]).T @ x
+            totals += is_class[label[some]].T @ x
+        return _Sums(squares, totals, is_class[label[which]].sum(axis=0), weight)
+
+    def without(self, others: "_Sums") -> "_Sums":
+        return _Sums(
+            self.squares - others.squares, self.totals - others.totals, self.counts - others.counts, self.weight
+        )
+
+    def discriminant(self, shrinkage: float, share: Floats, n_features: int) -> tuple[Floats, Floats]:
+        """(K, D) weight and (K,) bias; of so many features, however many columns hold them."""
+        from scipy.linalg import solve
+
+        centres = self.totals / self.counts[:, None]
+        counted = self.weight * self.counts
+        covariance = (self.squares - (centres * counted[:, None]).T @ centres) / counted.sum()
+        unit = max(float(np.trace(covariance)) / n_features, 1e-12)
+        covariance[np.diag_indices_from(covariance)] += shrinkage * unit
+        weight: Floats = solve(covariance, centres.T, assume_a="pos").T
+        return weight, np.log(share) - 0.5 * np.einsum("kd,kd->k", centres, weight)
+
+
 def _logits_of(heads: Sequence[LinearHead], features: Rows) -> Iterator[Floats]:
     """(n, K) logits of each head; the features are read once for all of them."""
     weight = np.concatenate([head.weight for head in heads]).T.astype(np.float64)
@@ -127,7 +212,7 @@ def _discriminants(
     """(shrinkage, (K, D) weight, (K,) bias) for every shrinkage, on features standardised by mean and sd."""
     n, d = features.shape
     counts = np.bincount(label, minlength=n_classes)
-    share = np.full(n_classes, 1 / n_classes) if balanced else counts / n
+    share = _shares(counts, balanced=balanced)
     is_class = np.eye(n_classes)[label]  # (n, K)
     centres = np.zeros((n_classes, d))
     for rows in _row_slices(n):
@@ -167,9 +252,15 @@ def _principal(scatter: Callable[[slice], Floats], n: int, d: int) -> tuple[Floa
     return variance, (scattered.T @ left) / np.sqrt(variance)
 
 
-def _row_slices(n: int) -> Iterator[slice]:
+def _shares(counts: Ints, *, balanced: bool) -> Floats:
+    """(K,) how much each class counts."""
+    n_classes = len(counts)
+    return np.full(n_classes, 1 / n_classes) if balanced else counts / counts.sum()
+
+
+def _row_slices(stop: int, start: int = 0) -> Iterator[slice]:
     """Rows to hold at a time, in double precision, so that 100,000 images take the memory of some thousand."""
-    return (slice(start, start + _ROWS_AT_ONCE) for start in range(0, n, _ROWS_AT_ONCE))
+    return (slice(first, min(first + _ROWS_AT_ONCE, stop)) for first in range(start, stop, _ROWS_AT_ONCE))
 
 
 def _unfold(shrinkage: float, weight: Floats, bias: Floats, mean: Floats, sd: Floats) -> LinearHead:

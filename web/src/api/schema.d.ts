@@ -1775,6 +1775,15 @@ export interface components {
             label: string | null;
         };
         /**
+         * CurvePoint
+         * @description The score of networks trained on so many images.
+         */
+        CurvePoint: {
+            /** N Images */
+            n_images: number;
+            macro_f1: components["schemas"]["Metric"];
+        };
+        /**
          * DatasetChanges
          * @description What to change; what is left out stays. Neither group nor group_pattern means no groups: give null for one.
          */
@@ -2620,6 +2629,24 @@ export interface components {
             dataset: components["schemas"]["DatasetState"];
         };
         /**
+         * LearningCurve
+         * @description How good classifiers are that were trained on part of the images, and where that leads.
+         */
+        LearningCurve: {
+            /** N Images */
+            n_images: number;
+            /** N Groups */
+            n_groups: number | null;
+            /**
+             * Points
+             * @default []
+             */
+            points: components["schemas"]["CurvePoint"][];
+            /** Now */
+            now?: number | null;
+            gain: components["schemas"]["Metric"];
+        };
+        /**
          * Limit
          * @description What the numbers do not show: a claim, and what it means.
          */
@@ -2726,6 +2753,30 @@ export interface components {
             decided: string;
             /** N Mistakes */
             n_mistakes: number;
+        };
+        /**
+         * Metric
+         * @description A number and how far it could be off.
+         */
+        Metric: {
+            /** Value */
+            value: number | null;
+            /** Low */
+            low?: number | null;
+            /** High */
+            high?: number | null;
+            /**
+             * Level
+             * @default 0.95
+             */
+            level: number;
+            /**
+             * Method
+             * @default
+             */
+            method: string;
+            /** Reason */
+            reason?: string | null;
         };
         /**
          * MetricValue
@@ -3419,7 +3470,7 @@ export interface components {
         ReportSection: {
             /**
              * Name
-             * @description `numbers`: The numbers; `confusion`: Which classes are confused; `per_class`: Class by class; `mistakes`: Most confident mistakes; `least_certain`: Least certain; `calibration`: Can its probabilities be trusted?; `roc`: ROC curves; `limits`: What the numbers do not show; `images`: The images; `budget`: What was the time spent on?; `methods`: What was done; `curves`: How training went
+             * @description `numbers`: The numbers; `confusion`: Which classes are confused; `per_class`: Class by class; `mistakes`: Most confident mistakes; `least_certain`: Least certain; `calibration`: Can its probabilities be trusted?; `roc`: ROC curves; `learning_curve`: More images, better network?; `limits`: What the numbers do not show; `images`: The images; `budget`: What was the time spent on?; `methods`: What was done; `curves`: How training went
              */
             name: string;
             /** Title */
@@ -3495,6 +3546,8 @@ export interface components {
                 string,
                 string
             ][];
+            /** @description What twice as many images would bring; null where no curve was drawn. */
+            learning_curve: components["schemas"]["LearningCurve"] | null;
             /**
              * Sections
              * @description All sections of the report, from top to bottom.

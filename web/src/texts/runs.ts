@@ -184,6 +184,14 @@ export const runs = {
     foldsHelp:
       'Each fold was tested by a network that had not seen it. Folds that differ much say that the result depends on which images are tested.',
     fold: 'Fold',
+    moreImages: {
+      drawing: 'Error by number of training images',
+      across: 'training images',
+      up: 'error (1 − macro-F1)',
+      twice: 'twice as many',
+      dot: (n: string, error: string, low: string, high: string) =>
+        `${n} training images: error ${error} (${low} to ${high})`,
+    },
     confusion: {
       help: 'Rows are the true class, columns what was predicted. Choose a cell to see its images; arrow keys move between cells.',
       counts: 'Counts',

@@ -62,6 +62,7 @@ def timm_record(name: str) -> ModelRecord:
         builder=f"timm:{timm_name}",
         input_px=config.input_size[-1] if config else 224,
         is_sized=bool(config and config.fixed_input_size),
+        side_multiple=_side_multiple(network),
         normalisation=Normalisation(built["mean"], built["std"]),
         weights=f"timm {timm_name}.{config.tag}" if config and config.has_weights else None,
         licence=config.license if config else None,
@@ -78,6 +79,16 @@ def named_stages(network: nn.Module) -> list[str]:
     parts = {name for name, _ in network.named_modules()}
     named = [str(stage["module"]) for stage in getattr(network, "feature_info", [])]
     return [name for name in named if name in parts]
+
+
+def _side_multiple(network: nn.Module) -> int:
+    """What the sides of images must be multiples of: patches beside each other leave out what remains at the border."""
+    embedding = getattr(network, "patch_embed", None)
+    patches = getattr(embedding, "proj", None)
+    covers_all = getattr(embedding, "dynamic_img_pad", False)
+    if covers_all or not isinstance(patches, nn.Conv2d) or patches.stride != patches.kernel_size:
+        return 1
+    return int(patches.stride[0])
 
 
 def _heatmap_layer(network: nn.Module, stages: list[str]) -> str:
@@ -108,12 +119,15 @@ def build_timm(
 
     refuse_options(options, _OURS)
     name = record.builder.removeprefix("timm:")
-    is_sized = record.is_sized and image_size not in (None, record.input_px)
-    fitted = options | ({"img_size": image_size} if is_sized else {})
+    size = image_size or record.input_px
+    is_sized = record.is_sized and size != _own_size(name)
+    fitted = options | ({"img_size": size} if is_sized else {})
     weights = local_weights(record.name) if pretrained else None
     try:
         if weights is not None:
             return timm_network(name, weights, channels=channels, options=fitted)
+        if pretrained and record.weights is None:
+            raise weights_unavailable(record)
         if pretrained:
             fetch_weights(name)
         network: nn.Module = timm.create_model(name, pretrained=pretrained, in_chans=channels, **fitted)
@@ -132,6 +146,12 @@ def build_timm(
         if not pretrained or weights is not None:
             raise
         raise weights_unavailable(record) from error
+
+
+def _own_size(timm_name: str) -> int | None:
+    """The side in pixels that timm builds a network for unless told otherwise."""
+    config = import_timm().get_pretrained_cfg(timm_name)
+    return int(config.input_size[-1]) if config else None
 
 
 logging.getLogger("timm").setLevel(logging.ERROR)  # its notices on weights are ours to give

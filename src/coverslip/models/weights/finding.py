@@ -1,7 +1,7 @@
 """Which pretrained weights are on this machine: imported ones first, then packaged ones, then the hub's cache."""
 
 from coverslip.errors import WeightsUnavailable
-from coverslip.messages import Set
+from coverslip.messages import ImportWeights, Set
 from coverslip.models.records import ModelRecord
 from coverslip.models.table import registered_models
 from coverslip.models.weights.hub import cached_timm_models, hub_source, is_in_hub_cache
@@ -72,6 +72,10 @@ def local_weights(name: str) -> LocalWeights | None:
 def weights_unavailable(record: ModelRecord) -> WeightsUnavailable:
     """The error for pretrained weights that are not here and cannot be fetched, or do not exist."""
     if record.weights is None:
+        if record.weights_file is not None:
+            what = f"The pretrained weights of '{record.name}' are a file that coverslip does not fetch"
+            do, remedies = f"Import {record.weights_file}.", (ImportWeights(record.name),)
+            return without_these_weights(WeightsUnavailable(what, do=do, remedies=remedies))
         what = f"coverslip knows no ImageNet weights of '{record.name}'"
         return without_these_weights(WeightsUnavailable(what, do=""))
     what = f"ImageNet weights of '{record.name}' are not on this machine and could not be fetched"

@@ -9,8 +9,9 @@ from coverslip.models.weights.source import Tensors
 
 _TORCH_SUFFIXES = (".pth", ".pt", ".bin")
 _KERAS_SUFFIXES = (".h5", ".hdf5")
-_WRAPPERS = ("state_dict", "model", "teacher")  # trainers save the weights beside their optimiser; DINOv2 its teacher
-_BACKBONE = "backbone."  # how self-supervised training names what is kept of a network
+# Trainers save the weights beside their optimiser; DINO its teacher and its student, of which the teacher is used.
+_WRAPPERS = ("state_dict", "model", "teacher", "student")
+_BACKBONE, _HEAD = "backbone.", "head."  # how self-supervised training names what is kept of a network, and what not
 # What only training needs: heads of self-supervised training, and of GoogLeNet and Inception half way up.
 _TRAINING_ONLY = ("dino_head.", "ibot_head.", "aux1.", "aux2.", "AuxLogits.")
 
@@ -83,8 +84,9 @@ def _unwrapped(saved: Any, file: Path) -> Tensors:  # Any: whatever was saved
         )
     kept: Tensors = {name.removeprefix("module."): tensor for name, tensor in saved.items()}
     kept = {name: tensor for name, tensor in kept.items() if not name.startswith(_TRAINING_ONLY)}
-    is_inside = all(name.startswith(_BACKBONE) for name in kept)
-    return {name.removeprefix(_BACKBONE): tensor for name, tensor in kept.items()} if is_inside else kept
+    inside = {name.removeprefix(_BACKBONE): each for name, each in kept.items() if name.startswith(_BACKBONE)}
+    has_only_heads_beside = all(name.startswith((_BACKBONE, _HEAD)) for name in kept)
+    return inside if inside and has_only_heads_beside else kept
 
 
 def _finite(tensors: Tensors, file: Path) -> Tensors:

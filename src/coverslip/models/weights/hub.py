@@ -38,7 +38,7 @@ def hub_weights(name: str) -> HubWeights | None:
     if name.startswith("timm/"):
         return _timm_weights(name)
     record = registered(name)
-    if record.timm_name is None:
+    if record.timm_name is None or record.weights is None:
         return None
     return HubWeights(f"timm/{record.timm_name}", record.licence, record.normalisation)
 

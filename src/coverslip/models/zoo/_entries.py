@@ -16,6 +16,7 @@ class Layout:
     heatmap: str  # the last module whose output is still a map, and on which every head depends at every place
     taps: tuple[str, ...]
     is_sized: bool = False
+    side_multiple: int = 1
 
 
 def numbered(prefix: str, n: int) -> tuple[str, ...]:
@@ -46,6 +47,7 @@ def entry(
     px: int = 224,
     normalisation: Normalisation = IMAGENET,
     weights: str | None = None,
+    weights_file: str | None = None,
     weights_of: str | None = None,
     transfer: str | None = None,
     licence: str | None = None,
@@ -56,8 +58,8 @@ def entry(
     """A record.
 
     Args:
-        name, title, builder, family, paper, papers, normalisation, weights_of, transfer, licence, options: as in the
-            record.
+        name, title, builder, family, paper, papers, normalisation, weights_file, weights_of, transfer, licence,
+            options: as in the record.
         layout: where the network can be cut and looked into.
         counts: parameters, multiply-accumulates of one image, twice the weights of convolutions and linear layers.
         px: side of the images that it was made for.
@@ -78,8 +80,10 @@ def entry(
         options=options,
         input_px=px,
         is_sized=layout.is_sized,
+        side_multiple=layout.side_multiple,
         normalisation=normalisation,
         weights=weights or (f"{kind} {built}" if licence else None),
+        weights_file=weights_file,
         weights_of=weights_of,
         transfer=transfer,
         licence=licence,

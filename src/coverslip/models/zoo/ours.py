@@ -106,5 +106,6 @@ NETWORKS = (
         (5_289_978, 563_638_816, 10_504_480),
         papers=("efficientnetv2_b0",),
         normalisation=HALVES,
+        weights_file="the .h5 of Keras's NASNetMobile (Apache-2.0), or nasnetamobile-7e03cead.pth",
     ),
 )

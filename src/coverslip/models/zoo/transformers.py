@@ -1,14 +1,34 @@
 """Transformers, and ConvNeXt, which took its design from them."""
 
-from coverslip.models.records import HALVES
+from coverslip.models.records import HALVES, UNCHANGED
 from coverslip.models.zoo._entries import Layout, entry, numbered
 
 _CONVNEXT = Layout(boundaries=("stem", *numbered("stages.", 4)), heatmap="stages.3", taps=("stem", "stages.*.blocks.*"))
 _SWIN = Layout(
-    boundaries=("patch_embed", *numbered("layers.", 4)), heatmap="layers.3", taps=("layers.*.blocks.*",), is_sized=True
+    boundaries=("patch_embed", *numbered("layers.", 4)),
+    heatmap="layers.3",
+    taps=("layers.*.blocks.*",),
+    is_sized=True,
+    side_multiple=4,
 )
 # The class token alone is read after the last block: there the patches no longer count, before its attention they do.
-_VIT = Layout(boundaries=numbered("blocks.", 12), heatmap="blocks.11.norm1", taps=("blocks.*",), is_sized=True)
+_VIT, _DINOV2 = (
+    Layout(
+        boundaries=numbered("blocks.", 12),
+        heatmap="blocks.11.norm1",
+        taps=("blocks.*",),
+        is_sized=True,
+        side_multiple=patch,
+    )
+    for patch in (16, 14)
+)
+# The channels of an image are seen side by side after some of the blocks; before the last one the patches still count.
+_CHANNELWISE = Layout(
+    boundaries=numbered("blocks.", 12),
+    heatmap="together.3",
+    taps=("together.0", "together.1", "together.2", "together.4"),
+    side_multiple=16,
+)
 
 NETWORKS = (
     entry(
@@ -44,5 +64,37 @@ NETWORKS = (
         papers=("chromosomes",),
         licence="apache-2.0",
         normalisation=HALVES,
+    ),
+    # timm builds DINOv2 for 518 pixels, which have 5 times as many patches; DinoBloom was trained at 224.
+    entry(
+        "dinov2_small",
+        "DINOv2 ViT Small, patches of 14",
+        "timm:vit_small_patch14_dinov2.lvd142m",
+        "ViT",
+        "Oquab et al. 2024",
+        _DINOV2,
+        (22_013_800, 6_123_945_984, 43_686_912),
+        licence="apache-2.0",
+    ),
+    entry(
+        "dinobloom_small",
+        "DinoBloom ViT Small, patches of 14",
+        "timm:vit_small_patch14_dinov2",
+        "ViT",
+        "Oquab et al. 2024; weights: Koch et al. 2024",
+        _DINOV2,
+        (22_013_800, 6_123_945_984, 43_686_912),
+        weights_file="DinoBloom-S.pth (Apache-2.0) from zenodo.org/records/10908163",
+    ),
+    entry(
+        "morphem_small",
+        "MorphEm ViT Small, channel by channel",
+        "coverslip.models.architectures.channelwise_vit:ChannelwiseViT",
+        "ViT",
+        "Dosovitskiy et al. 2021; weights: Agrawal et al. 2025",
+        _CHANNELWISE,
+        (22_622_056, 13_681_041_408, 44_967_936),
+        normalisation=UNCHANGED,
+        weights_file="model.safetensors (MIT) from huggingface.co/CaicedoLab/MorphEm",
     ),
 )

@@ -6,6 +6,7 @@ from coverslip.reports.sections.calibration import CALIBRATION
 from coverslip.reports.sections.confusion import CONFUSION
 from coverslip.reports.sections.curves import CURVES
 from coverslip.reports.sections.images import IMAGES
+from coverslip.reports.sections.learning import LEARNING
 from coverslip.reports.sections.limits import LIMITS
 from coverslip.reports.sections.methods import METHODS
 from coverslip.reports.sections.numbers import NUMBERS
@@ -27,6 +28,7 @@ SECTIONS: Table[Section] = Table(
         LEAST_CERTAIN,
         CALIBRATION,
         ROC,
+        LEARNING,
         LIMITS,
         IMAGES,
         BUDGET,

@@ -242,7 +242,8 @@ def _number_methods(run: ReportedRun) -> str:
     method = accuracy.method.partition(";")[0]  # its caveats stand among what the numbers do not show
     groups = f", {plural(run.metrics.n_groups, 'group')}" if run.metrics.n_groups else ""
     return (
-        f"Probabilities were calibrated by temperature scaling on validation images{scaled}. {_decision_methods(run)} "
+        f"Probabilities were calibrated by temperature scaling on validation images{scaled}. {_decision_methods(run)}"
+        f"{_last_calibration(run)} "
         "All numbers are from "
         f"{split_words(run)}; {percents} intervals are by {method}{groups}."
     )
@@ -258,12 +259,23 @@ def _decision_methods(run: ReportedRun) -> str:
         if any(point.reason for point in points)
         else ""
     )
-    last = " The last network's are from the validation images of all folds together." if run.n_folds else ""
     return (
         f"Each class had an operating point: the threshold at which its one-vs-rest ROC curve on {whose} validation "
         f"images has the largest Youden index, sensitivity + specificity − 1{others}. The class whose probability was "
-        f"largest in proportion to its threshold was predicted.{last}"
+        f"largest in proportion to its threshold was predicted."
     )
+
+
+def _last_calibration(run: ReportedRun) -> str:
+    """What the classifier's calibration rests on that folds leave behind, in a sentence that follows others."""
+    if not run.n_folds:
+        return ""
+    if run.calibration.learnt_on == "held-out training images":
+        return (
+            " The last network was calibrated by what linear probes of the same shrinkage, each fitted on about nine "
+            "tenths of all images, said of the others."
+        )
+    return " The last network was calibrated by what the folds' networks said of their validation images."
 
 
 def _capitalised(text: str) -> str:

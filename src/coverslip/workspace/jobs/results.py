@@ -15,6 +15,7 @@ from coverslip.cache import RECORDS, Kind, RecordStore, register
 from coverslip.errors import Conflict
 from coverslip.evaluation import (
     METRICS,
+    LearningCurve,
     ReliabilityBin,
     average_precision,
     pr_curve,
@@ -141,6 +142,10 @@ class Results(Measurement):
     folds: list[FoldResult] | None
     limits: list[Limit]
     facts: Annotated[list[tuple[str, str]], Field(description="The small line of figures: a name and its value.")]
+    learning_curve: Annotated[
+        LearningCurve | None,
+        Field(description="What twice as many images would bring; null where no curve was drawn."),
+    ]
     sections: Annotated[list[ReportSection], Field(description="All sections of the report, from top to bottom.")]
 
 
@@ -192,8 +197,9 @@ def _adapter(kind: type[Any]) -> TypeAdapter[Any]:  # Any: one of two
 
 def _stamp(run: Run) -> str:
     """Changes with the files that results are made from, and with this program."""
-    files = (run.metrics_file, run.predictions_file, run.training_file, run.split_file, run.inspection_file)
-    stats = [file.stat() for file in (*files, run.environment_file) if file.is_file()]
+    measured = (run.metrics_file, run.predictions_file, run.learning_curve_file)
+    files = (*measured, run.training_file, run.split_file, run.inspection_file, run.environment_file)
+    stats = [file.stat() for file in files if file.is_file()]
     content = [_program(), *SECTIONS, *METRICS, *((stat.st_mtime_ns, stat.st_size) for stat in stats)]
     return hashlib.sha256(repr(content).encode()).hexdigest()[:16]
 
@@ -218,6 +224,7 @@ def _results(run: ReportedRun) -> Results:
         folds=None if folds is None else folds.rows,
         limits=[Limit(claim=claim, meaning=meaning) for claim, meaning in limits(run)],
         facts=content.facts(run),
+        learning_curve=run.run.learning_curve,
         sections=_sections(run),
     )
 

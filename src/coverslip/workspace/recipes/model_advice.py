@@ -102,6 +102,8 @@ def _times(ratio: float) -> str:
 def _weights(record: ModelRecord, *, is_available: bool) -> str:
     if is_available:
         return "Its pretrained weights are on this computer."
+    if record.weights_file is not None:
+        return f"Its pretrained weights are a file that you import: {record.weights_file}."
     if record.weights is None:
         return "There are no pretrained weights for it: it must be trained from scratch, which takes many images."
     return "Its pretrained weights are not on this computer: it can be trained from scratch, or they are fetched first."

@@ -1,0 +1,110 @@
+"""How good linear probes are that are trained on an eighth, a quarter, half and all of the images.
+
+Five networks for each size in turn leave out a fifth of the images and are scored on it: no other images are needed,
+and test images are never among them. That is done twice, with the images in another order: ten repeats.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from coverslip.audit.gram_probe import gram_matrix, probe_logits
+from coverslip.evaluation import LearningCurve, draw_on, nothing_to_draw
+
+Ints = npt.NDArray[np.int64]
+
+SHARES = (1 / 8, 1 / 4, 1 / 2, 1.0)  # of the images that are not left out
+_N_LEFT_OUT_IN_TURN = 5  # networks of each size that together leave out every image once
+_N_PASSES = 2
+_MOST_FOR_TWO_PASSES = 2000  # images; of more, one pass is as steady and costs half
+MOST_IMAGES = 4000  # drawn from more of them: the products of all with all would no longer cost little
+# With fewer, predictions of what twice as many brought were off by half (benchmarks/RESULTS.md).
+FEWEST_GROUPS = 20
+FEWEST_IMAGES_OF_A_CLASS = 10  # on average
+
+
+def learning_curve(
+    features: npt.NDArray[np.float32],
+    label: Ints,
+    unit: Ints,
+    *,
+    n_images: int,
+    n_groups: int | None,
+    shrinkage: float,
+    balanced: bool,
+    seed: int = 0,
+) -> LearningCurve:
+    """The learning curve of a linear probe, and what twice as many images would bring.
+
+    Args:
+        features: (n, D) float32 of the training and validation images; MOST_IMAGES at most.
+        label: (n,) int in [0, K).
+        unit: (n,) int; what must not be divided between training and scoring: groups, or images.
+        n_images, n_groups: that the classifier was trained on; n_groups None where no groups are known.
+        shrinkage: of the linear probe, as it was settled for the classifier.
+        balanced: every class counts the same, however many images it has.
+        seed: equal seeds give equal curves.
+    """
+    n_classes = int(label.max()) + 1
+    if reason := _too_little(label, unit, n_classes, has_groups=n_groups is not None):
+        return nothing_to_draw(n_images, n_groups, reason)
+    gram, generator = gram_matrix(features), np.random.default_rng(seed)
+    predicted, n_trained = [], []
+    for _ in range(_N_PASSES if len(label) <= _MOST_FOR_TWO_PASSES else 1):
+        key = nested_order(label, unit, generator)
+        said = np.zeros((len(SHARES), len(label)), dtype=np.int64)
+        for turn in range(_N_LEFT_OUT_IN_TURN):
+            order, ends = _nested_parts((key + turn / _N_LEFT_OUT_IN_TURN) % 1)
+            train, left_out = order[: ends[-1]], order[ends[-1] :]
+            products, cross = gram[np.ix_(train, train)], gram[np.ix_(left_out, train)]
+            for size, end in enumerate(ends):
+                logits = probe_logits(
+                    products[:end, :end],
+                    cross[:, :end],
+                    label[train[:end]],
+                    n_classes=n_classes,
+                    n_features=features.shape[1],
+                    shrinkage=shrinkage,
+                    balanced=balanced,
+                )
+                said[size, left_out] = logits.argmax(axis=1)
+            n_trained.append(ends)
+        predicted.append(said)
+    sizes = np.mean(n_trained, axis=0).tolist()
+    return draw_on(np.array(predicted), label, unit, sizes, n_images=n_images, n_groups=n_groups, seed=seed)
+
+
+def nested_order(label: Ints, unit: Ints, generator: np.random.Generator) -> npt.NDArray[np.float64]:
+    """(n,) in [0, 1), equal within a unit: the images below any share are about that share of every class.
+
+    Units are dealt out by the rarest class that they hold: those of one class are spread evenly, in random order.
+    """
+    count = np.bincount(label)
+    rarest = np.full(unit.max() + 1, -1)
+    by_rarity = np.argsort(-count[label], kind="stable")
+    rarest[unit[by_rarity]] = label[by_rarity]  # the rarest comes last
+    key = np.zeros(len(rarest))
+    for k in range(len(count)):
+        units = generator.permutation(np.flatnonzero(rarest == k))
+        key[units] = (np.arange(len(units)) + generator.random(len(units))) / max(len(units), 1)
+    return key[unit]
+
+
+def _nested_parts(key: npt.NDArray[np.float64]) -> tuple[Ints, list[int]]:
+    """The images in order, and where each size ends among them; those after the last end are left out."""
+    order = np.argsort(key, kind="stable")
+    kept = 1 - 1 / _N_LEFT_OUT_IN_TURN
+    ends = np.searchsorted(key[order], np.array(SHARES) * kept)
+    return order, np.maximum(ends, 2).tolist()
+
+
+def _too_little(label: Ints, unit: Ints, n_classes: int, *, has_groups: bool) -> str:
+    """Why nothing can be said; empty where something can."""
+    n_units = len(np.unique(unit))
+    if has_groups and n_units < FEWEST_GROUPS:
+        return f"there are only {n_units} groups to learn from and validate on, and it takes {FEWEST_GROUPS}"
+    if len(label) < FEWEST_IMAGES_OF_A_CLASS * n_classes:
+        return (
+            f"there are only {len(label)} images of {n_classes} classes to learn from and validate on, and it takes "
+            f"{FEWEST_IMAGES_OF_A_CLASS} of a class"
+        )
+    return ""

@@ -1,0 +1,62 @@
+"""The learning curve of a training, from features that are there already."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from coverslip.datasets import connected_components
+from coverslip.experiments.parts import Parts
+from coverslip.runs import LearningCurveRecord, Recipe, RunContext
+
+if TYPE_CHECKING:
+    from coverslip.engines import Features
+    from coverslip.training.instant_stage import OnFeatures
+
+_ROWS_AT_ONCE = 2048
+
+
+def drawn_on(parts: Parts, recipe: Recipe, context: RunContext) -> "OnFeatures | None":
+    """What leaves the learning curve in the run folder, once the instant stage has features of the images.
+
+    None where there are no such features, or where they come from an earlier run, which may have learnt from these
+    very images: networks that leave images out would know them all the same.
+    """
+    if recipe.init != "imagenet":
+        return None
+
+    def draw(train: "Features", val: "Features", shrinkage: float | None) -> None:
+        from coverslip.audit import MOST_IMAGES, learning_curve, nested_order
+        from coverslip.training.instant_stage import is_balanced
+
+        assert shrinkage is not None, "a linear probe was fitted"
+        context.stop.check()
+        positions = np.concatenate([parts.train, parts.val])
+        label, unit = parts.label[positions], connected_components(parts.data, parts.scan, positions.tolist())
+        order = nested_order(label, unit, np.random.default_rng(recipe.seed))
+        used = order < MOST_IMAGES / len(positions)
+        groups = {parts.data.records[i].group for i in parts.train.tolist()}
+        curve = learning_curve(
+            _rows((train, val), used),
+            label[used],
+            unit[used],
+            n_images=len(parts.train),
+            n_groups=len(groups) if parts.data.has_groups else None,
+            shrinkage=shrinkage,
+            balanced=is_balanced(recipe),
+            seed=recipe.seed,
+        )
+        LearningCurveRecord(curve=curve).write(context.run.learning_curve_file)
+
+    return draw
+
+
+def _rows(parts: "Sequence[Features]", used: np.ndarray) -> np.ndarray:
+    """The features of the images that are used, read some at a time."""
+    chosen, first = [], 0
+    for part in parts:
+        for start in range(0, part.shape[0], _ROWS_AT_ONCE):
+            rows = part[slice(start, start + _ROWS_AT_ONCE)]
+            chosen.append(rows[used[first : first + len(rows)]])
+            first += len(rows)
+    return np.concatenate(chosen)

@@ -1,0 +1,219 @@
+"""What twice as many images would bring: known answers, what is not looked at, and when nothing is said."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from trained import INSTANT
+
+import coverslip as cs
+from coverslip.audit.gram_probe import gram_matrix, probe_logits
+from coverslip.audit.learning_curve import FEWEST_GROUPS, learning_curve, nested_order
+from coverslip.evaluation import CurvePoint, LearningCurve, Metric, draw_on, nothing_to_draw
+from coverslip.reports.figures import draw
+from coverslip.reports.reported import read_run
+from coverslip.reports.sections import sections_of
+from coverslip.reports.sections.learning import doubling
+from coverslip.runs import LearningCurveRecord, Run
+from coverslip.training.linear_probe import fit_linear_probe
+
+SIZES = (100, 200, 400, 800)
+
+
+def predictions(errors: tuple[float, ...], n: int = 1600) -> tuple[np.ndarray, np.ndarray]:
+    """(1, n_sizes, n) predictions of two classes with these shares of errors, as many in each class; labels."""
+    label = np.arange(n) % 2
+    predicted = np.tile(label, (1, len(errors), 1))
+    for size, error in enumerate(errors):
+        wrong = np.random.default_rng(0).permutation(n // 2)[: round(error * n / 2)]
+        predicted[0, size, 2 * wrong] = 1
+        predicted[0, size, 2 * wrong + 1] = 0
+    return predicted, label
+
+
+def drawn(errors: tuple[float, ...], n_units: int = 1600) -> LearningCurve:
+    predicted, label = predictions(errors)
+    unit = np.arange(len(label)) * n_units // len(label)
+    return draw_on(predicted, label, unit, SIZES, n_images=800, n_groups=n_units)
+
+
+def test_errors_that_halve_with_every_doubling_halve_once_more() -> None:
+    curve = drawn((0.4, 0.2, 0.1, 0.05))
+    assert curve.now == pytest.approx(0.95)
+    assert curve.gain.value == pytest.approx(0.025)
+    assert [point.macro_f1.value for point in curve.points] == pytest.approx([0.6, 0.8, 0.9, 0.95])
+
+
+def test_a_flat_curve_stays_flat_and_a_rising_one_brings_nothing() -> None:
+    assert drawn((0.2, 0.2, 0.2, 0.2)).gain.value == pytest.approx(0)
+    assert drawn((0.1, 0.12, 0.14, 0.16)).gain.value == pytest.approx(0)
+
+
+def test_without_any_error_nothing_is_left_to_gain() -> None:
+    gain = drawn((0.1, 0.05, 0.0, 0.0)).gain
+    assert gain.value == pytest.approx(0, abs=0.001)
+
+
+def test_the_interval_allows_for_few_groups_and_for_drawing_far() -> None:
+    errors = (0.4, 0.3, 0.225, 0.17)
+    many, few = drawn(errors).gain, drawn(errors, n_units=20).gain
+    predicted, label = predictions(errors)
+    far = draw_on(predicted, label, np.arange(len(label)), SIZES, n_images=8000, n_groups=None).gain
+    assert many.value == few.value
+    assert many.low < many.value < many.high
+    assert few.high - few.low > many.high - many.low
+    assert (far.high - far.low) / far.value > (many.high - many.low) / many.value
+
+
+@pytest.mark.parametrize("balanced", [True, False])
+@pytest.mark.parametrize("n", [60, 150])  # fewer images than features, and more
+def test_by_products_it_is_the_same_linear_probe(n: int, balanced: bool) -> None:
+    rng = np.random.default_rng(1)
+    label = np.concatenate([np.arange(4), rng.integers(0, 4, n - 4)])
+    features = (rng.normal(size=(4, 90))[label] + rng.normal(size=(n, 90)) * rng.uniform(0.3, 3, 90)).astype(np.float32)
+    head = fit_linear_probe(
+        features,
+        label,
+        features[:0],
+        label[:0],
+        n_classes=4,
+        balanced=balanced,
+        better=lambda logits, label: 0.0,
+        shrinkages=[0.3],
+    )
+    gram = gram_matrix(features)
+    logits = probe_logits(gram, gram, label, n_classes=4, n_features=90, shrinkage=0.3, balanced=balanced)
+    expected = head.logits(features)
+    centred = [values - values.mean(axis=1, keepdims=True) for values in (logits, expected)]
+    np.testing.assert_allclose(*centred, atol=2e-3 * np.abs(expected).max())
+
+
+def test_a_class_that_was_not_trained_on_is_never_predicted() -> None:
+    rng = np.random.default_rng(0)
+    label = np.array([0, 2] * 20)
+    gram = gram_matrix((rng.normal(size=(3, 8))[label] + rng.normal(size=(40, 8))).astype(np.float32))
+    logits = probe_logits(gram, gram, label, n_classes=3, n_features=8, shrinkage=1.0, balanced=False)
+    assert set(logits.argmax(axis=1).tolist()) == {0, 2}
+    assert np.isneginf(logits[:, 1]).all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(n_units=st.integers(20, 60), share=st.floats(0.2, 0.8), seed=st.integers(0, 99))
+def test_parts_are_nested_keep_units_whole_and_hold_every_class_alike(n_units: int, share: float, seed: int) -> None:
+    unit = np.repeat(np.arange(n_units), 3)
+    label = np.repeat(np.arange(n_units) % 2, 3)
+    key = nested_order(label, unit, np.random.default_rng(seed))
+    assert all(len(set(key[unit == u])) == 1 for u in range(n_units))
+    for k in (0, 1):
+        of_class = label == k
+        n_units_of_class = of_class.sum() / 3
+        assert abs((key[of_class] < share).mean() - share) <= 1.01 / n_units_of_class
+
+
+def clouds(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Three overlapping clouds in 60 dimensions, always the same ones."""
+    rng, label = np.random.default_rng(seed), np.arange(n) % 3
+    centres = np.random.default_rng(99).normal(size=(3, 60)) * 0.35
+    return (centres[label] + rng.normal(size=(n, 60))).astype(np.float32), label
+
+
+def curve_of(n: int, **changes: object) -> LearningCurve:
+    features, label = clouds(n, 0)
+    choices = {"n_images": n, "n_groups": None, "shrinkage": 1.0, "balanced": False, **changes}
+    return learning_curve(features, label, np.arange(n), **choices)
+
+
+def test_what_twice_as_many_images_bring_lies_in_the_interval() -> None:
+    curve, (others, truth) = curve_of(300), clouds(3000, 7)
+    rights = []
+    for n in (300, 600):
+        features, label = clouds(n, 0)
+        head = fit_linear_probe(
+            features,
+            label,
+            features[:0],
+            label[:0],
+            n_classes=3,
+            balanced=False,
+            better=lambda logits, label: 0.0,
+            shrinkages=[1.0],
+        )
+        rights.append((head.logits(others).argmax(axis=1) == truth).mean())
+    assert curve.gain.low < rights[1] - rights[0] < curve.gain.high
+    assert [point.n_images for point in curve.points] == [30, 60, 120, 240]
+
+
+def test_the_same_seed_gives_the_same_curve() -> None:
+    assert curve_of(150) == curve_of(150)
+    assert curve_of(150) != curve_of(150, seed=1)
+
+
+def test_of_too_few_groups_or_images_nothing_is_said() -> None:
+    features, label = clouds(300, 0)
+    unit = np.arange(300) % (FEWEST_GROUPS - 1)
+    grouped = learning_curve(features, label, unit, n_images=200, n_groups=15, shrinkage=1.0, balanced=False)
+    assert grouped.gain.value is None
+    assert f"only {FEWEST_GROUPS - 1} groups" in (grouped.gain.reason or "")
+    assert curve_of(24).points == ()
+    assert "only 24 images of 3 classes" in (curve_of(24).gain.reason or "")
+
+
+def curve(gain: float, low: float, high: float) -> LearningCurve:
+    points = tuple(
+        CurvePoint(n_images=n, macro_f1=Metric(value=value, low=value - 0.02, high=value + 0.02))
+        for n, value in ((50, 0.7), (100, 0.8), (200, 0.85), (400, 0.9))
+    )
+    return LearningCurve(
+        n_images=400, n_groups=None, points=points, now=0.9, gain=Metric(value=gain, low=low, high=high)
+    )
+
+
+def test_it_is_said_in_plain_words() -> None:
+    assert doubling(curve(0.021, 0.011, 0.031)) == (
+        "Twice as many images like these (800 to train on instead of 400) would bring about +0.021 macro-F1 "
+        "(95\N{NO-BREAK SPACE}% interval 0.011 to 0.031)."
+    )
+    assert doubling(curve(0.02, -0.01, 0.05)).endswith("It may be nothing.")
+    assert "hardly anything" in doubling(curve(0.002, 0.0, 0.004))
+    assert doubling(nothing_to_draw(9, None, "there are few")).endswith("cannot be told: there are few.")
+
+
+def test_the_report_shows_it(own_run: Run, tmp_path: Path) -> None:
+    LearningCurveRecord(curve=curve(0.021, 0.011, 0.031)).write(own_run.learning_curve_file)
+    section = {section.name: section for section in sections_of(read_run(own_run.folder))}["learning_curve"]
+    words = " ".join(section.text(read_run(own_run.folder)).words)
+    assert "would bring about +0.021 macro-F1" in words
+    assert "more of the same slides bring less" in words
+    (drawing,) = section.drawings(read_run(own_run.folder))
+    svg = draw(drawing.name, drawing.figure, tmp_path, title=drawing.title)
+    assert all(f">{n}<" in svg for n in (50, 400, 800))  # sizes, and twice as many
+
+
+def test_a_run_with_few_groups_says_so(trained: Run) -> None:
+    assert trained.learning_curve is not None
+    assert trained.learning_curve.points == ()
+    assert "groups" in doubling(trained.learning_curve)
+
+
+@pytest.mark.slow
+def test_a_training_draws_it_and_test_images_have_no_part_in_it(cells: Path, tmp_path: Path) -> None:
+    """Two trainings on the same images, with other test images: the same bytes."""
+    records = cs.open_dataset(cells).records
+    written = []
+    for name, for_test in (("all", (0, 1)), ("fewer", (1,))):
+        table = tmp_path / f"{name}.csv"
+        with table.open("w", newline="") as file:
+            rows = csv.writer(file)
+            rows.writerow(("path", "label", "split"))
+            for i, record in enumerate(records):
+                part = "train" if i % 6 > 2 else "val" if i % 6 == 2 else "test"
+                if part != "test" or i % 6 in for_test:
+                    rows.writerow((record.path, record.label, part))
+        run = cs.train(cs.open_dataset(table), INSTANT, out=tmp_path / name)
+        assert run.learning_curve is not None
+        assert len(run.learning_curve.points) == 4
+        written.append(run.learning_curve_file.read_bytes())
+    assert written[0] == written[1]
