@@ -2,9 +2,9 @@
 
     python benchmarks/budget.py [--sets blood_pbc …] [--minutes 1 5 15] [--seeds 1] [--busy] [--images 600]
 
-Every row is one `coverslip train --budget` in a process of its own with an empty cache, start-up included. `--busy` keeps
-one core at work beside it. Kept means at most a tenth over; a budget that was refused (too little for these images on
-this machine) is shown as such. Sets are those of COVERSLIP_DATA, the first so many images of a shuffled list.
+Every row is one `coverslip train --budget` in a process of its own with an empty cache, start-up included. `--busy`
+keeps one core at work beside it. Kept means at most a tenth over; a budget that was refused (too little for these
+images on this machine) is shown as such. Sets are those of COVERSLIP_DATA, the first so many images of a shuffled list.
 """
 
 import argparse
