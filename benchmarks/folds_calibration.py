@@ -58,6 +58,7 @@ ROWS = {
     "pap_herlev": Row("pap_herlev/images.csv", "image", 517, 400, 96),
 }
 FIGURES = ("T", "log loss", "ECE", "ECE by chance", "uncertain", "mistakes among the decided")
+HEADER = f"| set | seed | aside | accuracy | calibration | {' | '.join(FIGURES)} |\n|{'---|' * (5 + len(FIGURES))}"
 
 
 def main() -> None:
@@ -67,8 +68,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="default: stage=instant")
     parser.add_argument("--keep", type=Path, help="a folder for the runs, which are thrown away otherwise")
     asked = parser.parse_args()
-    print(f"| set | seed | aside | accuracy | calibration | {' | '.join(FIGURES)} |")
-    print("|---|---|---|---|---|" + "---|" * len(FIGURES))
+    print(HEADER)
     with tempfile.TemporaryDirectory() as scratch:
         for name in asked.rows:
             of_seeds: dict[str, list[Judged]] = defaultdict(list)

@@ -120,6 +120,9 @@ def test_a_finished_run_has_the_words_and_numbers_of_its_report(lab: Lab) -> Non
     assert sum(one["n"] for one in found["calibration"]["after"]) == found["metrics"]["n"]
     assert found["calibration"]["before"] is not None
     assert found["folds"] is None
+    assert {"format_version": 1, "curve": found["learning_curve"]} == json.loads(
+        record.run.learning_curve_file.read_text()
+    )
     assert [one["name"] for one in found["sections"]] == [section.name for section in sections_of(record)]
     for drawing in chain.from_iterable(one["drawings"] for one in found["sections"]):
         drawn = lab.client.get(f"{API}/runs/{lab.run}/figures/{drawing['name']}")

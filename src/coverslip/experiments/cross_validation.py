@@ -224,8 +224,9 @@ def _fit_on_all(data: Dataset, scan: Scan, folds: Folds, recipe: Recipe, context
     """Train the run's classifier on all images, by the choices that the folds made.
 
     The folds' networks were fitted on fewer images, and are less sure of new ones than a network fitted on all may be.
-    An instant classifier is therefore calibrated by heads fitted on nine tenths of all images: on 800 blood cells kept
-    aside `uncertain` images fell by a third. A fine-tuned network would have to be trained once more.
+    An instant classifier is therefore calibrated by heads fitted on nine tenths of all images (benchmarks/RESULTS.md).
+    Pooling what the folds' networks say of their test images is no way: their shrinkages differ. A fine-tuned network
+    would have to be trained once more.
     """
     from coverslip.training.fitting import calibrate
 

@@ -9,7 +9,7 @@ from coverslip.datasets.quality import Scan, connected_components
 from coverslip.datasets.splits.partition import Ints, fold_units
 from coverslip.datasets.splits.splitting import classes_and_domains
 
-_TURNS = 10  # heads are then fitted on nine tenths of the images: with half as many turns they were too unsure
+_TURNS = 10  # the fewer images a head is fitted on, the more it overrates itself on new ones
 # Of a class. On 1,200 nuclei by movie, 46 of a class's 47 images were in one movie: what a head that had seen one such
 # nucleus said of the 46 outweighed all others, and the temperature was three times the best one (15.0, not 4.8).
 _TOO_MANY = 0.5
