@@ -297,11 +297,11 @@ def drawn(page: "Page") -> None:
 
 def worst_cell(page: "Page") -> None:
     """Open the cell of the matrix with the most mistakes."""
-    cells = page.get_by_role("button", name=re.compile(" called .*: "))
+    cells = page.get_by_role("button", name=re.compile(" predicted as .*: "))
     most = (0, 0)
     for k in range(cells.count()):
         label, predicted, n = re.fullmatch(
-            r"(.*) called (.*): (\d+) .*", cells.nth(k).get_attribute("aria-label") or ""
+            r"(.*) predicted as (.*): (\d+) .*", cells.nth(k).get_attribute("aria-label") or ""
         ).groups()
         most = max(most, (int(n) * (label != predicted), k))
     cells.nth(most[1]).click()

@@ -194,8 +194,9 @@ def stock(app_server: RunningApp, made_once: "MadeOnce") -> Stock:
             for column in [row[1] for row in database.execute(f"PRAGMA table_info({table})")]:
                 change = f'UPDATE {table} SET "{column}" = replace("{column}", ?, ?) WHERE typeof("{column}") = ?'
                 database.execute(change, (str(made), str(own), "text"))
-    for file in app_server.workspace.rglob("*.json"):
-        file.write_text(file.read_text().replace(str(made), str(own)))
+    for file in app_server.workspace.rglob("*.*"):
+        if file.suffix in (".json", ".jsonl", ".csv", ".html"):
+            file.write_text(file.read_text().replace(str(made), str(own)))
     return Stock(app_server.start(), **json.loads((own / "ids.json").read_text()))
 
 
