@@ -78,8 +78,8 @@ def measure(variant: str, model: str, images: Path, n_steps: int) -> float:
     from coverslip.models.freezing import train_mode
     from coverslip.models.networks import create_network
     from coverslip.training.allocator import keep_freed_memory
-    from coverslip.training.convolutions import faster_convolutions
     from coverslip.training.finetuning import IMAGES_AT_ONCE, accumulate_gradients
+    from coverslip.training.steps.convolutions import faster_convolutions
 
     is_naive = variant.startswith("naive")
     if not is_naive:

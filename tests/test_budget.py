@@ -1,5 +1,7 @@
 """A training within a time budget: it is planned, ends in time with a sound classifier, and can be repeated."""
 
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,11 +11,12 @@ from trained import GROUPS, INSTANT
 
 import coverslip as cs
 from coverslip.datasets import Dataset, scan_images
-from coverslip.errors import BadRecipe, OutOfTime, Stopped
+from coverslip.errors import BadRecipe, OutOfMemory, OutOfTime, Stopped
 from coverslip.events import EpochEnded, Event, Noted, ignore
 from coverslip.experiments import Parts, begin_run, checked, train_in
 from coverslip.experiments.budgeting import within_budget
 from coverslip.experiments.fold_budget import folds_within_budget
+from coverslip.experiments.memory import within_memory
 from coverslip.experiments.one_split import share_out
 from coverslip.experiments.planning import (
     EmbeddingPace,
@@ -27,6 +30,7 @@ from coverslip.experiments.planning import (
     training_pace,
 )
 from coverslip.files import sha256_file
+from coverslip.models.memory import training_memory
 from coverslip.runs import (
     BudgetRecord,
     Environment,
@@ -155,9 +159,11 @@ def test_a_budget_leaves_out_what_does_not_fit(cells: Path, tmp_path: Path) -> N
     assert pace.asked == ["efficientnet_lite0"]
     parts, recipe, context, _ = begun(cells, tmp_path / "shorter", explicit, 10.0)
     assert within_budget(parts, recipe, context, FixedPace(steps_per_second=1.0))[0].stage == "instant"
-    parts, recipe, context, _ = begun(cells, tmp_path / "none", explicit, 5.0)
+    parts, recipe, context, _ = begun(cells, tmp_path / "none", SMALL, 5.0)
+    pace = FixedPace()
     with pytest.raises(OutOfTime, match="5 s is too little: the quickest training takes about"):
-        within_budget(parts, recipe, context, FixedPace())
+        within_budget(parts, recipe, context, pace)
+    assert pace.asked == ["efficientnet_lite0"]  # nothing else is measured where nothing can help
 
 
 def test_folds_that_do_not_fit_make_way_for_one_split_unless_they_were_asked_for(cells: Path, tmp_path: Path) -> None:
@@ -253,6 +259,53 @@ def test_a_run_that_is_resumed_keeps_its_plan_and_what_it_has_used(cells: Path, 
     assert run.recipe == before
     assert not [event for event in events if isinstance(event, Noted) and event.code == "plan"]
     assert run.is_done
+
+
+def test_fine_tuning_takes_smaller_batches_where_memory_is_short(cells: Path, tmp_path: Path) -> None:
+    parts, recipe, context, _ = begun(cells, tmp_path / "run", SMALL, 100.0)
+    events: list[Event] = []
+    context = context.telling(events.append)
+    assert within_memory(parts, recipe, context, lambda device: 10**12) is recipe
+    smaller = within_memory(parts, recipe, context, lambda device: 10**8)  # 48 px: 74 MB with 4, 132 MB with 16
+    assert (recipe.batch_size, smaller.batch_size, context.run.recipe.batch_size) == (16, 8, 8)
+    assert [event.code for event in events if isinstance(event, Noted)] == ["smaller-batches"]
+    with pytest.raises(OutOfMemory, match=r"at 48 px takes about 0\.1 GB of memory even in small batches"):
+        within_memory(parts, recipe, context, lambda device: 10**6)
+    instant = recipe.model_copy(update={"stage": "instant"})
+    assert within_memory(parts, instant, context, lambda device: 0) is instant
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read as Linux tells it")
+def test_the_memory_of_training_is_about_what_was_estimated() -> None:
+    for model in ("efficientnet_lite0", "mobilenet_v2"):
+        estimate = training_memory(model, image_size=160, channels=3, n_classes=2, images_at_once=8)
+        taken = int(subprocess.run([sys.executable, "-c", TRAIN_ONCE, model], capture_output=True, check=True).stdout)
+        assert 0.75 * estimate < taken < 1.1 * estimate, model
+
+
+# What three steps of fine-tuning add to a process, in bytes.
+TRAIN_ONCE = """
+import resource, sys, torch
+from coverslip.losses.image_loss import ImageLoss
+from coverslip.models.networks import create_network
+from coverslip.runs import Recipe
+from coverslip.training.allocator import keep_freed_memory
+from coverslip.training.finetuning import accumulate_gradients
+from coverslip.training.optimising import new_optimizer
+
+keep_freed_memory()
+network = create_network(sys.argv[1], n_classes=2, head="multi_layer", channels=3, pretrained=False, image_size=160)
+network = network.eval().to(memory_format=torch.channels_last)
+images, label = torch.rand(8, 3, 160, 160).to(memory_format=torch.channels_last), torch.arange(8) % 2
+before = int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
+optimizer = new_optimizer(network, Recipe(), 1)
+for _ in range(3):
+    accumulate_gradients(network, ImageLoss("cross_entropy", {}), images, label, 8)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before)
+"""
 
 
 def test_pretraining_takes_no_budget(cells: Path, tmp_path: Path) -> None:

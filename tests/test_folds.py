@@ -168,7 +168,7 @@ def test_fine_tuned_folds_and_the_medians_epoch(cells: Path, tmp_path: Path) -> 
     for k in (1, 2, 3):
         own = run.folder / "folds" / str(k)
         assert [row["epoch"] for row in rows_of(own / "history.csv")] == ["0", "1", "2", "3"]
-        best.append(json_of(own / "training.json")["stages"][0]["best_epoch"])  # type: ignore[index]
+        best.append(json_of(own / "training.json")["stages"][0]["kept_epoch"])  # type: ignore[index]
     last = rows_of(run.folder / "history.csv")
     assert len(last) == np.median(best)
     assert all(row["val_loss"] == "" and row["train_loss"] != "" for row in last)

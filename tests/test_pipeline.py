@@ -434,8 +434,9 @@ def test_a_stop_while_test_images_are_measured_says_that_there_is_a_classifier(c
         if (tmp_path / "run" / "validation.csv").exists():
             (tmp_path / "run" / "stop").touch()
 
+    slower = INSTANT.model_copy(update={"image_size": 160, "tta": 8})  # else it is over before it is asked again
     with pytest.raises(Stopped, match="the best classifier so far is kept"):
-        cs.train(cs.open_dataset(cells), INSTANT, out=tmp_path / "run", emit=stop_when_measuring)
+        cs.train(cs.open_dataset(cells), slower, out=tmp_path / "run", emit=stop_when_measuring)
 
 
 def test_a_second_interruption_ends_at_once_and_says_how_to_go_on(cells: Path, tmp_path: Path) -> None:

@@ -15,16 +15,23 @@ from coverslip.events import EpochEnded, Event, Noted, StepEnded
 from coverslip.losses.image_loss import ImageLoss
 from coverslip.runs import Augment, Recipe, RunContext
 from coverslip.stopping import Stop
-from coverslip.training.batches import training_batches
+from coverslip.training.averaging import average_with_start
+from coverslip.training.batches import TrainingImages, training_batches
 from coverslip.training.checkpoints import load_checkpoint, plain_state, save_checkpoint
 from coverslip.training.finetuning import (
     Finetuned,
-    TrainingImages,
-    _Seen,
     accumulate_gradients,
     finetune,
 )
-from coverslip.training.optimising import is_second_phase, longest_gradient, new_optimizer, share_of_rate
+from coverslip.training.steps.epoch_scores import StepsSeen
+from coverslip.training.steps.optimising import (
+    is_second_phase,
+    longest_gradient,
+    new_optimizer,
+    set_rate,
+    share_of_rate,
+)
+from coverslip.training.steps.standardised_head import standardised_head
 
 GENTLE = Augment(rotate_degrees=0, zoom=0, shift=0, brightness=0, contrast=0)
 
@@ -96,7 +103,7 @@ def test_it_learns_with_every_optimiser_and_schedule(
     assert epochs[-1].val_accuracy > 0.9
     assert epochs[-1].train_loss < epochs[0].train_loss
     assert done.epochs_run == 4
-    assert done.best_epoch == max(e.epoch for e in epochs if e.is_best)
+    assert done.kept_epoch == max(e.epoch for e in epochs if e.is_best)
 
 
 @pytest.mark.parametrize("stop_after", [0, 3, 6, 13, 20])  # before the first step, within and between epochs
@@ -110,7 +117,7 @@ def test_stopped_anywhere_and_resumed_it_ends_with_the_same_weights(
     assert stopped.stopped_because == "on request"
     resumed, done = trained(images, tmp_path / "cut", choices)
     assert equal(resumed, whole)
-    assert (done.best_epoch, done.epochs_run) == (expected.best_epoch, expected.epochs_run)
+    assert (done.kept_epoch, done.epochs_run) == (expected.kept_epoch, expected.epochs_run)
 
 
 def test_adam_then_sgd_is_adam_first_and_then_takes_steps_of_its_own_size(
@@ -174,6 +181,8 @@ def test_sgd_does_not_run_away_where_the_loss_is_steep(images: TrainingImages, t
 def test_clip_gradient_bounds_the_steps_of_every_optimiser(images: TrainingImages, tmp_path: Path) -> None:
     sgd, adam = tiny_optimizer(recipe(optimizer="sgd")), tiny_optimizer(recipe(optimizer="adam"))
     assert [longest_gradient(recipe(), optimizer) for optimizer in (sgd, adam)] == [1.0, None]
+    for start, longest in (("instant", 1.0), ("random", None)):
+        assert longest_gradient(recipe(init="imagenet", head_init=start), adam) == longest
     assert [longest_gradient(recipe(clip_gradient=None), optimizer) for optimizer in (sgd, adam)] == [None, None]
     assert [longest_gradient(recipe(clip_gradient=3), optimizer) for optimizer in (sgd, adam)] == [3, 3]
 
@@ -280,9 +289,9 @@ def test_it_stops_early_and_gives_back_the_best_epoch(images: TrainingImages, tm
     choices = recipe(epochs=40, patience=3, learning_rate=0.05)
     network, done = trained(images, tmp_path, choices, emit=emit)
     assert done.stopped_because == "no better epoch"
-    assert done.epochs_run == done.best_epoch + 3 < 40
+    assert done.epochs_run == done.kept_epoch + 3 < 40
     best = max(epochs, key=lambda e: (e.val_f1, -e.val_loss))
-    assert done.best_epoch == best.epoch
+    assert done.kept_epoch == best.epoch
     with torch.inference_mode():
         x = torch.from_numpy(images.pixels_of(images.val.tolist())).permute(0, 3, 1, 2) / 255
         loss = nn.functional.cross_entropy(network.eval()(x), torch.from_numpy(images.val_label))
@@ -395,14 +404,14 @@ def test_a_run_that_diverges_ends_in_order(images: TrainingImages, tmp_path: Pat
         RunContext(tmp_path),
     )
     assert done.stopped_because == "diverged"
-    assert done.best_epoch == 0
+    assert done.kept_epoch == 0
 
 
 def test_what_is_called_loss_is_the_recipes_in_training_and_validation(images: TrainingImages, tmp_path: Path) -> None:
     events: list[Event] = []
     choices = recipe(loss="focal", loss_options={"gamma": 3.0}, epochs=2, class_weights="balanced", label_smoothing=0.1)
     network, done = trained(images, tmp_path, choices, emit=events.append)
-    best = next(event for event in events if isinstance(event, EpochEnded) and event.epoch == done.best_epoch)
+    best = next(event for event in events if isinstance(event, EpochEnded) and event.epoch == done.kept_epoch)
     with torch.inference_mode():
         x = torch.from_numpy(images.pixels_of(images.val.tolist())).permute(0, 3, 1, 2) / 255
         logits, label = network.eval()(x), torch.from_numpy(images.val_label)
@@ -419,7 +428,7 @@ def test_where_the_primary_metric_is_undefined_the_loss_decides(images: Training
     epochs: list[EpochEnded] = []
     emit = lambda event: epochs.append(event) if isinstance(event, EpochEnded) and event.epoch else None  # noqa: E731
     _, done = trained(one_class, tmp_path, recipe(primary_metric="macro_auroc"), emit=emit)
-    assert done.best_epoch == min(epochs, key=lambda e: e.val_loss).epoch
+    assert done.kept_epoch == min(epochs, key=lambda e: e.val_loss).epoch
 
 
 @pytest.mark.parametrize("weight", [None, torch.tensor([0.3, 2.0])])
@@ -452,7 +461,7 @@ def test_a_step_reads_nothing_back_from_the_device(images: TrainingImages) -> No
     network, loss_of = tiny().to("meta"), ImageLoss("cross_entropy")
     optimizer = torch.optim.AdamW(network.parameters())
     order = {"batch_size": 8, "augment": Augment(), "seed": 0, "epoch": 1}
-    seen = _Seen()
+    seen = StepsSeen()
     # `meta` has no numbers to give: whoever asks for one gets an error.
     for x, label in training_batches(images.pixels_of, images.train, images.train_label, device="meta", **order):
         loss, logits = accumulate_gradients(network, loss_of, x, label, 8)
@@ -460,3 +469,70 @@ def test_a_step_reads_nothing_back_from_the_device(images: TrainingImages) -> No
         seen.add(loss, logits, label)
     with pytest.raises(RuntimeError, match="meta"):
         seen.scores(choices)
+
+
+def test_pretrained_layers_have_their_share_of_the_learning_rate() -> None:
+    network = WithFeatures()
+    for choices, share in ((recipe(init="imagenet", backbone_rate=0.25), 0.25), (recipe(backbone_rate=0.25), 1.0)):
+        optimizer = new_optimizer(network, choices, epoch=1)
+        set_rate(optimizer, 0.4)
+        rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
+        assert {rates[id(p)] for p in network.head.parameters()} == {0.4}
+        assert {rates[id(p)] for p in network.backbone.parameters()} == {0.4 * share}
+        assert len(rates) == len(list(network.parameters()))
+
+
+def test_a_standardised_head_gives_the_same_logits_before_and_after_training() -> None:
+    network, x = WithFeatures(), 50 + torch.rand(40, 1, 6, 6, generator=torch.Generator().manual_seed(0))
+    linear, before = network.head, network(x).detach()
+    with standardised_head(network, x):  # type: ignore[arg-type]  # all of a Network that it asks for
+        torch.testing.assert_close(network(x), before)
+        seen = (network.features(x) - network.head.mean) / network.head.sd
+        torch.testing.assert_close(seen.mean(0), torch.zeros(8), atol=1e-3, rtol=0)
+        is_alive = network.features(x).std(0) > 1e-3
+        assert is_alive.sum() > 3
+        torch.testing.assert_close(
+            seen.std(0, unbiased=False)[is_alive], torch.ones(int(is_alive.sum())), atol=1e-3, rtol=0
+        )
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.add_(0.01)
+        trained_logits = network(x).detach()
+    assert network.head is linear
+    torch.testing.assert_close(network(x), trained_logits, atol=1e-3, rtol=1e-3)
+    assert not torch.allclose(trained_logits, before, atol=1e-2)
+
+
+def test_weights_are_averaged_with_those_before_only_where_there_is_one_network_between() -> None:
+    network = WithFeatures()
+    start = plain_state(network)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(1.0)
+    end = plain_state(network)
+    for choices in (recipe(), recipe(init="imagenet", head_init="random"), recipe(init="imagenet", batch_norm="learn")):
+        assert average_with_start(network, start, choices) == 1
+        assert equal_states(plain_state(network), end)
+    assert average_with_start(network, start, recipe(init="imagenet", weight_share=0.25)) == 0.25
+    for name, parameter in network.named_parameters():
+        torch.testing.assert_close(parameter.detach(), start[name] + 0.25)
+
+
+@pytest.mark.parametrize(
+    ("choice", "schedule", "is_last"),
+    [("auto", "cosine", True), ("auto", "constant", False), ("best", "cosine", False), ("last", "constant", True)],
+)
+def test_the_last_epoch_is_kept_where_training_begins_gently(
+    images: TrainingImages, tmp_path: Path, choice: str, schedule: str, is_last: bool
+) -> None:
+    gentle = recipe(init="imagenet", kept_epoch=choice, schedule=schedule, learning_rate=0.5, warmup=0)
+    assert gentle.keeps_last_epoch == is_last
+    epochs: list[EpochEnded] = []
+    context = RunContext(tmp_path, emit=lambda e: epochs.append(e) if isinstance(e, EpochEnded) else None)
+    done = finetune(WithFeatures(), images, gentle, context)  # type: ignore[arg-type]  # all of a Network that it asks for
+    best = max(e.epoch for e in epochs if e.is_best)
+    assert done.kept_epoch == (done.epochs_run if is_last else best)
+
+
+def equal_states(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(tensor, other[name]) for name, tensor in one.items())

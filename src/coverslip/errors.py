@@ -133,6 +133,10 @@ class OutOfTime(CoverslipError):
     """Work does not fit into the time that it may take."""
 
 
+class OutOfMemory(CoverslipError):
+    """Work does not fit into the memory that is free."""
+
+
 class NotFound(CoverslipError):
     """There is nothing of that id."""
 

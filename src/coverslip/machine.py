@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -97,6 +98,27 @@ def memory_mib() -> int:
     import psutil
 
     return int(psutil.virtual_memory().total // 2**20)
+
+
+def free_memory_bytes(device: str = "cpu") -> int:
+    """Memory that a training may still take: of a GPU its own, else what programs and a container leave."""
+    if device == "cuda":
+        import torch
+
+        return int(torch.cuda.mem_get_info()[0])
+    import psutil
+
+    return min([int(psutil.virtual_memory().available), *_left_by_container(Path("/sys/fs/cgroup"))])
+
+
+def _left_by_container(folder: Path) -> list[int]:
+    """What the limit of a container leaves, where there is one (Linux, second version of control groups)."""
+    try:
+        limit, used = ((folder / name).read_text().strip() for name in ("memory.max", "memory.current"))
+        cached = re.search(r"^inactive_file (\d+)$", (folder / "memory.stat").read_text(), re.MULTILINE)
+        return [] if limit == "max" else [max(0, int(limit) - int(used) + int(cached[1] if cached else 0))]
+    except (OSError, ValueError):
+        return []
 
 
 @cache

@@ -260,7 +260,7 @@ def _choices(folds: Sequence[Run]) -> "Choices":
         shrinkage=statistics.median_high(shrinkages) if shrinkages else None,
         keeps_head=2 * sum(stage.head == "kept" for stage in instant_stages) > len(instant_stages),
         head_temperature=statistics.median([stage.temperature for stage in instant_stages]) if instant_stages else 1.0,
-        epochs=statistics.median_high([record.best_epoch for record in records]),
+        epochs=statistics.median_high([record.kept_epoch for record in records]),
     )
 
 
@@ -271,9 +271,9 @@ def _calibration_of(folds: Sequence[Run], classes: Sequence[str], recipe: Recipe
     choose, and the median of such choices is no better founded than each.
     """
     records = [fold.training for fold in folds if fold.training is not None]
-    is_finetuned = statistics.median_high([record.best_epoch for record in records]) > 0
+    is_finetuned = statistics.median_high([record.kept_epoch for record in records]) > 0
     # Temperatures of trained and of frozen networks differ: only those of the kind that is trained now count.
-    alike = [record for record in records if (record.best_epoch > 0) == is_finetuned]
+    alike = [record for record in records if (record.kept_epoch > 0) == is_finetuned]
     points, uncertain_below = learn_decisions(*_validated(folds, classes), by_roc=recipe.decide_by == "roc")
     return Calibration(
         learnt_on="the folds' images",

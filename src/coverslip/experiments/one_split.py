@@ -25,7 +25,7 @@ from coverslip.datasets import (
 from coverslip.errors import Stopped
 from coverslip.evaluation import Evaluation, OperatingPoint
 from coverslip.events import Noted, RunStarted
-from coverslip.experiments.budgeting import keep_cut, within_budget
+from coverslip.experiments.budgeting import keep_cut
 from coverslip.experiments.learning import drawn_on
 from coverslip.experiments.measuring import measure
 from coverslip.experiments.parts import Parts
@@ -90,7 +90,6 @@ def train_one_split(
 
     scan = scan or look_at_images(data, recipe, context)
     parts = Parts(data, scan, split or share_out(data, scan, recipe))
-    recipe, context = within_budget(parts, recipe, context)
     begin(parts, recipe, context)
     preprocessing = preprocess(parts, recipe, context)
     on_features = drawn_on(parts, recipe, context) if with_report else None

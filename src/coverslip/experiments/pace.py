@@ -64,7 +64,8 @@ class MeasuredPace:
 
     def training(self, recipe: Recipe) -> float:
         """By the second of two epochs of one small step each: the first one prepares what later ones use again."""
-        from coverslip.training.finetuning import TrainingImages, finetune
+        from coverslip.training.batches import TrainingImages
+        from coverslip.training.finetuning import finetune
         from coverslip.training.fitting import initial_network
 
         parts = self._parts

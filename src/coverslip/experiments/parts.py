@@ -11,8 +11,7 @@ from coverslip.datasets import Dataset, Scan, Split, trained_classes
 from coverslip.images import ImageFacts
 
 if TYPE_CHECKING:
-    from coverslip.training.batches import PixelsOf
-    from coverslip.training.finetuning import TrainingImages
+    from coverslip.training.batches import PixelsOf, TrainingImages
 
 Ints = npt.NDArray[np.int64]
 
@@ -41,7 +40,7 @@ class Parts:
 
     def training_images(self, pixels_of: "PixelsOf") -> "TrainingImages":
         """Training and validation images, with whatever gives their pixels."""
-        from coverslip.training.finetuning import TrainingImages
+        from coverslip.training.batches import TrainingImages
 
         return TrainingImages(
             pixels_of=pixels_of,

@@ -12,9 +12,12 @@ from coverslip.datasets import Dataset, Scan, counted, one_line, scan_images
 from coverslip.errors import BadRun, LeakageFound, OutOfTime
 from coverslip.events import Emit, Event, Noted
 from coverslip.experiments.beginning import begin_run, open_pretraining
+from coverslip.experiments.budgeting import within_budget
 from coverslip.experiments.cross_validation import chosen_folds, cross_validate
 from coverslip.experiments.fold_budget import folds_within_budget, without_finetuning
+from coverslip.experiments.memory import within_memory
 from coverslip.experiments.one_split import look_at_images, share_out, train_one_split
+from coverslip.experiments.parts import Parts
 from coverslip.experiments.working import working_in
 from coverslip.images import ImageFacts
 from coverslip.messages import AllowLeakage
@@ -63,6 +66,9 @@ def _train(data: Dataset, recipe: Recipe, environment: Environment, context: Run
         split = share_out(data, scan, recipe, allow_leakage=environment.allow_leakage)
         tested = [i for i, part in enumerate(split.parts) if part == "test"]
         recipe = _with_initial_run(recipe, _Tested(data, scan, tested), environment, context)
+        parts = Parts(data, scan, split)
+        recipe, context = within_budget(parts, recipe, context)
+        recipe = within_memory(parts, recipe, context)
         train_one_split(data, recipe, context, scan=scan, split=split)
         return
     tested = [i for i, fold in enumerate(folds.fold_of) if fold]
@@ -71,7 +77,7 @@ def _train(data: Dataset, recipe: Recipe, environment: Environment, context: Run
     save_recipe(
         recipe.model_copy(update=resolved), context.run.recipe_file
     )  # with the initialisation as it was asked for
-    started = started.model_copy(update=resolved)
+    started = within_memory(Parts(data, scan, folds.splits[0]), started.model_copy(update=resolved), context)
     try:
         cross_validate(data, scan, folds, started, environment, context)
     except OutOfTime:

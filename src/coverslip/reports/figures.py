@@ -101,7 +101,7 @@ def _page_font(declarations: re.Match[str]) -> str:
     return "font-family: var(--font)" if declarations[0].startswith("font-family") else "var(--font)"
 
 
-def curves(history: Sequence[Epoch], best_epoch: int | None) -> "Figure":
+def curves(history: Sequence[Epoch], kept_epoch: int | None) -> "Figure":
     """Training and validation loss, macro-F1 and accuracy by epoch."""
     figure = _figure(8.6, 2.6)
     panels = (("loss", "Loss"), ("f1", "Macro-F1"), ("accuracy", "Accuracy"))
@@ -113,10 +113,10 @@ def curves(history: Sequence[Epoch], best_epoch: int | None) -> "Figure":
                 x, y = zip(*points, strict=True)
                 dash = "-" if part == "val" else (0, (3, 1.6))
                 axes.plot(x, y, color=colour, linestyle=dash, marker="o" if len(x) < 4 else None, ms=3, label=words)
-        if best_epoch:
-            axes.axvline(best_epoch, color=HAIR, linewidth=1, zorder=0)
+        if kept_epoch:
+            axes.axvline(kept_epoch, color=HAIR, linewidth=1, zorder=0)
             edge = axes.get_xaxis_transform()
-            axes.text(best_epoch, 1.0, " best", transform=edge, va="top", color=MUTED, fontsize=7)
+            axes.text(kept_epoch, 1.0, " kept", transform=edge, va="top", color=MUTED, fontsize=7)
         axes.set_title(title)
         axes.set_xlabel("epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)

@@ -39,7 +39,10 @@ class FinetuneStage(_Part):
     stage: Literal["finetune"] = "finetune"
     started_from: str
     seconds: float
-    best_epoch: int = Field(description="1-based; 0 where none was completed.")
+    kept_epoch: int = Field(description="1-based; 0 where none was completed.")
+    weight_share: float = Field(
+        description="Share of the best epoch's weights in what was kept, the rest being those before the first step."
+    )
     epochs_run: int
     stopped_because: StoppedBecause
     images_per_second: float
@@ -85,9 +88,9 @@ class TrainingRecord(Document):
         return next((stage for stage in self.stages if isinstance(stage, FinetuneStage)), None)
 
     @property
-    def best_epoch(self) -> int:
+    def kept_epoch(self) -> int:
         """Of fine-tuning, 1-based; 0 where its network is not the one that is kept."""
-        return self.finetune.best_epoch if self.finetune is not None and self.chosen == "finetune" else 0
+        return self.finetune.kept_epoch if self.finetune is not None and self.chosen == "finetune" else 0
 
     @property
     def seconds(self) -> float:

@@ -2,17 +2,31 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from coverslip.augmentation.batch import apply_changes, draw_changes
 from coverslip.runs import Augment, Sampling
 
 Ints = npt.NDArray[np.int64]
 PixelsOf = Callable[[Sequence[int]], npt.NDArray[np.unsignedinteger]]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingImages:
+    """The images to fit on and those to validate on; none of the latter where all choices are made."""
+
+    pixels_of: PixelsOf  # (n, S, S, C) integers of the images at these positions of the dataset
+    train: Ints  # positions
+    train_label: Ints
+    val: Ints  # positions
+    val_label: Ints
+    n_classes: int
+    train_domain: Ints | None = None  # which domain each training image comes from; None where there is one
 
 
 def epoch_order(label: Ints, domain: Ints | None = None, *, sampling: Sampling, seed: int, epoch: int) -> Ints:
@@ -97,6 +111,14 @@ def plain_batches(pixels_of: PixelsOf, positions: Ints, *, batch_size: int, devi
     """(B, C, S, S) float in [0, 1] channels-last on `device`, unchanged and in order."""
     for start in range(0, len(positions), batch_size):
         yield as_tensor(pixels_of(positions[start : start + batch_size].tolist()), device)
+
+
+def plain_logits(network: nn.Module, images: TrainingImages, batch_size: int, device: str) -> Tensor:
+    """(n_val, K) float32 on the processor, of the validation images as they are."""
+    network.eval()
+    with torch.inference_mode():
+        batches = plain_batches(images.pixels_of, images.val, batch_size=batch_size, device=device)
+        return torch.cat([network(x).float() for x in batches]).cpu()
 
 
 def as_tensor(pixels: npt.NDArray[np.unsignedinteger], device: str = "cpu") -> Tensor:

@@ -5,7 +5,7 @@ killed goes on from the last whole epoch and ends with the same weights as one t
 """
 
 import time
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -14,51 +14,50 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from coverslip.evaluation import METRICS, score
 from coverslip.events import CheckpointSaved, EpochEnded, Noted, StepEnded
 from coverslip.losses.cluster import ClusterLoss
 from coverslip.losses.image_loss import ImageLoss, balanced_weight
 from coverslip.models.freezing import follows_batches, train_mode
+from coverslip.models.networks import Network
 from coverslip.runs import Recipe, RunContext
 from coverslip.runs.training import StoppedBecause
 from coverslip.training.allocator import return_freed_memory
-from coverslip.training.batches import PixelsOf, epoch_order, n_batches, plain_batches, training_batches
+from coverslip.training.batches import (
+    TrainingImages,
+    as_tensor,
+    epoch_order,
+    n_batches,
+    plain_batches,
+    plain_logits,
+    training_batches,
+)
 from coverslip.training.checkpoints import load_checkpoint, save_checkpoint
-from coverslip.training.convolutions import faster_convolutions
-from coverslip.training.optimising import (
+from coverslip.training.steps.convolutions import faster_convolutions
+from coverslip.training.steps.epoch_scores import Diverged, EpochScores, StepsSeen, epoch_scores
+from coverslip.training.steps.optimising import (
     is_changed_before,
     is_second_phase,
     longest_gradient,
     new_optimizer,
+    set_rate,
     share_of_rate,
 )
+from coverslip.training.steps.standardised_head import standardised_head
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 _SECONDS_BETWEEN_STEP_EVENTS = 0.2
 _SECONDS_BETWEEN_WAITS = 1.0  # on a GPU: reading a step's loss waits until all queued work is done
+_N_FOR_MOMENTS = 256  # training images whose features give the head its scale
 IMAGES_AT_ONCE = 16  # whose activations are held at the same time on the processor
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingImages:
-    """The images to fit on and those to validate on; none of the latter where all choices are made."""
-
-    pixels_of: PixelsOf  # (n, S, S, C) integers of the images at these positions of the dataset
-    train: Ints  # positions
-    train_label: Ints
-    val: Ints  # positions
-    val_label: Ints
-    n_classes: int
-    train_domain: Ints | None = None  # which domain each training image comes from; None where there is one
 
 
 @dataclass(frozen=True, slots=True)
 class Finetuned:
     """How fine-tuning went."""
 
-    best_epoch: int  # 1-based; 0: none was completed
+    kept_epoch: int  # 1-based; 0: none was completed
     epochs_run: int
     stopped_because: StoppedBecause
     seconds: float
@@ -70,7 +69,8 @@ class _Progress:
     """Where training stands; saved with every checkpoint."""
 
     epoch: int = 0  # last whole one
-    best_epoch: int = 0
+    kept_epoch: int = 0
+    epochs_since_better: int = 0
     best_score: float = float("-inf")  # higher is better; where it is undefined, or equal, the loss decides
     loss_of_best: float = float("inf")
     best_val_loss: float = float("inf")
@@ -79,16 +79,6 @@ class _Progress:
     seconds: float = 0.0
     images: int = 0
     training_seconds: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Scores:
-    loss: float
-    accuracy: float
-    precision: float
-    recall: float
-    f1: float
-    primary: float  # higher is better
 
 
 class _StopRequested(Exception):
@@ -105,12 +95,8 @@ class _OutOfTime(Exception):
     """The deadline came before the end of an epoch."""
 
 
-class _Diverged(Exception):
-    """The loss is no longer a number."""
-
-
 def finetune(
-    network: nn.Module,
+    network: Network,
     images: TrainingImages,
     recipe: Recipe,
     context: RunContext,
@@ -132,6 +118,24 @@ def finetune(
             context's deadline may end it before: after the last epoch that was whole by then.
     """
     network.to(context.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the annotation
+    with _head_for_training(network, images, recipe, context.device):
+        return _run_epochs(network, images, recipe, last_epoch or recipe.epochs, context)
+
+
+def _head_for_training(
+    network: Network, images: TrainingImages, recipe: Recipe, device: str
+) -> AbstractContextManager[None]:
+    """A head that knows the classes must see standardised features lest its first steps undo it."""
+    if not recipe.begins_with_instant_classifier:
+        return nullcontext()
+    n = len(images.train)
+    chosen = images.train[np.unique(np.linspace(0, n - 1, min(n, _N_FOR_MOMENTS)).astype(np.int64))]
+    return standardised_head(network, as_tensor(images.pixels_of(chosen.tolist()), device))
+
+
+def _run_epochs(
+    network: nn.Module, images: TrainingImages, recipe: Recipe, n_epochs: int, context: RunContext
+) -> Finetuned:
     progress = _Progress()
     last = context.run.checkpoint_file("last")
     if last.exists():
@@ -140,7 +144,6 @@ def finetune(
     if last.exists():
         load_checkpoint(last, network, optimizer)
     stopped: StoppedBecause = "all epochs done"
-    n_epochs = last_epoch or recipe.epochs
     train_mode(network, keep_statistics=_keeps_statistics(recipe))
     example = next(plain_batches(images.pixels_of, images.train, batch_size=2, device=context.device))
     try:
@@ -148,7 +151,7 @@ def finetune(
             if not progress.epoch and len(images.val):
                 _measure_initial(network, images, recipe, n_epochs, context)
             while progress.epoch < n_epochs:
-                if recipe.patience is not None and progress.epoch - progress.best_epoch >= recipe.patience:
+                if recipe.patience is not None and progress.epochs_since_better >= recipe.patience:
                     stopped = "no better epoch"
                     if recipe.optimizer == "adam-then-sgd" and not is_second_phase(recipe, progress.epoch):
                         context.emit(Noted(code="no-second-phase", text=_NO_SECOND_PHASE, level="warning"))
@@ -162,12 +165,12 @@ def finetune(
         stopped = "on request"
     except _OutOfTime:
         stopped = "out of time"
-    except _Diverged:
+    except Diverged:
         stopped = "diverged"
-    if progress.best_epoch:
+    if progress.kept_epoch:
         load_checkpoint(context.run.checkpoint_file("best"), network)
     per_second = progress.images / max(progress.training_seconds, 1e-9)
-    return Finetuned(progress.best_epoch, progress.epoch, stopped, progress.seconds, per_second)
+    return Finetuned(progress.kept_epoch, progress.epoch, stopped, progress.seconds, per_second)
 
 
 def _measure_initial(
@@ -179,7 +182,7 @@ def _measure_initial(
     started = time.monotonic()
     try:
         val_scores = _validate(network, images, recipe, context.device)
-    except _Diverged:  # training will show
+    except Diverged:  # training will show
         return
     context.emit(
         EpochEnded(
@@ -219,11 +222,15 @@ def _one_epoch(
     val_scores = _validate(network, images, recipe, context.device) if len(images.val) else None
     return_freed_memory()
     if val_scores is None:
-        is_best, progress.best_epoch = True, epoch
+        is_best = True
     else:
         is_best = (val_scores.primary, -val_scores.loss) > (progress.best_score, -progress.loss_of_best)
         if is_best:
-            progress.best_epoch, progress.best_score, progress.loss_of_best = epoch, val_scores.primary, val_scores.loss
+            progress.best_score, progress.loss_of_best = val_scores.primary, val_scores.loss
+    progress.epochs_since_better = 0 if is_best else progress.epochs_since_better + 1
+    is_kept = is_best or recipe.keeps_last_epoch
+    if is_kept:
+        progress.kept_epoch = epoch
     _follow_plateau(progress, recipe, val_scores.loss if val_scores else train_scores.loss)
     seconds = time.monotonic() - started
     progress.epoch, progress.seconds = epoch, progress.seconds + seconds
@@ -249,8 +256,8 @@ def _one_epoch(
     )
     # First the event, then the best one, then the last: killed anywhere between, training repeats the epoch, emits it
     # again and writes the same files.
-    kept: tuple[Literal["best", "last"], ...] = ("best", "last") if is_best else ("last",)
-    for which in kept:
+    files: tuple[Literal["best", "last"], ...] = ("best", "last") if is_kept else ("last",)
+    for which in files:
         file = context.run.checkpoint_file(which)
         save_checkpoint(file, network, optimizer, _saveable(progress))
         path = file.relative_to(context.folder).as_posix()
@@ -265,7 +272,7 @@ def _train_epoch(
     n_epochs: int,
     progress: _Progress,
     context: RunContext,
-) -> _Scores:
+) -> EpochScores:
     """One pass over the training images; its scores are those of the steps as they went, augmented."""
     train_mode(network, keep_statistics=_keeps_statistics(recipe))
     epoch = progress.epoch + 1
@@ -281,7 +288,7 @@ def _train_epoch(
     n_steps = n_batches(len(order), recipe.batch_size)
     seconds_between = _SECONDS_BETWEEN_STEP_EVENTS if context.device == "cpu" else _SECONDS_BETWEEN_WAITS
     started = last_emitted = time.monotonic()
-    seen = _Seen()
+    seen = StepsSeen()
 
     def pixels_of(chosen: Any) -> npt.NDArray[np.unsignedinteger]:  # Any: a sequence of int, see PixelsOf
         return images.pixels_of(images.train[chosen].tolist())
@@ -304,9 +311,7 @@ def _train_epoch(
             raise _OutOfTime
         peak = recipe.sgd_learning_rate if is_second_phase(recipe, epoch) else recipe.learning_rate
         share = share_of_rate(recipe, (epoch - 1) * n_steps + step, recipe.epochs * n_steps)
-        rate = peak * share * progress.plateau_factor
-        for group in optimizer.param_groups:
-            group["lr"] = rate
+        set_rate(optimizer, peak * share * progress.plateau_factor)
         optimizer.zero_grad(set_to_none=True)
         loss, logits = accumulate_gradients(network, loss_of, x, label, images_at_once, penalty_of)
         if max_norm is not None:
@@ -332,24 +337,6 @@ def _train_epoch(
             )
     progress.images += n_seen
     return seen.scores(recipe)
-
-
-class _Seen:
-    """What the steps of an epoch gave. It stays on the device: to fetch it would be to wait for it in every step."""
-
-    def __init__(self) -> None:
-        self._losses: list[Tensor] = []
-        self._logits: list[Tensor] = []
-        self._label: list[Tensor] = []
-
-    def add(self, loss: Tensor, logits: Tensor, label: Tensor) -> None:
-        self._losses.append(loss)
-        self._logits.append(logits.float())
-        self._label.append(label)
-
-    def scores(self, recipe: Recipe) -> _Scores:
-        logits, label = torch.cat(self._logits).cpu(), torch.cat(self._label).cpu().numpy()
-        return _scores(logits, label, recipe, float(torch.stack(self._losses).mean()))
 
 
 def accumulate_gradients(
@@ -390,28 +377,11 @@ def accumulate_gradients(
     return loss, torch.cat(logits)
 
 
-def _validate(network: nn.Module, images: TrainingImages, recipe: Recipe, device: str) -> _Scores:
-    network.eval()
-    with torch.inference_mode():
-        batches = plain_batches(images.pixels_of, images.val, batch_size=recipe.batch_size, device=device)
-        logits = torch.cat([network(x).float() for x in batches]).cpu()
+def _validate(network: nn.Module, images: TrainingImages, recipe: Recipe, device: str) -> EpochScores:
+    logits = plain_logits(network, images, recipe.batch_size, device)
     # The plain loss: what smoothed labels and weighted classes do to training must not decide which epoch is better.
     loss = ImageLoss(recipe.loss, recipe.loss_options)(logits, torch.from_numpy(images.val_label)) / len(logits)
-    return _scores(logits, images.val_label, recipe, float(loss))
-
-
-def _scores(logits: Tensor, label: Ints, recipe: Recipe, loss: float) -> _Scores:
-    if not (np.isfinite(loss) and logits.isfinite().all()):
-        raise _Diverged
-    scores = score(logits.double().softmax(dim=1).numpy(), label)
-    return _Scores(
-        loss,
-        scores["accuracy"],
-        scores["macro_precision"],
-        scores["macro_recall"],
-        scores["macro_f1"],
-        METRICS[recipe.primary_metric].as_higher_is_better(scores[recipe.primary_metric]),
-    )
+    return epoch_scores(logits, images.val_label, recipe, float(loss))
 
 
 def _keeps_statistics(recipe: Recipe) -> bool:

@@ -25,8 +25,10 @@ from coverslip.models.freezing import freeze_to
 from coverslip.models.networks import FeatureNetwork, Network, create_network
 from coverslip.runs import Calibration, FinetuneStage, InstantStage, LearntOn, Recipe, RunContext, StageRecord
 from coverslip.training.allocator import keep_freed_memory
+from coverslip.training.averaging import average_with_start
+from coverslip.training.batches import TrainingImages
 from coverslip.training.checkpoints import plain_state
-from coverslip.training.finetuning import Finetuned, TrainingImages, finetune
+from coverslip.training.finetuning import Finetuned, finetune
 from coverslip.training.initialising import InitialClassifier
 from coverslip.training.instant_stage import (
     OnFeatures,
@@ -125,16 +127,18 @@ def fit(
         temperature = stage.temperature
     if recipe.stage == "finetune" or recipe.init == "scratch":
         _initialise_head(network, recipe, random_head, temperature)
+        start = _copied(network)
         finetuned = _finetune(network, images, recipe, context, min(recipe.epochs, recipe.last_epoch or recipe.epochs))
-        stages.append(_finetune_stage(finetuned, recipe))
+        share = average_with_start(network, start, recipe)
+        stages.append(_finetune_stage(finetuned, recipe, share))
         is_stopped = finetuned.stopped_because == "on request"
         if finetuned.stopped_because == "diverged":
-            if not (candidates or finetuned.best_epoch):
+            if not (candidates or finetuned.kept_epoch):
                 raise _diverged(recipe)
             context.emit(_diverged_note(finetuned.epochs_run, recipe))
-        if finetuned.stopped_because == "out of time" and not (candidates or finetuned.best_epoch):
+        if finetuned.stopped_because == "out of time" and not (candidates or finetuned.kept_epoch):
             raise OutOfTime("There was no time for one epoch", do="Allow more time, or take smaller images.")
-        if finetuned.best_epoch:
+        if finetuned.kept_epoch:
             val_logits = _logits(network, images, recipe, context.device)
             candidates.append(_Candidate("finetune", val_logits, _copied(network)))
     if not candidates:
@@ -230,8 +234,10 @@ def refit(
     if choices.epochs:
         held_out = None  # fine-tuning leaves the probe
         _initialise_head(network, recipe, random_head, temperature)
+        start = _copied(network)
         finetuned = _finetune(network, images, recipe, context, choices.epochs)
-        stages.append(_finetune_stage(finetuned, recipe))
+        share = average_with_start(network, start, recipe)
+        stages.append(_finetune_stage(finetuned, recipe, share))
         if finetuned.stopped_because == "on request":  # part of the epochs that were chosen would make another network
             raise Stopped("Training on all images was stopped", do="Resume the run to go on.")
         if finetuned.stopped_because == "out of time":
@@ -330,14 +336,15 @@ def _copied(network: Network) -> dict[str, torch.Tensor]:
     return {name: tensor.clone() for name, tensor in network.state_dict().items()}
 
 
-def _finetune_stage(finetuned: Finetuned, recipe: Recipe) -> FinetuneStage:
+def _finetune_stage(finetuned: Finetuned, recipe: Recipe, weight_share: float) -> FinetuneStage:
     started_from = "random head" if recipe.head_init == "random" else "instant classifier"
     if recipe.init == "scratch":
         started_from = "random weights"
     return FinetuneStage(
         started_from=started_from,
         seconds=round(finetuned.seconds, 3),
-        best_epoch=finetuned.best_epoch,
+        kept_epoch=finetuned.kept_epoch,
+        weight_share=weight_share,
         epochs_run=finetuned.epochs_run,
         stopped_because=finetuned.stopped_because,
         images_per_second=round(finetuned.images_per_second, 2),

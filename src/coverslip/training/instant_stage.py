@@ -14,7 +14,7 @@ from coverslip.events import InstantClassifierFitted, StageStarted
 from coverslip.images import Preprocessing
 from coverslip.models.networks import FeatureNetwork, Network
 from coverslip.runs import InstantStage, Recipe, RunContext
-from coverslip.training.finetuning import TrainingImages
+from coverslip.training.batches import TrainingImages
 from coverslip.training.linear_probe import SHRINKAGES, LinearHead, fit_linear_probe, held_out_logits
 from coverslip.training.ranking import primary_score, rank
 

@@ -14,8 +14,8 @@ def _drawings(run: ReportedRun) -> list[Drawing]:
         histories = [fold.history for fold in run.run.folds]
         title = "Validation curves by epoch, a line for each fold"
         return [Drawing("curves", title, lambda: figures.fold_curves(histories))]
-    best = run.finetuning.best_epoch if run.finetuning is not None else None
-    return [Drawing("curves", "Training and validation curves by epoch", lambda: figures.curves(run.run.history, best))]
+    kept = run.finetuning.kept_epoch if run.finetuning is not None else None
+    return [Drawing("curves", "Training and validation curves by epoch", lambda: figures.curves(run.run.history, kept))]
 
 
 CURVES = Section(

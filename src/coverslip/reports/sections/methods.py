@@ -196,15 +196,33 @@ def _instant_methods(recipe: Recipe) -> str:
 
 def _finetune_methods(run: ReportedRun, stage: FinetuneStage) -> str:
     words, changes = phrases(run.recipe), _random_changes(run.recipe.augment)
-    epoch = 0 if run.n_folds else stage.best_epoch
+    epoch = 0 if run.n_folds else stage.kept_epoch
     kept = f" (epoch {epoch} of {stage.epochs_run})" if epoch else ""
     where = f" in {run.n_frozen} of {run.n_folds} folds" if run.n_folds else ""
     return (
-        f"It was then fine-tuned with {words['optimizer']} ({_steps(run.recipe)}) {words['epochs']}, keeping the one "
-        f"with the best {words['primary_metric']} on validation images{kept}."
+        f"It was then fine-tuned with {words['optimizer']} ({_steps(run.recipe)}) {words['epochs']}, keeping "
+        f"{_kept_epoch(run.recipe)}{kept}."
         + _regulariser_methods(run.recipe)
         + (f" Training images were varied at random: {', '.join(changes)}." if changes else "")
+        + _average_methods(run, stage)
         + (f" The frozen network did better on validation images{where} and was kept." if run.n_frozen else "")
+    )
+
+
+def _kept_epoch(recipe: Recipe) -> str:
+    metric = phrases(recipe)["primary_metric"]
+    if recipe.keeps_last_epoch:
+        return f"the last if its {metric} on validation images was no worse than before fine-tuning"
+    return f"the one with the best {metric} on validation images"
+
+
+def _average_methods(run: ReportedRun, stage: FinetuneStage) -> str:
+    share = stage.weight_share
+    if share == 1 or (run.n_frozen and not run.n_folds):
+        return ""
+    return (
+        f" Its weights were then averaged with those before fine-tuning ({share:.0%} to {1 - share:.0%}; Wortsman et "
+        "al. 2022)."
     )
 
 

@@ -87,7 +87,26 @@ class FinetuningChoices(Choices):
             "takes long.",
             "peak learning rate {:g}",
         ),
-    ] = Field(1e-3, gt=0, le=10, description="Peak learning rate of fine-tuning.")
+    ] = Field(
+        3e-4,
+        gt=0,
+        le=10,
+        description="Peak learning rate of fine-tuning; from scratch, 0.001 learns faster.",
+    )
+    backbone_rate: Annotated[
+        float,
+        Key(
+            "Learning rate of pretrained layers",
+            "training",
+            "A share of the learning rate. Layers that know a lot already should change less than the new last one.",
+            "{:.0%} of it for pretrained layers",
+        ),
+    ] = Field(
+        0.3,
+        gt=0,
+        le=1,
+        description="Share of the learning rate for layers with pretrained weights; the last layer has all of it.",
+    )
     sgd_from: Annotated[
         Fraction,
         Key(
@@ -121,7 +140,7 @@ class FinetuningChoices(Choices):
             "Longest gradient",
             "training",
             "Shortens steps that would be far longer than usual, so that training does not run away. Automatic does so "
-            "for SGD only.",
+            "for SGD, and for whatever begins with the instant classifier.",
             _clipping_phrase,
             choices=(Choice("auto", "automatic"),),
             empty="never shorten",
@@ -129,7 +148,8 @@ class FinetuningChoices(Choices):
     ] = Field(
         "auto",
         description="Length (norm over all weights) that the gradient of a step is shortened to where it is longer; "
-        "auto is 1 for sgd, whose steps ran away without a bound, and none for the others; left empty (null), none.",
+        "auto is 1 for sgd, whose steps ran away without a bound, and where training begins with the instant "
+        "classifier, else none; left empty (null), none.",
     )
     schedule: Annotated[
         Literal["cosine", "plateau", "constant"],
@@ -157,7 +177,7 @@ class FinetuningChoices(Choices):
             "not spoilt.",
             "the learning rate growing from zero over the first {:.0%} of the steps",
         ),
-    ] = Field(0.1, description="Share of all steps that raise the learning rate from zero.")
+    ] = Field(0.25, description="Share of all steps that raise the learning rate from zero.")
     loss: Annotated[
         str,
         OneOf("loss", lambda: LOSSES),
@@ -226,6 +246,40 @@ class FinetuningChoices(Choices):
         description="In training only: each image once (all), those of rare classes more often (oversample), those of "
         "frequent ones less often (undersample), or both, in an epoch of the usual length (even). Where there are "
         "several domains: those of small ones more often (domains).",
+    )
+    kept_epoch: Annotated[
+        Literal["auto", "best", "last"],
+        Key(
+            "Kept epoch",
+            "training",
+            "The network of which epoch is kept. Where training begins gently, the last one is better than the one "
+            "that looks best on a few validation images.",
+            choices=(
+                Choice("auto", "automatic"),
+                Choice("best", "the best on validation images", "keeping the best epoch"),
+                Choice("last", "the last", "keeping the last epoch"),
+            ),
+        ),
+    ] = Field(
+        "auto",
+        description="Which epoch's network is kept; auto is the last where training begins with the instant classifier "
+        "and the learning rate falls along a cosine, else the best by the primary metric on validation images.",
+    )
+    weight_share: Annotated[
+        float,
+        Key(
+            "Share of the fine-tuned weights",
+            "training",
+            "Fine-tuned weights are averaged with those of the instant classifier, which makes the result steadier. "
+            "At 1 they stay as they are.",
+            "{:.0%} fine-tuned weights",
+        ),
+    ] = Field(
+        0.75,
+        gt=0,
+        le=1,
+        description="Share of the fine-tuned weights in their average with those before the first step, where training "
+        "begins with the instant classifier; 1: no average.",
     )
     patience: Annotated[
         int | None,

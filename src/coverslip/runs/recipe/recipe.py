@@ -101,6 +101,18 @@ class Recipe(PreprocessingChoices, FinetuningChoices, NetworkChoices):
         ),
     ] = Field("auto", description="Where to train; auto takes a CUDA GPU where there is one.")
 
+    @property
+    def begins_with_instant_classifier(self) -> bool:
+        """Whether fine-tuning begins with the instant classifier, which needs initial weights."""
+        return self.init != "scratch" and self.head_init == "instant"
+
+    @property
+    def keeps_last_epoch(self) -> bool:
+        """Whether fine-tuning keeps its last epoch, whatever validation images say of the others."""
+        if self.kept_epoch == "auto":
+            return self.begins_with_instant_classifier and self.schedule == "cosine"
+        return self.kept_epoch == "last"
+
     @field_validator("augment", mode="before")
     @classmethod
     def _augment_may_be_a_name(cls, value: object) -> object:

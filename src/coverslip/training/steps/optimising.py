@@ -6,16 +6,25 @@ from torch import nn
 
 from coverslip.runs import Recipe
 
-_LONGEST_OF_SGD = 1.0  # a head on the features of many blocks is steep, and steps without a bound ran away
+_LONGEST = 1.0  # a head on the features of many blocks is steep, and steps without a bound ran away
 
 
 def new_optimizer(network: nn.Module, recipe: Recipe, epoch: int) -> torch.optim.Optimizer:
-    """A new optimiser as the recipe wants it in this epoch; biases and norms are not pulled towards zero."""
-    trained = [p for p in network.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+    """A new optimiser as the recipe wants it in this epoch; biases and norms are not pulled towards zero.
+
+    The first group is of the head, and has the whole learning rate; that of each is set by `set_rate`.
+    """
+    groups = []
+    for is_head, share in ((True, 1.0), (False, _backbone_share(recipe))):
+        trained = [
+            parameter
+            for name, parameter in network.named_parameters()
+            if parameter.requires_grad and name.startswith("head.") == is_head
+        ]
+        groups += [
+            {"params": [p for p in trained if p.ndim > 1], "weight_decay": recipe.weight_decay, "share": share},
+            {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0, "share": share},
+        ]
     kind = recipe.optimizer
     if kind == "adam-then-sgd":
         kind = "sgd" if is_second_phase(recipe, epoch) else "adam"
@@ -26,11 +35,21 @@ def new_optimizer(network: nn.Module, recipe: Recipe, epoch: int) -> torch.optim
     return torch.optim.Adam(groups, lr=recipe.learning_rate, amsgrad=kind == "amsgrad")
 
 
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Give the head this learning rate, and other layers their share of it."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["share"]
+
+
 def longest_gradient(recipe: Recipe, optimizer: torch.optim.Optimizer) -> float | None:
     """The length that the gradient of a step is shortened to; None leaves it as it is."""
     if recipe.clip_gradient == "auto":
-        return _LONGEST_OF_SGD if isinstance(optimizer, torch.optim.SGD) else None
+        return _LONGEST if isinstance(optimizer, torch.optim.SGD) or recipe.begins_with_instant_classifier else None
     return recipe.clip_gradient
+
+
+def _backbone_share(recipe: Recipe) -> float:
+    return 1.0 if recipe.init == "scratch" else recipe.backbone_rate
 
 
 def is_second_phase(recipe: Recipe, epoch: int) -> bool:

@@ -1,0 +1,160 @@
+"""What fine-tuning adds to the instant classifier: paired differences on test images, as a Markdown table.
+
+Every row is one set, cut to a number of images (class shares kept, at least 12 of each class), and one seed: one
+`coverslip train` with all defaults but the image size, one with `stage=instant` on the same split and the same cache.
+Images: COVERSLIP_DATA, default ../shared/data. `--before` also trains as the defaults were until fine-tuning began
+gently (one learning rate of 0.001 for all layers, best epoch, no average; the last layer on raw features is gone).
+
+    python benchmarks/finetuning.py [--sets NAME…] [--seeds N] [--images N] [--before]
+"""
+
+import argparse
+import csv
+import json
+import os
+import random
+import statistics
+import tempfile
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from _children import Done, succeeded
+
+DATA = Path(os.environ.get("COVERSLIP_DATA", "../shared/data"))
+_FEWEST = 12  # images of a class
+_BEFORE = (
+    "learning_rate=0.001",
+    "backbone_rate=1",
+    "warmup=0.1",
+    "kept_epoch=best",
+    "weight_share=1",
+    "clip_gradient=null",
+)
+
+
+@dataclass(frozen=True)
+class Images:
+    """A set, the column of its groups, and the side of its images in training."""
+
+    source: str
+    group: str | None
+    side_px: int
+
+
+SETS = {
+    "blood_malaria": Images("blood_malaria/images.csv", "patient", 64),
+    "blood_pbc": Images("blood_pbc", None, 96),
+    "cellcycle_jurkat": Images("cellcycle_jurkat_16bit", None, 64),
+    "micronuclei": Images("micronuclei/images.csv", "image", 64),
+    "pap_herlev": Images("pap_herlev/images.csv", "image", 112),
+    "nuclei_mitocheck": Images("nuclei_mitocheck/images.csv", "movie", 64),
+    "chromosomes_qband": Images("chromosomes_qband/images.csv", "cell", 96),
+    "chromosomes_gband": Images("chromosomes_gband/images.csv", "cell", 96),
+    "blood_bccd": Images("blood_bccd", None, 128),
+    "weak_labels_cric": Images("weak_labels_cric", None, 96),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sets", nargs="*", default=list(SETS), help=f"some of: {', '.join(SETS)}")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--images", type=int, default=600)
+    parser.add_argument("--before", action="store_true", help="also as the defaults were")
+    asked = parser.parse_args()
+    print(
+        "| set | seed | training | macro-F1: instant | fine-tuned | log loss: instant | fine-tuned | epoch 1 / 0 | s |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|", flush=True)
+    gains: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for name in asked.sets:
+        for seed in range(asked.seeds):
+            for way, gain in one_row(name, SETS[name], seed, asked.images, with_before=asked.before):
+                gains[way].append(gain)
+    for way, pairs in gains.items():
+        f1, loss = (spread([pair[which] for pair in pairs]) for which in (0, 1))
+        print(f"| **mean of {len(pairs)}** | | {way} | | {f1} | | {loss} | | |")
+
+
+def spread(gains: list[float]) -> str:
+    """Mean of paired differences and its standard error."""
+    error = statistics.stdev(gains) / len(gains) ** 0.5 if len(gains) > 1 else float("nan")
+    return f"{statistics.mean(gains):+.4f} (standard error {error:.4f}, lowest {min(gains):+.3f})"
+
+
+def one_row(
+    name: str, images: Images, seed: int, n: int, *, with_before: bool
+) -> list[tuple[str, tuple[float, float]]]:
+    """Train both, or all three; prints a row for each way and gives what it adds to macro-F1 and to log loss."""
+    ways = {"defaults": ()} | ({"before": _BEFORE} if with_before else {})
+    with tempfile.TemporaryDirectory() as folder:
+        table = write_part(images, n, seed, Path(folder) / "images.csv")
+        common = [str(table), *(("--group", images.group) if images.group else ())]
+        settings = [f"seed={seed}", f"image_size={images.side_px}", "split.folds=0"]
+        instant, _ = trained(common, [*settings, "stage=instant"], Path(folder) / "instant", Path(folder) / "cache")
+        gains = []
+        for way, more in ways.items():
+            run, done = trained(common, [*settings, *more], Path(folder) / way, Path(folder) / "cache")
+            f1, loss = (tuple(numbers(kind, metric) for kind in (instant, run)) for metric in ("macro_f1", "log_loss"))
+            print(
+                f"| {name} | {seed} | {way} | {f1[0]:.3f} | {f1[1]:.3f} | {loss[0]:.3f} | {loss[1]:.3f} | "
+                f"{first_losses(run):.2f} | {done.processor_s:.0f} |",
+                flush=True,
+            )
+            gains.append((way, (f1[1] - f1[0], loss[1] - loss[0])))
+    return gains
+
+
+def write_part(images: Images, n: int, seed: int, table: Path) -> Path:
+    """A table of some of the images, drawn anew for each seed."""
+    rows = rows_of(DATA / images.source)
+    by_label: dict[str, list[dict[str, str]]] = defaultdict(list)
+    for row in rows:
+        by_label[row["label"]].append(row)
+    draw = random.Random(seed)
+    chosen = [
+        row
+        for label in sorted(by_label)
+        for row in draw.sample(
+            by_label[label], min(len(by_label[label]), max(_FEWEST, round(n * len(by_label[label]) / len(rows))))
+        )
+    ]
+    with table.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(
+            file, ["path", "label", *([images.group] if images.group else [])], extrasaction="ignore"
+        )
+        writer.writeheader()
+        writer.writerows(chosen)
+    return table
+
+
+def rows_of(source: Path) -> list[dict[str, str]]:
+    """Path, label and groups of every image of a folder of class folders or a table."""
+    if source.is_dir():
+        files = sorted(file for folder in source.iterdir() if folder.is_dir() for file in folder.iterdir())
+        return [{"path": str(file.resolve()), "label": file.parent.name} for file in files]
+    with source.open(newline="", encoding="utf-8") as file:
+        return [{**row, "path": str((source.parent / row["path"]).resolve())} for row in csv.DictReader(file)]
+
+
+def trained(common: list[str], settings: list[str], run: Path, cache: Path) -> tuple[Path, Done]:
+    more = [part for setting in settings for part in ("--set", setting)]
+    return run, succeeded("train", *common, *more, "--out", str(run), cache=cache)
+
+
+def numbers(run: Path, metric: str) -> float:
+    metrics: dict[str, Any] = json.loads((run / "metrics.json").read_text())["metrics"]
+    return float(metrics[metric]["value"])
+
+
+def first_losses(run: Path) -> float:
+    """The validation loss after the first epoch as a multiple of that before it."""
+    with (run / "history.csv").open(newline="") as file:
+        losses = [float(row["val_loss"]) for row in csv.DictReader(file)]
+    return losses[1] / losses[0]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""How much memory training a network takes, before it is trained."""
+
+import math
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from coverslip.models.networks import create_network
+
+_COUNTED = 2  # images passed through, so that what one image adds is told from what is there anyway
+_WORKSPACE = 1.15  # what convolutions and the allocator take besides: measured, see benchmarks/RESULTS.md
+_COPIES = 4  # of each weight: itself, its gradient, and two running means of the optimiser
+
+
+def training_memory(
+    model: str,
+    *,
+    image_size: int,
+    channels: int,
+    n_classes: int,
+    images_at_once: int,
+    head: Literal["multi_layer", "native"] = "multi_layer",
+    options: dict[str, Any] | None = None,
+) -> int:
+    """Bytes that a step of training takes beside the program itself: weights, gradients, optimiser, and activations.
+
+    The network is passed through without computing (PyTorch's meta device), and what it keeps for the way back counted.
+
+    Args:
+        model: by its name.
+        image_size: of a side, in pixels.
+        channels: of the images.
+        n_classes: of the head.
+        images_at_once: whose activations are held at the same time.
+        head, options: as a recipe has them.
+
+    Raises:
+        UnknownModel: there is none of that name.
+        BadRecipe: the model does not take these options.
+    """
+    with torch.device("meta"):
+        network = create_network(
+            model,
+            n_classes=n_classes,
+            head=head,
+            channels=channels,
+            pretrained=False,
+            options=options,
+            image_size=image_size,
+        )
+        few, more = (
+            _kept_bytes(network, torch.zeros(n, channels, image_size, image_size)) for n in (_COUNTED, 2 * _COUNTED)
+        )
+    weights = sum(parameter.numel() * parameter.element_size() for parameter in network.parameters())
+    activations = (more - few) / _COUNTED * images_at_once
+    return math.ceil(_WORKSPACE * (_COPIES * weights + activations))
+
+
+def _kept_bytes(network: nn.Module, images: Tensor) -> int:
+    """What a forward pass keeps for the way back; batch norms hold their statistics, as in fine-tuning."""
+    kept: dict[int, Any] = {}  # Any: storages, held so that none takes the place of another
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage._cdata] = storage  # what tells storages without memory apart
+        return tensor
+
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        network.eval()(images)
+    return sum(int(storage.nbytes()) for storage in kept.values())

@@ -1,0 +1,66 @@
+"""How well the images of an epoch were told apart: the training images as its steps saw them, the validation images."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from coverslip.evaluation import METRICS, score
+from coverslip.runs import Recipe
+
+Ints = npt.NDArray[np.int64]
+
+
+class Diverged(Exception):
+    """The loss is no longer a number."""
+
+
+@dataclass(frozen=True, slots=True)
+class EpochScores:
+    """The loss and scores of some images."""
+
+    loss: float
+    accuracy: float
+    precision: float
+    recall: float
+    f1: float
+    primary: float  # higher is better
+
+
+def epoch_scores(logits: Tensor, label: Ints, recipe: Recipe, loss: float) -> EpochScores:
+    """The scores of (n, K) logits for (n,) labels.
+
+    Raises:
+        Diverged: the loss or a logit is no number.
+    """
+    if not (np.isfinite(loss) and logits.isfinite().all()):
+        raise Diverged
+    scores = score(logits.double().softmax(dim=1).numpy(), label)
+    return EpochScores(
+        loss,
+        scores["accuracy"],
+        scores["macro_precision"],
+        scores["macro_recall"],
+        scores["macro_f1"],
+        METRICS[recipe.primary_metric].as_higher_is_better(scores[recipe.primary_metric]),
+    )
+
+
+class StepsSeen:
+    """What the steps of an epoch gave. It stays on the device: to fetch it would be to wait for it in every step."""
+
+    def __init__(self) -> None:
+        self._losses: list[Tensor] = []
+        self._logits: list[Tensor] = []
+        self._label: list[Tensor] = []
+
+    def add(self, loss: Tensor, logits: Tensor, label: Tensor) -> None:
+        self._losses.append(loss)
+        self._logits.append(logits.float())
+        self._label.append(label)
+
+    def scores(self, recipe: Recipe) -> EpochScores:
+        logits, label = torch.cat(self._logits).cpu(), torch.cat(self._label).cpu().numpy()
+        return epoch_scores(logits, label, recipe, float(torch.stack(self._losses).mean()))
