@@ -159,9 +159,11 @@ def test_a_budget_leaves_out_what_does_not_fit(cells: Path, tmp_path: Path) -> N
     assert pace.asked == ["efficientnet_lite0"]
     parts, recipe, context, _ = begun(cells, tmp_path / "shorter", explicit, 10.0)
     assert within_budget(parts, recipe, context, FixedPace(steps_per_second=1.0))[0].stage == "instant"
-    parts, recipe, context, _ = begun(cells, tmp_path / "none", explicit, 5.0)
+    parts, recipe, context, _ = begun(cells, tmp_path / "none", SMALL, 5.0)
+    pace = FixedPace()
     with pytest.raises(OutOfTime, match="5 s is too little: the quickest training takes about"):
-        within_budget(parts, recipe, context, FixedPace())
+        within_budget(parts, recipe, context, pace)
+    assert pace.asked == ["efficientnet_lite0"]  # nothing else is measured where nothing can help
 
 
 def test_folds_that_do_not_fit_make_way_for_one_split_unless_they_were_asked_for(cells: Path, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from coverslip.experiments.planning import (
     epochs_within,
     fastest_training,
     instant_seconds,
+    least_seconds,
     likely_cost,
     network_choices,
     those_that_fit,
@@ -171,6 +172,8 @@ class _Planning:
             else:
                 self._left_out.append(_listed(network, "no time"))
                 cheapest_unfit = min(cheapest_unfit, likely_cost(choice))
+                if not measured and least_seconds(pace) > self._left:  # no use to go on measuring
+                    break
         if not measured:
             raise self._too_little(min(needed))
         return measured

@@ -101,6 +101,11 @@ def closing_seconds(pace: EmbeddingPace, work: Workload) -> float:
     return SAFETY * ((2 + _REPORT_COST) * pace.setup_seconds + looked_at)
 
 
+def least_seconds(pace: EmbeddingPace) -> float:
+    """For a training on next to no images: what no smaller image size can save."""
+    return pace.setup_seconds + SAFETY * (2 + _REPORT_COST) * pace.setup_seconds
+
+
 def folds_seconds(pace: EmbeddingPace, n_images: int, *, n_folds: int, n_embedded: int) -> float:
     """For the instant classifiers of all folds and of all images, with their numbers and the report; with a reserve.
 
