@@ -29,7 +29,7 @@ from coverslip.messages import duration
 from coverslip.runs.log import Progress, fold_event
 
 
-def epoch(number: int = 3, *, is_best: bool = True) -> EpochEnded:
+def epoch(number: int = 3, *, is_kept: bool = True) -> EpochEnded:
     return EpochEnded(
         epoch=number,
         n_epochs=12,
@@ -45,7 +45,7 @@ def epoch(number: int = 3, *, is_best: bool = True) -> EpochEnded:
         val_precision=0.952,
         val_recall=0.953,
         val_f1=0.954,
-        is_best=is_best,
+        is_kept=is_kept,
         seconds_left=300.0,
     )
 
@@ -53,7 +53,7 @@ def epoch(number: int = 3, *, is_best: bool = True) -> EpochEnded:
 def start() -> EpochEnded:
     """Epoch 0: the network before its first step."""
     nothing = dict.fromkeys(f"train_{name}" for name in ("loss", "accuracy", "precision", "recall", "f1"))
-    return replace(epoch(0, is_best=False), learning_rate=0.0, seconds_left=None, **nothing)
+    return replace(epoch(0, is_kept=False), learning_rate=0.0, seconds_left=None, **nothing)
 
 
 def a_training() -> list[Event]:
@@ -134,7 +134,7 @@ def test_an_epochs_row_has_both_sides_under_their_headings() -> None:
     assert "41 s" in row
     assert len(row) <= 80
     assert "*" in row
-    assert "*" not in epoch_row(epoch(is_best=False))
+    assert "*" not in epoch_row(epoch(is_kept=False))
 
 
 def test_epoch_0_has_no_training_side() -> None:

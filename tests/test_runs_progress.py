@@ -114,12 +114,12 @@ def test_where_it_is_within_an_epoch_is_known_until_something_else_is_counted() 
 
 
 def test_an_epoch_that_is_done_again_after_going_on_takes_the_place_of_what_came_before() -> None:
-    events = [an_epoch(1, is_best=True), an_epoch(2), an_epoch(3, is_best=True), an_epoch(2, val_f1=0.7, is_best=True)]
+    events = [an_epoch(1, is_kept=True), an_epoch(2), an_epoch(3, is_kept=True), an_epoch(2, val_f1=0.7, is_kept=True)]
     (training,) = folded(events).trainings
     assert [(epoch.epoch, epoch.val_f1) for epoch in training.epochs] == [(1, 0.5), (2, 0.7)]
-    assert training.best_epoch == 2
+    assert training.kept_epoch == 2
     (training,) = folded([*events[:3], an_epoch(2)]).trainings
-    assert training.best_epoch is None  # that of the epochs that are left is not known before the next better one
+    assert training.kept_epoch is None  # that of the epochs that are left is not known before the next better one
 
 
 def test_a_training_that_goes_on_reads_its_images_again_and_is_no_further_for_it() -> None:
@@ -152,7 +152,7 @@ def test_events_come_back_from_json_as_they_were() -> None:
         Noted(text="é"),
         Noted(code="few-groups", text="a", values={"n": 3}, remedies=(Set("split.folds", 5), CleanCache())),
         RunStarted(run="a", n_train=1, n_val=2, n_test=3, classes=("a", "b")),
-        CheckpointSaved(path="checkpoints/a", epoch=1, is_best=True),
+        CheckpointSaved(path="checkpoints/a", epoch=1, is_kept=True),
     ]
     lines = [{"n": 1, "time": 2.0, **as_json(event)} for event in events]
     assert [from_json(line) for line in lines] == events

@@ -127,7 +127,7 @@ class EpochEnded(Event):
     val_precision: float | None
     val_recall: float | None
     val_f1: float | None
-    is_best: bool
+    is_kept: bool
     seconds_left: float | None  # None in epoch 0
 
 
@@ -135,7 +135,7 @@ class EpochEnded(Event):
 class CheckpointSaved(Event):
     path: str
     epoch: int
-    is_best: bool
+    is_kept: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ function training(fold: number | null, is_pretraining = false): Training {
     instant: null,
     n_epochs: null,
     epochs: [],
-    best_epoch: null,
+    kept_epoch: null,
     tested: null,
   };
 }

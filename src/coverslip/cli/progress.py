@@ -32,7 +32,7 @@ SECONDS_BETWEEN_LINES = 10.0
 # 80 columns wide, as narrow as terminals get.
 EPOCH_HEADER = (
     "  epoch    loss         accuracy     precision    recall       F1           time\n"
-    "           train val    train val    train val    train val    train val    (* best so far)"
+    "           train val    train val    train val    train val    train val    (* kept so far)"
 )
 
 
@@ -210,7 +210,7 @@ def epoch_row(e: EpochEnded) -> str:
         (e.train_f1, e.val_f1),
     )
     values = "  ".join(f"{_five(train)} {_five(val)}" for train, val in pairs)
-    return f"{e.epoch:>5}/{e.n_epochs:<3}{'*' if e.is_best else ' '} {values}  {duration(e.seconds)}"
+    return f"{e.epoch:>5}/{e.n_epochs:<3}{'*' if e.is_kept else ' '} {values}  {duration(e.seconds)}"
 
 
 def _five(value: float | None) -> str:

@@ -200,7 +200,7 @@ def _measure_initial(
             val_precision=val_scores.precision,
             val_recall=val_scores.recall,
             val_f1=val_scores.f1,
-            is_best=False,
+            is_kept=False,
             seconds_left=None,
         )
     )
@@ -250,7 +250,7 @@ def _one_epoch(
             val_precision=val_scores.precision if val_scores else None,
             val_recall=val_scores.recall if val_scores else None,
             val_f1=val_scores.f1 if val_scores else None,
-            is_best=is_best,
+            is_kept=is_kept,
             seconds_left=progress.seconds / epoch * (n_epochs - epoch),
         )
     )
@@ -261,7 +261,7 @@ def _one_epoch(
         file = context.run.checkpoint_file(which)
         save_checkpoint(file, network, optimizer, _saveable(progress))
         path = file.relative_to(context.folder).as_posix()
-        context.emit(CheckpointSaved(path=path, epoch=epoch, is_best=which == "best"))
+        context.emit(CheckpointSaved(path=path, epoch=epoch, is_kept=which == "best"))
 
 
 def _train_epoch(

@@ -4008,8 +4008,8 @@ export interface components {
             n_epochs: number | null;
             /** Epochs */
             epochs: components["schemas"]["Epoch"][];
-            /** Best Epoch */
-            best_epoch: number | null;
+            /** Kept Epoch */
+            kept_epoch: number | null;
             tested: components["schemas"]["FoldTestScores"] | null;
         };
         /**

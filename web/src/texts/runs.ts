@@ -76,8 +76,8 @@ export const runs = {
     noFineTuning: 'This training has no epochs: the instant classifier is fitted in one go.',
     train: 'training',
     val: 'validation',
-    best: 'best epoch',
-    bestShort: 'best',
+    kept: 'kept epoch',
+    keptShort: 'kept',
     scores: {
       loss: 'Loss',
       accuracy: 'Accuracy',
@@ -121,7 +121,7 @@ export const runs = {
       `The instant classifier is ready: validation accuracy ${accuracy}, macro-F1 ${f1}`,
     start: (f1: string) => `Before the first epoch: validation F1 ${f1}`,
     EpochEnded: (k: number, n: number, loss: string, f1: string, best: boolean) =>
-      `Epoch ${k} of ${n}: training loss ${loss}, validation F1 ${f1}${best ? ' (best so far)' : ''}`,
+      `Epoch ${k} of ${n}: training loss ${loss}, validation F1 ${f1}${best ? ' (kept so far)' : ''}`,
     done: 'Done',
     stopped: 'Stopped',
     failed: (reason: string) => `Failed${reason ? `: ${reason}` : ''}`,

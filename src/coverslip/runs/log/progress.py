@@ -79,7 +79,7 @@ class Training:
     instant: InstantScores | None
     n_epochs: int | None  # at most, of its fine-tuning
     epochs: tuple[Epoch, ...]
-    best_epoch: int | None  # of those so far
+    kept_epoch: int | None  # of those so far
     tested: FoldTestScores | None
 
 
@@ -268,9 +268,9 @@ def _stepped(progress: Progress, event: StepEnded, at: float) -> Progress:
 def _after_epoch(progress: Progress, event: EpochEnded, at: float) -> Progress:
     training = _training_of(progress, event)
     # One that is repeated after a crash takes the place of the one that was lost, and of all after it.
-    kept = tuple(epoch for epoch in training.epochs if epoch.epoch < event.epoch)
-    best_before = training.best_epoch if any(epoch.epoch == training.best_epoch for epoch in kept) else None
-    best = event.epoch if event.is_best else best_before
+    before = tuple(epoch for epoch in training.epochs if epoch.epoch < event.epoch)
+    kept_before = training.kept_epoch if any(epoch.epoch == training.kept_epoch for epoch in before) else None
+    kept = event.epoch if event.is_kept else kept_before
     after = replace(
         progress,
         stage="finetune",
@@ -278,7 +278,7 @@ def _after_epoch(progress: Progress, event: EpochEnded, at: float) -> Progress:
         n_epochs=event.n_epochs,
         left=None if event.seconds_left is None else _Left(event.seconds_left, at),
     )
-    after = _with_training(after, event, epochs=(*kept, _epoch(event)), n_epochs=event.n_epochs, best_epoch=best)
+    after = _with_training(after, event, epochs=(*before, _epoch(event)), n_epochs=event.n_epochs, kept_epoch=kept)
     return _moved(after, event.epoch / max(event.n_epochs, 1))
 
 
@@ -298,7 +298,7 @@ def _training_of(progress: Progress, event: Event) -> Training:
     for training in progress.trainings:
         if (training.fold, training.is_pretraining) == (event.fold, event.is_pretraining):
             return training
-    nothing: dict[str, Any] = dict.fromkeys(("parts", "instant", "n_epochs", "best_epoch", "tested"))  # Any: all None
+    nothing: dict[str, Any] = dict.fromkeys(("parts", "instant", "n_epochs", "kept_epoch", "tested"))  # Any: all None
     return Training(fold=event.fold, is_pretraining=event.is_pretraining, epochs=(), **nothing)
 
 

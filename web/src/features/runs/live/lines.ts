@@ -27,7 +27,7 @@ export function sentence(line: LogLine): string {
         number('n_epochs'),
         value('train_loss'),
         value('val_f1'),
-        Boolean(line.values.is_best),
+        Boolean(line.values.is_kept),
       );
     case 'RunEnded':
       if (line.values.state === 'done') return words.done;
