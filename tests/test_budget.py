@@ -292,7 +292,7 @@ from coverslip.models.networks import create_network
 from coverslip.runs import Recipe
 from coverslip.training.allocator import keep_freed_memory
 from coverslip.training.finetuning import accumulate_gradients
-from coverslip.training.optimising import new_optimizer
+from coverslip.training.steps.optimising import new_optimizer
 
 keep_freed_memory()
 network = create_network(sys.argv[1], n_classes=2, head="multi_layer", channels=3, pretrained=False, image_size=160)
