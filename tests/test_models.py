@@ -207,11 +207,20 @@ def test_options_that_would_read_files_or_undo_choices_are_refused(option: str) 
         create_network("resnet34", n_classes=2, pretrained=False, options={option: "stranger.pth"})
 
 
-@pytest.mark.parametrize(("name", "side"), [("vit_small_patch16_224", 8), ("convnext_tiny", 16)])
-def test_a_size_that_the_network_cannot_take_is_refused_with_its_own(name: str, side: int) -> None:
-    with pytest.raises(BadRecipe, match="can") as refused:
+@pytest.mark.parametrize(
+    ("name", "side", "what", "better"),
+    [
+        ("vit_small_patch16_224", 8, "no multiple of 16. Use images of 16 px", 16),
+        ("vit_small_patch16_224", 40, "no multiple of 16. Use images of 32 or 48 px", 48),
+        ("convnext_tiny", 16, "cannot take images of 16 x 16 pixels", 224),
+    ],
+)
+def test_a_size_that_the_network_cannot_take_is_refused_with_a_better_one(
+    name: str, side: int, what: str, better: int
+) -> None:
+    with pytest.raises(BadRecipe, match=what) as refused:
         create_network(name, n_classes=2, pretrained=False, image_size=side)
-    assert refused.value.remedies == (Set("image_size", 224),)
+    assert refused.value.remedies == (Set("image_size", better),)
 
 
 def test_a_network_can_be_built_where_gradients_are_off() -> None:

@@ -204,7 +204,7 @@ def _check_patches(record: ModelRecord, side: int) -> None:
     raise BadRecipe(
         f"'{record.name}' divides images into squares of {patch} x {patch} pixels, and {side} px are no "
         f"multiple of {patch}",
-        do=f"Use images of {smaller} or {larger} px.",
+        do=f"Use images of {larger if side < patch else f'{smaller} or {larger}'} px.",
         remedies=(Set("image_size", nearest),),
     )
 
