@@ -67,8 +67,9 @@ def state_now(job: Job) -> str:
 
 
 def say(job: Job, **status: object) -> None:
+    then = "2026-01-01T00:00:00+00:00"
     job.folder.mkdir(parents=True, exist_ok=True)
-    (job.folder / "status.json").write_text(json.dumps({"heartbeat": "2026-01-01T00:00:00+00:00", **status}))
+    (job.folder / "status.json").write_text(json.dumps({"began": then, "heartbeat": then, **status}))
 
 
 def test_a_queued_training_waits_in_order_and_can_be_taken_out(workspace: Workspace, cells: str) -> None:
