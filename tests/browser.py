@@ -189,15 +189,20 @@ def stock(app_server: RunningApp, made_once: "MadeOnce") -> Stock:
     app_server.end()
     shutil.rmtree(app_server.workspace)
     shutil.copytree(made, own, dirs_exist_ok=True)
-    with closing(sqlite3.connect(app_server.workspace / "workspace.sqlite")) as database, database:
-        for (table,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
-            for column in [row[1] for row in database.execute(f"PRAGMA table_info({table})")]:
-                change = f'UPDATE {table} SET "{column}" = replace("{column}", ?, ?) WHERE typeof("{column}") = ?'
-                database.execute(change, (str(made), str(own), "text"))
+    for file in app_server.workspace.rglob("*.sqlite"):
+        with closing(sqlite3.connect(file)) as database, database:
+            _replace_everywhere(database, str(made), str(own))
     for file in app_server.workspace.rglob("*.*"):
         if file.suffix in (".json", ".jsonl", ".csv", ".html"):
             file.write_text(file.read_text().replace(str(made), str(own)))
     return Stock(app_server.start(), **json.loads((own / "ids.json").read_text()))
+
+
+def _replace_everywhere(database: sqlite3.Connection, old: str, new: str) -> None:
+    for (table,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+        for column in [row[1] for row in database.execute(f"PRAGMA table_info({table})")]:
+            change = f'UPDATE {table} SET "{column}" = replace("{column}", ?, ?) WHERE typeof("{column}") = ?'
+            database.execute(change, (old, new, "text"))
 
 
 def _use_an_app(folder: Path) -> None:

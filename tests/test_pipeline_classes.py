@@ -13,7 +13,7 @@ from tables import json_of, rows_of
 import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import BadRecipe, Stopped
-from coverslip.events import Event, Noted, Progressed
+from coverslip.events import Event, Noted, RunStarted
 from coverslip.runs import Recipe, Run, check_recipe
 
 CHANGES = {"merge": {"big": ["large", "huge"]}, "drop": ["dirt"], "rename": {"tiny": "small"}, "order": ["small"]}
@@ -129,7 +129,7 @@ def test_the_test_images_are_found_and_measured_again(run: Run) -> None:
 @pytest.mark.slow
 def test_a_run_that_goes_on_has_the_same_split(cells: Path, run: Run, tmp_path: Path) -> None:
     def stop(event: Event) -> None:
-        if isinstance(event, Progressed) and event.stage == "predicting":
+        if isinstance(event, RunStarted):
             (tmp_path / "run" / "stop").touch()
 
     choices = recipe(split={"train_per_class": 9})
