@@ -281,12 +281,13 @@ def test_the_memory_of_training_is_about_what_was_estimated() -> None:
     for model in ("efficientnet_lite0", "mobilenet_v2"):
         estimate = training_memory(model, image_size=160, channels=3, n_classes=2, images_at_once=8)
         taken = int(subprocess.run([sys.executable, "-c", TRAIN_ONCE, model], capture_output=True, check=True).stdout)
-        assert 0.7 * estimate < taken < 1.4 * estimate, model  # what the system gives back is not in our hands
+        assert 0.75 * estimate < taken < 1.1 * estimate, model
 
 
 # What three steps of fine-tuning add to a process, in bytes.
 TRAIN_ONCE = """
 import resource, sys, torch
+import torch._dynamo  # part of the program: the first step of an optimiser imports it
 from coverslip.losses.image_loss import ImageLoss
 from coverslip.models.networks import create_network
 from coverslip.runs import Recipe
