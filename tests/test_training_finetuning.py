@@ -485,7 +485,7 @@ def test_pretrained_layers_have_their_share_of_the_learning_rate() -> None:
 def test_a_standardised_head_gives_the_same_logits_before_and_after_training() -> None:
     network, x = WithFeatures(), 50 + torch.rand(40, 1, 6, 6, generator=torch.Generator().manual_seed(0))
     linear, before = network.head, network(x).detach()
-    with standardised_head(network, x):  # type: ignore[arg-type]  # all of a Network that it asks for
+    with standardised_head(network, x.split(16)):  # type: ignore[arg-type]  # all of a Network that it asks for
         torch.testing.assert_close(network(x), before)
         seen = (network.features(x) - network.head.mean) / network.head.sd
         torch.testing.assert_close(seen.mean(0), torch.zeros(8), atol=1e-3, rtol=0)

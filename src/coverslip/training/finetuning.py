@@ -24,7 +24,6 @@ from coverslip.runs.training import StoppedBecause
 from coverslip.training.allocator import return_freed_memory
 from coverslip.training.batches import (
     TrainingImages,
-    as_tensor,
     epoch_order,
     n_batches,
     plain_batches,
@@ -130,7 +129,8 @@ def _head_for_training(
         return nullcontext()
     n = len(images.train)
     chosen = images.train[np.unique(np.linspace(0, n - 1, min(n, _N_FOR_MOMENTS)).astype(np.int64))]
-    return standardised_head(network, as_tensor(images.pixels_of(chosen.tolist()), device))
+    batches = plain_batches(images.pixels_of, chosen, batch_size=IMAGES_AT_ONCE, device=device)
+    return standardised_head(network, batches)
 
 
 def _run_epochs(

@@ -5,7 +5,7 @@ the same length (Adam) then moves all logits together, and what the head knew is
 mean 0 and standard deviation 1 a step changes every logit by about as much.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -50,18 +50,18 @@ class StandardisedHead(nn.Module):
 
 
 @contextmanager
-def standardised_head(network: Network, x: Tensor) -> Iterator[None]:
-    """Let the head of a network see standardised features, by mean and standard deviation of those of `x`.
+def standardised_head(network: Network, batches: Iterable[Tensor]) -> Iterator[None]:
+    """Let the head of a network see standardised features, by mean and standard deviation of those of some images.
 
     Args:
         network: whose head is another one meanwhile.
-        x: (B, C, H, W) in [0, 1], images that are trained on.
+        batches: (B, C, H, W) in [0, 1], images that are trained on.
     """
     linear = network.head
     network.eval()
     with torch.inference_mode():
-        features = torch.cat([network.features(part) for part in torch.split(x, 32)]).float()
-    mean, sd = features.mean(dim=0).clone(), features.std(dim=0, unbiased=False)
+        features = torch.cat([network.features(x) for x in batches]).float()
+    mean, sd = features.mean(dim=0), features.std(dim=0, unbiased=False)
     head = StandardisedHead(linear, mean, sd.clamp(min=max(_SD_FLOOR * float(sd.median()), 1e-12)))
     network.head = head  # type: ignore[assignment]  # for the time of training
     try:
