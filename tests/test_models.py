@@ -11,7 +11,7 @@ from coverslip.errors import BadRecipe, UnknownModel, WeightsUnavailable
 from coverslip.messages import Set
 from coverslip.models import model_info, models_with_weights
 from coverslip.models.freezing import freeze_to, train_mode
-from coverslip.models.networks import Network, create_network
+from coverslip.models.networks import Head, Network, create_network
 
 
 def pixels(n: int, channels: int = 3, side: int = 64, seed: int = 0) -> torch.Tensor:
@@ -23,12 +23,14 @@ def lite0() -> Network:
     return create_network("efficientnet_lite0", n_classes=4).eval()
 
 
+@pytest.mark.slow
 def test_torchvision_and_timm_import_beside_a_cpu_build_of_pytorch() -> None:
     code = "import coverslip.models._libraries, torchvision, timm; print(torchvision.models.alexnet.__name__)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "alexnet"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", ["multi_layer", "native"])
 @pytest.mark.parametrize("name", ["efficientnet_lite0", "mobilenet_v3_large", "mobilevit_xxs", "resnet34"])
 def test_every_parameter_learns_and_each_image_gets_its_own_logits(name: str, head: str) -> None:
@@ -42,6 +44,7 @@ def test_every_parameter_learns_and_each_image_gets_its_own_logits(name: str, he
         torch.testing.assert_close(network(x), network.head(network.features(x)))
 
 
+@pytest.mark.slow
 def test_token_networks_are_pooled_over_their_tokens() -> None:
     network = create_network("vit_small_patch16_224", n_classes=3, pretrained=False)
     assert network.head.in_features == 12 * 2 * 384  # mean and sd of twelve blocks
@@ -62,6 +65,7 @@ def test_pooled_features_are_mean_and_sd_of_every_block(lite0: Network) -> None:
     torch.testing.assert_close(features[:, -640:-320], last.mean((2, 3)))
 
 
+@pytest.mark.slow
 def test_a_grey_image_and_its_colour_copy_have_the_same_features(lite0: Network) -> None:
     grey = create_network("efficientnet_lite0", n_classes=4, channels=1).eval()
     x = pixels(2, channels=1)
@@ -170,6 +174,7 @@ def test_values_that_the_architecture_does_not_take_are_refused(name: str, optio
         create_network(name, n_classes=2, head=head, pretrained=False, options=options)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_where_the_options_fit_it_is_the_size_that_does_not() -> None:
     with pytest.raises(BadRecipe, match="cannot take images of 16 x 16"):
         create_network("convnext_tiny", n_classes=2, pretrained=False, options={"drop_rate": 0.1}, image_size=16)
@@ -179,6 +184,7 @@ def test_where_the_options_fit_it_is_the_size_that_does_not() -> None:
     assert network(pixels(1, side=32)).shape == (1, 2)
 
 
+@pytest.mark.slow
 def test_options_leave_the_random_numbers_as_they_are() -> None:
     heads = []
     for options in ({}, {"drop_rate": 0.0}):
@@ -188,6 +194,7 @@ def test_options_leave_the_random_numbers_as_they_are() -> None:
 
 
 # tnt gives pairs, hrnet lists and names a part that it lacks, coat's stages are never called, none of twins' exist.
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["tnt_s_patch16_224", "hrnet_w18_small", "coat_tiny", "twins_pcpvt_small"])
 def test_a_network_whose_stages_cannot_be_pooled_asks_for_its_own_head(name: str) -> None:
     record = model_info(f"timm/{name}")
@@ -227,3 +234,29 @@ def test_a_network_can_be_built_where_gradients_are_off() -> None:
     with torch.no_grad():
         network = create_network("mobilevit_xxs", n_classes=2, pretrained=False, image_size=64)
     assert "backbone.body.final_conv.conv.weight" not in network.state_dict()
+
+
+@pytest.mark.parametrize("head", ["multi_layer", "native"])
+@pytest.mark.parametrize(("name", "pretrained"), [("efficientnet_lite0", True), ("timm/test_efficientnet", False)])
+def test_a_network_that_is_built_again_is_the_same_and_its_own(name: str, pretrained: bool, head: Head) -> None:
+    def built() -> tuple[Network, torch.Tensor]:
+        torch.manual_seed(3)
+        network = create_network(name, n_classes=2, head=head, pretrained=pretrained)
+        return network.eval(), torch.rand(3)
+
+    images = torch.rand(2, 3, 64, 64)
+    first, drawn_after_first = built()
+    expected = first(images)
+    with torch.no_grad():
+        for parameter in first.parameters():
+            parameter.add_(1)  # of no concern to those that come later
+    second, drawn_after_second = built()
+    assert torch.equal(second(images), expected)
+    assert torch.equal(drawn_after_second, drawn_after_first)
+    torch.manual_seed(4)
+    other = create_network(name, n_classes=2, head=head, pretrained=pretrained).eval()
+    assert not torch.equal(other.head.weight, second.head.weight)
+    is_equal = all(
+        torch.equal(a, b) for a, b in zip(other.backbone.parameters(), second.backbone.parameters(), strict=True)
+    )
+    assert is_equal == pretrained  # random ones go with the seed

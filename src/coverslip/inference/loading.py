@@ -10,6 +10,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from coverslip.errors import BadClassifier, BadRecipe, CoverslipError, UnknownModel
 from coverslip.models import model_info
+from coverslip.models.kept import same_random_numbers
 from coverslip.models.networks import Network, create_network
 from coverslip.runs import PackedClassifier
 
@@ -41,7 +42,7 @@ def load_network(packed: PackedClassifier) -> Network:
     card = packed.card
     _check_ends(packed)
     try:
-        with _no_larger_than(packed):
+        with _no_larger_than(packed), same_random_numbers():
             network = create_network(
                 card.model,
                 n_classes=len(card.classes),

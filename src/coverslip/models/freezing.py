@@ -9,6 +9,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from coverslip.errors import BadRecipe
 from coverslip.messages import ShowModels
 from coverslip.models.adapting import is_untrained
+from coverslip.models.kept import same_random_numbers
 from coverslip.models.networks import Head, Network, create_network
 from coverslip.models.records import BACKBONE
 
@@ -60,7 +61,10 @@ def check_choices(
     Raises:
         BadRecipe: it does not.
     """
-    network = create_network(model, n_classes=2, head=head, pretrained=False, options=options, image_size=image_size)
+    with same_random_numbers():
+        network = create_network(
+            model, n_classes=2, head=head, pretrained=False, options=options, image_size=image_size
+        )
     freeze_to(network, boundary)
 
 

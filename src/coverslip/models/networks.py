@@ -6,6 +6,7 @@ linear head on the last layer alone loses the former.
 """
 
 import fnmatch
+import json
 from typing import Any, Literal
 
 import numpy as np
@@ -18,7 +19,9 @@ from coverslip.messages import Set
 from coverslip.models.architectures.timm_backbones import named_stages
 from coverslip.models.building import build_body, check_options, without_classifier
 from coverslip.models.catalogue import model_info
+from coverslip.models.kept import built_once
 from coverslip.models.records import ModelRecord
+from coverslip.models.weights import WeightsSource, starting_weights
 
 Head = Literal["native", "multi_layer"]
 _VARIANCE_FLOOR = 1e-6  # keeps the slope of the square root finite where a map is flat
@@ -174,20 +177,50 @@ def create_network(
     if options:
         check_options(record, channels, options)
     _check_patches(record, side)
-    body = build_body(record, channels=channels, pretrained=pretrained, options=options or {}, image_size=side)
+
+    def build() -> tuple[nn.Module, int]:
+        return _backbone(record, head, channels=channels, pretrained=pretrained, options=options or {}, side=side)
+
+    weights = starting_weights(record) if pretrained else None
+    if pretrained and weights is None:  # they are about to be fetched
+        backbone, n_features = build()
+    else:
+        key = (repr(record), head, channels, json.dumps(options, sort_keys=True), side, _identity(weights))
+        backbone, n_features = built_once(key, record.builder, build)
     mean, std = _normalisation(record, channels)
+    return Network(record, backbone.train(), n_features, n_classes, mean, std)
+
+
+def _backbone(
+    record: ModelRecord,
+    head: Head,
+    *,
+    channels: int,
+    pretrained: bool,
+    options: dict[str, Any],  # Any: as in `create_network`
+    side: int,
+) -> tuple[nn.Module, int]:
+    """The part of a network before its head, and how many features it gives."""
+    body = build_body(record, channels=channels, pretrained=pretrained, options=options, image_size=side)
     backbone = without_classifier(body, record) if head == "native" else _multi_layer_pooling(body, record)
     try:
-        n_features = _drop_unused(backbone, torch.zeros(1, channels, side, side))
+        return backbone, _drop_unused(backbone, torch.zeros(1, channels, side, side))
     except CannotPool as error:
         raise _no_maps(record) from error
     except (AssertionError, RuntimeError, ValueError) as error:  # each architecture has its own way to refuse
         raise BadRecipe(
-            f"'{model}' cannot take images of {side} x {side} pixels ({str(error).splitlines()[0]})",
+            f"'{record.name}' cannot take images of {side} x {side} pixels ({str(error).splitlines()[0]})",
             do=f"Its own size is {record.input_px} px.",
             remedies=(Set("image_size", record.input_px),),
         ) from error
-    return Network(record, backbone.train(), n_features, n_classes, mean, std)
+
+
+def _identity(weights: WeightsSource | None) -> tuple[object, ...]:
+    """What tells these weights from others: files change under the same name."""
+    if weights is None:
+        return ()
+    about = weights.file.stat()
+    return (str(weights.file), about.st_mtime_ns, about.st_size)
 
 
 def _check_patches(record: ModelRecord, side: int) -> None:
