@@ -31,7 +31,7 @@ test-all: $(READY) $(PAGES)  ## the same with numbers for every network, and wit
 	.ci/npm run test
 	$(PYTEST) --hypothesis-profile=exhaustive
 
-quick: $(READY)  ## the tests that take less than a few seconds each
+quick: $(READY)  ## the tests that take less than about half a second each
 	$(PYTEST) -m "not slow"
 
 lint: $(READY) $(MODULES)  ## style, types, the arrows between rooms; the pages' too

@@ -7,9 +7,12 @@ one of them; what is made for the session is made in each, or once for both wher
 import os
 import shutil
 
-# Workers share the cores: two with two threads each wait for one another most of the time.
-if "PYTEST_XDIST_WORKER" in os.environ:
+# Workers share the cores: two with two threads each, their programs included, wait for one another most of the time.
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -30,6 +33,7 @@ LEFT_OUT = pytest.StashKey[int]()
 ROOT = Path(__file__).resolve().parent.parent
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that share what is made for their module go to one worker, all others to whichever is free.
 
@@ -46,11 +50,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _made_for_a_module(item: pytest.Item) -> str | None:
     """A name for all that the fixtures of a test's module have made for it; None where there is no such fixture."""
     known: dict[str, Sequence[pytest.FixtureDef[object]]] = getattr(item, "_fixtureinfo").name2fixturedefs  # noqa: B009
+    if "stock" in known:  # the used app, which takes long to make and to copy
+        return "stock"
     made = [found[-1] for found in known.values() if found[-1].scope == "module"]
     if not made:
         return None
     chosen = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
     return ":".join([item.path.name, *(str(chosen[each.argname]) for each in made if each.params)])
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Say so where pytest and xdist do not fit, and groups are taken for nothing."""
+    if any(item.get_closest_marker("xdist_group") and "@" not in item.nodeid for item in session.items):
+        raise pytest.UsageError("this pytest and this pytest-xdist do not deal out tests by group")
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:

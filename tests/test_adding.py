@@ -102,6 +102,7 @@ def run(added: None, cells: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_command_line_shows_them(run: Path, cells: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", str(cells), "--json"]) == 0
     assert "first-image" in [finding["code"] for finding in json.loads(capsys.readouterr().out)["findings"]]
@@ -113,6 +114,7 @@ def test_the_command_line_shows_them(run: Path, cells: Path, capsys: pytest.Capt
     assert "augment.speckle=" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_report_and_its_methods_text_tell_of_them(run: Path) -> None:
     report = " ".join((run / "report.html").read_text(encoding="utf-8").split())
     for told in (
@@ -130,6 +132,7 @@ def test_the_report_and_its_methods_text_tell_of_them(run: Path) -> None:
     assert "first-image" in [each["code"] for each in json.loads((run / "data.json").read_text())["findings"]]
 
 
+@pytest.mark.slow
 def test_the_app_and_the_document_of_its_api_tell_of_them(run: Path, cells: Path) -> None:
     app = App(workspace_in(cells.parent))
     with app.client:  # takes in runs that lie in its folder

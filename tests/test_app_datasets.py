@@ -162,6 +162,7 @@ def test_images_are_filtered_sorted_and_paged(app: App, tmp_path: Path) -> None:
     assert broken["note"]
 
 
+@pytest.mark.slow
 def test_a_part_of_a_training_is_a_filter(app: App, tmp_path: Path) -> None:
     from sqlalchemy import insert
 
@@ -205,6 +206,7 @@ def test_groups_are_previewed_before_they_are_taken(app: App, tmp_path: Path) ->
     assert app.send("PATCH", where, {"group_pattern": None})["groups"] == {"by": None, "value": None, "n_groups": 0}
 
 
+@pytest.mark.slow
 def test_a_pattern_that_never_ends_is_ended(app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(grouping, "_LONGEST_S", 1.5)
     save_cell(tmp_path / "cells" / "a" / f"{'a' * 60}!.png", 1)
@@ -256,6 +258,7 @@ def test_images_that_a_table_names_outside_the_roots_are_never_read(tmp_path: Pa
     assert app.refused("POST", "datasets", {"sources": [{"path": str(mine / "all.csv")}]})["status"] == 422
 
 
+@pytest.mark.slow
 def test_labels_and_names_are_there_after_a_restart(app: App, tmp_path: Path) -> None:
     cells = save_cells(tmp_path / "cells")
     found = app.open(cells)
@@ -270,6 +273,7 @@ def test_labels_and_names_are_there_after_a_restart(app: App, tmp_path: Path) ->
     assert again.get(f"{where}/positions", label="odd")["items"] == []
 
 
+@pytest.mark.slow
 def test_a_server_killed_while_reading_goes_on_when_it_starts_again(tmp_path: Path) -> None:
     cells = save_cells(tmp_path / "cells", n=60)
     script = f"""
@@ -298,6 +302,7 @@ home.background.wait_all()
     assert app.get(f"datasets/{found['id']}/inspection")["n_readable"] == 120
 
 
+@pytest.mark.slow
 def test_labels_survive_reading_again_when_images_come_and_go(app: App, tmp_path: Path) -> None:
     cells = save_cells(tmp_path / "cells")
     found = app.open(cells)
@@ -314,6 +319,7 @@ def test_labels_survive_reading_again_when_images_come_and_go(app: App, tmp_path
     assert app.get(where)["n_label_changes"] == 0
 
 
+@pytest.mark.slow
 def test_what_cannot_be_read_any_more_says_so_and_stays(app: App, tmp_path: Path) -> None:
     cells = save_cells(tmp_path / "cells")
     found = app.open(cells)
@@ -349,6 +355,7 @@ def test_classes_are_ordered_and_planned(app: App, tmp_path: Path) -> None:
         assert app.refused("PATCH", where, {"classes": names})["status"] == 422
 
 
+@pytest.mark.slow
 def test_the_split_is_that_of_a_training(app: App, tmp_path: Path) -> None:
     from coverslip.datasets import open_dataset, scan_images, split_images
 
@@ -384,6 +391,7 @@ def test_a_recipe_that_is_not_valid_names_each_key(app: App, tmp_path: Path) -> 
     assert app.send("POST", where, {"recipe": {"split.folds": 0}})["n_folds"] == 0
 
 
+@pytest.mark.slow
 def test_labels_of_very_many_images_are_given_at_once(app: App, tmp_path: Path) -> None:
     where = f"datasets/{app.open(save_cells(tmp_path / 'cells'))['id']}"
     body = {"images": list(range(200_000)), "label": "a"}
@@ -457,6 +465,7 @@ def test_a_set_that_a_training_waits_for_is_not_forgotten(app: App, tmp_path: Pa
     app.send("DELETE", f"datasets/{found['id']}")
 
 
+@pytest.mark.slow
 def test_the_server_needs_no_network_library() -> None:
     script = """
 import sys

@@ -83,6 +83,7 @@ def test_a_place_that_is_given_twice_is_refused(app: App, labs: tuple[Path, Path
     assert (problem["status"], problem["file"]) == (422, str(labs[0]))
 
 
+@pytest.mark.slow
 def test_a_folder_can_be_added_and_left_out_and_labels_come_back(app: App, labs: tuple[Path, Path]) -> None:
     here, there = labs
     dataset_id = opened(app, (here, None))["id"]
@@ -100,6 +101,7 @@ def test_a_folder_can_be_added_and_left_out_and_labels_come_back(app: App, labs:
     assert app.get(f"datasets/{dataset_id}/images", label="odd", domain="Basel")["total"] == 1
 
 
+@pytest.mark.slow
 def test_labels_outlive_a_folder_that_was_away(app: App, labs: tuple[Path, Path]) -> None:
     here, _ = labs
     dataset_id = opened(app, (here, None))["id"]
@@ -121,6 +123,8 @@ def test_a_fault_of_a_new_folder_changes_nothing(app: App, labs: tuple[Path, Pat
     assert app.get(f"datasets/{found['id']}") == found
 
 
+@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_samples_stay_as_they_are(app: App, labs: tuple[Path, Path]) -> None:
     drawn = app.wait(app.send("POST", "samples")["id"])
     refused = app.refused("PATCH", f"datasets/{drawn['id']}", {"sources": sources_of((labs[0], None))})

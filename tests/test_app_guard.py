@@ -80,6 +80,7 @@ def test_pages_of_other_origins_are_refused(client: TestClient, method: str, ori
     assert "access-control-allow-origin" not in answer.headers
 
 
+@pytest.mark.slow
 def test_the_apps_own_pages_may_ask(client: TestClient) -> None:
     headers = {"Origin": OWN, "Sec-Fetch-Site": "same-origin"}
     assert client.get("/api/v1/system", headers=headers).status_code == 200

@@ -191,6 +191,7 @@ def test_the_recipe_of_a_paper_can_be_started_as_the_page_does(
     assert queued.model_dump(exclude={"init"}) == wanted.model_dump(exclude={"init"})
 
 
+@pytest.mark.slow
 def test_a_first_training_takes_the_labels_of_now_and_the_groups_of_its_dataset(app: App, cells: str) -> None:
     first = app.open(save_cells(folder(app, "first"), classes=("a", "b")), group_pattern=r"slide\d")["id"]
     init = {"train_on": first, "recipe": {"epochs": 2}, "labels": {"a": "round"}}

@@ -289,6 +289,7 @@ def test_the_server_never_imports_what_trains(lab: Lab) -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.exhaustive
 def test_a_training_goes_on_when_the_server_is_killed_and_its_curves_are_whole(tmp_path: Path) -> None:
     workspace = new_workspace(tmp_path)
     cells = open_images(workspace, write_cells(tmp_path / "cells", 45), group_pattern=r"slide\d+")

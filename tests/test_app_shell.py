@@ -70,6 +70,7 @@ def test_it_listens_on_this_computer_alone(app_server: RunningApp) -> None:
     assert [one.laddr.ip for one in listening] == ["127.0.0.1"]
 
 
+@pytest.mark.slow
 def test_a_second_server_on_the_workspace_is_refused(app_server: RunningApp) -> None:
     done = run_app("--workspace", str(app_server.workspace))
     assert done.returncode == 1
@@ -141,6 +142,7 @@ def test_a_token_can_be_asked_for_on_a_computer_of_several_people(other_app: Cal
     assert app.raw(f"{asked}\nAuthorization: Bearer {token[1]}").startswith("HTTP/1.1 200")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [("--host", "192.0.2.1"), ("--host", "no such"), ("--root", "/nowhere/at/all")])
 def test_what_cannot_be_served_is_said_in_one_line(tmp_path: Path, options: tuple[str, str]) -> None:
     done = run_app("--workspace", str(tmp_path), *options)
@@ -149,6 +151,7 @@ def test_what_cannot_be_served_is_said_in_one_line(tmp_path: Path, options: tupl
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_workspace_that_cannot_be_used_is_said_in_one_line(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "workspace.sqlite")) as connection:
         connection.execute("PRAGMA user_version = 99")
@@ -178,6 +181,7 @@ def run_app(*options: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_the_server_loads_nothing_heavy_for_any_list(workspace: Workspace) -> None:
     """PyTorch takes seconds and hundreds of megabytes; jobs, which need it, are processes of their own."""
     script = f"""
@@ -277,6 +281,7 @@ def built(workspace: Workspace, tmp_path: Path) -> TestClient:
     return TestClient(app)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/", "/datasets/x?tab=images", "/runs/a.b", "/apiary"])
 def test_every_address_that_is_not_the_apis_is_the_page(built: TestClient, path: str) -> None:
     answer = built.get(path)
@@ -286,6 +291,7 @@ def test_every_address_that_is_not_the_apis_is_the_page(built: TestClient, path:
     assert built.head(path).status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "path, kind", [("assets/index-1a2b.js", "text/javascript"), ("assets/index-1a2b.css", "text/css")]
 )
@@ -295,6 +301,7 @@ def test_files_named_by_their_content_are_kept_for_ever(built: TestClient, path:
     assert answer.headers["content-type"] == f"{kind}; charset=utf-8"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["assets/gone.js", "docs/gone.js", "api", "api/v1/nothing", "api/v2/system"])
 def test_what_is_not_there_is_a_problem_not_the_page(built: TestClient, path: str) -> None:
     answer = built.get(path)
@@ -302,10 +309,12 @@ def test_what_is_not_there_is_a_problem_not_the_page(built: TestClient, path: st
     assert answer.json()["title"] == "There is nothing at this address."
 
 
+@pytest.mark.slow
 def test_a_link_in_the_pages_leads_nowhere_else(built: TestClient) -> None:
     assert built.get("link.txt").text == "the page"
 
 
+@pytest.mark.slow
 def test_where_the_pages_are_not_built_the_page_says_how(workspace: Workspace, tmp_path: Path) -> None:
     app = create_app(workspace)
     add_pages(app, tmp_path / "nothing")
@@ -352,6 +361,7 @@ def failing(workspace: Workspace) -> TestClient:
     return TestClient(app, raise_server_exceptions=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind, status", [("error", 422), ("missing", 404), ("busy", 409), ("large", 413)])
 def test_an_error_of_ours_says_what_where_and_what_to_do(failing: TestClient, kind: str, status: int) -> None:
     answer = failing.get(f"/api/v1/fails/{kind}")
@@ -369,6 +379,7 @@ def test_an_error_of_ours_says_what_where_and_what_to_do(failing: TestClient, ki
         }
 
 
+@pytest.mark.slow
 def test_a_fault_of_the_program_tells_no_details(failing: TestClient) -> None:
     answer = failing.get("/api/v1/fails/bug")
     assert answer.status_code == 500
@@ -377,6 +388,7 @@ def test_a_fault_of_the_program_tells_no_details(failing: TestClient) -> None:
     assert "app.log" in answer.json()["do"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "path, body, fields",
     [
@@ -395,12 +407,14 @@ def test_a_request_that_is_not_valid_names_the_fields(
     assert [one["field"] for one in answer.json()["errors"]] == fields
 
 
+@pytest.mark.slow
 def test_text_that_is_no_unicode_is_refused(failing: TestClient) -> None:
     answer = failing.post("/api/v1/says", content='{"name": "\\ud800"}', headers={"Content-Type": "application/json"})
     assert answer.status_code == 422
     assert "not Unicode" in answer.json()["title"]
 
 
+@pytest.mark.slow
 def test_a_wrong_method_is_a_problem_that_says_the_right_one(client: TestClient) -> None:
     answer = client.post("/api/v1/system")
     assert answer.status_code == 405
@@ -444,6 +458,7 @@ with server.open_server(open_workspace(Path({str(tmp_path)!r})), port=0) as runn
     assert "while answering GET /api/v1/fails" in log
 
 
+@pytest.mark.slow
 def test_no_route_hides_another_and_every_list_comes_in_pages(client: TestClient) -> None:
     paths = client.get("/api/v1/openapi.json").json()["paths"]
     operations = [(method, path, told) for path, methods in paths.items() for method, told in methods.items()]
@@ -460,6 +475,7 @@ def test_no_route_hides_another_and_every_list_comes_in_pages(client: TestClient
             assert {"offset", "limit"} <= {parameter["name"] for parameter in told["parameters"]}, path
 
 
+@pytest.mark.slow
 def test_the_document_says_that_every_operation_may_answer_with_a_problem(client: TestClient) -> None:
     document = client.get("/api/v1/openapi.json").json()
     assert "HTTPValidationError" not in json.dumps(document)
@@ -471,6 +487,7 @@ def test_the_document_says_that_every_operation_may_answer_with_a_problem(client
 # Limits
 
 
+@pytest.mark.slow
 def test_a_body_that_is_too_large_is_refused_before_it_is_read(failing: TestClient) -> None:
     body = json.dumps({"name": "x" * 2**20})
     answer = failing.post("/api/v1/takes/1", content=body, headers={"Content-Type": "application/json"})
@@ -478,12 +495,14 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read(failing: TestClie
     assert answer.json()["title"] == "This is larger than the server takes at this address."
 
 
+@pytest.mark.slow
 def test_a_body_that_does_not_say_its_size_is_counted(failing: TestClient) -> None:
     chunks = (b"x" * 65536 for _ in range(17))
     answer = failing.post("/api/v1/takes/1", content=chunks, headers={"Content-Type": "application/json"})
     assert answer.status_code == 413
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_bytes, status", [(3 * 2**20, 200), (3 * 2**20 + 1, 413)])
 def test_an_upload_has_a_limit_of_its_own(failing: TestClient, n_bytes: int, status: int) -> None:
     for body in (b"x" * n_bytes, (part for part in (b"x" * n_bytes,))):

@@ -87,6 +87,7 @@ def test_the_file_predicts_exactly_as_the_folder_does(folder: Path, images: Path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file.csv", "folder.csv", "new", "small.coverslip"]
 
 
+@pytest.mark.slow
 def test_equal_classifiers_give_equal_bytes(folder: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(folder, tmp_path / "copy")
     for file in copy.iterdir():
@@ -98,6 +99,7 @@ def test_equal_classifiers_give_equal_bytes(folder: Path, tmp_path: Path) -> Non
         assert {name: archive.read(name) for name in archive.namelist()} == entries_of(folder)
 
 
+@pytest.mark.slow
 def test_a_file_that_others_zipped_with_more_in_it_is_read_too(folder: Path, tmp_path: Path) -> None:
     extra = {"README.txt": b"made in our lab", "__MACOSX/._classifier.json": b"\0" * 90, "engines/x.onnx": b"?"}
     file = zipped(tmp_path / "other.coverslip", entries_of(folder) | extra, zipfile.ZIP_DEFLATED)

@@ -117,6 +117,7 @@ def test_one_of_a_kind_is_told_in_the_singular(tmp_path: Path, capsys: pytest.Ca
     assert "1 image left out: it could not be read." in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_names_may_hold_anything(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     images = tmp_path / "my images"
     labels = ["two words", 'it\'s "quoted"', "two\nlines", "Größe µ", "🔬 細胞", "=SUM(A1)", "[bold]red"]
@@ -145,6 +146,7 @@ def test_classes_called_like_columns_are_classes(tmp_path: Path, capsys: pytest.
     capsys.readouterr()
 
 
+@pytest.mark.slow
 def test_hidden_files_are_passed_over_and_told(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     images = save_cells(tmp_path / "images", ("a",), n=2)
     for name in ("a/.DS_Store", "a/._0.png", ".hidden/1.png"):
@@ -154,6 +156,7 @@ def test_hidden_files_are_passed_over_and_told(run: Path, tmp_path: Path, capsys
     assert len(rows_of(tmp_path / "p.csv")) == 2
 
 
+@pytest.mark.slow
 def test_links_to_themselves_and_their_own_folder_stop_nothing(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -218,6 +221,7 @@ def unreadable_in(inspected: dict[str, Any]) -> dict[str, str]:
     return {image: reason for (image,), (reason,) in zip(finding["images"], finding["notes"], strict=True)}
 
 
+@pytest.mark.slow
 def test_broken_images_keep_their_rows_and_stop_nobody_else(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -237,6 +241,7 @@ def test_broken_images_keep_their_rows_and_stop_nobody_else(
     assert [row for row in rows if row["decision"] != "unreadable"] == rows_of(tmp_path / "good.csv")
 
 
+@pytest.mark.slow
 def test_a_declared_size_takes_no_memory(tmp_path: Path) -> None:
     images = save_cells(tmp_path / "images", ("a", "b"), n=2)
     usual = peak_mib("inspect", str(images))
@@ -326,6 +331,7 @@ def test_a_table_from_a_spreadsheet_with_numbers_as_labels_is_read(
     assert "1 row of the table repeats an earlier one: counted once." in [note["text"] for note in found["notes"]]
 
 
+@pytest.mark.slow
 def test_files_that_a_table_names_but_are_not_there_keep_their_rows(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -129,6 +129,7 @@ def begun(cells: Path, folder: Path, recipe: Recipe, budget: float) -> tuple[Par
     return parts, recipe, RunContext(folder, deadline=Deadline.within(budget, clock)), clock
 
 
+@pytest.mark.slow
 def test_networks_are_compared_on_validation_images_and_the_best_is_written_down(cells: Path, tmp_path: Path) -> None:
     parts, recipe, context, _ = begun(cells, tmp_path / "run", SMALL, 100.0)
     events: list[Event] = []
@@ -151,6 +152,7 @@ def test_networks_are_compared_on_validation_images_and_the_best_is_written_down
     assert again == settled
 
 
+@pytest.mark.slow
 def test_a_budget_leaves_out_what_does_not_fit(cells: Path, tmp_path: Path) -> None:
     explicit = with_settings(SMALL, ["model=efficientnet_lite0"])
     parts, recipe, context, _ = begun(cells, tmp_path / "short", explicit, 30.0)
@@ -166,6 +168,7 @@ def test_a_budget_leaves_out_what_does_not_fit(cells: Path, tmp_path: Path) -> N
     assert pace.asked == ["efficientnet_lite0"]  # nothing else is measured where nothing can help
 
 
+@pytest.mark.slow
 def test_folds_that_do_not_fit_make_way_for_one_split_unless_they_were_asked_for(cells: Path, tmp_path: Path) -> None:
     from coverslip.experiments.cross_validation import chosen_folds
 
@@ -247,6 +250,7 @@ def test_a_budget_from_end_to_end_and_its_recipe_without_one(cells: Path, tmp_pa
         assert sha256_file(first.folder / name) == sha256_file(again.folder / name), name
 
 
+@pytest.mark.slow
 def test_a_run_that_is_resumed_keeps_its_plan_and_what_it_has_used(cells: Path, tmp_path: Path) -> None:
     context, _, (data, recipe, environment) = planned(cells, tmp_path / "run", INSTANT)
     context.run.stop_file.touch()
@@ -261,6 +265,7 @@ def test_a_run_that_is_resumed_keeps_its_plan_and_what_it_has_used(cells: Path, 
     assert run.is_done
 
 
+@pytest.mark.slow
 def test_fine_tuning_takes_smaller_batches_where_memory_is_short(cells: Path, tmp_path: Path) -> None:
     parts, recipe, context, _ = begun(cells, tmp_path / "run", SMALL, 100.0)
     events: list[Event] = []

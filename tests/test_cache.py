@@ -227,6 +227,7 @@ def held_elsewhere(cache: Path) -> Iterator[multiprocessing.process.BaseProcess]
         process.join()
 
 
+@pytest.mark.slow
 def test_a_store_that_another_process_has_open_is_not_removed(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     held, idle = fill(1, days_ago=9), fill(2)
     with held_elsewhere(cache):
@@ -241,6 +242,7 @@ def test_a_store_that_another_process_has_open_is_not_removed(cache: Path, monke
     assert not held.exists()
 
 
+@pytest.mark.slow
 def test_a_killed_process_holds_nothing(cache: Path) -> None:
     folder = fill(1)
     with held_elsewhere(cache) as process:
@@ -273,6 +275,7 @@ def fill_again_and_again(cache: str) -> None:
             assert (found == np.arange(turn, turn + 30, dtype=np.uint16)[:, None, None]).all()
 
 
+@pytest.mark.slow
 def test_cleaning_while_two_processes_fill_ends_with_right_records(cache: Path) -> None:
     context = multiprocessing.get_context("spawn")
     fillers = [context.Process(target=fill_again_and_again, args=(str(cache),)) for _ in range(2)]
@@ -361,6 +364,7 @@ def test_cleaning_says_what_was_freed_and_what_is_still_used(capsys: pytest.Capt
     assert "that a running command uses" in text
 
 
+@pytest.mark.slow
 def test_a_kind_that_is_added_is_shown_bounded_and_cleaned_like_the_rest(
     cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -399,6 +403,7 @@ def test_a_damaged_store_is_shown_so_and_can_be_cleaned(capsys: pytest.CaptureFi
     assert not folder.exists()
 
 
+@pytest.mark.slow
 def test_a_store_that_is_written_to_is_not_called_damaged() -> None:
     folder = fill(1)
     with sqlite3.connect(folder / "index.sqlite", isolation_level=None) as busy:

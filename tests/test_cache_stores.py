@@ -59,6 +59,7 @@ def test_a_record_of_another_shape_or_depth_is_refused() -> None:
         store.add(["a"], numbered(1)[None].astype(np.uint8))
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(st.integers(0, 60_000), max_size=20), max_size=8))
 def test_any_sequence_of_additions_reads_back(
     tmp_path_factory: pytest.TempPathFactory, additions: list[list[int]]
@@ -81,6 +82,7 @@ def write_forever(cache: str, offset: int) -> None:
             )
 
 
+@pytest.mark.slow
 def test_a_killed_writer_beside_another_leaves_only_whole_and_right_records(cache: Path) -> None:
     context = multiprocessing.get_context("spawn")
     writers = [context.Process(target=write_forever, args=(str(cache), offset)) for offset in (0, 25)]

@@ -53,6 +53,7 @@ def test_every_command_is_in_the_readme_and_in_the_main_help(command: str, capsy
     assert f"`coverslip {command}" in readme
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [["--help"], ["train", "--help"], ["preview", "--help"], ["--version"], ["models"], ["weights", "--help"]],
@@ -122,6 +123,7 @@ def test_what_cannot_be_done_is_one_line_and_exit_code_1(
     assert list(tmp_path.iterdir()) == [], "a command that could not start leaves nothing behind"
 
 
+@pytest.mark.slow
 def test_debug_shows_where_an_error_arose(tmp_path: Path) -> None:
     quiet = coverslip("inspect", "nowhere", cwd=tmp_path)
     loud = coverslip("inspect", "nowhere", "--debug", cwd=tmp_path)
@@ -138,6 +140,7 @@ def test_the_demo_refuses_a_folder_that_is_not_its_own(tmp_path: Path, capsys: p
     assert (tmp_path / "images" / "precious.png").read_bytes() == b"mine"
 
 
+@pytest.mark.slow
 def test_models_as_json_is_one_object_with_the_default_network(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "--json"]) == 0
     names = [record["name"] for record in json.loads(capsys.readouterr().out)["models"]]
@@ -146,6 +149,7 @@ def test_models_as_json_is_one_object_with_the_default_network(capsys: pytest.Ca
     assert json.loads(capsys.readouterr().out)["name"] == "efficientnet_lite0"
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_seen_enough_causes_no_error() -> None:
     reading, writing = os.pipe()
     os.close(reading)

@@ -29,6 +29,7 @@ def run(samples: SampleSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_inspect_finds_the_planted_faults(samples: SampleSet, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", str(samples.folder), "--group-pattern", r"slide\d+", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)

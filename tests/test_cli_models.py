@@ -28,6 +28,7 @@ def listed(capsys: Capture, *arguments: str) -> set[str]:
     return {record["name"] for record in as_json(capsys, *arguments)["models"]}
 
 
+@pytest.mark.slow
 def test_one_network_is_one_object_with_all_that_is_known(capsys: Capture) -> None:
     found = as_json(capsys, "shufflenet_v2_x1_0", "--classes", "8")
     assert set(found) >= KEYS
@@ -36,6 +37,7 @@ def test_one_network_is_one_object_with_all_that_is_known(capsys: Capture) -> No
     assert as_json(capsys, "shufflenet_v2_x1_0", "--channels", "1")["channels"] == 1
 
 
+@pytest.mark.slow
 def test_options_reach_the_network_with_their_types(capsys: Capture) -> None:
     plain = ("--option", "dsc=false", "--option", "mv2_attention=none", "--option", "mobilevit_attention=none")
     found = as_json(capsys, "mobilevit_mn", *plain, "--option", "depths=[2, 4, 3]")
@@ -44,6 +46,7 @@ def test_options_reach_the_network_with_their_types(capsys: Capture) -> None:
     assert as_json(capsys, "mobilevit_mn", *plain, "--classes", "2")["parameters"] == 951_666
 
 
+@pytest.mark.slow
 def test_options_are_shown_as_they_are_given(capsys: Capture) -> None:
     assert main(["models", "mobilevit_mn"]) == 0
     line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("known options "))
@@ -83,6 +86,7 @@ def test_the_table_says_what_a_choice_costs(capsys: Capture) -> None:
     assert "No network" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["--paper", "aimic", "--json"], ["--max-macs", "1"]])
 def test_lists_need_no_torch(arguments: list[str]) -> None:
     code = (

@@ -151,11 +151,13 @@ def test_durations_read_well(seconds: float, words: str) -> None:
     assert duration(seconds) == words
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.sampled_from(["a", "b"]), st.integers(0, 5), st.integers(0, 5)), max_size=20))
 def test_no_order_of_progress_breaks_the_bars(moves: list[tuple[str, int, int]]) -> None:
     shown([Progressed(stage=stage, done=done, total=total) for stage, done, total in moves], terminal=True)
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_gone_ends_nothing() -> None:
     code = (
         "from coverslip.cli._show import notes_console; from coverslip.cli.progress import shown_progress\n"

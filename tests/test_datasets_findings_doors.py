@@ -43,6 +43,7 @@ def test_the_command_line_tells_of_it_in_json_and_in_words(tmp_path: Path, capsy
     assert "error: Two names are odd. Give them others." in out
 
 
+@pytest.mark.slow
 def test_the_app_tells_of_it_even_of_images_that_were_read_before(
     tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from drawing import save_cell
 
 from coverslip.datasets import hold_out_in_turn, open_dataset, scan_images
 from coverslip.datasets.splits.holding_out import turns_of_units
 
 
+@pytest.mark.slow
 def test_training_images_are_held_out_in_ten_turns_with_what_belongs_to_them() -> None:
     label, unit = np.arange(600) % 3, np.arange(600) // 6
     turn = turns_of_units(label, unit, 0)
@@ -18,6 +20,7 @@ def test_training_images_are_held_out_in_ten_turns_with_what_belongs_to_them() -
     assert set(turns_of_units(label, unit // 25, 0).tolist()) == {0, 1, 2, 3}  # four units
 
 
+@pytest.mark.slow
 def test_nothing_is_held_out_that_takes_half_of_a_class_with_it() -> None:
     label = np.array([0, 1] * 60 + [2] * 9 + [2])  # nine of the ten of class 2 are of one unit, with others
     unit = np.arange(120) // 4
@@ -34,6 +37,7 @@ def test_nothing_is_held_out_where_everything_belongs_together() -> None:
     assert turns_of_units(np.array([0, 1, 0, 1]), np.array([0, 0, 1, 1]), 0).tolist() == [-1] * 4
 
 
+@pytest.mark.slow
 def test_turns_follow_groups_and_equal_pixels_whatever_the_order_of_records(tmp_path: Path) -> None:
     for i in range(24):
         save_cell(tmp_path / "ab"[i % 2] / f"{i}.png", seed=i % 20)  # 20 to 23 are copies of 0 to 3

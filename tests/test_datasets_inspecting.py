@@ -218,6 +218,7 @@ def test_a_set_without_any_readable_image_can_be_inspected(tmp_path):
     assert found.width_px is None
 
 
+@pytest.mark.slow
 def test_real_sets_have_the_facts_that_are_known_of_them(shared_data):
     found = inspect(shared_data("blood_bccd"))
     assert (found.n_images, found.n_readable, found.classes["BASOPHIL"]) == (351, 351, 3)

@@ -159,6 +159,7 @@ def test_an_interrupted_scan_keeps_what_it_reached(folder):
     assert not n_read(events)
 
 
+@pytest.mark.slow
 def test_two_processes_may_scan_at_the_same_time(folder):
     code = (
         "import sys; from coverslip.datasets import open_dataset, scan_images;"
@@ -204,6 +205,7 @@ def test_all_tiffs_that_pillow_cannot_decode_are_read_with_one_line_about_it(sha
     assert sum(isinstance(event, Noted) for event in events) <= 1
 
 
+@pytest.mark.slow
 def test_mixed_depths_of_a_real_set_are_seen(shared_data):
     scan = scan_images(open_dataset(shared_data("micronuclei") / "images.csv"))
     depths = [fact.bit_depth for fact in scan.facts if isinstance(fact, ImageFacts)]
@@ -221,6 +223,7 @@ def test_a_pixel_cache_that_cannot_be_filled_leaves_no_file_open(folder):
     assert not [file.path for file in psutil.Process().open_files() if "pixels" in file.path]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on memory")
 def test_an_image_too_large_for_the_memory_is_unreadable_and_stops_nobody_else(tmp_path):
     """In a process of its own, which gets too little memory for the second image."""
@@ -333,6 +336,7 @@ def build_slowly_or_whole(folder: str, cache: str) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_two_processes_that_build_at_once_one_of_them_killed_leave_right_pixels(folder, tmp_path):
     context = multiprocessing.get_context("spawn")
     work = (str(folder), str(tmp_path / "cache"))

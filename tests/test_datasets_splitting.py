@@ -79,6 +79,7 @@ units = st.integers(3, 60).flatmap(
 )
 
 
+@pytest.mark.slow
 @given(units, st.integers(0, 2**32 - 1))
 def test_no_unit_is_divided_and_no_part_is_empty(images, seed):
     label, unit = (np.array(column) for column in zip(*images, strict=True))
@@ -102,6 +103,7 @@ def test_without_groups_every_class_keeps_its_shares_to_within_one_image(sizes, 
     assert np.all(np.abs(np.bincount(part, minlength=3) - np.array(THIRDS) * len(label)) <= slack)
 
 
+@pytest.mark.slow
 @given(st.integers(2, 6), st.integers(3, 12), st.integers(0, 99))
 def test_every_class_is_in_every_part_when_each_has_three_units_of_its_own(n_classes, n_units, seed):
     rng = np.random.default_rng(seed)
@@ -111,6 +113,7 @@ def test_every_class_is_in_every_part_when_each_has_three_units_of_its_own(n_cla
         assert set(part[unit // n_units == k].tolist()) == {0, 1, 2}
 
 
+@pytest.mark.slow
 def test_rare_classes_that_share_units_with_common_ones_still_reach_every_part():
     rng = np.random.default_rng(3)
     unit = np.repeat(np.arange(40), 20)
@@ -155,6 +158,7 @@ def test_impossible_shares_and_too_few_units_are_refused():
         split_units(label, np.arange(3), THIRDS, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "group", "evenness"),
     [
@@ -190,6 +194,7 @@ tangled = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(tangled, st.integers(0, 99))
 def test_neither_a_group_nor_pixels_stand_in_two_parts(images, seed):
     labels, groups, pixels = (list(column) for column in zip(*images, strict=True))
@@ -209,6 +214,7 @@ def test_neither_a_group_nor_pixels_stand_in_two_parts(images, seed):
             assert reason.startswith("same pixels as")
 
 
+@pytest.mark.slow
 @given(st.randoms(use_true_random=False), st.integers(0, 99))
 def test_the_order_of_rows_does_not_matter(random, seed):
     dataset, scan = make(list("abc") * 20, [str(i // 4) for i in range(60)])
@@ -386,6 +392,7 @@ def test_a_class_may_not_be_called_like_a_decision():
 several_sets = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), min_size=9, max_size=150)
 
 
+@pytest.mark.slow
 @given(several_sets, st.integers(0, 99), st.sampled_from([0, 3, 5]))
 def test_every_set_and_class_and_class_of_a_set_that_has_enough_images_is_in_every_part(images, seed, n_folds):
     domain, label = (np.array(column) for column in zip(*images, strict=True))
@@ -401,6 +408,7 @@ def test_every_set_and_class_and_class_of_a_set_that_has_enough_images_is_in_eve
             assert len(set(part[kind == name].tolist())) >= (n_parts if n >= n_parts else 1)
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(several_sets, st.lists(st.integers(0, 40), min_size=150, max_size=150), st.integers(0, 99))
 def test_sets_do_not_divide_groups_that_they_share(images, groups, seed):

@@ -37,6 +37,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("build", [_openvino, _onnxruntime])
 def test_every_engine_agrees_with_pytorch(network: Network, pixels: np.ndarray, build: object) -> None:
     x = as_input(pixels)
@@ -44,12 +45,14 @@ def test_every_engine_agrees_with_pytorch(network: Network, pixels: np.ndarray, 
     assert _difference(run(x), pytorch_on_processor(network)(x)) < 1e-4
 
 
+@pytest.mark.slow
 def test_the_engine_in_use_is_not_pytorch_and_says_how_far_it_is_from_it(network: Network, pixels: np.ndarray) -> None:
     engine = fastest_engine(network, as_input(pixels[:2]))
     assert engine.name in ("openvino", "onnxruntime")
     assert engine.largest_difference < 1e-4
 
 
+@pytest.mark.slow
 def test_a_network_of_equal_weights_has_its_engine_at_once_and_any_other_has_its_own(
     network: Network, pixels: np.ndarray
 ) -> None:
@@ -69,6 +72,7 @@ def test_a_network_of_equal_weights_has_its_engine_at_once_and_any_other_has_its
     assert fastest_engine(network, larger).run is not engine.run
 
 
+@pytest.mark.slow
 def test_a_result_does_not_depend_on_the_other_images(network: Network, pixels: np.ndarray) -> None:
     engine = fastest_engine(network, as_input(pixels[:2]))
     together = run_tta(engine, pixels, 2)
@@ -76,6 +80,7 @@ def test_a_result_does_not_depend_on_the_other_images(network: Network, pixels: 
     np.testing.assert_array_equal(together, alone)
 
 
+@pytest.mark.slow
 def test_a_device_is_given_as_many_images_each_time_so_that_none_depends_on_the_others(
     network: Network, pixels: np.ndarray
 ) -> None:
@@ -87,6 +92,7 @@ def test_a_device_is_given_as_many_images_each_time_so_that_none_depends_on_the_
         np.testing.assert_array_equal(run(x[i : i + 1]), together[i : i + 1])
 
 
+@pytest.mark.slow
 def test_a_device_that_cannot_run_the_network_leaves_it_to_the_processor_and_says_so(
     network: Network, pixels: np.ndarray
 ) -> None:
@@ -135,6 +141,7 @@ def test_views_are_the_mean_over_the_turned_images() -> None:
         np.testing.assert_allclose(run_tta(engine, pixels, tta), [[expected]], rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("cache")
 def test_features_are_computed_once_and_are_the_same_from_the_cache(network: Network, pixels: np.ndarray) -> None:
     asked: list[int] = []
@@ -211,6 +218,7 @@ def test_other_weights_views_or_preprocessing_are_other_features(network: Networ
     assert not np.array_equal(features(net=other), plain)
 
 
+@pytest.mark.slow
 def test_a_fingerprint_is_that_of_the_features_and_not_of_the_head(network: Network) -> None:
     def changed(parameter: torch.Tensor) -> bool:
         before = fingerprint(FeatureNetwork(network))

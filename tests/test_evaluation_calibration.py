@@ -34,6 +34,7 @@ def test_the_temperature_that_spoilt_the_logits_is_found(true_temperature):
     assert after < 0.02 or after < before
 
 
+@pytest.mark.slow
 @given(st.integers(1, 60), st.integers(2, 5), st.floats(0.1, 8), st.integers(0, 999))
 def test_no_temperature_of_a_fine_grid_is_better(n, n_classes, spoilt, seed):
     logits, label = network(n, n_classes, spoilt, seed)
@@ -42,6 +43,7 @@ def test_no_temperature_of_a_fine_grid_is_better(n, n_classes, spoilt, seed):
     assert temperature_loss(logits, label, found) <= grid + 1e-7
 
 
+@pytest.mark.slow
 def test_with_many_images_it_is_the_maximum_of_the_plain_likelihood():
     logits, label = network(3000, 4, 2.0, 1)
     grid = np.geomspace(1, 4, 300)

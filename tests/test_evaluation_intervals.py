@@ -54,6 +54,7 @@ def test_images_of_a_group_move_together():
     assert by_image.high - by_image.low < 0.45 * (by_group.high - by_group.low)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_groups", [3, 8, 30])
 def test_intervals_over_groups_hold_the_truth_about_as_often_as_they_say(n_groups):
     truth = score(*predictions(20_000, 5, 99)[:2])["accuracy"]

@@ -35,6 +35,7 @@ sample = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(sample)
 def test_every_metric_equals_scikit_learn_on_the_classes_that_occur(drawn):
     probability, label = drawn

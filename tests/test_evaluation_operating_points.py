@@ -137,6 +137,7 @@ def test_equal_thresholds_decide_the_most_probable_class(drawn, threshold):
     assert (decided_classes(probability, None) == probability.argmax(axis=1)).all()
 
 
+@pytest.mark.slow
 @given(st.integers(12, 80), st.integers(0, 10_000))
 def test_with_two_classes_no_other_decision_by_one_threshold_is_more_balanced(n, seed):
     """Youden's index of two classes is twice their balanced accuracy less one."""
@@ -151,6 +152,7 @@ def test_with_two_classes_no_other_decision_by_one_threshold_is_more_balanced(n,
         assert score(probability, label, other)["balanced_accuracy"] <= reached + 1e-12
 
 
+@pytest.mark.slow
 def test_for_calibrated_probabilities_operating_points_are_the_classes_shares():
     probability, label = draw(60_000, 3, 0)
     share = np.bincount(label) / len(label)

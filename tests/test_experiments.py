@@ -35,12 +35,14 @@ def measured(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return Run(run.folder)
 
 
+@pytest.mark.slow
 def test_one_split_is_trained_and_measured_without_a_report(measured: Run) -> None:
     assert measured.metrics["accuracy"].value is not None
     assert measured.has_classifier
     assert not measured.report_file.exists()
 
 
+@pytest.mark.slow
 def test_logits_are_kept_unrounded_and_give_the_probabilities(measured: Run) -> None:
     training = measured.training
     assert training is not None
@@ -59,6 +61,7 @@ def test_a_context_can_be_passed_to_another_process(tmp_path: Path) -> None:
     assert pickle.loads(pickle.dumps(context)) == context  # noqa: S301  written in the same line
 
 
+@pytest.mark.slow
 def test_a_stop_that_was_asked_for_ends_the_work_while_images_are_read(cells: Path, tmp_path: Path) -> None:
     data, recipe = agreed(cs.open_dataset(cells), QUICK.model_copy(update={"seed": 1}))
     run = Run(tmp_path / "run")

@@ -7,6 +7,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import grimp
+import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "src" / "coverslip"
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -56,6 +57,7 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
     TopologicalSorter(imports).prepare()  # its error names the circle
 
 
+@pytest.mark.slow
 def test_only_the_room_of_runs_names_the_files_of_a_run_folder() -> None:
     others = [path for path in MODULES if not place(path).startswith("runs/")]
     assert {place(path) for path in others if run_files_named_by(path)} == set()
@@ -77,6 +79,7 @@ _OPTION = re.compile(r"(?<![\w(-])--[a-z]")  # but not the variable of a style, 
 _COMMAND = re.compile(rf"\bcoverslip (?:{'|'.join(path.stem for path in (PACKAGE / 'cli').glob('[a-z]*.py'))})\b")
 
 
+@pytest.mark.slow
 def test_only_the_command_line_speaks_of_its_options_and_commands() -> None:
     """What to do is told in plain words and as data (`messages.py`): the app shows it to people without a terminal."""
     of_developers = "app/pages.py"  # says how pages are built from sources

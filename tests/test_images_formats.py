@@ -133,6 +133,7 @@ def inspect(folder: Path, environment: dict[str, str]) -> subprocess.CompletedPr
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_an_installed_package_brings_a_format_to_every_command(tmp_path: Path) -> None:
     cells = write_cells(tmp_path / "cells")
     told = inspect(cells, install(tmp_path / "site", "test_images_formats:RAW"))
@@ -140,6 +141,7 @@ def test_an_installed_package_brings_a_format_to_every_command(tmp_path: Path) -
     assert json.loads(told.stdout)["formats"] == {"RAW16": 40}
 
 
+@pytest.mark.slow
 def test_a_package_whose_format_cannot_be_loaded_is_named(tmp_path: Path) -> None:
     told = inspect(write_cells(tmp_path / "cells"), install(tmp_path / "site", "test_images_formats:NOTHING"))
     assert told.returncode == 1

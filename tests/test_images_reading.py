@@ -325,6 +325,7 @@ def test_suffixes_are_lower_case_with_their_dot():
     assert all(suffix.startswith(".") and suffix == suffix.lower() for suffix in image_suffixes())
 
 
+@pytest.mark.slow
 def test_every_microscope_file_is_read_or_refused_with_a_reason(shared_data, capfd):
     read, refused = set(), set()
     for path in sorted(shared_data("microscope_formats").rglob("*")):

@@ -284,6 +284,7 @@ def test_equal_pixels_hash_equally_in_png_bmp_and_every_kind_of_tiff(tmp_path):
     assert len({pixel_hash(read_pixels(path).array) for path in tmp_path.iterdir()}) == 1
 
 
+@pytest.mark.slow
 def test_a_fresh_process_prints_nothing_about_odd_files(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", STACK, photometric="minisblack", ome=True)
     (tmp_path / "b.tif").write_bytes((tmp_path / "a.tif").read_bytes()[:4100])

@@ -277,6 +277,7 @@ def test_two_steps_are_one_run_with_a_complete_run_in_it(earlier: Run, images: P
     assert weights == by_hand_weights
 
 
+@pytest.mark.slow
 def test_a_second_training_that_cannot_be_is_refused_before_the_first(earlier: Run, tmp_path: Path) -> None:
     same = earlier.folder.parent / "images"
     recipe = two_steps(same).model_copy(update={"init": Pretraining(train_on=str(same), recipe={"init": "scratch"})})
@@ -334,6 +335,7 @@ def test_a_run_does_not_go_on_from_another_start_than_it_began_with(on_top: Run,
         cs.resume(run.folder)
 
 
+@pytest.mark.slow
 def test_faults_of_a_start_are_told_before_anything_is_written(earlier: Run, images: Path, tmp_path: Path) -> None:
     data, out = cs.open_dataset(images), tmp_path / "run"
     with pytest.raises(BadClassifier):

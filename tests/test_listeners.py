@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from drawing import write_cells
 from trained import INSTANT
 
@@ -10,6 +11,7 @@ import coverslip as cs
 from coverslip.events import Event
 
 
+@pytest.mark.slow
 def test_a_listener_that_fails_does_not_end_a_training_and_is_told_of_once(tmp_path: Path) -> None:
     def fail(event: Event) -> None:
         raise ValueError("the window was closed")

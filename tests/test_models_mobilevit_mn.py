@@ -237,6 +237,7 @@ def test_neutral_se_leaves_the_pretrained_logits_as_they_were(xxs: nn.Module, pl
         assert torch.equal(network(pixels(2)), xxs(pixels(2)))
 
 
+@pytest.mark.slow
 def test_neutral_nam_all_but_leaves_them_and_the_published_form_less(xxs: nn.Module) -> None:
     """The published form halves what goes through it."""
 
@@ -251,6 +252,7 @@ def test_neutral_nam_all_but_leaves_them_and_the_published_form_less(xxs: nn.Mod
     assert distance(False) > 3 * distance(True)
 
 
+@pytest.mark.slow
 def test_what_has_no_counterpart_is_named_and_keeps_its_start(xxs: nn.Module) -> None:
     network = build(n_classes=2, depths=(3, 1, 3))
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}

@@ -95,6 +95,7 @@ def test_without_a_classifier_the_pooled_features_come_out(own: Own) -> None:
     assert network(pixels(2, 64)).shape == (2, 7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("own", OWN)
 def test_every_parameter_learns_and_images_do_not_mix(own: Own) -> None:
     network = own(n_classes=3)

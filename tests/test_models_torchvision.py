@@ -22,6 +22,7 @@ def saved(state: dict[str, Tensor], folder: Path) -> Path:
     return (folder / "new.pth").rename(folder / f"network-{digest[:8]}.pth")
 
 
+@pytest.mark.slow
 def test_published_googlenet_weights_fit_without_their_auxiliary_heads(tmp_path: Path) -> None:
     import torchvision  # only after coverslip's own module for it
 
@@ -69,6 +70,7 @@ def test_a_trained_first_layer_is_adapted_to_other_channels() -> None:
     assert network(grey.repeat(1, 5, 1, 1)).shape == colour.shape
 
 
+@pytest.mark.slow
 def test_options_are_torchvisions_own_and_no_others() -> None:
     network = build_body(model_info("alexnet"), channels=3, pretrained=False, options={"dropout": 0.1}, image_size=224)
     assert network.classifier[0].p == 0.1  # type: ignore[union-attr,index]  # untyped in torchvision

@@ -109,12 +109,14 @@ def test_with_8_classes_of_blood_cells_the_networks_have_exactly_so_many_paramet
     assert n_parameters(name, n_classes=8) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "expected"), [("vit_small_patch16_224", 21_697_944), ("swin_t", 27_537_810)])
 def test_transformers_are_built_for_the_size_that_is_asked_for(name: str, expected: int) -> None:
     """At 256 pixels ViT has more positions; Swin keeps its windows of 7 and fills up the last."""
     assert n_parameters(name, n_classes=24, image_size=256) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EACH)
 def test_the_record_counts_what_the_built_network_counts(name: str) -> None:
     record, cost = model_info(name), cost_of_model(name)
@@ -152,6 +154,7 @@ def test_multiply_accumulates_agree_with_published_figures(name: str, giga: floa
     assert macs / 1e9 == pytest.approx(giga, rel=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "giga"), [("swin_t", 7.34), ("vit_small_patch16_224", 6.14)])
 def test_multiply_accumulates_at_256_pixels_agree_with_published_figures(name: str, giga: float) -> None:
     with torch.device("meta"):
@@ -159,6 +162,7 @@ def test_multiply_accumulates_at_256_pixels_agree_with_published_figures(name: s
         assert cost_of(network, torch.zeros(1, 3, 256, 256)).macs / 1e9 == pytest.approx(giga, rel=0.01)
 
 
+@pytest.mark.slow
 def test_options_and_channels_change_what_is_counted() -> None:
     published = {"mv2_attention": "se", "mobilevit_attention": "nam", "placement": "counts", "dsc": False}
     assert cost_of_model("mobilevit_mn", options=published).conv_linear_weights_x2 == 2_719_616
@@ -169,6 +173,7 @@ def test_options_and_channels_change_what_is_counted() -> None:
 # Structure
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EACH)
 def test_a_boundary_freezes_all_that_its_output_depends_on_and_nothing_else(name: str) -> None:
     """Backpropagated from the boundary's own output: what gets a gradient is what came before."""
@@ -202,6 +207,7 @@ def test_a_boundary_freezes_all_that_its_output_depends_on_and_nothing_else(name
         assert n_frozen == sorted(n_frozen)  # earliest first
 
 
+@pytest.mark.slow
 def test_the_first_200_of_271_layers_are_those_that_keras_freezes() -> None:
     with torch.device("meta"):
         network = create_network("efficientnetv2_b0", n_classes=3, head="native", pretrained=False)
@@ -276,6 +282,7 @@ def test_the_heat_map_layer_is_a_map_on_whose_places_the_answer_depends(network:
     assert (by_place > 0).all()
 
 
+@pytest.mark.slow
 def test_a_transformer_that_was_packed_for_another_size_is_built_for_it_again(tmp_path: Path) -> None:
     network = create_network("timm/vit_tiny_patch16_224", n_classes=2, head="native", pretrained=False, image_size=48)
     card = ClassifierCard(
@@ -298,6 +305,7 @@ def test_a_transformer_that_was_packed_for_another_size_is_built_for_it_again(tm
         assert torch.equal(loaded(x), network.eval()(x))
 
 
+@pytest.mark.slow
 def test_mobilevit_mn_starts_from_what_fits_of_its_origin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COVERSLIP_WEIGHTS", str(tmp_path / "weights"))
     origin = build_body(model_info("mobilevit_xxs"), channels=3, pretrained=False, options={}, image_size=256)

@@ -250,6 +250,7 @@ def test_the_users_folder_is_never_written_to(cells: Path, trained: Run) -> None
     assert all(file.suffix == ".png" for file in cells.rglob("*") if file.is_file())
 
 
+@pytest.mark.slow
 def test_damaged_classifiers_are_one_clear_error(trained: Run, tmp_path: Path) -> None:
     import shutil
 
@@ -313,6 +314,7 @@ def test_real_chromosomes_train_at_one_scale_that_prediction_keeps(shared_data: 
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_every_random_change_at_once_still_trains(cells: Path, tmp_path: Path) -> None:
     augment = Augment(shear_degrees=10, crop=0.2, blur=1, saturation=0.2, hue_degrees=10, stain=0.05)
     recipe = Recipe(split=ONE_SPLIT, image_size=48, tta=1, epochs=1, batch_size=16, augment=augment)
@@ -340,6 +342,7 @@ def test_a_subset_stays_one_whatever_the_recipe_says(cells: Path) -> None:
     assert {record.group for record in found.records} <= {f"slide{i}" for i in range(9)}
 
 
+@pytest.mark.slow
 def test_copies_of_training_images_are_known_by_their_pixels(own_run: Run, cells: Path, tmp_path: Path) -> None:
     split = rows_of(own_run.folder / "split.csv")
     copied = [row for row in split if row["split"] == "train"][:3] + [row for row in split if row["split"] == "test"][
@@ -399,6 +402,7 @@ def test_several_sources_are_named_with_their_own_roots(tmp_path: Path) -> None:
     assert json_of(run.folder / "metrics.json") == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("device", ["cuda", "mps"])
 def test_a_device_that_is_not_there_is_refused_before_anything_is_made(
     cells: Path, own_run: Run, tmp_path: Path, device: str
@@ -439,6 +443,7 @@ def test_a_stop_while_test_images_are_measured_says_that_there_is_a_classifier(c
         cs.train(cs.open_dataset(cells), slower, out=tmp_path / "run", emit=stop_when_measuring)
 
 
+@pytest.mark.slow
 def test_a_second_interruption_ends_at_once_and_says_how_to_go_on(cells: Path, tmp_path: Path) -> None:
     def interrupt(event: Event) -> None:
         if isinstance(event, InstantClassifierFitted):

@@ -148,6 +148,7 @@ def test_a_class_that_is_not_there_is_refused_before_anything_is_made(cells: Pat
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_herlev_as_two_classes_is_a_recipe(shared_data: Any, tmp_path: Path) -> None:  # Any: a function of the fixture
     herlev = shared_data("pap_herlev") / "images.csv"
     abnormal = "carcinoma_in_situ, light_dysplastic, moderate_dysplastic, severe_dysplastic"

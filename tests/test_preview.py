@@ -61,6 +61,7 @@ def test_a_sheet_shows_images_as_prepared_and_without_changes_five_times_the_sam
     assert is_coloured == (channels == 3)
 
 
+@pytest.mark.slow
 def test_changes_follow_recipe_and_seed(tmp_path: Path) -> None:
     data = cs.open_dataset(write_images(tmp_path / "images", 1, np.uint8))
     turned = PLAIN.model_copy(update={"augment": Augment()})

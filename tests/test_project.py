@@ -57,11 +57,13 @@ def parse(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_no_module_imports_anything_that_pickles() -> None:
     found = {str(path.relative_to(ROOT)): imported(parse(path)) & PICKLING for path in MODULES}
     assert {path: names for path, names in found.items() if names} == {}
 
 
+@pytest.mark.slow
 def test_torch_files_are_only_loaded_as_weights() -> None:
     loose = []
     for path in MODULES:
@@ -73,6 +75,7 @@ def test_torch_files_are_only_loaded_as_weights() -> None:
     assert loose == []
 
 
+@pytest.mark.slow
 def test_every_package_that_is_imported_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     declared = " ".join(project["dependencies"]).lower().replace("_", "-")

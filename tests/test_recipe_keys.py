@@ -105,6 +105,7 @@ def settings_for(key: Any) -> list[str]:
     return [*NEEDED.get(key.key, []), f"{key.key}={value}"]
 
 
+@pytest.mark.slow
 def test_the_methods_text_tells_each_key_that_is_not_at_its_default(run: Path) -> None:
     silent = {"stage", "init", "device", "group", "split.val", "split.test", "split.folds", "decide_by"}
     for key in recipe_keys():

@@ -200,6 +200,7 @@ def page(run: Path) -> str:
     return write_report(run).read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_report_is_one_small_file_that_needs_nothing_else(run, page):
     assert (run / "report.html").stat().st_size < 3_000_000
     assert "<script" not in page
@@ -222,6 +223,7 @@ def test_writing_it_twice_gives_the_same_bytes(run, page):
     assert (run / "report.html").read_text(encoding="utf-8") == page
 
 
+@pytest.mark.slow
 def test_headline_and_numbers_are_those_of_metrics_json(run, page):
     metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
     right = int(np.trace(metrics["confusion_matrix"]))
@@ -241,6 +243,7 @@ def test_the_most_confident_mistake_comes_first_and_is_shown_as_a_picture(run, p
     assert page.count("data:image/webp;base64,") == min(len(wrong), 12) + 6
 
 
+@pytest.mark.slow
 def test_few_groups_are_told_and_missing_groups_are_told(page, tmp_path):
     assert "The test part has only" in page
     alone = write_report(write_run(tmp_path, n_groups=0, n_test=60)).read_text(encoding="utf-8")
@@ -254,11 +257,13 @@ def test_a_finding_that_limits_the_numbers_is_told_and_others_are_not(page):
     assert "No groups are known." not in page
 
 
+@pytest.mark.slow
 def test_a_single_test_group_is_told(tmp_path):
     made = write_run(tmp_path, ("a", "b"), n_groups=1, n_test=40)
     assert "The test part is a single group." in write_report(made).read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_allowed_leakage_and_per_image_scaling_are_told(tmp_path):
     made = write_run(tmp_path, n_test=60, allow_leakage=True, recipe=Recipe(scaling="per-image"))
     page = write_report(made).read_text(encoding="utf-8")
@@ -266,6 +271,7 @@ def test_allowed_leakage_and_per_image_scaling_are_told(tmp_path):
     assert "Intensity was erased." in page
 
 
+@pytest.mark.slow
 def test_a_run_that_stopped_after_the_instant_head_has_no_curves(tmp_path):
     made = write_run(tmp_path, ("G1", "S"), n_test=60, finetuned=False)
     page = write_report(made).read_text(encoding="utf-8")
@@ -274,6 +280,7 @@ def test_a_run_that_stopped_after_the_instant_head_has_no_curves(tmp_path):
     assert not (made / "figures" / "curves.svg").exists()
 
 
+@pytest.mark.slow
 def test_class_names_are_text_and_never_markup(tmp_path):
     names = ('<script>alert("1")</script>', "a & b", "$x_1$", "mitosis / metaphase, early; very long name of a class")
     page = write_report(write_run(tmp_path, names, n_test=80)).read_text(encoding="utf-8")
@@ -329,6 +336,7 @@ def test_every_section_says_something_that_any_page_can_show(run):
         assert text.words or text.rows or section.drawings(reported) or section.shown(reported), section.name
 
 
+@pytest.mark.slow
 def test_a_section_that_is_new_stands_in_the_report_without_more(run):
     def text(reported):
         return SectionText([f"{len(reported.classes)} & more"], ("class", "images"), [(name, "1") for name in BLOOD])

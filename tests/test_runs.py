@@ -36,6 +36,7 @@ def test_an_empty_recipe_is_a_good_one(tmp_path: Path) -> None:
     assert load_recipe(tmp_path / "empty.yaml") == Recipe()
 
 
+@pytest.mark.slow
 @given(
     st.builds(
         Recipe,

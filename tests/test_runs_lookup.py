@@ -49,6 +49,7 @@ def run(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return cs.train(data, RECIPE, out=tmp_path_factory.mktemp("runs") / "cells")
 
 
+@pytest.mark.slow
 def test_tiles_of_the_report_show_the_box_and_the_plane_of_a_row(data: Dataset, run: Run) -> None:
     page = (run.folder / "report.html").read_text(encoding="utf-8")
     tiles = re.findall(r'base64,([^"]+)".*?class="file" title="([^"]+)"', page, flags=re.S)
@@ -70,6 +71,7 @@ def test_an_image_of_a_run_is_a_file_and_how_it_is_read(data: Dataset, run: Run)
     assert lookup.find("another.png") is None
 
 
+@pytest.mark.slow
 def test_the_recipes_channels_hold_where_a_row_says_none(data: Dataset, run: Run, tmp_path: Path) -> None:
     copied = Run(Path(shutil.copytree(run.folder, tmp_path / "run")))
     save_recipe(RECIPE.model_copy(update={"channels": (0,)}), copied.recipe_file)

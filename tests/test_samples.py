@@ -26,6 +26,7 @@ def pixels(path: Path) -> np.ndarray:
         return np.asarray(image)
 
 
+@pytest.mark.slow
 def test_equal_seeds_write_equal_files_and_other_seeds_other_pixels(samples: SampleSet, tmp_path: Path) -> None:
     again = write_sample_images(tmp_path / "again", n_images=N)
     other = write_sample_images(tmp_path / "other", n_images=N, seed=1)
@@ -46,6 +47,7 @@ def test_every_class_has_images_of_every_slide(samples: SampleSet) -> None:
         assert len({path.name[:7] for path in files if path.parent.name == name}) == len(samples.slides)
 
 
+@pytest.mark.slow
 def test_duplicates_have_equal_pixels_and_the_last_pair_contradicts_itself(samples: SampleSet) -> None:
     for copy, original in samples.duplicates:
         assert copy != original

@@ -38,6 +38,7 @@ def outputs_and_gradients(network: nn.Module, x: Tensor) -> tuple[Tensor, dict[s
     return logits.detach(), {name: p.grad.clone() for name, p in network.named_parameters() if p.grad is not None}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "choices", "n_changed"),
     [

@@ -106,6 +106,7 @@ def test_it_learns_with_every_optimiser_and_schedule(
     assert done.kept_epoch == max(e.epoch for e in epochs if e.is_kept)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop_after", [0, 3, 6, 13, 20])  # before the first step, within and between epochs
 @pytest.mark.parametrize("optimizer", ["adamw", "amsgrad", "sgd", "adam-then-sgd"])
 def test_stopped_anywhere_and_resumed_it_ends_with_the_same_weights(
@@ -120,6 +121,7 @@ def test_stopped_anywhere_and_resumed_it_ends_with_the_same_weights(
     assert (done.kept_epoch, done.epochs_run) == (expected.kept_epoch, expected.epochs_run)
 
 
+@pytest.mark.slow
 def test_adam_then_sgd_is_adam_first_and_then_takes_steps_of_its_own_size(
     images: TrainingImages, tmp_path: Path
 ) -> None:
@@ -178,6 +180,7 @@ def test_sgd_does_not_run_away_where_the_loss_is_steep(images: TrainingImages, t
     assert epochs[-1].train_loss < 5  # without a bound on the steps it runs away
 
 
+@pytest.mark.slow
 def test_clip_gradient_bounds_the_steps_of_every_optimiser(images: TrainingImages, tmp_path: Path) -> None:
     sgd, adam = tiny_optimizer(recipe(optimizer="sgd")), tiny_optimizer(recipe(optimizer="adam"))
     assert [longest_gradient(recipe(), optimizer) for optimizer in (sgd, adam)] == [1.0, None]
@@ -225,6 +228,7 @@ class WithFeatures(nn.Module):
         return self.head(self.features(x))  # type: ignore[no-any-return]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("groups", ["labels", "kmeans"])
 def test_the_regulariser_draws_classes_apart_and_goes_on_after_a_stop(
     images: TrainingImages, tmp_path: Path, groups: str
@@ -248,6 +252,7 @@ def test_the_regulariser_draws_classes_apart_and_goes_on_after_a_stop(
     assert equal(fitted("cut", **apart), whole)
 
 
+@pytest.mark.slow
 def test_two_runs_are_equal_and_another_seed_is_not(images: TrainingImages, tmp_path: Path) -> None:
     first, _ = trained(images, tmp_path / "1", recipe())
     two, _ = trained(images, tmp_path / "2", recipe())
@@ -283,6 +288,7 @@ def test_nothing_is_said_of_the_start_where_no_images_are_kept_to_look_at_it(
     assert [event.epoch for event in events if isinstance(event, EpochEnded)] == [1]
 
 
+@pytest.mark.slow
 def test_it_stops_early_and_gives_back_the_best_epoch(images: TrainingImages, tmp_path: Path) -> None:
     epochs: list[EpochEnded] = []
     emit = lambda event: epochs.append(event) if isinstance(event, EpochEnded) and event.epoch else None  # noqa: E731
@@ -320,6 +326,7 @@ def with_a_rare_class() -> tuple[TrainingImages, np.ndarray]:
     return rare, pixels
 
 
+@pytest.mark.slow
 def test_class_weights_raise_the_recall_of_a_rare_class(tmp_path: Path) -> None:
     rare, pixels = with_a_rare_class()
 

@@ -104,6 +104,7 @@ def test_packaged_weights_fill_every_tensor_of_timms_network(name: str) -> None:
     assert all(torch.equal(tensor, loaded[key]) for key, tensor in weights.tensors.items())
 
 
+@pytest.mark.slow
 def test_mobilenet_v2_answers_as_torchvisions_network_does_with_the_same_file() -> None:
     import torchvision
 
@@ -115,6 +116,7 @@ def test_mobilenet_v2_answers_as_torchvisions_network_does_with_the_same_file() 
     assert (logits(ours, 224) - logits(theirs.eval(), 224)).abs().max() == 0.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "side"), [("timm/tf_efficientnet_lite1", 240), ("timm/tf_efficientnet_lite2", 260)])
 def test_packaged_weights_know_a_ball(name: str, side: int) -> None:
     """Known answer of the whole mapping: a wrong name or padding still runs, but sees nothing."""
@@ -170,6 +172,14 @@ def test_imported_weights_give_the_logits_of_the_network_that_was_saved(tmp_path
     assert torch.equal(logits(pretrained(SMALL)), logits(network)), "the file was copied"
 
 
+def test_weights_that_are_imported_anew_take_the_place_of_the_first(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        network = random_network("test_efficientnet", seed=seed)
+        import_weights(save(network.state_dict(), tmp_path / f"{seed}.safetensors"), SMALL)
+        torch.manual_seed(0)
+        assert torch.equal(logits(pretrained(SMALL)), logits(network))
+
+
 def wrapped(state: Tensors) -> dict[str, Any]:  # Any: what trainers save
     return {"state_dict": state, "epoch": 3, "optimizer": {"lr": 0.1}}
 
@@ -202,6 +212,7 @@ def test_the_classifier_may_have_any_number_of_classes_or_be_missing(tmp_path: P
         assert torch.equal(ours.features(pixels(64)), network((pixels(64) - ours.mean) / ours.std))
 
 
+@pytest.mark.slow
 def test_torchvisions_names_are_known_where_timm_has_others(tmp_path: Path) -> None:
     import torchvision
 
@@ -233,6 +244,7 @@ def test_other_numbers_of_channels_start_from_imported_weights_too(tmp_path: Pat
         torch.testing.assert_close(grey(x), network(x.repeat(1, 3, 1, 1)), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["timm/dla46_c", SMALL])  # timm's own loader lets tensors be missing in the first
 @pytest.mark.parametrize(
     ("spoil", "told"),
@@ -258,6 +270,7 @@ def test_what_does_not_fit_is_named_and_changes_nothing(
     assert sorted(folder.rglob("*")) == files
 
 
+@pytest.mark.slow
 def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
     file = save(random_network("test_efficientnet").state_dict(), tmp_path / "small.pth")
     with pytest.raises(WeightsUnavailable, match="do not fit 'resnet34'"):
@@ -269,8 +282,8 @@ def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
         import_weights(file, "resnet-34")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("suffix", [".pth", pytest.param(".safetensors", marks=pytest.mark.exhaustive)])
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
 def test_torchvisions_vgg_fits_whatever_order_the_file_has_its_tensors_in(tmp_path: Path, suffix: str) -> None:
     import torchvision
 
@@ -285,6 +298,7 @@ def test_torchvisions_vgg_fits_whatever_order_the_file_has_its_tensors_in(tmp_pa
 ONE = torch.tensor(1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [SMALL, "shufflenet_v2_x1_0"])
 @pytest.mark.parametrize(
     "spoil",
@@ -377,6 +391,7 @@ def test_files_that_hold_something_else_are_refused(tmp_path: Path) -> None:
         import_weights(tmp_path / "notes.txt", SMALL)
 
 
+@pytest.mark.slow
 def test_a_second_import_takes_the_place_of_the_first_and_leaves_nothing_of_it(tmp_path: Path, folder: Path) -> None:
     for seed in (1, 2):
         network = random_network("test_efficientnet", seed=seed)
@@ -434,6 +449,7 @@ def test_networks_of_other_libraries_are_filled_exactly(tmp_path: Path) -> None:
 SMALL_OTHERS = [record.name for record in registered_models() if record.timm_name is None and record.parameters < 5e6]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL_OTHERS)
 def test_networks_of_torchvision_and_our_own_start_from_imported_weights(tmp_path: Path, name: str) -> None:
     record = model_info(name)
@@ -446,6 +462,7 @@ def test_networks_of_torchvision_and_our_own_start_from_imported_weights(tmp_pat
     assert has_weights(record)
 
 
+@pytest.mark.slow
 def test_googlenets_training_heads_are_left_out(tmp_path: Path) -> None:
     import torchvision
 
@@ -510,6 +527,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Hub]]:
         server.shutdown()
 
 
+@pytest.mark.slow
 def test_fetched_weights_are_kept_checked_and_used(hub: type[Hub], capsys: pytest.CaptureFixture[str]) -> None:
     assert weights_source(SMALL) is None
     assert main(["weights", "fetch", SMALL, "--json"]) == 0
@@ -522,6 +540,7 @@ def test_fetched_weights_are_kept_checked_and_used(hub: type[Hub], capsys: pytes
     assert [source.model for source in available_weights() if source.kind == "hub"] == [SMALL]
 
 
+@pytest.mark.slow
 def test_a_download_that_is_not_what_was_promised_is_not_kept(hub: type[Hub], tmp_path: Path) -> None:
     hub.promised = "0" * 64
     with pytest.raises(WeightsUnavailable, match="SHA-256 differs"):
@@ -558,6 +577,7 @@ def test_what_is_noted_about_the_hubs_weights_is_what_timm_says() -> None:
         assert noted.licence == says.license, name
 
 
+@pytest.mark.slow
 def test_asking_which_weights_a_model_starts_from_needs_no_torch(tmp_path: Path) -> None:
     code = (
         "import sys; from coverslip.models.weights import available_weights, weights_source; "
@@ -670,6 +690,7 @@ def test_a_run_says_which_weights_it_started_from_and_under_which_licence(tmp_pa
     assert "Pretrained weights" not in report
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folds", [0, 2])
 def test_weights_that_a_run_fetched_are_noted_with_their_hash(hub: type[Hub], tmp_path: Path, folds: int) -> None:
     environment, report = trained(tmp_path, folds=folds)

@@ -200,6 +200,7 @@ def logits(model: str, image: NDArray[np.float32]) -> torch.Tensor:
     return answer
 
 
+@pytest.mark.slow
 def test_efficientnetv2_b0_answers_as_kerass_does(tmp_path: Path) -> None:
     file = keras_3(tmp_path / "theirs.weights.h5", efficientnet_layers())
     source = import_weights(file, "efficientnetv2_b0", licence="mine")
@@ -229,6 +230,7 @@ def test_nasnet_mobile_answers_as_kerass_does_with_tensorflows_padding(tmp_path:
     torch.testing.assert_close(logits("nasnet_mobile", picture(96)), torch.tensor(NASNET_96), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_file_without_a_classifier_is_enough(tmp_path: Path) -> None:
     file = keras_2(tmp_path / "notop.h5", efficientnet_layers(with_classifier=False))
     import_weights(file, "efficientnetv2_b0")
@@ -247,6 +249,7 @@ def test_layers_inside_a_network_that_is_a_layer_itself_are_found(tmp_path: Path
 # What is refused
 
 
+@pytest.mark.slow
 def test_layers_that_the_network_does_not_have_are_named_and_nothing_is_kept(tmp_path: Path) -> None:
     layers = efficientnet_layers() | {"dense_7": {"kernel": np.ones((5, 2), np.float32)}}
     with pytest.raises(WeightsUnavailable, match="1 not of this network \\(dense_7/kernel\\)"):
@@ -254,12 +257,14 @@ def test_layers_that_the_network_does_not_have_are_named_and_nothing_is_kept(tmp
     assert not (tmp_path / "weights").exists()
 
 
+@pytest.mark.slow
 def test_another_network_of_keras_is_refused_by_its_layers(tmp_path: Path) -> None:
     layers = {"conv1_conv": {"kernel": np.ones((7, 7, 3, 64), np.float32)}}
     with pytest.raises(WeightsUnavailable, match=r"NASNetMobile and EfficientNetV2B0.*conv1_conv"):
         import_weights(keras_2(tmp_path / "resnet.h5", layers), "resnet50")
 
 
+@pytest.mark.slow
 def test_a_file_of_an_early_keras_3_is_refused_with_what_to_do(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "early.weights.h5", "w") as opened:
         opened["layers/conv2d/vars/0"] = np.ones((3, 3, 3, 8), np.float32)
@@ -342,6 +347,7 @@ def test_a_harmful_file_is_refused_in_one_line(how: str, tmp_path: Path) -> None
     assert "\n" not in told.value.what
 
 
+@pytest.mark.slow
 def test_a_refusal_comes_back_from_the_process_that_reads(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "bad.h5", "w") as opened:
         spoil(opened, "huge")
@@ -365,6 +371,7 @@ def test_a_cut_file_is_refused(share: float, tmp_path: Path) -> None:
         read_arrays(tmp_path / "cut.h5")
 
 
+@pytest.mark.slow
 def test_infinity_is_refused_as_in_other_files(tmp_path: Path) -> None:
     layers: dict[str, Any] = efficientnet_layers()
     layers["stem_bn"]["gamma"][3] = np.inf

@@ -89,6 +89,7 @@ def test_of_a_training_state_the_network_without_its_heads_is_read(tmp_path: Pat
     assert set(read_checkpoint(tmp_path / "other.pth")) == {"backbone.norm.weight", "neck.weight"}, "not ours to drop"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 4])
 def test_a_network_for_any_channels_takes_them_with_either_head_and_other_sizes(channels: int) -> None:
     for head, n_features in (("native", 384), ("multi_layer", 4 * 2 * 384)):
@@ -102,6 +103,7 @@ def test_a_network_for_any_channels_takes_them_with_either_head_and_other_sizes(
         assert (x.grad.abs().sum(dim=(0, 2, 3)) > 0).all(), "every channel counts"
 
 
+@pytest.mark.slow
 def test_channels_do_not_see_each_other_nor_their_brightness() -> None:
     torch.manual_seed(1)
     network, x = ChannelwiseViT(n_classes=0, channels=2).eval(), pixels(1, 32, 2)
@@ -156,6 +158,7 @@ def test_an_image_size_that_patches_do_not_divide_is_refused_with_the_nearest(mo
     assert str(error.value.remedies[0].value) == told  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 def test_weights_of_another_network_are_told_where_they_belong(tmp_path: Path) -> None:
     record = model_info("shufflenet_v2_x1_0")
     network = build_body(record, channels=3, pretrained=False, options={}, image_size=64)

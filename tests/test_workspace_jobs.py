@@ -176,6 +176,7 @@ def test_what_the_trash_no_longer_holds_cannot_come_back(workspace: Workspace, c
         acts.restore(workspace, run_id)
 
 
+@pytest.mark.slow
 def test_a_process_that_never_began_its_folder_leaves_why(workspace: Workspace, cells: str) -> None:
     run_id = queued(workspace, cells)
     job = as_started(workspace, run_id, launched=time.time() - 60)
@@ -312,6 +313,7 @@ def test_a_prediction_that_goes_on_finds_the_rows_that_it_wrote(tmp_path: Path) 
     later.close()
 
 
+@pytest.mark.slow
 def test_many_rows_are_filtered_and_sorted_a_page_at_a_time(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     classes, n = ("<script>", "b"), 20_000

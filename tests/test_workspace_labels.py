@@ -50,6 +50,7 @@ def labels_now(home: Workspace, dataset_id: str) -> list[str | None]:
     return [image.label for image in list_images(home, dataset_id, Filters(), offset=0, limit=2000).items]
 
 
+@pytest.mark.slow
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(STEPS)
 def test_undo_and_redo_are_those_of_a_plain_list(home: Workspace, steps: list[object]) -> None:
@@ -108,6 +109,7 @@ def test_an_unknown_image_changes_nothing(home: Workspace) -> None:
     assert labels_now(home, dataset_id) == ["a"] * 3 + ["b"] * 3
 
 
+@pytest.mark.slow
 def test_equal_images_conflict_as_long_as_their_labels_differ(tmp_path: Path) -> None:
     cells = save_cells(tmp_path / "cells")
     for name in ("copy1.png", "copy2.png"):
@@ -138,6 +140,7 @@ def test_equal_images_conflict_as_long_as_their_labels_differ(tmp_path: Path) ->
     assert app.get(f"{where}/positions", only="conflicting")["total"] == 4
 
 
+@pytest.mark.slow
 def test_the_exported_table_holds_no_formula_and_opens_as_it_was(tmp_path: Path) -> None:
     cells = save_cells(tmp_path / "cells", ("=1+1", "-neg", 'say "x", y'), n=2)
     app = App(workspace_in(tmp_path))

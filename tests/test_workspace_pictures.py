@@ -34,6 +34,7 @@ def picture(app: App, where: str, **query: Any) -> np.ndarray[Any, Any]:
     return np.asarray(Image.open(io.BytesIO(answer.content)))
 
 
+@pytest.mark.slow
 def test_thumbnails_are_small_and_kept_for_good(app: App, tmp_path: Path) -> None:
     save_cell(tmp_path / "cells" / "a.png", 1, side=300)
     found = app.open(tmp_path / "cells", is_labelled=False)
@@ -50,6 +51,7 @@ def test_thumbnails_are_small_and_kept_for_good(app: App, tmp_path: Path) -> Non
     assert app.client.get(where, params={"side": 4000}).status_code == 422
 
 
+@pytest.mark.slow
 def test_a_sheet_shows_images_in_the_order_asked_for(app: App, tmp_path: Path) -> None:
     for k, colour in enumerate([(250, 0, 0), (0, 250, 0), (0, 0, 250)]):
         folder = tmp_path / "cells" / "x"
@@ -68,6 +70,7 @@ def test_a_sheet_shows_images_in_the_order_asked_for(app: App, tmp_path: Path) -
     assert app.refused("GET", f"datasets/{found['id']}/sheet?images=0,99")["status"] == 404
 
 
+@pytest.mark.slow
 def test_small_pictures_are_made_once(app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cells = save_cells(tmp_path / "cells")
     found = app.open(cells)
@@ -98,6 +101,7 @@ def colours(app: App, dataset_id: str) -> np.ndarray[Any, Any]:
     return np.frombuffer(answer.content, np.uint8).reshape(-1, 4)
 
 
+@pytest.mark.slow
 def test_a_cell_of_a_sheet_is_the_thumbnail(app: App, tmp_path: Path) -> None:
     ramp = np.linspace(0, 255, 300).astype(np.uint8)
     for k, (height, width) in enumerate([(300, 300), (300, 150), (40, 80)]):
@@ -127,6 +131,7 @@ def test_cells_are_no_larger_than_the_images(app: App, tmp_path: Path) -> None:
     assert picture(app, where, images="0,0", side=20).shape == (20, 160, 3)
 
 
+@pytest.mark.slow
 def test_colours_are_averages_with_the_shape(app: App, tmp_path: Path) -> None:
     (tmp_path / "cells").mkdir()
     for name, colour, size in [("a", (200, 30, 90), (40, 40)), ("b", (0, 0, 0), (80, 40)), ("c", (9, 9, 9), (20, 40))]:
@@ -148,6 +153,7 @@ def test_colours_are_averages_with_the_shape(app: App, tmp_path: Path) -> None:
     assert again.status_code == 304
 
 
+@pytest.mark.slow
 def test_a_wall_is_ready_when_its_images_were_read(app: App, tmp_path: Path) -> None:
     cells = save_cells(tmp_path / "cells")
     found = app.open(cells)
@@ -159,6 +165,7 @@ def test_a_wall_is_ready_when_its_images_were_read(app: App, tmp_path: Path) -> 
     assert answer.headers["content-type"] == "image/jpeg"
 
 
+@pytest.mark.slow
 def test_a_file_of_pictures_that_a_kill_left_empty_is_used(app: App, tmp_path: Path) -> None:
     found = app.open(save_cells(tmp_path / "cells"))
     app.home.background.wait_all()
@@ -170,6 +177,7 @@ def test_a_file_of_pictures_that_a_kill_left_empty_is_used(app: App, tmp_path: P
     assert n_kept(found["id"]) == 1
 
 
+@pytest.mark.slow
 def test_pictures_that_reading_did_not_make_are_made_afterwards(app: App, tmp_path: Path) -> None:
     found = app.open(save_cells(tmp_path / "cells"))
     app.home.background.wait_all()
@@ -187,6 +195,7 @@ def test_pictures_that_reading_did_not_make_are_made_afterwards(app: App, tmp_pa
     assert np.abs(colours(app, again["id"]).astype(int) - whole).max() <= 2
 
 
+@pytest.mark.slow
 def test_nobody_is_served_who_has_gone(app: App, tmp_path: Path) -> None:
     found = app.open(save_cells(tmp_path / "cells"))
     app.home.background.wait_all()
@@ -220,6 +229,7 @@ def test_nobody_is_served_who_has_gone(app: App, tmp_path: Path) -> None:
     assert n_kept(found["id"]) == 0
 
 
+@pytest.mark.slow
 def test_a_changed_file_gets_a_new_version(app: App, tmp_path: Path) -> None:
     cells = save_cells(tmp_path / "cells")
     found = app.open(cells)
@@ -248,6 +258,7 @@ def test_the_viewer_shows_eight_bit_as_it_is(app: App, tmp_path: Path) -> None:
     assert picture(app, where, low=5, high=5).max() in (0, 255)  # nothing is divided by nothing
 
 
+@pytest.mark.slow
 def test_the_viewer_stretches_sixteen_bit(app: App, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     stack = rng.integers(1_000, 3_000, (3, 40, 40), dtype=np.uint16)

@@ -6,6 +6,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from drawing import save_cell
 from image_sets import client_of, workspace_in
 from sqlalchemy import insert, select, update
@@ -52,6 +53,7 @@ def removed(home: Workspace, job_id: str, days: float) -> Path:
     return place
 
 
+@pytest.mark.slow
 def test_uploads_that_were_broken_off_go_after_a_week(tmp_path: Path) -> None:
     home = workspace_in(tmp_path)
     old, young, finished, unnoted = (begun(home) for _ in range(4))
@@ -123,6 +125,7 @@ def make_folder(path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_trash_is_emptied_of_what_lay_there_for_a_month(tmp_path: Path) -> None:
     home = workspace_in(tmp_path)
     old, young = removed(home, "old", 31), removed(home, "young", 29)

@@ -75,6 +75,7 @@ def everything_below(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
+@pytest.mark.slow
 def test_files_become_a_set_with_its_folders_as_classes(app: App, tmp_path: Path) -> None:
     cells = save_cells(tmp_path / "cells", ("<script>", "Zelle α"), n=2)
     upload = begin(app)
@@ -93,6 +94,7 @@ def test_files_become_a_set_with_its_folders_as_classes(app: App, tmp_path: Path
     assert len(list(cells.rglob("*.png"))) == 4
 
 
+@pytest.mark.slow
 def test_a_table_among_the_files_gives_the_labels(app: App, png: bytes) -> None:
     upload = begin(app)
     put(app, f"{upload}/files/set/images/1.png", png)
@@ -102,6 +104,7 @@ def test_a_table_among_the_files_gives_the_labels(app: App, png: bytes) -> None:
     assert [each["name"] for each in found["classes"]] == ["a", "b"]
 
 
+@pytest.mark.slow
 def test_files_that_make_no_set_stay_and_can_be_finished_otherwise(app: App, png: bytes) -> None:
     upload = begin(app)
     put(app, f"{upload}/files/1.png", png)
@@ -116,6 +119,7 @@ def test_a_name_that_leads_elsewhere_is_refused(name: str) -> None:
         safe_name(name)
 
 
+@pytest.mark.slow
 def test_attacks_by_name_write_nothing(app: App, tmp_path: Path, png: bytes) -> None:
     upload = begin(app)
     before = everything_below(tmp_path)
@@ -126,6 +130,7 @@ def test_attacks_by_name_write_nothing(app: App, tmp_path: Path, png: bytes) -> 
     assert everything_below(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_a_file_is_not_put_behind_a_link(app: App, tmp_path: Path, png: bytes) -> None:
     upload = begin(app)
     (tmp_path / "target").mkdir()
@@ -162,6 +167,7 @@ def test_limits_hold_while_bytes_come_in(app: App, tmp_path: Path) -> None:
     assert everything_below(folder) == ["files", "files/1.png", "files/2.png"]
 
 
+@pytest.mark.slow
 def test_an_archive_is_unpacked(app: App, png: bytes) -> None:
     upload = begin(app)
     data = zipped({"set/a/1.png": png, "set/b/2.png": png, "__MACOSX/set/._1.png": b"x", "set/.DS_Store": b"x"})
@@ -181,6 +187,7 @@ def test_an_archive_with_one_entry_that_leads_elsewhere_is_not_unpacked(
     assert everything_below(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_links_bombs_and_damaged_archives_are_refused(
     app: App, tmp_path: Path, png: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,6 +221,7 @@ def test_links_bombs_and_damaged_archives_are_refused(
     assert app.refused("PUT", f"uploads/{upload}/archive", content=whole)["status"] == 422  # there already
 
 
+@pytest.mark.slow
 def test_an_upload_that_is_finished_twice_at_once_becomes_one_set(app: App, png: bytes) -> None:
     upload = begin(app, is_labelled=False)
     put(app, f"{upload}/files/a.png", png)
@@ -226,6 +234,7 @@ def test_an_upload_that_is_finished_twice_at_once_becomes_one_set(app: App, png:
     assert app.get("datasets")["total"] == 1
 
 
+@pytest.mark.slow
 def test_an_upload_is_dropped(app: App, png: bytes) -> None:
     upload = begin(app)
     put(app, f"{upload}/files/1.png", png)
