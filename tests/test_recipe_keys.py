@@ -29,6 +29,7 @@ OTHER_VALUES = {
     "loss_options": "{gamma: 1}",
 }
 NEEDED = {
+    "frozen_variants": ["freeze_to=blocks.2"],
     "loss_options": ["loss=focal"],
     "sgd_from": ["optimizer=adam-then-sgd"],
     "sgd_learning_rate": ["optimizer=adam-then-sgd"],

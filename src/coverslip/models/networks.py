@@ -7,6 +7,7 @@ linear head on the last layer alone loses the former.
 
 import fnmatch
 import json
+from collections.abc import Collection
 from typing import Any, Literal
 
 import numpy as np
@@ -110,6 +111,8 @@ class MultiLayerPooling(nn.Module):
         self._stops_early = hasattr(body, "forward_intermediates")
         self._is_channels_last = getattr(body, "output_fmt", "NCHW") == "NHWC"
         self._seen: list[Tensor] = []
+        self._given: Tensor | None = None
+        self._passed_over: Collection[nn.Module] = ()
         for tap in taps:
             body.get_submodule(tap).register_forward_hook(self._see)
 
@@ -121,16 +124,30 @@ class MultiLayerPooling(nn.Module):
             self.body(x)
         if not self._seen:  # the network uses what is inside the tapped modules without calling them
             raise CannotPool
-        pooled = [part for seen in self._seen for part in self._pool(seen)]
+        pooled = self.pooled_so_far()
         self._seen.clear()
-        return torch.cat(pooled, dim=1)
+        return torch.cat(pooled if self._given is None else [self._given, *pooled], dim=1)
+
+    def pooled_so_far(self) -> list[Tensor]:
+        """(B, C) each: mean and sd of the taps that this pass through the network has reached, in order."""
+        return [part for seen in self._seen for part in self._pool(seen)]
+
+    def begin_with(self, pooled: Tensor | None, of: Collection[nn.Module] = ()) -> None:
+        """Put these features in front in every pass from now on, and pass over the outputs of some modules.
+
+        Args:
+            pooled: (B, D) of taps that are not computed; None: all are computed again.
+            of: modules whose outputs are not computed but given, and were pooled before.
+        """
+        self._given, self._passed_over = pooled, of
 
     def extra_repr(self) -> str:
         """Part of the network's fingerprint: other taps are other features."""
         return f"mean and sd of {', '.join(self._taps)}"
 
     def _see(self, module: nn.Module, inputs: Any, output: Tensor) -> None:  # Any: PyTorch's hook signature
-        self._seen.append(output)
+        if module not in self._passed_over:
+            self._seen.append(output)
 
     def _pool(self, seen: Tensor) -> tuple[Tensor, Tensor]:
         if not isinstance(seen, Tensor) or seen.ndim not in (3, 4):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,52 @@ class TrainingImages:
     val_label: Ints
     n_classes: int
     train_domain: Ints | None = None  # which domain each training image comes from; None where there is one
+    kept: "KeptActivations | None" = None  # what the network takes in place of pixels, where it does
+
+
+@dataclass(frozen=True, slots=True)
+class KeptActivations:
+    """What leaves the frozen part of a network for every image, several times for those that are trained on."""
+
+    rows: npt.NDArray[np.floating[Any]]  # (n_variants * n_train + n_val, D) of 16 or 32 bits, variant by variant
+    n_variants: int
+    n_train: int
+
+    def training_batches(
+        self, order: Ints, label: Ints, *, batch_size: int, epoch: int, device: str
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """((B, D) float32, (B,) labels) on `device`: the images of one epoch, another variant in each.
+
+        Args:
+            order: positions among the training images.
+            label: (n_train,).
+            batch_size: B.
+            epoch: 1-based.
+            device: where the network is.
+        """
+        variant = (epoch - 1 + order + _n_before(order)) % self.n_variants
+        places = variant * self.n_train + order
+        for step in range(n_batches(len(order), batch_size)):
+            some = slice(step * batch_size, (step + 1) * batch_size)
+            yield self._at(places[some], device), moved(torch.from_numpy(label[order[some]]), device)
+
+    def val_batches(self, *, batch_size: int, device: str) -> Iterator[Tensor]:
+        """(B, D) float32 on `device`, of the validation images as they are."""
+        places = np.arange(self.n_variants * self.n_train, len(self.rows))
+        for start in range(0, len(places), batch_size):
+            yield self._at(places[start : start + batch_size], device)
+
+    def _at(self, places: Ints, device: str) -> Tensor:
+        return moved(torch.from_numpy(self.rows[places]), device).float()
+
+
+def _n_before(order: Ints) -> Ints:
+    """For every place of an order, how often the same image stands before it."""
+    places = np.argsort(order, kind="stable")
+    in_turn = order[places]
+    n_before = np.empty_like(order)
+    n_before[places] = np.arange(len(order)) - np.searchsorted(in_turn, in_turn)
+    return n_before
 
 
 def epoch_order(label: Ints, domain: Ints | None = None, *, sampling: Sampling, seed: int, epoch: int) -> Ints:
@@ -99,12 +146,15 @@ def training_batches(
             x = as_tensor(following.result(), device)
             if step + 1 < steps:
                 following = pool.submit(pixels_of, chosen_at(step + 1).tolist())
-            drawn_from = np.random.SeedSequence([seed, epoch, step]).generate_state(1)[0]
-            changes = draw_changes(len(x), augment, torch.Generator().manual_seed(int(drawn_from))).mapped(
-                lambda drawn: moved(drawn, device)
-            )
-            x = apply_changes(x, changes).contiguous(memory_format=torch.channels_last)
+            x = changed_at_random(x, augment, [seed, epoch, step], device)
             yield x, moved(torch.from_numpy(label[chosen_at(step)]), device)
+
+
+def changed_at_random(x: Tensor, augment: Augment, drawn_from: Sequence[int], device: str) -> Tensor:
+    """(B, C, S, S) in [0, 1] on `device`, changed by what these numbers draw; channels-last in memory."""
+    generator = torch.Generator().manual_seed(int(np.random.SeedSequence(drawn_from).generate_state(1)[0]))
+    changes = draw_changes(len(x), augment, generator).mapped(lambda drawn: moved(drawn, device))
+    return apply_changes(x, changes).contiguous(memory_format=torch.channels_last)
 
 
 def plain_batches(pixels_of: PixelsOf, positions: Ints, *, batch_size: int, device: str = "cpu") -> Iterator[Tensor]:
@@ -117,7 +167,10 @@ def plain_logits(network: nn.Module, images: TrainingImages, batch_size: int, de
     """(n_val, K) float32 on the processor, of the validation images as they are."""
     network.eval()
     with torch.inference_mode():
-        batches = plain_batches(images.pixels_of, images.val, batch_size=batch_size, device=device)
+        if images.kept is not None:
+            batches = images.kept.val_batches(batch_size=batch_size, device=device)
+        else:
+            batches = plain_batches(images.pixels_of, images.val, batch_size=batch_size, device=device)
         return torch.cat([network(x).float() for x in batches]).cpu()
 
 

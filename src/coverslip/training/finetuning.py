@@ -5,6 +5,7 @@ killed goes on from the last whole epoch and ends with the same weights as one t
 """
 
 import time
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -14,6 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from coverslip.errors import OutOfTime, Stopped
 from coverslip.events import CheckpointSaved, EpochEnded, Noted, StepEnded
 from coverslip.losses.cluster import ClusterLoss
 from coverslip.losses.image_loss import ImageLoss, balanced_weight
@@ -31,6 +33,7 @@ from coverslip.training.batches import (
     training_batches,
 )
 from coverslip.training.checkpoints import load_checkpoint, save_checkpoint
+from coverslip.training.kept_activations import with_activations
 from coverslip.training.steps.convolutions import faster_convolutions
 from coverslip.training.steps.epoch_scores import Diverged, EpochScores, StepsSeen, epoch_scores
 from coverslip.training.steps.optimising import (
@@ -134,7 +137,7 @@ def _head_for_training(
 
 
 def _run_epochs(
-    network: nn.Module, images: TrainingImages, recipe: Recipe, n_epochs: int, context: RunContext
+    network: Network, images: TrainingImages, recipe: Recipe, n_epochs: int, context: RunContext
 ) -> Finetuned:
     progress = _Progress()
     last = context.run.checkpoint_file("last")
@@ -145,11 +148,16 @@ def _run_epochs(
         load_checkpoint(last, network, optimizer)
     stopped: StoppedBecause = "all epochs done"
     train_mode(network, keep_statistics=_keeps_statistics(recipe))
+    began, seconds_before = time.monotonic(), 0.0
     example = next(plain_batches(images.pixels_of, images.train, batch_size=2, device=context.device))
     try:
-        with faster_convolutions(network, example) if context.device == "cpu" else nullcontext():
+        with (
+            faster_convolutions(network, example) if context.device == "cpu" else nullcontext(),
+            with_activations(network, images, recipe, context) as inputs,
+        ):
+            seconds_before = time.monotonic() - began
             if not progress.epoch and len(images.val):
-                _measure_initial(network, images, recipe, n_epochs, context)
+                _measure_initial(network, inputs, recipe, n_epochs, context)
             while progress.epoch < n_epochs:
                 if recipe.patience is not None and progress.epochs_since_better >= recipe.patience:
                     stopped = "no better epoch"
@@ -160,17 +168,18 @@ def _run_epochs(
                     raise _OutOfTime  # another epoch would not be whole
                 if is_changed_before(recipe, progress.epoch + 1):
                     optimizer = new_optimizer(network, recipe, progress.epoch + 1)
-                _one_epoch(network, optimizer, images, recipe, n_epochs, progress, context)
-    except _StopRequested:
+                _one_epoch(network, optimizer, inputs, recipe, n_epochs, progress, context)
+    except (_StopRequested, Stopped):
         stopped = "on request"
-    except _OutOfTime:
+    except (_OutOfTime, OutOfTime):
         stopped = "out of time"
     except Diverged:
         stopped = "diverged"
     if progress.kept_epoch:
         load_checkpoint(context.run.checkpoint_file("best"), network)
     per_second = progress.images / max(progress.training_seconds, 1e-9)
-    return Finetuned(progress.kept_epoch, progress.epoch, stopped, progress.seconds, per_second)
+    seconds = progress.seconds + seconds_before
+    return Finetuned(progress.kept_epoch, progress.epoch, stopped, seconds, per_second)
 
 
 def _measure_initial(
@@ -290,19 +299,7 @@ def _train_epoch(
     started = last_emitted = time.monotonic()
     seen = StepsSeen()
 
-    def pixels_of(chosen: Any) -> npt.NDArray[np.unsignedinteger]:  # Any: a sequence of int, see PixelsOf
-        return images.pixels_of(images.train[chosen].tolist())
-
-    batches = training_batches(
-        pixels_of,
-        order,
-        images.train_label,
-        batch_size=recipe.batch_size,
-        augment=recipe.augment,
-        seed=recipe.seed,
-        epoch=epoch,
-        device=context.device,
-    )
+    batches = _batches(images, order, recipe, epoch, context.device)
     n_seen, max_norm = 0, longest_gradient(recipe, optimizer)
     for step, (x, label) in enumerate(batches, start=1):
         if context.stop.is_requested():
@@ -337,6 +334,29 @@ def _train_epoch(
             )
     progress.images += n_seen
     return seen.scores(recipe)
+
+
+def _batches(
+    images: TrainingImages, order: Ints, recipe: Recipe, epoch: int, device: str
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """What the network takes in each step of an epoch, and the labels."""
+    if images.kept is not None:
+        label, size = images.train_label, recipe.batch_size
+        return images.kept.training_batches(order, label, batch_size=size, epoch=epoch, device=device)
+
+    def pixels_of(chosen: Any) -> npt.NDArray[np.unsignedinteger]:  # Any: a sequence of int, see PixelsOf
+        return images.pixels_of(images.train[chosen].tolist())
+
+    return training_batches(
+        pixels_of,
+        order,
+        images.train_label,
+        batch_size=recipe.batch_size,
+        augment=recipe.augment,
+        seed=recipe.seed,
+        epoch=epoch,
+        device=device,
+    )
 
 
 def accumulate_gradients(

@@ -185,7 +185,7 @@ def pretraining_recipe(recipe: Recipe, *, file: Path | None = None) -> Recipe:
         BadRecipe: `init.recipe` is not valid, or would leave the network as it was.
     """
     assert isinstance(recipe.init, Pretraining)
-    own = recipe.model_dump(mode="json", exclude={"init", "classes", "group", "freeze_to"})
+    own = recipe.model_dump(mode="json", exclude={"init", "classes", "group", "freeze_to", "frozen_variants"})
     changes = recipe.init.recipe
     split = {**own["split"], "folds": 0, "train_per_class": None}  # a start from many images for few is why one asks
     if "split" in changes:
