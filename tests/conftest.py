@@ -27,7 +27,7 @@ settings.register_profile("coverslip", deadline=None, max_examples=25)
 settings.register_profile("exhaustive", deadline=None, max_examples=100)
 settings.load_profile("coverslip")
 
-pytest_plugins = ("browser", "trained")
+pytest_plugins = ("trained", "browser")
 
 LEFT_OUT = pytest.StashKey[int]()
 ROOT = Path(__file__).resolve().parent.parent
@@ -115,7 +115,16 @@ def shared_data() -> Callable[[str], Path]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Tests never read or fill the user's cache, nor the weights that the user imported."""
+def own_cache(
+    tmp_path_factory: pytest.TempPathFactory, made_once: Callable[[str, Callable[[Path], object]], Path]
+) -> None:
+    """Tests never read or fill the user's cache, nor the weights that the user imported.
+
+    Those of `trained.SMALL_NETWORK` are there, for tests that are about training and not about what it learns.
+    """
+    from trained import import_small_network
+
     os.environ["COVERSLIP_CACHE"] = str(tmp_path_factory.mktemp("cache"))
-    os.environ["COVERSLIP_WEIGHTS"] = str(tmp_path_factory.mktemp("weights"))
+    weights = tmp_path_factory.mktemp("weights")
+    shutil.copytree(made_once("weights", import_small_network), weights, dirs_exist_ok=True)
+    os.environ["COVERSLIP_WEIGHTS"] = str(weights)

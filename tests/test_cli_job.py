@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 from tables import rows_of
+from trained import SMALL_NETWORK
 
 from coverslip.cli import main
 from coverslip.samples import SampleSet, write_new_images, write_sample_images
 
-INSTANT = ("--set", "stage=instant", "--set", "image_size=64", "--set", "tta=1")
+INSTANT = ("--set", f"model={SMALL_NETWORK}", "--set", "stage=instant", "--set", "image_size=64", "--set", "tta=1")
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,16 @@ from coverslip.models import model_info, models_with_weights
 from coverslip.models.freezing import freeze_to, train_mode
 from coverslip.models.networks import Head, Network, create_network
 
+SHAPES = """
+import sys
+from coverslip.models import model_info
+from coverslip.models.cost import cost_of_model
+print(model_info("timm/test_efficientnet").parameters, cost_of_model("timm/test_efficientnet").parameters)
+assert "torch._dynamo" not in sys.modules
+import torch
+print(torch.compile(torch.nn.BatchNorm1d(3), backend="eager")(torch.rand(4, 3)).shape)
+"""
+
 
 def pixels(n: int, channels: int = 3, side: int = 64, seed: int = 0) -> torch.Tensor:
     return torch.rand(n, channels, side, side, generator=torch.Generator().manual_seed(seed))
@@ -28,6 +38,12 @@ def test_torchvision_and_timm_import_beside_a_cpu_build_of_pytorch() -> None:
     code = "import coverslip.models._libraries, torchvision, timm; print(torchvision.models.alexnet.__name__)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "alexnet"
+
+
+@pytest.mark.slow
+def test_a_network_is_counted_without_pytorchs_compiler_which_still_works_after() -> None:
+    done = subprocess.run([sys.executable, "-c", SHAPES], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["356196 356196", "torch.Size([4, 3])"]
 
 
 @pytest.mark.slow
