@@ -61,7 +61,8 @@ def _made_for_a_module(item: pytest.Item) -> str | None:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Say so where pytest and xdist do not fit, and groups are taken for nothing."""
-    if any(item.get_closest_marker("xdist_group") and "@" not in item.nodeid for item in session.items):
+    by_group = getattr(session.config.option, "loadgroup", False)  # xdist's, in a worker
+    if by_group and any(item.get_closest_marker("xdist_group") and "@" not in item.nodeid for item in session.items):
         raise pytest.UsageError("this pytest and this pytest-xdist do not deal out tests by group")
 
 

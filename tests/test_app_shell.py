@@ -585,7 +585,10 @@ def test_a_name_that_is_no_text_is_counted_not_shown(client: TestClient, workspa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("is_about_something", [False, True], ids=["made-up ids", "ids that exist"])
+@pytest.mark.parametrize(
+    "is_about_something",
+    [pytest.param(False, marks=pytest.mark.exhaustive, id="made-up ids"), pytest.param(True, id="ids that exist")],
+)
 def test_no_request_that_fits_the_document_makes_the_server_fail(tmp_path: Path, is_about_something: bool) -> None:
     import schemathesis
     from hypothesis import HealthCheck, Phase, given, settings

@@ -237,6 +237,7 @@ def test_folds_that_run_out_of_time_all_keep_the_instant_classifier(cells: Path,
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_budget_from_end_to_end_and_its_recipe_without_one(cells: Path, tmp_path: Path) -> None:
     data = cs.open_dataset(cells, group_pattern=GROUPS)
     recipe = with_settings(SMALL, ["epochs=2"])
@@ -283,7 +284,8 @@ def test_fine_tuning_takes_smaller_batches_where_memory_is_short(cells: Path, tm
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read as Linux tells it")
-@pytest.mark.parametrize("model", ["efficientnet_lite0", pytest.param("mobilenet_v2", marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize("model", ["efficientnet_lite0", "mobilenet_v2"])
+@pytest.mark.exhaustive
 def test_the_memory_of_training_is_about_what_was_estimated(model: str) -> None:
     estimate = training_memory(model, image_size=160, channels=3, n_classes=2, images_at_once=8)
     taken = int(subprocess.run([sys.executable, "-c", TRAIN_ONCE, model], capture_output=True, check=True).stdout)

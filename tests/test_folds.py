@@ -312,9 +312,8 @@ BETWEEN = (
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "moments", [INSIDE, pytest.param(BETWEEN, marks=pytest.mark.exhaustive)], ids=["inside", "between and inside"]
-)
+@pytest.mark.parametrize("moments", [INSIDE, BETWEEN], ids=["inside", "between and inside"])
+@pytest.mark.exhaustive
 def test_killed_between_and_inside_folds_it_ends_with_the_same_files(
     cells: Path, tmp_path: Path, moments: tuple[str, ...]
 ) -> None:

@@ -48,7 +48,13 @@ def test_a_network_is_counted_without_pytorchs_compiler_which_still_works_after(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("head", ["multi_layer", "native"])
-@pytest.mark.parametrize("name", ["efficientnet_lite0", "mobilenet_v3_large", "mobilevit_xxs", "resnet34"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "efficientnet_lite0",
+        *(pytest.param(n, marks=pytest.mark.exhaustive) for n in ("mobilenet_v3_large", "mobilevit_xxs", "resnet34")),
+    ],
+)
 def test_every_parameter_learns_and_each_image_gets_its_own_logits(name: str, head: str) -> None:
     network = create_network(name, n_classes=3, head=head, pretrained=False)  # type: ignore[arg-type]  # parametrised
     x = pixels(2)
@@ -211,7 +217,14 @@ def test_options_leave_the_random_numbers_as_they_are() -> None:
 
 # tnt gives pairs, hrnet lists and names a part that it lacks, coat's stages are never called, none of twins' exist.
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["tnt_s_patch16_224", "hrnet_w18_small", "coat_tiny", "twins_pcpvt_small"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "tnt_s_patch16_224",
+        *(pytest.param(name, marks=pytest.mark.exhaustive) for name in ("hrnet_w18_small", "coat_tiny")),
+        "twins_pcpvt_small",
+    ],
+)
 def test_a_network_whose_stages_cannot_be_pooled_asks_for_its_own_head(name: str) -> None:
     record = model_info(f"timm/{name}")
     with torch.device("meta"):

@@ -202,7 +202,7 @@ def test_evaluating_images_with_some_of_the_classes_works_and_with_none_is_one_e
 @pytest.mark.slow
 def test_deep_grey_images_are_scaled_by_the_range_of_training(tmp_path: Path) -> None:
     data = cs.open_dataset(write_cells(tmp_path / "deep", depth=np.uint16, channels=1))
-    run = cs.train(data, INSTANT, out=tmp_path / "run")
+    run = cs.train(data, INSTANT.model_copy(update={"model": Recipe().model}), out=tmp_path / "run")
     card = json_of(run.folder / "classifier" / "classifier.json")
     assert card["preprocessing"]["channels"] == 1  # type: ignore[index]
     assert card["preprocessing"]["scaling"]["mode"] == "training-range"  # type: ignore[index]
@@ -212,9 +212,7 @@ def test_deep_grey_images_are_scaled_by_the_range_of_training(tmp_path: Path) ->
 
 @pytest.mark.slow
 def test_a_native_head_from_scratch_trains_through_the_same_door(cells: Path, tmp_path: Path) -> None:
-    recipe = Recipe(
-        split=ONE_SPLIT, head="native", init="scratch", epochs=1, image_size=48, tta=2, batch_size=16, freeze_to=None
-    )
+    recipe = Recipe(model=SMALL_NETWORK, split=ONE_SPLIT, head="native", init="scratch", epochs=1, image_size=48, tta=2)
     run = cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run")
     stages = json_of(run.folder / "training.json")["stages"]
     assert [stage["stage"] for stage in stages] == ["finetune"]  # type: ignore[attr-defined]
