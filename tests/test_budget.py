@@ -30,7 +30,7 @@ from coverslip.experiments.planning import (
     training_pace,
 )
 from coverslip.files import sha256_file
-from coverslip.models.memory import training_memory
+from coverslip.models.counting.memory import training_memory
 from coverslip.runs import (
     BudgetRecord,
     Environment,

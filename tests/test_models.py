@@ -16,7 +16,7 @@ from coverslip.models.networks import Head, Network, create_network
 SHAPES = """
 import sys
 from coverslip.models import model_info
-from coverslip.models.cost import cost_of_model
+from coverslip.models.counting.cost import cost_of_model
 print(model_info("timm/test_efficientnet").parameters, cost_of_model("timm/test_efficientnet").parameters)
 assert "torch._dynamo" not in sys.modules
 import torch
