@@ -29,9 +29,14 @@ def wary(page: "Page") -> "Iterator[Page]":
 
 
 def check_whole(page: "Page") -> None:
-    """No name became HTML, and no name makes the page wider than the window."""
+    """No name became HTML, and the page is no wider than the window: a small one, 1280 px at 200 %, the usual one."""
     assert page.locator("img[src=x], main script").count() == 0
-    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+    usual = page.viewport_size
+    assert usual
+    for width in (768, 640, usual["width"]):
+        page.set_viewport_size({"width": width, "height": usual["height"]})
+        too_wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert too_wide <= 0, f"{page.url} at {width} px"
 
 
 def send_files(page: "Page", field: str, files: list[Path]) -> None:
