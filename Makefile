@@ -32,7 +32,7 @@ test-all: $(READY) $(PAGES)  ## the same with numbers for every network, and wit
 	$(PYTEST) --hypothesis-profile=exhaustive
 
 quick: $(READY)  ## the tests that take less than about half a second each
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not exhaustive"
 
 lint: $(READY) $(MODULES)  ## style, types, the arrows between rooms; the pages' too
 	$(BIN)/ruff check .

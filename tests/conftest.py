@@ -27,7 +27,7 @@ settings.register_profile("coverslip", deadline=None, max_examples=25)
 settings.register_profile("exhaustive", deadline=None, max_examples=100)
 settings.load_profile("coverslip")
 
-pytest_plugins = ("browser", "trained")
+pytest_plugins = ("trained", "browser")
 
 LEFT_OUT = pytest.StashKey[int]()
 ROOT = Path(__file__).resolve().parent.parent
@@ -61,7 +61,8 @@ def _made_for_a_module(item: pytest.Item) -> str | None:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Say so where pytest and xdist do not fit, and groups are taken for nothing."""
-    if any(item.get_closest_marker("xdist_group") and "@" not in item.nodeid for item in session.items):
+    by_group = getattr(session.config.option, "loadgroup", False)  # xdist's, in a worker
+    if by_group and any(item.get_closest_marker("xdist_group") and "@" not in item.nodeid for item in session.items):
         raise pytest.UsageError("this pytest and this pytest-xdist do not deal out tests by group")
 
 
@@ -115,7 +116,16 @@ def shared_data() -> Callable[[str], Path]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Tests never read or fill the user's cache, nor the weights that the user imported."""
+def own_cache(
+    tmp_path_factory: pytest.TempPathFactory, made_once: Callable[[str, Callable[[Path], object]], Path]
+) -> None:
+    """Tests never read or fill the user's cache, nor the weights that the user imported.
+
+    Those of `trained.SMALL_NETWORK` are there, for tests that are about training and not about what it learns.
+    """
+    from trained import import_small_network
+
     os.environ["COVERSLIP_CACHE"] = str(tmp_path_factory.mktemp("cache"))
-    os.environ["COVERSLIP_WEIGHTS"] = str(tmp_path_factory.mktemp("weights"))
+    weights = tmp_path_factory.mktemp("weights")
+    shutil.copytree(made_once("weights", import_small_network), weights, dirs_exist_ok=True)
+    os.environ["COVERSLIP_WEIGHTS"] = str(weights)

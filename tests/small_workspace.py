@@ -12,6 +12,7 @@ from typing import Any
 
 import drawing
 import httpx
+from trained import SMALL_NETWORK
 
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.listing import describe
@@ -20,7 +21,7 @@ from coverslip.workspace.store.home import Workspace, open_workspace
 Json = dict[str, Any]  # Any: JSON values
 API = "/api/v1"
 CLASSES = ("<script>", "large", "medium")
-QUICK: Json = {"stage": "instant", "image_size": 32, "tta": 1, "split.folds": 0}
+QUICK: Json = {"model": SMALL_NETWORK, "stage": "instant", "image_size": 32, "tta": 1, "split.folds": 0}
 FINETUNE: Json = {**QUICK, "stage": "finetune", "epochs": 2, "batch_size": 8, "patience": None}
 
 

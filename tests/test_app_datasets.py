@@ -543,7 +543,9 @@ def test_sample_images_are_drawn_once(app: App) -> None:
         pytest.param("blood_pbc", "", {}, 2000, 8, 0, 0, marks=pytest.mark.exhaustive),
         ("cellcycle_jurkat_16bit", "", {}, 712, 7, 0, 0),
         pytest.param("micronuclei", "images.csv", {}, 1965, 2, 0, 0, marks=pytest.mark.exhaustive),
-        ("chromosomes_gband", "images.csv", {"group": "cell"}, 2806, 24, None, 0),
+        pytest.param(
+            "chromosomes_gband", "images.csv", {"group": "cell"}, 2806, 24, None, 0, marks=pytest.mark.exhaustive
+        ),
         ("microscope_formats", "", {"is_labelled": False}, 47, 0, 0, 25),
     ],
 )

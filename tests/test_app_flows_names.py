@@ -187,7 +187,8 @@ def rows_of(app: RunningApp, prediction: str) -> list[dict[str, str]]:
     return items
 
 
-@pytest.mark.parametrize("n_classes", [pytest.param(2, marks=pytest.mark.exhaustive), 40])
+@pytest.mark.parametrize("n_classes", [2, 40])
+@pytest.mark.exhaustive
 def test_few_and_many_classes_fit_on_every_page(
     wary: "Page", app_server: RunningApp, tmp_path_factory: pytest.TempPathFactory, n_classes: int
 ) -> None:

@@ -143,6 +143,7 @@ def test_what_was_corrected_needs_no_eye_any_more(lab: Lab) -> None:
     assert in_review() == expected
 
 
+@pytest.mark.exhaustive
 def test_classes_keep_the_order_of_their_keys_from_labelling_to_predicting(lab: Lab) -> None:
     cells = open_images(lab.workspace, lab.workspace.roots[0] / "cells", group_pattern=r"slide\d+")
     changes = {"classes": ["medium", "unused", "large"], "class_plan": {"rename": {"large": "a big one"}}}
@@ -259,8 +260,9 @@ def test_a_removed_prediction_comes_back_with_its_corrections(lab: Lab) -> None:
     lab.client.put(f"{path}/rows/3/correction", json={"label": None})
 
 
+@pytest.mark.exhaustive
 def test_a_killed_prediction_goes_on_after_its_last_row(lab: Lab, tmp_path: Path) -> None:
-    many = write_cells(lab.workspace.roots[0] / "many", 1500, seed=2, is_sorted=False)
+    many = write_cells(lab.workspace.roots[0] / "many", 600, seed=2, is_sorted=False)
     answer = lab.client.post(f"{API}/predictions", json={"classifier_id": lab.run, "sources": [str(many)]})
     path, job = (f"{API}/{kind}/{answer.json()['id']}" for kind in ("predictions", "jobs"))
     until(lambda: lab.client.get(path).json()["n_done"])
@@ -269,7 +271,7 @@ def test_a_killed_prediction_goes_on_after_its_last_row(lab: Lab, tmp_path: Path
     os.kill(status.pid, signal.SIGKILL)
     found = ended(lab.client, answer.json()["id"], what="predictions")
     assert found["state"] == "interrupted"
-    assert 0 < found["n_done"] < found["n_total"] == 1500
+    assert 0 < found["n_done"] < found["n_total"] == 600
     assert len(lab.client.get(f"{path}/download/predictions").text.splitlines()) == found["n_done"] + 1
     lab.client.put(f"{path}/rows/0/correction", json={"label": "large"})
     extra = many / "a_new_first.png"
@@ -282,9 +284,9 @@ def test_a_killed_prediction_goes_on_after_its_last_row(lab: Lab, tmp_path: Path
     assert lab.client.post(f"{job}/resume").json()["state"] in ("queued", "starting")
     assert lab.client.post(f"{job}/resume").status_code == 409
     numbers = [data["n"] for kind, _, data in events_of(lab.client, f"{job}/events") if kind == "rows"]
-    assert (numbers[0], numbers[-1]) == (found["n_done"], 1500)
+    assert (numbers[0], numbers[-1]) == (found["n_done"], 600)
     done = lab.client.get(path).json()
-    assert (done["state"], done["n_done"], done["n_corrected"]) == ("done", 1500, 1)
+    assert (done["state"], done["n_done"], done["n_corrected"]) == ("done", 600, 1)
     cs.predict(lab.workspace.runs / "first", [many], out=tmp_path / "whole.csv")
     folder = find_job(lab.workspace, answer.json()["id"]).folder
     assert (folder / "predictions.csv").read_text() == (tmp_path / "whole.csv").read_text()

@@ -240,6 +240,7 @@ def test_a_training_that_cannot_work_says_why(lab: Lab) -> None:
     assert lab.client.post(f"{API}/runs", json={"dataset_id": "none"}).status_code == 404
 
 
+@pytest.mark.exhaustive
 def test_of_two_trainings_one_waits_and_a_stopped_one_goes_on(lab: Lab) -> None:
     first = queue_run(lab.client, lab.cells, {**FINETUNE, "epochs": 400})
     second = queue_run(lab.client, lab.cells, QUICK)

@@ -80,7 +80,7 @@ def test_a_second_server_on_the_workspace_is_refused(app_server: RunningApp) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("how", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.exhaustive)])
 def test_it_ends_and_starts_again_on_the_same_workspace(
     other_app: Callable[..., RunningApp], how: signal.Signals
 ) -> None:
@@ -585,7 +585,10 @@ def test_a_name_that_is_no_text_is_counted_not_shown(client: TestClient, workspa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("is_about_something", [False, True], ids=["made-up ids", "ids that exist"])
+@pytest.mark.parametrize(
+    "is_about_something",
+    [pytest.param(False, marks=pytest.mark.exhaustive, id="made-up ids"), pytest.param(True, id="ids that exist")],
+)
 def test_no_request_that_fits_the_document_makes_the_server_fail(tmp_path: Path, is_about_something: bool) -> None:
     import schemathesis
     from hypothesis import HealthCheck, Phase, given, settings

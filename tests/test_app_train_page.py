@@ -211,6 +211,7 @@ def test_a_remedy_is_a_button_that_makes_the_choice(page: "Page", lab: Lab) -> N
     assert int(page.get_by_label(TITLES["split.folds"], exact=True).input_value()) < 60
 
 
+@pytest.mark.exhaustive
 def test_the_page_with_all_unfolded_is_accessible(page_for_axe: "Page", lab: Lab, tmp_path: Path) -> None:
     file = tmp_path / "q.yaml"
     file.write_text(RECIPES["q_two_step.yaml"])

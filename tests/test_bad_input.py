@@ -18,6 +18,7 @@ import pytest
 from drawing import save_cell, save_cells
 from PIL import Image
 from tables import rows_of
+from trained import SMALL_NETWORK
 
 import coverslip as cs
 from coverslip.cli import main
@@ -28,7 +29,8 @@ from coverslip.runs import Run
 from coverslip.samples import write_sample_images
 
 ROOT = Path(__file__).resolve().parent.parent
-QUICK = ("--set", "stage=instant", "--set", "image_size=48", "--set", "tta=1", "--set", "split.folds=0")
+_SETTINGS = (f"model={SMALL_NETWORK}", "stage=instant", "image_size=48", "tta=1", "split.folds=0")
+QUICK = tuple(part for setting in _SETTINGS for part in ("--set", setting))
 RNG = np.random.default_rng(0)
 
 
@@ -513,6 +515,7 @@ def test_what_may_not_be_read_is_told_and_stops_nobody_else(tmp_path: Path) -> N
 
 @needs_linux
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_folder_that_may_not_be_written_to_is_one_line(run: Path, cells: Path, tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     shutil.copytree(run, closed / "run")
@@ -594,7 +597,7 @@ def test_a_full_disk_under_the_cache_is_one_line(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("COVERSLIP_CACHE", str(small_disk("300k")))
+    monkeypatch.setenv("COVERSLIP_CACHE", str(small_disk("60k")))
     line = refusal(capsys, "train", cells, *QUICK, "--out", tmp_path / "run")
     assert "No space left on device" in line or "disk is full" in line
     assert "set COVERSLIP_CACHE" in line

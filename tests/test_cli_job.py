@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 from tables import rows_of
+from trained import SMALL_NETWORK
 
 from coverslip.cli import main
 from coverslip.samples import SampleSet, write_new_images, write_sample_images
 
-INSTANT = ("--set", "stage=instant", "--set", "image_size=64", "--set", "tta=1")
+INSTANT = ("--set", f"model={SMALL_NETWORK}", "--set", "stage=instant", "--set", "image_size=64", "--set", "tta=1")
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +166,9 @@ def test_ctrl_c_in_training_ends_with_130_and_says_how_to_go_on(samples: SampleS
 def test_the_demo_does_the_whole_job_and_can_be_run_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("coverslip.cli.demo.SETTINGS", ["stage=instant", "image_size=64", "tta=1"])
+    monkeypatch.setattr(
+        "coverslip.cli.demo.SETTINGS", [f"model={SMALL_NETWORK}", "stage=instant", "image_size=64", "tta=1"]
+    )
     for _ in range(2):
         assert main(["demo", "--out", str(tmp_path / "demo")]) == 0
         out = capsys.readouterr().out

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from drawing import write_cells
+from trained import SMALL_NETWORK
 
 import coverslip as cs
 from coverslip.errors import Stopped
@@ -16,7 +17,7 @@ from coverslip.messages import Resume
 from coverslip.runs import Recipe, Run, RunContext, SplitPlan
 from coverslip.stopping import Stop
 
-QUICK = Recipe(stage="instant", image_size=48, tta=1, split=SplitPlan(folds=0))
+QUICK = Recipe(model=SMALL_NETWORK, stage="instant", image_size=48, tta=1, split=SplitPlan(folds=0))
 
 
 @pytest.fixture(scope="module")

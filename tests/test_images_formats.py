@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from trained import SMALL_NETWORK
 
 import coverslip as cs
 from coverslip.datasets import inspect_dataset, open_dataset, scan_images
@@ -104,7 +105,7 @@ def test_a_format_that_is_added_is_listed_inspected_trained_on_and_predicted(tmp
     data = open_dataset(write_cells(tmp_path / "cells"))
     assert len(data.records) == 40
     assert inspect_dataset(data, scan_images(data)).formats == {"RAW16": 40}
-    recipe = Recipe(stage="instant", image_size=32, tta=1, split=SplitPlan(folds=0))
+    recipe = Recipe(model=SMALL_NETWORK, stage="instant", image_size=32, tta=1, split=SplitPlan(folds=0))
     run = cs.train(data, recipe, out=tmp_path / "run")
     new = write_raw(tmp_path / "new.pgm16raw", np.full((1, 40, 40), 40_000))
     table = cs.load_classifier(run.folder).predict([new])

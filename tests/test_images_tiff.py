@@ -253,6 +253,7 @@ def test_cell_cycle_files_have_three_channels(shared_data):
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_every_g_band_chromosome_is_read_as_tifffile_reads_it(shared_data, capfd):
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # for the comparison alone
     try:

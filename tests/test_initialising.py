@@ -14,7 +14,7 @@ import pytest
 import torch
 from drawing import write_cells
 from safetensors.numpy import load_file
-from trained import INSTANT
+from trained import INSTANT, SMALL_NETWORK
 
 import coverslip as cs
 from coverslip.errors import BadClassifier, BadDataset, BadRecipe, BadRun, LeakageFound, WeightsUnavailable
@@ -35,8 +35,9 @@ from coverslip.runs import (
 )
 from coverslip.training.initialising import initial_classifier, whole_options
 
-MODEL = "timm/test_efficientnet"  # timm's own for tests, 0.4 million parameters
-SMALL = Recipe(model=MODEL, init="scratch", image_size=32, tta=1, epochs=2, split=SplitPlan(folds=0), patience=None)
+SMALL = Recipe(
+    model=SMALL_NETWORK, init="scratch", image_size=32, tta=1, epochs=2, split=SplitPlan(folds=0), patience=None
+)
 ON_TOP = SMALL.model_copy(update={"stage": "instant"})
 
 
@@ -95,7 +96,11 @@ def test_fine_tuning_goes_on_from_the_earlier_run_which_the_report_names(
         weights_of(run)["backbone.body.conv_stem.weight"] - weights_of(earlier)["backbone.body.conv_stem.weight"]
     )
     torch.manual_seed(SMALL.seed)
-    random = create_network(MODEL, n_classes=2, pretrained=False).state_dict()["backbone.body.conv_stem.weight"].numpy()
+    random = (
+        create_network(SMALL_NETWORK, n_classes=2, pretrained=False)
+        .state_dict()["backbone.body.conv_stem.weight"]
+        .numpy()
+    )
     assert near.mean() < 0.5 * np.abs(random - weights_of(earlier)["backbone.body.conv_stem.weight"]).mean()
     report = (run.folder / "report.html").read_text(encoding="utf-8")
     assert "the earlier run “run”" in report
@@ -123,7 +128,7 @@ def test_fine_tuning_begins_with_the_instant_classifier_or_a_random_head(
 @pytest.mark.slow
 def test_a_head_for_the_same_classes_under_other_names_is_taken_over(earlier: Run, images: Path) -> None:
     start = FromRun(run=str(earlier.folder), labels={"01": "1", "02": "2"})
-    network = create_network(MODEL, n_classes=2, pretrained=False, image_size=32)
+    network = create_network(SMALL_NETWORK, n_classes=2, pretrained=False, image_size=32)
     head = initial_classifier(start, ["2", "1"]).take_over(network)
     assert head is not None
     temperature = json.loads((earlier.classifier_folder / "classifier.json").read_text())["temperature"]
@@ -155,7 +160,7 @@ def test_the_head_is_kept_where_validation_images_prefer_it(trained: Run, tmp_pa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("before", "after"), [(3, 1), (1, 3)])
+@pytest.mark.parametrize(("before", "after"), [(3, 1), pytest.param(1, 3, marks=pytest.mark.exhaustive)])
 def test_grey_images_look_the_same_to_a_network_for_colour_and_the_other_way_round(
     tmp_path: Path, before: int, after: int
 ) -> None:
@@ -299,6 +304,7 @@ def test_a_second_training_that_cannot_be_is_refused_before_the_first(earlier: R
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_two_steps_killed_in_the_first_go_on_to_the_same_end(earlier: Run, images: Path, tmp_path: Path) -> None:
     recipe = two_steps(earlier.folder.parent / "images", epochs=2)
     whole = cs.train(cs.open_dataset(images), recipe, out=tmp_path / "whole")
@@ -344,7 +350,7 @@ def test_faults_of_a_start_are_told_before_anything_is_written(earlier: Run, ima
         cs.train(data, two_steps(tmp_path / "nothing"), out=out)
     with pytest.raises(BadRecipe, match="has another network") as caught:
         cs.train(data, Recipe(**from_run(earlier)), out=out)  # type: ignore[arg-type]
-    assert Set("model", MODEL) in caught.value.remedies
+    assert Set("model", SMALL_NETWORK) in caught.value.remedies
     with pytest.raises(BadRecipe, match="no class '9'"):
         cs.train(data, SMALL.model_copy(update=from_run(earlier, labels={"01": "9"})), out=out)
     assert not out.exists()

@@ -13,6 +13,16 @@ from coverslip.models import model_info, models_with_weights
 from coverslip.models.freezing import freeze_to, train_mode
 from coverslip.models.networks import Head, Network, create_network
 
+SHAPES = """
+import sys
+from coverslip.models import model_info
+from coverslip.models.counting.cost import cost_of_model
+print(model_info("timm/test_efficientnet").parameters, cost_of_model("timm/test_efficientnet").parameters)
+assert "torch._dynamo" not in sys.modules
+import torch
+print(torch.compile(torch.nn.BatchNorm1d(3), backend="eager")(torch.rand(4, 3)).shape)
+"""
+
 
 def pixels(n: int, channels: int = 3, side: int = 64, seed: int = 0) -> torch.Tensor:
     return torch.rand(n, channels, side, side, generator=torch.Generator().manual_seed(seed))
@@ -31,8 +41,20 @@ def test_torchvision_and_timm_import_beside_a_cpu_build_of_pytorch() -> None:
 
 
 @pytest.mark.slow
+def test_a_network_is_counted_without_pytorchs_compiler_which_still_works_after() -> None:
+    done = subprocess.run([sys.executable, "-c", SHAPES], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["356196 356196", "torch.Size([4, 3])"]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("head", ["multi_layer", "native"])
-@pytest.mark.parametrize("name", ["efficientnet_lite0", "mobilenet_v3_large", "mobilevit_xxs", "resnet34"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "efficientnet_lite0",
+        *(pytest.param(n, marks=pytest.mark.exhaustive) for n in ("mobilenet_v3_large", "mobilevit_xxs", "resnet34")),
+    ],
+)
 def test_every_parameter_learns_and_each_image_gets_its_own_logits(name: str, head: str) -> None:
     network = create_network(name, n_classes=3, head=head, pretrained=False)  # type: ignore[arg-type]  # parametrised
     x = pixels(2)
@@ -195,7 +217,14 @@ def test_options_leave_the_random_numbers_as_they_are() -> None:
 
 # tnt gives pairs, hrnet lists and names a part that it lacks, coat's stages are never called, none of twins' exist.
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["tnt_s_patch16_224", "hrnet_w18_small", "coat_tiny", "twins_pcpvt_small"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "tnt_s_patch16_224",
+        *(pytest.param(name, marks=pytest.mark.exhaustive) for name in ("hrnet_w18_small", "coat_tiny")),
+        "twins_pcpvt_small",
+    ],
+)
 def test_a_network_whose_stages_cannot_be_pooled_asks_for_its_own_head(name: str) -> None:
     record = model_info(f"timm/{name}")
     with torch.device("meta"):

@@ -155,7 +155,9 @@ def test_random_weights_are_as_large_as_timms(xxs: nn.Module) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("neutral_start", "dsc"), [(False, True), (True, False)])
+@pytest.mark.parametrize(
+    ("neutral_start", "dsc"), [(False, True), pytest.param(True, False, marks=pytest.mark.exhaustive)]
+)
 @pytest.mark.parametrize("placement", ["text", "counts"])
 @pytest.mark.parametrize(("mv2", "mobilevit"), list(product(("none", "se", "nam"), repeat=2)))
 def test_every_parameter_of_every_variant_learns(

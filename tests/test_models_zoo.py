@@ -15,7 +15,7 @@ from coverslip.images import Preprocessing
 from coverslip.inference.loading import load_network
 from coverslip.models import PAPERS, has_weights, list_models, model_info, select_models
 from coverslip.models.building import build_body
-from coverslip.models.cost import cost_of, cost_of_model
+from coverslip.models.counting.cost import cost_of, cost_of_model
 from coverslip.models.freezing import follows_batches, freeze_to, train_mode
 from coverslip.models.importing import import_weights
 from coverslip.models.networks import Network, create_network
@@ -33,6 +33,10 @@ OF_EACH_FAMILY = (
 SLOW = [pytest.mark.slow]
 EXHAUSTIVE = [pytest.mark.slow, pytest.mark.exhaustive]
 EACH = [pytest.param(record.name, marks=[] if record.name in QUICK else SLOW) for record in RECORDS]
+EACH_FAMILY = [
+    pytest.param(r.name, marks=[] if r.name in QUICK else SLOW if r.name in OF_EACH_FAMILY else EXHAUSTIVE)
+    for r in RECORDS
+]
 EACH_RUN = [
     pytest.param(r.name, marks=[] if r.name in QUICK_TO_RUN else SLOW if r.name in OF_EACH_FAMILY else EXHAUSTIVE)
     for r in RECORDS
@@ -174,7 +178,7 @@ def test_options_and_channels_change_what_is_counted() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", EACH)
+@pytest.mark.parametrize("name", EACH_FAMILY)
 def test_a_boundary_freezes_all_that_its_output_depends_on_and_nothing_else(name: str) -> None:
     """Backpropagated from the boundary's own output: what gets a gradient is what came before."""
     record = model_info(name)

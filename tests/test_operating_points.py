@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from drawing import save_pixels
 from tables import json_of, rows_of
+from trained import SMALL_NETWORK
 
 import coverslip as cs
 from coverslip.evaluation import operating_points, uncertain_threshold
@@ -15,7 +16,7 @@ from coverslip.events import Event, Noted
 from coverslip.runs import Recipe, Run, SplitPlan
 
 CLASSES = ("large", "medium", "small")
-BY_ROC = Recipe(stage="instant", image_size=32, tta=1, decide_by="roc", split=SplitPlan(folds=0))
+BY_ROC = Recipe(model=SMALL_NETWORK, stage="instant", image_size=32, tta=1, decide_by="roc", split=SplitPlan(folds=0))
 
 
 def write_overlapping(folder: Path) -> Path:

@@ -11,7 +11,7 @@ import pytest
 from drawing import write_cells
 from PIL import Image
 from tables import json_of, rows_of
-from trained import INSTANT
+from trained import INSTANT, SMALL_NETWORK
 
 import coverslip as cs
 from coverslip.errors import BadClassifier, BadDataset, BadRun, DeviceUnavailable, LeakageFound, Stopped
@@ -77,7 +77,15 @@ def test_predicting_the_test_images_again_gives_the_runs_own_rows(trained: Run, 
 @pytest.mark.slow
 def test_what_is_watched_tells_the_story_in_order(cells: Path, tmp_path: Path) -> None:
     events: list[Event] = []
-    recipe = Recipe(split=ONE_SPLIT, image_size=48, tta=1, epochs=2, batch_size=16, augment=Augment(rotate_degrees=20))
+    recipe = Recipe(
+        model=SMALL_NETWORK,
+        split=ONE_SPLIT,
+        image_size=48,
+        tta=1,
+        epochs=2,
+        batch_size=16,
+        augment=Augment(rotate_degrees=20),
+    )
     run = cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run", emit=events.append)
     kinds = [type(event) for event in events]
     assert kinds.index(RunStarted) < kinds.index(InstantClassifierFitted) < kinds.index(EpochEnded)
@@ -194,7 +202,7 @@ def test_evaluating_images_with_some_of_the_classes_works_and_with_none_is_one_e
 @pytest.mark.slow
 def test_deep_grey_images_are_scaled_by_the_range_of_training(tmp_path: Path) -> None:
     data = cs.open_dataset(write_cells(tmp_path / "deep", depth=np.uint16, channels=1))
-    run = cs.train(data, INSTANT, out=tmp_path / "run")
+    run = cs.train(data, INSTANT.model_copy(update={"model": Recipe().model}), out=tmp_path / "run")
     card = json_of(run.folder / "classifier" / "classifier.json")
     assert card["preprocessing"]["channels"] == 1  # type: ignore[index]
     assert card["preprocessing"]["scaling"]["mode"] == "training-range"  # type: ignore[index]
@@ -204,9 +212,7 @@ def test_deep_grey_images_are_scaled_by_the_range_of_training(tmp_path: Path) ->
 
 @pytest.mark.slow
 def test_a_native_head_from_scratch_trains_through_the_same_door(cells: Path, tmp_path: Path) -> None:
-    recipe = Recipe(
-        split=ONE_SPLIT, head="native", init="scratch", epochs=1, image_size=48, tta=2, batch_size=16, freeze_to=None
-    )
+    recipe = Recipe(model=SMALL_NETWORK, split=ONE_SPLIT, head="native", init="scratch", epochs=1, image_size=48, tta=2)
     run = cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run")
     stages = json_of(run.folder / "training.json")["stages"]
     assert [stage["stage"] for stage in stages] == ["finetune"]  # type: ignore[attr-defined]
@@ -230,7 +236,7 @@ def test_a_stop_file_ends_training_in_order_and_what_there_is_can_be_used(cells:
         if isinstance(event, EpochEnded) and event.epoch:
             (tmp_path / "run" / "stop").touch()
 
-    recipe = Recipe(split=ONE_SPLIT, image_size=48, tta=1, epochs=50, batch_size=16)
+    recipe = Recipe(model=SMALL_NETWORK, split=ONE_SPLIT, image_size=48, tta=1, epochs=50, batch_size=16)
     with pytest.raises(Stopped, match="measure what there is"):
         cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run", emit=stop_after_an_epoch)
     assert json_of(tmp_path / "run" / "status.json")["state"] == "stopped"
@@ -317,7 +323,9 @@ def test_real_chromosomes_train_at_one_scale_that_prediction_keeps(shared_data: 
 @pytest.mark.exhaustive
 def test_every_random_change_at_once_still_trains(cells: Path, tmp_path: Path) -> None:
     augment = Augment(shear_degrees=10, crop=0.2, blur=1, saturation=0.2, hue_degrees=10, stain=0.05)
-    recipe = Recipe(split=ONE_SPLIT, image_size=48, tta=1, epochs=1, batch_size=16, augment=augment)
+    recipe = Recipe(
+        model=SMALL_NETWORK, split=ONE_SPLIT, image_size=48, tta=1, epochs=1, batch_size=16, augment=augment
+    )
     run = cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run")
     assert len(rows_of(run.folder / "history.csv")) == 2
     assert "shear by up to 10°" in (run.folder / "report.html").read_text(encoding="utf-8")

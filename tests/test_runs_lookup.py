@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from trained import SMALL_NETWORK
 
 import coverslip as cs
 from coverslip.datasets import Dataset
@@ -15,7 +16,7 @@ from coverslip.images import thumbnail
 from coverslip.runs import Recipe, Run, SplitPlan, save_recipe
 from coverslip.runs.lookup import ImageLookup
 
-RECIPE = Recipe(stage="instant", image_size=32, tta=1, split=SplitPlan(folds=0))
+RECIPE = Recipe(model=SMALL_NETWORK, stage="instant", image_size=32, tta=1, split=SplitPlan(folds=0))
 
 
 def write_fields(folder: Path) -> Path:

@@ -1,5 +1,6 @@
 """One trained run that all tests share which only ask something of a run, and copies of it for those that change it."""
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,10 +11,27 @@ from drawing import write_cells
 import coverslip as cs
 from coverslip.runs import Recipe, Run, SplitPlan
 
-INSTANT = Recipe(stage="instant", image_size=48, tta=1, split=SplitPlan(folds=0))
+SMALL_NETWORK = "timm/test_efficientnet"  # timm's own network for tests, 0.4 million parameters
+INSTANT = Recipe(model=SMALL_NETWORK, stage="instant", image_size=48, tta=1, split=SplitPlan(folds=0))
 GROUPS = r"slide\d+"
 
 MadeOnce = Callable[[str, Callable[[Path], object]], Path]
+
+
+def import_small_network(folder: Path) -> None:
+    """Random weights for `SMALL_NETWORK` that pass for pretrained ones."""
+    import torch
+
+    from coverslip.models._libraries import import_timm
+    from coverslip.models.importing import import_weights
+
+    timm = import_timm()
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)
+        torch.save(timm.create_model(SMALL_NETWORK.removeprefix("timm/")).state_dict(), folder / "small.pth")
+    os.environ["COVERSLIP_WEIGHTS"] = str(folder)
+    import_weights(folder / "small.pth", SMALL_NETWORK)
+    (folder / "small.pth").unlink()
 
 
 @pytest.fixture(scope="session")

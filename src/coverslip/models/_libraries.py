@@ -21,8 +21,8 @@ import torch
 
 
 @contextmanager
-def _without_compiler() -> Iterator[None]:
-    """The stand-in is what others would import meanwhile, unless the compiler is there already."""
+def without_compiler() -> Iterator[None]:
+    """A stand-in is what others import meanwhile as PyTorch's compiler, unless that is there already."""
     if "torch._dynamo" in sys.modules:
         yield
         return
@@ -46,7 +46,7 @@ def _forget_torchvision() -> None:
         del sys.modules[name]
 
 
-with _without_compiler():
+with without_compiler():
     try:
         import torchvision
     except RuntimeError as error:
@@ -62,6 +62,6 @@ with _without_compiler():
 
 def import_timm() -> Any:  # Any: untyped
     """The library; its first import takes half a second."""
-    with _without_compiler():
+    with without_compiler():
         import timm
     return timm

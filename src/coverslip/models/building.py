@@ -13,6 +13,7 @@ from coverslip.models.architectures.timm_backbones import build_timm
 from coverslip.models.architectures.torchvision_backbones import build_torchvision, drop_classifier
 from coverslip.models.options import options_do_not_fit, refuse_options
 from coverslip.models.records import ModelRecord
+from coverslip.models.shapes import shapes_only
 from coverslip.models.table import registered
 from coverslip.models.weights import local_weights, weights_unavailable
 from coverslip.models.weights.fitting import load_exactly
@@ -63,7 +64,7 @@ def check_options(record: ModelRecord, channels: int, options: dict[str, Any]) -
     """
     size = record.input_px
     try:
-        with torch.device("meta"), torch.no_grad():
+        with shapes_only(), torch.no_grad():
             body = build_body(record, channels=channels, pretrained=False, options=options, image_size=size)
             body.eval()(torch.zeros(1, channels, size, size))
     except CoverslipError:

@@ -3,10 +3,9 @@
 import math
 from collections import Counter
 
-import torch
-
 from coverslip.models.building import build_body
 from coverslip.models.records import ModelRecord
+from coverslip.models.shapes import shapes_only
 from coverslip.models.table import registered_models
 from coverslip.models.weights.source import Tensors
 
@@ -34,7 +33,7 @@ def nearest_model(tensors: Tensors, *, besides: str) -> str | None:
 
 def _share(record: ModelRecord, there: Counter[tuple[int, ...]]) -> float:
     """How much of a network's tensors and of the file's is common to both, at most 1."""
-    with torch.device("meta"):
+    with shapes_only():
         network = build_body(record, channels=3, pretrained=False, options={}, image_size=record.input_px)
     shapes = Counter(tuple(tensor.shape) for tensor in network.state_dict().values())
     return (shapes & there).total() / max(shapes.total(), there.total())

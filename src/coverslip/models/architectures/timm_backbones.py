@@ -3,7 +3,6 @@
 import logging
 from typing import Any
 
-import torch
 from torch import nn
 
 from coverslip.errors import BadRecipe, UnknownModel, WeightsUnavailable
@@ -11,6 +10,7 @@ from coverslip.messages import Set
 from coverslip.models._libraries import import_timm
 from coverslip.models.options import options_do_not_fit, refuse_options
 from coverslip.models.records import BACKBONE, ModelRecord, Normalisation
+from coverslip.models.shapes import shapes_only
 from coverslip.models.weights import local_weights, weights_unavailable, without_these_weights
 from coverslip.models.weights.fitting import timm_network
 from coverslip.models.weights.hub import fetch_weights
@@ -49,7 +49,7 @@ def timm_record(name: str) -> ModelRecord:
             do="See timm's list of models for the exact name.",
         )
     config = timm.get_pretrained_cfg(timm_name)
-    with torch.device("meta"):
+    with shapes_only():
         network = timm.create_model(timm_name)
     built: dict[str, Any] = network.pretrained_cfg
     stages = named_stages(network)

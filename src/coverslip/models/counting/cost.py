@@ -9,6 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from coverslip.models.catalogue import model_info
 from coverslip.models.networks import create_network
+from coverslip.models.shapes import shapes_only
 
 _WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 
@@ -47,7 +48,7 @@ def cost_of_model(
         BadRecipe: the model does not take these options.
     """
     side = model_info(model).input_px
-    with torch.device("meta"):
+    with shapes_only():
         network = create_network(
             model, n_classes=n_classes, head="native", channels=channels, pretrained=False, options=options
         )

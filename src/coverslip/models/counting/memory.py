@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from coverslip.models.networks import create_network
+from coverslip.models.shapes import shapes_only
 
 _COUNTED = 2  # images passed through, so that what one image adds is told from what is there anyway
 _WORKSPACE = 1.15  # what convolutions and the allocator take besides: measured, see benchmarks/RESULTS.md
@@ -39,7 +40,7 @@ def training_memory(
         UnknownModel: there is none of that name.
         BadRecipe: the model does not take these options.
     """
-    with torch.device("meta"):
+    with shapes_only():
         network = create_network(
             model,
             n_classes=n_classes,
