@@ -106,9 +106,12 @@ class FrozenPart:
         """Within it the network takes rows that `leaving` gave in place of images, and computes the rest only."""
         network, pooling, given = self._network, self._pooling, dict[nn.Module, Tensor]()
         sizes = [output.size for output in self._used]
+        latest = torch.empty(0)  # rows
         before = {output.module: vars(output.module).get("forward") for output in self._outputs}
 
         def features(rows: Tensor) -> Tensor:
+            nonlocal latest
+            latest = rows
             *parts, pooled = torch.split(rows, [*sizes, rows.shape[1] - sum(sizes)], dim=1)
             for output, part in zip(self._used, parts, strict=True):
                 given[output.module] = output.from_rows(part)
@@ -122,7 +125,7 @@ class FrozenPart:
                 if output.is_used:
                     return given[output.module]
                 # Nobody reads it, but something may look at its shape.
-                return inputs[0].new_empty(len(inputs[0]), *output.shape)  # type: ignore[no-any-return]
+                return latest.new_empty(len(latest), *output.shape)
 
             return forward
 

@@ -293,7 +293,7 @@ def _train_epoch(
     # Batch norms that follow the batch, and groups of features, need the whole of it; else a part at a time gives the
     # same gradient.
     is_divisible = context.device == "cpu" and not follows_batches(network) and penalty_of is None
-    images_at_once = IMAGES_AT_ONCE if is_divisible else recipe.batch_size
+    images_at_once = _images_at_once(images) if is_divisible else recipe.batch_size
     n_steps = n_batches(len(order), recipe.batch_size)
     seconds_between = _SECONDS_BETWEEN_STEP_EVENTS if context.device == "cpu" else _SECONDS_BETWEEN_WAITS
     started = last_emitted = time.monotonic()
@@ -334,6 +334,12 @@ def _train_epoch(
             )
     progress.images += n_seen
     return seen.scores(recipe)
+
+
+def _images_at_once(images: TrainingImages) -> int:
+    """Twice as many where maps are small: a step then works with each weight half as often, a fifth of its time."""
+    is_small = images.kept is not None and images.kept.rows.shape[1] <= images.pixels_of(images.train[:1].tolist()).size
+    return 2 * IMAGES_AT_ONCE if is_small else IMAGES_AT_ONCE
 
 
 def _batches(
