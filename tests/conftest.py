@@ -35,7 +35,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share what is made for their module go to one worker, all others to whichever is free.
+    """Tests that share what is made for their module go to one worker, and a module's quick ones; others to either.
 
     The groups with the most tests are dealt out first, then slow tests, then quick ones: both are busy to the end.
     """
@@ -44,6 +44,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if (group := _made_for_a_module(item)) is not None:
             item.add_marker(pytest.mark.xdist_group(group))
+        elif item.get_closest_marker("slow") is None:  # each by itself would wait longer for its turn than it takes
+            item.add_marker(pytest.mark.xdist_group(f"quick ones of {item.path.name}"))
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
