@@ -133,6 +133,7 @@ def test_away_from_loopback_the_token_is_shown_once_and_holds_after_a_restart(
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_token_can_be_asked_for_on_a_computer_of_several_people(other_app: Callable[..., RunningApp]) -> None:
     app = other_app(options=("--new-token",))
     token = re.search(r"\?token=(\S+)", app.said)
@@ -143,7 +144,14 @@ def test_a_token_can_be_asked_for_on_a_computer_of_several_people(other_app: Cal
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", [("--host", "192.0.2.1"), ("--host", "no such"), ("--root", "/nowhere/at/all")])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--host", "192.0.2.1"),
+        pytest.param(("--host", "no such"), marks=pytest.mark.exhaustive),
+        pytest.param(("--root", "/nowhere/at/all"), marks=pytest.mark.exhaustive),
+    ],
+)
 def test_what_cannot_be_served_is_said_in_one_line(tmp_path: Path, options: tuple[str, str]) -> None:
     done = run_app("--workspace", str(tmp_path), *options)
     assert done.returncode == 1

@@ -224,6 +224,7 @@ def test_fine_tuning_that_runs_out_of_time_leaves_a_recipe_that_gives_the_same(c
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_folds_that_run_out_of_time_all_keep_the_instant_classifier(cells: Path, tmp_path: Path) -> None:
     recipe = SMALL.model_copy(update={"split": SplitPlan(folds=2)})
     context, clock, (data, recipe, environment) = planned(cells, tmp_path / "run", recipe)

@@ -58,6 +58,7 @@ def test_options_are_shown_as_they_are_given(capsys: Capture) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_any_of_timms_is_told_about_too(capsys: Capture) -> None:
     found = as_json(capsys, "timm/resnet18", "--classes", "2")
     assert set(found) >= KEYS

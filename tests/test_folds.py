@@ -179,6 +179,7 @@ def test_fine_tuned_folds_and_the_medians_epoch(cells: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_forty_images_in_three_classes_give_something_honest(tmp_path: Path) -> None:
     events: list[Event] = []
     data = cs.open_dataset(write_cells(tmp_path / "cells", 40, n_slides=40))
@@ -233,6 +234,7 @@ def write_plain(folder: Path, groups: dict[str, str], n: int = 8) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_fold_in_which_nothing_can_be_measured_does_not_end_the_run(tmp_path: Path) -> None:
     groups = {"g1": "a", "g2": "a", "g3": "b", "g4": "b", "g5": "c"}
     data = cs.open_dataset(write_plain(tmp_path / "cells", groups), group_pattern=r"g\d")

@@ -118,6 +118,7 @@ def test_one_seed_gives_one_network_and_another_seed_another(own: Own) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("own", OWN)
+@pytest.mark.exhaustive
 def test_it_fits_a_few_images(own: Own) -> None:
     torch.manual_seed(0)
     network, x, label = own(n_classes=2).train(), pixels(8, 32), torch.arange(8) % 2

@@ -114,7 +114,8 @@ def test_what_is_watched_tells_the_story_in_order(cells: Path, tmp_path: Path) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", [pytest.param("instant", marks=pytest.mark.exhaustive), "finetune"])
+@pytest.mark.parametrize("stage", ["instant", "finetune"])
+@pytest.mark.exhaustive
 def test_one_recipe_gives_the_same_bytes_with_cold_and_warm_caches(
     cells: Path, tmp_path: Path, stage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -287,6 +288,7 @@ def test_damaged_classifiers_are_one_clear_error(trained: Run, tmp_path: Path) -
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_real_16_bit_cells_train_on_all_their_channels(shared_data: object, tmp_path: Path) -> None:
     data = cs.open_dataset(shared_data("cellcycle_jurkat_16bit"))  # type: ignore[operator]
     run = cs.train(data, Recipe(split=ONE_SPLIT, stage="instant", image_size=96, tta=1), out=tmp_path / "run")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from drawing import write_cells
 from tables import json_of, rows_of
+from trained import SMALL_NETWORK
 
 import coverslip as cs
 from coverslip.cli import main
@@ -21,7 +22,7 @@ CHANGES = {"merge": {"big": ["large", "huge"]}, "drop": ["dirt"], "rename": {"ti
 
 def recipe(**more: object) -> Recipe:
     return check_recipe(
-        {"stage": "instant", "image_size": 48, "tta": 1, "classes": CHANGES}
+        {"model": SMALL_NETWORK, "stage": "instant", "image_size": 48, "tta": 1, "classes": CHANGES}
         | more
         | {"split": {"folds": 0} | dict(more.get("split", {}))}  # type: ignore[call-overload]
     )

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from drawing import write_cells
 from tables import rows_of
+from trained import SMALL_NETWORK
 
 import coverslip as cs
 from coverslip.events import Event, Noted
@@ -17,7 +18,7 @@ from coverslip.runs import Recipe, Run, check_recipe
 
 
 def recipe(**more: object) -> Recipe:
-    quick = {"stage": "instant", "image_size": 48, "tta": 1, "split": {"folds": 0}}
+    quick = {"model": SMALL_NETWORK, "stage": "instant", "image_size": 48, "tta": 1, "split": {"folds": 0}}
     return check_recipe(quick | more)
 
 

@@ -90,6 +90,7 @@ def status_of(folder: Path) -> Status:
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_stopped_run_says_how_to_go_on_and_does(cells: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     settings = [part for setting in SETTINGS for part in ("--set", setting)]

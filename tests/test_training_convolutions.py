@@ -45,7 +45,7 @@ def outputs_and_gradients(network: nn.Module, x: Tensor) -> tuple[Tensor, dict[s
         ("efficientnet_lite0", {}, 96),
         pytest.param("efficientnet_lite0", {"head": "native"}, 98, marks=pytest.mark.exhaustive),
         ("timm/mobilenetv3_small_050", {}, 68),  # hard swish, squeeze and excitation, 5 x 5 depthwise
-        ("timm/resnet18", {"head": "native"}, 40),
+        pytest.param("timm/resnet18", {"head": "native"}, 40, marks=pytest.mark.exhaustive),
         ("timm/convnext_atto", {"head": "native"}, 12),  # layer norms; its twelve 7 x 7 depthwise convolutions
         pytest.param(  # TensorFlow's padding
             "timm/tf_mobilenetv3_small_minimal_100", {"head": "native"}, 68, marks=pytest.mark.exhaustive

@@ -223,6 +223,7 @@ def test_torchvisions_names_are_known_where_timm_has_others(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_self_supervised_teacher_becomes_a_backbone_at_the_size_it_was_trained_at(tmp_path: Path) -> None:
     """As DinoBloom is handed out: DINOv2's names, inside a teacher, at 224 px instead of timm's 518."""
     network = random_network("vit_small_patch14_dinov2", n_classes=0, img_size=224)
@@ -644,6 +645,7 @@ def told_about(name: str, capsys: pytest.CaptureFixture[str]) -> tuple[str | Non
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_network_is_told_about_with_the_weights_that_a_training_would_take(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

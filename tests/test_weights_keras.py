@@ -222,6 +222,7 @@ def test_every_layout_holds_the_same(write: Callable[[Path, Layers], Path], tmp_
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_nasnet_mobile_answers_as_kerass_does_with_tensorflows_padding(tmp_path: Path) -> None:
     with torch.device("meta"):
         layers = nasnet_layers(NASNetMobile(n_classes=N_CLASSES))

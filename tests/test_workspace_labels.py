@@ -220,6 +220,7 @@ def test_boxes_planes_and_predefined_splits_stand_in_the_table(tmp_path: Path) -
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_classifier_is_trained_on_the_exported_table(tmp_path: Path) -> None:
     from coverslip.pipeline import train
     from coverslip.runs import check_recipe
