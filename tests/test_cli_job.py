@@ -163,13 +163,14 @@ def test_ctrl_c_in_training_ends_with_130_and_says_how_to_go_on(samples: SampleS
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("times", [1, pytest.param(2, marks=pytest.mark.exhaustive)])
 def test_the_demo_does_the_whole_job_and_can_be_run_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], times: int
 ) -> None:
     monkeypatch.setattr(
         "coverslip.cli.demo.SETTINGS", [f"model={SMALL_NETWORK}", "stage=instant", "image_size=64", "tta=1"]
     )
-    for _ in range(2):
+    for _ in range(times):
         assert main(["demo", "--out", str(tmp_path / "demo")]) == 0
         out = capsys.readouterr().out
         assert "synthetic" in out.lower()

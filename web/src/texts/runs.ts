@@ -116,7 +116,7 @@ export const runs = {
     FoldEnded: (k: number, accuracy: string, f1: string) =>
       `Fold ${k} tested: accuracy ${accuracy}, macro-F1 ${f1}`,
     instant: 'Stage 1: a classifier on top of the pretrained network',
-    finetune: (n: number) => `Stage 2: fine-tuning the whole network, at most ${n} epochs`,
+    finetune: (n: number) => `Stage 2: fine-tuning the network, at most ${n} epochs`,
     InstantClassifierFitted: (accuracy: string, f1: string) =>
       `The instant classifier is ready: validation accuracy ${accuracy}, macro-F1 ${f1}`,
     start: (f1: string) => `Before the first epoch: validation F1 ${f1}`,
