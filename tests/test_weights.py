@@ -177,7 +177,16 @@ def test_weights_that_are_imported_anew_take_the_place_of_the_first(tmp_path: Pa
         network = random_network("test_efficientnet", seed=seed)
         import_weights(save(network.state_dict(), tmp_path / f"{seed}.safetensors"), SMALL)
         torch.manual_seed(0)
-        assert torch.equal(logits(pretrained(SMALL)), logits(network))
+        ours = create_network(SMALL, n_classes=2, head="native")
+        assert torch.equal(ours.part("conv_stem").weight, network.get_submodule("conv_stem").weight)
+
+
+def test_imported_weights_that_are_gone_are_told_as_such(tmp_path: Path) -> None:
+    source = import_weights(save(random_network("test_efficientnet").state_dict(), tmp_path / "mine.pth"), SMALL)
+    create_network(SMALL, n_classes=2)
+    source.file.unlink()
+    with pytest.raises(WeightsUnavailable, match="gone or changed"):
+        create_network(SMALL, n_classes=2)
 
 
 def wrapped(state: Tensors) -> dict[str, Any]:  # Any: what trainers save

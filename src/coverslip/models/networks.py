@@ -6,7 +6,6 @@ linear head on the last layer alone loses the former.
 """
 
 import fnmatch
-import json
 from collections.abc import Collection
 from typing import Any, Literal
 
@@ -199,10 +198,10 @@ def create_network(
         return _backbone(record, head, channels=channels, pretrained=pretrained, options=options or {}, side=side)
 
     weights = starting_weights(record) if pretrained else None
-    if pretrained and weights is None:  # they are about to be fetched
+    if pretrained and (weights is None or not weights.file.is_file()):  # about to be fetched, or gone, which it says
         backbone, n_features = build()
     else:
-        key = (repr(record), head, channels, json.dumps(options, sort_keys=True), side, _identity(weights))
+        key = (repr(record), head, channels, repr(sorted((options or {}).items())), side, _identity(weights))
         backbone, n_features = built_once(key, record.builder, build)
     mean, std = _normalisation(record, channels)
     return Network(record, backbone.train(), n_features, n_classes, mean, std)
