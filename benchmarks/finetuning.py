@@ -121,12 +121,15 @@ def write_part(images: Images, n: int, seed: int, table: Path) -> Path:
             by_label[label], min(len(by_label[label]), max(_FEWEST, round(n * len(by_label[label]) / len(rows))))
         )
     ]
+    return write_rows(chosen, images.group, table)
+
+
+def write_rows(rows: list[dict[str, str]], group: str | None, table: Path) -> Path:
+    """A table of images: path, label, and the column that groups them."""
     with table.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(
-            file, ["path", "label", *([images.group] if images.group else [])], extrasaction="ignore"
-        )
+        writer = csv.DictWriter(file, ["path", "label", *([group] if group else [])], extrasaction="ignore")
         writer.writeheader()
-        writer.writerows(chosen)
+        writer.writerows(rows)
     return table
 
 

@@ -8,7 +8,6 @@ COVERSLIP_DATA, default ../shared/data.
 """
 
 import argparse
-import csv
 import json
 import os
 import random
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from _children import succeeded
-from finetuning import rows_of
+from finetuning import rows_of, write_rows
 
 DATA = Path(os.environ.get("COVERSLIP_DATA", "../shared/data"))
 
@@ -105,11 +104,7 @@ def write_part(rows: list[dict[str, str]], n: int, seed: int, table: Path, group
     chosen = [
         row for label in sorted(by_label) for row in draw.sample(by_label[label], min(len(by_label[label]), most))
     ]
-    with table.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, ["path", "label", *([group] if group else [])], extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(chosen)
-    return table
+    return write_rows(chosen, group, table)
 
 
 def macro_f1(metrics: dict[str, Any]) -> float:
