@@ -136,7 +136,9 @@ PAGES: dict[str, tuple[str, Prepare]] = {
 }
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.exhaustive] * (name == "train unfolded")) for name in PAGES]
+)
 def test_a_page_with_data_is_accessible_in_light_and_dark_and_shows_what_has_the_focus(
     page_for_axe: "Page", stock: Stock, name: str
 ) -> None:

@@ -162,6 +162,7 @@ def test_corrections_become_images_to_train_on(wary: "Page", stock: Stock) -> No
     wary.get_by_role("link", name="Corrected").wait_for(state="detached")
 
 
+@pytest.mark.exhaustive
 def test_a_classifier_goes_from_one_app_to_another(
     page: "Page", stock: Stock, other_app: Callable[..., RunningApp], other_page: Callable[[RunningApp], "Page"]
 ) -> None:

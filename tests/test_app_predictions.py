@@ -26,6 +26,7 @@ from small_workspace import (
     until,
     write_cells,
 )
+from trained import SMALL_NETWORK
 
 import coverslip as cs
 from coverslip.app.server import create_app
@@ -55,7 +56,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     workspace = new_workspace(tmp_path_factory.mktemp("lab"))
     root = workspace.roots[0]
     data = cs.open_dataset(write_cells(root / "cells"), group_pattern=r"slide\d+")
-    recipe = Recipe(stage="instant", image_size=32, tta=1, split=SplitPlan(folds=0))
+    recipe = Recipe(model=SMALL_NETWORK, stage="instant", image_size=32, tta=1, split=SplitPlan(folds=0))
     cs.train(data, recipe, out=workspace.runs / "first")
     new = write_cells(root / "new", 40, seed=1, is_sorted=False)
     (new / "broken.png").write_bytes(b"no image")
@@ -223,9 +224,11 @@ def test_single_images_are_answered_by_a_classifier_that_stays_loaded(lab: Lab) 
     assert too_large.status_code == 413
     assert lab.client.post(f"{API}/classifiers/none/classify", content=b"x").status_code == 404
     process = classifying._workers[lab.run].process
-    classifying._silent_seconds = 0.0
+    classifying.end_silent()
+    assert process.poll() is None  # it was asked just now
     classifying._workers[lab.run].last_asked = -1e9
-    until(lambda: lab.run not in classifying._workers, 15)
+    classifying.end_silent()
+    assert lab.run not in classifying._workers
     process.wait(timeout=30)
 
 

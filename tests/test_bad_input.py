@@ -611,9 +611,8 @@ def test_a_full_disk_under_the_cache_is_one_line(
 def test_a_full_disk_under_a_checkpoint_is_one_line_and_more_space_lets_it_go_on(
     cells: Path, tmp_path: Path, small_disk: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = small_disk("3m") / "run"
-    settings = ["--set", "epochs=1", "--set", "image_size=48", "--set", "tta=1", "--set", "batch_size=16"]
-    settings += ["--set", "split.folds=0"]
+    folder = small_disk("1m") / "run"
+    settings = [*QUICK, *("--set", "stage=finetune", "--set", "epochs=1", "--set", "batch_size=16")]
     line = refusal(capsys, "train", cells, *settings, "--out", folder)
     assert "No space left on device" in line
     assert "checkpoints" in line

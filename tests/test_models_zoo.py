@@ -30,6 +30,7 @@ OF_EACH_BUILT = (
     *("alexnet", "convnext_tiny", "efficientnet_lite0", "googlenet", "mobilenet_v2", "mobilevit_mn", "mobincep"),
     *("nasnet_mobile", "resnet34", "shufflenet_v2_x1_0", "swin_t", "vgg16_bn", "vit_small_patch16_224"),
 )
+WITHOUT_NUMBERS = {*OF_EACH_BUILT} - {"nasnet_mobile"}  # its thousand layers take as long as those of five others
 SLOW = [pytest.mark.slow]
 EXHAUSTIVE = [pytest.mark.slow, pytest.mark.exhaustive]
 EACH_BUILT = [

@@ -162,6 +162,7 @@ def ported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ported:
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_port_and_ours_answer_alike(ported: Ported, tmp_path: Path) -> None:
     state = {name: tensor for name, tensor in ported.state_dict().items() if not name.endswith("batches_tracked")}
     torch.save(state, tmp_path / "nasnetamobile-7e03cead.pth")  # PyTorch counted no batches when it was published

@@ -136,17 +136,21 @@ class Classifying:
 
     def _tidy(self) -> None:
         while not self._closed.wait(min(10.0, self._silent_seconds)):
-            now = time.monotonic()
-            with self._lock:
-                silent = {
-                    name: worker
-                    for name, worker in self._workers.items()
-                    if now - worker.last_asked > self._silent_seconds and not worker.lock.locked()
-                }
-                for name in silent:
-                    del self._workers[name]
-            for worker in silent.values():
-                worker.end()
+            self.end_silent()
+
+    def end_silent(self) -> None:
+        """End those that nobody has asked for a while."""
+        now = time.monotonic()
+        with self._lock:
+            silent = {
+                name: worker
+                for name, worker in self._workers.items()
+                if now - worker.last_asked > self._silent_seconds and not worker.lock.locked()
+            }
+            for name in silent:
+                del self._workers[name]
+        for worker in silent.values():
+            worker.end()
 
 
 def _answer(process: "subprocess.Popen[bytes]") -> Json | None:
