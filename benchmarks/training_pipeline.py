@@ -3,7 +3,9 @@
 The variants take turns in processes of their own (the allocator's settings cannot be taken back), several rounds;
 read the ratios. Images: `blood_pbc` of COVERSLIP_DATA, else the synthetic samples.
 
-    python benchmarks/training_pipeline.py [--model NAME] [--rounds N] [--steps N]
+On a GPU (`--device cuda`) coverslip's own steps, in memory or not, are taken in half precision, the naive ones are not.
+
+    python benchmarks/training_pipeline.py [--model NAME] [--rounds N] [--steps N] [--device cuda]
 """
 
 import argparse
@@ -35,11 +37,12 @@ def main() -> None:
     parser.add_argument("--model", default="efficientnet_lite0")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--variant", help=argparse.SUPPRESS)
     parser.add_argument("--images", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.variant:
-        print(json.dumps(measure(asked.variant, asked.model, Path(asked.images), asked.steps)))
+        print(json.dumps(measure(asked.variant, asked.model, Path(asked.images), asked.steps, asked.device)))
         return
     with tempfile.TemporaryDirectory() as folder:
         os.environ["COVERSLIP_CACHE"] = str(Path(folder) / "cache")
@@ -48,10 +51,12 @@ def main() -> None:
         for _ in range(asked.rounds):
             for name in VARIANTS:
                 command = [sys.executable, __file__, "--variant", name, "--images", str(images)]
-                command += ["--model", asked.model, "--steps", str(asked.steps)]
+                command += ["--model", asked.model, "--steps", str(asked.steps), "--device", asked.device]
                 done = subprocess.run(command, capture_output=True, text=True, check=True)
                 found[name].append(json.loads(done.stdout.splitlines()[-1]))
-    print(f"{asked.model}, batch {BATCH}, images from {images.name}, {asked.rounds} rounds of {asked.steps} steps")
+    print(
+        f"{asked.model} on {asked.device}, batch {BATCH}, images from {images.name}, {asked.rounds} rounds of {asked.steps} steps"
+    )
     middle = {name: statistics.median(speeds) for name, speeds in found.items()}
     for name, speeds in found.items():
         ratio = statistics.median(own / other for own, other in zip(found["coverslip"], speeds, strict=True))
@@ -71,15 +76,17 @@ def find_images(folder: Path) -> Path:
     return samples.folder
 
 
-def measure(variant: str, model: str, images: Path, n_steps: int) -> float:
+def measure(variant: str, model: str, images: Path, n_steps: int, device: str) -> float:
     """Images/s over n_steps, after three steps that do not count."""
     import torch
 
+    from coverslip.losses.image_loss import ImageLoss
     from coverslip.models.freezing import train_mode
     from coverslip.models.networks import create_network
     from coverslip.training.allocator import keep_freed_memory
-    from coverslip.training.finetuning import IMAGES_AT_ONCE, accumulate_gradients
+    from coverslip.training.finetuning import IMAGES_AT_ONCE
     from coverslip.training.steps.convolutions import faster_convolutions
+    from coverslip.training.steps.taking import Precision, Steps
 
     is_naive = variant.startswith("naive")
     if not is_naive:
@@ -87,34 +94,37 @@ def measure(variant: str, model: str, images: Path, n_steps: int) -> float:
     torch.manual_seed(0)
     network = create_network(model, n_classes=N_CLASSES, pretrained=False)
     train_mode(network, keep_statistics=not is_naive)
-    if not is_naive:
-        network = network.to(memory_format=torch.channels_last)
+    network = network.to(device) if is_naive else network.to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(network.parameters())
-    mean_loss = torch.nn.CrossEntropyLoss()
-    sum_of_losses = torch.nn.CrossEntropyLoss(reduction="sum")
+    mean_loss, sum_of_losses = torch.nn.CrossEntropyLoss(), ImageLoss("cross_entropy")
+    at_once = IMAGES_AT_ONCE if device == "cpu" else BATCH
+    own_steps = Steps(network, optimizer, at_once, is_divisible=True, precision=Precision(device), emit=print)
     source: Callable[[], Iterator[tuple[torch.Tensor, torch.Tensor]]] = {
-        "in memory": lambda: in_memory(images, n_steps),
-        "coverslip": lambda: by_coverslip(images, n_steps),
+        "in memory": lambda: in_memory(images, n_steps, device),
+        "coverslip": lambda: by_coverslip(images, n_steps, device),
         "naive": lambda: by_hand(images, n_workers=0),
         "naive, 2 workers": lambda: by_hand(images, n_workers=2),
     }[variant]
+    is_helped = device == "cpu" and not is_naive
     started = 0.0
-    with contextlib.nullcontext() if is_naive else faster_convolutions(network, torch.rand(2, 3, 224, 224)):
+    with faster_convolutions(network, torch.rand(2, 3, 224, 224)) if is_helped else contextlib.nullcontext():
         for step, (x, label) in enumerate(source()):
             if step == 3:
+                float(next(network.parameters()).sum())  # waits for a GPU
                 started = time.perf_counter()
-            optimizer.zero_grad(set_to_none=True)
             if is_naive:
-                mean_loss(network(x), label).backward()
+                optimizer.zero_grad(set_to_none=True)
+                mean_loss(network(x.to(device)), label.to(device)).backward()
+                optimizer.step()
             else:
-                accumulate_gradients(network, sum_of_losses, x, label, IMAGES_AT_ONCE)
-            optimizer.step()
+                own_steps.take(sum_of_losses, x, label, longest_gradient=1.0)
             if step == n_steps + 2:
                 break
+    float(next(network.parameters()).sum())
     return n_steps * BATCH / (time.perf_counter() - started)
 
 
-def by_coverslip(images: Path, n_steps: int):  # type: ignore[no-untyped-def]
+def by_coverslip(images: Path, n_steps: int, device: str):  # type: ignore[no-untyped-def]
     from coverslip.datasets import PixelCache, open_dataset, scan_images
     from coverslip.images import Preprocessing
     from coverslip.runs import Augment
@@ -138,11 +148,12 @@ def by_coverslip(images: Path, n_steps: int):  # type: ignore[no-untyped-def]
             augment=Augment(),
             seed=0,
             epoch=epoch,
+            device=device,
         )
 
 
-def in_memory(images: Path, n_steps: int):  # type: ignore[no-untyped-def]
-    batch = next(by_coverslip(images, n_steps))
+def in_memory(images: Path, n_steps: int, device: str):  # type: ignore[no-untyped-def]
+    batch = next(by_coverslip(images, n_steps, device))
     while True:
         yield batch
 

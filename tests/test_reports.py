@@ -139,6 +139,7 @@ def write_facts(run: Run, images: Path, *, finetuned: bool, allow_leakage: bool)
         epochs_run=12,
         stopped_because="all epochs done",
         images_per_second=40,
+        precision="float32",
     )
     TrainingRecord(
         stages=(instant, finetune) if finetuned else (instant,),
@@ -354,6 +355,18 @@ def test_a_section_that_is_new_stands_in_the_report_without_more(run):
 
 def test_the_methods_paragraph_names_the_machine(page):
     assert "on Abacus 3000 with 4 threads" in page
+
+
+@pytest.mark.slow
+def test_the_methods_paragraph_says_where_precision_was_halved(run, page):
+    assert "mixed precision" not in page
+    file = Run(run).training_file
+    record = file.read_text()
+    file.write_text(record.replace('"float32"', '"bfloat16"'))
+    try:
+        assert "Steps were computed in mixed precision (bfloat16)." in " ".join(write_report(run).read_text().split())
+    finally:
+        file.write_text(record)
 
 
 def test_a_class_has_the_colour_of_the_app_in_the_drawings() -> None:

@@ -20,7 +20,6 @@ from coverslip.training.batches import TrainingImages, training_batches
 from coverslip.training.checkpoints import load_checkpoint, plain_state, save_checkpoint
 from coverslip.training.finetuning import (
     Finetuned,
-    accumulate_gradients,
     finetune,
 )
 from coverslip.training.steps.epoch_scores import StepsSeen
@@ -32,6 +31,7 @@ from coverslip.training.steps.optimising import (
     share_of_rate,
 )
 from coverslip.training.steps.standardised_head import standardised_head
+from coverslip.training.steps.taking import Precision, Steps, accumulate_gradients
 
 GENTLE = Augment(rotate_degrees=0, zoom=0, shift=0, brightness=0, contrast=0)
 
@@ -81,9 +81,10 @@ def trained(
     *,
     emit: Callable[[Event], None] = lambda _: None,
     stop_after: float = float("inf"),
+    precision: Precision | None = None,
 ) -> tuple[nn.Module, Finetuned]:
-    network = tiny()
-    done = finetune(network, images, choices, RunContext(folder, emit=emit, stop=StopAfter(stop_after)))
+    network, context = tiny(), RunContext(folder, emit=emit, stop=StopAfter(stop_after))
+    done = finetune(network, images, choices, context, precision=precision)
     return network, done
 
 
@@ -470,12 +471,13 @@ def test_a_step_reads_nothing_back_from_the_device(images: TrainingImages) -> No
     choices = recipe()
     network, loss_of = tiny().to("meta"), ImageLoss("cross_entropy")
     optimizer = torch.optim.AdamW(network.parameters())
+    precision = Precision("meta", torch.float32)
+    steps = Steps(network, optimizer, 8, is_divisible=True, precision=precision, emit=lambda event: None)
     order = {"batch_size": 8, "augment": Augment(), "seed": 0, "epoch": 1}
     seen = StepsSeen()
     # `meta` has no numbers to give: whoever asks for one gets an error.
     for x, label in training_batches(images.pixels_of, images.train, images.train_label, device="meta", **order):
-        loss, logits = accumulate_gradients(network, loss_of, x, label, 8)
-        optimizer.step()
+        loss, logits = steps.take(loss_of, x, label, longest_gradient=1.0)
         seen.add(loss, logits, label)
     with pytest.raises(RuntimeError, match="meta"):
         seen.scores(choices)

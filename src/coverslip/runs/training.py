@@ -46,6 +46,9 @@ class FinetuneStage(_Part):
     epochs_run: int
     stopped_because: StoppedBecause
     images_per_second: float
+    precision: Literal["float32", "bfloat16", "float16"] = Field(
+        description="What the products of a step were computed in; weights stay in float32."
+    )
 
 
 StageRecord = Annotated[InstantStage | FinetuneStage, Field(discriminator="stage")]

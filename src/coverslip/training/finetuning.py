@@ -45,6 +45,7 @@ from coverslip.training.steps.optimising import (
     share_of_rate,
 )
 from coverslip.training.steps.standardised_head import standardised_head
+from coverslip.training.steps.taking import Precision, Steps
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -64,6 +65,7 @@ class Finetuned:
     stopped_because: StoppedBecause
     seconds: float
     images_per_second: float  # of training steps
+    precision: str  # that the steps computed in, as PyTorch names it
 
 
 @dataclass(slots=True)
@@ -81,6 +83,7 @@ class _Progress:
     seconds: float = 0.0
     images: int = 0
     training_seconds: float = 0.0
+    loss_factor: tuple[float, int] | None = None  # of float16
 
 
 class _StopRequested(Exception):
@@ -104,6 +107,7 @@ def finetune(
     context: RunContext,
     *,
     last_epoch: int | None = None,
+    precision: Precision | None = None,
 ) -> Finetuned:
     """Train `network` in place; at the end it holds the weights of the best epoch by validation images.
 
@@ -118,10 +122,15 @@ def finetune(
             step.
         last_epoch: where to end though the learning rate falls as for the recipe's epochs; None runs them all. The
             context's deadline may end it before: after the last epoch that was whole by then.
+        precision: that steps compute in; None is what is quickest on the context's device.
+
+    Raises:
+        OutOfMemory: a step does not fit into memory, however few images are held at a time.
     """
     network.to(context.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the annotation
     with _head_for_training(network, images, recipe, context.device):
-        return _run_epochs(network, images, recipe, last_epoch or recipe.epochs, context)
+        precision = precision or Precision(context.device)
+        return _run_epochs(network, images, recipe, last_epoch or recipe.epochs, precision, context)
 
 
 def _head_for_training(
@@ -137,7 +146,7 @@ def _head_for_training(
 
 
 def _run_epochs(
-    network: Network, images: TrainingImages, recipe: Recipe, n_epochs: int, context: RunContext
+    network: Network, images: TrainingImages, recipe: Recipe, n_epochs: int, precision: Precision, context: RunContext
 ) -> Finetuned:
     progress = _Progress()
     last = context.run.checkpoint_file("last")
@@ -146,16 +155,24 @@ def _run_epochs(
     optimizer = new_optimizer(network, recipe, max(1, progress.epoch))
     if last.exists():
         load_checkpoint(last, network, optimizer)
+    precision.go_on_with(progress.loss_factor)
     stopped: StoppedBecause = "all epochs done"
     train_mode(network, keep_statistics=_keeps_statistics(recipe))
     began, seconds_before = time.monotonic(), 0.0
     example = next(plain_batches(images.pixels_of, images.train, batch_size=2, device=context.device))
+    # Batch norms that follow the batch, and groups of features, need the whole of it; else a part at a time gives the
+    # same gradient.
+    is_divisible = not follows_batches(network) and recipe.regulariser.groups == "none"
     try:
         with (
             faster_convolutions(network, example) if context.device == "cpu" else nullcontext(),
             with_activations(network, images, recipe, context) as inputs,
         ):
             seconds_before = time.monotonic() - began
+            at_once = _images_at_once(inputs) if is_divisible and context.device == "cpu" else recipe.batch_size
+            steps = Steps(
+                network, optimizer, at_once, is_divisible=is_divisible, precision=precision, emit=context.emit
+            )
             if not progress.epoch and len(images.val):
                 _measure_initial(network, inputs, recipe, n_epochs, context)
             while progress.epoch < n_epochs:
@@ -167,8 +184,8 @@ def _run_epochs(
                 if context.deadline.seconds_left() < progress.seconds / max(1, progress.epoch):
                     raise _OutOfTime  # another epoch would not be whole
                 if is_changed_before(recipe, progress.epoch + 1):
-                    optimizer = new_optimizer(network, recipe, progress.epoch + 1)
-                _one_epoch(network, optimizer, inputs, recipe, n_epochs, progress, context)
+                    steps.optimizer = new_optimizer(network, recipe, progress.epoch + 1)
+                _one_epoch(network, steps, inputs, recipe, n_epochs, progress, context)
     except (_StopRequested, Stopped):
         stopped = "on request"
     except (_OutOfTime, OutOfTime):
@@ -179,7 +196,7 @@ def _run_epochs(
         load_checkpoint(context.run.checkpoint_file("best"), network)
     per_second = progress.images / max(progress.training_seconds, 1e-9)
     seconds = progress.seconds + seconds_before
-    return Finetuned(progress.kept_epoch, progress.epoch, stopped, seconds, per_second)
+    return Finetuned(progress.kept_epoch, progress.epoch, stopped, seconds, per_second, precision.name)
 
 
 def _measure_initial(
@@ -217,7 +234,7 @@ def _measure_initial(
 
 def _one_epoch(
     network: nn.Module,
-    optimizer: torch.optim.Optimizer,
+    steps: Steps,
     images: TrainingImages,
     recipe: Recipe,
     n_epochs: int,
@@ -225,7 +242,7 @@ def _one_epoch(
     context: RunContext,
 ) -> None:
     started, epoch = time.monotonic(), progress.epoch + 1
-    train_scores = _train_epoch(network, optimizer, images, recipe, n_epochs, progress, context)
+    train_scores = _train_epoch(network, steps, images, recipe, n_epochs, progress, context)
     progress.training_seconds += time.monotonic() - started
     return_freed_memory()
     val_scores = _validate(network, images, recipe, context.device) if len(images.val) else None
@@ -243,12 +260,13 @@ def _one_epoch(
     _follow_plateau(progress, recipe, val_scores.loss if val_scores else train_scores.loss)
     seconds = time.monotonic() - started
     progress.epoch, progress.seconds = epoch, progress.seconds + seconds
+    progress.loss_factor = steps.precision.loss_factor
     context.emit(
         EpochEnded(
             epoch=epoch,
             n_epochs=n_epochs,
             seconds=seconds,
-            learning_rate=float(optimizer.param_groups[0]["lr"]),
+            learning_rate=float(steps.optimizer.param_groups[0]["lr"]),
             train_loss=train_scores.loss,
             train_accuracy=train_scores.accuracy,
             train_precision=train_scores.precision,
@@ -268,14 +286,14 @@ def _one_epoch(
     files: tuple[Literal["best", "last"], ...] = ("best", "last") if is_kept else ("last",)
     for which in files:
         file = context.run.checkpoint_file(which)
-        save_checkpoint(file, network, optimizer, _saveable(progress))
+        save_checkpoint(file, network, steps.optimizer, _saveable(progress))
         path = file.relative_to(context.folder).as_posix()
         context.emit(CheckpointSaved(path=path, epoch=epoch, is_kept=which == "best"))
 
 
 def _train_epoch(
     network: nn.Module,
-    optimizer: torch.optim.Optimizer,
+    steps: Steps,
     images: TrainingImages,
     recipe: Recipe,
     n_epochs: int,
@@ -290,17 +308,13 @@ def _train_epoch(
     loss_of = _loss(images, recipe).to(context.device)
     regulariser = recipe.regulariser
     penalty_of = None if regulariser.groups == "none" else ClusterLoss(images.n_classes, **regulariser.model_dump())
-    # Batch norms that follow the batch, and groups of features, need the whole of it; else a part at a time gives the
-    # same gradient.
-    is_divisible = context.device == "cpu" and not follows_batches(network) and penalty_of is None
-    images_at_once = _images_at_once(images) if is_divisible else recipe.batch_size
     n_steps = n_batches(len(order), recipe.batch_size)
     seconds_between = _SECONDS_BETWEEN_STEP_EVENTS if context.device == "cpu" else _SECONDS_BETWEEN_WAITS
     started = last_emitted = time.monotonic()
     seen = StepsSeen()
 
     batches = _batches(images, order, recipe, epoch, context.device)
-    n_seen, max_norm = 0, longest_gradient(recipe, optimizer)
+    n_seen, longest = 0, longest_gradient(recipe, steps.optimizer)
     for step, (x, label) in enumerate(batches, start=1):
         if context.stop.is_requested():
             raise _StopRequested
@@ -308,12 +322,8 @@ def _train_epoch(
             raise _OutOfTime
         peak = recipe.sgd_learning_rate if is_second_phase(recipe, epoch) else recipe.learning_rate
         share = share_of_rate(recipe, (epoch - 1) * n_steps + step, recipe.epochs * n_steps)
-        set_rate(optimizer, peak * share * progress.plateau_factor)
-        optimizer.zero_grad(set_to_none=True)
-        loss, logits = accumulate_gradients(network, loss_of, x, label, images_at_once, penalty_of)
-        if max_norm is not None:
-            nn.utils.clip_grad_norm_(network.parameters(), max_norm)
-        optimizer.step()
+        set_rate(steps.optimizer, peak * share * progress.plateau_factor)
+        loss, logits = steps.take(loss_of, x, label, penalty_of=penalty_of, longest_gradient=longest)
         seen.add(loss, logits, label)
         n_seen += len(label)
         now = time.monotonic()
@@ -365,44 +375,6 @@ def _batches(
     )
 
 
-def accumulate_gradients(
-    network: nn.Module,
-    loss_of: ImageLoss,
-    x: Tensor,
-    label: Tensor,
-    images_at_once: int,
-    penalty_of: ClusterLoss | None = None,
-) -> tuple[Tensor, Tensor]:
-    """Gradients of the batch's mean loss, some images at a time so that memory does not grow with the batch.
-
-    Args:
-        network: a `Network`, where there is a penalty on its features.
-        loss_of: summed over images.
-        x: (B, C, H, W) in [0, 1].
-        label: (B,) in [0, K).
-        images_at_once: of which activations are held; all of them, where there is a penalty.
-        penalty_of: what is added for the features of the batch.
-
-    Returns:
-        The mean loss with the penalty, and (B, K) logits.
-    """
-    total = loss_of.total_weight(label)
-    loss, logits = torch.zeros((), device=x.device), []
-    for start in range(0, len(label), images_at_once):
-        rows = slice(start, start + images_at_once)
-        if penalty_of is None:
-            part = network(x[rows])
-            share = loss_of(part, label[rows]) / total
-        else:
-            features = network.features(x[rows])  # type: ignore[operator]  # a Network's method
-            part = network.head(features)  # type: ignore[operator]
-            share = loss_of(part, label[rows]) / total + penalty_of(features, label[rows])
-        share.backward()
-        loss += share.detach()
-        logits.append(part.detach())
-    return loss, torch.cat(logits)
-
-
 def _validate(network: nn.Module, images: TrainingImages, recipe: Recipe, device: str) -> EpochScores:
     logits = plain_logits(network, images, recipe.batch_size, device)
     # The plain loss: what smoothed labels and weighted classes do to training must not decide which epoch is better.
@@ -438,7 +410,7 @@ def _follow_plateau(progress: _Progress, recipe: Recipe, val_loss: float) -> Non
 
 def _saveable(progress: _Progress) -> dict[str, Any]:  # Any: JSON values
     """JSON knows no infinity."""
-    return {name: value if np.isfinite(value) else None for name, value in asdict(progress).items()}
+    return {name: None if value in (np.inf, -np.inf) else value for name, value in asdict(progress).items()}
 
 
 def _restored(saved: dict[str, Any]) -> dict[str, Any]:  # Any: JSON values

@@ -348,4 +348,5 @@ def _finetune_stage(finetuned: Finetuned, recipe: Recipe, weight_share: float) -
         epochs_run=finetuned.epochs_run,
         stopped_because=finetuned.stopped_because,
         images_per_second=round(finetuned.images_per_second, 2),
+        precision=finetuned.precision,
     )

@@ -205,6 +205,7 @@ def _finetune_methods(run: ReportedRun, stage: FinetuneStage) -> str:
         + _regulariser_methods(run.recipe)
         + (f" Training images were varied at random: {', '.join(changes)}." if changes else "")
         + _average_methods(run, stage)
+        + ("" if stage.precision == "float32" else f" Steps were computed in mixed precision ({stage.precision}).")
         + (f" The frozen network did better on validation images{where} and was kept." if run.n_frozen else "")
     )
 
