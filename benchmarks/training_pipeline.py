@@ -55,7 +55,8 @@ def main() -> None:
                 done = subprocess.run(command, capture_output=True, text=True, check=True)
                 found[name].append(json.loads(done.stdout.splitlines()[-1]))
     print(
-        f"{asked.model} on {asked.device}, batch {BATCH}, images from {images.name}, {asked.rounds} rounds of {asked.steps} steps"
+        f"{asked.model} on {asked.device}, batch {BATCH}, images from {images.name}, "
+        f"{asked.rounds} rounds of {asked.steps} steps"
     )
     middle = {name: statistics.median(speeds) for name, speeds in found.items()}
     for name, speeds in found.items():

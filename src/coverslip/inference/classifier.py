@@ -65,6 +65,14 @@ class Classifier:
         dataset = open_dataset(sources, plan=self.card.preprocessing.plan, labelled=False)
         return Predictions(self.predict_images(dataset, emit=emit), self.classes)
 
+    def predict_proba(self, sources: Sequence[str | Path] | str | Path, *, emit: Emit = ignore) -> np.ndarray:
+        """(n, K) calibrated probabilities in the order of `classes`, a row per image; NaN where one cannot be read.
+
+        Raises:
+            BadDataset: nothing is there.
+        """
+        return self.predict(sources, emit=emit).probabilities
+
     def predict_images(
         self, dataset: Dataset, *, batch_size: int = BATCH_SIZE, emit: Emit = ignore, stop: Stop = BY_SIGNAL
     ) -> Iterator[Prediction]:

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import Literal
 
@@ -115,6 +116,13 @@ class Run:
     @property
     def report_file(self) -> Path:
         return self.folder / "report.html"
+
+    def _repr_html_(self) -> str:
+        """Where it is, how far it came, and its numbers, for notebooks."""
+        status = self.status
+        state = "not begun" if status is None else status.state
+        numbers = self.metrics._repr_html_() if self.is_measured else ""
+        return f"<p>Run <code>{escape(str(self.folder))}</code>: {state}</p>{numbers}"
 
     def fold(self, number: int) -> "Run":
         """The training of one fold, 1-based."""

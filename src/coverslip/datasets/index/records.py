@@ -3,14 +3,19 @@
 import os
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from coverslip.frames import data_frame, html_table
 from coverslip.images import ReadPlan
 from coverslip.messages import Note
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 Side = Literal["train", "val", "test"]
 Part = Literal["train", "val", "test", "left-out"]
@@ -102,6 +107,37 @@ class Dataset:
     def has_predefined_split(self) -> bool:
         """Whether folders or a table say which part an image belongs to."""
         return any(record.predefined_split is not None for record in self.records)
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __iter__(self) -> Iterator[ImageRecord]:
+        return iter(self.records)
+
+    def __getitem__(self, position: int) -> ImageRecord:
+        return self.records[position]
+
+    def to_pandas(self) -> "DataFrame":
+        """One row per image: image_id, path, label, group, domain, split (None where it is not told).
+
+        Raises:
+            CoverslipError: pandas is not installed.
+        """
+        own = {name: [getattr(record, name) for record in self.records] for name in ("label", "group", "domain")}
+        return data_frame(
+            {
+                "image_id": [record.image_id for record in self.records],
+                "path": [self.relative_path(record) for record in self.records],
+                **own,
+                "split": [record.predefined_split for record in self.records],
+            }
+        )
+
+    def _repr_html_(self) -> str:
+        """Images of each class, for notebooks."""
+        title = f"{counted(len(self), 'image')} in {counted(len(self.classes), 'class', 'classes')} from {self.root}"
+        n_of = Counter(record.label for record in self.records)
+        return html_table(title, ("class", "images"), [(name, n_of[name]) for name in self.classes])
 
     def chosen(self, positions: Iterable[int]) -> "Dataset":
         """The images at these positions as a dataset of their own."""
