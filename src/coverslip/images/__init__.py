@@ -3,15 +3,17 @@
 from coverslip.images._decoded import Decoded, check_size, choose_plane
 from coverslip.images.facts import ImageFacts, effective_channels, image_facts, pixel_hash
 from coverslip.images.formats import image_suffixes, readers, register_reader
+from coverslip.images.in_memory import Axes, image_in_memory, is_image, n_axes
 from coverslip.images.plan import Plane, ReadPlan
 from coverslip.images.preprocessing import PadColour, Preprocessing, Resize, preprocess
 from coverslip.images.reader import Reader, Series
-from coverslip.images.reading import NO_SUCH_FILE, Pixels, describe_image, read_pixels
+from coverslip.images.reading import NO_SUCH_FILE, Pixels, describe_image, pixels_in_memory, read_pixels
 from coverslip.images.scaling import Scaling, learn_scaling
 from coverslip.images.thumbnails import small_pixels, thumbnail
 
 __all__ = [
     "NO_SUCH_FILE",
+    "Axes",
     "Decoded",
     "ImageFacts",
     "PadColour",
@@ -28,9 +30,13 @@ __all__ = [
     "describe_image",
     "effective_channels",
     "image_facts",
+    "image_in_memory",
     "image_suffixes",
+    "is_image",
     "learn_scaling",
+    "n_axes",
     "pixel_hash",
+    "pixels_in_memory",
     "preprocess",
     "read_pixels",
     "readers",

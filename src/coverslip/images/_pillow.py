@@ -21,7 +21,7 @@ FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "WEBP", "JPEG2000", "PPM", "TIFF"
 warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # else what it logs is printed where nobody asked for logs
 
-_ORIENTATION_TAG = 0x0112
+ORIENTATION_TAG = 0x0112
 _LYING = range(5, 9)  # orientations by which width and height change places
 _WIDE_RAW_MODES = {"RGB;16B", "RGBA;16B", "LA;16B"}  # PNG rows that Pillow would narrow to 8 bit
 _FRAMED = {"GIF", "WEBP", "PNG"}  # formats whose further frames count as planes
@@ -37,7 +37,7 @@ def read_with_pillow(path: Path, plan: ReadPlan, max_pixels: int) -> Decoded:
     with Image.open(path, formats=FORMATS) as image:
         check_size(path, image.width, image.height, max_pixels)
         depth = _declared_depth(image, path)  # before the orientation, for which Pillow may decode a PNG
-        orientation = int(image.getexif().get(_ORIENTATION_TAG, 1))
+        orientation = int(image.getexif().get(ORIENTATION_TAG, 1))
         if _is_narrowed_by_pillow(image, depth):
             decoded = Decoded(_decode_wide(path, image.format or ""), depth)
         else:
@@ -51,7 +51,7 @@ def describe_with_pillow(path: Path) -> tuple[Series, ...]:
     """One series; its frames, if there are several, count as T. A file of the formats here tells no pixel size."""
     with Image.open(path, formats=FORMATS) as image:
         width, height = image.size
-        if int(image.getexif().get(_ORIENTATION_TAG, 1)) in _LYING:
+        if int(image.getexif().get(ORIENTATION_TAG, 1)) in _LYING:
             width, height = height, width
         n_frames = _n_frames(image)
         frames = [("T", n_frames)] if n_frames > 1 else []

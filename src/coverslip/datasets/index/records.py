@@ -10,8 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from coverslip.datasets.index.table import Table
 from coverslip.frames import data_frame, html_table
-from coverslip.images import ReadPlan
+from coverslip.images import Decoded, Pixels, ReadPlan, pixels_in_memory, read_pixels
 from coverslip.messages import Note
 
 if TYPE_CHECKING:
@@ -44,20 +45,36 @@ class ImageRecord:
     """One image: which pixels of which file, and what is known about it without opening it."""
 
     image_id: str  # unique in its dataset; printable, "/" between folders
-    path: Path  # absolute
+    path: Path  # absolute; the name of an image that was given in memory
     label: str | None  # None: not told
     group: str | None  # what a split must not divide; None: no groups were asked for
     domain: str  # where it comes from when there are several sources; "" for one
     predefined_split: Side | None
     plan: ReadPlan
     stated: frozenset[str] = frozenset()  # the parts of the plan that its row of a table states itself
+    given: Decoded | None = field(default=None, compare=False)  # in memory: there is no file, `path` is but a name
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is such a file, or it was given in memory; whether it can be read is not looked at."""
+        return self.given is not None or os.path.lexists(self.path)
+
+    def read(self) -> Pixels:
+        """The image as numbers, by its plan.
+
+        Raises:
+            UnreadableImage: for everything that can be wrong with it.
+        """
+        if self.given is not None:
+            return pixels_in_memory(self.path, self.given, self.plan)
+        return read_pixels(self.path, self.plan)
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
     """How a dataset was asked for, so that it can be found again."""
 
-    sources: tuple[str, ...]  # absolute
+    sources: tuple[str | Table, ...]  # absolute paths; a table where it, or its images, were given in memory
     group: str | None  # column
     group_pattern: str | None
     plan: ReadPlan = field(default_factory=ReadPlan)
@@ -97,6 +114,11 @@ class Dataset:
     def has_class(self, record: ImageRecord) -> bool:
         """Whether an image has a label, and one that is not dropped."""
         return record.label is not None and record.label not in self.dropped
+
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether images, or the table that names them, were given in memory: they cannot be opened again later."""
+        return any(isinstance(source, Table) for source in self.opening.sources)
 
     @cached_property
     def has_groups(self) -> bool:
