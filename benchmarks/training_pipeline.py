@@ -54,10 +54,8 @@ def main() -> None:
                 command += ["--model", asked.model, "--steps", str(asked.steps), "--device", asked.device]
                 done = subprocess.run(command, capture_output=True, text=True, check=True)
                 found[name].append(json.loads(done.stdout.splitlines()[-1]))
-    print(
-        f"{asked.model} on {asked.device}, batch {BATCH}, images from {images.name}, "
-        f"{asked.rounds} rounds of {asked.steps} steps"
-    )
+    rounds = f"{asked.rounds} rounds of {asked.steps} steps"
+    print(f"{asked.model} on {asked.device}, batch {BATCH}, images from {images.name}, {rounds}")
     middle = {name: statistics.median(speeds) for name, speeds in found.items()}
     for name, speeds in found.items():
         ratio = statistics.median(own / other for own, other in zip(found["coverslip"], speeds, strict=True))
@@ -87,7 +85,7 @@ def measure(variant: str, model: str, images: Path, n_steps: int, device: str) -
     from coverslip.training.allocator import keep_freed_memory
     from coverslip.training.finetuning import IMAGES_AT_ONCE
     from coverslip.training.steps.convolutions import faster_convolutions
-    from coverslip.training.steps.taking import Precision, Steps
+    from coverslip.training.steps.step import Precision, Stepper
 
     is_naive = variant.startswith("naive")
     if not is_naive:
@@ -99,7 +97,7 @@ def measure(variant: str, model: str, images: Path, n_steps: int, device: str) -
     optimizer = torch.optim.AdamW(network.parameters())
     mean_loss, sum_of_losses = torch.nn.CrossEntropyLoss(), ImageLoss("cross_entropy")
     at_once = IMAGES_AT_ONCE if device == "cpu" else BATCH
-    own_steps = Steps(network, optimizer, at_once, is_divisible=True, precision=Precision(device), emit=print)
+    stepper = Stepper(network, optimizer, at_once, is_divisible=True, precision=Precision(device), emit=print)
     source: Callable[[], Iterator[tuple[torch.Tensor, torch.Tensor]]] = {
         "in memory": lambda: in_memory(images, n_steps, device),
         "coverslip": lambda: by_coverslip(images, n_steps, device),
@@ -118,7 +116,7 @@ def measure(variant: str, model: str, images: Path, n_steps: int, device: str) -
                 mean_loss(network(x.to(device)), label.to(device)).backward()
                 optimizer.step()
             else:
-                own_steps.take(sum_of_losses, x, label, longest_gradient=1.0)
+                stepper.step(sum_of_losses, x, label, max_gradient_norm=1.0)
             if step == n_steps + 2:
                 break
     float(next(network.parameters()).sum())

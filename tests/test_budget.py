@@ -302,7 +302,7 @@ from coverslip.losses.image_loss import ImageLoss
 from coverslip.models.networks import create_network
 from coverslip.runs import Recipe
 from coverslip.training.allocator import keep_freed_memory
-from coverslip.training.steps.taking import accumulate_gradients
+from coverslip.training.steps.step import accumulate_gradients
 from coverslip.training.steps.optimising import new_optimizer
 
 def resident(field):

@@ -25,26 +25,36 @@ from coverslip.training.finetuning import (
 from coverslip.training.steps.epoch_scores import StepsSeen
 from coverslip.training.steps.optimising import (
     is_second_phase,
-    longest_gradient,
+    learning_rate_factor,
+    max_gradient_norm,
     new_optimizer,
-    set_rate,
-    share_of_rate,
+    set_learning_rate,
 )
 from coverslip.training.steps.standardised_head import standardised_head
-from coverslip.training.steps.taking import Precision, Steps, accumulate_gradients
+from coverslip.training.steps.step import Precision, Stepper, accumulate_gradients
 
 GENTLE = Augment(rotate_degrees=0, zoom=0, shift=0, brightness=0, contrast=0)
 
 
-def tiny() -> nn.Module:
+class Small(nn.Module):
+    """What a `Network` is to the loop: features, and a head on them."""
+
+    def __init__(self, backbone: nn.Module, n_features: int) -> None:
+        super().__init__()
+        self.backbone, self.head = backbone, nn.Linear(n_features, 2)
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        return self.backbone(x)  # type: ignore[no-any-return]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.features(x))  # type: ignore[no-any-return]
+
+
+def tiny() -> Small:
     torch.manual_seed(0)
-    return nn.Sequential(
-        nn.Conv2d(1, 6, 3, padding=1),
-        nn.BatchNorm2d(6, momentum=0.5),
-        nn.ReLU(),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-        nn.Linear(6, 2),
+    norm = nn.BatchNorm2d(6, momentum=0.5)
+    return Small(
+        nn.Sequential(nn.Conv2d(1, 6, 3, padding=1), norm, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()), 6
     )
 
 
@@ -172,7 +182,7 @@ def test_sgd_has_an_epoch_even_where_its_share_is_small() -> None:
 def test_sgd_does_not_run_away_where_the_loss_is_steep(images: TrainingImages, tmp_path: Path, optimizer: str) -> None:
     epochs: list[EpochEnded] = []
     torch.manual_seed(0)
-    network = nn.Sequential(nn.AdaptiveAvgPool2d(3), nn.Flatten(), Steep(), nn.Linear(9, 2))
+    network = Small(nn.Sequential(nn.AdaptiveAvgPool2d(3), nn.Flatten(), Steep()), 9)
     finetune(
         network,
         images,
@@ -187,11 +197,11 @@ def test_sgd_does_not_run_away_where_the_loss_is_steep(images: TrainingImages, t
 @pytest.mark.slow
 def test_clip_gradient_bounds_the_steps_of_every_optimiser(images: TrainingImages, tmp_path: Path) -> None:
     sgd, adam = tiny_optimizer(recipe(optimizer="sgd")), tiny_optimizer(recipe(optimizer="adam"))
-    assert [longest_gradient(recipe(), optimizer) for optimizer in (sgd, adam)] == [1.0, None]
+    assert [max_gradient_norm(recipe(), optimizer) for optimizer in (sgd, adam)] == [1.0, None]
     for start, longest in (("instant", 1.0), ("random", None)):
-        assert longest_gradient(recipe(init="imagenet", head_init=start), adam) == longest
-    assert [longest_gradient(recipe(clip_gradient=None), optimizer) for optimizer in (sgd, adam)] == [None, None]
-    assert [longest_gradient(recipe(clip_gradient=3), optimizer) for optimizer in (sgd, adam)] == [3, 3]
+        assert max_gradient_norm(recipe(init="imagenet", head_init=start), adam) == longest
+    assert [max_gradient_norm(recipe(clip_gradient=None), optimizer) for optimizer in (sgd, adam)] == [None, None]
+    assert [max_gradient_norm(recipe(clip_gradient=3), optimizer) for optimizer in (sgd, adam)] == [3, 3]
 
     automatic, _ = trained(images, tmp_path / "auto", recipe(optimizer="sgd"))
     by_hand, _ = trained(images, tmp_path / "one", recipe(optimizer="sgd", clip_gradient=1))
@@ -204,7 +214,7 @@ def test_clip_gradient_bounds_the_steps_of_every_optimiser(images: TrainingImage
 
 def test_sgd_without_a_bound_runs_away_where_the_loss_is_steep(images: TrainingImages, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    network = nn.Sequential(nn.AdaptiveAvgPool2d(3), nn.Flatten(), Steep(), nn.Linear(9, 2))
+    network = Small(nn.Sequential(nn.AdaptiveAvgPool2d(3), nn.Flatten(), Steep()), 9)
     losses: list[float] = []
     choices = recipe(optimizer="sgd", learning_rate=0.01, epochs=2, schedule="constant", clip_gradient=None)
     keep = lambda event: losses.append(event.train_loss) if isinstance(event, EpochEnded) and event.epoch else None  # noqa: E731
@@ -216,20 +226,9 @@ def tiny_optimizer(choices: Recipe) -> torch.optim.Optimizer:
     return new_optimizer(tiny(), choices, epoch=1)
 
 
-class WithFeatures(nn.Module):
-    """What a `Network` is to the loop: features, and a head on them."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        torch.manual_seed(0)
-        self.backbone = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-        self.head = nn.Linear(8, 2)
-
-    def features(self, x: torch.Tensor) -> torch.Tensor:
-        return self.backbone(x)  # type: ignore[no-any-return]
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.head(self.features(x))  # type: ignore[no-any-return]
+def without_norms() -> Small:
+    torch.manual_seed(0)
+    return Small(nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()), 8)
 
 
 @pytest.mark.slow
@@ -238,7 +237,7 @@ def test_the_regulariser_draws_classes_apart_and_goes_on_after_a_stop(
     images: TrainingImages, tmp_path: Path, groups: str
 ) -> None:
     def fitted(folder: str, stop_after: float = float("inf"), **changes: object) -> nn.Module:
-        network = WithFeatures()
+        network = without_norms()
         finetune(network, images, recipe(**changes), RunContext(tmp_path / folder, stop=StopAfter(stop_after)))
         return network
 
@@ -310,15 +309,17 @@ def test_it_stops_early_and_gives_back_the_best_epoch(images: TrainingImages, tm
 
 def test_frozen_parameters_stay(images: TrainingImages, tmp_path: Path) -> None:
     network = tiny()
-    network[0].requires_grad_(False)
-    before = network[0].weight.clone()
+    first = network.backbone.get_submodule("0")
+    assert isinstance(first, nn.Conv2d)
+    first.requires_grad_(False)
+    before = first.weight.clone()
     finetune(
         network,
         images,
         recipe(),
         RunContext(tmp_path),
     )
-    assert torch.equal(network[0].weight, before)
+    assert torch.equal(first.weight, before)
 
 
 def with_a_rare_class() -> tuple[TrainingImages, np.ndarray]:
@@ -371,7 +372,7 @@ def test_steps_report_pace_and_time_left(images: TrainingImages, tmp_path: Path)
 
 def test_the_step_size_rises_then_falls_to_zero() -> None:
     choices = Recipe(learning_rate=0.1, warmup=0.1)
-    rates = [choices.learning_rate * share_of_rate(choices, step, 100) for step in range(1, 101)]
+    rates = [choices.learning_rate * learning_rate_factor(choices, step, 100) for step in range(1, 101)]
     assert rates[0] == pytest.approx(0.01)
     assert rates[9] == pytest.approx(0.1)
     assert rates[10:] == sorted(rates[10:], reverse=True)
@@ -407,7 +408,7 @@ def test_checkpoints_hold_optimiser_and_progress_without_pickle(tmp_path: Path) 
 def test_a_run_that_diverges_ends_in_order(images: TrainingImages, tmp_path: Path) -> None:
     network = tiny()
     with torch.no_grad():
-        network[0].weight[0] = float("nan")
+        network.head.weight[0] = float("nan")
     done = finetune(
         network,
         images,
@@ -472,22 +473,22 @@ def test_a_step_reads_nothing_back_from_the_device(images: TrainingImages) -> No
     network, loss_of = tiny().to("meta"), ImageLoss("cross_entropy")
     optimizer = torch.optim.AdamW(network.parameters())
     precision = Precision("meta", torch.float32)
-    steps = Steps(network, optimizer, 8, is_divisible=True, precision=precision, emit=lambda event: None)
+    stepper = Stepper(network, optimizer, 8, is_divisible=True, precision=precision, emit=lambda event: None)
     order = {"batch_size": 8, "augment": Augment(), "seed": 0, "epoch": 1}
     seen = StepsSeen()
     # `meta` has no numbers to give: whoever asks for one gets an error.
     for x, label in training_batches(images.pixels_of, images.train, images.train_label, device="meta", **order):
-        loss, logits = steps.take(loss_of, x, label, longest_gradient=1.0)
+        loss, logits = stepper.step(loss_of, x, label, max_gradient_norm=1.0)
         seen.add(loss, logits, label)
     with pytest.raises(RuntimeError, match="meta"):
         seen.scores(choices)
 
 
 def test_pretrained_layers_have_their_share_of_the_learning_rate() -> None:
-    network = WithFeatures()
+    network = without_norms()
     for choices, share in ((recipe(init="imagenet", backbone_rate=0.25), 0.25), (recipe(backbone_rate=0.25), 1.0)):
         optimizer = new_optimizer(network, choices, epoch=1)
-        set_rate(optimizer, 0.4)
+        set_learning_rate(optimizer, 0.4)
         rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
         assert {rates[id(p)] for p in network.head.parameters()} == {0.4}
         assert {rates[id(p)] for p in network.backbone.parameters()} == {0.4 * share}
@@ -495,7 +496,7 @@ def test_pretrained_layers_have_their_share_of_the_learning_rate() -> None:
 
 
 def test_a_standardised_head_gives_the_same_logits_before_and_after_training() -> None:
-    network, x = WithFeatures(), 50 + torch.rand(40, 1, 6, 6, generator=torch.Generator().manual_seed(0))
+    network, x = without_norms(), 50 + torch.rand(40, 1, 6, 6, generator=torch.Generator().manual_seed(0))
     linear, before = network.head, network(x).detach()
     with standardised_head(network, x.split(16)):  # type: ignore[arg-type]  # all of a Network that it asks for
         torch.testing.assert_close(network(x), before)
@@ -516,7 +517,7 @@ def test_a_standardised_head_gives_the_same_logits_before_and_after_training() -
 
 
 def test_weights_are_averaged_with_those_before_only_where_there_is_one_network_between() -> None:
-    network = WithFeatures()
+    network = without_norms()
     start = plain_state(network)
     with torch.no_grad():
         for parameter in network.parameters():
@@ -541,7 +542,7 @@ def test_the_last_epoch_is_kept_where_training_begins_gently(
     assert gentle.keeps_last_epoch == is_last
     epochs: list[EpochEnded] = []
     context = RunContext(tmp_path, emit=lambda e: epochs.append(e) if isinstance(e, EpochEnded) else None)
-    done = finetune(WithFeatures(), images, gentle, context)  # type: ignore[arg-type]  # all of a Network that it asks for
+    done = finetune(without_norms(), images, gentle, context)  # type: ignore[arg-type]  # all of a Network that it asks for
     best = max(epochs[1:], key=lambda e: (e.val_f1, -e.val_loss)).epoch  # type: ignore[operator]  # there are some
     assert done.kept_epoch == (done.epochs_run if is_last else best) == max(e.epoch for e in epochs if e.is_kept)
 

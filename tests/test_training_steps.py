@@ -1,18 +1,22 @@
-"""Steps in half precision, and where memory runs out; on the processor, which computes them as a GPU would."""
+"""Stepper in half precision, and where memory runs out; on the processor, which computes them as a GPU would."""
 
+import weakref
 from pathlib import Path
 
 import pytest
 import torch
-from test_training_finetuning import equal, images, recipe, tiny, trained
+from test_training_finetuning import Small, StopAfter, equal, images, recipe, tiny, trained
 from torch import Tensor, nn
 
 from coverslip.errors import OutOfMemory
 from coverslip.events import EpochEnded, Event, Noted
 from coverslip.losses.image_loss import ImageLoss
 from coverslip.messages import Set
+from coverslip.models.networks import MultiLayerPooling
+from coverslip.runs import RunContext
 from coverslip.training.batches import TrainingImages
-from coverslip.training.steps.taking import Precision, Steps, accumulate_gradients
+from coverslip.training.finetuning import finetune
+from coverslip.training.steps.step import Precision, Stepper, accumulate_gradients
 
 __all__ = ["images"]  # a fixture
 
@@ -36,7 +40,7 @@ def test_half_precision_gives_about_the_same_gradient_for_weights_that_stay_whol
     whole, half, precision = tiny().eval(), tiny().eval(), Precision("cpu", dtype)
     loss, _ = accumulate_gradients(whole, ImageLoss("cross_entropy"), x, label, 12)
     close, logits = accumulate_gradients(half, ImageLoss("cross_entropy"), x, label, 5, precision=precision)
-    factor = precision.loss_factor[0] if precision.loss_factor else 1.0
+    factor = precision.loss_scale[0] if precision.loss_scale else 1.0
     assert (factor > 1.0) == (dtype is torch.float16)
     assert float(close) == pytest.approx(float(loss), rel=0.02)
     torch.testing.assert_close(gradients(half) / factor, gradients(whole), rtol=0.1, atol=0.01)
@@ -65,30 +69,30 @@ def test_a_gradient_that_overflows_takes_no_step_and_lowers_the_factor(images: T
     x, label = batch(images)
     network, precision = tiny(), Precision("cpu", torch.float16)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
-    steps = Steps(network, optimizer, 12, is_divisible=True, precision=precision, emit=lambda event: None)
-    precision.go_on_with((2.0**30, 5))
+    stepper = Stepper(network, optimizer, 12, is_divisible=True, precision=precision, emit=lambda event: None)
+    precision.restore((2.0**30, 5))
     before = [p.detach().clone() for p in network.parameters()]
-    steps.take(ImageLoss("cross_entropy"), x, label, longest_gradient=1.0)
-    assert precision.loss_factor == (2.0**29, 0)
+    stepper.step(ImageLoss("cross_entropy"), x, label, max_gradient_norm=1.0)
+    assert precision.loss_scale == (2.0**29, 0)
     assert all(torch.equal(p, b) for p, b in zip(network.parameters(), before, strict=True))
-    precision.go_on_with((1024.0, 7))
-    steps.take(ImageLoss("cross_entropy"), x, label, longest_gradient=1.0)
-    assert precision.loss_factor == (1024.0, 8)
+    precision.restore((1024.0, 7))
+    stepper.step(ImageLoss("cross_entropy"), x, label, max_gradient_norm=1.0)
+    assert precision.loss_scale == (1024.0, 8)
     assert not all(torch.equal(p, b) for p, b in zip(network.parameters(), before, strict=True))
 
 
-class Large(nn.Module):
+class Large(Small):
     """A network of which no more than so many images fit into memory."""
 
     def __init__(self, n_fit: int) -> None:
-        super().__init__()
-        self.inner, self.n_fit = tiny().eval(), n_fit
+        whole = tiny().eval()
+        super().__init__(whole.backbone, 6)
+        self.head, self.n_fit = whole.head, n_fit
 
-    def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.inner(x)
-        if len(x) > self.n_fit:
+    def features(self, x: Tensor) -> Tensor:
+        if len(x) > self.n_fit and torch.is_grad_enabled():
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return logits
+        return super().features(x)
 
 
 def test_where_memory_runs_out_fewer_images_are_held_and_the_step_is_the_same(images: TrainingImages) -> None:
@@ -98,9 +102,9 @@ def test_where_memory_runs_out_fewer_images_are_held_and_the_step_is_the_same(im
     def after_two_steps(n_fit: int) -> list[Tensor]:
         network = Large(n_fit)
         optimizer, precision = torch.optim.SGD(network.parameters(), lr=0.1), Precision("cpu", torch.float32)
-        steps = Steps(network, optimizer, 32, is_divisible=True, precision=precision, emit=events.append)
+        stepper = Stepper(network, optimizer, 32, is_divisible=True, precision=precision, emit=events.append)
         for _ in range(2):
-            steps.take(ImageLoss("cross_entropy"), x, label)
+            stepper.step(ImageLoss("cross_entropy"), x, label)
         return [p.detach() for p in network.parameters()]
 
     expected = after_two_steps(12)
@@ -121,7 +125,56 @@ def test_what_cannot_be_divided_further_is_said(
     x, label = batch(images)
     network = Large(n_fit)
     optimizer, precision = torch.optim.SGD(network.parameters(), lr=0.1), Precision("cpu", torch.float32)
-    steps = Steps(network, optimizer, 12, is_divisible=is_divisible, precision=precision, emit=lambda event: None)
+    stepper = Stepper(network, optimizer, 12, is_divisible=is_divisible, precision=precision, emit=lambda event: None)
     with pytest.raises(OutOfMemory, match="ran out in a step") as caught:
-        steps.take(ImageLoss("cross_entropy"), x, label)
+        stepper.step(ImageLoss("cross_entropy"), x, label)
     assert caught.value.remedies == remedies
+
+
+def test_after_memory_ran_out_a_stopped_training_goes_on_exactly(images: TrainingImages, tmp_path: Path) -> None:
+    choices, events = recipe(init="imagenet", head_init="random"), list[Event]()
+
+    def fitted(folder: str, stop_after: float = float("inf")) -> nn.Module:
+        network = Large(3)
+        context = RunContext(tmp_path / folder, emit=events.append, stop=StopAfter(stop_after))
+        finetune(network, images, choices, context)  # type: ignore[arg-type]  # a small network
+        return network
+
+    whole = fitted("whole")
+    fitted("cut", stop_after=9)
+    n_notes = len([event for event in events if isinstance(event, Noted)])
+    assert equal(fitted("cut"), whole)
+    assert len([event for event in events if isinstance(event, Noted)]) == n_notes  # it is known already
+
+
+def test_going_on_with_another_gpu_is_told(images: TrainingImages, tmp_path: Path) -> None:
+    events: list[Event] = []
+    trained(images, tmp_path, recipe(), stop_after=13, precision=Precision("cpu", torch.bfloat16))
+    trained(images, tmp_path, recipe(), emit=events.append)
+    (note,) = [event for event in events if isinstance(event, Noted)]
+    assert (note.code, note.values) == ("other-precision", {"before": "bfloat16", "now": "float32"})
+
+
+class Full(nn.Module):
+    """The last layer of a backbone, for which there is no memory left."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+def test_what_was_computed_up_to_the_end_of_memory_is_let_go_of(images: TrainingImages) -> None:
+    body = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Conv2d(4, 4, 3), Full())
+    computed: list[weakref.ref[Tensor]] = []
+    body[1].register_forward_hook(lambda module, inputs, output: computed.append(weakref.ref(output)))
+    network = Small(MultiLayerPooling(body, ["0", "1"]), 16)
+    precision, optimizer = Precision("cpu", torch.float32), torch.optim.SGD(network.parameters(), lr=0.1)
+    still_there: list[bool] = []
+
+    def note(event: Event) -> None:
+        still_there.append(any(output() is not None for output in computed))
+
+    stepper = Stepper(network, optimizer, 4, is_divisible=True, precision=precision, emit=note)
+    with pytest.raises(OutOfMemory, match="with 1 image"):
+        stepper.step(ImageLoss("cross_entropy"), *batch(images))
+    assert still_there == [False, False]
+    assert len(computed) == 3

@@ -191,6 +191,8 @@ class _Planning:
         """Images a second of training steps; None where there will be none, for which nothing need be measured."""
         if not self._is_finetuned:
             return None
+        if self._context.device != "cpu":  # embedding says little of steps in mixed precision
+            return self._pace.training(network.choice.of(self._recipe))
         at_best = epoch_seconds(fastest_training(network.pace, self._recipe.tta), self._work)
         left = self._left - network.seconds - closing_seconds(network.pace, self._work)
         if self._recipe.init != "scratch" and not epochs_within(left, at_best, self._recipe.epochs):

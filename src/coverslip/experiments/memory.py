@@ -70,12 +70,13 @@ def _needed(parts: Parts, recipe: Recipe, device: str) -> tuple[int, Callable[[i
 
 
 def _images_at_once(recipe: Recipe, batch_size: int, device: str) -> int:
-    """Whose activations a step holds: on the processor a part of the batch, where the gradient is the same."""
+    """Whose activations a step holds at least: a part of the batch, where that gives the same gradient."""
     from coverslip.training.finetuning import IMAGES_AT_ONCE
 
     follows_batches = recipe.batch_norm == "learn" or (recipe.batch_norm == "auto" and recipe.init == "scratch")
-    needs_whole = device != "cpu" or follows_batches or recipe.regulariser.groups != "none"
-    return batch_size if needs_whole else min(batch_size, IMAGES_AT_ONCE)
+    if follows_batches or recipe.regulariser.groups != "none":
+        return batch_size
+    return min(batch_size, IMAGES_AT_ONCE if device == "cpu" else _SMALLEST_BATCH)
 
 
 def _smaller(recipe: Recipe, batch_size: int, needed: int, available: int) -> Noted:

@@ -126,7 +126,7 @@ def epoch_seconds(images_per_second: float, work: Workload) -> float:
 
 
 def fastest_training(pace: EmbeddingPace, tta: int) -> float:
-    """Images a second that training steps cannot exceed: each takes a forward pass and twice as much backwards."""
+    """Images a second that steps on the processor cannot exceed: forwards once, and twice as much backwards."""
     return pace.images_per_second * tta / 3
 
 

@@ -117,10 +117,14 @@ class MultiLayerPooling(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         self._seen.clear()
-        if self._stops_early:  # most of timm's run the blocks only: pooling and classifier are not needed
-            self.body.forward_intermediates(x, intermediates_only=True)  # type: ignore[operator]  # timm's untyped method
-        else:
-            self.body(x)
+        try:
+            if self._stops_early:  # most of timm's run the blocks only: pooling and classifier are not needed
+                self.body.forward_intermediates(x, intermediates_only=True)  # type: ignore[operator]  # timm's untyped method
+            else:
+                self.body(x)
+        except RuntimeError:  # such as no memory: what is kept here would be in the way of another attempt
+            self._seen.clear()
+            raise
         if not self._seen:  # the network uses what is inside the tapped modules without calling them
             raise CannotPool
         pooled = self.pooled_so_far()
@@ -155,6 +159,8 @@ class MultiLayerPooling(nn.Module):
             seen = seen.transpose(1, 2).unsqueeze(-1)
         elif self._is_channels_last:
             seen = seen.permute(0, 3, 1, 2)
+        if seen.dtype is not torch.float32:  # half of it has too few digits for means of many places
+            seen = seen.float()
         # torch.var_mean is 15 times slower than this where channels lie together (measured on the processor).
         mean = seen.mean(dim=(2, 3), keepdim=True)
         variance = (seen - mean).square().mean(dim=(2, 3))

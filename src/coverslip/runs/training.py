@@ -47,7 +47,7 @@ class FinetuneStage(_Part):
     stopped_because: StoppedBecause
     images_per_second: float
     precision: Literal["float32", "bfloat16", "float16"] = Field(
-        description="What the products of a step were computed in; weights stay in float32."
+        description="What the backbone computed in during a step; weights stay in float32."
     )
 
 

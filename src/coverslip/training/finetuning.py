@@ -1,7 +1,8 @@
 """The training loop: whole epochs, early stopping on the primary metric, best and last checkpoints.
 
 Everything random is drawn from (seed, epoch, step), and a checkpoint is written after every epoch: a run that was
-killed goes on from the last whole epoch and ends with the same weights as one that was not.
+killed goes on from the last whole epoch and ends with the same weights as one that was not (on the processor: GPUs sum
+in an order of their own).
 """
 
 import time
@@ -39,13 +40,19 @@ from coverslip.training.steps.epoch_scores import Diverged, EpochScores, StepsSe
 from coverslip.training.steps.optimising import (
     is_changed_before,
     is_second_phase,
-    longest_gradient,
+    learning_rate_factor,
+    max_gradient_norm,
     new_optimizer,
-    set_rate,
-    share_of_rate,
+    set_learning_rate,
 )
 from coverslip.training.steps.standardised_head import standardised_head
-from coverslip.training.steps.taking import Precision, Steps
+from coverslip.training.steps.step import (
+    Precision,
+    PrecisionName,
+    Stepper,
+    is_out_of_memory,
+    out_of_memory,
+)
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -65,7 +72,7 @@ class Finetuned:
     stopped_because: StoppedBecause
     seconds: float
     images_per_second: float  # of training steps
-    precision: str  # that the steps computed in, as PyTorch names it
+    precision: PrecisionName  # that the steps were computed in
 
 
 @dataclass(slots=True)
@@ -83,7 +90,9 @@ class _Progress:
     seconds: float = 0.0
     images: int = 0
     training_seconds: float = 0.0
-    loss_factor: tuple[float, int] | None = None  # of float16
+    images_at_once: int | None = None  # fewer than at first, where memory ran out
+    precision: PrecisionName = "float32"
+    loss_scale: tuple[float, int] | None = None  # of float16
 
 
 class _StopRequested(Exception):
@@ -130,7 +139,12 @@ def finetune(
     network.to(context.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the annotation
     with _head_for_training(network, images, recipe, context.device):
         precision = precision or Precision(context.device)
-        return _run_epochs(network, images, recipe, last_epoch or recipe.epochs, precision, context)
+        try:
+            return _run_epochs(network, images, recipe, last_epoch or recipe.epochs, precision, context)
+        except RuntimeError as error:  # outside the steps, which know how to go on
+            if not is_out_of_memory(error):
+                raise
+        raise out_of_memory(recipe.batch_size)
 
 
 def _head_for_training(
@@ -155,7 +169,9 @@ def _run_epochs(
     optimizer = new_optimizer(network, recipe, max(1, progress.epoch))
     if last.exists():
         load_checkpoint(last, network, optimizer)
-    precision.go_on_with(progress.loss_factor)
+    if last.exists() and progress.precision != precision.name:
+        context.emit(_other_precision(progress.precision, precision.name))
+    precision.restore(progress.loss_scale)
     stopped: StoppedBecause = "all epochs done"
     train_mode(network, keep_statistics=_keeps_statistics(recipe))
     began, seconds_before = time.monotonic(), 0.0
@@ -170,7 +186,8 @@ def _run_epochs(
         ):
             seconds_before = time.monotonic() - began
             at_once = _images_at_once(inputs) if is_divisible and context.device == "cpu" else recipe.batch_size
-            steps = Steps(
+            at_once = progress.images_at_once or at_once
+            stepper = Stepper(
                 network, optimizer, at_once, is_divisible=is_divisible, precision=precision, emit=context.emit
             )
             if not progress.epoch and len(images.val):
@@ -184,8 +201,8 @@ def _run_epochs(
                 if context.deadline.seconds_left() < progress.seconds / max(1, progress.epoch):
                     raise _OutOfTime  # another epoch would not be whole
                 if is_changed_before(recipe, progress.epoch + 1):
-                    steps.optimizer = new_optimizer(network, recipe, progress.epoch + 1)
-                _one_epoch(network, steps, inputs, recipe, n_epochs, progress, context)
+                    stepper.optimizer = new_optimizer(network, recipe, progress.epoch + 1)
+                _one_epoch(network, stepper, inputs, recipe, n_epochs, progress, context)
     except (_StopRequested, Stopped):
         stopped = "on request"
     except (_OutOfTime, OutOfTime):
@@ -197,6 +214,14 @@ def _run_epochs(
     per_second = progress.images / max(progress.training_seconds, 1e-9)
     seconds = progress.seconds + seconds_before
     return Finetuned(progress.kept_epoch, progress.epoch, stopped, seconds, per_second, precision.name)
+
+
+def _other_precision(before: str, now: str) -> Noted:
+    text = (
+        f"Training went on in {now}, after epochs in {before}: this GPU is of another kind. The result is not exactly "
+        "that of a training without an interruption."
+    )
+    return Noted(code="other-precision", text=text, level="warning", values={"before": before, "now": now})
 
 
 def _measure_initial(
@@ -234,7 +259,7 @@ def _measure_initial(
 
 def _one_epoch(
     network: nn.Module,
-    steps: Steps,
+    stepper: Stepper,
     images: TrainingImages,
     recipe: Recipe,
     n_epochs: int,
@@ -242,7 +267,7 @@ def _one_epoch(
     context: RunContext,
 ) -> None:
     started, epoch = time.monotonic(), progress.epoch + 1
-    train_scores = _train_epoch(network, steps, images, recipe, n_epochs, progress, context)
+    train_scores = _train_epoch(network, stepper, images, recipe, n_epochs, progress, context)
     progress.training_seconds += time.monotonic() - started
     return_freed_memory()
     val_scores = _validate(network, images, recipe, context.device) if len(images.val) else None
@@ -260,13 +285,14 @@ def _one_epoch(
     _follow_plateau(progress, recipe, val_scores.loss if val_scores else train_scores.loss)
     seconds = time.monotonic() - started
     progress.epoch, progress.seconds = epoch, progress.seconds + seconds
-    progress.loss_factor = steps.precision.loss_factor
+    progress.images_at_once = stepper.images_at_once
+    progress.precision, progress.loss_scale = stepper.precision.name, stepper.precision.loss_scale
     context.emit(
         EpochEnded(
             epoch=epoch,
             n_epochs=n_epochs,
             seconds=seconds,
-            learning_rate=float(steps.optimizer.param_groups[0]["lr"]),
+            learning_rate=float(stepper.optimizer.param_groups[0]["lr"]),
             train_loss=train_scores.loss,
             train_accuracy=train_scores.accuracy,
             train_precision=train_scores.precision,
@@ -286,14 +312,14 @@ def _one_epoch(
     files: tuple[Literal["best", "last"], ...] = ("best", "last") if is_kept else ("last",)
     for which in files:
         file = context.run.checkpoint_file(which)
-        save_checkpoint(file, network, steps.optimizer, _saveable(progress))
+        save_checkpoint(file, network, stepper.optimizer, _saveable(progress))
         path = file.relative_to(context.folder).as_posix()
         context.emit(CheckpointSaved(path=path, epoch=epoch, is_kept=which == "best"))
 
 
 def _train_epoch(
     network: nn.Module,
-    steps: Steps,
+    stepper: Stepper,
     images: TrainingImages,
     recipe: Recipe,
     n_epochs: int,
@@ -314,16 +340,16 @@ def _train_epoch(
     seen = StepsSeen()
 
     batches = _batches(images, order, recipe, epoch, context.device)
-    n_seen, longest = 0, longest_gradient(recipe, steps.optimizer)
+    n_seen, max_norm = 0, max_gradient_norm(recipe, stepper.optimizer)
     for step, (x, label) in enumerate(batches, start=1):
         if context.stop.is_requested():
             raise _StopRequested
         if context.deadline.seconds_left() <= 0:
             raise _OutOfTime
         peak = recipe.sgd_learning_rate if is_second_phase(recipe, epoch) else recipe.learning_rate
-        share = share_of_rate(recipe, (epoch - 1) * n_steps + step, recipe.epochs * n_steps)
-        set_rate(steps.optimizer, peak * share * progress.plateau_factor)
-        loss, logits = steps.take(loss_of, x, label, penalty_of=penalty_of, longest_gradient=longest)
+        share = learning_rate_factor(recipe, (epoch - 1) * n_steps + step, recipe.epochs * n_steps)
+        set_learning_rate(stepper.optimizer, peak * share * progress.plateau_factor)
+        loss, logits = stepper.step(loss_of, x, label, penalty_of=penalty_of, max_gradient_norm=max_norm)
         seen.add(loss, logits, label)
         n_seen += len(label)
         now = time.monotonic()

@@ -12,7 +12,7 @@ _LONGEST = 1.0  # a head on the features of many blocks is steep, and steps with
 def new_optimizer(network: nn.Module, recipe: Recipe, epoch: int) -> torch.optim.Optimizer:
     """A new optimiser as the recipe wants it in this epoch; biases and norms are not pulled towards zero.
 
-    The first group is of the head, and has the whole learning rate; that of each is set by `set_rate`.
+    The first group is of the head, and has the whole learning rate; that of each is set by `set_learning_rate`.
     """
     groups = []
     for is_head, share in ((True, 1.0), (False, _backbone_share(recipe))):
@@ -35,13 +35,13 @@ def new_optimizer(network: nn.Module, recipe: Recipe, epoch: int) -> torch.optim
     return torch.optim.Adam(groups, lr=recipe.learning_rate, amsgrad=kind == "amsgrad")
 
 
-def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """Give the head this learning rate, and other layers their share of it."""
     for group in optimizer.param_groups:
         group["lr"] = rate * group["share"]
 
 
-def longest_gradient(recipe: Recipe, optimizer: torch.optim.Optimizer) -> float | None:
+def max_gradient_norm(recipe: Recipe, optimizer: torch.optim.Optimizer) -> float | None:
     """The length that the gradient of a step is shortened to; None leaves it as it is."""
     if recipe.clip_gradient == "auto":
         return _LONGEST if isinstance(optimizer, torch.optim.SGD) or recipe.begins_with_instant_classifier else None
@@ -63,7 +63,7 @@ def is_changed_before(recipe: Recipe, epoch: int) -> bool:
     return is_second_phase(recipe, epoch) and not is_second_phase(recipe, epoch - 1)
 
 
-def share_of_rate(recipe: Recipe, step: int, n_steps: int) -> float:
+def learning_rate_factor(recipe: Recipe, step: int, n_steps: int) -> float:
     """The share of the peak learning rate at a 1-based step: a linear rise, then the schedule."""
     n_warmup = round(recipe.warmup * n_steps)
     if step <= n_warmup:
