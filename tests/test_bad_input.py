@@ -210,9 +210,9 @@ BROKEN: dict[str, tuple[Callable[[], bytes], str]] = {
     "zero.png": (lambda: b"", "empty"),
     "cut.jpg": (lambda: encoded("JPEG", 200)[:4000], "damaged, cut short"),
     "table.png": (lambda: b"path,label\n1.png,a\n" * 9, "holds text"),
-    "huge.png": (huge_png, "the limit is 179 million"),
-    "huge.bmp": (huge_bmp, "the limit is 179 million"),
-    "huge.tif": (huge_tiff, "the limit is 179 million"),
+    "huge.png": (huge_png, "the limit is 201 million bytes"),
+    "huge.bmp": (huge_bmp, "the limit is 201 million bytes"),
+    "huge.tif": (huge_tiff, "the limit is 201 million bytes"),
 }
 
 

@@ -46,9 +46,9 @@ def describe_raw(path: Path) -> tuple[Series, ...]:
     return (Series("ZYX", shape, pixel_size_um=(0.5, 0.5)),)
 
 
-def read_raw(path: Path, plan: ReadPlan, max_pixels: int) -> Decoded:
+def read_raw(path: Path, plan: ReadPlan, max_bytes: int) -> Decoded:
     ((n_planes, height, width),) = (series.shape for series in describe_raw(path))
-    check_size(path, width, height, max_pixels)
+    check_size(path, width, height, max_bytes, bytes_per_pixel=2)
     values = np.frombuffer(path.read_bytes(), "<u2", offset=20).reshape(n_planes, height, width)
     return Decoded(choose_plane(path, plan.plane, n_planes, lambda plane: values[plane]), 16, n_planes)
 
@@ -93,7 +93,7 @@ def test_a_format_that_is_added_is_read_with_plane_box_and_size_limit(tmp_path: 
     assert (pixels.file_format, pixels.bit_depth, pixels.n_planes) == ("RAW16", 16, 2)
     assert describe_image(file) == (Series("ZYX", (2, 30, 40), (0.5, 0.5)),)
     with pytest.raises(UnreadableImage, match="too many"):
-        read_pixels(file, max_pixels=100)
+        read_pixels(file, max_bytes=100)
     file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(UnreadableImage, match="damaged"):
         read_pixels(file)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from coverslip.errors import UnreadableImage
-from coverslip.images import ReadPlan, image_suffixes, pixel_hash, read_pixels
+from coverslip.images import ReadPlan, _decoded, _pillow, image_suffixes, pixel_hash, read_pixels
+from coverslip.images._pillow import image_to_array
 
 # pytest undoes the filter that coverslip sets for these; test_images_tiff.py looks at a fresh process.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL", "ignore::PIL.Image.DecompressionBombWarning")
@@ -280,11 +281,26 @@ def test_a_missing_file_and_an_impossible_name_are_refused(tmp_path):
             read_pixels(path)
 
 
-def test_the_size_limit_counts_declared_pixels(tmp_path):
-    Image.fromarray(GREY).save(tmp_path / "a.png")
-    assert read_pixels(tmp_path / "a.png", max_pixels=600).array.size == 600
+@pytest.mark.parametrize(
+    ("mode", "suffix", "n_bytes"),
+    [("L", "png", 600), ("RGB", "png", 1800), ("I;16", "png", 1200), ("P", "gif", 1800), ("L", "jp2", 2400)],
+)
+def test_the_size_limit_counts_the_bytes_that_the_declared_pixels_take(tmp_path, mode, suffix, n_bytes):
+    path = tmp_path / f"a.{suffix}"
+    Image.new(mode, (30, 20)).save(path)
+    assert read_pixels(path, max_bytes=n_bytes).array.shape[:2] == (20, 30)
     with pytest.raises(UnreadableImage, match="30 x 20"):
-        read_pixels(tmp_path / "a.png", max_pixels=599)
+        read_pixels(path, max_bytes=n_bytes - 1)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "CMYK", "YCbCr", "I", "F"])
+def test_many_rows_are_the_same_pixels_as_few(mode, monkeypatch):
+    image = Image.fromarray(RNG.integers(0, 256, (50, 30, 3), np.uint8)).convert(mode)
+    at_once = image_to_array(image)
+    monkeypatch.setattr(_pillow, "_PART_PIXELS", 200)
+    monkeypatch.setattr(_decoded, "_PART_BYTES", 200)
+    assert np.array_equal(image_to_array(image), at_once)
+    assert image_to_array(image).dtype == at_once.dtype
 
 
 def encoded(name: str) -> bytes:
@@ -315,7 +331,7 @@ def test_damaged_bytes_raise_nothing_but_unreadable_image(tmp_path_factory, name
     path = tmp_path_factory.getbasetemp() / "damaged.img"
     path.write_bytes(content)
     try:
-        assert read_pixels(path, max_pixels=1_000_000).array.ndim == 3
+        assert read_pixels(path, max_bytes=1_000_000).array.ndim == 3
     except UnreadableImage:
         return
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from coverslip.datasets import (
+    Axes,
     Dataset,
     DecodedPixels,
     Given,
@@ -37,7 +38,6 @@ from coverslip.experiments import (
     train_in,
 )
 from coverslip.files import written_whole
-from coverslip.images import Axes
 from coverslip.inference import BATCH_SIZE, load_classifier
 from coverslip.machine import FOR_TRAINING, chosen_device
 from coverslip.reports import write_report

@@ -1,9 +1,9 @@
 """Any microscope file to pixels, what can be told about them, and how they are preprocessed for a network."""
 
 from coverslip.images._decoded import Decoded, check_size, choose_plane
+from coverslip.images._pillow import decode_pillow
 from coverslip.images.facts import ImageFacts, effective_channels, image_facts, pixel_hash
 from coverslip.images.formats import image_suffixes, readers, register_reader
-from coverslip.images.in_memory import Axes, image_in_memory, is_image, n_axes
 from coverslip.images.plan import Plane, ReadPlan
 from coverslip.images.preprocessing import PadColour, Preprocessing, Resize, preprocess
 from coverslip.images.reader import Reader, Series
@@ -13,7 +13,6 @@ from coverslip.images.thumbnails import small_pixels, thumbnail
 
 __all__ = [
     "NO_SUCH_FILE",
-    "Axes",
     "Decoded",
     "ImageFacts",
     "PadColour",
@@ -27,14 +26,12 @@ __all__ = [
     "Series",
     "check_size",
     "choose_plane",
+    "decode_pillow",
     "describe_image",
     "effective_channels",
     "image_facts",
-    "image_in_memory",
     "image_suffixes",
-    "is_image",
     "learn_scaling",
-    "n_axes",
     "pixel_hash",
     "pixels_in_memory",
     "preprocess",

@@ -15,6 +15,10 @@ Array = np.ndarray[Any, np.dtype[Any]]  # Any: shape and dtype are said in each 
 
 EXPORT_AGAIN = "Copy or export it again; the other images are not affected."
 SHRINK = "Crop or shrink it first."
+# Of one decoded plane, whatever its format and depth: decoders and what follows hold some three to five times as much,
+# which stays below a gigabyte.
+MAX_BYTES = 192 * 2**20
+_PART_BYTES = 4 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +41,37 @@ def damaged(path: Path, why: object) -> UnreadableImage:
     )
 
 
-def check_size(path: Path, width: int, height: int, max_pixels: int, *, n_samples: int = 1) -> None:
+def check_size(path: Path, width: int, height: int, max_bytes: int, *, bytes_per_pixel: int = 1) -> None:
     """Refuse by the declared size, before memory is asked for.
 
-    `n_samples` counts values per pixel over channels; more than four of them count like further pixels.
+    `bytes_per_pixel` counts all channels.
 
     Raises:
-        UnreadableImage: the file declares no pixels, or more than `max_pixels`.
+        UnreadableImage: the file declares no pixels, or such as take more than `max_bytes`.
     """
-    if width < 1 or height < 1 or n_samples < 1:
+    if width < 1 or height < 1 or bytes_per_pixel < 1:
         raise damaged(path, f"it declares a size of {width} x {height} pixels")
-    if width * height * max(1.0, n_samples / 4) > max_pixels:
+    if width * height * bytes_per_pixel > max_bytes:
+        each = f" of {bytes_per_pixel} bytes each" if bytes_per_pixel > 1 else ""
         raise UnreadableImage(
-            f"The image declares {width} x {height} pixels, too many at once: "
-            f"the limit is {max_pixels / 1e6:.0f} million",
+            f"The image declares {width} x {height} pixels{each}, too many at once: "
+            f"the limit is {max_bytes / 1e6:.0f} million bytes",
             file=path,
             do=SHRINK,
         )
+
+
+def by_rows(change: Callable[[Array], Array], array: Array) -> Array:
+    """`change(array)`, some rows at a time so that what it needs meanwhile stays small; it sees each row by itself."""
+    n_rows = max(1, _PART_BYTES * len(array) // max(1, array.nbytes))
+    if n_rows >= len(array):
+        return change(array)
+    first = change(array[:n_rows])
+    changed = np.empty((len(array), *first.shape[1:]), first.dtype)
+    changed[:n_rows] = first
+    for top in range(n_rows, len(array), n_rows):
+        changed[top : top + n_rows] = change(array[top : top + n_rows])
+    return changed
 
 
 def choose_plane(path: Path, plane: Plane, n_planes: int, read: Callable[[int], Array]) -> Array:
@@ -74,17 +92,23 @@ def choose_plane(path: Path, plane: Plane, n_planes: int, read: Callable[[int], 
         return read(plane)
     if n_planes == 1:
         return read(0)
-    first = read(0)
     if plane == "max":
-        highest = first.copy()
+        highest = read(0).copy()
         for index in range(1, n_planes):
-            np.maximum(highest, _same_shape(path, read(index), first), out=highest)
+            np.maximum(highest, _same_shape(path, read(index), highest), out=highest)
         return highest
-    total = first.astype(np.float64)
+    return _mean(path, n_planes, read)
+
+
+def _mean(path: Path, n_planes: int, read: Callable[[int], Array]) -> Array:
+    first = read(0)
+    check_size(path, first.shape[1], first.shape[0], 2 * MAX_BYTES, bytes_per_pixel=8 * first[:1, :1].size)
+    total, dtype = first.astype(np.float64), first.dtype
+    del first
     for index in range(1, n_planes):
-        total += _same_shape(path, read(index), first)
+        total += _same_shape(path, read(index), total)
     total /= n_planes
-    return np.rint(total).astype(first.dtype) if first.dtype.kind in "iu" else total.astype(first.dtype)
+    return (np.rint(total, out=total) if dtype.kind in "iu" else total).astype(dtype)
 
 
 def _same_shape(path: Path, array: Array, first: Array) -> Array:
@@ -96,8 +120,12 @@ def _same_shape(path: Path, array: Array, first: Array) -> Array:
 def cmyk_to_rgb(array: Array) -> Array:
     """(H, W, 4) inks to (H, W, 3) light, same unsigned dtype: what ink and black let through."""
     top = np.float32(np.iinfo(array.dtype).max)
-    paper = 1 - array.astype(np.float32) / top
-    return np.rint(paper[..., :3] * paper[..., 3:4] * top).astype(array.dtype)
+
+    def light(inks: Array) -> Array:
+        paper = 1 - inks.astype(np.float32) / top
+        return np.rint(paper[..., :3] * paper[..., 3:4] * top).astype(array.dtype)
+
+    return by_rows(light, array)
 
 
 def palette_to_colour(index: Array, palette: Array) -> Array:
@@ -105,5 +133,5 @@ def palette_to_colour(index: Array, palette: Array) -> Array:
     is_grey = bool((palette == palette[:, :1]).all())
     if len(palette) <= int(index.max(initial=0)):
         raise ValueError("a pixel points beyond the end of the palette")
-    colour: Array = (palette[:, 0] if is_grey else palette)[index]
-    return colour
+    colours: Array = palette[:, 0] if is_grey else palette
+    return by_rows(lambda rows: colours[rows], index)

@@ -21,13 +21,15 @@ FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "WEBP", "JPEG2000", "PPM", "TIFF"
 warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # else what it logs is printed where nobody asked for logs
 
-ORIENTATION_TAG = 0x0112
+_ORIENTATION_TAG = 0x0112
 _LYING = range(5, 9)  # orientations by which width and height change places
 _WIDE_RAW_MODES = {"RGB;16B", "RGBA;16B", "LA;16B"}  # PNG rows that Pillow would narrow to 8 bit
+_JPEG_2000_BYTES = 4  # a sample: its decoder computes with 32 bits
+_PART_PIXELS = 2**20
 _FRAMED = {"GIF", "WEBP", "PNG"}  # formats whose further frames count as planes
 
 
-def read_with_pillow(path: Path, plan: ReadPlan, max_pixels: int) -> Decoded:
+def read_with_pillow(path: Path, plan: ReadPlan, max_bytes: int) -> Decoded:
     """Decode with Pillow; 16-bit colour PNG and JPEG 2000, which Pillow narrows to 8 bit, with imagecodecs.
 
     Raises:
@@ -35,9 +37,10 @@ def read_with_pillow(path: Path, plan: ReadPlan, max_pixels: int) -> Decoded:
         Exception: whatever the decoder raises on damaged bytes.
     """
     with Image.open(path, formats=FORMATS) as image:
-        check_size(path, image.width, image.height, max_pixels)
-        depth = _declared_depth(image, path)  # before the orientation, for which Pillow may decode a PNG
-        orientation = int(image.getexif().get(ORIENTATION_TAG, 1))
+        depth = _declared_depth(image, path)
+        # before the orientation, for which Pillow may decode a PNG
+        check_size(path, image.width, image.height, max_bytes, bytes_per_pixel=_bytes_per_pixel(image, depth))
+        orientation = int(image.getexif().get(_ORIENTATION_TAG, 1))
         if _is_narrowed_by_pillow(image, depth):
             decoded = Decoded(_decode_wide(path, image.format or ""), depth)
         else:
@@ -51,7 +54,7 @@ def describe_with_pillow(path: Path) -> tuple[Series, ...]:
     """One series; its frames, if there are several, count as T. A file of the formats here tells no pixel size."""
     with Image.open(path, formats=FORMATS) as image:
         width, height = image.size
-        if int(image.getexif().get(ORIENTATION_TAG, 1)) in _LYING:
+        if int(image.getexif().get(_ORIENTATION_TAG, 1)) in _LYING:
             width, height = height, width
         n_frames = _n_frames(image)
         frames = [("T", n_frames)] if n_frames > 1 else []
@@ -82,6 +85,21 @@ def oriented(array: Array, orientation: int) -> Array:
 
 def image_to_array(image: Image.Image) -> Array:
     """A loaded Pillow image as (H, W) or (H, W, C): palettes, inks and 1-bit resolved, alpha dropped."""
+    n_rows = max(1, _PART_PIXELS // image.width)
+    if n_rows >= image.height:
+        return _part_to_array(image)
+
+    def part(top: int) -> Array:
+        return _part_to_array(image.crop((0, top, image.width, min(top + n_rows, image.height))))
+
+    first = part(0)
+    array = np.empty((image.height, *first.shape[1:]), first.dtype)
+    for top in range(0, image.height, n_rows):  # some rows at a time: Pillow copies more than once on the way
+        array[top : top + n_rows] = part(top)
+    return array
+
+
+def _part_to_array(image: Image.Image) -> Array:
     match image.mode:
         case "L" | "RGB" | "I;16" | "I;16B" | "I;16L" | "I;16N" | "I" | "F":
             return np.asarray(image)
@@ -97,6 +115,18 @@ def image_to_array(image: Image.Image) -> Array:
             return cmyk_to_rgb(np.asarray(image))
         case _:  # YCbCr, LAB, HSV
             return np.asarray(image.convert("RGB"))
+
+
+def decode_pillow(image: Image.Image) -> Decoded:
+    """An image that a program opened or made with Pillow, as its file would be read; of several frames the current one.
+
+    Raises:
+        OSError, ValueError, SyntaxError: its file was not read yet, and is damaged.
+    """
+    depth = {"1": 1, "I": 32, "F": 32}.get(image.mode, 16 if image.mode.startswith("I;16") else 8)
+    orientation = int(image.getexif().get(_ORIENTATION_TAG, 1))
+    image.load()
+    return Decoded(oriented(image_to_array(image), orientation), depth)
 
 
 def _decode_frames(path: Path, image: Image.Image, plan: ReadPlan, depth: int) -> Decoded:
@@ -149,6 +179,11 @@ def _declared_depth(image: Image.Image, path: Path) -> int:
         return 32
     tiles = getattr(image, "tile", None)
     return 16 if image.format == "PNG" and tiles and tiles[0].args in _WIDE_RAW_MODES else 8
+
+
+def _bytes_per_pixel(image: Image.Image, depth: int) -> int:
+    n_samples = 3 if image.mode in ("P", "PA") or _n_frames(image) > 1 else len(image.getbands())
+    return n_samples * (_JPEG_2000_BYTES if image.format == "JPEG2000" else max(1, depth // 8))
 
 
 def _is_narrowed_by_pillow(image: Image.Image, depth: int) -> bool:

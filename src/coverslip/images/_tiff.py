@@ -25,19 +25,30 @@ import numpy as np
 from PIL import Image
 
 from coverslip.errors import UnreadableImage
-from coverslip.images._decoded import Array, Decoded, check_size, choose_plane, cmyk_to_rgb, damaged, palette_to_colour
+from coverslip.images._codec_sizes import coded_size, declares_its_size
+from coverslip.images._decoded import (
+    Array,
+    Decoded,
+    by_rows,
+    check_size,
+    choose_plane,
+    cmyk_to_rgb,
+    damaged,
+    palette_to_colour,
+)
 from coverslip.images._pillow import image_to_array, oriented, read_with_pillow
+from coverslip.images._tiff_guard import check_pages
 from coverslip.images._tiff_series import describe_tiff
 from coverslip.images.plan import ReadPlan
 from coverslip.images.reader import Reader, starts
 
 if TYPE_CHECKING:
-    from tifffile import TiffFile, TiffPage, TiffPageSeries
+    from tifffile import TiffFile, TiffFrame, TiffPage, TiffPageSeries
 
 PILLOW_FAILED = "Pillow cannot decode this TIFF, tifffile can"
 
-_BITS, _COMPRESSION, _DESCRIPTION, _ORIENTATION, _PLANAR = 258, 259, 270, 274, 284
-_EXTRA_SAMPLES, _SAMPLE_FORMAT = 338, 339
+_BITS, _COMPRESSION, _DESCRIPTION, _STRIPS, _ORIENTATION, _PLANAR = 258, 259, 270, 273, 274, 284
+_STRIP_BYTES, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 279, 338, 339
 _DECLARES_AXES = re.compile(r"^ImageJ=|^\{.*\"shape\"|<OME|^shape=", re.S)
 _MIN_IS_WHITE, _PALETTE, _CMYK, _YCBCR, _LAB = 0, 3, 5, 6, 8
 _ALPHA = {1, 2}  # ExtraSamples: associated and unassociated alpha; 0 is a channel that the file does not explain
@@ -49,25 +60,26 @@ _JPEG = {6, 7, 33007, 34892}
 _LOST_PAGES = re.compile(r"invalid page offset|invalid offset to page|corrupted tag list|corrupted file|TiffTag 270 ")
 
 
-def read_tiff(path: Path, plan: ReadPlan, max_pixels: int) -> Decoded:
+def read_tiff(path: Path, plan: ReadPlan, max_bytes: int) -> Decoded:
     """Decode a TIFF with Pillow where it is plain, else with tifffile.
 
     Raises:
         UnreadableImage: too large, cut short, or no such plane.
         Exception: whatever tifffile raises on damaged bytes.
     """
+    check_pages(path)
     note = None
     if _is_swapped(path):
-        return read_with_pillow(path, plan, max_pixels)
+        return read_with_pillow(path, plan, max_bytes)
     if _is_plain(path):
         try:
-            return read_with_pillow(path, plan, max_pixels)
+            return read_with_pillow(path, plan, max_bytes)
         except _BAD_TAGS:
             note = PILLOW_FAILED  # what is really damaged, tifffile refuses too
     from tifffile import TiffFile
 
     with _complaints() as complaints, TiffFile(path) as tiff:
-        decoded = _read_series(path, tiff, plan, max_pixels, complaints)
+        decoded = _read_series(path, tiff, plan, max_bytes, complaints)
     note = note or (f"tifffile reads this TIFF but says: {_summary(complaints[0])}" if complaints else None)
     return Decoded(decoded.array, decoded.bit_depth, decoded.n_planes, note)
 
@@ -99,7 +111,7 @@ def _is_plain(path: Path) -> bool:
         return False
 
 
-def _read_series(path: Path, tiff: "TiffFile", plan: ReadPlan, max_pixels: int, complaints: list[str]) -> Decoded:
+def _read_series(path: Path, tiff: "TiffFile", plan: ReadPlan, max_bytes: int, complaints: list[str]) -> Decoded:
     if not tiff.series:
         raise damaged(path, "it holds no pages")
     series = tiff.series[0]
@@ -109,20 +121,35 @@ def _read_series(path: Path, tiff: "TiffFile", plan: ReadPlan, max_pixels: int, 
     sizes = dict(zip(series.axes, series.shape, strict=True))
     if series.axes.count("Y") != 1 or series.axes.count("X") != 1:
         raise damaged(path, f"its axes are {series.axes!r}, without one height and one width")
-    check_size(path, sizes["X"], sizes["Y"], max_pixels, n_samples=sizes.get("C", 1) * sizes.get("S", 1))
-    if page.is_tiled:
-        check_size(path, page.tilewidth, page.tilelength, max_pixels)
+    _check_sizes(path, page, sizes, max_bytes)
     photometric, compression = int(page.photometric), int(page.compression)
     if photometric == _LAB or (photometric == _YCBCR and compression not in _JPEG):
         return _read_page_with_pillow(path)  # colour spaces that tifffile leaves as they are
 
     n_planes = prod(size for axis, size in sizes.items() if axis not in "CSYX")
-    array = choose_plane(path, plan.plane, n_planes, lambda index: _read_plane(path, series, index, max_pixels))
+    array = choose_plane(path, plan.plane, n_planes, lambda index: _read_plane(path, series, index, max_bytes))
     bits = page.bitspersample
     array = _to_light(path, array, page)
     orientation = page.tags.get("Orientation")
     array = oriented(array, int(orientation.value) if orientation else 1)
     return Decoded(array, int(bits), n_planes)
+
+
+def _check_sizes(path: Path, page: "TiffPage", sizes: dict[str, int], max_bytes: int) -> None:
+    """Of a plane with its channels, and of a tile, which may be larger than the plane."""
+    item = page.dtype.itemsize if page.dtype else 1
+    n_samples = 3 if int(page.photometric) == _PALETTE else sizes.get("C", 1) * sizes.get("S", 1)
+    check_size(path, sizes["X"], sizes["Y"], max_bytes, bytes_per_pixel=n_samples * item)
+    width, length, depth, samples = _part_shape(page)
+    check_size(path, width, length, max_bytes, bytes_per_pixel=depth * samples * item)
+
+
+def _part_shape(page: "TiffPage") -> tuple[int, int, int, int]:
+    """Width, length, depth and samples of a strip or tile."""
+    samples = page.samplesperpixel if page.planarconfig == 1 else 1
+    if page.is_tiled:
+        return page.tilewidth, page.tilelength, page.tiledepth, samples
+    return page.imagewidth, page.rowsperstrip or page.imagelength, 1, samples
 
 
 def _read_page_with_pillow(path: Path) -> Decoded:
@@ -131,48 +158,54 @@ def _read_page_with_pillow(path: Path) -> Decoded:
         return Decoded(image_to_array(image), 8)
 
 
-def _read_plane(path: Path, series: "TiffPageSeries", index: int, max_pixels: int) -> Array:
+def _read_plane(path: Path, series: "TiffPageSeries", index: int, max_bytes: int) -> Array:
     """(H, W) or (H, W, C) of plane `index`, with C ahead of S where a file declares both."""
     axes, shape = series.axes, series.shape
     plane_axes = [i for i, axis in enumerate(axes) if axis not in "CSYX"]
     where: list[int | slice] = [slice(None)] * len(axes)
     for i, position in zip(plane_axes, np.unravel_index(index, [shape[i] for i in plane_axes] or [1]), strict=False):
         where[i] = int(position)
-    array = _read_where(path, series, tuple(where), max_pixels)
+    array = _read_where(path, series, tuple(where), max_bytes)
     left = "".join(axis for axis in axes if axis in "CSYX")
     array = array.transpose([left.index(axis) for axis in "YXCS" if axis in left])
     return array.reshape(*array.shape[:2], -1)
 
 
-def _read_where(path: Path, series: "TiffPageSeries", where: tuple[int | slice, ...], max_pixels: int) -> Array:
+def _read_where(path: Path, series: "TiffPageSeries", where: tuple[int | slice, ...], max_bytes: int) -> Array:
     """Read only the pages that `where` needs: a stack of thousands of planes never has to fit into memory."""
     n_page_axes = len(series.keyframe.shape)
     n_lead_axes = len(series.shape) - n_page_axes
     lead = series.shape[:n_lead_axes]
     if n_lead_axes >= 0 and series.shape[n_lead_axes:] == series.keyframe.shape and prod(lead) == len(series.pages):
         numbers = np.arange(prod(lead)).reshape(lead)[where[:n_lead_axes]]
-        pages = np.stack([_read_page(path, series, int(number)) for number in numbers.ravel()])
-        result: Array = pages.reshape(numbers.shape + series.keyframe.shape)
+        _check_array(path, (numbers.size, *series.keyframe.shape), series, max_bytes)
+        pages = [_read_page(path, series, int(number), max_bytes) for number in numbers.ravel()]
+        result: Array = (np.stack(pages) if len(pages) > 1 else pages[0]).reshape(numbers.shape + series.keyframe.shape)
         return result[(slice(None),) * numbers.ndim + where[n_lead_axes:]]
     if series.dataoffset is not None:  # ImageJ: one page stands for a whole contiguous stack
         dtype = np.dtype(series.keyframe.parent.byteorder + series.dtype.char)
         return np.array(np.memmap(path, dtype, "r", series.dataoffset, series.shape)[where])
-    check_size(path, series.shape[-1], prod(series.shape[:-1]), max_pixels)
+    _check_array(path, series.shape, series, max_bytes)
     for number in range(len(series.pages)):
-        _check_whole(path, series, number)
+        _check_whole(path, series, number, max_bytes)
     whole: Array = series.asarray(maxworkers=1)
     return whole[where]
 
 
-def _read_page(path: Path, series: "TiffPageSeries", number: int) -> Array:
-    _check_whole(path, series, number)
+def _check_array(path: Path, shape: tuple[int, ...], series: "TiffPageSeries", max_bytes: int) -> None:
+    """Refuse what would be read at once where it is more than the plane, such as pages with a depth of their own."""
+    check_size(path, shape[-1], prod(shape[:-1]), max_bytes, bytes_per_pixel=series.dtype.itemsize)
+
+
+def _read_page(path: Path, series: "TiffPageSeries", number: int, max_bytes: int) -> Array:
+    _check_whole(path, series, number, max_bytes)
     page = series.pages[number]
     assert page is not None  # _check_whole refuses it
     return np.asarray(page.asarray(maxworkers=1))
 
 
-def _check_whole(path: Path, series: "TiffPageSeries", number: int) -> None:
-    """Refuse a page whose strips or tiles are missing or reach beyond the end of the file.
+def _check_whole(path: Path, series: "TiffPageSeries", number: int, max_bytes: int) -> None:
+    """Refuse a page whose strips or tiles are missing, larger than declared or beyond the end of the file.
 
     tifffile fills such places with zeros in some cases; half a cell is worse than none. Tiles that a whole-slide
     file leaves out on purpose (offset and length 0) are background.
@@ -187,6 +220,34 @@ def _check_whole(path: Path, series: "TiffPageSeries", number: int) -> None:
             raise damaged(path, f"the pixels of page {number} reach beyond the end of the file")
         if length == 0 and not is_tiled:
             raise damaged(path, f"a part of page {number} has no pixels")
+    if declares_its_size(int(series.keyframe.compression)):
+        _check_parts(path, series.keyframe, page, max_bytes)
+
+
+def _check_parts(path: Path, keyframe: "TiffPage", page: "TiffPage | TiffFrame", max_bytes: int) -> None:
+    """Refuse a page with a strip or tile whose own header declares more than the page does."""
+    width, length, depth, samples = _part_shape(keyframe)
+    for coded in _coded_parts(keyframe, page):
+        _check_coded(path, keyframe, coded, width * length * depth * samples, max_bytes)
+    if keyframe.jpegheader is not None and _STRIPS in keyframe.tags:  # NDPI, which tifffile decodes as one strip too
+        (offset, *_), (n_bytes, *_) = (keyframe.tags[code].value for code in (_STRIPS, _STRIP_BYTES))
+        page.parent.filehandle.seek(offset)
+        coded = page.parent.filehandle.read(n_bytes)
+        _check_coded(path, keyframe, coded, keyframe.imagewidth * keyframe.imagelength * samples, max_bytes)
+
+
+def _coded_parts(keyframe: "TiffPage", page: "TiffPage | TiffFrame") -> Iterator[bytes]:
+    file, header = page.parent.filehandle, keyframe.jpegheader or b""
+    for offset, length in zip(page.dataoffsets, page.databytecounts, strict=False):
+        if length:
+            file.seek(offset)
+            yield header + file.read(length)
+
+
+def _check_coded(path: Path, keyframe: "TiffPage", coded: bytes, most_pixels: int, max_bytes: int) -> None:
+    pixels, n_bytes = coded_size(int(keyframe.compression), coded) or (most_pixels + 1, 0)
+    if pixels > most_pixels or n_bytes > max_bytes:
+        raise damaged(path, "a strip or tile declares another size than its page does")
 
 
 def _to_light(path: Path, array: Array, page: "TiffPage") -> Array:
@@ -207,7 +268,7 @@ def _to_light(path: Path, array: Array, page: "TiffPage") -> Array:
         if photometric == _MIN_IS_WHITE:
             array = np.asarray(top - array).astype(array.dtype)
         if bits < 8:
-            array = (array.astype(np.uint16) * 255 // top).astype(np.uint8)
+            array = by_rows(lambda rows: (rows.astype(np.uint16) * 255 // top).astype(np.uint8), array)
     if photometric == _CMYK and array.shape[-1] == 4 and array.dtype in (np.uint8, np.uint16):
         array = cmyk_to_rgb(array)
     if array.dtype.kind not in "uif":

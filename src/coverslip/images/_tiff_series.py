@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from coverslip.images._tiff_guard import check_pages
 from coverslip.images.reader import Series
 
 if TYPE_CHECKING:
@@ -23,10 +24,12 @@ def describe_tiff(path: Path) -> tuple[Series, ...]:
     """Every series, the full-resolution level of pyramids.
 
     Raises:
+        UnreadableImage: its pages do not come to an end.
         Exception: whatever tifffile raises on damaged bytes.
     """
     from tifffile import TiffFile
 
+    check_pages(path)
     with TiffFile(path) as tiff:
         return tuple(
             Series(series.axes, tuple(map(int, series.shape)), _pixel_size(tiff, number, series), series.name)

@@ -37,8 +37,9 @@ class Reader:
     is_this: Callable[[bytes], bool]
     # Every series of a file; the first is the one that is read. No pixels are decoded.
     describe: Callable[[Path], tuple[Series, ...]] | None = None
-    # The plane that the plan asks for; depth, channels and box are applied afterwards. The number is of declared
-    # pixels, above which a file is refused before memory is asked for; see `check_size`. Called by several threads.
+    # The plane that the plan asks for; depth, channels and box are applied afterwards. The number is of bytes that its
+    # pixels may take: a file that declares more is refused before memory is asked for; see `check_size`. Called by
+    # several threads.
     # May raise anything: all but UnreadableImage is told as damage. None: known, and refused with a reason.
     read: Callable[[Path, ReadPlan, int], Decoded] | None = None
 

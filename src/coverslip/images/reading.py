@@ -21,14 +21,11 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from coverslip.errors import UnreadableImage
-from coverslip.images._decoded import EXPORT_AGAIN, SHRINK, Array, Decoded, choose_plane, damaged
+from coverslip.images._decoded import EXPORT_AGAIN, MAX_BYTES, SHRINK, Array, Decoded, choose_plane, damaged
 from coverslip.images._pillow import unknown_format
 from coverslip.images.formats import reader_of
 from coverslip.images.plan import ReadPlan
 from coverslip.images.reader import HEAD_BYTES, Reader, Series
-
-# Twice Pillow's default warning size, where Pillow itself refuses: one limit for all formats.
-MAX_PIXELS = 178_956_970
 
 WHOLE_IMAGE = ReadPlan()
 NO_SUCH_FILE = "There is no such file"  # the one reason that has nothing to do with what is in the file
@@ -45,7 +42,7 @@ class Pixels:
     note: str | None = None  # one short reason, equal for equal causes, so that a caller can count
 
 
-def read_pixels(path: Path, plan: ReadPlan = WHOLE_IMAGE, *, max_pixels: int = MAX_PIXELS) -> Pixels:
+def read_pixels(path: Path, plan: ReadPlan = WHOLE_IMAGE, *, max_bytes: int = MAX_BYTES) -> Pixels:
     """Decode one image file.
 
     The format is told by the first bytes, never by the name. Safe to call from several threads.
@@ -53,7 +50,7 @@ def read_pixels(path: Path, plan: ReadPlan = WHOLE_IMAGE, *, max_pixels: int = M
     Args:
         path: a file.
         plan: which plane, channels and box to keep.
-        max_pixels: a larger declared width x height is refused before it is decoded.
+        max_bytes: a plane that declares more, over all channels, is refused before it is decoded.
 
     Raises:
         UnreadableImage: for everything that can be wrong with one file; nothing else is raised.
@@ -62,11 +59,11 @@ def read_pixels(path: Path, plan: ReadPlan = WHOLE_IMAGE, *, max_pixels: int = M
     reader = _readable(path, head)
     assert reader.read is not None  # _readable refuses it
     try:
-        return _planned(path, reader.read(path, plan, max_pixels), plan, reader.name)
+        return _planned(path, reader.read(path, plan, max_bytes), plan, reader.name)
     except UnreadableImage:
         raise
     except Exception as error:
-        raise _in_words(path, head, error, max_pixels) from error
+        raise _in_words(path, head, error, max_bytes) from error
 
 
 def pixels_in_memory(name: Path, given: Decoded, plan: ReadPlan = WHOLE_IMAGE) -> Pixels:
@@ -105,7 +102,7 @@ def describe_image(path: Path) -> tuple[Series, ...]:
     except UnreadableImage:
         raise
     except Exception as error:
-        raise _in_words(path, head, error, MAX_PIXELS) from error
+        raise _in_words(path, head, error, MAX_BYTES) from error
 
 
 def _readable(path: Path, head: bytes) -> Reader:
@@ -118,7 +115,7 @@ def _readable(path: Path, head: bytes) -> Reader:
     return reader
 
 
-def _in_words(path: Path, head: bytes, error: Exception, max_pixels: int) -> UnreadableImage:
+def _in_words(path: Path, head: bytes, error: Exception, max_bytes: int) -> UnreadableImage:
     """Whatever a decoder raised: struct.error, zlib.error, codecs' own families, RuntimeError of corrupt tags.
 
     One bad file must not stop the other 100,000; the cause stays chained.
@@ -129,7 +126,7 @@ def _in_words(path: Path, head: bytes, error: Exception, max_pixels: int) -> Unr
         case MemoryError():
             return UnreadableImage("There is not enough memory for the image", file=path, do=SHRINK)
         case Image.DecompressionBombError():
-            limit = f"the limit is {max_pixels / 1e6:.0f} million"
+            limit = f"the limit is {max_bytes / 1e6:.0f} million bytes"
             return UnreadableImage(f"The image declares too many pixels at once: {limit}", file=path, do=SHRINK)
         case PermissionError():
             return _no_access(path, error)
@@ -172,7 +169,7 @@ def _to_three_depths(path: Path, array: Array) -> tuple[Array, str | None]:
     if array.dtype.kind == "i" and array.dtype.itemsize <= 2 and array.min() >= 0:
         return array.astype(np.uint8 if array.dtype.itemsize == 1 else np.uint16), None
     with np.errstate(over="ignore", invalid="ignore"):  # infinities of both signs
-        array = array.astype(np.float32)
+        array = array.astype(np.float32, copy=False)
         total = array.sum(dtype=np.float64)
     if np.isfinite(total):  # one pass for the usual case
         return array, None

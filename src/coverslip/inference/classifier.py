@@ -11,6 +11,7 @@ import numpy as np
 from coverslip.datasets import (
     UNCERTAIN,
     UNREADABLE,
+    Axes,
     Dataset,
     Given,
     ImageRecord,
@@ -21,7 +22,6 @@ from coverslip.datasets import (
 from coverslip.errors import UnreadableImage
 from coverslip.evaluation import apply_temperature, decided_classes
 from coverslip.events import Emit, Noted, Progressed, ignore
-from coverslip.images import Axes
 from coverslip.machine import chosen_device
 from coverslip.messages import Note
 from coverslip.runs import ClassifierCard, Prediction, Predictions, find_classifier, open_classifier

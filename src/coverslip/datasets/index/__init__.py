@@ -2,6 +2,7 @@
 
 from coverslip.datasets.index.classes import ClassPlan, Name, check_classes, shared_class_notes, with_classes
 from coverslip.datasets.index.folders import has_image_suffix
+from coverslip.datasets.index.given_images import Axes
 from coverslip.datasets.index.opening import Given, open_again, open_dataset, regrouped
 from coverslip.datasets.index.records import (
     DECISIONS,
@@ -34,6 +35,7 @@ __all__ = [
     "UNCERTAIN",
     "UNFAMILIAR",
     "UNREADABLE",
+    "Axes",
     "ClassPlan",
     "Dataset",
     "Given",

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from coverslip.datasets.index.given_images import Axes, image_in_memory, is_image, n_axes
 from coverslip.datasets.index.records import some
 from coverslip.datasets.index.table import ALIASES, Table, plain_name
 from coverslip.errors import BadDataset
-from coverslip.images import Axes, Decoded, image_in_memory, is_image, n_axes
+from coverslip.images import Decoded
 
 _WHAT_MAY_BE_GIVEN = (
     "Give a folder, a table or an image by its path, an array, a Pillow image, a data frame, or several in a list."

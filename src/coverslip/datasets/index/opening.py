@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from coverslip.datasets.index.folders import has_image_suffix, open_folder
+from coverslip.datasets.index.given_images import Axes
 from coverslip.datasets.index.in_memory import as_sources
 from coverslip.datasets.index.patterns import grouped_by_pattern
 from coverslip.datasets.index.places import common_root, folder_has_no_columns, nearest_spelling
@@ -27,7 +28,7 @@ from coverslip.datasets.index.table_files import PLAIN_TABLE_SUFFIXES, SHEET_SUF
 from coverslip.datasets.index.tables import open_table
 from coverslip.datasets.index.unlabelled import open_unlabelled
 from coverslip.errors import BadDataset
-from coverslip.images import Axes, ReadPlan
+from coverslip.images import ReadPlan
 from coverslip.messages import Note
 
 # A path, an array, a Pillow image, a table, or anything to go through that gives such things; `as_sources` says which.

@@ -6,8 +6,7 @@ import numpy as np
 from PIL import Image
 
 from coverslip.errors import BadDataset
-from coverslip.images._decoded import Array, Decoded
-from coverslip.images._pillow import ORIENTATION_TAG, image_to_array, oriented
+from coverslip.images import Decoded, decode_pillow
 
 Axes = Literal["HWC", "CHW"]
 
@@ -51,16 +50,13 @@ def image_in_memory(given: Any, name: str, axes: Axes = "HWC") -> Decoded:  # An
 
 
 def _of_pillow(image: Image.Image, name: str) -> Decoded:
-    depth = {"1": 1, "I": 32, "F": 32}.get(image.mode, 16 if image.mode.startswith("I;16") else 8)
     try:
-        orientation = int(image.getexif().get(ORIENTATION_TAG, 1))
-        image.load()  # Pillow opens a file without reading it
-        return Decoded(oriented(image_to_array(image), orientation), depth)
+        return decode_pillow(image)  # it may be open but not read yet
     except (OSError, ValueError, SyntaxError) as error:
         raise BadDataset(f"'{name}' cannot be decoded: {error}", do="Leave it out, or give the file's path.") from error
 
 
-def _check_shape(array: Array, name: str, axes: Axes) -> None:
+def _check_shape(array: np.ndarray, name: str, axes: Axes) -> None:
     if 0 in array.shape:
         raise BadDataset(f"'{name}' has no pixels: its shape is {array.shape}", do="Leave it out.")
     if array.ndim == 3 and array.shape[2] > _PLAIN_CHANNELS and array.shape[2] >= min(array.shape[:2]):

@@ -1,0 +1,171 @@
+"""A look over what a TIFF declares, before tifffile believes it.
+
+tifffile follows the pages of a file wherever they point, keeps the place of every strip, and makes lists as long as
+the metadata say: a few bytes, by accident or on purpose, keep it busy for ever or fill the memory.
+"""
+
+import re
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from coverslip.errors import UnreadableImage
+from coverslip.images._decoded import SHRINK, damaged
+
+_MAX_PAGES = 100_000  # also of stacks that are described by text alone
+_MAX_PARTS = 100_000  # strips or tiles of a page: each takes its time, however small
+_MAX_NUMBERS = 10_000_000  # in the tags of all pages: tifffile keeps each in some 40 bytes
+_MAX_TAGS = 4096  # tifffile takes more for damage
+_DESCRIPTION, _STRIPS, _TILES, _SUB_PAGES = 270, 273, 324, 330
+# What pages must have in common to be one stack: tifffile compares each with every other one where they have not.
+_MAX_UNLIKE_PAGES = 6_000
+_KIND = {256, 257, 258, 259, 262, 266, 277, 278, 284, 317, 322, 323, 339, 32997, 32998}
+_BYTES = {1, 2, 6, 7}  # types of tags that are read as they are, not number by number
+_OME_COUNTS = re.compile(r"\b(?:Size[ZCT]|First[ZCT]|IFD|PlaneCount)\s*=\s*[\"']\s*(\d+)")
+_OME_FILES = re.compile(r"\bFileName\s*=\s*[\"']([^\"']*)")
+
+
+def check_pages(path: Path) -> None:
+    """Walk all pages, reading nothing but their lists of tags, and those of files that a stack goes on in.
+
+    Raises:
+        UnreadableImage: its pages point in a circle, or it declares more pages, strips or tiles than can be meant.
+    """
+    for name in _checked(path):
+        if Path(name).name != name:
+            raise damaged(path, "its metadata name a file in another folder")
+        if (path.parent / name).is_file() and name != path.name:
+            _checked(path.parent / name)
+
+
+def _checked(path: Path) -> set[str]:
+    """Walk one file's pages; gives the files that it says its stack goes on in."""
+    with path.open("rb") as file:
+        layout = _layout_of(file, is_ndpi=path.suffix.lower() == ".ndpi")
+        if layout is None:
+            return set()
+        try:
+            return _walk(path, file, layout)
+        except (struct.error, OverflowError):  # cut short there, where tifffile ends too
+            return set()
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """How numbers stand in one kind of TIFF, as formats of `struct`."""
+
+    count: str  # of a page's tags
+    tag: str  # code, type, count of values, values or where they are
+    offset: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    n_numbers: int  # that its tags hold
+    n_parts: int  # strips or tiles
+    sub_pages: tuple[int, ...]
+    kind: frozenset[tuple[int, int, bytes]]  # code, count and value of the tags that make a stack
+    description: str
+    next: int
+
+
+def _layout_of(file: BinaryIO, *, is_ndpi: bool) -> _Layout | None:
+    head = file.read(4)
+    order = "<" if head[:2] == b"II" else ">"
+    version = struct.unpack(f"{order}H", head[2:4])[0] if len(head) == 4 else 0
+    if version == 43:  # BigTIFF
+        file.seek(8)
+        return _Layout(f"{order}Q", f"{order}HHQ8s", f"{order}Q")
+    return _Layout(f"{order}H", f"{order}HHI4s", f"{order}{'Q' if is_ndpi else 'I'}") if version == 42 else None
+
+
+def _walk(path: Path, file: BinaryIO, layout: _Layout) -> set[str]:
+    waiting = [(_number(file, layout.offset), True)]  # where a page is, and whether it is no smaller copy of another
+    seen: set[int] = set()
+    kinds: set[frozenset[tuple[int, int, bytes]]] = set()
+    file_names: set[str] = set()
+    n_numbers = 0
+    while waiting:
+        offset, is_in_chain = waiting.pop()
+        if offset == 0:
+            continue
+        if offset in seen:
+            raise damaged(path, "its pages point in a circle")
+        seen.add(offset)
+        page = _read_page(file, layout, offset)
+        n_numbers += page.n_numbers
+        waiting += [(page.next, is_in_chain), *((sub_page, False) for sub_page in page.sub_pages)]
+        if is_in_chain:
+            kinds.add(page.kind)
+        _check_amounts(path, page, len(seen) + len(waiting), len(kinds), n_numbers)
+        file_names.update(_OME_FILES.findall(page.description))
+    return file_names
+
+
+def _check_amounts(path: Path, page: _Page, n_pages: int, n_kinds: int, n_numbers: int) -> None:
+    if max(n_pages, _most_planes(page.description)) > _MAX_PAGES:
+        raise damaged(path, f"it declares more than {_MAX_PAGES:,} pages")
+    if n_kinds > 1 and n_pages > _MAX_UNLIKE_PAGES:
+        raise damaged(path, f"it declares more than {_MAX_UNLIKE_PAGES:,} pages of several kinds")
+    if n_numbers > _MAX_NUMBERS:
+        raise damaged(path, "its pages list more strips or tiles than can be meant")
+    if page.n_parts > _MAX_PARTS:
+        raise UnreadableImage(
+            f"The image lies in {page.n_parts:,} strips or tiles, too many: the limit is {_MAX_PARTS:,}",
+            file=path,
+            do=SHRINK,
+        )
+
+
+def _read_page(file: BinaryIO, layout: _Layout, offset: int) -> _Page:
+    file.seek(offset)
+    n_tags = _number(file, layout.count)
+    if n_tags > _MAX_TAGS:
+        raise struct.error
+    tags = file.read(n_tags * struct.calcsize(layout.tag))
+    next_page = _number(file, layout.offset)
+    n_numbers, n_parts, description = 0, 0, ""
+    sub_pages: tuple[int, ...] = ()
+    kind = set()
+    for code, value_type, count, value in struct.iter_unpack(layout.tag, tags):
+        n_numbers += count // 16 if value_type in _BYTES else count
+        if code in (_STRIPS, _TILES):
+            n_parts = max(n_parts, count)
+        elif code == _SUB_PAGES:
+            sub_pages = _numbers(file, layout, value_type, min(count, _MAX_PAGES + 1), value)
+        elif code in _KIND:
+            kind.add((code, count, value if count == 1 else b""))
+        elif code == _DESCRIPTION:
+            description = _text(file, layout, count, value)
+    return _Page(n_numbers, n_parts, sub_pages, frozenset(kind), description, next_page)
+
+
+def _number(file: BinaryIO, number_format: str) -> int:
+    (number,) = struct.unpack(number_format, file.read(struct.calcsize(number_format)))
+    return int(number)
+
+
+def _numbers(file: BinaryIO, layout: _Layout, kind: int, count: int, value: bytes) -> tuple[int, ...]:
+    """What a tag that points at pages holds: four bytes each, or eight."""
+    number = f"{layout.tag[0]}{count}{'Q' if kind in (16, 18) else 'I'}"
+    return struct.unpack(number, _value(file, layout, struct.calcsize(number), value))
+
+
+def _text(file: BinaryIO, layout: _Layout, count: int, value: bytes) -> str:
+    return _value(file, layout, count, value).decode(errors="replace")
+
+
+def _value(file: BinaryIO, layout: _Layout, size: int, value: bytes) -> bytes:
+    """A tag's value: in the tag itself where it has room, else where the tag points."""
+    if size <= len(value):
+        return value[:size]
+    file.seek(struct.unpack_from(f"{layout.tag[0]}{'Q' if len(value) == 8 else 'I'}", value)[0])
+    return file.read(size)
+
+
+def _most_planes(description: str) -> int:
+    """The largest count of planes, or place of one, in OME metadata: as long a list would be made."""
+    return (
+        max((int(count[:20]) for count in _OME_COUNTS.findall(description)), default=0) if "<OME" in description else 0
+    )
