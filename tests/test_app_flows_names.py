@@ -158,7 +158,7 @@ def test_corrections_become_images_to_train_on(wary: "Page", stock: Stock) -> No
     assert sum(found["n"] for found in made["classes"]) == 2
     open_page(wary, f"/predictions/{stock.prediction}")
     for row in before:
-        correct(wary, row, "Undo it")
+        correct(wary, row, "Undo")
     wary.get_by_role("link", name="Corrected").wait_for(state="detached")
 
 

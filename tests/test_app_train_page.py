@@ -170,7 +170,7 @@ def test_lists_names_and_options_are_given_in_fields(page: "Page", lab: Lab, tmp
     renamed.get_by_label("Old name").fill(HERLEV[1])
     renamed.get_by_label("New name").fill("normal")
     renamed.get_by_role("button", name="Add").click()
-    page.get_by_label("Named set").select_option("chromosomes")
+    page.get_by_label("Preset").select_option("chromosomes")
     page.get_by_label(TITLES["plane"], exact=True).select_option("mean")
     page.get_by_label(TITLES["loss"], exact=True).select_option("focal")
     page.get_by_label("Gamma").fill("1.5")
@@ -197,7 +197,7 @@ def test_an_earlier_training_is_begun_with_and_each_choice_set_back(page: "Page"
     page.get_by_role("button", name=f"{TITLES['epochs']}: back to the default").first.click()
     page.get_by_role("row", name=TITLES["epochs"]).wait_for(state="detached")
     page.get_by_role("button", name="Back to the defaults").click()
-    page.get_by_text("Nothing differs from the recommended choices").wait_for()
+    page.get_by_text("Nothing differs from the defaults").wait_for()
 
 
 def test_a_remedy_is_a_button_that_makes_the_choice(page: "Page", lab: Lab) -> None:

@@ -269,6 +269,9 @@ CRAFTED: dict[str, tuple[Craft, str]] = {
     "an infinite temperature": (edited(temperature=float("inf")), "temperature"),
     "an operating point too many": (edited(operating_points=[0.5, 0.2, 0.3]), "3 operating points for 2 classes"),
     "an operating point of nothing": (edited(operating_points=[0.5, 0]), "operating_points"),
+    "one class twice": (edited(classes=["a", "a"]), "same name"),
+    "a class that means none": (edited(classes=["a", "uncertain"]), "cannot be called"),
+    "a network for huge images": (edited(preprocessing={"image_size": 4096}), "image_size"),
     "many classes": (edited(classes=[f"{i}" for i in range(20_000)]), "do not fit"),
     "no such number of channels": (edited(preprocessing={"image_size": 32, "channels": 10**6}), "do not fit"),
     "another network": (edited(model="mobilenet_v2"), "do not fit"),
@@ -315,6 +318,19 @@ def test_a_crafted_file_is_one_clear_error_and_leaves_nothing_behind(
     assert "crafted.coverslip" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert [path.name for path in tmp_path.iterdir()] == ["crafted.coverslip"]
+
+
+@pytest.mark.parametrize(
+    "craft", [weights_with(lambda w: w["mean"].fill(-3e38)), edited(temperature=1e-320)], ids=["weights", "card"]
+)
+def test_a_classifier_whose_numbers_overflow_decides_nothing(
+    craft: Craft, folder: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    craft(tmp_path / "crafted.coverslip", entries_of(folder))
+    out = tmp_path / "predictions.csv"
+    assert main(["predict", str(tmp_path / "crafted.coverslip"), str(images), "--out", str(out)]) == 1
+    assert "numbers that are too large" in capsys.readouterr().err
+    assert not out.exists()
 
 
 @pytest.mark.slow

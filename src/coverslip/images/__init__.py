@@ -5,13 +5,14 @@ from coverslip.images._pillow import decode_pillow
 from coverslip.images.facts import ImageFacts, effective_channels, image_facts, pixel_hash
 from coverslip.images.formats import image_suffixes, readers, register_reader
 from coverslip.images.plan import Plane, ReadPlan
-from coverslip.images.preprocessing import PadColour, Preprocessing, Resize, preprocess
+from coverslip.images.preprocessing import LARGEST_SIDE, PadColour, Preprocessing, Resize, preprocess
 from coverslip.images.reader import Reader, Series
 from coverslip.images.reading import NO_SUCH_FILE, Pixels, describe_image, pixels_in_memory, read_pixels
 from coverslip.images.scaling import Scaling, learn_scaling
 from coverslip.images.thumbnails import small_pixels, thumbnail
 
 __all__ = [
+    "LARGEST_SIDE",
     "NO_SUCH_FILE",
     "Decoded",
     "ImageFacts",

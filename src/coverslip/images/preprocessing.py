@@ -13,6 +13,7 @@ from coverslip.images.scaling import LUMINANCE, Scaling, limits
 
 Resize = Literal["pad", "stretch", "crop", "canvas"]
 PadColour = Literal["auto", "black", "white"]
+LARGEST_SIDE = 1024  # pixels that networks are given: one image of 4,096 would take gigabytes
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 
 
@@ -21,7 +22,7 @@ class Preprocessing(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    image_size: int = Field(gt=0, le=4096, description="Side in pixels of the square that the network sees.")
+    image_size: int = Field(gt=0, le=LARGEST_SIDE, description="Side in pixels of the square that the network sees.")
     channels: int = Field(3, gt=0, description="Channels that the network sees.")
     resize: Resize = Field(
         "pad",

@@ -19,7 +19,7 @@ from coverslip.datasets import (
     open_dataset,
     read_preprocessed,
 )
-from coverslip.errors import UnreadableImage
+from coverslip.errors import BadClassifier, UnreadableImage
 from coverslip.evaluation import apply_temperature, decided_classes
 from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.machine import chosen_device
@@ -78,6 +78,7 @@ class Classifier:
 
         Raises:
             BadDataset: nothing is there. An image that cannot be read is not an error: it keeps its row.
+            BadClassifier: its numbers leave what a computer can hold.
         """
         return Predictions(self.predict_images(self.open_images(sources, axes), emit=emit), self.classes)
 
@@ -96,6 +97,7 @@ class Classifier:
 
         Raises:
             Stopped: on request.
+            BadClassifier: its numbers leave what a computer can hold.
         """
         differences = _Differences(self.card)
         last_emitted, first_row_at = monotonic(), None
@@ -131,8 +133,18 @@ class Classifier:
                     yield self.decide(record, path, next(logits))
 
     def decide(self, record: ImageRecord, path: str, logits: np.ndarray) -> Prediction:
-        """The row of an image whose (K,) logits are known."""
-        probability = apply_temperature(logits[None], self.card.temperature)[0]
+        """The row of an image whose (K,) logits are known.
+
+        Raises:
+            BadClassifier: its numbers leave what a computer can hold, so that nothing can be said of any image.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            probability = apply_temperature(logits[None], self.card.temperature)[0]
+        if not np.isfinite(probability).all():
+            raise BadClassifier(
+                "The classifier computes numbers that are too large or none at all",
+                do="Ask whoever made it to train it again.",
+            )
         k = int(decided_classes(probability[None], self.card.operating_points)[0])
         predicted, its_probability = self.classes[k], float(probability[k])
         decision = UNCERTAIN if its_probability < self.card.uncertain_below else predicted

@@ -4,7 +4,7 @@ import { getContext, hasContext, setContext } from 'svelte';
 export interface Acts {
   /** Give a key of the recipe this value. */
   set?: (key: string, value: unknown) => void;
-  /** Train although the split divides groups or copies. */
+  /** Train although the split splits groups or duplicates. */
   allowLeakage?: () => void;
 }
 

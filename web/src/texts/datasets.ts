@@ -1,3 +1,5 @@
+import { counted } from './numbers';
+
 export const datasets = {
   title: 'Images',
   start: {
@@ -100,11 +102,11 @@ export const datasets = {
   overview: {
     perClass: 'Images per class',
     perGroup: 'Largest groups',
-    groupsOf: (n: string) => `${n} groups`,
+    groupsOf: (n: string) => counted(n, 'group', 'groups'),
     noGroups: 'No groups are known',
     noGroupsText:
       'Do several images come from one patient, slide or well? Then say so. Otherwise some of them are used for training and others for testing, and the result looks better than it is.',
-    sayGroups: 'Say which belong together',
+    sayGroups: 'Define groups',
     moreGroups: (n: string) => `and ${n} more`,
     sizes: 'Sizes',
     size: (w: string, h: string) => `${w} × ${h} px`,
@@ -158,13 +160,13 @@ export const datasets = {
       problem: 'Images with a problem',
       unreadable: 'Unreadable images',
       duplicate: 'Duplicates',
-      conflicting: 'Duplicates of another class',
+      conflicting: 'Duplicates with another label',
       changed: 'Images with a new label',
     } as Record<string, string>,
     why: {
       unreadable: 'can’t be read',
       duplicate: 'has a duplicate',
-      conflicting: 'has a duplicate of another class',
+      conflicting: 'has a duplicate with another label',
     },
     sort: 'Order',
     sorts: { position: 'As in the folder', label: 'By class', group: 'By group' },
@@ -217,8 +219,8 @@ export const datasets = {
     valuesOf: (low: string, high: string) => `${low} – ${high}`,
     group: 'Group',
     domain: 'Domain',
-    before: 'Class before',
-    equal: 'Same pixels',
+    before: 'Original class',
+    equal: 'Duplicates',
     note: 'Note',
     side: 'Predefined split',
   },
@@ -236,7 +238,7 @@ export const datasets = {
     down: (name: string) => `Move ${name} down`,
     remove: (name: string) => `Remove the empty class ${name}`,
     result: 'In training',
-    resultText: (n: string) => `${n} classes`,
+    resultText: (n: string) => counted(n, 'class', 'classes'),
     save: 'Save these classes',
     back: 'Discard changes',
     saved: 'The classes are saved.',
@@ -259,8 +261,9 @@ export const datasets = {
       ['First number', '[^/\\d]*(\\d+)[^/]*$'],
     ] as [string, string][],
     columnLabel: 'Column',
-    found: (n: string) => `${n} groups`,
-    unmatched: (n: string) => `${n} images match nothing: each is a group of its own`,
+    found: (n: string) => counted(n, 'group', 'groups'),
+    unmatched: (n: string) =>
+      `${counted(n, 'image matches', 'images match')} nothing: each is a group of its own`,
     allMatched: 'Every image has a group.',
     examples: 'Examples',
     noGroup: 'no match',

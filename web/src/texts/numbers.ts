@@ -6,9 +6,10 @@ export function count(n: number): string {
   return whole.format(n);
 }
 
-/** `1 image`, `2 images`. */
-export function counted(n: number, one: string, many: string): string {
-  return `${count(n)} ${n === 1 ? one : many}`;
+/** `1 image`, `2 images`; of a number, or of one that is written already. */
+export function counted(n: number | string, one: string, many: string): string {
+  const written = typeof n === 'number' ? count(n) : n;
+  return `${written} ${written === '1' ? one : many}`;
 }
 
 export function bytes(n: number): string {

@@ -1,3 +1,5 @@
+import { counted } from './numbers';
+
 export const predict = {
   title: 'Predict new images',
   intro: 'Choose a classifier, then images. Afterwards you can correct what it says.',
@@ -11,18 +13,18 @@ export const predict = {
   importing: 'Reading the file …',
   isReady: (name: string) => `${name} is ready to predict.`,
   imported: 'imported from a file',
-  classes: (n: number) => `${n} classes`,
+  classes: (n: number) => counted(n, 'class', 'classes'),
   images: 'Images',
   folder: 'A folder on this computer (not copied) …',
   orDataset: 'or images already in coverslip',
   choose: 'Choose …',
-  count: (n: string) => `${n} images`,
+  count: (n: string) => counted(n, 'image', 'images'),
   chosen: (name: string) => `Chosen: ${name}`,
   reading: 'These images are being read. Prediction starts right after.',
   start: 'Predict',
   starting: 'Starting …',
   earlier: 'Earlier predictions',
-  columns: { name: 'Images', classifier: 'Classifier', state: 'State', n: 'Images', created: 'Started' },
+  columns: { name: 'Images', classifier: 'Classifier', state: 'State', n: 'Number', created: 'Started' },
   remove: 'Delete',
   removeNamed: (name: string) => `Delete the predictions of ${name}`,
   removed: (name: string) => `The predictions of ${name} are in the trash.`,
@@ -57,7 +59,11 @@ export const predict = {
   list: 'List',
   keysOf: 'The selected image shows',
   sort: 'Sorted by',
-  sorts: { position: 'order of the files', probability: 'least sure first', '-probability': 'surest first' },
+  sorts: {
+    position: 'order of the files',
+    probability: 'least sure first',
+    '-probability': 'most sure first',
+  },
   keys: {
     title: 'Keys',
     list: [
@@ -70,7 +76,7 @@ export const predict = {
     ] as [string, string][],
   },
   correct: (name: string) => `Correct ${name}`,
-  takeBack: 'Undo it',
+  takeBack: 'Undo',
   undone: 'The correction was undone.',
   open: (name: string) => `Open ${name}`,
   sure: (share: string) => `${share} sure`,

@@ -17,11 +17,11 @@ export function inWords(remedy: Remedy, nameOf: NameOf): string {
       return `When you train: “${title}: ${value}”.`;
     }
     case 'allow-leakage':
-      return 'When you train, you can tick “Train although the split divides groups or copies”.';
+      return 'When you train, you can tick “Train although the split splits groups or duplicates”.';
     case 'group-by':
       return remedy.column
-        ? `Under “Classes and groups” you can choose the column “${remedy.column}”.`
-        : 'Under “Classes and groups” you can say which images belong together.';
+        ? `Under “Classes & groups” you can choose the column “${remedy.column}”.`
+        : 'Under “Classes & groups” you can say which images belong together.';
     case 'import-weights':
       return 'The page on weights of the documentation says how to import a file.';
     case 'clean-cache':

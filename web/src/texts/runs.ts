@@ -1,3 +1,4 @@
+import { counted } from './numbers';
 import type { RunState } from '../api/runs';
 
 const states: Record<RunState, string> = {
@@ -111,12 +112,12 @@ export const runs = {
   },
   lines: {
     RunStarted: (train: number, val: number, test: number) =>
-      `${train} images to train on, ${val} for validation, ${test} kept aside`,
+      `${train} images to train on, ${val} for validation, ${test} to test`,
     FoldStarted: (k: number, n: number) => `Fold ${k} of ${n}`,
     FoldEnded: (k: number, accuracy: string, f1: string) =>
       `Fold ${k} tested: accuracy ${accuracy}, macro-F1 ${f1}`,
     instant: 'Stage 1: a classifier on top of the pretrained network',
-    finetune: (n: number) => `Stage 2: fine-tuning the network, at most ${n} epochs`,
+    finetune: (n: number) => `Stage 2: fine-tuning the network, at most ${counted(n, 'epoch', 'epochs')}`,
     InstantClassifierFitted: (accuracy: string, f1: string) =>
       `The instant classifier is ready: validation accuracy ${accuracy}, macro-F1 ${f1}`,
     start: (f1: string) => `Before the first epoch: validation F1 ${f1}`,
@@ -246,7 +247,7 @@ export const runs = {
     mistakes: {
       help: 'In red the predicted class, below it the label. The mistakes that the classifier was surest of come first: surprisingly often the label is wrong.',
       none: 'It made no mistake on the measured images.',
-      of: (n: string) => `${n} mistakes`,
+      of: (n: string) => counted(n, 'mistake', 'mistakes'),
       surest: 'The mistakes it was surest of',
       all_of: (n: number) => (n === 1 ? 'Show the mistake' : `Show all ${n} mistakes`),
       label: 'labelled',

@@ -1,3 +1,5 @@
+import { counted } from './numbers';
+
 export const train = {
   title: 'Train a classifier',
   intro: 'Choose images and start. Everything else has sensible defaults.',
@@ -9,12 +11,13 @@ export const train = {
     action: 'Add images',
   },
   reading: 'These images are still being read; training can begin when that is done.',
-  facts: (labelled: string, classes: number) => `${labelled} labelled images, ${classes} classes`,
-  groups: (n: string) => `${n} groups`,
+  facts: (labelled: string, classes: number) =>
+    `${labelled} labelled images, ${counted(classes, 'class', 'classes')}`,
+  groups: (n: string) => counted(n, 'group', 'groups'),
   noGroups: 'no groups',
   noGroupsAdvice:
     'Do several images come from one patient, slide or well? Then say so first: otherwise the result looks better than it is.',
-  nameGroups: 'Say which belong together',
+  nameGroups: 'Define groups',
   tooFew: 'At least two classes need images.',
   openImages: 'Look at the images',
 
@@ -77,7 +80,7 @@ export const train = {
   reset: 'Back to the defaults',
   nChanged: (n: number) => (n === 1 ? '1 changed' : `${n} changed`),
   resetField: (title: string) => `${title}: back to the default`,
-  leakage: 'Train although the split divides groups or copies',
+  leakage: 'Train although the split splits groups or duplicates',
   unlabelled: {
     title: 'These images have no classes yet',
     text: 'Give some of them a class, two classes at least; then come back.',
@@ -136,25 +139,25 @@ export const train = {
   classesHelp:
     'For this training only. Where nothing is changed here, classes and groups are as on the page of these images.',
   sets: {
-    title: 'Named set',
+    title: 'Preset',
     own: 'own choices',
-    ownText: 'A name sets all amounts below; each can still be changed.',
+    ownText: 'A preset sets all amounts below; each can still be changed.',
   },
   recipe: {
     title: 'Recipe',
     begin: 'Choices',
     show: 'The choices as a recipe file',
-    help: 'what differs from the recommended choices; to edit, save and use again',
-    recommended: 'The recommended choices, or those of',
+    help: 'what differs from the defaults; to edit, save and use again',
+    recommended: 'The defaults, or those of',
     load: 'A recipe file …',
     earlier: 'An earlier training',
     loaded: (name: string) => `${name} was read.`,
     isWrong: 'The text of the recipe is not valid.',
-    differs: 'Choices that differ from the recommended ones',
+    differs: 'Choices that differ from the defaults',
     choice: 'Choice',
     now: 'Now',
-    else: 'Recommended',
-    none: 'Nothing differs from the recommended choices.',
+    else: 'Default',
+    none: 'Nothing differs from the defaults.',
     download: 'Save as recipe.yaml',
     text: 'Recipe (YAML)',
     nothing: 'none',

@@ -15,8 +15,9 @@ from typing import IO, Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from coverslip.datasets import DECISIONS
 from coverslip.errors import BadClassifier
 from coverslip.files import write_bytes, write_text
 from coverslip.images import Preprocessing
@@ -73,6 +74,15 @@ class ClassifierCard(BaseModel):
         "Diagnosis or treatment of patients. Images from another microscope, stain, species or preparation than it "
         "was trained and tested on, unless it has been evaluated on such images first."
     )
+
+    @field_validator("classes")
+    @classmethod
+    def _each_class_is_one(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(classes)) < len(classes):
+            raise ValueError("two classes have the same name")
+        if reserved := DECISIONS.intersection(classes):
+            raise ValueError(f"a class cannot be called '{min(reserved)}'")
+        return classes
 
     @model_validator(mode="after")
     def _a_threshold_for_each_class(self) -> "ClassifierCard":

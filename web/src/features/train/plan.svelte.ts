@@ -1,4 +1,4 @@
-// The training that the page is about to start: its images, and what differs from the recommended choices.
+// The training that the page is about to start: its images, and what differs from the defaults.
 import { listColumns, listDatasets, type Dataset } from '../../api/datasets';
 import { Problem } from '../../api/client';
 import { listModels, readRun, startRun, type Model, type RecipeKey } from '../../api/runs';
