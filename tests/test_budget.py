@@ -14,19 +14,19 @@ from coverslip.datasets import Dataset, scan_images
 from coverslip.errors import BadRecipe, OutOfMemory, OutOfTime, Stopped
 from coverslip.events import EpochEnded, Event, Noted, ignore
 from coverslip.experiments import Parts, begin_run, checked, train_in
-from coverslip.experiments.budgeting import within_budget
-from coverslip.experiments.fold_budget import folds_within_budget
-from coverslip.experiments.memory import within_memory
-from coverslip.experiments.one_split import share_out
+from coverslip.experiments.budgeting import fit_to_budget
+from coverslip.experiments.fold_budget import fit_folds_to_budget
+from coverslip.experiments.memory import fit_to_memory
+from coverslip.experiments.one_split import make_split
 from coverslip.experiments.planning import (
     EmbeddingPace,
     NetworkChoice,
     Workload,
     epoch_seconds,
     epochs_within,
+    greedy_fit,
     instant_seconds,
     network_choices,
-    those_that_fit,
     training_pace,
 )
 from coverslip.files import sha256_file
@@ -106,7 +106,7 @@ def test_the_arithmetic_of_a_plan() -> None:
     assert epochs_within(100.0, 13.0, 5) == 5
     assert epochs_within(20.0, 13.0, 8) == 0  # one alone is not worth it
     assert epochs_within(20.0, 13.0, 1) == 1  # unless one was asked for
-    assert those_that_fit([5, 50, 4], 10) == [0, 2]
+    assert greedy_fit([5, 50, 4], 10) == [0, 2]
 
 
 def test_what_the_recipe_says_of_the_network_is_kept() -> None:
@@ -126,7 +126,7 @@ def begun(cells: Path, folder: Path, recipe: Recipe, budget: float) -> tuple[Par
     begin_run(folder, data, recipe, "cpu", allow_leakage=False, budget=budget)
     scan = scan_images(data)
     clock = Clock()
-    parts = Parts(data, scan, share_out(data, scan, recipe))
+    parts = Parts(data, scan, make_split(data, scan, recipe))
     return parts, recipe, RunContext(folder, deadline=Deadline.within(budget, clock)), clock
 
 
@@ -135,7 +135,7 @@ def test_networks_are_compared_on_validation_images_and_the_best_is_written_down
     parts, recipe, context, _ = begun(cells, tmp_path / "run", OPEN, 100.0)
     events: list[Event] = []
     pace = FixedPace({"efficientnet_lite1": 50.0, "efficientnet_lite2": 50.0})
-    settled, ending = within_budget(parts, recipe, context.telling(events.append), pace)
+    settled, ending = fit_to_budget(parts, recipe, context.telling(events.append), pace)
     run = Run(tmp_path / "run")
     assert run.recipe == settled
     assert run.budget is not None
@@ -149,7 +149,7 @@ def test_networks_are_compared_on_validation_images_and_the_best_is_written_down
     plan = next(event for event in events if isinstance(event, Noted) and event.code == "plan")
     assert [step["what"] for step in plan.values["steps"]] == [step.what for step in run.budget.steps]
     # Planned once: a run that goes on keeps what was settled, whatever the pace is now.
-    again, _ = within_budget(parts, run.recipe, context, FixedPace(steps_per_second=1e-9))
+    again, _ = fit_to_budget(parts, run.recipe, context, FixedPace(steps_per_second=1e-9))
     assert again == settled
 
 
@@ -158,14 +158,14 @@ def test_a_budget_leaves_out_what_does_not_fit(cells: Path, tmp_path: Path) -> N
     explicit = with_settings(OPEN, ["model=efficientnet_lite0"])
     parts, recipe, context, _ = begun(cells, tmp_path / "short", explicit, 30.0)
     pace = FixedPace(steps_per_second=10.0)
-    assert within_budget(parts, recipe, context, pace)[0].epochs < 3
+    assert fit_to_budget(parts, recipe, context, pace)[0].epochs < 3
     assert pace.asked == ["efficientnet_lite0"]
     parts, recipe, context, _ = begun(cells, tmp_path / "shorter", explicit, 10.0)
-    assert within_budget(parts, recipe, context, FixedPace(steps_per_second=1.0))[0].stage == "instant"
+    assert fit_to_budget(parts, recipe, context, FixedPace(steps_per_second=1.0))[0].stage == "instant"
     parts, recipe, context, _ = begun(cells, tmp_path / "none", OPEN, 5.0)
     pace = FixedPace()
     with pytest.raises(OutOfTime, match="5 s is too little: the quickest training takes about"):
-        within_budget(parts, recipe, context, pace)
+        fit_to_budget(parts, recipe, context, pace)
     assert pace.asked == ["efficientnet_lite0"]  # nothing else is measured where nothing can help
 
 
@@ -183,12 +183,12 @@ def test_folds_that_do_not_fit_make_way_for_one_split_unless_they_were_asked_for
         context = RunContext(tmp_path / name, deadline=Deadline.within(budget, Clock()))
         if name == "asked":
             with pytest.raises(OutOfTime, match="too little for 3 folds"):
-                folds_within_budget(data, scan, folds, recipe, context, FixedPace())
+                fit_folds_to_budget(data, scan, folds, recipe, context, FixedPace())
         elif name == "usual":
-            none, recipe, _ = folds_within_budget(data, scan, folds, recipe, context, FixedPace())
+            none, recipe, _ = fit_folds_to_budget(data, scan, folds, recipe, context, FixedPace())
             assert (none, recipe.split.folds) == (None, 0)
         else:
-            same, recipe, ending = folds_within_budget(data, scan, folds, recipe, context, FixedPace())
+            same, recipe, ending = fit_folds_to_budget(data, scan, folds, recipe, context, FixedPace())
             assert (same, recipe.split.folds, recipe.epochs) == (folds, len(folds.splits), 3)
             assert 0 < ending.deadline.seconds_left() < budget
 
@@ -273,14 +273,14 @@ def test_fine_tuning_takes_smaller_batches_where_memory_is_short(cells: Path, tm
     parts, recipe, context, _ = begun(cells, tmp_path / "run", OPEN, 100.0)
     events: list[Event] = []
     context = context.telling(events.append)
-    assert within_memory(parts, recipe, context, lambda device: 10**12) is recipe
-    smaller = within_memory(parts, recipe, context, lambda device: 10**8)  # 48 px: 74 MB with 4, 132 MB with 16
+    assert fit_to_memory(parts, recipe, context, lambda device: 10**12) is recipe
+    smaller = fit_to_memory(parts, recipe, context, lambda device: 10**8)  # 48 px: 74 MB with 4, 132 MB with 16
     assert (recipe.batch_size, smaller.batch_size, context.run.recipe.batch_size) == (16, 8, 8)
     assert [event.code for event in events if isinstance(event, Noted)] == ["smaller-batches"]
     with pytest.raises(OutOfMemory, match=r"at 48 px takes about 0\.1 GB of memory even in small batches"):
-        within_memory(parts, recipe, context, lambda device: 10**6)
+        fit_to_memory(parts, recipe, context, lambda device: 10**6)
     instant = recipe.model_copy(update={"stage": "instant"})
-    assert within_memory(parts, instant, context, lambda device: 0) is instant
+    assert fit_to_memory(parts, instant, context, lambda device: 0) is instant
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from drawing import save_cell
 
-from coverslip.datasets import hold_out_in_turn, open_dataset, scan_images
+from coverslip.datasets import inner_folds, open_dataset, scan_images
 from coverslip.datasets.splits.holding_out import turns_of_units
 
 
@@ -43,8 +43,8 @@ def test_turns_follow_groups_and_equal_pixels_whatever_the_order_of_records(tmp_
         save_cell(tmp_path / "ab"[i % 2] / f"{i}.png", seed=i % 20)  # 20 to 23 are copies of 0 to 3
     data = open_dataset(tmp_path)
     scan = scan_images(data)
-    turn = hold_out_in_turn(data, scan, range(24), seed=3)
+    turn = inner_folds(data, scan, range(24), seed=3)
     of_image = {record.image_id: t for record, t in zip(data.records, turn.tolist(), strict=True)}
     assert all(of_image[f"{'ab'[i % 2]}/{i}.png"] == of_image[f"{'ab'[i % 2]}/{i + 20}.png"] for i in range(4))
-    backwards = hold_out_in_turn(data, scan, range(23, -1, -1), seed=3)
+    backwards = inner_folds(data, scan, range(23, -1, -1), seed=3)
     assert backwards.tolist() == turn.tolist()[::-1]

@@ -118,7 +118,7 @@ def test_a_leaking_predefined_split_is_told_first(tmp_path):
     assert found.predefined_split == {"train": 2, "val": 0, "test": 2}
     leakage = found.findings[0]
     assert (leakage.code, leakage.severity) == ("leakage", "error")
-    assert "two sides" in leakage.text
+    assert "in several parts" in leakage.text
     # natural order of folders: test before train
     assert leakage.images == (("test/b/4.png", "train/a/1.png"),)
     assert leakage.notes == (("test", "train"),)

@@ -12,7 +12,7 @@ from trained import INSTANT
 import coverslip as cs
 from coverslip.audit.gram_probe import gram_matrix, probe_logits
 from coverslip.audit.learning_curve import FEWEST_GROUPS, learning_curve, nested_order
-from coverslip.evaluation import CurvePoint, LearningCurve, Metric, draw_on, nothing_to_draw
+from coverslip.evaluation import CurvePoint, LearningCurve, Metric, extrapolate, no_learning_curve
 from coverslip.reports.figures import draw
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections import sections_of
@@ -37,7 +37,7 @@ def predictions(errors: tuple[float, ...], n: int = 1600) -> tuple[np.ndarray, n
 def drawn(errors: tuple[float, ...], n_units: int = 1600) -> LearningCurve:
     predicted, label = predictions(errors)
     unit = np.arange(len(label)) * n_units // len(label)
-    return draw_on(predicted, label, unit, SIZES, n_images=800, n_groups=n_units)
+    return extrapolate(predicted, label, unit, SIZES, n_images=800, n_groups=n_units)
 
 
 def test_errors_that_halve_with_every_doubling_halve_once_more() -> None:
@@ -61,7 +61,7 @@ def test_the_interval_allows_for_few_groups_and_for_drawing_far() -> None:
     errors = (0.4, 0.3, 0.225, 0.17)
     many, few = drawn(errors).gain, drawn(errors, n_units=20).gain
     predicted, label = predictions(errors)
-    far = draw_on(predicted, label, np.arange(len(label)), SIZES, n_images=8000, n_groups=None).gain
+    far = extrapolate(predicted, label, np.arange(len(label)), SIZES, n_images=8000, n_groups=None).gain
     assert many.value == few.value
     assert many.low < many.value < many.high
     assert few.high - few.low > many.high - many.low
@@ -178,7 +178,7 @@ def test_it_is_said_in_plain_words() -> None:
     )
     assert doubling(curve(0.02, -0.01, 0.05)).endswith("It may be nothing.")
     assert "hardly anything" in doubling(curve(0.002, 0.0, 0.004))
-    assert doubling(nothing_to_draw(9, None, "there are few")).endswith("cannot be told: there are few.")
+    assert doubling(no_learning_curve(9, None, "there are few")).endswith("cannot be told: there are few.")
 
 
 def test_the_report_shows_it(own_run: Run, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 import coverslip as cs
 from coverslip.datasets import inspect_dataset, scan_images
 from coverslip.errors import BadRun
-from coverslip.evaluation import apply_temperature, evaluate_predictions, nothing_to_draw
+from coverslip.evaluation import apply_temperature, evaluate_predictions, no_learning_curve
 from coverslip.reports import figures, tokens, write_report
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections import SECTIONS, Section, SectionText, sections_of
@@ -146,7 +146,7 @@ def write_facts(run: Run, images: Path, *, finetuned: bool, allow_leakage: bool)
         chosen="finetune" if finetuned else "instant",
         calibration=Calibration(temperature=1.83, uncertain_below=0.55),
     ).write(run.training_file)
-    few = nothing_to_draw(600, None, "there are only 12 groups")
+    few = no_learning_curve(600, None, "there are only 12 groups")
     LearningCurveRecord(curve=few).write(run.learning_curve_file)
     sources = (str(images),)
     Environment(
@@ -248,7 +248,7 @@ def test_the_most_confident_mistake_comes_first_and_is_shown_as_a_picture(run, p
 def test_few_groups_are_told_and_missing_groups_are_told(page, tmp_path):
     assert "The test part has only" in page
     alone = write_report(write_run(tmp_path, n_groups=0, n_test=60)).read_text(encoding="utf-8")
-    assert "No groups were given." in alone
+    assert "No groups are known." in alone
     assert "There are only 60" in alone
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from coverslip.errors import BadRun
-from coverslip.evaluation import Evaluation, Metric, evaluate_predictions, nothing_measured, over_folds
+from coverslip.evaluation import Evaluation, Metric, empty_evaluation, evaluate_predictions, over_folds
 from coverslip.runs import read_metrics, write_metrics
 
 
@@ -30,7 +30,7 @@ def evaluation() -> Evaluation:
 def test_what_is_written_is_read_back(tmp_path: Path, evaluation: Evaluation) -> None:
     write_metrics(tmp_path / "metrics.json", evaluation)
     assert read_metrics(tmp_path / "metrics.json") == evaluation
-    nothing = nothing_measured(["a", "b"], split="test", primary="accuracy", reason="no image could be measured")
+    nothing = empty_evaluation(["a", "b"], split="test", primary="accuracy", reason="no image could be measured")
     write_metrics(tmp_path / "metrics.json", nothing)
     assert read_metrics(tmp_path / "metrics.json") == nothing
 

@@ -18,7 +18,7 @@ from coverslip.workspace.jobs.acts import remove
 from coverslip.workspace.jobs.adopting import adopt_runs
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.tidying import drop_pieces, tidy
+from coverslip.workspace.tidying import remove_partial_files, tidy
 
 DAY = 86_400
 
@@ -146,7 +146,7 @@ def test_what_a_killed_server_was_receiving_goes_at_the_next_start(tmp_path: Pat
     for file in (*pieces, mine):
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(b"")
-    drop_pieces(home)
+    remove_partial_files(home)
     assert not any(file.exists() for file in pieces)
     assert mine.exists()
     assert (home.uploads / upload_id / "files" / "a.png").exists()

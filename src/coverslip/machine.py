@@ -81,7 +81,7 @@ def n_cores() -> int:
     return os.cpu_count() or 1
 
 
-def share_cores() -> None:
+def limit_thread_spinning() -> None:
     """Let PyTorch's threads go to sleep soon when they wait for one another. To be called before PyTorch is imported.
 
     By default GNU OpenMP's threads wait some milliseconds by spinning. Where other programs want the cores too, they

@@ -114,7 +114,10 @@ def _draw_all(
         # Shifted by one after every round: else class and slide would go in step when their numbers share a divisor.
         number = slide_numbers[(i + i // (len(classes) * len(slide_numbers))) % len(slide_numbers)]
         rng = np.random.default_rng([seed, number, i])
-        yield folder / name / f"slide{number:02d}_{i:04d}.png", _draw_image(_draw_kind(name, rng), slides[number], rng)
+        yield (
+            folder / name / f"slide{number:02d}_{i:04d}.png",
+            _draw_image(_sample_cell(name, rng), slides[number], rng),
+        )
         if (i + 1) % 20 == 0 or i + 1 == n:
             emit(Progressed(stage="drawing sample images", done=i + 1, total=n))
 
@@ -191,7 +194,7 @@ _SIMILAR = {
 _SHARE_BETWEEN = 1 / 16  # cells drawn about half-way to the most similar class
 
 
-def _draw_kind(name: str, rng: np.random.Generator) -> _Kind:
+def _sample_cell(name: str, rng: np.random.Generator) -> _Kind:
     """One cell's own properties."""
     mean, similar = _KINDS[name], _KINDS[_SIMILAR[name]]
     towards = rng.uniform(0.35, 0.6) if rng.random() < _SHARE_BETWEEN else abs(rng.normal(0, 0.08))

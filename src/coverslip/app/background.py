@@ -31,7 +31,7 @@ def _sources() -> dict[JobKind, NewSource]:
 async def at_work(app: FastAPI) -> AsyncIterator[None]:
     """As long as the server runs; jobs that are at work go on after it."""
     workspace: Workspace = app.state.workspace
-    await asyncio.to_thread(tidying.drop_pieces, workspace)  # before the first request makes new ones
+    await asyncio.to_thread(tidying.remove_partial_files, workspace)  # before the first request makes new ones
     workspace.background.start("tidying", lambda is_over: tidying.tidy(workspace, is_over))
     await asyncio.to_thread(reading_images.begin, workspace)
     await asyncio.to_thread(app.state.queue.start)

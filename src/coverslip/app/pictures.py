@@ -19,7 +19,7 @@ def kind_of(data: bytes) -> str:
     return next((kind for start, kind in _STARTS if data.startswith(start)), "image/webp")
 
 
-def image_answer(data: bytes) -> Response:
+def image_response(data: bytes) -> Response:
     """The bytes of a picture; a row's image does not change while it is looked at."""
     return Response(data, media_type=kind_of(data), headers={"Cache-Control": "private, max-age=3600"})
 

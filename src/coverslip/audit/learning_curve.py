@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coverslip.audit.gram_probe import gram_matrix, probe_logits
-from coverslip.evaluation import LearningCurve, draw_on, nothing_to_draw
+from coverslip.evaluation import LearningCurve, extrapolate, no_learning_curve
 
 Ints = npt.NDArray[np.int64]
 
@@ -46,7 +46,7 @@ def learning_curve(
     """
     n_classes = int(label.max()) + 1
     if reason := _too_little(label, unit, n_classes, has_groups=n_groups is not None):
-        return nothing_to_draw(n_images, n_groups, reason)
+        return no_learning_curve(n_images, n_groups, reason)
     gram, generator = gram_matrix(features), np.random.default_rng(seed)
     predicted, n_trained = [], []
     for _ in range(_N_PASSES if len(label) <= _MOST_FOR_TWO_PASSES else 1):
@@ -70,7 +70,7 @@ def learning_curve(
             n_trained.append(ends)
         predicted.append(said)
     sizes = np.mean(n_trained, axis=0).tolist()
-    return draw_on(np.array(predicted), label, unit, sizes, n_images=n_images, n_groups=n_groups, seed=seed)
+    return extrapolate(np.array(predicted), label, unit, sizes, n_images=n_images, n_groups=n_groups, seed=seed)
 
 
 def nested_order(label: Ints, unit: Ints, generator: np.random.Generator) -> npt.NDArray[np.float64]:

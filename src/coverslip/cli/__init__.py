@@ -18,7 +18,7 @@ from coverslip.cli._app import app
 from coverslip.cli._remedies import told
 from coverslip.errors import CoverslipError, Stopped
 from coverslip.files import write_json
-from coverslip.machine import share_cores
+from coverslip.machine import limit_thread_spinning
 from coverslip.messages import FAILURE_VARIABLE, Failure
 
 __all__ = ["main"]
@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):  # names of files may hold bytes that are no text
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="backslashreplace")
-    share_cores()
+    limit_thread_spinning()
     try:
         # Without standalone mode the exit code asked for by a command is returned, None where there was none.
         code = app(arguments, prog_name="coverslip", standalone_mode=False)

@@ -11,11 +11,11 @@ from coverslip.evaluation.calibration import (
 from coverslip.evaluation.curves import Curve, average_precision, pr_curve, roc_curve
 from coverslip.evaluation.folds import over_folds
 from coverslip.evaluation.intervals import FEW_GROUPS_FOR_INTERVALS, bootstrap_intervals
-from coverslip.evaluation.learning import CurvePoint, LearningCurve, draw_on, nothing_to_draw
+from coverslip.evaluation.learning import CurvePoint, LearningCurve, extrapolate, no_learning_curve
 from coverslip.evaluation.metrics import confusion_matrix, per_class
 from coverslip.evaluation.operating_points import OperatingPoint, decided_classes, operating_points
 from coverslip.evaluation.results import ClassScores, DomainScores, Evaluation, FoldScores, FoldsScores, Metric
-from coverslip.evaluation.summary import evaluate_predictions, nothing_measured
+from coverslip.evaluation.summary import empty_evaluation, evaluate_predictions
 from coverslip.evaluation.table import (
     METRICS,
     Better,
@@ -55,13 +55,13 @@ __all__ = [
     "bootstrap_intervals",
     "confusion_matrix",
     "decided_classes",
-    "draw_on",
+    "empty_evaluation",
     "evaluate_predictions",
     "expected_calibration_error",
+    "extrapolate",
     "fit_temperature",
     "learn_decisions",
-    "nothing_measured",
-    "nothing_to_draw",
+    "no_learning_curve",
     "operating_points",
     "over_folds",
     "per_class",

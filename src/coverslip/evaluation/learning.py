@@ -42,7 +42,7 @@ class LearningCurve:
     gain: Metric  # in macro-F1, of twice as many images
 
 
-def draw_on(
+def extrapolate(
     predicted: np.ndarray,
     label: np.ndarray,
     unit: np.ndarray,
@@ -89,7 +89,7 @@ def draw_on(
     )
 
 
-def nothing_to_draw(n_images: int, n_groups: int | None, reason: str) -> LearningCurve:
+def no_learning_curve(n_images: int, n_groups: int | None, reason: str) -> LearningCurve:
     """Where nothing can be said of more images, and why."""
     return LearningCurve(n_images=n_images, n_groups=n_groups, gain=Metric(value=None, reason=reason))
 

@@ -60,7 +60,7 @@ def evaluate_predictions(
     )
 
 
-def nothing_measured(classes: Sequence[str], *, split: str, primary: str, reason: str) -> Evaluation:
+def empty_evaluation(classes: Sequence[str], *, split: str, primary: str, reason: str) -> Evaluation:
     """An evaluation without numbers, where no image could be measured, and why."""
     return Evaluation(
         split=split,

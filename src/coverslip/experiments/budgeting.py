@@ -28,11 +28,11 @@ from coverslip.experiments.planning import (
     epoch_seconds,
     epochs_within,
     fastest_training,
+    greedy_fit,
     instant_seconds,
-    least_seconds,
     likely_cost,
+    min_total_seconds,
     network_choices,
-    those_that_fit,
 )
 from coverslip.messages import duration
 from coverslip.runs import (
@@ -59,7 +59,7 @@ class _Measured:
     seconds: float  # for its instant classifier
 
 
-def within_budget(
+def fit_to_budget(
     parts: Parts, recipe: Recipe, context: RunContext, pace: Pace | None = None
 ) -> tuple[Recipe, RunContext]:
     """The recipe as the run's time budget settles it, and a context that ends fine-tuning in time.
@@ -86,7 +86,7 @@ def within_budget(
     return recipe, context.ending(context.deadline.earlier(record.reserve_seconds))
 
 
-def keep_cut(finetuned: FinetuneStage | None, context: RunContext) -> None:
+def record_truncation(finetuned: FinetuneStage | None, context: RunContext) -> None:
     """Where fine-tuning ran out of time, say in the run's recipe how far it came."""
     record = context.run.budget
     if record is None:
@@ -96,7 +96,7 @@ def keep_cut(finetuned: FinetuneStage | None, context: RunContext) -> None:
         recipe = context.run.recipe
         changes = {"last_epoch": finetuned.epochs_run} if finetuned.epochs_run else {"stage": "instant"}
         save_recipe(recipe.model_copy(update=changes), context.run.recipe_file)
-        text = f"The time was over after {finetuned.epochs_run} of {recipe.epochs} epochs of fine-tuning."
+        text = f"The time budget ended after {finetuned.epochs_run} of {recipe.epochs} epochs of fine-tuning."
         values = {"epochs_run": finetuned.epochs_run, "epochs": recipe.epochs}
         context.emit(Noted(code="out-of-time", text=text, level="warning", values=values))
     ended = "fine-tuning cut short" if is_cut else "as planned"
@@ -172,7 +172,7 @@ class _Planning:
             else:
                 self._left_out.append(_listed(network, "no time"))
                 cheapest_unfit = min(cheapest_unfit, likely_cost(choice))
-                if not measured and least_seconds(pace) > self._left:  # no use to go on measuring
+                if not measured and min_total_seconds(pace) > self._left:  # no use to go on measuring
                     break
         if not measured:
             raise self._too_little(min(needed))
@@ -203,7 +203,7 @@ class _Planning:
         """The first, and others where their share of the time suffices; alone it need not be tried beforehand."""
         first, *others = measured
         left = self._left - closing_seconds(first.pace, self._work)
-        fitting = those_that_fit([other.seconds for other in others], TRIALS_SHARE * left - first.seconds)
+        fitting = greedy_fit([other.seconds for other in others], TRIALS_SHARE * left - first.seconds)
         self._left_out += [_listed(other, "no time") for i, other in enumerate(others) if i not in fitting]
         return [first, *(others[i] for i in fitting)]
 

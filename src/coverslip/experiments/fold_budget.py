@@ -27,7 +27,7 @@ from coverslip.runs import BudgetRecord, PlannedStep, Recipe, RunContext, TriedN
 from coverslip.training.preprocessing import learn_preprocessing
 
 
-def folds_within_budget(
+def fit_folds_to_budget(
     data: Dataset, scan: Scan, folds: Folds | None, recipe: Recipe, context: RunContext, pace: Pace | None = None
 ) -> tuple[Folds | None, Recipe, RunContext]:
     """The folds, where they fit into the run's time budget, the recipe with as many epochs as fit, and its context.

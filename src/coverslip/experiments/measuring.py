@@ -6,7 +6,7 @@ import numpy as np
 
 from coverslip.datasets import Dataset, counted, some
 from coverslip.errors import BadDataset
-from coverslip.evaluation import Evaluation, evaluate_predictions, nothing_measured, without_temperature
+from coverslip.evaluation import Evaluation, empty_evaluation, evaluate_predictions, without_temperature
 from coverslip.events import Emit, Noted
 from coverslip.inference import Classifier
 from coverslip.runs import Prediction, Predictions, Recipe, Run, RunContext, write_metrics
@@ -82,7 +82,7 @@ def evaluated(
     measured = [i for i, row in enumerate(rows) if row.probabilities and row.label in number and i not in unmeasured]
     _tell_what_is_left_out(rows, number, data.dropped, emit)
     if not measured and may_be_empty:
-        return nothing_measured(
+        return empty_evaluation(
             classes, split=split, primary=recipe.primary_metric, reason="no image could be measured"
         )
     if not measured:

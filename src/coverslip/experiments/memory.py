@@ -14,7 +14,7 @@ _SMALLEST_BATCH = 4  # below it gradients are noise
 _SMALLEST_PX = 32
 
 
-def within_memory(
+def fit_to_memory(
     parts: Parts, recipe: Recipe, context: RunContext, free: Callable[[str], int] = free_memory_bytes
 ) -> Recipe:
     """The recipe, with smaller batches where fine-tuning would take more memory than is free; the run's own says so.
@@ -82,7 +82,7 @@ def _images_at_once(recipe: Recipe, batch_size: int, device: str) -> int:
 def _smaller(recipe: Recipe, batch_size: int, needed: int, available: int) -> Noted:
     text = (
         f"Fine-tuning {recipe.model} with batches of {recipe.batch_size} takes about {_gb(needed)} of memory, and "
-        f"{_gb(available)} are free: batches of {batch_size} are taken."
+        f"only {_gb(available)} are free. Batches of {batch_size} are taken instead."
     )
     values = {"batch_size": batch_size, "needed_bytes": needed, "free_bytes": available}
     return Noted(code="smaller-batches", text=text, level="warning", values=values)

@@ -15,7 +15,7 @@ from coverslip.datasets import (
     Split,
     cap_training,
     check_trainable,
-    hold_out_in_turn,
+    inner_folds,
     inspect_dataset,
     scan_images,
     shared_class_notes,
@@ -25,7 +25,7 @@ from coverslip.datasets import (
 from coverslip.errors import Stopped
 from coverslip.evaluation import Evaluation, OperatingPoint
 from coverslip.events import Noted, RunStarted
-from coverslip.experiments.budgeting import keep_cut
+from coverslip.experiments.budgeting import record_truncation
 from coverslip.experiments.learning import drawn_on
 from coverslip.experiments.measuring import measure
 from coverslip.experiments.parts import Parts
@@ -89,13 +89,13 @@ def train_one_split(
     from coverslip.training.fitting import calibrate
 
     scan = scan or look_at_images(data, recipe, context)
-    parts = Parts(data, scan, split or share_out(data, scan, recipe))
+    parts = Parts(data, scan, split or make_split(data, scan, recipe))
     begin(parts, recipe, context)
     preprocessing = preprocess(parts, recipe, context)
     on_features = drawn_on(parts, recipe, context) if with_report else None
     fitted = fit_network(parts, preprocessing, recipe, context, on_features=on_features)
     calibration = calibrate(fitted.val_logits, parts.label[parts.val], recipe)
-    keep_cut(fitted.finetuning, context)
+    record_truncation(fitted.finetuning, context)
     package(parts, preprocessing, fitted, calibration, recipe, context)
     if fitted.is_stopped:
         raise Stopped("Fine-tuning was stopped", do="What it has learnt so far is kept.")
@@ -121,7 +121,7 @@ def look_at_images(data: Dataset, recipe: Recipe, context: RunContext) -> Scan:
     return scan
 
 
-def share_out(data: Dataset, scan: Scan, recipe: Recipe, *, allow_leakage: bool = False) -> Split:
+def make_split(data: Dataset, scan: Scan, recipe: Recipe, *, allow_leakage: bool = False) -> Split:
     """Which images train, validate and test: groups and equal pixels stay together."""
     plan = recipe.split
     split = split_images(data, scan, val=plan.val, test=plan.test, seed=recipe.seed, allow_leakage=allow_leakage)
@@ -180,7 +180,7 @@ def fit_network(
         images = parts.training_images(pixels)
         look = on_features or ignore_features
         if choices is not None:
-            turn = hold_out_in_turn(parts.data, parts.scan, parts.train.tolist(), seed=recipe.seed)
+            turn = inner_folds(parts.data, parts.scan, parts.train.tolist(), seed=recipe.seed)
             return refit(images, turn, parts.digests, preprocessing, recipe, choices, context, initial, look)
         return fit(images, parts.digests, preprocessing, recipe, context, initial, look)
 

@@ -101,7 +101,7 @@ def closing_seconds(pace: EmbeddingPace, work: Workload) -> float:
     return SAFETY * ((2 + _REPORT_COST) * pace.setup_seconds + looked_at)
 
 
-def least_seconds(pace: EmbeddingPace) -> float:
+def min_total_seconds(pace: EmbeddingPace) -> float:
     """For a training on next to no images: what no smaller image size can save."""
     return pace.setup_seconds + SAFETY * (2 + _REPORT_COST) * pace.setup_seconds
 
@@ -141,7 +141,7 @@ def epochs_within(seconds: float, per_epoch: float, most: int) -> int:
     return n if n >= min(FEWEST_EPOCHS, most) else 0
 
 
-def those_that_fit(seconds: Sequence[float], most: float) -> list[int]:
+def greedy_fit(seconds: Sequence[float], most: float) -> list[int]:
     """Which of several pieces of work fit one after another, in their order; a long one is passed over."""
     fitting, total = [], 0.0
     for i, needed in enumerate(seconds):

@@ -12,11 +12,11 @@ from coverslip.datasets import Dataset, Scan, counted, one_line, scan_images
 from coverslip.errors import BadRun, LeakageFound, OutOfTime
 from coverslip.events import Emit, Event, Noted
 from coverslip.experiments.beginning import begin_run, open_pretraining
-from coverslip.experiments.budgeting import within_budget
+from coverslip.experiments.budgeting import fit_to_budget
 from coverslip.experiments.cross_validation import chosen_folds, cross_validate
-from coverslip.experiments.fold_budget import folds_within_budget, without_finetuning
-from coverslip.experiments.memory import within_memory
-from coverslip.experiments.one_split import look_at_images, share_out, train_one_split
+from coverslip.experiments.fold_budget import fit_folds_to_budget, without_finetuning
+from coverslip.experiments.memory import fit_to_memory
+from coverslip.experiments.one_split import look_at_images, make_split, train_one_split
 from coverslip.experiments.parts import Parts
 from coverslip.experiments.working import working_in
 from coverslip.images import ImageFacts
@@ -61,14 +61,14 @@ def _train(data: Dataset, recipe: Recipe, environment: Environment, context: Run
     """Look at the images, share them out, train on others first if so asked, and train: once, or by folds."""
     scan = look_at_images(data, recipe, context)
     folds = chosen_folds(data, scan, recipe, context.emit)
-    folds, recipe, context = folds_within_budget(data, scan, folds, recipe, context)
+    folds, recipe, context = fit_folds_to_budget(data, scan, folds, recipe, context)
     if folds is None:
-        split = share_out(data, scan, recipe, allow_leakage=environment.allow_leakage)
+        split = make_split(data, scan, recipe, allow_leakage=environment.allow_leakage)
         tested = [i for i, part in enumerate(split.parts) if part == "test"]
         recipe = _with_initial_run(recipe, _Tested(data, scan, tested), environment, context)
         parts = Parts(data, scan, split)
-        recipe, context = within_budget(parts, recipe, context)
-        recipe = within_memory(parts, recipe, context)
+        recipe, context = fit_to_budget(parts, recipe, context)
+        recipe = fit_to_memory(parts, recipe, context)
         train_one_split(data, recipe, context, scan=scan, split=split)
         return
     tested = [i for i, fold in enumerate(folds.fold_of) if fold]
@@ -77,7 +77,7 @@ def _train(data: Dataset, recipe: Recipe, environment: Environment, context: Run
     save_recipe(
         recipe.model_copy(update=resolved), context.run.recipe_file
     )  # with the initialisation as it was asked for
-    started = within_memory(Parts(data, scan, folds.splits[0]), started.model_copy(update=resolved), context)
+    started = fit_to_memory(Parts(data, scan, folds.splits[0]), started.model_copy(update=resolved), context)
     try:
         cross_validate(data, scan, folds, started, environment, context)
     except OutOfTime:

@@ -36,7 +36,7 @@ _SHARE_OF_DISK = 0.9  # of what is free, that may be taken
 _STREAM = 4  # of random numbers: no other draw has it
 
 _NOT_SPLIT = (
-    "This network cannot be taken apart at its frozen part: fine-tuning passes every image through the whole network "
+    "This network cannot be split after its frozen part: fine-tuning passes every image through the whole network "
     "in every epoch, with new random changes each time."
 )
 

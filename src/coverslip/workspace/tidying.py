@@ -23,7 +23,7 @@ _SECONDS_PER_DAY = 86_400
 _log = logging.getLogger("coverslip")
 
 
-def drop_pieces(workspace: Workspace) -> None:
+def remove_partial_files(workspace: Workspace) -> None:
     """Remove what a killed server was receiving or sending; to be done before requests are answered."""
     for folder in (workspace.folder / "classifying", workspace.downloads):
         shutil.rmtree(folder, ignore_errors=True)

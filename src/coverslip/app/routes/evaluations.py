@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import FileResponse
 
 from coverslip.app.deps import Home, JobQueue, Paged
-from coverslip.app.pictures import IMAGE, PICTURE, Viewed, image_answer
+from coverslip.app.pictures import IMAGE, PICTURE, Viewed, image_response
 from coverslip.app.schemas.evaluations import NewEvaluation
 from coverslip.app.schemas.images import FilteredPage
 from coverslip.app.schemas.problems import problems
@@ -81,7 +81,7 @@ def get_evaluation_row_thumbnail(
 ) -> Response:
     """A thumbnail of a measured image."""
     row = measured.measured_row(workspace, evaluation_id, k)
-    return image_answer(pictures.thumbnail_of(workspace, evaluation_id, row, side))
+    return image_response(pictures.thumbnail_of(workspace, evaluation_id, row, side))
 
 
 @router.get(
@@ -91,7 +91,7 @@ def get_evaluation_row_thumbnail(
 )
 def get_evaluation_row_picture(workspace: Home, evaluation_id: str, k: int, view: Viewed) -> Response:
     """A measured image for the viewer."""
-    return image_answer(pictures.picture_of(workspace, measured.measured_row(workspace, evaluation_id, k), view))
+    return image_response(pictures.picture_of(workspace, measured.measured_row(workspace, evaluation_id, k), view))
 
 
 @router.get(

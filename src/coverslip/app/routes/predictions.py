@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 
 from coverslip.app.bodies import received
 from coverslip.app.deps import Home, JobQueue, Paged
-from coverslip.app.pictures import IMAGE, PICTURE, Viewed, image_answer
+from coverslip.app.pictures import IMAGE, PICTURE, Viewed, image_response
 from coverslip.app.schemas.images import FilteredPage
 from coverslip.app.schemas.predictions import (
     Correction,
@@ -85,8 +85,10 @@ def get_prediction_row_thumbnail(
     workspace: Home, prediction_id: str, k: int, side: Annotated[int, Query(ge=16, le=512)] = 128
 ) -> Response:
     """A thumbnail of a predicted image."""
-    return image_answer(
-        pictures.thumbnail_of(workspace, prediction_id, predicted.row_of_prediction(workspace, prediction_id, k), side)
+    return image_response(
+        pictures.thumbnail_of(
+            workspace, prediction_id, predicted.image_source_of_row(workspace, prediction_id, k), side
+        )
     )
 
 
@@ -97,7 +99,9 @@ def get_prediction_row_thumbnail(
 )
 def get_prediction_row_picture(workspace: Home, prediction_id: str, k: int, view: Viewed) -> Response:
     """A predicted image for the viewer."""
-    return image_answer(pictures.picture_of(workspace, predicted.row_of_prediction(workspace, prediction_id, k), view))
+    return image_response(
+        pictures.picture_of(workspace, predicted.image_source_of_row(workspace, prediction_id, k), view)
+    )
 
 
 @router.put(

@@ -9,7 +9,7 @@ from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
 
 from coverslip.app.bodies import received
 from coverslip.app.deps import Home, Paged
-from coverslip.app.pictures import IMAGE, PICTURE, Viewed, image_answer
+from coverslip.app.pictures import IMAGE, PICTURE, Viewed, image_response
 from coverslip.app.schemas.images import FilteredPage
 from coverslip.app.schemas.problems import problems
 from coverslip.workspace.evaluations import comparing
@@ -78,7 +78,7 @@ def get_run_row_thumbnail(
     workspace: Home, run_id: str, k: int, side: Annotated[int, Query(ge=16, le=512)] = 128
 ) -> Response:
     """A thumbnail of a measured image."""
-    return image_answer(pictures.thumbnail_of(workspace, run_id, measured.measured_row(workspace, run_id, k), side))
+    return image_response(pictures.thumbnail_of(workspace, run_id, measured.measured_row(workspace, run_id, k), side))
 
 
 @router.get(
@@ -88,7 +88,7 @@ def get_run_row_thumbnail(
 )
 def get_run_row_picture(workspace: Home, run_id: str, k: int, view: Viewed) -> Response:
     """A measured image for the viewer."""
-    return image_answer(pictures.picture_of(workspace, measured.measured_row(workspace, run_id, k), view))
+    return image_response(pictures.picture_of(workspace, measured.measured_row(workspace, run_id, k), view))
 
 
 @router.get(

@@ -12,7 +12,7 @@ from coverslip.datasets.quality.finding import (
     register_finder,
 )
 from coverslip.datasets.quality.inspecting import Inspection, inspect_dataset
-from coverslip.datasets.quality.leaks import Leak, LeakKind, given_leaks
+from coverslip.datasets.quality.leaks import Leak, LeakKind, predefined_split_leaks
 from coverslip.datasets.quality.scanning import Scan, Unreadable, scan_images
 from coverslip.datasets.quality.usable import ON_REQUEST, dropped_notes, left_out_notes, reasons_to_leave_out
 
@@ -34,11 +34,11 @@ __all__ = [
     "connected_components",
     "dropped_notes",
     "forget_finder",
-    "given_leaks",
     "inspect_dataset",
     "labels_of",
     "left_out_notes",
     "list_finders",
+    "predefined_split_leaks",
     "reasons_to_leave_out",
     "register_finder",
     "scan_images",

@@ -22,7 +22,7 @@ class Leak:
     images: tuple[int, ...]  # positions in the dataset's records; one of each side first
 
 
-def given_leaks(dataset: Dataset, scan: Scan) -> list[Leak]:
+def predefined_split_leaks(dataset: Dataset, scan: Scan) -> list[Leak]:
     """Equal pixels and groups that a predefined split has on two sides, among readable images with a label.
 
     An image without a part can connect two sides, when it is of one's group and equal to an image of the other.
@@ -37,7 +37,7 @@ def given_leaks(dataset: Dataset, scan: Scan) -> list[Leak]:
             by_group[record.group].append(i)
     direct = [*_leaks_among("group", dataset, by_group.values()), *_leaks_among("pixels", dataset, by_pixels.values())]
     in_direct = {i for leak in direct for i in leak.images}
-    chains = (unit for unit in _given_units(dataset, scan) if in_direct.isdisjoint(unit))
+    chains = (unit for unit in _predefined_components(dataset, scan) if in_direct.isdisjoint(unit))
     return [*direct, *_leaks_among("chain", dataset, chains)]
 
 
@@ -54,7 +54,7 @@ def _leaks_among(kind: LeakKind, dataset: Dataset, connected: Iterable[Sequence[
             yield Leak(kind, (first.group if kind == "group" else first.image_id) or "", (*firsts, *rest))
 
 
-def _given_units(dataset: Dataset, scan: Scan) -> Iterable[list[int]]:
+def _predefined_components(dataset: Dataset, scan: Scan) -> Iterable[list[int]]:
     """The images with a given part of each unit that a split must not divide."""
     if not dataset.has_predefined_split:
         return []

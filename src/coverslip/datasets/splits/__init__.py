@@ -2,7 +2,7 @@
 
 from coverslip.datasets.splits.capping import cap_training
 from coverslip.datasets.splits.folding import Folds, check_no_split, fold_images, plan_folds
-from coverslip.datasets.splits.holding_out import hold_out_in_turn
+from coverslip.datasets.splits.holding_out import inner_folds
 from coverslip.datasets.splits.partition import fold_units, split_units
 from coverslip.datasets.splits.splitting import Split, split_images
 from coverslip.datasets.splits.trainable import check_class_names, check_trainable, trained_classes
@@ -16,7 +16,7 @@ __all__ = [
     "check_trainable",
     "fold_images",
     "fold_units",
-    "hold_out_in_turn",
+    "inner_folds",
     "plan_folds",
     "split_images",
     "split_units",

@@ -63,17 +63,19 @@ def plan_folds(
         return fold_images(dataset, scan, n_folds=n_folds, val=val, seed=seed), None
     if n_folds == 0 or dataset.has_predefined_split:
         return None, None
-    usual, note = _usual_folds(dataset, scan)
+    usual, note = _default_n_folds(dataset, scan)
     if not usual:
         return None, note
     try:
         return fold_images(dataset, scan, n_folds=usual, val=val, seed=seed), note
     except BadDataset as error:
         why = f"{error.what[0].lower()}{error.what[1:]}"
-        return None, Note("folds-not-possible", f"There are few images or groups, and folds cannot help: {why}.")
+        return None, Note(
+            "folds-not-possible", f"There are few images or groups, but cross-validation is not possible: {why}."
+        )
 
 
-def _usual_folds(dataset: Dataset, scan: Scan) -> tuple[int, Note | None]:
+def _default_n_folds(dataset: Dataset, scan: Scan) -> tuple[int, Note | None]:
     """How many folds the data calls for (0: one split), and what to tell about it."""
     order, unit = _usable(dataset, scan)
     n_units = len(set(unit.tolist()))
@@ -143,7 +145,7 @@ def fold_images(dataset: Dataset, scan: Scan, *, n_folds: int, val: float, seed:
         rest = fold != k
         if len(set(unit[rest].tolist())) < 2:
             raise BadDataset(
-                f"One of {n_folds} folds would hold all but one of {units}",
+                f"One of {n_folds} folds would leave a single one of {units} to train on",
                 file=dataset.root,
                 do=_MORE_FOLDS,
                 remedies=(_ONE_SPLIT,),
@@ -153,7 +155,7 @@ def fold_images(dataset: Dataset, scan: Scan, *, n_folds: int, val: float, seed:
         splits.append(_split(dataset, order, part, reasons))
         if len(trained_classes(dataset, splits[-1])) < 2 or "val" not in splits[-1].parts:
             raise BadDataset(
-                f"Of {n_folds} folds, one would have a single class to train on, or none to make choices by, since "
+                f"Of {n_folds} folds, one would have a single class to train on, or no validation images, since "
                 f"classes live in too few of {units}",
                 file=dataset.root,
                 do=_MORE_FOLDS,
@@ -162,7 +164,9 @@ def fold_images(dataset: Dataset, scan: Scan, *, n_folds: int, val: float, seed:
     fold_of: list[int | None] = [None] * len(dataset.records)
     for i, k in zip(order, fold.tolist(), strict=True):
         fold_of[i] = k + 1
-    return Folds(tuple(splits), tuple(fold_of), tuple(reasons), (*notes, *_unlearnt_notes(dataset, order, splits)))
+    return Folds(
+        tuple(splits), tuple(fold_of), tuple(reasons), (*notes, *_untrained_class_notes(dataset, order, splits))
+    )
 
 
 def check_no_split(dataset: Dataset) -> None:
@@ -198,7 +202,7 @@ def _split(dataset: Dataset, order: list[int], part: Ints, reasons: list[str]) -
     return Split(tuple(parts), tuple(reasons), ())
 
 
-def _unlearnt_notes(dataset: Dataset, order: list[int], splits: list[Split]) -> list[Note]:
+def _untrained_class_notes(dataset: Dataset, order: list[int], splits: list[Split]) -> list[Note]:
     """Which classes are tested where they were not trained on."""
     n_of: dict[str, int] = {}
     for split in splits:
@@ -212,7 +216,7 @@ def _unlearnt_notes(dataset: Dataset, order: list[int], splits: list[Split]) -> 
     named = some([f"{one_line(name, 60)} ({n_of[name]:,})" for name in sorted(n_of, key=natural_key)])
     unit = "group" if dataset.has_groups else "distinct picture"
     text = (
-        f"{counted(sum(n_of.values()), 'image')} cannot be measured, since in their fold no image of their class is "
-        f"left to train on (a class needs two {unit}s): {named}. The numbers are without them."
+        f"{counted(sum(n_of.values()), 'image')} cannot be tested, since in their fold no image of their class is "
+        f"left to train on (a class needs two {unit}s): {named}. The numbers do not include them."
     )
     return [Note("not-measured", text, level="warning", values={"n_images": sum(n_of.values())})]

@@ -15,7 +15,7 @@ _TURNS = 10  # the fewer images a head is fitted on, the more it overrates itsel
 _TOO_MANY = 0.5
 
 
-def hold_out_in_turn(dataset: Dataset, scan: Scan, positions: Sequence[int], *, seed: int) -> Ints:
+def inner_folds(dataset: Dataset, scan: Scan, positions: Sequence[int], *, seed: int) -> Ints:
     """In which turn each training image is held out while a head is fitted on the others.
 
     What is connected by a group or by equal pixels is held out together. What would take half of a class's

@@ -16,9 +16,9 @@ from coverslip.datasets.quality import (
     Scan,
     connected_components,
     dropped_notes,
-    given_leaks,
     labels_of,
     left_out_notes,
+    predefined_split_leaks,
     reasons_to_leave_out,
 )
 from coverslip.datasets.splits.partition import split_units
@@ -72,12 +72,12 @@ def split_images(
             file=dataset.root,
             do="Inspect the dataset: its findings tell why.",
         )
-    leaks = given_leaks(dataset, scan)
+    leaks = predefined_split_leaks(dataset, scan)
     if leaks and not allow_leakage:
         raise leakage_error(dataset, leaks)
     if leaks:
         leaking = counted(len(leaks), "group or picture", "groups or pictures")
-        text = f"The predefined split has {leaking} on two sides, which makes the numbers too good."
+        text = f"The predefined split has {leaking} in several parts: test results will be too good."
         notes.append(Note("leakage", text, level="warning", values={"n_leaks": len(leaks)}))
     units = connected_components(dataset, scan, order)
     parts: dict[int, Side] = {}
@@ -96,8 +96,8 @@ def split_images(
             )
             notes.append(Note("without-part", text, values={"n_images": n_free}))
     for selected, has_split in _split_alike(dataset, order):
-        _share_out(dataset, order, units, parts, selected, has_split, (val, test), seed, notes)
-    _leave_out_unlearnt(dataset, parts, reasons, notes)
+        _assign_parts(dataset, order, units, parts, selected, has_split, (val, test), seed, notes)
+    _leave_out_untrained(dataset, parts, reasons, notes)
     notes += class_notes(dataset, order, units, parts)
     chosen: list[Part] = [parts.get(i, "left-out") if not reasons[i] else "left-out" for i in range(len(reasons))]
     return Split(tuple(chosen), tuple(reasons), tuple(notes))
@@ -128,7 +128,7 @@ def _split_alike(dataset: Dataset, order: Sequence[int]) -> list[tuple[NDArray[n
     ]
 
 
-def _share_out(
+def _assign_parts(
     dataset: Dataset,
     order: Sequence[int],
     units: NDArray[np.intp],
@@ -186,20 +186,20 @@ def classes_and_domains(dataset: Dataset, positions: Sequence[int]) -> tuple[NDA
     return label, np.unique([record.domain for record in records], return_inverse=True)[1]
 
 
-def _leave_out_unlearnt(dataset: Dataset, parts: dict[int, Side], reasons: list[str], notes: list[Note]) -> None:
+def _leave_out_untrained(dataset: Dataset, parts: dict[int, Side], reasons: list[str], notes: list[Note]) -> None:
     """Only after a predefined split can a class be without training images."""
     learnt = labels_of(dataset, (i for i, side in parts.items() if side == "train"))
     if not learnt:
         return  # a test set by itself, to evaluate on
-    unlearnt: Counter[str] = Counter()
+    untrained_classes: Counter[str] = Counter()
     for i in parts:
         label = dataset.records[i].label or ""
         if label not in learnt:
             reasons[i] = f"no training image of the class {label}"
-            unlearnt[label] += 1
-    if unlearnt:
+            untrained_classes[label] += 1
+    if untrained_classes:
         text = (
-            f"{counted(sum(unlearnt.values()), 'image')} left out, since training has no image of the class: "
-            f"{some(sorted(unlearnt, key=natural_key))}."
+            f"{counted(sum(untrained_classes.values()), 'image')} left out, since training has no image of the class: "
+            f"{some(sorted(untrained_classes, key=natural_key))}."
         )
-        notes.append(Note("untrained-classes", text, values={"n_images": sum(unlearnt.values())}))
+        notes.append(Note("untrained-classes", text, values={"n_images": sum(untrained_classes.values())}))

@@ -106,7 +106,7 @@ def leakage_error(dataset: Dataset, leaks: Sequence[Leak]) -> LeakageFound:
     }
     kinds = [counted(n[kind], singular, plural) for kind, (singular, plural) in words.items() if n[kind]]
     return LeakageFound(
-        f"The predefined split has {' and '.join(kinds)} on two sides: {'; '.join(shown)}"
+        f"The predefined split has {' and '.join(kinds)} in several parts: {'; '.join(shown)}"
         + ("; ..." if len(leaks) > 3 else ""),
         file=dataset.root,
         do="Move them to one side, leave the split to coverslip, or keep it (the numbers will be too good).",

@@ -53,7 +53,7 @@ def _how(run: ReportedRun) -> str:
 def _not_shown(curve: LearningCurve) -> str:
     """What is easily read into it."""
     groups = (
-        "No groups were given: if several images come from one slide or patient, more of the same slides bring less "
+        "No groups are known: if several images come from one slide or patient, more of the same slides bring less "
         "than this."
         if curve.n_groups is None
         else f"Twice as many images are those of twice as many groups ({count(2 * curve.n_groups)} instead of "

@@ -37,7 +37,7 @@ def _split_limits(run: ReportedRun) -> Iterator[Limit]:
         yield ("These are validation images.", "Choices were made on them, so the numbers are somewhat too good.")
     if not n_groups:
         yield (
-            "No groups were given.",
+            "No groups are known.",
             "If several images come from one patient, slide or plate, some of them were trained on while others are "
             "tested: the network may recognise the slide instead of the cell. Name the groups and train again.",
         )
@@ -99,7 +99,7 @@ def _data_limits(run: ReportedRun) -> Iterator[Limit]:
             yield (
                 "No class is in two domains.",
                 "Telling domains apart (by stain, colour or size) already rules out most wrong answers. The row of "
-                "each domain shows how well its own classes are told apart; averages over all flatter that.",
+                "each domain shows how well its own classes are told apart; averages over all domains hide this.",
             )
     # What the recipe leaves out has a reason that begins so; nothing is wrong with those images.
     reasons = [row.reason for row in run.run.split if row.split == "left-out"]
@@ -107,7 +107,7 @@ def _data_limits(run: ReportedRun) -> Iterator[Limit]:
         yield (
             f"{plural(n_left_out, 'image')} {'was' if n_left_out == 1 else 'were'} left out.",
             "They are listed with reasons in split.csv. If new images are as often unreadable or doubtful, that "
-            "share will have no answer.",
+            "share get no prediction.",
         )
     for finding in run.run.inspection.findings if run.run.inspection is not None else ():
         if finding.limit:

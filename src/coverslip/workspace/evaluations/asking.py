@@ -11,7 +11,7 @@ from coverslip.images import ReadPlan
 from coverslip.runs import Run, seen_pixels
 from coverslip.workspace.datasets.reading_images import refuse_unread
 from coverslip.workspace.datasets.snapshots import training_images
-from coverslip.workspace.jobs.records import add_job, find_job, new_place
+from coverslip.workspace.jobs.records import add_job, find_job, new_job_folder
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.tables import images
 
@@ -56,7 +56,7 @@ def queue_evaluation(workspace: Workspace, run_id: str, *, dataset_id: str, name
     with workspace.engine.connect() as connection:
         dataset = refuse_unread(connection, dataset_id)
     given = training_images(workspace, dataset_id)
-    job_id, folder = new_place(run.evaluation("").folder, name or dataset.name)
+    job_id, folder = new_job_folder(run.evaluation("").folder, name or dataset.name)
     add_job(
         workspace,
         id=job_id,

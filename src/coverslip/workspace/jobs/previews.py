@@ -15,7 +15,16 @@ from typing import Annotated
 from pydantic import Field
 
 from coverslip.cache import RECORDS, Kind, RecordStore, register
-from coverslip.datasets import Dataset, Folds, Part, Split, cap_training, given_leaks, plan_folds, split_images
+from coverslip.datasets import (
+    Dataset,
+    Folds,
+    Part,
+    Split,
+    cap_training,
+    plan_folds,
+    predefined_split_leaks,
+    split_images,
+)
 from coverslip.errors import CoverslipError
 from coverslip.files import sha256_json
 from coverslip.messages import FAILURE_VARIABLE, AllowLeakage, Note, failure_of
@@ -109,8 +118,8 @@ def split(home: Workspace, dataset_id: str, recipe: Json) -> SplitPreview:
     notes = [note] if note else []
     if folds is None:
         whole = split_images(data, scan, val=plan.val, test=plan.test, seed=checked.seed, allow_leakage=True)
-        if given_leaks(data, scan):
-            text = "A training refuses this split: the same images or groups stand on two sides of it."
+        if predefined_split_leaks(data, scan):
+            text = "A training refuses this split: the same images or groups are in several parts of it."
             notes.append(Note("leakage-refused", text, level="warning", remedies=(AllowLeakage(),)))
         shown = cap_training(data, whole, plan.train_per_class, checked.seed)
         return _preview_of(data, shown, [*notes, *shown.notes], None)

@@ -130,7 +130,7 @@ def waiting(workspace: Workspace, kind: JobKind) -> list[str]:
         return list(connection.execute(query.order_by(db.jobs.c.queued, db.jobs.c.id)).scalars())
 
 
-def new_place(parent: Path, name: str) -> tuple[str, Path]:
+def new_job_folder(parent: Path, name: str) -> tuple[str, Path]:
     """A new id, and a folder whose name says what it is."""
     job_id = secrets.token_hex(5)
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()

@@ -6,7 +6,7 @@ from typing import Any
 from coverslip.runs import budget_seconds, save_recipe
 from coverslip.workspace.datasets.reading_images import refuse_unread
 from coverslip.workspace.datasets.snapshots import training_images
-from coverslip.workspace.jobs.records import add_job, asked_recipe, change_job, find_job, new_place
+from coverslip.workspace.jobs.records import add_job, asked_recipe, change_job, find_job, new_job_folder
 from coverslip.workspace.recipes.checking import groups_asked, recipe_of_dataset
 from coverslip.workspace.store.home import Workspace
 
@@ -39,7 +39,7 @@ def queue_training(
         dataset = refuse_unread(connection, dataset_id)
     chosen = recipe_of_dataset(workspace, dataset, recipe)
     images = training_images(workspace, dataset_id, grouped=groups_asked(workspace, dataset, recipe))
-    job_id, folder = new_place(workspace.runs, name or dataset.name)
+    job_id, folder = new_job_folder(workspace.runs, name or dataset.name)
     recipe_file = asked_recipe(folder)
     save_recipe(chosen, recipe_file, as_asked=True)
     leakage = ["--allow-leakage"] if allow_leakage else []

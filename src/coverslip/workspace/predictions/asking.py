@@ -6,7 +6,7 @@ from pathlib import Path
 from coverslip.files import write_json
 from coverslip.runs import find_classifier, open_classifier
 from coverslip.workspace.datasets.reading_images import refuse_unread
-from coverslip.workspace.jobs.records import Json, add_job, new_place
+from coverslip.workspace.jobs.records import Json, add_job, new_job_folder
 from coverslip.workspace.predictions.classifiers import place_of
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import source_paths
@@ -30,7 +30,7 @@ def queue_prediction(
     classifier = place_of(workspace, classifier_id)
     card = open_classifier(find_classifier(classifier.path)).card
     paths, images_name = _images_of(workspace, dataset_id, sources or ())
-    job_id, folder = new_place(workspace.predictions, name or images_name)
+    job_id, folder = new_job_folder(workspace.predictions, name or images_name)
     request: Json = {"format_version": 1, "classifier": str(classifier.path), "sources": paths}
     request["roots"] = [str(root) for root in (*workspace.roots, workspace.folder)]
     write_json(folder / "request.json", request)

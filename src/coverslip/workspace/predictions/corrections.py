@@ -16,7 +16,7 @@ from coverslip.runs import Prediction, cells_of, columns_for
 from coverslip.workspace.datasets.listing import DatasetState
 from coverslip.workspace.datasets.sources import Source, open_sources
 from coverslip.workspace.jobs.records import find_job
-from coverslip.workspace.predictions.predicted import corrections_of, every_row, one_row
+from coverslip.workspace.predictions.predicted import corrections_of, every_row, prediction_row
 from coverslip.workspace.predictions.rows import Row
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.home import Workspace
@@ -35,7 +35,7 @@ def correct(workspace: Workspace, prediction_id: str, k: int, label: str | None)
         CoverslipError: the label cannot be a class.
     """
     job = find_job(workspace, prediction_id, "predict")
-    one_row(workspace, job, k)
+    prediction_row(workspace, job, k)
     named = None if label is None else _as_class(label)
     with workspace.engine.begin() as connection:
         if named is None:
@@ -45,7 +45,7 @@ def correct(workspace: Workspace, prediction_id: str, k: int, label: str | None)
             values = {"label": named, "made": now()}
             new = insert(db.corrections).values(job_id=prediction_id, row=k, **values)
             connection.execute(new.on_conflict_do_update(index_elements=["job_id", "row"], set_=values))
-    return one_row(workspace, job, k)
+    return prediction_row(workspace, job, k)
 
 
 def _as_class(text: str) -> str:

@@ -55,14 +55,14 @@ def count_rows(job: Job) -> tuple[int, dict[str, int]]:
     return sum(decisions.values()), decisions
 
 
-def count_review(job: Job, corrected: Collection[int]) -> int:
+def count_needing_review(job: Job, corrected: Collection[int]) -> int:
     """How many rows nothing was decided about so far, neither by the classifier nor by a person."""
     if not (job.folder / FILE).is_file():
         return 0
     return count_in(job.folder / FILE, job.choices["classes"], corrected, Filters(only="review"))
 
 
-def one_row(workspace: Workspace, job: Job, k: int) -> Row:
+def prediction_row(workspace: Workspace, job: Job, k: int) -> Row:
     """One row of a prediction.
 
     Raises:
@@ -72,6 +72,6 @@ def one_row(workspace: Workspace, job: Job, k: int) -> Row:
     return row_of(cells_in(job.folder / FILE, k), job.choices["classes"], corrected)
 
 
-def row_of_prediction(workspace: Workspace, prediction_id: str, k: int) -> ImageSource:
+def image_source_of_row(workspace: Workspace, prediction_id: str, k: int) -> ImageSource:
     """The picture of a predicted image."""
     return source_of(cells_in(find_job(workspace, prediction_id, "predict").folder / FILE, k))

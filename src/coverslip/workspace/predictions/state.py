@@ -9,7 +9,7 @@ from coverslip.messages import Failure, Note
 from coverslip.workspace.jobs.faults import why_failed
 from coverslip.workspace.jobs.records import Job, all_jobs, find_job
 from coverslip.workspace.jobs.state import ACTIVE, State, state_of, status_of
-from coverslip.workspace.predictions.predicted import corrections_of, count_review, count_rows
+from coverslip.workspace.predictions.predicted import corrections_of, count_needing_review, count_rows
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import Page, Paging, folder_of_run
 
@@ -80,7 +80,7 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
         created=job.created,
         ended=None if is_active or state == "queued" or status is None else status.heartbeat,
         n_corrected=len(corrected),
-        n_review=count_review(job, corrected),
+        n_review=count_needing_review(job, corrected),
         error=why_failed(job, status) if state == "failed" else None,
         notes=list(status.notes) if status else [],
     )

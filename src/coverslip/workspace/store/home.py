@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 
-def default_home() -> Path:
+def default_workspace_folder() -> Path:
     """`COVERSLIP_HOME`, else `coverslip` in the user's own folder, where results are easy to find."""
     chosen = os.environ.get("COVERSLIP_HOME")
     return Path(chosen).expanduser().absolute() if chosen else Path.home() / "coverslip"
@@ -93,7 +93,7 @@ class Workspace:
 
 def open_workspace(folder: Path | None = None, roots: tuple[Path, ...] = ()) -> Workspace:
     """A workspace at `folder`, made if need be; without roots, the user's own folder may be read."""
-    home = (folder or default_home()).absolute()
+    home = (folder or default_workspace_folder()).absolute()
     try:
         home.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -58,8 +58,8 @@ def small_classes(dataset: Dataset, _: Scan) -> Iterator[Found]:
         )
     if few:
         yield Found(
-            text=f"{some(few)}: fewer than {_FEW_IMAGES} images, so the numbers for such a class will be rough.",
-            do="Add images if you can, and look at the intervals of its numbers.",
+            text=f"{some(few)}: fewer than {_FEW_IMAGES} images, so the metrics of such a class will be imprecise.",
+            do="Add images if you can, and look at the confidence intervals of its metrics.",
             values={"classes": list(few)},
         )
 

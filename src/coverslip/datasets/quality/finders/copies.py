@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator, Sequence
 from coverslip.datasets.index import Dataset, ImageRecord, counted
 from coverslip.datasets.quality.components import labels_of
 from coverslip.datasets.quality.finding import Cluster, Found
-from coverslip.datasets.quality.leaks import Leak, given_leaks
+from coverslip.datasets.quality.leaks import Leak, predefined_split_leaks
 from coverslip.datasets.quality.scanning import Scan
 
 
 def leakage(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     """Groups and equal pixels on two sides; of a group the first image of each side, since it may be large."""
-    leaks = given_leaks(dataset, scan)
+    leaks = predefined_split_leaks(dataset, scan)
     if not leaks:
         return
     groups = [leak.name for leak in leaks if leak.kind == "group"]
@@ -20,7 +20,7 @@ def leakage(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     clusters = [_shown(dataset, leak) for leak in leaks]
     yield Found(
         text=f"The predefined split has {counted(len(groups), 'group')} and "
-        f"{counted(n_pixels, 'cluster')} of equal images{chains} on two sides. Numbers from it would be too good.",
+        f"{counted(n_pixels, 'cluster')} of equal images{chains} in several parts. Results on it would be too good.",
         do="Move them to one side, or let coverslip split the images.",
         images=_image_ids(dataset, clusters),
         notes=_beside(dataset, clusters, lambda record: record.predefined_split or ""),
