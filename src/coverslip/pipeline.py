@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from coverslip.datasets import (
+    Axes,
     Dataset,
     DecodedPixels,
+    Given,
     Inspection,
     check_trainable,
     inspect_dataset,
@@ -30,6 +31,7 @@ from coverslip.experiments import (
     check_budget,
     checked,
     evaluate_on,
+    grouped,
     measure,
     measure_folds,
     refuse_fold,
@@ -45,8 +47,10 @@ from coverslip.runs import (
     Run,
     RunContext,
     budget_seconds,
+    create_run_folder,
     export_classifier,
     held_out_images,
+    kept_as_files,
     open_run,
     same_images,
 )
@@ -70,16 +74,24 @@ __all__ = [
 _MOST_REASONS = 5  # unreadable images that are named one by one
 
 
-def inspect(data: Dataset, *, emit: Emit = ignore) -> Inspection:
-    """What a dataset holds, what is wrong with it, and what to do about it. Decodes every image once."""
+def inspect(data: Dataset | Given, *, emit: Emit = ignore) -> Inspection:
+    """What a dataset holds, what is wrong with it, and what to do about it. Decodes every image once.
+
+    Args:
+        data: images, opened or as `open_dataset` takes them.
+        emit: told about progress.
+    """
+    data = _opened(data)
     return inspect_dataset(data, scan_images(data, emit=emit))
 
 
-def preview(data: Dataset, recipe: Recipe | None = None, *, out: Path | str, n: int = 6, emit: Emit = ignore) -> Path:
+def preview(
+    data: Dataset | Given, recipe: Recipe | None = None, *, out: Path | str, n: int = 6, emit: Emit = ignore
+) -> Path:
     """Draw some training images as a network will see them, as prepared and changed at random, into one PNG file.
 
     Args:
-        data: labelled images.
+        data: labelled images, opened or as `open_dataset` takes them.
         recipe: how they will be preprocessed and changed; its seed chooses the images and the changes.
         out: the file; it appears when it is complete.
         n: images, of as many classes as there are.
@@ -90,7 +102,7 @@ def preview(data: Dataset, recipe: Recipe | None = None, *, out: Path | str, n: 
     """
     from coverslip.training.preview import draw_preview
 
-    data, recipe = agreed(data, recipe or Recipe())
+    data, recipe = agreed(_opened(data), recipe or Recipe())
     scan = scan_images(data, emit=emit)
     plan = recipe.split
     split = split_images(data, scan, val=plan.val, test=plan.test, seed=recipe.seed, allow_leakage=True)
@@ -112,7 +124,7 @@ def preview(data: Dataset, recipe: Recipe | None = None, *, out: Path | str, n: 
 
 
 def train(
-    data: Dataset,
+    data: Dataset | Given,
     recipe: Recipe | None = None,
     *,
     out: Path | str,
@@ -124,7 +136,8 @@ def train(
     """Train one classifier and leave a complete run folder at `out`.
 
     Args:
-        data: labelled images.
+        data: labelled images, opened or as `open_dataset` takes them: a folder, a table, images in memory. The run's
+            folder keeps copies of what was given in memory.
         recipe: what to do; the default is a good one.
         out: a new or empty folder.
         emit: told everything that happens.
@@ -141,11 +154,15 @@ def train(
     """
     seconds = None if budget is None else budget_seconds(budget)
     deadline = NO_DEADLINE if seconds is None else Deadline((began or time.monotonic()) + seconds)
-    data, recipe = checked(data, recipe or Recipe())  # what can be known to be wrong is said before any work
+    given = _opened(data)
+    data, recipe = checked(given, recipe or Recipe())  # what can be known to be wrong is said before any work
     if budget is not None:
         check_budget(recipe)
     device = chosen_device(recipe.device, automatic=FOR_TRAINING)
     run = Run(Path(out))
+    if given.is_in_memory:
+        create_run_folder(run.folder)
+        data, recipe = agreed(kept_as_files(grouped(given, recipe), run, emit=emit), recipe)
     environment = begin_run(run.folder, data, recipe, device, allow_leakage=allow_leakage, budget=seconds)
     return train_in(data, recipe, environment, RunContext(run.folder, device, emit, Stop(run.stop_file), deadline))
 
@@ -187,7 +204,7 @@ def _rest_of_budget(run: Run) -> Deadline:
 
 def evaluate(
     run: Path | str,
-    data: Dataset | None = None,
+    data: Dataset | Given | None = None,
     *,
     name: str | None = None,
     device: str = "auto",
@@ -198,9 +215,9 @@ def evaluate(
     Args:
         run: a run folder.
         data: other labelled images, by the run's names for classes or by those that its recipe changed into them; None
-            measures the run's test part again and writes its report anew.
+            measures the run's test part again and writes its report anew. Opened, or as `open_dataset` takes them.
         name: of `evaluations/NAME`, where the numbers on other images are kept; default: the name of their folder or
-            table.
+            table, or `in_memory`.
         device: what runs the classifier, as of `load_classifier`.
         emit: told about progress.
 
@@ -223,6 +240,7 @@ def evaluate(
             measure(measured, data, load_classifier(measured.folder, context.device), measured.recipe, context)
         write_report(measured.folder)
         return Run(measured.folder)
+    data = _opened(data)
     classifier = load_classifier(measured.folder, context.device)
     evaluation = measured.evaluation(_as_name(name or _name_of(data)))
     return evaluate_on(evaluation, data, classifier, context)
@@ -238,9 +256,10 @@ class Summary:
 
 def predict(
     run: Path | str,
-    sources: Sequence[Path | str] | Path | str,
+    sources: Dataset | Given,
     *,
     out: Path | str,
+    axes: Axes = "HWC",
     batch_size: int = BATCH_SIZE,
     device: str = "auto",
     emit: Emit = ignore,
@@ -249,8 +268,10 @@ def predict(
 
     Args:
         run: a run folder or a packaged classifier: its `classifier/`, or a `.coverslip` file.
-        sources: files, folders, globs, tables.
+        sources: files, folders, globs, tables, arrays, Pillow's images, data frames, or several in anything that can be
+            gone through; it is held in memory as it is given.
         out: the file; it appears when it is complete. Earlier predictions of that name are replaced, nothing else is.
+        axes: of arrays of colour images: channels last or first.
         batch_size: images at a time; changes speed and memory, never results.
         device: what runs the classifier, as of `load_classifier`.
         emit: told about progress, and about images unlike those of training.
@@ -259,7 +280,7 @@ def predict(
         DeviceUnavailable: this computer has no such device.
     """
     classifier = load_classifier(run, device)
-    data = open_dataset(sources, plan=classifier.card.preprocessing.plan, labelled=False)
+    data = classifier.open_images(sources, axes)
     for note in data.notes:
         emit(Noted.of(note))
     decisions: Counter[str] = Counter()
@@ -297,9 +318,15 @@ def export(run: Path | str, *, to: Literal["zip"] = "zip", out: Path | str | Non
     return file
 
 
+def _opened(data: Dataset | Given) -> Dataset:
+    return data if isinstance(data, Dataset) else open_dataset(data)
+
+
 def _name_of(data: Dataset) -> str:
     """What to call a measurement of these images: after their folders or tables."""
-    sources = [Path(source) for source in data.opening.sources]
+    if data.is_in_memory:
+        return "in_memory"
+    sources = [Path(str(source)) for source in data.opening.sources]
     return "_".join(source.stem if source.is_file() else source.name for source in sources)[:80]
 
 

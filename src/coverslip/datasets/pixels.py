@@ -14,7 +14,7 @@ from coverslip.datasets.index import Dataset, ImageRecord
 from coverslip.datasets.quality import Scan, Unreadable
 from coverslip.errors import UnreadableImage
 from coverslip.events import Emit, Progressed, ignore
-from coverslip.images import Preprocessing, effective_channels, pixel_hash, preprocess, read_pixels
+from coverslip.images import Preprocessing, effective_channels, pixel_hash, preprocess
 from coverslip.machine import n_cores
 from coverslip.messages import CleanCache
 from coverslip.stopping import BY_SIGNAL, Stop
@@ -74,7 +74,7 @@ def _read_one(
     record: ImageRecord, preprocessing: Preprocessing, expected_hash: str | None
 ) -> PreprocessedImage | UnreadableImage:
     try:
-        array = read_pixels(record.path, record.plan).array
+        array = record.read().array
         if expected_hash is not None and pixel_hash(array) != expected_hash:
             return UnreadableImage(
                 "The image has changed since it was scanned",

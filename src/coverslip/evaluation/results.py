@@ -1,7 +1,13 @@
 """What is said about predictions of labelled images: numbers, how far they could be off, and where they come from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Literal
+
+from coverslip.frames import data_frame, html_table
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 LEVEL = 0.95  # nominal coverage of every interval
 
@@ -72,3 +78,37 @@ class Evaluation:
 
     def __getitem__(self, name: str) -> Metric:
         return self.metrics[name]
+
+    def to_pandas(self, table: Literal["metrics", "classes", "confusion"] = "metrics") -> "DataFrame":
+        """The numbers as a data frame.
+
+        Args:
+            table: `metrics` has a row for each metric with its interval; `classes` a row for each class with its
+                metrics; `confusion` a row for each true class and a column for each predicted one.
+
+        Raises:
+            CoverslipError: pandas is not installed.
+        """
+        match table:
+            case "metrics":
+                rows = [{"metric": name, **asdict(metric)} for name, metric in self.metrics.items()]
+                return data_frame({key: [row[key] for row in rows] for key in (rows[0] if rows else ())})
+            case "classes":
+                names = list(dict.fromkeys(name for scores in self.per_class.values() for name in scores.metrics))
+                columns = {name: [_value(scores, name) for scores in self.per_class.values()] for name in names}
+                sizes = [scores.n for scores in self.per_class.values()]
+                return data_frame({"class": list(self.per_class), "n": sizes, **columns})
+            case "confusion":
+                predicted = zip(self.classes, zip(*self.confusion_matrix, strict=True), strict=True)
+                return data_frame(dict(predicted), index=self.classes)
+
+    def _repr_html_(self) -> str:
+        """Each metric with its interval, for notebooks."""
+        where = f"Measured on {self.n:,} images ({self.split})"
+        rows = [(name, metric.value, metric.low, metric.high) for name, metric in self.metrics.items()]
+        return html_table(where, ("metric", "value", f"{LEVEL:.0%} from", "to"), rows)
+
+
+def _value(scores: ClassScores, name: str) -> float | None:
+    metric = scores.metrics.get(name)
+    return None if metric is None else metric.value

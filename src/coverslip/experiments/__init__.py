@@ -1,6 +1,6 @@
 """The main job, readable from top to bottom: one split, folds, and training in two steps."""
 
-from coverslip.experiments.beginning import agreed, begin_run, check_budget, checked
+from coverslip.experiments.beginning import agreed, begin_run, check_budget, checked, grouped
 from coverslip.experiments.cross_validation import measure_folds, refuse_fold
 from coverslip.experiments.evaluating import evaluate_on
 from coverslip.experiments.measuring import measure
@@ -15,6 +15,7 @@ __all__ = [
     "check_budget",
     "checked",
     "evaluate_on",
+    "grouped",
     "measure",
     "measure_folds",
     "refuse_fold",

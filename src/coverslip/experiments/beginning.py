@@ -46,13 +46,18 @@ def agreed(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
             file=data.root,
             do="Give the boxes in a table, in the columns x, y, width and height.",
         )
-    if recipe.group is not None and opening.group is None and opening.group_pattern is None:
-        data = regrouped(data, recipe.group)
+    data = grouped(data, recipe)
     changes: dict[str, object] = {"group": opening.group or opening.group_pattern or recipe.group}
     if plan_of(recipe) == ReadPlan():
         changes |= {"plane": opening.plan.plane, "channels": opening.plan.channels}
     recipe = recipe.model_copy(update=changes)
     return with_classes(data.read_with(plan_of(recipe)), recipe.classes), recipe
+
+
+def grouped(data: Dataset, recipe: Recipe) -> Dataset:
+    """The images in the recipe's groups, where none were chosen when they were opened."""
+    is_chosen = data.opening.group is not None or data.opening.group_pattern is not None
+    return data if recipe.group is None or is_chosen else regrouped(data, recipe.group)
 
 
 def checked(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:

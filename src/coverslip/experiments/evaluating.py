@@ -6,7 +6,15 @@ from coverslip.events import Noted
 from coverslip.experiments.measuring import measure
 from coverslip.experiments.working import working_in
 from coverslip.inference import Classifier
-from coverslip.runs import EvaluatedImages, Run, RunContext, images_opened, refuse_other_images, seen_pixels
+from coverslip.runs import (
+    EvaluatedImages,
+    Run,
+    RunContext,
+    images_opened,
+    kept_as_files,
+    refuse_other_images,
+    seen_pixels,
+)
 from coverslip.stopping import Stop, signals_stop
 
 
@@ -25,10 +33,9 @@ def evaluate_on(evaluation: Run, data: Dataset, classifier: Classifier, context:
         Stopped: on request, or where there is a file named `stop` in the evaluation's folder.
     """
     run = evaluation.whole
-    refuse_other_images(evaluation, data)
-    data = data.read_with(classifier.card.preprocessing.plan)
-    data = with_classes(data, run.recipe.classes, known=classifier.classes)
+    refuse_other_images(evaluation, _as_measured(data, run, classifier))
     evaluation.folder.mkdir(parents=True, exist_ok=True)
+    data = _as_measured(kept_as_files(data, evaluation, emit=context.emit), run, classifier)
     evaluation.stop_file.unlink(missing_ok=True)
     evaluation_context = RunContext(evaluation.folder, context.device, context.emit, Stop(evaluation.stop_file))
     with signals_stop(), working_in(evaluation_context, stopped=_stopped) as inner:
@@ -36,6 +43,13 @@ def evaluate_on(evaluation: Run, data: Dataset, classifier: Classifier, context:
         images.write(evaluation.environment_file)
         measure(evaluation, data, classifier, run.recipe, inner, split=evaluation.folder.name)
     return Run(evaluation.folder)
+
+
+def _as_measured(data: Dataset, run: Run, classifier: Classifier) -> Dataset:
+    """The images read as the classifier does, labelled by its names."""
+    return with_classes(
+        data.read_with(classifier.card.preprocessing.plan), run.recipe.classes, known=classifier.classes
+    )
 
 
 def _count_seen(run: Run, data: Dataset, context: RunContext) -> int:

@@ -1,12 +1,13 @@
 """Any microscope file to pixels, what can be told about them, and how they are preprocessed for a network."""
 
 from coverslip.images._decoded import Decoded, check_size, choose_plane
+from coverslip.images._pillow import decode_pillow
 from coverslip.images.facts import ImageFacts, effective_channels, image_facts, pixel_hash
 from coverslip.images.formats import image_suffixes, readers, register_reader
 from coverslip.images.plan import Plane, ReadPlan
 from coverslip.images.preprocessing import LARGEST_SIDE, PadColour, Preprocessing, Resize, preprocess
 from coverslip.images.reader import Reader, Series
-from coverslip.images.reading import NO_SUCH_FILE, Pixels, describe_image, read_pixels
+from coverslip.images.reading import NO_SUCH_FILE, Pixels, describe_image, pixels_in_memory, read_pixels
 from coverslip.images.scaling import Scaling, learn_scaling
 from coverslip.images.thumbnails import small_pixels, thumbnail
 
@@ -26,12 +27,14 @@ __all__ = [
     "Series",
     "check_size",
     "choose_plane",
+    "decode_pillow",
     "describe_image",
     "effective_channels",
     "image_facts",
     "image_suffixes",
     "learn_scaling",
     "pixel_hash",
+    "pixels_in_memory",
     "preprocess",
     "read_pixels",
     "readers",

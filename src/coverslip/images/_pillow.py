@@ -117,6 +117,18 @@ def _part_to_array(image: Image.Image) -> Array:
             return np.asarray(image.convert("RGB"))
 
 
+def decode_pillow(image: Image.Image) -> Decoded:
+    """An image that a program opened or made with Pillow, as its file would be read; of several frames the current one.
+
+    Raises:
+        OSError, ValueError, SyntaxError: its file was not read yet, and is damaged.
+    """
+    depth = {"1": 1, "I": 32, "F": 32}.get(image.mode, 16 if image.mode.startswith("I;16") else 8)
+    orientation = int(image.getexif().get(_ORIENTATION_TAG, 1))
+    image.load()
+    return Decoded(oriented(image_to_array(image), orientation), depth)
+
+
 def _decode_frames(path: Path, image: Image.Image, plan: ReadPlan, depth: int) -> Decoded:
     n_planes = _n_frames(image)
 

@@ -14,14 +14,14 @@ Rules, the same for every format:
 """
 
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from coverslip.errors import UnreadableImage
-from coverslip.images._decoded import EXPORT_AGAIN, MAX_BYTES, SHRINK, Array, damaged
+from coverslip.images._decoded import EXPORT_AGAIN, MAX_BYTES, SHRINK, Array, Decoded, choose_plane, damaged
 from coverslip.images._pillow import unknown_format
 from coverslip.images.formats import reader_of
 from coverslip.images.plan import ReadPlan
@@ -59,15 +59,33 @@ def read_pixels(path: Path, plan: ReadPlan = WHOLE_IMAGE, *, max_bytes: int = MA
     reader = _readable(path, head)
     assert reader.read is not None  # _readable refuses it
     try:
-        decoded = reader.read(path, plan, max_bytes)
-        array, note = _to_three_depths(path, decoded.array)
-        array = _crop(path, _select_channels(path, array, plan), plan)
-        array = np.ascontiguousarray(array)
-        return Pixels(array, reader.name, decoded.bit_depth, decoded.n_planes, decoded.note or note)
+        return _planned(path, reader.read(path, plan, max_bytes), plan, reader.name)
     except UnreadableImage:
         raise
     except Exception as error:
         raise _in_words(path, head, error, max_bytes) from error
+
+
+def pixels_in_memory(name: Path, given: Decoded, plan: ReadPlan = WHOLE_IMAGE) -> Pixels:
+    """An image that was given in memory, by the same rules as a file of these pixels.
+
+    Args:
+        name: what stands in place of its path.
+        given: all its pixels.
+        plan: which channels and box to keep; the only plane there is is 0.
+
+    Raises:
+        UnreadableImage: it has no such plane or channels, the box lies elsewhere, or no pixel holds a finite number.
+    """
+    plane = choose_plane(name, plan.plane, 1, lambda _: given.array)
+    return _planned(name, replace(given, array=plane), plan, "in memory")
+
+
+def _planned(path: Path, decoded: Decoded, plan: ReadPlan, file_format: str) -> Pixels:
+    """What a reader found, in one of three depths, cut to the channels and the box of the plan."""
+    array, note = _to_three_depths(path, decoded.array)
+    array = np.ascontiguousarray(_crop(path, _select_channels(path, array, plan), plan))
+    return Pixels(array, file_format, decoded.bit_depth, decoded.n_planes, decoded.note or note)
 
 
 def describe_image(path: Path) -> tuple[Series, ...]:

@@ -11,7 +11,9 @@ import numpy as np
 from coverslip.datasets import (
     UNCERTAIN,
     UNREADABLE,
+    Axes,
     Dataset,
+    Given,
     ImageRecord,
     PreprocessedImage,
     open_dataset,
@@ -56,15 +58,37 @@ class Classifier:
         """In the order of the probability columns."""
         return self.card.classes
 
-    def predict(self, sources: Sequence[str | Path] | str | Path, *, emit: Emit = ignore) -> Predictions:
-        """One row per image, in the order given; files, folders, globs and tables.
+    def open_images(self, sources: Dataset | Given, axes: Axes = "HWC") -> Dataset:
+        """Images to be read as those of training were.
+
+        Args:
+            sources: files, folders, globs, tables, arrays, Pillow's images, data frames, or several of these in a list.
+            axes: of arrays of colour images: channels last or first.
+
+        Raises:
+            BadDataset: nothing is there.
+        """
+        plan = self.card.preprocessing.plan
+        if isinstance(sources, Dataset):
+            return sources.read_with(plan)
+        return open_dataset(sources, plan=plan, labelled=False, axes=axes)
+
+    def predict(self, sources: Dataset | Given, *, axes: Axes = "HWC", emit: Emit = ignore) -> Predictions:
+        """One row per image, in the order given; arguments as of `open_images`.
 
         Raises:
             BadDataset: nothing is there. An image that cannot be read is not an error: it keeps its row.
             BadClassifier: its numbers leave what a computer can hold.
         """
-        dataset = open_dataset(sources, plan=self.card.preprocessing.plan, labelled=False)
-        return Predictions(self.predict_images(dataset, emit=emit), self.classes)
+        return Predictions(self.predict_images(self.open_images(sources, axes), emit=emit), self.classes)
+
+    def predict_proba(self, sources: Dataset | Given, *, axes: Axes = "HWC", emit: Emit = ignore) -> np.ndarray:
+        """(n, K) calibrated probabilities in the order of `classes`, a row per image; NaN where one cannot be read.
+
+        Raises:
+            BadDataset: nothing is there.
+        """
+        return self.predict(sources, axes=axes, emit=emit).probabilities
 
     def predict_images(
         self, dataset: Dataset, *, batch_size: int = BATCH_SIZE, emit: Emit = ignore, stop: Stop = BY_SIGNAL

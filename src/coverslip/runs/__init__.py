@@ -21,6 +21,7 @@ from coverslip.runs.environment import (
 )
 from coverslip.runs.folder import Run, create_run_folder, is_run, open_run
 from coverslip.runs.history import Epoch
+from coverslip.runs.images import held_out_images, kept_as_files, plan_of, refuse_other_images, same_images
 from coverslip.runs.inspection import inspection_as_json, write_inspection
 from coverslip.runs.log import RunLog
 from coverslip.runs.metrics import LearningCurveRecord, metrics_as_json, read_metrics, write_metrics
@@ -32,7 +33,6 @@ from coverslip.runs.predictions import (
     cells_of,
     columns_for,
 )
-from coverslip.runs.provenance import held_out_images, plan_of, refuse_other_images, same_images
 from coverslip.runs.recipe import (
     Augment,
     FromRun,
@@ -106,6 +106,7 @@ __all__ = [
     "images_opened",
     "inspection_as_json",
     "is_run",
+    "kept_as_files",
     "load_recipe",
     "metrics_as_json",
     "open_classifier",

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +27,9 @@ from coverslip.runs.seen import SEEN, SeenRecord
 from coverslip.runs.split import SplitRow, read_split
 from coverslip.runs.status import Status
 from coverslip.runs.training import TrainingRecord
+
+GIVEN_TABLE = "table.csv"  # in the folder of images that were given in memory
+_GIVEN = "given_images"
 
 
 @dataclass(frozen=True)
@@ -109,12 +113,24 @@ class Run:
         return self.folder / "metrics.json"
 
     @property
+    def given_images_folder(self) -> Path:
+        """Images that were given in memory, and their table."""
+        return self.folder / _GIVEN
+
+    @property
     def figures_folder(self) -> Path:
         return self.folder / "figures"
 
     @property
     def report_file(self) -> Path:
         return self.folder / "report.html"
+
+    def _repr_html_(self) -> str:
+        """Where it is, how far it came, and its numbers, for notebooks."""
+        status = self.status
+        state = "not begun" if status is None else status.state
+        numbers = self.metrics._repr_html_() if self.is_measured else ""
+        return f"<p>Run <code>{escape(str(self.folder))}</code>: {state}</p>{numbers}"
 
     def fold(self, number: int) -> "Run":
         """The training of one fold, 1-based."""
@@ -324,7 +340,13 @@ def create_run_folder(folder: Path) -> Run:
 def _never_began(folder: Path) -> bool:
     """Whether a run was killed while the first files of its folder were written: there is nothing to lose or go on."""
     begun = re.compile(r"(environment|budget)\.json|\.(environment\.json|budget\.json|recipe\.yaml)\.[0-9a-f]+\.part")
-    return folder.is_dir() and all(begun.fullmatch(file.name) for file in folder.iterdir())
+    return folder.is_dir() and all(begun.fullmatch(file.name) or _holds_copies(file) for file in folder.iterdir())
+
+
+def _holds_copies(folder: Path) -> bool:
+    """Whether this is a folder of copies of images that were given in memory, and of nothing else."""
+    ours = re.compile(rf"{re.escape(GIVEN_TABLE)}|[0-9a-f]{{32}}\.tif|\..+\.[0-9a-f]+\.part")
+    return folder.name == _GIVEN and folder.is_dir() and all(ours.fullmatch(file.name) for file in folder.iterdir())
 
 
 def _read_array(file: Path) -> np.ndarray:

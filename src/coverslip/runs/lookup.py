@@ -8,7 +8,7 @@ from coverslip.datasets import Dataset, ImageRecord
 from coverslip.errors import CoverslipError
 from coverslip.images import ReadPlan
 from coverslip.runs.folder import Run
-from coverslip.runs.provenance import evaluated_images_of, images_of
+from coverslip.runs.images import evaluated_images_of, images_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
+from coverslip.datasets import counted
 from coverslip.errors import BadRun, CoverslipError
 from coverslip.files import cannot_write, plain_cell, safe_cell, written_whole
+from coverslip.frames import data_frame, html_table
 from coverslip.runs.documents import read_table
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+_MOST_SHOWN = 10  # rows in a notebook
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +44,8 @@ _FIRST_COLUMNS = ",".join(_COLUMNS).encode()
 class Predictions:
     """A table with one row per image, in the order in which images were given.
 
-    `table["decision"]` is a column, `len(table)` the number of images, iterating gives rows.
+    `table["decision"]` is a column, `table[0]` a row, `table[:5]` the first rows as such a table. `len(table)` is the
+    number of images, and iterating gives rows.
     """
 
     def __init__(self, rows: Iterable[Prediction], classes: Sequence[str]) -> None:
@@ -53,8 +62,20 @@ class Predictions:
     def __iter__(self) -> Iterator[Prediction]:
         return iter(self.rows)
 
-    def __getitem__(self, column: str) -> list[str | float | None]:
-        if column.startswith("p:"):
+    @overload
+    def __getitem__(self, wanted: int) -> Prediction: ...
+    @overload
+    def __getitem__(self, wanted: slice) -> "Predictions": ...
+    @overload
+    def __getitem__(self, wanted: str) -> list[str | float | None]: ...
+
+    def __getitem__(self, wanted: int | slice | str) -> "Prediction | Predictions | list[str | float | None]":
+        if isinstance(wanted, str):
+            return self._column(wanted)
+        return Predictions(self.rows[wanted], self.classes) if isinstance(wanted, slice) else self.rows[wanted]
+
+    def _column(self, column: str) -> list[str | float | None]:
+        if column.startswith("p:") and column in self.columns:
             place = self.classes.index(column[2:])
             return [row.probabilities[place] if row.probabilities else None for row in self.rows]
         if column not in self.columns:
@@ -62,10 +83,35 @@ class Predictions:
         return [getattr(row, column) for row in self.rows]
 
     @property
+    def probabilities(self) -> np.ndarray:
+        """(n, K) float64 probabilities of the rows, in the order of `classes`; NaN where an image could not be read."""
+        return self._by_class([row.probabilities for row in self.rows])
+
+    @property
     def logits(self) -> np.ndarray:
         """(n, K) float64 logits of the rows; NaN where an image could not be read."""
+        return self._by_class([row.logits for row in self.rows])
+
+    def _by_class(self, numbers: Sequence[tuple[float, ...]]) -> np.ndarray:
         nothing = (math.nan,) * len(self.classes)
-        return np.array([row.logits or nothing for row in self.rows], dtype=np.float64).reshape(-1, len(self.classes))
+        return np.array([row or nothing for row in numbers], dtype=np.float64).reshape(-1, len(self.classes))
+
+    def to_pandas(self) -> "DataFrame":
+        """The columns of `predictions.csv`, one for each class among them, and why images could not be read.
+
+        Raises:
+            CoverslipError: pandas is not installed.
+        """
+        reasons = [row.reason for row in self.rows]
+        return data_frame({**{name: self[name] for name in self.columns}, "reason": reasons})
+
+    def _repr_html_(self) -> str:
+        """The first rows, for notebooks."""
+        title = f"Predictions of {counted(len(self), 'image')}"
+        names = [name for name in self.columns if name not in ("image_id", "label")]
+        rows = list(zip(*(self[:_MOST_SHOWN][name] for name in names), strict=True))
+        n_more = len(self) - len(rows)
+        return html_table(title, names, rows, f"and {n_more:,} more" if n_more else "")
 
     def measured(self) -> "MeasuredPredictions":
         """The rows of readable images whose label is one of the classes, as arrays."""

@@ -2,7 +2,8 @@
 
 from coverslip.datasets.index.classes import ClassPlan, Name, check_classes, shared_class_notes, with_classes
 from coverslip.datasets.index.folders import has_image_suffix
-from coverslip.datasets.index.opening import open_again, open_dataset, regrouped
+from coverslip.datasets.index.given_images import Axes
+from coverslip.datasets.index.opening import Given, open_again, open_dataset, regrouped
 from coverslip.datasets.index.records import (
     DECISIONS,
     SIDES,
@@ -23,17 +24,21 @@ from coverslip.datasets.index.records import (
     printable,
     some,
 )
+from coverslip.datasets.index.table import TABLE_NAMES, plain_name
 from coverslip.datasets.index.table_files import PLAIN_TABLE_SUFFIXES, is_table, read_table
 
 __all__ = [
     "DECISIONS",
     "PLAIN_TABLE_SUFFIXES",
     "SIDES",
+    "TABLE_NAMES",
     "UNCERTAIN",
     "UNFAMILIAR",
     "UNREADABLE",
+    "Axes",
     "ClassPlan",
     "Dataset",
+    "Given",
     "ImageRecord",
     "Name",
     "Opening",
@@ -50,6 +55,7 @@ __all__ = [
     "one_line",
     "open_again",
     "open_dataset",
+    "plain_name",
     "printable",
     "read_table",
     "regrouped",

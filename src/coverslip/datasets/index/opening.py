@@ -4,8 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from coverslip.datasets.index.folders import has_image_suffix, open_folder
+from coverslip.datasets.index.given_images import Axes
+from coverslip.datasets.index.in_memory import as_sources
 from coverslip.datasets.index.patterns import grouped_by_pattern
 from coverslip.datasets.index.places import common_root, folder_has_no_columns, nearest_spelling
 from coverslip.datasets.index.records import (
@@ -20,6 +23,7 @@ from coverslip.datasets.index.records import (
     some,
     source_name,
 )
+from coverslip.datasets.index.table import Table
 from coverslip.datasets.index.table_files import PLAIN_TABLE_SUFFIXES, SHEET_SUFFIXES, is_table, read_table
 from coverslip.datasets.index.tables import open_table
 from coverslip.datasets.index.unlabelled import open_unlabelled
@@ -27,25 +31,31 @@ from coverslip.errors import BadDataset
 from coverslip.images import ReadPlan
 from coverslip.messages import Note
 
+# A path, an array, a Pillow image, a table, or anything to go through that gives such things; `as_sources` says which.
+Given = Any  # no type names all that becomes an array or has columns
+
 _WHOLE_FIRST_PLANE = ReadPlan()
 _MOST_BYTES = 100_000_000  # of a table that nobody named
 
 
 def open_dataset(
-    source: str | Path | Sequence[str | Path],
+    source: Given,
     *,
     group: str | None = None,
     group_pattern: str | None = None,
     plan: ReadPlan = _WHOLE_FIRST_PLANE,
     labelled: bool = True,
     domains: Sequence[str | None] | None = None,
+    axes: Axes = "HWC",
 ) -> Dataset:
     """List the images of a folder, a table, or several of them, without decoding any.
 
     Args:
         source: a folder of class folders (optionally under train / val / test) or a table with the columns path and
-            label (CSV, TSV); several become one dataset, each its own domain. With `labelled=False` also image
-            files, plain folders and patterns such as `new/*.tif`, in the order given.
+            label: a CSV or TSV file, or in memory a dictionary of columns or a data frame, of which a column `image`
+            may hold arrays or Pillow's images. Several become one dataset, each its own domain. With
+            `labelled=False` also images, as files or in memory, plain folders and patterns such as `new/*.tif`, in the
+            order given.
         group: column of the table that names what a split must not divide (patient, slide, well).
         group_pattern: regular expression that finds the group in each path relative to the folder or table; the part
             named `group`, else the first part in parentheses, else the whole match.
@@ -53,12 +63,13 @@ def open_dataset(
         labelled: False for images to predict. Labels then come from a table's label column only.
         domains: a name for each source's domain; None stands for the name of its folder. Sources of one name make one
             domain together. What a table's own column says goes first.
+        axes: of arrays of colour images: channels last or first. Arrays are looked at again when images are read.
 
     Raises:
         BadDataset: there are no images, no class folders, a column is missing, a pattern matches nothing, or there are
             not as many domains as sources.
     """
-    sources = [source] if isinstance(source, (str, Path)) else list(source)
+    sources = as_sources(source, axes)
     if not sources:
         raise BadDataset("No images were given", do="Name a folder of class folders, or a table.")
     if group is not None and group_pattern is not None:
@@ -69,15 +80,19 @@ def open_dataset(
             f"{counted(len(names), 'domain')} for {counted(len(sources), 'source')}", do="Name one for each."
         )
     if labelled:
-        opened = [_open_labelled(absolute_path(each), each, group, group_pattern, plan) for each in sources]
+        opened = [_open_labelled(each, group, group_pattern, plan) for each in sources]
         dataset = _in_domains(opened, names)
     elif names:
         dataset = _in_domains([open_unlabelled([each], group, group_pattern, plan) for each in sources], names)
     else:
         dataset = open_unlabelled(sources, group, group_pattern, plan)
     records, notes = _with_unique_ids(dataset.records)
-    opening = Opening(tuple(str(absolute_path(each)) for each in sources), group, group_pattern, plan, names)
+    opening = Opening(tuple(map(_as_opened, sources)), group, group_pattern, plan, names)
     return replace(dataset, records=tuple(records), notes=(*dataset.notes, *notes), opening=opening)
+
+
+def _as_opened(source: str | Path | Table) -> str | Table:
+    return source if isinstance(source, Table) else str(absolute_path(source))
 
 
 def open_again(opening: Opening) -> Dataset:
@@ -103,7 +118,7 @@ def regrouped(dataset: Dataset, group: str) -> Dataset:
     Raises:
         BadDataset: as `open_dataset`.
     """
-    are_tables = all(Path(source).is_file() for source in dataset.opening.sources)
+    are_tables = all(isinstance(source, Table) or Path(source).is_file() for source in dataset.opening.sources)
     column, pattern = (group, None) if are_tables else (None, group)
     again = open_again(replace(dataset.opening, group=column, group_pattern=pattern))
     group_of = {record.image_id: record.group for record in again.records}
@@ -111,7 +126,10 @@ def regrouped(dataset: Dataset, group: str) -> Dataset:
     return replace(again, records=records)
 
 
-def _open_labelled(path: Path, given: str | Path, group: str | None, pattern: str | None, plan: ReadPlan) -> Dataset:
+def _open_labelled(given: str | Path | Table, group: str | None, pattern: str | None, plan: ReadPlan) -> Dataset:
+    if isinstance(given, Table):
+        return _open_table(given, group, pattern, plan)
+    path = absolute_path(given)
     if not path.exists():
         raise BadDataset("There is no such folder or table", file=path, do=nearest_spelling(path))
     if path.suffix.lower() in SHEET_SUFFIXES and path.is_file():
@@ -121,26 +139,35 @@ def _open_labelled(path: Path, given: str | Path, group: str | None, pattern: st
             raise folder_has_no_columns(path, group)
         source, records, notes = open_folder(path, plan)
         notes += _tables_beside(path)
-        root = path
-    elif is_table(path) and path.is_file():
-        source, root = "table", path.parent
-        records, notes = open_table(path, plan, group=group, wants_groups=pattern is None, labelled=True)
-    elif has_image_suffix(path.name):
+        return _opened(path, source, records, notes, str(path), pattern)
+    if is_table(path) and path.is_file():
+        return _open_table(read_table(path), group, pattern, plan)
+    if has_image_suffix(path.name):
         raise BadDataset(
             "This is one image, not a folder of labelled images",
             file=path,
             do="Give the folder that holds the class folders, or a table with the columns path and label.",
         )
-    else:
-        raise BadDataset(
-            f"'{one_line(str(given), 60)}' is neither a folder nor a table", file=path, do="Tables end in .csv or .tsv."
-        )
+    raise BadDataset(
+        f"'{one_line(str(given), 60)}' is neither a folder nor a table", file=path, do="Tables end in .csv or .tsv."
+    )
+
+
+def _open_table(table: Table, group: str | None, pattern: str | None, plan: ReadPlan) -> Dataset:
+    records, notes = open_table(table, plan, group=group, wants_groups=pattern is None, labelled=True)
+    return _opened(table.path.parent, "table", records, notes, str(table), pattern)
+
+
+def _opened(
+    root: Path, kind: Source, records: list[ImageRecord], notes: list[Note], source: str, pattern: str | None
+) -> Dataset:
+    """One source's images in their groups, as a dataset."""
     if pattern is not None:
         records, more = grouped_by_pattern(records, root, pattern)
-        notes += more
+        notes = [*notes, *more]
     domains = dict.fromkeys(record.domain for record in records)
-    origins = tuple(Origin(domain, root, (str(path),)) for domain in domains)
-    return Dataset(root, source, tuple(records), tuple(notes), origins=origins)
+    origins = tuple(Origin(domain, root, (source,)) for domain in domains)
+    return Dataset(root, kind, tuple(records), tuple(notes), origins=origins)
 
 
 def _in_domains(opened: Sequence[Dataset], names: Sequence[str | None]) -> Dataset:

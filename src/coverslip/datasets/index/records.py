@@ -3,14 +3,20 @@
 import os
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from coverslip.images import ReadPlan
+from coverslip.datasets.index.table import Table
+from coverslip.frames import data_frame, html_table
+from coverslip.images import Decoded, Pixels, ReadPlan, pixels_in_memory, read_pixels
 from coverslip.messages import Note
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 Side = Literal["train", "val", "test"]
 Part = Literal["train", "val", "test", "left-out"]
@@ -39,20 +45,36 @@ class ImageRecord:
     """One image: which pixels of which file, and what is known about it without opening it."""
 
     image_id: str  # unique in its dataset; printable, "/" between folders
-    path: Path  # absolute
+    path: Path  # absolute; the name of an image that was given in memory
     label: str | None  # None: not told
     group: str | None  # what a split must not divide; None: no groups were asked for
     domain: str  # where it comes from when there are several sources; "" for one
     predefined_split: Side | None
     plan: ReadPlan
     stated: frozenset[str] = frozenset()  # the parts of the plan that its row of a table states itself
+    given: Decoded | None = field(default=None, compare=False)  # in memory: there is no file, `path` is but a name
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is such a file, or it was given in memory; whether it can be read is not looked at."""
+        return self.given is not None or os.path.lexists(self.path)
+
+    def read(self) -> Pixels:
+        """The image as numbers, by its plan.
+
+        Raises:
+            UnreadableImage: for everything that can be wrong with it.
+        """
+        if self.given is not None:
+            return pixels_in_memory(self.path, self.given, self.plan)
+        return read_pixels(self.path, self.plan)
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
     """How a dataset was asked for, so that it can be found again."""
 
-    sources: tuple[str, ...]  # absolute
+    sources: tuple[str | Table, ...]  # absolute paths; a table where it, or its images, were given in memory
     group: str | None  # column
     group_pattern: str | None
     plan: ReadPlan = field(default_factory=ReadPlan)
@@ -93,6 +115,11 @@ class Dataset:
         """Whether an image has a label, and one that is not dropped."""
         return record.label is not None and record.label not in self.dropped
 
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether images, or the table that names them, were given in memory: they cannot be opened again later."""
+        return any(isinstance(source, Table) for source in self.opening.sources)
+
     @cached_property
     def has_groups(self) -> bool:
         """Whether any image belongs to a named group."""
@@ -102,6 +129,37 @@ class Dataset:
     def has_predefined_split(self) -> bool:
         """Whether folders or a table say which part an image belongs to."""
         return any(record.predefined_split is not None for record in self.records)
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __iter__(self) -> Iterator[ImageRecord]:
+        return iter(self.records)
+
+    def __getitem__(self, position: int) -> ImageRecord:
+        return self.records[position]
+
+    def to_pandas(self) -> "DataFrame":
+        """One row per image: image_id, path, label, group, domain, split (None where it is not told).
+
+        Raises:
+            CoverslipError: pandas is not installed.
+        """
+        own = {name: [getattr(record, name) for record in self.records] for name in ("label", "group", "domain")}
+        return data_frame(
+            {
+                "image_id": [record.image_id for record in self.records],
+                "path": [self.relative_path(record) for record in self.records],
+                **own,
+                "split": [record.predefined_split for record in self.records],
+            }
+        )
+
+    def _repr_html_(self) -> str:
+        """Images of each class, for notebooks."""
+        title = f"{counted(len(self), 'image')} in {counted(len(self.classes), 'class', 'classes')} from {self.root}"
+        n_of = Counter(record.label for record in self.records)
+        return html_table(title, ("class", "images"), [(name, n_of[name]) for name in self.classes])
 
     def chosen(self, positions: Iterable[int]) -> "Dataset":
         """The images at these positions as a dataset of their own."""

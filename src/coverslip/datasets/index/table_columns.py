@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from coverslip.datasets.index.records import counted, one_line, some
-from coverslip.datasets.index.table_files import ALIASES, Table, plain_name
+from coverslip.datasets.index.table import ALIASES, TABLE_NAMES, Table, plain_name
 from coverslip.errors import BadDataset
 from coverslip.messages import GroupBy, Note
 
@@ -74,7 +74,7 @@ def _group_column(
         hint = f" (did you mean '{table.columns[known.index(near[0])]}'?)" if near else ""
         raise BadDataset(
             f"The table has no column '{one_line(group, 60)}' to group by{hint}",
-            file=table.path,
+            file=table.file,
             do=f"Its columns are {', '.join(table.columns)}.",
         )
     if not wants_groups:
@@ -108,13 +108,13 @@ def _refuse_twins(table: Table, group: str | None) -> None:
     Raises:
         BadDataset: two columns that would be read here have the same name.
     """
-    read = {alias for aliases in ALIASES.values() for alias in aliases} | ({plain_name(group)} if group else set())
+    read = TABLE_NAMES | ({plain_name(group)} if group else set())
     times = Counter(plain_name(column) for column in table.columns)
     twins = [column for column in table.columns if times[plain_name(column)] > 1 and plain_name(column) in read]
     if twins:
         raise BadDataset(
             f"The table has {times[plain_name(twins[0])]} columns called '{one_line(twins[0], 60)}'",
-            file=table.path,
+            file=table.file,
             do="Take all but one of them out, or give them other names.",
         )
 
@@ -130,7 +130,7 @@ def _box_columns(table: Table) -> tuple[int, int, int, int] | None:
     if len(missing) == 1:
         raise BadDataset(
             f"The table gives boxes without the column '{missing[0]}'",
-            file=table.path,
+            file=table.file,
             do="A box takes x, y, width and height in pixels; add the column, or take the other three out.",
         )
     x, y, width, height = column_of.values()
@@ -143,14 +143,19 @@ def _no_column(table: Table, meaning: str, holds: str) -> BadDataset:
     known = [plain_name(column) for column in table.columns]
     near = [c for alias in ALIASES[meaning] for c in difflib.get_close_matches(alias, known, n=1, cutoff=0.7)]
     hint = f" (is it '{table.columns[known.index(near[0])]}'?)" if near else ""
-    if len(table.columns) == 1:
+    if table.is_in_memory and meaning == "label" and len(table.columns) == 1:
+        return BadDataset(
+            "The images were given without labels",
+            do="Give them in one table with their labels: {'image': images, 'label': labels}.",
+        )
+    if len(table.columns) == 1 and not table.is_in_memory:
         return BadDataset(
             f"The table has one column only, '{one_line(table.columns[0], 80)}'",
-            file=table.path,
+            file=table.file,
             do="Part the columns by commas, semicolons or tabs, and name them in the first line: path,label.",
         )
     return BadDataset(
         f"The table has no column for {holds}{hint}; its columns are {some(table.columns, 12)}",
-        file=table.path,
+        file=table.file,
         do=f"Name it '{meaning}' in the first line. Also accepted: {', '.join(ALIASES[meaning][1:])}.",
     )

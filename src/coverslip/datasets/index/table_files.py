@@ -1,12 +1,12 @@
-"""Reading a table file (CSV, TSV, semicolons) as text, and knowing a column by any of its names."""
+"""Reading a table file (CSV, TSV, semicolons) as text."""
 
 import codecs
 import csv
 import io
-from dataclasses import dataclass
 from pathlib import Path
 
 from coverslip.datasets.index.records import counted, one_line
+from coverslip.datasets.index.table import TABLE_NAMES, Table, plain_name
 from coverslip.errors import BadDataset
 from coverslip.files import plain_cell
 from coverslip.messages import Note
@@ -14,39 +14,6 @@ from coverslip.messages import Note
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".txt"})
 PLAIN_TABLE_SUFFIXES = frozenset({".csv", ".tsv"})  # what is looked for; most other text files are notes
 SHEET_SUFFIXES = frozenset({".xlsx", ".xls", ".ods", ".numbers"})
-
-# Names that a column may have, best first. `image` holds a path only where no better name does: in tables of crops
-# it often names the field of view that the crops come from.
-ALIASES: dict[str, tuple[str, ...]] = {
-    "path": ("path", "filepath", "file_path", "image_path", "filename", "file_name", "file", "image"),
-    "label": ("label", "class", "target", "class_name", "category"),
-    "image_id": ("image_id",),
-    "split": ("split",),
-    "domain": ("domain",),
-    "group": ("group",),
-    "channel": ("channel",),
-    "plane": ("plane",),
-    "x": ("x",),
-    "y": ("y",),
-    "width": ("width",),
-    "height": ("height",),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table's cells as text. Lines are numbered as an editor shows them."""
-
-    path: Path
-    columns: tuple[str, ...]  # as written
-    rows: tuple[tuple[str, ...], ...]  # as many cells as columns, spaces around them removed
-    lines: tuple[int, ...]
-    notes: tuple[Note, ...]
-
-    def index(self, meaning: str) -> int | None:
-        """Which column holds a path, label, ...: the best of its accepted names."""
-        known = [plain_name(column) for column in self.columns]
-        return next((known.index(alias) for alias in ALIASES[meaning] if alias in known), None)
 
 
 def is_table(path: Path) -> bool:
@@ -126,10 +93,4 @@ def _header_quality(text: str, separator: str) -> tuple[int, int]:
         header = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator), [])
     except csv.Error:
         return 0, 0
-    known = {alias for aliases in ALIASES.values() for alias in aliases}
-    return sum(plain_name(column) in known for column in header), len(header)
-
-
-def plain_name(column: str) -> str:
-    """A column's name as it is compared."""
-    return "_".join(column.casefold().replace("-", " ").replace("_", " ").split())
+    return sum(plain_name(column) in TABLE_NAMES for column in header), len(header)

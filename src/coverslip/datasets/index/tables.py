@@ -17,8 +17,8 @@ from coverslip.datasets.index.records import (
     printable,
     side_named,
 )
+from coverslip.datasets.index.table import Table
 from coverslip.datasets.index.table_columns import Columns, find_columns
-from coverslip.datasets.index.table_files import Table, read_table
 from coverslip.errors import BadDataset
 from coverslip.images import ReadPlan
 from coverslip.messages import Note
@@ -27,11 +27,13 @@ _LEFT_OUT = "left-out"
 
 
 def open_table(
-    path: Path, plan: ReadPlan, *, group: str | None, wants_groups: bool, labelled: bool
+    table: Table, plan: ReadPlan, *, group: str | None, wants_groups: bool, labelled: bool
 ) -> tuple[list[ImageRecord], list[Note]]:
     """Records of a table's rows; relative paths start from the table's folder.
 
     Args:
+        table: as it was read or given.
+        plan: which pixels make an image, where a row does not say so itself.
         group: the column that names groups; without it a column called `group` is used.
         wants_groups: False where groups come from elsewhere, so that no advice about columns is due.
         labelled: whether there must be a label column.
@@ -39,11 +41,10 @@ def open_table(
     Raises:
         BadDataset: a column is missing or unknown, cells cannot be understood, or none of the files exists.
     """
-    table = read_table(path)
     notes = list(table.notes)
     columns = find_columns(table, group=group, wants_groups=wants_groups, labelled=labelled, notes=notes)
     records = _records(table, columns, plan, notes)
-    if not any(os.path.lexists(record.path) for record in records):
+    if not any(record.is_there for record in records):
         raise _all_missing(table, table.rows[0][columns.path], records[0].path, len(records))
     return records, notes
 
@@ -55,9 +56,10 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, notes: list[Note]) 
     n_twice = n_left_out = n_alone = 0
     for row, line in zip(table.rows, table.lines, strict=True):
         if not row[columns.path]:
-            faults.append(f"line {line}: the path is empty")
+            faults.append(f"{table.place(line)}: the path is empty")
             continue
-        file = _resolve(row[columns.path], root)
+        given = table.given.get(row[columns.path])
+        file = _resolve(row[columns.path], root) if given is None else Path(row[columns.path])
         side: Side | None = None
         if columns.split is not None and row[columns.split]:
             if row[columns.split].casefold() == _LEFT_OUT:
@@ -65,13 +67,13 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, notes: list[Note]) 
                 continue
             side = side_named(row[columns.split])
             if side is None:
-                faults.append(_unknown_side(line, row[columns.split]))
+                faults.append(_unknown_side(table.place(line), row[columns.split]))
         own_plan, stated, identity = plan, frozenset[str](), printable(posix_below(file, root))
         try:
             own_plan, stated, tag = _row_plan(row, columns, plan)
             identity += tag
         except ValueError as error:
-            faults.append(f"line {line}: {error}")
+            faults.append(f"{table.place(line)}: {error}")
         if columns.image_id is not None and row[columns.image_id]:
             identity = printable(row[columns.image_id])
         group = None
@@ -87,6 +89,7 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, notes: list[Note]) 
             predefined_split=side,
             plan=own_plan,
             stated=stated,
+            given=given,
         )
         n_twice += record in seen
         seen.setdefault(record, line)
@@ -94,11 +97,11 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, notes: list[Note]) 
         raise BadDataset(
             f"{counted(len(faults), 'row')} of the table could not be understood: {'; '.join(faults[:5])}"
             + ("; ..." if len(faults) > 5 else ""),
-            file=table.path,
+            file=table.file,
             do="Correct them and run again.",
         )
     if not seen:
-        raise BadDataset("Every row of the table says 'left-out'", file=table.path, do="Keep some images in.")
+        raise BadDataset("Every row of the table says 'left-out'", file=table.file, do="Keep some images in.")
     if n_twice:
         repeats = counted(n_twice, "row of the table repeats", "rows of the table repeat")
         notes.append(Note("repeated-rows", f"{repeats} an earlier one: counted once."))
@@ -165,12 +168,12 @@ def _all_missing(table: Table, cell: str, looked_for: Path, n: int) -> BadDatase
     return BadDataset(
         f"None of the {n:,} files that the table names exists: '{one_line(cell)}' was looked for at "
         f"'{one_line(os.fspath(looked_for), 200)}'",
-        file=table.path,
+        file=table.file,
         do=do,
     )
 
 
-def _unknown_side(line: int, text: str) -> str:
+def _unknown_side(place: str, text: str) -> str:
     near = difflib.get_close_matches(text.casefold(), SIDE_WORDS, n=1, cutoff=0.6)
     hint = f" (did you mean '{near[0]}'?)" if near else ""
-    return f"line {line}: split '{one_line(text, 40)}' is none of train, val, test, left-out{hint}"
+    return f"{place}: split '{one_line(text, 40)}' is none of train, val, test, left-out{hint}"

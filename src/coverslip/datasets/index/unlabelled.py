@@ -18,14 +18,17 @@ from coverslip.datasets.index.records import (
     one_line,
     printable,
 )
-from coverslip.datasets.index.table_files import is_table
+from coverslip.datasets.index.table import Table
+from coverslip.datasets.index.table_files import is_table, read_table
 from coverslip.datasets.index.tables import open_table
 from coverslip.errors import BadDataset
 from coverslip.images import ReadPlan
 from coverslip.messages import Note
 
 
-def open_unlabelled(sources: Sequence[str | Path], group: str | None, pattern: str | None, plan: ReadPlan) -> Dataset:
+def open_unlabelled(
+    sources: Sequence[str | Path | Table], group: str | None, pattern: str | None, plan: ReadPlan
+) -> Dataset:
     """The images that these name, as one dataset without domains; what is named twice is kept once.
 
     Raises:
@@ -36,8 +39,15 @@ def open_unlabelled(sources: Sequence[str | Path], group: str | None, pattern: s
     roots: list[Path] = []
     n_tables = 0
     for given in sources:
-        path = absolute_path(given)
-        if path.is_dir():
+        path = given.path if isinstance(given, Table) else absolute_path(given)
+        if isinstance(given, Table) or (is_table(path) and path.is_file()):
+            table = given if isinstance(given, Table) else read_table(path)
+            rows, more = open_table(table, plan, group=group, wants_groups=False, labelled=False)
+            records += rows
+            notes += more
+            roots.append(path.parent)
+            n_tables += 1
+        elif path.is_dir():
             listing = list_images(path)
             if not listing.images:
                 raise no_images(path, listing)
@@ -48,12 +58,6 @@ def open_unlabelled(sources: Sequence[str | Path], group: str | None, pattern: s
             ]
             notes += listing.notes()
             roots.append(path)
-        elif is_table(path) and path.is_file():
-            rows, more = open_table(path, plan, group=group, wants_groups=False, labelled=False)
-            records += rows
-            notes += more
-            roots.append(path.parent)
-            n_tables += 1
         elif os.path.lexists(path) or (has_image_suffix(path.name) and not glob.has_magic(os.fspath(given))):
             records.append(_one_file(os.fspath(given), path, plan))
             roots.append(path.parent)
@@ -63,7 +67,7 @@ def open_unlabelled(sources: Sequence[str | Path], group: str | None, pattern: s
             roots += [absolute_path(name).parent for name in matched]
     if group is not None and not n_tables:
         raise folder_has_no_columns(roots[0], group)
-    if not any(os.path.lexists(record.path) for record in records):
+    if not any(record.is_there for record in records):
         raise BadDataset(
             "There is no such image" if len(records) == 1 else f"None of {len(records):,} images exists",
             file=records[0].path,

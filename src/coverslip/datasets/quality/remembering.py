@@ -27,10 +27,13 @@ class Identity:
 
 
 def identities_of(records: Sequence[ImageRecord]) -> list[Identity | None]:
-    """None for files that are not there."""
+    """None for files that are not there, and for images in memory."""
     plans: dict[ReadPlan, bytes] = {}
     identities: list[Identity | None] = []
     for record in records:
+        if record.given is not None:
+            identities.append(None)
+            continue
         if record.plan not in plans:
             plans[record.plan] = f"{_FACTS_VERSION} {record.plan.model_dump_json()}".encode()
         try:

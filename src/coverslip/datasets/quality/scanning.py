@@ -15,7 +15,7 @@ from coverslip.datasets.index import Dataset, ImageRecord, counted
 from coverslip.datasets.quality.remembering import Identity, Memory, identities_of
 from coverslip.errors import UnreadableImage
 from coverslip.events import Emit, Noted, Progressed, ignore
-from coverslip.images import ImageFacts, Pixels, image_facts, read_pixels
+from coverslip.images import ImageFacts, Pixels, image_facts
 from coverslip.machine import n_cores
 from coverslip.stopping import BY_SIGNAL, Stop
 
@@ -135,7 +135,7 @@ def _decode(
 
 def _read(i: int, record: ImageRecord, on_pixels: OnPixels | None) -> ImageFacts | Unreadable:
     try:
-        pixels = read_pixels(record.path, record.plan)
+        pixels = record.read()
         if on_pixels is not None:
             on_pixels(i, pixels)
         return image_facts(pixels)

@@ -77,9 +77,19 @@ def held_out_images(run: Run) -> Dataset:
 
 
 def refuse_other_images(evaluation: Run, data: Dataset) -> None:
-    """An evaluation is measured again on its own images only; others need a folder of their own."""
-    before = evaluation.evaluated_images
-    if evaluation.is_measured and before is not None and before.opened.sources != images_opened(data).opened.sources:
+    """An evaluation is measured again on its own images only; others need a folder of their own.
+
+    Args:
+        evaluation: that may have been measured before.
+        data: images as they are measured. Those that were given in memory are known by ids, labels and groups.
+    """
+    before, now = evaluation.evaluated_images, images_opened(data)
+    if not evaluation.is_measured or before is None:
+        return
+    is_same = (
+        before.fingerprints == now.fingerprints if data.is_in_memory else before.opened.sources == now.opened.sources
+    )
+    if not is_same:
         raise BadRun(
             "There is an evaluation of that name, on other images",
             file=evaluation.folder,

@@ -1,0 +1,140 @@
+"""Sources that a program holds: tables of other libraries, arrays, Pillow's images, and whatever can be gone through.
+
+They become tables as if they had been read from a file, so that all that holds for tables holds for them.
+"""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from coverslip.datasets.index.given_images import Axes, image_in_memory, is_image, n_axes
+from coverslip.datasets.index.records import some
+from coverslip.datasets.index.table import ALIASES, Table, plain_name
+from coverslip.errors import BadDataset
+from coverslip.images import Decoded
+
+_WHAT_MAY_BE_GIVEN = (
+    "Give a folder, a table or an image by its path, an array, a Pillow image, a data frame, or several in a list."
+)
+
+
+def as_sources(source: object, axes: Axes) -> list[str | Path | Table]:
+    """What a program gives, as paths and tables: several sources, or one.
+
+    Args:
+        source: a path; a table; an image; a stack of images as an array of four axes; or anything to go through that
+            gives such things.
+        axes: of arrays of colour images.
+
+    Raises:
+        BadDataset: it is none of these, or an image or table that cannot be used.
+    """
+    if isinstance(source, (str, os.PathLike, Table)) or _is_image(source) or _is_table(source):
+        return _sources([source], axes)
+    if n_axes(source) not in (None, 1, 4):
+        raise BadDataset(f"An array of {n_axes(source)} axes is no stack of images", do=_WHAT_MAY_BE_GIVEN)
+    if not isinstance(source, Iterable):
+        raise BadDataset(f"Images cannot be taken from a {type(source).__name__}", do=_WHAT_MAY_BE_GIVEN)
+    return _sources(list(source), axes)
+
+
+def _sources(items: Sequence[object], axes: Axes) -> list[str | Path | Table]:
+    """Each item as a path or a table; images that follow each other make one table."""
+    sources: list[str | Path | Table] = []
+    for are_images, group in groupby(enumerate(items), lambda numbered: _is_image(numbered[1])):
+        numbered = list(group)
+        if are_images:
+            given = {f"image {k}": image_in_memory(item, f"image {k}", axes) for k, item in numbered}
+            sources.append(_table(("image",), [(name,) for name in given], given))
+        else:
+            sources += [_source(item, k, len(items), axes) for k, item in numbered]
+    return sources
+
+
+def _source(item: object, k: int, n_items: int, axes: Axes) -> str | Path | Table:
+    if isinstance(item, (str, Path, Table)):
+        return item
+    if isinstance(item, os.PathLike):
+        return Path(item)
+    if _is_table(item):
+        return _table_of(item, f"table {k} image" if n_items > 1 else "image", axes)
+    raise BadDataset(f"Item {k} of those given is neither a path nor an image: {item!r:.80}", do=_WHAT_MAY_BE_GIVEN)
+
+
+def _is_image(given: object) -> bool:
+    """Whether it is one image: data frames become arrays of two axes too."""
+    return is_image(given) and not _is_table(given)
+
+
+def _is_table(given: object) -> bool:
+    """Whether it has named columns, as dictionaries and the data frames of pandas, polars and PyArrow have."""
+    return isinstance(given, Mapping) or (hasattr(given, "columns") and hasattr(given, "__getitem__"))
+
+
+def _table_of(given: Any, word: str, axes: Axes) -> Table:  # Any: each library's own
+    names = list(given if isinstance(given, Mapping) else getattr(given, "column_names", given.columns))
+    if len(set(names)) < len(names):
+        raise BadDataset(f"The table has two columns of one name: {some(map(str, names), 12)}", do="Rename one.")
+    columns = {str(name): _cells(given[name]) for name in names}
+    lengths = {len(cells) for cells in columns.values()}
+    if len(lengths) > 1:
+        sizes = ", ".join(f"'{name}' has {len(cells):,}" for name, cells in columns.items())
+        raise BadDataset(f"The table's columns differ in length: {sizes}", do="Give each image a row.")
+    if lengths in (set(), {0}):
+        raise BadDataset("The table has no rows", do="Add one row per image.")
+    texts, images = _texts_and_images(columns, word, axes)
+    return _table(tuple(columns), list(zip(*texts, strict=True)), images)
+
+
+def _cells(column: Any) -> list[Any]:  # Any: each library's own
+    return column.to_pylist() if hasattr(column, "to_pylist") else list(column)  # PyArrow's cells are no plain values
+
+
+def _texts_and_images(
+    columns: Mapping[str, list[Any]],
+    word: str,
+    axes: Axes,  # Any: whatever stands in a data frame
+) -> tuple[list[list[str]], dict[str, Decoded]]:
+    """Each column as text; in the one that holds images, names stand in their place: `word` and the row's number."""
+    of_paths = [name for name in columns if plain_name(name) in ALIASES["path"]]
+    of_images = [name for name in of_paths if any(map(is_image, columns[name]))]
+    if of_images and len(of_paths) > 1:
+        raise BadDataset(f"The table has images and paths: {some(of_paths)}", do="Take out all but one of them.")
+    images: dict[str, Decoded] = {}
+    texts = []
+    for column, cells in columns.items():
+        if column in of_images:
+            named = {f"{word} {k}": cell for k, cell in enumerate(cells)}
+            images = {name: image_in_memory(cell, name, axes) for name, cell in named.items() if is_image(cell)}
+            texts.append([name if name in images else _text(cell) for name, cell in named.items()])
+        else:
+            texts.append([_text(cell) for cell in cells])
+    return texts, images
+
+
+def _text(cell: Any) -> str:  # Any: whatever stands in a data frame
+    """A cell as it would stand in a file: nothing where a value is missing, 3 for a whole 3.0."""
+    if cell is None or type(cell).__name__ in ("NAType", "NaTType"):
+        return ""
+    if isinstance(cell, (float, np.floating)):
+        if cell != cell:
+            return ""
+        return str(int(cell)) if cell.is_integer() else str(cell)
+    return os.fspath(cell) if isinstance(cell, os.PathLike) else str(cell).strip()
+
+
+def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], given: Mapping[str, Decoded]) -> Table:
+    """A table whose relative paths start from the current folder."""
+    return Table(
+        path=Path.cwd() / "table in memory",
+        columns=columns,
+        rows=tuple(rows),
+        lines=tuple(range(len(rows))),
+        notes=(),
+        is_in_memory=True,
+        given=dict(given),
+    )

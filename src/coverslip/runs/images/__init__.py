@@ -1,0 +1,21 @@
+"""The images that a run is about: kept in its folder where they were given in memory, and found again."""
+
+from coverslip.runs.images.keeping import kept_as_files
+from coverslip.runs.images.provenance import (
+    evaluated_images_of,
+    held_out_images,
+    images_of,
+    plan_of,
+    refuse_other_images,
+    same_images,
+)
+
+__all__ = [
+    "evaluated_images_of",
+    "held_out_images",
+    "images_of",
+    "kept_as_files",
+    "plan_of",
+    "refuse_other_images",
+    "same_images",
+]

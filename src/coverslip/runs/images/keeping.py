@@ -1,0 +1,106 @@
+"""Images that were given in memory, kept as files: going on with a run, measuring it and its report need them again."""
+
+import hashlib
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from coverslip.datasets import TABLE_NAMES, Dataset, ImageRecord, counted, open_dataset, plain_name
+from coverslip.errors import UnreadableImage
+from coverslip.events import Emit, Progressed, ignore
+from coverslip.files import written_whole
+from coverslip.images import Decoded, pixels_in_memory
+from coverslip.messages import Note
+from coverslip.runs.documents import write_table
+from coverslip.runs.folder import GIVEN_TABLE, Run
+
+_TELL_EVERY_S = 0.2
+
+
+def kept_as_files(data: Dataset, run: Run, *, emit: Emit = ignore) -> Dataset:
+    """The same images as files and a table in a run's folder, where they or their table were given in memory.
+
+    Pixels are those that were given; a file is named after them, so that equal images lie there once. What was given
+    as a path stays where it is.
+
+    Args:
+        data: images as they were opened; those of files and folders are given back as they are.
+        run: of a training or an evaluation.
+        emit: told about progress.
+
+    Raises:
+        CoverslipError: the files cannot be written.
+    """
+    if not data.is_in_memory:
+        return data
+    group = _group_column(data)
+    rows = []
+    last_emitted = time.monotonic()
+    for done, record in enumerate(data.records, start=1):
+        rows.append(_row(record, group, run.given_images_folder))
+        if time.monotonic() - last_emitted > _TELL_EVERY_S:
+            last_emitted = time.monotonic()
+            emit(Progressed(stage="keeping images", done=done, total=len(data.records)))
+    names = dict.fromkeys(name for row in rows for name in row)
+    table = run.given_images_folder / GIVEN_TABLE
+    write_table(table, tuple(names), ({name: row.get(name, "") for name in names} for row in rows))
+    kept = open_dataset(table, group=group, plan=data.opening.plan)
+    return replace(kept, notes=(*data.notes, _note(data)))
+
+
+def _group_column(data: Dataset) -> str | None:
+    """The name of the column of groups, its own unless the table needs it for something else."""
+    if not data.has_groups:
+        return None
+    given = data.opening.group
+    return given if given is not None and plain_name(given) not in TABLE_NAMES else "group"
+
+
+def _row(record: ImageRecord, group: str | None, folder: Path) -> dict[str, str]:
+    """What is known of an image, by the names of columns; its pixels are written if there is no file of them yet."""
+    plan, row = record.plan, {"image_id": record.image_id, "path": str(record.path), "label": record.label or ""}
+    if record.given is not None:
+        row["path"] = _write_once(record, record.given, folder)
+    if group is not None:
+        row[group] = record.group or ""
+    known: Mapping[str, object] = {"split": record.predefined_split, "domain": record.domain}
+    row |= {name: str(value) for name, value in known.items() if value}
+    if "plane" in record.stated:
+        row["plane"] = str(plan.plane)
+    if "channels" in record.stated and plan.channels is not None:
+        row["channel"] = " ".join(map(str, plan.channels))
+    if "box" in record.stated and plan.box is not None:
+        row |= dict(zip(("x", "y", "width", "height"), map(str, plan.box), strict=True))
+    return row
+
+
+def _write_once(record: ImageRecord, given: Decoded, folder: Path) -> str:
+    """The name of a lossless file of all the image's pixels in the folder."""
+    from tifffile import imwrite
+
+    try:
+        array = pixels_in_memory(record.path, given).array
+    except UnreadableImage:
+        array = given.array  # it will be refused again, for the same reason
+    array = np.ascontiguousarray(array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array)
+    digest = hashlib.sha256(f"{array.dtype} {array.shape}".encode())
+    digest.update(array.data)
+    file = folder / f"{digest.hexdigest()[:32]}.tif"
+    if not file.exists():
+        colours = "rgb" if array.ndim == 3 and array.shape[2] == 3 else "minisblack"
+        with written_whole(file) as part:
+            imwrite(part, array, photometric=colours, planarconfig="contig" if array.ndim == 3 else None)
+    return file.name
+
+
+def _note(data: Dataset) -> Note:
+    n = sum(record.given is not None for record in data.records)
+    what = f"{counted(n, 'image was', 'images were')}" if n else "The table of images was"
+    text = (
+        f"{what} given in memory, and copied into the folder 'given_images' of the run. Resuming, measuring again and "
+        "the report read what lies there; without it they are not possible."
+    )
+    return Note("given-in-memory", text, values={"n_images": n})

@@ -1,0 +1,320 @@
+"""Images and tables that a Python program holds: the same as files of the same pixels, wherever files may be given."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import polars as pl
+import pytest
+from drawing import save_cells, save_pixels
+from PIL import Image
+from tables import json_of, rows_of
+from tifffile import imwrite
+from trained import GROUPS, INSTANT
+
+import coverslip as cs
+from coverslip.datasets import ImageRecord, scan_images
+from coverslip.errors import BadDataset, BadRun, UnreadableImage
+from coverslip.images import ReadPlan, pixel_hash, read_pixels
+from coverslip.runs import Run, create_run_folder, kept_as_files, same_images
+from coverslip.runs.lookup import ImageLookup
+
+Pixels = npt.NDArray[Any]  # Any: each test's own dtype
+RNG = np.random.default_rng(0)
+
+
+def only(source: object, **choices: Any) -> ImageRecord:  # Any: choices of open_dataset
+    (record,) = cs.open_dataset(source, labelled=False, **choices)
+    return record
+
+
+def drawn(dtype: str, *shape: int) -> Pixels:
+    top = 1 if dtype.startswith("float") else np.iinfo(dtype).max
+    return (RNG.random(shape) * top).astype(dtype)
+
+
+# One image
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shape"),
+    [
+        ("uint8", (7, 9)),
+        ("uint8", (7, 9, 3)),
+        ("uint16", (7, 9)),
+        ("uint16", (7, 9, 3)),
+        ("uint16", (7, 9, 5)),
+        ("float32", (7, 9, 2)),
+        ("float64", (7, 9)),
+        ("int16", (7, 9)),
+        ("int32", (7, 9)),
+    ],
+)
+def test_an_array_is_what_a_lossless_file_of_its_pixels_is(dtype: str, shape: tuple[int, ...], tmp_path: Path) -> None:
+    array = drawn(dtype, *shape)
+    imwrite(tmp_path / "a.tif", array, photometric="rgb" if shape[2:] == (3,) else "minisblack", planarconfig="contig")
+    plan = ReadPlan(box=(2, 1, 4, 3))
+    for chosen in (ReadPlan(), plan, *([ReadPlan(channels=(1, 0))] if array.ndim == 3 else [])):
+        of_file, of_array = read_pixels(tmp_path / "a.tif", chosen), only(array, plan=chosen).read()
+        assert of_array.array.dtype == of_file.array.dtype
+        assert np.array_equal(of_array.array, of_file.array)
+        assert (of_array.bit_depth, of_array.n_planes) == (of_file.bit_depth, of_file.n_planes)
+
+
+def test_channels_first_are_said_by_name_and_told_from_channels_last() -> None:
+    array = drawn("uint8", 12, 10, 3)
+    first = np.ascontiguousarray(array.transpose(2, 0, 1))
+    assert np.array_equal(only(first, axes="CHW").read().array, array)
+    with pytest.raises(BadDataset, match="axes='CHW'"):
+        only(first)
+    with pytest.raises(BadDataset, match="list\\(stack\\)"):
+        only(drawn("uint8", 100, 32, 32))
+
+
+def test_truth_values_are_black_and_white() -> None:
+    assert only(np.array([[True, False]])).read().array.ravel().tolist() == [255, 0]
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "CMYK", "LA", "I;16", "F"])
+def test_a_pillow_image_is_what_its_file_is(mode: str, tmp_path: Path) -> None:
+    grey = Image.fromarray(drawn("uint8", 8, 11))
+    image = Image.fromarray(drawn("uint16", 8, 11)) if mode == "I;16" else grey.convert(mode)
+    image.save(tmp_path / "a.tif")
+    of_file = read_pixels(tmp_path / "a.tif")
+    for given in (image, Image.open(tmp_path / "a.tif")):
+        assert np.array_equal(only(given).read().array, of_file.array)
+        assert only(given).read().bit_depth == of_file.bit_depth
+
+
+def test_a_pillow_image_is_turned_upright_as_its_file_is(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(drawn("uint8", 8, 16, 3)).save(tmp_path / "a.jpg", exif=exif)
+    with Image.open(tmp_path / "a.jpg") as image:
+        assert np.array_equal(only(image).read().array, read_pixels(tmp_path / "a.jpg").array)
+
+
+def test_what_cannot_be_an_image_is_refused_by_name() -> None:
+    good = drawn("uint8", 5, 5)
+    refused = (
+        (np.zeros((0, 5)), "no pixels"),
+        (np.zeros((5, 5), complex), "complex"),
+        ([good, 7], "Item 1"),
+        ([good, (good, "red")], "Item 1"),
+        (7, "int"),
+        (np.zeros((2, 2, 2, 2, 2)), "5 axes"),
+        ([], "No images"),
+    )
+    for source, words in refused:
+        with pytest.raises(BadDataset, match=words):
+            cs.open_dataset(source, labelled=False)
+    with pytest.raises(UnreadableImage, match="finite"):
+        only(np.full((3, 3), np.nan)).read()
+    with pytest.raises(UnreadableImage, match="Plane 1"):
+        only(good, plan=ReadPlan(plane=1)).read()
+
+
+# Several
+
+
+def test_stacks_lists_generators_and_mixtures_keep_their_order_and_every_copy(tmp_path: Path) -> None:
+    stack = drawn("uint8", 4, 6, 6, 3)
+    file = save_pixels(tmp_path / "a.png", stack[1])
+    for source in (stack, list(stack), iter(stack), [stack[0], file, stack[2], Image.fromarray(stack[3])]):
+        data = cs.open_dataset(source, labelled=False)
+        assert [pixel_hash(record.read().array) for record in data] == [pixel_hash(image) for image in stack]
+        assert data[2].image_id == "image 2"
+    assert len(cs.open_dataset([stack[0], stack[0]], labelled=False)) == 2
+    assert len(cs.open_dataset([{"image": stack}, {"image": stack}], labelled=False)) == 8
+    assert [f.n_channels for f in scan_images(cs.open_dataset(stack, labelled=False)).facts] == [3] * 4
+
+
+# Tables
+
+FRAMES: list[Callable[[dict[str, list[Any]]], object]] = [dict, pd.DataFrame, pl.DataFrame]
+
+
+@pytest.mark.parametrize("frame", FRAMES, ids=["dict", "pandas", "polars"])
+def test_a_data_frame_of_paths_is_what_its_file_is(
+    frame: Callable[[dict[str, list[Any]]], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_cells(tmp_path, ["red", "blue"], n=3)
+    monkeypatch.chdir(tmp_path)
+    columns: dict[str, list[Any]] = {
+        "file": [f"{label}/slide{i % 3}_{i}.png" for label in ("red", "blue") for i in range(3)],
+        "label": ["red"] * 3 + ["blue"] * 3,
+        "patient": [7, 8, None] * 2,
+        "x": [0] * 6,
+        "y": [1] * 6,
+        "width": [20] * 6,
+        "height": [10] * 6,
+    }
+    lines = [",".join(columns), *(",".join("" if c is None else str(c) for c in row) for row in zip(*columns.values()))]  # noqa: B905
+    (tmp_path / "cells.csv").write_text("\n".join(lines))
+    of_file = cs.open_dataset("cells.csv", group="patient")
+    data = cs.open_dataset(frame(columns), group="patient")
+    assert data.records == of_file.records
+    assert data.classes == of_file.classes
+    assert cs.open_dataset(frame({"file": columns["file"]}), labelled=False)[5].path == data[5].path
+    assert len(cs.open_dataset(pd.Series(columns["file"]), labelled=False)) == 6
+
+
+@pytest.mark.parametrize("frame", FRAMES[:2], ids=["dict", "pandas"])  # polars has no type for them
+def test_a_table_may_hold_the_images_themselves(frame: Callable[[dict[str, list[Any]]], object]) -> None:
+    images = [drawn("uint8", 6, 6), Image.fromarray(drawn("uint8", 6, 6, 3)), drawn("uint16", 5, 5, 4)]
+    data = cs.open_dataset(frame({"image": images, "label": ["a", "b", "a"], "group": ["p", "p", "q"]}))
+    assert [record.label for record in data] == ["a", "b", "a"]
+    assert [record.group for record in data] == ["p", "p", "q"]
+    assert [record.read().array.shape for record in data] == [(6, 6, 1), (6, 6, 3), (5, 5, 4)]
+    assert data.is_in_memory
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ({"image": [np.zeros((4, 4), np.uint8)]}, "'label': labels"),
+        ({"image": [np.zeros((4, 4), np.uint8)], "lable": ["a"]}, "is it 'lable'"),
+        ({"image": [np.zeros((4, 4), np.uint8)], "label": ["a", "b"]}, "'image' has 1, 'label' has 2"),
+        ({"image": [], "label": []}, "no rows"),
+        ({"image": [np.zeros((4, 4), np.uint8)], "path": ["a.png"], "label": ["a"]}, "images and paths"),
+        (
+            {"image": [np.zeros((4, 4), np.uint8)], "label": ["a"], "split": ["tset"]},
+            "row 0 \\(from 0\\): split 'tset'",
+        ),
+        ({"path": ["nowhere.png"], "label": ["a"]}, "None of the 1 files"),
+    ],
+)
+def test_a_table_that_cannot_be_used_says_why(table: dict[str, Any], words: str) -> None:
+    with pytest.raises(BadDataset, match=words):
+        cs.open_dataset(table)
+
+
+def test_images_in_memory_are_not_grouped_by_patterns() -> None:
+    with pytest.raises(BadDataset, match="matches none"):
+        cs.open_dataset({"image": drawn("uint8", 2, 5, 5), "label": ["a", "b"]}, group_pattern="slide")
+
+
+# The main job
+
+
+def loaded(cells: Path) -> dict[str, Any]:  # Any: columns
+    """The cells as a program may hold them, with their slides."""
+    data = cs.open_dataset(cells, group_pattern=GROUPS)
+    return {
+        "image": [np.asarray(Image.open(record.path)) for record in data],
+        "label": [record.label for record in data],
+        "slide": [record.group for record in data],
+    }
+
+
+@pytest.mark.slow
+def test_predictions_of_arrays_are_exactly_those_of_their_files(trained: Run, cells: Path, tmp_path: Path) -> None:
+    files = sorted(cells.rglob("*.png"))[::9]
+    arrays = [np.asarray(Image.open(file)) for file in files]
+    classifier = cs.load_classifier(trained.folder, "cpu")
+    of_files = classifier.predict(files)
+    for given in (arrays, np.stack(arrays), [Image.open(file) for file in files], pd.DataFrame({"path": files})):
+        table = classifier.predict(given)
+        assert [row.logits for row in table] == [row.logits for row in of_files]
+        assert table["decision"] == of_files["decision"]
+    first = [array.transpose(2, 0, 1) for array in arrays]
+    assert np.array_equal(classifier.predict_proba(first, axes="CHW"), of_files.probabilities)
+    cs.predict(trained.folder, arrays, out=tmp_path / "p.csv", device="cpu")
+    rows = rows_of(tmp_path / "p.csv")
+    assert [row["image_id"] for row in rows] == [f"image {k}" for k in range(len(files))]
+    assert [float(row["probability"]) for row in rows] == pytest.approx(of_files["probability"], abs=1e-6)
+
+
+@pytest.mark.slow
+def test_a_training_on_arrays_is_that_on_their_files_and_its_folder_is_whole(
+    trained: Run, cells: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = cs.train(loaded(cells), INSTANT.model_copy(update={"group": "slide"}), out=tmp_path / "run")
+    assert run.metrics.metrics == trained.metrics.metrics
+    assert np.array_equal(run.test_logits, trained.test_logits)
+    assert run.recipe.group == "slide"
+    notes = [note for note in json_of(run.inspection_file)["notes"] if note["code"] == "given-in-memory"]
+    assert "90 images were given in memory" in notes[0]["text"]
+    first = run.predictions[0]
+    source = ImageLookup(run).find(first.image_id)
+    assert source is not None
+    assert source.file.parent == run.given_images_folder
+    assert cs.evaluate(run.folder, device="cpu").metrics.metrics == run.metrics.metrics
+    assert "data:image/webp" in run.report_file.read_text(encoding="utf-8")
+    assert len(same_images(run)) == 90  # what a resumed training begins with
+    run.given_images_folder.rename(tmp_path / "away")
+    with pytest.raises((BadDataset, BadRun)):
+        cs.evaluate(run.folder, device="cpu")
+
+
+@pytest.mark.slow
+def test_a_run_is_measured_on_arrays_under_a_name_of_their_own(own_run: Run, cells: Path) -> None:
+    columns = loaded(cells)
+    some = {name: values[::3] for name, values in columns.items()}
+    measured = cs.evaluate(own_run.folder, some, device="cpu")
+    assert measured.folder == own_run.evaluation("in_memory").folder
+    assert measured.metrics.n == 30
+    assert cs.evaluate(own_run.folder, some, device="cpu").metrics.n == 30
+    with pytest.raises(BadRun, match="on other images"):
+        cs.evaluate(own_run.folder, {name: values[:20] for name, values in columns.items()}, device="cpu")
+
+
+def test_copies_in_a_run_are_read_back_exactly_with_all_that_is_known_of_them(tmp_path: Path) -> None:
+    table = {
+        "image": [drawn("uint16", 9, 9, 5), drawn("float32", 9, 9), drawn("uint8", 9, 9, 3), np.ones((9, 9), bool)] * 2,
+        "label": ["a", "b"] * 4,
+        "domain": ["x", "y"] * 4,
+        "split": ["train", "test"] * 4,
+        "channel": ["1 0", "0", "2", ""] * 2,
+        "x": [1] * 8,
+        "y": [2] * 8,
+        "width": [3] * 8,
+        "height": [4] * 8,
+        "patient": [1] * 8,
+    }
+    data = cs.open_dataset(table, group="patient")
+    kept = kept_as_files(data, Run(tmp_path))
+    assert not kept.is_in_memory
+    assert len(list(Run(tmp_path).given_images_folder.glob("*.tif"))) == 4
+    for before, after in zip(data, kept, strict=True):
+        assert np.array_equal(before.read().array, after.read().array)
+        for field in ("image_id", "label", "domain", "predefined_split", "plan", "stated", "group"):
+            assert getattr(before, field) == getattr(after, field), field
+
+
+@pytest.mark.slow
+def test_functions_take_a_folder_as_it_is(trained: Run, cells: Path, tmp_path: Path) -> None:
+    assert cs.inspect(cells).n_images == 90
+    run = cs.train(str(cells), INSTANT.model_copy(update={"group": GROUPS}), out=tmp_path / "run")
+    assert run.metrics.metrics == trained.metrics.metrics
+
+
+def test_a_training_that_was_killed_while_copies_were_made_can_be_begun_again(tmp_path: Path) -> None:
+    data = cs.open_dataset({"image": [drawn("uint8", 5, 5)], "label": ["a"]})
+    kept_as_files(data, create_run_folder(tmp_path / "run"))
+    kept_as_files(data, create_run_folder(tmp_path / "run"))
+    (tmp_path / "run" / "given_images" / "mine.tif").touch()
+    with pytest.raises(BadRun, match="exists already"):
+        create_run_folder(tmp_path / "run")
+
+
+@pytest.mark.slow
+def test_the_documented_steps_around_the_network_give_its_probabilities(
+    own_run: Run, cells: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card_file = own_run.classifier_folder / "classifier.json"
+    card_file.write_text(card_file.read_text(encoding="utf-8").replace('"tta": 1', '"tta": 8'), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    Path("runs").mkdir()
+    Path("runs/first").symlink_to(own_run.folder)
+    save_pixels(Path("new/1.tif"), np.asarray(Image.open(next(cells.rglob("*.png")))))
+    page = (Path(__file__).parent.parent / "docs" / "python.md").read_text(encoding="utf-8")
+    code = page.partition("### The network itself")[2].partition("```python\n")[2].partition("```")[0]
+    names: dict[str, Any] = {}
+    exec(code, names)
+    assert names["card"].tta == 8
+    expected = cs.load_classifier("runs/first", "cpu").predict_proba("new/1.tif")
+    assert names["probabilities"].numpy() == pytest.approx(expected, abs=1e-4)
