@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from coverslip.augmentation import AUGMENTATIONS
-from coverslip.datasets import counted
+from coverslip.datasets import counted, what_to_do_about_channels
 from coverslip.errors import BadDataset, BadRecipe
 from coverslip.images import ImageFacts, Preprocessing, ReadPlan, learn_scaling
 from coverslip.messages import Note, Set
@@ -70,10 +70,11 @@ def _channels(facts: Sequence[ImageFacts]) -> int:
     n_by_channels = Counter(fact.n_channels for fact in facts)
     several = sorted(set(n_by_channels) - {1})
     if len(several) > 1:
+        do, remedies = what_to_do_about_channels(n_by_channels)
         counts = ", ".join(f"{n_by_channels[n]:,} have {n}" for n in several)
         raise BadDataset(
             f"The training images have different numbers of channels: {counts}",
-            do="Choose the channels that all of them have, or train on one kind of image.",
-            remedies=(Set("channels", list(range(several[0]))),),
+            do=do,
+            remedies=remedies,
         )
     return several[0] if several else 1

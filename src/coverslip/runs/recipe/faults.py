@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from coverslip.datasets import ClassPlan
 from coverslip.runs.recipe.augment import Augment
+from coverslip.runs.recipe.habits import key_elsewhere
 from coverslip.runs.recipe.initialisation import FromRun, Pretraining
 from coverslip.runs.recipe.recipe import Recipe
 from coverslip.runs.recipe.regulariser import Regulariser
@@ -116,6 +117,7 @@ def unknown_key(key: str, place: list[str]) -> str:
     near = [name for name in same_section if name.split(".")[1].startswith(last)]
     near += difflib.get_close_matches(key, same_section or [*Recipe.model_fields, *inner], n=1, cutoff=0.5)
     near += [name for name in inner if name.split(".")[1] == last]
+    near = [*filter(None, [key_elsewhere(key)]), *near]
     if ":" in last:
         return f"there is no key '{key}' (in braces, a space must follow each colon)"
     return f"there is no key '{key}'" + (f" (did you mean '{near[0]}'?)" if near else "")
