@@ -100,6 +100,19 @@ def test_a_form_can_hold_every_key() -> None:
     )
 
 
+@pytest.mark.parametrize("path", ["recipe/read", "recipe/write"])
+def test_a_recipe_nested_without_end_is_refused_as_text_and_as_values(app: App, path: str) -> None:
+    deep = {"a": 1}
+    for _ in range(300):
+        deep = {"a": deep}  # type: ignore[dict-item]
+    text = "model_options: " + "{a: " * 900 + "1" + "}" * 900
+    problem = app.refused(
+        "POST", path, {"text": text} if path == "recipe/read" else {"recipe": {"model_options": deep}}
+    )
+    assert problem["status"] == 422
+    assert "more than 12 deep" in problem["detail"]
+
+
 def test_the_form_is_told_options_and_named_sets(app: App) -> None:
     told = app.get("recipe")
     loss_options = next(key["options"] for key in told["keys"] if key["key"] == "loss_options")

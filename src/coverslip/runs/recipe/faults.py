@@ -2,26 +2,46 @@
 
 import difflib
 import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from coverslip.datasets import ClassPlan
+from coverslip.errors import BadRecipe
 from coverslip.runs.recipe.augment import Augment
 from coverslip.runs.recipe.habits import key_elsewhere
 from coverslip.runs.recipe.initialisation import FromRun, Pretraining
-from coverslip.runs.recipe.recipe import Recipe
 from coverslip.runs.recipe.regulariser import Regulariser
 from coverslip.runs.recipe.split_plan import SplitPlan
 
+Fault = tuple[str, str]  # the key, sections with dots, and what is wrong with it
+_MOST_FAULTS = 20
+_SHOWN = 80  # characters of what somebody wrote
 
-def key_faults(error: ValidationError) -> list[tuple[str, str]]:
-    """Every fault once: the key, sections with dots, and what is wrong with it."""
+
+def invalid_recipe(faults: Sequence[Fault], *, file: Path | None = None, lines: Mapping[str, int]) -> BadRecipe:
+    """The error that names all faults, each with its line where that is known."""
+    words = (f"line {lines[key]}: {text}" if key in lines else text for key, text in faults)
+    return BadRecipe(
+        f"The recipe is not valid: {'; '.join(dict.fromkeys(words))}",
+        file=file,
+        do="Correct it and run again.",
+        faults=faults,
+        lines=lines,
+    )
+
+
+def key_faults(error: ValidationError, recipe: type[BaseModel]) -> list[Fault]:
+    """Every fault of the first ones once, and how many more there are."""
     details = error.errors()
     unknown = {detail["loc"][:1] for detail in details if detail["type"] == "extra_forbidden"}
     # A misspelt key is missing too.
     details = [detail for detail in details if detail["type"] != "missing" or detail["loc"][:1] not in unknown]
-    return list(dict.fromkeys((".".join(_place(detail)), _describe(detail)) for detail in details))
+    described = [(".".join(_place(detail)), _describe(detail, recipe)) for detail in details[:_MOST_FAULTS]]
+    n_more = len(details) - len(described)
+    return [*dict.fromkeys(described), *([("", f"and {n_more:,} more")] if n_more else [])]
 
 
 def _place(fault: Any) -> list[str]:  # Any: Pydantic's ErrorDetails
@@ -36,12 +56,12 @@ def _place(fault: Any) -> list[str]:  # Any: Pydantic's ErrorDetails
     return place
 
 
-def _describe(fault: Any) -> str:  # Any: Pydantic's ErrorDetails
+def _describe(fault: Any, recipe: type[BaseModel]) -> str:  # Any: Pydantic's ErrorDetails
     place = _place(fault)
     if place == ["init", "run"] and fault["type"] == "extra_forbidden":
         return "init: give either run or train_on, not both"
     if fault["type"] == "extra_forbidden":
-        return unknown_key(".".join(place), place)
+        return unknown_key(".".join(place), place, recipe)
     if fault["type"] == "missing":
         return f"there is no {'.'.join(place)}"
     key, value = ".".join(place), fault["input"]
@@ -90,19 +110,25 @@ def _in_plain_words(fault: Any) -> str:  # Any: Pydantic's ErrorDetails
 
 
 def _as_written(value: object) -> str:
-    """A value as a recipe would hold it."""
+    """A value as a recipe would hold it, cut where it is long."""
     match value:
         case None:
             return "null"
         case bool():
             return str(value).lower()
         case list() | tuple():
-            return f"[{', '.join(map(_as_written, value))}]"
-    return repr(value)
+            return _shortened(f"[{', '.join(map(_as_written, value[:_SHOWN]))}]")
+        case int() if value.bit_length() > _SHOWN:
+            return "a number of many digits"
+    return _shortened(repr(value))
 
 
-def unknown_key(key: str, place: list[str]) -> str:
-    """That there is no such key, with the nearest one that there is; `place` are its parts."""
+def _shortened(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def unknown_key(key: str, place: list[str], recipe: type[BaseModel]) -> str:
+    """That there is no such key, with the nearest one that the recipe has; `place` are its parts."""
     sections: list[tuple[str, type[BaseModel]]] = [
         ("augment", Augment),
         ("classes", ClassPlan),
@@ -115,9 +141,9 @@ def unknown_key(key: str, place: list[str]) -> str:
     last = place[-1]
     same_section = [name for name in inner if name.startswith(f"{place[0]}.")]
     near = [name for name in same_section if name.split(".")[1].startswith(last)]
-    near += difflib.get_close_matches(key, same_section or [*Recipe.model_fields, *inner], n=1, cutoff=0.5)
+    near += difflib.get_close_matches(key, same_section or [*recipe.model_fields, *inner], n=1, cutoff=0.5)
     near += [name for name in inner if name.split(".")[1] == last]
     near = [*filter(None, [key_elsewhere(key)]), *near]
     if ":" in last:
-        return f"there is no key '{key}' (in braces, a space must follow each colon)"
-    return f"there is no key '{key}'" + (f" (did you mean '{near[0]}'?)" if near else "")
+        return f"there is no key '{_shortened(key)}' (in braces, a space must follow each colon)"
+    return f"there is no key '{_shortened(key)}'" + (f" (did you mean '{near[0]}'?)" if near else "")

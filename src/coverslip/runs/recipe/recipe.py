@@ -5,9 +5,9 @@ the form, the command line and a report's methods paragraph say.
 """
 
 import datetime
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from coverslip.augmentation import AUGMENTATIONS
 from coverslip.datasets import ClassPlan
@@ -15,6 +15,7 @@ from coverslip.evaluation import METRICS, scored_metrics
 from coverslip.keys import Choice, Key
 from coverslip.runs.recipe.augment import Augment, augment_named, follow_table
 from coverslip.runs.recipe.choices import OneOf
+from coverslip.runs.recipe.faults import invalid_recipe, key_faults
 from coverslip.runs.recipe.finetuning import FinetuningChoices
 from coverslip.runs.recipe.network import NetworkChoices
 from coverslip.runs.recipe.preprocessing import PreprocessingChoices
@@ -100,6 +101,15 @@ class Recipe(PreprocessingChoices, FinetuningChoices, NetworkChoices):
             ),
         ),
     ] = Field("auto", description="Where to train; auto takes a CUDA GPU where there is one.")
+
+    if not TYPE_CHECKING:  # where the keys and their types are known
+
+        def __init__(self, /, **choices: Any) -> None:  # Any: whatever somebody gives
+            """Raises BadRecipe: a key or value is not valid; the nearest valid key is named."""
+            try:
+                super().__init__(**choices)
+            except ValidationError as error:
+                raise invalid_recipe(key_faults(error, type(self)), lines={}) from error
 
     @property
     def begins_with_instant_classifier(self) -> bool:

@@ -1,18 +1,17 @@
 """Recipes as text: YAML files and `key=value` settings."""
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from coverslip.errors import BadRecipe
 from coverslip.files import write_text
-from coverslip.runs.recipe.faults import key_faults, unknown_key
+from coverslip.runs.recipe.faults import invalid_recipe, unknown_key
 from coverslip.runs.recipe.initialisation import Pretraining
 from coverslip.runs.recipe.keys import Values, values_of
 from coverslip.runs.recipe.recipe import Recipe
+from coverslip.runs.recipe.yaml_text import check_depth, line_of, read_value, read_yaml
 
 
 def load_recipe(path: Path | str) -> Recipe:
@@ -41,7 +40,7 @@ def parse_recipe(text: str, *, file: Path | None = None) -> tuple[Recipe, Values
     Raises:
         BadRecipe: not YAML, or a key or value is not valid; all faults at once, each with its line.
     """
-    data, lines = _read_yaml(text, file)
+    data, lines = read_yaml(text, file)
     recipe = check_recipe(data, file=file, lines=lines)
     return recipe, values_given(recipe, data)
 
@@ -92,22 +91,16 @@ def check_recipe(
             file=file,
             do="Update coverslip.",
         )
+    check_depth(data)
     try:
-        recipe = Recipe.model_validate(data)
-        if isinstance(recipe.init, Pretraining):
-            pretraining_recipe(recipe, file=file)
-    except ValidationError as error:
-        faults = key_faults(error)
-        known = _lines_of(faults, lines or {})
-        words = (f"line {known[key]}: {text}" if key in known else text for key, text in faults)
-        raise BadRecipe(
-            f"The recipe is not valid: {'; '.join(dict.fromkeys(words))}",
-            file=file,
-            do="Correct it and run again.",
-            faults=faults,
-            lines=known,
-        ) from error
-    except BadRecipe as error:  # of pretraining's own recipe
+        recipe = Recipe(**{str(key): value for key, value in data.items()})
+    except BadRecipe as error:
+        raise invalid_recipe(error.faults, file=file, lines=_lines_of(error.faults, lines or {})) from error
+    if not isinstance(recipe.init, Pretraining):
+        return recipe
+    try:
+        pretraining_recipe(recipe, file=file)
+    except BadRecipe as error:
         known = _lines_of(error.faults, lines or {})
         where = f"line {min(known.values())}: " if known else ""
         raise BadRecipe(
@@ -122,48 +115,7 @@ def check_recipe(
 
 
 def _lines_of(faults: Sequence[tuple[str, str]], lines: Mapping[str, int]) -> dict[str, int]:
-    """Where each key at fault stands, or else the section that it should lie in."""
-    return {key: line for key, _ in faults if (line := _line_of(key, lines)) is not None}
-
-
-def _line_of(key: str, lines: Mapping[str, int]) -> int | None:
-    parts = key.split(".")
-    places = (".".join(parts[:n]) for n in range(len(parts), 0, -1))
-    return next((lines[place] for place in places if place in lines), None)
-
-
-def _read_yaml(text: str, file: Path | None) -> tuple[dict[str, Any], dict[str, int]]:  # Any: as YAML gives it
-    """Plain data, and in which line each dotted key of it stands."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
-    try:
-        data = YAML(typ="safe", pure=True).load(text)
-        lines = dict(_lines(YAML(typ="safe", pure=True).compose(text)))
-    except (ValueError, YAMLError) as error:  # ValueError: a date such as 2024-99-99
-        mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
-        why = error.problem if isinstance(error, MarkedYAMLError) and error.problem else str(error).splitlines()[0]
-        raise BadRecipe(
-            f"The recipe could not be read: {f'line {mark.line + 1}: ' if mark else ''}{why}",
-            file=file,
-            do="It must be a YAML file of `key: value` lines.",
-            faults=[("", why)] if mark else (),
-            lines={"": mark.line + 1} if mark else None,
-        ) from error
-    if data is not None and not isinstance(data, dict):
-        raise BadRecipe(
-            "The recipe is not a list of `key: value` lines",
-            file=file,
-            do="Write a key and its value on each line, such as `epochs: 20`.",
-        )
-    return data or {}, lines
-
-
-def _lines(node: Any, section: str = "") -> Iterator[tuple[str, int]]:  # Any: a node of ruamel.yaml
-    if node is not None and node.id == "mapping":
-        for key, value in node.value:
-            yield f"{section}{key.value}", key.start_mark.line + 1
-            yield from _lines(value, f"{section}{key.value}.")
+    return {key: line for key, _ in faults if (line := line_of(key, lines)) is not None}
 
 
 def _stands_in(data: Any, parts: Sequence[str]) -> bool:  # Any: as YAML gives it
@@ -225,9 +177,6 @@ def with_settings(recipe: Recipe, settings: list[str]) -> Recipe:
     Raises:
         BadRecipe: a setting has no `=`, or names an unknown key or a value that is not valid.
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
     data: dict[str, Any] = recipe.model_dump(mode="json")
     chosen = set(recipe.model_fields_set)
     for setting in settings:
@@ -245,12 +194,12 @@ def with_settings(recipe: Recipe, settings: list[str]) -> Recipe:
             inner = place.get(section)
             if not isinstance(inner, dict):
                 raise BadRecipe(
-                    f"The recipe is not valid: {unknown_key(key, sections)}", do="Correct it and run again."
+                    f"The recipe is not valid: {unknown_key(key, sections, Recipe)}", do="Correct it and run again."
                 )
             place = inner
         try:
-            place[last] = YAML(typ="safe", pure=True).load(value)
-        except (ValueError, YAMLError) as error:  # ValueError: a date such as 2024-99-99
+            place[last] = read_value(value)
+        except ValueError as error:
             raise BadRecipe(
                 f"The value of '{setting}' could not be read",
                 do="Put the value into quotation marks, and in a terminal others round all of it: 'group=\"a: b\"'. "
