@@ -12,6 +12,7 @@ import coverslip as cs
 from coverslip.cli import main
 from coverslip.datasets import inspect_dataset, scan_images
 from coverslip.errors import BadDataset
+from coverslip.events import Event, Progressed
 from coverslip.runs import Run
 
 
@@ -167,3 +168,15 @@ def test_no_channels_are_proposed_that_grey_images_lack(tmp_path: Path) -> None:
     found = inspect_dataset(data, scan_images(data))
     assert found.of("unlike-channels")[0].remedies == ()
     assert found.of("mixed-channels") == ()
+
+
+def test_a_training_on_channels_that_do_not_mix_is_refused_before_all_images_are_read(tmp_path: Path) -> None:
+    mixed(tmp_path / "cells", 3, 4)
+    for file in list((tmp_path / "cells").rglob("*.tif")):
+        for k in range(10):
+            (file.parent / f"{file.stem}_{k}.tif").symlink_to(file)
+    told: list[Event] = []
+    recipe = cs.Recipe(stage="instant", model=SMALL_NETWORK)
+    with pytest.raises(BadDataset, match="different numbers of channels: of 32 looked at"):
+        cs.train(tmp_path / "cells", recipe, out=tmp_path / "run", emit=told.append)
+    assert not any(isinstance(event, Progressed) for event in told)
