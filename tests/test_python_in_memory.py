@@ -244,7 +244,11 @@ def test_a_training_on_arrays_is_that_on_their_files_and_its_folder_is_whole(
     assert source.file.parent == run.given_images_folder
     assert cs.evaluate(run.folder, device="cpu").metrics.metrics == run.metrics.metrics
     assert "data:image/webp" in run.report_file.read_text(encoding="utf-8")
-    assert len(same_images(run)) == 90  # what a resumed training begins with
+    run = Run(run.folder.rename(tmp_path / "moved"))
+    resumed = same_images(run)  # what a resumed training begins with
+    assert len(resumed) == 90
+    assert [note.text for note in resumed.notes if note.code == "given-in-memory"] == [notes[0]["text"]]
+    assert ImageLookup(run).find(first.image_id) is not None
     run.given_images_folder.rename(tmp_path / "away")
     with pytest.raises((BadDataset, BadRun)):
         cs.evaluate(run.folder, device="cpu")

@@ -47,6 +47,7 @@ from coverslip.runs import (
     Run,
     RunContext,
     budget_seconds,
+    check_predictions_file,
     create_run_folder,
     export_classifier,
     held_out_images,
@@ -277,8 +278,10 @@ def predict(
         emit: told about progress, and about images unlike those of training.
 
     Raises:
+        CoverslipError: the name of the file promises another format.
         DeviceUnavailable: this computer has no such device.
     """
+    check_predictions_file(Path(out))
     classifier = load_classifier(run, device)
     data = classifier.open_images(sources, axes)
     for note in data.notes:

@@ -197,11 +197,11 @@ _SHARE_BETWEEN = 1 / 16  # cells drawn about half-way to the most similar class
 def _sample_cell(name: str, rng: np.random.Generator) -> _Kind:
     """One cell's own properties."""
     mean, similar = _KINDS[name], _KINDS[_SIMILAR[name]]
-    towards = rng.uniform(0.35, 0.6) if rng.random() < _SHARE_BETWEEN else abs(rng.normal(0, 0.08))
+    mix = rng.uniform(0.35, 0.6) if rng.random() < _SHARE_BETWEEN else abs(rng.normal(0, 0.08))
     drawn = {}
     for field in fields(_Kind):
-        middle = (1 - towards) * getattr(mean, field.name) + towards * getattr(similar, field.name)
-        drawn[field.name] = max(0.0, middle * (1 + getattr(_SPREAD, field.name) * rng.normal()))
+        expected = (1 - mix) * getattr(mean, field.name) + mix * getattr(similar, field.name)
+        drawn[field.name] = max(0.0, expected * (1 + getattr(_SPREAD, field.name) * rng.normal()))
     return _Kind(**drawn)
 
 
@@ -230,12 +230,12 @@ class _Slide:
 
 
 def _draw_slide(rng: np.random.Generator) -> _Slide:
-    strength = rng.lognormal(0.0, 0.16)  # time in the stain
+    staining = rng.lognormal(0.0, 0.16)  # time in the stain
     # pH moves the balance of blue and pink dyes; too acid a buffer makes all reddish, too alkaline all bluish.
     ph = rng.normal(0, 0.16)
     balance = {"nuclear": np.exp(0.3 * ph), "blue": np.exp(ph), "pink": np.exp(-ph), "orange": np.exp(-ph)}
     dyes = {
-        name: np.asarray(colour) * strength * balance[name] * rng.lognormal(0, 0.08, 3)
+        name: np.asarray(colour) * staining * balance[name] * rng.lognormal(0, 0.08, 3)
         for name, colour in _DYES.items()
     }
     return _Slide(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typer.exceptions import TyperException
 
 from coverslip.cli._app import app
+from coverslip.cli._habits import set_instead
 from coverslip.cli._remedies import told
 from coverslip.errors import CoverslipError, Stopped
 from coverslip.files import write_json
@@ -48,7 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
         _drop_answer()
         return 0
     except TyperException as error:
-        return _fail(_one_line(error.format_message()) + _where_to_look(error), error.exit_code)
+        text = set_instead(error, arguments) or error.format_message()
+        return _fail(_one_line(text) + _where_to_look(error), error.exit_code)
     except CoverslipError as error:
         if debug:
             raise

@@ -11,6 +11,7 @@ from rich.table import Table
 from coverslip.cli._remedies import with_remedies
 from coverslip.datasets import Finding, GroupFacts, Inspection, Spread, counted, one_line
 from coverslip.evaluation import METRICS, Evaluation, Metric, row_metrics
+from coverslip.messages import GroupBy
 
 Json = Mapping[str, Any]  # Any: JSON values
 
@@ -60,6 +61,9 @@ def show_numbers(console: Console, evaluation: Evaluation) -> None:
     groups = f" from {counted(evaluation.n_groups, 'group')}" if evaluation.n_groups else ""
     where = {"test": "kept aside and never trained on"}.get(evaluation.split, evaluation.split)
     console.print(f"\nMeasured on {counted(evaluation.n, 'image')}{groups} ({where})", style="bold")
+    if evaluation.n_groups is None:
+        text = "No groups were named: if several images come from one patient or slide, these numbers are too good."
+        console.print(with_remedies(text, [GroupBy("COLUMN"), GroupBy()]), soft_wrap=True)
     table = _table("", "value", "95 % interval")
     headline = [(METRICS[name], metric) for name, metric in evaluation.metrics.items() if name in METRICS]
     headline = [(record, metric) for record, metric in headline if record.is_headline]

@@ -1,11 +1,12 @@
 """`coverslip export`: a trained classifier as one file."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from coverslip.cli._options import AsJson
+from coverslip.datasets import one_line
 
 
 def export(
@@ -14,9 +15,12 @@ def export(
         typer.Argument(metavar="RUN", help="A run folder, or the classifier/ folder of one.", show_default=False),
     ],
     to: Annotated[
-        Literal["zip"],
+        str,
         typer.Option(
-            "--to", help="zip: one .coverslip file, which `predict` takes in place of RUN.", show_default=False
+            "--to",
+            metavar="zip",
+            help="zip: one .coverslip file, which `predict` takes in place of RUN.",
+            show_default=False,
         ),
     ],
     out: Annotated[
@@ -40,10 +44,15 @@ def export(
 
       coverslip predict blood_cells.coverslip new_images/ --out predictions.csv
     """
+    if to != "zip":
+        raise typer.BadParameter(
+            f"'{one_line(to, 40)}' is not written; there is --to zip, for coverslip itself. Other formats can be made "
+            "in Python from the PyTorch network in it (docs/python.md, 'The network itself')."
+        )
     from coverslip import pipeline
     from coverslip.cli._show import print_json, results_console, size_in_words
 
-    file = pipeline.export(run, to=to, out=out)
+    file = pipeline.export(run, out=out)
     size = file.stat().st_size
     if as_json:
         print_json({"file": str(file), "size_bytes": size})

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from coverslip.cli._options import AsJson, Device
+from coverslip.errors import CoverslipError
 
 
 def predict(
@@ -40,7 +41,8 @@ def predict(
     """Predict the class of new images.
 
     Writes one row per image, in the order given: the class, its probability, and a decision, which is `uncertain`
-    where the classifier is too unsure to be relied on and `unreadable` where a file is broken.
+    where the classifier is too unsure to be relied on and `unreadable` where a file is broken. Where nothing at all
+    could be read the exit code is 1.
 
     Examples:
 
@@ -56,6 +58,9 @@ def predict(
         summary = pipeline.predict(run, list(images), out=out, batch_size=batch_size, device=device, emit=emit)
     if as_json:
         print_json({"file": str(summary.file), "decisions": summary.decisions})
-        return
-    show_decisions(results_console(), notes_console(), summary.decisions)
-    results_console().print(f"Predictions  {out}", soft_wrap=True)
+    else:
+        show_decisions(results_console(), notes_console(), summary.decisions)
+        results_console().print(f"Predictions  {out}", soft_wrap=True)
+    if set(summary.decisions) == {"unreadable"}:
+        do = "The table has a row for each; the notes above say why."
+        raise CoverslipError("None of the images could be read", file=summary.file, do=do)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from coverslip.cli._habits import refuse_bare_settings
 from coverslip.cli._options import AsJson, Group, GroupPattern, check_groups, one_or_all
 from coverslip.cli._remedies import for_shell, is_read_on_a_page
 
@@ -145,7 +146,7 @@ def train(
                 dataset, choices, out=out, emit=emit, allow_leakage=allow_leakage, budget=budget, began=began
             )
     if as_json:
-        print_json(metrics_as_json(run.metrics))
+        print_json({"run": str(run.folder), **metrics_as_json(run.metrics)})
         return
     stdout = results_console()
     show_numbers(stdout, run.metrics)
@@ -166,6 +167,7 @@ def images_and_recipe(
     group_pattern: str | None,
 ) -> "tuple[Dataset, Recipe]":
     """The images and the recipe that the options describe."""
+    refuse_bare_settings(data)
     from coverslip import pipeline
     from coverslip.runs import Recipe, load_recipe, with_settings
 

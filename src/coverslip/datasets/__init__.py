@@ -51,6 +51,7 @@ from coverslip.datasets.quality import (
     predefined_split_leaks,
     register_finder,
     scan_images,
+    what_to_do_about_channels,
 )
 from coverslip.datasets.splits import (
     Folds,
@@ -132,5 +133,6 @@ __all__ = [
     "split_images",
     "split_units",
     "trained_classes",
+    "what_to_do_about_channels",
     "with_classes",
 ]

@@ -43,7 +43,7 @@ class FromWeights:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricRecord:
-    """One number that is told of predictions."""
+    """One metric of predictions."""
 
     name: str
     title: str

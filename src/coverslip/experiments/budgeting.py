@@ -136,8 +136,8 @@ class _Planning:
             best, networks = self._compare(tried)
             if best is not tried[0]:
                 steps_per_second = self._training_pace(best)
-        recipe = self._settled(best, steps_per_second, is_embedded=len(tried) > 1)
-        self._tell(recipe, networks)
+        recipe = self._final_recipe(best, steps_per_second, is_embedded=len(tried) > 1)
+        self._emit_decision(recipe, networks)
         changes = {
             "steps": tuple(self._steps),
             "networks": (*networks, *self._left_out),
@@ -254,7 +254,7 @@ class _Planning:
         known = {"seconds": round(before - self._left, 1), "score": score, "log_loss": loss}
         return _listed(network, "tried").model_copy(update=known), rank
 
-    def _settled(self, best: _Measured, steps_per_second: float | None, *, is_embedded: bool) -> Recipe:
+    def _final_recipe(self, best: _Measured, steps_per_second: float | None, *, is_embedded: bool) -> Recipe:
         """The recipe of what is left: with the network, its image size, and as many epochs as fit."""
         recipe, work = best.choice.of(self._recipe), self._work
         if steps_per_second is None:
@@ -271,7 +271,7 @@ class _Planning:
             raise self._too_little(before + FEWEST_EPOCHS * per_epoch + closing_seconds(best.pace, work))
         return recipe.model_copy(update={"stage": "instant"})
 
-    def _tell(self, recipe: Recipe, networks: Sequence[TriedNetwork]) -> None:
+    def _emit_decision(self, recipe: Recipe, networks: Sequence[TriedNetwork]) -> None:
         """Emit what was settled."""
         compared = [network for network in networks if network.score is not None]
         if compared:

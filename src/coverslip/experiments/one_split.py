@@ -4,6 +4,7 @@ Test images are looked at once, at the end, by the finished classifier. Scaling 
 shrinkage, early stopping, temperature, operating points and the threshold for `uncertain` from validation images.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ from coverslip.experiments.budgeting import record_truncation
 from coverslip.experiments.learning import drawn_on
 from coverslip.experiments.measuring import measure
 from coverslip.experiments.parts import Parts
-from coverslip.images import Preprocessing
+from coverslip.images import ImageFacts, Preprocessing
 from coverslip.inference import Classifier, load_classifier
 from coverslip.messages import Note
 from coverslip.models import describe_weights
@@ -52,12 +53,13 @@ from coverslip.runs import (
     write_inspection,
     write_split,
 )
-from coverslip.training.preprocessing import canvas_notes, learn_preprocessing
+from coverslip.training.preprocessing import canvas_notes, check_channels, learn_preprocessing
 
 if TYPE_CHECKING:
     from coverslip.training.fitting import Choices, Fitted
     from coverslip.training.instant_stage import OnFeatures
 
+_LOOKED_AT = 32  # images, before all of them are read
 _FEW_VALIDATION_IMAGES = 10  # validation images of a class: an operating point that rests on fewer is worth a note
 
 
@@ -111,6 +113,7 @@ def train_one_split(
 
 def look_at_images(data: Dataset, recipe: Recipe, context: RunContext) -> Scan:
     """Decode every image once, and write what is wrong with them to the run folder."""
+    _look_ahead(data, context)
     scan = scan_images(data, emit=context.emit, stop=context.stop)
     write_inspection(context.run.inspection_file, inspect_dataset(data, scan))
     notes = shared_class_notes(data)
@@ -119,6 +122,21 @@ def look_at_images(data: Dataset, recipe: Recipe, context: RunContext) -> Scan:
     for note in notes:
         context.emit(Noted.of(note))
     return scan
+
+
+def _look_ahead(data: Dataset, context: RunContext) -> None:
+    """Images that cannot be trained on together are refused by a few of them, before minutes are spent on reading all.
+
+    Raises:
+        BadDataset: they have different numbers of channels, and not by a single image.
+    """
+    taking_part = [i for i, record in enumerate(data.records) if data.has_class(record)]
+    if len(taking_part) < 2 * _LOOKED_AT:
+        return
+    some = taking_part[:: len(taking_part) // _LOOKED_AT][:_LOOKED_AT]
+    facts = [fact for fact in scan_images(data.chosen(some), stop=context.stop).facts if isinstance(fact, ImageFacts)]
+    times = Counter(fact.n_channels for fact in facts)
+    check_channels([fact for fact in facts if times[fact.n_channels] > 1], f"of {len(some)} looked at, ")
 
 
 def make_split(data: Dataset, scan: Scan, recipe: Recipe, *, allow_leakage: bool = False) -> Split:

@@ -1,6 +1,7 @@
 """Looking up networks, by name and by what one needs; what is known of their weights included. No torch."""
 
 from coverslip.errors import UnknownModel
+from coverslip.messages import Set
 from coverslip.models.records import PAPERS, ModelRecord
 from coverslip.models.table import is_registered, registered, registered_models
 from coverslip.models.weights import has_weights, starting_weights
@@ -47,11 +48,20 @@ def model_info(name: str) -> ModelRecord:
     Raises:
         UnknownModel: there is none of that name; the nearest is named.
     """
-    if not name.startswith("timm/") or is_registered(name):
+    if is_registered(name):
         return registered(name)
-    from coverslip.models.architectures.timm_backbones import timm_record
+    from coverslip.models.architectures.timm_backbones import is_in_timm, timm_record
 
-    return timm_record(name)
+    if name.startswith("timm/"):
+        return timm_record(name)
+    if not is_in_timm(name):
+        return registered(name)  # which says that there is none
+    raise UnknownModel(
+        f"There is no model '{name}' here, but timm has one",
+        do=f"Call it `timm/{name}`.",
+        remedies=(Set("model", f"timm/{name}"),),
+        values={"nearest": f"timm/{name}"},
+    )
 
 
 def describe_weights(name: str) -> dict[str, str | None]:

@@ -104,26 +104,26 @@ class FrozenPart:
     @contextmanager
     def replayed(self) -> Iterator[None]:
         """Within it the network takes rows that `leaving` gave in place of images, and computes the rest only."""
-        network, pooling, given = self._network, self._pooling, dict[nn.Module, Tensor]()
+        network, pooling, outputs = self._network, self._pooling, dict[nn.Module, Tensor]()
         sizes = [output.size for output in self._used]
         latest = torch.empty(0)  # rows
-        before = {output.module: vars(output.module).get("forward") for output in self._outputs}
+        original_forwards = {output.module: vars(output.module).get("forward") for output in self._outputs}
 
         def features(rows: Tensor) -> Tensor:
             nonlocal latest
             latest = rows
             *parts, pooled = torch.split(rows, [*sizes, rows.shape[1] - sum(sizes)], dim=1)
             for output, part in zip(self._used, parts, strict=True):
-                given[output.module] = output.from_rows(part)
+                outputs[output.module] = output.from_rows(part)
             if pooling:
-                pooling.begin_with(pooled, of=before)
+                pooling.begin_with(pooled, of=original_forwards)
             features: Tensor = network.backbone(rows.new_empty(len(rows), *self._image_shape))
             return features
 
         def forward_of(output: _Output) -> Callable[..., Tensor]:
             def forward(*inputs: Any, **named: Any) -> Tensor:  # Any: whatever the module takes
                 if output.is_used:
-                    return given[output.module]
+                    return outputs[output.module]
                 # Nobody reads it, but something may look at its shape.
                 return latest.new_empty(len(latest), *output.shape)
 
@@ -138,7 +138,7 @@ class FrozenPart:
             del network.features
             if pooling:
                 pooling.begin_with(None)
-            for module, forward in before.items():
+            for module, forward in original_forwards.items():
                 del module.forward
                 if forward is not None:  # it had another one for a time already
                     setattr(module, "forward", forward)  # noqa: B010

@@ -31,6 +31,7 @@ from coverslip.runs.predictions import (
     Predictions,
     PredictionsFile,
     cells_of,
+    check_predictions_file,
     columns_for,
 )
 from coverslip.runs.recipe import (
@@ -95,6 +96,7 @@ __all__ = [
     "augment_named",
     "budget_seconds",
     "cells_of",
+    "check_predictions_file",
     "check_recipe",
     "columns_for",
     "create_run_folder",

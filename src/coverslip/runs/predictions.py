@@ -14,6 +14,7 @@ from coverslip.datasets import counted
 from coverslip.errors import BadRun, CoverslipError
 from coverslip.files import CsvWriter, cannot_write, plain_cell, safe_cell, written_whole
 from coverslip.frames import data_frame, html_table
+from coverslip.messages import ChooseOther
 from coverslip.runs.documents import read_table
 
 if TYPE_CHECKING:
@@ -150,6 +151,22 @@ class MeasuredPredictions:
         """(n,) float: how sure each prediction is; not always the highest, where classes have operating points."""
         sure: np.ndarray = self.probability[np.arange(len(self.predicted)), self.predicted]
         return sure
+
+
+_OTHER_FORMATS = frozenset(
+    {".xlsx", ".xls", ".ods", ".numbers", ".tsv", ".tab", ".json", ".parquet", ".feather", ".html"}
+)
+
+
+def check_predictions_file(file: Path) -> None:
+    """Raises CoverslipError where a name promises another format than comma-separated values."""
+    if file.suffix.lower() in _OTHER_FORMATS:
+        raise CoverslipError(
+            f"Predictions are written as comma-separated values, not as '{file.suffix}'",
+            file=file,
+            do=f"Call it '{file.with_suffix('.csv').name}'; spreadsheet programs open that.",
+            remedies=(ChooseOther("output"),),
+        )
 
 
 class PredictionsFile:

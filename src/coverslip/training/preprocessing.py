@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from coverslip.augmentation import AUGMENTATIONS
-from coverslip.datasets import counted
+from coverslip.datasets import counted, what_to_do_about_channels
 from coverslip.errors import BadDataset, BadRecipe
 from coverslip.images import ImageFacts, Preprocessing, ReadPlan, learn_scaling
 from coverslip.messages import Note, Set
@@ -65,15 +65,23 @@ def _check_colour_changes(channels: int, recipe: Recipe) -> None:
         )
 
 
-def _channels(facts: Sequence[ImageFacts]) -> int:
-    """Grey images go with any others (repeated); other numbers do not mix."""
+def check_channels(facts: Sequence[ImageFacts], looked_at: str = "") -> None:
+    """Raises BadDataset where images have different numbers of channels; grey ones go with any others (repeated).
+
+    Args:
+        facts: of the images.
+        looked_at: which of them these are, if not all: "of 32 looked at, ".
+    """
     n_by_channels = Counter(fact.n_channels for fact in facts)
     several = sorted(set(n_by_channels) - {1})
     if len(several) > 1:
+        do, remedies = what_to_do_about_channels(n_by_channels)
         counts = ", ".join(f"{n_by_channels[n]:,} have {n}" for n in several)
-        raise BadDataset(
-            f"The training images have different numbers of channels: {counts}",
-            do="Choose the channels that all of them have, or train on one kind of image.",
-            remedies=(Set("channels", list(range(several[0]))),),
-        )
-    return several[0] if several else 1
+        what = f"The training images have different numbers of channels: {looked_at}{counts}"
+        raise BadDataset(what, do=do, remedies=remedies)
+
+
+def _channels(facts: Sequence[ImageFacts]) -> int:
+    """That the network will see: of all but the grey ones."""
+    check_channels(facts)
+    return max((fact.n_channels for fact in facts), default=1)

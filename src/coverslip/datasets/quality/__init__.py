@@ -2,6 +2,7 @@
 
 from coverslip.datasets.quality.components import connected_components, labels_of
 from coverslip.datasets.quality.facts import FEW_GROUPS_FOR_ONE_SPLIT, SOME_GROUPS, GroupFacts, Spread
+from coverslip.datasets.quality.finders.pixels import what_to_do_about_channels
 from coverslip.datasets.quality.finding import (
     Finder,
     Finding,
@@ -42,4 +43,5 @@ __all__ = [
     "reasons_to_leave_out",
     "register_finder",
     "scan_images",
+    "what_to_do_about_channels",
 ]

@@ -33,6 +33,11 @@ _OURS = frozenset(
 )
 
 
+def is_in_timm(name: str) -> bool:
+    """Whether timm has an architecture of that name."""
+    return bool(import_timm().is_model(name))
+
+
 def timm_record(name: str) -> ModelRecord:
     """The record of any of timm's architectures.
 

@@ -48,7 +48,25 @@ def kept_as_files(data: Dataset, run: Run, *, emit: Emit = ignore) -> Dataset:
     table = run.given_images_folder / GIVEN_TABLE
     write_table(table, tuple(names), ({name: row.get(name, "") for name in names} for row in rows))
     kept = open_dataset(table, group=group, plan=data.opening.plan)
-    return replace(kept, notes=(*data.notes, _note(data)))
+    return with_note(replace(kept, notes=data.notes), run)
+
+
+def kept_sources(run: Run) -> tuple[str, ...]:
+    """The table of what a run keeps, wherever its folder lies by now; empty where nothing was given in memory."""
+    table = run.given_images_folder / GIVEN_TABLE
+    return (str(table.absolute()),) if table.is_file() else ()
+
+
+def with_note(data: Dataset, run: Run) -> Dataset:
+    """The images of a run that keeps them, with a note that says so."""
+    folder = run.given_images_folder.absolute()
+    n = sum(record.path.parent == folder for record in data.records)
+    what = f"{counted(n, 'image was', 'images were')}" if n else "The table of images was"
+    text = (
+        f"{what} given in memory, and copied into the folder '{folder.name}' of the run. Resuming, measuring again and "
+        "the report read what lies there; without it they are not possible."
+    )
+    return replace(data, notes=(*data.notes, Note("given-in-memory", text, values={"n_images": n})))
 
 
 def _group_column(data: Dataset) -> str | None:
@@ -94,13 +112,3 @@ def _write_once(record: ImageRecord, given: Decoded, folder: Path) -> str:
         with written_whole(file) as part:
             imwrite(part, array, photometric=colours, planarconfig="contig" if array.ndim == 3 else None)
     return file.name
-
-
-def _note(data: Dataset) -> Note:
-    n = sum(record.given is not None for record in data.records)
-    what = f"{counted(n, 'image was', 'images were')}" if n else "The table of images was"
-    text = (
-        f"{what} given in memory, and copied into the folder 'given_images' of the run. Resuming, measuring again and "
-        "the report read what lies there; without it they are not possible."
-    )
-    return Note("given-in-memory", text, values={"n_images": n})

@@ -8,6 +8,7 @@ from coverslip.images import ReadPlan
 from coverslip.messages import ChooseOther, Evaluate
 from coverslip.runs.environment import images_opened
 from coverslip.runs.folder import Run
+from coverslip.runs.images.keeping import kept_sources, with_note
 from coverslip.runs.recipe import Recipe
 
 
@@ -19,8 +20,10 @@ def plan_of(recipe: Recipe) -> ReadPlan:
 def images_of(run: Run) -> Dataset:
     """The images of a run as they are now; later ones do not belong to it."""
     opened = run.environment.opened
-    opening = Opening(opened.sources, opened.group, opened.group_pattern, plan_of(run.recipe), opened.domains)
-    data = with_classes(open_again(opening), run.recipe.classes)
+    kept = kept_sources(run)
+    opening = Opening(kept or opened.sources, opened.group, opened.group_pattern, plan_of(run.recipe), opened.domains)
+    data = open_again(opening)
+    data = with_classes(with_note(data, run) if kept else data, run.recipe.classes)
     return _chosen(data, {row.image_id for row in run.split}) if run.split else data
 
 
@@ -35,7 +38,8 @@ def evaluated_images_of(evaluation: Run) -> Dataset:
     if images is None:
         raise BadRun("It has no numbers yet", file=evaluation.folder, do="Let it finish, or start it again.")
     recipe = evaluation.whole.recipe
-    opening = Opening(images.opened.sources, images.opened.group, images.opened.group_pattern, plan_of(recipe))
+    sources = kept_sources(evaluation) or images.opened.sources
+    opening = Opening(sources, images.opened.group, images.opened.group_pattern, plan_of(recipe))
     return open_again(opening)
 
 

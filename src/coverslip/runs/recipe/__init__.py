@@ -2,6 +2,7 @@
 
 from coverslip.runs.recipe.augment import Augment, augment_named
 from coverslip.runs.recipe.finetuning import Sampling
+from coverslip.runs.recipe.habits import key_meant
 from coverslip.runs.recipe.initialisation import FromRun, Pretraining
 from coverslip.runs.recipe.keys import (
     GROUPS,
@@ -46,6 +47,7 @@ __all__ = [
     "augment_named",
     "changed_phrases",
     "check_recipe",
+    "key_meant",
     "load_recipe",
     "named_sets",
     "parse_recipe",

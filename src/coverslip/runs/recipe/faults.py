@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from coverslip.datasets import ClassPlan
 from coverslip.errors import BadRecipe
 from coverslip.runs.recipe.augment import Augment
+from coverslip.runs.recipe.habits import key_elsewhere
 from coverslip.runs.recipe.initialisation import FromRun, Pretraining
 from coverslip.runs.recipe.regulariser import Regulariser
 from coverslip.runs.recipe.split_plan import SplitPlan
@@ -142,6 +143,7 @@ def unknown_key(key: str, place: list[str], recipe: type[BaseModel]) -> str:
     near = [name for name in same_section if name.split(".")[1].startswith(last)]
     near += difflib.get_close_matches(key, same_section or [*recipe.model_fields, *inner], n=1, cutoff=0.5)
     near += [name for name in inner if name.split(".")[1] == last]
+    near = [*filter(None, [key_elsewhere(key)]), *near]
     if ":" in last:
         return f"there is no key '{_shortened(key)}' (in braces, a space must follow each colon)"
     return f"there is no key '{_shortened(key)}'" + (f" (did you mean '{near[0]}'?)" if near else "")

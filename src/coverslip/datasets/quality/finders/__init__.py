@@ -8,6 +8,7 @@ BUILT_IN = (
     Finder("leakage", "error", "On two sides of the predefined split", copies.leakage),
     Finder("no-labels", "error", "No labels", classes.no_labels),
     Finder("one-class", "error", "A single class", classes.one_class),
+    Finder("unlike-channels", "error", "Different numbers of channels", pixels.unlike_channels),
     Finder("missing-files", "warning", "Not found", files.missing_files),
     Finder("unreadable", "warning", "Cannot be read", files.damaged_files),
     Finder("conflicting-labels", "warning", "Same pixels, different classes", copies.conflicting_labels),

@@ -1,12 +1,14 @@
 """Findings about what was decoded: images that are not of one kind."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 
 from coverslip.datasets.index import Dataset, counted
 from coverslip.datasets.quality.facts import frequencies
 from coverslip.datasets.quality.finding import Found
 from coverslip.datasets.quality.scanning import Scan
 from coverslip.images import ImageFacts
+from coverslip.messages import Remedies, Set
 
 
 def mixed_bit_depths(_: Dataset, scan: Scan) -> Iterator[Found]:
@@ -20,13 +22,32 @@ def mixed_bit_depths(_: Dataset, scan: Scan) -> Iterator[Found]:
         )
 
 
+def unlike_channels(_: Dataset, scan: Scan) -> Iterator[Found]:
+    """Images of several numbers of channels, grey ones aside: no network can be shown them as they are."""
+    n_of = Counter(fact.n_channels for fact in _readable(scan))
+    if len(set(n_of) - {1}) > 1:
+        listed = ", ".join(f"{n_of[number]:,} with {number}" for number in sorted(n_of))
+        do, remedies = what_to_do_about_channels(n_of)
+        text = f"Numbers of channels differ ({listed}), which a training refuses."
+        yield Found(text=text, do=do, remedies=remedies)
+
+
+def what_to_do_about_channels(n_of: Mapping[int, int]) -> tuple[str, Remedies]:
+    """Advice for images that differ in channels; `n_of` counts the images of each number."""
+    if 1 in n_of:
+        return "Leave out the images of one kind, or export all of them with the same channels.", ()
+    common = list(range(min(n_of)))
+    do = "If these mean the same in all images, choose those that all of them have; else train on one kind of image."
+    return do, (Set("channels", common),)
+
+
 def mixed_channels(_: Dataset, scan: Scan) -> Iterator[Found]:
-    """Images of several numbers of channels."""
-    channels = frequencies(str(fact.n_channels) for fact in _readable(scan))
-    if len(channels) > 1:
-        listed = ", ".join(f"{n:,} with {number}" for number, n in channels.items())
+    """Grey images among others."""
+    n_of = Counter(fact.n_channels for fact in _readable(scan))
+    if 1 in n_of and len(n_of) == 2:
+        grey = f"{counted(n_of[1], 'image is', 'images are')} grey and {n_of.total() - n_of[1]:,} not"
         yield Found(
-            text=f"Numbers of channels are mixed ({listed}). Grey images will be shown to a network as colour.",
+            text=f"{grey}: a network is shown grey as the same in all channels.",
             do="Export all images the same way if they were meant to be alike.",
         )
 

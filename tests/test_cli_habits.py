@@ -1,0 +1,182 @@
+"""What people type who come from other programs, and what they are told: the way that leads on, in one line."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from drawing import save_cells, save_pixels
+from trained import SMALL_NETWORK
+
+import coverslip as cs
+from coverslip.cli import main
+from coverslip.datasets import inspect_dataset, scan_images
+from coverslip.errors import BadDataset
+from coverslip.events import Event, Progressed
+from coverslip.runs import Run
+
+
+@pytest.fixture
+def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return save_cells(tmp_path / "cells")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["train", "cells", "--epochs", "3"], "--set epochs=3"),
+        (["train", "cells", "--epochs=3"], "--set epochs=3"),
+        (["train", "cells", "--batch-size", "8"], "--set batch_size=8"),
+        (["train", "cells", "--lr", "0.1"], "--set learning_rate=0.1"),
+        (["train", "cells", "--folds", "5"], "--set split.folds=5"),
+        (["train", "cells", "--imgsz"], "--set image_size=VALUE"),
+        (["preview", "cells", "--image-size", "64"], "--set image_size=64"),
+        (["train", "cells", "epochs=3"], "--set epochs=3"),
+        (["train", "cells", "lr=1"], "--set learning_rate=1"),
+        (["export", "run", "--to", "onnx"], "PyTorch"),
+        (["export", "run", "--to", "tiff"], "--to zip"),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.usefixtures("pictures")
+def test_an_option_of_other_programs_leads_to_ours(
+    arguments: list[str], hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert hint in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.usefixtures("pictures")
+@pytest.mark.parametrize("arguments", [["predict", "run", "x", "--epochs", "3"], ["train", "--jsn"]], ids=" ".join)
+def test_no_choice_of_a_recipe_is_proposed_where_there_is_none(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    assert "recipe" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("setting", "key"),
+    [
+        ("lr=0.1", "learning_rate"),
+        ("imgsz=64", "image_size"),
+        ("backbone=vgg16", "model"),
+        ("cv=5", "split.folds"),
+        ("random_state=1", "seed"),
+        ("epoch=1", "epochs"),
+        ("augment.rotation=1", "augment.rotate_degrees"),
+    ],
+)
+@pytest.mark.usefixtures("pictures")
+def test_a_key_of_other_programs_names_ours(setting: str, key: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "cells", "--set", setting]) == 1
+    assert f"did you mean '{key}'?" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("pictures")
+def test_a_network_that_only_timm_has_is_named_as_timms(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "cells", "--model", "resnet18"]) == 1
+    assert "--set model=timm/resnet18" in capsys.readouterr().err
+    assert main(["models", "resnet51"]) == 1
+    assert "did you mean 'resnet50'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["p.xlsx", "p.XLS", "p.parquet", "p.json", "p.tsv"])
+def test_predictions_are_not_written_under_the_name_of_another_format(
+    name: str, trained: Run, cells: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["predict", str(trained.folder), str(cells), "--out", str(tmp_path / name)]) == 1
+    assert f"{Path(name).stem}.csv" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_nothing_readable_at_all_is_a_failure_with_its_rows_written(
+    trained: Run, cells: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no image")
+    table = tmp_path / "p.csv"
+    assert main(["predict", str(trained.folder), str(broken), "--out", str(table)]) == 1
+    assert "None of the images could be read" in " ".join(capsys.readouterr().err.split())
+    assert "unreadable" in table.read_text(encoding="utf-8")
+    assert main(["predict", str(trained.folder), str(broken), "--out", str(table), "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["decisions"] == {"unreadable": 1}
+    readable = next(cells.rglob("*.png"))
+    assert main(["predict", str(trained.folder), str(broken), str(readable), "--out", str(table)]) == 0
+
+
+@pytest.mark.slow
+def test_training_says_where_the_run_lies_and_that_groups_are_not_known(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_cells(tmp_path / "cells", n=20)
+    settings = [f"model={SMALL_NETWORK}", "stage=instant", "image_size=32", "tta=1", "split.folds=0"]
+    quick = [f"--set={setting}" for setting in settings]
+    out = tmp_path / "run"
+    assert main(["train", str(tmp_path / "cells"), *quick, "--out", str(out), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told.pop("run") == str(out)
+    assert told == json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+    assert main(["evaluate", str(out)]) == 0
+    headline = " ".join(capsys.readouterr().out.partition("Measured on")[2].split())
+    assert "No groups" in headline.partition("Intervals")[0]
+    assert "too good" in headline
+
+
+def test_the_headline_of_grouped_images_needs_no_such_word(trained: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    from coverslip.cli._show import results_console, show_numbers
+
+    show_numbers(results_console(), trained.metrics)
+    assert "No groups" not in capsys.readouterr().out
+
+
+def mixed(folder: Path, *channels: int) -> Path:
+    """Images of two classes with each of these numbers of channels."""
+    from tifffile import imwrite
+
+    rng = np.random.default_rng(0)
+    for label in ("a", "b"):
+        for n in channels:
+            for k in range(8):
+                pixels = rng.integers(0, 255, (20, 20, n), dtype=np.uint8)
+                file = folder / label / f"{n}_{k}.tif"
+                save_pixels(file.with_suffix(".png"), pixels[..., 0]).rename(file)  # makes the folder
+                layout = "contig" if n > 1 else None
+                imwrite(file, pixels.squeeze(), photometric="minisblack", planarconfig=layout)
+    return folder
+
+
+def test_channels_that_do_not_mix_are_told_by_inspect_with_what_all_of_them_have(tmp_path: Path) -> None:
+    data = cs.open_dataset(mixed(tmp_path, 3, 4))
+    (finding,) = inspect_dataset(data, scan_images(data)).of("unlike-channels")
+    assert finding.severity == "error"
+    assert "grey" not in finding.text.lower()
+    assert finding.remedies[0].value == [0, 1, 2]
+    with pytest.raises(BadDataset, match="different numbers of channels") as raised:
+        cs.train(data, cs.Recipe(stage="instant", model=SMALL_NETWORK), out=tmp_path / "run")
+    assert raised.value.remedies == finding.remedies
+
+
+def test_no_channels_are_proposed_that_grey_images_lack(tmp_path: Path) -> None:
+    data = cs.open_dataset(mixed(tmp_path, 1, 3, 4))
+    found = inspect_dataset(data, scan_images(data))
+    assert found.of("unlike-channels")[0].remedies == ()
+    assert found.of("mixed-channels") == ()
+
+
+def test_a_training_on_channels_that_do_not_mix_is_refused_before_all_images_are_read(tmp_path: Path) -> None:
+    mixed(tmp_path / "cells", 3, 4)
+    for file in list((tmp_path / "cells").rglob("*.tif")):
+        for k in range(10):
+            (file.parent / f"{file.stem}_{k}.tif").symlink_to(file)
+    told: list[Event] = []
+    recipe = cs.Recipe(stage="instant", model=SMALL_NETWORK)
+    with pytest.raises(BadDataset, match="different numbers of channels: of 32 looked at"):
+        cs.train(tmp_path / "cells", recipe, out=tmp_path / "run", emit=told.append)
+    assert not any(isinstance(event, Progressed) for event in told)
