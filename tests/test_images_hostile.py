@@ -1,4 +1,4 @@
-"""TIFFs of a few bytes that declare a great deal: each is refused at once, before memory is asked for."""
+"""Images of a few bytes that declare a great deal: each is refused at once, before memory is asked for."""
 
 import tracemalloc
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from hostile_tiffs import CODECS, HOSTILE, described, ome, page, tiff
+from hostile_images import CODECS, HOSTILE, described, ome, page, tiff
 
 from coverslip.errors import UnreadableImage
 from coverslip.images import ReadPlan, describe_image, read_pixels
@@ -17,11 +17,14 @@ REASONS = {
     "last of 100 pages points at itself": "point in a circle",
     "last of 100 pages points at page 0": "point in a circle",
     "last of 150 pages points at page 120": "point in a circle",
+    "a JPEG of 1,000 scans": "far more scans",
+    "a strip of 1,000 scans": "far more scans",
     "pages of two kinds": "more than 6,000 pages of several kinds",
     "links to one page": "declares more than 100,000 pages",
     "shared strips": "more strips or tiles than can be meant",
     "a million strips": "1,000,000 strips",
     "a million plain strips": "1,000,000 strips",
+    "a million strips, its magic number swapped": "1,000,000 strips",
     "13,000 x 13,000 float64": "limit is 201 million bytes",
     "13,000 x 13,000 x 4 uint16": "limit is 201 million bytes",
     "lerc float64": "another size than its page",

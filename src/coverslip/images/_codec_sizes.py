@@ -6,9 +6,14 @@ headers stand among the bytes, the largest counts: a decoder might take each.
 
 import struct
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
+from coverslip.images._decoded import damaged
+
+# Samples that a JPEG's scans go over, though some cost a few bytes only. The largest image in ten scans has a third.
+_MOST_SCANNED = 6_000_000_000
 CodedSize = tuple[int, int]  # pixels, and the most bytes that decoding them may fill
-_JPEG = (6, 7, 33007, 34892)
+JPEG = (6, 7, 33007, 34892)
 _JPEG_2000 = (33003, 33004, 33005, 34712)
 _JPEG_XL = (50002, 52546)
 _JPEG_XR = (22610, 34934)
@@ -19,6 +24,21 @@ _WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9), 0xFF}
 def declares_its_size(compression: int) -> bool:
     """Whether strips and tiles of this compression go by a size of their own."""
     return compression in _SIZES
+
+
+def n_scanned(coded: bytes, n_samples: int) -> int:
+    """How many samples decoding a JPEG goes over: each scan goes over all of them."""
+    return coded.count(b"\xff\xda") * n_samples
+
+
+def check_scanned(path: Path, n: int) -> None:
+    """Refuse a JPEG, or a page of them, whose scans would take minutes.
+
+    Raises:
+        UnreadableImage: they would.
+    """
+    if n > _MOST_SCANNED:
+        raise damaged(path, "it is stored in far more scans than a JPEG needs")
 
 
 def coded_size(compression: int, coded: bytes) -> CodedSize | None:
@@ -132,7 +152,7 @@ def _places(coded: bytes, mark: bytes) -> Iterator[int]:
 
 _LERC = 34887
 _SIZES: dict[int, Callable[[bytes], Iterator[CodedSize]]] = {
-    **dict.fromkeys(_JPEG, _jpeg),
+    **dict.fromkeys(JPEG, _jpeg),
     **dict.fromkeys(_JPEG_2000, _jpeg_2000),
     **dict.fromkeys(_JPEG_XL, _jpeg_xl),
     **dict.fromkeys(_JPEG_XR, _jpeg_xr),

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from coverslip.errors import UnreadableImage
+from coverslip.images._codec_sizes import check_scanned, n_scanned
 from coverslip.images._decoded import Array, Decoded, check_size, choose_plane, cmyk_to_rgb, damaged, palette_to_colour
 from coverslip.images.plan import ReadPlan
 from coverslip.images.reader import Reader, Series, starts
@@ -40,6 +41,8 @@ def read_with_pillow(path: Path, plan: ReadPlan, max_bytes: int) -> Decoded:
         depth = _declared_depth(image, path)
         # before the orientation, for which Pillow may decode a PNG
         check_size(path, image.width, image.height, max_bytes, bytes_per_pixel=_bytes_per_pixel(image, depth))
+        if image.format == "JPEG":
+            check_scanned(path, n_scanned(path.read_bytes(), image.width * image.height * len(image.getbands())))
         orientation = int(image.getexif().get(_ORIENTATION_TAG, 1))
         if _is_narrowed_by_pillow(image, depth):
             decoded = Decoded(_decode_wide(path, image.format or ""), depth)

@@ -25,7 +25,7 @@ import numpy as np
 from PIL import Image
 
 from coverslip.errors import UnreadableImage
-from coverslip.images._codec_sizes import coded_size, declares_its_size
+from coverslip.images._codec_sizes import JPEG, check_scanned, coded_size, declares_its_size, n_scanned
 from coverslip.images._decoded import (
     Array,
     Decoded,
@@ -54,7 +54,6 @@ _MIN_IS_WHITE, _PALETTE, _CMYK, _YCBCR, _LAB = 0, 3, 5, 6, 8
 _ALPHA = {1, 2}  # ExtraSamples: associated and unassociated alpha; 0 is a channel that the file does not explain
 _BAD_TAGS = (OSError, ValueError, SyntaxError, TypeError, LookupError, OverflowError, AttributeError, struct.error)
 _SWAPPED = (b"MM*\0", b"II\0*")
-_JPEG = {6, 7, 33007, 34892}
 # Complaints of tifffile that mean lost pages. It would go on with what is left, or with zeros in their place.
 # TiffTag 270 is the description that declares the axes.
 _LOST_PAGES = re.compile(r"invalid page offset|invalid offset to page|corrupted tag list|corrupted file|TiffTag 270 ")
@@ -123,7 +122,7 @@ def _read_series(path: Path, tiff: "TiffFile", plan: ReadPlan, max_bytes: int, c
         raise damaged(path, f"its axes are {series.axes!r}, without one height and one width")
     _check_sizes(path, page, sizes, max_bytes)
     photometric, compression = int(page.photometric), int(page.compression)
-    if photometric == _LAB or (photometric == _YCBCR and compression not in _JPEG):
+    if photometric == _LAB or (photometric == _YCBCR and compression not in JPEG):
         return _read_page_with_pillow(path)  # colour spaces that tifffile leaves as they are
 
     n_planes = prod(size for axis, size in sizes.items() if axis not in "CSYX")
@@ -227,8 +226,12 @@ def _check_whole(path: Path, series: "TiffPageSeries", number: int, max_bytes: i
 def _check_parts(path: Path, keyframe: "TiffPage", page: "TiffPage | TiffFrame", max_bytes: int) -> None:
     """Refuse a page with a strip or tile whose own header declares more than the page does."""
     width, length, depth, samples = _part_shape(keyframe)
+    n = 0
     for coded in _coded_parts(keyframe, page):
         _check_coded(path, keyframe, coded, width * length * depth * samples, max_bytes)
+        if int(keyframe.compression) in JPEG:
+            n += n_scanned(coded, width * length * samples)
+            check_scanned(path, n)
     if keyframe.jpegheader is not None and _STRIPS in keyframe.tags:  # NDPI, which tifffile decodes as one strip too
         (offset, *_), (n_bytes, *_) = (keyframe.tags[code].value for code in (_STRIPS, _STRIP_BYTES))
         page.parent.filehandle.seek(offset)

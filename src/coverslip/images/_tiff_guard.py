@@ -21,6 +21,7 @@ _DESCRIPTION, _STRIPS, _TILES, _SUB_PAGES = 270, 273, 324, 330
 # What pages must have in common to be one stack: tifffile compares each with every other one where they have not.
 _MAX_UNLIKE_PAGES = 6_000
 _KIND = {256, 257, 258, 259, 262, 266, 277, 278, 284, 317, 322, 323, 339, 32997, 32998}
+_SWAPPED_42 = 42 << 8  # Pillow reads such files nonetheless
 _BYTES = {1, 2, 6, 7}  # types of tags that are read as they are, not number by number
 _OME_COUNTS = re.compile(r"\b(?:Size[ZCT]|First[ZCT]|IFD|PlaneCount)\s*=\s*[\"']\s*(\d+)")
 _OME_FILES = re.compile(r"\bFileName\s*=\s*[\"']([^\"']*)")
@@ -77,7 +78,9 @@ def _layout_of(file: BinaryIO, *, is_ndpi: bool) -> _Layout | None:
     if version == 43:  # BigTIFF
         file.seek(8)
         return _Layout(f"{order}Q", f"{order}HHQ8s", f"{order}Q")
-    return _Layout(f"{order}H", f"{order}HHI4s", f"{order}{'Q' if is_ndpi else 'I'}") if version == 42 else None
+    if version not in (42, _SWAPPED_42):
+        return None
+    return _Layout(f"{order}H", f"{order}HHI4s", f"{order}{'Q' if is_ndpi else 'I'}")
 
 
 def _walk(path: Path, file: BinaryIO, layout: _Layout) -> set[str]:

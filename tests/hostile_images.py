@@ -1,5 +1,6 @@
-"""TIFFs made by hand to hang a reader or to fill its memory: a few bytes that declare a great deal."""
+"""Images made by hand to hang a reader or to fill its memory: a few bytes that declare a great deal."""
 
+import io
 import struct
 import zlib
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from functools import partial
 
 import imagecodecs
 import numpy as np
+from PIL import Image
 
 SHORT, LONG = 3, 4
 Tags = dict[int, tuple[int, list[int]]]  # code: its type and values
@@ -156,6 +158,16 @@ def larger_than_its_tile(codec: str, side: int) -> bytes:
     return _one_part(bytes(coded), 64, 64, tile=64, compression=compression, samples=samples)
 
 
+def many_scans(side: int = 4000, n: int = 1000) -> bytes:
+    """A progressive JPEG of one colour whose last scan is repeated: a hundred bytes each, that go over all pixels."""
+    buffer = io.BytesIO()
+    Image.new("L", (side, side), 128).save(buffer, "JPEG", progressive=True)
+    data = buffer.getvalue()
+    table, scan = data.rindex(b"\xff\xc4"), data.rindex(b"\xff\xda")
+    assert table < scan
+    return data[:-2] + data[table:-2] * n + b"\xff\xd9"
+
+
 def described(text: str) -> bytes:
     """A page of 8 x 8 that describes itself in these words."""
     encoded = text.encode() + b"\0"
@@ -183,16 +195,26 @@ STACKS = {
     "endless imagej": "ImageJ=1.53\nimages=1000000000\nslices=1000000000\n",
     "endless shaped": '{"shape": [1000000000, 8, 8]}',
 }
+
+
+def scans_in_a_strip() -> bytes:
+    """The same in a TIFF."""
+    return _one_part(many_scans(), 4000, 4000, compression=7)
+
+
 HOSTILE: dict[str, Callable[[], bytes]] = {
     "last of 100 pages points at itself": lambda: circle(100, 99),
     "last of 100 pages points at page 0": lambda: circle(100, 0),
     "last of 150 pages points at page 120": lambda: circle(150, 120),
     "one page points at itself": lambda: circle(1, 0),
+    "a JPEG of 1,000 scans": many_scans,
+    "a strip of 1,000 scans": scans_in_a_strip,
     "pages of two kinds": lambda: tiff(bytes(64), [page(8, 8, [8], [64]), page(8, 7, [8], [56])] * 5000),
     "links to one page": many_links_to_one_page,
     "shared strips": shared_strips,
     "a million strips": million_strips,
     "a million plain strips": million_plain_strips,
+    "a million strips, its magic number swapped": lambda: b"II\0*" + million_plain_strips()[4:],
     "13,000 x 13,000 float64": wide_floats,
     "13,000 x 13,000 x 4 uint16": wide_samples,
     "lerc float64": lerc_floats,
