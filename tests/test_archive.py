@@ -139,6 +139,22 @@ def with_entry(name: str, data: bytes = b"x") -> Craft:
     return lambda file, entries: zipped(file, entries | {name: data})
 
 
+def with_patched_name(name: str) -> Craft:
+    """With an entry of a name that `zipfile` would not write: made longer, and then cut in header and directory."""
+
+    def craft(file: Path, entries: Entries) -> None:
+        data = zipped(file, {"Q" * 20: b"", **entries}).read_bytes()
+        for signature, lengths, start in ((b"PK\x03\x04", 26, 30), (b"PK\x01\x02", 28, 46)):
+            at = data.index(signature)
+            n, extra = len(name), 20 - len(name)  # what is left becomes an extra field, which is skipped
+            field = struct.pack("<HH", 0x4242, extra - 4) + bytes(extra - 4)
+            data = data[: at + lengths] + struct.pack("<HH", n, extra) + data[at + lengths + 4 :]
+            data = data[: at + start] + name.encode() + field + data[at + start + 20 :]
+        file.write_bytes(data)
+
+    return craft
+
+
 def with_link(file: Path, entries: Entries) -> None:
     link = zipfile.ZipInfo(WEIGHTS)
     link.create_system, link.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
@@ -233,6 +249,8 @@ CRAFTED: dict[str, tuple[Craft, str]] = {
     "a name that climbs out": (with_entry("../../evil.txt"), "leads out of its folder"),
     "a name that climbs out by backslashes": (with_entry("..\\..\\evil.txt"), "backslash"),
     "an absolute name": (with_entry("/etc/cron.d/evil"), "empty part"),
+    "an empty name": (with_patched_name(""), "empty"),
+    "a name that begins with a NUL": (with_patched_name("\0x"), "control character"),
     "a drive": (with_entry("C:/evil.dll"), "colon"),
     "another name in front of the data": (with_other_local_name, "could not be read"),
     "a link": (with_link, "a link"),

@@ -122,12 +122,14 @@ def test_one_of_a_kind_is_told_in_the_singular(tmp_path: Path, capsys: pytest.Ca
 @pytest.mark.slow
 def test_names_may_hold_anything(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     images = tmp_path / "my images"
-    labels = ["two words", 'it\'s "quoted"', "two\nlines", "Größe µ", "🔬 細胞", "=SUM(A1)", "[bold]red"]
+    labels = ["two words", 'it\'s "quoted"', "two\nlines", "back\r=1+1", "Größe µ", "🔬 細胞", "=SUM(A1)", "[bold]red"]
     for label in labels:
         save_cell(images / label / f"image {label}.png")
     assert main(["inspect", str(images)]) == 0
     table = capsys.readouterr().out.split("class ")[1].split("\n\n")[0].splitlines()[1:]
-    assert sorted(line.rsplit(maxsplit=1)[0] for line in table) == sorted(one.replace("\n", "\\n") for one in labels)
+    assert sorted(line.rsplit(maxsplit=1)[0] for line in table) == sorted(
+        one.replace("\n", "\\n").replace("\r", "\\r") for one in labels
+    )
     out = tmp_path / "p \n🔬.csv"
     assert main(["predict", str(run), str(images), "--out", str(out)]) == 0
     names = {row["path"].removeprefix("'") for row in rows_of(out)}

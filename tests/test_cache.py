@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -301,10 +301,18 @@ def test_what_a_killed_cleaner_left_is_swept_away(cache: Path) -> None:
     assert not half.exists()
 
 
-def test_a_damaged_lock_file_stops_nobody(cache: Path) -> None:
+@pytest.mark.parametrize("is_begun", [False, True], ids=["text", "a database with another header"])
+def test_a_damaged_lock_file_stops_nobody(cache: Path, is_begun: bool) -> None:
     folder = fill(1)
+    content = b"this is no database" * 100
+    if is_begun:
+        with closing(sqlite3.connect(cache / "database")) as connection:
+            connection.execute("CREATE TABLE any_table (any_column)")
+        content = (cache / "database").read_bytes()
+        content = content[:28] + bytes.fromhex("ffaa1107") + content[32:]  # so many pages
+        (cache / "database").unlink()
     for lock in (folder / "used.lock", cache / "cache.lock"):
-        lock.write_bytes(b"this is no database" * 100)
+        lock.write_bytes(content)
     assert fill(1) == folder
     assert [store.folder for store in clean(list_stores())] == [folder]
 

@@ -1,5 +1,7 @@
 """Files appear whole or not at all, and cells survive the tables they are written to."""
 
+import csv
+import io
 import json
 from pathlib import Path
 
@@ -8,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coverslip.errors import CoverslipError
-from coverslip.files import plain_cell, safe_cell, sha256_json, write_json, write_text, written_whole
+from coverslip.files import CsvWriter, plain_cell, safe_cell, sha256_json, write_json, write_text, written_whole
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -38,10 +40,25 @@ def test_a_place_that_cannot_be_written_to_is_one_clear_error(tmp_path: Path) ->
         write_text(tmp_path / "file" / "a.txt", "text")
 
 
-@given(st.text() | st.text("'-=+@\t\rx", max_size=5))
+@given(st.lists(st.lists(st.text() | st.text("a\r\n\",'=", max_size=4), min_size=2, max_size=3), max_size=4))
+def test_rows_come_back_from_csv_whatever_their_cells_hold(rows: list[list[str]]) -> None:
+    stream = io.StringIO()
+    writer = CsvWriter(stream)
+    for row in rows:
+        writer.writerow(row)
+    assert list(csv.reader(io.StringIO(stream.getvalue(), newline=""))) == rows
+
+
+def test_lines_of_csv_end_in_a_line_feed_and_names_may_hold_a_carriage_return() -> None:
+    stream = io.StringIO()
+    CsvWriter(stream).writerow(["a\r=cmd.png", 1, "b"])
+    assert stream.getvalue() == '"a\r=cmd.png",1,b\n'
+
+
+@given(st.text() | st.text("'-=+@\t\r\nx\uff1d", max_size=5))
 def test_any_text_comes_back_from_a_cell_and_none_is_a_formula(text: str) -> None:
     cell = safe_cell(text)
-    assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d"))
     assert plain_cell(cell) == text
 
 

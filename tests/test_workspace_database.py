@@ -11,6 +11,7 @@ from sqlalchemy.exc import OperationalError
 from coverslip.errors import CoverslipError
 from coverslip.workspace.store import database, tables
 from coverslip.workspace.store.database import open_database, writing
+from coverslip.workspace.store.home import open_workspace
 from coverslip.workspace.store.tables import images
 
 
@@ -94,6 +95,61 @@ def test_what_is_no_database_is_said_to_be_damaged(tmp_path: Path) -> None:
     file.write_bytes(b"no database, but long enough to look like one" * 100)
     with pytest.raises(CoverslipError, match="is damaged"):
         open_database(file)
+
+
+@pytest.fixture
+def whole(old: Path) -> Path:
+    """The same, all of it in the one file."""
+    with closing(sqlite3.connect(old)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return old
+
+
+def test_zeroed_pages_are_said_to_be_damage_wherever_they_are_met(whole: Path) -> None:
+    data = whole.read_bytes()
+    outcomes = set()
+    for at in range(0, len(data), 4096):
+        whole.write_bytes(data[:at] + bytes(4096) + data[at + 4096 :])
+        try:
+            labels_in(whole)
+        except CoverslipError as error:
+            outcomes.add(error.what.split(":")[0])
+    assert outcomes == {"The workspace's database is damaged"}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ("DROP TABLE images", "the table 'images' is missing"),
+        ("ALTER TABLE datasets DROP COLUMN name", "the table 'datasets' lacks name"),
+    ],
+)
+def test_a_missing_table_or_column_is_told_when_the_workspace_is_opened(
+    whole: Path, change: str, expected: str
+) -> None:
+    with closing(sqlite3.connect(whole)) as connection:
+        connection.execute(change)
+        connection.commit()
+    with pytest.raises(CoverslipError, match=expected):
+        open_database(whole)
+
+
+def test_an_empty_database_beside_results_is_not_taken_for_a_new_one(tmp_path: Path) -> None:
+    home = open_workspace(tmp_path / "home")
+    (home.runs / "first").mkdir(parents=True)
+    (home.folder / "workspace.sqlite").touch()
+    with pytest.raises(CoverslipError, match="is empty, although there are results beside it"):
+        home.engine  # noqa: B018
+    assert (home.folder / "workspace.sqlite").stat().st_size == 0
+    (home.folder / "workspace.sqlite").unlink()
+    assert labels_in(home.folder / "workspace.sqlite") == []
+    home.engine.dispose()
+
+
+def test_a_new_workspace_is_for_its_owner_alone(tmp_path: Path) -> None:
+    assert open_workspace(tmp_path / "further" / "home").folder.stat().st_mode & 0o777 == 0o700
+    (tmp_path / "shared").mkdir(mode=0o750)
+    assert open_workspace(tmp_path / "shared").folder.stat().st_mode & 0o777 == 0o750
 
 
 @pytest.mark.parametrize(("pragma", "said"), [("query_only = ON", "read-only"), ("max_page_count = 1", "disk is full")])

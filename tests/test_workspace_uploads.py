@@ -1,5 +1,6 @@
 """Uploads: files and archives that lead nowhere else, within limits, whole or not at all."""
 
+import asyncio
 import io
 import os
 import stat
@@ -12,8 +13,9 @@ from urllib.parse import quote
 
 import pytest
 from drawing import save_cell, save_cells
-from image_sets import App, workspace_in
+from image_sets import API, App, workspace_in
 
+from coverslip.app.server import create_app
 from coverslip.archives import safe_name
 from coverslip.errors import CoverslipError
 from coverslip.workspace.datasets import receiving, uploads
@@ -235,6 +237,39 @@ def test_an_upload_that_is_finished_twice_at_once_becomes_one_set(app: App, png:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("where", ["files/a/1.png", "archive"])
+def test_an_upload_that_is_broken_off_leaves_nothing_and_is_no_fault(app: App, where: str) -> None:
+    upload = begin(app)
+    path = f"{API}/uploads/{upload}/{where}"
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "PUT",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(b"host", b"127.0.0.1"), (b"content-length", b"1000")],
+        "server": ("127.0.0.1", 80),
+        "client": ("127.0.0.1", 1),
+    }
+    messages = [{"type": "http.request", "body": b"half", "more_body": True}, {"type": "http.disconnect"}]
+    sent = []
+
+    async def receive() -> dict[str, Any]:
+        return messages.pop(0) if messages else {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    with ThreadPoolExecutor(1) as pool:  # where browsers are tested, a loop runs in the main thread
+        pool.submit(asyncio.run, create_app(app.home)(scope, receive, send)).result()  # type: ignore[arg-type]
+    assert app.get(f"uploads/{upload}")["n_files"] == 0
+    assert everything_below(app.home.uploads / upload / "files") == []
+
+
 def test_an_upload_is_dropped(app: App, png: bytes) -> None:
     upload = begin(app)
     put(app, f"{upload}/files/1.png", png)

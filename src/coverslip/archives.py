@@ -132,21 +132,25 @@ def _checked(archive: zipfile.ZipFile, n_bytes: int, limits: Limits) -> list[Ent
     for info in infos:
         # Names as they stand in the file: the module itself cuts them at a NUL and turns backslashes around.
         entry_name = unicodedata.normalize("NFC", info.orig_filename)
-        fault = _fault_of_name(entry_name.removesuffix("/") if info.is_dir() else entry_name) or _fault(info, limits)
+        fault = _fault_of_name(entry_name.removesuffix("/") if _is_folder(info) else entry_name) or _fault(info, limits)
         if fault:
             raise _bad(f"of '{_shown(entry_name)}' in it: {fault}")
         name = PurePosixPath(entry_name)
         if name in entries:
             raise _bad(f"it has '{_shown(entry_name)}' twice")
-        if not info.is_dir():
+        if not _is_folder(info):
             entries[name] = Entry(info, name)
     if _is_bomb(sum(entry.info.file_size for entry in entries.values()), n_bytes, limits):
         raise _bad("it unpacks to far more than its size")
     return list(entries.values())
 
 
+def _is_folder(info: zipfile.ZipInfo) -> bool:
+    return info.orig_filename.endswith("/")  # the module itself fails where a name is empty
+
+
 def _fault(info: zipfile.ZipInfo, limits: Limits) -> str | None:
-    kinds = (0, stat.S_IFDIR) if info.is_dir() else (0, stat.S_IFREG)
+    kinds = (0, stat.S_IFDIR) if _is_folder(info) else (0, stat.S_IFREG)
     if stat.S_IFMT(info.external_attr >> 16) not in kinds:
         return "it is a link or no plain file"
     if info.flag_bits & 1:

@@ -1,14 +1,15 @@
 """Files that appear whole or not at all, their hashes, and where imported weights live."""
 
+import csv
 import hashlib
 import json
 import math
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from coverslip.errors import CoverslipError
 
@@ -98,7 +99,27 @@ def sha256_json(value: Any) -> str:  # Any: JSON values
     ).hexdigest()
 
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = (*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20")  # the latter in full width, as in Japanese
+
+
+class CsvWriter:
+    """Rows of CSV that every reader takes for as many; lines end in a line feed.
+
+    `csv` puts a cell into quotation marks where it holds a part of the line's end, so that a carriage return within a
+    name would stand bare, and begin a row of its own, where lines end in a line feed alone.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._writer = csv.writer(self, lineterminator="\r\n")
+
+    def writerow(self, cells: Iterable[object]) -> None:
+        """Write one row; texts as they are, see `safe_cell`."""
+        self._writer.writerow(cells)
+
+    def write(self, line: str) -> None:
+        """What `csv` calls, once for each row."""
+        self._stream.write(line.removesuffix("\r\n") + "\n")
 
 
 def safe_cell(text: str) -> str:

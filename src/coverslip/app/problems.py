@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from coverslip.app.document import Json, add_schemas, complete_document
 from coverslip.app.schemas.problems import FieldProblem, Problem
@@ -86,6 +87,11 @@ def add_problem_handlers(app: FastAPI) -> None:
         what = "A name or text holds characters that are not Unicode"
         do = "Write it again without them; where it is the name of a file or folder, rename that."
         return problem(422, Failure(code="invalid-text", what=what, do=do))
+
+    @app.exception_handler(ClientDisconnect)
+    def _gone(_: Request, __: ClientDisconnect) -> JSONResponse:
+        # Nobody hears the answer; it is no fault that would have to be logged.
+        return problem(400, Failure(code="broken-off", what="The request was broken off", do="Send it again."))
 
     @app.exception_handler(Exception)
     def _unexpected(request: Request, error: Exception) -> JSONResponse:

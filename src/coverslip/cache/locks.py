@@ -64,7 +64,7 @@ def _locked(file: Path, *statements: str, wait_s: float) -> sqlite3.Connection:
             connection.execute(statement).fetchall()
     except sqlite3.Error as error:
         connection.close()
-        if error.sqlite_errorcode != sqlite3.SQLITE_NOTADB:
+        if error.sqlite_errorcode not in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
             raise
         file.unlink()  # the lock file itself is damaged: nobody can have locked it
         return _locked(file, *statements, wait_s=wait_s)

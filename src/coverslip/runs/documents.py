@@ -10,7 +10,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from coverslip.errors import BadRun
-from coverslip.files import plain_cell, safe_cell, write_text
+from coverslip.files import CsvWriter, plain_cell, safe_cell, write_text
 
 FORMAT_VERSION = 1
 
@@ -79,10 +79,11 @@ def read_object(file: Path) -> dict[str, Any]:  # Any: JSON values
 def write_table(file: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
     """Write a CSV table that is safe to open in a spreadsheet, whole or not at all."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="raise")
-    writer.writeheader()
+    writer = CsvWriter(text)
+    writer.writerow(columns)
     for row in rows:
-        writer.writerow({name: safe_cell(value) if isinstance(value, str) else value for name, value in row.items()})
+        cells = (row[name] for name in columns)
+        writer.writerow(safe_cell(cell) if isinstance(cell, str) else cell for cell in cells)
     write_text(file, text.getvalue())
 
 

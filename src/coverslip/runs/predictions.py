@@ -12,7 +12,7 @@ import numpy as np
 
 from coverslip.datasets import counted
 from coverslip.errors import BadRun, CoverslipError
-from coverslip.files import cannot_write, plain_cell, safe_cell, written_whole
+from coverslip.files import CsvWriter, cannot_write, plain_cell, safe_cell, written_whole
 from coverslip.frames import data_frame, html_table
 from coverslip.messages import ChooseOther
 from coverslip.runs.documents import read_table
@@ -182,7 +182,7 @@ class PredictionsFile:
         part = self._whole.__enter__()
         try:
             self._opened = part.open("w", newline="", encoding="utf-8")
-            self._writer = csv.writer(self._opened, lineterminator="\n")
+            self._writer = CsvWriter(self._opened)
             self._writer.writerow([safe_cell(name) for name in columns_for(self._classes)])
         except OSError as error:
             raise cannot_write(self._file, error) from error

@@ -1,6 +1,5 @@
 """Tables of a dataset's images with the labels of now: to export, and for trainings to start from."""
 
-import csv
 import hashlib
 import io
 import re
@@ -11,7 +10,7 @@ from sqlalchemy import Connection, func, select
 
 from coverslip.datasets import ImageRecord, printable
 from coverslip.errors import BadDataset
-from coverslip.files import safe_cell, write_bytes
+from coverslip.files import CsvWriter, safe_cell, write_bytes
 from coverslip.workspace.datasets.sources import GroupedBy, groups_by
 from coverslip.workspace.store.database import one_moment
 from coverslip.workspace.store.home import Workspace
@@ -170,5 +169,7 @@ def _cell(record: ImageRecord, column: str) -> str:
 
 def _as_csv(rows: Sequence[Sequence[str]]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([safe_cell(cell) for cell in row] for row in rows)
+    writer = CsvWriter(text)
+    for row in rows:
+        writer.writerow(map(safe_cell, row))
     return text.getvalue()

@@ -1,6 +1,5 @@
 """What people say that predicted images really show: kept, written into tables, turned into training images."""
 
-import csv
 import hashlib
 import io
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from coverslip.datasets import DECISIONS, clean_label, printable
 from coverslip.errors import Conflict, CoverslipError
-from coverslip.files import safe_cell, write_bytes
+from coverslip.files import CsvWriter, safe_cell, write_bytes
 from coverslip.runs import Prediction, cells_of, columns_for
 from coverslip.workspace.datasets.listing import DatasetState
 from coverslip.workspace.datasets.sources import Source, open_sources
@@ -68,7 +67,7 @@ def csv_of(workspace: Workspace, prediction_id: str) -> Iterator[str]:
 
     def chunks() -> Iterator[str]:
         text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
+        writer = CsvWriter(text)
         header = [safe_cell(name) for name in columns_for(classes)]
         writer.writerow(_with(header, "corrected") if is_corrected else header)
         for n, (row, _) in enumerate(every_row(workspace, job), start=1):
@@ -116,7 +115,7 @@ def dataset_of(
         if (label := row.correction if only == "corrected" else row.correction or row.predicted) is not None
     )
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = CsvWriter(text)
     writer.writerow(_TABLE)
     n_rows = 0
     for row, picture, label in labelled:

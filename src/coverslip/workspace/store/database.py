@@ -5,7 +5,7 @@ released are never changed. Steps are applied once, all or none, after a copy of
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
@@ -19,14 +19,19 @@ from coverslip.messages import ChooseOther
 from coverslip.workspace.store.tables import metadata
 
 
-def open_database(file: Path) -> Engine:
+def open_database(file: Path, described: Sequence[Path] = ()) -> Engine:
     """The database at `file`, made or brought up to date if need be; readers never wait for a writer.
+
+    Args:
+        file: where it is, or shall be.
+        described: folders whose content it tells: an empty file beside full ones is what is left of a lost database.
 
     Raises:
         CoverslipError: a newer coverslip wrote it, it is damaged, or it cannot be written to.
     """
+    was_there = file.exists()
     try:
-        _bring_up_to_date(file)
+        _bring_up_to_date(file, may_be_new=not was_there or not any(map(_holds_anything, described)))
     except sqlite3.Error as error:
         raise _as_ours(error, file) or _damaged(error, file) from error
     engine = create_engine(f"sqlite:///{file}", connect_args={"timeout": 30})
@@ -55,9 +60,15 @@ _UNWRITABLE = {
 }
 
 
+def _holds_anything(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.iterdir())
+
+
 def _as_ours(error: BaseException, file: Path) -> CoverslipError | None:
-    """What the disk, not the program, is the reason for; None for other errors."""
+    """What the disk or the file, not the program, is the reason for; None for other errors."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest says more exactly how
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return _damaged(error, file)
     if code not in _UNWRITABLE:
         return None
     return CoverslipError(
@@ -67,17 +78,17 @@ def _as_ours(error: BaseException, file: Path) -> CoverslipError | None:
     )
 
 
-def _damaged(error: sqlite3.Error, file: Path) -> CoverslipError:
+def _damaged(why: object, file: Path) -> CoverslipError:
     return CoverslipError(
-        f"The workspace's database is damaged: {error}",
+        f"The workspace's database is damaged: {why}",
         file=file,
-        do="Put a copy of it in its place, or choose another folder for the workspace.",
+        do="Put a copy of it in its place, or choose another folder for the workspace; runs/ is not affected.",
         remedies=(ChooseOther("workspace"),),
     )
 
 
-def _bring_up_to_date(file: Path) -> None:
-    """Make the tables, or take the steps that a file of an older coverslip lacks."""
+def _bring_up_to_date(file: Path, *, may_be_new: bool) -> None:
+    """Make the tables, or take the steps that a file of an older coverslip lacks, or see that no table is missing."""
     # A connection of its own: foreign keys are off, so that a table can be made anew without emptying those below it.
     with closing(sqlite3.connect(file, timeout=30, isolation_level=None)) as connection:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -90,12 +101,21 @@ def _bring_up_to_date(file: Path) -> None:
                 remedies=(ChooseOther("workspace"),),
             )
         if version == len(_STEPS):
+            _check_tables(connection, file)
             return
         if connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
             _copy_beside(connection, file.with_name(f"{file.name}.before-{len(_STEPS)}"))
             steps = _STEPS[version:]
-        else:
+        elif may_be_new:
             steps = (_make_tables,)
+        else:
+            raise CoverslipError(
+                "The workspace's database is empty, although there are results beside it",
+                file=file,
+                do="Put a copy of it in its place. Labels and names are lost without one: remove the empty file to "
+                "begin anew, or choose another folder for the workspace.",
+                remedies=(ChooseOther("workspace"),),
+            )
         connection.execute("BEGIN IMMEDIATE")
         try:
             for step in steps:
@@ -106,6 +126,14 @@ def _bring_up_to_date(file: Path) -> None:
             with suppress(sqlite3.Error):  # a full disk has taken all of it back already
                 connection.execute("ROLLBACK")
             raise
+
+
+def _check_tables(connection: sqlite3.Connection, file: Path) -> None:
+    for table in metadata.sorted_tables:
+        columns = {row[1] for row in connection.execute(f"PRAGMA table_info({table.name})")}
+        if missing := [column.name for column in table.columns if column.name not in columns]:
+            what = f"the table '{table.name}'"
+            raise _damaged(f"{what} lacks {', '.join(missing)}" if columns else f"{what} is missing", file)
 
 
 def _copy_beside(connection: sqlite3.Connection, copy: Path) -> None:

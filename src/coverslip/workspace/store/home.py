@@ -66,7 +66,8 @@ class Workspace:
         """The database, made when it is first asked for."""
         from coverslip.workspace.store.database import open_database
 
-        return open_database(self.folder / "workspace.sqlite")
+        described = (self.runs, self.predictions, self.uploads, self.snapshots)
+        return open_database(self.folder / "workspace.sqlite", described)
 
     def allowed(self, path: str | Path) -> Path:
         """The real path of `path`, which must exist below one of the roots; links out of them are refused.
@@ -95,7 +96,8 @@ def open_workspace(folder: Path | None = None, roots: tuple[Path, ...] = ()) -> 
     """A workspace at `folder`, made if need be; without roots, the user's own folder may be read."""
     home = (folder or default_workspace_folder()).absolute()
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        home.parent.mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, exist_ok=True)  # images of patients are nobody else's
     except OSError as error:
         raise CoverslipError(
             f"The workspace could not be made: {error.strerror}",
