@@ -69,6 +69,13 @@ def test_help_and_the_list_of_models_answer_without_torch(arguments: list[str]) 
     assert done.stdout.splitlines()[-1] == "HEAVY []"
 
 
+@pytest.mark.slow
+def test_reading_the_commands_imports_no_room_of_the_house() -> None:
+    code = "import sys, coverslip.cli; print({'coverslip.datasets', 'coverslip.runs', 'numpy'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
 def test_version_is_that_of_the_installed_package() -> None:
     from importlib.metadata import version
 

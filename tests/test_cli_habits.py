@@ -1,6 +1,9 @@
 """What people type who come from other programs, and what they are told: the way that leads on, in one line."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -180,3 +183,35 @@ def test_a_training_on_channels_that_do_not_mix_is_refused_before_all_images_are
     with pytest.raises(BadDataset, match="different numbers of channels: of 32 looked at"):
         cs.train(tmp_path / "cells", recipe, out=tmp_path / "run", emit=told.append)
     assert not any(isinstance(event, Progressed) for event in told)
+
+
+@pytest.mark.parametrize("command", [["train"], ["preview"], ["weights", "import"]], ids=" ".join)
+def test_help_takes_the_terminals_width_and_breaks_no_example(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    longest = {}
+    for columns in (60, 80, 120):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        assert main([*command, "--help"]) == 0
+        words, _, examples = capsys.readouterr().out.partition("Example")
+        examples, _, options = examples.partition("\nArguments:")
+        longest[columns] = max(map(len, f"{words}{options}".splitlines()))
+        lines = [line for line in examples.splitlines()[1:] if line.strip()]
+        assert [line for line in lines if not line.startswith("    coverslip ")] == []
+    assert longest[60] <= 60 < longest[80] <= 80 < longest[120] <= 120
+
+
+@pytest.mark.slow
+def test_commands_options_networks_and_keys_complete_in_a_shell() -> None:
+    def completed(line: str) -> list[str]:
+        place = len(f"{line}|".split()) - 1
+        words = {"COMP_WORDS": line, "COMP_CWORD": str(place), "_COVERSLIP_COMPLETE": "complete_bash"}
+        code = "from coverslip.cli import main; main([])"
+        environment = {**os.environ, **words}
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        return done.stdout.split()
+
+    assert "train" in completed("coverslip ")
+    assert completed("coverslip train --group-") == ["--group-pattern"]
+    assert completed("coverslip train --model resnet5") == ["resnet50"]
+    assert completed("coverslip train --set learning") == ["learning_rate="]

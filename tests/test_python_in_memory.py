@@ -243,7 +243,9 @@ def test_a_training_on_arrays_is_that_on_their_files_and_its_folder_is_whole(
     assert source is not None
     assert source.file.parent == run.given_images_folder
     assert cs.evaluate(run.folder, device="cpu").metrics.metrics == run.metrics.metrics
-    assert "data:image/webp" in run.report_file.read_text(encoding="utf-8")
+    report = run.report_file.read_text(encoding="utf-8")
+    assert "data:image/webp" in report
+    assert "90 images were given in memory" in report
     run = Run(run.folder.rename(tmp_path / "moved"))
     resumed = same_images(run)  # what a resumed training begins with
     assert len(resumed) == 90

@@ -1,19 +1,22 @@
 """The command line's table of contents: global options and the commands in the order of a day's work."""
 
-from typing import Annotated
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
 from coverslip.cli import app as app_command
-from coverslip.cli import cache, demo, evaluate, export, inspect, models, predict, preview, report, train, weights
+from coverslip.cli import cache, demo, evaluate, export, models, predict, preview, report, train, weights
+from coverslip.cli import inspect as inspect_command
 
 app = typer.Typer(
     name="coverslip",
     help="Turn a folder of labelled microscope images into a classifier, with honest numbers, on this computer.",
     epilog="New here? Try `coverslip demo`. Every command explains itself: `coverslip train --help`.",
-    add_completion=False,
     rich_markup_mode=None,
-    context_settings={"help_option_names": ["--help", "-h"]},
+    # Help is as wide as the terminal, as far as lines can be read.
+    context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 120},
 )
 
 
@@ -38,7 +41,7 @@ def options(
 for command in (
     app_command.app,
     demo.demo,
-    inspect.inspect,
+    inspect_command.inspect,
     preview.preview,
     train.train,
     evaluate.evaluate,
@@ -50,3 +53,15 @@ app.command(name="export")(export.export)
 app.command(name="models")(models.models)
 app.command(name="cache")(cache.cache)
 app.add_typer(weights.weights_app, name="weights")
+
+
+def _with_whole_examples(function: Callable[..., Any]) -> str:  # Any: whichever command
+    """A command's help, whose examples are not broken at the terminal's width: they are there to be copied."""
+    paragraphs = inspect.cleandoc(function.__doc__ or "").split("\n\n")
+    return "\n\n".join(f"\b\n{text}" if text.startswith("  coverslip ") else text for text in paragraphs)
+
+
+of_weights = weights.weights_app
+for info in (*app.registered_commands, *of_weights.registered_commands, of_weights.registered_callback):
+    if info is not None and info.callback is not None:
+        info.help = _with_whole_examples(info.callback)

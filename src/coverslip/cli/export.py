@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from coverslip.cli._options import AsJson
-from coverslip.datasets import one_line
 
 
 def export(
@@ -45,6 +44,8 @@ def export(
       coverslip predict blood_cells.coverslip new_images/ --out predictions.csv
     """
     if to != "zip":
+        from coverslip.datasets import one_line
+
         raise typer.BadParameter(
             f"'{one_line(to, 40)}' is not written; there is --to zip, for coverslip itself. Other formats can be made "
             "in Python from the PyTorch network in it (docs/python.md, 'The network itself')."

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from coverslip.cli._completion import recipe_settings
 from coverslip.cli._options import Data
 
 
@@ -20,6 +21,7 @@ def preview(
         typer.Option(
             "--set",
             metavar="KEY=VALUE",
+            autocompletion=recipe_settings,
             help="Change one choice of the recipe, as for train; may be given several times. augment=NAME takes a "
             "named set of random changes, resize=canvas one scale for all images.",
             show_default=False,

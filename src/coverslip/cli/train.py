@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from coverslip.cli._completion import network_names, recipe_settings
 from coverslip.cli._habits import refuse_bare_settings
 from coverslip.cli._options import AsJson, Group, GroupPattern, check_groups, one_or_all
 from coverslip.cli._remedies import for_shell, is_read_on_a_page
@@ -44,7 +45,11 @@ def train(
     model: Annotated[
         str | None,
         typer.Option(
-            "--model", metavar="NAME", help="Network to use; `coverslip models` lists them.", show_default=False
+            "--model",
+            metavar="NAME",
+            help="Network to use; `coverslip models` lists them.",
+            show_default=False,
+            autocompletion=network_names,
         ),
     ] = None,
     settings: Annotated[
@@ -52,6 +57,7 @@ def train(
         typer.Option(
             "--set",
             metavar="KEY=VALUE",
+            autocompletion=recipe_settings,
             help="Change one choice of the recipe; may be given several times. stage=instant stops after the first, "
             "quick stage; epochs=30 trains longer; split.folds=5 tests every image once. --keys lists them all.",
             show_default=False,
