@@ -93,7 +93,7 @@ def test_rows_are_those_of_the_command_line(lab: Lab, tmp_path: Path) -> None:
     assert (
         lab.client.get(f"{API}/predictions/{other.json()['id']}/download/predictions")
         .text.splitlines()[1]
-        .endswith(",unreadable,,,")
+        .endswith(",unreadable,The file is not an image: it holds text,,,,")
     )
     assert lab.client.delete(f"{API}/jobs/{other.json()['id']}").status_code == 204
 

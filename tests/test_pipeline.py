@@ -150,7 +150,10 @@ def test_one_broken_image_keeps_its_row_and_stops_nobody_else(trained: Run, cell
     events: list[Event] = []
     done = cs.predict(trained.folder, [good[0], broken], out=tmp_path / "p.csv", emit=events.append)
     assert done.decisions["unreadable"] == 1
-    assert [row["decision"] == "unreadable" for row in rows_of(tmp_path / "p.csv")] == [False, True]
+    rows = rows_of(tmp_path / "p.csv")
+    assert [row["decision"] == "unreadable" for row in rows] == [False, True]
+    assert [bool(row["reason"]) for row in rows] == [False, True]
+    assert [row["warning"] for row in rows] == ["", ""]
     assert any("broken.png" in event.text for event in events if isinstance(event, Noted))
 
 
@@ -168,6 +171,10 @@ def test_images_unlike_those_of_training_are_warned_about(trained: Run, tmp_path
     assert "16 bit deep" in said
     assert "grey" in said
     assert "500x400" in said
+    (row,) = rows_of(tmp_path / "p.csv")
+    assert "16 bit deep" in row["warning"]
+    assert "500x400 pixels" in row["warning"]
+    assert row["reason"] == ""
 
 
 @pytest.mark.slow

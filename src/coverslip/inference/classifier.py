@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -122,15 +123,14 @@ class Classifier:
         images = read_preprocessed(dataset.records, preprocessing)
         for records, batch in _in_batches(dataset.records, images, batch_size):
             readable = [image for image in batch if isinstance(image, PreprocessedImage)]
-            for image in readable:
-                differences.count(image)
+            warnings = iter([differences.count(image) for image in readable])
             logits = iter(self._logits(np.stack([image.pixels for image in readable]), emit)) if readable else iter(())
             for record, outcome in zip(records, batch, strict=True):
                 path = dataset.relative_path(record)
                 if isinstance(outcome, UnreadableImage):
                     yield Prediction(record.image_id, path, record.label, None, None, UNREADABLE, (), outcome.what)
                 else:
-                    yield self.decide(record, path, next(logits))
+                    yield replace(self.decide(record, path, next(logits)), warning=next(warnings))
 
     def decide(self, record: ImageRecord, path: str, logits: np.ndarray) -> Prediction:
         """The row of an image whose (K,) logits are known.
@@ -208,24 +208,35 @@ class _Differences:
     def __init__(self, card: ClassifierCard) -> None:
         self._seen, self._preprocessing = card.trained_on, card.preprocessing
         self._counts: Counter[str] = Counter()
-        self._odd_size: tuple[int, int] | None = None  # the first of them
+        self._odd_size: str | None = None  # the first of them
 
-    def count(self, image: PreprocessedImage) -> None:
+    def count(self, image: PreprocessedImage) -> str | None:
+        """How one image differs, in words; None: it does not."""
+        found = list(self._found_in(image))
+        self._counts.update(difference for difference, _ in found)
+        return "; ".join(own for _, own in found) or None
+
+    def _found_in(self, image: PreprocessedImage) -> Iterator[tuple[str, str]]:
+        """Each kind of difference as it is counted, and as it stands beside the image."""
         seen = self._seen
         if image.dtype not in seen.dtypes:
             depths = " or ".join(map(_depth, seen.dtypes))
-            self._counts[f"{_depth(image.dtype)} deep, training images were {depths}"] += 1
+            text = f"{_depth(image.dtype)} deep, training images were {depths}"
+            yield text, text
         if image.n_channels not in seen.channels:
             colours = " or ".join(map(_colours, seen.channels))
-            self._counts[f"in {_colours(image.n_channels)}, training images were in {colours}"] += 1
+            text = f"in {_colours(image.n_channels)}, training images were in {colours}"
+            yield text, text
         if not (_is_near(image.width_px, seen.width_px) and _is_near(image.height_px, seen.height_px)):
             low, high = (f"{seen.width_px[i]}x{seen.height_px[i]}" for i in (0, 1))
-            self._odd_size = self._odd_size or (image.width_px, image.height_px)
-            example = f"{self._odd_size[0]}x{self._odd_size[1]}"
-            self._counts[f"of another size (such as {example} pixels), training images were {low} to {high}"] += 1
+            own = f"{image.width_px}x{image.height_px} pixels"
+            self._odd_size = self._odd_size or own
+            trained = f"training images were {low} to {high}"
+            yield f"of another size (such as {self._odd_size}), {trained}", f"{own}, {trained}"
         if self._preprocessing.is_too_large(image.width_px, image.height_px):
             canvas = f"canvas of {self._preprocessing.canvas_px} pixels"
-            self._counts[f"larger than the {canvas}, and shrunk to fit instead of shown at the common scale"] += 1
+            text = f"larger than the {canvas}, and shrunk to fit instead of shown at the common scale"
+            yield text, text
 
     def notes(self) -> list[Note]:
         """One sentence per kind."""

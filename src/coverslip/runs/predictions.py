@@ -35,10 +35,11 @@ class Prediction:
     decision: str  # the class, `uncertain`, `unfamiliar` or `unreadable`
     probabilities: tuple[float, ...]  # by class, NaN: not known to the network; empty: unreadable
     reason: str | None = None  # why it is unreadable
+    warning: str | None = None  # how it differs from all training images
     logits: tuple[float, ...] = ()  # by class, as the network gave them; empty where they are not known
 
 
-_COLUMNS = ("image_id", "path", "label", "predicted", "probability", "decision")
+_COLUMNS = ("image_id", "path", "label", "predicted", "probability", "decision", "reason", "warning")
 _FIRST_COLUMNS = ",".join(_COLUMNS).encode()
 
 
@@ -98,13 +99,12 @@ class Predictions:
         return np.array([row or nothing for row in numbers], dtype=np.float64).reshape(-1, len(self.classes))
 
     def to_pandas(self) -> "DataFrame":
-        """The columns of `predictions.csv`, one for each class among them, and why images could not be read.
+        """The columns of `predictions.csv`, one for each class among them.
 
         Raises:
             CoverslipError: pandas is not installed.
         """
-        reasons = [row.reason for row in self.rows]
-        return data_frame({**{name: self[name] for name in self.columns}, "reason": reasons})
+        return data_frame({name: self[name] for name in self.columns})
 
     def _repr_html_(self) -> str:
         """The first rows, for notebooks."""
@@ -235,6 +235,8 @@ def _row(cells: dict[str, str], classes: Sequence[str]) -> Prediction:
         predicted=cells["predicted"] or None,
         probability=float(cells["probability"]) if is_read else None,
         decision=cells["decision"],
+        reason=cells["reason"] or None,
+        warning=cells["warning"] or None,
         probabilities=tuple(float(cells[f"p:{name}"] or "nan") for name in classes) if is_read else (),
     )
 
@@ -244,7 +246,8 @@ def cells_of(row: Prediction, n_classes: int) -> list[str]:
     texts = [row.image_id, row.path, row.label or "", row.predicted or ""]
     numbers = [] if row.probability is None else ["" if math.isnan(p) else f"{p:.6f}" for p in row.probabilities]
     top = "" if row.probability is None else f"{row.probability:.6f}"
-    return [*map(safe_cell, texts), top, safe_cell(row.decision), *(numbers or [""] * n_classes)]
+    words = [row.decision, row.reason or "", row.warning or ""]
+    return [*map(safe_cell, texts), top, *map(safe_cell, words), *(numbers or [""] * n_classes)]
 
 
 def _refuse_to_replace_others(file: Path) -> None:

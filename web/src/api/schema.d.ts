@@ -3621,6 +3621,11 @@ export interface components {
              * @description Why the image could not be read.
              */
             reason: string | null;
+            /**
+             * Warning
+             * @description How the image differs from all training images.
+             */
+            warning: string | null;
         };
         /**
          * RunChanges

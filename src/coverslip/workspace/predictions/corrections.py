@@ -96,6 +96,7 @@ def _as_prediction(row: Row) -> Prediction:
         row.decision,
         tuple(float("nan") if p is None else p for p in row.probabilities.values()),
         row.reason,
+        row.warning,
     )
 
 

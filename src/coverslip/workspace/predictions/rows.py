@@ -24,13 +24,14 @@ from coverslip.workspace.viewing.filters import Filters, Gallery, among, as_sqli
 FILE = "rows.sqlite"
 _COLUMNS = (
     *("k", "image_id", "path", "file", "plan", "label", "predicted", "decision", "probability", "probabilities"),
-    "reason",
+    *("reason", "warning"),
 )
-_PLAIN = ("image_id", "path", "label", "predicted", "probability", "decision", "reason")  # kept as they are
+_PLAIN = ("image_id", "path", "label", "predicted", "probability", "decision", "reason", "warning")  # kept as they are
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS rows (
     k INTEGER PRIMARY KEY, image_id TEXT NOT NULL, path TEXT NOT NULL, file TEXT NOT NULL, plan TEXT NOT NULL,
-    label TEXT, predicted TEXT, decision TEXT NOT NULL, probability REAL, probabilities TEXT NOT NULL, reason TEXT
+    label TEXT, predicted TEXT, decision TEXT NOT NULL, probability REAL, probabilities TEXT NOT NULL, reason TEXT,
+    warning TEXT
 );
 CREATE INDEX IF NOT EXISTS rows_by_probability ON rows (probability);
 CREATE INDEX IF NOT EXISTS rows_by_decision ON rows (decision, probability);
@@ -54,6 +55,7 @@ class Row:
     probabilities: dict[str, float | None]
     correction: Annotated[str | None, Field(description="What somebody said that it really shows.")]
     reason: Annotated[str | None, Field(description="Why the image could not be read.")]
+    warning: Annotated[str | None, Field(description="How the image differs from all training images.")]
 
 
 class RowsWriter:
@@ -89,7 +91,7 @@ def _cells(numbered: tuple[int, Prediction, Path, ReadPlan]) -> tuple[object, ..
     k, row, file, plan = numbered
     probabilities = json.dumps([None if math.isnan(p) else p for p in row.probabilities])
     texts = (row.image_id, row.path, _text(file), plan.model_dump_json(exclude_defaults=True), row.label, row.predicted)
-    return (k, *texts, row.decision, row.probability, probabilities, row.reason)
+    return (k, *texts, row.decision, row.probability, probabilities, row.reason, row.warning)
 
 
 def _text(file: Path) -> str:
@@ -155,6 +157,7 @@ def row_of(cells: sqlite3.Row, classes: Sequence[str], corrected: Mapping[int, s
         probabilities=dict(zip(classes, probabilities, strict=False)),
         correction=corrected.get(cells["k"]),
         reason=cells["reason"],
+        warning=cells["warning"],
     )
 
 
