@@ -59,6 +59,12 @@ def test_pages_without_an_end_are_not_described_either(tmp_path: Path, name: str
         describe_image(path)
 
 
+def test_describing_an_odd_file_prints_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "odd.tif").write_bytes(HOSTILE["endless imagej"]())
+    assert describe_image(tmp_path / "odd.tif")[0].shape == (8, 8)
+    assert not caplog.records
+
+
 def test_a_page_that_points_at_itself_is_refused_in_bigtiff_and_the_other_byte_order(tmp_path: Path) -> None:
     path = tmp_path / "circle.tif"
     for options in ({"bigtiff": True}, {"byteorder": ">"}, {"bigtiff": True, "byteorder": ">"}):

@@ -10,13 +10,9 @@ Axes. A page is a channel where the file says so: axis C of ImageJ, OME and shap
 the full-resolution level of a pyramid, not its label or overview.
 """
 
-import logging
 import re
 import struct
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,7 +33,7 @@ from coverslip.images._decoded import (
     palette_to_colour,
 )
 from coverslip.images._pillow import image_to_array, oriented, read_with_pillow
-from coverslip.images._tiff_guard import check_pages
+from coverslip.images._tiff_guard import check_pages, opened_tiff
 from coverslip.images._tiff_series import describe_tiff
 from coverslip.images.plan import ReadPlan
 from coverslip.images.reader import Reader, starts
@@ -75,9 +71,7 @@ def read_tiff(path: Path, plan: ReadPlan, max_bytes: int) -> Decoded:
             return read_with_pillow(path, plan, max_bytes)
         except _BAD_TAGS:
             note = PILLOW_FAILED  # what is really damaged, tifffile refuses too
-    from tifffile import TiffFile
-
-    with _complaints() as complaints, TiffFile(path) as tiff:
+    with opened_tiff(path) as (tiff, complaints):
         decoded = _read_series(path, tiff, plan, max_bytes, complaints)
     note = note or (f"tifffile reads this TIFF but says: {_summary(complaints[0])}" if complaints else None)
     return Decoded(decoded.array, decoded.bit_depth, decoded.n_planes, note)
@@ -278,41 +272,6 @@ def _to_light(path: Path, array: Array, page: "TiffPage") -> Array:
         do = "Export it as 8- or 16-bit or float TIFF."
         raise UnreadableImage(f"Its pixels are of type {array.dtype}", file=path, do=do)
     return array
-
-
-class _Complaints(logging.Filter):
-    """Keeps tifffile's log records of threads that are reading, and lets those of others pass."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.of_thread = threading.local()
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        texts: list[str] | None = getattr(self.of_thread, "texts", None)
-        if texts is None:
-            return True
-        if record.levelno >= logging.WARNING:
-            texts.append(record.getMessage())
-        return False
-
-
-@cache
-def _complaint_filter() -> _Complaints:
-    complaints = _Complaints()
-    logging.getLogger("tifffile").addFilter(complaints)
-    return complaints
-
-
-@contextmanager
-def _complaints() -> Iterator[list[str]]:
-    """What tifffile logs in this thread meanwhile, instead of printing it."""
-    filter_ = _complaint_filter()
-    texts: list[str] = []
-    filter_.of_thread.texts = texts
-    try:
-        yield texts
-    finally:
-        filter_.of_thread.texts = None
 
 
 def _summary(complaint: str) -> str:

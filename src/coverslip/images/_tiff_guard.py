@@ -4,14 +4,22 @@ tifffile follows the pages of a file wherever they point, keeps the place of eve
 the metadata say: a few bytes, by accident or on purpose, keep it busy for ever or fill the memory.
 """
 
+import logging
 import re
 import struct
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from coverslip.errors import UnreadableImage
 from coverslip.images._decoded import SHRINK, damaged
+
+if TYPE_CHECKING:
+    from tifffile import TiffFile
 
 _MAX_PAGES = 100_000  # also of stacks that are described by text alone
 _MAX_PARTS = 100_000  # strips or tiles of a page: each takes its time, however small
@@ -172,3 +180,51 @@ def _most_planes(description: str) -> int:
     return (
         max((int(count[:20]) for count in _OME_COUNTS.findall(description)), default=0) if "<OME" in description else 0
     )
+
+
+@contextmanager
+def opened_tiff(path: Path) -> "Iterator[tuple[TiffFile, list[str]]]":
+    """tifffile's view of a file whose pages were checked, and what it complains of meanwhile, instead of printing it.
+
+    Raises:
+        Exception: whatever tifffile raises on damaged bytes.
+    """
+    from tifffile import TiffFile
+
+    with _complaints() as complaints, TiffFile(path) as tiff:
+        yield tiff, complaints
+
+
+class _Complaints(logging.Filter):
+    """Keeps tifffile's log records of threads that are reading, and lets those of others pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.of_thread = threading.local()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        texts: list[str] | None = getattr(self.of_thread, "texts", None)
+        if texts is None:
+            return True
+        if record.levelno >= logging.WARNING:
+            texts.append(record.getMessage())
+        return False
+
+
+@cache
+def _complaint_filter() -> _Complaints:
+    complaints = _Complaints()
+    logging.getLogger("tifffile").addFilter(complaints)
+    return complaints
+
+
+@contextmanager
+def _complaints() -> Iterator[list[str]]:
+    """What tifffile logs in this thread meanwhile, instead of printing it."""
+    filter_ = _complaint_filter()
+    texts: list[str] = []
+    filter_.of_thread.texts = texts
+    try:
+        yield texts
+    finally:
+        filter_.of_thread.texts = None

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coverslip.images._tiff_guard import check_pages
+from coverslip.images._tiff_guard import check_pages, opened_tiff
 from coverslip.images.reader import Series
 
 if TYPE_CHECKING:
@@ -27,10 +27,8 @@ def describe_tiff(path: Path) -> tuple[Series, ...]:
         UnreadableImage: its pages do not come to an end.
         Exception: whatever tifffile raises on damaged bytes.
     """
-    from tifffile import TiffFile
-
     check_pages(path)
-    with TiffFile(path) as tiff:
+    with opened_tiff(path) as (tiff, _):
         return tuple(
             Series(series.axes, tuple(map(int, series.shape)), _pixel_size(tiff, number, series), series.name)
             for number, series in enumerate(tiff.series)
