@@ -1,5 +1,6 @@
 """Images of a few bytes that declare a great deal: each is refused at once, before memory is asked for."""
 
+import struct
 import tracemalloc
 from pathlib import Path
 
@@ -57,6 +58,21 @@ def test_pages_without_an_end_are_not_described_either(tmp_path: Path, name: str
     path.write_bytes(HOSTILE[name]())
     with pytest.raises(UnreadableImage, match=REASONS[name]):
         describe_image(path)
+
+
+def test_a_tag_that_is_longer_than_its_file_is_left_out(tmp_path: Path) -> None:
+    """As damage makes it: four thousand million letters of description."""
+    data = bytearray(HOSTILE["endless imagej"]())
+    (start,) = struct.unpack_from("<I", data, 4)
+    at = data.index(struct.pack("<HH", 270, 2), start)
+    struct.pack_into("<I", data, at + 4, 2**32 - 1)
+    (tmp_path / "odd.tif").write_bytes(data)
+    tracemalloc.start()
+    try:
+        assert describe_image(tmp_path / "odd.tif")[0].shape == (8, 8)
+        assert tracemalloc.get_traced_memory()[1] < 150e6
+    finally:
+        tracemalloc.stop()
 
 
 def test_describing_an_odd_file_prints_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

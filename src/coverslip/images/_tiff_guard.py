@@ -5,6 +5,7 @@ the metadata say: a few bytes, by accident or on purpose, keep it busy for ever 
 """
 
 import logging
+import os
 import re
 import struct
 import threading
@@ -139,7 +140,10 @@ def _read_page(file: BinaryIO, layout: _Layout, offset: int) -> _Page:
     n_numbers, n_parts, description = 0, 0, ""
     sub_pages: tuple[int, ...] = ()
     kind = set()
+    n_bytes = os.fstat(file.fileno()).st_size
     for code, value_type, count, value in struct.iter_unpack(layout.tag, tags):
+        if count > n_bytes:  # more than there is: tifffile leaves such a tag out
+            continue
         n_numbers += count // 16 if value_type in _BYTES else count
         if code in (_STRIPS, _TILES):
             n_parts = max(n_parts, count)
