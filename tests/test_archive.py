@@ -155,6 +155,14 @@ def with_patched_name(name: str) -> Craft:
     return craft
 
 
+def with_entry_elsewhere(file: Path, entries: Entries) -> None:
+    """Its list of entries claims to begin earlier than the file, and with it each entry."""
+    data = bytearray(zipped(file, entries).read_bytes())
+    at = data.rindex(b"PK\x05\x06") + 16
+    data[at : at + 4] = struct.pack("<I", struct.unpack_from("<I", data, at)[0] + 100_000)
+    file.write_bytes(data)
+
+
 def with_link(file: Path, entries: Entries) -> None:
     link = zipfile.ZipInfo(WEIGHTS)
     link.create_system, link.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
@@ -253,6 +261,7 @@ CRAFTED: dict[str, tuple[Craft, str]] = {
     "a name that begins with a NUL": (with_patched_name("\0x"), "control character"),
     "a drive": (with_entry("C:/evil.dll"), "colon"),
     "another name in front of the data": (with_other_local_name, "could not be read"),
+    "an entry elsewhere": (with_entry_elsewhere, "lies outside of it"),
     "a link": (with_link, "a link"),
     "an encrypted entry": (encrypted, "encrypted"),
     "one name twice": (with_double, "twice"),

@@ -21,6 +21,7 @@ from coverslip.images import (
     read_pixels,
     thumbnail,
 )
+from coverslip.images import preprocessing as module
 
 RNG = np.random.default_rng(0)
 images = st.one_of(
@@ -368,3 +369,15 @@ def test_the_mixed_depths_of_real_nuclei_get_a_range_each(shared_data):
             brightest[fact.dtype], int(preprocess(read_pixels(path).array, preprocessing).max())
         )
     assert min(brightest.values()) > 200  # neither depth is left in the dark by the other
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("box", [None, (3.5, 10.25, 70.0, 90.75)])
+@pytest.mark.parametrize("size", [(7, 11), (40, 33), (200, 150)])
+def test_a_large_image_is_resized_by_rows_as_it_is_at_once(
+    dtype: type, box: tuple[float, float, float, float] | None, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    array = np.random.default_rng(0).integers(0, 256, (101, 83, 2)).astype(dtype)
+    at_once = module.resized(array, *size, box, as_float=True)
+    monkeypatch.setattr(module, "_LARGE_PLANE", 900)
+    np.testing.assert_allclose(module.resized(array, *size, box, as_float=True), at_once, atol=1e-3)

@@ -135,6 +135,8 @@ def _checked(archive: zipfile.ZipFile, n_bytes: int, limits: Limits) -> list[Ent
         fault = _fault_of_name(entry_name.removesuffix("/") if _is_folder(info) else entry_name) or _fault(info, limits)
         if fault:
             raise _bad(f"of '{_shown(entry_name)}' in it: {fault}")
+        if not 0 <= info.header_offset < n_bytes:
+            raise _bad(f"'{_shown(entry_name)}' lies outside of it")
         name = PurePosixPath(entry_name)
         if name in entries:
             raise _bad(f"it has '{_shown(entry_name)}' twice")

@@ -14,6 +14,8 @@ from coverslip.images.scaling import LUMINANCE, Scaling, limits
 Resize = Literal["pad", "stretch", "crop", "canvas"]
 PadColour = Literal["auto", "black", "white"]
 LARGEST_SIDE = 1024  # pixels that networks are given: one image of 4,096 would take gigabytes
+_LARGE_PLANE = 2**24  # pixels
+_REACH = 2  # pixels, or as many as become one, that the filter looks to either side, and one to spare
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 
 
@@ -79,7 +81,7 @@ def preprocess(array: Array, preprocessing: Preprocessing) -> Array:
     )
     # Per-image ranges come from the whole image, before its small structures are averaged away.
     low, high = (None, None) if is_quick else limits(preprocessing.scaling, array, preprocessing.channels)
-    square = _square(array if is_quick else array.astype(np.float32), preprocessing)
+    square = _square(array, preprocessing, np.dtype(np.uint8 if is_quick else np.float32))
     square = _repeated(square, preprocessing.channels)
     if low is None or high is None:
         return square
@@ -89,49 +91,71 @@ def preprocess(array: Array, preprocessing: Preprocessing) -> Array:
     return levels
 
 
-def resized(array: Array, width: int, height: int, box: Box | None = None) -> Array:
-    """(height, width, C) uint8 or float32, bilinear and antialiased, from `box` of the (H, W, C) array or all of it."""
-    if array.dtype == np.uint8 and array.shape[2] == 3:
+def resized(array: Array, width: int, height: int, box: Box | None = None, *, as_float: bool = False) -> Array:
+    """(height, width, C) bilinear and antialiased, from `box` of the (H, W, C) array or all of it.
+
+    uint8 stays so unless floats are asked for; all else becomes float32, one channel and some rows at a time.
+    """
+    dtype = np.dtype(np.uint8 if array.dtype == np.uint8 and not as_float else np.float32)
+    if dtype == np.uint8 and array.shape[2] == 3:
         return np.array(_resize(Image.fromarray(array), width, height, box))
-    planes = [np.ascontiguousarray(array[..., channel]) for channel in range(array.shape[2])]
-    return np.stack([np.asarray(_resize(Image.fromarray(plane), width, height, box)) for plane in planes], axis=-1)
+    whole = box or (0, 0, array.shape[1], array.shape[0])
+    planes = (array[..., channel] for channel in range(array.shape[2]))
+    return np.stack([_resized_plane(plane, width, height, whole, dtype) for plane in planes], axis=-1)
+
+
+def _resized_plane(plane: Array, width: int, height: int, box: Box, dtype: np.dtype[Any]) -> Array:
+    """(height, width) of `dtype` from `box` of an (H, W) plane; a large one becomes `dtype` some rows at a time."""
+    left, top, right, bottom = box
+    scale = (bottom - top) / height  # rows of the plane for one of the result
+    n_rows = height if plane.size <= _LARGE_PLANE else max(1, int(_LARGE_PLANE / 4 / plane.shape[1] / scale))
+    parts = []
+    for start in range(0, height, n_rows):
+        end = min(start + n_rows, height)
+        first, last = top + start * scale, bottom if end == height else top + end * scale
+        begun = max(0, int(first - _REACH * max(scale, 1))) if n_rows < height else 0
+        used = plane[begun : int(last + _REACH * max(scale, 1)) + 1] if n_rows < height else plane
+        image = Image.fromarray(np.ascontiguousarray(used, dtype))
+        parts.append(np.asarray(_resize(image, width, end - start, (left, first - begun, right, last - begun))))
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _resize(image: Image.Image, width: int, height: int, box: Box | None) -> Image.Image:
     return image.resize((width, height), Image.Resampling.BILINEAR, box)
 
 
-def _square(array: Array, preprocessing: Preprocessing) -> Array:
+def _square(array: Array, preprocessing: Preprocessing, dtype: np.dtype[Any]) -> Array:
+    as_float = dtype != np.uint8
     side, (height, width) = preprocessing.image_size, array.shape[:2]
     match preprocessing.resize:
         case "stretch":
-            return resized(array, side, side)
+            return resized(array, side, side, as_float=as_float)
         case "crop":
             short = min(height, width)
             left, top = (width - short) / 2, (height - short) / 2
-            return resized(array, side, side, (left, top, left + short, top + short))
+            return resized(array, side, side, (left, top, left + short, top + short), as_float=as_float)
     scale = side / max(height, width, preprocessing.canvas_px or 0)
     new_height, new_width = max(1, round(height * scale)), max(1, round(width * scale))
-    inner = resized(array, new_width, new_height)
+    inner = resized(array, new_width, new_height, as_float=as_float)
     if inner.shape[:2] == (side, side):
         return inner
-    square = np.empty((side, side, array.shape[2]), array.dtype)
-    square[:] = _pad_colour(array, preprocessing.pad_colour)
+    square = np.empty((side, side, array.shape[2]), dtype)
+    square[:] = _pad_colour(array, preprocessing.pad_colour, dtype)
     y, x = (side - new_height) // 2, (side - new_width) // 2
     square[y : y + new_height, x : x + new_width] = inner
     return square
 
 
-def _pad_colour(array: Array, pad_colour: PadColour) -> Array:
+def _pad_colour(array: Array, pad_colour: PadColour, dtype: np.dtype[Any]) -> Array:
     """(C,) in the image's own units. Black and white of floats lie beyond any range, which clips them to its ends."""
     match pad_colour:
         case "auto":
             return _border_colour(array)
         case "black":
-            level = 0 if array.dtype == np.uint8 else -np.inf
+            level = 0 if dtype == np.uint8 else -np.inf
         case "white":
-            level = 255 if array.dtype == np.uint8 else np.inf
-    return np.full(array.shape[2], level, array.dtype)
+            level = 255 if dtype == np.uint8 else np.inf
+    return np.full(array.shape[2], level, dtype)
 
 
 def _border_colour(array: Array) -> Array:

@@ -40,6 +40,6 @@ def small_pixels(array: Array, side_px: int) -> Array:
         small: Array = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=1.4))
         return small if small.ndim == 3 else small[..., np.newaxis]
     low, high = limits(Scaling(mode="per-image"), array, array.shape[2])
-    deep = resized(array.astype(np.float32), width, height)
+    deep = resized(array, width, height, as_float=True)
     stretched: Array = np.rint(np.clip((deep - low) / (high - low), 0, 1) * 255).astype(np.uint8)
     return stretched

@@ -139,7 +139,7 @@ def large_picture(home: Workspace, source: PictureSource, view: View) -> bytes:
     scale = min(1.0, _LARGEST_PX / max(array.shape[:2]))
     if scale < 1:
         height, width = (max(1, round(length * scale)) for length in array.shape[:2])
-        array = resized(array if array.dtype == np.uint8 else array.astype(np.float32), width, height)
+        array = resized(array, width, height)
     if array.dtype != np.uint8 or view.low is not None or view.high is not None:
         spread = np.maximum(high - low, np.finfo(np.float32).tiny)
         with np.errstate(over="ignore"):  # where low and high are equal: black below, white above
