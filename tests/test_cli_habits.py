@@ -166,6 +166,18 @@ def test_channels_that_do_not_mix_are_told_by_inspect_with_what_all_of_them_have
     assert raised.value.remedies == finding.remedies
 
 
+def test_inspect_looks_at_what_a_training_with_these_choices_would(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mixed(tmp_path / "cells", 3, 4)
+    codes = []
+    for choices in ([], ["--set", "channels=[0, 1, 2]"]):
+        assert main(["inspect", str(tmp_path / "cells"), "--json", *choices]) == 0
+        told = json.loads(capsys.readouterr().out)
+        codes.append({finding["code"] for finding in told["findings"]} & {"unlike-channels"})
+    assert codes == [{"unlike-channels"}, set()]
+
+
 def test_no_channels_are_proposed_that_grey_images_lack(tmp_path: Path) -> None:
     data = cs.open_dataset(mixed(tmp_path, 1, 3, 4))
     found = inspect_dataset(data, scan_images(data))

@@ -75,14 +75,17 @@ __all__ = [
 _MOST_REASONS = 5  # unreadable images that are named one by one
 
 
-def inspect(data: Dataset | Given, *, emit: Emit = ignore) -> Inspection:
+def inspect(data: Dataset | Given, recipe: Recipe | None = None, *, emit: Emit = ignore) -> Inspection:
     """What a dataset holds, what is wrong with it, and what to do about it. Decodes every image once.
 
     Args:
         data: images, opened or as `open_dataset` takes them.
+        recipe: which plane, channels, classes and groups a training would take; the default takes what there is.
         emit: told about progress.
     """
     data = _opened(data)
+    if recipe is not None:
+        data, _ = agreed(data, recipe)
     return inspect_dataset(data, scan_images(data, emit=emit))
 
 

@@ -1,9 +1,30 @@
 """`coverslip inspect`: what a folder of images holds, and what to fix before training."""
 
-from coverslip.cli._options import AsJson, Data, Group, GroupPattern, check_groups, one_or_all
+from typing import Annotated
+
+import typer
+
+from coverslip.cli._completion import recipe_settings
+from coverslip.cli._options import AsJson, Data, Group, GroupPattern, check_groups
 
 
-def inspect(data: Data, group: Group = None, group_pattern: GroupPattern = None, as_json: AsJson = False) -> None:
+def inspect(
+    data: Data,
+    group: Group = None,
+    group_pattern: GroupPattern = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            autocompletion=recipe_settings,
+            help="Look at the images as a training with this choice would, such as channels, plane or classes.drop; "
+            "may be given several times.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     r"""Look for faults in images before training.
 
     Counts by class and group, sizes and formats, broken files, duplicates, and what to do about them. Your images are
@@ -16,16 +37,19 @@ def inspect(data: Data, group: Group = None, group_pattern: GroupPattern = None,
       coverslip inspect cells/ --group-pattern 'slide\d+'
 
       coverslip inspect cells.csv --group patient --json
+
+      coverslip inspect stacks/ --set plane=max --set 'channels=[0, 2]'
     """
     check_groups(group, group_pattern)
     from coverslip import pipeline
     from coverslip.cli._show import notes_console, print_json, results_console, show_inspection
     from coverslip.cli.progress import shown_progress
+    from coverslip.cli.train import images_and_recipe
     from coverslip.runs import inspection_as_json
 
-    dataset = pipeline.open_dataset(one_or_all(data), group=group, group_pattern=group_pattern)
+    dataset, choices = images_and_recipe(data, None, None, settings or [], group, group_pattern)
     with shown_progress(notes_console()) as emit:
-        inspection = pipeline.inspect(dataset, emit=emit)
+        inspection = pipeline.inspect(dataset, choices if settings else None, emit=emit)
     if as_json:
         print_json(inspection_as_json(inspection))
     else:
