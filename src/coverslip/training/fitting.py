@@ -40,7 +40,7 @@ from coverslip.training.instant_stage import (
 )
 from coverslip.training.linear_probe import LinearHead
 from coverslip.training.normalising import set_normalisation
-from coverslip.training.ranking import rank
+from coverslip.training.ranking import is_preferred
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -143,7 +143,10 @@ def fit(
             candidates.append(_Candidate("finetune", val_logits, _copied(network)))
     if not candidates:
         raise Stopped("Training was stopped before there was a classifier", do="Resume the run to go on.")
-    best = max(candidates, key=lambda candidate: rank(candidate.val_logits, images.val_label, recipe))
+    best, *others = candidates
+    for other in others:
+        if is_preferred(other.val_logits, best.val_logits, images.val_label, recipe):
+            best = other
     network.load_state_dict(best.weights)
     if best.stage == "instant" and len(candidates) > 1:
         text = "Fine-tuning did not beat the instant classifier on validation images; the latter is kept."

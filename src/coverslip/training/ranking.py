@@ -6,6 +6,9 @@ import numpy.typing as npt
 from coverslip.evaluation import METRICS, apply_temperature, fit_temperature, score
 from coverslip.runs import Recipe
 
+_N_RESAMPLES = 60
+_NOISE_SHARE = 0.5  # of a standard error; any between a quarter and one chose about as well (docs/training.md)
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
@@ -20,6 +23,44 @@ def rank(logits: Floats, label: Ints, recipe: Recipe) -> tuple[float, float]:
     """
     calibrated = apply_temperature(logits, fit_temperature(logits, label))
     return primary_score(logits, label, recipe), -score(calibrated, label)["log_loss"]
+
+
+def is_preferred(challenger: Floats, incumbent: Floats, label: Ints, recipe: Recipe) -> bool:
+    """Whether validation images prefer one classifier to another.
+
+    The primary metric decides where it differs by more than half of the standard error of that difference. Where it
+    does not, the difference is mostly chance: two images of a rare class turn it round. Then the calibrated log loss
+    decides, in which every image tells how sure each classifier was of its class.
+
+    Args:
+        challenger: (n_val, K) logits.
+        incumbent: (n_val, K) logits of what is kept where neither is preferred.
+        label: (n_val,) int in [0, K).
+        recipe: names the primary metric; its seed draws the resampled images.
+    """
+    new, old = rank(challenger, label, recipe), rank(incumbent, label, recipe)
+    difference = new[0] - old[0]
+    if not np.isfinite(difference):  # it is not defined for one of them, or for both
+        return new > old
+    if abs(difference) > _NOISE_SHARE * _difference_error(challenger, incumbent, label, recipe):
+        return difference > 0
+    return new[1] > old[1]
+
+
+def _difference_error(one: Floats, other: Floats, label: Ints, recipe: Recipe) -> float:
+    """Standard error of how much two classifiers differ in the primary metric, over images drawn again and again."""
+    metric, generator = METRICS[recipe.primary_metric], np.random.default_rng(recipe.seed)
+    pair = [
+        apply_temperature(logits, fit_temperature(logits, label) if metric.needs_calibration else 1.0)
+        for logits in (one, other)
+    ]
+    differences = []
+    for _ in range(_N_RESAMPLES):
+        drawn = generator.integers(len(label), size=len(label))
+        new, old = (metric.value(p[drawn], label[drawn], p[drawn].argmax(axis=1)) for p in pair)
+        differences.append(new - old)
+    defined = np.array(differences)[np.isfinite(differences)]
+    return float(defined.std()) if len(defined) else 0.0
 
 
 def cross_fitted_rank(logits: Floats, label: Ints, recipe: Recipe) -> tuple[float, float]:

@@ -213,7 +213,10 @@ def _finetune_methods(run: ReportedRun, stage: FinetuneStage) -> str:
 def _kept_epoch(recipe: Recipe) -> str:
     metric = phrases(recipe)["primary_metric"]
     if recipe.keeps_last_epoch:
-        return f"the last if its {metric} on validation images was no worse than before fine-tuning"
+        return (
+            f"the last if validation images preferred it to the network before fine-tuning (by {metric}, or by the "
+            "calibrated log loss where that hardly differed)"
+        )
     return f"the one with the best {metric} on validation images"
 
 

@@ -1,0 +1,63 @@
+"""Which of two classifiers validation images prefer: what differs for certain decides, not what differs by chance."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coverslip.runs import Recipe
+from coverslip.training.ranking import is_preferred
+
+N = 100
+
+
+def label() -> np.ndarray:
+    return np.arange(N) % 4
+
+
+def logits(wrong: range, sure: float = 3.0, seed: int = 0) -> np.ndarray:
+    """Of a classifier that is wrong for these images; the surer it is of the others, the lower its log loss."""
+    named = label()
+    named[list(wrong)] = (named[list(wrong)] + 1) % 4
+    noise = np.random.default_rng(seed).normal(0, 0.3, (N, 4))
+    return noise + sure * (np.arange(4) == named[:, None])
+
+
+def test_a_clear_difference_of_the_primary_metric_decides_whatever_the_loss() -> None:
+    better, worse = logits(range(10), sure=0.5), logits(range(50, 80), sure=3.0)
+    assert is_preferred(better, worse, label(), Recipe())
+    assert not is_preferred(worse, better, label(), Recipe())
+
+
+@pytest.mark.parametrize("primary", ["macro_f1", "accuracy", "balanced_accuracy"])
+def test_where_the_metric_hardly_differs_the_calibrated_loss_decides(primary: str) -> None:
+    """The mistakes are others, and one more of them says little; but one classifier knows which images are hard."""
+    careful, rash = logits(range(21)), logits(range(30, 50))
+    careful[:21] *= 0.1
+    choices = Recipe(primary_metric=primary)  # type: ignore[arg-type]  # a name of the table
+    assert is_preferred(careful, rash, label(), choices)
+    assert not is_preferred(rash, careful, label(), choices)
+
+
+def test_neither_is_preferred_to_one_that_answers_alike() -> None:
+    assert not is_preferred(logits(range(9)), logits(range(9)), label(), Recipe())
+
+
+def test_where_the_metric_is_not_defined_the_loss_decides() -> None:
+    one_class, choices = np.zeros(N, dtype=np.int64), Recipe(primary_metric="macro_auroc")
+    right, wrong = np.tile([3.0, 0, 0, 0], (N, 1)), np.tile([0.0, 3, 0, 0], (N, 1))
+    assert is_preferred(right, wrong, one_class, choices)
+    assert not is_preferred(wrong, right, one_class, choices)
+
+
+@given(
+    st.integers(0, 60),
+    st.integers(0, 60),
+    st.floats(0.2, 4),
+    st.floats(0.2, 4),
+    st.sampled_from(["macro_f1", "log_loss"]),
+)
+def test_of_two_at_most_one_is_preferred(n: int, m: int, sure: float, other: float, primary: str) -> None:
+    first, second = logits(range(n), sure), logits(range(40, 40 + m), other, seed=1)
+    choices = Recipe(primary_metric=primary)  # type: ignore[arg-type]  # a name of the table
+    assert not (is_preferred(first, second, label(), choices) and is_preferred(second, first, label(), choices))
