@@ -158,15 +158,15 @@ def train(
     """
     seconds = None if budget is None else budget_seconds(budget)
     deadline = NO_DEADLINE if seconds is None else Deadline((began or time.monotonic()) + seconds)
-    given = _opened(data)
-    data, recipe = checked(given, recipe or Recipe())  # what can be known to be wrong is said before any work
+    opened = _opened(data)
+    data, recipe = checked(opened, recipe or Recipe())  # what can be known to be wrong is said before any work
     if budget is not None:
         check_budget(recipe)
     device = chosen_device(recipe.device, automatic=FOR_TRAINING)
     run = Run(Path(out))
-    if given.is_in_memory:
+    if opened.is_in_memory:
         create_run_folder(run.folder)
-        data, recipe = agreed(kept_as_files(grouped(given, recipe), run, emit=emit), recipe)
+        data, recipe = agreed(kept_as_files(grouped(opened, recipe), run, emit=emit), recipe)
     environment = begin_run(run.folder, data, recipe, device, allow_leakage=allow_leakage, budget=seconds)
     return train_in(data, recipe, environment, RunContext(run.folder, device, emit, Stop(run.stop_file), deadline))
 

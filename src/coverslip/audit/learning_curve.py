@@ -51,7 +51,7 @@ def learning_curve(
     predicted, n_trained = [], []
     for _ in range(_N_PASSES if len(label) <= _MOST_FOR_TWO_PASSES else 1):
         key = nested_order(label, unit, generator)
-        said = np.zeros((len(SHARES), len(label)), dtype=np.int64)
+        predicted_class = np.zeros((len(SHARES), len(label)), dtype=np.int64)
         for turn in range(_N_LEFT_OUT_IN_TURN):
             order, ends = _nested_parts((key + turn / _N_LEFT_OUT_IN_TURN) % 1)
             train, left_out = order[: ends[-1]], order[ends[-1] :]
@@ -66,9 +66,9 @@ def learning_curve(
                     shrinkage=shrinkage,
                     balanced=balanced,
                 )
-                said[size, left_out] = logits.argmax(axis=1)
+                predicted_class[size, left_out] = logits.argmax(axis=1)
             n_trained.append(ends)
-        predicted.append(said)
+        predicted.append(predicted_class)
     sizes = np.mean(n_trained, axis=0).tolist()
     return extrapolate(np.array(predicted), label, unit, sizes, n_images=n_images, n_groups=n_groups, seed=seed)
 

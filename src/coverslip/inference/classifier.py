@@ -212,9 +212,9 @@ class _Differences:
 
     def count(self, image: PreprocessedImage) -> str | None:
         """How one image differs, in words; None: it does not."""
-        found = list(self._found_in(image))
-        self._counts.update(difference for difference, _ in found)
-        return "; ".join(own for _, own in found) or None
+        differences = list(self._found_in(image))
+        self._counts.update(difference for difference, _ in differences)
+        return "; ".join(own for _, own in differences) or None
 
     def _found_in(self, image: PreprocessedImage) -> Iterator[tuple[str, str]]:
         """Each kind of difference as it is counted, and as it stands beside the image."""

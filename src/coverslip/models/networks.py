@@ -159,7 +159,7 @@ class MultiLayerPooling(nn.Module):
             seen = seen.transpose(1, 2).unsqueeze(-1)
         elif self._is_channels_last:
             seen = seen.permute(0, 3, 1, 2)
-        if seen.dtype is not torch.float32:  # half of it has too few digits for means of many places
+        if seen.dtype in (torch.float16, torch.bfloat16):  # too few digits for means of many places
             seen = seen.float()
         # torch.var_mean is 15 times slower than this where channels lie together (measured on the processor).
         mean = seen.mean(dim=(2, 3), keepdim=True)

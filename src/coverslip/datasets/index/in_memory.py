@@ -48,8 +48,8 @@ def _sources(items: Sequence[object], axes: Axes) -> list[str | Path | Table]:
     for are_images, group in groupby(enumerate(items), lambda numbered: _is_image(numbered[1])):
         numbered = list(group)
         if are_images:
-            given = {f"image {k}": image_in_memory(item, f"image {k}", axes) for k, item in numbered}
-            sources.append(_table(("image",), [(name,) for name in given], given))
+            images = {f"image {k}": image_in_memory(item, f"image {k}", axes) for k, item in numbered}
+            sources.append(_table(("image",), [(name,) for name in images], images))
         else:
             sources += [_source(item, k, len(items), axes) for k, item in numbered]
     return sources

@@ -73,8 +73,8 @@ def _group_column(data: Dataset) -> str | None:
     """The name of the column of groups, its own unless the table needs it for something else."""
     if not data.has_groups:
         return None
-    given = data.opening.group
-    return given if given is not None and plain_name(given) not in TABLE_NAMES else "group"
+    column = data.opening.group
+    return column if column is not None and plain_name(column) not in TABLE_NAMES else "group"
 
 
 def _row(record: ImageRecord, group: str | None, folder: Path) -> dict[str, str]:

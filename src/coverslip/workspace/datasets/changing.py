@@ -79,8 +79,8 @@ def refresh(home: Workspace, dataset_id: str) -> DatasetState:
 def _groups_asked(row: AnyRow, changes: Json) -> tuple[str | None, str | None]:
     """Column and pattern after the changes: naming one takes the place of the other."""
     column, pattern = row.group_column, row.group_pattern
-    given = [changes[key] for key in ("group", "group_pattern") if key in changes]
-    if given and not any(given):
+    named = [changes[key] for key in ("group", "group_pattern") if key in changes]
+    if named and not any(named):
         return None, None
     if "group" in changes:
         column = changes["group"] or None

@@ -43,8 +43,8 @@ def class_thumbnails(home: Workspace, dataset_id: str) -> list[ClassThumbnails]:
     with home.engine.connect() as connection:
         row = dataset_row(connection, dataset_id)
         names = (*class_order(row.class_names, row.summary["classes"]), None)
-        found = [ClassThumbnails(name, _spread(connection, dataset_id, name, _N_OF_CLASS)) for name in names]
-    return [each for each in found if each.images]
+        thumbnails = [ClassThumbnails(name, _spread(connection, dataset_id, name, _N_OF_CLASS)) for name in names]
+    return [each for each in thumbnails if each.images]
 
 
 def count_again(connection: Connection, dataset_id: str) -> None:

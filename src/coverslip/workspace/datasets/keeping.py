@@ -72,13 +72,13 @@ def replace_images(connection: Connection, home: Workspace, dataset_id: str, fou
     """
     known = connection.execute(select(images).where(images.c.dataset_id == dataset_id)).all()
     moved = _found_again(known, found)
-    given = {
+    new_labels = {
         found.records[moved[row.position]].image_id: row.label
         for row in known
         if row.label != row.label_before and row.position in moved
     }
     _put_aside(connection, dataset_id, [row for row in known if row.position not in moved])
-    back = _given_again(connection, dataset_id, found)
+    restored_labels = _given_again(connection, dataset_id, found)
     _keep_history(connection, dataset_id, moved)
     connection.execute(delete(images).where(images.c.dataset_id == dataset_id))
     connection.execute(
@@ -86,7 +86,7 @@ def replace_images(connection: Connection, home: Workspace, dataset_id: str, fou
         .where(datasets.c.id == dataset_id)
         .values(state="reading", progress=None, error=None, opened=opened_as_json(found))
     )
-    store_images(connection, home, dataset_id, found, {**back, **given})
+    store_images(connection, home, dataset_id, found, {**restored_labels, **new_labels})
 
 
 def _insert_images(

@@ -55,7 +55,7 @@ def queue_evaluation(workspace: Workspace, run_id: str, *, dataset_id: str, name
     run = _evaluable(workspace, run_id)
     with workspace.engine.connect() as connection:
         dataset = refuse_unread(connection, dataset_id)
-    given = training_images(workspace, dataset_id)
+    source = training_images(workspace, dataset_id)
     job_id, folder = new_job_folder(run.evaluation("").folder, name or dataset.name)
     add_job(
         workspace,
@@ -70,13 +70,13 @@ def queue_evaluation(workspace: Workspace, run_id: str, *, dataset_id: str, name
             "-m",
             "coverslip",
             "evaluate",
-            *given.options,
+            *source.options,
             f"--name={folder.name}",
             "--",
             str(run.folder),
-            *given.sources,
+            *source.sources,
         ],
-        choices={"sources": given.sources},
+        choices={"sources": source.sources},
     )
     return job_id
 
