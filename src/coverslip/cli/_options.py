@@ -1,8 +1,10 @@
 """Options that several commands share, worded once."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
+
+from coverslip.cli._completion import recipe_settings
 
 Data = Annotated[
     list[str],
@@ -37,6 +39,13 @@ Device = Annotated[
     typer.Option("--device", help="Where the network runs; auto takes a GPU where there is one, else the processor."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text, for other programs.")]
+
+
+def setting(help_text: str) -> Any:  # Any: what Typer calls an option
+    """The option `--set` of a command, which may be given several times."""
+    return typer.Option(
+        "--set", metavar="KEY=VALUE", autocompletion=recipe_settings, help=help_text, show_default=False
+    )
 
 
 def one_or_all(data: list[str]) -> str | list[str]:

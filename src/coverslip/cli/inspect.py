@@ -2,10 +2,7 @@
 
 from typing import Annotated
 
-import typer
-
-from coverslip.cli._completion import recipe_settings
-from coverslip.cli._options import AsJson, Data, Group, GroupPattern, check_groups
+from coverslip.cli._options import AsJson, Data, Group, GroupPattern, check_groups, setting
 
 
 def inspect(
@@ -14,13 +11,9 @@ def inspect(
     group_pattern: GroupPattern = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            autocompletion=recipe_settings,
-            help="Look at the images as a training with this choice would, such as channels, plane or classes.drop; "
-            "may be given several times.",
-            show_default=False,
+        setting(
+            "Look at the images as a training with this choice would, such as channels, plane or classes.drop; "
+            "may be given several times."
         ),
     ] = None,
     as_json: AsJson = False,

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from coverslip.cli._completion import recipe_settings
-from coverslip.cli._options import Data
+from coverslip.cli._options import Data, setting
 
 
 def preview(
@@ -18,13 +17,9 @@ def preview(
     ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            autocompletion=recipe_settings,
-            help="Change one choice of the recipe, as for train; may be given several times. augment=NAME takes a "
-            "named set of random changes, resize=canvas one scale for all images.",
-            show_default=False,
+        setting(
+            "Change one choice of the recipe, as for train; may be given several times. augment=NAME takes a "
+            "named set of random changes, resize=canvas one scale for all images."
         ),
     ] = None,
     n: Annotated[int, typer.Option("--n", min=1, max=100, help="Images to show.")] = 6,

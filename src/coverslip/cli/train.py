@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coverslip.cli._completion import network_names, recipe_settings
+from coverslip.cli._completion import network_names
 from coverslip.cli._habits import refuse_bare_settings
-from coverslip.cli._options import AsJson, Group, GroupPattern, check_groups, one_or_all
+from coverslip.cli._options import AsJson, Group, GroupPattern, check_groups, one_or_all, setting
 from coverslip.cli._remedies import for_shell, is_read_on_a_page
 
 if TYPE_CHECKING:
@@ -54,13 +54,9 @@ def train(
     ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            autocompletion=recipe_settings,
-            help="Change one choice of the recipe; may be given several times. stage=instant stops after the first, "
-            "quick stage; epochs=30 trains longer; split.folds=5 tests every image once. --keys lists them all.",
-            show_default=False,
+        setting(
+            "Change one choice of the recipe; may be given several times. stage=instant stops after the first, "
+            "quick stage; epochs=30 trains longer; split.folds=5 tests every image once. --keys lists them all."
         ),
     ] = None,
     budget: Annotated[

@@ -90,7 +90,7 @@ class _Progress:
     seconds: float = 0.0
     images: int = 0
     training_seconds: float = 0.0
-    images_at_once: int | None = None  # fewer than at first, where memory ran out
+    images_at_once: int | None = None  # since the last epoch: fewer than at first, where memory ran out
     precision: PrecisionName = "float32"
     loss_scale: tuple[float, int] | None = None  # of float16
 
@@ -169,8 +169,8 @@ def _run_epochs(
     optimizer = new_optimizer(network, recipe, max(1, progress.epoch))
     if last.exists():
         load_checkpoint(last, network, optimizer)
-    if last.exists() and progress.precision != precision.name:
-        context.emit(_other_precision(progress.precision, precision.name))
+        if progress.precision != precision.name:
+            context.emit(_other_precision(progress.precision, precision.name))
     precision.restore(progress.loss_scale)
     stopped: StoppedBecause = "all epochs done"
     train_mode(network, keep_statistics=_keeps_statistics(recipe))
