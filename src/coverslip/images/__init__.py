@@ -2,6 +2,7 @@
 
 from coverslip.images._decoded import Decoded, check_size, choose_plane
 from coverslip.images._pillow import decode_pillow
+from coverslip.images.boxes import BEYOND_EDGE, Fields
 from coverslip.images.facts import ImageFacts, effective_channels, image_facts, pixel_hash
 from coverslip.images.formats import image_suffixes, readers, register_reader
 from coverslip.images.plan import Plane, ReadPlan
@@ -12,9 +13,11 @@ from coverslip.images.scaling import Scaling, learn_scaling
 from coverslip.images.thumbnails import small_pixels, thumbnail
 
 __all__ = [
+    "BEYOND_EDGE",
     "LARGEST_SIDE",
     "NO_SUCH_FILE",
     "Decoded",
+    "Fields",
     "ImageFacts",
     "PadColour",
     "Pixels",

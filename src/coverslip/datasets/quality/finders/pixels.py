@@ -7,7 +7,7 @@ from coverslip.datasets.index import Dataset, counted
 from coverslip.datasets.quality.facts import frequencies
 from coverslip.datasets.quality.finding import Found
 from coverslip.datasets.quality.scanning import Scan
-from coverslip.images import ImageFacts
+from coverslip.images import BEYOND_EDGE, ImageFacts
 from coverslip.messages import Remedies, Set
 
 
@@ -49,6 +49,23 @@ def mixed_channels(_: Dataset, scan: Scan) -> Iterator[Found]:
         yield Found(
             text=f"{grey}: a network is shown grey as the same in all channels.",
             do="Export all images the same way if they were meant to be alike.",
+        )
+
+
+def boxes_beyond_edge(dataset: Dataset, scan: Scan) -> Iterator[Found]:
+    """Boxes that reach beyond the edge of their image."""
+    beyond = [
+        record.image_id
+        for record, fact in zip(dataset.records, scan.facts, strict=True)
+        if isinstance(fact, ImageFacts) and BEYOND_EDGE in (fact.note or "")
+    ]
+    if beyond:
+        reach = counted(len(beyond), "box reaches", "boxes reach")
+        yield Found(
+            text=f"{reach} beyond the edge of the image: what is missing is filled up with the colour of the border.",
+            do="Leave these objects out if those that are cut off shall not count.",
+            images=tuple((image_id,) for image_id in beyond),
+            values={"n": len(beyond)},
         )
 
 
