@@ -42,8 +42,8 @@ class Pixels:
     note: str | None = None  # one short reason, equal for equal causes, so that a caller can count
 
 
-def read_pixels(path: Path, plan: ReadPlan = WHOLE_IMAGE, *, max_bytes: int = MAX_BYTES) -> Pixels:
-    """Decode one image file.
+def decode(path: Path, plan: ReadPlan = WHOLE_IMAGE, *, max_bytes: int = MAX_BYTES) -> Pixels:
+    """Decode one image file, in this process.
 
     The format is told by the first bytes, never by the name. Safe to call from several threads.
 
