@@ -139,7 +139,7 @@ def preview_groups(
 )
 def preview_split(home: Home, dataset_id: str, body: RecipeOf) -> SplitPreview:
     """Which images a training with this recipe would train, validate and test on."""
-    return previews.split(home, dataset_id, body.recipe)
+    return previews.split(home, dataset_id, body.recipe, body.again_of)
 
 
 @router.post(

@@ -61,3 +61,4 @@ class RecipeOf(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     recipe: Recipe = Field(default_factory=dict)
+    again_of: str | None = Field(None, description="An earlier training on this dataset, whose split is kept.")

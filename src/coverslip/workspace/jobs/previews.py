@@ -30,9 +30,10 @@ from coverslip.files import sha256_json
 from coverslip.messages import FAILURE_VARIABLE, AllowLeakage, Note, failure_of
 from coverslip.runs import Recipe, save_recipe
 from coverslip.workspace.datasets.reading_images import refuse_unread
-from coverslip.workspace.datasets.snapshots import training_images
+from coverslip.workspace.datasets.snapshots import training_images, with_parts
 from coverslip.workspace.datasets.sources import groups_by
 from coverslip.workspace.recipes.checking import groups_asked, recipe_of_dataset
+from coverslip.workspace.recipes.kept_split import kept_parts
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import load_dataset, load_scan
 from coverslip.workspace.store.rows import AnyRow, Json
@@ -95,7 +96,7 @@ def recipe_for(home: Workspace, row: AnyRow, recipe: Json) -> Recipe:
     return recipe_of_dataset(home, row, {key: value for key, value in recipe.items() if key != "group"})
 
 
-def split(home: Workspace, dataset_id: str, recipe: Json) -> SplitPreview:
+def split(home: Workspace, dataset_id: str, recipe: Json, again_of: str | None = None) -> SplitPreview:
     """Who would train, validate and test, with the labels and groups of now.
 
     With folds every image is tested once; parts and counts by class are then those of the first fold.
@@ -112,7 +113,10 @@ def split(home: Workspace, dataset_id: str, recipe: Json) -> SplitPreview:
         data, scan = load_dataset(connection, dataset_id), load_scan(connection, dataset_id)
     if (grouped := groups_asked(home, row, recipe)) is not None:
         data = _grouped(data, groups_by(home, row, grouped))
-    data, checked = agreed(data, recipe_for(home, row, recipe))
+    asked = recipe_for(home, row, recipe)
+    if again_of is not None and (parts := kept_parts(home, again_of, dataset_id, asked)) is not None:
+        data = replace(data, records=tuple(with_parts(data.records, parts)))
+    data, checked = agreed(data, asked)
     plan = checked.split
     folds, note = plan_folds(data, scan, n_folds=plan.folds, val=plan.val, seed=checked.seed)
     notes = [note] if note else []
