@@ -331,7 +331,7 @@ export interface paths {
         put?: never;
         /**
          * Preview Split
-         * @description Which images a training with this recipe would train, validate and test on.
+         * @description Which images a training with this recipe would train, validate and test on, and why it would be refused.
          */
         post: operations["preview_split"];
         delete?: never;
@@ -3865,6 +3865,21 @@ export interface components {
             domains: string[];
         };
         /**
+         * SplitOf
+         * @description The same, and whether a predefined split may have the same pixels or groups on both sides.
+         */
+        SplitOf: {
+            /** Recipe */
+            recipe?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Allow Leakage
+             * @default false
+             */
+            allow_leakage: boolean;
+        };
+        /**
          * SplitPart
          * @description One side of a split.
          */
@@ -3900,6 +3915,8 @@ export interface components {
             folds: components["schemas"]["FoldPart"][];
             /** By Class */
             by_class: components["schemas"]["ClassSplit"][];
+            /** @description Why a training is refused; null where it would begin. */
+            refusal: components["schemas"]["Failure"] | null;
         };
         /**
          * Spread
@@ -4965,7 +4982,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["RecipeOf"];
+                "application/json": components["schemas"]["SplitOf"];
             };
         };
         responses: {
