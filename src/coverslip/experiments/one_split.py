@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from coverslip.datasets import (
     Dataset,
     DecodedPixels,
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
     from coverslip.training.instant_stage import OnFeatures
 
 _LOOKED_AT = 32  # images, before all of them are read
+_USUAL_SHARE = 0.99  # of training images, by their area
 _FEW_VALIDATION_IMAGES = 10  # validation images of a class: an operating point that rests on fewer is worth a note
 
 
@@ -279,10 +282,17 @@ def _card(recipe: Recipe, preprocessing: Preprocessing, parts: Parts, calibratio
             n_groups=len(groups) if parts.data.has_groups else None,
             width_px=(min(widths), max(widths)),
             height_px=(min(heights), max(heights)),
+            usual_area_px=_usual_area_px(train_facts),
             dtypes=tuple(sorted({facts.dtype for facts in train_facts})),
             channels=tuple(sorted({facts.n_channels for facts in train_facts})),
         ),
     )
+
+
+def _usual_area_px(facts: Sequence[ImageFacts]) -> int:
+    """That 99 of 100 images do not exceed: one uncropped field among them must not pass for what is usual."""
+    areas = [fact.width_px * fact.height_px for fact in facts]
+    return int(np.quantile(areas, _USUAL_SHARE, method="lower"))
 
 
 def _operating_notes(classes: Sequence[str], points: Sequence[OperatingPoint]) -> list[Note]:
