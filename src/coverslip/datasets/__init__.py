@@ -60,6 +60,8 @@ from coverslip.datasets.splits import (
     Split,
     cap_training,
     check_class_names,
+    check_groups,
+    check_no_class_is_empty,
     check_no_split,
     check_trainable,
     fold_images,
@@ -68,6 +70,7 @@ from coverslip.datasets.splits import (
     plan_folds,
     split_images,
     split_units,
+    tested_classes,
     trained_classes,
 )
 
@@ -106,6 +109,8 @@ __all__ = [
     "cap_training",
     "check_class_names",
     "check_classes",
+    "check_groups",
+    "check_no_class_is_empty",
     "check_no_split",
     "check_trainable",
     "clean_label",
@@ -136,6 +141,7 @@ __all__ = [
     "some",
     "split_images",
     "split_units",
+    "tested_classes",
     "trained_classes",
     "what_to_do_about_channels",
     "with_classes",

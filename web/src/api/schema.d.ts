@@ -331,7 +331,7 @@ export interface paths {
         put?: never;
         /**
          * Preview Split
-         * @description Which images a training with this recipe would train, validate and test on.
+         * @description Which images a training with this recipe would train, validate and test on, and why it would be refused.
          */
         post: operations["preview_split"];
         delete?: never;
@@ -3439,6 +3439,11 @@ export interface components {
              * @description Undecided images that nobody has corrected yet.
              */
             n_review: number;
+            /**
+             * N Warned
+             * @description Images that differ from all training images.
+             */
+            n_warned: number;
             error: components["schemas"]["Failure"] | null;
             /**
              * Notes
@@ -3583,11 +3588,6 @@ export interface components {
             recipe?: {
                 [key: string]: unknown;
             };
-            /**
-             * Again Of
-             * @description An earlier training on this dataset, whose split is kept.
-             */
-            again_of?: string | null;
         };
         /**
          * RecipeText
@@ -4086,6 +4086,26 @@ export interface components {
             domains: string[];
         };
         /**
+         * SplitOf
+         * @description The same, and whether a predefined split may have the same pixels or groups on both sides.
+         */
+        SplitOf: {
+            /** Recipe */
+            recipe?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Allow Leakage
+             * @default false
+             */
+            allow_leakage: boolean;
+            /**
+             * Again Of
+             * @description An earlier training on this dataset, whose split is kept.
+             */
+            again_of?: string | null;
+        };
+        /**
          * SplitPart
          * @description One side of a split.
          */
@@ -4121,6 +4141,8 @@ export interface components {
             folds: components["schemas"]["FoldPart"][];
             /** By Class */
             by_class: components["schemas"]["ClassSplit"][];
+            /** @description Why a training is refused; null where it would begin. */
+            refusal: components["schemas"]["Failure"] | null;
         };
         /**
          * Spread
@@ -5186,7 +5208,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["RecipeOf"];
+                "application/json": components["schemas"]["SplitOf"];
             };
         };
         responses: {
@@ -5312,8 +5334,8 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
@@ -5380,8 +5402,8 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
@@ -6551,8 +6573,8 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
@@ -7769,8 +7791,8 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
@@ -8533,8 +8555,8 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */

@@ -48,10 +48,14 @@ export const predict = {
   all: 'All images',
   review: 'Needs review',
   corrected: 'Corrected',
+  warned: 'With a warning',
+  warning: 'warning',
   unreadable: 'Could not be read',
   uncertain: 'uncertain',
   reviewHelp:
     'The classifier was not sure enough to decide these: have a look. Mistakes are most frequent here.',
+  warnedHelp:
+    'These images differ from all those that the classifier learned from. Have a look before you rely on them.',
   nothing: 'No images here.',
   nothingYet: 'The first results appear in a moment.',
   queued: 'Waiting for the prediction before it.',

@@ -4,7 +4,7 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 from sqlalchemy import Connection, Select, select
@@ -84,7 +84,7 @@ def history_lines(home: Workspace, dataset_id: str) -> Iterator[str]:
     return lines()
 
 
-def _changes(dataset_id: str) -> Select[tuple[object, ...]]:
+def _changes(dataset_id: str) -> Select[Any]:  # Any: columns as the tables define them
     columns = (jobs.c.kind, jobs.c.name, jobs.c.classifier_id)
     joined = label_changes.outerjoin(jobs, jobs.c.id == label_changes.c.job_id)
     return select(label_changes, *columns).select_from(joined).where(label_changes.c.dataset_id == dataset_id)
@@ -124,7 +124,7 @@ def _cells(connection: Connection, change: AnyRow) -> list[list[str]]:
 
 def _images_at(connection: Connection, dataset_id: str, places: list[int]) -> Sequence[AnyRow]:
     chosen = images.c.position.in_(values(json.dumps(places)))
-    query = select(images.c.position, images.c.image_id, images.c.path, images.c.shown_path)
+    query: Select[Any] = select(images.c.position, images.c.image_id, images.c.path, images.c.shown_path)
     return connection.execute(query.where(images.c.dataset_id == dataset_id, chosen)).all()
 
 

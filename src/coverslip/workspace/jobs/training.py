@@ -6,6 +6,7 @@ from typing import Any
 from coverslip.runs import budget_seconds, save_recipe
 from coverslip.workspace.datasets.reading_images import refuse_unread
 from coverslip.workspace.datasets.snapshots import training_images
+from coverslip.workspace.jobs.previews import refuse_untrainable
 from coverslip.workspace.jobs.records import add_job, asked_recipe, change_job, find_job, new_job_folder
 from coverslip.workspace.recipes.checking import groups_asked, recipe_of_dataset
 from coverslip.workspace.recipes.kept_split import kept_parts
@@ -36,11 +37,13 @@ def queue_training(
     Raises:
         NotFound, Conflict: the dataset is not there, or not ready; or the earlier training's split cannot be kept.
         BadRecipe: a key or value is not valid, or the budget is no length of time.
+        CoverslipError: the split leaves a part or a class empty, or is refused otherwise.
     """
     limit = [] if budget is None else [f"--budget={budget_seconds(budget):g}s"]
     with workspace.engine.connect() as connection:
         dataset = refuse_unread(connection, dataset_id)
     chosen = recipe_of_dataset(workspace, dataset, recipe)
+    refuse_untrainable(workspace, dataset_id, recipe, allow_leakage=allow_leakage, again_of=again_of)
     parts = None if again_of is None else kept_parts(workspace, again_of, dataset_id, chosen)
     images = training_images(workspace, dataset_id, grouped=groups_asked(workspace, dataset, recipe), parts=parts)
     job_id, folder = new_job_folder(workspace.runs, name or dataset.name)
