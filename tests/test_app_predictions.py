@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi.testclient import TestClient
+from PIL import Image
 from small_workspace import (
     API,
     CLASSES,
@@ -86,10 +87,14 @@ def test_rows_are_those_of_the_command_line(lab: Lab, tmp_path: Path) -> None:
     expected = (tmp_path / "predictions.csv").read_text()
     folder = find_job(lab.workspace, lab.prediction).folder
     assert (folder / "predictions.csv").read_text() == expected
-    other = lab.client.post(
-        f"{API}/predictions", json={"classifier_id": lab.run, "sources": [str(lab.new / "broken.png")]}
-    )
-    assert ended(lab.client, other.json()["id"], what="predictions")["decisions"] == {"unreadable": 1}
+    Image.new("RGB", (640, 480)).save(lab.new.parent / "field.png")
+    sources = [str(lab.new / "broken.png"), str(lab.new.parent / "field.png")]
+    other = lab.client.post(f"{API}/predictions", json={"classifier_id": lab.run, "sources": sources})
+    state = ended(lab.client, other.json()["id"], what="predictions")
+    assert (state["decisions"]["unreadable"], state["n_warned"]) == (1, 1)
+    (warned,) = lab.client.get(f"{API}/predictions/{state['id']}/rows?only=warning").json()["items"]
+    assert "field of view" in warned["warning"]
+    assert [note["code"] for note in state["notes"] if note["level"] == "warning"].count("field-of-view") == 1
     assert (
         lab.client.get(f"{API}/predictions/{other.json()['id']}/download/predictions")
         .text.splitlines()[1]

@@ -177,6 +177,7 @@ def _gallery(classes: Sequence[str], corrected: Collection[int]) -> Gallery:
             "mistakes": (_ROWS.c.predicted != _ROWS.c.label) & _ROWS.c.label.in_(among(classes)),
             "review": _ROWS.c.decision.in_(_REVIEWED) & ~is_corrected,
             "corrected": is_corrected,
+            "warning": _ROWS.c.warning.is_not(None),
         },
     )
 
