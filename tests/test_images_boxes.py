@@ -12,15 +12,14 @@ from PIL import Image
 
 from coverslip.datasets import inspect_dataset, open_dataset, read_preprocessed, scan_images
 from coverslip.errors import UnreadableImage
-from coverslip.images import BEYOND_EDGE, Decoded, Fields, Preprocessing, ReadPlan, read_pixels
-from coverslip.images.boxes.fields import Field
+from coverslip.images import BEYOND_EDGE, Fields, Pixels, Preprocessing, ReadPlan, read_pixels
 
 FIELD = np.full((20, 30, 3), 90, np.uint8)
 FIELD[:4, :4] = 7
 
 
-def field_of(value: int) -> Field:
-    return Field(Decoded(np.full((4, 4, 1), value, np.uint8), 8), "PNG")
+def field_of(value: int) -> Pixels:
+    return Pixels(np.full((4, 4, 1), value, np.uint8), "PNG", 8, 1)
 
 
 def test_a_box_beyond_the_edge_keeps_its_size_and_says_so(tmp_path: Path) -> None:
@@ -36,7 +35,7 @@ def test_a_box_beyond_the_edge_keeps_its_size_and_says_so(tmp_path: Path) -> Non
 def test_a_field_is_decoded_once_for_all_who_wait_for_it() -> None:
     fields, n_decoded, lock = Fields(), Counter[int](), threading.Lock()
 
-    def decode(number: int) -> Field:
+    def decode(number: int) -> Pixels:
         with lock:
             n_decoded[number] += 1
         time.sleep(0.01)
@@ -45,7 +44,7 @@ def test_a_field_is_decoded_once_for_all_who_wait_for_it() -> None:
     def ask(k: int) -> int:
         number = k % 3
         field = fields.get(Path(str(number)), 0, lambda: decode(number))
-        return int(field.decoded.array[0, 0, 0])
+        return int(field.array[0, 0, 0])
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(ask, range(60))) == [k % 3 for k in range(60)]

@@ -70,7 +70,7 @@ def read_preprocessed(
         while in_flight:
             yield in_flight.popleft().result()
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        pool.shutdown(wait=False, cancel_futures=True)  # what is still in flight then is of no use
 
 
 def _read_one(

@@ -17,6 +17,7 @@ from coverslip.datasets import (
     Scan,
     Split,
     cap_training,
+    check_no_class_is_empty,
     check_trainable,
     inner_folds,
     inspect_dataset,
@@ -24,6 +25,7 @@ from coverslip.datasets import (
     shared_class_notes,
     some,
     split_images,
+    trained_classes,
 )
 from coverslip.errors import Stopped
 from coverslip.evaluation import Evaluation, OperatingPoint
@@ -148,6 +150,7 @@ def make_split(data: Dataset, scan: Scan, recipe: Recipe, *, allow_leakage: bool
     split = split_images(data, scan, val=plan.val, test=plan.test, seed=recipe.seed, allow_leakage=allow_leakage)
     split = cap_training(data, split, plan.train_per_class, recipe.seed)
     check_trainable(data, scan, split)
+    check_no_class_is_empty(data, trained_classes(data, split))
     return split
 
 

@@ -24,8 +24,7 @@ from PIL import Image, UnidentifiedImageError
 from coverslip.errors import UnreadableImage
 from coverslip.images._decoded import EXPORT_AGAIN, MAX_BYTES, SHRINK, Array, Decoded, choose_plane, damaged
 from coverslip.images._pillow import unknown_format
-from coverslip.images.boxes import BEYOND_EDGE, Fields, cut_out
-from coverslip.images.boxes.fields import Field
+from coverslip.images.boxes import BEYOND_EDGE, cut_out
 from coverslip.images.formats import reader_of
 from coverslip.images.plan import ReadPlan
 from coverslip.images.reader import HEAD_BYTES, Reader, Series
@@ -45,10 +44,8 @@ class Pixels:
     note: str | None = None  # one short reason, equal for equal causes, so that a caller can count
 
 
-def read_pixels(
-    path: Path, plan: ReadPlan = WHOLE_IMAGE, *, max_bytes: int = MAX_BYTES, fields: Fields | None = None
-) -> Pixels:
-    """Decode one image file.
+def decode(path: Path, plan: ReadPlan = WHOLE_IMAGE, *, max_bytes: int = MAX_BYTES) -> Pixels:
+    """Decode one image file, in this process.
 
     The format is told by the first bytes, never by the name. Safe to call from several threads.
 
@@ -56,24 +53,15 @@ def read_pixels(
         path: a file.
         plan: which plane, channels and box to keep.
         max_bytes: a plane that declares more, over all channels, is refused before it is decoded.
-        fields: where planes are kept that several boxes are cut out of; whole images are never kept.
 
     Raises:
         UnreadableImage: for everything that can be wrong with one file; nothing else is raised.
     """
-    if fields is None or plan.box is None:
-        return _planned(path, _decoded(path, plan, max_bytes), plan, max_bytes)
-    whole = plan.model_copy(update={"box": None, "channels": None})
-    return _planned(path, fields.get(path, plan.plane, lambda: _decoded(path, whole, max_bytes)), plan, max_bytes)
-
-
-def _decoded(path: Path, plan: ReadPlan, max_bytes: int) -> Field:
-    """The plane that a plan asks for, in one of three depths, with all its channels."""
     head = _first_bytes(path)
     reader = _readable(path, head)
     assert reader.read is not None  # _readable refuses it
     try:
-        return Field(_in_three_depths(path, reader.read(path, plan, max_bytes)), reader.name)
+        return _planned(path, reader.read(path, plan, max_bytes), plan, reader.name, max_bytes)
     except UnreadableImage:
         raise
     except Exception as error:
@@ -92,25 +80,29 @@ def pixels_in_memory(name: Path, given: Decoded, plan: ReadPlan = WHOLE_IMAGE) -
         UnreadableImage: it has no such plane or channels, the box lies elsewhere, or no pixel holds a finite number.
     """
     plane = choose_plane(name, plan.plane, 1, lambda _: given.array)
-    field = Field(_in_three_depths(name, replace(given, array=plane)), "in memory")
-    return _planned(name, field, plan, MAX_BYTES)
+    return _planned(name, replace(given, array=plane), plan, "in memory")
 
 
-def _planned(path: Path, field: Field, plan: ReadPlan, max_bytes: int) -> Pixels:
-    """A decoded plane cut to the channels and the box of the plan."""
-    decoded, note = field.decoded, field.decoded.note
-    array = _select_channels(path, decoded.array, plan)
+def _planned(path: Path, decoded: Decoded, plan: ReadPlan, file_format: str, max_bytes: int = MAX_BYTES) -> Pixels:
+    """What a reader found, in one of three depths, cut to the channels and the box of the plan."""
+    array, note = _to_three_depths(path, decoded.array)
+    plane = Pixels(array, file_format, decoded.bit_depth, decoded.n_planes, decoded.note or note)
+    return cut(path, plane, plan, max_bytes)
+
+
+def cut(path: Path, plane: Pixels, plan: ReadPlan, max_bytes: int = MAX_BYTES) -> Pixels:
+    """A plane with all its channels, cut to the channels and the box of a plan.
+
+    Raises:
+        UnreadableImage: it has no such channels, or the box lies elsewhere or takes more than `max_bytes`.
+    """
+    array, note = _select_channels(path, plane.array, plan), plane.note
     if plan.box is not None:
         x, y, width, height = plan.box
         if min(x, y) < 0 or x + width > array.shape[1] or y + height > array.shape[0]:
             note = f"{note}; {BEYOND_EDGE}" if note else BEYOND_EDGE
         array = cut_out(path, array, plan.box, max_bytes)
-    return Pixels(np.ascontiguousarray(array), field.file_format, decoded.bit_depth, decoded.n_planes, note)
-
-
-def _in_three_depths(path: Path, decoded: Decoded) -> Decoded:
-    array, note = _to_three_depths(path, decoded.array)
-    return replace(decoded, array=array, note=decoded.note or note)
+    return replace(plane, array=np.ascontiguousarray(array), note=note)
 
 
 def describe_image(path: Path) -> tuple[Series, ...]:

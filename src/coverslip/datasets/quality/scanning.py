@@ -7,7 +7,7 @@ What was found is remembered in the cache folder by file name, size and time of 
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -117,6 +117,9 @@ def _decode(
             while len(in_flight) < _LOOK_AHEAD * n_threads and (i := next(ahead, None)) is not None:
                 in_flight.append((i, pool.submit(_read, i, records[i], fields, on_pixels)))
             i, future = in_flight.popleft()
+            while not wait([future], _TELL_EVERY_S).done:  # a file may take long, and an end is asked for meanwhile
+                stop.check()
+                emit(_progress(n_remembered + n_done, len(records), n_done / (time.monotonic() - started)))
             fact = facts[i] = future.result()
             identity = identities[i]
             if isinstance(fact, ImageFacts) and identity is not None:
@@ -130,7 +133,7 @@ def _decode(
                 emit(_progress(n_remembered + n_done + 1, len(records), (n_done + 1) / (now - started)))
                 reported = now
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        pool.shutdown(wait=False, cancel_futures=True)  # what is still in flight then is of no use
     seconds = max(time.monotonic() - started, 1e-9)
     emit(_progress(len(records), len(records), len(to_decode) / seconds if to_decode else None))
 

@@ -4,23 +4,14 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from pathlib import Path
 
 from coverslip.errors import UnreadableImage
-from coverslip.images._decoded import Decoded
 from coverslip.images.plan import Plane
+from coverslip.images.reading import Pixels
 
 MOST_BYTES = 128 * 2**20  # of decoded planes; the one that was used last is kept whatever its size
 _Key = tuple[Path, Plane]
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """A decoded plane of a file, in one of three depths, with all its channels."""
-
-    decoded: Decoded
-    file_format: str
 
 
 class Fields:
@@ -32,10 +23,10 @@ class Fields:
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self._most_bytes = most_bytes
         self._lock = threading.Lock()
-        self._kept: OrderedDict[_Key, Future[Field | UnreadableImage]] = OrderedDict()
+        self._kept: OrderedDict[_Key, Future[Pixels | UnreadableImage]] = OrderedDict()
 
-    def get(self, path: Path, plane: Plane, decode: Callable[[], Field]) -> Field:
-        """The plane, decoded by whoever asks first.
+    def get(self, path: Path, plane: Plane, decode: Callable[[], Pixels]) -> Pixels:
+        """The plane with all its channels, decoded by whoever asks first.
 
         Raises:
             UnreadableImage: it cannot be read; nobody tries again.
@@ -52,7 +43,7 @@ class Fields:
             raise UnreadableImage(field.what, file=field.file, do=field.do)
         return field
 
-    def _decode(self, key: _Key, future: "Future[Field | UnreadableImage]", decode: Callable[[], Field]) -> None:
+    def _decode(self, key: _Key, future: "Future[Pixels | UnreadableImage]", decode: Callable[[], Pixels]) -> None:
         try:
             future.set_result(decode())
         except UnreadableImage as error:
@@ -73,6 +64,6 @@ class Fields:
                     n_bytes -= _n_bytes(self._kept.pop(key))
 
 
-def _n_bytes(future: "Future[Field | UnreadableImage]") -> int:
+def _n_bytes(future: "Future[Pixels | UnreadableImage]") -> int:
     field = future.result() if future.done() and future.exception() is None else None
-    return field.decoded.array.nbytes if isinstance(field, Field) else 0
+    return field.array.nbytes if isinstance(field, Pixels) else 0
