@@ -1,4 +1,4 @@
-"""Boxes in fields of view: cutting them out; `fields` keeps a field for all that lie in it."""
+"""Boxes in fields of view."""
 
 from coverslip.images.boxes.cutting import BEYOND_EDGE, border_colour, cut_out
 

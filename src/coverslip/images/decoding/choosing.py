@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from coverslip.images._decoded import MAX_BYTES
-from coverslip.images.boxes.fields import Fields
+from coverslip.images.decoding.fields import Fields
 from coverslip.images.decoding.pool import Decoders
 from coverslip.images.formats import are_added
 from coverslip.images.plan import ReadPlan
