@@ -86,7 +86,8 @@ def pixels_in_memory(name: Path, given: Decoded, plan: ReadPlan = WHOLE_IMAGE) -
 def _planned(path: Path, decoded: Decoded, plan: ReadPlan, file_format: str, max_bytes: int = MAX_BYTES) -> Pixels:
     """What a reader found, in one of three depths, cut to the channels and the box of the plan."""
     array, note = _to_three_depths(path, decoded.array)
-    plane = Pixels(array, file_format, decoded.bit_depth, decoded.n_planes, decoded.note or note)
+    n_planes = 1 if plan.plane == "channels" else decoded.n_planes
+    plane = Pixels(array, file_format, decoded.bit_depth, n_planes, decoded.note or note)
     return cut(path, plane, plan, max_bytes)
 
 

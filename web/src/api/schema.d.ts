@@ -5336,7 +5336,7 @@ export interface operations {
                 decision?: string | null;
                 /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
                 only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
-                /** @description Part of the path, in upper or lower case. */
+                /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
                 part?: ("train" | "val" | "test" | "left-out") | null;
@@ -5404,7 +5404,7 @@ export interface operations {
                 decision?: string | null;
                 /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
                 only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
-                /** @description Part of the path, in upper or lower case. */
+                /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
                 part?: ("train" | "val" | "test" | "left-out") | null;
@@ -6575,7 +6575,7 @@ export interface operations {
                 decision?: string | null;
                 /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
                 only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
-                /** @description Part of the path, in upper or lower case. */
+                /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
                 part?: ("train" | "val" | "test" | "left-out") | null;
@@ -7793,7 +7793,7 @@ export interface operations {
                 decision?: string | null;
                 /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
                 only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
-                /** @description Part of the path, in upper or lower case. */
+                /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
                 part?: ("train" | "val" | "test" | "left-out") | null;
@@ -8557,7 +8557,7 @@ export interface operations {
                 decision?: string | null;
                 /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
                 only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
-                /** @description Part of the path, in upper or lower case. */
+                /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
                 part?: ("train" | "val" | "test" | "left-out") | null;

@@ -26,6 +26,7 @@ from coverslip.images import Decoded, ReadPlan
 from coverslip.messages import Note
 
 _LEFT_OUT = "left-out"
+_ALL_PLANES = ("max", "mean", "channels")
 
 
 def open_table(
@@ -131,7 +132,7 @@ def _row_plan(
     tag = ""
     if columns.plane is not None and row[columns.plane]:
         text = row[columns.plane].casefold()
-        changes["plane"] = text if text in ("max", "mean") else _whole(text, "plane", "or 'max' or 'mean'")
+        changes["plane"] = text if text in _ALL_PLANES else _whole(text, "plane", "or 'max', 'mean' or 'channels'")
         tag += f"#plane={changes['plane']}"
     if columns.channel is not None and row[columns.channel]:
         words = row[columns.channel]

@@ -10,6 +10,8 @@ from coverslip.datasets.quality.scanning import Scan
 from coverslip.images import BEYOND_EDGE, ImageFacts
 from coverslip.messages import Remedies, Set
 
+_MOST_CHANNELS = 16  # a file with more pages is rather a stack or a film
+
 
 def mixed_bit_depths(_: Dataset, scan: Scan) -> Iterator[Found]:
     """Images of several bit depths."""
@@ -71,12 +73,16 @@ def boxes_beyond_edge(dataset: Dataset, scan: Scan) -> Iterator[Found]:
 
 def several_planes(_: Dataset, scan: Scan) -> Iterator[Found]:
     """Images of which only one plane is used."""
-    n = sum(fact.n_planes != 1 for fact in _readable(scan))
+    n_of = Counter(fact.n_planes for fact in _readable(scan))
+    n = n_of.total() - n_of[1]
     if n:
+        is_one_kind = len(n_of) == 1 and max(n_of) <= _MOST_CHANNELS
+        channels = " If each page shows a stain, take the pages as channels." if is_one_kind else ""
         yield Found(
             text=f"{counted(n, 'image has', 'images have')} several planes, of which the first is used unless the "
             "recipe names another.",
-            do="Choose another plane if the first is not the one to look at.",
+            do=f"Choose another plane if the first is not the one to look at.{channels}",
+            remedies=(Set("plane", "channels"),) if is_one_kind else (),
             values={"n": n},
         )
 
