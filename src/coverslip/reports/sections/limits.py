@@ -104,8 +104,8 @@ def _data_limits(run: ReportedRun) -> Iterator[Limit]:
     if run.run.inspection is not None and not run.run.inspection.are_copies_known:
         yield (
             "Changed copies were not looked for.",
-            "Some of the images tested may show what was trained on, turned, mirrored, cropped or saved anew. Inspecting "
-            "the dataset before training finds them, and a training then keeps them together.",
+            "Some of the images tested may show what was trained on, turned, mirrored, cropped or saved anew. "
+            "Inspecting the dataset before training finds them, and a training then keeps them together.",
         )
     # What the recipe leaves out has a reason that begins so; nothing is wrong with those images.
     reasons = [row.reason for row in run.run.split if row.split == "left-out"]
