@@ -3,6 +3,7 @@
 from coverslip.datasets.index import (
     DECISIONS,
     PLAIN_TABLE_SUFFIXES,
+    SIDES,
     TABLE_NAMES,
     UNCERTAIN,
     UNFAMILIAR,
@@ -16,6 +17,7 @@ from coverslip.datasets.index import (
     Opening,
     Origin,
     Part,
+    Side,
     check_classes,
     clean_label,
     counted,
@@ -75,6 +77,7 @@ from coverslip.datasets.splits import (
 __all__ = [
     "DECISIONS",
     "PLAIN_TABLE_SUFFIXES",
+    "SIDES",
     "TABLE_NAMES",
     "UNCERTAIN",
     "UNFAMILIAR",
@@ -99,6 +102,7 @@ __all__ = [
     "PreprocessedImage",
     "Scan",
     "Severity",
+    "Side",
     "Split",
     "Spread",
     "Unreadable",

@@ -560,6 +560,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets/{dataset_id}/label-changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Label Changes
+         * @description Which labels were changed in the app: when, by whom, and where the mistake was seen. The newest first.
+         */
+        get: operations["list_label_changes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset_id}/download/label-changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download Label Changes
+         * @description The same as a table, with a row for each image of each change.
+         */
+        get: operations["download_label_changes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datasets/{dataset_id}/download/labels": {
         parameters: {
             query?: never;
@@ -737,6 +777,46 @@ export interface paths {
          */
         get: operations["list_run_rows"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/relabelled": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Count Relabelled Images
+         * @description How many images of a training's dataset are labelled otherwise by now: whether to train again.
+         */
+        get: operations["count_relabelled_images"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/rows/{k}/correction": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Correct Run Row
+         * @description Give a measured image another label in the dataset that it comes from; it is kept at once.
+         */
+        put: operations["correct_run_row"];
         post?: never;
         delete?: never;
         options?: never;
@@ -1073,6 +1153,26 @@ export interface paths {
          */
         get: operations["list_evaluation_rows"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/evaluations/{evaluation_id}/rows/{k}/correction": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Correct Evaluation Row
+         * @description Give a measured image another label in the dataset that it comes from; it is kept at once.
+         */
+        put: operations["correct_evaluation_row"];
         post?: never;
         delete?: never;
         options?: never;
@@ -2188,7 +2288,7 @@ export interface components {
         Finding: {
             /**
              * Code
-             * @description What kind of finding it is. `leakage` (error): On two sides of the predefined split; `no-labels` (error): No labels; `one-class` (error): A single class; `unlike-channels` (error): Different numbers of channels; `missing-files` (warning): Not found; `unreadable` (warning): Cannot be read; `conflicting-labels` (warning): Same pixels, different classes; `duplicates` (warning): Same pixels, same class; `small-class` (warning): Small classes; `no-groups` (warning): No groups; `class-in-few-groups` (warning): Classes of few groups; `few-groups` (warning): Few groups; `groups-divide-copies` (warning): Same pixels in different groups; `group-is-class` (warning): One class in each group; `mixed-bit-depths` (warning): Mixed bit depths; `unlabelled` (advice): Images without a label; `imbalance` (advice): Unequal classes; `similar-class-names` (advice): Similar class names; `mixed-channels` (advice): Mixed channels; `several-planes` (advice): Several planes.
+             * @description What kind of finding it is. `leakage` (error): On two sides of the predefined split; `no-labels` (error): No labels; `one-class` (error): A single class; `unlike-channels` (error): Different numbers of channels; `missing-files` (warning): Not found; `unreadable` (warning): Cannot be read; `conflicting-labels` (warning): Same pixels, different classes; `duplicates` (warning): Same pixels, same class; `small-class` (warning): Small classes; `no-groups` (warning): No groups; `class-in-few-groups` (warning): Classes of few groups; `few-groups` (warning): Few groups; `groups-divide-copies` (warning): Same pixels in different groups; `group-is-class` (warning): One class in each group; `mixed-bit-depths` (warning): Mixed bit depths; `unlabelled` (advice): Images without a label; `imbalance` (advice): Unequal classes; `similar-class-names` (advice): Similar class names; `mixed-channels` (advice): Mixed channels; `boxes-beyond-edge` (advice): Boxes beyond the edge; `several-planes` (advice): Several planes.
              */
             code: string;
             /**
@@ -2604,6 +2704,43 @@ export interface components {
         };
         JsonValue: unknown;
         /**
+         * LabelChange
+         * @description Some images that were given one label at once.
+         */
+        LabelChange: {
+            /** Id */
+            id: number;
+            /**
+             * Made
+             * @description When; ISO 8601, UTC.
+             */
+            made: string;
+            /**
+             * Made By
+             * @description The account of the computer that the app ran as.
+             */
+            made_by: string;
+            /**
+             * Label
+             * @description That all of them were given; null: theirs was taken away.
+             */
+            label: string | null;
+            /** Is Undone */
+            is_undone: boolean;
+            /** @description Null where it was given in the dataset's own gallery. */
+            seen_in: components["schemas"]["SeenIn"] | null;
+            /**
+             * N
+             * @description How many images.
+             */
+            n: number;
+            /**
+             * Images
+             * @description The first 12 of them.
+             */
+            images: components["schemas"]["RelabelledImage"][];
+        };
+        /**
          * LabelsGiven
          * @description What was changed.
          */
@@ -2945,6 +3082,11 @@ export interface components {
              * @description How long it may take: `90s`, `10m`, `1h30m`, or `quick` (2 minutes), `balanced` (10 minutes), `best` (1 hour). What the recipe leaves open is chosen to fit. Null: as long as it takes.
              */
             budget?: string | null;
+            /**
+             * Again Of
+             * @description An earlier training on the same dataset, to be compared with: its test images stay test images, its validation images validation images. New images join training. With folds they are dealt anew.
+             */
+            again_of?: string | null;
         };
         /**
          * NewSource
@@ -3102,6 +3244,19 @@ export interface components {
         Page_Image_: {
             /** Items */
             items: components["schemas"]["Image"][];
+            /**
+             * Total
+             * @description How many there are, on all pages together.
+             */
+            total: number;
+        };
+        /**
+         * Page
+         * @description Some of many, in order.
+         */
+        Page_LabelChange_: {
+            /** Items */
+            items: components["schemas"]["LabelChange"][];
             /**
              * Total
              * @description How many there are, on all pages together.
@@ -3456,6 +3611,37 @@ export interface components {
             text: string;
         };
         /**
+         * RelabelledImage
+         * @description An image whose label was changed.
+         */
+        RelabelledImage: {
+            /**
+             * I
+             * @description Its place in the dataset.
+             */
+            i: number;
+            /** Path */
+            path: string;
+            /** Label Before */
+            label_before: string | null;
+        };
+        /**
+         * RelabelledImages
+         * @description Images of a training's dataset whose label is another by now than when it was trained.
+         */
+        RelabelledImages: {
+            /**
+             * N
+             * @description New labels of images that had none included.
+             */
+            n: number;
+            /**
+             * N Test
+             * @description Of them those that it was tested on.
+             */
+            n_test: number;
+        };
+        /**
          * ReliabilityBin
          * @description Images whose top probability lies in (low, high].
          */
@@ -3720,6 +3906,11 @@ export interface components {
              */
             curve: number[];
             headline: components["schemas"]["Headline"] | null;
+            /**
+             * Again Of
+             * @description The earlier training that it does again, with the same split of the images.
+             */
+            again_of: string | null;
             error: components["schemas"]["Failure"] | null;
             /**
              * Queue Position
@@ -3785,6 +3976,11 @@ export interface components {
              */
             curve: number[];
             headline: components["schemas"]["Headline"] | null;
+            /**
+             * Again Of
+             * @description The earlier training that it does again, with the same split of the images.
+             */
+            again_of: string | null;
             error: components["schemas"]["Failure"] | null;
             /**
              * Queue Position
@@ -3820,6 +4016,26 @@ export interface components {
              * @description The last lines that the training's process wrote.
              */
             log_tail: string[];
+        };
+        /**
+         * SeenIn
+         * @description The training, evaluation or prediction among whose images a mistake was seen.
+         */
+        SeenIn: {
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "train" | "evaluate" | "predict";
+            /** Name */
+            name: string;
+            /**
+             * Classifier Id
+             * @description Of an evaluation or prediction.
+             */
+            classifier_id: string | null;
         };
         /**
          * Set
@@ -3886,6 +4102,11 @@ export interface components {
              * @default false
              */
             allow_leakage: boolean;
+            /**
+             * Again Of
+             * @description An earlier training on this dataset, whose split is kept.
+             */
+            again_of?: string | null;
         };
         /**
          * SplitPart
@@ -5118,7 +5339,7 @@ export interface operations {
                 decision?: string | null;
                 /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
                 only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
-                /** @description Part of the path, in upper or lower case. */
+                /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
                 part?: ("train" | "val" | "test" | "left-out") | null;
@@ -5186,7 +5407,7 @@ export interface operations {
                 decision?: string | null;
                 /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
                 only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
-                /** @description Part of the path, in upper or lower case. */
+                /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
                 part?: ("train" | "val" | "test" | "left-out") | null;
@@ -5723,6 +5944,107 @@ export interface operations {
             };
         };
     };
+    list_label_changes: {
+        parameters: {
+            query?: {
+                offset?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_LabelChange_"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    download_label_changes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The table. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": unknown;
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     download_labels: {
         parameters: {
             query?: never;
@@ -5734,7 +6056,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A table that trainings take. */
+            /** @description The table. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6256,7 +6578,7 @@ export interface operations {
                 decision?: string | null;
                 /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
                 only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
-                /** @description Part of the path, in upper or lower case. */
+                /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
                 part?: ("train" | "val" | "test" | "left-out") | null;
@@ -6301,6 +6623,118 @@ export interface operations {
                 };
             };
             /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    count_relabelled_images: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RelabelledImages"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    correct_run_row: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+                k: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Correction"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Row"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7362,7 +7796,7 @@ export interface operations {
                 decision?: string | null;
                 /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
                 only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
-                /** @description Part of the path, in upper or lower case. */
+                /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
                 part?: ("train" | "val" | "test" | "left-out") | null;
@@ -7407,6 +7841,69 @@ export interface operations {
                 };
             };
             /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    correct_evaluation_row: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                evaluation_id: string;
+                k: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Correction"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Row"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8063,7 +8560,7 @@ export interface operations {
                 decision?: string | null;
                 /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
                 only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
-                /** @description Part of the path, in upper or lower case. */
+                /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
                 part?: ("train" | "val" | "test" | "left-out") | null;

@@ -41,6 +41,8 @@ export const predict = {
   csv: 'Download CSV',
   use: 'Use corrections as training data',
   useHelp: 'Makes a new dataset, labelled by your corrections.',
+  joined: 'Corrected labels in the dataset',
+  joinedHelp: 'Your corrections are labels of the dataset that these images come from.',
   made: 'A dataset was made from your corrections.',
   show: 'Show',
   all: 'All images',

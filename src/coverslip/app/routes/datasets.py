@@ -139,7 +139,7 @@ def preview_groups(
 )
 def preview_split(home: Home, dataset_id: str, body: SplitOf) -> SplitPreview:
     """Which images a training with this recipe would train, validate and test on, and why it would be refused."""
-    return previews.split(home, dataset_id, body.recipe, allow_leakage=body.allow_leakage)
+    return previews.split(home, dataset_id, body.recipe, allow_leakage=body.allow_leakage, again_of=body.again_of)
 
 
 @router.post(

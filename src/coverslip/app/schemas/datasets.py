@@ -67,3 +67,4 @@ class SplitOf(RecipeOf):
     """The same, and whether a predefined split may have the same pixels or groups on both sides."""
 
     allow_leakage: bool = False
+    again_of: str | None = Field(None, description="An earlier training on this dataset, whose split is kept.")

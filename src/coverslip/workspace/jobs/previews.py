@@ -33,12 +33,14 @@ from coverslip.datasets import (
 )
 from coverslip.errors import CoverslipError, LeakageFound
 from coverslip.files import sha256_json
+from coverslip.images import APART_VARIABLE
 from coverslip.messages import FAILURE_VARIABLE, Failure, Note, failure_of
 from coverslip.runs import Recipe, save_recipe
 from coverslip.workspace.datasets.reading_images import refuse_unread
-from coverslip.workspace.datasets.snapshots import training_images
+from coverslip.workspace.datasets.snapshots import training_images, with_parts
 from coverslip.workspace.datasets.sources import groups_by
 from coverslip.workspace.recipes.checking import groups_asked, recipe_of_dataset
+from coverslip.workspace.recipes.kept_split import kept_parts
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import load_dataset, load_scan
 from coverslip.workspace.store.rows import AnyRow, Json
@@ -102,7 +104,14 @@ def recipe_for(home: Workspace, row: AnyRow, recipe: Mapping[str, Any]) -> Recip
     return recipe_of_dataset(home, row, {key: value for key, value in recipe.items() if key != "group"})
 
 
-def split(home: Workspace, dataset_id: str, recipe: Mapping[str, Any], *, allow_leakage: bool = False) -> SplitPreview:
+def split(
+    home: Workspace,
+    dataset_id: str,
+    recipe: Mapping[str, Any],
+    *,
+    allow_leakage: bool = False,
+    again_of: str | None = None,
+) -> SplitPreview:
     """Who would train, validate and test, with the labels and groups of now, and why a training would be refused.
 
     With folds every image is tested once; parts and counts by class are then those of the first fold.
@@ -119,7 +128,10 @@ def split(home: Workspace, dataset_id: str, recipe: Mapping[str, Any], *, allow_
         data, scan = load_dataset(connection, dataset_id), load_scan(connection, dataset_id)
     if (grouped := groups_asked(home, row, recipe)) is not None:
         data = _grouped(data, groups_by(home, row, grouped))
-    data, checked = agreed(data, recipe_for(home, row, recipe))
+    asked = recipe_for(home, row, recipe)
+    if again_of is not None and (parts := kept_parts(home, again_of, dataset_id, asked)) is not None:
+        data = replace(data, records=tuple(with_parts(data.records, parts)))
+    data, checked = agreed(data, asked)
     check_groups(data)
     plan = checked.split
     folds, note = plan_folds(data, scan, n_folds=plan.folds, val=plan.val, seed=checked.seed)
@@ -133,9 +145,11 @@ def split(home: Workspace, dataset_id: str, recipe: Mapping[str, Any], *, allow_
     return _preview_of(data, shown, [*notes, *folds.notes], folds, _refusal(data, scan, shown, folds))
 
 
-def refuse_untrainable(home: Workspace, dataset_id: str, recipe: Mapping[str, Any], *, allow_leakage: bool) -> None:
+def refuse_untrainable(
+    home: Workspace, dataset_id: str, recipe: Mapping[str, Any], *, allow_leakage: bool, again_of: str | None
+) -> None:
     """Raises CoverslipError where a training with this recipe would be refused, for its split or anything before it."""
-    refusal = split(home, dataset_id, recipe, allow_leakage=allow_leakage).refusal
+    refusal = split(home, dataset_id, recipe, allow_leakage=allow_leakage, again_of=again_of).refusal
     if refusal is not None:
         raise CoverslipError.of(refusal)
 
@@ -178,7 +192,7 @@ def _drawn(home: Workspace, dataset_id: str, recipe: Recipe) -> bytes:
                 timeout=_LONGEST_S,
                 stdin=subprocess.DEVNULL,
                 check=False,
-                env={**os.environ, FAILURE_VARIABLE: str(failure)},
+                env={**os.environ, APART_VARIABLE: "1", FAILURE_VARIABLE: str(failure)},
             )
         except subprocess.TimeoutExpired as error:
             raise CoverslipError("The images took too long to draw", do="Try again when less is going on.") from error
