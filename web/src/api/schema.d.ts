@@ -1685,8 +1685,11 @@ export interface components {
         ClassFolder: {
             /** Name */
             name: string;
-            /** N Images */
-            n_images: number;
+            /**
+             * N Images
+             * @description Null: it was not counted to the end, since that takes long.
+             */
+            n_images: number | null;
         };
         /**
          * ClassResult
@@ -2419,7 +2422,7 @@ export interface components {
             class_folders: components["schemas"]["ClassFolder"][];
             /**
              * Is More
-             * @description There are more images than were counted (10,000 at most).
+             * @description There may be more images than were counted.
              */
             is_more: boolean;
             /**
