@@ -226,7 +226,7 @@ def evaluate(
         emit: told about progress.
 
     Returns:
-        A `Run` whose folder holds `metrics.json` and `predictions.csv`.
+        A `Run` whose folder holds `metrics.json`, `predictions.csv` and `report.html`.
 
     Raises:
         BadDataset: no image has a label that the classifier knows.
@@ -247,7 +247,9 @@ def evaluate(
     data = _opened(data)
     classifier = load_classifier(measured.folder, context.device)
     evaluation = measured.evaluation(_as_name(name or _name_of(data)))
-    return evaluate_on(evaluation, data, classifier, context)
+    other = evaluate_on(evaluation, data, classifier, context)
+    write_report(other.folder)
+    return other
 
 
 @dataclass(frozen=True)

@@ -59,5 +59,7 @@ def evaluate(
         print_json(metrics_as_json(measured.metrics))
     else:
         stdout = results_console()
-        show_numbers(stdout, measured.metrics)
+        own = pipeline.open_run(run) if data else None
+        show_numbers(stdout, measured.metrics, own.metrics if own and own.is_measured else None)
+        stdout.print(f"Report    {measured.report_file}", soft_wrap=True)
         stdout.print(f"Details   {measured.folder}", soft_wrap=True)

@@ -156,6 +156,7 @@ export const runs = {
     metric: 'Metric',
     value: 'Value',
     intervalColumn: '95 % interval',
+    ownColumn: 'Own test images',
     plot: 'Value and interval',
     primary: 'decides which network is kept',
     method: (method: string) => `Dots are the values, bars their 95 % intervals: ${method}.`,
