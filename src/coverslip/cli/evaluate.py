@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from coverslip.cli._options import AsJson, Device, Group, GroupPattern, check_groups, one_or_all
+from coverslip.cli._options import AllClasses, AsJson, Device, Group, GroupPattern, check_groups, one_or_all
 
 
 def evaluate(
@@ -30,6 +30,7 @@ def evaluate(
         ),
     ] = None,
     device: Device = "auto",
+    all_classes: AllClasses = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure a classifier on images it has not seen.
@@ -60,6 +61,8 @@ def evaluate(
     else:
         stdout = results_console()
         own = pipeline.open_run(run) if data else None
-        show_numbers(stdout, measured.metrics, own.metrics if own and own.is_measured else None)
-        stdout.print(f"Report    {measured.report_file}", soft_wrap=True)
+        beside = own.metrics if own and own.is_measured else None
+        show_numbers(stdout, measured.metrics, beside, all_classes=all_classes)
+        if data:
+            stdout.print(f"Report    {measured.report_file}", soft_wrap=True)
         stdout.print(f"Details   {measured.folder}", soft_wrap=True)

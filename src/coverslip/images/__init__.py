@@ -2,7 +2,8 @@
 
 from coverslip.images._decoded import Decoded, check_size, choose_plane
 from coverslip.images._pillow import decode_pillow
-from coverslip.images.decoding import APART_VARIABLE, decoding_apart, interrupt_decoding, read_pixels
+from coverslip.images.boxes import BEYOND_EDGE
+from coverslip.images.decoding import APART_VARIABLE, Fields, decoding_apart, interrupt_decoding, read_pixels
 from coverslip.images.facts import ImageFacts, effective_channels, image_facts, pixel_hash
 from coverslip.images.formats import image_suffixes, readers, register_reader
 from coverslip.images.plan import Plane, ReadPlan
@@ -14,9 +15,11 @@ from coverslip.images.thumbnails import small_pixels, thumbnail
 
 __all__ = [
     "APART_VARIABLE",
+    "BEYOND_EDGE",
     "LARGEST_SIDE",
     "NO_SUCH_FILE",
     "Decoded",
+    "Fields",
     "ImageFacts",
     "PadColour",
     "Pixels",

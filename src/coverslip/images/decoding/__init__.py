@@ -5,5 +5,6 @@ and answer over pipes; each file has a limit of processor time, of time and of m
 """
 
 from coverslip.images.decoding.choosing import APART_VARIABLE, decoding_apart, interrupt_decoding, read_pixels
+from coverslip.images.decoding.fields import Fields
 
-__all__ = ["APART_VARIABLE", "decoding_apart", "interrupt_decoding", "read_pixels"]
+__all__ = ["APART_VARIABLE", "Fields", "decoding_apart", "interrupt_decoding", "read_pixels"]

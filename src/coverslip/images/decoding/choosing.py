@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from coverslip.images._decoded import MAX_BYTES
+from coverslip.images.decoding.fields import Fields
 from coverslip.images.decoding.pool import Decoders
 from coverslip.images.formats import are_added
 from coverslip.images.plan import ReadPlan
-from coverslip.images.reading import WHOLE_IMAGE, Pixels, decode
+from coverslip.images.reading import WHOLE_IMAGE, Pixels, cut, decode
 
 APART_VARIABLE = "COVERSLIP_DECODE_APART"
 """Where the environment has it, a process decodes apart from its beginning: those that the app begins do."""
@@ -23,7 +24,9 @@ _decoders = Decoders()
 atexit.register(_decoders.close)
 
 
-def read_pixels(path: Path, plan: ReadPlan = WHOLE_IMAGE, *, max_bytes: int = MAX_BYTES) -> Pixels:
+def read_pixels(
+    path: Path, plan: ReadPlan = WHOLE_IMAGE, *, max_bytes: int = MAX_BYTES, fields: Fields | None = None
+) -> Pixels:
     """Decode one image file.
 
     The format is told by the first bytes, never by the name. Safe to call from several threads.
@@ -32,11 +35,19 @@ def read_pixels(path: Path, plan: ReadPlan = WHOLE_IMAGE, *, max_bytes: int = MA
         path: a file.
         plan: which plane, channels and box to keep.
         max_bytes: a plane that declares more, over all channels, is refused before it is decoded.
+        fields: where planes are kept that several boxes are cut out of; whole images are never kept.
 
     Raises:
         UnreadableImage: for everything that can be wrong with one file; nothing else is raised, but
             within `decoding_apart`, where it may have been interrupted (Stopped), or no process can be begun.
     """
+    if fields is None or plan.box is None:
+        return _read(path, plan, max_bytes)
+    whole = plan.model_copy(update={"box": None, "channels": None})
+    return cut(path, fields.get(path, plan.plane, lambda: _read(path, whole, max_bytes)), plan, max_bytes)
+
+
+def _read(path: Path, plan: ReadPlan, max_bytes: int) -> Pixels:
     if not _open or are_added():  # other processes do not know formats that this one added
         return decode(path, plan, max_bytes=max_bytes)
     return _decoders.read(path, plan, max_bytes)
