@@ -1,4 +1,4 @@
-"""A classifier measured on other images: in the run's groups, beside its own numbers, with what makes them misleading."""
+"""A classifier measured on other images: in the run's groups, beside its own numbers, with what misleads."""
 
 from pathlib import Path
 
