@@ -60,7 +60,7 @@ def evaluate(
         print_json(metrics_as_json(measured.metrics))
     else:
         stdout = results_console()
-        own = pipeline.open_run(run) if data else None
+        own = measured.whole if data else None
         beside = own.metrics if own and own.is_measured else None
         show_numbers(stdout, measured.metrics, beside, all_classes=all_classes)
         if data:
