@@ -64,19 +64,19 @@ def show_numbers(console: Console, evaluation: Evaluation) -> None:
     if evaluation.n_groups is None:
         text = "No groups were named: if several images come from one patient or slide, these numbers are too good."
         console.print(with_remedies(text, [GroupBy("COLUMN"), GroupBy()]), soft_wrap=True)
-    table = _table("", "value", "95 % interval")
+    table = table_of("", "value", "95 % interval")
     headline = [(METRICS[name], metric) for name, metric in evaluation.metrics.items() if name in METRICS]
     headline = [(record, metric) for record, metric in headline if record.is_headline]
     for record, metric in headline:
-        table.add_row(f"{record.title}: {record.meaning}", _decimal(metric.value), _interval(metric))
+        table.add_row(f"{record.title}: {record.meaning}", decimal(metric.value), _interval(metric))
     console.print(table)
     for method in dict.fromkeys(metric.method or metric.reason for _, metric in headline):
         if method:
             console.print(f"Intervals: {method}", soft_wrap=True)
 
-    by_class = _table("class", "images", "recall", "precision", "F1")
+    by_class = table_of("class", "images", "recall", "precision", "F1")
     for name, scores in evaluation.per_class.items():
-        numbers = (_decimal(scores.metrics[key].value) for key in ("recall", "precision", "f1"))
+        numbers = (decimal(scores.metrics[key].value) for key in ("recall", "precision", "f1"))
         by_class.add_row(one_line(name), f"{scores.n:,}", *numbers)
     console.print(by_class)
     if evaluation.by_domain:
@@ -86,10 +86,10 @@ def show_numbers(console: Console, evaluation: Evaluation) -> None:
 def _by_domain(evaluation: Evaluation) -> Table:
     names = row_metrics(evaluation.primary)
     columns = [text for name in names for text in (METRICS[name].title, "95 % interval")]
-    table = _table("domain", "images", *columns)
+    table = table_of("domain", "images", *columns)
     for domain, scores in evaluation.by_domain.items():
         metrics = [scores.metrics[name] for name in names]
-        numbers = [text for metric in metrics for text in (_decimal(metric.value), _interval(metric))]
+        numbers = [text for metric in metrics for text in (decimal(metric.value), _interval(metric))]
         table.add_row(one_line(domain), f"{scores.n:,}", *numbers)
     return table
 
@@ -101,7 +101,7 @@ def show_inspection(console: Console, inspection: Inspection) -> None:
     n_classes = counted(len(inspection.classes), "class", "classes")
     console.print(f"{counted(inspection.n_images, 'image')}, {n_classes}{_groups_in_words(groups)}\n")
 
-    table = _table("class", "images", *(["groups"] if groups else []))
+    table = table_of("class", "images", *(["groups"] if groups else []))
     for name, count in inspection.classes.items():
         table.add_row(one_line(name), f"{count:,}", *([f"{groups.groups_per_class[name]:,}"] if groups else []))
     console.print(table)
@@ -150,7 +150,7 @@ def _clusters(finding: Finding) -> Iterator[str]:
 
 def show_decisions(stdout: Console, stderr: Console, decisions: Mapping[str, int]) -> None:
     """How many images got which decision; unreadable ones also as a warning."""
-    table = _table("decision", "images")
+    table = table_of("decision", "images")
     for name, count in decisions.items():
         table.add_row(one_line(name), f"{count:,}")
     stdout.print(table)
@@ -168,7 +168,7 @@ def show_models(console: Console, records: Sequence[Json]) -> None:
     if not records:
         console.print("No network meets all of this.")
         return
-    table = _table("name", "family", "parameters", "multiplications", "input", "weights")
+    table = table_of("name", "family", "parameters", "multiplications", "input", "weights")
     for record in records:
         table.add_row(
             record["name"],
@@ -185,7 +185,7 @@ def show_models(console: Console, records: Sequence[Json]) -> None:
 def show_weights(console: Console, listing: Json) -> None:
     """One row per model whose pretrained weights are on this machine, and where imported ones lie."""
     columns = ("model", "source", "licence", "normalisation", "size")
-    table = _table(*columns)
+    table = table_of(*columns)
     for name in columns[1:4]:
         table.columns[columns.index(name)].justify = "left"
         table.columns[columns.index(name)].no_wrap = False
@@ -214,7 +214,7 @@ def show_cache(console: Console, listing: Json) -> None:
     if not listing["stores"]:
         console.print("It is empty.")
         return
-    table = _table("kind", "what for", "records", "size", "last used", "")
+    table = table_of("kind", "what for", "records", "size", "last used", "")
     for name in ("what for", ""):
         table.columns[("kind", "what for", "records", "size", "last used", "").index(name)].justify = "left"
     for store in listing["stores"]:
@@ -273,7 +273,8 @@ def _show_some(console: Console, title: str, lines: Sequence[str]) -> None:
         console.print(f"  ... and {len(lines) - MOST_LINES:,} more; --json lists them all")
 
 
-def _table(first: str, *others: str) -> Table:
+def table_of(first: str, *others: str) -> Table:
+    """A plain table; numbers stand at the right."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 3, 0, 0))
     table.add_column(first, overflow="fold")
     for other in others:
@@ -281,7 +282,8 @@ def _table(first: str, *others: str) -> Table:
     return table
 
 
-def _decimal(value: float | None) -> str:
+def decimal(value: float | None) -> str:
+    """A number with three digits, or a dash."""
     return "–" if value is None else f"{value:.3f}"
 
 
