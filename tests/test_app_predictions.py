@@ -194,7 +194,7 @@ def test_pictures_are_served_only_from_below_the_allowed_roots(lab: Lab, tmp_pat
     link = lab.new / "slide_link.png"
     shown = next(lab.new.glob("slide1_*.png"))
     bytes_before = shown.read_bytes()
-    k = next(row["k"] for row in lab.client.get(f"{path}?limit=100").json()["items"] if row["path"] == shown.name)
+    k = next(row["k"] for row in lab.client.get(f"{path}?limit=100").json()["items"] if row["path"] == str(shown))
     try:
         shown.unlink()
         shown.symlink_to(next(outside.iterdir()))
@@ -210,7 +210,7 @@ def test_single_images_are_answered_by_a_classifier_that_stays_loaded(lab: Lab) 
     row = next(
         row
         for row in lab.client.get(f"{API}/predictions/{lab.prediction}/rows?limit=100").json()["items"]
-        if row["path"] == image.name
+        if row["path"] == str(image)
     )
     path, named = f"{API}/classifiers/{lab.run}/classify", {"X-File-Name": "../../<b>.PNG"}
     said = lab.client.post(path, content=image.read_bytes(), headers=named).json()
@@ -240,7 +240,7 @@ def test_single_images_are_answered_by_a_classifier_that_stays_loaded(lab: Lab) 
 def test_rows_are_found_by_a_part_of_their_path(lab: Lab) -> None:
     path = f"{API}/predictions/{lab.prediction}/rows"
     found = lab.client.get(path, params={"search": "SLIDE3_"}).json()
-    assert {row["path"][:7] for row in found["items"]} == {"slide3_"}
+    assert {row["image_id"][:7] for row in found["items"]} == {"slide3_"}
     assert found["total"] == len(found["items"]) == 4
     assert lab.client.get(path, params={"search": "%"}).json()["total"] == 0
 

@@ -177,6 +177,21 @@ def test_images_unlike_those_of_training_are_warned_about(trained: Run, tmp_path
     assert row["reason"] == ""
 
 
+def test_paths_of_predictions_are_absolute_in_every_door(
+    trained: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "new" / "a").mkdir(parents=True)
+    file = tmp_path / "new" / "a" / "1.png"
+    Image.new("RGB", (40, 40)).save(file)
+    (tmp_path / "t.csv").write_text("path\nnew/a/1.png\n")
+    monkeypatch.chdir(tmp_path)
+    classifier = cs.load_classifier(trained.folder)
+    for source in ("new", "new/a/1.png", ["new/a/1.png", "t.csv"], "t.csv", "new/*/*.png", cs.open_dataset("new/..")):
+        assert {row.path for row in classifier.predict(source)} == {str(file)}, source
+    roots = {images.domain: Path(images.root) for images in trained.environment.data}
+    assert all((roots[""] / row.path).is_file() for row in trained.predictions)
+
+
 def test_a_field_of_view_is_known_as_such_and_boxes_in_it_are_not(trained: Run, tmp_path: Path) -> None:
     Image.fromarray(np.full((480, 640, 3), 200, np.uint8)).save(tmp_path / "field.png")
     (tmp_path / "cells.csv").write_text("path,x,y,width,height\nfield.png,10,20,40,40\n")

@@ -8,6 +8,7 @@ from coverslip.evaluation.calibration import (
     reliability_bins,
     without_temperature,
 )
+from coverslip.evaluation.confusions import ConfusedPair, confused_classes, confused_pairs, hardest_classes
 from coverslip.evaluation.curves import Curve, average_precision, pr_curve, roc_curve
 from coverslip.evaluation.folds import over_folds
 from coverslip.evaluation.intervals import FEW_GROUPS_FOR_INTERVALS, bootstrap_intervals
@@ -37,6 +38,7 @@ __all__ = [
     "Answers",
     "Better",
     "ClassScores",
+    "ConfusedPair",
     "Curve",
     "CurvePoint",
     "DomainScores",
@@ -56,6 +58,8 @@ __all__ = [
     "apply_temperature",
     "average_precision",
     "bootstrap_intervals",
+    "confused_classes",
+    "confused_pairs",
     "confusion_matrix",
     "decided_classes",
     "empty_evaluation",
@@ -63,6 +67,7 @@ __all__ = [
     "expected_calibration_error",
     "extrapolate",
     "fit_temperature",
+    "hardest_classes",
     "learn_decisions",
     "mcnemar",
     "no_learning_curve",

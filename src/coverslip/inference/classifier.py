@@ -17,6 +17,7 @@ from coverslip.datasets import (
     ImageRecord,
     PreprocessedImage,
     open_dataset,
+    printable,
     read_preprocessed,
 )
 from coverslip.errors import BadClassifier, UnreadableImage
@@ -73,7 +74,7 @@ class Classifier:
         return open_dataset(sources, plan=plan, labelled=False, axes=axes)
 
     def predict(self, sources: Dataset | Given, *, axes: Axes = "HWC", emit: Emit = ignore) -> Predictions:
-        """One row per image, in the order given; arguments as of `open_images`.
+        """One row per image, in the order given, its path absolute; arguments as of `open_images`.
 
         Raises:
             BadDataset: nothing is there. An image that cannot be read is not an error: it keeps its row.
@@ -92,7 +93,9 @@ class Classifier:
     def predict_images(
         self, dataset: Dataset, *, batch_size: int = BATCH_SIZE, emit: Emit = ignore, stop: Stop = BY_SIGNAL
     ) -> Iterator[Prediction]:
-        """One row per image of a dataset, in its order, as they come; memory does not grow with their number.
+        """One row per image of a dataset, in its order, as they come, its path absolute.
+
+        Memory does not grow with their number.
 
         Raises:
             Stopped: on request.
@@ -127,7 +130,7 @@ class Classifier:
                 iter(self._logits(np.stack([image.pixels for _, image in readable]), emit)) if readable else iter(())
             )
             for record, outcome in zip(records, batch, strict=True):
-                path = dataset.relative_path(record)
+                path = printable(str(record.path))  # whole: no file beside these rows states a root
                 if isinstance(outcome, UnreadableImage):
                     yield Prediction(record.image_id, path, record.label, None, None, UNREADABLE, (), outcome.what)
                 else:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from coverslip.datasets import ImageRecord, PreprocessedImage
+from coverslip.datasets import ImageRecord, PreprocessedImage, counted
 from coverslip.messages import Note
 from coverslip.runs import ClassifierCard
 
@@ -23,10 +23,13 @@ class Differences:
     def __init__(self, card: ClassifierCard) -> None:
         self._seen, self._preprocessing = card.trained_on, card.preprocessing
         self._counts: Counter[str] = Counter()
+        self._read = Counter[str]()  # what was unusual about reading them
         self._odd_size: str | None = None  # the first of them
 
     def count(self, record: ImageRecord, image: PreprocessedImage) -> str | None:
         """How one image differs, in words; None: it does not."""
+        if image.note:
+            self._read[image.note] += 1
         differences = list(self._found_in(record, image))
         self._counts.update(difference for difference, _ in differences)
         return "; ".join(own for _, own in differences) or None
@@ -61,8 +64,12 @@ class Differences:
         return image.width_px * image.height_px >= _FIELD_FACTOR * self._seen.usual_area_px
 
     def notes(self) -> list[Note]:
-        """One sentence per kind, and what to do about it."""
-        return [_note(difference, n) for difference, n in self._counts.most_common()]
+        """One sentence per kind, and what to do about it; then what was unusual about reading the images."""
+        unusual = [
+            Note("reading", f"{counted(n, 'image')}: {note}.", values={"n_images": n})
+            for note, n in self._read.most_common()
+        ]
+        return [*(_note(difference, n) for difference, n in self._counts.most_common()), *unusual]
 
 
 def _note(difference: str, n: int) -> Note:

@@ -33,6 +33,7 @@ from coverslip.datasets import (
 )
 from coverslip.errors import CoverslipError, LeakageFound
 from coverslip.files import sha256_json
+from coverslip.images import APART_VARIABLE
 from coverslip.messages import FAILURE_VARIABLE, Failure, Note, failure_of
 from coverslip.runs import Recipe, save_recipe
 from coverslip.workspace.datasets.reading_images import refuse_unread
@@ -191,7 +192,7 @@ def _drawn(home: Workspace, dataset_id: str, recipe: Recipe) -> bytes:
                 timeout=_LONGEST_S,
                 stdin=subprocess.DEVNULL,
                 check=False,
-                env={**os.environ, FAILURE_VARIABLE: str(failure)},
+                env={**os.environ, APART_VARIABLE: "1", FAILURE_VARIABLE: str(failure)},
             )
         except subprocess.TimeoutExpired as error:
             raise CoverslipError("The images took too long to draw", do="Try again when less is going on.") from error

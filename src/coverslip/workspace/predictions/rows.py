@@ -170,7 +170,7 @@ def _gallery(classes: Sequence[str], corrected: Collection[int]) -> Gallery:
     is_corrected = _ROWS.c.k.in_(among(corrected))
     return Gallery(
         position=_ROWS.c.k,
-        path=_ROWS.c.path,
+        path=_ROWS.c.image_id,  # paths of predictions are absolute: all would share most folders
         named={name: _ROWS.c[name] for name in ("label", "predicted", "decision", "probability")},
         only={
             # A label that the classifier was never taught is no mistake of its: reports count none either.

@@ -42,7 +42,9 @@ class Filters(BaseModel):
         "mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all "
         "training images.",
     )
-    search: Text | None = Field(None, description="Part of the path, in upper or lower case.")
+    search: Text | None = Field(
+        None, description="Part of the path, in upper or lower case; of the image_id among rows of predictions."
+    )
     part: Part | None = Field(None, description="Side of the split of `run`.")
     run: Text | None = Field(None, description="A training on this dataset.")
     sort: Sort = Field("position", description="`-probability` puts the surest first.")

@@ -13,6 +13,7 @@ BUILT_IN = (
     Finder("unreadable", "warning", "Cannot be read", files.damaged_files),
     Finder("conflicting-labels", "warning", "Same pixels, different classes", copies.conflicting_labels),
     Finder("duplicates", "warning", "Same pixels, same class", copies.exact_copies),
+    Finder("class-not-in-training", "warning", "No training images of a class", classes.classes_not_trained),
     Finder("small-class", "warning", "Small classes", classes.small_classes),
     Finder("no-groups", "warning", "No groups", groups.no_groups),
     Finder("class-in-few-groups", "warning", "Classes of few groups", groups.classes_in_few_groups),
@@ -24,5 +25,6 @@ BUILT_IN = (
     Finder("imbalance", "advice", "Unequal classes", classes.imbalance),
     Finder("similar-class-names", "advice", "Similar class names", classes.similar_class_names),
     Finder("mixed-channels", "advice", "Mixed channels", pixels.mixed_channels),
+    Finder("boxes-beyond-edge", "advice", "Boxes beyond the edge", pixels.boxes_beyond_edge),
     Finder("several-planes", "advice", "Several planes", pixels.several_planes),
 )
