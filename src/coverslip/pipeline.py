@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from coverslip.audit import SeenWhileScanning, with_copies
 from coverslip.datasets import (
     Axes,
     Dataset,
@@ -79,6 +80,8 @@ _MOST_REASONS = 5  # unreadable images that are named one by one
 def inspect(data: Dataset | Given, recipe: Recipe | None = None, *, emit: Emit = ignore) -> Inspection:
     """What a dataset holds, what is wrong with it, and what to do about it. Decodes every image once.
 
+    Images that show the same though their pixels differ are looked for, and remembered for trainings on these images.
+
     Args:
         data: images, opened or as `open_dataset` takes them.
         recipe: which plane, channels, classes and groups a training would take; the default takes what there is.
@@ -87,7 +90,9 @@ def inspect(data: Dataset | Given, recipe: Recipe | None = None, *, emit: Emit =
     data = _opened(data)
     if recipe is not None:
         data, _ = agreed(data, recipe)
-    return inspect_dataset(data, scan_images(data, emit=emit))
+    seen = SeenWhileScanning()
+    scan = scan_images(data, emit=emit, on_pixels=seen)
+    return inspect_dataset(data, with_copies(data, scan, seen, emit=emit))
 
 
 def preview(

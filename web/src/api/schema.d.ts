@@ -1685,8 +1685,11 @@ export interface components {
         ClassFolder: {
             /** Name */
             name: string;
-            /** N Images */
-            n_images: number;
+            /**
+             * N Images
+             * @description Null: it was not counted to the end, since that takes long.
+             */
+            n_images: number | null;
         };
         /**
          * ClassResult
@@ -1984,6 +1987,11 @@ export interface components {
              * @description What was passed over, and how the data were understood.
              */
             notes: components["schemas"]["Note"][];
+            /**
+             * Are Copies Known
+             * @description Whether anybody looked for images that show the same though their pixels differ.
+             */
+            are_copies_known: boolean;
             /**
              * Findings
              * @description What is wrong or could be better, the gravest first.
@@ -2365,7 +2373,7 @@ export interface components {
         Finding: {
             /**
              * Code
-             * @description What kind of finding it is. `leakage` (error): On two sides of the predefined split; `no-labels` (error): No labels; `one-class` (error): A single class; `unlike-channels` (error): Different numbers of channels; `missing-files` (warning): Not found; `unreadable` (warning): Cannot be read; `conflicting-labels` (warning): Same pixels, different classes; `duplicates` (warning): Same pixels, same class; `class-not-in-training` (warning): No training images of a class; `small-class` (warning): Small classes; `no-groups` (warning): No groups; `class-in-few-groups` (warning): Classes of few groups; `few-groups` (warning): Few groups; `groups-divide-copies` (warning): Same pixels in different groups; `group-is-class` (warning): One class in each group; `mixed-bit-depths` (warning): Mixed bit depths; `unlabelled` (advice): Images without a label; `imbalance` (advice): Unequal classes; `similar-class-names` (advice): Similar class names; `mixed-channels` (advice): Mixed channels; `boxes-beyond-edge` (advice): Boxes beyond the edge; `several-planes` (advice): Several planes.
+             * @description What kind of finding it is. `leakage` (error): On two sides of the predefined split; `no-labels` (error): No labels; `one-class` (error): A single class; `unlike-channels` (error): Different numbers of channels; `missing-files` (warning): Not found; `unreadable` (warning): Cannot be read; `conflicting-labels` (warning): Same pixels, different classes; `duplicates` (warning): Same pixels, same class; `class-not-in-training` (warning): No training images of a class; `small-class` (warning): Small classes; `near-duplicates` (warning): Copies that were changed; `no-groups` (warning): No groups; `class-in-few-groups` (warning): Classes of few groups; `few-groups` (warning): Few groups; `groups-divide-copies` (warning): Copies in different groups; `group-is-class` (warning): One class in each group; `mixed-bit-depths` (warning): Mixed bit depths; `unlabelled` (advice): Images without a label; `imbalance` (advice): Unequal classes; `similar-class-names` (advice): Similar class names; `mixed-channels` (advice): Mixed channels; `boxes-beyond-edge` (advice): Boxes beyond the edge; `several-planes` (advice): Several planes.
              */
             code: string;
             /**
@@ -2508,7 +2516,7 @@ export interface components {
             class_folders: components["schemas"]["ClassFolder"][];
             /**
              * Is More
-             * @description There are more images than were counted (10,000 at most).
+             * @description There may be more images than were counted.
              */
             is_more: boolean;
             /**
