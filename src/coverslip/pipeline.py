@@ -41,7 +41,7 @@ from coverslip.experiments import (
 from coverslip.files import written_whole
 from coverslip.inference import BATCH_SIZE, load_classifier
 from coverslip.machine import FOR_TRAINING, chosen_device
-from coverslip.reports import write_report
+from coverslip.reports import compare, write_report
 from coverslip.runs import (
     PredictionsFile,
     Recipe,
@@ -61,6 +61,7 @@ from coverslip.training.preprocessing import canvas_notes, learn_preprocessing
 
 __all__ = [
     "Summary",
+    "compare",
     "evaluate",
     "export",
     "inspect",

@@ -14,9 +14,9 @@ from coverslip.app.report import RUNS_NOTHING, report_response
 from coverslip.app.schemas.images import FilteredPage
 from coverslip.app.schemas.predictions import Correction
 from coverslip.app.schemas.problems import problems
+from coverslip.reports.comparing import Comparison
 from coverslip.workspace.correcting.measured import correct_measured
 from coverslip.workspace.evaluations import comparing
-from coverslip.workspace.evaluations.comparing import Comparison
 from coverslip.workspace.jobs import downloads, results
 from coverslip.workspace.jobs.results import Results
 from coverslip.workspace.predictions import classifiers, imported, measured, pictures
@@ -53,7 +53,7 @@ _FIGURE: dict[int | str, dict[str, Any]] = {
 
 @router.get("/comparison", responses=problems(404, 409, 422))
 def compare_runs(workspace: Home, run_id: Annotated[list[str], Query(description="Two or more.")]) -> Comparison:
-    """Runs side by side, and whether they were measured on the same images."""
+    """Runs side by side: what differed, and each against the first on the images that both have measured."""
     return comparing.compared(workspace, run_id)
 
 
