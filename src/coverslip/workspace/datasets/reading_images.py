@@ -19,6 +19,7 @@ from coverslip.errors import Conflict, CoverslipError, NotFound, Stopped
 from coverslip.events import Emit, Event, Progressed
 from coverslip.images import ImageFacts
 from coverslip.messages import Failure
+from coverslip.workspace.datasets.copies import look_for_copies
 from coverslip.workspace.datasets.counting import count_again, mark_equal_pixels
 from coverslip.workspace.datasets.inspections import (
     DatasetInspection,
@@ -112,6 +113,7 @@ def _work(home: Workspace, dataset_id: str, is_over: threading.Event) -> None:
     with suppress(CoverslipError, SQLAlchemyError, OSError):
         if not is_over.is_set():
             fill(home, dataset_id, is_over)
+    home.background.start(f"copies {dataset_id}", lambda is_over: look_for_copies(home, dataset_id, is_over))
 
 
 def _read(home: Workspace, dataset_id: str, is_over: threading.Event) -> None:
