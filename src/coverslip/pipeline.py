@@ -247,7 +247,7 @@ def evaluate(
             measure_folds(measured, data, context)
         else:
             measure(measured, data, load_classifier(measured.folder, context.device), measured.recipe, context)
-        write_report(measured.folder)
+        write_report(measured.folder, emit)
         return Run(measured.folder)
     data = _opened(data)
     classifier = load_classifier(measured.folder, context.device)

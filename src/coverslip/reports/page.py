@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from coverslip.events import Emit, ignore, telling
 from coverslip.files import write_text
 from coverslip.reports import content, tokens, words
 from coverslip.reports.figures import draw
@@ -31,10 +32,14 @@ class _Drawn:
     svg: "Markup"
 
 
-def write_report(run: Path) -> Path:
+def write_report(run: Path, emit: Emit = ignore) -> Path:
     """Write `report.html` and `figures/` of a run folder from what lies in it, plus thumbnails of a few images.
 
     Images are looked for where they were opened; where one is gone, the report says so.
+
+    Args:
+        run: its folder.
+        emit: told about progress.
 
     Returns:
         The path of the report.
@@ -45,6 +50,11 @@ def write_report(run: Path) -> Path:
     from markupsafe import Markup
 
     reported, templates = read_run(run), _templates()
+    tell, sections = telling(emit, "writing the report", "sections"), sections_of(reported)
+    parts = []
+    for section in sections:
+        parts.append(_part(reported, section, templates))
+        tell(len(parts), len(sections))
     page = templates.from_string(Path(__file__).with_name("report.html").read_text(encoding="utf-8"))
     write_text(
         reported.run.report_file,
@@ -55,7 +65,7 @@ def write_report(run: Path) -> Path:
             headline=words.headline(reported),
             lead=words.lead(reported),
             facts=content.facts(reported),
-            sections=[_part(reported, section, templates) for section in sections_of(reported)],
+            sections=parts,
             made_by=_made_by(reported),
         ),
     )
