@@ -41,7 +41,7 @@ from coverslip.experiments import (
 from coverslip.files import written_whole
 from coverslip.inference import BATCH_SIZE, load_classifier
 from coverslip.machine import FOR_TRAINING, chosen_device
-from coverslip.reports import write_report
+from coverslip.reports import compare, write_report
 from coverslip.runs import (
     PredictionsFile,
     Recipe,
@@ -61,6 +61,7 @@ from coverslip.training.preprocessing import canvas_notes, learn_preprocessing
 
 __all__ = [
     "Summary",
+    "compare",
     "evaluate",
     "export",
     "inspect",
@@ -231,7 +232,7 @@ def evaluate(
         emit: told about progress.
 
     Returns:
-        A `Run` whose folder holds `metrics.json` and `predictions.csv`.
+        A `Run` whose folder holds `metrics.json`, `predictions.csv` and `report.html`.
 
     Raises:
         BadDataset: no image has a label that the classifier knows.
@@ -252,7 +253,9 @@ def evaluate(
     data = _opened(data)
     classifier = load_classifier(measured.folder, context.device)
     evaluation = measured.evaluation(_as_name(name or _name_of(data)))
-    return evaluate_on(evaluation, data, classifier, context)
+    other = evaluate_on(evaluation, data, classifier, context)
+    write_report(other.folder, emit)
+    return other
 
 
 @dataclass(frozen=True)
