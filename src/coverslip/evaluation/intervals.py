@@ -8,7 +8,7 @@ and the worst group, which bounds the coverage of a nominal 95 % by .75. `benchm
 both.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,12 +17,17 @@ import numpy as np
 from coverslip.evaluation.metrics import check_arrays, confusion_matrix
 from coverslip.evaluation.results import LEVEL, Metric
 from coverslip.evaluation.table import METRICS, FromCounts, FromSums, FromWeights, MetricRecord, scored_metrics
-from coverslip.events import OnProgress, ignore_progress
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 FEW_GROUPS_FOR_INTERVALS = 30
+
+OnResamples = Callable[[int, int], None]  # so many are done, of so many
+
+
+def ignore_resamples(done: int, total: int) -> None:
+    """For resamples that nobody watches."""
 
 
 def bootstrap_intervals(
@@ -34,7 +39,7 @@ def bootstrap_intervals(
     n_resamples: int = 2000,
     seed: int = 0,
     metrics: Sequence[str] | None = None,
-    on_progress: OnProgress = ignore_progress,
+    on_progress: OnResamples = ignore_resamples,
 ) -> dict[str, Metric]:
     """Each metric with an interval that allows for the choice of groups (or images) in hand.
 
@@ -174,7 +179,7 @@ def _resample(
     n_resamples: int,
     seed: int,
     records: Sequence[MetricRecord],
-    on_progress: OnProgress = ignore_progress,
+    on_progress: OnResamples = ignore_resamples,
 ) -> dict[str, np.ndarray]:
     """(n_resamples,) values of each metric that has a way (fewer of those that would take too long)."""
     n_images, n_classes = sample.probability.shape

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from coverslip.evaluation.intervals import bootstrap_intervals, group_codes
+from coverslip.evaluation.intervals import OnResamples, bootstrap_intervals, group_codes, ignore_resamples
 from coverslip.evaluation.metrics import check_arrays, confusion_matrix, per_class
 from coverslip.evaluation.results import DomainScores, Evaluation, Metric
 from coverslip.evaluation.table import METRICS, scored_metrics
-from coverslip.events import OnProgress, ignore_progress
 
 
 def evaluate_predictions(
@@ -23,7 +22,7 @@ def evaluate_predictions(
     domain: np.ndarray | None = None,
     probability_uncalibrated: np.ndarray | None = None,
     seed: int = 0,
-    on_progress: OnProgress = ignore_progress,
+    on_progress: OnResamples = ignore_resamples,
 ) -> Evaluation:
     """All metrics with their intervals: no NaN, no NumPy types.
 
@@ -89,7 +88,7 @@ def _numbers(
     group: np.ndarray | None,
     uncalibrated: np.ndarray | None,
     seed: int,
-    on_progress: OnProgress = ignore_progress,
+    on_progress: OnResamples = ignore_resamples,
 ) -> DomainScores:
     intervals = bootstrap_intervals(probability, label, group, predicted=predicted, seed=seed, on_progress=on_progress)
     names = [name for name in METRICS if name not in scored_metrics()]
