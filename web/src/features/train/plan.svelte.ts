@@ -83,7 +83,7 @@ export class Plan {
     this.split.error ?? (this.split.value?.refusal ? problemFrom(this.split.value.refusal) : null),
   );
   canStart = $derived(
-    this.isReady && !this.isTextWrong && !this.isStarting && !this.split.loading && this.unsplit === null,
+    this.isReady && !this.isTextWrong && !this.isStarting && this.unsplit === null,
   );
 
   get recipe(): Record<string, unknown> {
