@@ -2,6 +2,7 @@
 
 from coverslip.datasets.index import (
     DECISIONS,
+    NAME_PATTERNS,
     PLAIN_TABLE_SUFFIXES,
     SIDES,
     TABLE_NAMES,
@@ -21,6 +22,7 @@ from coverslip.datasets.index import (
     check_classes,
     clean_label,
     counted,
+    grouped_by_pattern,
     has_image_suffix,
     is_table,
     natural_key,
@@ -78,6 +80,7 @@ from coverslip.datasets.splits import (
 
 __all__ = [
     "DECISIONS",
+    "NAME_PATTERNS",
     "PLAIN_TABLE_SUFFIXES",
     "SIDES",
     "TABLE_NAMES",
@@ -122,6 +125,7 @@ __all__ = [
     "fold_images",
     "fold_units",
     "forget_finder",
+    "grouped_by_pattern",
     "groups_in_names",
     "has_image_suffix",
     "inner_folds",
