@@ -15,6 +15,7 @@ from coverslip.evaluation.intervals import FEW_GROUPS_FOR_INTERVALS, bootstrap_i
 from coverslip.evaluation.learning import CurvePoint, LearningCurve, extrapolate, no_learning_curve
 from coverslip.evaluation.metrics import confusion_matrix, per_class
 from coverslip.evaluation.operating_points import OperatingPoint, decided_classes, operating_points
+from coverslip.evaluation.paired import Answers, McNemar, mcnemar, paired_differences
 from coverslip.evaluation.results import ClassScores, DomainScores, Evaluation, FoldScores, FoldsScores, Metric
 from coverslip.evaluation.summary import empty_evaluation, evaluate_predictions
 from coverslip.evaluation.table import (
@@ -34,6 +35,7 @@ from coverslip.evaluation.thresholds import learn_decisions, uncertain_threshold
 __all__ = [
     "FEW_GROUPS_FOR_INTERVALS",
     "METRICS",
+    "Answers",
     "Better",
     "ClassScores",
     "ConfusedPair",
@@ -47,6 +49,7 @@ __all__ = [
     "FromSums",
     "FromWeights",
     "LearningCurve",
+    "McNemar",
     "Metric",
     "MetricRecord",
     "OperatingPoint",
@@ -66,9 +69,11 @@ __all__ = [
     "fit_temperature",
     "hardest_classes",
     "learn_decisions",
+    "mcnemar",
     "no_learning_curve",
     "operating_points",
     "over_folds",
+    "paired_differences",
     "per_class",
     "pr_curve",
     "reliability_bins",
