@@ -19,13 +19,13 @@ from coverslip.errors import Conflict, CoverslipError, NotFound, Stopped
 from coverslip.events import Emit, Event, Progressed
 from coverslip.images import ImageFacts
 from coverslip.messages import Failure
-from coverslip.workspace.datasets.copies import look_for_copies
 from coverslip.workspace.datasets.counting import count_again, mark_equal_pixels
 from coverslip.workspace.datasets.inspections import (
     DatasetInspection,
     inspect_stored,
     keep_inspection,
     kept_inspection,
+    look_for_copies,
     with_positions,
 )
 from coverslip.workspace.datasets.keeping import store_images
