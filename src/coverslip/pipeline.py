@@ -232,7 +232,7 @@ def evaluate(
         emit: told about progress.
 
     Returns:
-        A `Run` whose folder holds `metrics.json` and `predictions.csv`.
+        A `Run` whose folder holds `metrics.json`, `predictions.csv` and `report.html`.
 
     Raises:
         BadDataset: no image has a label that the classifier knows.
@@ -248,12 +248,14 @@ def evaluate(
             measure_folds(measured, data, context)
         else:
             measure(measured, data, load_classifier(measured.folder, context.device), measured.recipe, context)
-        write_report(measured.folder)
+        write_report(measured.folder, emit)
         return Run(measured.folder)
     data = _opened(data)
     classifier = load_classifier(measured.folder, context.device)
     evaluation = measured.evaluation(_as_name(name or _name_of(data)))
-    return evaluate_on(evaluation, data, classifier, context)
+    other = evaluate_on(evaluation, data, classifier, context)
+    write_report(other.folder, emit)
+    return other
 
 
 @dataclass(frozen=True)

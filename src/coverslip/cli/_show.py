@@ -58,20 +58,36 @@ def print_json(value: Json) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))  # noqa: T201  this is the door
 
 
-def show_numbers(console: Console, evaluation: Evaluation, *, all_classes: bool = False) -> None:
-    """The headline metrics with their intervals, and how well classes are recognised: of many the worst first."""
+def show_numbers(
+    console: Console, evaluation: Evaluation, own: Evaluation | None = None, *, all_classes: bool = False
+) -> None:
+    """The headline metrics with their intervals, and how well classes are recognised: of many the worst first.
+
+    Args:
+        console: for answers.
+        evaluation: the numbers.
+        own: those of the run's own test images, where these are of others.
+        all_classes: however many there are.
+    """
     groups = f" from {counted(evaluation.n_groups, 'group')}" if evaluation.n_groups else ""
     where = {"test": "kept aside and never trained on"}.get(evaluation.split, evaluation.split)
     console.print(f"\nMeasured on {counted(evaluation.n, 'image')}{groups} ({where})", style="bold")
     if evaluation.n_groups is None:
-        text = "No groups were named: if several images come from one patient or slide, these numbers are too good."
+        doubt = "the intervals are too narrow" if own else "these numbers are too good"
+        text = f"No groups were named: if several images come from one patient or slide, {doubt}."
         console.print(with_remedies(text, [GroupBy("COLUMN"), GroupBy()]), soft_wrap=True)
-    table = table_of("", "value", "95 % interval")
+    beside = ("own test images", "95 % interval") if own else ()
+    table = table_of("", "value", "95 % interval", *beside)
     headline = [(METRICS[name], metric) for name, metric in evaluation.metrics.items() if name in METRICS]
     headline = [(record, metric) for record, metric in headline if record.is_headline]
     for record, metric in headline:
-        table.add_row(f"{record.title}: {record.meaning}", decimal(metric.value), _interval(metric))
+        before = (decimal(own.metrics[record.name].value), _interval(own.metrics[record.name])) if own else ()
+        table.add_row(f"{record.title}: {record.meaning}", decimal(metric.value), _interval(metric), *before)
     console.print(table)
+    most_frequent = max(evaluation.per_class, key=lambda name: evaluation.per_class[name].n, default=None)
+    if most_frequent is not None:
+        share = evaluation.per_class[most_frequent].n / evaluation.n
+        console.print(f"Always answering {one_line(most_frequent)!r} would be right for {share:.1%} of these images.")
     for method in dict.fromkeys(metric.method or metric.reason for _, metric in headline):
         if method:
             console.print(f"Intervals: {method}", soft_wrap=True)

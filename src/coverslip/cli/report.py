@@ -9,12 +9,19 @@ import typer
 def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.", show_default=False)]) -> None:
     """Write the report of a run again.
 
-    The report is RUN/report.html: one file that opens in any browser, made from what the run folder holds.
+    The report is RUN/report.html: one file that opens in any browser, made from what the run folder holds. An
+    evaluation on other images has one of its own.
 
-    Example:
+    Examples:
 
       coverslip report runs/first
+
+      coverslip report runs/first/evaluations/other_hospital
     """
     from coverslip import pipeline
+    from coverslip.cli._show import notes_console
+    from coverslip.cli.progress import shown_progress
 
-    typer.echo(str(pipeline.write_report(run)))
+    with shown_progress(notes_console()) as emit:
+        file = pipeline.write_report(run, emit)
+    typer.echo(str(file))

@@ -8,7 +8,7 @@ and the worst group, which bounds the coverage of a nominal 95 % by .75. `benchm
 both.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 
 FEW_GROUPS_FOR_INTERVALS = 30
 
+OnResamples = Callable[[int, int], None]  # so many are done, of so many
+
+
+def ignore_resamples(done: int, total: int) -> None:
+    """For resamples that nobody watches."""
+
 
 def bootstrap_intervals(
     probability: np.ndarray,
@@ -33,6 +39,7 @@ def bootstrap_intervals(
     n_resamples: int = 2000,
     seed: int = 0,
     metrics: Sequence[str] | None = None,
+    on_progress: OnResamples = ignore_resamples,
 ) -> dict[str, Metric]:
     """Each metric with an interval that allows for the choice of groups (or images) in hand.
 
@@ -47,6 +54,7 @@ def bootstrap_intervals(
             fewer (200 at least) where images x classes are so many that it would take longer than everything else.
         seed: start of the random draws; equal seeds give equal intervals.
         metrics: names out of `METRICS`; None takes all `scored_metrics`.
+        on_progress: told of resamples that are done.
 
     Returns:
         Metric name to `Metric`; `value`, `low` and `high` are None, with a reason, where they cannot be estimated.
@@ -66,7 +74,7 @@ def bootstrap_intervals(
         reason = ("all images are of one group" if group is not None else "there is only one image") + ": no interval"
         return {name: _without_interval(value, method, reason) for name, value in values.items()}
     sample = _Sample(probability, label, predicted, unit, n_units)
-    resampled = _resample(sample, n_resamples, seed, records)
+    resampled = _resample(sample, n_resamples, seed, records, on_progress)
     return {
         record.name: _interval(record, values[record.name], resampled.get(record.name), sample, method)
         for record in records
@@ -166,7 +174,13 @@ def _without_interval(value: float, method: str, reason: str) -> Metric:
     return Metric(value=None if np.isnan(value) else value, method=method, reason=reason)
 
 
-def _resample(sample: _Sample, n_resamples: int, seed: int, records: Sequence[MetricRecord]) -> dict[str, np.ndarray]:
+def _resample(
+    sample: _Sample,
+    n_resamples: int,
+    seed: int,
+    records: Sequence[MetricRecord],
+    on_progress: OnResamples = ignore_resamples,
+) -> dict[str, np.ndarray]:
     """(n_resamples,) values of each metric that has a way (fewer of those that would take too long)."""
     n_images, n_classes = sample.probability.shape
     # Those of the whole table, asked for or not: in which order a row's numbers are added, and with it their last
@@ -192,6 +206,7 @@ def _resample(sample: _Sample, n_resamples: int, seed: int, records: Sequence[Me
                     by_image = weight[sample.unit, : n_of_weights - n_done]
                     values[record.name] = of_weights(sample.probability, sample.label, by_image)
         n_done += weight.shape[1]
+        on_progress(n_done, n_resamples)
         blocks.append(values)
     return {name: np.concatenate([block[name] for block in blocks if name in block]) for name in blocks[0]}
 

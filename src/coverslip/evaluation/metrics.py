@@ -129,16 +129,28 @@ def weighted_auroc(score: np.ndarray, is_class: np.ndarray, weight: np.ndarray) 
     Returns:
         (n_weightings,) floats in [0, 1]; NaN where one side has no weight.
     """
-    positive, negative = np.flatnonzero(is_class), np.flatnonzero(~is_class)
-    negative = negative[np.argsort(score[negative], kind="stable")]
-    below = np.zeros((len(negative) + 1, weight.shape[1]), dtype=weight.dtype)
-    np.cumsum(weight[negative], axis=0, out=below[1:])
-    first = np.searchsorted(score[negative], score[positive], side="left")
-    last = np.searchsorted(score[negative], score[positive], side="right")
-    won = np.einsum("ir,ir->r", weight[positive].astype(np.float64), (below[first] + below[last]) / 2.0)
-    pairs = weight[positive].sum(axis=0, dtype=np.float64) * below[-1]
+    positive, negative = score[is_class], score[~is_class]
+    # Between the scores of the class, and at each of them: all that counts about the others is in which place they are.
+    levels, level_of = np.unique(positive, return_inverse=True)
+    place = np.searchsorted(levels, negative, side="left") + np.searchsorted(levels, negative, side="right")
+    others = _sums_by(place, 2 * len(levels) + 1, weight, np.flatnonzero(~is_class))
+    at_level = _sums_by(level_of, len(levels), weight, np.flatnonzero(is_class))
+    below = np.cumsum(others, axis=0)
+    won = np.einsum("lr,lr->r", at_level, below[0:-1:2] + others[1::2] / 2.0)
+    pairs = at_level.sum(axis=0) * below[-1]
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(pairs > 0, won / pairs, np.nan)
+
+
+def _sums_by(place: np.ndarray, n_places: int, weight: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """(n_places, n_weightings) float64 sums of those rows of `weight` that belong to each place."""
+    if weight.shape[1] == 1:
+        return np.bincount(place, weights=weight[rows, 0], minlength=n_places)[:, None].astype(np.float64)
+    from scipy.sparse import csr_array
+
+    belongs = csr_array((np.ones(len(rows), weight.dtype), (place, rows)), shape=(n_places, len(weight)))
+    sums: np.ndarray = (belongs @ weight).astype(np.float64)
+    return sums
 
 
 def image_log_loss(probability: np.ndarray, label: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from coverslip.evaluation.intervals import bootstrap_intervals, group_codes
+from coverslip.evaluation.intervals import OnResamples, bootstrap_intervals, group_codes, ignore_resamples
 from coverslip.evaluation.metrics import check_arrays, confusion_matrix, per_class
 from coverslip.evaluation.results import DomainScores, Evaluation, Metric
 from coverslip.evaluation.table import METRICS, scored_metrics
@@ -22,6 +22,7 @@ def evaluate_predictions(
     domain: np.ndarray | None = None,
     probability_uncalibrated: np.ndarray | None = None,
     seed: int = 0,
+    on_progress: OnResamples = ignore_resamples,
 ) -> Evaluation:
     """All metrics with their intervals: no NaN, no NumPy types.
 
@@ -36,6 +37,7 @@ def evaluate_predictions(
         domain: (n_images,) names of the domains; with more than one, `by_domain` has each one's metrics.
         probability_uncalibrated: as `probability`, before the temperature.
         seed: start of the bootstrap's random draws.
+        on_progress: told of resamples that are done.
 
     Raises:
         ValueError: as in `score`, or the number of classes or the primary metric does not fit.
@@ -46,7 +48,7 @@ def evaluate_predictions(
     METRICS.find(primary)
     if predicted is None:
         predicted = probability.argmax(axis=1)
-    overall = _numbers(probability, label, predicted, group, probability_uncalibrated, seed)
+    overall = _numbers(probability, label, predicted, group, probability_uncalibrated, seed, on_progress)
     return Evaluation(
         split=split,
         n=overall.n,
@@ -86,8 +88,9 @@ def _numbers(
     group: np.ndarray | None,
     uncalibrated: np.ndarray | None,
     seed: int,
+    on_progress: OnResamples = ignore_resamples,
 ) -> DomainScores:
-    intervals = bootstrap_intervals(probability, label, group, predicted=predicted, seed=seed)
+    intervals = bootstrap_intervals(probability, label, group, predicted=predicted, seed=seed, on_progress=on_progress)
     names = [name for name in METRICS if name not in scored_metrics()]
     if uncalibrated is None:
         reason = "probabilities before calibration were not given"

@@ -149,6 +149,7 @@ LIMITS = Section(
     name="limits",
     title="What the numbers do not show",
     order=800,
+    is_about_training=True,
     text=lambda run: SectionText([f"{claim} {meaning}" for claim, meaning in limits(run)]),
     shown=lambda run: {"limits": limits(run)},
     template=Path(__file__).with_name("limits.html"),
