@@ -70,13 +70,15 @@ def show_numbers(console: Console, evaluation: Evaluation) -> None:
     for record, metric in headline:
         table.add_row(f"{record.title}: {record.meaning}", _decimal(metric.value), _interval(metric))
     console.print(table)
-    for method in dict.fromkeys(metric.method or metric.reason for _, metric in headline):
+    for method in dict.fromkeys(metric.method for _, metric in headline):
         if method:
             console.print(f"Intervals: {method}", soft_wrap=True)
 
-    by_class = _table("class", "images", "recall", "precision", "F1")
+    by_class = _table("class", "images", "recall", "95 % interval", "precision", "95 % interval", "F1")
     for name, scores in evaluation.per_class.items():
-        numbers = (_decimal(scores.metrics[key].value) for key in ("recall", "precision", "f1"))
+        recall, precision, f1 = (scores.metrics[key] for key in ("recall", "precision", "f1"))
+        beside = [text for metric in (recall, precision) for text in (_decimal(metric.value), _interval(metric))]
+        numbers = (*beside, _decimal(f1.value))
         by_class.add_row(one_line(name), f"{scores.n:,}", *numbers)
     console.print(by_class)
     if evaluation.by_domain:

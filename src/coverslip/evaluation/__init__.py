@@ -8,22 +8,24 @@ from coverslip.evaluation.calibration import (
     reliability_bins,
     without_temperature,
 )
-from coverslip.evaluation.curves import Curve, average_precision, pr_curve, roc_curve
-from coverslip.evaluation.folds import over_folds
-from coverslip.evaluation.intervals import FEW_GROUPS_FOR_INTERVALS, bootstrap_intervals
+from coverslip.evaluation.curves import Curve, pr_curve, roc_curve
+from coverslip.evaluation.folds import over_folds, with_folds
+from coverslip.evaluation.influence import Influence
+from coverslip.evaluation.intervals import FEW_GROUPS_FOR_INTERVALS, metric_intervals
 from coverslip.evaluation.learning import CurvePoint, LearningCurve, extrapolate, no_learning_curve
-from coverslip.evaluation.metrics import confusion_matrix, per_class
+from coverslip.evaluation.metrics import confusion_matrix
 from coverslip.evaluation.operating_points import OperatingPoint, decided_classes, operating_points
+from coverslip.evaluation.per_class import per_class
 from coverslip.evaluation.results import ClassScores, DomainScores, Evaluation, FoldScores, FoldsScores, Metric
 from coverslip.evaluation.summary import empty_evaluation, evaluate_predictions
 from coverslip.evaluation.table import (
     METRICS,
     Better,
-    FromCounts,
-    FromSums,
-    FromWeights,
     MetricRecord,
     Scale,
+    metrics_for_choices,
+    of_margins,
+    of_mean,
     row_metrics,
     score,
     scored_metrics,
@@ -41,9 +43,7 @@ __all__ = [
     "Evaluation",
     "FoldScores",
     "FoldsScores",
-    "FromCounts",
-    "FromSums",
-    "FromWeights",
+    "Influence",
     "LearningCurve",
     "Metric",
     "MetricRecord",
@@ -51,8 +51,6 @@ __all__ = [
     "ReliabilityBin",
     "Scale",
     "apply_temperature",
-    "average_precision",
-    "bootstrap_intervals",
     "confusion_matrix",
     "decided_classes",
     "empty_evaluation",
@@ -61,7 +59,11 @@ __all__ = [
     "extrapolate",
     "fit_temperature",
     "learn_decisions",
+    "metric_intervals",
+    "metrics_for_choices",
     "no_learning_curve",
+    "of_margins",
+    "of_mean",
     "operating_points",
     "over_folds",
     "per_class",
@@ -72,5 +74,6 @@ __all__ = [
     "score",
     "scored_metrics",
     "uncertain_threshold",
+    "with_folds",
     "without_temperature",
 ]

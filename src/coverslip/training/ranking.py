@@ -74,8 +74,9 @@ def cross_fitted_rank(logits: Floats, label: Ints, recipe: Recipe) -> tuple[floa
         temperature = fit_temperature(logits[halves != half], label[halves != half])
         calibrated[halves == half] = apply_temperature(logits[halves == half], temperature)
     metric = METRICS[recipe.primary_metric]
-    scores = score(calibrated if metric.needs_calibration else apply_temperature(logits, 1.0), label)
-    return metric.as_higher_is_better(scores[metric.name]), -score(calibrated, label)["log_loss"]
+    compared = calibrated if metric.needs_calibration else apply_temperature(logits, 1.0)
+    value = score(compared, label, names=[metric.name])[metric.name]
+    return metric.as_higher_is_better(value), -score(calibrated, label, names=["log_loss"])["log_loss"]
 
 
 def primary_score(logits: Floats, label: Ints, recipe: Recipe) -> float:
@@ -83,4 +84,4 @@ def primary_score(logits: Floats, label: Ints, recipe: Recipe) -> float:
     metric = METRICS[recipe.primary_metric]
     if metric.needs_calibration:
         logits = logits / fit_temperature(logits, label)
-    return metric.as_higher_is_better(score(apply_temperature(logits, 1.0), label)[metric.name])
+    return metric.as_higher_is_better(score(apply_temperature(logits, 1.0), label, names=[metric.name])[metric.name])

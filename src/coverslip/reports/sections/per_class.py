@@ -4,11 +4,20 @@ from pathlib import Path
 from typing import Any
 
 from coverslip.reports import content
+from coverslip.reports.content import ClassResult
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
 from coverslip.reports.words import is_numbered, number
 
-_NUMBERS = ("precision", "recall", "specificity", "f1", "auroc")
+_NUMBERS = {
+    "precision": "precision",
+    "recall": "recall",
+    "specificity": "specificity",
+    "npv": "NPV",
+    "f1": "F1",
+    "auroc": "AUROC",
+    "average_precision": "average precision",
+}
 
 
 def operating_point_words(run: ReportedRun) -> str:
@@ -22,20 +31,30 @@ def operating_point_words(run: ReportedRun) -> str:
 
 
 def _text(run: ReportedRun) -> SectionText:
-    rows = [(row.name, str(row.n), *(number(getattr(row, key)) for key in _NUMBERS)) for row in content.classes(run)]
-    columns = ("class", "images", "precision", "recall", "specificity", "F1", "AUROC")
+    rows = [(row.name, str(row.n), *(_with_range(row, key) for key in _NUMBERS)) for row in content.classes(run)]
+    columns = ("class", "images", *_NUMBERS.values())
     return SectionText(tuple(filter(None, [operating_point_words(run)])), columns, rows)
 
 
+def _with_range(row: ClassResult, key: str) -> str:
+    ends = row.intervals.get(key)
+    return number(getattr(row, key)) + (f" ({number(ends[0])} – {number(ends[1])})" if ends else "")
+
+
 def _shown(run: ReportedRun) -> dict[str, Any]:  # Any: what the template takes
-    return {"classes": content.classes(run), "by_roc": operating_point_words(run), "is_numbered": is_numbered(run)}
+    return {
+        "classes": content.classes(run),
+        "numbers": _NUMBERS,
+        "by_roc": operating_point_words(run),
+        "is_numbered": is_numbered(run),
+    }
 
 
 PER_CLASS = Section(
     name="per_class",
     title="Class by class",
     order=300,
-    subtitle=lambda run: "recall is also called sensitivity, precision positive predictive value",
+    subtitle=lambda run: "recall is also called sensitivity, precision positive predictive value (PPV)",
     text=_text,
     shown=_shown,
     template=Path(__file__).with_name("per_class.html"),
