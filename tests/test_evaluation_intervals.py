@@ -135,6 +135,13 @@ def test_a_few_large_groups_tell_less_than_many_equal_ones():
     assert widths[1] > 1.5 * widths[0]
 
 
+def test_a_class_that_only_one_group_has_still_gets_an_interval():
+    label, group = np.repeat([0, 1], [40, 10]), np.repeat([0, 1, 2], [20, 20, 10])
+    predicted = np.where(np.arange(50) % 10 == 0, 1 - label, label)
+    recall = per_class(np.eye(2)[predicted], label, group=group)[1].metrics["recall"]
+    assert recall.low < 0.6 < recall.value == 0.9 < recall.high
+
+
 def test_a_class_with_few_images_that_are_all_right_is_not_certain():
     label = np.repeat([0, 1], [196, 4])
     predicted = np.where(np.arange(200) < 10, 1 - label, label)

@@ -296,7 +296,7 @@ def predict(
             file.write(row)
             decisions[row.decision] += 1
             if row.reason and decisions[row.decision] <= _MOST_REASONS:
-                text = f"{one_line(row.path)}: {one_line(row.reason)}"
+                text = f"{one_line(row.image_id)}: {one_line(row.reason)}"
                 emit(Noted(code="unreadable", text=text, level="warning", values={"path": row.path}))
     if is_replaced:
         emit(Noted(code="replaced", text=f"The earlier predictions in '{one_line(str(out))}' were replaced."))

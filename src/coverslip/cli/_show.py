@@ -5,16 +5,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from coverslip.cli._remedies import with_remedies
 from coverslip.datasets import Finding, GroupFacts, Inspection, Spread, counted, one_line
-from coverslip.evaluation import METRICS, Evaluation, Metric, row_metrics
+from coverslip.evaluation import METRICS, Evaluation, Metric, confused_pairs, hardest_classes, row_metrics
 from coverslip.messages import GroupBy
 
 Json = Mapping[str, Any]  # Any: JSON values
 
+MANY_CLASSES = 20  # of more, not all are shown
 MOST_LINES = 12  # of one kind; the rest is counted
 _WHOLE = 10_000  # characters: nothing is cut out of the middle
 
@@ -56,8 +58,8 @@ def print_json(value: Json) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))  # noqa: T201  this is the door
 
 
-def show_numbers(console: Console, evaluation: Evaluation) -> None:
-    """The headline metrics with their intervals, and how well each class is recognised."""
+def show_numbers(console: Console, evaluation: Evaluation, *, all_classes: bool = False) -> None:
+    """The headline metrics with their intervals, and how well classes are recognised: of many the worst first."""
     groups = f" from {counted(evaluation.n_groups, 'group')}" if evaluation.n_groups else ""
     where = {"test": "kept aside and never trained on"}.get(evaluation.split, evaluation.split)
     console.print(f"\nMeasured on {counted(evaluation.n, 'image')}{groups} ({where})", style="bold")
@@ -74,15 +76,42 @@ def show_numbers(console: Console, evaluation: Evaluation) -> None:
         if method:
             console.print(f"Intervals: {method}", soft_wrap=True)
 
-    by_class = _table("class", "images", "recall", "95 % interval", "precision", "95 % interval", "F1")
-    for name, scores in evaluation.per_class.items():
-        recall, precision, f1 = (scores.metrics[key] for key in ("recall", "precision", "f1"))
-        beside = [text for metric in (recall, precision) for text in (_decimal(metric.value), _interval(metric))]
-        numbers = (*beside, _decimal(f1.value))
-        by_class.add_row(one_line(name), f"{scores.n:,}", *numbers)
-    console.print(by_class)
+    _show_classes(console, evaluation, all_classes=all_classes)
     if evaluation.by_domain:
         console.print(_by_domain(evaluation))
+
+
+def _show_classes(console: Console, evaluation: Evaluation, *, all_classes: bool) -> None:
+    names = list(evaluation.per_class)
+    is_cut = not all_classes and len(names) > MANY_CLASSES
+    if is_cut:
+        by_f1 = [evaluation.per_class[name].metrics["f1"].value for name in names]
+        names = [names[k] for k in hardest_classes(by_f1, MOST_LINES)]
+    table = _table("class", "images", "recall", "95 % interval", "precision", "95 % interval", "F1")
+    for name in names:
+        scores = evaluation.per_class[name]
+        recall, precision, f1 = (scores.metrics[key] for key in ("recall", "precision", "f1"))
+        beside = [text for metric in (recall, precision) for text in (_decimal(metric.value), _interval(metric))]
+        table.add_row(one_line(name), f"{scores.n:,}", *beside, _decimal(f1.value))
+    console.print(table)
+    if is_cut:
+        _tell_of_the_rest(console, len(evaluation.per_class), "of lowest F1 are shown")
+        _show_confused(console, evaluation)
+
+
+def _tell_of_the_rest(console: Console, n: int, which: str) -> None:
+    console.print(f"The {MOST_LINES} of {n:,} classes {which}; --all-classes shows all.", soft_wrap=True)
+
+
+def _show_confused(console: Console, evaluation: Evaluation) -> None:
+    """The most frequent mistakes."""
+    table = _table("confused most", "called", "images", "of the class")
+    table.columns[1].justify = "left"
+    for pair in confused_pairs(np.array(evaluation.confusion_matrix), MOST_LINES):
+        names = (one_line(evaluation.classes[k]) for k in (pair.true, pair.predicted))
+        table.add_row(*names, f"{pair.n:,}", f"{pair.share:.0%}")
+    if table.row_count:
+        console.print(table)
 
 
 def _by_domain(evaluation: Evaluation) -> Table:
@@ -96,7 +125,7 @@ def _by_domain(evaluation: Evaluation) -> Table:
     return table
 
 
-def show_inspection(console: Console, inspection: Inspection) -> None:
+def show_inspection(console: Console, inspection: Inspection, *, all_classes: bool = False) -> None:
     """Counts, what the files are like, what was found with the images concerned, and what to do about it."""
     groups = inspection.groups
     console.print(f"\n{one_line(inspection.root, _WHOLE)}", style="bold", soft_wrap=True)
@@ -104,9 +133,14 @@ def show_inspection(console: Console, inspection: Inspection) -> None:
     console.print(f"{counted(inspection.n_images, 'image')}, {n_classes}{_groups_in_words(groups)}\n")
 
     table = _table("class", "images", *(["groups"] if groups else []))
-    for name, count in inspection.classes.items():
-        table.add_row(one_line(name), f"{count:,}", *([f"{groups.groups_per_class[name]:,}"] if groups else []))
+    is_cut = not all_classes and len(inspection.classes) > MANY_CLASSES
+    rarest = sorted(inspection.classes, key=lambda name: inspection.classes[name])[:MOST_LINES]
+    for name in rarest if is_cut else inspection.classes:
+        n_groups = [f"{groups.groups_per_class[name]:,}"] if groups else []
+        table.add_row(one_line(name), f"{inspection.classes[name]:,}", *n_groups)
     console.print(table)
+    if is_cut:
+        _tell_of_the_rest(console, len(inspection.classes), "with the fewest images are shown")
 
     facts = {
         "domains": _counts(inspection.domains) if len(inspection.domains) > 1 else "",
@@ -153,8 +187,13 @@ def _clusters(finding: Finding) -> Iterator[str]:
 def show_decisions(stdout: Console, stderr: Console, decisions: Mapping[str, int]) -> None:
     """How many images got which decision; unreadable ones also as a warning."""
     table = _table("decision", "images")
-    for name, count in decisions.items():
-        table.add_row(one_line(name), f"{count:,}")
+    is_cut = len(decisions) > MANY_CLASSES
+    most = sorted(decisions, key=lambda name: -decisions[name])[:MOST_LINES]
+    for name in most if is_cut else decisions:
+        table.add_row(one_line(name), f"{decisions[name]:,}")
+    if is_cut:
+        n_others = sum(decisions.values()) - sum(decisions[name] for name in most)
+        table.add_row(f"{len(decisions) - len(most):,} others", f"{n_others:,}")
     stdout.print(table)
     unreadable = decisions.get("unreadable", 0)
     if unreadable:

@@ -8,6 +8,7 @@ from coverslip.evaluation.calibration import (
     reliability_bins,
     without_temperature,
 )
+from coverslip.evaluation.confusions import ConfusedPair, confused_classes, confused_pairs, hardest_classes
 from coverslip.evaluation.curves import Curve, pr_curve, roc_curve
 from coverslip.evaluation.folds import over_folds, with_folds
 from coverslip.evaluation.influence import Influence
@@ -37,6 +38,7 @@ __all__ = [
     "METRICS",
     "Better",
     "ClassScores",
+    "ConfusedPair",
     "Curve",
     "CurvePoint",
     "DomainScores",
@@ -51,6 +53,8 @@ __all__ = [
     "ReliabilityBin",
     "Scale",
     "apply_temperature",
+    "confused_classes",
+    "confused_pairs",
     "confusion_matrix",
     "decided_classes",
     "empty_evaluation",
@@ -58,6 +62,7 @@ __all__ = [
     "expected_calibration_error",
     "extrapolate",
     "fit_temperature",
+    "hardest_classes",
     "learn_decisions",
     "metric_intervals",
     "metrics_for_choices",

@@ -166,7 +166,8 @@ def _small_sample(
         + 2 * first**2
         + float((variance**2 * (1 + 2 * levers - 4 * lever)).sum())
     )
-    return max(total / max(trace, total / 2), 1.0), max(trace**2 / of_square, 1.0)
+    freedom = trace**2 / of_square if of_square > 0 else 1.0  # 0 where a single group holds all that counts
+    return max(total / max(trace, total / 2), 1.0), max(freedom, 1.0)
 
 
 def _ends(

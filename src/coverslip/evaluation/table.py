@@ -7,9 +7,12 @@ from typing import Literal
 import numpy as np
 
 from coverslip.evaluation import metrics, ranking
-from coverslip.evaluation.calibration import expected_calibration_error, expected_error_of_calibrated
+from coverslip.evaluation.calibration import (
+    calibration_line,
+    expected_calibration_error,
+    expected_error_of_calibrated,
+)
 from coverslip.evaluation.influence import Influence, influence_on_counts, influence_on_mean, influence_on_proportion
-from coverslip.evaluation.recalibration import calibration_line
 from coverslip.tables import Table
 
 Better = Literal["higher", "lower", "near 0", "near 1"]

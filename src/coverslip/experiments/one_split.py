@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from coverslip.datasets import (
     Dataset,
     DecodedPixels,
@@ -15,6 +17,7 @@ from coverslip.datasets import (
     Scan,
     Split,
     cap_training,
+    check_no_class_is_empty,
     check_trainable,
     inner_folds,
     inspect_dataset,
@@ -22,6 +25,7 @@ from coverslip.datasets import (
     shared_class_notes,
     some,
     split_images,
+    trained_classes,
 )
 from coverslip.errors import Stopped
 from coverslip.evaluation import Evaluation, OperatingPoint
@@ -60,6 +64,7 @@ if TYPE_CHECKING:
     from coverslip.training.instant_stage import OnFeatures
 
 _LOOKED_AT = 32  # images, before all of them are read
+_USUAL_SHARE = 0.99  # of training images, by their area
 _FEW_VALIDATION_IMAGES = 10  # validation images of a class: an operating point that rests on fewer is worth a note
 
 
@@ -145,6 +150,7 @@ def make_split(data: Dataset, scan: Scan, recipe: Recipe, *, allow_leakage: bool
     split = split_images(data, scan, val=plan.val, test=plan.test, seed=recipe.seed, allow_leakage=allow_leakage)
     split = cap_training(data, split, plan.train_per_class, recipe.seed)
     check_trainable(data, scan, split)
+    check_no_class_is_empty(data, trained_classes(data, split))
     return split
 
 
@@ -276,10 +282,17 @@ def _card(recipe: Recipe, preprocessing: Preprocessing, parts: Parts, calibratio
             n_groups=len(groups) if parts.data.has_groups else None,
             width_px=(min(widths), max(widths)),
             height_px=(min(heights), max(heights)),
+            usual_area_px=_usual_area_px(train_facts),
             dtypes=tuple(sorted({facts.dtype for facts in train_facts})),
             channels=tuple(sorted({facts.n_channels for facts in train_facts})),
         ),
     )
+
+
+def _usual_area_px(facts: Sequence[ImageFacts]) -> int:
+    """That 99 of 100 images do not exceed: one uncropped field among them must not pass for what is usual."""
+    areas = [fact.width_px * fact.height_px for fact in facts]
+    return int(np.quantile(areas, _USUAL_SHARE, method="lower"))
 
 
 def _operating_notes(classes: Sequence[str], points: Sequence[OperatingPoint]) -> list[Note]:

@@ -120,9 +120,15 @@ def _read_series(path: Path, tiff: "TiffFile", plan: ReadPlan, max_bytes: int, c
         return _read_page_with_pillow(path)  # colour spaces that tifffile leaves as they are
 
     n_planes = prod(size for axis, size in sizes.items() if axis not in "CSYX")
-    array = choose_plane(path, plan.plane, n_planes, lambda index: _read_plane(path, series, index, max_bytes))
+
+    def read(index: int) -> Array:
+        return _read_plane(path, series, index, max_bytes)
+
+    if plan.plane == "channels":  # palettes and inks are those of each page
+        array = choose_plane(path, plan.plane, n_planes, lambda index: _to_light(path, read(index), page))
+    else:
+        array = _to_light(path, choose_plane(path, plan.plane, n_planes, read), page)
     bits = page.bitspersample
-    array = _to_light(path, array, page)
     orientation = page.tags.get("Orientation")
     array = oriented(array, int(orientation.value) if orientation else 1)
     return Decoded(array, int(bits), n_planes)

@@ -43,6 +43,14 @@ class MetricValue(Measured):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ends:
+    """Of an interval."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClassResult:
     """The numbers of one class."""
 
@@ -57,7 +65,7 @@ class ClassResult:
     auroc: float | None
     average_precision: float | None
     intervals: Annotated[
-        dict[str, tuple[float, float]],
+        dict[str, Ends],
         Field(description="Ends of the interval of each of these numbers that has one, by its name."),
     ]
     operating_point: float | None
@@ -170,9 +178,9 @@ def _of_class(run: ReportedRun, number: int, name: str, operating_point: float |
     )
 
 
-def _intervals(numbers: Mapping[str, Metric]) -> dict[str, tuple[float, float]]:
+def _intervals(numbers: Mapping[str, Metric]) -> dict[str, Ends]:
     return {
-        key: (metric.low, metric.high)
+        key: Ends(low=metric.low, high=metric.high)
         for key, metric in numbers.items()
         if metric.low is not None and metric.high is not None
     }

@@ -5,6 +5,9 @@ from collections.abc import Callable, Sequence
 from coverslip.evaluation import Metric
 from coverslip.reports.reported import ReportedRun
 
+N_HARDEST = 12  # classes or pairs of classes that are shown first where there are many
+MANY_CLASSES = 20  # of more, tables of classes stand behind a fold
+
 
 def percent(value: float) -> str:
     """0.951 as '95.1 %'; never rounded up to a perfect 100."""

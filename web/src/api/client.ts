@@ -28,6 +28,11 @@ export interface FieldError {
   line?: number | null; // in a text that was sent, from 1
 }
 
+/** A failure that was told as part of an answer. */
+export function problemFrom({ what, do: advice, file, remedies }: components['schemas']['Failure']): Problem {
+  return new Problem(422, `${what}.`, advice, file ?? '', [], remedies);
+}
+
 interface ProblemBody {
   title?: string;
   detail?: string;

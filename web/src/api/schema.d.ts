@@ -331,7 +331,7 @@ export interface paths {
         put?: never;
         /**
          * Preview Split
-         * @description Which images a training with this recipe would train, validate and test on.
+         * @description Which images a training with this recipe would train, validate and test on, and why it would be refused.
          */
         post: operations["preview_split"];
         delete?: never;
@@ -560,6 +560,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets/{dataset_id}/label-changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Label Changes
+         * @description Which labels were changed in the app: when, by whom, and where the mistake was seen. The newest first.
+         */
+        get: operations["list_label_changes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset_id}/download/label-changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download Label Changes
+         * @description The same as a table, with a row for each image of each change.
+         */
+        get: operations["download_label_changes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datasets/{dataset_id}/download/labels": {
         parameters: {
             query?: never;
@@ -737,6 +777,46 @@ export interface paths {
          */
         get: operations["list_run_rows"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/relabelled": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Count Relabelled Images
+         * @description How many images of a training's dataset are labelled otherwise by now: whether to train again.
+         */
+        get: operations["count_relabelled_images"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/rows/{k}/correction": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Correct Run Row
+         * @description Give a measured image another label in the dataset that it comes from; it is kept at once.
+         */
+        put: operations["correct_run_row"];
         post?: never;
         delete?: never;
         options?: never;
@@ -1073,6 +1153,26 @@ export interface paths {
          */
         get: operations["list_evaluation_rows"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/evaluations/{evaluation_id}/rows/{k}/correction": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Correct Evaluation Row
+         * @description Give a measured image another label in the dataset that it comes from; it is kept at once.
+         */
+        put: operations["correct_evaluation_row"];
         post?: never;
         delete?: never;
         options?: never;
@@ -1608,10 +1708,21 @@ export interface components {
             recall: number | null;
             /** Specificity */
             specificity: number | null;
+            /** Npv */
+            npv: number | null;
             /** F1 */
             f1: number | null;
             /** Auroc */
             auroc: number | null;
+            /** Average Precision */
+            average_precision: number | null;
+            /**
+             * Intervals
+             * @description Ends of the interval of each of these numbers that has one, by its name.
+             */
+            intervals: {
+                [key: string]: components["schemas"]["Ends"];
+            };
             /** Operating Point */
             operating_point: number | null;
             /** Reason */
@@ -1999,6 +2110,16 @@ export interface components {
             metrics: components["schemas"]["Measured"][];
         };
         /**
+         * Ends
+         * @description Of an interval.
+         */
+        Ends: {
+            /** Low */
+            low: number;
+            /** High */
+            high: number;
+        };
+        /**
          * Epoch
          * @description How one pass over the training images ended; shares lie in [0, 1], and None stands where nothing was measured.
          */
@@ -2185,7 +2306,7 @@ export interface components {
         Finding: {
             /**
              * Code
-             * @description What kind of finding it is. `leakage` (error): On two sides of the predefined split; `no-labels` (error): No labels; `one-class` (error): A single class; `unlike-channels` (error): Different numbers of channels; `missing-files` (warning): Not found; `unreadable` (warning): Cannot be read; `conflicting-labels` (warning): Same pixels, different classes; `duplicates` (warning): Same pixels, same class; `small-class` (warning): Small classes; `no-groups` (warning): No groups; `class-in-few-groups` (warning): Classes of few groups; `few-groups` (warning): Few groups; `groups-divide-copies` (warning): Same pixels in different groups; `group-is-class` (warning): One class in each group; `mixed-bit-depths` (warning): Mixed bit depths; `unlabelled` (advice): Images without a label; `imbalance` (advice): Unequal classes; `similar-class-names` (advice): Similar class names; `mixed-channels` (advice): Mixed channels; `several-planes` (advice): Several planes.
+             * @description What kind of finding it is. `leakage` (error): On two sides of the predefined split; `no-labels` (error): No labels; `one-class` (error): A single class; `unlike-channels` (error): Different numbers of channels; `missing-files` (warning): Not found; `unreadable` (warning): Cannot be read; `conflicting-labels` (warning): Same pixels, different classes; `duplicates` (warning): Same pixels, same class; `small-class` (warning): Small classes; `no-groups` (warning): No groups; `class-in-few-groups` (warning): Classes of few groups; `few-groups` (warning): Few groups; `groups-divide-copies` (warning): Same pixels in different groups; `group-is-class` (warning): One class in each group; `mixed-bit-depths` (warning): Mixed bit depths; `unlabelled` (advice): Images without a label; `imbalance` (advice): Unequal classes; `similar-class-names` (advice): Similar class names; `mixed-channels` (advice): Mixed channels; `boxes-beyond-edge` (advice): Boxes beyond the edge; `several-planes` (advice): Several planes.
              */
             code: string;
             /**
@@ -2601,6 +2722,43 @@ export interface components {
         };
         JsonValue: unknown;
         /**
+         * LabelChange
+         * @description Some images that were given one label at once.
+         */
+        LabelChange: {
+            /** Id */
+            id: number;
+            /**
+             * Made
+             * @description When; ISO 8601, UTC.
+             */
+            made: string;
+            /**
+             * Made By
+             * @description The account of the computer that the app ran as.
+             */
+            made_by: string;
+            /**
+             * Label
+             * @description That all of them were given; null: theirs was taken away.
+             */
+            label: string | null;
+            /** Is Undone */
+            is_undone: boolean;
+            /** @description Null where it was given in the dataset's own gallery. */
+            seen_in: components["schemas"]["SeenIn"] | null;
+            /**
+             * N
+             * @description How many images.
+             */
+            n: number;
+            /**
+             * Images
+             * @description The first 12 of them.
+             */
+            images: components["schemas"]["RelabelledImage"][];
+        };
+        /**
          * LabelsGiven
          * @description What was changed.
          */
@@ -2679,7 +2837,7 @@ export interface components {
         Measured: {
             /**
              * Name
-             * @description `accuracy`: share of images named correctly; `balanced_accuracy`: the same, every class counting alike; `macro_f1`: precision and recall in one, every class counting alike; `macro_precision`: of what is called a class, how much is (PPV); `macro_recall`: of what is a class, how much is found (sensitivity); `macro_auroc`: how well probabilities rank a class above the others; `ece`: mean gap between probability and share that is right; `ece_uncalibrated`: the same, before the temperature was applied; `log_loss`: how far probabilities are from the truth
+             * @description `accuracy`: share of images named correctly; `balanced_accuracy`: the same, every class counting alike; `macro_f1`: precision and recall in one, every class counting alike; `macro_precision`: of what is called a class, how much is (PPV); `macro_recall`: of what is a class, how much is found (sensitivity); `macro_auroc`: how well probabilities rank a class above the others; `micro_auroc`: the same over all pairs of image and class, so that frequent classes count more; `average_precision`: area under the precision-recall curve, every class counting alike; `mcc`: how far true and predicted classes go together; 0 is chance; `kappa`: agreement beyond chance; 0 is chance; `one_vs_rest_accuracy`: mean over classes of 'this class or not' (AIMIC's accuracy); high wherever classes are many; `ece`: mean gap between probability and share that is right; `ece_expected`: what chance alone would make of it with so many images; `ece_uncalibrated`: the same, before the temperature was applied; `calibration_slope`: below 1 probabilities are too extreme, above 1 too modest; `calibration_intercept`: below 0 probabilities are too high on the whole, above 0 too low; `log_loss`: how far probabilities are from the truth; `brier`: squared distance of probabilities from the truth, 0 to 2
              */
             name: string;
             /** Title */
@@ -2690,13 +2848,13 @@ export interface components {
              * Better
              * @enum {string}
              */
-            better: "higher" | "lower";
+            better: "higher" | "lower" | "near 0" | "near 1";
             /**
              * Scale
              * @description `share` is 0 to 1; `positive` is from 0 without a top.
              * @enum {string}
              */
-            scale: "share" | "positive";
+            scale: "share" | "correlation" | "positive" | "real";
             /** Value */
             value: number | null;
             /** Low */
@@ -2785,7 +2943,7 @@ export interface components {
         MetricValue: {
             /**
              * Name
-             * @description `accuracy`: share of images named correctly; `balanced_accuracy`: the same, every class counting alike; `macro_f1`: precision and recall in one, every class counting alike; `macro_precision`: of what is called a class, how much is (PPV); `macro_recall`: of what is a class, how much is found (sensitivity); `macro_auroc`: how well probabilities rank a class above the others; `ece`: mean gap between probability and share that is right; `ece_uncalibrated`: the same, before the temperature was applied; `log_loss`: how far probabilities are from the truth
+             * @description `accuracy`: share of images named correctly; `balanced_accuracy`: the same, every class counting alike; `macro_f1`: precision and recall in one, every class counting alike; `macro_precision`: of what is called a class, how much is (PPV); `macro_recall`: of what is a class, how much is found (sensitivity); `macro_auroc`: how well probabilities rank a class above the others; `micro_auroc`: the same over all pairs of image and class, so that frequent classes count more; `average_precision`: area under the precision-recall curve, every class counting alike; `mcc`: how far true and predicted classes go together; 0 is chance; `kappa`: agreement beyond chance; 0 is chance; `one_vs_rest_accuracy`: mean over classes of 'this class or not' (AIMIC's accuracy); high wherever classes are many; `ece`: mean gap between probability and share that is right; `ece_expected`: what chance alone would make of it with so many images; `ece_uncalibrated`: the same, before the temperature was applied; `calibration_slope`: below 1 probabilities are too extreme, above 1 too modest; `calibration_intercept`: below 0 probabilities are too high on the whole, above 0 too low; `log_loss`: how far probabilities are from the truth; `brier`: squared distance of probabilities from the truth, 0 to 2
              */
             name: string;
             /** Title */
@@ -2796,13 +2954,13 @@ export interface components {
              * Better
              * @enum {string}
              */
-            better: "higher" | "lower";
+            better: "higher" | "lower" | "near 0" | "near 1";
             /**
              * Scale
              * @description `share` is 0 to 1; `positive` is from 0 without a top.
              * @enum {string}
              */
-            scale: "share" | "positive";
+            scale: "share" | "correlation" | "positive" | "real";
             /** Value */
             value: number | null;
             /** Low */
@@ -2820,6 +2978,11 @@ export interface components {
              * @description Choices were made by it.
              */
             is_primary: boolean;
+            /**
+             * Is Headline
+             * @description Shown where there is room for a few.
+             */
+            is_headline: boolean;
         };
         /**
          * NamedChoice
@@ -2942,6 +3105,11 @@ export interface components {
              * @description How long it may take: `90s`, `10m`, `1h30m`, or `quick` (2 minutes), `balanced` (10 minutes), `best` (1 hour). What the recipe leaves open is chosen to fit. Null: as long as it takes.
              */
             budget?: string | null;
+            /**
+             * Again Of
+             * @description An earlier training on the same dataset, to be compared with: its test images stay test images, its validation images validation images. New images join training. With folds they are dealt anew.
+             */
+            again_of?: string | null;
         };
         /**
          * NewSource
@@ -3099,6 +3267,19 @@ export interface components {
         Page_Image_: {
             /** Items */
             items: components["schemas"]["Image"][];
+            /**
+             * Total
+             * @description How many there are, on all pages together.
+             */
+            total: number;
+        };
+        /**
+         * Page
+         * @description Some of many, in order.
+         */
+        Page_LabelChange_: {
+            /** Items */
+            items: components["schemas"]["LabelChange"][];
             /**
              * Total
              * @description How many there are, on all pages together.
@@ -3284,6 +3465,11 @@ export interface components {
              * @description Undecided images that nobody has corrected yet.
              */
             n_review: number;
+            /**
+             * N Warned
+             * @description Images that differ from all training images.
+             */
+            n_warned: number;
             error: components["schemas"]["Failure"] | null;
             /**
              * Notes
@@ -3446,6 +3632,37 @@ export interface components {
              * @description The same as YAML; without comments.
              */
             text: string;
+        };
+        /**
+         * RelabelledImage
+         * @description An image whose label was changed.
+         */
+        RelabelledImage: {
+            /**
+             * I
+             * @description Its place in the dataset.
+             */
+            i: number;
+            /** Path */
+            path: string;
+            /** Label Before */
+            label_before: string | null;
+        };
+        /**
+         * RelabelledImages
+         * @description Images of a training's dataset whose label is another by now than when it was trained.
+         */
+        RelabelledImages: {
+            /**
+             * N
+             * @description New labels of images that had none included.
+             */
+            n: number;
+            /**
+             * N Test
+             * @description Of them those that it was tested on.
+             */
+            n_test: number;
         };
         /**
          * ReliabilityBin
@@ -3712,6 +3929,11 @@ export interface components {
              */
             curve: number[];
             headline: components["schemas"]["Headline"] | null;
+            /**
+             * Again Of
+             * @description The earlier training that it does again, with the same split of the images.
+             */
+            again_of: string | null;
             error: components["schemas"]["Failure"] | null;
             /**
              * Queue Position
@@ -3777,6 +3999,11 @@ export interface components {
              */
             curve: number[];
             headline: components["schemas"]["Headline"] | null;
+            /**
+             * Again Of
+             * @description The earlier training that it does again, with the same split of the images.
+             */
+            again_of: string | null;
             error: components["schemas"]["Failure"] | null;
             /**
              * Queue Position
@@ -3812,6 +4039,26 @@ export interface components {
              * @description The last lines that the training's process wrote.
              */
             log_tail: string[];
+        };
+        /**
+         * SeenIn
+         * @description The training, evaluation or prediction among whose images a mistake was seen.
+         */
+        SeenIn: {
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "train" | "evaluate" | "predict";
+            /** Name */
+            name: string;
+            /**
+             * Classifier Id
+             * @description Of an evaluation or prediction.
+             */
+            classifier_id: string | null;
         };
         /**
          * Set
@@ -3865,6 +4112,26 @@ export interface components {
             domains: string[];
         };
         /**
+         * SplitOf
+         * @description The same, and whether a predefined split may have the same pixels or groups on both sides.
+         */
+        SplitOf: {
+            /** Recipe */
+            recipe?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Allow Leakage
+             * @default false
+             */
+            allow_leakage: boolean;
+            /**
+             * Again Of
+             * @description An earlier training on this dataset, whose split is kept.
+             */
+            again_of?: string | null;
+        };
+        /**
          * SplitPart
          * @description One side of a split.
          */
@@ -3900,6 +4167,8 @@ export interface components {
             folds: components["schemas"]["FoldPart"][];
             /** By Class */
             by_class: components["schemas"]["ClassSplit"][];
+            /** @description Why a training is refused; null where it would begin. */
+            refusal: components["schemas"]["Failure"] | null;
         };
         /**
          * Spread
@@ -4965,7 +5234,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["RecipeOf"];
+                "application/json": components["schemas"]["SplitOf"];
             };
         };
         responses: {
@@ -5091,9 +5360,9 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected") | null;
-                /** @description Part of the path, in upper or lower case. */
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
                 part?: ("train" | "val" | "test" | "left-out") | null;
@@ -5159,9 +5428,9 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected") | null;
-                /** @description Part of the path, in upper or lower case. */
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
                 part?: ("train" | "val" | "test" | "left-out") | null;
@@ -5698,6 +5967,107 @@ export interface operations {
             };
         };
     };
+    list_label_changes: {
+        parameters: {
+            query?: {
+                offset?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_LabelChange_"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    download_label_changes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The table. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": unknown;
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     download_labels: {
         parameters: {
             query?: never;
@@ -5709,7 +6079,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A table that trainings take. */
+            /** @description The table. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6229,9 +6599,9 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected") | null;
-                /** @description Part of the path, in upper or lower case. */
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
                 part?: ("train" | "val" | "test" | "left-out") | null;
@@ -6276,6 +6646,118 @@ export interface operations {
                 };
             };
             /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    count_relabelled_images: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RelabelledImages"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    correct_run_row: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+                k: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Correction"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Row"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7335,9 +7817,9 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected") | null;
-                /** @description Part of the path, in upper or lower case. */
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
                 part?: ("train" | "val" | "test" | "left-out") | null;
@@ -7382,6 +7864,69 @@ export interface operations {
                 };
             };
             /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    correct_evaluation_row: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                evaluation_id: string;
+                k: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Correction"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Row"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8036,9 +8581,9 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected") | null;
-                /** @description Part of the path, in upper or lower case. */
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
                 part?: ("train" | "val" | "test" | "left-out") | null;

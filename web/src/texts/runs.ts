@@ -316,6 +316,19 @@ export const runs = {
     stopped: 'Stopped before anything was measured.',
     tabsLabel: 'Evaluation',
   },
+  again: {
+    shows: 'The label is wrong: it really shows',
+    joins: (dataset: string) => `The label is corrected in ${dataset} at once. Keys work too.`,
+    corrected: (label: string) => `corrected: ${label}`,
+    changed: (n: number, nTest: number) =>
+      `${counted(n, 'label was', 'labels were')} corrected or given since this training${
+        nTest ? `, ${nTest} of them of test images` : ''
+      }.`,
+    start: 'Train again with these labels',
+    name: (name: string) => `${name}, labels corrected`,
+    isAgain: 'This does an earlier training again, with the same split of the images.',
+    compare: 'Compare with the training before',
+  },
   comparing: {
     title: 'Compare trainings',
     choose: 'Tick two or more trainings in the list to see them side by side.',

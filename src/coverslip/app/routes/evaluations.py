@@ -9,7 +9,9 @@ from coverslip.app.deps import Home, JobQueue, Paged
 from coverslip.app.pictures import IMAGE, PICTURE, Viewed, image_response
 from coverslip.app.schemas.evaluations import NewEvaluation
 from coverslip.app.schemas.images import FilteredPage
+from coverslip.app.schemas.predictions import Correction
 from coverslip.app.schemas.problems import problems
+from coverslip.workspace.correcting.measured import correct_measured
 from coverslip.workspace.evaluations import asking, state
 from coverslip.workspace.evaluations.asking import EvaluationOutlook
 from coverslip.workspace.evaluations.state import EvaluationState
@@ -69,6 +71,12 @@ def get_evaluation_results(workspace: Home, evaluation_id: str) -> Measurement:
 def list_evaluation_rows(workspace: Home, evaluation_id: str, page: Annotated[FilteredPage, Query()]) -> Page[Row]:
     """The measured images, a page at a time."""
     return measured.page_of_measured(workspace, evaluation_id, page, offset=page.offset, limit=page.limit)
+
+
+@router.put("/evaluations/{evaluation_id}/rows/{k}/correction", responses=problems(404, 409, 422))
+def correct_evaluation_row(workspace: Home, evaluation_id: str, k: int, correction: Correction) -> Row:
+    """Give a measured image another label in the dataset that it comes from; it is kept at once."""
+    return correct_measured(workspace, evaluation_id, k, correction.label)
 
 
 @router.get(

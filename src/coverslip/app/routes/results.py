@@ -11,13 +11,16 @@ from coverslip.app.bodies import received
 from coverslip.app.deps import Home, Paged
 from coverslip.app.pictures import IMAGE, PICTURE, Viewed, image_response
 from coverslip.app.schemas.images import FilteredPage
+from coverslip.app.schemas.predictions import Correction
 from coverslip.app.schemas.problems import problems
+from coverslip.workspace.correcting.measured import correct_measured
 from coverslip.workspace.evaluations import comparing
 from coverslip.workspace.evaluations.comparing import Comparison
 from coverslip.workspace.jobs import downloads, results
 from coverslip.workspace.jobs.results import Results
 from coverslip.workspace.predictions import classifiers, imported, measured, pictures
 from coverslip.workspace.predictions.classifiers import Classifier
+from coverslip.workspace.predictions.relabelled import RelabelledImages, count_relabelled
 from coverslip.workspace.predictions.rows import Row
 from coverslip.workspace.store.rows import Page
 
@@ -67,6 +70,18 @@ def get_results(workspace: Home, run_id: str) -> Results:
 def list_run_rows(workspace: Home, run_id: str, page: Annotated[FilteredPage, Query()]) -> Page[Row]:
     """The measured images, a page at a time."""
     return measured.page_of_measured(workspace, run_id, page, offset=page.offset, limit=page.limit)
+
+
+@router.get("/runs/{run_id}/relabelled", responses=problems(404))
+def count_relabelled_images(workspace: Home, run_id: str) -> RelabelledImages:
+    """How many images of a training's dataset are labelled otherwise by now: whether to train again."""
+    return count_relabelled(workspace, run_id)
+
+
+@router.put("/runs/{run_id}/rows/{k}/correction", responses=problems(404, 409, 422))
+def correct_run_row(workspace: Home, run_id: str, k: int, correction: Correction) -> Row:
+    """Give a measured image another label in the dataset that it comes from; it is kept at once."""
+    return correct_measured(workspace, run_id, k, correction.label)
 
 
 @router.get(

@@ -169,6 +169,11 @@ def fold_images(dataset: Dataset, scan: Scan, *, n_folds: int, val: float, seed:
     )
 
 
+def tested_classes(dataset: Dataset, folds: Folds) -> set[str]:
+    """The classes that have usable images, each of which one of the folds tests."""
+    return {r.label for r, fold in zip(dataset.records, folds.fold_of, strict=True) if r.label and fold is not None}
+
+
 def check_no_split(dataset: Dataset) -> None:
     """Raises BadRecipe where the images come with a split of their own."""
     if dataset.has_predefined_split:

@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+from coverslip.evaluation import hardest_classes
 from coverslip.reports import content
 from coverslip.reports.content import ClassResult
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
-from coverslip.reports.words import is_numbered, number
+from coverslip.reports.words import MANY_CLASSES, N_HARDEST, is_numbered, number
 
 _NUMBERS = {
     "precision": "precision",
@@ -38,12 +39,15 @@ def _text(run: ReportedRun) -> SectionText:
 
 def _with_range(row: ClassResult, key: str) -> str:
     ends = row.intervals.get(key)
-    return number(getattr(row, key)) + (f" ({number(ends[0])} – {number(ends[1])})" if ends else "")
+    return number(getattr(row, key)) + (f" ({number(ends.low)} – {number(ends.high)})" if ends else "")
 
 
 def _shown(run: ReportedRun) -> dict[str, Any]:  # Any: what the template takes
+    classes = content.classes(run)
+    hardest = hardest_classes([row.f1 for row in classes], N_HARDEST) if len(classes) > MANY_CLASSES else []
     return {
-        "classes": content.classes(run),
+        "hardest": [classes[k] for k in hardest],
+        "classes": classes,
         "numbers": _NUMBERS,
         "by_roc": operating_point_words(run),
         "is_numbered": is_numbered(run),

@@ -44,6 +44,7 @@ class TrainedOn(BaseModel):
     n_groups: int | None
     width_px: tuple[int, int] = Field(description="Smallest and largest.")
     height_px: tuple[int, int] = Field(description="Smallest and largest.")
+    usual_area_px: int = Field(gt=0, description="Width times height that 99 of 100 training images do not exceed.")
     dtypes: tuple[str, ...]
     channels: tuple[int, ...] = Field(description="Channels met; an image is grey (1) where all of them are equal.")
 

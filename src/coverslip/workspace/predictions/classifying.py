@@ -13,10 +13,10 @@ from pydantic import Field
 
 from coverslip.errors import CoverslipError
 from coverslip.messages import failure_of
+from coverslip.pipes import Json, read_message, write_message
 from coverslip.runs.classifier import stamp_of
 from coverslip.workspace.jobs.processes import child_environment
 from coverslip.workspace.predictions.classifiers import place_of
-from coverslip.workspace.predictions.classify_worker import Json, read_message, write_message
 from coverslip.workspace.store.home import Workspace
 
 SILENT_SECONDS = 300.0
@@ -58,13 +58,13 @@ class _Worker:
             raise BrokenPipeError
         return answer
 
-    def end(self) -> None:
-        """The end of its questions ends the process; where it is busy, it is ended."""
+    def end(self, patience_s: float = 10) -> None:
+        """The end of its questions ends the process; where it is busy for longer than that, it is killed."""
         with suppress(OSError):
             if self.process.stdin is not None:
                 self.process.stdin.close()
         try:
-            self.process.wait(timeout=10)
+            self.process.wait(timeout=patience_s)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -89,7 +89,7 @@ class Classifying:
         with self._lock:
             workers, self._workers = list(self._workers.values()), {}
         for worker in workers:
-            worker.end()
+            worker.end(patience_s=0)
 
     def classify(self, classifier_id: str, file: Path) -> Classified:
         """What an image shows.
