@@ -99,3 +99,13 @@ def test_training_again_keeps_each_image_in_its_part_though_labels_have_changed(
     label_of = {row["image_id"]: row["label"] for row in lab.get(f"runs/{again}/rows")["items"]}
     assert label_of[rows[0]["image_id"]] != rows[0]["label"]
     assert lab.get(f"runs/{again}/rows?only=corrected")["total"] == 0
+    compared = lab.get(f"comparison?run_id={lab.run}&run_id={again}")
+    pair = compared["pairs"][0]
+    assert (pair["n"], pair["n_only_first"], pair["n_only_second"], pair["n_relabelled"]) == (len(rows), 0, 0, 1)
+    assert [numbers["labels"] for numbers in pair["numbers"]] == ["first", "second"]  # the old labels' beside the new
+    assert any("too good" in note for note in pair["notes"])
+    by_old, by_new = ({row["name"]: row for row in numbers["differences"]} for numbers in pair["numbers"])
+    assert by_old["accuracy"]["first"] == compared["rows"][0]["metrics"][0]["value"]
+    assert by_new["accuracy"]["second"] == compared["rows"][1]["metrics"][0]["value"]
+    assert {(row["what"], row["name"]) for row in compared["differing"]} >= {("images", "labels")}
+    assert not [row for row in compared["differing"] if row["what"] == "split"]

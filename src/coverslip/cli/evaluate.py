@@ -60,5 +60,9 @@ def evaluate(
         print_json(metrics_as_json(measured.metrics))
     else:
         stdout = results_console()
-        show_numbers(stdout, measured.metrics, all_classes=all_classes)
+        own = measured.whole if data else None
+        beside = own.metrics if own and own.is_measured else None
+        show_numbers(stdout, measured.metrics, beside, all_classes=all_classes)
+        if data:
+            stdout.print(f"Report    {measured.report_file}", soft_wrap=True)
         stdout.print(f"Details   {measured.folder}", soft_wrap=True)

@@ -15,7 +15,14 @@ from coverslip.evaluation.influence import Influence
 from coverslip.evaluation.intervals import FEW_GROUPS_FOR_INTERVALS, metric_intervals
 from coverslip.evaluation.learning import CurvePoint, LearningCurve, extrapolate, no_learning_curve
 from coverslip.evaluation.metrics import confusion_matrix
-from coverslip.evaluation.operating_points import OperatingPoint, decided_classes, operating_points
+from coverslip.evaluation.operating_points import (
+    OperatingPoint,
+    decided_classes,
+    learn_decisions,
+    operating_points,
+    uncertain_threshold,
+)
+from coverslip.evaluation.paired import Answers, McNemar, mcnemar, paired_differences
 from coverslip.evaluation.per_class import per_class
 from coverslip.evaluation.results import ClassScores, DomainScores, Evaluation, FoldScores, FoldsScores, Metric
 from coverslip.evaluation.summary import empty_evaluation, evaluate_predictions
@@ -31,11 +38,11 @@ from coverslip.evaluation.table import (
     score,
     scored_metrics,
 )
-from coverslip.evaluation.thresholds import learn_decisions, uncertain_threshold
 
 __all__ = [
     "FEW_GROUPS_FOR_INTERVALS",
     "METRICS",
+    "Answers",
     "Better",
     "ClassScores",
     "ConfusedPair",
@@ -47,6 +54,7 @@ __all__ = [
     "FoldsScores",
     "Influence",
     "LearningCurve",
+    "McNemar",
     "Metric",
     "MetricRecord",
     "OperatingPoint",
@@ -64,6 +72,7 @@ __all__ = [
     "fit_temperature",
     "hardest_classes",
     "learn_decisions",
+    "mcnemar",
     "metric_intervals",
     "metrics_for_choices",
     "no_learning_curve",
@@ -71,6 +80,7 @@ __all__ = [
     "of_mean",
     "operating_points",
     "over_folds",
+    "paired_differences",
     "per_class",
     "pr_curve",
     "reliability_bins",

@@ -106,7 +106,7 @@ def expected_calibration_error(probability: np.ndarray, label: np.ndarray, *, n_
     return float(np.abs(gap).sum() / len(label))
 
 
-def expected_error_of_calibrated(probability: np.ndarray, *, n_bins: int = 15, n_draws: int = 200) -> float:
+def expected_error_of_calibrated(probability: np.ndarray, *, n_bins: int = 15) -> float:
     """The expected calibration error that these very probabilities would show if they were perfectly calibrated.
 
     Even then the share that is right differs from the probability by chance, in small bins much: this is the mean error
@@ -115,10 +115,10 @@ def expected_error_of_calibrated(probability: np.ndarray, *, n_bins: int = 15, n
     Args:
         probability: (n_images, n_classes) float; rows sum to 1.
         n_bins: as in `expected_calibration_error`.
-        n_draws: how often; the mean is then known to about a twentieth of itself or better.
     """
     generator, confidence = np.random.default_rng(0), probability.max(axis=1)
     bins, total = confidence_bin(probability, n_bins), 0.0
+    n_draws = int(np.clip(2e6 / len(confidence), 20, 200))  # many images need few for the same precision
     for _ in range(n_draws):
         gap = np.bincount(bins, weights=confidence - (generator.random(len(confidence)) < confidence))
         total += float(np.abs(gap).sum() / len(confidence))

@@ -33,7 +33,7 @@ from coverslip.images._decoded import (
     palette_to_colour,
 )
 from coverslip.images._pillow import image_to_array, oriented, read_with_pillow
-from coverslip.images._tiff_guard import check_pages, opened_tiff
+from coverslip.images._tiff_guard import check_pages, check_series, opened_tiff
 from coverslip.images._tiff_series import describe_tiff
 from coverslip.images.plan import ReadPlan
 from coverslip.images.reader import Reader, starts
@@ -107,6 +107,7 @@ def _is_plain(path: Path) -> bool:
 def _read_series(path: Path, tiff: "TiffFile", plan: ReadPlan, max_bytes: int, complaints: list[str]) -> Decoded:
     if not tiff.series:
         raise damaged(path, "it holds no pages")
+    check_series(path, tiff)
     series = tiff.series[0]
     if any(_LOST_PAGES.search(text) for text in complaints):
         raise damaged(path, f"pages that it declares are missing ({_summary(complaints[0])})")

@@ -733,7 +733,7 @@ export interface paths {
         };
         /**
          * Compare Runs
-         * @description Runs side by side, and whether they were measured on the same images.
+         * @description Runs side by side: what differed, and each against the first on the images that both have measured.
          */
         get: operations["compare_runs"];
         put?: never;
@@ -1220,6 +1220,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/evaluations/{evaluation_id}/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Evaluation Report
+         * @description The report on these images, with a policy that lets it run nothing.
+         */
+        get: operations["get_evaluation_report"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/evaluations/{evaluation_id}/download/predictions": {
         parameters: {
             query?: never;
@@ -1685,8 +1705,11 @@ export interface components {
         ClassFolder: {
             /** Name */
             name: string;
-            /** N Images */
-            n_images: number;
+            /**
+             * N Images
+             * @description Null: it was not counted to the end, since that takes long.
+             */
+            n_images: number | null;
         };
         /**
          * ClassResult
@@ -1846,26 +1869,33 @@ export interface components {
             name: string;
             /** Model */
             model: string;
-            /** N */
+            /**
+             * N
+             * @description Images that it was measured on.
+             */
             n: number;
             /** Classes */
             classes: string[];
             /** Metrics */
             metrics: components["schemas"]["Measured"][];
+            fit: components["schemas"]["Fit"];
+            /**
+             * Confusion
+             * @description Rows are the true class, columns the predicted one.
+             */
+            confusion: number[][];
         };
         /**
          * Comparison
-         * @description Runs side by side, and whether their numbers can be compared at all.
+         * @description Runs side by side: what differed, and each against the first.
          */
         Comparison: {
-            /** Classes Equal */
-            classes_equal: boolean;
-            /** Images Equal */
-            images_equal: boolean;
             /** Rows */
             rows: components["schemas"]["ComparedRun"][];
-            /** Note */
-            note: string;
+            /** Differing */
+            differing: components["schemas"]["Differing"][];
+            /** Pairs */
+            pairs: components["schemas"]["Pair"][];
         };
         /**
          * Confusion
@@ -1989,6 +2019,11 @@ export interface components {
              */
             notes: components["schemas"]["Note"][];
             /**
+             * Are Copies Known
+             * @description Whether anybody looked for images that show the same though their pixels differ.
+             */
+            are_copies_known: boolean;
+            /**
              * Findings
              * @description What is wrong or could be better, the gravest first.
              */
@@ -2076,6 +2111,79 @@ export interface components {
              * @description Up to 12 readable images of as many classes as there are.
              */
             thumbnail_images: number[];
+        };
+        /**
+         * Difference
+         * @description A metric of the second run minus that of the first, on the images that both have measured.
+         */
+        Difference: {
+            /**
+             * Name
+             * @description `accuracy`: share of images named correctly; `balanced_accuracy`: the same, every class counting alike; `macro_f1`: precision and recall in one, every class counting alike; `macro_precision`: of what is called a class, how much is (PPV); `macro_recall`: of what is a class, how much is found (sensitivity); `macro_auroc`: how well probabilities rank a class above the others; `micro_auroc`: the same over all pairs of image and class, so that frequent classes count more; `average_precision`: area under the precision-recall curve, every class counting alike; `mcc`: how far true and predicted classes go together; 0 is chance; `kappa`: agreement beyond chance; 0 is chance; `one_vs_rest_accuracy`: mean over classes of 'this class or not' (AIMIC's accuracy); high wherever classes are many; `ece`: mean gap between probability and share that is right; `ece_expected`: what chance alone would make of it with so many images; `ece_uncalibrated`: the same, before the temperature was applied; `calibration_slope`: below 1 probabilities are too extreme, above 1 too modest; `calibration_intercept`: below 0 probabilities are too high on the whole, above 0 too low; `log_loss`: how far probabilities are from the truth; `brier`: squared distance of probabilities from the truth, 0 to 2
+             */
+            name: string;
+            /** Title */
+            title: string;
+            /** Meaning */
+            meaning: string;
+            /**
+             * Better
+             * @enum {string}
+             */
+            better: "higher" | "lower" | "near 0" | "near 1";
+            /**
+             * Scale
+             * @description `share` is 0 to 1; `positive` is from 0 without a top.
+             * @enum {string}
+             */
+            scale: "share" | "correlation" | "positive" | "real";
+            /** Value */
+            value: number | null;
+            /** Low */
+            low: number | null;
+            /** High */
+            high: number | null;
+            /** Level */
+            level: number;
+            /** Method */
+            method: string;
+            /** Reason */
+            reason: string | null;
+            /**
+             * First
+             * @description Of the first run, on these images.
+             */
+            first: number | null;
+            /** Second */
+            second: number | null;
+            /**
+             * Is Shown
+             * @description The interval leaves out zero: chance alone rarely does that.
+             */
+            is_shown: boolean;
+        };
+        /**
+         * Differing
+         * @description Something that is not the same in all runs.
+         */
+        Differing: {
+            /**
+             * What
+             * @enum {string}
+             */
+            what: "recipe" | "images" | "split" | "program";
+            /**
+             * Name
+             * @description Of a recipe its dotted key.
+             */
+            name: string;
+            /** Title */
+            title: string;
+            /**
+             * Values
+             * @description In words, one for each run, in their order.
+             */
+            values: string[];
         };
         /**
          * DomainCount
@@ -2306,7 +2414,7 @@ export interface components {
         Finding: {
             /**
              * Code
-             * @description What kind of finding it is. `leakage` (error): On two sides of the predefined split; `no-labels` (error): No labels; `one-class` (error): A single class; `unlike-channels` (error): Different numbers of channels; `missing-files` (warning): Not found; `unreadable` (warning): Cannot be read; `conflicting-labels` (warning): Same pixels, different classes; `duplicates` (warning): Same pixels, same class; `small-class` (warning): Small classes; `no-groups` (warning): No groups; `class-in-few-groups` (warning): Classes of few groups; `few-groups` (warning): Few groups; `groups-divide-copies` (warning): Same pixels in different groups; `group-is-class` (warning): One class in each group; `mixed-bit-depths` (warning): Mixed bit depths; `unlabelled` (advice): Images without a label; `imbalance` (advice): Unequal classes; `similar-class-names` (advice): Similar class names; `mixed-channels` (advice): Mixed channels; `boxes-beyond-edge` (advice): Boxes beyond the edge; `several-planes` (advice): Several planes.
+             * @description What kind of finding it is. `leakage` (error): On two sides of the predefined split; `no-labels` (error): No labels; `one-class` (error): A single class; `unlike-channels` (error): Different numbers of channels; `missing-files` (warning): Not found; `unreadable` (warning): Cannot be read; `conflicting-labels` (warning): Same pixels, different classes; `duplicates` (warning): Same pixels, same class; `class-not-in-training` (warning): No training images of a class; `small-class` (warning): Small classes; `near-duplicates` (warning): Copies that were changed; `no-groups` (warning): No groups; `class-in-few-groups` (warning): Classes of few groups; `few-groups` (warning): Few groups; `groups-divide-copies` (warning): Copies in different groups; `group-is-class` (warning): One class in each group; `mixed-bit-depths` (warning): Mixed bit depths; `unlabelled` (advice): Images without a label; `imbalance` (advice): Unequal classes; `similar-class-names` (advice): Similar class names; `mixed-channels` (advice): Mixed channels; `boxes-beyond-edge` (advice): Boxes beyond the edge; `several-planes` (advice): Several planes.
              */
             code: string;
             /**
@@ -2367,6 +2475,20 @@ export interface components {
              * @description Other than was said at first.
              */
             is_labelled?: boolean | null;
+        };
+        /**
+         * Fit
+         * @description How the kept network did on its own training and validation images; null where that was not measured.
+         */
+        Fit: {
+            /** Train Accuracy */
+            train_accuracy: number | null;
+            /** Train F1 */
+            train_f1: number | null;
+            /** Val Accuracy */
+            val_accuracy: number | null;
+            /** Val F1 */
+            val_f1: number | null;
         };
         /**
          * FoldPart
@@ -2435,7 +2557,7 @@ export interface components {
             class_folders: components["schemas"]["ClassFolder"][];
             /**
              * Is More
-             * @description There are more images than were counted (10,000 at most).
+             * @description There may be more images than were counted.
              */
             is_more: boolean;
             /**
@@ -2831,6 +2953,18 @@ export interface components {
             };
         };
         /**
+         * McNemar
+         * @description The images that only one of two classifiers named rightly, and how likely so unequal counts are by chance.
+         */
+        McNemar: {
+            /** N First */
+            n_first: number;
+            /** N Second */
+            n_second: number;
+            /** P */
+            p: number;
+        };
+        /**
          * Measured
          * @description A number with its interval, its plain name and what it means.
          */
@@ -3166,6 +3300,22 @@ export interface components {
             remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[];
         };
         /**
+         * NumbersByLabels
+         * @description The differences by one set of labels.
+         */
+        NumbersByLabels: {
+            /**
+             * Labels
+             * @description `both`: they have the same ones; else those that one of the runs was measured with.
+             * @enum {string}
+             */
+            labels: "both" | "first" | "second";
+            /** Differences */
+            differences: components["schemas"]["Difference"][];
+            /** @description Images that only one of them named rightly, and the exact test of that. */
+            mcnemar: components["schemas"]["McNemar"];
+        };
+        /**
          * Option
          * @description One value that a network or a loss can be given by name (`model_options`, `loss_options`).
          */
@@ -3363,6 +3513,42 @@ export interface components {
              * @description How many there are, on all pages together.
              */
             total: number;
+        };
+        /**
+         * Pair
+         * @description The first run and another one, on the images that both have measured.
+         */
+        Pair: {
+            /**
+             * First
+             * @description Its run_id.
+             */
+            first: string;
+            /** Second */
+            second: string;
+            /** N */
+            n: number;
+            /** N Groups */
+            n_groups: number | null;
+            /**
+             * N Only First
+             * @description Images that only the first run was measured on.
+             */
+            n_only_first: number;
+            /** N Only Second */
+            n_only_second: number;
+            /**
+             * N Relabelled
+             * @description Images that have another label in the second run.
+             */
+            n_relabelled: number;
+            /**
+             * Numbers
+             * @description By the labels of both; where some differ, by the first run's and by the second's.
+             */
+            numbers: components["schemas"]["NumbersByLabels"][];
+            /** Notes */
+            notes: string[];
         };
         /**
          * Parts
@@ -3687,7 +3873,7 @@ export interface components {
         ReportSection: {
             /**
              * Name
-             * @description `numbers`: The numbers; `confusion`: Which classes are confused; `per_class`: Class by class; `mistakes`: Most confident mistakes; `least_certain`: Least certain; `calibration`: Can its probabilities be trusted?; `roc`: ROC curves; `learning_curve`: More images, better network?; `limits`: What the numbers do not show; `images`: The images; `budget`: What was the time spent on?; `methods`: What was done; `curves`: How training went
+             * @description `own-test`: Beside the run's own test images; `numbers`: The numbers; `confusion`: Which classes are confused; `per_class`: Class by class; `mistakes`: Most confident mistakes; `least_certain`: Least certain; `calibration`: Can its probabilities be trusted?; `roc`: ROC curves; `learning_curve`: More images, better network?; `limits`: What the numbers do not show; `images`: The images; `budget`: What was the time spent on?; `methods`: What was done; `curves`: How training went
              */
             name: string;
             /** Title */
@@ -8057,6 +8243,64 @@ export interface operations {
                 };
             };
             /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_evaluation_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                evaluation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
             422: {
                 headers: {
                     [name: string]: unknown;

@@ -3,10 +3,11 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, HTMLResponse
 
 from coverslip.app.deps import Home, JobQueue, Paged
 from coverslip.app.pictures import IMAGE, PICTURE, Viewed, image_response
+from coverslip.app.report import report_response
 from coverslip.app.schemas.evaluations import NewEvaluation
 from coverslip.app.schemas.images import FilteredPage
 from coverslip.app.schemas.predictions import Correction
@@ -102,6 +103,12 @@ def get_evaluation_row_picture(workspace: Home, evaluation_id: str, k: int, view
     return image_response(pictures.picture_of(workspace, measured.measured_row(workspace, evaluation_id, k), view))
 
 
+@router.get("/evaluations/{evaluation_id}/report", response_class=HTMLResponse, responses=problems(404, 409))
+def get_evaluation_report(workspace: Home, evaluation_id: str) -> FileResponse:
+    """The report on these images, with a policy that lets it run nothing."""
+    return report_response(downloads.file_of_evaluation(workspace, evaluation_id, "report"))
+
+
 @router.get(
     "/evaluations/{evaluation_id}/download/predictions",
     response_class=FileResponse,
@@ -109,5 +116,5 @@ def get_evaluation_row_picture(workspace: Home, evaluation_id: str, k: int, view
 )
 def download_from_evaluation(workspace: Home, evaluation_id: str) -> FileResponse:
     """`predictions.csv`: each measured image, its label, and what the classifier said."""
-    file = downloads.predictions_of_evaluation(workspace, evaluation_id)
+    file = downloads.file_of_evaluation(workspace, evaluation_id, "predictions")
     return FileResponse(file, media_type="text/csv", filename=f"{file.parent.name}-{file.name}")

@@ -39,6 +39,8 @@ class Scan:
     """What each image is, in the order of the dataset's records."""
 
     facts: tuple[ImageFacts | Unreadable, ...]
+    # Positions of images that show the same, two or more each, equal pixels among them; None: nobody has looked.
+    copies: tuple[tuple[int, ...], ...] | None = None
 
     @property
     def n_readable(self) -> int:

@@ -107,7 +107,7 @@ def _few_note(few: str, n_folds: int) -> Note:
 def fold_images(dataset: Dataset, scan: Scan, *, n_folds: int, val: float, seed: int) -> Folds:
     """Share readable, labelled images out among folds; each is tested once, and validation comes from the others.
 
-    What is connected by a group or by equal pixels stays in one fold. Images are left out as by `split_images`. A
+    What is connected by a group or by copies stays in one fold. Images are left out as by `split_images`. A
     class that lives in a single group cannot be trained on where it is tested: its images are predicted all the same.
 
     Args:

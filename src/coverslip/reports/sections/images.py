@@ -77,6 +77,7 @@ IMAGES = Section(
     name="images",
     title="The images",
     order=900,
+    is_about_training=True,
     subtitle=lambda run: "images of each class in each part",
     text=_text,
     shown=_shown,

@@ -150,7 +150,7 @@ def find_classifier(path: Path | str) -> Path:
         raise BadClassifier(
             "The run has no classifier: its training did not get that far",
             file=place,
-            do="Its status.json says why; resume the run to go on.",
+            do="Resume the run to go on.",
             remedies=(Resume(str(place)),),
         )
     if not place.is_file() and not (place / CARD).exists():

@@ -22,7 +22,7 @@ from coverslip.workspace.store.home import Workspace
 SILENT_SECONDS = 300.0
 _ANSWER_SECONDS = 180.0  # a huge image on a busy computer takes long; what takes longer hangs
 _MOST_LOADED = 2  # each takes some hundred megabytes
-_SEE_LOG = "Use the same image in a prediction of its own: the log there says more."
+_PREDICT_IT = "Use the same image in a prediction of its own: its page says why it fails."
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +110,7 @@ class Classifying:
             if "error" in answer:
                 raise CoverslipError.of(failure_of(answer["error"]))
             return Classified(**answer)
-        raise CoverslipError(
-            "The classifier ended over this image", do="Predict a file of images with it: the log of that says more."
-        )
+        raise CoverslipError("The classifier ended over this image", do=_PREDICT_IT)
 
     def _worker(self, classifier_id: str, folder: Path) -> _Worker:
         with self._lock:
@@ -185,4 +183,4 @@ def _begin(folder: Path, stamp: int) -> _Worker:
     worker.end()
     if greeting is not None and "error" in greeting:
         raise CoverslipError.of(failure_of(greeting["error"]))
-    raise CoverslipError("The classifier could not be loaded", do=_SEE_LOG)
+    raise CoverslipError("The classifier could not be loaded", do=_PREDICT_IT)

@@ -10,6 +10,13 @@ const READING_MS = 1500;
 const REST_MS = 300; // one request for some changes in a row
 const OF_THE_SPLIT = ['split.', 'seed', 'classes.', 'group'];
 
+export interface Kept {
+  changes: Changes;
+  name: string;
+  allowsLeakage: boolean;
+  budget: string | null;
+}
+
 export class Plan {
   datasets = new Resource(listDatasets, {
     again: ({ items }) => (items.some(({ state }) => state === 'reading') ? READING_MS : null),
@@ -112,6 +119,19 @@ export class Plan {
     this.changes = differing(values, this.defaults);
     this.refused = null;
     return this.changes;
+  }
+
+  /** What was chosen here, to go on with after *Back*. */
+  get kept(): Kept {
+    const { changes, name, allowsLeakage, budget } = this;
+    return { changes, name, allowsLeakage, budget };
+  }
+
+  restore(kept: Kept): void {
+    this.changes = kept.changes;
+    this.name = kept.name;
+    this.allowsLeakage = kept.allowsLeakage;
+    this.budget = kept.budget;
   }
 
   /** 'Train again with changes'. */
