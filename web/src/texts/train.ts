@@ -18,6 +18,7 @@ export const train = {
   noGroupsAdvice:
     'Do several images come from one patient, slide or well? Then say so first: otherwise the result looks better than it is.',
   nameGroups: 'Define groups',
+  groupBy: 'Group by',
   tooFew: 'At least two classes need images.',
   openImages: 'Look at the images',
 

@@ -82,9 +82,7 @@ export class Plan {
   unsplit = $derived(
     this.split.error ?? (this.split.value?.refusal ? problemFrom(this.split.value.refusal) : null),
   );
-  canStart = $derived(
-    this.isReady && !this.isTextWrong && !this.isStarting && !this.split.loading && this.unsplit === null,
-  );
+  canStart = $derived(this.isReady && !this.isTextWrong && !this.isStarting && this.unsplit === null);
 
   get recipe(): Record<string, unknown> {
     return nested(this.changes);
