@@ -16,7 +16,7 @@ things keep few, unequal or perfect cases honest; `benchmarks/interval_coverage.
   logit scale. A number without a top has the gamma interval of Fay and Feuer (1997).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +28,12 @@ from coverslip.evaluation.table import METRICS, MetricRecord, Scale, scored_metr
 
 FEW_GROUPS_FOR_INTERVALS = 30
 _TAIL = (1 - LEVEL) / 2
+
+OnMetrics = Callable[[int, int], None]  # so many are done, of so many
+
+
+def ignore_metrics(done: int, total: int) -> None:
+    """For metrics that nobody watches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,7 @@ def metric_intervals(
     *,
     predicted: np.ndarray | None = None,
     metrics: Sequence[str] | None = None,
+    on_progress: OnMetrics = ignore_metrics,
 ) -> dict[str, Metric]:
     """Each metric with an interval that allows for the choice of groups (or images) in hand.
 
@@ -75,6 +82,7 @@ def metric_intervals(
             class there are is part of the luck of the draw.
         predicted: (n_images,) int, the class that was decided; None: that of highest probability.
         metrics: names out of `METRICS`; None takes all `scored_metrics`.
+        on_progress: told of metrics that are done.
 
     Returns:
         Metric name to `Metric`; `value`, `low` and `high` are None, with a reason, where they cannot be estimated.
@@ -87,7 +95,11 @@ def metric_intervals(
     units = Units.of(label, group, probability.shape[1])
     if predicted is None:
         predicted = probability.argmax(axis=1)
-    return {record.name: _metric(record, probability, predicted, units) for record in records}
+    found = {}
+    for done, record in enumerate(records, start=1):
+        found[record.name] = _metric(record, probability, predicted, units)
+        on_progress(done, len(records))
+    return found
 
 
 def _metric(record: MetricRecord, probability: np.ndarray, predicted: np.ndarray, units: Units) -> Metric:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from coverslip.evaluation.intervals import group_codes, metric_intervals
+from coverslip.evaluation.intervals import OnMetrics, group_codes, ignore_metrics, metric_intervals
 from coverslip.evaluation.metrics import check_arrays, confusion_matrix
 from coverslip.evaluation.per_class import per_class
 from coverslip.evaluation.results import DomainScores, Evaluation, Metric
@@ -22,6 +22,7 @@ def evaluate_predictions(
     group: np.ndarray | None = None,
     domain: np.ndarray | None = None,
     probability_uncalibrated: np.ndarray | None = None,
+    on_progress: OnMetrics = ignore_metrics,
 ) -> Evaluation:
     """All metrics with their intervals: no NaN, no NumPy types.
 
@@ -35,6 +36,7 @@ def evaluate_predictions(
         group: (n_images,) names of groups, or None where none were given; see `metric_intervals`.
         domain: (n_images,) names of the domains; with more than one, `by_domain` has each one's metrics.
         probability_uncalibrated: as `probability`, before the temperature.
+        on_progress: told of metrics that are done.
 
     Raises:
         ValueError: as in `score`, or the number of classes or the primary metric does not fit.
@@ -45,7 +47,7 @@ def evaluate_predictions(
     METRICS.find(primary)
     if predicted is None:
         predicted = probability.argmax(axis=1)
-    overall = _numbers(probability, label, predicted, group, probability_uncalibrated)
+    overall = _numbers(probability, label, predicted, group, probability_uncalibrated, on_progress)
     return Evaluation(
         split=split,
         n=overall.n,
@@ -84,8 +86,9 @@ def _numbers(
     predicted: np.ndarray,
     group: np.ndarray | None,
     uncalibrated: np.ndarray | None,
+    on_progress: OnMetrics = ignore_metrics,
 ) -> DomainScores:
-    intervals = metric_intervals(probability, label, group, predicted=predicted)
+    intervals = metric_intervals(probability, label, group, predicted=predicted, on_progress=on_progress)
     names = [name for name in METRICS if name not in scored_metrics()]
     if uncalibrated is None:
         reason = "probabilities before calibration were not given"

@@ -86,7 +86,7 @@ def cross_validate(
     tested = [i for i, fold in enumerate(folds.fold_of) if fold is not None]
     evaluation = _pool(run, data.chosen(tested), [folds.fold_of[i] or 0 for i in tested], recipe, context)
     _fit_on_all(data, scan, folds, recipe, context)
-    write_report(context.folder)
+    write_report(context.folder, context.emit)
     return evaluation
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from coverslip.datasets import Dataset, counted, some
 from coverslip.errors import BadDataset
 from coverslip.evaluation import Evaluation, empty_evaluation, evaluate_predictions, without_temperature
-from coverslip.events import Emit, Noted
+from coverslip.events import Emit, Noted, telling
 from coverslip.inference import Classifier
 from coverslip.runs import Prediction, Predictions, Recipe, Run, RunContext, write_metrics
 
@@ -111,6 +111,7 @@ def evaluated(
         group=_column([record.group for record in records]),
         domain=_column([record.domain or None for record in records]),
         probability_uncalibrated=without_temperature(probability, temperature[measured]),
+        on_progress=telling(emit, "working out intervals", "metrics"),
     )
 
 

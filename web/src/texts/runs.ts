@@ -162,6 +162,8 @@ export const runs = {
     primary: 'decides which network is kept',
     method: (method: string) => `Dots are the values, bars their 95 % intervals: ${method}.`,
     perClass: 'Class by class',
+    allClasses: (n: number) => `Show all ${n} classes`,
+    worstClasses: (n: number) => `The ${n} of lowest F1; choose a heading to sort, or find a class.`,
     perClassHelp:
       'Recall is also called sensitivity, precision positive predictive value. Choose a heading to sort.',
     classColumns: {
@@ -202,6 +204,7 @@ export const runs = {
       counts: 'Counts',
       shares: 'Shares of the row',
       shown: 'Shown',
+      whole: (n: number, most: number) => `All ${n} classes, not only the ${most} that are confused most`,
       right: 'right',
       wrong: 'wrong',
       legend: 'Share of the row',
