@@ -2,6 +2,7 @@
 
 from coverslip.datasets.index import (
     DECISIONS,
+    NAME_PATTERNS,
     PLAIN_TABLE_SUFFIXES,
     SIDES,
     TABLE_NAMES,
@@ -21,6 +22,8 @@ from coverslip.datasets.index import (
     check_classes,
     clean_label,
     counted,
+    gives_boxes,
+    grouped_by_pattern,
     has_image_suffix,
     is_table,
     natural_key,
@@ -78,6 +81,7 @@ from coverslip.datasets.splits import (
 
 __all__ = [
     "DECISIONS",
+    "NAME_PATTERNS",
     "PLAIN_TABLE_SUFFIXES",
     "SIDES",
     "TABLE_NAMES",
@@ -122,6 +126,8 @@ __all__ = [
     "fold_images",
     "fold_units",
     "forget_finder",
+    "gives_boxes",
+    "grouped_by_pattern",
     "groups_in_names",
     "has_image_suffix",
     "inner_folds",
