@@ -1,5 +1,6 @@
 """Which images there are, and what is known of each from names and tables. Nothing is decoded here."""
 
+from coverslip.datasets.index.boxes import gives_boxes
 from coverslip.datasets.index.classes import ClassPlan, Name, check_classes, shared_class_notes, with_classes
 from coverslip.datasets.index.folders import has_image_suffix
 from coverslip.datasets.index.given_images import Axes
@@ -50,6 +51,7 @@ __all__ = [
     "check_classes",
     "clean_label",
     "counted",
+    "gives_boxes",
     "grouped_by_pattern",
     "has_image_suffix",
     "is_table",
