@@ -197,12 +197,21 @@ STACKS = {
 }
 
 
+def imagej_without_place() -> bytes:
+    """ImageJ's text alone tells of planes: the tag that says where the first one lies has another number."""
+    data = described(STACKS["endless imagej"])
+    (start,) = struct.unpack_from("<I", data, 4)
+    at = data.index(struct.pack("<H", 273), start)
+    return data[:at] + struct.pack("<H", 272) + data[at + 2 :]
+
+
 def scans_in_a_strip() -> bytes:
     """The same in a TIFF."""
     return _one_part(many_scans(), 4000, 4000, compression=7)
 
 
 HOSTILE: dict[str, Callable[[], bytes]] = {
+    "endless imagej without a place": imagej_without_place,
     "last of 100 pages points at itself": lambda: circle(100, 99),
     "last of 100 pages points at page 0": lambda: circle(100, 0),
     "last of 150 pages points at page 120": lambda: circle(150, 120),

@@ -519,10 +519,34 @@ def test_a_split_that_a_training_would_refuse_is_said_before(app: App, tmp_path:
         rows.append(f"{k}.png,{'round' if k % 2 else 'flat'},slide{k // 4},{('train', 'test', 'val')[k % 3]}")
     (tmp_path / "cells" / "table.csv").write_text("\n".join(rows))
     found = app.open(tmp_path / "cells" / "table.csv")
-    told = app.send("POST", f"datasets/{found['id']}/split-preview", {"recipe": {"split": {"folds": 0}}})
-    by_code = {note["code"]: note for note in told["notes"]}
-    assert by_code["leakage-refused"]["remedies"] == [{"kind": "allow-leakage"}]
-    assert "leakage" in by_code
+    asked = {"recipe": {"split": {"folds": 0}}}
+    told = app.send("POST", f"datasets/{found['id']}/split-preview", asked)
+    assert told["refusal"]["remedies"] == [{"kind": "allow-leakage"}]
+    assert app.refused("POST", "runs", {"dataset_id": found["id"], **asked})["code"] == "leakage-found"
+    assert app.get("runs")["total"] == 0
+    told = app.send("POST", f"datasets/{found['id']}/split-preview", {**asked, "allow_leakage": True})
+    assert told["refusal"] is None
+    assert "leakage" in [note["code"] for note in told["notes"]]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "why"),
+    [
+        ({"group": "^[^/]+"}, "The groups are the classes themselves"),
+        ({"group": "cell"}, "needed: a group must not be in training and test"),
+    ],
+)
+def test_a_training_that_nothing_would_be_left_to_test_is_refused_before_a_job_begins(
+    app: App, tmp_path: Path, recipe: dict[str, object], why: str
+) -> None:
+    cells = save_cells(tmp_path / "cells", n=10)
+    for i, path in enumerate(sorted(cells.rglob("*.png"))):
+        path.rename(path.with_name(f"cell_{i}.png"))
+    found = app.open(cells)
+    where = f"datasets/{found['id']}/split-preview"
+    assert why in app.refused("POST", where, {"recipe": recipe})["title"]
+    assert why in app.refused("POST", "runs", {"dataset_id": found["id"], "recipe": recipe})["title"]
+    assert app.get("runs")["total"] == 0
 
 
 @pytest.mark.slow

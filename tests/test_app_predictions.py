@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi.testclient import TestClient
+from PIL import Image
 from small_workspace import (
     API,
     CLASSES,
@@ -86,10 +87,14 @@ def test_rows_are_those_of_the_command_line(lab: Lab, tmp_path: Path) -> None:
     expected = (tmp_path / "predictions.csv").read_text()
     folder = find_job(lab.workspace, lab.prediction).folder
     assert (folder / "predictions.csv").read_text() == expected
-    other = lab.client.post(
-        f"{API}/predictions", json={"classifier_id": lab.run, "sources": [str(lab.new / "broken.png")]}
-    )
-    assert ended(lab.client, other.json()["id"], what="predictions")["decisions"] == {"unreadable": 1}
+    Image.new("RGB", (640, 480)).save(lab.new.parent / "field.png")
+    sources = [str(lab.new / "broken.png"), str(lab.new.parent / "field.png")]
+    other = lab.client.post(f"{API}/predictions", json={"classifier_id": lab.run, "sources": sources})
+    state = ended(lab.client, other.json()["id"], what="predictions")
+    assert (state["decisions"]["unreadable"], state["n_warned"]) == (1, 1)
+    (warned,) = lab.client.get(f"{API}/predictions/{state['id']}/rows?only=warning").json()["items"]
+    assert "field of view" in warned["warning"]
+    assert [note["code"] for note in state["notes"] if note["level"] == "warning"].count("field-of-view") == 1
     assert (
         lab.client.get(f"{API}/predictions/{other.json()['id']}/download/predictions")
         .text.splitlines()[1]
@@ -189,7 +194,7 @@ def test_pictures_are_served_only_from_below_the_allowed_roots(lab: Lab, tmp_pat
     link = lab.new / "slide_link.png"
     shown = next(lab.new.glob("slide1_*.png"))
     bytes_before = shown.read_bytes()
-    k = next(row["k"] for row in lab.client.get(f"{path}?limit=100").json()["items"] if row["path"] == shown.name)
+    k = next(row["k"] for row in lab.client.get(f"{path}?limit=100").json()["items"] if row["path"] == str(shown))
     try:
         shown.unlink()
         shown.symlink_to(next(outside.iterdir()))
@@ -205,7 +210,7 @@ def test_single_images_are_answered_by_a_classifier_that_stays_loaded(lab: Lab) 
     row = next(
         row
         for row in lab.client.get(f"{API}/predictions/{lab.prediction}/rows?limit=100").json()["items"]
-        if row["path"] == image.name
+        if row["path"] == str(image)
     )
     path, named = f"{API}/classifiers/{lab.run}/classify", {"X-File-Name": "../../<b>.PNG"}
     said = lab.client.post(path, content=image.read_bytes(), headers=named).json()
@@ -235,7 +240,7 @@ def test_single_images_are_answered_by_a_classifier_that_stays_loaded(lab: Lab) 
 def test_rows_are_found_by_a_part_of_their_path(lab: Lab) -> None:
     path = f"{API}/predictions/{lab.prediction}/rows"
     found = lab.client.get(path, params={"search": "SLIDE3_"}).json()
-    assert {row["path"][:7] for row in found["items"]} == {"slide3_"}
+    assert {row["image_id"][:7] for row in found["items"]} == {"slide3_"}
     assert found["total"] == len(found["items"]) == 4
     assert lab.client.get(path, params={"search": "%"}).json()["total"] == 0
 

@@ -199,13 +199,17 @@ def test_runs_on_the_same_images_are_told_from_others(lab: Lab, tmp_path: Path) 
         other = found[copy.name]
         assert (other["state"], other["headline"]) == ("done", found["The <b>first</b>"]["headline"])
     compared = lab.get(f"comparison?run_id={lab.run}&run_id={other['id']}")
-    assert (compared["classes_equal"], compared["images_equal"]) == (True, True)
-    assert len(compared["rows"]) == 2
+    assert [row["run_id"] for row in compared["rows"]] == [lab.run, other["id"]]
+    pair = compared["pairs"][0]
+    assert (pair["n_only_first"], pair["n_only_second"], pair["n_relabelled"]) == (0, 0, 0)
+    assert [numbers["labels"] for numbers in pair["numbers"]] == ["both"]
+    assert {row["value"] for row in pair["numbers"][0]["differences"]} == {0}
+    assert not any(row["is_shown"] for row in pair["numbers"][0]["differences"])
     table = (copy / "predictions.csv").read_text().splitlines(keepends=True)
     (copy / "predictions.csv").write_text("".join(table[:-1]))
     compared = lab.get(f"comparison?run_id={lab.run}&run_id={other['id']}")
-    assert not compared["images_equal"]
-    assert "different images" in compared["note"]
+    assert (compared["pairs"][0]["n"], compared["pairs"][0]["n_only_first"]) == (pair["n"] - 1, 1)
+    assert "not measured on the same images" in compared["pairs"][0]["notes"][0]
     assert lab.client.get(f"{API}/comparison?run_id={lab.run}").status_code == 422
     assert lab.client.get(f"{API}/comparison?run_id={lab.run}&run_id=none").status_code == 404
     assert lab.client.delete(f"{API}/jobs/{other['id']}").status_code == 204

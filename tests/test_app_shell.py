@@ -570,14 +570,39 @@ def test_links_out_of_the_roots_are_neither_shown_nor_followed(
     assert client.get("/api/v1/folders", params={"path": str(root / "out")}).status_code == 422
 
 
-def test_counting_ends_where_a_chooser_need_not_know_more(
+def test_what_takes_too_long_to_count_is_not_counted(
     client: TestClient, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("coverslip.workspace.datasets.folders.MOST_IMAGES", 5)
-    for i in range(8):
-        save_image(workspace.roots[0] / f"a/{i}.png")
+    monkeypatch.setattr("coverslip.workspace.datasets.folders.MOST_SECONDS", -1)
+    save_image(workspace.roots[0] / "a/1.png")
     found = client.get("/api/v1/folders", params={"path": str(workspace.roots[0])}).json()
-    assert (found["n_images"], found["is_more"]) == (5, True)
+    assert found["class_folders"] == [{"name": "a", "n_images": None}]
+    assert (found["n_images"], found["is_more"]) == (0, True)
+
+
+def test_images_are_counted_to_the_last_and_those_that_cannot_be_read_are_not(
+    client: TestClient, workspace: Workspace, tmp_path: Path
+) -> None:
+    root = workspace.roots[0]
+    (root / "many").mkdir()
+    for i in range(10_050):
+        (root / f"many/{i}.png").touch()
+    save_image(root / "few/1.png")
+    (root / "few/folder.png").mkdir()
+    save_image(tmp_path / "elsewhere/2.png")
+    (root / "few/2.png").symlink_to(tmp_path / "elsewhere/2.png")
+    (root / "few/gone.png").symlink_to(root / "nothing.png")
+    found = client.get("/api/v1/folders", params={"path": str(root)}).json()
+    assert found["class_folders"] == [{"name": "few", "n_images": 1}, {"name": "many", "n_images": 10_050}]
+    assert (found["n_images"], found["is_more"]) == (10_051, False)
+
+
+def test_of_a_file_whose_path_was_pasted_the_folder_is_shown(client: TestClient, workspace: Workspace) -> None:
+    root = workspace.roots[0]
+    (root / "set").mkdir()
+    (root / "set/table.csv").write_text("path,label\n")
+    found = client.get("/api/v1/folders", params={"path": str(root / "set/table.csv")}).json()
+    assert (found["path"], len(found["tables"])) == (str(root / "set"), 1)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every name is text")

@@ -47,7 +47,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         temperature=1.5,
         uncertain_below=0.6,
         trained_on=TrainedOn(
-            n_images=9, n_groups=None, width_px=(20, 20), height_px=(20, 20), dtypes=("uint8",), channels=(3,)
+            n_images=9,
+            n_groups=None,
+            width_px=(20, 20),
+            height_px=(20, 20),
+            usual_area_px=400,
+            dtypes=("uint8",),
+            channels=(3,),
         ),
     )
     folder = tmp_path_factory.mktemp("run") / "classifier"

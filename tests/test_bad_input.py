@@ -132,7 +132,7 @@ def test_names_may_hold_anything(run: Path, tmp_path: Path, capsys: pytest.Captu
     )
     out = tmp_path / "p \n🔬.csv"
     assert main(["predict", str(run), str(images), "--out", str(out)]) == 0
-    names = {row["path"].removeprefix("'") for row in rows_of(out)}
+    names = {row["image_id"].removeprefix("'") for row in rows_of(out)}
     assert names == {f"{label}/image {label}.png" for label in labels}
 
 
@@ -168,7 +168,7 @@ def test_links_to_themselves_and_their_own_folder_stop_nothing(
     (images / "a" / "self.png").symlink_to("self.png")
     (images / "a" / "round").symlink_to(images)
     assert main(["predict", str(run), str(images), "--out", str(tmp_path / "p.csv")]) == 0
-    decisions = {row["path"]: row["decision"] for row in rows_of(tmp_path / "p.csv")}
+    decisions = {row["image_id"]: row["decision"] for row in rows_of(tmp_path / "p.csv")}
     assert len(decisions) == 3
     assert decisions["a/self.png"] == "unreadable"
     assert "a/self.png: The file cannot be opened" in capsys.readouterr().err
@@ -241,7 +241,7 @@ def test_broken_images_keep_their_rows_and_stop_nobody_else(
         assert reason in found[f"a/{name}"]
     assert main(["predict", str(run), str(images), "--out", str(tmp_path / "all.csv")]) == 0
     rows = rows_of(tmp_path / "all.csv")
-    assert {row["path"] for row in rows if row["decision"] == "unreadable"} == found.keys()
+    assert {row["image_id"] for row in rows if row["decision"] == "unreadable"} == found.keys()
     assert [row for row in rows if row["decision"] != "unreadable"] == rows_of(tmp_path / "good.csv")
 
 

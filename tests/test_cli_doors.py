@@ -19,6 +19,7 @@ COMMANDS = (
     "preview",
     "train",
     "evaluate",
+    "compare",
     "predict",
     "report",
     "export",

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ import coverslip as cs
 from coverslip.cli import main
 from coverslip.datasets import inspect_dataset, scan_images
 from coverslip.errors import BadDataset
+from coverslip.evaluation import Evaluation, evaluate_predictions
 from coverslip.events import Event, Progressed
 from coverslip.runs import Run
 
@@ -227,3 +229,29 @@ def test_commands_options_networks_and_keys_complete_in_a_shell() -> None:
     assert completed("coverslip train --group-") == ["--group-pattern"]
     assert completed("coverslip train --model resnet5") == ["resnet50"]
     assert completed("coverslip train --set learning") == ["learning_rate="]
+
+
+def many_classes(n: int) -> Evaluation:
+    """Class 7 is taken for class 8 each time, all others are known."""
+    label = np.repeat(np.arange(n), 3)
+    said = np.where(label == 7, 8, label)
+    probability = np.full((len(label), n), 0.1 / (n - 1))
+    probability[np.arange(len(label)), said] = 0.9
+    classes = [f"kind {k}" for k in range(n)]
+    return evaluate_predictions(probability, label, classes, split="test", primary="macro_f1")
+
+
+def test_of_many_classes_the_worst_and_the_most_confused_are_shown_and_all_on_request(capsys):
+    from coverslip.cli._show import results_console, show_numbers
+
+    evaluation = many_classes(40)
+    show_numbers(results_console(), evaluation)
+    shown = capsys.readouterr().out
+    assert len(shown.splitlines()) < 30
+    assert re.search(r"images +recall +precision +F1\nkind 7 +3 +0.000 +– +0.000\nkind 8 +3 +1.000 +0.500", shown)
+    assert "The 12 of 40 classes of lowest F1 are shown; --all-classes shows all." in shown
+    assert re.search(r"kind 7 +kind 8 +3 +100%", shown)
+    show_numbers(results_console(), evaluation, all_classes=True)
+    shown = capsys.readouterr().out
+    assert all(f"kind {k} " in shown for k in range(40))
+    assert "--all-classes" not in shown

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +16,16 @@ from coverslip.datasets import (
     Inspection,
     Scan,
     Spread,
+    check_trainable,
     forget_finder,
     inspect_dataset,
     list_finders,
     open_dataset,
     register_finder,
     scan_images,
+    split_images,
 )
+from coverslip.errors import BadDataset
 
 
 def save(path: Path, seed: int, side: int = 10, dtype: type = np.uint8) -> None:
@@ -228,3 +231,49 @@ def test_real_sets_have_the_facts_that_are_known_of_them(shared_data):
     assert found.dtypes == {"uint16": 712}
     assert found.channels == {"3": 712}
     assert found.planes == {"1": 712}
+
+
+def all_broken(root: Path) -> None:
+    for i in range(4):
+        save(root / "ab"[i % 2] / f"{i}.png", i)
+        (root / "ab"[i % 2] / f"{i}.png").write_bytes(b"no image")
+
+
+def one_class_broken(root: Path) -> None:
+    for i in range(4):
+        save(root / "a" / f"{i}.png", i)
+        save(root / "b" / f"{i}.png", i)
+        (root / "b" / f"{i}.png").write_bytes(b"no image")
+
+
+def one_class_in_the_test_part_only(root: Path) -> None:
+    for i in range(4):
+        for part, label in (("train", "a"), ("val", "a"), ("test", "a"), ("test", "b")):
+            save(root / part / label / f"{i}.png", int.from_bytes(f"{part}{label}{i}".encode()[-4:]))
+
+
+def all_contradicting(root: Path) -> None:
+    for i in range(4):
+        save(root / "a" / f"{i}.png", i)
+        save(root / "b" / f"{i}.png", i)
+
+
+@pytest.mark.parametrize(
+    ("write", "code"),
+    [
+        (all_broken, "unreadable"),
+        (one_class_broken, "unreadable"),
+        (one_class_in_the_test_part_only, "class-not-in-training"),
+        (all_contradicting, "conflicting-labels"),
+    ],
+)
+def test_who_is_sent_to_inspect_finds_there_what_is_wrong(
+    tmp_path: Path, write: Callable[[Path], None], code: str
+) -> None:
+    write(tmp_path)
+    data = open_dataset(tmp_path)
+    scan = scan_images(data)
+    with pytest.raises(BadDataset, match=r"(?i)inspect"):
+        check_trainable(data, scan, split_images(data, scan, val=0.2, test=0.2, seed=0))
+    (finding,) = (finding for finding in inspect(tmp_path).findings if finding.code == code)
+    assert finding.images or "'b'" in finding.text

@@ -492,6 +492,32 @@ def test_each_of_several_sources_is_a_domain_with_its_own_root(tmp_path):
     assert [dataset.relative_path(record) for record in dataset.records] == ["a/1.png", "b/1.png"] * 2
 
 
+@pytest.mark.parametrize(
+    ("columns", "row", "box"),
+    [
+        ("x,y,width,height", "-3,2.5,10,7.4", (-3, 3, 10, 7)),
+        ("x_center,y_center,width,height", "20,10,8,6", (16, 7, 8, 6)),
+        ("X Centre,Y Centre,Width,Height", "1,10,8,6", (-3, 7, 8, 6)),
+        ("center_x_norm,center_y_norm,width_norm,height_norm", "0.5,0.5,0.25,0.1", (15, 9, 10, 2)),
+        ("x_rel,y_rel,width_rel,height_rel", "0,0.5,1,0.5", (0, 10, 40, 10)),
+    ],
+)
+def test_boxes_are_given_as_corner_or_centre_in_pixels_or_shares(
+    tmp_path: Path, columns: str, row: str, box: tuple[int, ...]
+) -> None:
+    Image.new("L", (40, 20)).save(tmp_path / "field.png")
+    table = write_table(tmp_path / "t.csv", f"path,label,{columns}\nfield.png,a,{row}\n")
+    assert open_dataset(table).records[0].plan.box == box
+
+
+def test_boxes_without_size_or_number_are_refused_with_their_line(tmp_path: Path) -> None:
+    save_image(tmp_path / "a.png")
+    rows = "a.png,c,0,0,2,2\na.png,c,0,0,0,2\na.png,c,0,nan,2,2\n"
+    table = write_table(tmp_path / "t.csv", f"path,label,x,y,width,height\n{rows}")
+    with pytest.raises(BadDataset, match=r"line 3: width and height must be 1 pixel or more; line 4: y 'nan' is not a"):
+        open_dataset(table)
+
+
 @pytest.mark.parametrize("missing", ["x", "y", "width", "height"])
 def test_boxes_that_lack_a_column_are_refused(tmp_path: Path, missing: str) -> None:
     save_image(tmp_path / "a.png")

@@ -15,6 +15,8 @@ from coverslip.datasets import (
     ImageRecord,
     Scan,
     Unreadable,
+    check_groups,
+    check_no_class_is_empty,
     check_trainable,
     fold_units,
     open_dataset,
@@ -25,7 +27,7 @@ from coverslip.datasets import (
 )
 from coverslip.errors import BadDataset, BadRecipe, LeakageFound
 from coverslip.images import ImageFacts, ReadPlan
-from coverslip.messages import AllowLeakage
+from coverslip.messages import AllowLeakage, GroupBy, Set
 
 THIRDS = (0.6, 0.2, 0.2)
 
@@ -330,7 +332,7 @@ def test_everything_in_one_group_is_refused_with_advice():
     with pytest.raises(BadDataset, match="6 usable images belong to 1 separate group"):
         split_60_20_20(*make("ababab", ["p"] * 6))
     connected = make("aaabbb", list("pqrstu"), ["x", "x", "x", "y", "y", "y"])
-    with pytest.raises(BadDataset, match="6 named ones, connected by equal images"):
+    with pytest.raises(BadDataset, match="6 named ones, connected by copies"):
         split_60_20_20(*connected)
     with pytest.raises(BadDataset, match="2 usable images show 2 distinct pictures"):
         split_60_20_20(*make("ab"))
@@ -357,6 +359,32 @@ def test_what_cannot_be_trained_is_refused_in_one_sentence():
     broken, none_readable = make("ab", pixels=[None, None])
     with pytest.raises(BadDataset, match="could not be read"):
         split_60_20_20(broken, none_readable)
+
+
+@pytest.mark.parametrize(
+    ("group_of", "why"),
+    [
+        ({"a": "x", "b": "y", "c": "z"}, r"The groups are the classes themselves \('x', 'y', 'z'\)"),
+        ({"a": "x", "b": "x", "c": "z"}, "Each class lies in a single group"),
+    ],
+)
+def test_groups_that_leave_no_class_to_test_are_refused_by_their_names(group_of, why):
+    labels = "abc" * 10
+    with pytest.raises(BadDataset, match=why) as refused:
+        check_groups(make(labels, [group_of[label] for label in labels])[0])
+    assert refused.value.remedies == (GroupBy(),)
+    check_groups(make(labels)[0])
+    check_groups(make(labels, [*"pq" * 15])[0])
+    check_groups(make(labels, [group_of[label] for label in labels], given=["train"] * 30)[0])
+
+
+def test_a_class_without_training_images_is_refused_and_can_be_left_out():
+    dataset, scan = make("ab" * 10 + "c" * 3, pixels=[*map(str, range(20)), None, None, None])
+    split = split_60_20_20(dataset, scan)
+    with pytest.raises(BadDataset, match="no image of the class 'c'") as refused:
+        check_no_class_is_empty(dataset, trained_classes(dataset, split))
+    assert refused.value.remedies == (Set("classes.drop", ["c"]),)
+    check_no_class_is_empty(dataset, {"a", "b", "c"})
 
 
 @pytest.mark.slow

@@ -33,6 +33,7 @@ REASONS = {
     "endless ome": "declares more than 100,000 pages",
     "endless ome plane": "declares more than 100,000 pages",
     "endless imagej": "damaged",
+    "endless imagej without a place": "declares more than 100,000 pages",
     "endless shaped": "damaged",
 }
 

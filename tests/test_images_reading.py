@@ -184,10 +184,11 @@ def test_boxes_and_channels_of_the_plan(tmp_path):
         ReadPlan(channels=(3,)),
         ReadPlan(channels=()),
         ReadPlan(channels=(-1,)),
-        ReadPlan(box=(25, 0, 6, 5)),
-        ReadPlan(box=(-1, 0, 5, 5)),
+        ReadPlan(box=(30, 0, 6, 5)),
+        ReadPlan(box=(-5, 0, 5, 5)),
+        ReadPlan(box=(0, 0, 100_000, 100_000)),
         ReadPlan(box=(0, 0, 0, 5)),
-        ReadPlan(box=(0, 16, 5, 5)),
+        ReadPlan(box=(0, 20, 5, 5)),
     ],
 )
 def test_what_lies_outside_the_image_is_refused(tmp_path, plan):

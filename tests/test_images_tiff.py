@@ -4,15 +4,18 @@ import logging
 import struct
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image
 
+from coverslip.datasets import Scan, inspect_dataset, open_dataset, scan_images
 from coverslip.errors import UnreadableImage
-from coverslip.images import ReadPlan, pixel_hash, read_pixels
+from coverslip.images import ImageFacts, ReadPlan, pixel_hash, read_pixels
 from coverslip.images._tiff import PILLOW_FAILED
+from coverslip.messages import Set
 
 # pytest undoes the filter that coverslip sets for these (and a fresh process is tested below).
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
@@ -318,3 +321,23 @@ def write_raw_tiff(path, width, height, data, *, bits):
     header = b"II*\0" + start.to_bytes(4, "little")
     padding = b"\0" * (len(data) % 2)
     path.write_bytes(header + data + padding + len(tags).to_bytes(2, "little") + table + bytes(4))
+
+
+def test_pages_are_channels_by_choice(tmp_path: Path) -> None:
+    pages = RNG.integers(0, 60_000, (3, 12, 16), np.uint16)
+    for name in ("a", "b"):
+        tifffile.imwrite(tmp_path / f"{name}.tif", pages, photometric="minisblack", metadata=None)
+    as_channels = ReadPlan(plane="channels")
+    pixels = read_pixels(tmp_path / "a.tif", as_channels)
+    assert np.array_equal(pixels.array, pages.transpose(1, 2, 0))
+    assert pixels.n_planes == 1
+    chosen = read_pixels(tmp_path / "a.tif", ReadPlan(plane="channels", channels=(2, 0), box=(1, 2, 5, 6))).array
+    assert np.array_equal(chosen, pages[[2, 0], 2:8, 1:6].transpose(1, 2, 0))
+    (tmp_path / "t.csv").write_text("path,label\na.tif,x\nb.tif,y\n")
+    data = open_dataset(tmp_path / "t.csv")
+    findings = {finding.code: finding for finding in inspect_dataset(data, scan_images(data)).findings}
+    assert findings["several-planes"].remedies == (Set("plane", "channels"),)
+    data = data.read_with(as_channels)
+    facts = scan_images(data).facts
+    assert "several-planes" not in {finding.code for finding in inspect_dataset(data, Scan(facts)).findings}
+    assert [fact.n_channels for fact in facts if isinstance(fact, ImageFacts)] == [3, 3]

@@ -299,7 +299,13 @@ def test_a_transformer_that_was_packed_for_another_size_is_built_for_it_again(tm
         temperature=1.0,
         uncertain_below=0.6,
         trained_on=TrainedOn(
-            n_images=9, n_groups=None, width_px=(48, 48), height_px=(48, 48), dtypes=("uint8",), channels=(3,)
+            n_images=9,
+            n_groups=None,
+            width_px=(48, 48),
+            height_px=(48, 48),
+            usual_area_px=2304,
+            dtypes=("uint8",),
+            channels=(3,),
         ),
     )
     write_classifier(tmp_path / "classifier", card, {n: tensor.numpy() for n, tensor in network.state_dict().items()})

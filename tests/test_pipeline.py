@@ -164,17 +164,44 @@ def test_only_unreadable_images_are_still_an_answer(trained: Run, tmp_path: Path
 
 
 def test_images_unlike_those_of_training_are_warned_about(trained: Run, tmp_path: Path) -> None:
-    Image.fromarray(np.zeros((400, 500), np.uint16) + 7).save(tmp_path / "deep.png")
+    Image.fromarray(np.zeros((40, 120), np.uint16) + 7).save(tmp_path / "deep.png")
     events: list[Event] = []
     cs.predict(trained.folder, [tmp_path / "deep.png"], out=tmp_path / "p.csv", emit=events.append)
     said = " ".join(event.text for event in events if isinstance(event, Noted))
     assert "16 bit deep" in said
     assert "grey" in said
-    assert "500x400" in said
+    assert "120x40" in said
     (row,) = rows_of(tmp_path / "p.csv")
     assert "16 bit deep" in row["warning"]
-    assert "500x400 pixels" in row["warning"]
+    assert "120x40 pixels" in row["warning"]
     assert row["reason"] == ""
+
+
+def test_paths_of_predictions_are_absolute_in_every_door(
+    trained: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "new" / "a").mkdir(parents=True)
+    file = tmp_path / "new" / "a" / "1.png"
+    Image.new("RGB", (40, 40)).save(file)
+    (tmp_path / "t.csv").write_text("path\nnew/a/1.png\n")
+    monkeypatch.chdir(tmp_path)
+    classifier = cs.load_classifier(trained.folder)
+    for source in ("new", "new/a/1.png", ["new/a/1.png", "t.csv"], "t.csv", "new/*/*.png", cs.open_dataset("new/..")):
+        assert {row.path for row in classifier.predict(source)} == {str(file)}, source
+    roots = {images.domain: Path(images.root) for images in trained.environment.data}
+    assert all((roots[""] / row.path).is_file() for row in trained.predictions)
+
+
+def test_a_field_of_view_is_known_as_such_and_boxes_in_it_are_not(trained: Run, tmp_path: Path) -> None:
+    Image.fromarray(np.full((480, 640, 3), 200, np.uint8)).save(tmp_path / "field.png")
+    (tmp_path / "cells.csv").write_text("path,x,y,width,height\nfield.png,10,20,40,40\n")
+    for source, is_field in ((tmp_path / "field.png", True), (tmp_path / "cells.csv", False)):
+        events: list[Event] = []
+        cs.predict(trained.folder, [source], out=tmp_path / "p.csv", emit=events.append)
+        notes = [event for event in events if isinstance(event, Noted) and event.code == "field-of-view"]
+        assert bool(notes) == is_field
+        assert ("field of view (640x480 pixels" in rows_of(tmp_path / "p.csv")[0]["warning"]) == is_field
+        assert all(note.level == "warning" and "x, y, width, height" in note.text for note in notes)
 
 
 @pytest.mark.slow

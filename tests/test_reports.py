@@ -245,6 +245,21 @@ def test_the_most_confident_mistake_comes_first_and_is_shown_as_a_picture(run, p
 
 
 @pytest.mark.slow
+def test_of_many_classes_the_worst_come_first_and_the_whole_stands_behind_a_fold(tmp_path):
+    classes = [f"kind {k}" for k in range(40)]
+    folder = write_run(tmp_path, classes, n_test=400)
+    page = write_report(folder).read_text(encoding="utf-8")
+    f1 = {name: scores.metrics["f1"].value for name, scores in Run(folder).metrics.per_class.items()}
+    by_class = page[page.index("Class by class") :]
+    first = re.findall(r"<tr><th><span class=.k.>\d+</span>(kind \d+)", by_class)[:12]
+    assert [f1[name] for name in first] == sorted(value for value in f1.values() if value is not None)[:12]
+    assert "<details><summary>All 40 classes</summary>" in by_class
+    assert "called</th><th>images" in page
+    assert (folder / "figures" / "most_confused.svg").is_file()
+    assert "<image" in (folder / "figures" / "confusion_matrix.svg").read_text(encoding="utf-8")  # no 1600 squares
+
+
+@pytest.mark.slow
 def test_few_groups_are_told_and_missing_groups_are_told(page, tmp_path):
     assert "The test part has only" in page
     alone = write_report(write_run(tmp_path, n_groups=0, n_test=60)).read_text(encoding="utf-8")
@@ -323,7 +338,7 @@ def test_a_folder_that_is_no_run_or_has_no_numbers_is_refused(run, tmp_path):
 def test_sections_stand_in_their_order_and_only_where_they_have_something_to_say(run, tmp_path):
     names = [section.name for section in sections_of(read_run(run))]
     assert names[:3] == ["numbers", "confusion", "per_class"]
-    assert set(names) == set(SECTIONS) - {"budget"}
+    assert set(names) == set(SECTIONS) - {"budget", "own-test"}
     short = read_run(write_run(tmp_path, ("a", "b"), n_test=40, skill=60, finetuned=False))
     assert {"mistakes", "curves"}.isdisjoint(section.name for section in sections_of(short))
 

@@ -53,7 +53,7 @@ def test_it_is_the_shrunk_discriminant_that_scikit_learn_computes(n: int, d: int
 
 @settings(max_examples=25)
 @given(n=st.integers(8, 60), d=st.integers(1, 80), k=st.integers(2, 5), seed=st.integers(0, 99), balanced=st.booleans())
-def test_both_ways_to_the_eigenvectors_give_the_posterior_of_the_gaussian_model(
+def test_both_ways_to_the_inverse_give_the_posterior_of_the_gaussian_model(
     n: int, d: int, k: int, seed: int, balanced: bool
 ) -> None:
     x, label = clouds(n, d, k, seed)

@@ -16,6 +16,7 @@ from coverslip._version import __version__
 if TYPE_CHECKING:
     from coverslip.errors import CoverslipError
     from coverslip.pipeline import (
+        compare,
         evaluate,
         export,
         inspect,
@@ -33,6 +34,7 @@ _ROOMS = {
     "CoverslipError": "coverslip.errors",
     "Recipe": "coverslip.runs",
     "Run": "coverslip.runs",
+    "compare": "coverslip.pipeline",
     "evaluate": "coverslip.pipeline",
     "export": "coverslip.pipeline",
     "inspect": "coverslip.pipeline",
@@ -52,6 +54,7 @@ __all__ = [
     "Recipe",
     "Run",
     "__version__",
+    "compare",
     "evaluate",
     "export",
     "inspect",

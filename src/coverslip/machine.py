@@ -1,5 +1,6 @@
 """What this computer has to offer."""
 
+import getpass
 import os
 import platform
 import re
@@ -43,6 +44,14 @@ def describe_machine() -> Machine:
         memory_gb=round(psutil.virtual_memory().total / 1e9, 1),
         gpus=_gpus(),
     )
+
+
+def account_name() -> str:
+    """The account that this process runs as; empty where the system does not tell."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's number without a name
+        return ""
 
 
 def chosen_device(wanted: str, *, automatic: Sequence[str] = FOR_PREDICTING) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from coverslip.audit import SeenWhileScanning, with_copies
 from coverslip.datasets import (
     Axes,
     Dataset,
@@ -40,7 +41,7 @@ from coverslip.experiments import (
 from coverslip.files import written_whole
 from coverslip.inference import BATCH_SIZE, load_classifier
 from coverslip.machine import FOR_TRAINING, chosen_device
-from coverslip.reports import write_report
+from coverslip.reports import compare, write_report
 from coverslip.runs import (
     PredictionsFile,
     Recipe,
@@ -60,6 +61,7 @@ from coverslip.training.preprocessing import canvas_notes, learn_preprocessing
 
 __all__ = [
     "Summary",
+    "compare",
     "evaluate",
     "export",
     "inspect",
@@ -78,6 +80,8 @@ _MOST_REASONS = 5  # unreadable images that are named one by one
 def inspect(data: Dataset | Given, recipe: Recipe | None = None, *, emit: Emit = ignore) -> Inspection:
     """What a dataset holds, what is wrong with it, and what to do about it. Decodes every image once.
 
+    Images that show the same though their pixels differ are looked for, and remembered for trainings on these images.
+
     Args:
         data: images, opened or as `open_dataset` takes them.
         recipe: which plane, channels, classes and groups a training would take; the default takes what there is.
@@ -86,7 +90,9 @@ def inspect(data: Dataset | Given, recipe: Recipe | None = None, *, emit: Emit =
     data = _opened(data)
     if recipe is not None:
         data, _ = agreed(data, recipe)
-    return inspect_dataset(data, scan_images(data, emit=emit))
+    seen = SeenWhileScanning()
+    scan = scan_images(data, emit=emit, on_pixels=seen)
+    return inspect_dataset(data, with_copies(data, scan, seen, emit=emit))
 
 
 def preview(
@@ -226,7 +232,7 @@ def evaluate(
         emit: told about progress.
 
     Returns:
-        A `Run` whose folder holds `metrics.json` and `predictions.csv`.
+        A `Run` whose folder holds `metrics.json`, `predictions.csv` and `report.html`.
 
     Raises:
         BadDataset: no image has a label that the classifier knows.
@@ -247,7 +253,9 @@ def evaluate(
     data = _opened(data)
     classifier = load_classifier(measured.folder, context.device)
     evaluation = measured.evaluation(_as_name(name or _name_of(data)))
-    return evaluate_on(evaluation, data, classifier, context)
+    other = evaluate_on(evaluation, data, classifier, context)
+    write_report(other.folder)
+    return other
 
 
 @dataclass(frozen=True)
@@ -296,7 +304,7 @@ def predict(
             file.write(row)
             decisions[row.decision] += 1
             if row.reason and decisions[row.decision] <= _MOST_REASONS:
-                text = f"{one_line(row.path)}: {one_line(row.reason)}"
+                text = f"{one_line(row.image_id)}: {one_line(row.reason)}"
                 emit(Noted(code="unreadable", text=text, level="warning", values={"path": row.path}))
     if is_replaced:
         emit(Noted(code="replaced", text=f"The earlier predictions in '{one_line(str(out))}' were replaced."))

@@ -4,7 +4,7 @@ import DatasetPage from './features/datasets/DatasetPage.svelte';
 import DatasetList from './features/datasets/List.svelte';
 import PredictionPage from './features/review/PredictionPage.svelte';
 import PredictPage from './features/review/PredictPage.svelte';
-import ComparePage from './features/runs/ComparePage.svelte';
+import ComparePage from './features/runs/compare/ComparePage.svelte';
 import EvaluationPage from './features/runs/evaluations/EvaluationPage.svelte';
 import RunPage from './features/runs/RunPage.svelte';
 import RunsPage from './features/runs/RunsPage.svelte';

@@ -36,6 +36,7 @@ test('undo by Ctrl-Z; other shortcuts of the browser are left alone', () => {
 test('what is shown becomes a query, also for a class that is called as a filter', () => {
   expect(filterOf('all', classes)).toEqual({});
   expect(filterOf('review', classes)).toEqual({ only: 'review' });
+  expect(filterOf('warning', classes)).toEqual({ only: 'warning' });
   expect(filterOf('class:review', classes)).toEqual({ decision: 'review' });
   expect(filterOf('unreadable', classes)).toEqual({ decision: 'unreadable' });
 });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { best, isGoodShare, shownMetrics, type Measured } from '../src/features/runs/comparing';
+import { isGoodShare, shownMetrics, signed, type Measured } from '../src/features/runs/compare/comparing';
 
 const metric = (name: string, value: number | null, better: Measured['better']): Measured => ({
   name,
@@ -20,14 +20,13 @@ const row = (run: string, f1: number | null, ece: number) => ({
   model: 'm',
   n: 1,
   classes: [],
+  fit: { train_accuracy: null, train_f1: null, val_accuracy: null, val_f1: null },
+  confusion: [],
   metrics: [metric('ece', ece, 'lower'), metric('macro_f1', f1, 'higher')],
 });
 
-test('the best is the highest score, and the lowest error; equals have none', () => {
-  const rows = [row('a', 0.8, 0.02), row('b', 0.9, 0.05), row('c', null, 0.05)];
-  expect(best(rows, metric('macro_f1', null, 'higher'))).toBe('b');
-  expect(best(rows, metric('ece', null, 'lower'))).toBe('a');
-  expect(best([row('a', 0.8, 1), row('b', 0.8, 1)], metric('macro_f1', null, 'higher'))).toBeNull();
+test('a difference has a sign, also where it rounds to nothing', () => {
+  expect([0.0123, -0.5, 0, null].map((value) => signed(value))).toEqual(['+0.012', '−0.500', '+0.000', '–']);
 });
 
 test('what the server sends is shown, scores first, and nothing that no training has', () => {

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from coverslip.app.streams import ended_by_signals
+from coverslip.images import decoding_apart, interrupt_decoding
 from coverslip.workspace import tidying
 from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.job_kinds import JOB_KINDS
@@ -30,14 +31,20 @@ def _sources() -> dict[JobKind, NewSource]:
 @asynccontextmanager
 async def at_work(app: FastAPI) -> AsyncIterator[None]:
     """As long as the server runs; jobs that are at work go on after it."""
-    workspace: Workspace = app.state.workspace
+    with decoding_apart():  # a file that hangs its reader shall not hang the server
+        async with _working(app, app.state.workspace):
+            yield
+
+
+@asynccontextmanager
+async def _working(app: FastAPI, workspace: Workspace) -> AsyncIterator[None]:
     await asyncio.to_thread(tidying.remove_partial_files, workspace)  # before the first request makes new ones
     workspace.background.start("tidying", lambda is_over: tidying.tidy(workspace, is_over))
     await asyncio.to_thread(reading_images.begin, workspace)
     await asyncio.to_thread(app.state.queue.start)
     app.state.classifying.start()
     try:
-        with ended_by_signals(app.state.watching):
+        with ended_by_signals(app.state.watching.close, interrupt_decoding):
             yield
     finally:
         app.state.watching.close()
@@ -45,6 +52,7 @@ async def at_work(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _end(app: FastAPI, workspace: Workspace) -> None:
+    interrupt_decoding()
     app.state.queue.close()
     app.state.classifying.close()
     workspace.background.end_all()

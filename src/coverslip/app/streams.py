@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from types import FrameType
@@ -72,8 +72,11 @@ def describe_events(app: FastAPI) -> None:
 
 
 @contextmanager
-def ended_by_signals(watching: Watching) -> Iterator[None]:
-    """End streams as soon as the server is asked to end: it waits for open answers, and these would never end."""
+def ended_by_signals(*ends: Callable[[], object]) -> Iterator[None]:
+    """Call `ends` as soon as the server is asked to end: it waits for open answers, and some would take for ever.
+
+    They are called in the thread of the server's loop.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -81,7 +84,8 @@ def ended_by_signals(watching: Watching) -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def heed(number: int, frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(watching.close)
+        for end in ends:
+            loop.call_soon_threadsafe(end)
         handler = before[signal.Signals(number)]
         if callable(handler):
             handler(number, frame)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from coverslip.cli import app as app_command
-from coverslip.cli import cache, demo, evaluate, export, models, predict, preview, report, train, weights
+from coverslip.cli import cache, compare, demo, evaluate, export, models, predict, preview, report, train, weights
 from coverslip.cli import inspect as inspect_command
 
 app = typer.Typer(
@@ -45,6 +45,7 @@ for command in (
     preview.preview,
     train.train,
     evaluate.evaluate,
+    compare.compare,
     predict.predict,
     report.report,
 ):

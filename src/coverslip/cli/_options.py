@@ -38,6 +38,10 @@ Device = Annotated[
     Literal["auto", "cpu", "cuda", "mps"],
     typer.Option("--device", help="Where the network runs; auto takes a GPU where there is one, else the processor."),
 ]
+AllClasses = Annotated[
+    bool,
+    typer.Option("--all-classes", help="Show every class; otherwise of many classes those to look at first."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text, for other programs.")]
 
 

@@ -5,16 +5,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from coverslip.cli._remedies import with_remedies
 from coverslip.datasets import Finding, GroupFacts, Inspection, Spread, counted, one_line
-from coverslip.evaluation import METRICS, Evaluation, Metric, row_metrics
+from coverslip.evaluation import METRICS, Evaluation, Metric, confused_pairs, hardest_classes, row_metrics
 from coverslip.messages import GroupBy
 
 Json = Mapping[str, Any]  # Any: JSON values
 
+MANY_CLASSES = 20  # of more, not all are shown
 MOST_LINES = 12  # of one kind; the rest is counted
 _WHOLE = 10_000  # characters: nothing is cut out of the middle
 
@@ -56,55 +58,104 @@ def print_json(value: Json) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))  # noqa: T201  this is the door
 
 
-def show_numbers(console: Console, evaluation: Evaluation) -> None:
-    """The headline metrics with their intervals, and how well each class is recognised."""
+def show_numbers(
+    console: Console, evaluation: Evaluation, own: Evaluation | None = None, *, all_classes: bool = False
+) -> None:
+    """The headline metrics with their intervals, and how well classes are recognised: of many the worst first.
+
+    Args:
+        console: for answers.
+        evaluation: the numbers.
+        own: those of the run's own test images, where these are of others.
+        all_classes: however many there are.
+    """
     groups = f" from {counted(evaluation.n_groups, 'group')}" if evaluation.n_groups else ""
     where = {"test": "kept aside and never trained on"}.get(evaluation.split, evaluation.split)
     console.print(f"\nMeasured on {counted(evaluation.n, 'image')}{groups} ({where})", style="bold")
     if evaluation.n_groups is None:
-        text = "No groups were named: if several images come from one patient or slide, these numbers are too good."
+        doubt = "the intervals are too narrow" if own else "these numbers are too good"
+        text = f"No groups were named: if several images come from one patient or slide, {doubt}."
         console.print(with_remedies(text, [GroupBy("COLUMN"), GroupBy()]), soft_wrap=True)
-    table = _table("", "value", "95 % interval")
+    beside = ("own test images", "95 % interval") if own else ()
+    table = table_of("", "value", "95 % interval", *beside)
     headline = [(METRICS[name], metric) for name, metric in evaluation.metrics.items() if name in METRICS]
     headline = [(record, metric) for record, metric in headline if record.is_headline]
     for record, metric in headline:
-        table.add_row(f"{record.title}: {record.meaning}", _decimal(metric.value), _interval(metric))
+        before = (decimal(own.metrics[record.name].value), _interval(own.metrics[record.name])) if own else ()
+        table.add_row(f"{record.title}: {record.meaning}", decimal(metric.value), _interval(metric), *before)
     console.print(table)
+    most_frequent = max(evaluation.per_class, key=lambda name: evaluation.per_class[name].n, default=None)
+    if most_frequent is not None:
+        share = evaluation.per_class[most_frequent].n / evaluation.n
+        console.print(f"Always answering {one_line(most_frequent)!r} would be right for {share:.1%} of these images.")
     for method in dict.fromkeys(metric.method or metric.reason for _, metric in headline):
         if method:
             console.print(f"Intervals: {method}", soft_wrap=True)
 
-    by_class = _table("class", "images", "recall", "precision", "F1")
-    for name, scores in evaluation.per_class.items():
-        numbers = (_decimal(scores.metrics[key].value) for key in ("recall", "precision", "f1"))
-        by_class.add_row(one_line(name), f"{scores.n:,}", *numbers)
-    console.print(by_class)
+    _show_classes(console, evaluation, all_classes=all_classes)
     if evaluation.by_domain:
         console.print(_by_domain(evaluation))
+
+
+def _show_classes(console: Console, evaluation: Evaluation, *, all_classes: bool) -> None:
+    names = list(evaluation.per_class)
+    is_cut = not all_classes and len(names) > MANY_CLASSES
+    if is_cut:
+        f1 = [evaluation.per_class[name].metrics["f1"].value for name in names]
+        names = [names[k] for k in hardest_classes(f1, MOST_LINES)]
+    table = table_of("class", "images", "recall", "precision", "F1")
+    for name in names:
+        scores = evaluation.per_class[name]
+        numbers = (decimal(scores.metrics[key].value) for key in ("recall", "precision", "f1"))
+        table.add_row(one_line(name), f"{scores.n:,}", *numbers)
+    console.print(table)
+    if is_cut:
+        _tell_of_the_rest(console, len(evaluation.per_class), "of lowest F1 are shown")
+        _show_confused(console, evaluation)
+
+
+def _tell_of_the_rest(console: Console, n: int, which: str) -> None:
+    console.print(f"The {MOST_LINES} of {n:,} classes {which}; --all-classes shows all.", soft_wrap=True)
+
+
+def _show_confused(console: Console, evaluation: Evaluation) -> None:
+    """The most frequent mistakes."""
+    table = table_of("confused most", "called", "images", "of the class")
+    table.columns[1].justify = "left"
+    for pair in confused_pairs(np.array(evaluation.confusion_matrix), MOST_LINES):
+        names = (one_line(evaluation.classes[k]) for k in (pair.true, pair.predicted))
+        table.add_row(*names, f"{pair.n:,}", f"{pair.share:.0%}")
+    if table.row_count:
+        console.print(table)
 
 
 def _by_domain(evaluation: Evaluation) -> Table:
     names = row_metrics(evaluation.primary)
     columns = [text for name in names for text in (METRICS[name].title, "95 % interval")]
-    table = _table("domain", "images", *columns)
+    table = table_of("domain", "images", *columns)
     for domain, scores in evaluation.by_domain.items():
         metrics = [scores.metrics[name] for name in names]
-        numbers = [text for metric in metrics for text in (_decimal(metric.value), _interval(metric))]
+        numbers = [text for metric in metrics for text in (decimal(metric.value), _interval(metric))]
         table.add_row(one_line(domain), f"{scores.n:,}", *numbers)
     return table
 
 
-def show_inspection(console: Console, inspection: Inspection) -> None:
+def show_inspection(console: Console, inspection: Inspection, *, all_classes: bool = False) -> None:
     """Counts, what the files are like, what was found with the images concerned, and what to do about it."""
     groups = inspection.groups
     console.print(f"\n{one_line(inspection.root, _WHOLE)}", style="bold", soft_wrap=True)
     n_classes = counted(len(inspection.classes), "class", "classes")
     console.print(f"{counted(inspection.n_images, 'image')}, {n_classes}{_groups_in_words(groups)}\n")
 
-    table = _table("class", "images", *(["groups"] if groups else []))
-    for name, count in inspection.classes.items():
-        table.add_row(one_line(name), f"{count:,}", *([f"{groups.groups_per_class[name]:,}"] if groups else []))
+    table = table_of("class", "images", *(["groups"] if groups else []))
+    is_cut = not all_classes and len(inspection.classes) > MANY_CLASSES
+    rarest = sorted(inspection.classes, key=lambda name: inspection.classes[name])[:MOST_LINES]
+    for name in rarest if is_cut else inspection.classes:
+        n_groups = [f"{groups.groups_per_class[name]:,}"] if groups else []
+        table.add_row(one_line(name), f"{inspection.classes[name]:,}", *n_groups)
     console.print(table)
+    if is_cut:
+        _tell_of_the_rest(console, len(inspection.classes), "with the fewest images are shown")
 
     facts = {
         "domains": _counts(inspection.domains) if len(inspection.domains) > 1 else "",
@@ -150,9 +201,14 @@ def _clusters(finding: Finding) -> Iterator[str]:
 
 def show_decisions(stdout: Console, stderr: Console, decisions: Mapping[str, int]) -> None:
     """How many images got which decision; unreadable ones also as a warning."""
-    table = _table("decision", "images")
-    for name, count in decisions.items():
-        table.add_row(one_line(name), f"{count:,}")
+    table = table_of("decision", "images")
+    is_cut = len(decisions) > MANY_CLASSES
+    most = sorted(decisions, key=lambda name: -decisions[name])[:MOST_LINES]
+    for name in most if is_cut else decisions:
+        table.add_row(one_line(name), f"{decisions[name]:,}")
+    if is_cut:
+        n_others = sum(decisions.values()) - sum(decisions[name] for name in most)
+        table.add_row(f"{len(decisions) - len(most):,} others", f"{n_others:,}")
     stdout.print(table)
     unreadable = decisions.get("unreadable", 0)
     if unreadable:
@@ -168,7 +224,7 @@ def show_models(console: Console, records: Sequence[Json]) -> None:
     if not records:
         console.print("No network meets all of this.")
         return
-    table = _table("name", "family", "parameters", "multiplications", "input", "weights")
+    table = table_of("name", "family", "parameters", "multiplications", "input", "weights")
     for record in records:
         table.add_row(
             record["name"],
@@ -185,7 +241,7 @@ def show_models(console: Console, records: Sequence[Json]) -> None:
 def show_weights(console: Console, listing: Json) -> None:
     """One row per model whose pretrained weights are on this machine, and where imported ones lie."""
     columns = ("model", "source", "licence", "normalisation", "size")
-    table = _table(*columns)
+    table = table_of(*columns)
     for name in columns[1:4]:
         table.columns[columns.index(name)].justify = "left"
         table.columns[columns.index(name)].no_wrap = False
@@ -214,7 +270,7 @@ def show_cache(console: Console, listing: Json) -> None:
     if not listing["stores"]:
         console.print("It is empty.")
         return
-    table = _table("kind", "what for", "records", "size", "last used", "")
+    table = table_of("kind", "what for", "records", "size", "last used", "")
     for name in ("what for", ""):
         table.columns[("kind", "what for", "records", "size", "last used", "").index(name)].justify = "left"
     for store in listing["stores"]:
@@ -273,7 +329,8 @@ def _show_some(console: Console, title: str, lines: Sequence[str]) -> None:
         console.print(f"  ... and {len(lines) - MOST_LINES:,} more; --json lists them all")
 
 
-def _table(first: str, *others: str) -> Table:
+def table_of(first: str, *others: str) -> Table:
+    """A plain table; numbers stand at the right."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 3, 0, 0))
     table.add_column(first, overflow="fold")
     for other in others:
@@ -281,7 +338,8 @@ def _table(first: str, *others: str) -> Table:
     return table
 
 
-def _decimal(value: float | None) -> str:
+def decimal(value: float | None) -> str:
+    """A number with three digits, or a dash."""
     return "–" if value is None else f"{value:.3f}"
 
 

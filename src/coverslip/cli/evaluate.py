@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from coverslip.cli._options import AsJson, Device, Group, GroupPattern, check_groups, one_or_all
+from coverslip.cli._options import AllClasses, AsJson, Device, Group, GroupPattern, check_groups, one_or_all
 
 
 def evaluate(
@@ -30,6 +30,7 @@ def evaluate(
         ),
     ] = None,
     device: Device = "auto",
+    all_classes: AllClasses = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure a classifier on images it has not seen.
@@ -59,5 +60,9 @@ def evaluate(
         print_json(metrics_as_json(measured.metrics))
     else:
         stdout = results_console()
-        show_numbers(stdout, measured.metrics)
+        own = measured.whole if data else None
+        beside = own.metrics if own and own.is_measured else None
+        show_numbers(stdout, measured.metrics, beside, all_classes=all_classes)
+        if data:
+            stdout.print(f"Report    {measured.report_file}", soft_wrap=True)
         stdout.print(f"Details   {measured.folder}", soft_wrap=True)

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from coverslip.cli._options import AsJson, Data, Group, GroupPattern, check_groups, setting
+from coverslip.cli._options import AllClasses, AsJson, Data, Group, GroupPattern, check_groups, setting
 
 
 def inspect(
@@ -16,6 +16,7 @@ def inspect(
             "may be given several times."
         ),
     ] = None,
+    all_classes: AllClasses = False,
     as_json: AsJson = False,
 ) -> None:
     r"""Look for faults in images before training.
@@ -46,4 +47,4 @@ def inspect(
     if as_json:
         print_json(inspection_as_json(inspection))
     else:
-        show_inspection(results_console(), inspection)
+        show_inspection(results_console(), inspection, all_classes=all_classes)

@@ -9,11 +9,14 @@ import typer
 def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.", show_default=False)]) -> None:
     """Write the report of a run again.
 
-    The report is RUN/report.html: one file that opens in any browser, made from what the run folder holds.
+    The report is RUN/report.html: one file that opens in any browser, made from what the run folder holds. An
+    evaluation on other images has one of its own.
 
-    Example:
+    Examples:
 
       coverslip report runs/first
+
+      coverslip report runs/first/evaluations/other_hospital
     """
     from coverslip import pipeline
 

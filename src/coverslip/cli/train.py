@@ -8,7 +8,7 @@ import typer
 
 from coverslip.cli._completion import network_names
 from coverslip.cli._habits import refuse_bare_settings
-from coverslip.cli._options import AsJson, Group, GroupPattern, check_groups, one_or_all, setting
+from coverslip.cli._options import AllClasses, AsJson, Group, GroupPattern, check_groups, one_or_all, setting
 from coverslip.cli._remedies import for_shell, is_read_on_a_page
 
 if TYPE_CHECKING:
@@ -101,6 +101,7 @@ def train(
         bool,
         typer.Option("--keys", callback=_show_keys, is_eager=True, help="List the recipe's choices for --set and end."),
     ] = False,
+    all_classes: AllClasses = False,
     as_json: AsJson = False,
 ) -> None:
     r"""Train a classifier and measure it on images kept aside.
@@ -151,7 +152,7 @@ def train(
         print_json({"run": str(run.folder), **metrics_as_json(run.metrics)})
         return
     stdout = results_console()
-    show_numbers(stdout, run.metrics)
+    show_numbers(stdout, run.metrics, all_classes=all_classes)
     if run.learning_curve is not None:
         stdout.print(f"Images    {doubling(run.learning_curve)}", soft_wrap=True)
     stdout.print(f"Report    {run.report_file}", soft_wrap=True)

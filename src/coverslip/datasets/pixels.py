@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from coverslip.cache import ARRAYS, ArrayStore, Kind, register
 from coverslip.datasets.index import Dataset, ImageRecord
-from coverslip.datasets.quality import Scan, Unreadable
+from coverslip.datasets.quality import Scan, Unreadable, by_field
 from coverslip.errors import UnreadableImage
 from coverslip.events import Emit, Progressed, ignore
-from coverslip.images import Preprocessing, effective_channels, pixel_hash, preprocess
+from coverslip.images import Fields, Preprocessing, effective_channels, pixel_hash, preprocess
 from coverslip.machine import n_cores
 from coverslip.messages import CleanCache
 from coverslip.stopping import BY_SIGNAL, Stop
@@ -35,6 +35,7 @@ class PreprocessedImage:
     height_px: int
     n_channels: int  # effective: 1 where all are equal
     dtype: str
+    note: str | None  # what was unusual about reading it, equal for equal causes
 
 
 def read_preprocessed(
@@ -42,6 +43,7 @@ def read_preprocessed(
     preprocessing: Preprocessing,
     *,
     hashes: Sequence[str] | None = None,
+    fields: Fields | None = None,
     n_threads: int | None = None,
 ) -> Iterator[PreprocessedImage | UnreadableImage]:
     """Every record's image in order, or why there is none, decoded ahead on several cores.
@@ -52,29 +54,31 @@ def read_preprocessed(
         records: which images.
         preprocessing: how they are preprocessed.
         hashes: of their pixels, for what is kept by them: an image that has other pixels by now is unreadable.
+        fields: where planes are kept that several boxes are cut out of; None keeps them for this pass.
         n_threads: images decoded at the same time; None takes the number of processor cores.
     """
-    n_threads = n_threads or n_cores()
+    n_threads, fields = n_threads or n_cores(), fields or Fields()
     in_flight: deque[Future[PreprocessedImage | UnreadableImage]] = deque()
     expected: Sequence[str | None] = hashes or [None] * len(records)
     ahead = zip(records, expected, strict=True)
     pool = ThreadPoolExecutor(n_threads, thread_name_prefix="preprocess")
     try:
         for record, expected_hash in ahead:
-            in_flight.append(pool.submit(_read_one, record, preprocessing, expected_hash))
+            in_flight.append(pool.submit(_read_one, record, preprocessing, expected_hash, fields))
             if len(in_flight) >= _AHEAD_PER_THREAD * n_threads:
                 yield in_flight.popleft().result()
         while in_flight:
             yield in_flight.popleft().result()
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        pool.shutdown(wait=False, cancel_futures=True)  # what is still in flight then is of no use
 
 
 def _read_one(
-    record: ImageRecord, preprocessing: Preprocessing, expected_hash: str | None
+    record: ImageRecord, preprocessing: Preprocessing, expected_hash: str | None, fields: Fields
 ) -> PreprocessedImage | UnreadableImage:
     try:
-        array = record.read().array
+        pixels = record.read(fields)
+        array = pixels.array
         if expected_hash is not None and pixel_hash(array) != expected_hash:
             return UnreadableImage(
                 "The image has changed since it was scanned",
@@ -84,7 +88,8 @@ def _read_one(
             )
         height, width, _ = array.shape
         n_channels = effective_channels(array).shape[2]
-        return PreprocessedImage(preprocess(array, preprocessing), width, height, n_channels, array.dtype.name)
+        square = preprocess(array, preprocessing)
+        return PreprocessedImage(square, width, height, n_channels, array.dtype.name, pixels.note)
     except UnreadableImage as error:
         return error if error.file else UnreadableImage(error.what, file=record.path, do=error.do)
     except MemoryError:
@@ -98,6 +103,7 @@ class DecodedPixels:
 
     def __init__(self, dataset: Dataset, scan: Scan, preprocessing: Preprocessing) -> None:
         self._dataset, self._scan, self._preprocessing = dataset, scan, preprocessing
+        self._fields = Fields()
 
     def __enter__(self) -> "DecodedPixels":
         return self
@@ -113,7 +119,7 @@ class DecodedPixels:
         """
         pixels = []
         records, hashes = [self._dataset.records[i] for i in positions], [_digest(self._scan, i) for i in positions]
-        for image in read_preprocessed(records, self._preprocessing, hashes=hashes):
+        for image in read_preprocessed(records, self._preprocessing, hashes=hashes, fields=self._fields):
             if isinstance(image, UnreadableImage):
                 raise image
             pixels.append(image.pixels)
@@ -183,7 +189,7 @@ class PixelCache:
             {digest: i for digest, i, place in zip(digests, positions, places, strict=True) if place < 0}.values()
         )
         if missing:
-            self._decode(dataset, scan, missing, preprocessing, emit, stop)
+            self._decode(dataset, scan, by_field(dataset.records, missing), preprocessing, emit, stop)
             places = self._store.places(digests)
         return dict(zip(positions, places.tolist(), strict=True))
 

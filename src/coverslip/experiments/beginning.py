@@ -8,6 +8,7 @@ from coverslip.datasets import (
     Dataset,
     check_class_names,
     check_classes,
+    check_groups,
     check_no_split,
     open_dataset,
     regrouped,
@@ -73,6 +74,7 @@ def checked(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
     _check_network(recipe)
     recipe = _with_whole_paths(recipe, data.classes)
     check_class_names(data, data.classes)
+    check_groups(data)
     if recipe.split.folds:
         check_no_split(data)
     return data, recipe

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coverslip.datasets import Dataset, Folds, Part, Scan, Split, cap_training, plan_folds
+from coverslip.datasets import (
+    Dataset,
+    Folds,
+    Part,
+    Scan,
+    Split,
+    cap_training,
+    check_no_class_is_empty,
+    plan_folds,
+    tested_classes,
+)
 from coverslip.errors import BadRun, OutOfTime
 from coverslip.evaluation import Evaluation, apply_temperature, learn_decisions, over_folds
 from coverslip.events import Emit, Event, FoldEnded, FoldStarted, Noted
@@ -46,6 +56,8 @@ def chosen_folds(data: Dataset, scan: Scan, recipe: Recipe, emit: Emit) -> Folds
     folds, note = plan_folds(data, scan, n_folds=plan.folds, val=plan.val, seed=recipe.seed)
     if note:
         emit(Noted.of(note))
+    if folds is not None:
+        check_no_class_is_empty(data, tested_classes(data, folds))
     return folds
 
 

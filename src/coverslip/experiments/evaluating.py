@@ -1,8 +1,10 @@
 """A finished training measured on other labelled images than its own."""
 
-from coverslip.datasets import Dataset, counted, scan_images, with_classes
-from coverslip.errors import Stopped
-from coverslip.events import Noted
+from coverslip.datasets import Dataset, counted, one_line, scan_images, some, with_classes
+from coverslip.errors import BadDataset, Stopped
+from coverslip.evaluation import METRICS, Evaluation, Metric
+from coverslip.events import Emit, Noted
+from coverslip.experiments.beginning import grouped
 from coverslip.experiments.measuring import measure
 from coverslip.experiments.working import working_in
 from coverslip.inference import Classifier
@@ -10,6 +12,7 @@ from coverslip.runs import (
     EvaluatedImages,
     Run,
     RunContext,
+    SplitRow,
     images_opened,
     kept_as_files,
     refuse_other_images,
@@ -33,16 +36,32 @@ def evaluate_on(evaluation: Run, data: Dataset, classifier: Classifier, context:
         Stopped: on request, or where there is a file named `stop` in the evaluation's folder.
     """
     run = evaluation.whole
+    data = _in_the_runs_groups(data, run, context.emit)
     refuse_other_images(evaluation, _as_measured(data, run, classifier))
     evaluation.folder.mkdir(parents=True, exist_ok=True)
     data = _as_measured(kept_as_files(data, evaluation, emit=context.emit), run, classifier)
     evaluation.stop_file.unlink(missing_ok=True)
     evaluation_context = RunContext(evaluation.folder, context.device, context.emit, Stop(evaluation.stop_file))
     with signals_stop(), working_in(evaluation_context, stopped=_stopped) as inner:
-        images = EvaluatedImages(**images_opened(data).model_dump(), n_seen=_count_seen(run, data, inner))
+        images = EvaluatedImages(
+            **images_opened(data).model_dump(),
+            n_seen=_count_seen(run, data, inner),
+            n_of_seen_groups=_count_of_seen_groups(run, data, inner.emit),
+        )
         images.write(evaluation.environment_file)
-        measure(evaluation, data, classifier, run.recipe, inner, split=evaluation.folder.name)
+        here = measure(evaluation, data, classifier, run.recipe, inner, split=evaluation.folder.name)
+        _tell_a_difference(here, run, inner.emit)
     return Run(evaluation.folder)
+
+
+def _in_the_runs_groups(data: Dataset, run: Run, emit: Emit) -> Dataset:
+    """The images in groups as the run's recipe names them, unless others were chosen or these images have none such."""
+    try:
+        return grouped(data, run.recipe)
+    except BadDataset as error:
+        text = f"The run's images were grouped by '{one_line(run.recipe.group or '')}', these cannot be: {error.what}."
+        emit(Noted(code="groups-not-told", text=text, values={"group": run.recipe.group}))
+        return data
 
 
 def _as_measured(data: Dataset, run: Run, classifier: Classifier) -> Dataset:
@@ -62,6 +81,60 @@ def _count_seen(run: Run, data: Dataset, context: RunContext) -> int:
         text = f"{used} used in training the classifier; its numbers on such images say little."
         context.emit(Noted(code="seen-in-training", text=text, level="warning", values={"n": n}))
     return n
+
+
+def _count_of_seen_groups(run: Run, data: Dataset, emit: Emit) -> int:
+    """Images of the patients that it learnt from say little about new patients, be they new themselves."""
+    if not data.has_groups:
+        return 0
+    learnt = {row.group for row in run.split if _was_learnt_from(row, run)} - {""}
+    groups = [record.group for record in data.records if record.group in learnt]
+    if groups:
+        names = sorted({group for group in groups if group is not None})
+        these = counted(len(groups), "of these images is of a group", "of these images are of groups")
+        text = (
+            f"{these} that the classifier was trained on ({some(names, 4)}). If they are the same patients or slides "
+            "and not only called the same, the numbers are too good for new ones."
+        )
+        emit(Noted(code="groups-seen-in-training", text=text, level="warning", values={"n": len(groups)}))
+    return len(groups)
+
+
+def _was_learnt_from(row: SplitRow, run: Run) -> bool:
+    """Folds leave a classifier behind that was trained on all images, tested ones too."""
+    return row.split in ("train", "val") or (run.is_cross_validated and row.split == "test")
+
+
+def _tell_a_difference(here: Evaluation, run: Run, emit: Emit) -> None:
+    """Say so where the classifier does worse, or better, than on its own test images, by more than chance."""
+    if not run.is_measured:
+        return
+    record = METRICS[here.primary]
+    now, own = here.metrics[record.name], run.metrics.metrics[record.name]
+    is_lower, is_higher = _is_below(now, own), _is_below(own, now)
+    if not (is_lower or is_higher):
+        return
+    is_worse = is_lower if record.better == "higher" else is_higher
+    text = (
+        f"{'WORSE' if is_worse else 'Better'} than on the run's own test images, by more than the luck of which images "
+        f"were measured: {record.title} {_with_interval(now)} here, {_with_interval(own)} there. "
+        + (
+            "For images like these, believe the numbers here; some of them among the training images may help."
+            if is_worse
+            else "Ask whether these images are easier, or known to the classifier."
+        )
+    )
+    values = {"metric": record.name, "here": now.value, "own": own.value}
+    emit(Noted(code="unlike-own-test", text=text, level="warning", values=values))
+
+
+def _is_below(one: Metric, other: Metric) -> bool:
+    """Whether its interval ends before the other's begins."""
+    return one.high is not None and other.low is not None and one.high < other.low
+
+
+def _with_interval(metric: Metric) -> str:
+    return f"{metric.value:.3f} [{metric.low:.3f}, {metric.high:.3f}]"
 
 
 def _stopped(evaluation: Run) -> Stopped:

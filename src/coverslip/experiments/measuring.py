@@ -1,6 +1,7 @@
 """A classifier on labelled images: its predictions, and how good they are."""
 
-from collections.abc import Collection, Container, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -37,12 +38,19 @@ def measure(
         BadDataset: no readable image has a label that the classifier knows.
         Stopped: on request.
     """
-    rows = Predictions(classifier.predict_images(data, emit=context.emit, stop=context.stop), classifier.classes)
+    predicted = classifier.predict_images(data, emit=context.emit, stop=context.stop)
+    rows = Predictions(_below_root(data, predicted), classifier.classes)
     temperature = np.full(len(rows), classifier.card.temperature)
     evaluation = evaluated(rows, data, temperature, recipe, split=split, emit=context.emit, may_be_empty=may_be_empty)
     run.write_logits("test", rows.logits)
     keep_results(run, rows, evaluation)
     return evaluation
+
+
+def _below_root(data: Dataset, rows: Iterable[Prediction]) -> Iterator[Prediction]:
+    """Rows whose paths are relative to the root that the run's `environment.json` states."""
+    for record, row in zip(data.records, rows, strict=True):
+        yield replace(row, path=data.relative_path(record))
 
 
 def keep_results(run: Run, rows: Predictions, evaluation: Evaluation) -> None:

@@ -6,8 +6,12 @@ shrinkage, early stopping, temperature, operating points and the threshold for `
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from coverslip.audit import with_known_copies
 from coverslip.datasets import (
     Dataset,
     DecodedPixels,
@@ -15,6 +19,7 @@ from coverslip.datasets import (
     Scan,
     Split,
     cap_training,
+    check_no_class_is_empty,
     check_trainable,
     inner_folds,
     inspect_dataset,
@@ -22,6 +27,7 @@ from coverslip.datasets import (
     shared_class_notes,
     some,
     split_images,
+    trained_classes,
 )
 from coverslip.errors import Stopped
 from coverslip.evaluation import Evaluation, OperatingPoint
@@ -60,6 +66,7 @@ if TYPE_CHECKING:
     from coverslip.training.instant_stage import OnFeatures
 
 _LOOKED_AT = 32  # images, before all of them are read
+_USUAL_SHARE = 0.99  # of training images, by their area
 _FEW_VALIDATION_IMAGES = 10  # validation images of a class: an operating point that rests on fewer is worth a note
 
 
@@ -114,7 +121,7 @@ def train_one_split(
 def look_at_images(data: Dataset, recipe: Recipe, context: RunContext) -> Scan:
     """Decode every image once, and write what is wrong with them to the run folder."""
     _look_ahead(data, context)
-    scan = scan_images(data, emit=context.emit, stop=context.stop)
+    scan = _with_copies(data, scan_images(data, emit=context.emit, stop=context.stop), context.run)
     write_inspection(context.run.inspection_file, inspect_dataset(data, scan))
     notes = shared_class_notes(data)
     if recipe.sampling == "domains" and len({record.domain for record in data.records}) < 2:
@@ -122,6 +129,21 @@ def look_at_images(data: Dataset, recipe: Recipe, context: RunContext) -> Scan:
     for note in notes:
         context.emit(Noted.of(note))
     return scan
+
+
+def _with_copies(data: Dataset, scan: Scan, run: Run) -> Scan:
+    """The scan with the changed copies that are known, since an inspection or the app looked for them.
+
+    A training that goes on takes those that it began with: its split must be what it was.
+    """
+    inspection = run.inspection
+    if inspection is None:
+        return with_known_copies(scan)
+    if not inspection.are_copies_known:
+        return scan
+    position_of = {record.image_id: i for i, record in enumerate(data.records)}
+    clusters = [cluster for finding in inspection.of("near-duplicates") for cluster in finding.images]
+    return replace(scan, copies=tuple(tuple(position_of[image_id] for image_id in cluster) for cluster in clusters))
 
 
 def _look_ahead(data: Dataset, context: RunContext) -> None:
@@ -140,11 +162,12 @@ def _look_ahead(data: Dataset, context: RunContext) -> None:
 
 
 def make_split(data: Dataset, scan: Scan, recipe: Recipe, *, allow_leakage: bool = False) -> Split:
-    """Which images train, validate and test: groups and equal pixels stay together."""
+    """Which images train, validate and test: groups and copies stay together."""
     plan = recipe.split
     split = split_images(data, scan, val=plan.val, test=plan.test, seed=recipe.seed, allow_leakage=allow_leakage)
     split = cap_training(data, split, plan.train_per_class, recipe.seed)
     check_trainable(data, scan, split)
+    check_no_class_is_empty(data, trained_classes(data, split))
     return split
 
 
@@ -276,10 +299,17 @@ def _card(recipe: Recipe, preprocessing: Preprocessing, parts: Parts, calibratio
             n_groups=len(groups) if parts.data.has_groups else None,
             width_px=(min(widths), max(widths)),
             height_px=(min(heights), max(heights)),
+            usual_area_px=_usual_area_px(train_facts),
             dtypes=tuple(sorted({facts.dtype for facts in train_facts})),
             channels=tuple(sorted({facts.n_channels for facts in train_facts})),
         ),
     )
+
+
+def _usual_area_px(facts: Sequence[ImageFacts]) -> int:
+    """That 99 of 100 images do not exceed: one uncropped field among them must not pass for what is usual."""
+    areas = [fact.width_px * fact.height_px for fact in facts]
+    return int(np.quantile(areas, _USUAL_SHARE, method="lower"))
 
 
 def _operating_notes(classes: Sequence[str], points: Sequence[OperatingPoint]) -> list[Note]:

@@ -2,19 +2,24 @@
 
 from coverslip.images._decoded import Decoded, check_size, choose_plane
 from coverslip.images._pillow import decode_pillow
+from coverslip.images.boxes import BEYOND_EDGE
+from coverslip.images.decoding import APART_VARIABLE, Fields, decoding_apart, interrupt_decoding, read_pixels
 from coverslip.images.facts import ImageFacts, effective_channels, image_facts, pixel_hash
 from coverslip.images.formats import image_suffixes, readers, register_reader
 from coverslip.images.plan import Plane, ReadPlan
 from coverslip.images.preprocessing import LARGEST_SIDE, PadColour, Preprocessing, Resize, preprocess
 from coverslip.images.reader import Reader, Series
-from coverslip.images.reading import NO_SUCH_FILE, Pixels, describe_image, pixels_in_memory, read_pixels
+from coverslip.images.reading import NO_SUCH_FILE, Pixels, describe_image, pixels_in_memory
 from coverslip.images.scaling import Scaling, learn_scaling
 from coverslip.images.thumbnails import small_pixels, thumbnail
 
 __all__ = [
+    "APART_VARIABLE",
+    "BEYOND_EDGE",
     "LARGEST_SIDE",
     "NO_SUCH_FILE",
     "Decoded",
+    "Fields",
     "ImageFacts",
     "PadColour",
     "Pixels",
@@ -28,10 +33,12 @@ __all__ = [
     "check_size",
     "choose_plane",
     "decode_pillow",
+    "decoding_apart",
     "describe_image",
     "effective_channels",
     "image_facts",
     "image_suffixes",
+    "interrupt_decoding",
     "learn_scaling",
     "pixel_hash",
     "pixels_in_memory",

@@ -75,29 +75,39 @@ def by_rows(change: Callable[[Array], Array], array: Array) -> Array:
 
 
 def choose_plane(path: Path, plane: Plane, n_planes: int, read: Callable[[int], Array]) -> Array:
-    """One plane by its number, or the maximum or mean over all, held one at a time.
+    """One plane by its number, the maximum or mean over all, held one at a time, or all of them as channels.
 
     The mean of whole numbers is rounded to the nearest.
 
     Raises:
-        UnreadableImage: there is no plane of that number.
+        UnreadableImage: there is no plane of that number, or planes differ or take too much.
     """
     if isinstance(plane, int):
         if not 0 <= plane < n_planes:
             raise UnreadableImage(
                 f"Plane {plane} was asked for, but the file has {n_planes} (numbered from 0)",
                 file=path,
-                do="Choose a lower plane, or 'max' or 'mean' over all.",
+                do="Choose a lower plane, 'max' or 'mean' over all, or 'channels' for each as a channel.",
             )
         return read(plane)
     if n_planes == 1:
         return read(0)
+    if plane == "channels":
+        return _as_channels(path, n_planes, read)
     if plane == "max":
         highest = read(0).copy()
         for index in range(1, n_planes):
             np.maximum(highest, _same_shape(path, read(index), highest), out=highest)
         return highest
     return _mean(path, n_planes, read)
+
+
+def _as_channels(path: Path, n_planes: int, read: Callable[[int], Array]) -> Array:
+    """(H, W, C) of all planes one after the other."""
+    first = read(0)
+    check_size(path, first.shape[1], first.shape[0], MAX_BYTES, bytes_per_pixel=n_planes * first[:1, :1].nbytes)
+    planes = [first, *(_same_shape(path, read(index), first) for index in range(1, n_planes))]
+    return np.concatenate([np.atleast_3d(plane) for plane in planes], axis=2)
 
 
 def _mean(path: Path, n_planes: int, read: Callable[[int], Array]) -> Array:

@@ -33,7 +33,7 @@ from coverslip.images._decoded import (
     palette_to_colour,
 )
 from coverslip.images._pillow import image_to_array, oriented, read_with_pillow
-from coverslip.images._tiff_guard import check_pages, opened_tiff
+from coverslip.images._tiff_guard import check_pages, check_series, opened_tiff
 from coverslip.images._tiff_series import describe_tiff
 from coverslip.images.plan import ReadPlan
 from coverslip.images.reader import Reader, starts
@@ -107,6 +107,7 @@ def _is_plain(path: Path) -> bool:
 def _read_series(path: Path, tiff: "TiffFile", plan: ReadPlan, max_bytes: int, complaints: list[str]) -> Decoded:
     if not tiff.series:
         raise damaged(path, "it holds no pages")
+    check_series(path, tiff)
     series = tiff.series[0]
     if any(_LOST_PAGES.search(text) for text in complaints):
         raise damaged(path, f"pages that it declares are missing ({_summary(complaints[0])})")
@@ -120,9 +121,15 @@ def _read_series(path: Path, tiff: "TiffFile", plan: ReadPlan, max_bytes: int, c
         return _read_page_with_pillow(path)  # colour spaces that tifffile leaves as they are
 
     n_planes = prod(size for axis, size in sizes.items() if axis not in "CSYX")
-    array = choose_plane(path, plan.plane, n_planes, lambda index: _read_plane(path, series, index, max_bytes))
+
+    def read(index: int) -> Array:
+        return _read_plane(path, series, index, max_bytes)
+
+    if plan.plane == "channels":  # palettes and inks are those of each page
+        array = choose_plane(path, plan.plane, n_planes, lambda index: _to_light(path, read(index), page))
+    else:
+        array = _to_light(path, choose_plane(path, plan.plane, n_planes, read), page)
     bits = page.bitspersample
-    array = _to_light(path, array, page)
     orientation = page.tags.get("Orientation")
     array = oriented(array, int(orientation.value) if orientation else 1)
     return Decoded(array, int(bits), n_planes)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -184,6 +185,17 @@ def _most_planes(description: str) -> int:
     return (
         max((int(count[:20]) for count in _OME_COUNTS.findall(description)), default=0) if "<OME" in description else 0
     )
+
+
+def check_series(path: Path, tiff: "TiffFile") -> None:
+    """Refuse stacks that tifffile takes to be longer than can be meant: of ImageJ's it believes a line of text.
+
+    Raises:
+        UnreadableImage: a series has more pages than any file.
+    """
+    for series in tiff.series:
+        if prod(size for axis, size in zip(series.axes, series.shape, strict=True) if axis not in "SYX") > _MAX_PAGES:
+            raise damaged(path, f"it declares more than {_MAX_PAGES:,} pages")
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coverslip.images._tiff_guard import check_pages, opened_tiff
+from coverslip.images._tiff_guard import check_pages, check_series, opened_tiff
 from coverslip.images.reader import Series
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def describe_tiff(path: Path) -> tuple[Series, ...]:
     """
     check_pages(path)
     with opened_tiff(path) as (tiff, _):
+        check_series(path, tiff)
         return tuple(
             Series(series.axes, tuple(map(int, series.shape)), _pixel_size(tiff, number, series), series.name)
             for number, series in enumerate(tiff.series)

@@ -42,6 +42,11 @@ def image_suffixes() -> frozenset[str]:
     return frozenset(suffix for reader in readers() for suffix in reader.suffixes)
 
 
+def are_added() -> bool:
+    """Whether this process has formats that others lack."""
+    return bool(_ADDED)
+
+
 def reader_of(head: bytes) -> Reader | None:
     """The format of a file with these first bytes."""
     return next((reader for reader in readers() if reader.is_this(head)), None)

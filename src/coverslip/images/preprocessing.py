@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler
 
 from coverslip.errors import UnreadableImage
 from coverslip.images._decoded import Array
+from coverslip.images.boxes import border_colour
 from coverslip.images.plan import ReadPlan
 from coverslip.images.scaling import LUMINANCE, Scaling, limits
 
@@ -150,20 +151,12 @@ def _pad_colour(array: Array, pad_colour: PadColour, dtype: np.dtype[Any]) -> Ar
     """(C,) in the image's own units. Black and white of floats lie beyond any range, which clips them to its ends."""
     match pad_colour:
         case "auto":
-            return _border_colour(array)
+            return border_colour(array)
         case "black":
             level = 0 if dtype == np.uint8 else -np.inf
         case "white":
             level = 255 if dtype == np.uint8 else np.inf
     return np.full(array.shape[2], level, dtype)
-
-
-def _border_colour(array: Array) -> Array:
-    """(C,) median of the outermost pixels; the lower of two middle values, so that it is one of the image's own."""
-    border = np.concatenate([array[0], array[-1], array[1:-1, 0], array[1:-1, -1]])
-    middle = (len(border) - 1) // 2
-    colour: Array = np.partition(border, middle, axis=0)[middle]
-    return colour
 
 
 def _fit_channels(array: Array, n_channels: int) -> Array:

@@ -11,6 +11,7 @@ Rules, the same for every format:
 - A page declared as axis C is a channel; other pages, and the frames of a GIF, are planes. See `ReadPlan`.
 - In float images, NaN becomes the lowest finite value and infinities the nearest finite one, with a note.
 - A file is read whole or refused: no picture with a grey lower half.
+- A box that reaches beyond the edge keeps its size; the rest takes the colour of its border, with a note.
 """
 
 import stat
@@ -23,6 +24,7 @@ from PIL import Image, UnidentifiedImageError
 from coverslip.errors import UnreadableImage
 from coverslip.images._decoded import EXPORT_AGAIN, MAX_BYTES, SHRINK, Array, Decoded, choose_plane, damaged
 from coverslip.images._pillow import unknown_format
+from coverslip.images.boxes import BEYOND_EDGE, cut_out
 from coverslip.images.formats import reader_of
 from coverslip.images.plan import ReadPlan
 from coverslip.images.reader import HEAD_BYTES, Reader, Series
@@ -42,8 +44,8 @@ class Pixels:
     note: str | None = None  # one short reason, equal for equal causes, so that a caller can count
 
 
-def read_pixels(path: Path, plan: ReadPlan = WHOLE_IMAGE, *, max_bytes: int = MAX_BYTES) -> Pixels:
-    """Decode one image file.
+def decode(path: Path, plan: ReadPlan = WHOLE_IMAGE, *, max_bytes: int = MAX_BYTES) -> Pixels:
+    """Decode one image file, in this process.
 
     The format is told by the first bytes, never by the name. Safe to call from several threads.
 
@@ -59,7 +61,7 @@ def read_pixels(path: Path, plan: ReadPlan = WHOLE_IMAGE, *, max_bytes: int = MA
     reader = _readable(path, head)
     assert reader.read is not None  # _readable refuses it
     try:
-        return _planned(path, reader.read(path, plan, max_bytes), plan, reader.name)
+        return _planned(path, reader.read(path, plan, max_bytes), plan, reader.name, max_bytes)
     except UnreadableImage:
         raise
     except Exception as error:
@@ -81,11 +83,27 @@ def pixels_in_memory(name: Path, given: Decoded, plan: ReadPlan = WHOLE_IMAGE) -
     return _planned(name, replace(given, array=plane), plan, "in memory")
 
 
-def _planned(path: Path, decoded: Decoded, plan: ReadPlan, file_format: str) -> Pixels:
+def _planned(path: Path, decoded: Decoded, plan: ReadPlan, file_format: str, max_bytes: int = MAX_BYTES) -> Pixels:
     """What a reader found, in one of three depths, cut to the channels and the box of the plan."""
     array, note = _to_three_depths(path, decoded.array)
-    array = np.ascontiguousarray(_crop(path, _select_channels(path, array, plan), plan))
-    return Pixels(array, file_format, decoded.bit_depth, decoded.n_planes, decoded.note or note)
+    n_planes = 1 if plan.plane == "channels" else decoded.n_planes
+    plane = Pixels(array, file_format, decoded.bit_depth, n_planes, decoded.note or note)
+    return cut(path, plane, plan, max_bytes)
+
+
+def cut(path: Path, plane: Pixels, plan: ReadPlan, max_bytes: int = MAX_BYTES) -> Pixels:
+    """A plane with all its channels, cut to the channels and the box of a plan.
+
+    Raises:
+        UnreadableImage: it has no such channels, or the box lies elsewhere or takes more than `max_bytes`.
+    """
+    array, note = _select_channels(path, plane.array, plan), plane.note
+    if plan.box is not None:
+        x, y, width, height = plan.box
+        if min(x, y) < 0 or x + width > array.shape[1] or y + height > array.shape[0]:
+            note = f"{note}; {BEYOND_EDGE}" if note else BEYOND_EDGE
+        array = cut_out(path, array, plan.box, max_bytes)
+    return replace(plane, array=np.ascontiguousarray(array), note=note)
 
 
 def describe_image(path: Path) -> tuple[Series, ...]:
@@ -192,17 +210,3 @@ def _select_channels(path: Path, array: Array, plan: ReadPlan) -> Array:
             do="Change the channels in the recipe or table.",
         )
     return array[..., list(plan.channels)]
-
-
-def _crop(path: Path, array: Array, plan: ReadPlan) -> Array:
-    if plan.box is None:
-        return array
-    x, y, width, height = plan.box
-    if min(x, y) < 0 or min(width, height) < 1 or x + width > array.shape[1] or y + height > array.shape[0]:
-        raise UnreadableImage(
-            f"The box x={x}, y={y}, width={width}, height={height} does not lie within the image "
-            f"of {array.shape[1]} x {array.shape[0]} pixels",
-            file=path,
-            do="Correct the box in the table.",
-        )
-    return array[y : y + height, x : x + width]

@@ -7,9 +7,10 @@ import numpy as np
 from PIL import Image
 
 from coverslip.images._decoded import Array
+from coverslip.images.decoding import read_pixels
 from coverslip.images.plan import ReadPlan
 from coverslip.images.preprocessing import resized
-from coverslip.images.reading import WHOLE_IMAGE, read_pixels
+from coverslip.images.reading import WHOLE_IMAGE
 from coverslip.images.scaling import Scaling, limits
 
 

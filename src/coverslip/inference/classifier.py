@@ -1,6 +1,5 @@
 """The packaged classifier at work: images in, one row per image out."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,13 +17,14 @@ from coverslip.datasets import (
     ImageRecord,
     PreprocessedImage,
     open_dataset,
+    printable,
     read_preprocessed,
 )
 from coverslip.errors import BadClassifier, UnreadableImage
 from coverslip.evaluation import apply_temperature, decided_classes
 from coverslip.events import Emit, Noted, Progressed, ignore
+from coverslip.inference.differences import Differences
 from coverslip.machine import chosen_device
-from coverslip.messages import Note
 from coverslip.runs import ClassifierCard, Prediction, Predictions, find_classifier, open_classifier
 from coverslip.stopping import BY_SIGNAL, Stop
 
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 BATCH_SIZE = 64
 _MOST_BYTES = 128 * 2**20  # of preprocessed pixels in a batch
 _SECONDS_BETWEEN_EVENTS = 0.2
-_SIZE_FACTOR = 2.0  # so much smaller or larger than any training image is worth a warning
 
 
 class Classifier:
@@ -75,7 +74,7 @@ class Classifier:
         return open_dataset(sources, plan=plan, labelled=False, axes=axes)
 
     def predict(self, sources: Dataset | Given, *, axes: Axes = "HWC", emit: Emit = ignore) -> Predictions:
-        """One row per image, in the order given; arguments as of `open_images`.
+        """One row per image, in the order given, its path absolute; arguments as of `open_images`.
 
         Raises:
             BadDataset: nothing is there. An image that cannot be read is not an error: it keeps its row.
@@ -94,13 +93,15 @@ class Classifier:
     def predict_images(
         self, dataset: Dataset, *, batch_size: int = BATCH_SIZE, emit: Emit = ignore, stop: Stop = BY_SIGNAL
     ) -> Iterator[Prediction]:
-        """One row per image of a dataset, in its order, as they come; memory does not grow with their number.
+        """One row per image of a dataset, in its order, as they come, its path absolute.
+
+        Memory does not grow with their number.
 
         Raises:
             Stopped: on request.
             BadClassifier: its numbers leave what a computer can hold.
         """
-        differences = _Differences(self.card)
+        differences = Differences(self.card)
         last_emitted, first_row_at = monotonic(), None
         n = len(dataset.records)
         for done, row in enumerate(self._rows(dataset, batch_size, differences, emit), start=1):
@@ -116,17 +117,20 @@ class Classifier:
         for note in differences.notes():
             emit(Noted.of(note))
 
-    def _rows(self, dataset: Dataset, batch_size: int, differences: "_Differences", emit: Emit) -> Iterator[Prediction]:
+    def _rows(self, dataset: Dataset, batch_size: int, differences: Differences, emit: Emit) -> Iterator[Prediction]:
         preprocessing = self.card.preprocessing
         bytes_each = preprocessing.image_size**2 * preprocessing.channels * np.dtype(preprocessing.depth).itemsize
         batch_size = max(1, min(batch_size, _MOST_BYTES // bytes_each))
         images = read_preprocessed(dataset.records, preprocessing)
         for records, batch in _in_batches(dataset.records, images, batch_size):
-            readable = [image for image in batch if isinstance(image, PreprocessedImage)]
-            warnings = iter([differences.count(image) for image in readable])
-            logits = iter(self._logits(np.stack([image.pixels for image in readable]), emit)) if readable else iter(())
+            seen = zip(records, batch, strict=True)
+            readable = [(record, image) for record, image in seen if isinstance(image, PreprocessedImage)]
+            warnings = iter([differences.count(record, image) for record, image in readable])
+            logits = (
+                iter(self._logits(np.stack([image.pixels for _, image in readable]), emit)) if readable else iter(())
+            )
             for record, outcome in zip(records, batch, strict=True):
-                path = dataset.relative_path(record)
+                path = printable(str(record.path))  # whole: no file beside these rows states a root
                 if isinstance(outcome, UnreadableImage):
                     yield Prediction(record.image_id, path, record.label, None, None, UNREADABLE, (), outcome.what)
                 else:
@@ -200,64 +204,3 @@ def _in_batches(
             start, batch = start + len(batch), []
     if batch:
         yield records[start:], batch
-
-
-class _Differences:
-    """Counts images unlike those that the classifier was trained on, for one line per kind of difference."""
-
-    def __init__(self, card: ClassifierCard) -> None:
-        self._seen, self._preprocessing = card.trained_on, card.preprocessing
-        self._counts: Counter[str] = Counter()
-        self._odd_size: str | None = None  # the first of them
-
-    def count(self, image: PreprocessedImage) -> str | None:
-        """How one image differs, in words; None: it does not."""
-        differences = list(self._found_in(image))
-        self._counts.update(difference for difference, _ in differences)
-        return "; ".join(own for _, own in differences) or None
-
-    def _found_in(self, image: PreprocessedImage) -> Iterator[tuple[str, str]]:
-        """Each kind of difference as it is counted, and as it stands beside the image."""
-        seen = self._seen
-        if image.dtype not in seen.dtypes:
-            depths = " or ".join(map(_depth, seen.dtypes))
-            text = f"{_depth(image.dtype)} deep, training images were {depths}"
-            yield text, text
-        if image.n_channels not in seen.channels:
-            colours = " or ".join(map(_colours, seen.channels))
-            text = f"in {_colours(image.n_channels)}, training images were in {colours}"
-            yield text, text
-        if not (_is_near(image.width_px, seen.width_px) and _is_near(image.height_px, seen.height_px)):
-            low, high = (f"{seen.width_px[i]}x{seen.height_px[i]}" for i in (0, 1))
-            own = f"{image.width_px}x{image.height_px} pixels"
-            self._odd_size = self._odd_size or own
-            trained = f"training images were {low} to {high}"
-            yield f"of another size (such as {self._odd_size}), {trained}", f"{own}, {trained}"
-        if self._preprocessing.is_too_large(image.width_px, image.height_px):
-            canvas = f"canvas of {self._preprocessing.canvas_px} pixels"
-            text = f"larger than the {canvas}, and shrunk to fit instead of shown at the common scale"
-            yield text, text
-
-    def notes(self) -> list[Note]:
-        """One sentence per kind."""
-        doubt = "Predictions for such images are less certain than they look."
-        return [
-            Note(
-                "unlike-training",
-                f"{n:,} {'image is' if n == 1 else 'images are'} {difference}. {doubt}",
-                level="warning",
-            )
-            for difference, n in self._counts.most_common()
-        ]
-
-
-def _is_near(size: int, seen: tuple[int, int]) -> bool:
-    return seen[0] / _SIZE_FACTOR <= size <= seen[1] * _SIZE_FACTOR
-
-
-def _depth(dtype: str) -> str:
-    return {"uint8": "8 bit", "uint16": "16 bit", "float32": "float"}.get(dtype, dtype)
-
-
-def _colours(n_channels: int) -> str:
-    return {1: "grey", 3: "colour"}.get(n_channels, f"{n_channels} channels")

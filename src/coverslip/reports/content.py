@@ -92,16 +92,17 @@ class DomainResult:
 
 def facts(run: ReportedRun) -> list[tuple[str, str]]:
     """The small line of figures below the headline."""
-    seconds = run.seconds_of_training
+    seconds, is_own = run.seconds_of_training, run.evaluation is None
+    n_groups = run.n_groups if is_own else run.metrics.n_groups
     shown = [
-        ("images", count(len(run.used))),
+        ("images", count(len(run.used) if is_own else run.metrics.n)),
         ("classes", str(len(run.classes))),
-        ("groups", str(run.n_groups) if run.n_groups else "none given"),
+        ("groups", str(n_groups) if n_groups else "none given"),
         ("model", run.recipe.model),
     ]
-    if run.domains:
+    if run.domains and is_own:
         shown.insert(1, ("domains", str(len(run.domains))))
-    if seconds:
+    if seconds and is_own:
         shown.append(("training", f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"))
     return shown
 

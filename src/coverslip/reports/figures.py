@@ -148,18 +148,62 @@ def fold_curves(histories: Sequence[Sequence[Epoch]]) -> "Figure":
     return figure
 
 
-def confusion(matrix: np.ndarray, classes: Sequence[str]) -> "Figure":
-    """Counts, shaded by the share of the row; with few classes the share is written too."""
+def confusion(
+    matrix: np.ndarray,
+    classes: Sequence[str],
+    *,
+    numbers: Sequence[int] | None = None,
+    n_images: np.ndarray | None = None,
+) -> "Figure":
+    """Counts, shaded by the share of the row; with few classes the share is written too.
+
+    Args:
+        matrix: (K, K) counts, of all classes or of some.
+        classes: their names.
+        numbers: that they have among all classes, from 1; default: as they come.
+        n_images: (K,) of each class; default: those of the row.
+    """
     n_classes = len(classes)
-    is_named = n_classes <= 8 and max(len(name) for name in classes) <= 14
+    is_named = numbers is None and n_classes <= 8 and max(len(name) for name in classes) <= 14
     cell = float(np.clip(6.2 / n_classes, 0.27, 0.8))
     names = [shortened(name) for name in classes]
-    left = 0.075 * max(len(name) for name in names) + 0.55
+    left = 0.075 * max(len(name) for name in names) + (0.55 if is_named else 0.9)
     figure = _figure(max(left + cell * n_classes + 0.4, 4.2), cell * n_classes + (1.25 if is_named else 0.75))
     axes = figure.subplots()
-    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    for row, column in np.ndindex(n_classes, n_classes):
-        _cell(axes, row, column, int(matrix[row, column]), float(share[row, column]), n_classes)
+    whole = matrix.sum(axis=1) if n_images is None else n_images
+    _cells(axes, matrix, matrix / np.maximum(whole, 1)[:, None])
+    _true_and_predicted(axes, n_classes)
+    labels = [str(k) for k in numbers or range(1, n_classes + 1)]
+    size = 8.5 if n_classes <= 12 else 7
+    axes.set_yticks(
+        range(n_classes),
+        names if is_named else [f"{name}\N{EN SPACE}{k}" for name, k in zip(names, labels, strict=True)],
+    )
+    axes.set_xticks(range(n_classes), names if is_named else labels)
+    if is_named and cell * 72 < 5.2 * max(len(name) for name in names):
+        for text in axes.get_xticklabels():
+            text.set(rotation=35, ha="left", rotation_mode="anchor")
+    for text in (*axes.get_xticklabels(), *axes.get_yticklabels()):
+        text.set_fontsize(size)
+    return figure
+
+
+def whole_confusion(matrix: np.ndarray) -> "Figure":
+    """The matrix of more classes than have room for names and counts: a pixel for each pair, which can be enlarged."""
+    n_classes = len(matrix)
+    figure = _figure(8.6, 8.2)
+    axes = figure.subplots()
+    axes.set_facecolor(WASH)
+    axes.imshow(_shades(matrix, matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)), interpolation="none")
+    _true_and_predicted(axes, n_classes)
+    shown = range(0, n_classes, 10 if n_classes > 50 else 5)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_ticks(shown, [str(k + 1) for k in shown])
+    return figure
+
+
+def _true_and_predicted(axes: "Axes", n_classes: int) -> None:
+    """The frame of a matrix of classes, the first at the top left."""
     axes.set_xlim(-0.5, n_classes - 0.5)
     axes.set_ylim(n_classes - 0.5, -0.5)
     axes.set_aspect("equal")
@@ -169,43 +213,50 @@ def confusion(matrix: np.ndarray, classes: Sequence[str]) -> "Figure":
     axes.xaxis.set_label_position("top")
     axes.set_xlabel("predicted", labelpad=8)
     axes.set_ylabel("true", labelpad=8)
-    numbers = [str(k + 1) for k in range(n_classes)]
-    size = 8.5 if n_classes <= 12 else 7
-    axes.set_yticks(
-        range(n_classes),
-        names if is_named else [f"{name}\N{EN SPACE}{k}" for name, k in zip(names, numbers, strict=True)],
-    )
-    axes.set_xticks(range(n_classes), names if is_named else numbers)
-    if is_named and cell * 72 < 5.2 * max(len(name) for name in names):
-        for text in axes.get_xticklabels():
-            text.set(rotation=35, ha="left", rotation_mode="anchor")
-    for text in (*axes.get_xticklabels(), *axes.get_yticklabels()):
-        text.set_fontsize(size)
-    return figure
 
 
-def _cell(axes: "Axes", row: int, column: int, count: int, share: float, n_classes: int) -> None:
-    from matplotlib.patches import Rectangle
-
-    corner, side = (column - 0.485, row - 0.485), 0.97
-    axes.add_patch(Rectangle(corner, side, side, facecolor=WASH, linewidth=0))
-    if count == 0:
-        return
-    # Opacity of one colour rather than a colour map: it reads the same on white and on black paper.
-    shade = DATA if row == column else WRONG
-    axes.add_patch(Rectangle(corner, side, side, facecolor=shade, alpha=_strength(share), linewidth=0))
-    colour = PAPER if share >= 0.5 else INK
-    if n_classes <= 8:
-        axes.text(column, row - 0.09, f"{count}", ha="center", va="center", color=colour, fontsize=10)
-        axes.text(column, row + 0.22, f"{share:.0%}", ha="center", va="center", color=colour, fontsize=6.5)
-    else:
-        size = 8.5 if n_classes <= 14 else 6.2
-        axes.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=size)
+def _cells(axes: "Axes", matrix: np.ndarray, share: np.ndarray) -> None:
+    """A square for each pair of classes, and the count where there is one."""
+    n_classes, shades = len(matrix), _shades(matrix, share)
+    _squares(axes, np.argwhere(matrix >= 0), WASH)
+    counted = np.argwhere(matrix > 0)
+    _squares(axes, counted, shades[counted[:, 0], counted[:, 1]])
+    for row, column in counted.tolist():
+        count, part = int(matrix[row, column]), float(share[row, column])
+        colour = PAPER if part >= 0.5 else INK
+        if n_classes <= 8:
+            axes.text(column, row - 0.09, f"{count}", ha="center", va="center", color=colour, fontsize=10)
+            axes.text(column, row + 0.22, f"{part:.0%}", ha="center", va="center", color=colour, fontsize=6.5)
+        else:
+            size = 8.5 if n_classes <= 14 else 6.2
+            axes.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=size)
 
 
-def _strength(share: float) -> float:
+def _squares(axes: "Axes", cells: np.ndarray, colours: Any) -> None:  # Any: whatever Matplotlib takes for colours
+    """Squares at (n, 2) rows and columns, as one artist: thousands of them would take a minute."""
+    from matplotlib.collections import PolyCollection
+
+    corners = np.array([(-0.485, -0.485), (0.485, -0.485), (0.485, 0.485), (-0.485, 0.485)])
+    axes.add_collection(PolyCollection(cells[:, None, ::-1] + corners, facecolors=colours, linewidths=0), autolim=False)
+
+
+def _shades(matrix: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """(K, K, 4): one colour on the diagonal, one beside it, opaque by share of the row; nothing where there is none.
+
+    Opacity of one colour rather than a colour map: it reads the same on white and on black paper.
+    """
+    from matplotlib.colors import to_rgb
+
+    shades = np.zeros((*matrix.shape, 4))
+    shades[..., :3] = to_rgb(WRONG)
+    np.einsum("kkc->kc", shades)[:, :3] = to_rgb(DATA)
+    shades[..., 3] = np.where(matrix > 0, _strength(share), 0)
+    return shades
+
+
+def _strength(share: np.ndarray) -> np.ndarray:
     """Two ranges of opacity with a step at one half, so that the number keeps its contrast in each; as in the pages."""
-    return 0.12 + 0.66 * share if share < 0.5 else 0.85 + 0.30 * (share - 0.5)
+    return np.where(share < 0.5, 0.12 + 0.66 * share, 0.85 + 0.30 * (share - 0.5))
 
 
 def calibration(

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from coverslip.files import write_text
 from coverslip.reports import content, tokens, words
 from coverslip.reports.figures import draw
-from coverslip.reports.reported import ReportedRun, read_run
+from coverslip.reports.reported import ReportedRun, read_evaluation, read_run
 from coverslip.reports.sections import Drawing, Section, sections_of
+from coverslip.runs import Run
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -34,6 +35,7 @@ class _Drawn:
 def write_report(run: Path) -> Path:
     """Write `report.html` and `figures/` of a run folder from what lies in it, plus thumbnails of a few images.
 
+    An evaluation's folder (`RUN/evaluations/NAME`) gets a report of its own, of the images that were measured there.
     Images are looked for where they were opened; where one is gone, the report says so.
 
     Returns:
@@ -44,14 +46,14 @@ def write_report(run: Path) -> Path:
     """
     from markupsafe import Markup
 
-    reported, templates = read_run(run), _templates()
+    reported, templates = _read(run), _templates()
     page = templates.from_string(Path(__file__).with_name("report.html").read_text(encoding="utf-8"))
     write_text(
-        reported.run.report_file,
+        reported.measured.report_file,
         page.render(
             tokens=Markup(tokens.FILE.read_text(encoding="utf-8")),  # our own
-            name=run.resolve().name,
-            date=reported.environment.started[:10],
+            name=_name(reported),
+            date="" if reported.evaluation else reported.environment.started[:10],
             headline=words.headline(reported),
             lead=words.lead(reported),
             facts=content.facts(reported),
@@ -59,7 +61,16 @@ def write_report(run: Path) -> Path:
             made_by=_made_by(reported),
         ),
     )
-    return reported.run.report_file
+    return reported.measured.report_file
+
+
+def _read(folder: Path) -> ReportedRun:
+    return read_evaluation(folder) if Run(folder).is_evaluation else read_run(folder)
+
+
+def _name(reported: ReportedRun) -> str:
+    run = reported.run.folder.resolve().name
+    return run if reported.evaluation is None else f"{run} on {reported.evaluation.folder.resolve().name}"
 
 
 def _templates() -> "Environment":
@@ -73,7 +84,7 @@ def _templates() -> "Environment":
 def _part(run: ReportedRun, section: Section, templates: "Environment") -> _Part:
     from markupsafe import Markup
 
-    text, drawings = section.text(run), _drawn(section.drawings(run), run.run.figures_folder)
+    text, drawings = section.text(run), _drawn(section.drawings(run), run.measured.figures_folder)
     template = templates.from_string(section.template.read_text(encoding="utf-8"))
     values = {"words": text.words, "columns": text.columns, "rows": text.rows, "drawings": drawings}
     body = template.render({**values, **section.shown(run)})

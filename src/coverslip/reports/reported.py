@@ -130,7 +130,7 @@ class ReportedRun:
         """Whether the network is known to have learnt from none of the measured images."""
         if self.evaluation is not None:
             images = self.evaluation.evaluated_images
-            return images is not None and images.n_seen == 0 and self.initialisation_is_known
+            return images is not None and not images.is_seen and self.initialisation_is_known
         return self.metrics.split != "val" and not self.environment.allow_leakage and self.initialisation_is_known
 
     @cached_property

@@ -5,6 +5,9 @@ from collections.abc import Callable, Sequence
 from coverslip.evaluation import Metric
 from coverslip.reports.reported import ReportedRun
 
+N_HARDEST = 12  # classes or pairs of classes that are shown first where there are many
+MANY_CLASSES = 20  # of more, tables of classes stand behind a fold
+
 
 def percent(value: float) -> str:
     """0.951 as '95.1 %'; never rounded up to a perfect 100."""
@@ -87,3 +90,8 @@ def listed(names: Sequence[str], at_most: int = 8) -> str:
 def is_numbered(run: ReportedRun) -> bool:
     """Whether classes are too many, or their names too long, to stand above columns."""
     return len(run.classes) > 8 or max(map(len, run.classes)) > 14
+
+
+def by_labels(labels: str) -> str:
+    """Whose labels numbers of two runs are by; empty where both have the same."""
+    return {"first": ", by the first one's labels", "second": ", by the second one's labels"}.get(labels, "")

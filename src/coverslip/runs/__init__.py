@@ -48,6 +48,7 @@ from coverslip.runs.recipe import (
     pretraining_recipe,
     recipe_keys,
     save_recipe,
+    values_of,
     with_settings,
 )
 from coverslip.runs.seen import SeenPixels, seen_by_initialisation, seen_pixels, seen_record
@@ -124,6 +125,7 @@ __all__ = [
     "seen_pixels",
     "seen_record",
     "split_rows",
+    "values_of",
     "with_settings",
     "write_classifier",
     "write_inspection",

@@ -67,6 +67,12 @@ class EvaluatedImages(ImagesOpened):
     """`environment.json` of an evaluation on other images."""
 
     n_seen: int = Field(description="Of these images, how many the training had seen, or copies of them.")
+    n_of_seen_groups: int = Field(description="How many are of groups, by name, that the training learnt from.")
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether training may have seen some of the images, or others of the same groups."""
+        return self.n_seen > 0 or self.n_of_seen_groups > 0
 
 
 class Environment(ImagesOpened):

@@ -152,6 +152,11 @@ class Run:
         return Run(self.folder / "pretraining")
 
     @property
+    def is_evaluation(self) -> bool:
+        """Whether it is a measurement on other images, which has no recipe of its own."""
+        return self.folder.absolute().parent.name == "evaluations" and not self.recipe_file.is_file()
+
+    @property
     def whole(self) -> "Run":
         """The run that this is a fold of, or an evaluation."""
         return Run(self.folder.absolute().parent.parent)

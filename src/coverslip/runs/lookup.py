@@ -45,5 +45,4 @@ class ImageLookup:
             return {}
 
     def _images(self) -> Dataset:
-        is_evaluation = not self._run.recipe_file.is_file()
-        return evaluated_images_of(self._run) if is_evaluation else images_of(self._run)
+        return evaluated_images_of(self._run) if self._run.is_evaluation else images_of(self._run)

@@ -28,7 +28,7 @@ class Prediction:
     """What a classifier says about one image."""
 
     image_id: str
-    path: str
+    path: str  # absolute; in run folders below the root that their `environment.json` states, else absolute
     label: str | None  # where it is known
     predicted: str | None  # None: unreadable
     probability: float | None  # of the predicted class, 0-1

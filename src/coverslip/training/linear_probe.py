@@ -1,8 +1,8 @@
 """The linear probe: a linear classifier on frozen features, in seconds.
 
 A regularised linear discriminant (Friedman 1989, Regularized Discriminant Analysis, with a pooled covariance shrunk
-towards the identity): one eigendecomposition serves every amount of shrinkage, so that choosing it on validation images
-costs next to nothing.
+towards the identity): one covariance serves every amount of shrinkage, so that choosing it on validation images costs
+little.
 On blood cells (1,200 to train on, these features) its mean accuracy over three splits was above that of logistic
 regression at each of three image sizes, in a fraction of the time. Standardisation is folded into the weights, so
 that the result is an ordinary linear layer.
@@ -225,31 +225,58 @@ def _discriminants(
         weighted: Floats = deviations * np.sqrt(share / counts)[label[rows]][:, None]
         return weighted
 
-    variance, directions = _principal(scatter, n, d)
-    projected = centres @ directions  # (K, r)
-    unit = max(float(variance.sum()) / d, 1e-12)
+    solved = _by_products(scatter, n, d) if d <= n else _by_images(scatter(slice(0, n)))
     for shrinkage in shrinkages:
-        floor = shrinkage * unit
-        # (covariance + floor I)^-1 by its eigenvectors; the directions without variance all have 1 / floor.
-        weight = (projected * (1 / (variance + floor) - 1 / floor)) @ directions.T + centres / floor
+        weight = solved(shrinkage, centres)
         bias = np.log(share) - 0.5 * np.einsum("kd,kd->k", centres, weight)
         yield shrinkage, weight, bias
 
 
-def _principal(scatter: Callable[[slice], Floats], n: int, d: int) -> tuple[Floats, Floats]:
-    """Eigenvalues (r,) and orthonormal eigenvectors (D, r) of scatter.T @ scatter, by its smaller product."""
-    if d <= n:
-        covariance = np.zeros((d, d))
-        for rows in _row_slices(n):
-            part = scatter(rows)
-            covariance += part.T @ part
-        variance, directions = np.linalg.eigh(covariance)
-        return np.maximum(variance, 0), directions
-    scattered = scatter(slice(0, n))
-    variance, left = np.linalg.eigh(scattered @ scattered.T)
-    kept = variance > 1e-9 * max(float(variance[-1]), 1e-300)
-    variance, left = variance[kept], left[:, kept]
-    return variance, (scattered.T @ left) / np.sqrt(variance)
+_Solved = Callable[[float, Floats], Floats]  # (shrinkage, (K, D) centres) -> (K, D) centres @ (covariance + shrunk)^-1
+
+
+def _by_products(scatter: Callable[[slice], Floats], n: int, d: int) -> _Solved:
+    """By the covariance of the features: a Cholesky factor for each shrinkage.
+
+    With thousands of features nine factors take a quarter of the time of the eigenvectors that would serve them all.
+    """
+    from scipy.linalg import cho_factor, cho_solve
+
+    covariance = np.zeros((d, d))
+    for rows in _row_slices(n):
+        part = scatter(rows)
+        covariance += part.T @ part
+    variance = covariance.diagonal().copy()
+
+    def solved(shrinkage: float, centres: Floats) -> Floats:
+        np.fill_diagonal(covariance, variance + shrinkage * _unit(variance, d))
+        weight: Floats = cho_solve(cho_factor(covariance, check_finite=False), centres.T, check_finite=False).T
+        return weight
+
+    return solved
+
+
+def _by_images(scattered: Floats) -> _Solved:
+    """By the products of the images with each other, where there are fewer of them than features (Woodbury)."""
+    from scipy.linalg import cho_factor, cho_solve
+
+    products = scattered @ scattered.T
+    variance, d = products.diagonal().copy(), scattered.shape[1]
+
+    def solved(shrinkage: float, centres: Floats) -> Floats:
+        floor = shrinkage * _unit(variance, d)
+        np.fill_diagonal(products, variance + floor)
+        factor = cho_factor(products, check_finite=False)
+        by_image = cho_solve(factor, scattered @ centres.T, check_finite=False)
+        weight: Floats = (centres - by_image.T @ scattered) / floor
+        return weight
+
+    return solved
+
+
+def _unit(variance: Floats, d: int) -> float:
+    """The mean variance of d directions, in which shrinkage is told."""
+    return max(float(variance.sum()) / d, 1e-12)
 
 
 def _shares(counts: Ints, *, balanced: bool) -> Floats:

@@ -1,8 +1,18 @@
 // The one door to the server. Types come from its OpenAPI document, so a page can ask for nothing that is not there.
 import createClient from 'openapi-fetch';
 import type { components, paths } from './schema';
+import { silent, tellOthers } from './signals';
 
 export const api = createClient<paths>({ baseUrl: '' });
+
+const ONLY_ASKED = /-preview$|\/recipe\/|\/classify$/; // sent as bodies, and change nothing
+
+api.use({
+  onResponse({ request, response }) {
+    const isChange = request.method !== 'GET' && response.ok;
+    if (isChange && !ONLY_ASKED.test(new URL(request.url).pathname)) tellOthers();
+  },
+});
 
 /** What can be done about a message, as data. */
 export type Remedy = components['schemas']['Note']['remedies'][number];
@@ -26,6 +36,11 @@ export interface FieldError {
   field: string;
   message: string;
   line?: number | null; // in a text that was sent, from 1
+}
+
+/** A failure that was told as part of an answer. */
+export function problemFrom({ what, do: advice, file, remedies }: components['schemas']['Failure']): Problem {
+  return new Problem(422, `${what}.`, advice, file ?? '', [], remedies);
 }
 
 interface ProblemBody {
@@ -59,6 +74,7 @@ export async function answer<T>(
     result = await call;
   } catch (error) {
     if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    silent.tell();
     throw new Problem(0);
   }
   const { response } = result;

@@ -111,8 +111,11 @@ export const redoLabels = (id: string) =>
 
 type Recipe = Record<string, unknown>;
 
-export const previewSplit = (id: string, recipe: Recipe, signal?: AbortSignal) =>
-  answer(api.POST('/api/v1/datasets/{dataset_id}/split-preview', { ...at(id), body: { recipe }, signal }));
+export const previewSplit = (
+  id: string,
+  body: { recipe: Recipe; allow_leakage: boolean },
+  signal?: AbortSignal,
+) => answer(api.POST('/api/v1/datasets/{dataset_id}/split-preview', { ...at(id), body, signal }));
 
 /** Some of the images as a network would see them, a PNG. */
 export const previewChanges = (id: string, recipe: Recipe, signal?: AbortSignal) =>

@@ -18,6 +18,7 @@ export interface PictureRow {
   decision: string;
   probabilities: Record<string, number | null>;
   reason?: string | null;
+  correction?: string | null; // what somebody said that it really shows
 }
 
 /** Rows with their pictures, wherever they come from. */
@@ -25,15 +26,33 @@ export interface MeasuredImages {
   list: (query: RowQuery, signal?: AbortSignal) => Promise<{ items: PictureRow[]; total: number }>;
   thumbnail: (k: number, side: number) => string;
   picture: (k: number) => string;
+  datasetId: string | null; // where their labels are corrected
+  correct: (k: number, label: string | null) => Promise<PictureRow>; // null takes a correction back
 }
 
-export const imagesOfRun = (id: string): MeasuredImages => ({
+export const imagesOfRun = (id: string, datasetId: string | null): MeasuredImages => ({
+  datasetId,
+  correct: (k, label) =>
+    answer(
+      api.PUT('/api/v1/runs/{run_id}/rows/{k}/correction', {
+        params: { path: { run_id: id, k } },
+        body: { label },
+      }),
+    ),
   list: (query, signal) =>
     answer(api.GET('/api/v1/runs/{run_id}/rows', { params: { path: { run_id: id }, query }, signal })),
   ...picturesAt('runs', id),
 });
 
-export const imagesOfEvaluation = (id: string): MeasuredImages => ({
+export const imagesOfEvaluation = (id: string, datasetId: string | null): MeasuredImages => ({
+  datasetId,
+  correct: (k, label) =>
+    answer(
+      api.PUT('/api/v1/evaluations/{evaluation_id}/rows/{k}/correction', {
+        params: { path: { evaluation_id: id, k } },
+        body: { label },
+      }),
+    ),
   list: (query, signal) =>
     answer(
       api.GET('/api/v1/evaluations/{evaluation_id}/rows', {

@@ -34,6 +34,9 @@ export const renameRun = (id: string, name: string) =>
   answer(api.PATCH('/api/v1/runs/{run_id}', { ...at(id), body: { name } }));
 export const readResults = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/runs/{run_id}/results', { ...at(id), signal })) as Promise<Results>;
+/** How many images of its dataset are labelled otherwise by now. */
+export const countRelabelled = (id: string, signal?: AbortSignal) =>
+  answer(api.GET('/api/v1/runs/{run_id}/relabelled', { ...at(id), signal }));
 export const compareRuns = (ids: string[], signal?: AbortSignal) =>
   answer(api.GET('/api/v1/comparison', { params: { query: { run_id: ids } }, signal }));
 

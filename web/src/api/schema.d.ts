@@ -331,7 +331,7 @@ export interface paths {
         put?: never;
         /**
          * Preview Split
-         * @description Which images a training with this recipe would train, validate and test on.
+         * @description Which images a training with this recipe would train, validate and test on, and why it would be refused.
          */
         post: operations["preview_split"];
         delete?: never;
@@ -560,6 +560,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets/{dataset_id}/label-changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Label Changes
+         * @description Which labels were changed in the app: when, by whom, and where the mistake was seen. The newest first.
+         */
+        get: operations["list_label_changes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset_id}/download/label-changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download Label Changes
+         * @description The same as a table, with a row for each image of each change.
+         */
+        get: operations["download_label_changes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datasets/{dataset_id}/download/labels": {
         parameters: {
             query?: never;
@@ -693,7 +733,7 @@ export interface paths {
         };
         /**
          * Compare Runs
-         * @description Runs side by side, and whether they were measured on the same images.
+         * @description Runs side by side: what differed, and each against the first on the images that both have measured.
          */
         get: operations["compare_runs"];
         put?: never;
@@ -737,6 +777,46 @@ export interface paths {
          */
         get: operations["list_run_rows"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/relabelled": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Count Relabelled Images
+         * @description How many images of a training's dataset are labelled otherwise by now: whether to train again.
+         */
+        get: operations["count_relabelled_images"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/rows/{k}/correction": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Correct Run Row
+         * @description Give a measured image another label in the dataset that it comes from; it is kept at once.
+         */
+        put: operations["correct_run_row"];
         post?: never;
         delete?: never;
         options?: never;
@@ -1080,6 +1160,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/evaluations/{evaluation_id}/rows/{k}/correction": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Correct Evaluation Row
+         * @description Give a measured image another label in the dataset that it comes from; it is kept at once.
+         */
+        put: operations["correct_evaluation_row"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/evaluations/{evaluation_id}/rows/{k}/thumbnail": {
         parameters: {
             query?: never;
@@ -1112,6 +1212,26 @@ export interface paths {
          * @description A measured image for the viewer.
          */
         get: operations["get_evaluation_row_picture"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/evaluations/{evaluation_id}/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Evaluation Report
+         * @description The report on these images, with a policy that lets it run nothing.
+         */
+        get: operations["get_evaluation_report"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1585,8 +1705,11 @@ export interface components {
         ClassFolder: {
             /** Name */
             name: string;
-            /** N Images */
-            n_images: number;
+            /**
+             * N Images
+             * @description Null: it was not counted to the end, since that takes long.
+             */
+            n_images: number | null;
         };
         /**
          * ClassResult
@@ -1735,26 +1858,33 @@ export interface components {
             name: string;
             /** Model */
             model: string;
-            /** N */
+            /**
+             * N
+             * @description Images that it was measured on.
+             */
             n: number;
             /** Classes */
             classes: string[];
             /** Metrics */
             metrics: components["schemas"]["Measured"][];
+            fit: components["schemas"]["Fit"];
+            /**
+             * Confusion
+             * @description Rows are the true class, columns the predicted one.
+             */
+            confusion: number[][];
         };
         /**
          * Comparison
-         * @description Runs side by side, and whether their numbers can be compared at all.
+         * @description Runs side by side: what differed, and each against the first.
          */
         Comparison: {
-            /** Classes Equal */
-            classes_equal: boolean;
-            /** Images Equal */
-            images_equal: boolean;
             /** Rows */
             rows: components["schemas"]["ComparedRun"][];
-            /** Note */
-            note: string;
+            /** Differing */
+            differing: components["schemas"]["Differing"][];
+            /** Pairs */
+            pairs: components["schemas"]["Pair"][];
         };
         /**
          * Confusion
@@ -1878,6 +2008,11 @@ export interface components {
              */
             notes: components["schemas"]["Note"][];
             /**
+             * Are Copies Known
+             * @description Whether anybody looked for images that show the same though their pixels differ.
+             */
+            are_copies_known: boolean;
+            /**
              * Findings
              * @description What is wrong or could be better, the gravest first.
              */
@@ -1965,6 +2100,79 @@ export interface components {
              * @description Up to 12 readable images of as many classes as there are.
              */
             thumbnail_images: number[];
+        };
+        /**
+         * Difference
+         * @description A metric of the second run minus that of the first, on the images that both have measured.
+         */
+        Difference: {
+            /**
+             * Name
+             * @description `accuracy`: share of images named correctly; `balanced_accuracy`: the same, every class counting alike; `macro_f1`: precision and recall in one, every class counting alike; `macro_precision`: of what is called a class, how much is (PPV); `macro_recall`: of what is a class, how much is found (sensitivity); `macro_auroc`: how well probabilities rank a class above the others; `ece`: mean gap between probability and share that is right; `ece_uncalibrated`: the same, before the temperature was applied; `log_loss`: how far probabilities are from the truth
+             */
+            name: string;
+            /** Title */
+            title: string;
+            /** Meaning */
+            meaning: string;
+            /**
+             * Better
+             * @enum {string}
+             */
+            better: "higher" | "lower";
+            /**
+             * Scale
+             * @description `share` is 0 to 1; `positive` is from 0 without a top.
+             * @enum {string}
+             */
+            scale: "share" | "positive";
+            /** Value */
+            value: number | null;
+            /** Low */
+            low: number | null;
+            /** High */
+            high: number | null;
+            /** Level */
+            level: number;
+            /** Method */
+            method: string;
+            /** Reason */
+            reason: string | null;
+            /**
+             * First
+             * @description Of the first run, on these images.
+             */
+            first: number | null;
+            /** Second */
+            second: number | null;
+            /**
+             * Is Shown
+             * @description The interval leaves out zero: chance alone rarely does that.
+             */
+            is_shown: boolean;
+        };
+        /**
+         * Differing
+         * @description Something that is not the same in all runs.
+         */
+        Differing: {
+            /**
+             * What
+             * @enum {string}
+             */
+            what: "recipe" | "images" | "split" | "program";
+            /**
+             * Name
+             * @description Of a recipe its dotted key.
+             */
+            name: string;
+            /** Title */
+            title: string;
+            /**
+             * Values
+             * @description In words, one for each run, in their order.
+             */
+            values: string[];
         };
         /**
          * DomainCount
@@ -2185,7 +2393,7 @@ export interface components {
         Finding: {
             /**
              * Code
-             * @description What kind of finding it is. `leakage` (error): On two sides of the predefined split; `no-labels` (error): No labels; `one-class` (error): A single class; `unlike-channels` (error): Different numbers of channels; `missing-files` (warning): Not found; `unreadable` (warning): Cannot be read; `conflicting-labels` (warning): Same pixels, different classes; `duplicates` (warning): Same pixels, same class; `small-class` (warning): Small classes; `no-groups` (warning): No groups; `class-in-few-groups` (warning): Classes of few groups; `few-groups` (warning): Few groups; `groups-divide-copies` (warning): Same pixels in different groups; `group-is-class` (warning): One class in each group; `mixed-bit-depths` (warning): Mixed bit depths; `unlabelled` (advice): Images without a label; `imbalance` (advice): Unequal classes; `similar-class-names` (advice): Similar class names; `mixed-channels` (advice): Mixed channels; `several-planes` (advice): Several planes.
+             * @description What kind of finding it is. `leakage` (error): On two sides of the predefined split; `no-labels` (error): No labels; `one-class` (error): A single class; `unlike-channels` (error): Different numbers of channels; `missing-files` (warning): Not found; `unreadable` (warning): Cannot be read; `conflicting-labels` (warning): Same pixels, different classes; `duplicates` (warning): Same pixels, same class; `class-not-in-training` (warning): No training images of a class; `small-class` (warning): Small classes; `near-duplicates` (warning): Copies that were changed; `no-groups` (warning): No groups; `class-in-few-groups` (warning): Classes of few groups; `few-groups` (warning): Few groups; `groups-divide-copies` (warning): Copies in different groups; `group-is-class` (warning): One class in each group; `mixed-bit-depths` (warning): Mixed bit depths; `unlabelled` (advice): Images without a label; `imbalance` (advice): Unequal classes; `similar-class-names` (advice): Similar class names; `mixed-channels` (advice): Mixed channels; `boxes-beyond-edge` (advice): Boxes beyond the edge; `several-planes` (advice): Several planes.
              */
             code: string;
             /**
@@ -2246,6 +2454,20 @@ export interface components {
              * @description Other than was said at first.
              */
             is_labelled?: boolean | null;
+        };
+        /**
+         * Fit
+         * @description How the kept network did on its own training and validation images; null where that was not measured.
+         */
+        Fit: {
+            /** Train Accuracy */
+            train_accuracy: number | null;
+            /** Train F1 */
+            train_f1: number | null;
+            /** Val Accuracy */
+            val_accuracy: number | null;
+            /** Val F1 */
+            val_f1: number | null;
         };
         /**
          * FoldPart
@@ -2314,7 +2536,7 @@ export interface components {
             class_folders: components["schemas"]["ClassFolder"][];
             /**
              * Is More
-             * @description There are more images than were counted (10,000 at most).
+             * @description There may be more images than were counted.
              */
             is_more: boolean;
             /**
@@ -2601,6 +2823,43 @@ export interface components {
         };
         JsonValue: unknown;
         /**
+         * LabelChange
+         * @description Some images that were given one label at once.
+         */
+        LabelChange: {
+            /** Id */
+            id: number;
+            /**
+             * Made
+             * @description When; ISO 8601, UTC.
+             */
+            made: string;
+            /**
+             * Made By
+             * @description The account of the computer that the app ran as.
+             */
+            made_by: string;
+            /**
+             * Label
+             * @description That all of them were given; null: theirs was taken away.
+             */
+            label: string | null;
+            /** Is Undone */
+            is_undone: boolean;
+            /** @description Null where it was given in the dataset's own gallery. */
+            seen_in: components["schemas"]["SeenIn"] | null;
+            /**
+             * N
+             * @description How many images.
+             */
+            n: number;
+            /**
+             * Images
+             * @description The first 12 of them.
+             */
+            images: components["schemas"]["RelabelledImage"][];
+        };
+        /**
          * LabelsGiven
          * @description What was changed.
          */
@@ -2671,6 +2930,18 @@ export interface components {
             values: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * McNemar
+         * @description The images that only one of two classifiers named rightly, and how likely so unequal counts are by chance.
+         */
+        McNemar: {
+            /** N First */
+            n_first: number;
+            /** N Second */
+            n_second: number;
+            /** P */
+            p: number;
         };
         /**
          * Measured
@@ -2942,6 +3213,11 @@ export interface components {
              * @description How long it may take: `90s`, `10m`, `1h30m`, or `quick` (2 minutes), `balanced` (10 minutes), `best` (1 hour). What the recipe leaves open is chosen to fit. Null: as long as it takes.
              */
             budget?: string | null;
+            /**
+             * Again Of
+             * @description An earlier training on the same dataset, to be compared with: its test images stay test images, its validation images validation images. New images join training. With folds they are dealt anew.
+             */
+            again_of?: string | null;
         };
         /**
          * NewSource
@@ -2996,6 +3272,22 @@ export interface components {
              * @default []
              */
             remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[];
+        };
+        /**
+         * NumbersByLabels
+         * @description The differences by one set of labels.
+         */
+        NumbersByLabels: {
+            /**
+             * Labels
+             * @description `both`: they have the same ones; else those that one of the runs was measured with.
+             * @enum {string}
+             */
+            labels: "both" | "first" | "second";
+            /** Differences */
+            differences: components["schemas"]["Difference"][];
+            /** @description Images that only one of them named rightly, and the exact test of that. */
+            mcnemar: components["schemas"]["McNemar"];
         };
         /**
          * Option
@@ -3109,6 +3401,19 @@ export interface components {
          * Page
          * @description Some of many, in order.
          */
+        Page_LabelChange_: {
+            /** Items */
+            items: components["schemas"]["LabelChange"][];
+            /**
+             * Total
+             * @description How many there are, on all pages together.
+             */
+            total: number;
+        };
+        /**
+         * Page
+         * @description Some of many, in order.
+         */
         Page_LogLine_: {
             /** Items */
             items: components["schemas"]["LogLine"][];
@@ -3182,6 +3487,42 @@ export interface components {
              * @description How many there are, on all pages together.
              */
             total: number;
+        };
+        /**
+         * Pair
+         * @description The first run and another one, on the images that both have measured.
+         */
+        Pair: {
+            /**
+             * First
+             * @description Its run_id.
+             */
+            first: string;
+            /** Second */
+            second: string;
+            /** N */
+            n: number;
+            /** N Groups */
+            n_groups: number | null;
+            /**
+             * N Only First
+             * @description Images that only the first run was measured on.
+             */
+            n_only_first: number;
+            /** N Only Second */
+            n_only_second: number;
+            /**
+             * N Relabelled
+             * @description Images that have another label in the second run.
+             */
+            n_relabelled: number;
+            /**
+             * Numbers
+             * @description By the labels of both; where some differ, by the first run's and by the second's.
+             */
+            numbers: components["schemas"]["NumbersByLabels"][];
+            /** Notes */
+            notes: string[];
         };
         /**
          * Parts
@@ -3284,6 +3625,11 @@ export interface components {
              * @description Undecided images that nobody has corrected yet.
              */
             n_review: number;
+            /**
+             * N Warned
+             * @description Images that differ from all training images.
+             */
+            n_warned: number;
             error: components["schemas"]["Failure"] | null;
             /**
              * Notes
@@ -3448,6 +3794,37 @@ export interface components {
             text: string;
         };
         /**
+         * RelabelledImage
+         * @description An image whose label was changed.
+         */
+        RelabelledImage: {
+            /**
+             * I
+             * @description Its place in the dataset.
+             */
+            i: number;
+            /** Path */
+            path: string;
+            /** Label Before */
+            label_before: string | null;
+        };
+        /**
+         * RelabelledImages
+         * @description Images of a training's dataset whose label is another by now than when it was trained.
+         */
+        RelabelledImages: {
+            /**
+             * N
+             * @description New labels of images that had none included.
+             */
+            n: number;
+            /**
+             * N Test
+             * @description Of them those that it was tested on.
+             */
+            n_test: number;
+        };
+        /**
          * ReliabilityBin
          * @description Images whose top probability lies in (low, high].
          */
@@ -3470,7 +3847,7 @@ export interface components {
         ReportSection: {
             /**
              * Name
-             * @description `numbers`: The numbers; `confusion`: Which classes are confused; `per_class`: Class by class; `mistakes`: Most confident mistakes; `least_certain`: Least certain; `calibration`: Can its probabilities be trusted?; `roc`: ROC curves; `learning_curve`: More images, better network?; `limits`: What the numbers do not show; `images`: The images; `budget`: What was the time spent on?; `methods`: What was done; `curves`: How training went
+             * @description `own-test`: Beside the run's own test images; `numbers`: The numbers; `confusion`: Which classes are confused; `per_class`: Class by class; `mistakes`: Most confident mistakes; `least_certain`: Least certain; `calibration`: Can its probabilities be trusted?; `roc`: ROC curves; `learning_curve`: More images, better network?; `limits`: What the numbers do not show; `images`: The images; `budget`: What was the time spent on?; `methods`: What was done; `curves`: How training went
              */
             name: string;
             /** Title */
@@ -3712,6 +4089,11 @@ export interface components {
              */
             curve: number[];
             headline: components["schemas"]["Headline"] | null;
+            /**
+             * Again Of
+             * @description The earlier training that it does again, with the same split of the images.
+             */
+            again_of: string | null;
             error: components["schemas"]["Failure"] | null;
             /**
              * Queue Position
@@ -3777,6 +4159,11 @@ export interface components {
              */
             curve: number[];
             headline: components["schemas"]["Headline"] | null;
+            /**
+             * Again Of
+             * @description The earlier training that it does again, with the same split of the images.
+             */
+            again_of: string | null;
             error: components["schemas"]["Failure"] | null;
             /**
              * Queue Position
@@ -3812,6 +4199,26 @@ export interface components {
              * @description The last lines that the training's process wrote.
              */
             log_tail: string[];
+        };
+        /**
+         * SeenIn
+         * @description The training, evaluation or prediction among whose images a mistake was seen.
+         */
+        SeenIn: {
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "train" | "evaluate" | "predict";
+            /** Name */
+            name: string;
+            /**
+             * Classifier Id
+             * @description Of an evaluation or prediction.
+             */
+            classifier_id: string | null;
         };
         /**
          * Set
@@ -3865,6 +4272,26 @@ export interface components {
             domains: string[];
         };
         /**
+         * SplitOf
+         * @description The same, and whether a predefined split may have the same pixels or groups on both sides.
+         */
+        SplitOf: {
+            /** Recipe */
+            recipe?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Allow Leakage
+             * @default false
+             */
+            allow_leakage: boolean;
+            /**
+             * Again Of
+             * @description An earlier training on this dataset, whose split is kept.
+             */
+            again_of?: string | null;
+        };
+        /**
          * SplitPart
          * @description One side of a split.
          */
@@ -3900,6 +4327,8 @@ export interface components {
             folds: components["schemas"]["FoldPart"][];
             /** By Class */
             by_class: components["schemas"]["ClassSplit"][];
+            /** @description Why a training is refused; null where it would begin. */
+            refusal: components["schemas"]["Failure"] | null;
         };
         /**
          * Spread
@@ -4965,7 +5394,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["RecipeOf"];
+                "application/json": components["schemas"]["SplitOf"];
             };
         };
         responses: {
@@ -5091,9 +5520,9 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected") | null;
-                /** @description Part of the path, in upper or lower case. */
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
                 part?: ("train" | "val" | "test" | "left-out") | null;
@@ -5159,9 +5588,9 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected") | null;
-                /** @description Part of the path, in upper or lower case. */
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
                 part?: ("train" | "val" | "test" | "left-out") | null;
@@ -5698,6 +6127,107 @@ export interface operations {
             };
         };
     };
+    list_label_changes: {
+        parameters: {
+            query?: {
+                offset?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_LabelChange_"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    download_label_changes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The table. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": unknown;
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     download_labels: {
         parameters: {
             query?: never;
@@ -5709,7 +6239,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A table that trainings take. */
+            /** @description The table. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6229,9 +6759,9 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected") | null;
-                /** @description Part of the path, in upper or lower case. */
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
                 part?: ("train" | "val" | "test" | "left-out") | null;
@@ -6276,6 +6806,118 @@ export interface operations {
                 };
             };
             /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    count_relabelled_images: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RelabelledImages"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    correct_run_row: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+                k: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Correction"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Row"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7335,9 +7977,9 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected") | null;
-                /** @description Part of the path, in upper or lower case. */
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
                 part?: ("train" | "val" | "test" | "left-out") | null;
@@ -7382,6 +8024,69 @@ export interface operations {
                 };
             };
             /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    correct_evaluation_row: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                evaluation_id: string;
+                k: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Correction"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Row"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7512,6 +8217,64 @@ export interface operations {
                 };
             };
             /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_evaluation_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                evaluation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8036,9 +8799,9 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected") | null;
-                /** @description Part of the path, in upper or lower case. */
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
                 part?: ("train" | "val" | "test" | "left-out") | null;

@@ -1,5 +1,7 @@
 // What a page has asked the server for: the answer, or why there is none. The one way for pages to hold an answer.
 
+import { outdated } from '../api/signals';
+
 const RETRY_MS = 4000;
 
 export interface ResourceOptions<T> {
@@ -68,7 +70,7 @@ export class Resource<T> {
 
 /**
  * For a component, while it is there: asked for at once, and anew whenever something changes that `load` reads before
- * it first waits.
+ * it first waits, or something was changed elsewhere.
  */
 export function resource<T>(
   load: (signal: AbortSignal) => Promise<T>,
@@ -79,5 +81,6 @@ export function resource<T>(
     void made.reload();
     return () => made.abort();
   });
+  $effect(() => outdated.on(() => void made.reload()));
   return made;
 }

@@ -31,9 +31,18 @@ class Place {
     }
     const text = query.toString();
     const address = this.path + (text ? `?${text}` : '');
-    if (replace) history.replaceState(null, '', address);
+    if (replace) history.replaceState(history.state, '', address);
     else history.pushState(null, '', address);
     this.#read();
+  }
+
+  /** What a page kept with this step of the browser's history, so that *Back* and a reload bring it back. */
+  get kept(): unknown {
+    return history.state;
+  }
+
+  keep(value: unknown): void {
+    history.replaceState(value, '');
   }
 
   #read(): void {

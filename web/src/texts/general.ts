@@ -9,11 +9,13 @@ export const general = {
   cancel: 'Cancel',
   undo: 'Undo',
   timeLeft: (time: string) => `about ${time} left`,
+  notHere: 'Not here',
   notFound: 'There is no such page.',
   toStart: 'Go to the start',
   silent: {
     title: 'coverslip does not answer.',
     advice: 'It may have been closed. Start it again, as you did before.',
+    goesOn: 'This page then goes on by itself; trainings go on meanwhile.',
   },
   gallery: {
     number: (n: number) => `Image ${n}`,
@@ -52,6 +54,12 @@ export const general = {
     where: 'Current folder',
     content: 'Contents of this folder',
     roots: 'Your folders',
+    path: 'Path of a folder or table',
+    pathHint: 'Paste a path here, or choose below',
+    go: 'Go there',
+    recent: 'Opened before',
+    notCounted: 'not counted',
+    imagesNotCounted: 'Images not counted: that would take long.',
     above: 'Parent folder',
     name: 'Folder',
     empty: 'There are no folders in here.',
@@ -81,6 +89,14 @@ export const general = {
     file: 'file',
     manyFiles: 'files',
     named: (now: Date) => `Images of ${now.toLocaleDateString('en-GB')}`,
+  },
+  known: {
+    title: (name: string) => `This is open already, as “${name}”.`,
+    text: (images: string, labelled: string, changed: string) =>
+      `${images} images, ${labelled} labelled` +
+      (changed === '0' ? '.' : `, ${changed} of them here. Opened anew, it would not have those labels.`),
+    goOn: 'Go on with it',
+    anew: 'Open it anew',
   },
   add: {
     labelled: 'Open labelled images',

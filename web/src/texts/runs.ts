@@ -156,6 +156,7 @@ export const runs = {
     metric: 'Metric',
     value: 'Value',
     intervalColumn: '95 % interval',
+    ownColumn: 'Own test images',
     plot: 'Value and interval',
     primary: 'decides which network is kept',
     method: (method: string) => `Dots are the values, bars their 95 % intervals: ${method}.`,
@@ -313,14 +314,53 @@ export const runs = {
     stopped: 'Stopped before anything was measured.',
     tabsLabel: 'Evaluation',
   },
+  again: {
+    shows: 'The label is wrong: it really shows',
+    joins: (dataset: string) => `The label is corrected in ${dataset} at once. Keys work too.`,
+    corrected: (label: string) => `corrected: ${label}`,
+    changed: (n: number, nTest: number) =>
+      `${counted(n, 'label was', 'labels were')} corrected or given since this training${
+        nTest ? `, ${nTest} of them of test images` : ''
+      }.`,
+    start: 'Train again with these labels',
+    name: (name: string) => `${name}, labels corrected`,
+    isAgain: 'This does an earlier training again, with the same split of the images.',
+    compare: 'Compare with the training before',
+  },
   comparing: {
     title: 'Compare trainings',
     choose: 'Tick two or more trainings in the list to see them side by side.',
     toList: 'To the list',
     metric: 'Metric',
-    best: 'best',
     images: 'Test images',
     network: 'Network',
-    help: 'Bars are 95 % intervals. Overlapping intervals do not mean that two classifiers are equally good.',
+    help: 'Bars are 95 % intervals of each number by itself. Whether two trainings differ is told by the interval of their difference, above: intervals that overlap say nothing about it.',
+    working: 'Comparing …',
+    pair: (first: string, second: string) => `${second} against ${first}`,
+    measuredOn: (images: string, groups: string) =>
+      `On the ${images}${groups ? ` from ${groups}` : ''} that both have measured and neither was trained on.`,
+    group: 'group',
+    groups: 'groups',
+    labels: {
+      both: '',
+      first: 'By the labels as they were in the first training',
+      second: 'By the labels as they were in the second training',
+    },
+    difference: 'Difference',
+    interval: '95 % interval of the difference',
+    shown: 'more than chance',
+    chance: 'could be chance',
+    mcnemar: (first: number, second: number, p: string) =>
+      `${counted(first, 'image', 'images')} only the first named rightly, ${counted(second, 'image', 'images')} only the second (McNemar’s exact test, which takes images for independent: p = ${p}).`,
+    differed: 'What differed',
+    nothingDiffered: 'Nothing that is told of them: recipe, images and split are the same.',
+    own: 'Each by itself',
+    fit: {
+      val_accuracy: 'Accuracy on validation images',
+      val_f1: 'F1 on validation images',
+      train_accuracy: 'Accuracy on training images',
+      train_f1: 'F1 on training images',
+    },
+    curves: 'Validation images, epoch by epoch',
   },
 };

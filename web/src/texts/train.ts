@@ -94,6 +94,8 @@ export const train = {
   leakageHelp: 'The numbers will be too good; the report will say so.',
 
   split: {
+    title: 'Split',
+    later: 'How the images are shared out is shown once they are read and two classes have images.',
     parts: { train: 'training', val: 'validation', test: 'test', class: 'Class' },
     caption: 'Images of each class in each part',
     folds: (n: number) =>

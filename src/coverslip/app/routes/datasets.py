@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 
 from coverslip.app.deps import Home, Paged
-from coverslip.app.schemas.datasets import DatasetChanges, NewDataset, RecipeOf
+from coverslip.app.schemas.datasets import DatasetChanges, NewDataset, RecipeOf, SplitOf
 from coverslip.app.schemas.problems import problems
 from coverslip.workspace import forgetting
 from coverslip.workspace.datasets import changing, counting, grouping, listing, reading_images, sources
@@ -137,9 +137,9 @@ def preview_groups(
     "/datasets/{dataset_id}/split-preview",
     responses=problems(404, 409, 422),
 )
-def preview_split(home: Home, dataset_id: str, body: RecipeOf) -> SplitPreview:
-    """Which images a training with this recipe would train, validate and test on."""
-    return previews.split(home, dataset_id, body.recipe)
+def preview_split(home: Home, dataset_id: str, body: SplitOf) -> SplitPreview:
+    """Which images a training with this recipe would train, validate and test on, and why it would be refused."""
+    return previews.split(home, dataset_id, body.recipe, allow_leakage=body.allow_leakage, again_of=body.again_of)
 
 
 @router.post(

@@ -3,13 +3,16 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, HTMLResponse
 
 from coverslip.app.deps import Home, JobQueue, Paged
 from coverslip.app.pictures import IMAGE, PICTURE, Viewed, image_response
+from coverslip.app.report import report_response
 from coverslip.app.schemas.evaluations import NewEvaluation
 from coverslip.app.schemas.images import FilteredPage
+from coverslip.app.schemas.predictions import Correction
 from coverslip.app.schemas.problems import problems
+from coverslip.workspace.correcting.measured import correct_measured
 from coverslip.workspace.evaluations import asking, state
 from coverslip.workspace.evaluations.asking import EvaluationOutlook
 from coverslip.workspace.evaluations.state import EvaluationState
@@ -71,6 +74,12 @@ def list_evaluation_rows(workspace: Home, evaluation_id: str, page: Annotated[Fi
     return measured.page_of_measured(workspace, evaluation_id, page, offset=page.offset, limit=page.limit)
 
 
+@router.put("/evaluations/{evaluation_id}/rows/{k}/correction", responses=problems(404, 409, 422))
+def correct_evaluation_row(workspace: Home, evaluation_id: str, k: int, correction: Correction) -> Row:
+    """Give a measured image another label in the dataset that it comes from; it is kept at once."""
+    return correct_measured(workspace, evaluation_id, k, correction.label)
+
+
 @router.get(
     "/evaluations/{evaluation_id}/rows/{k}/thumbnail",
     response_class=Response,
@@ -94,6 +103,12 @@ def get_evaluation_row_picture(workspace: Home, evaluation_id: str, k: int, view
     return image_response(pictures.picture_of(workspace, measured.measured_row(workspace, evaluation_id, k), view))
 
 
+@router.get("/evaluations/{evaluation_id}/report", response_class=HTMLResponse, responses=problems(404, 409))
+def get_evaluation_report(workspace: Home, evaluation_id: str) -> FileResponse:
+    """The report on these images, with a policy that lets it run nothing."""
+    return report_response(downloads.file_of_evaluation(workspace, evaluation_id, "report"))
+
+
 @router.get(
     "/evaluations/{evaluation_id}/download/predictions",
     response_class=FileResponse,
@@ -101,5 +116,5 @@ def get_evaluation_row_picture(workspace: Home, evaluation_id: str, k: int, view
 )
 def download_from_evaluation(workspace: Home, evaluation_id: str) -> FileResponse:
     """`predictions.csv`: each measured image, its label, and what the classifier said."""
-    file = downloads.predictions_of_evaluation(workspace, evaluation_id)
+    file = downloads.file_of_evaluation(workspace, evaluation_id, "predictions")
     return FileResponse(file, media_type="text/csv", filename=f"{file.parent.name}-{file.name}")

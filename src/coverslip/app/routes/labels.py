@@ -5,15 +5,18 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
-from coverslip.app.deps import Home
+from coverslip.app.deps import Home, Paged
 from coverslip.app.limits import taking
 from coverslip.app.schemas.labels import LabelsGiven, LabelsTakenBack, NewLabels
 from coverslip.app.schemas.problems import problems
+from coverslip.workspace.correcting import history
+from coverslip.workspace.correcting.history import LabelChange
 from coverslip.workspace.datasets import labels, snapshots
 from coverslip.workspace.datasets.listing import describe
+from coverslip.workspace.store.rows import Page
 
 _CSV: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own type
-    200: {"content": {"text/csv": {}}, "description": "A table that trainings take."}
+    200: {"content": {"text/csv": {}}, "description": "The table."}
 }
 
 _MAX_BODY = 10 * 2**20  # bytes: a million places, the most that `NewLabels` takes, with a space after each comma
@@ -51,6 +54,25 @@ def redo_labels(home: Home, dataset_id: str) -> LabelsTakenBack:
     return LabelsTakenBack(change=change, images=places, dataset=describe(home, dataset_id))
 
 
+@router.get("/datasets/{dataset_id}/label-changes", responses=problems(404))
+def list_label_changes(home: Home, dataset_id: str, paging: Paged) -> Page[LabelChange]:
+    """Which labels were changed in the app: when, by whom, and where the mistake was seen. The newest first."""
+    return history.list_label_changes(home, dataset_id, paging)
+
+
+@router.get(
+    "/datasets/{dataset_id}/download/label-changes",
+    response_class=StreamingResponse,
+    responses=_CSV | problems(404),
+)
+def download_label_changes(home: Home, dataset_id: str) -> StreamingResponse:
+    """The same as a table, with a row for each image of each change."""
+    lines = history.history_lines(home, dataset_id)
+    name = snapshots.file_name(home, dataset_id, "label-changes")
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=headers)
+
+
 @router.get(
     "/datasets/{dataset_id}/download/labels",
     response_class=StreamingResponse,
@@ -59,6 +81,6 @@ def redo_labels(home: Home, dataset_id: str) -> LabelsTakenBack:
 def download_labels(home: Home, dataset_id: str) -> StreamingResponse:
     """All images with their labels of now, as a table: whole paths, so that it can lie anywhere."""
     lines = snapshots.table_lines(home, dataset_id)
-    name = snapshots.file_name(home, dataset_id)
+    name = snapshots.file_name(home, dataset_id, "labels")
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=headers)

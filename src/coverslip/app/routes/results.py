@@ -10,24 +10,24 @@ from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
 from coverslip.app.bodies import received
 from coverslip.app.deps import Home, Paged
 from coverslip.app.pictures import IMAGE, PICTURE, Viewed, image_response
+from coverslip.app.report import RUNS_NOTHING, report_response
 from coverslip.app.schemas.images import FilteredPage
+from coverslip.app.schemas.predictions import Correction
 from coverslip.app.schemas.problems import problems
+from coverslip.reports.comparing import Comparison
+from coverslip.workspace.correcting.measured import correct_measured
 from coverslip.workspace.evaluations import comparing
-from coverslip.workspace.evaluations.comparing import Comparison
 from coverslip.workspace.jobs import downloads, results
 from coverslip.workspace.jobs.results import Results
 from coverslip.workspace.predictions import classifiers, imported, measured, pictures
 from coverslip.workspace.predictions.classifiers import Classifier
+from coverslip.workspace.predictions.relabelled import RelabelledImages, count_relabelled
 from coverslip.workspace.predictions.rows import Row
 from coverslip.workspace.store.rows import Page
 
 router = APIRouter(tags=["results"])
 
 _MOST_CLASSIFIER_BYTES = 2**31
-_REPORT_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'self'; sandbox allow-popups allow-downloads"
-)
 Download = Literal["report", "predictions", "run", "classifier", "recipe"]
 _TYPES: dict[Download, str] = {
     "report": "text/html",
@@ -53,7 +53,7 @@ _FIGURE: dict[int | str, dict[str, Any]] = {
 
 @router.get("/comparison", responses=problems(404, 409, 422))
 def compare_runs(workspace: Home, run_id: Annotated[list[str], Query(description="Two or more.")]) -> Comparison:
-    """Runs side by side, and whether they were measured on the same images."""
+    """Runs side by side: what differed, and each against the first on the images that both have measured."""
     return comparing.compared(workspace, run_id)
 
 
@@ -67,6 +67,18 @@ def get_results(workspace: Home, run_id: str) -> Results:
 def list_run_rows(workspace: Home, run_id: str, page: Annotated[FilteredPage, Query()]) -> Page[Row]:
     """The measured images, a page at a time."""
     return measured.page_of_measured(workspace, run_id, page, offset=page.offset, limit=page.limit)
+
+
+@router.get("/runs/{run_id}/relabelled", responses=problems(404))
+def count_relabelled_images(workspace: Home, run_id: str) -> RelabelledImages:
+    """How many images of a training's dataset are labelled otherwise by now: whether to train again."""
+    return count_relabelled(workspace, run_id)
+
+
+@router.put("/runs/{run_id}/rows/{k}/correction", responses=problems(404, 409, 422))
+def correct_run_row(workspace: Home, run_id: str, k: int, correction: Correction) -> Row:
+    """Give a measured image another label in the dataset that it comes from; it is kept at once."""
+    return correct_measured(workspace, run_id, k, correction.label)
 
 
 @router.get(
@@ -98,8 +110,7 @@ def get_run_row_picture(workspace: Home, run_id: str, k: int, view: Viewed) -> R
 )
 def get_report(workspace: Home, run_id: str) -> FileResponse:
     """The report, with a policy that lets it run nothing."""
-    file = downloads.file_of_run(workspace, run_id, "report")
-    return FileResponse(file, media_type="text/html", headers={"Content-Security-Policy": _REPORT_POLICY})
+    return report_response(downloads.file_of_run(workspace, run_id, "report"))
 
 
 @router.get(
@@ -110,7 +121,7 @@ def get_report(workspace: Home, run_id: str) -> FileResponse:
 def get_figure(workspace: Home, run_id: str, name: Annotated[str, Path(pattern="^[a-z0-9_]{1,64}$")]) -> FileResponse:
     """A drawing of the report, as SVG."""
     file = downloads.figure_of_run(workspace, run_id, name)
-    return FileResponse(file, media_type="image/svg+xml", headers={"Content-Security-Policy": _REPORT_POLICY})
+    return FileResponse(file, media_type="image/svg+xml", headers={"Content-Security-Policy": RUNS_NOTHING})
 
 
 @router.get(

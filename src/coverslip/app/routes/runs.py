@@ -29,6 +29,7 @@ def create_run(workspace: Home, new: NewRun, queue: JobQueue) -> RunState:
         recipe=new.recipe,
         allow_leakage=new.allow_leakage,
         budget=new.budget,
+        again_of=new.again_of,
     )
     queue.wake()
     return runs.run_state(workspace, job)

@@ -61,3 +61,10 @@ class RecipeOf(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     recipe: Recipe = Field(default_factory=dict)
+
+
+class SplitOf(RecipeOf):
+    """The same, and whether a predefined split may have the same pixels or groups on both sides."""
+
+    allow_leakage: bool = False
+    again_of: str | None = Field(None, description="An earlier training on this dataset, whose split is kept.")

@@ -29,6 +29,11 @@ class NewRun(BaseModel):
         description="How long it may take: `90s`, `10m`, `1h30m`, or `quick` (2 minutes), `balanced` (10 minutes), "
         "`best` (1 hour). What the recipe leaves open is chosen to fit. Null: as long as it takes.",
     )
+    again_of: str | None = Field(
+        None,
+        description="An earlier training on the same dataset, to be compared with: its test images stay test images, "
+        "its validation images validation images. New images join training. With folds they are dealt anew.",
+    )
 
 
 class RunChanges(BaseModel):

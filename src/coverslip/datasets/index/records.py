@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from coverslip.datasets.index.table import Table
 from coverslip.frames import data_frame, html_table
-from coverslip.images import Decoded, Pixels, ReadPlan, pixels_in_memory, read_pixels
+from coverslip.images import Decoded, Fields, Pixels, ReadPlan, pixels_in_memory, read_pixels
 from coverslip.messages import Note
 
 if TYPE_CHECKING:
@@ -59,15 +59,15 @@ class ImageRecord:
         """Whether there is such a file, or it was given in memory; whether it can be read is not looked at."""
         return self.given is not None or os.path.lexists(self.path)
 
-    def read(self) -> Pixels:
-        """The image as numbers, by its plan.
+    def read(self, fields: Fields | None = None) -> Pixels:
+        """The image as numbers, by its plan; `fields` keeps those that several boxes lie in.
 
         Raises:
             UnreadableImage: for everything that can be wrong with it.
         """
         if self.given is not None:
             return pixels_in_memory(self.path, self.given, self.plan)
-        return read_pixels(self.path, self.plan)
+        return read_pixels(self.path, self.plan, fields=fields)
 
 
 @dataclass(frozen=True, slots=True)

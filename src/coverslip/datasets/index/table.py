@@ -20,13 +20,19 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "plane": ("plane",),
     "x": ("x",),
     "y": ("y",),
+    "x_center": ("x_center", "x_centre", "center_x", "centre_x"),
+    "y_center": ("y_center", "y_centre", "center_y", "centre_y"),
     "width": ("width",),
     "height": ("height",),
 }
-
+# What the names of columns end in that hold shares of the image's width and height in place of pixels.
+RELATIVE = ("_relative", "_rel", "_normalized", "_normalised", "_norm")
 
 # Every name by which a column is known.
-TABLE_NAMES = frozenset(name for names in ALIASES.values() for name in names)
+_OF_BOXES = ("x", "y", "x_center", "y_center", "width", "height")
+TABLE_NAMES = frozenset(name for names in ALIASES.values() for name in names) | frozenset(
+    f"{name}{suffix}" for meaning in _OF_BOXES for name in ALIASES[meaning] for suffix in RELATIVE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +59,11 @@ class Table:
         """A row's number, for messages."""
         return f"row {line} (from 0)" if self.is_in_memory else f"line {line}"
 
-    def index(self, meaning: str) -> int | None:
-        """Which column holds a path, label, ...: the best of its accepted names."""
+    def index(self, meaning: str, suffixes: tuple[str, ...] = ("",)) -> int | None:
+        """Which column holds a path, label, ...: the best of its accepted names, each with one of these endings."""
         known = [plain_name(column) for column in self.columns]
-        return next((known.index(alias) for alias in ALIASES[meaning] if alias in known), None)
+        names = (f"{alias}{suffix}" for alias in ALIASES[meaning] for suffix in suffixes)
+        return next((known.index(name) for name in names if name in known), None)
 
 
 def plain_name(column: str) -> str:

@@ -4,6 +4,7 @@ import difflib
 from collections import Counter
 from dataclasses import dataclass
 
+from coverslip.datasets.index.boxes import BoxColumns, find_box_columns
 from coverslip.datasets.index.records import counted, one_line, some
 from coverslip.datasets.index.table import ALIASES, TABLE_NAMES, Table, plain_name
 from coverslip.errors import BadDataset
@@ -27,7 +28,7 @@ class Columns:
     domain: int | None
     channel: int | None
     plane: int | None
-    box: tuple[int, int, int, int] | None
+    box: BoxColumns | None
 
 
 def find_columns(table: Table, *, group: str | None, wants_groups: bool, labelled: bool, notes: list[Note]) -> Columns:
@@ -59,7 +60,7 @@ def find_columns(table: Table, *, group: str | None, wants_groups: bool, labelle
         domain=table.index("domain"),
         channel=table.index("channel"),
         plane=table.index("plane"),
-        box=_box_columns(table),
+        box=find_box_columns(table),
     )
 
 
@@ -117,26 +118,6 @@ def _refuse_twins(table: Table, group: str | None) -> None:
             file=table.file,
             do="Take all but one of them out, or give them other names.",
         )
-
-
-def _box_columns(table: Table) -> tuple[int, int, int, int] | None:
-    """The columns of a crop's box. `width` and `height` alone are often just the image's size: not a box.
-
-    Raises:
-        BadDataset: three of the four are there; whole fields of view would be taken for crops.
-    """
-    column_of = {name: table.index(name) for name in ("x", "y", "width", "height")}
-    missing = [name for name, column in column_of.items() if column is None]
-    if len(missing) == 1:
-        raise BadDataset(
-            f"The table gives boxes without the column '{missing[0]}'",
-            file=table.file,
-            do="A box takes x, y, width and height in pixels; add the column, or take the other three out.",
-        )
-    x, y, width, height = column_of.values()
-    if x is None or y is None or width is None or height is None:
-        return None
-    return x, y, width, height
 
 
 def _no_column(table: Table, meaning: str, holds: str) -> BadDataset:

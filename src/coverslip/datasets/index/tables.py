@@ -2,9 +2,11 @@
 
 import difflib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
+from coverslip.datasets.index.boxes import Size, box_of, size_of
 from coverslip.datasets.index.records import (
     SIDE_WORDS,
     ImageRecord,
@@ -20,10 +22,11 @@ from coverslip.datasets.index.records import (
 from coverslip.datasets.index.table import Table
 from coverslip.datasets.index.table_columns import Columns, find_columns
 from coverslip.errors import BadDataset
-from coverslip.images import ReadPlan
+from coverslip.images import Decoded, ReadPlan
 from coverslip.messages import Note
 
 _LEFT_OUT = "left-out"
+_ALL_PLANES = ("max", "mean", "channels")
 
 
 def open_table(
@@ -53,6 +56,7 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, notes: list[Note]) 
     root = table.path.parent
     faults: list[str] = []
     seen: dict[ImageRecord, int] = {}
+    sizes = _Sizes()
     n_twice = n_left_out = n_alone = 0
     for row, line in zip(table.rows, table.lines, strict=True):
         if not row[columns.path]:
@@ -70,7 +74,7 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, notes: list[Note]) 
                 faults.append(_unknown_side(table.place(line), row[columns.split]))
         own_plan, stated, identity = plan, frozenset[str](), printable(posix_below(file, root))
         try:
-            own_plan, stated, tag = _row_plan(row, columns, plan)
+            own_plan, stated, tag = _row_plan(row, columns, plan, partial(sizes, file, given))
             identity += tag
         except ValueError as error:
             faults.append(f"{table.place(line)}: {error}")
@@ -114,8 +118,12 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, notes: list[Note]) 
     return list(seen)
 
 
-def _row_plan(row: Sequence[str], columns: Columns, plan: ReadPlan) -> tuple[ReadPlan, frozenset[str], str]:
+def _row_plan(
+    row: Sequence[str], columns: Columns, plan: ReadPlan, size: Callable[[], Size | None]
+) -> tuple[ReadPlan, frozenset[str], str]:
     """The row's own plan, which parts of it the row states, and what tells it apart from others of the same file.
+
+    `size` is asked for that of the row's image, where it is needed.
 
     Raises:
         ValueError: a cell is not a number, or a box is incomplete or empty; says which.
@@ -124,7 +132,7 @@ def _row_plan(row: Sequence[str], columns: Columns, plan: ReadPlan) -> tuple[Rea
     tag = ""
     if columns.plane is not None and row[columns.plane]:
         text = row[columns.plane].casefold()
-        changes["plane"] = text if text in ("max", "mean") else _whole(text, "plane", "or 'max' or 'mean'")
+        changes["plane"] = text if text in _ALL_PLANES else _whole(text, "plane", "or 'max', 'mean' or 'channels'")
         tag += f"#plane={changes['plane']}"
     if columns.channel is not None and row[columns.channel]:
         words = row[columns.channel]
@@ -132,17 +140,26 @@ def _row_plan(row: Sequence[str], columns: Columns, plan: ReadPlan) -> tuple[Rea
             words = words.replace(mark, " ")
         changes["channels"] = tuple(_whole(word, "channel", "(several are parted by spaces)") for word in words.split())
         tag += f"#channel={'+'.join(words.split())}"
-    if columns.box is not None:
-        cells = [row[at] for at in columns.box]
-        if any(cells):
-            names = ("x", "y", "width", "height")
-            box = tuple(_whole(cell, name) for cell, name in zip(cells, names, strict=True))
-            if min(box[2:]) < 1:
-                raise ValueError("width and height must be 1 or more")
-            changes["box"] = box
-            tag += "#box=" + ",".join(map(str, box))
+    box = None if columns.box is None else box_of(row, columns.box, size)
+    if box is not None:
+        changes["box"] = box
+        tag += "#box=" + ",".join(map(str, box))
     own_plan = ReadPlan.model_validate({**plan.model_dump(), **changes}) if changes else plan
     return own_plan, frozenset(changes), tag
+
+
+class _Sizes:
+    """Width and height of images, each looked at once."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, Size | None] = {}
+
+    def __call__(self, file: Path, given: Decoded | None) -> Size | None:
+        if given is not None:
+            return given.array.shape[1], given.array.shape[0]
+        if file not in self._known:
+            self._known[file] = size_of(file)
+        return self._known[file]
 
 
 def _whole(text: str, column: str, alternatives: str = "") -> int:

@@ -14,7 +14,7 @@ from coverslip.datasets.quality.finding import (
 )
 from coverslip.datasets.quality.inspecting import Inspection, inspect_dataset
 from coverslip.datasets.quality.leaks import Leak, LeakKind, predefined_split_leaks
-from coverslip.datasets.quality.scanning import Scan, Unreadable, scan_images
+from coverslip.datasets.quality.scanning import Scan, Unreadable, by_field, scan_images
 from coverslip.datasets.quality.usable import ON_REQUEST, dropped_notes, left_out_notes, reasons_to_leave_out
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "Severity",
     "Spread",
     "Unreadable",
+    "by_field",
     "connected_components",
     "dropped_notes",
     "forget_finder",

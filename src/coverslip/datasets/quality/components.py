@@ -1,4 +1,4 @@
-"""What belongs together: images of one group, and images with the same pixels.
+"""What belongs together: images of one group, images with the same pixels, and copies that were changed.
 
 Crops of one slide resemble each other, and a picture that was saved twice resembles itself.
 """
@@ -19,7 +19,8 @@ def labels_of(dataset: Dataset, positions: Iterable[int]) -> set[str]:
 
 
 def connected_components(dataset: Dataset, scan: Scan, order: Sequence[int]) -> NDArray[np.intp]:
-    """For each image in `order` the number of its connected component; groups and equal pixels connect."""
+    """For each image in `order` the number of its connected component; groups, equal pixels and copies connect."""
+    cluster_of = {i: str(k) for k, members in enumerate(scan.copies or ()) for i in members}
     parent = list(range(len(order)))
 
     def root(i: int) -> int:
@@ -34,6 +35,8 @@ def connected_components(dataset: Dataset, scan: Scan, order: Sequence[int]) -> 
         links = [] if isinstance(fact, Unreadable) else [("pixels", fact.pixel_hash)]
         if group is not None:
             links.append(("group", group))
+        if position in cluster_of:
+            links.append(("copies", cluster_of[position]))
         for link in links:
             a, b = root(first.setdefault(link, i)), root(i)
             parent[max(a, b)] = min(a, b)

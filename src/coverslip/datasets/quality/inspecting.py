@@ -38,6 +38,9 @@ class Inspection(BaseModel):
     planes: dict[str, int]
     reading_notes: dict[str, int]
     notes: tuple[Note, ...] = Field(description="What was passed over, and how the data were understood.")
+    are_copies_known: bool = Field(
+        description="Whether anybody looked for images that show the same though their pixels differ."
+    )
     findings: tuple[Finding, ...] = Field(description="What is wrong or could be better, the gravest first.")
 
     def of(self, code: str) -> tuple[Finding, ...]:
@@ -69,6 +72,7 @@ def inspect_dataset(dataset: Dataset, scan: Scan) -> Inspection:
         planes=frequencies(str(fact.n_planes) for fact in readable),
         reading_notes=frequencies(fact.note for fact in readable if fact.note),
         notes=(*dataset.notes, *shared_class_notes(dataset)),
+        are_copies_known=scan.copies is not None,
         findings=find_all(dataset, scan),
     )
 

@@ -10,7 +10,7 @@ from coverslip.datasets.quality.components import connected_components
 from coverslip.datasets.quality.scanning import Scan, Unreadable
 from coverslip.datasets.quality.usable import reasons_to_leave_out
 
-LeakKind = Literal["group", "pixels", "chain"]  # chain: several groups and equal pixels, one after the other
+LeakKind = Literal["group", "pixels", "copies", "chain"]  # chain: several groups and copies, one after the other
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +23,26 @@ class Leak:
 
 
 def predefined_split_leaks(dataset: Dataset, scan: Scan) -> list[Leak]:
-    """Equal pixels and groups that a predefined split has on two sides, among readable images with a label.
+    """Copies and groups that a predefined split has on two sides, among readable images with a label.
 
     An image without a part can connect two sides, when it is of one's group and equal to an image of the other.
     """
     by_pixels: dict[Hashable, list[int]] = defaultdict(list)
     by_group: dict[Hashable, list[int]] = defaultdict(list)
+    by_copies: dict[Hashable, list[int]] = defaultdict(list)
+    cluster_of = {i: k for k, members in enumerate(scan.copies or ()) for i in members}
     for i, (record, fact) in enumerate(zip(dataset.records, scan.facts, strict=True)):
         if record.predefined_split is None or not dataset.has_class(record) or isinstance(fact, Unreadable):
             continue
         by_pixels[fact.pixel_hash].append(i)
         if record.group is not None:
             by_group[record.group].append(i)
+        if i in cluster_of:
+            by_copies[cluster_of[i]].append(i)
     direct = [*_leaks_among("group", dataset, by_group.values()), *_leaks_among("pixels", dataset, by_pixels.values())]
+    in_equal = {i for leak in direct if leak.kind == "pixels" for i in leak.images}
+    changed = (members for members in by_copies.values() if in_equal.isdisjoint(members))
+    direct += _leaks_among("copies", dataset, changed)
     in_direct = {i for leak in direct for i in leak.images}
     chains = (unit for unit in _predefined_components(dataset, scan) if in_direct.isdisjoint(unit))
     return [*direct, *_leaks_among("chain", dataset, chains)]

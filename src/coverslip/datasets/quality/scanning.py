@@ -7,15 +7,16 @@ What was found is remembered in the cache folder by file name, size and time of 
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from coverslip.datasets.index import Dataset, ImageRecord, counted
 from coverslip.datasets.quality.remembering import Identity, Memory, identities_of
 from coverslip.errors import UnreadableImage
 from coverslip.events import Emit, Noted, Progressed, ignore
-from coverslip.images import ImageFacts, Pixels, image_facts
+from coverslip.images import Fields, ImageFacts, Pixels, image_facts
 from coverslip.machine import n_cores
 from coverslip.stopping import BY_SIGNAL, Stop
 
@@ -38,6 +39,8 @@ class Scan:
     """What each image is, in the order of the dataset's records."""
 
     facts: tuple[ImageFacts | Unreadable, ...]
+    # Positions of images that show the same, two or more each, equal pixels among them; None: nobody has looked.
+    copies: tuple[tuple[int, ...], ...] | None = None
 
     @property
     def n_readable(self) -> int:
@@ -85,7 +88,7 @@ def scan_images(
         identities = identities_of(records)
         for i, remembered in memory.recall(identities):
             facts[i] = remembered
-        to_decode = [i for i, remembered in enumerate(facts) if remembered is None]
+        to_decode = by_field(records, [i for i, remembered in enumerate(facts) if remembered is None])
         _decode(records, to_decode, identities, facts, memory, emit, stop, n_threads or n_cores(), on_pixels)
     finally:
         memory.close()
@@ -108,13 +111,17 @@ def _decode(
     started = reported = saved = time.monotonic()
     n_remembered = len(records) - len(to_decode)
     in_flight: deque[tuple[int, Future[ImageFacts | Unreadable]]] = deque()
+    fields = Fields()
     pool = ThreadPoolExecutor(n_threads, thread_name_prefix="read")
     try:
         ahead = iter(to_decode)
         for n_done in range(len(to_decode)):
             while len(in_flight) < _LOOK_AHEAD * n_threads and (i := next(ahead, None)) is not None:
-                in_flight.append((i, pool.submit(_read, i, records[i], on_pixels)))
+                in_flight.append((i, pool.submit(_read, i, records[i], fields, on_pixels)))
             i, future = in_flight.popleft()
+            while not wait([future], _TELL_EVERY_S).done:  # a file may take long, and an end is asked for meanwhile
+                stop.check()
+                emit(_progress(n_remembered + n_done, len(records), n_done / (time.monotonic() - started)))
             fact = facts[i] = future.result()
             identity = identities[i]
             if isinstance(fact, ImageFacts) and identity is not None:
@@ -128,14 +135,23 @@ def _decode(
                 emit(_progress(n_remembered + n_done + 1, len(records), (n_done + 1) / (now - started)))
                 reported = now
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        pool.shutdown(wait=False, cancel_futures=True)  # what is still in flight then is of no use
     seconds = max(time.monotonic() - started, 1e-9)
     emit(_progress(len(records), len(records), len(to_decode) / seconds if to_decode else None))
 
 
-def _read(i: int, record: ImageRecord, on_pixels: OnPixels | None) -> ImageFacts | Unreadable:
+def by_field(records: Sequence[ImageRecord], positions: Sequence[int]) -> list[int]:
+    """Positions in an order in which boxes of one field follow each other; others stay where they are."""
+    first: dict[Path, int] = {}
+    for i in positions:
+        if records[i].plan.box is not None:
+            first.setdefault(records[i].path, i)
+    return sorted(positions, key=lambda i: (first.get(records[i].path, i), i)) if first else list(positions)
+
+
+def _read(i: int, record: ImageRecord, fields: Fields, on_pixels: OnPixels | None) -> ImageFacts | Unreadable:
     try:
-        pixels = record.read()
+        pixels = record.read(fields)
         if on_pixels is not None:
             on_pixels(i, pixels)
         return image_facts(pixels)

@@ -1,17 +1,25 @@
 """Who trains, who validates, who tests."""
 
 from coverslip.datasets.splits.capping import cap_training
-from coverslip.datasets.splits.folding import Folds, check_no_split, fold_images, plan_folds
+from coverslip.datasets.splits.folding import Folds, check_no_split, fold_images, plan_folds, tested_classes
 from coverslip.datasets.splits.holding_out import inner_folds
 from coverslip.datasets.splits.partition import fold_units, split_units
 from coverslip.datasets.splits.splitting import Split, split_images
-from coverslip.datasets.splits.trainable import check_class_names, check_trainable, trained_classes
+from coverslip.datasets.splits.trainable import (
+    check_class_names,
+    check_groups,
+    check_no_class_is_empty,
+    check_trainable,
+    trained_classes,
+)
 
 __all__ = [
     "Folds",
     "Split",
     "cap_training",
     "check_class_names",
+    "check_groups",
+    "check_no_class_is_empty",
     "check_no_split",
     "check_trainable",
     "fold_images",
@@ -20,5 +28,6 @@ __all__ = [
     "plan_folds",
     "split_images",
     "split_units",
+    "tested_classes",
     "trained_classes",
 ]

@@ -107,7 +107,7 @@ def _few_note(few: str, n_folds: int) -> Note:
 def fold_images(dataset: Dataset, scan: Scan, *, n_folds: int, val: float, seed: int) -> Folds:
     """Share readable, labelled images out among folds; each is tested once, and validation comes from the others.
 
-    What is connected by a group or by equal pixels stays in one fold. Images are left out as by `split_images`. A
+    What is connected by a group or by copies stays in one fold. Images are left out as by `split_images`. A
     class that lives in a single group cannot be trained on where it is tested: its images are predicted all the same.
 
     Args:
@@ -167,6 +167,11 @@ def fold_images(dataset: Dataset, scan: Scan, *, n_folds: int, val: float, seed:
     return Folds(
         tuple(splits), tuple(fold_of), tuple(reasons), (*notes, *_untrained_class_notes(dataset, order, splits))
     )
+
+
+def tested_classes(dataset: Dataset, folds: Folds) -> set[str]:
+    """The classes that have usable images, each of which one of the folds tests."""
+    return {r.label for r, fold in zip(dataset.records, folds.fold_of, strict=True) if r.label and fold is not None}
 
 
 def check_no_split(dataset: Dataset) -> None:

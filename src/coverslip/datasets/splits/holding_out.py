@@ -18,7 +18,7 @@ _TOO_MANY = 0.5
 def inner_folds(dataset: Dataset, scan: Scan, positions: Sequence[int], *, seed: int) -> Ints:
     """In which turn each training image is held out while a head is fitted on the others.
 
-    What is connected by a group or by equal pixels is held out together. What would take half of a class's
+    What is connected by a group or by copies is held out together. What would take half of a class's
     images with it, or more, never is: a head without them tells nothing of one that has them.
 
     Args:

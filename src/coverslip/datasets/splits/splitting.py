@@ -43,7 +43,7 @@ def split_images(
 ) -> Split:
     """Share readable, labelled images out among training, validation and test.
 
-    What is connected by a group or by equal pixels stays on one side. Classes are spread as evenly as that allows;
+    What is connected by a group or by copies stays on one side. Classes are spread as evenly as that allows;
     each is in all three parts whenever it has enough groups (without groups: images). Left out, with a reason, are
     unreadable images, those without a label or of a dropped class, equal pixels with different labels (all of them:
     nobody can tell which label is right), and images of a class that training has none of. The order of records does
@@ -53,7 +53,7 @@ def split_images(
 
     Raises:
         BadDataset: nothing can be trained on, or everything belongs together.
-        LeakageFound: a predefined split has equal pixels or one group on two sides, and `allow_leakage` is False.
+        LeakageFound: a predefined split has copies or one group on two sides, and `allow_leakage` is False.
     """
     if not (0 <= val < 1 and 0 <= test < 1 and val + test < 1):
         raise BadRecipe(

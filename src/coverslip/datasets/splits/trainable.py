@@ -1,13 +1,14 @@
 """What can be trained on: at least two classes, and images on every side of the split."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Container, Sequence
 
-from coverslip.datasets.index import DECISIONS, SIDES, Dataset, counted, one_line
+from coverslip.datasets.index import DECISIONS, SIDES, Dataset, counted, natural_key, one_line, some
 from coverslip.datasets.quality import Scan, Unreadable
 from coverslip.datasets.splits.splitting import Split
 from coverslip.datasets.splits.wording import SIDE_TITLES
 from coverslip.errors import BadDataset
+from coverslip.messages import GroupBy, Set
 
 
 def trained_classes(dataset: Dataset, split: Split) -> tuple[str, ...]:
@@ -39,6 +40,52 @@ def check_class_names(dataset: Dataset, classes: Sequence[str]) -> None:
             f"A class cannot be called '{reserved[0]}': that word says in predictions that no class was decided for",
             file=dataset.root,
             do="Give the class another name, for example with classes.rename in the recipe.",
+        )
+
+
+def check_groups(dataset: Dataset) -> None:
+    """Refuse, from names alone, groups that leave no class anything to be tested on.
+
+    Raises:
+        BadDataset: each class lies in a single group, as it does where the groups are the classes themselves.
+    """
+    groups_of: dict[str, set[str]] = defaultdict(set)
+    for record in dataset.records:
+        if record.label is not None and dataset.has_class(record):
+            groups_of[record.label].add(record.image_id if record.group is None else record.group)
+    groups = sorted(set().union(*groups_of.values()), key=natural_key)
+    is_grouped = dataset.has_groups and not dataset.has_predefined_split
+    if not is_grouped or len(groups) < 2 or any(len(of_class) > 1 for of_class in groups_of.values()):
+        return
+    raise BadDataset(
+        f"The groups are the classes themselves ({some(groups, 3)})"
+        if len(groups) == len(groups_of)
+        else f"Each class lies in a single group ({some(groups, 3)})",
+        file=dataset.root,
+        do="A group is used either for training or for testing, so no class could be both learnt and tested. Group by "
+        "what several classes have in common, such as the patient or slide, or train without groups.",
+        remedies=(GroupBy(),),
+    )
+
+
+def check_no_class_is_empty(dataset: Dataset, trained: Container[str]) -> None:
+    """Refuse classes that nothing can be learnt of.
+
+    Args:
+        dataset: the images.
+        trained: the classes that training has images of.
+
+    Raises:
+        BadDataset: one has no image to train on: none is usable, or its images stand in other parts of the split.
+    """
+    empty = [name for name in dataset.classes if name not in trained]
+    if empty:
+        raise BadDataset(
+            f"Training has no image of {'the class' if len(empty) == 1 else f'{len(empty)} classes'} {some(empty, 8)}",
+            file=dataset.root,
+            do="Leave such classes out, or give training images of them that can be read.",
+            remedies=(Set("classes.drop", [*sorted(dataset.dropped), *empty]),),
+            values={"classes": empty},
         )
 
 

@@ -70,12 +70,12 @@ def too_few_units(dataset: Dataset, positions: Sequence[int], n_units: int, n_pa
         groups = sorted({dataset.records[i].group or "" for i in positions}, key=natural_key)
         which = f" ({some(groups, 3)})"
         if len(groups) > n_units:
-            which = f" ({len(groups):,} named ones, connected by equal images)"
+            which = f" ({len(groups):,} named ones, connected by copies)"
         return BadDataset(
             f"{n} belong to {counted(n_units, 'separate group')}{which}, but {n_parts} are needed: a group must not be "
             "in training and test at once",
             file=dataset.root,
-            do="Add images of other groups, group by something finer, or take out equal images (blank ones?) that "
+            do="Add images of other groups, group by something finer, or take out copies (blank images?) that "
             "connect groups."
             if len(groups) > n_units
             else "Add images of other groups, or group by something finer.",
@@ -95,13 +95,15 @@ def leakage_error(dataset: Dataset, leaks: Sequence[Leak]) -> LeakageFound:
         what = {
             "group": f"group '{one_line(leak.name, 60)}'",
             "pixels": "the same pixels",
-            "chain": "images connected by groups and equal pixels",
+            "copies": "changed copies of one picture",
+            "chain": "images connected by groups and copies",
         }[leak.kind]
         shown.append(f"{what} in {places}")
     n = Counter(leak.kind for leak in leaks)
     words: dict[LeakKind, tuple[str, str]] = {
         "group": ("group", "groups"),
-        "pixels": ("image with copies", "images with copies"),
+        "pixels": ("image with equal pixels", "images with equal pixels"),
+        "copies": ("image with changed copies", "images with changed copies"),
         "chain": ("chain of groups and copies", "chains of groups and copies"),
     }
     kinds = [counted(n[kind], singular, plural) for kind, (singular, plural) in words.items() if n[kind]]

@@ -10,6 +10,7 @@ from coverslip.reports.sections.learning import LEARNING
 from coverslip.reports.sections.limits import LIMITS
 from coverslip.reports.sections.methods import METHODS
 from coverslip.reports.sections.numbers import NUMBERS
+from coverslip.reports.sections.own_test import OWN_TEST
 from coverslip.reports.sections.per_class import PER_CLASS
 from coverslip.reports.sections.record import Drawing, Section, SectionText
 from coverslip.reports.sections.roc import ROC
@@ -21,6 +22,7 @@ __all__ = ["SECTIONS", "Drawing", "Section", "SectionText", "sections_of"]
 SECTIONS: Table[Section] = Table(
     "section",
     (
+        OWN_TEST,
         NUMBERS,
         CONFUSION,
         PER_CLASS,
@@ -40,4 +42,6 @@ SECTIONS: Table[Section] = Table(
 
 def sections_of(run: ReportedRun) -> list[Section]:
     """Those that there is something to say in, from top to bottom."""
-    return sorted((section for section in SECTIONS.values() if section.applies(run)), key=lambda section: section.order)
+    is_own = run.evaluation is None
+    sections = (section for section in SECTIONS.values() if is_own or not section.is_about_training)
+    return sorted((section for section in sections if section.applies(run)), key=lambda section: section.order)

@@ -53,6 +53,7 @@ BUDGET = Section(
     name="budget",
     title="What was the time spent on?",
     order=1050,
-    applies=lambda run: run.run.budget is not None and run.evaluation is None,
+    is_about_training=True,
+    applies=lambda run: run.run.budget is not None,
     text=_text,
 )

@@ -22,6 +22,7 @@ CURVES = Section(
     name="curves",
     title="How training went",
     order=1100,
+    is_about_training=True,
     subtitle=lambda run: "validation images are not trained on",
     applies=_has_curves,
     drawings=_drawings,

@@ -6,6 +6,7 @@ from typing import Any
 
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
+from coverslip.reports.words import MANY_CLASSES
 
 _PARTS = {"train": "training", "val": "validation", "test": "test", "left-out": "left out"}
 
@@ -53,6 +54,7 @@ def _shown(run: ReportedRun) -> dict[str, Any]:  # Any: what the template takes
     ]
     return {
         **_counts(run),
+        "is_folded": len(run.classes) > MANY_CLASSES,
         "reasons": [(_shortened(reason), n) for reason, n in reasons.most_common(6)],
         "n_left_out": sum(reasons.values()),
         "kind": image_kind(run),
@@ -75,6 +77,7 @@ IMAGES = Section(
     name="images",
     title="The images",
     order=900,
+    is_about_training=True,
     subtitle=lambda run: "images of each class in each part",
     text=_text,
     shown=_shown,

@@ -77,8 +77,9 @@ LEARNING = Section(
     name="learning_curve",
     title="More images, better network?",
     order=750,
+    is_about_training=True,
     subtitle=lambda run: "what twice as many images would bring",
-    applies=lambda run: run.evaluation is None and run.run.learning_curve is not None,
+    applies=lambda run: run.run.learning_curve is not None,
     text=_text,
     drawings=_drawings,
 )

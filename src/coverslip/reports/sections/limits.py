@@ -101,6 +101,12 @@ def _data_limits(run: ReportedRun) -> Iterator[Limit]:
                 "Telling domains apart (by stain, colour or size) already rules out most wrong answers. The row of "
                 "each domain shows how well its own classes are told apart; averages over all domains hide this.",
             )
+    if run.run.inspection is not None and not run.run.inspection.are_copies_known:
+        yield (
+            "Changed copies were not looked for.",
+            "Some of the images tested may show what was trained on, turned, mirrored, cropped or saved anew. "
+            "Inspecting the dataset before training finds them, and a training then keeps them together.",
+        )
     # What the recipe leaves out has a reason that begins so; nothing is wrong with those images.
     reasons = [row.reason for row in run.run.split if row.split == "left-out"]
     if n_left_out := sum(not reason.startswith("on request:") for reason in reasons):
@@ -143,6 +149,7 @@ LIMITS = Section(
     name="limits",
     title="What the numbers do not show",
     order=800,
+    is_about_training=True,
     text=lambda run: SectionText([f"{claim} {meaning}" for claim, meaning in limits(run)]),
     shown=lambda run: {"limits": limits(run)},
     template=Path(__file__).with_name("limits.html"),

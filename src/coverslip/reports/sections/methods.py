@@ -308,6 +308,7 @@ METHODS = Section(
     name="methods",
     title="What was done",
     order=1000,
+    is_about_training=True,
     subtitle=lambda run: "a paragraph for the methods section",
     text=lambda run: SectionText(methods(run)),
     shown=_shown,

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+from coverslip.evaluation import hardest_classes
 from coverslip.reports import content
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
-from coverslip.reports.words import is_numbered, number
+from coverslip.reports.words import MANY_CLASSES, N_HARDEST, is_numbered, number
 
 _NUMBERS = ("precision", "recall", "specificity", "f1", "auroc")
 
@@ -28,7 +29,14 @@ def _text(run: ReportedRun) -> SectionText:
 
 
 def _shown(run: ReportedRun) -> dict[str, Any]:  # Any: what the template takes
-    return {"classes": content.classes(run), "by_roc": operating_point_words(run), "is_numbered": is_numbered(run)}
+    classes = content.classes(run)
+    hardest = hardest_classes([row.f1 for row in classes], N_HARDEST) if len(classes) > MANY_CLASSES else []
+    return {
+        "hardest": [classes[k] for k in hardest],
+        "classes": classes,
+        "by_roc": operating_point_words(run),
+        "is_numbered": is_numbered(run),
+    }
 
 
 PER_CLASS = Section(

@@ -39,6 +39,7 @@ class Section:
     title: str
     order: int  # smaller ones stand further up
     subtitle: Callable[[ReportedRun], str] = lambda run: ""
+    is_about_training: bool = False  # and not about measured images, which may be others than the run's own
     applies: Callable[[ReportedRun], bool] = lambda run: True
     text: Callable[[ReportedRun], SectionText] = lambda run: SectionText()
     drawings: Callable[[ReportedRun], Sequence[Drawing]] = lambda run: ()

@@ -44,6 +44,7 @@ class TrainedOn(BaseModel):
     n_groups: int | None
     width_px: tuple[int, int] = Field(description="Smallest and largest.")
     height_px: tuple[int, int] = Field(description="Smallest and largest.")
+    usual_area_px: int = Field(gt=0, description="Width times height that 99 of 100 training images do not exceed.")
     dtypes: tuple[str, ...]
     channels: tuple[int, ...] = Field(description="Channels met; an image is grey (1) where all of them are equal.")
 
@@ -149,7 +150,7 @@ def find_classifier(path: Path | str) -> Path:
         raise BadClassifier(
             "The run has no classifier: its training did not get that far",
             file=place,
-            do="Its status.json says why; resume the run to go on.",
+            do="Resume the run to go on.",
             remedies=(Resume(str(place)),),
         )
     if not place.is_file() and not (place / CARD).exists():

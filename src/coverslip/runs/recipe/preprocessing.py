@@ -115,14 +115,19 @@ class PreprocessingChoices(Choices):
         Key(
             "Page of a stack",
             "images",
-            "For files with several pages: which one, from 0; or “max” or “mean” over all.",
+            "For files with several pages: which one, from 0; “max” or “mean” over all; or “channels” where each page "
+            "shows a stain.",
             "page {} of multi-page files (from 0) being taken",
             choices=(
                 Choice("max", "the brightest of all pages", "the maximum of a file's pages being taken"),
                 Choice("mean", "the mean of all pages", "the mean of a file's pages being taken"),
+                Choice("channels", "each page is a channel", "the pages of a file being taken as its channels"),
             ),
         ),
-    ] = Field(0, description="Page of multi-page files (0-based), or 'max' / 'mean' over the pages.")
+    ] = Field(
+        0,
+        description="Page of multi-page files (0-based), 'max' or 'mean' over the pages, or 'channels': each is one.",
+    )
     channels: Annotated[
         tuple[int, ...] | None,
         Key(

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -12,8 +13,7 @@ from coverslip.datasets import PLAIN_TABLE_SUFFIXES, has_image_suffix, natural_k
 from coverslip.errors import CoverslipError
 from coverslip.workspace.store.home import Workspace
 
-MOST_IMAGES = 10_000  # counted; a chooser need not know more
-_MOST_SECONDS = 2.0  # a home folder on a network drive would take minutes
+MOST_SECONDS = 2.0  # of counting: a home folder on a network drive would take minutes
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class ClassFolder:
     """A folder that holds images, and so may be a class."""
 
     name: str
-    n_images: int
+    n_images: Annotated[int | None, Field(description="Null: it was not counted to the end, since that takes long.")]
 
 
 @dataclass(slots=True)
@@ -42,7 +42,7 @@ class FolderContent:
     tables: list[Place]
     n_images: Annotated[int, Field(description="In the folder and below; see is_more.")]
     class_folders: list[ClassFolder]
-    is_more: Annotated[bool, Field(description="There are more images than were counted (10,000 at most).")]
+    is_more: Annotated[bool, Field(description="There may be more images than were counted.")]
     n_left_out: Annotated[
         int, Field(description="Folders and tables that are not listed because their names are no text.")
     ]
@@ -51,17 +51,19 @@ class FolderContent:
 def look_into(workspace: Workspace, path: str | None) -> FolderContent:
     """What a chooser of folders shows at `path`; without one, the folders that may be read at all.
 
+    Of a file, such as a table whose path was pasted, its folder is shown.
+
     Raises:
-        CoverslipError: the folder lies elsewhere, is a file, or may not be opened.
+        CoverslipError: the folder lies elsewhere, or may not be opened.
     """
     if path is None:
         return FolderContent(None, None, [Place(_name(root), root) for root in workspace.roots], [], 0, [], False, 0)
     folder = workspace.allowed(path)
     if not folder.is_dir():
-        raise CoverslipError("This is a file, not a folder", file=folder, do="Choose the folder that it lies in.")
+        folder = workspace.allowed(folder.parent)
     parent = folder.parent if _is_allowed(workspace, folder.parent) else None
     content = FolderContent(folder, parent, [], [], 0, [], False, 0)
-    counting = _Counting(MOST_IMAGES, time.monotonic() + _MOST_SECONDS)
+    counting = _Counting(workspace, time.monotonic() + MOST_SECONDS)
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: natural_key(entry.name))
     except OSError as error:
@@ -75,44 +77,46 @@ def look_into(workspace: Workspace, path: str | None) -> FolderContent:
             content.n_left_out += 1  # JSON holds text only
         elif _is_folder(entry):
             content.folders.append(Place(entry.name, folder / entry.name))
-            if n := counting.below(entry.path):
+            n = counting.below(entry.path)
+            if n != 0:
                 content.class_folders.append(ClassFolder(entry.name, n))
         elif Path(entry.name).suffix.lower() in PLAIN_TABLE_SUFFIXES and _is_file(entry):
             content.tables.append(Place(entry.name, folder / entry.name))
-        elif has_image_suffix(entry.name):
-            counting.found(1)
+        else:
+            counting.count([entry])
     content.n_images, content.is_more = counting.n_images, counting.is_more
     return content
 
 
 @dataclass(slots=True)
 class _Counting:
-    """Counts images until there are enough of them, or it has taken long enough."""
+    """Counts files that may be read as images, until it has taken long enough."""
 
-    most: int
+    workspace: Workspace
     until: float  # monotonic seconds
     n_images: int = 0
     is_more: bool = False
 
-    def found(self, n: int) -> None:
-        self.is_more |= self.n_images + n > self.most
-        self.n_images = min(self.most, self.n_images + n)
+    def count(self, entries: Iterable[os.DirEntry[str]]) -> None:
+        """Those of these that are images by their names, and files that the app may open."""
+        named = (entry for entry in entries if has_image_suffix(entry.name) and _is_file(entry))
+        self.n_images += sum(not entry.is_symlink() or _is_allowed(self.workspace, Path(entry.path)) for entry in named)
 
-    def below(self, folder: str) -> int:
-        """Images in `folder` and below, as far as they were counted. Links further down are not followed."""
+    def below(self, folder: str) -> int | None:
+        """Images in `folder` and below; None where time was over. Links further down are not followed."""
         before = self.n_images
         waiting = [folder]
         while waiting:
-            if self.is_more or time.monotonic() > self.until:
+            if time.monotonic() > self.until:
                 self.is_more = True
-                break
+                return None
             try:
                 entries = list(os.scandir(waiting.pop()))
             except OSError:  # it may not be opened; the chooser says so when it is chosen
                 continue
             shown = [entry for entry in entries if not entry.name.startswith(".")]
             waiting += [entry.path for entry in shown if entry.is_dir(follow_symlinks=False)]
-            self.found(sum(has_image_suffix(entry.name) for entry in shown))
+            self.count(shown)
         return self.n_images - before
 
 

@@ -5,6 +5,7 @@ import json
 from pydantic import Field, ValidationError
 from sqlalchemy import Connection, func, insert, select
 
+from coverslip.audit import with_known_copies
 from coverslip.datasets import Inspection, inspect_dataset, list_finders
 from coverslip.workspace.store.records import load_dataset, load_scan
 from coverslip.workspace.store.rows import Json
@@ -19,7 +20,8 @@ class DatasetInspection(Inspection):
 
 def inspect_stored(connection: Connection, dataset_id: str) -> Inspection:
     """Look through all that is known of the images."""
-    return inspect_dataset(load_dataset(connection, dataset_id), load_scan(connection, dataset_id))
+    scan = with_known_copies(load_scan(connection, dataset_id))
+    return inspect_dataset(load_dataset(connection, dataset_id), scan)
 
 
 def kept_inspection(connection: Connection, dataset_id: str, revision: int) -> Inspection | None:

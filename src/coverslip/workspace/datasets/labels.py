@@ -8,6 +8,7 @@ from sqlalchemy import Connection, delete, insert, select, text, update
 
 from coverslip.datasets import natural_key
 from coverslip.errors import NotFound
+from coverslip.machine import account_name
 from coverslip.workspace.datasets.classes import clean_name
 from coverslip.workspace.datasets.counting import mark_equal_pixels
 from coverslip.workspace.store.database import writing
@@ -18,7 +19,9 @@ from coverslip.workspace.store.tables import datasets, label_changes
 _AT = "WHERE dataset_id = :dataset AND position IN (SELECT value FROM json_each(:positions))"
 
 
-def set_labels(home: Workspace, dataset_id: str, positions: Sequence[int], label: str | None) -> tuple[int | None, int]:
+def set_labels(
+    home: Workspace, dataset_id: str, positions: Sequence[int], label: str | None, *, job_id: str | None = None
+) -> tuple[int | None, int]:
     """Give images a label, or take theirs away; a new name becomes a class, and what was undone is gone.
 
     Args:
@@ -26,6 +29,7 @@ def set_labels(home: Workspace, dataset_id: str, positions: Sequence[int], label
         dataset_id: which dataset.
         positions: which images.
         label: None for none.
+        job_id: the training, evaluation or prediction in whose images it was seen; None: in the dataset's gallery.
 
     Returns:
         The number of the change (None where all had that label already), and how many images it changed.
@@ -52,11 +56,34 @@ def set_labels(home: Workspace, dataset_id: str, positions: Sequence[int], label
             delete(label_changes).where(label_changes.c.dataset_id == dataset_id, label_changes.c.is_undone)
         )
         change = connection.execute(
-            insert(label_changes).values(dataset_id=dataset_id, made=now(), is_undone=False, label=label, before=before)
+            insert(label_changes).values(
+                dataset_id=dataset_id,
+                made=now(),
+                is_undone=False,
+                label=label,
+                before=before,
+                made_by=account_name(),
+                job_id=job_id,
+            )
         ).inserted_primary_key
         _add_class(connection, row, label)
         _give(connection, row, {label: [position for position, _ in before]})
     return (change[0] if change else None), len(before)
+
+
+def label_before(home: Workspace, dataset_id: str, position: int, *, job_id: str) -> tuple[str | None, bool]:
+    """The label that an image had before it was first changed among the images of a job, and whether it was."""
+    query = (
+        select(label_changes.c.before)
+        .where(label_changes.c.dataset_id == dataset_id, label_changes.c.job_id == job_id, ~label_changes.c.is_undone)
+        .order_by(label_changes.c.id)
+    )
+    with home.engine.connect() as connection:
+        for before in connection.execute(query).scalars():
+            for place, label in before:
+                if place == position:
+                    return label, True
+    return None, False
 
 
 def undo(home: Workspace, dataset_id: str) -> tuple[int | None, list[int]]:

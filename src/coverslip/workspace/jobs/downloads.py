@@ -29,16 +29,17 @@ def file_of_run(workspace: Workspace, run_id: str, what: Literal["report", "pred
     return _there(files[what])
 
 
-def predictions_of_evaluation(workspace: Workspace, evaluation_id: str) -> Path:
-    """The table of an evaluation's images.
+def file_of_evaluation(workspace: Workspace, evaluation_id: str, what: Literal["report", "predictions"]) -> Path:
+    """A file of an evaluation.
 
     Raises:
         NotFound: there is no such evaluation.
         Conflict: it has not got so far.
     """
-    file = find_job(workspace, evaluation_id, "evaluate").run.predictions_file
+    evaluation = find_job(workspace, evaluation_id, "evaluate").run
+    file = {"report": evaluation.report_file, "predictions": evaluation.predictions_file}[what]
     if not file.is_file():
-        raise Conflict("The evaluation has no table yet", do="Let it finish, or start it again.")
+        raise Conflict(f"The evaluation has no {file.name} yet", do="Let it finish, or start it again.")
     return file
 
 

@@ -9,8 +9,9 @@ import threading
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -19,20 +20,27 @@ from coverslip.datasets import (
     Dataset,
     Folds,
     Part,
+    Scan,
     Split,
     cap_training,
+    check_groups,
+    check_no_class_is_empty,
+    check_trainable,
     plan_folds,
-    predefined_split_leaks,
     split_images,
+    tested_classes,
+    trained_classes,
 )
-from coverslip.errors import CoverslipError
+from coverslip.errors import CoverslipError, LeakageFound
 from coverslip.files import sha256_json
-from coverslip.messages import FAILURE_VARIABLE, AllowLeakage, Note, failure_of
+from coverslip.images import APART_VARIABLE
+from coverslip.messages import FAILURE_VARIABLE, Failure, Note, failure_of
 from coverslip.runs import Recipe, save_recipe
 from coverslip.workspace.datasets.reading_images import refuse_unread
-from coverslip.workspace.datasets.snapshots import training_images
+from coverslip.workspace.datasets.snapshots import training_images, with_parts
 from coverslip.workspace.datasets.sources import groups_by
 from coverslip.workspace.recipes.checking import groups_asked, recipe_of_dataset
+from coverslip.workspace.recipes.kept_split import kept_parts
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import load_dataset, load_scan
 from coverslip.workspace.store.rows import AnyRow, Json
@@ -84,9 +92,10 @@ class SplitPreview:
     parts: list[SplitPart]
     folds: Annotated[list[FoldPart], Field(description="What each fold tests; empty for one split.")]
     by_class: list[ClassSplit]
+    refusal: Annotated[Failure | None, Field(description="Why a training is refused; null where it would begin.")]
 
 
-def recipe_for(home: Workspace, row: AnyRow, recipe: Json) -> Recipe:
+def recipe_for(home: Workspace, row: AnyRow, recipe: Mapping[str, Any]) -> Recipe:
     """The recipe that a training of a dataset would have, but for its groups, which are known here.
 
     Raises:
@@ -95,8 +104,15 @@ def recipe_for(home: Workspace, row: AnyRow, recipe: Json) -> Recipe:
     return recipe_of_dataset(home, row, {key: value for key, value in recipe.items() if key != "group"})
 
 
-def split(home: Workspace, dataset_id: str, recipe: Json) -> SplitPreview:
-    """Who would train, validate and test, with the labels and groups of now.
+def split(
+    home: Workspace,
+    dataset_id: str,
+    recipe: Mapping[str, Any],
+    *,
+    allow_leakage: bool = False,
+    again_of: str | None = None,
+) -> SplitPreview:
+    """Who would train, validate and test, with the labels and groups of now, and why a training would be refused.
 
     With folds every image is tested once; parts and counts by class are then those of the first fold.
 
@@ -112,19 +128,30 @@ def split(home: Workspace, dataset_id: str, recipe: Json) -> SplitPreview:
         data, scan = load_dataset(connection, dataset_id), load_scan(connection, dataset_id)
     if (grouped := groups_asked(home, row, recipe)) is not None:
         data = _grouped(data, groups_by(home, row, grouped))
-    data, checked = agreed(data, recipe_for(home, row, recipe))
+    asked = recipe_for(home, row, recipe)
+    if again_of is not None and (parts := kept_parts(home, again_of, dataset_id, asked)) is not None:
+        data = replace(data, records=tuple(with_parts(data.records, parts)))
+    data, checked = agreed(data, asked)
+    check_groups(data)
     plan = checked.split
     folds, note = plan_folds(data, scan, n_folds=plan.folds, val=plan.val, seed=checked.seed)
     notes = [note] if note else []
     if folds is None:
-        whole = split_images(data, scan, val=plan.val, test=plan.test, seed=checked.seed, allow_leakage=True)
-        if predefined_split_leaks(data, scan):
-            text = "A training refuses this split: the same images or groups are in several parts of it."
-            notes.append(Note("leakage-refused", text, level="warning", remedies=(AllowLeakage(),)))
+        whole, refusal = _one_split(data, scan, checked, allow_leakage)
         shown = cap_training(data, whole, plan.train_per_class, checked.seed)
-        return _preview_of(data, shown, [*notes, *shown.notes], None)
+        refusal = refusal or _refusal(data, scan, shown, None)
+        return _preview_of(data, shown, [*notes, *shown.notes], None, refusal)
     shown = cap_training(data, folds.splits[0], plan.train_per_class, checked.seed)
-    return _preview_of(data, shown, [*notes, *folds.notes], folds)
+    return _preview_of(data, shown, [*notes, *folds.notes], folds, _refusal(data, scan, shown, folds))
+
+
+def refuse_untrainable(
+    home: Workspace, dataset_id: str, recipe: Mapping[str, Any], *, allow_leakage: bool, again_of: str | None
+) -> None:
+    """Raises CoverslipError where a training with this recipe would be refused, for its split or anything before it."""
+    refusal = split(home, dataset_id, recipe, allow_leakage=allow_leakage, again_of=again_of).refusal
+    if refusal is not None:
+        raise CoverslipError.of(refusal)
 
 
 def augmentation(home: Workspace, dataset_id: str, recipe: Json) -> bytes:
@@ -165,7 +192,7 @@ def _drawn(home: Workspace, dataset_id: str, recipe: Recipe) -> bytes:
                 timeout=_LONGEST_S,
                 stdin=subprocess.DEVNULL,
                 check=False,
-                env={**os.environ, FAILURE_VARIABLE: str(failure)},
+                env={**os.environ, APART_VARIABLE: "1", FAILURE_VARIABLE: str(failure)},
             )
         except subprocess.TimeoutExpired as error:
             raise CoverslipError("The images took too long to draw", do="Try again when less is going on.") from error
@@ -176,11 +203,34 @@ def _drawn(home: Workspace, dataset_id: str, recipe: Recipe) -> bytes:
         return out.read_bytes()
 
 
+def _one_split(data: Dataset, scan: Scan, recipe: Recipe, allow_leakage: bool) -> tuple[Split, Failure | None]:
+    """The split, also where it would be refused since the same pixels or groups are on both sides."""
+    plan = recipe.split
+    split_with = partial(split_images, data, scan, val=plan.val, test=plan.test, seed=recipe.seed)
+    try:
+        return split_with(allow_leakage=allow_leakage), None
+    except LeakageFound as error:
+        return split_with(allow_leakage=True), error.failure
+
+
+def _refusal(data: Dataset, scan: Scan, shown: Split, folds: Folds | None) -> Failure | None:
+    """What a training would say against this split, before it begins."""
+    try:
+        if folds is None:
+            check_trainable(data, scan, shown)
+        check_no_class_is_empty(data, trained_classes(data, shown) if folds is None else tested_classes(data, folds))
+    except CoverslipError as error:
+        return error.failure
+    return None
+
+
 def _grouped(data: Dataset, groups: Mapping[str, str | None]) -> Dataset:
     return replace(data, records=tuple(replace(record, group=groups.get(record.image_id)) for record in data.records))
 
 
-def _preview_of(data: Dataset, shown: Split, notes: list[Note], folds: Folds | None) -> SplitPreview:
+def _preview_of(
+    data: Dataset, shown: Split, notes: list[Note], folds: Folds | None, refusal: Failure | None
+) -> SplitPreview:
     groups = [record.group if record.group is not None else record.image_id for record in data.records]
     by_part: dict[Part, list[int]] = {part: [] for part in _PARTS}
     for i, part in enumerate(shown.parts):
@@ -202,4 +252,5 @@ def _preview_of(data: Dataset, shown: Split, notes: list[Note], folds: Folds | N
         by_class=[
             ClassSplit(name, counts[name, "train"], counts[name, "val"], counts[name, "test"]) for name in data.classes
         ],
+        refusal=refusal,
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from coverslip.images import APART_VARIABLE
 from coverslip.machine import n_cores
 from coverslip.messages import FAILURE_VARIABLE
 
@@ -60,8 +61,11 @@ def launch(arguments: Sequence[str], *, log: Path, failure: Path, folder: Path) 
 
 
 def child_environment() -> dict[str, str]:
-    """The server's own environment, but with all cores to work on: the server may have been told to keep to few."""
-    return {**os.environ, **dict.fromkeys(_THREADS, str(n_cores()))}
+    """The server's own environment, but with all cores to work on: the server may have been told to keep to few.
+
+    Images are decoded by processes that can be killed, as in the server.
+    """
+    return {**os.environ, **dict.fromkeys(_THREADS, str(n_cores())), APART_VARIABLE: "1"}
 
 
 def is_running(pid: int | None, started: float | None) -> bool:

@@ -31,6 +31,7 @@ class Job:
     dataset_id: str | None
     dataset_name: str
     classifier_id: str | None
+    again_of: str | None
     folder: Path
     command: tuple[str, ...]
     choices: Json

@@ -65,6 +65,9 @@ class RunState:
         list[float], Field(description="F1 on validation images, epoch by epoch; of folds the one that is trained.")
     ]
     headline: Headline | None
+    again_of: Annotated[
+        str | None, Field(description="The earlier training that it does again, with the same split of the images.")
+    ]
     error: Failure | None
     queue_position: Annotated[int | None, Field(description="1 is next.")]
     created: str
@@ -125,6 +128,7 @@ def state_of_run(job: Job, queue: list[str]) -> RunState:
         has_classifier=job.run.has_classifier,
         curve=_curve(job, progress) if state != "queued" else [],
         headline=headline_of(evaluation),
+        again_of=job.again_of,
         error=why_failed(job, status) if state == "failed" else None,
         queue_position=queue.index(job.id) + 1 if job.id in queue else None,
         created=job.created,

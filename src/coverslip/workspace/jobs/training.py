@@ -6,8 +6,10 @@ from typing import Any
 from coverslip.runs import budget_seconds, save_recipe
 from coverslip.workspace.datasets.reading_images import refuse_unread
 from coverslip.workspace.datasets.snapshots import training_images
+from coverslip.workspace.jobs.previews import refuse_untrainable
 from coverslip.workspace.jobs.records import add_job, asked_recipe, change_job, find_job, new_job_folder
 from coverslip.workspace.recipes.checking import groups_asked, recipe_of_dataset
+from coverslip.workspace.recipes.kept_split import kept_parts
 from coverslip.workspace.store.home import Workspace
 
 
@@ -19,6 +21,7 @@ def queue_training(
     recipe: Mapping[str, Any],
     allow_leakage: bool = False,
     budget: str | None = None,
+    again_of: str | None = None,
 ) -> str:
     """Put a training behind those that wait; gives its id.
 
@@ -29,16 +32,20 @@ def queue_training(
         recipe: what differs from the defaults, nested or with dotted keys; `init.run` may be a run's id.
         allow_leakage: accept a predefined split with the same pixels or groups on both sides.
         budget: how long it may take; what the recipe leaves open is chosen to fit.
+        again_of: an earlier training on the same dataset: each image keeps the part of the split that it had there.
 
     Raises:
-        NotFound, Conflict: the dataset is not there, or not ready.
+        NotFound, Conflict: the dataset is not there, or not ready; or the earlier training's split cannot be kept.
         BadRecipe: a key or value is not valid, or the budget is no length of time.
+        CoverslipError: the split leaves a part or a class empty, or is refused otherwise.
     """
     limit = [] if budget is None else [f"--budget={budget_seconds(budget):g}s"]
     with workspace.engine.connect() as connection:
         dataset = refuse_unread(connection, dataset_id)
     chosen = recipe_of_dataset(workspace, dataset, recipe)
-    images = training_images(workspace, dataset_id, grouped=groups_asked(workspace, dataset, recipe))
+    refuse_untrainable(workspace, dataset_id, recipe, allow_leakage=allow_leakage, again_of=again_of)
+    parts = None if again_of is None else kept_parts(workspace, again_of, dataset_id, chosen)
+    images = training_images(workspace, dataset_id, grouped=groups_asked(workspace, dataset, recipe), parts=parts)
     job_id, folder = new_job_folder(workspace.runs, name or dataset.name)
     recipe_file = asked_recipe(folder)
     save_recipe(chosen, recipe_file, as_asked=True)
@@ -51,6 +58,7 @@ def queue_training(
         name=name or dataset.name,
         dataset_id=dataset_id,
         dataset_name=dataset.name,
+        again_of=again_of,
         folder=str(folder),
         command=["-m", "coverslip", "train", *options, "--", *images.sources],
         choices=chosen.model_dump(mode="json"),

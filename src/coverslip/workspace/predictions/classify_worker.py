@@ -2,41 +2,18 @@
 
 Run as `python -m coverslip.workspace.predictions.classify_worker RUN`.
 
-Questions come on stdin and answers go to stdout, each as four bytes of length (big endian) and so many bytes of JSON.
-It ends when stdin does.
+Questions come on stdin and answers go to stdout, as messages of `coverslip.pipes`. It ends when stdin does.
 """
 
-import json
 import math
 import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from coverslip.errors import CoverslipError
-
-Json = dict[str, Any]  # Any: JSON values
-_LONGEST = 16 * 2**20
-
-
-def write_message(stream: IO[bytes], message: Json) -> None:
-    """Send one message."""
-    data = json.dumps(message, allow_nan=False).encode()
-    stream.write(len(data).to_bytes(4, "big") + data)
-    stream.flush()
-
-
-def read_message(stream: IO[bytes]) -> Json | None:
-    """The next message; None where the other side has ended."""
-    head = stream.read(4)
-    if len(head) < 4 or int.from_bytes(head, "big") > _LONGEST:
-        return None
-    data = stream.read(int.from_bytes(head, "big"))
-    if len(data) < int.from_bytes(head, "big"):
-        return None
-    message: Json = json.loads(data)
-    return message
+from coverslip.pipes import Json, read_message, write_message
 
 
 def answer(classifier: Any, file: str) -> Json:  # Any: a Classifier, whose module imports much

@@ -13,16 +13,16 @@ from pydantic import Field
 
 from coverslip.errors import CoverslipError
 from coverslip.messages import failure_of
+from coverslip.pipes import Json, read_message, write_message
 from coverslip.runs.classifier import stamp_of
 from coverslip.workspace.jobs.processes import child_environment
 from coverslip.workspace.predictions.classifiers import place_of
-from coverslip.workspace.predictions.classify_worker import Json, read_message, write_message
 from coverslip.workspace.store.home import Workspace
 
 SILENT_SECONDS = 300.0
 _ANSWER_SECONDS = 180.0  # a huge image on a busy computer takes long; what takes longer hangs
 _MOST_LOADED = 2  # each takes some hundred megabytes
-_SEE_LOG = "Use the same image in a prediction of its own: the log there says more."
+_PREDICT_IT = "Use the same image in a prediction of its own: its page says why it fails."
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +58,13 @@ class _Worker:
             raise BrokenPipeError
         return answer
 
-    def end(self) -> None:
-        """The end of its questions ends the process; where it is busy, it is ended."""
+    def end(self, patience_s: float = 10) -> None:
+        """The end of its questions ends the process; where it is busy for longer than that, it is killed."""
         with suppress(OSError):
             if self.process.stdin is not None:
                 self.process.stdin.close()
         try:
-            self.process.wait(timeout=10)
+            self.process.wait(timeout=patience_s)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -89,7 +89,7 @@ class Classifying:
         with self._lock:
             workers, self._workers = list(self._workers.values()), {}
         for worker in workers:
-            worker.end()
+            worker.end(patience_s=0)
 
     def classify(self, classifier_id: str, file: Path) -> Classified:
         """What an image shows.
@@ -110,9 +110,7 @@ class Classifying:
             if "error" in answer:
                 raise CoverslipError.of(failure_of(answer["error"]))
             return Classified(**answer)
-        raise CoverslipError(
-            "The classifier ended over this image", do="Predict a file of images with it: the log of that says more."
-        )
+        raise CoverslipError("The classifier ended over this image", do=_PREDICT_IT)
 
     def _worker(self, classifier_id: str, folder: Path) -> _Worker:
         with self._lock:
@@ -185,4 +183,4 @@ def _begin(folder: Path, stamp: int) -> _Worker:
     worker.end()
     if greeting is not None and "error" in greeting:
         raise CoverslipError.of(failure_of(greeting["error"]))
-    raise CoverslipError("The classifier could not be loaded", do=_SEE_LOG)
+    raise CoverslipError("The classifier could not be loaded", do=_PREDICT_IT)

@@ -3,19 +3,22 @@
 import hashlib
 import io
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Literal
 
 from sqlalchemy import delete
 from sqlalchemy.dialects.sqlite import insert
 
 from coverslip.datasets import DECISIONS, clean_label, printable
-from coverslip.errors import Conflict, CoverslipError
+from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.files import CsvWriter, safe_cell, write_bytes
 from coverslip.runs import Prediction, cells_of, columns_for
+from coverslip.workspace.datasets.labels import label_before, set_labels
 from coverslip.workspace.datasets.listing import DatasetState
 from coverslip.workspace.datasets.sources import Source, open_sources
-from coverslip.workspace.jobs.records import find_job
-from coverslip.workspace.predictions.predicted import corrections_of, every_row, prediction_row
+from coverslip.workspace.jobs.records import Job, find_job
+from coverslip.workspace.predictions.predicted import corrections_of, every_row, image_source_of_row, prediction_row
+from coverslip.workspace.predictions.relabelled import position_of
 from coverslip.workspace.predictions.rows import Row
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.home import Workspace
@@ -44,7 +47,24 @@ def correct(workspace: Workspace, prediction_id: str, k: int, label: str | None)
             values = {"label": named, "made": now()}
             new = insert(db.corrections).values(job_id=prediction_id, row=k, **values)
             connection.execute(new.on_conflict_do_update(index_elements=["job_id", "row"], set_=values))
+    _label_in_dataset(workspace, job, k, named)
     return prediction_row(workspace, job, k)
+
+
+def _label_in_dataset(workspace: Workspace, job: Job, k: int, label: str | None) -> None:
+    """Images of a dataset get the label there, as far as they are still in it."""
+    if job.dataset_id is None:
+        return
+    with suppress(NotFound):
+        with workspace.engine.connect() as connection:
+            place = position_of(connection, job.dataset_id, image_source_of_row(workspace, job.id, k))
+        if place is None:
+            return
+        if label is None:
+            label, is_changed = label_before(workspace, job.dataset_id, place, job_id=job.id)
+            if not is_changed:
+                return
+        set_labels(workspace, job.dataset_id, [place], label, job_id=job.id)
 
 
 def _as_class(text: str) -> str:

@@ -13,7 +13,8 @@ from coverslip.runs import Run
 from coverslip.runs.lookup import ImageLookup, ImageSource
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.predictions.pictures import NOT_FOUND
-from coverslip.workspace.predictions.rows import FILE, Row, RowsWriter, cells_in, page_in, source_of
+from coverslip.workspace.predictions.relabelled import relabelled_since
+from coverslip.workspace.predictions.rows import FILE, Row, RowsWriter, cells_in, page_in, row_of, source_of
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import Page
 from coverslip.workspace.viewing.filters import Filters
@@ -29,8 +30,17 @@ def page_of_measured(workspace: Workspace, job_id: str, filters: Filters, *, off
         NotFound: there is none of this id.
         Conflict: nothing was measured yet.
     """
-    with _rows_of(find_job(workspace, job_id, "train", "evaluate")) as (file, classes):
-        return page_in(file, classes, {}, filters, offset=offset, limit=limit)
+    job = find_job(workspace, job_id, "train", "evaluate")
+    with _rows_of(job) as (file, classes):
+        relabelled = relabelled_since(workspace, job, classes, file)
+        return page_in(file, classes, relabelled, filters, offset=offset, limit=limit)
+
+
+def row_of_measured(workspace: Workspace, job_id: str, k: int) -> Row:
+    """One measured image; raises as `measured_row`."""
+    job = find_job(workspace, job_id, "train", "evaluate")
+    with _rows_of(job) as (file, classes):
+        return row_of(cells_in(file, k), classes, relabelled_since(workspace, job, classes, file))
 
 
 def measured_row(workspace: Workspace, job_id: str, k: int) -> ImageSource:

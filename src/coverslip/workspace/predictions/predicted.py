@@ -1,6 +1,6 @@
 """Rows of a prediction, as they come and as people corrected them."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 
 from sqlalchemy import select
 
@@ -10,7 +10,7 @@ from coverslip.workspace.predictions.rows import FILE, Row, cells_in, count_in, 
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import Page
 from coverslip.workspace.store.tables import corrections
-from coverslip.workspace.viewing.filters import Filters
+from coverslip.workspace.viewing.filters import Filters, Only
 
 
 def page_of_prediction(
@@ -55,11 +55,11 @@ def count_rows(job: Job) -> tuple[int, dict[str, int]]:
     return sum(decisions.values()), decisions
 
 
-def count_needing_review(job: Job, corrected: Collection[int]) -> int:
-    """How many rows nothing was decided about so far, neither by the classifier nor by a person."""
+def count_only(job: Job, corrected: Mapping[int, str], only: Only) -> int:
+    """How many rows a prediction has so far of those that a filter names."""
     if not (job.folder / FILE).is_file():
         return 0
-    return count_in(job.folder / FILE, job.choices["classes"], corrected, Filters(only="review"))
+    return count_in(job.folder / FILE, job.choices["classes"], corrected, Filters(only=only))
 
 
 def prediction_row(workspace: Workspace, job: Job, k: int) -> Row:

@@ -170,13 +170,14 @@ def _gallery(classes: Sequence[str], corrected: Collection[int]) -> Gallery:
     is_corrected = _ROWS.c.k.in_(among(corrected))
     return Gallery(
         position=_ROWS.c.k,
-        path=_ROWS.c.path,
+        path=_ROWS.c.image_id,  # paths of predictions are absolute: all would share most folders
         named={name: _ROWS.c[name] for name in ("label", "predicted", "decision", "probability")},
         only={
             # A label that the classifier was never taught is no mistake of its: reports count none either.
             "mistakes": (_ROWS.c.predicted != _ROWS.c.label) & _ROWS.c.label.in_(among(classes)),
             "review": _ROWS.c.decision.in_(_REVIEWED) & ~is_corrected,
             "corrected": is_corrected,
+            "warning": _ROWS.c.warning.is_not(None),
         },
     )
 

@@ -9,7 +9,7 @@ from coverslip.messages import Failure, Note
 from coverslip.workspace.jobs.faults import why_failed
 from coverslip.workspace.jobs.records import Job, all_jobs, find_job
 from coverslip.workspace.jobs.state import ACTIVE, State, state_of, status_of
-from coverslip.workspace.predictions.predicted import corrections_of, count_needing_review, count_rows
+from coverslip.workspace.predictions.predicted import corrections_of, count_only, count_rows
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import Page, Paging, folder_of_run
 
@@ -37,6 +37,7 @@ class PredictionState:
     ended: str | None
     n_corrected: int
     n_review: Annotated[int, Field(description="Undecided images that nobody has corrected yet.")]
+    n_warned: Annotated[int, Field(description="Images that differ from all training images.")]
     error: Failure | None
     notes: Annotated[list[Note], Field(description="What is unusual about these images.")]
 
@@ -80,7 +81,8 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
         created=job.created,
         ended=None if is_active or state == "queued" or status is None else status.heartbeat,
         n_corrected=len(corrected),
-        n_review=count_needing_review(job, corrected),
+        n_review=count_only(job, corrected, "review"),
+        n_warned=count_only(job, corrected, "warning"),
         error=why_failed(job, status) if state == "failed" else None,
         notes=list(status.notes) if status else [],
     )

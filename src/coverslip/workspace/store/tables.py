@@ -131,6 +131,8 @@ label_changes = Table(
     Column("is_undone", Boolean, nullable=False),
     Column("label", String),  # given to all of them
     Column("before", JSON, nullable=False),  # [[position, label before], …]
+    Column("made_by", String, nullable=False),  # the account of this computer that the app runs as
+    Column("job_id", String),  # the training, evaluation or prediction where it was seen; None: the dataset's gallery
 )
 
 # Labels that were given to images which lie in the dataset no more: they are given again to those that come back.
@@ -167,6 +169,7 @@ jobs = Table(
     Column("dataset_id", String),  # it may have been forgotten since
     Column("dataset_name", String, nullable=False),
     Column("classifier_id", String),  # of evaluations and predictions
+    Column("again_of", String),  # the training that this one does again
     Column("folder", String, nullable=False),  # absolute
     Column("command", JSON, nullable=False),  # arguments after the interpreter
     Column("choices", JSON, nullable=False),  # what was asked for: the recipe, or the sources

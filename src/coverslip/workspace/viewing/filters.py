@@ -17,7 +17,9 @@ from coverslip.datasets import Part
 from coverslip.errors import CoverslipError
 
 Text = Annotated[str, StringConstraints(max_length=4_000, pattern=r"^[^\x00]*$")]
-Only = Literal["unreadable", "duplicate", "conflicting", "problem", "changed", "mistakes", "review", "corrected"]
+Only = Literal[
+    "unreadable", "duplicate", "conflicting", "problem", "changed", "mistakes", "review", "corrected", "warning"
+]
 Sort = Literal["position", "label", "group", "probability", "-probability"]
 
 _NAMED = ("label", "group", "domain", "predicted", "decision")
@@ -37,9 +39,12 @@ class Filters(BaseModel):
         None,
         description="Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has "
         "another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: "
-        "mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected.",
+        "mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all "
+        "training images.",
     )
-    search: Text | None = Field(None, description="Part of the path, in upper or lower case.")
+    search: Text | None = Field(
+        None, description="Part of the path, in upper or lower case; of the image_id among rows of predictions."
+    )
     part: Part | None = Field(None, description="Side of the split of `run`.")
     run: Text | None = Field(None, description="A training on this dataset.")
     sort: Sort = Field("position", description="`-probability` puts the surest first.")

@@ -18,7 +18,7 @@ from PIL import Image
 
 from coverslip.cache import RECORDS, Kind, RecordStore, register
 from coverslip.errors import CoverslipError, Stopped
-from coverslip.images import Pixels, read_pixels, small_pixels
+from coverslip.images import Fields, Pixels, read_pixels, small_pixels
 from coverslip.machine import n_cores
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.viewing.images import PictureSource
@@ -45,8 +45,11 @@ def thumbnails_of(
         known = kept.find(keys)
         missing = {key: source for key, source in zip(keys, sources, strict=True) if key not in known}
         made: dict[str, bytes | None] = {}
+        fields = Fields()
         try:
-            pictures = picture_threads().map(lambda source: _make(home, source, side, is_wanted), missing.values())
+            pictures = picture_threads().map(
+                lambda source: _make(home, source, side, fields, is_wanted), missing.values()
+            )
             for key, data in zip(missing, pictures, strict=True):
                 made[key] = data
         finally:
@@ -125,13 +128,13 @@ def _key(side: int, version: str) -> str:
     return f"{_MADE_BY} {side} {version}"
 
 
-def _make(home: Workspace, source: PictureSource, side: int, is_wanted: IsWanted) -> bytes | None:
+def _make(home: Workspace, source: PictureSource, side: int, fields: Fields, is_wanted: IsWanted) -> bytes | None:
     if not source.is_readable:
         return None
     if not is_wanted():
         raise Stopped("Nobody waits for the pictures any more", do="Ask again.")
     try:
-        pixels = read_pixels(home.allowed(source.path), source.plan)
+        pixels = read_pixels(home.allowed(source.path), source.plan, fields=fields)
         return encoded(_as_image(small_pixels(pixels.array, side)))
     except CoverslipError:
         return None

@@ -43,8 +43,8 @@ export function actOf(event: KeyboardEvent, classes: readonly string[], nColumns
 export function filterOf(
   show: string,
   classes: readonly string[],
-): { only?: 'review' | 'corrected'; decision?: string } {
-  if (show === 'review' || show === 'corrected') return { only: show };
+): { only?: 'review' | 'corrected' | 'warning'; decision?: string } {
+  if (show === 'review' || show === 'corrected' || show === 'warning') return { only: show };
   if (show === 'unreadable' && !classes.includes(show)) return { decision: show };
   const name = show.startsWith('class:') ? show.slice('class:'.length) : '';
   return name ? { decision: name } : {};

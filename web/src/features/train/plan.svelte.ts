@@ -1,12 +1,21 @@
 // The training that the page is about to start: its images, and what differs from the defaults.
-import { listColumns, listDatasets, type Dataset } from '../../api/datasets';
-import { Problem } from '../../api/client';
+import { listColumns, listDatasets, previewSplit, type Dataset } from '../../api/datasets';
+import { Problem, problemFrom } from '../../api/client';
 import { listModels, readRun, startRun, type Model, type RecipeKey } from '../../api/runs';
 import { recipeKeys } from '../../state/recipe_keys.svelte';
 import { Resource } from '../../state/resource.svelte';
-import { changed, differing, faultsOf, nested, takenOver, type Changes, type Value } from './recipe';
+import { changed, differing, faultsOf, nested, only, takenOver, type Changes, type Value } from './recipe';
 
 const READING_MS = 1500;
+const REST_MS = 300; // one request for some changes in a row
+const OF_THE_SPLIT = ['split.', 'seed', 'classes.', 'group'];
+
+export interface Kept {
+  changes: Changes;
+  name: string;
+  allowsLeakage: boolean;
+  budget: string | null;
+}
 
 export class Plan {
   datasets = new Resource(listDatasets, {
@@ -16,6 +25,14 @@ export class Plan {
   columns = new Resource(async (signal) =>
     this.dataset ? (await listColumns(this.dataset.id, signal)).items : [],
   );
+  /** The split that this recipe makes; null while the images are being read. */
+  split = new Resource(async (signal) => {
+    if (!this.isReady) return null;
+    const [id, recipe, allow_leakage] = [this.dataset!.id, this.splitRecipe, this.allowsLeakage];
+    await new Promise((resolve) => setTimeout(resolve, REST_MS));
+    signal.throwIfAborted();
+    return previewSplit(id, { recipe, allow_leakage }, signal);
+  });
   asked = $state<string | null>(null); // the dataset that the address names
   changes = $state.raw<Changes>({});
   name = $state('');
@@ -59,8 +76,14 @@ export class Plan {
     group: this.columns.value ?? [],
     classes: (this.dataset?.classes ?? []).map(({ name }) => name),
   });
+  isReady = $derived(this.dataset?.state === 'ready' && this.used.length > 1);
+  splitRecipe = $derived(nested(only(this.changes, OF_THE_SPLIT)));
+  /** Why these images cannot be shared out as the choices say; null where they can, or nobody knows yet. */
+  unsplit = $derived(
+    this.split.error ?? (this.split.value?.refusal ? problemFrom(this.split.value.refusal) : null),
+  );
   canStart = $derived(
-    this.dataset?.state === 'ready' && this.used.length > 1 && !this.isTextWrong && !this.isStarting,
+    this.isReady && !this.isTextWrong && !this.isStarting && !this.split.loading && this.unsplit === null,
   );
 
   get recipe(): Record<string, unknown> {
@@ -96,6 +119,19 @@ export class Plan {
     this.changes = differing(values, this.defaults);
     this.refused = null;
     return this.changes;
+  }
+
+  /** What was chosen here, to go on with after *Back*. */
+  get kept(): Kept {
+    const { changes, name, allowsLeakage, budget } = this;
+    return { changes, name, allowsLeakage, budget };
+  }
+
+  restore(kept: Kept): void {
+    this.changes = kept.changes;
+    this.name = kept.name;
+    this.allowsLeakage = kept.allowsLeakage;
+    this.budget = kept.budget;
   }
 
   /** 'Train again with changes'. */

@@ -39,6 +39,13 @@ export function dotted(recipe: unknown, keys: readonly string[]): Changes {
   return Object.fromEntries(said.filter(([, value]) => value !== undefined)) as Changes;
 }
 
+/** Of some values those whose keys begin so. */
+export function only(values: Changes, beginnings: readonly string[]): Changes {
+  return Object.fromEntries(
+    Object.entries(values).filter(([key]) => beginnings.some((beginning) => key.startsWith(beginning))),
+  );
+}
+
 /** Of some values those that differ from the defaults. */
 export function differing(values: Changes, defaults: Changes): Changes {
   return Object.fromEntries(Object.entries(values).filter(([key, value]) => !same(value, defaults[key])));

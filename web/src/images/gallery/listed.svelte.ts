@@ -47,6 +47,11 @@ export class ListedImages {
     }
   }
 
+  /** All of it anew: it may have been changed elsewhere. */
+  async anew(): Promise<void> {
+    await this.show(this.#filters);
+  }
+
   at(index: number): Image | undefined {
     const i = this.positions?.[index];
     return i === undefined ? undefined : this.images.get(i);

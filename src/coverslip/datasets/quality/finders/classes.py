@@ -8,6 +8,7 @@ from coverslip.datasets.index import Dataset, counted, some
 from coverslip.datasets.quality.facts import class_sizes
 from coverslip.datasets.quality.finding import Found
 from coverslip.datasets.quality.scanning import Scan
+from coverslip.images import ImageFacts
 from coverslip.messages import Set
 
 _FEWEST_IMAGES = 3  # of a class: one for each part
@@ -30,6 +31,26 @@ def one_class(dataset: Dataset, _: Scan) -> Iterator[Found]:
         yield Found(
             text=f"There is one class, {some(dataset.classes)}. A classifier needs at least two.",
             do="Add images of another class, in a folder of their own.",
+        )
+
+
+def classes_not_trained(dataset: Dataset, scan: Scan) -> Iterator[Found]:
+    """Classes whose usable images all stand in other parts of a predefined split than training."""
+    if "train" not in {record.predefined_split for record in dataset.records}:
+        return
+    usable, trained = set(), set()
+    for record, fact in zip(dataset.records, scan.facts, strict=True):
+        if record.label is not None and dataset.has_class(record) and isinstance(fact, ImageFacts):
+            usable.add(record.label)
+            if record.predefined_split in (None, "train"):
+                trained.add(record.label)
+    missing = [name for name in dataset.classes if name in usable - trained]
+    if missing:
+        yield Found(
+            text=f"The predefined split has no training image of {some(missing)}, so this cannot be learnt and its "
+            "images will be left out.",
+            do="Move some of them to training, or leave the split to coverslip.",
+            values={"classes": list(missing)},
         )
 
 

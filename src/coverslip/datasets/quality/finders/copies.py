@@ -1,4 +1,4 @@
-"""Findings about equal pixels, and about what stands on two sides of a split that comes with the images."""
+"""Findings about equal pixels, changed copies, and what stands on two sides of a split that comes with the images."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -7,6 +7,7 @@ from coverslip.datasets.quality.components import labels_of
 from coverslip.datasets.quality.finding import Cluster, Found
 from coverslip.datasets.quality.leaks import Leak, predefined_split_leaks
 from coverslip.datasets.quality.scanning import Scan
+from coverslip.images import ImageFacts
 
 
 def leakage(dataset: Dataset, scan: Scan) -> Iterator[Found]:
@@ -15,8 +16,9 @@ def leakage(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     if not leaks:
         return
     groups = [leak.name for leak in leaks if leak.kind == "group"]
-    n_pixels, n_chains = (sum(leak.kind == kind for leak in leaks) for kind in ("pixels", "chain"))
-    chains = f" and {counted(n_chains, 'chain')} of groups connected by equal images" if n_chains else ""
+    n_pixels, n_changed, n_chains = (sum(leak.kind == kind for leak in leaks) for kind in ("pixels", "copies", "chain"))
+    chains = f", {counted(n_changed, 'cluster')} of changed copies" if n_changed else ""
+    chains += f" and {counted(n_chains, 'chain')} of groups connected by copies" if n_chains else ""
     clusters = [_shown(dataset, leak) for leak in leaks]
     yield Found(
         text=f"The predefined split has {counted(len(groups), 'group')} and "
@@ -51,23 +53,50 @@ def exact_copies(dataset: Dataset, scan: Scan) -> Iterator[Found]:
             do="Delete the copies if they are there by accident: they are kept on one side of the split, but the image "
             "counts more than once.",
             images=_image_ids(dataset, clusters),
-            limit="Such copies were kept on one side of the split, but images that merely resemble each other (the "
-            "next frame, a shifted crop) were not looked for.",
+            limit="Such copies were kept on one side of the split.",
         )
 
 
+def changed_copies(dataset: Dataset, scan: Scan) -> Iterator[Found]:
+    """The same picture with other pixels; beside each image its label."""
+    clusters = [members for members in scan.copies or () if _n_pictures(scan, members) > 1]
+    if not clusters:
+        return
+    n, n_unlike = sum(map(len, clusters)), sum(len(labels_of(dataset, members)) > 1 for members in clusters)
+    unlike = f" In {counted(n_unlike, 'cluster', 'clusters')} the classes differ." if n_unlike else ""
+    yield Found(
+        text=f"{counted(n, 'image')} in {counted(len(clusters), 'cluster')} show the same as another one, though their "
+        f"pixels differ: saved anew, resized, brightened, turned, mirrored, shifted or cropped.{unlike}",
+        do="Look at the clusters. They are kept on one side of the split; what was copied counts more than once."
+        + (" Decide which label is right where classes differ." if n_unlike else ""),
+        images=_image_ids(dataset, clusters),
+        notes=_beside(dataset, clusters, lambda record: record.label or ""),
+        limit=f"{counted(n, 'image')} show the same as another one, turned, cropped or saved anew. Such copies were "
+        "kept on one side of the split.",
+        values={"n_clusters": len(clusters), "n_images": n, "n_clusters_of_several_classes": n_unlike},
+    )
+
+
 def copies_in_several_groups(dataset: Dataset, scan: Scan) -> Iterator[Found]:
-    """Equal pixels in several groups; beside each image its own."""
-    clusters = [members for members in scan.equal_pixels if len({dataset.records[i].group for i in members}) > 1]
+    """Copies in several groups; beside each image its own."""
+    in_changed = {i for members in scan.copies or () for i in members}
+    equal = (members for members in scan.equal_pixels if in_changed.isdisjoint(members))
+    clusters = [
+        members for members in (*equal, *(scan.copies or ())) if len({dataset.records[i].group for i in members}) > 1
+    ]
     if clusters:
         n = len(clusters)
         yield Found(
-            text=f"{counted(n, 'cluster of equal images lies', 'clusters of equal images lie')} in several groups, "
-            "which are therefore kept together.",
+            text=f"{counted(n, 'cluster of copies lies', 'clusters of copies lie')} in several groups, which are "
+            "therefore kept together.",
             do="Check whether the groups are right.",
             images=_image_ids(dataset, clusters),
             notes=_beside(dataset, clusters, lambda record: record.group or ""),
         )
+
+
+def _n_pictures(scan: Scan, members: Sequence[int]) -> int:
+    return len({fact.pixel_hash for i in members if isinstance(fact := scan.facts[i], ImageFacts)})
 
 
 def _shown(dataset: Dataset, leak: Leak) -> Sequence[int]:

@@ -7,8 +7,10 @@ from coverslip.datasets.index import Dataset, counted
 from coverslip.datasets.quality.facts import frequencies
 from coverslip.datasets.quality.finding import Found
 from coverslip.datasets.quality.scanning import Scan
-from coverslip.images import ImageFacts
+from coverslip.images import BEYOND_EDGE, ImageFacts
 from coverslip.messages import Remedies, Set
+
+_MOST_CHANNELS = 16  # a file with more pages is rather a stack or a film
 
 
 def mixed_bit_depths(_: Dataset, scan: Scan) -> Iterator[Found]:
@@ -52,14 +54,35 @@ def mixed_channels(_: Dataset, scan: Scan) -> Iterator[Found]:
         )
 
 
+def boxes_beyond_edge(dataset: Dataset, scan: Scan) -> Iterator[Found]:
+    """Boxes that reach beyond the edge of their image."""
+    beyond = [
+        record.image_id
+        for record, fact in zip(dataset.records, scan.facts, strict=True)
+        if isinstance(fact, ImageFacts) and BEYOND_EDGE in (fact.note or "")
+    ]
+    if beyond:
+        reach = counted(len(beyond), "box reaches", "boxes reach")
+        yield Found(
+            text=f"{reach} beyond the edge of the image: what is missing is filled up with the colour of the border.",
+            do="Leave these objects out if those that are cut off shall not count.",
+            images=tuple((image_id,) for image_id in beyond),
+            values={"n": len(beyond)},
+        )
+
+
 def several_planes(_: Dataset, scan: Scan) -> Iterator[Found]:
     """Images of which only one plane is used."""
-    n = sum(fact.n_planes != 1 for fact in _readable(scan))
+    n_of = Counter(fact.n_planes for fact in _readable(scan))
+    n = n_of.total() - n_of[1]
     if n:
+        is_one_kind = len(n_of) == 1 and max(n_of) <= _MOST_CHANNELS
+        channels = " If each page shows a stain, take the pages as channels." if is_one_kind else ""
         yield Found(
             text=f"{counted(n, 'image has', 'images have')} several planes, of which the first is used unless the "
             "recipe names another.",
-            do="Choose another plane if the first is not the one to look at.",
+            do=f"Choose another plane if the first is not the one to look at.{channels}",
+            remedies=(Set("plane", "channels"),) if is_one_kind else (),
             values={"n": n},
         )
 

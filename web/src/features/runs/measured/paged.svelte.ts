@@ -35,6 +35,11 @@ export class PagedRows {
     }
   }
 
+  /** A row has changed. */
+  replace(row: PictureRow): void {
+    this.items = this.items.map((other) => (other.k === row.k ? row : other));
+  }
+
   /** Give up the page on its way. */
   abort(): void {
     this.#request?.abort();

@@ -1,7 +1,7 @@
 // What stands beside what when trainings are compared.
-import type { Comparison } from '../../api/runs';
+import type { Comparison } from '../../../api/runs';
 
-type Row = Comparison['rows'][number];
+export type Row = Comparison['rows'][number];
 export type Measured = Row['metrics'][number];
 
 /** Whether a bar from 0 to 1 shows it, the longer the better. */
@@ -23,14 +23,9 @@ export function metricOf(row: Row, name: string): Measured | null {
   return row.metrics.find((metric) => metric.name === name) ?? null;
 }
 
-/** The run with the best value, or null where several share it. */
-export function best(rows: readonly Row[], { name, better }: Measured): string | null {
-  const sign = better === 'lower' ? -1 : 1;
-  const values = rows.flatMap((row) => {
-    const value = metricOf(row, name)?.value;
-    return value === null || value === undefined ? [] : [{ run: row.run_id, value: sign * value }];
-  });
-  const top = Math.max(...values.map((one) => one.value));
-  const there = values.filter((one) => one.value === top);
-  return there.length === 1 && values.length > 1 ? (there[0]?.run ?? null) : null;
+/** A difference with its sign, in `digits` digits; a dash where there is none. */
+export function signed(value: number | null | undefined, digits = 3): string {
+  if (value === null || value === undefined) return '–';
+  const text = Math.abs(value).toFixed(digits);
+  return `${value < 0 ? '−' : '+'}${text}`;
 }

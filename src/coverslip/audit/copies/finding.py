@@ -1,0 +1,185 @@
+"""Images that show the same though their pixels differ: saved anew, resized, turned, mirrored, cropped."""
+
+import hashlib
+import json
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from coverslip.audit.copies.matching import AT_ONCE, match, threshold_of
+from coverslip.audit.copies.searching import candidate_pairs
+from coverslip.audit.copies.small_pictures import small_picture
+from coverslip.cache import RECORDS, Kind, RecordStore, register
+from coverslip.datasets import Dataset, Scan
+from coverslip.errors import UnreadableImage
+from coverslip.events import Emit, Progressed, ignore
+from coverslip.images import ImageFacts, Pixels
+from coverslip.machine import n_cores
+from coverslip.stopping import BY_SIGNAL, Stop
+
+COPIES = register(Kind("copies", "which images of a dataset show the same", RECORDS))
+
+_VERSION = 1  # goes up when the same images would give other copies
+_FEWEST = 3  # images
+_TELL_EVERY_S = 0.5
+
+Clusters = tuple[tuple[int, ...], ...]
+Bytes = npt.NDArray[np.uint8]
+
+
+class SeenWhileScanning:
+    """Small pictures of the images that a scan decodes, so that they need not be decoded again: its `on_pixels`."""
+
+    def __init__(self) -> None:
+        self.pictures: dict[int, Bytes | None] = {}
+
+    def __call__(self, position: int, pixels: Pixels) -> None:
+        self.pictures[position] = small_picture(pixels.array)
+
+
+def with_known_copies(scan: Scan) -> Scan:
+    """The scan with the copies that were found among equal pixels before, whatever the files were called then."""
+    with RecordStore(COPIES, "images") as store:
+        kept = store.find([_key(scan)]).get(_key(scan))
+    return scan if kept is None else replace(scan, copies=_clusters(scan, json.loads(kept)))
+
+
+def with_copies(
+    dataset: Dataset, scan: Scan, seen: SeenWhileScanning | None = None, *, emit: Emit = ignore, stop: Stop = BY_SIGNAL
+) -> Scan:
+    """The scan with the clusters of images that show the same; what was found is remembered for these pixels.
+
+    Found are images saved anew, resized, blurred, brightened, mirrored, turned by any angle, and shifted or cropped by
+    up to a tenth. Neighbouring frames of a film may be found, and may not.
+
+    Args:
+        dataset, scan: the images.
+        seen: small pictures of some of them; others are decoded again.
+        emit: told about progress.
+        stop: asked between steps.
+
+    Raises:
+        Stopped: on request.
+    """
+    known = with_known_copies(scan)
+    if known.copies is not None:
+        return known
+    first_of = {fact.pixel_hash: i for i, fact in reversed([*enumerate(scan.facts)]) if isinstance(fact, ImageFacts)}
+    positions = sorted(first_of.values())
+    pictures = _pictures(dataset, positions, {} if seen is None else seen.pictures, emit, stop)
+    shown = [i for i in positions if pictures.get(i) is not None]
+    linked = (
+        _linked(np.stack([picture for i in shown if (picture := pictures[i]) is not None]), emit, stop)
+        if (len(shown) >= _FEWEST)
+        else []
+    )
+    hashes = [[_hash_of(scan, shown[row]) for row in rows] for rows in linked]
+    with RecordStore(COPIES, "images") as store:
+        store.keep({_key(scan): json.dumps(hashes).encode()})
+    return replace(scan, copies=_clusters(scan, hashes))
+
+
+def _linked(pictures: Bytes, emit: Emit, stop: Stop) -> list[list[int]]:
+    """Rows that show the same, two or more each."""
+    candidates = candidate_pairs(pictures, stop=stop)
+    threshold = threshold_of(pictures, candidates.unrelated_first, candidates.unrelated_second)
+    starts = range(0, len(candidates.first), AT_ONCE)
+
+    def compare(start: int) -> list[tuple[int, int]]:
+        part = slice(start, start + AT_ONCE)
+        matches = match(pictures, candidates.first[part], candidates.second[part])
+        accepted = threshold.accepts(matches)
+        return list(zip(matches.first[accepted].tolist(), matches.second[accepted].tolist(), strict=True))
+
+    links: list[tuple[int, int]] = []
+    tell = _Telling("looking for copies", len(candidates.first), "pairs", emit)
+    with ThreadPoolExecutor(n_cores()) as pool:
+        try:
+            for start, found in zip(starts, pool.map(compare, starts), strict=True):
+                links += found
+                stop.check()
+                tell(min(start + AT_ONCE, len(candidates.first)))
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+    return _components(links)
+
+
+def _components(links: Sequence[tuple[int, int]]) -> list[list[int]]:
+    members: dict[int, list[int]] = {}
+    for i, j in links:
+        first, second = members.setdefault(i, [i]), members.setdefault(j, [j])
+        if first is not second:
+            first += second
+            members.update(dict.fromkeys(second, first))
+    unlike = {id(rows): rows for rows in members.values()}
+    return sorted(sorted(rows) for rows in unlike.values())
+
+
+def _pictures(
+    dataset: Dataset, positions: Sequence[int], seen: dict[int, Bytes | None], emit: Emit, stop: Stop
+) -> dict[int, Bytes | None]:
+    """A small picture of each image; None where it is the same everywhere, or cannot be read any more."""
+
+    def read(position: int) -> Bytes | None:
+        try:
+            return small_picture(dataset.records[position].read().array)
+        except (UnreadableImage, MemoryError):
+            return None
+
+    pictures = {i: seen[i] for i in positions if i in seen}
+    missing = [i for i in positions if i not in seen]
+    tell = _Telling("reading images for copies", len(missing), "images", emit)
+    with ThreadPoolExecutor(n_cores()) as pool:
+        for start in range(0, len(missing), AT_ONCE):
+            stop.check()
+            part = missing[start : start + AT_ONCE]
+            pictures.update(zip(part, pool.map(read, part), strict=True))
+            tell(start + len(part))
+    return pictures
+
+
+class _Telling:
+    """Tells of progress, not too often."""
+
+    def __init__(self, stage: str, total: int, unit: str, emit: Emit) -> None:
+        self._stage, self._total, self._unit, self._emit = stage, total, unit, emit
+        self._began = self._told = time.monotonic()
+
+    def __call__(self, done: int) -> None:
+        now = time.monotonic()
+        if now - self._told < _TELL_EVERY_S and done < self._total:
+            return
+        self._told = now
+        rate = done / max(now - self._began, 1e-9)
+        left = (self._total - done) / rate
+        self._emit(
+            Progressed(
+                stage=self._stage, done=done, total=self._total, unit=self._unit, per_second=rate, seconds_left=left
+            )
+        )
+
+
+def _key(scan: Scan) -> str:
+    """What tells images of the same pixels apart from all others, in whatever order and number."""
+    hashes = sorted({fact.pixel_hash for fact in scan.facts if isinstance(fact, ImageFacts)})
+    return hashlib.blake2b(f"{_VERSION} {' '.join(hashes)}".encode(), digest_size=16).hexdigest()
+
+
+def _hash_of(scan: Scan, position: int) -> str:
+    fact = scan.facts[position]
+    assert isinstance(fact, ImageFacts)  # only images that were read have pictures
+    return fact.pixel_hash
+
+
+def _clusters(scan: Scan, hashes: Sequence[Sequence[str]]) -> Clusters:
+    """The positions of all images with these pixels."""
+    positions: dict[str, list[int]] = defaultdict(list)
+    for i, fact in enumerate(scan.facts):
+        if isinstance(fact, ImageFacts):
+            positions[fact.pixel_hash].append(i)
+    return tuple(tuple(sorted(i for pixels in cluster for i in positions[pixels])) for cluster in hashes)

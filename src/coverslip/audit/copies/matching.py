@@ -1,0 +1,120 @@
+"""Which pairs of pictures show the same: laid over each other as well as can be, down to fine detail."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from coverslip.audit.copies.aligning import Pairs, align, correlation, make_level
+from coverslip.audit.copies.describing import likely_turns, turning
+from coverslip.audit.copies.small_pictures import SIDE, floats_of
+from coverslip.audit.copies.warping import disc, grid, warp
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.intp]
+Bytes = npt.NDArray[np.uint8]
+
+_N_TURNS = 2  # likely ones, of the picture and of its mirror image
+_COARSE, _MIDDLE = 16, 32  # px
+_LEAST_COARSE, _LEAST_MIDDLE = 0.8, 0.92  # correlations below which finer ones are not looked at
+_FINE_SD = 2.0  # px of the small picture: detail is what a blur of this width takes away
+_LEAST_TELLING = 64  # pixels that hold the detail: a dot is like every other dot
+_RIM = 0.9  # of the disc's area: beyond, blurs look at what lies outside
+AT_ONCE = 500  # pairs
+
+# Fixed on drawn cells (benchmarks/copies.py --thresholds), before real images were looked at.
+_LEAST_WHOLE, _LEAST_FINE = 0.9, 0.88
+_BEYOND_UNRELATED = 4.0  # standard deviations, of Fisher's z of the correlation of detail
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """How well detail must agree for two pictures to be copies: more than that of unrelated ones that are alike."""
+
+    fine: float
+
+    def accepts(self, matches: "Matches") -> npt.NDArray[np.bool_]:
+        """(n,) which pairs show the same."""
+        return (matches.fine >= self.fine) & (matches.whole >= _LEAST_WHOLE)
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Pairs that can be laid over each other, and how well."""
+
+    first: Ints
+    second: Ints
+    whole: Floats  # correlation of the pictures
+    fine: Floats  # correlation of their detail
+
+
+def match(pictures: Bytes, first: Ints, second: Ints) -> Matches:
+    """Lay the second pictures over the first; pairs that differ already when seen coarsely are left out.
+
+    Args:
+        pictures: (N, SIDE, SIDE).
+        first, second: (n,) rows.
+    """
+    used, where = np.unique(np.concatenate((first, second)), return_inverse=True)
+    whole = floats_of(pictures[used])
+    pairs = _turned(_shrunk(whole, _MIDDLE), where[: len(first)], where[len(first) :])
+    pairs, score = align(make_level(_smooth(_shrunk(whole, _COARSE), 0.7)), pairs, 2)
+    best = score.reshape(-1, 2 * _N_TURNS).argmax(axis=1) + np.arange(len(first)) * 2 * _N_TURNS
+    pairs, kept = pairs[best], score[best] > _LEAST_COARSE
+    place = np.flatnonzero(kept)
+    pairs, score = align(make_level(_shrunk(whole, _MIDDLE)), pairs[kept], 3)
+    place, pairs = place[score > _LEAST_MIDDLE], pairs[score > _LEAST_MIDDLE]
+    pairs, score = align(make_level(whole), pairs, 4)
+    return Matches(first[place], second[place], score, _detail(whole, pairs))
+
+
+def _turned(pictures: Floats, first: Ints, second: Ints) -> Pairs:
+    """Every pair in each of its likely turns, as it is and mirrored."""
+    waves, mirrored = turning(pictures), turning(pictures[:, :, ::-1])
+    as_is = likely_turns(waves[first], waves[second], _N_TURNS)
+    angle = np.concatenate((as_is, likely_turns(waves[first], mirrored[second], _N_TURNS)), axis=1)
+    is_mirrored = np.repeat((0, 1), _N_TURNS)
+    source = (second[:, None] + is_mirrored * len(pictures)).reshape(-1)
+    flat = angle.reshape(-1)
+    pose = np.stack((np.cos(flat), np.sin(flat), np.zeros_like(flat), np.zeros_like(flat)), axis=1)
+    return Pairs(np.repeat(first, 2 * _N_TURNS), source, pose)
+
+
+def _detail(whole: Floats, pairs: Pairs) -> Floats:
+    """(n,) correlation of what is small."""
+    fine = whole - _smooth(whole, _FINE_SD)
+    both = np.concatenate((fine, fine[:, :, ::-1])).reshape(2 * len(fine), -1)
+    warped, inside = warp(both, pairs.second, pairs.pose, SIDE)
+    u, v = grid(SIDE)
+    inner = (disc(SIDE) & (u * u + v * v <= _RIM)).astype(np.float32)
+    squares = (both * inner) ** 2
+    n_telling = squares.sum(axis=1) ** 2 / np.maximum((squares * squares).sum(axis=1), 1e-12)  # as if all were equal
+    agreement = correlation(both[pairs.first], warped, inside * inner)
+    return np.where(n_telling[pairs.first] < _LEAST_TELLING, np.float32(0), agreement)
+
+
+def _shrunk(pictures: Floats, side: int) -> Floats:
+    step = pictures.shape[1] // side
+    small: Floats = pictures.reshape(-1, side, step, side, step).mean(axis=(2, 4))
+    return small
+
+
+def _smooth(pictures: Floats, sd: float) -> Floats:
+    from scipy.ndimage import gaussian_filter
+
+    smooth: Floats = gaussian_filter(pictures, (0, sd, sd))
+    return smooth
+
+
+def threshold_of(pictures: Bytes, first: Ints, second: Ints) -> Threshold:
+    """What pairs that resemble each other, but are hardly copies, say of the pictures at hand.
+
+    Plain shapes, such as chromosomes, agree in their outlines whatever they are.
+    """
+    fine = np.zeros(len(first), np.float32)  # of pairs that differ when seen coarsely
+    matches = match(pictures, first, second)
+    fine[: len(matches.fine)] = matches.fine
+    z = np.arctanh(np.clip(fine, 0, 0.999))
+    middle, high = np.quantile(z, (0.5, 0.8))  # true copies among them lie beyond
+    sd = (high - middle) / 0.8416
+    return Threshold(max(_LEAST_FINE, float(np.tanh(middle + _BEYOND_UNRELATED * sd))))

@@ -1,0 +1,53 @@
+"""Cutting a box out of a plane; where it reaches beyond the edge, its size is kept and the rest filled up."""
+
+from pathlib import Path
+
+import numpy as np
+
+from coverslip.errors import UnreadableImage
+from coverslip.images._decoded import Array
+
+BEYOND_EDGE = "the box reaches beyond the edge of its image, and is filled up with the colour of its border"
+
+
+def cut_out(path: Path, array: Array, box: tuple[int, int, int, int], max_bytes: int) -> Array:
+    """(height, width, C) of the box. What lies beyond the image's edge takes the median colour of the part's border.
+
+    Args:
+        path: of the image, for messages.
+        array: (H, W, C).
+        box: x, y, width, height in pixels; x and y may be negative.
+        max_bytes: a box that takes more is refused.
+
+    Raises:
+        UnreadableImage: the box lies wholly outside, or is too large.
+    """
+    x, y, width, height = box
+    left, top = max(x, 0), max(y, 0)
+    right, bottom = min(x + width, array.shape[1]), min(y + height, array.shape[0])
+    if left >= right or top >= bottom:
+        raise _refused(path, array, box, "lies outside")
+    if width * height * array.shape[2] * array.itemsize > max_bytes:
+        raise _refused(path, array, box, "is far larger than")
+    part = array[top:bottom, left:right]
+    if part.shape[:2] == (height, width):
+        return part
+    filled = np.empty((height, width, array.shape[2]), array.dtype)
+    filled[:] = border_colour(part)
+    filled[top - y : bottom - y, left - x : right - x] = part
+    return filled
+
+
+def border_colour(array: Array) -> Array:
+    """(C,) median of the outermost pixels; the lower of two middle values, so that it is one of the image's own."""
+    border = np.concatenate([array[0], array[-1], array[1:-1, 0], array[1:-1, -1]])
+    middle = (len(border) - 1) // 2
+    colour: Array = np.partition(border, middle, axis=0)[middle]
+    return colour
+
+
+def _refused(path: Path, array: Array, box: tuple[int, int, int, int], how: str) -> UnreadableImage:
+    x, y, width, height = box
+    size = f"{array.shape[1]} x {array.shape[0]} pixels"
+    what = f"The box x={x}, y={y}, width={width}, height={height} {how} the image of {size}"
+    return UnreadableImage(what, file=path, do="Correct the box in the table.")

@@ -1,0 +1,10 @@
+"""Reading images here, or in processes that can be killed: a file that hangs its reader then costs a row, no more.
+
+`read_pixels` decodes in this process, but while `decoding_apart` is open in others. These are few, stay for a while,
+and answer over pipes; each file has a limit of processor time, of time and of memory.
+"""
+
+from coverslip.images.decoding.choosing import APART_VARIABLE, decoding_apart, interrupt_decoding, read_pixels
+from coverslip.images.decoding.fields import Fields
+
+__all__ = ["APART_VARIABLE", "Fields", "decoding_apart", "interrupt_decoding", "read_pixels"]

@@ -1,0 +1,76 @@
+"""Where this process decodes images."""
+
+import atexit
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from coverslip.images._decoded import MAX_BYTES
+from coverslip.images.decoding.fields import Fields
+from coverslip.images.decoding.pool import Decoders
+from coverslip.images.formats import are_added
+from coverslip.images.plan import ReadPlan
+from coverslip.images.reading import WHOLE_IMAGE, Pixels, cut, decode
+
+APART_VARIABLE = "COVERSLIP_DECODE_APART"
+"""Where the environment has it, a process decodes apart from its beginning: those that the app begins do."""
+
+_lock = threading.Lock()
+# One for each `decoding_apart` that is open. Of the process, since threads that it begins shall read likewise.
+_open: list[None] = [None] if os.environ.get(APART_VARIABLE) else []
+_decoders = Decoders()
+atexit.register(_decoders.close)
+
+
+def read_pixels(
+    path: Path, plan: ReadPlan = WHOLE_IMAGE, *, max_bytes: int = MAX_BYTES, fields: Fields | None = None
+) -> Pixels:
+    """Decode one image file.
+
+    The format is told by the first bytes, never by the name. Safe to call from several threads.
+
+    Args:
+        path: a file.
+        plan: which plane, channels and box to keep.
+        max_bytes: a plane that declares more, over all channels, is refused before it is decoded.
+        fields: where planes are kept that several boxes are cut out of; whole images are never kept.
+
+    Raises:
+        UnreadableImage: for everything that can be wrong with one file; nothing else is raised, but
+            within `decoding_apart`, where it may have been interrupted (Stopped), or no process can be begun.
+    """
+    if fields is None or plan.box is None:
+        return _read(path, plan, max_bytes)
+    whole = plan.model_copy(update={"box": None, "channels": None})
+    return cut(path, fields.get(path, plan.plane, lambda: _read(path, whole, max_bytes)), plan, max_bytes)
+
+
+def _read(path: Path, plan: ReadPlan, max_bytes: int) -> Pixels:
+    if not _open or are_added():  # other processes do not know formats that this one added
+        return decode(path, plan, max_bytes=max_bytes)
+    return _decoders.read(path, plan, max_bytes)
+
+
+@contextmanager
+def decoding_apart() -> Iterator[None]:
+    """Let all threads of this process have their images decoded by processes that can be killed.
+
+    At the end what is still being read is stopped. Idle processes stay for a while, for whoever opens it again.
+    """
+    with _lock:
+        _open.append(None)
+        _decoders.resume()
+    try:
+        yield
+    finally:
+        with _lock:
+            if len(_open) == 1:
+                _decoders.interrupt()
+            _open.pop()
+
+
+def interrupt_decoding() -> None:
+    """Stop whatever is being decoded apart, at once: whoever waits for it gets `Stopped`."""
+    _decoders.interrupt()

@@ -1,0 +1,87 @@
+"""Decodes images for another process, and may be killed over any of them.
+
+Run as `python -m coverslip.images.decoding.worker BYTES SECONDS`: what one file may take.
+
+A question is a message: file, plan, largest plane in bytes. So is the answer: what the pixels are, followed by their
+bytes, or why there are none. It ends when the questions do.
+"""
+
+import os
+import sys
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO
+
+from coverslip.errors import CoverslipError
+from coverslip.images.plan import ReadPlan
+from coverslip.images.reading import Pixels, decode
+from coverslip.pipes import Json, read_message, write_message
+
+
+def main(most_bytes: int, most_seconds: int) -> int:
+    """Answer until nobody asks any more."""
+    questions, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what libraries print must not stand among answers
+    _be_killed_first()
+    _limit_memory(most_bytes)
+    write_message(answers, {"ready": True})
+    while (question := read_message(questions)) is not None:
+        _end_in(most_seconds)
+        _answer(answers, question)
+        _end_in(0)
+    return 0
+
+
+def _answer(answers: IO[bytes], question: Json) -> None:
+    plan = ReadPlan.model_validate(question["plan"])
+    try:
+        pixels = decode(Path(question["file"]), plan, max_bytes=question["max_bytes"])
+    except CoverslipError as error:
+        out_of_memory = isinstance(error.__cause__, MemoryError)
+        write_message(answers, {"error": asdict(error.failure), "out_of_memory": out_of_memory})
+        return
+    write_message(answers, _described(pixels))
+    answers.write(pixels.array.data.cast("B"))
+    answers.flush()
+
+
+def _described(pixels: Pixels) -> Json:
+    array = pixels.array
+    return {
+        "shape": array.shape,
+        "dtype": array.dtype.str,
+        "file_format": pixels.file_format,
+        "bit_depth": pixels.bit_depth,
+        "n_planes": pixels.n_planes,
+        "note": pixels.note,
+    }
+
+
+def _be_killed_first() -> None:
+    """Where the computer has no memory left, Linux shall take it from here."""
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+
+
+def _limit_memory(most_bytes: int) -> None:
+    """Beyond what the process holds by now. Elsewhere than on Linux the process that asks looks at it."""
+    if sys.platform == "linux":
+        import resource
+
+        held = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
+        _, most = resource.getrlimit(resource.RLIMIT_AS)
+        wanted = held + most_bytes
+        resource.setrlimit(resource.RLIMIT_AS, (wanted if most < 0 else min(wanted, most), most))
+
+
+def _end_in(seconds: int) -> None:
+    """Let the system end this process then, whatever it is at, even if nobody is left to kill it; 0: no more."""
+    if sys.platform != "win32":
+        import signal
+
+        signal.alarm(seconds)
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]), int(sys.argv[2])))

@@ -1,0 +1,90 @@
+"""New images that are unlike those that a classifier was trained on, in words: beside each, and a note per kind."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from coverslip.datasets import ImageRecord, PreprocessedImage, counted
+from coverslip.messages import Note
+from coverslip.runs import ClassifierCard
+
+_SIZE_FACTOR = 2.0  # so much smaller or larger than any training image is worth a warning
+_FIELD_FACTOR = 9.0  # as large as so many training images is no single object, but the field that it lies in
+_FIELD = "of the size of a whole field of view"
+_DOUBT = "Predictions for such images are less certain than they look."
+_GIVE_BOXES = (
+    "The classifier was trained on single objects and gives a whole field one answer, which means little. Give a "
+    "table with a row for each object: path, and its box as x, y, width, height."
+)
+
+
+class Differences:
+    """Counts images unlike those that the classifier was trained on, for one line per kind of difference."""
+
+    def __init__(self, card: ClassifierCard) -> None:
+        self._seen, self._preprocessing = card.trained_on, card.preprocessing
+        self._counts: Counter[str] = Counter()
+        self._read = Counter[str]()  # what was unusual about reading them
+        self._odd_size: str | None = None  # the first of them
+
+    def count(self, record: ImageRecord, image: PreprocessedImage) -> str | None:
+        """How one image differs, in words; None: it does not."""
+        if image.note:
+            self._read[image.note] += 1
+        differences = list(self._found_in(record, image))
+        self._counts.update(difference for difference, _ in differences)
+        return "; ".join(own for _, own in differences) or None
+
+    def _found_in(self, record: ImageRecord, image: PreprocessedImage) -> Iterator[tuple[str, str]]:
+        """Each kind of difference as it is counted, and as it stands beside the image."""
+        seen = self._seen
+        if image.dtype not in seen.dtypes:
+            depths = " or ".join(map(_depth, seen.dtypes))
+            text = f"{_depth(image.dtype)} deep, training images were {depths}"
+            yield text, text
+        if image.n_channels not in seen.channels:
+            colours = " or ".join(map(_colours, seen.channels))
+            text = f"in {_colours(image.n_channels)}, training images were in {colours}"
+            yield text, text
+        if record.plan.box is None and self._is_field(image):
+            n = image.width_px * image.height_px // seen.usual_area_px
+            own = f"{image.width_px}x{image.height_px} pixels, as large as {n:,} training images"
+            yield _FIELD, f"it looks like a whole field of view ({own}): give boxes of the objects in it"
+        elif not (_is_near(image.width_px, seen.width_px) and _is_near(image.height_px, seen.height_px)):
+            low, high = (f"{seen.width_px[i]}x{seen.height_px[i]}" for i in (0, 1))
+            own = f"{image.width_px}x{image.height_px} pixels"
+            self._odd_size = self._odd_size or own
+            trained = f"training images were {low} to {high}"
+            yield f"of another size (such as {self._odd_size}), {trained}", f"{own}, {trained}"
+        if self._preprocessing.is_too_large(image.width_px, image.height_px):
+            canvas = f"canvas of {self._preprocessing.canvas_px} pixels"
+            text = f"larger than the {canvas}, and shrunk to fit instead of shown at the common scale"
+            yield text, text
+
+    def _is_field(self, image: PreprocessedImage) -> bool:
+        return image.width_px * image.height_px >= _FIELD_FACTOR * self._seen.usual_area_px
+
+    def notes(self) -> list[Note]:
+        """One sentence per kind, and what to do about it; then what was unusual about reading the images."""
+        unusual = [
+            Note("reading", f"{counted(n, 'image')}: {note}.", values={"n_images": n})
+            for note, n in self._read.most_common()
+        ]
+        return [*(_note(difference, n) for difference, n in self._counts.most_common()), *unusual]
+
+
+def _note(difference: str, n: int) -> Note:
+    code, advice = ("field-of-view", _GIVE_BOXES) if difference == _FIELD else ("unlike-training", _DOUBT)
+    text = f"{n:,} {'image is' if n == 1 else 'images are'} {difference}. {advice}"
+    return Note(code, text, level="warning", values={"n_images": n})
+
+
+def _is_near(size: int, seen: tuple[int, int]) -> bool:
+    return seen[0] / _SIZE_FACTOR <= size <= seen[1] * _SIZE_FACTOR
+
+
+def _depth(dtype: str) -> str:
+    return {"uint8": "8 bit", "uint16": "16 bit", "float32": "float"}.get(dtype, dtype)
+
+
+def _colours(n_channels: int) -> str:
+    return {1: "grey", 3: "colour"}.get(n_channels, f"{n_channels} channels")

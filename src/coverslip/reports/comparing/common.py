@@ -1,0 +1,97 @@
+"""The images that two runs have both measured, and what each said of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from coverslip.evaluation import Answers
+from coverslip.runs import MeasuredPredictions, Run
+from coverslip.runs.lookup import ImageLookup
+
+Key = tuple[str, ...]  # tells an image: its file and which pixels of it, or its id where that is not known any more
+
+
+@dataclass(frozen=True, slots=True)
+class CommonImages:
+    """Images that both runs measured, and what they said of them; classes are numbered as the first run does."""
+
+    classes: tuple[str, ...]
+    first: Answers
+    second: Answers
+    first_label: np.ndarray  # (n,) int, as the first run's images were labelled
+    second_label: np.ndarray  # (n,) int
+    group: np.ndarray | None  # (n,) names; None where no groups are known
+    n_only_first: int
+    n_only_second: int
+
+    @property
+    def n_groups(self) -> int | None:
+        """How many groups they are of; an image without one counts as one."""
+        if self.group is None:
+            return None
+        named = {name for name in self.group if name}
+        return len(named) + int((self.group == "").sum())
+
+
+def common_images(first: Run, second: Run) -> CommonImages:
+    """What two runs that tell the same classes apart say of the images that both have measured."""
+    first_keys, second_keys = _keys_of_both(first, second)
+    of_first, of_second = first.predictions.measured(), second.predictions.measured()
+    place = {second_keys[row.image_id]: k for k, row in enumerate(of_second.rows)}
+    pairs = [
+        (k, place[first_keys[row.image_id]]) for k, row in enumerate(of_first.rows) if first_keys[row.image_id] in place
+    ]
+    at_first, at_second = (np.array(places, dtype=int) for places in (zip(*pairs, strict=True) if pairs else ((), ())))
+    classes = first.predictions.classes
+    order = [second.predictions.classes.index(name) for name in classes]
+    return CommonImages(
+        classes=classes,
+        first=_answers(of_first, at_first, list(range(len(classes)))),
+        second=_answers(of_second, at_second, order),
+        first_label=of_first.label[at_first],
+        second_label=_renumbered(of_second.label[at_second], order),
+        group=_groups(second, [of_second.rows[k].image_id for k in at_second]),
+        n_only_first=len(of_first.rows) - len(pairs),
+        n_only_second=len(of_second.rows) - len(pairs),
+    )
+
+
+def _keys_of_both(first: Run, second: Run) -> tuple[dict[str, Key], dict[str, Key]]:
+    """By files and pixels where all of them are still told of, else by ids: a path below a root is not enough."""
+    first_files, second_files = _files(first), _files(second)
+    if first_files is not None and second_files is not None:
+        return first_files, second_files
+    return _ids(first), _ids(second)
+
+
+def _ids(run: Run) -> dict[str, Key]:
+    return {row.image_id: (row.image_id,) for row in run.predictions}
+
+
+def _files(run: Run) -> dict[str, Key] | None:
+    lookup = ImageLookup(run)
+    keys: dict[str, Key] = {}
+    for row in run.predictions:
+        source = lookup.find(row.image_id)
+        if source is None:
+            return None
+        keys[row.image_id] = (str(source.file), source.plan.model_dump_json(include={"box", "plane"}))
+    return keys
+
+
+def _answers(measured: MeasuredPredictions, places: np.ndarray, order: Sequence[int]) -> Answers:
+    return Answers(measured.probability[places][:, order], _renumbered(measured.predicted[places], order))
+
+
+def _renumbered(classes: np.ndarray, order: Sequence[int]) -> np.ndarray:
+    new = np.empty(len(order), dtype=int)
+    new[list(order)] = np.arange(len(order))
+    numbered: np.ndarray = new[classes]
+    return numbered
+
+
+def _groups(run: Run, image_ids: Sequence[str]) -> np.ndarray | None:
+    group_of = {row.image_id: row.group for row in run.split}
+    groups = np.array([group_of.get(image_id, "") for image_id in image_ids], dtype=object)
+    return groups if any(groups) else None

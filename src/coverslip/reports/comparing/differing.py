@@ -1,0 +1,89 @@
+"""What differed between runs: keys of their recipes, their images, their splits, and what they were made with."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from coverslip.runs import Run, recipe_keys, values_of
+
+What = Literal["recipe", "images", "split", "program"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Differing:
+    """Something that is not the same in all runs."""
+
+    what: What
+    name: Annotated[str, Field(description="Of a recipe its dotted key.")]
+    title: str
+    values: Annotated[list[str], Field(description="In words, one for each run, in their order.")]
+
+
+def what_differs(runs: Sequence[Run]) -> list[Differing]:
+    """All that is told of the runs and is not the same in all of them."""
+    return [*_recipe(runs), *_images(runs), *_split(runs), *_program(runs)]
+
+
+def _recipe(runs: Sequence[Run]) -> Iterator[Differing]:
+    values = [values_of(run.recipe) for run in runs]
+    for key in recipe_keys():
+        found = [as_text(of_run.get(key.key)) for of_run in values]
+        yield from _unless_equal("recipe", key.key, key.title, found)
+
+
+def _images(runs: Sequence[Run]) -> Iterator[Differing]:
+    told: list[tuple[str, str, Callable[[Run], str]]] = [
+        ("sources", "Folders or tables", lambda run: ", ".join(run.environment.opened.sources)),
+        ("classes", "Classes", lambda run: ", ".join(run.metrics.classes)),
+        ("groups", "Groups by", lambda run: run.environment.opened.group or run.environment.opened.group_pattern or ""),
+        ("n_images", "Images", lambda run: f"{sum(row.split != 'left-out' for row in run.split):,}"),
+    ]
+    for name, title, of_run in told:
+        yield from _unless_equal("images", name, title, [of_run(run) for run in runs])
+    first = {row.image_id: row.label for row in runs[0].split if row.split != "left-out"}
+    others = [_n_others(run, first, lambda row: row.label) for run in runs]
+    if any(others):
+        found = ["–", *(f"{n:,} images labelled otherwise" for n in others[1:])]
+        yield Differing(what="images", name="labels", title="Labels", values=found)
+
+
+def _split(runs: Sequence[Run]) -> Iterator[Differing]:
+    parts = [Counter(row.split for row in run.split) for run in runs]
+    named = [", ".join(f"{part} {n[part]:,}" for part in ("train", "val", "test") if n[part]) for n in parts]
+    yield from _unless_equal("split", "parts", "Parts", named)
+    first = {row.image_id: f"{row.split} {row.fold or ''}" for row in runs[0].split}
+    others = [_n_others(run, first, lambda row: f"{row.split} {row.fold or ''}") for run in runs]
+    if any(others):
+        found = ["–", *(f"{n:,} images in another part" for n in others[1:])]
+        yield Differing(what="split", name="moved", title="Images moved", values=found)
+
+
+def _n_others(run: Run, first: dict[str, str], told: Callable[..., str]) -> int:
+    return sum(row.image_id in first and told(row) != first[row.image_id] for row in run.split)
+
+
+def _program(runs: Sequence[Run]) -> Iterator[Differing]:
+    yield from _unless_equal("program", "coverslip", "coverslip", [run.environment.coverslip for run in runs])
+    yield from _unless_equal("program", "device", "Computed on", [run.environment.device for run in runs])
+
+
+def _unless_equal(what: What, name: str, title: str, values: list[str]) -> Iterator[Differing]:
+    if len(set(values)) > 1:
+        yield Differing(what=what, name=name, title=title, values=[value or "–" for value in values])
+
+
+def as_text(value: object) -> str:
+    """A recipe's value in a cell."""
+    match value:
+        case None:
+            return "–"
+        case bool():
+            return "yes" if value else "no"
+        case dict():
+            return ", ".join(f"{name}: {as_text(each)}" for name, each in value.items()) or "–"
+        case list() | tuple():
+            return ", ".join(map(as_text, value)) or "–"
+    return str(value)

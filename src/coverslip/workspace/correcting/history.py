@@ -1,0 +1,136 @@
+"""Which labels of a dataset were changed: when, by whom, from what to what, and where the mistake was seen."""
+
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import Field
+from sqlalchemy import Connection, Select, select
+
+from coverslip.datasets import printable
+from coverslip.files import CsvWriter, safe_cell
+from coverslip.workspace.jobs.records import JobKind
+from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.rows import AnyRow, Page, Paging, dataset_row, values
+from coverslip.workspace.store.tables import images, jobs, label_changes
+
+_MOST_IMAGES = 12
+_COLUMNS = ("path", "image_id", "label_before", "label", "made", "made_by", "is_undone", "seen_in")
+
+
+@dataclass(frozen=True, slots=True)
+class SeenIn:
+    """The training, evaluation or prediction among whose images a mistake was seen."""
+
+    id: str
+    kind: JobKind
+    name: str
+    classifier_id: Annotated[str | None, Field(description="Of an evaluation or prediction.")]
+
+
+@dataclass(frozen=True, slots=True)
+class RelabelledImage:
+    """An image whose label was changed."""
+
+    i: Annotated[int, Field(description="Its place in the dataset.")]
+    path: str
+    label_before: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LabelChange:
+    """Some images that were given one label at once."""
+
+    id: int
+    made: Annotated[str, Field(description="When; ISO 8601, UTC.")]
+    made_by: Annotated[str, Field(description="The account of the computer that the app ran as.")]
+    label: Annotated[str | None, Field(description="That all of them were given; null: theirs was taken away.")]
+    is_undone: bool
+    seen_in: Annotated[SeenIn | None, Field(description="Null where it was given in the dataset's own gallery.")]
+    n: Annotated[int, Field(description="How many images.")]
+    images: Annotated[list[RelabelledImage], Field(description=f"The first {_MOST_IMAGES} of them.")]
+
+
+def list_label_changes(home: Workspace, dataset_id: str, paging: Paging) -> Page[LabelChange]:
+    """The changes of a dataset's labels in the app, the newest first.
+
+    Raises:
+        NotFound: there is no such dataset.
+    """
+    with home.engine.connect() as connection:
+        dataset_row(connection, dataset_id)
+        changes = connection.execute(_changes(dataset_id).order_by(label_changes.c.id.desc())).all()
+        listed = [_described(connection, change) for change in paging.of(changes)]
+    return Page(listed, len(changes))
+
+
+def history_lines(home: Workspace, dataset_id: str) -> Iterator[str]:
+    """CSV with a row for each image of each change, the oldest first; no cell of it is a formula to a spreadsheet.
+
+    Raises:
+        NotFound: there is no such dataset; said before the first piece.
+    """
+    with home.engine.connect() as connection:
+        dataset_row(connection, dataset_id)
+
+    def lines() -> Iterator[str]:
+        yield _as_csv([list(_COLUMNS)])
+        with home.engine.connect() as connection:
+            for change in connection.execute(_changes(dataset_id).order_by(label_changes.c.id)).all():
+                yield _as_csv(_cells(connection, change))
+
+    return lines()
+
+
+def _changes(dataset_id: str) -> Select[Any]:  # Any: columns as the tables define them
+    columns = (jobs.c.kind, jobs.c.name, jobs.c.classifier_id)
+    joined = label_changes.outerjoin(jobs, jobs.c.id == label_changes.c.job_id)
+    return select(label_changes, *columns).select_from(joined).where(label_changes.c.dataset_id == dataset_id)
+
+
+def _described(connection: Connection, change: AnyRow) -> LabelChange:
+    before = dict(change.before[:_MOST_IMAGES])
+    shown = _images_at(connection, change.dataset_id, list(before))
+    return LabelChange(
+        id=change.id,
+        made=change.made,
+        made_by=change.made_by,
+        label=change.label,
+        is_undone=change.is_undone,
+        seen_in=_seen_in(change),
+        n=len(change.before),
+        images=[RelabelledImage(row.position, row.shown_path, before[row.position]) for row in shown],
+    )
+
+
+def _seen_in(change: AnyRow) -> SeenIn | None:
+    if change.kind is None:
+        return None
+    return SeenIn(change.job_id, change.kind, change.name, change.classifier_id)
+
+
+def _cells(connection: Connection, change: AnyRow) -> list[list[str]]:
+    before = dict(change.before)
+    seen_in = "" if change.kind is None else f"{change.kind}: {change.name}"
+    undone = "yes" if change.is_undone else "no"
+    told = [change.label or "", change.made, change.made_by, undone, seen_in]
+    return [
+        [printable(row.path), row.image_id, before[row.position] or "", *told]
+        for row in _images_at(connection, change.dataset_id, list(before))
+    ]
+
+
+def _images_at(connection: Connection, dataset_id: str, places: list[int]) -> Sequence[AnyRow]:
+    chosen = images.c.position.in_(values(json.dumps(places)))
+    query: Select[Any] = select(images.c.position, images.c.image_id, images.c.path, images.c.shown_path)
+    return connection.execute(query.where(images.c.dataset_id == dataset_id, chosen)).all()
+
+
+def _as_csv(rows: list[list[str]]) -> str:
+    text = io.StringIO()
+    writer = CsvWriter(text)
+    for row in rows:
+        writer.writerow(map(safe_cell, row))
+    return text.getvalue()

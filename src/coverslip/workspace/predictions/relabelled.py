@@ -1,0 +1,126 @@
+"""Measured and predicted images in the dataset that they come from: where they stand there, and their labels of now."""
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+from sqlalchemy import Connection, or_, select
+
+from coverslip.datasets import ClassPlan, ImageRecord, with_classes
+from coverslip.errors import NotFound
+from coverslip.images import ReadPlan
+from coverslip.runs.lookup import ImageSource
+from coverslip.workspace.jobs.records import Job, find_job
+from coverslip.workspace.predictions.rows import reading
+from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.records import as_dataset, load_records, plan_of
+from coverslip.workspace.store.rows import dataset_row
+from coverslip.workspace.store.tables import images, label_changes
+
+
+def position_of(connection: Connection, dataset_id: str, picture: ImageSource) -> int | None:
+    """Where an image stands in a dataset; None where it is not, or not any more, one of its images."""
+    own = (images.c.dataset_id == dataset_id) & (images.c.path == str(picture.file))
+    there = connection.execute(select(images.c.position, images.c.plan).where(own)).all()
+    chosen = _of_same_pixels([plan_of(row.plan)[0] for row in there], picture.plan)
+    return None if chosen is None else int(there[chosen].position)
+
+
+def relabelled_since(workspace: Workspace, job: Job, classes: Sequence[str], file: Path) -> dict[int, str]:
+    """What measured images have been relabelled to in their dataset since they were measured.
+
+    Args:
+        workspace: where the dataset is.
+        job: a training or an evaluation.
+        classes: of its classifier.
+        file: the database of its rows.
+
+    Returns:
+        The class by the row's number, as the training names its classes; images whose label was taken away are
+        not told of.
+    """
+    records = _changed_records(workspace, job, classes)
+    if not records:
+        return {}
+    with reading(file) as connection:
+        rows = connection.execute("SELECT k, file, plan, label FROM rows").fetchall()
+    rows_of: dict[str, list[tuple[int, ReadPlan, str]]] = {json.dumps(str(record.path)): [] for record in records}
+    for k, path, plan, label in rows:
+        if path in rows_of:
+            rows_of[path].append((k, ReadPlan.model_validate_json(plan), label))
+    relabelled = {}
+    for record in records:
+        of_file = rows_of[json.dumps(str(record.path))]
+        chosen = _of_same_pixels([plan for _, plan, _ in of_file], record.plan)
+        if chosen is not None and record.label not in (None, of_file[chosen][2]):
+            relabelled[of_file[chosen][0]] = str(record.label)
+    return relabelled
+
+
+@dataclass(frozen=True, slots=True)
+class RelabelledImages:
+    """Images of a training's dataset whose label is another by now than when it was trained."""
+
+    n: Annotated[int, Field(description="New labels of images that had none included.")]
+    n_test: Annotated[int, Field(description="Of them those that it was tested on.")]
+
+
+def count_relabelled(workspace: Workspace, run_id: str) -> RelabelledImages:
+    """How many images of a training's dataset are labelled otherwise by now.
+
+    Raises:
+        NotFound: there is no such training.
+    """
+    job = find_job(workspace, run_id, "train")
+    rows = {row.image_id: row for row in job.run.split}
+    changed = [
+        record
+        for record in _changed_records(workspace, job, ())
+        if record.label != ((rows[record.image_id].label or None) if record.image_id in rows else None)
+    ]
+    tested = [record for record in changed if record.image_id in rows and rows[record.image_id].split == "test"]
+    return RelabelledImages(len(changed), len(tested))
+
+
+def class_plan_of(workspace: Workspace, job: Job) -> ClassPlan:
+    """What the training of a job made of the classes that images are labelled with."""
+    choices: Mapping[str, object] = job.choices
+    if job.kind == "evaluate":
+        choices = find_job(workspace, job.classifier_id or "", "train").choices
+    return ClassPlan.model_validate(choices.get("classes") or {})
+
+
+def _of_same_pixels(plans: Sequence[ReadPlan], plan: ReadPlan) -> int | None:
+    """Which of the images of one file is meant: the only one, that of the same box, or that of the same whole plan.
+
+    A recipe may read another plane or other channels than a dataset shows.
+    """
+    chosen = list(range(len(plans)))
+    if len(chosen) > 1:
+        chosen = [k for k in chosen if plans[k].box == plan.box]
+    if len(chosen) > 1:
+        chosen = [k for k in chosen if plans[k] == plan]
+    return chosen[0] if len(chosen) == 1 else None
+
+
+def _changed_records(workspace: Workspace, job: Job, classes: Sequence[str]) -> Sequence[ImageRecord]:
+    """The images, with the classes of now, that may have been relabelled since a job was asked for."""
+    if job.dataset_id is None:
+        return ()
+    with suppress(NotFound), workspace.engine.connect() as connection:
+        row = dataset_row(connection, job.dataset_id)
+        places = _changed_places(connection, job)
+        records = [record for at in places for record in load_records(connection, job.dataset_id, at, at + 1)]
+        return with_classes(as_dataset(row, records), class_plan_of(workspace, job), classes).records
+    return ()
+
+
+def _changed_places(connection: Connection, job: Job) -> list[int]:
+    """Where images stand whose label may be another than when a job was asked for."""
+    since = or_(label_changes.c.made >= job.created, label_changes.c.is_undone)
+    changes = select(label_changes.c.before).where(label_changes.c.dataset_id == job.dataset_id, since)
+    return sorted({place for before in connection.execute(changes).scalars() for place, _ in before})

@@ -1,0 +1,111 @@
+"""Labels corrected where a mistake is seen: they join the dataset, and training again tells of it (REST API)."""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi.testclient import TestClient
+from small_workspace import API, QUICK, Json, ended, new_workspace, open_images, queue_run, write_cells
+
+from coverslip.app.server import create_app
+from coverslip.runs import Run
+from coverslip.workspace.store.home import Workspace
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Lab:
+    workspace: Workspace
+    client: httpx.Client
+    cells: str  # the dataset that was trained on
+    run: str
+
+    def get(self, path: str) -> Json:
+        answer = self.client.get(f"{API}/{path}")
+        assert answer.status_code == 200, answer.text
+        found: Json = answer.json()
+        return found
+
+    def correct(self, run: str, k: int, label: str | None) -> Json:
+        answer = self.client.put(f"{API}/runs/{run}/rows/{k}/correction", json={"label": label})
+        assert answer.status_code == 200, answer.text
+        row: Json = answer.json()
+        return row
+
+    def labels(self) -> dict[str, str]:
+        return {
+            image["path"]: image["label"] for image in self.get(f"datasets/{self.cells}/images?limit=2000")["items"]
+        }
+
+    def split(self, run: str) -> dict[str, str]:
+        rows = Run(Path(self.get(f"runs/{run}")["folder"])).split
+        return {Path(row.path).name: row.split for row in rows}
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    workspace = new_workspace(tmp_path_factory.mktemp("lab"))
+    cells = open_images(workspace, write_cells(workspace.roots[0] / "cells"), group_pattern=r"slide\d+")
+    with TestClient(create_app(workspace)) as client:
+        run = queue_run(client, cells, QUICK, name="First")
+        assert ended(client, run)["state"] == "done"
+        yield Lab(workspace, client, cells, run)
+
+
+def test_a_correction_joins_the_dataset_that_was_trained_on_and_can_be_taken_back(lab: Lab) -> None:
+    row = lab.get(f"runs/{lab.run}/rows?label=large")["items"][0]
+    before = lab.labels()
+    corrected = lab.correct(lab.run, row["k"], "medium")
+    assert (corrected["label"], corrected["correction"]) == ("large", "medium")
+    assert {path: label for path, label in lab.labels().items() if before[path] != label} == {row["path"]: "medium"}
+    assert [one["k"] for one in lab.get(f"runs/{lab.run}/rows?only=corrected")["items"]] == [row["k"]]
+    assert lab.get(f"runs/{lab.run}/relabelled") == {"n": 1, "n_test": 1}
+    assert lab.correct(lab.run, row["k"], None)["correction"] is None
+    assert lab.labels() == before
+    assert lab.get(f"runs/{lab.run}/relabelled") == {"n": 0, "n_test": 0}
+    assert lab.correct(lab.run, row["k"], None)["correction"] is None  # there is nothing left to take back
+
+
+def test_the_dataset_keeps_what_was_changed_by_whom_and_where_it_was_seen(lab: Lab) -> None:
+    row = lab.get(f"runs/{lab.run}/rows?label=medium")["items"][0]
+    lab.correct(lab.run, row["k"], "large")
+    change = lab.get(f"datasets/{lab.cells}/label-changes?limit=1")["items"][0]
+    assert (change["label"], change["n"], change["is_undone"]) == ("large", 1, False)
+    assert change["seen_in"] == {"id": lab.run, "kind": "train", "name": "First", "classifier_id": None}
+    assert (change["images"][0]["path"], change["images"][0]["label_before"]) == (row["path"], "medium")
+    assert change["made"]
+    text = lab.client.get(f"{API}/datasets/{lab.cells}/download/label-changes").text
+    last = list(csv.DictReader(io.StringIO(text)))[-1]
+    assert (last["label_before"], last["label"], last["seen_in"]) == ("medium", "large", "train: First")
+    assert lab.client.post(f"{API}/datasets/{lab.cells}/labels/undo").status_code == 200
+    assert lab.get(f"datasets/{lab.cells}/label-changes?limit=1")["items"][0]["is_undone"]
+    assert lab.get(f"runs/{lab.run}/rows?only=corrected")["total"] == 0
+
+
+def test_training_again_keeps_each_image_in_its_part_though_labels_have_changed(lab: Lab) -> None:
+    rows = lab.get(f"runs/{lab.run}/rows")["items"]
+    lab.correct(lab.run, rows[0]["k"], next(name for name in ("large", "medium") if name != rows[0]["label"]))
+    preview = lab.client.post(f"{API}/datasets/{lab.cells}/split-preview", json={"recipe": QUICK, "again_of": lab.run})
+    again = queue_run(lab.client, lab.cells, QUICK, name="Second", again_of=lab.run)
+    assert ended(lab.client, again)["state"] == "done"
+    assert lab.split(again) == lab.split(lab.run)
+    assert {part["part"]: part["n"] for part in preview.json()["parts"]}["test"] == len(rows)
+    assert lab.get(f"runs/{again}")["again_of"] == lab.run
+    label_of = {row["image_id"]: row["label"] for row in lab.get(f"runs/{again}/rows")["items"]}
+    assert label_of[rows[0]["image_id"]] != rows[0]["label"]
+    assert lab.get(f"runs/{again}/rows?only=corrected")["total"] == 0
+    compared = lab.get(f"comparison?run_id={lab.run}&run_id={again}")
+    pair = compared["pairs"][0]
+    assert (pair["n"], pair["n_only_first"], pair["n_only_second"], pair["n_relabelled"]) == (len(rows), 0, 0, 1)
+    assert [numbers["labels"] for numbers in pair["numbers"]] == ["first", "second"]  # the old labels' beside the new
+    assert any("too good" in note for note in pair["notes"])
+    by_old, by_new = ({row["name"]: row for row in numbers["differences"]} for numbers in pair["numbers"])
+    assert by_old["accuracy"]["first"] == compared["rows"][0]["metrics"][0]["value"]
+    assert by_new["accuracy"]["second"] == compared["rows"][1]["metrics"][0]["value"]
+    assert {(row["what"], row["name"]) for row in compared["differing"]} >= {("images", "labels")}
+    assert not [row for row in compared["differing"] if row["what"] == "split"]

@@ -1,0 +1,73 @@
+"""Every dialog with something to fill in can be typed into at once; opening a folder again offers its labels."""
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+from browser import ROOT, RunningApp, Stock, open_page
+from drawing import save_cells
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.slow
+
+Open = Callable[["Page"], None]
+
+
+def press(name: str) -> Open:
+    return lambda page: page.get_by_role("button", name=name, exact=True).first.click()
+
+
+# Component: the page, how its dialog is opened there, and the field that is typed into.
+WITH_FIELDS: dict[str, tuple[str, Open, str]] = {
+    "NewClass": ("/datasets/{images}?tab=images", press("New class"), "Name of the new class"),
+    "DatasetPage": ("/datasets/{images}", press("Rename"), "Name"),
+    "RunPage": ("/runs/{run}", press("Rename"), "Name of the training"),
+    "AddImages": ("/", press("Choose a folder"), "Path of a folder or table"),
+    "ChangeSources": ("/datasets/{images}", press("Add, rename or leave out folders"), "Name of"),
+    "NewEvaluation": ("/runs/{run}?tab=evaluations", press("Evaluate on other images"), "Labelled images"),
+}
+WITHOUT = {"Keys", "List"}  # keys to read, and a question
+
+
+@pytest.mark.parametrize("component", WITH_FIELDS)
+def test_what_is_typed_into_a_dialog_goes_to_its_first_field(page: "Page", stock: Stock, component: str) -> None:
+    path, opened, label = WITH_FIELDS[component]
+    open_page(page, path.format(images=stock.images, run=stock.run))
+    opened(page)
+    page.get_by_role("dialog").wait_for()
+    page.wait_for_function("document.activeElement?.matches('dialog input, dialog select')")
+    name = page.evaluate("document.activeElement.ariaLabel ?? document.activeElement.labels[0].innerText")
+    assert name.strip().startswith(label)
+
+
+def test_every_dialog_is_looked_at_here() -> None:
+    using = {
+        file.stem
+        for file in (ROOT / "web" / "src").rglob("*.svelte")
+        if re.search(r"^ *<Dialog\b", file.read_text(encoding="utf-8"), re.M)
+    }
+    assert using == WITH_FIELDS.keys() | WITHOUT
+
+
+def test_a_folder_that_is_open_already_is_gone_on_with_or_opened_anew(page: "Page", app_server: RunningApp) -> None:
+    folder = save_cells(app_server.root / "twice")
+    first = app_server.opened(folder)
+
+    def choose() -> None:
+        open_page(page, "/")
+        page.get_by_role("button", name="Choose a folder").click()
+        page.keyboard.type(f'"{folder}"')  # as Windows copies paths
+        page.keyboard.press("Enter")
+        page.get_by_role("dialog").get_by_text("Its folders become classes").wait_for()
+        page.get_by_role("button", name="Use this folder").click()
+        page.get_by_text("This is open already, as “twice”.").wait_for()
+
+    choose()
+    page.get_by_role("button", name="Go on with it").click()
+    page.wait_for_url(f"**/datasets/{first['id']}*")
+    choose()
+    page.get_by_role("button", name="Open it anew").click()
+    page.wait_for_url(re.compile(f"/datasets/(?!{first['id']})"))

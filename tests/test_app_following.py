@@ -1,0 +1,55 @@
+"""Pages keep what was chosen, follow what is changed in other tabs, and outlive the server."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+from browser import RunningApp, open_page
+from drawing import save_cells
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext, Page
+
+pytestmark = pytest.mark.slow
+
+
+def test_choices_for_a_training_are_there_again_after_back(page: "Page", app_server: RunningApp) -> None:
+    images = app_server.opened(save_cells(app_server.root / "chosen"))["id"]
+    open_page(page, f"/train?dataset={images}")
+    page.get_by_label("Name of the training").fill("Once more")
+    page.get_by_label("Instant classifier only").check()
+    page.get_by_role("link", name="Look at the images").click()
+    page.get_by_role("heading", name="chosen").wait_for()
+    page.go_back()
+    page.get_by_role("button", name="Start training").wait_for()
+    assert page.get_by_label("Name of the training").input_value() == "Once more"
+    assert page.get_by_label("Instant classifier only").is_checked()
+
+
+def test_another_tab_shows_what_was_changed_in_this_one(
+    page: "Page", context: "BrowserContext", app_server: RunningApp
+) -> None:
+    images = app_server.opened(save_cells(app_server.root / "two tabs"))["id"]
+    other = context.new_page()
+    open_page(other, "/datasets")
+    open_page(page, f"/datasets/{images}")
+    page.get_by_role("button", name="Rename").click()
+    page.get_by_role("dialog").get_by_label("Name").fill("renamed")
+    page.keyboard.press("Enter")
+    other.get_by_role("link", name="renamed").wait_for()
+    other.close()
+
+
+def test_a_page_says_that_the_server_is_gone_and_goes_on_when_it_is_back(
+    other_app: Callable[..., RunningApp], other_page: Callable[[RunningApp], "Page"]
+) -> None:
+    app = other_app()
+    page = other_page(app)
+    open_page(page, "/datasets")
+    app.end()
+    page.get_by_role("link", name="Trainings").click()
+    banner = page.get_by_role("status").filter(has_text="coverslip does not answer")
+    banner.wait_for()
+    app.start()
+    banner.wait_for(state="hidden")
+    page.get_by_role("alert").wait_for(state="hidden")

@@ -1,0 +1,139 @@
+"""Images that show the same though their pixels differ are found, shown, and kept on one side of a split."""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageEnhance, ImageFilter
+
+import coverslip as cs
+from coverslip.audit import SeenWhileScanning, with_copies, with_known_copies
+from coverslip.audit.copies.small_pictures import small_picture
+from coverslip.datasets import fold_images, open_dataset, predefined_split_leaks, scan_images, split_images
+from coverslip.errors import LeakageFound
+from coverslip.events import Progressed
+from coverslip.samples import write_sample_images
+
+
+def saved_anew(picture: Image.Image) -> Image.Image:
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=60)
+    return Image.open(buffer).convert("RGB")
+
+
+CHANGES = {
+    "saved anew": saved_anew,
+    "resized": lambda p: p.resize((round(0.6 * p.width), round(0.6 * p.height))),
+    "blurred": lambda p: p.filter(ImageFilter.GaussianBlur(1)),
+    "brightened": lambda p: ImageEnhance.Brightness(p).enhance(1.15),
+    "mirrored": lambda p: p.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+    "turned by a right angle": lambda p: p.transpose(Image.Transpose.ROTATE_90),
+    "turned by 20 degrees": lambda p: p.rotate(20, Image.Resampling.BICUBIC),
+    "cropped": lambda p: p.crop((0, 4, round(0.92 * p.width), 4 + round(0.92 * p.height))),
+}
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """80 drawn cells, and of eight of them a changed copy under the same class."""
+    folder = tmp_path_factory.mktemp("copies") / "images"
+    broken = write_sample_images(folder, n_images=80).broken
+    originals = [path for path in sorted(folder.rglob("*.png")) if path not in broken][3::7]
+    for (name, change), path in zip(CHANGES.items(), originals, strict=False):
+        change(Image.open(path).convert("RGB")).save(path.with_name(f"copy of {path.stem} {name}.png"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def looked(planted: Path):
+    data, seen = open_dataset(planted), SeenWhileScanning()
+    scan = scan_images(data, on_pixels=seen)
+    return data, with_copies(data, scan, seen)
+
+
+def originals_found(data, scan) -> dict[str, bool]:
+    """Of every copy, whether it is in a cluster with its original and nothing else that is not equal to that."""
+    name_of = [record.path.stem for record in data.records]
+    cluster_of = {name_of[i]: {name_of[j] for j in members} for members in scan.copies for i in members}
+    copies = [name for name in name_of if name.startswith("copy of")]
+    return {name: any(other in name for other in cluster_of.get(name, set()) - {name}) for name in copies}
+
+
+@pytest.mark.slow
+def test_changed_copies_of_every_kind_are_found_and_nothing_else(looked):
+    data, scan = looked
+    found = originals_found(data, scan)
+    assert len(found) == len(CHANGES)
+    assert all(found.values()), found
+    assert all(any(data.records[i].path.stem.startswith("copy of") for i in members) for members in scan.copies)
+
+
+@pytest.mark.slow
+def test_what_was_found_is_known_again_by_the_pixels_alone(looked, planted):
+    data, scan = looked
+    other = data.chosen(reversed(range(len(data))))
+    known = with_known_copies(replace(scan_images(other), copies=None))
+    names = {frozenset(other.records[i].image_id for i in members) for members in known.copies}
+    assert names == {frozenset(data.records[i].image_id for i in members) for members in scan.copies}
+    fewer = data.chosen(range(10))
+    assert with_known_copies(scan_images(fewer)).copies is None
+
+
+@pytest.mark.slow
+def test_an_inspection_shows_the_clusters_and_a_training_keeps_them_together(looked, planted, tmp_path):
+    assert looked[1].copies
+    inspection = cs.inspect(planted)
+    (finding,) = inspection.of("near-duplicates")
+    assert inspection.are_copies_known
+    assert sum(len(cluster) for cluster in finding.images) == finding.values["n_images"] >= 16
+    recipe = cs.Recipe.model_validate({"stage": "instant", "split": {"folds": 0}})
+    run = cs.train(planted, recipe, out=tmp_path / "run")
+    side = {row.image_id: row.split for row in run.split if row.split != "left-out"}
+    assert all(len({side[name] for name in cluster if name in side}) < 2 for cluster in finding.images)
+    assert run.inspection is not None
+    assert run.inspection.of("near-duplicates")
+
+
+def test_copies_stay_on_one_side_and_in_one_fold(looked):
+    data, scan = looked
+    for seed in range(3):
+        split = split_images(data, scan, val=0.2, test=0.2, seed=seed)
+        folds = fold_images(data, scan, n_folds=5, val=0.2, seed=seed)
+        for members in scan.copies:
+            assert len({split.parts[i] for i in members} - {"left-out"}) == 1
+            assert len({folds.fold_of[i] for i in members} - {None}) == 1
+
+
+def test_a_predefined_split_that_divides_changed_copies_is_refused(looked):
+    data, scan = looked
+    first, second = scan.copies[0][:2]
+    records = [replace(record, predefined_split="train") for record in data.records]
+    records[second] = replace(records[second], predefined_split="test")
+    divided = replace(data, records=tuple(records))
+    kinds = [leak.kind for leak in predefined_split_leaks(divided, scan)]
+    assert kinds == ["copies"]
+    with pytest.raises(LeakageFound, match="changed copies of one picture"):
+        split_images(divided, scan, val=0.2, test=0.2, seed=0)
+    assert {first, second} <= set(predefined_split_leaks(divided, scan)[0].images)
+
+
+def test_progress_is_told_and_nothing_that_is_plain_has_copies(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for k in range(3):
+            Image.fromarray(np.full((20, 20), 40 * k + len(name), np.uint8)).save(tmp_path / name / f"{k}{name}.png")
+    told = []
+    data = open_dataset(tmp_path)
+    scan = scan_images(data)
+    assert with_copies(data, scan, emit=told.append).copies == ()
+    assert {event.stage for event in told if isinstance(event, Progressed)} == {"reading images for copies"}
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 200, 3), (64, 64, 4), (50, 50, 1)])
+def test_small_pictures_are_made_of_images_of_any_shape_and_depth(shape):
+    noise = np.random.default_rng(0).normal(1000, 100, shape)
+    for dtype in (np.uint16, np.float32):
+        picture = small_picture(noise.astype(dtype))
+        assert picture is None if shape == (1, 1, 1) else picture is not None and picture.shape == (64, 64)

@@ -1,0 +1,94 @@
+"""Differences of two classifiers on the same images: known answers, and intervals that hold the truth."""
+
+import numpy as np
+import pytest
+
+from coverslip.evaluation import METRICS, Answers, mcnemar, paired_differences
+
+
+def answers(label: np.ndarray, is_right: np.ndarray, n_classes: int = 3) -> Answers:
+    """The right class, or the next one; sure of it by .8."""
+    predicted = np.where(is_right, label, (label + 1) % n_classes)
+    probability = np.full((len(label), n_classes), 0.2 / (n_classes - 1))
+    probability[np.arange(len(label)), predicted] = 0.8
+    return Answers(probability, predicted)
+
+
+def test_mcnemar_is_the_exact_binomial_test_of_images_that_only_one_has_right() -> None:
+    first = np.array([True] * 10 + [False] * 2 + [True] * 30)
+    second = np.array([False] * 10 + [True] * 2 + [True] * 30)
+    found = mcnemar(first, second)
+    assert (found.n_first, found.n_second) == (10, 2)
+    # 2 · P(X ≤ 2), X ~ Binomial(12, ½): 2 · (1 + 12 + 66) / 4096
+    assert found.p == pytest.approx(2 * 79 / 4096)
+    assert mcnemar(first, first).p == 1
+
+
+def test_accuracy_without_groups_has_the_interval_of_bonett_and_price() -> None:
+    label = np.arange(50) % 3
+    first = answers(label, np.arange(50) >= 12)  # 12 wrong
+    second = answers(label, np.arange(50) < 47)  # 3 others wrong
+    found = paired_differences(first, second, label, None, metrics=["accuracy"])["accuracy"]
+    assert found.value == pytest.approx((12 - 3) / 50)
+    better, worse = 13 / 52, 4 / 52
+    reach = 1.959964 * ((better + worse - (better - worse) ** 2) / 52) ** 0.5
+    assert (found.low, found.high) == pytest.approx((better - worse - reach, better - worse + reach), abs=1e-6)
+
+
+def test_the_jackknife_of_a_mean_is_its_standard_error() -> None:
+    rng = np.random.default_rng(0)
+    label = np.zeros(40, dtype=int)
+    first, second = (np.column_stack([p, 1 - p]) for p in rng.uniform(0.2, 0.9, (2, 40)))
+    pair = Answers(first, first.argmax(1)), Answers(second, second.argmax(1))
+    found = paired_differences(*pair, label, None, metrics=["log_loss"])["log_loss"]
+    gap = np.log(first[:, 0]) - np.log(second[:, 0])
+    assert found.value == pytest.approx(gap.mean())
+    reach = 2.022691 * gap.std(ddof=1) / 40**0.5  # t of 39 degrees of freedom
+    assert (found.low, found.high) == pytest.approx((gap.mean() - reach, gap.mean() + reach), abs=1e-6)
+
+
+def test_groups_that_move_together_make_the_interval_wider_and_one_group_has_none() -> None:
+    label = np.arange(120) % 3
+    group = np.array([f"slide {k // 20}" for k in range(120)])
+    first = answers(label, np.arange(120) // 20 != 2)  # wrong on one whole slide
+    second = answers(label, np.arange(120) // 20 != 4)  # and on another
+    alone, grouped = (
+        paired_differences(first, second, label, which, metrics=["macro_f1"])["macro_f1"] for which in (None, group)
+    )
+    assert alone.high is not None
+    assert grouped.high is not None
+    assert grouped.high > 1.5 * alone.high
+    one = paired_differences(first, second, label, np.array(["a"] * 120), metrics=["accuracy"])["accuracy"]
+    assert (one.value, one.low, one.reason) == (0.0, None, "all images are of one group: no interval")
+
+
+def test_two_that_say_the_same_differ_by_nothing_and_have_no_interval() -> None:
+    label = np.arange(30) % 3
+    both = answers(label, np.arange(30) > 4)
+    found = paired_differences(both, both, label, None)
+    assert set(found) == {name for name, record in METRICS.items() if not record.is_before_calibration}
+    assert all(metric.value == 0 for metric in found.values())
+    assert found["macro_f1"].low is None
+    accuracy = found["accuracy"]  # that they agree on 30 images does not say that they always do
+    assert accuracy.low is not None
+    assert accuracy.low < 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_groups", [None, 8, 30])
+def test_intervals_of_differences_hold_the_truth(n_groups: int | None) -> None:
+    rng = np.random.default_rng(5)
+    n, held = 240, 0
+    for _ in range(200):
+        label = rng.integers(0, 3, n)
+        group = None if n_groups is None else rng.integers(0, n_groups, n)
+        hardness = rng.normal(size=n) + (0 if group is None else rng.normal(0, 0.7, n_groups)[group])
+        own = 0 if group is None else rng.normal(0, 0.5, (2, n_groups))[:, group]
+        skill = 1.2 + rng.normal(size=(2, n)) * 0.8 - hardness + own  # both alike: the truth is no difference
+        pair = [answers(label, one > 0) for one in skill]
+        names = None if group is None else np.array([f"g{k}" for k in group])
+        found = paired_differences(pair[0], pair[1], label, names, metrics=["macro_f1"])["macro_f1"]
+        assert found.low is not None
+        assert found.high is not None
+        held += found.low <= 0 <= found.high
+    assert held >= 0.92 * 200

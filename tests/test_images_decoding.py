@@ -1,0 +1,163 @@
+"""Images are decoded by processes that can be killed: a file that hangs, fills memory or crashes costs one row."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+import tifffile
+from drawing import save_cell
+from odd_formats import install, write_odd
+
+from coverslip.errors import Stopped, UnreadableImage
+from coverslip.images import ReadPlan, decoding_apart, read_pixels
+from coverslip.images._decoded import MAX_BYTES
+from coverslip.images.decoding.pool import Decoders
+from coverslip.images.decoding.process import Limits
+from coverslip.images.reading import Pixels, decode
+
+pytestmark = pytest.mark.slow  # each begins processes
+
+
+@pytest.fixture
+def begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Decoders]]:
+    """Decoders with these limits, to which the odd format is known."""
+    monkeypatch.setenv("PYTHONPATH", install(tmp_path / "site"))
+    begun: list[Decoders] = []
+
+    def begin(**limits: Any) -> Decoders:  # Any: as `Limits` takes it
+        begun.append(Decoders(Limits(**limits)))
+        return begun[-1]
+
+    yield begin
+    for decoders in begun:
+        decoders.close()
+
+
+def read(decoders: Decoders, path: Path) -> Pixels:
+    return decoders.read(path, ReadPlan(), MAX_BYTES)
+
+
+def outcome(how: Callable[[Path, ReadPlan], Pixels], path: Path, plan: ReadPlan) -> tuple[object, ...]:
+    """All that reading a file gives, or why it gives nothing."""
+    try:
+        pixels = how(path, plan)
+    except UnreadableImage as error:
+        return error.what, error.do, error.file
+    array = pixels.array
+    told = pixels.file_format, pixels.bit_depth, pixels.n_planes, pixels.note
+    return *told, array.dtype, array.shape, array.tobytes()
+
+
+def test_pixels_and_refusals_are_those_of_this_process(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    stack = rng.integers(0, 60_000, (3, 70, 600), np.uint16)
+    tifffile.imwrite(tmp_path / "deep.tif", stack, photometric="minisblack")
+    tifffile.imwrite(tmp_path / "float.tif", np.full((20, 30), np.nan, np.float32))
+    large = rng.integers(0, 255, (1100, 1300, 3), np.uint8)
+    tifffile.imwrite(tmp_path / "large.tif", large)  # more than a pipe holds
+    (tmp_path / "cut \udcff.png").write_bytes(save_cell(tmp_path / "whole.png", 1).read_bytes()[:200])
+    asked = [
+        (tmp_path / "whole.png", ReadPlan()),
+        (tmp_path / "deep.tif", ReadPlan(plane="max", box=(3, 4, 50, 20))),
+        (tmp_path / "deep.tif", ReadPlan(plane=7)),
+        (tmp_path / "large.tif", ReadPlan(channels=(2, 0))),
+        (tmp_path / "float.tif", ReadPlan()),
+        (tmp_path / "cut \udcff.png", ReadPlan()),
+        (tmp_path / "none.png", ReadPlan()),
+        (tmp_path, ReadPlan()),
+    ]
+    with decoding_apart():
+        for path, plan in asked:
+            assert outcome(read_pixels, path, plan) == outcome(decode, path, plan)
+
+
+@pytest.mark.parametrize(
+    ("what", "limits", "reason"),
+    [
+        ("sleeps", {"seconds": 1.5}, r"took longer than 1\.5 s"),
+        ("loops", {"processor_seconds": 0.5}, r"took longer than 0\.5 s"),
+        ("allocates", {"memory_bytes": 300_000_000}, r"more than 0\.3 GB of memory"),
+        ("aborts", {}, "reader crashed"),
+    ],
+)
+def test_a_file_that_ends_or_holds_its_process_costs_one_row(
+    begin: Callable[..., Decoders], tmp_path: Path, what: str, limits: dict[str, float], reason: str
+) -> None:
+    decoders = begin(**limits)
+    odd, cell = write_odd(tmp_path / "a.odd", what), save_cell(tmp_path / "cell.png", 0)
+    read(decoders, cell)  # the process has begun
+    with pytest.raises(UnreadableImage, match=reason) as refused:
+        read(decoders, odd)
+    assert refused.value.file == odd
+    assert read(decoders, cell).array.shape == decode(cell).array.shape
+
+
+def test_what_a_library_prints_stands_in_no_answer(begin: Callable[..., Decoders], tmp_path: Path) -> None:
+    assert read(begin(), write_odd(tmp_path / "a.odd", "prints")).array.shape == (8, 9, 1)
+
+
+def test_a_process_that_was_killed_from_elsewhere_is_begun_again(
+    begin: Callable[..., Decoders], tmp_path: Path
+) -> None:
+    decoders = begin()
+    cell = save_cell(tmp_path / "cell.png", 0)
+    read(decoders, cell)
+    for child in psutil.Process().children():
+        if "coverslip.images.decoding.worker" in child.cmdline():
+            child.kill()
+    assert read(decoders, cell).file_format == "PNG"
+
+
+def test_interrupting_frees_whoever_waits_at_once(begin: Callable[..., Decoders], tmp_path: Path) -> None:
+    decoders = begin()
+    odd, raised = write_odd(tmp_path / "a.odd", "sleeps"), []
+
+    def wait() -> None:
+        with pytest.raises(Stopped) as stopped:
+            read(decoders, odd)
+        raised.append(stopped)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    time.sleep(1)
+    began = time.monotonic()
+    decoders.interrupt()
+    thread.join()
+    assert raised
+    assert time.monotonic() - began < 3
+
+
+_READS = """
+import sys
+from pathlib import Path
+from coverslip.images import ReadPlan
+from coverslip.images.decoding.pool import Decoders
+from coverslip.images.decoding.process import Limits
+decoders = Decoders(Limits(seconds=1))
+decoders.read(Path(sys.argv[1]), ReadPlan(), 1000)
+"""
+
+
+@pytest.mark.exhaustive
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no alarm")
+@pytest.mark.usefixtures("begin")
+def test_a_process_at_work_outlives_a_killed_parent_by_seconds(tmp_path: Path) -> None:
+    odd = write_odd(tmp_path / "a.odd", "loops")
+    parent = subprocess.Popen([sys.executable, "-c", _READS, str(odd)], env=os.environ)
+    for _ in range(100):
+        time.sleep(0.1)
+        children = psutil.Process(parent.pid).children()
+        if children and sum(children[0].cpu_times()[:2]) > 1:  # it has begun, and loops
+            break
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    assert psutil.wait_procs(children, timeout=10)[1] == []

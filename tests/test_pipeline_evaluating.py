@@ -1,0 +1,84 @@
+"""A classifier measured on other images: in the run's groups, beside its own numbers, with what misleads."""
+
+from pathlib import Path
+
+import pytest
+from drawing import write_cells
+
+import coverslip as cs
+from coverslip.cli import main
+from coverslip.events import Event, Noted
+from coverslip.runs import Run
+
+
+def notes_of(run: Run, data: Path) -> tuple[Run, dict[str, Noted]]:
+    events: list[Event] = []
+    found = cs.evaluate(run.folder, data, name="other", emit=events.append)
+    return found, {event.code: event for event in events if isinstance(event, Noted)}
+
+
+@pytest.mark.slow
+def test_the_runs_groups_are_remembered_and_known_again(own_run: Run, tmp_path: Path) -> None:
+    found, notes = notes_of(own_run, write_cells(tmp_path / "other", 54, seed=9))
+    assert found.metrics.n_groups == 9
+    learnt = {row.group for row in own_run.split if row.split in ("train", "val")}
+    assert notes["groups-seen-in-training"].values["n"] == 54 // 9 * len(learnt)
+    assert found.evaluated_images is not None
+    assert found.evaluated_images.is_seen
+    assert found.evaluated_images.n_seen == 0
+
+
+@pytest.mark.slow
+def test_images_of_new_groups_are_new(own_run: Run, tmp_path: Path) -> None:
+    cells = write_cells(tmp_path / "other", 54, seed=9)
+    for file in [*cells.glob("*/*.png")]:
+        file.rename(file.with_name(file.name.replace("slide", "slide1")))
+    found, notes = notes_of(own_run, cells)
+    assert found.metrics.n_groups == 9
+    assert "groups-seen-in-training" not in notes
+    assert found.evaluated_images is not None
+    assert not found.evaluated_images.is_seen
+
+
+@pytest.mark.slow
+def test_images_without_such_groups_are_measured_one_by_one_and_groups_of_ones_own_go_first(
+    own_run: Run, tmp_path: Path
+) -> None:
+    cells = write_cells(tmp_path / "other", 30, seed=9)
+    for i, file in enumerate(sorted(cells.glob("*/*.png"))):
+        file.rename(file.with_name(f"cell{i % 5}_{i}.png"))
+    found, notes = notes_of(own_run, cells)
+    assert found.metrics.n_groups is None
+    assert "slide" in notes["groups-not-told"].text
+    grouped = cs.open_dataset(cells, group_pattern=r"cell\d")
+    found = cs.evaluate(own_run.folder, grouped, name="by cell")
+    assert found.metrics.n_groups == 5
+
+
+@pytest.mark.slow
+def test_numbers_far_from_the_runs_own_are_told_loudly_beside_them(
+    own_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cells = write_cells(tmp_path / "other", 90, seed=9)
+    (cells / "small").rename(cells / "moved")
+    (cells / "large").rename(cells / "small")
+    (cells / "moved").rename(cells / "large")  # another laboratory's names
+    assert main(["evaluate", str(own_run.folder), str(cells)]) == 0
+    told = capsys.readouterr()
+    assert "WORSE than on the run's own test images" in told.err
+    assert "own test images" in told.out
+    assert "would be right for 33.3% of these images" in told.out
+
+
+@pytest.mark.slow
+def test_its_report_stands_beside_its_numbers_and_tells_of_these_images(own_run: Run, tmp_path: Path) -> None:
+    own_report = own_run.report_file.read_bytes()
+    found, _ = notes_of(own_run, write_cells(tmp_path / "other", 54, seed=9))
+    page = found.report_file.read_text(encoding="utf-8")
+    assert "Beside the run&#39;s own test images" in page
+    assert "are of groups whose names training images have too" in page
+    assert "had never seen" not in page
+    assert "How training went" not in page
+    assert own_run.report_file.read_bytes() == own_report
+    assert cs.write_report(found.folder) == found.report_file
+    assert found.report_file.read_text(encoding="utf-8") == page

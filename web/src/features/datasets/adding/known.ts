@@ -1,0 +1,26 @@
+// Folders that were opened before: one folder is one dataset, whose labels can be gone on with.
+import type { Dataset, NewSource } from '../../../api/datasets';
+
+const N_RECENT = 5;
+const ELSEWHERE: readonly Dataset['kind'][] = ['upload', 'samples']; // not from folders that the user chose
+
+/** The newest dataset of just these folders and tables. */
+export function openedFrom(datasets: readonly Dataset[], sources: readonly NewSource[]): Dataset | undefined {
+  const paths = (of: readonly { path: string }[]) => JSON.stringify(of.map(({ path }) => path).sort());
+  return datasets.find(
+    (dataset) => !ELSEWHERE.includes(dataset.kind) && paths(dataset.sources) === paths(sources),
+  );
+}
+
+/** Folders of datasets, those opened last first; of a table the folder that it lies in. */
+export function recentFolders(datasets: readonly Dataset[]): string[] {
+  const own = datasets.filter(({ kind }) => !ELSEWHERE.includes(kind));
+  return [...new Set(own.flatMap(({ sources }) => sources.map(({ path }) => placeOf(path))))].slice(
+    0,
+    N_RECENT,
+  );
+}
+
+function placeOf(path: string): string {
+  return /\.(csv|tsv)$/i.test(path) ? path.replace(/[\\/][^\\/]*$/, '') : path;
+}
