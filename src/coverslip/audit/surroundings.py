@@ -1,4 +1,4 @@
-"""What an image shows around its object, and what it is as a file: numbers that should not tell one class from another."""
+"""What an image shows around its object: numbers that should not tell one class from another."""
 
 import numpy as np
 import numpy.typing as npt
@@ -64,7 +64,8 @@ def _reduced(image: Floats) -> Floats:
     if factor == 1 or not height or not width:
         return image
     squares = image[:height, :width].reshape(height // factor, factor, width // factor, factor, image.shape[2])
-    return squares.mean(axis=(1, 3))
+    reduced: Floats = squares.mean(axis=(1, 3))
+    return reduced
 
 
 def _block_edges(side: int) -> list[int]:

@@ -15,6 +15,7 @@ from coverslip.datasets.quality.finding import (
 from coverslip.datasets.quality.inspecting import Inspection, inspect_dataset
 from coverslip.datasets.quality.leaks import Leak, LeakKind, predefined_split_leaks
 from coverslip.datasets.quality.scanning import Scan, Unreadable, by_field, scan_images
+from coverslip.datasets.quality.signal import Signal, SignalSource, Told
 from coverslip.datasets.quality.usable import ON_REQUEST, dropped_notes, left_out_notes, reasons_to_leave_out
 
 __all__ = [
@@ -30,7 +31,10 @@ __all__ = [
     "LeakKind",
     "Scan",
     "Severity",
+    "Signal",
+    "SignalSource",
     "Spread",
+    "Told",
     "Unreadable",
     "by_field",
     "connected_components",
