@@ -606,3 +606,33 @@ def test_each_class_shows_images_from_all_over_it(app: App, tmp_path: Path) -> N
     assert shown[0]["images"][0] == 2  # the first that is still of the class
     assert shown[0]["images"][-1] > 15
     assert shown[2]["images"] == [39]
+
+
+def test_ways_to_group_are_proposed_unasked_and_a_training_would_begin_with_each(app: App, tmp_path: Path) -> None:
+    """Class, patient, slide and a number of its own stand in each name, as among the chromosomes of CIR-Net."""
+    rows = ["path,label,patient,file_number"]
+    for k in range(120):
+        label, patient = "ab"[k % 2], k // 2 % 12
+        name = f"{label}/{label}_p{patient}_s{patient}-{k % 3}_{k}.png"
+        save_cell(tmp_path / "cells" / name, k)
+        rows.append(f"{name},{label},P{patient},{k}")
+    table = tmp_path / "cells" / "table.csv"
+    table.write_text("\n".join(rows))
+    found = app.open(tmp_path / "cells")
+    proposed = app.get(f"datasets/{found['id']}/group-suggestions")["items"]
+    assert {(each["kind"], each["n"]): each["n_groups"] for each in proposed} == {("part", 2): 12, ("part", 3): 24}
+    for each in proposed:
+        asked = {"dataset_id": found["id"], "recipe": {"group": each["pattern"]}}
+        assert app.send("POST", "runs", asked)["state"] in ("queued", "starting", "running")
+    with_columns = app.open(table)
+    first = app.get(f"datasets/{with_columns['id']}/group-suggestions")["items"][0]
+    assert (first["kind"], first["column"], first["n_groups"], first["example"]) == ("column", "patient", 12, "P0")
+
+
+def test_a_pattern_that_is_the_class_is_said_to_be_and_not_kept(app: App, tmp_path: Path) -> None:
+    where = f"datasets/{app.open(save_cells(tmp_path / 'cells'))['id']}"
+    preview = app.get(f"{where}/group-preview", pattern="^[^/]+")
+    assert "The groups are the classes themselves" in preview["refusal"]["what"]
+    refused = app.refused("PATCH", where, {"group_pattern": "^[^/]+"})
+    assert "The groups are the classes themselves" in refused["title"]
+    assert app.get(f"{where}/group-preview", pattern=r"slide\d")["refusal"] is None

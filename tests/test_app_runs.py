@@ -140,7 +140,7 @@ def test_the_images_behind_a_cell_of_the_confusion_matrix_can_be_looked_at(lab: 
     assert surest["path"].startswith("<script>/")
     assert list(surest["probabilities"]) == list(CLASSES)
     every = lab.get(f"runs/{lab.run}/rows?limit=5&offset=2")
-    table = read_table(Path(lab.get(f"runs/{lab.run}")["folder"]) / "predictions.csv")
+    table = list(read_table(Path(lab.get(f"runs/{lab.run}")["folder"]) / "predictions.csv"))
     assert [row["image_id"] for row in every["items"]] == [row["image_id"] for row in table[2:7]]
     assert every["total"] == len(table)
     mistakes = lab.get(f"runs/{lab.run}/rows?only=mistakes")

@@ -4,6 +4,7 @@ Loops know no listener. Progress bars, `events.jsonl` and the app are all an `Em
 plain JSON by `as_json`, with its class name under `event`, and back by `from_json`.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -150,6 +151,32 @@ Emit = Callable[[Event], None]
 
 def ignore(event: Event) -> None:
     """The listener for nobody."""
+
+
+OnProgress = Callable[[int, int], None]  # so many parts of a piece of work are done, of so many
+
+
+def ignore_progress(done: int, total: int) -> None:
+    """For work that nobody watches."""
+
+
+def telling(emit: Emit, stage: str, unit: str = "steps") -> OnProgress:
+    """What turns the parts of a piece of work that are done into events.
+
+    Of work that takes less than a second nothing is told; of other work twice a second, and that it is done.
+    """
+    began = last = time.monotonic()
+    is_told = False
+
+    def tell(done: int, total: int) -> None:
+        nonlocal last, is_told
+        now = time.monotonic()
+        if now - last >= (0.5 if is_told else 1.0) or (is_told and done >= total):
+            left = (now - began) * (total - done) / max(done, 1)
+            emit(Progressed(stage=stage, done=done, total=total, unit=unit, seconds_left=left))
+            last, is_told = now, True
+
+    return tell
 
 
 def as_json(event: Event) -> dict[str, Any]:  # Any: JSON values

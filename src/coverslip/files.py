@@ -57,6 +57,22 @@ def cannot_write(path: Path, error: OSError) -> CoverslipError:
     )
 
 
+def read_bytes(path: Path, most_bytes: int) -> bytes:
+    """All of a file that may come from a stranger.
+
+    Raises:
+        OSError: it is not there, or cannot be read.
+        ValueError: it is larger, or no regular file: a pipe would be waited for, a device may never end.
+    """
+    if path.exists() and not path.is_file():
+        raise ValueError("it is no regular file")
+    with path.open("rb") as file:
+        data = file.read(most_bytes + 1)
+    if len(data) > most_bytes:
+        raise ValueError(f"it is larger than {most_bytes / 2**20:.3g} MiB, which no such file is")
+    return data
+
+
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text, whole or not at all.
 

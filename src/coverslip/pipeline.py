@@ -264,13 +264,13 @@ def evaluate(
             measure_folds(measured, data, context)
         else:
             measure(measured, data, load_classifier(measured.folder, context.device), measured.recipe, context)
-        write_report(measured.folder)
+        write_report(measured.folder, emit)
         return Run(measured.folder)
     data = _opened(data)
     classifier = load_classifier(measured.folder, context.device)
     evaluation = measured.evaluation(_as_name(name or _name_of(data)))
     other = evaluate_on(evaluation, data, classifier, context)
-    write_report(other.folder)
+    write_report(other.folder, emit)
     return other
 
 

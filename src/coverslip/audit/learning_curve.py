@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from coverslip.audit.gram_probe import gram_matrix, probe_logits
 from coverslip.evaluation import LearningCurve, extrapolate, no_learning_curve
+from coverslip.events import OnProgress, ignore_progress
 
 Ints = npt.NDArray[np.int64]
 
@@ -32,6 +33,7 @@ def learning_curve(
     shrinkage: float,
     balanced: bool,
     seed: int = 0,
+    on_progress: OnProgress = ignore_progress,
 ) -> LearningCurve:
     """The learning curve of a linear probe, and what twice as many images would bring.
 
@@ -43,13 +45,16 @@ def learning_curve(
         shrinkage: of the linear probe, as it was settled for the classifier.
         balanced: every class counts the same, however many images it has.
         seed: equal seeds give equal curves.
+        on_progress: told of each network that is fitted.
     """
     n_classes = int(label.max()) + 1
     if reason := _too_little(label, unit, n_classes, has_groups=n_groups is not None):
         return no_learning_curve(n_images, n_groups, reason)
     gram, generator = gram_matrix(features), np.random.default_rng(seed)
     predicted, n_trained = [], []
-    for _ in range(_N_PASSES if len(label) <= _MOST_FOR_TWO_PASSES else 1):
+    n_passes = _N_PASSES if len(label) <= _MOST_FOR_TWO_PASSES else 1
+    n_fitted, n_networks = 0, n_passes * _N_LEFT_OUT_IN_TURN * len(SHARES)
+    for _ in range(n_passes):
         key = nested_order(label, unit, generator)
         predicted_class = np.zeros((len(SHARES), len(label)), dtype=np.int64)
         for turn in range(_N_LEFT_OUT_IN_TURN):
@@ -67,6 +72,8 @@ def learning_curve(
                     balanced=balanced,
                 )
                 predicted_class[size, left_out] = logits.argmax(axis=1)
+                n_fitted += 1
+                on_progress(n_fitted, n_networks)
             n_trained.append(ends)
         predicted.append(predicted_class)
     sizes = np.mean(n_trained, axis=0).tolist()

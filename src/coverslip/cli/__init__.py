@@ -97,7 +97,8 @@ def _drop_answer() -> None:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    """Without what a terminal would obey: names and texts of files may hold anything."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in " ".join(text.split()))
 
 
 def _where_to_look(error: TyperException) -> str:

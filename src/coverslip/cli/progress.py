@@ -27,7 +27,7 @@ from coverslip.events import (
 from coverslip.messages import duration
 from coverslip.runs.log import Progress, Work, fold_event, seconds_left
 
-SECONDS_BETWEEN_LINES = 10.0
+SECONDS_BETWEEN_LINES = 4.0
 
 # 80 columns wide, as narrow as terminals get.
 EPOCH_HEADER = (
@@ -41,7 +41,7 @@ def shown_progress(console: Console) -> Iterator[Emit]:
     """A listener for as long as the work lasts.
 
     On a terminal that can move its cursor it draws bars; otherwise (a file, a pipe, a job's log) it prints a line per
-    stage and epoch, and at most one every ten seconds in between.
+    stage and epoch, and at most one every four seconds in between.
     """
     if console.is_terminal and not console.is_dumb_terminal:
         with _Bars(console) as bars:

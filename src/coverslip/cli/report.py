@@ -19,5 +19,9 @@ def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder
       coverslip report runs/first/evaluations/other_hospital
     """
     from coverslip import pipeline
+    from coverslip.cli._show import notes_console
+    from coverslip.cli.progress import shown_progress
 
-    typer.echo(str(pipeline.write_report(run)))
+    with shown_progress(notes_console()) as emit:
+        file = pipeline.write_report(run, emit)
+    typer.echo(str(file))

@@ -153,6 +153,8 @@ def train(
         return
     stdout = results_console()
     show_numbers(stdout, run.metrics, all_classes=all_classes)
+    for finding in run.inspection.of("hidden-groups") if run.inspection is not None else ():
+        stdout.print(f"Doubtful  {finding.limit}", style="bold", soft_wrap=True)
     if run.learning_curve is not None:
         stdout.print(f"Images    {doubling(run.learning_curve)}", soft_wrap=True)
     stdout.print(f"Report    {run.report_file}", soft_wrap=True)

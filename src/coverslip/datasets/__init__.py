@@ -2,6 +2,7 @@
 
 from coverslip.datasets.index import (
     DECISIONS,
+    NAME_PATTERNS,
     PLAIN_TABLE_SUFFIXES,
     SIDES,
     TABLE_NAMES,
@@ -21,6 +22,8 @@ from coverslip.datasets.index import (
     check_classes,
     clean_label,
     counted,
+    gives_boxes,
+    grouped_by_pattern,
     has_image_suffix,
     is_table,
     natural_key,
@@ -42,6 +45,7 @@ from coverslip.datasets.quality import (
     Found,
     GroupFacts,
     Inspection,
+    NameGroups,
     Scan,
     Severity,
     Signal,
@@ -51,6 +55,7 @@ from coverslip.datasets.quality import (
     Unreadable,
     connected_components,
     forget_finder,
+    groups_in_names,
     inspect_dataset,
     list_finders,
     predefined_split_leaks,
@@ -80,6 +85,7 @@ from coverslip.datasets.splits import (
 
 __all__ = [
     "DECISIONS",
+    "NAME_PATTERNS",
     "PLAIN_TABLE_SUFFIXES",
     "SIDES",
     "TABLE_NAMES",
@@ -99,6 +105,7 @@ __all__ = [
     "ImageRecord",
     "Inspection",
     "Name",
+    "NameGroups",
     "Opening",
     "Origin",
     "Part",
@@ -127,6 +134,9 @@ __all__ = [
     "fold_images",
     "fold_units",
     "forget_finder",
+    "gives_boxes",
+    "grouped_by_pattern",
+    "groups_in_names",
     "has_image_suffix",
     "inner_folds",
     "inspect_dataset",

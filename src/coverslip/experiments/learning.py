@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coverslip.datasets import connected_components
+from coverslip.events import telling
 from coverslip.experiments.parts import Parts
 from coverslip.runs import LearningCurveRecord, Recipe, RunContext
 
@@ -45,6 +46,7 @@ def drawn_on(parts: Parts, recipe: Recipe, context: RunContext) -> "OnFeatures |
             shrinkage=shrinkage,
             balanced=is_balanced(recipe),
             seed=recipe.seed,
+            on_progress=telling(context.emit, "drawing the learning curve", "networks"),
         )
         LearningCurveRecord(curve=curve).write(context.run.learning_curve_file)
 

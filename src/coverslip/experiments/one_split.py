@@ -114,7 +114,7 @@ def train_one_split(
     test_images = data.chosen(parts.test)
     evaluation = measure(context.run, test_images, classifier, recipe, context, may_be_empty=may_be_empty)
     if with_report:
-        write_report(context.folder)
+        write_report(context.folder, context.emit)
     return evaluation
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from coverslip.events import Emit, OnProgress, ignore, telling
 from coverslip.files import write_text
 from coverslip.reports import content, tokens, words
 from coverslip.reports.figures import draw
@@ -32,11 +33,15 @@ class _Drawn:
     svg: "Markup"
 
 
-def write_report(run: Path) -> Path:
+def write_report(run: Path, emit: Emit = ignore) -> Path:
     """Write `report.html` and `figures/` of a run folder from what lies in it, plus thumbnails of a few images.
 
     An evaluation's folder (`RUN/evaluations/NAME`) gets a report of its own, of the images that were measured there.
     Images are looked for where they were opened; where one is gone, the report says so.
+
+    Args:
+        run: its folder.
+        emit: told about progress.
 
     Returns:
         The path of the report.
@@ -47,6 +52,7 @@ def write_report(run: Path) -> Path:
     from markupsafe import Markup
 
     reported, templates = _read(run), _templates()
+    sections = _parts(reported, templates, telling(emit, "writing the report", "sections"))
     page = templates.from_string(Path(__file__).with_name("report.html").read_text(encoding="utf-8"))
     write_text(
         reported.measured.report_file,
@@ -57,7 +63,7 @@ def write_report(run: Path) -> Path:
             headline=words.headline(reported),
             lead=words.lead(reported),
             facts=content.facts(reported),
-            sections=[_part(reported, section, templates) for section in sections_of(reported)],
+            sections=sections,
             made_by=_made_by(reported),
         ),
     )
@@ -79,6 +85,14 @@ def _templates() -> "Environment":
     templates = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     templates.globals.update(number=words.number, plural=words.plural)
     return templates
+
+
+def _parts(run: ReportedRun, templates: "Environment", tell: OnProgress) -> list[_Part]:
+    sections, parts = sections_of(run), list[_Part]()
+    for section in sections:
+        parts.append(_part(run, section, templates))
+        tell(len(parts), len(sections))
+    return parts
 
 
 def _part(run: ReportedRun, section: Section, templates: "Environment") -> _Part:

@@ -3,16 +3,22 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import math
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from coverslip.errors import BadRun
-from coverslip.files import CsvWriter, plain_cell, safe_cell, write_text
+from coverslip.files import CsvWriter, plain_cell, read_bytes, safe_cell, write_text
 
 FORMAT_VERSION = 1
+# Of files that may come from strangers: hashes of 400,000 images in 30 MB of JSON, probabilities of 200,000 images in
+# 121 classes. Each value takes some hundred bytes of memory.
+_MOST_BYTES, _MOST_VALUES = 64 * 2**20, 2_000_000
+_MOST_TABLE_BYTES, _MOST_CELLS = 512 * 2**20, 25_000_000
 
 
 class Document(BaseModel):
@@ -37,9 +43,7 @@ class Document(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            fault = error.errors()[0]
-            place = ".".join(str(part) for part in fault["loc"])
-            raise BadRun(f"The file is damaged: {place}: {fault['msg']}", file=file, do="Train again.") from error
+            raise BadRun(f"The file is damaged: {first_fault(error)}", file=file, do="Train again.") from error
 
     @classmethod
     def read_if_there(cls, file: Path) -> Self | None:
@@ -49,6 +53,12 @@ class Document(BaseModel):
     def write(self, file: Path) -> None:
         """Write it whole or not at all."""
         write_text(file, json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def first_fault(error: ValidationError) -> str:
+    """Where the first of a document's faults lies, and what it is."""
+    fault = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
 
 
 def check_format(version: object, file: Path) -> None:
@@ -66,7 +76,10 @@ def read_object(file: Path) -> dict[str, Any]:  # Any: JSON values
         BadRun: it is missing or damaged.
     """
     try:
-        values = json.loads(file.read_text(encoding="utf-8"))
+        data = read_bytes(file, _MOST_BYTES)
+        if sum(map(data.count, (b"[", b"{", b","))) > _MOST_VALUES:
+            raise ValueError(f"it holds more than {_MOST_VALUES:,} values")
+        values = json.loads(data.decode(), parse_constant=_finite, parse_float=_finite)
     except FileNotFoundError as error:
         raise _missing(file) from error
     except (OSError, ValueError, RecursionError) as error:
@@ -74,6 +87,13 @@ def read_object(file: Path) -> dict[str, Any]:  # Any: JSON values
     if not isinstance(values, dict):
         raise BadRun("The file holds no JSON object", file=file, do="Train again.")
     return values
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"it holds {text}, which is no number")
+    return number
 
 
 def write_table(file: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
@@ -87,17 +107,35 @@ def write_table(file: Path, columns: Sequence[str], rows: Iterable[Mapping[str, 
     write_text(file, text.getvalue())
 
 
-def read_table(file: Path) -> list[dict[str, str]]:
-    """Rows of a CSV table of a run folder.
+def read_table(file: Path) -> Iterator[dict[str, str]]:
+    """Rows of a CSV table of a run folder, one at a time: all of them at once take much more memory than the file.
 
     Raises:
-        BadRun: it is missing.
+        BadRun: it is missing or damaged, or larger than any.
     """
     try:
+        if file.exists() and not file.is_file():
+            raise ValueError("it is no regular file")
         with file.open(newline="", encoding="utf-8") as opened:
-            return [{name: plain_cell(cell or "") for name, cell in row.items()} for row in csv.DictReader(opened)]
+            if os.fstat(opened.fileno()).st_size > _MOST_TABLE_BYTES:
+                raise ValueError(f"it is larger than {_MOST_TABLE_BYTES / 2**20:.0f} MiB")
+            yield from _rows(csv.reader(opened))
     except OSError as error:
         raise _missing(file) from error
+    except (ValueError, csv.Error) as error:
+        raise BadRun(f"The table is damaged: {error}", file=file, do="Train again, or evaluate again.") from error
+
+
+def _rows(lines: Iterator[list[str]]) -> Iterator[dict[str, str]]:
+    columns = [plain_cell(cell) for cell in next(lines, [])]
+    if len(set(columns)) < len(columns):
+        raise ValueError("two columns have the same name")
+    for n, cells in enumerate(lines, start=1):
+        if len(cells) != len(columns):
+            raise ValueError(f"row {n:,} has {len(cells):,} cells, not {len(columns):,}")
+        if n * len(columns) > _MOST_CELLS:
+            raise ValueError(f"it has more than {_MOST_CELLS:,} cells")
+        yield dict(zip(columns, map(plain_cell, cells), strict=True))
 
 
 def _missing(file: Path) -> BadRun:

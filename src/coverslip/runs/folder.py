@@ -30,6 +30,7 @@ from coverslip.runs.training import TrainingRecord
 
 GIVEN_TABLE = "table.csv"  # in the folder of images that were given in memory
 _GIVEN = "given_images"
+_MOST_ARRAY_BYTES = 512 * 2**20  # logits of half a million images in 121 classes
 
 
 @dataclass(frozen=True)
@@ -356,7 +357,15 @@ def _holds_copies(folder: Path) -> bool:
 
 def _read_array(file: Path) -> np.ndarray:
     try:
-        array: np.ndarray = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise BadRun(f"The file could not be read: {error}", file=file, do="Evaluate the run again.") from error
-    return array
+        if not file.is_file():
+            raise ValueError("it is no regular file")
+        with np.errstate(over="raise"):  # of its size
+            array: object = np.load(file, allow_pickle=False, mmap_mode="r")  # which is no larger than its file
+        if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind != "f":
+            raise ValueError("it is no table of numbers")
+        if array.nbytes > _MOST_ARRAY_BYTES:
+            raise ValueError(f"it is larger than {_MOST_ARRAY_BYTES / 2**20:.0f} MiB")
+        return np.array(array)
+    except (OSError, ValueError, EOFError, ArithmeticError, TypeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BadRun(f"The file could not be read: {reason}", file=file, do="Evaluate the run again.") from error

@@ -9,7 +9,7 @@ from coverslip.datasets import Inspection
 from coverslip.errors import BadRun
 from coverslip.evaluation import Metric
 from coverslip.files import write_json
-from coverslip.runs.documents import FORMAT_VERSION, check_format, read_object
+from coverslip.runs.documents import FORMAT_VERSION, check_format, first_fault, read_object
 
 _ADAPTER = TypeAdapter(Inspection)
 
@@ -60,4 +60,4 @@ def read_inspection(file: Path) -> Inspection:
     try:
         return _ADAPTER.validate_python(values)
     except ValidationError as error:
-        raise BadRun(f"The file is damaged: {error.errors()[0]['msg']}", file=file, do="Train again.") from error
+        raise BadRun(f"The file is damaged: {first_fault(error)}", file=file, do="Train again.") from error

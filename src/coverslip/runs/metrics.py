@@ -18,7 +18,7 @@ from coverslip.evaluation import (
     Metric,
 )
 from coverslip.files import write_json
-from coverslip.runs.documents import FORMAT_VERSION, Document, check_format, read_object
+from coverslip.runs.documents import FORMAT_VERSION, Document, check_format, first_fault, read_object
 
 Json = dict[str, Any]  # Any: JSON values
 
@@ -52,7 +52,8 @@ def read_metrics(file: Path) -> Evaluation:
         per_class = {name: _nested(scores) for name, scores in content["per_class"].items()}
         return _EVALUATION.validate_python({**content, "per_class": per_class})
     except (KeyError, TypeError, AttributeError, ValidationError) as error:
-        raise BadRun(f"The numbers could not be read: {error}", file=file, do="Evaluate the run again.") from error
+        why = first_fault(error) if isinstance(error, ValidationError) else error
+        raise BadRun(f"The numbers could not be read: {why}", file=file, do="Evaluate the run again.") from error
 
 
 def metrics_as_json(evaluation: Evaluation) -> Json:

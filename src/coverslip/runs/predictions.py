@@ -212,18 +212,25 @@ def read_predictions(file: Path) -> Predictions:
     Raises:
         BadRun: it is missing or damaged.
     """
-    rows = read_table(file)
-    classes = _classes_in(file)
     try:
-        return Predictions([_row(cells, classes) for cells in rows], classes)
+        rows = read_table(file)
+        first = next(rows, None)
+        if first is None:
+            return Predictions([], _classes_in(file))
+        classes = _classes_among(first)
+        return Predictions([_row(cells, classes) for cells in (first, *rows)], classes)
     except (KeyError, ValueError) as error:
         raise BadRun(f"The table is damaged: {error}", file=file, do="Evaluate the run again.") from error
 
 
 def _classes_in(file: Path) -> tuple[str, ...]:
+    """Of a table without rows."""
     with file.open(newline="", encoding="utf-8") as opened:
-        header = [plain_cell(cell) for cell in next(csv.reader(opened), [])]
-    return tuple(name.removeprefix("p:") for name in header if name.startswith("p:"))
+        return _classes_among(plain_cell(cell) for cell in next(csv.reader(opened), []))
+
+
+def _classes_among(columns: Iterable[str]) -> tuple[str, ...]:
+    return tuple(name.removeprefix("p:") for name in columns if name.startswith("p:"))
 
 
 def _row(cells: dict[str, str], classes: Sequence[str]) -> Prediction:

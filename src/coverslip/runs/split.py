@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any, get_args
 
 from coverslip.datasets import Dataset, ImageRecord, Part, Split
 from coverslip.errors import BadRun
@@ -74,9 +75,13 @@ def read_split(file: Path) -> tuple[SplitRow, ...]:
         BadRun: it is missing or damaged.
     """
     try:
-        return tuple(
-            SplitRow(**{**row, "fold": int(row["fold"]) if row["fold"] else None})  # type: ignore[arg-type]  # Part
-            for row in read_table(file)
-        )
+        return tuple(_row(cells) for cells in read_table(file))
     except (KeyError, TypeError, ValueError) as error:
         raise BadRun(f"The table is damaged: {error}", file=file, do="Train again.") from error
+
+
+def _row(cells: dict[str, str]) -> SplitRow:
+    if cells["split"] not in get_args(Part):
+        raise ValueError(f"there is no part called '{cells['split'][:40]}'")
+    values: dict[str, Any] = {**cells, "fold": int(cells["fold"]) if cells["fold"] else None}  # Any: of each its own
+    return SplitRow(**values)

@@ -5,12 +5,24 @@ import platform
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
 
 from coverslip.messages import Failure, Note
 from coverslip.runs.documents import Document
 
+
+def _moment(text: str) -> str:
+    """ISO 8601 with its offset from UTC."""
+    if datetime.fromisoformat(text).utcoffset() is None:
+        raise ValueError("it does not say from which clock")
+    return text
+
+
 State = Literal["running", "done", "stopped", "failed"]
+
+Moment = Annotated[str, AfterValidator(_moment)]
 
 _SILENT_SECONDS = 300.0  # without a heartbeat: long stretches such as decoding one huge image do not beat
 
@@ -20,10 +32,10 @@ class Status(Document):
 
     state: State
     host: str
-    pid: int
+    pid: int = Field(ge=0, lt=2**31)
     process_started: float  # seconds since 1970: tells a process from a later one of the same number
-    began: str  # when it began to work on the folder; ISO 8601, UTC
-    heartbeat: str  # ISO 8601, UTC
+    began: Moment  # when it began to work on the folder
+    heartbeat: Moment
     reason: str | None = None  # of an end before its time
     failure: Failure | None = None  # the same as data, where it is an error of ours
     epoch: int | None = None

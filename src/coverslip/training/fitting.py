@@ -118,7 +118,7 @@ def fit(
     candidates: list[_Candidate] = []
     is_stopped, temperature = False, 1.0
     if recipe.init != "scratch":
-        choose = head_by_validation(images, recipe, kept_head)
+        choose = head_by_validation(images, recipe, kept_head, context)
         unseen, stage = instant_stage(
             network, images, digest_of, preprocessing, recipe, context, choose, on_features=on_features
         )
@@ -171,7 +171,7 @@ def try_instant(
         Stopped: on request.
     """
     network, kept_head = initial_network(images, preprocessing, recipe, None)
-    choose = head_by_validation(images, recipe, kept_head)
+    choose = head_by_validation(images, recipe, kept_head, context)
     unseen, stage = instant_stage(network, images, digest_of, preprocessing, recipe, context, choose)
     return unseen.logits, stage
 
@@ -228,7 +228,7 @@ def refit(
     if recipe.init != "scratch":
         assert choices.shrinkage is not None, "folds with initial weights fit a linear probe"
         kept_head = kept_head if choices.keeps_head else None
-        choose = head_by_choices(images, recipe, choices.shrinkage, kept_head, turn)
+        choose = head_by_choices(images, recipe, choices.shrinkage, kept_head, turn, context)
         unseen, stage = instant_stage(
             network, images, digest_of, preprocessing, recipe, context, choose, choices.head_temperature, on_features
         )

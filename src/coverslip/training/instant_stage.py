@@ -10,7 +10,7 @@ import torch
 
 from coverslip.engines import Features, embed
 from coverslip.evaluation import apply_temperature, fit_temperature, score
-from coverslip.events import InstantClassifierFitted, StageStarted
+from coverslip.events import InstantClassifierFitted, StageStarted, telling
 from coverslip.images import Preprocessing
 from coverslip.models.networks import FeatureNetwork, Network
 from coverslip.runs import InstantStage, Recipe, RunContext
@@ -54,11 +54,13 @@ def is_balanced(recipe: Recipe) -> bool:
     return recipe.class_weights == "balanced" or recipe.sampling not in ("all", "domains")
 
 
-def head_by_validation(images: TrainingImages, recipe: Recipe, kept_head: LinearHead | None) -> ChooseHead:
+def head_by_validation(
+    images: TrainingImages, recipe: Recipe, kept_head: LinearHead | None, context: RunContext
+) -> ChooseHead:
     """Validation images choose the shrinkage, and between the fitted head and that of an earlier run."""
 
     def choose(train: Features, val: Features) -> HeadChoice:
-        head = _fitted(images, recipe, train, val, SHRINKAGES)
+        head = _fitted(images, recipe, train, val, SHRINKAGES, context)
         if kept_head is not None:
             label = images.val_label
             if rank(kept_head.logits(val), label, recipe) >= rank(head.logits(val), label, recipe):
@@ -74,6 +76,7 @@ def head_by_choices(
     shrinkage: float,
     kept_head: LinearHead | None,
     turn: Ints,
+    context: RunContext,
 ) -> ChooseHead:
     """The shrinkage is settled, and so is whether the head of an earlier run is kept.
 
@@ -84,7 +87,7 @@ def head_by_choices(
     def choose(train: Features, val: Features) -> HeadChoice:
         if kept_head is not None:
             return HeadChoice(kept_head, shrinkage, True, Unseen(kept_head.logits(train), images.train_label))
-        head = _fitted(images, recipe, train, val, [shrinkage])
+        head = _fitted(images, recipe, train, val, [shrinkage], context)
         order = np.argsort(turn, kind="stable")
         label, in_turn = images.train_label[order], turn[order]
         logits = held_out_logits(
@@ -155,7 +158,8 @@ def instant_stage(
         temperature = fit_temperature(unseen.logits, unseen.label)
     accuracy = macro_f1 = None
     if len(images.val):
-        scores = score(apply_temperature(unseen.logits, temperature), unseen.label)
+        probability = apply_temperature(unseen.logits, temperature)
+        scores = score(probability, unseen.label, names=("accuracy", "macro_f1"))
         accuracy, macro_f1 = scores["accuracy"], scores["macro_f1"]
     context.emit(InstantClassifierFitted(seconds=seconds, val_accuracy=accuracy, val_macro_f1=macro_f1))
     return unseen, InstantStage(
@@ -172,8 +176,19 @@ def instant_stage(
 
 
 def _fitted(
-    images: TrainingImages, recipe: Recipe, train: Features, val: Features, shrinkages: Sequence[float]
+    images: TrainingImages,
+    recipe: Recipe,
+    train: Features,
+    val: Features,
+    shrinkages: Sequence[float],
+    context: RunContext,
 ) -> LinearHead:
+    tell = telling(context.emit, "fitting the classifier")
+
+    def tell_unless_stopped(done: int, total: int) -> None:
+        context.stop.check()
+        tell(done, total)
+
     return fit_linear_probe(
         train,
         images.train_label,
@@ -183,4 +198,5 @@ def _fitted(
         balanced=is_balanced(recipe),
         better=lambda logits, label: primary_score(logits, label, recipe),
         shrinkages=shrinkages,
+        on_progress=tell_unless_stopped,
     )

@@ -15,6 +15,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from coverslip.events import OnProgress, ignore_progress
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
@@ -65,6 +67,7 @@ def fit_linear_probe(
     balanced: bool,
     better: Callable[[Floats, Ints], float],
     shrinkages: Sequence[float] = SHRINKAGES,
+    on_progress: OnProgress = ignore_progress,
 ) -> LinearHead:
     """The linear head whose shrinkage is best on validation images.
 
@@ -77,12 +80,13 @@ def fit_linear_probe(
         better: (n, K) logits and labels -> a score, higher is better; of equal ones the larger shrinkage wins.
         shrinkages: to choose from, rising; with a single one there is nothing to choose, and no validation images are
             needed.
+        on_progress: told of each part that is done.
     """
     mean, sd = _moments(features)
     heads = [
         _unfold(shrinkage, weight, bias, mean, sd)
         for shrinkage, weight, bias in _discriminants(
-            features, mean, sd, label, n_classes, shrinkages, balanced=balanced
+            features, mean, sd, label, n_classes, shrinkages, balanced=balanced, on_progress=on_progress
         )
     ]
     if len(heads) == 1:
@@ -208,6 +212,7 @@ def _discriminants(
     shrinkages: Sequence[float],
     *,
     balanced: bool,
+    on_progress: OnProgress = ignore_progress,
 ) -> Iterator[tuple[float, Floats, Floats]]:
     """(shrinkage, (K, D) weight, (K,) bias) for every shrinkage, on features standardised by mean and sd."""
     n, d = features.shape
@@ -225,9 +230,16 @@ def _discriminants(
         weighted: Floats = deviations * np.sqrt(share / counts)[label[rows]][:, None]
         return weighted
 
-    solved = _by_products(scatter, n, d) if d <= n else _by_images(scatter(slice(0, n)))
-    for shrinkage in shrinkages:
+    n_slices = len(list(_row_slices(n)))
+    n_parts = n_slices + len(shrinkages)
+    solved = (
+        _by_products(scatter, n, d, lambda done: on_progress(done, n_parts))
+        if d <= n
+        else _by_images(scatter(slice(0, n)))
+    )
+    for done, shrinkage in enumerate(shrinkages, start=n_slices + 1):
         weight = solved(shrinkage, centres)
+        on_progress(done, n_parts)
         bias = np.log(share) - 0.5 * np.einsum("kd,kd->k", centres, weight)
         yield shrinkage, weight, bias
 
@@ -235,7 +247,7 @@ def _discriminants(
 _Solved = Callable[[float, Floats], Floats]  # (shrinkage, (K, D) centres) -> (K, D) centres @ (covariance + shrunk)^-1
 
 
-def _by_products(scatter: Callable[[slice], Floats], n: int, d: int) -> _Solved:
+def _by_products(scatter: Callable[[slice], Floats], n: int, d: int, on_slice: Callable[[int], None]) -> _Solved:
     """By the covariance of the features: a Cholesky factor for each shrinkage.
 
     With thousands of features nine factors take a quarter of the time of the eigenvectors that would serve them all.
@@ -243,9 +255,10 @@ def _by_products(scatter: Callable[[slice], Floats], n: int, d: int) -> _Solved:
     from scipy.linalg import cho_factor, cho_solve
 
     covariance = np.zeros((d, d))
-    for rows in _row_slices(n):
+    for done, rows in enumerate(_row_slices(n), start=1):
         part = scatter(rows)
         covariance += part.T @ part
+        on_slice(done)
     variance = covariance.diagonal().copy()
 
     def solved(shrinkage: float, centres: Floats) -> Floats:

@@ -10,6 +10,7 @@ export type ImageFacts = Schemas['ImageFacts'];
 export type Inspection = Schemas['DatasetInspection'];
 export type Finding = Schemas['Finding'];
 export type GroupPreview = Schemas['GroupPreview'];
+export type GroupSuggestion = Schemas['GroupSuggestion'];
 export type NewSource = Schemas['NewSource'];
 export type Folder = Schemas['FolderContent'];
 export type SplitPreview = Schemas['SplitPreview'];
@@ -109,11 +110,19 @@ export const undoLabels = (id: string) =>
 export const redoLabels = (id: string) =>
   answer(api.POST('/api/v1/datasets/{dataset_id}/labels/redo', at(id)));
 
+export const listGroupSuggestions = (id: string, signal?: AbortSignal) =>
+  every((query) =>
+    api.GET('/api/v1/datasets/{dataset_id}/group-suggestions', {
+      params: { path: { dataset_id: id }, query },
+      signal,
+    }),
+  );
+
 type Recipe = Record<string, unknown>;
 
 export const previewSplit = (
   id: string,
-  body: { recipe: Recipe; allow_leakage: boolean },
+  body: { recipe: Recipe; allow_leakage: boolean; again_of: string | null },
   signal?: AbortSignal,
 ) => answer(api.POST('/api/v1/datasets/{dataset_id}/split-preview', { ...at(id), body, signal }));
 

@@ -300,6 +300,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets/{dataset_id}/group-suggestions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Group Suggestions
+         * @description Columns and patterns that may say which images belong together; a training would begin with each of them.
+         */
+        get: operations["list_group_suggestions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datasets/{dataset_id}/group-preview": {
         parameters: {
             query?: never;
@@ -1731,10 +1751,21 @@ export interface components {
             recall: number | null;
             /** Specificity */
             specificity: number | null;
+            /** Npv */
+            npv: number | null;
             /** F1 */
             f1: number | null;
             /** Auroc */
             auroc: number | null;
+            /** Average Precision */
+            average_precision: number | null;
+            /**
+             * Intervals
+             * @description Ends of the interval of each of these numbers that has one, by its name.
+             */
+            intervals: {
+                [key: string]: components["schemas"]["Ends"];
+            };
             /** Operating Point */
             operating_point: number | null;
             /** Reason */
@@ -2108,7 +2139,7 @@ export interface components {
         Difference: {
             /**
              * Name
-             * @description `accuracy`: share of images named correctly; `balanced_accuracy`: the same, every class counting alike; `macro_f1`: precision and recall in one, every class counting alike; `macro_precision`: of what is called a class, how much is (PPV); `macro_recall`: of what is a class, how much is found (sensitivity); `macro_auroc`: how well probabilities rank a class above the others; `ece`: mean gap between probability and share that is right; `ece_uncalibrated`: the same, before the temperature was applied; `log_loss`: how far probabilities are from the truth
+             * @description `accuracy`: share of images named correctly; `balanced_accuracy`: the same, every class counting alike; `macro_f1`: precision and recall in one, every class counting alike; `macro_precision`: of what is called a class, how much is (PPV); `macro_recall`: of what is a class, how much is found (sensitivity); `macro_auroc`: how well probabilities rank a class above the others; `micro_auroc`: the same over all pairs of image and class, so that frequent classes count more; `average_precision`: area under the precision-recall curve, every class counting alike; `mcc`: how far true and predicted classes go together; 0 is chance; `kappa`: agreement beyond chance; 0 is chance; `one_vs_rest_accuracy`: mean over classes of 'this class or not' (AIMIC's accuracy); high wherever classes are many; `ece`: mean gap between probability and share that is right; `ece_expected`: what chance alone would make of it with so many images; `ece_uncalibrated`: the same, before the temperature was applied; `calibration_slope`: below 1 probabilities are too extreme, above 1 too modest; `calibration_intercept`: below 0 probabilities are too high on the whole, above 0 too low; `log_loss`: how far probabilities are from the truth; `brier`: squared distance of probabilities from the truth, 0 to 2
              */
             name: string;
             /** Title */
@@ -2119,13 +2150,13 @@ export interface components {
              * Better
              * @enum {string}
              */
-            better: "higher" | "lower";
+            better: "higher" | "lower" | "near 0" | "near 1";
             /**
              * Scale
              * @description `share` is 0 to 1; `positive` is from 0 without a top.
              * @enum {string}
              */
-            scale: "share" | "positive";
+            scale: "share" | "correlation" | "positive" | "real";
             /** Value */
             value: number | null;
             /** Low */
@@ -2205,6 +2236,16 @@ export interface components {
              * @description Those that a row has room for; the same in every row.
              */
             metrics: components["schemas"]["Measured"][];
+        };
+        /**
+         * Ends
+         * @description Of an interval.
+         */
+        Ends: {
+            /** Low */
+            low: number;
+            /** High */
+            high: number;
         };
         /**
          * Epoch
@@ -2393,7 +2434,7 @@ export interface components {
         Finding: {
             /**
              * Code
-             * @description What kind of finding it is. `leakage` (error): On two sides of the predefined split; `no-labels` (error): No labels; `one-class` (error): A single class; `unlike-channels` (error): Different numbers of channels; `missing-files` (warning): Not found; `unreadable` (warning): Cannot be read; `conflicting-labels` (warning): Same pixels, different classes; `duplicates` (warning): Same pixels, same class; `class-not-in-training` (warning): No training images of a class; `small-class` (warning): Small classes; `near-duplicates` (warning): Copies that were changed; `no-groups` (warning): No groups; `class-in-few-groups` (warning): Classes of few groups; `few-groups` (warning): Few groups; `groups-divide-copies` (warning): Copies in different groups; `group-is-class` (warning): One class in each group; `mixed-bit-depths` (warning): Mixed bit depths; `unlabelled` (advice): Images without a label; `imbalance` (advice): Unequal classes; `similar-class-names` (advice): Similar class names; `mixed-channels` (advice): Mixed channels; `boxes-beyond-edge` (advice): Boxes beyond the edge; `several-planes` (advice): Several planes.
+             * @description What kind of finding it is. `leakage` (error): On two sides of the predefined split; `no-labels` (error): No labels; `one-class` (error): A single class; `unlike-channels` (error): Different numbers of channels; `missing-files` (warning): Not found; `unreadable` (warning): Cannot be read; `conflicting-labels` (warning): Same pixels, different classes; `duplicates` (warning): Same pixels, same class; `class-not-in-training` (warning): No training images of a class; `small-class` (warning): Small classes; `near-duplicates` (warning): Copies that were changed; `hidden-groups` (warning): Groups in names; `no-groups` (warning): No groups; `class-in-few-groups` (warning): Classes of few groups; `few-groups` (warning): Few groups; `groups-divide-copies` (warning): Copies in different groups; `group-is-class` (warning): One class in each group; `mixed-bit-depths` (warning): Mixed bit depths; `unlabelled` (advice): Images without a label; `imbalance` (advice): Unequal classes; `similar-class-names` (advice): Similar class names; `mixed-channels` (advice): Mixed channels; `boxes-beyond-edge` (advice): Boxes beyond the edge; `several-planes` (advice): Several planes.
              */
             code: string;
             /**
@@ -2625,6 +2666,36 @@ export interface components {
             examples: components["schemas"]["GroupExample"][];
             /** Largest */
             largest: components["schemas"]["GroupCount"][];
+            /** @description Why no training could use these groups, as where they are the classes. */
+            refusal?: components["schemas"]["Failure"] | null;
+        };
+        /**
+         * GroupSuggestion
+         * @description A way to group these images with which a training would begin.
+         */
+        GroupSuggestion: {
+            /**
+             * Kind
+             * @description `part`: the n-th part of the file's name; `parts`: its first n. Between parts stands _.
+             * @enum {string}
+             */
+            kind: "column" | "folder" | "part" | "parts" | "first-number" | "last-number";
+            /** Column */
+            column: string | null;
+            /** Pattern */
+            pattern: string | null;
+            /**
+             * N
+             * @description Of `part` and `parts`; else 0.
+             */
+            n: number;
+            /** N Groups */
+            n_groups: number;
+            /**
+             * Example
+             * @description The group of the first image that has one.
+             */
+            example: string;
         };
         /**
          * Groups
@@ -2950,7 +3021,7 @@ export interface components {
         Measured: {
             /**
              * Name
-             * @description `accuracy`: share of images named correctly; `balanced_accuracy`: the same, every class counting alike; `macro_f1`: precision and recall in one, every class counting alike; `macro_precision`: of what is called a class, how much is (PPV); `macro_recall`: of what is a class, how much is found (sensitivity); `macro_auroc`: how well probabilities rank a class above the others; `ece`: mean gap between probability and share that is right; `ece_uncalibrated`: the same, before the temperature was applied; `log_loss`: how far probabilities are from the truth
+             * @description `accuracy`: share of images named correctly; `balanced_accuracy`: the same, every class counting alike; `macro_f1`: precision and recall in one, every class counting alike; `macro_precision`: of what is called a class, how much is (PPV); `macro_recall`: of what is a class, how much is found (sensitivity); `macro_auroc`: how well probabilities rank a class above the others; `micro_auroc`: the same over all pairs of image and class, so that frequent classes count more; `average_precision`: area under the precision-recall curve, every class counting alike; `mcc`: how far true and predicted classes go together; 0 is chance; `kappa`: agreement beyond chance; 0 is chance; `one_vs_rest_accuracy`: mean over classes of 'this class or not' (AIMIC's accuracy); high wherever classes are many; `ece`: mean gap between probability and share that is right; `ece_expected`: what chance alone would make of it with so many images; `ece_uncalibrated`: the same, before the temperature was applied; `calibration_slope`: below 1 probabilities are too extreme, above 1 too modest; `calibration_intercept`: below 0 probabilities are too high on the whole, above 0 too low; `log_loss`: how far probabilities are from the truth; `brier`: squared distance of probabilities from the truth, 0 to 2
              */
             name: string;
             /** Title */
@@ -2961,13 +3032,13 @@ export interface components {
              * Better
              * @enum {string}
              */
-            better: "higher" | "lower";
+            better: "higher" | "lower" | "near 0" | "near 1";
             /**
              * Scale
              * @description `share` is 0 to 1; `positive` is from 0 without a top.
              * @enum {string}
              */
-            scale: "share" | "positive";
+            scale: "share" | "correlation" | "positive" | "real";
             /** Value */
             value: number | null;
             /** Low */
@@ -3056,7 +3127,7 @@ export interface components {
         MetricValue: {
             /**
              * Name
-             * @description `accuracy`: share of images named correctly; `balanced_accuracy`: the same, every class counting alike; `macro_f1`: precision and recall in one, every class counting alike; `macro_precision`: of what is called a class, how much is (PPV); `macro_recall`: of what is a class, how much is found (sensitivity); `macro_auroc`: how well probabilities rank a class above the others; `ece`: mean gap between probability and share that is right; `ece_uncalibrated`: the same, before the temperature was applied; `log_loss`: how far probabilities are from the truth
+             * @description `accuracy`: share of images named correctly; `balanced_accuracy`: the same, every class counting alike; `macro_f1`: precision and recall in one, every class counting alike; `macro_precision`: of what is called a class, how much is (PPV); `macro_recall`: of what is a class, how much is found (sensitivity); `macro_auroc`: how well probabilities rank a class above the others; `micro_auroc`: the same over all pairs of image and class, so that frequent classes count more; `average_precision`: area under the precision-recall curve, every class counting alike; `mcc`: how far true and predicted classes go together; 0 is chance; `kappa`: agreement beyond chance; 0 is chance; `one_vs_rest_accuracy`: mean over classes of 'this class or not' (AIMIC's accuracy); high wherever classes are many; `ece`: mean gap between probability and share that is right; `ece_expected`: what chance alone would make of it with so many images; `ece_uncalibrated`: the same, before the temperature was applied; `calibration_slope`: below 1 probabilities are too extreme, above 1 too modest; `calibration_intercept`: below 0 probabilities are too high on the whole, above 0 too low; `log_loss`: how far probabilities are from the truth; `brier`: squared distance of probabilities from the truth, 0 to 2
              */
             name: string;
             /** Title */
@@ -3067,13 +3138,13 @@ export interface components {
              * Better
              * @enum {string}
              */
-            better: "higher" | "lower";
+            better: "higher" | "lower" | "near 0" | "near 1";
             /**
              * Scale
              * @description `share` is 0 to 1; `positive` is from 0 without a top.
              * @enum {string}
              */
-            scale: "share" | "positive";
+            scale: "share" | "correlation" | "positive" | "real";
             /** Value */
             value: number | null;
             /** Low */
@@ -3091,6 +3162,11 @@ export interface components {
              * @description Choices were made by it.
              */
             is_primary: boolean;
+            /**
+             * Is Headline
+             * @description Shown where there is room for a few.
+             */
+            is_headline: boolean;
         };
         /**
          * NamedChoice
@@ -3378,6 +3454,19 @@ export interface components {
         Page_EvaluationState_: {
             /** Items */
             items: components["schemas"]["EvaluationState"][];
+            /**
+             * Total
+             * @description How many there are, on all pages together.
+             */
+            total: number;
+        };
+        /**
+         * Page
+         * @description Some of many, in order.
+         */
+        Page_GroupSuggestion_: {
+            /** Items */
+            items: components["schemas"]["GroupSuggestion"][];
             /**
              * Total
              * @description How many there are, on all pages together.
@@ -5302,6 +5391,67 @@ export interface operations {
             };
             /** @description There is nothing of that id. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_group_suggestions: {
+        parameters: {
+            query?: {
+                offset?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_GroupSuggestion_"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -29,6 +29,17 @@ export function mixUps(
     .slice(0, most);
 }
 
+/** Classes that are confused with each other most, neighbours being pairs; filled up with the first others. */
+export function mostConfused(counts: readonly (readonly number[])[], most: number): number[] {
+  const pairs = counts
+    .flatMap((row, r) =>
+      row.slice(r + 1).map((n, i) => ({ r, c: r + 1 + i, n: n + (counts[r + 1 + i]?.[r] ?? 0) })),
+    )
+    .filter(({ n }) => n > 0)
+    .sort((a, b) => b.n - a.n);
+  return [...new Set([...pairs.flatMap(({ r, c }) => [r, c]), ...counts.keys()])].slice(0, most);
+}
+
 /** The cell that an arrow key leads to, or null for other keys. */
 export function neighbour(key: string, row: number, column: number, n: number): [number, number] | null {
   const within = (i: number) => Math.min(Math.max(i, 0), n - 1);

@@ -253,13 +253,16 @@ export const datasets = {
     pattern: 'A part of the path',
     column: 'A column of the table',
     patternLabel: 'Pattern in the path (a regular expression; the choices below write one for you)',
-    presets: 'Common patterns',
-    presetList: [
-      ['Text before the first _', '([^/_]+)_[^/]*$'],
-      ['Folder above the image', '([^/]+)/[^/]+$'],
-      ['Last number', '(\\d+)\\D*$'],
-      ['First number', '[^/\\d]*(\\d+)[^/]*$'],
-    ] as [string, string][],
+    presets: 'Fitting these images',
+    suggestions: {
+      column: (name: string) => `Column “${name}”`,
+      folder: 'Folder above the image',
+      part: (n: number) => (n === 1 ? 'Text before the first _' : `Part ${n} of the name (between _)`),
+      parts: (n: number) => `First ${n} parts of the name`,
+      'first-number': 'First number',
+      'last-number': 'Last number',
+      of: (n: string, example: string) => `${counted(n, 'group', 'groups')}, such as ${example}`,
+    },
     columnLabel: 'Column',
     found: (n: string) => counted(n, 'group', 'groups'),
     unmatched: (n: string) =>

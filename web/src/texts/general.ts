@@ -4,6 +4,7 @@ export const general = {
   nav: { label: 'Main', start: 'Start', datasets: 'Images', runs: 'Trainings', predict: 'Predict' },
   theme: { label: 'Colours', auto: 'Theme: system', light: 'Theme: light', dark: 'Theme: dark' },
   loading: 'Loading …',
+  findClass: (n: number) => `Find one of ${n} classes`,
   retry: 'Try again',
   close: 'Close',
   cancel: 'Cancel',

@@ -18,6 +18,7 @@ export const train = {
   noGroupsAdvice:
     'Do several images come from one patient, slide or well? Then say so first: otherwise the result looks better than it is.',
   nameGroups: 'Define groups',
+  groupBy: 'Group by',
   tooFew: 'At least two classes need images.',
   openImages: 'Look at the images',
 
@@ -101,6 +102,8 @@ export const train = {
     folds: (n: number) =>
       `${n} folds: each image is tested once, by a network that has not seen it. Shown is the first fold.`,
     one: 'One split:',
+    keep: (name: string) => `Keep the split of ${name}`,
+    keepHelp: 'Its test images stay test images, so that the two can be compared. New images join training.',
     sum: (train: string, val: string, test: string) =>
       `${train} to train on, ${val} for validation, ${test} to test`,
     working: 'Working out the split …',

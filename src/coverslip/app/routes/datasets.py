@@ -7,13 +7,14 @@ from fastapi import APIRouter, Query, Response
 from coverslip.app.deps import Home, Paged
 from coverslip.app.schemas.datasets import DatasetChanges, NewDataset, RecipeOf, SplitOf
 from coverslip.app.schemas.problems import problems
-from coverslip.workspace import forgetting
+from coverslip.workspace import forgetting, group_suggestions
 from coverslip.workspace.datasets import changing, counting, grouping, listing, reading_images, sources
 from coverslip.workspace.datasets.counting import ClassThumbnails
 from coverslip.workspace.datasets.grouping import GroupPreview
 from coverslip.workspace.datasets.inspections import DatasetInspection
 from coverslip.workspace.datasets.listing import DatasetState
 from coverslip.workspace.datasets.sources import Source
+from coverslip.workspace.group_suggestions import GroupSuggestion
 from coverslip.workspace.jobs import previews
 from coverslip.workspace.jobs.previews import SplitPreview
 from coverslip.workspace.store.rows import Page
@@ -117,6 +118,12 @@ def list_class_thumbnails(home: Home, dataset_id: str, paging: Paged) -> Page[Cl
 def list_columns(home: Home, dataset_id: str, paging: Paged) -> Page[str]:
     """The columns that all tables of the dataset have; none where it was opened from folders."""
     return paging.page_of(grouping.columns(home, dataset_id))
+
+
+@router.get("/datasets/{dataset_id}/group-suggestions", responses=problems(404, 409))
+def list_group_suggestions(home: Home, dataset_id: str, paging: Paged) -> Page[GroupSuggestion]:
+    """Columns and patterns that may say which images belong together; a training would begin with each of them."""
+    return paging.page_of(group_suggestions.list_suggestions(home, dataset_id))
 
 
 @router.get(

@@ -14,6 +14,7 @@ from coverslip.datasets.quality.finding import (
 )
 from coverslip.datasets.quality.inspecting import Inspection, inspect_dataset
 from coverslip.datasets.quality.leaks import Leak, LeakKind, predefined_split_leaks
+from coverslip.datasets.quality.name_groups import NameGroups, groups_in_names
 from coverslip.datasets.quality.scanning import Scan, Unreadable, by_field, scan_images
 from coverslip.datasets.quality.signal import Signal, SignalSource, Told
 from coverslip.datasets.quality.usable import ON_REQUEST, dropped_notes, left_out_notes, reasons_to_leave_out
@@ -29,6 +30,7 @@ __all__ = [
     "Inspection",
     "Leak",
     "LeakKind",
+    "NameGroups",
     "Scan",
     "Severity",
     "Signal",
@@ -40,6 +42,7 @@ __all__ = [
     "connected_components",
     "dropped_notes",
     "forget_finder",
+    "groups_in_names",
     "inspect_dataset",
     "labels_of",
     "left_out_notes",

@@ -62,15 +62,13 @@ class LogReader:
 
 
 def _line(raw: bytes) -> LogLine | None:
-    """None for the line that tells the format, and for one that was torn by a crash."""
+    """None for the line that tells the format, and for one that was torn by a crash or is none of ours."""
     try:
         values = json.loads(raw)
-    except ValueError:
+        n, time, event = (values.pop(name) for name in ("n", "time", "event"))
+        return LogLine(int(n), float(time), str(event), values)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
-    if not isinstance(values, dict) or not {"n", "time", "event"} <= set(values):
-        return None
-    n, time, event = (values.pop(name) for name in ("n", "time", "event"))
-    return LogLine(int(n), float(time), str(event), values)
 
 
 class FoldedLog:

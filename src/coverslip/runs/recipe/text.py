@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from coverslip.errors import BadRecipe
-from coverslip.files import write_text
+from coverslip.files import read_bytes, write_text
 from coverslip.runs.recipe.faults import invalid_recipe, unknown_key
 from coverslip.runs.recipe.initialisation import Pretraining
 from coverslip.runs.recipe.keys import Values, values_of
 from coverslip.runs.recipe.recipe import Recipe
-from coverslip.runs.recipe.yaml_text import check_depth, line_of, read_value, read_yaml
+from coverslip.runs.recipe.yaml_text import LARGEST_BYTES, check_depth, line_of, read_value, read_yaml
 
 
 def load_recipe(path: Path | str) -> Recipe:
@@ -22,7 +22,7 @@ def load_recipe(path: Path | str) -> Recipe:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_bytes(path, LARGEST_BYTES).decode("utf-8-sig")
     except (OSError, ValueError) as error:  # ValueError: not UTF-8
         raise BadRecipe(
             f"The recipe could not be read: {str(error).splitlines()[0]}",

@@ -11,6 +11,7 @@ from typing import Any
 from coverslip.errors import BadRecipe
 
 _LARGEST_TEXT = 128 * 1024  # characters; the largest of a usual kind, with a thousand classes by name, has half as many
+LARGEST_BYTES = 4 * _LARGEST_TEXT  # of a file; a character has four at most
 _LONGEST_VALUE = 3_000  # characters; a path is the longest that any key takes
 _DEEPEST = 12  # sections in each other; init.recipe.classes.merge is the deepest that any key has
 

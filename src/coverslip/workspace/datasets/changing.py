@@ -10,12 +10,13 @@ from coverslip.errors import Conflict
 from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.datasets.classes import checked_names, checked_plan
 from coverslip.workspace.datasets.counting import count_again
+from coverslip.workspace.datasets.grouping import refuse_classes
 from coverslip.workspace.datasets.keeping import replace_images
 from coverslip.workspace.datasets.listing import DatasetState, describe
 from coverslip.workspace.datasets.sources import Source, kind_of, opened_again, opened_from
 from coverslip.workspace.store.database import writing
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.records import opened_as_json
+from coverslip.workspace.store.records import load_dataset, opened_as_json
 from coverslip.workspace.store.rows import AnyRow, Json, dataset_row
 from coverslip.workspace.store.tables import datasets, images
 
@@ -49,6 +50,7 @@ def change(home: Workspace, dataset_id: str, changes: Json) -> DatasetState:
         _take_from(home, row, [Source(**source) for source in changes["sources"]], column, pattern)
     elif has_other_groups:
         regrouped = opened_again(home, row, column, pattern)
+        _refuse_classes(home, row, regrouped)
         _regroup(home, row, regrouped, column, pattern)
     if values:
         with writing(home.engine) as connection:
@@ -89,6 +91,14 @@ def _groups_asked(row: AnyRow, changes: Json) -> tuple[str | None, str | None]:
         pattern = changes["group_pattern"] or None
         column = None if pattern is not None and not changes.get("group") else column
     return column, pattern
+
+
+def _refuse_classes(home: Workspace, row: AnyRow, regrouped: Dataset) -> None:
+    """Raises BadDataset where the groups are the classes, with the labels of now."""
+    with home.engine.connect() as connection:
+        known = load_dataset(connection, row.id)
+    by_id = {record.image_id: record.group for record in regrouped.records}
+    refuse_classes(known, [by_id.get(record.image_id) for record in known.records])
 
 
 def _regroup(home: Workspace, row: AnyRow, regrouped: Dataset, column: str | None, pattern: str | None) -> None:

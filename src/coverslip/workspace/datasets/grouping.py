@@ -4,16 +4,19 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 from sqlalchemy import select
 
-from coverslip.datasets import ImageRecord, is_table, one_line, open_dataset, read_table
+from coverslip.datasets import Dataset, ImageRecord, check_groups, is_table, one_line, open_dataset, read_table
 from coverslip.errors import BadDataset
+from coverslip.messages import Failure
 from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.records import load_dataset
 from coverslip.workspace.store.rows import Json, dataset_row, source_paths
 from coverslip.workspace.store.tables import images
 
@@ -33,9 +36,11 @@ except (re.error, OverflowError, RecursionError) as error:
 took = "group" if "group" in compiled.groupindex else min(1, compiled.groups)
 counts, n_unmatched, examples, paths = Counter(), 0, [], question["paths"]
 every = max(1, len(paths) // question["n_shown"])
+groups = []
 for k, path in enumerate(paths):
     match = compiled.search(path)
     group = match[took] if match else None
+    groups.append(group or None)
     if group:
         counts[group] += 1
     else:
@@ -47,6 +52,7 @@ json.dump({
     "n_groups": len(counts) + n_unmatched,
     "n_unmatched": n_unmatched,
     "examples": examples,
+    "groups": groups,
     "largest": [{"group": group, "n": n} for group, n in counts.most_common(question["n_shown"])],
 }, sys.stdout)
 """
@@ -78,6 +84,9 @@ class GroupPreview:
     n_unmatched: Annotated[int, Field(description="Images that would each be a group of their own.")]
     examples: list[GroupExample]
     largest: list[GroupCount]
+    refusal: Annotated[
+        Failure | None, Field(description="Why no training could use these groups, as where they are the classes.")
+    ] = None
 
 
 def columns(home: Workspace, dataset_id: str) -> list[str]:
@@ -105,22 +114,40 @@ def preview(home: Workspace, dataset_id: str, *, pattern: str | None, column: st
         raise BadDataset("Neither a pattern nor a column was given, or both", do="Give one of them.")
     with home.engine.connect() as connection:
         row = dataset_row(connection, dataset_id)
+        data = load_dataset(connection, dataset_id)
         if pattern is not None:
             own = images.c.dataset_id == dataset_id
             query = select(images.c.shown_path).where(own).order_by(images.c.position)
-            return try_pattern(pattern, list(connection.execute(query).scalars()))
+            answer = _tried(pattern, list(connection.execute(query).scalars()))
+            return replace(_of_pattern(answer), refusal=_refusal(data, answer["groups"]))
     sources = [str(home.allowed(source)) for source in source_paths(row)]
     names = [source["domain"] for source in row.sources]
     opened = open_dataset(sources, group=column, labelled=row.is_labelled, domains=names)
-    return _of_column(opened.records)
+    by_id = {record.image_id: record.group for record in opened.records}
+    groups = [by_id.get(record.image_id) for record in data.records]
+    return replace(_of_column(opened.records), refusal=_refusal(data, groups))
 
 
-def try_pattern(pattern: str, paths: list[str]) -> GroupPreview:
-    """What a regular expression finds in paths, as `coverslip.open_dataset` would use it.
+def refuse_classes(data: Dataset, groups: Sequence[str | None]) -> None:
+    """Raises BadDataset where groups, in the order of the records, leave no class anything to be tested on."""
+    check_groups(replace(data, records=tuple(replace(r, group=g) for r, g in zip(data.records, groups, strict=True))))
 
-    Raises:
-        BadDataset: it is not a regular expression, or takes too long.
-    """
+
+def _refusal(data: Dataset, groups: Sequence[str | None]) -> Failure | None:
+    try:
+        refuse_classes(data, groups)
+    except BadDataset as error:
+        return error.failure
+    return None
+
+
+def try_pattern(pattern: str, paths: list[str]) -> None:
+    """Raises BadDataset where a regular expression is none, or takes too long on these paths."""
+    _tried(pattern, paths)
+
+
+def _tried(pattern: str, paths: list[str]) -> Json:
+    """What a regular expression finds in paths, as `coverslip.open_dataset` would use it."""
     question = json.dumps({"pattern": pattern, "paths": paths, "n_shown": _N_SHOWN})
     try:
         done = subprocess.run(
@@ -141,6 +168,10 @@ def try_pattern(pattern: str, paths: list[str]) -> GroupPreview:
             f"The group pattern '{one_line(pattern)}' is not a regular expression: {answer['fault']}",
             do="For names like slide07_cell3.png write slide[0-9]+.",
         )
+    return answer
+
+
+def _of_pattern(answer: Json) -> GroupPreview:
     examples = [GroupExample(**each) for each in answer["examples"]]
     largest = [GroupCount(**each) for each in answer["largest"]]
     return GroupPreview(answer["n_groups"], answer["n_unmatched"], examples, largest)

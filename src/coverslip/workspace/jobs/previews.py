@@ -131,7 +131,15 @@ def split(
     asked = recipe_for(home, row, recipe)
     if again_of is not None and (parts := kept_parts(home, again_of, dataset_id, asked)) is not None:
         data = replace(data, records=tuple(with_parts(data.records, parts)))
-    data, checked = agreed(data, asked)
+    return planned(*agreed(data, asked), scan, allow_leakage=allow_leakage)
+
+
+def planned(data: Dataset, checked: Recipe, scan: Scan, *, allow_leakage: bool = False) -> SplitPreview:
+    """The split of images and a recipe that agree.
+
+    Raises:
+        CoverslipError: nothing can be trained on.
+    """
     check_groups(data)
     plan = checked.split
     folds, note = plan_folds(data, scan, n_folds=plan.folds, val=plan.val, seed=checked.seed)

@@ -1,6 +1,6 @@
 """The table of all findings that can be made from names, tables and decoded images: one record each."""
 
-from coverslip.datasets.quality.finders import classes, copies, files, groups, pixels, signals
+from coverslip.datasets.quality.finders import classes, copies, files, groups, names, pixels, signals
 from coverslip.datasets.quality.finding import Finder
 
 # Of one severity, the gravest first: so they are told.
@@ -16,6 +16,7 @@ BUILT_IN = (
     Finder("class-not-in-training", "warning", "No training images of a class", classes.classes_not_trained),
     Finder("small-class", "warning", "Small classes", classes.small_classes),
     Finder("near-duplicates", "warning", "Copies that were changed", copies.changed_copies),
+    Finder("hidden-groups", "warning", "Groups in names", names.hidden_groups),
     Finder("no-groups", "warning", "No groups", groups.no_groups),
     Finder("class-in-few-groups", "warning", "Classes of few groups", groups.classes_in_few_groups),
     Finder("few-groups", "warning", "Few groups", groups.few_groups),

@@ -1,0 +1,231 @@
+"""Groups that names give away: which parts of file and folder names tell images apart that belong together.
+
+A name such as `C100P61_20150918_cell_12.png` is taken apart at `_`, `-` and spaces. What stands at the same places in
+many names makes groups, and so do folders, and numbers without their last digits: images that were cut from one slide
+are often numbered in turn. Whether images of such a group belong together is tested by permutation: do they share
+labels, or size and brightness (among images of one class), more often than chance would have it?
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from math import erfc, sqrt
+
+import numpy as np
+import numpy.typing as npt
+
+from coverslip.datasets.index import Dataset, ImageRecord, natural_key
+from coverslip.datasets.quality.facts import FEW_GROUPS_FOR_ONE_SPLIT
+from coverslip.datasets.quality.scanning import Scan
+from coverslip.images import ImageFacts
+
+Ints = npt.NDArray[np.intp]
+Doubles = npt.NDArray[np.float64]
+
+_MOST_TOKENS = 8
+_FEWEST_GROUPS = 3
+_FEWEST_MATCHES = 0.9  # of the images that a pattern must find a group in
+_SMALLEST = 1.5  # images of a group, on average
+_N_PERMUTATIONS = 49
+_LEAST_SHARE = 0.03  # of what images share beyond chance, that groups must explain
+_HIGHEST_P = 0.001  # all patterns together
+_IS_CLASS = 0.9  # of the information in groups, or in classes, that both share
+_MOST_PARTS = 3  # groups of a class, where each holds one class only: kinds of that class rather than slides
+_NEARLY_AS_STRONG = 0.75  # then the coarser groups come first: a patient before his slides
+_MOST_IMAGES = 10_000
+_N_SLICES = 10
+_ONE_CLASS = 0.99  # correlation of labels where each group holds one class
+_STRETCH = r"(?:^|/)([^/]*\d)"  # a number without its last digits
+
+
+@dataclass(frozen=True, slots=True)
+class NameGroups:
+    """A pattern that finds groups in paths, and what its groups share beyond chance."""
+
+    pattern: str
+    n_groups: int
+    example: str  # one of the groups
+    is_class: bool  # its groups are the classes themselves, so that a split by them would be none
+    labels: float  # intraclass correlation of labels: 0 as by chance, 1 where each group has one
+    looks: float  # that of size and brightness, among images of one class
+    strength: float  # the larger of the two, without labels where names hold the class
+    p: float  # of what is shared
+
+    @property
+    def is_telling(self) -> bool:
+        """Whether images of a group share more than chance would have it."""
+        return not self.is_class and self.p <= _HIGHEST_P and self.strength >= _LEAST_SHARE
+
+
+def groups_in_names(dataset: Dataset, scan: Scan) -> tuple[NameGroups, ...]:
+    """What names of files and folders tell of groups, the likeliest first; labelled, readable images count."""
+    shown = [
+        (record, fact)
+        for record, fact in zip(dataset.records, scan.facts, strict=True)
+        if isinstance(fact, ImageFacts) and dataset.has_class(record)
+    ]
+    shown = _slices(sorted(shown, key=lambda item: natural_key(item[0].path.name)))
+    if len(shown) < 2 * _FEWEST_GROUPS or len({record.label for record, _ in shown}) < 2:
+        return ()
+    paths = [dataset.relative_path(record) for record, _ in shown]
+    label = np.unique([record.label or "" for record, _ in shown], return_inverse=True)[1]
+    looks = _standardised(_looks_of([fact for _, fact in shown]), label)
+    tried: dict[bytes, tuple[str, list[str]]] = {}
+    for pattern in _patterns(paths):
+        names = _names(pattern, paths)
+        if names is not None:
+            tried.setdefault(np.unique(names, return_inverse=True)[1].tobytes(), (pattern, names))
+    found = [_tested(pattern, names, label, looks, len(tried)) for pattern, names in tried.values()]
+    return _ranked(found)
+
+
+def _ranked(found: Sequence[NameGroups]) -> tuple[NameGroups, ...]:
+    """Groups that share much, coarse ones first; then finer ones, stretches of numbers, and what tells nothing."""
+    plain = [groups for groups in found if groups.is_telling and not _is_minor(groups)]
+    strongest = max((groups.strength for groups in plain), default=0.0)
+
+    def place(groups: NameGroups) -> tuple[bool, bool, bool, float]:
+        is_strong = groups.strength >= _NEARLY_AS_STRONG * strongest and groups.n_groups >= FEW_GROUPS_FOR_ONE_SPLIT
+        return (
+            not groups.is_telling,
+            _is_minor(groups),
+            not is_strong,
+            groups.n_groups if is_strong and not _is_minor(groups) else -groups.strength,
+        )
+
+    return tuple(sorted(found, key=place))
+
+
+def _is_minor(groups: NameGroups) -> bool:
+    """Stretches of numbers, and names that hold the class beside other things, give way to other patterns."""
+    return groups.pattern.startswith(_STRETCH) or groups.labels > _ONE_CLASS
+
+
+def _slices(shown: list[tuple[ImageRecord, ImageFacts]]) -> list[tuple[ImageRecord, ImageFacts]]:
+    """All, or stretches of them in the order of their names."""
+    if len(shown) <= _MOST_IMAGES:
+        return shown
+    length, step = _MOST_IMAGES // _N_SLICES, len(shown) // _N_SLICES
+    return [item for k in range(_N_SLICES) for item in shown[k * step : k * step + length]]
+
+
+def _patterns(paths: Sequence[str]) -> Iterator[str]:
+    """Regular expressions that may find groups in paths: simple ones first."""
+    depth = min(path.count("/") for path in paths)
+    for k in range(depth):
+        yield rf"^(?:[^/]+/){{{k}}}([^/]+)/" if k else r"^([^/]+)/"
+    n_tokens = min(_MOST_TOKENS, max(len(re.split(r"[-_ ]+", path.rpartition("/")[2])) for path in paths))
+    token, gap = r"[^-_ /]+", "[-_ ]+"
+    for start in range(n_tokens - 1):
+        before = rf"(?:{token}{gap}){{{start}}}" if start else ""
+        for n in range(1, n_tokens - start):
+            more = rf"(?:{gap}{token}){{{n - 1}}}" if n > 1 else ""
+            yield rf"(?:^|/){before}({token}{more}){gap}[^/]*$"
+    for n_digits in (1, 2):
+        yield rf"{_STRETCH}\d{{{n_digits}}}\.[^./]+$"
+
+
+def _names(pattern: str, paths: Sequence[str]) -> list[str] | None:
+    """The group of each path; None where these are no groups."""
+    search: Callable[[str], re.Match[str] | None] = re.compile(pattern).search
+    matches = [search(path) for path in paths]
+    if sum(match is not None for match in matches) < _FEWEST_MATCHES * len(paths):
+        return None
+    names = [match[1] if match else f"/{path}" for match, path in zip(matches, paths, strict=True)]
+    n_groups = len(set(names))
+    return names if _FEWEST_GROUPS <= n_groups <= len(paths) / _SMALLEST else None
+
+
+def _tested(pattern: str, names: list[str], label: Ints, looks: Doubles, n_tried: int) -> NameGroups:
+    groups, group = np.unique(names, return_inverse=True)
+    generator = np.random.default_rng(0)
+    one_hot = np.eye(label.max() + 1)[label]
+    by_label, p_labels = _shared(one_hot - one_hot.mean(axis=0), group, np.zeros_like(label), generator)
+    if _holds_class(pattern, names, by_label, label):
+        p_labels = 1.0  # names that hold the class share it for no other reason
+    by_looks, p_looks = _shared(looks, group, label, generator)
+    return NameGroups(
+        pattern=pattern,
+        n_groups=len(groups),
+        example=str(groups[len(groups) // 2]),
+        is_class=_is_class(group, label),
+        labels=round(by_label, 3),
+        strength=round(by_looks if p_labels == 1 else max(by_label, by_looks), 3),
+        looks=round(by_looks, 3),
+        p=min(1.0, 2 * n_tried * min(p_labels, p_looks)),
+    )
+
+
+def _shared(values: Doubles, group: Ints, stratum: Ints, generator: np.random.Generator) -> tuple[float, float]:
+    """How much of (n, d) values groups share beyond chance, from 0 to 1, and how probable it is by chance.
+
+    Images change places at random within their stratum. What they share then has about a normal distribution.
+    """
+    total = float((values**2).sum())
+    n_groups = int(group.max()) + 1
+    if total == 0:
+        return 0.0, 1.0
+    size = np.bincount(group, minlength=n_groups)
+
+    def between(of: Doubles) -> float:
+        sums = np.stack([np.bincount(group, column, n_groups) for column in of.T], axis=1)
+        return float((sums**2 / size[:, None]).sum()) / total
+
+    by_stratum = np.argsort(stratum, kind="stable")
+    chance = []
+    for _ in range(_N_PERMUTATIONS):
+        changed = np.empty_like(by_stratum)
+        changed[by_stratum] = np.lexsort((generator.random(len(group)), stratum))
+        chance.append(between(values[changed]))
+    expected, sd = float(np.mean(chance)), max(float(np.std(chance, ddof=1)), 1e-9)
+    share = (between(values) - expected) / max(1 - expected, 1e-9)
+    return max(0.0, share), erfc((between(values) - expected) / sd / sqrt(2)) / 2
+
+
+def _holds_class(pattern: str, names: Sequence[str], labels: float, label: Ints) -> bool:
+    """Whether groups share labels since names hold the class, or are numbered class by class."""
+    if not pattern.startswith(_STRETCH):
+        return labels > _ONE_CLASS
+    if int(np.count_nonzero(np.diff(label))) < _MOST_PARTS * (int(label.max()) + 1):
+        return True
+    classes_of: dict[str, set[int]] = {}
+    for name, k in zip(names, label.tolist(), strict=True):
+        classes_of.setdefault(name.rstrip("0123456789"), set()).add(k)
+    return all(len(classes) == 1 for classes in classes_of.values())
+
+
+def _is_class(group: Ints, label: Ints) -> bool:
+    """Whether groups and classes are nearly the same division, or groups are kinds of one class each."""
+    joint = np.zeros((group.max() + 1, label.max() + 1))
+    np.add.at(joint, (group, label), 1 / len(group))
+    entropy_of_groups, entropy_of_classes = _entropy(joint.sum(axis=1)), _entropy(joint.sum(axis=0))
+    shared = entropy_of_groups + entropy_of_classes - _entropy(joint.reshape(-1))
+    if shared > _IS_CLASS * max(entropy_of_groups, entropy_of_classes):
+        return True
+    n_groups, n_classes = joint.shape
+    return n_groups <= _MOST_PARTS * n_classes and shared > 0.99 * entropy_of_classes
+
+
+def _entropy(share: Doubles) -> float:
+    positive = share[share > 0]
+    return float(-(positive * np.log(positive)).sum())
+
+
+def _looks_of(facts: Sequence[ImageFacts]) -> Doubles:
+    """(n, 4): width, height, darkest and brightest of each image."""
+    rows = [(f.width_px, f.height_px, float(np.mean(f.low)), float(np.mean(f.high))) for f in facts]
+    return np.array(rows, dtype=np.float64)
+
+
+def _standardised(looks: Doubles, label: Ints) -> Doubles:
+    """Ranks, without what classes differ by."""
+    ranks = looks.argsort(axis=0, kind="stable").argsort(axis=0, kind="stable").astype(np.float64)
+    for k in range(looks.shape[1]):  # equal ones share a rank
+        _, place, n = np.unique(looks[:, k], return_inverse=True, return_counts=True)
+        ranks[:, k] = (np.bincount(place, ranks[:, k]) / n)[place]
+    n_of = np.bincount(label)
+    for k in range(looks.shape[1]):
+        ranks[:, k] -= (np.bincount(label, ranks[:, k]) / n_of)[label]
+    deviation = ranks.std(axis=0)
+    standardised: Doubles = ranks[:, deviation > 0] / deviation[deviation > 0]
+    return standardised if standardised.shape[1] else np.zeros((len(label), 1))

@@ -1,0 +1,75 @@
+"""Groups that names of files and folders give away are found by testing, and classes are not taken for them."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from coverslip.datasets import Dataset, ImageRecord, Scan, groups_in_names, inspect_dataset
+from coverslip.images import ImageFacts, ReadPlan
+
+
+def dataset_of(names: list[str], labels: list[str], brightness: list[float]) -> tuple[Dataset, Scan]:
+    root = Path("/data")
+    records = tuple(
+        ImageRecord(name, root / name, label, None, "", None, ReadPlan())
+        for name, label in zip(names, labels, strict=True)
+    )
+    facts = (
+        ImageFacts(str(i), 50, 50, 1, "uint8", 8, "PNG", 1, (level / 4,), (level,), None)
+        for i, level in enumerate(brightness)
+    )
+    return Dataset(root, "folders", records, ()), Scan(tuple(facts))
+
+
+def cells_of_patients(n: int = 400, effect: float = 1.0) -> tuple[Dataset, Scan]:
+    rng = np.random.default_rng(0)
+    patient, label = rng.integers(0, 20, n), np.array(["a", "b"])[rng.integers(0, 2, n)]
+    level = 100 + 10 * effect * rng.normal(size=20)[patient] + 10 * rng.normal(size=n)
+    names = [
+        f"{c}/P{p:02}_slide{rng.integers(0, 3)}_cell_{i}.png"
+        for i, (c, p) in enumerate(zip(label, patient, strict=True))
+    ]
+    return dataset_of(names, label.tolist(), level.tolist())
+
+
+def test_patients_in_names_are_found_by_how_alike_their_images_are():
+    data, scan = cells_of_patients()
+    first = groups_in_names(data, scan)[0]
+    assert first.is_telling
+    assert first.n_groups == 20
+    assert first.looks > 0.3
+    assert {re.search(first.pattern, record.image_id)[1] for record in data.records} == {f"P{k:02}" for k in range(20)}
+
+
+def test_names_that_mean_nothing_and_classes_give_no_groups_away():
+    data, scan = cells_of_patients(effect=0.0)
+    assert not any(groups.is_telling for groups in groups_in_names(data, scan))
+    kinds = ["BNE", "SNE", "LY", "MO"]
+    names = [f"{'neutrophil' if k % 4 < 2 else kinds[k % 4]}/{kinds[k % 4]}_{k}.jpg" for k in range(200)]
+    data, scan = dataset_of(names, [name.split("/")[0] for name in names], [100.0] * 200)
+    assert not any(groups.is_telling for groups in groups_in_names(data, scan))
+    assert any(groups.is_class for groups in groups_in_names(data, scan))
+    names = [f"{'abcd'[k // 50]}/{k}.jpg" for k in range(200)]  # numbered class by class
+    data, scan = dataset_of(names, [name[0] for name in names], [100.0] * 200)
+    assert not any(groups.is_telling for groups in groups_in_names(data, scan))
+
+
+def test_stretches_of_numbers_that_share_labels_are_found_where_names_have_no_more():
+    labels = [str(label) for label in np.random.default_rng(0).integers(0, 4, 60).repeat(10)]
+    names = [f"{label}/{i}.png" for i, label in enumerate(labels)]
+    data, scan = dataset_of(names, labels, [100.0] * 600)
+    (finding,) = inspect_dataset(data, scan).of("hidden-groups")
+    assert finding.values["p"] < 1e-6
+    assert "cannot be believed" in finding.limit
+    assert finding.values["patterns"][0]["labels"] > 0.5
+
+
+@pytest.mark.parametrize("has_groups", [True, False])
+def test_where_groups_are_named_no_others_are_proposed(has_groups):
+    data, scan = cells_of_patients()
+    if has_groups:
+        data = replace(data, records=tuple(replace(record, group=record.path.name[:3]) for record in data.records))
+    assert len(inspect_dataset(data, scan).of("hidden-groups")) == (not has_groups)
