@@ -6,12 +6,14 @@ named once by a classifier fitted on others, dealt out either way, by a linear p
 of the nearest image.
 """
 
+from functools import partial
+
 import numpy as np
 import numpy.typing as npt
 
 from coverslip.audit.gram_probe import gram_matrix, probe_logits
 from coverslip.audit.learning_curve import nested_order
-from coverslip.evaluation import Answers, bootstrap_intervals, paired_differences
+from coverslip.evaluation import Answers, metric_intervals, paired_differences
 from coverslip.runs import CarelessAndHonest, WhatIf
 
 Ints = npt.NDArray[np.int64]
@@ -34,9 +36,13 @@ def what_if(features: Singles, label: Ints, unit: Ints, *, seed: int = 0) -> Wha
     gram = gram_matrix(features)
     orders = [nested_order(label, way, np.random.default_rng(seed)) for way in (np.arange(len(label)), unit)]
     careless, honest = ((order * _N_TURNS).astype(np.int64) for order in orders)
-    by_probe = [_named_by_probe(gram, label, turn, features.shape[1]) for turn in (careless, honest)]
-    by_nearest = [_named_by_nearest(gram, label, turn) for turn in (careless, honest)]
-    probe, nearest = (_compared(*named, label, unit) for named in (by_probe, by_nearest))
+    probe, nearest = (
+        _compared(named(careless), named(honest), label, unit)
+        for named in (
+            partial(_named_by_probe, gram, label, n_features=features.shape[1]),
+            partial(_named_by_nearest, gram, label),
+        )
+    )
     return WhatIf(
         metric=_METRIC,
         careless=probe.careless,
@@ -53,13 +59,13 @@ def _compared(careless: Ints, honest: Ints, label: Ints, unit: Ints) -> Careless
     sure = np.eye(int(label.max()) + 1)
     one_by_one, in_units, group = Answers(sure[careless], careless), Answers(sure[honest], honest), unit.astype(str)
     return CarelessAndHonest(
-        careless=bootstrap_intervals(one_by_one.probability, label, group, metrics=[_METRIC])[_METRIC],
-        honest=bootstrap_intervals(in_units.probability, label, group, metrics=[_METRIC])[_METRIC],
+        careless=metric_intervals(one_by_one.probability, label, group, metrics=[_METRIC])[_METRIC],
+        honest=metric_intervals(in_units.probability, label, group, metrics=[_METRIC])[_METRIC],
         difference=paired_differences(in_units, one_by_one, label, group, metrics=[_METRIC])[_METRIC],
     )
 
 
-def _named_by_probe(gram: Singles, label: Ints, turn: Ints, n_features: int) -> Ints:
+def _named_by_probe(gram: Singles, label: Ints, turn: Ints, *, n_features: int) -> Ints:
     """(n,) class numbers by linear probes that were fitted on the other turns."""
     named = np.empty_like(label)
     for t in range(_N_TURNS):
