@@ -2,7 +2,6 @@
 
 from coverslip.datasets.index import (
     DECISIONS,
-    NAME_PATTERNS,
     PLAIN_TABLE_SUFFIXES,
     SIDES,
     TABLE_NAMES,
@@ -85,7 +84,6 @@ from coverslip.datasets.splits import (
 
 __all__ = [
     "DECISIONS",
-    "NAME_PATTERNS",
     "PLAIN_TABLE_SUFFIXES",
     "SIDES",
     "TABLE_NAMES",
