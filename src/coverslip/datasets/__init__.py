@@ -2,7 +2,6 @@
 
 from coverslip.datasets.index import (
     DECISIONS,
-    NAME_PATTERNS,
     PLAIN_TABLE_SUFFIXES,
     SIDES,
     TABLE_NAMES,
@@ -81,7 +80,6 @@ from coverslip.datasets.splits import (
 
 __all__ = [
     "DECISIONS",
-    "NAME_PATTERNS",
     "PLAIN_TABLE_SUFFIXES",
     "SIDES",
     "TABLE_NAMES",

@@ -2675,25 +2675,20 @@ export interface components {
          */
         GroupSuggestion: {
             /**
-             * Kind
-             * @description `part`: the n-th part of the file's name; `parts`: its first n. Between parts stands _.
-             * @enum {string}
+             * Column
+             * @description Of the tables; null for a pattern.
              */
-            kind: "column" | "folder" | "part" | "parts" | "first-number" | "last-number";
-            /** Column */
             column: string | null;
-            /** Pattern */
-            pattern: string | null;
             /**
-             * N
-             * @description Of `part` and `parts`; else 0.
+             * Pattern
+             * @description That finds groups in paths; null for a column.
              */
-            n: number;
+            pattern: string | null;
             /** N Groups */
             n_groups: number;
             /**
              * Example
-             * @description The group of the first image that has one.
+             * @description One of the groups.
              */
             example: string;
         };
