@@ -1,87 +1,183 @@
-"""How often intervals hold the truth: percentiles of a group bootstrap against coverslip's intervals.
+"""How often intervals hold the truth, on simulated test sets, and how wide they are.
 
-    python benchmarks/interval_coverage.py [--experiments 600]
+    python benchmarks/interval_coverage.py [--sets 2000] [--rows "5 groups" …]
 
-Simulated test sets of 3 classes: every group has a difficulty of its own (its accuracy is drawn on the logit scale)
-and 40 images on average. The truth is the metric on a very large number of groups. A nominal 95 % interval should hold
-it in 95 of 100 test sets. About two minutes on one core.
+Each image has a score for each class: noise, plus a signal for its own. Groups differ in the signal and lean to
+classes of their own; unequal ones have sizes from a log-normal distribution. The truth is the number on very many
+images or groups. A nominal 95 % interval should hold it in 95 of 100 sets: the first number in brackets counts those
+that lie wholly above the truth, which flatter; the second is their mean width. The rows `folds` fit a classifier
+(nearest mean of noisy features) in five folds; their truth is what classifiers of that many training images score on
+new images, on average.
 """
 
 import argparse
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from coverslip.evaluation import bootstrap_intervals, score
-from coverslip.evaluation.intervals import group_codes
-from coverslip.evaluation.metrics import accuracy, confusion_matrix, macro_f1
+from coverslip.evaluation import Evaluation, Metric, metric_intervals, over_folds, per_class, score, with_folds
 
-METRICS = {"accuracy": accuracy, "macro_f1": macro_f1}
-CLASS_SHARES = (0.5, 0.3, 0.2)
+METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auroc")
+RECALL = "recall, rarest"
+COMMON, RARE = (0.5, 0.3, 0.2), (0.6, 0.39, 0.01)
+EIGHT = (0.3, 0.2, 0.15, 0.12, 0.1, 0.06, 0.05, 0.02)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """What test sets are like."""
+
+    n: int = 400  # images, where there are no groups
+    n_groups: int = 0
+    is_unequal: bool = False
+    shares: tuple[float, ...] = COMMON
+    signal: float = 2.6
+    spread: float = 0.8  # of the groups' signals
+    wrong: float = 0.0  # share of images that look exactly like another class
+
+
+DESIGNS = {
+    "400 images": Design(),
+    "100 images": Design(n=100),
+    **{f"{n} groups": Design(n_groups=n) for n in (5, 10, 30)},
+    **{f"{n} unequal groups": Design(n_groups=n, is_unequal=True) for n in (5, 10, 30)},
+    "a class of 1 %": Design(shares=RARE),
+    "8 classes, rarest 2 %": Design(shares=EIGHT),
+    "accuracy .99, 400 images": Design(signal=9, wrong=0.01),
+    "accuracy .99, 100 images": Design(n=100, signal=9, wrong=0.01),
+}
+FOLDS = {
+    "folds, 150 images": (150, 0),
+    "folds, 500 images": (500, 0),
+    "folds, 12 groups": (12 * 30, 12),
+    "folds, 30 groups": (30 * 20, 30),
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--experiments", type=int, default=600, help="simulated test sets per row")
-    n_experiments = parser.parse_args().experiments
-    print(f"coverage (mean width) of nominal 95 % intervals, {n_experiments} simulated test sets per row")
-    print(f"{'groups':>14} {'metric':>10}   {'percentiles':>13}   {'coverslip':>13}")
-    for name, n_groups, spread in (
-        *((f"{n} groups", n, 1.0) for n in (2, 3, 5, 8, 15, 30, 60)),
-        ("200 images", 200, 0.0),
-        ("40 images", 40, 0.0),
-    ):
-        for metric, columns in measure(n_groups, spread, n_experiments).items():
-            print(f"{name:>14} {metric:>10}   " + "   ".join(f"{hit:.3f} ({width:.3f})" for hit, width in columns))
-
-
-def measure(n_groups: int, spread: float, n_experiments: int) -> dict[str, list[tuple[float, float]]]:
-    """Coverage and mean width per metric: of percentiles, then of `bootstrap_intervals`."""
-    generator = np.random.default_rng(n_groups)
-    truth = score(*simulate(20_000, spread, generator)[:2])
-    found = {metric: np.zeros((n_experiments, 2, 2)) for metric in METRICS}
-    for experiment in range(n_experiments):
-        probability, label, group = simulate(n_groups, spread, generator, n_images=40 if spread else 1)
-        ours = bootstrap_intervals(
-            probability, label, group if spread else None, n_resamples=400, seed=experiment, metrics=list(METRICS)
+    parser.add_argument("--sets", type=int, default=2000, help="simulated test sets per row")
+    parser.add_argument("--rows", nargs="+", default=[*DESIGNS, *FOLDS], help="which rows")
+    arguments = parser.parse_args()
+    columns = (*METRICS, RECALL)
+    print(f"coverage (above the truth; mean width) of nominal 95 % intervals, {arguments.sets} test sets a row")
+    print("| | " + " | ".join(columns) + " |\n|" + "---|" * (len(columns) + 1))
+    for name in arguments.rows:
+        is_fold = name in FOLDS
+        truth, sets = folded(*FOLDS[name], arguments.sets) if is_fold else tested(DESIGNS[name], arguments.sets)
+        print(
+            f"| {name} | " + " | ".join(summary(truth, sets).get(column, "–") for column in columns) + " |", flush=True
         )
-        percentiles = percentile_intervals(probability, label, group, generator)
-        for metric in METRICS:
-            low, high = ours[metric].low, ours[metric].high
-            assert low is not None
-            assert high is not None
-            ends = np.array([percentiles[metric], (low, high)])
-            found[metric][experiment, :, 0] = (ends[:, 0] <= truth[metric]) & (truth[metric] <= ends[:, 1])
-            found[metric][experiment, :, 1] = ends[:, 1] - ends[:, 0]
-    return {metric: [(row[0], row[1]) for row in values.mean(axis=0)] for metric, values in found.items()}
 
 
-def simulate(
-    n_groups: int, spread: float, generator: np.random.Generator, *, n_images: int = 40
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def summary(truth: dict[str, float], sets: list[dict[str, Metric]]) -> dict[str, str]:
+    """Coverage, share of intervals above the truth, and mean width of each metric."""
+    rows = {}
+    for name, value in truth.items():
+        ends = np.array([(found[name].low, found[name].high) for found in sets if found[name].low is not None], float)
+        is_above, is_below = ends[:, 0] > value, ends[:, 1] < value
+        rows[name] = (
+            f"{1 - (is_above | is_below).mean():.3f} ({is_above.mean():.3f}; {np.ptp(ends, axis=1).mean():.3f})"
+        )
+    return rows
+
+
+def tested(design: Design, n_sets: int) -> tuple[dict[str, float], list[dict[str, Metric]]]:
+    """The truth, and the intervals of each test set."""
+    many = replace(design, n_groups=4000) if design.n_groups else replace(design, n=200_000)
+    probability, label, _ = simulate(many, np.random.default_rng(0))
+    truth = score(probability, label, names=METRICS)
+    rarest = len(design.shares) - 1
+    truth[RECALL] = float((probability[label == rarest].argmax(axis=1) == rarest).mean())
+    return truth, [intervals(*simulate(design, np.random.default_rng(1 + seed)), rarest) for seed in range(n_sets)]
+
+
+def intervals(probability: np.ndarray, label: np.ndarray, group: np.ndarray | None, rarest: int) -> dict[str, Metric]:
+    recall = per_class(probability, label, group=group)[rarest].metrics["recall"]
+    return {**metric_intervals(probability, label, group, metrics=METRICS), RECALL: recall}
+
+
+def simulate(design: Design, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Probabilities, labels and groups of one test set."""
-    size = (
-        generator.integers(n_images // 2, n_images * 3 // 2 + 1, n_groups) if n_images > 1 else np.ones(n_groups, int)
+    n_classes, n, group = len(design.shares), design.n, None
+    signal, leaning = np.full(n, design.signal), np.zeros((n, n_classes))
+    if design.n_groups:
+        sizes = np.full(design.n_groups, 40)
+        if design.is_unequal:
+            sizes = np.maximum(np.exp(generator.normal(size=design.n_groups)) * 25, 2).round().astype(int)
+        group = np.repeat(np.arange(design.n_groups), sizes)
+        n = len(group)
+        signal = (design.signal + design.spread * generator.normal(size=design.n_groups))[group]
+        leaning = (design.spread / 2 * generator.normal(size=(design.n_groups, n_classes)))[group]
+    label = generator.choice(n_classes, p=design.shares, size=n)
+    logits = generator.normal(size=(n, n_classes)) + leaning
+    looks = (label + (generator.random(n) < design.wrong) * generator.integers(1, n_classes, n)) % n_classes
+    logits[np.arange(n), looks] += signal
+    return softmax(1.5 * logits), label, group
+
+
+def folded(n: int, n_groups: int, n_sets: int) -> tuple[dict[str, float], list[dict[str, Metric]]]:
+    """The truth for classifiers of four fifths of the images, and the intervals after five folds."""
+    generator = np.random.default_rng(1)
+    scores = []
+    for _ in range(300):
+        features, label, _ = cells(n * 4 // 5, n_groups * 4 // 5, generator)
+        others, true, _ = cells(max(n, 2000), 1000 if n_groups else 0, generator)
+        scores.append(score(fitted(features, label)(others), true, names=METRICS))
+    truth = {name: float(np.mean([each[name] for each in scores])) for name in METRICS}
+    return truth, [dict(cross_validated(*cells(n, n_groups, generator)).metrics) for _ in range(n_sets)]
+
+
+def cells(n: int, n_groups: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Features, labels and groups."""
+    label = generator.choice(3, p=COMMON, size=n)
+    features = generator.normal(size=(n, 20))
+    features[np.arange(n), label] += 1.8
+    if not n_groups:
+        return features, label, None
+    group = np.arange(n) * n_groups // n
+    return features + 0.7 * generator.normal(size=(n_groups, 20))[group], label, group
+
+
+def fitted(features: np.ndarray, label: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """A classifier: features to probabilities."""
+    means = np.stack([features[label == k].mean(axis=0) for k in range(3)])
+    return lambda others: softmax(others @ means.T - (means**2).sum(axis=1) / 2)
+
+
+def cross_validated(features: np.ndarray, label: np.ndarray, group: np.ndarray | None) -> Evaluation:
+    """As a run with folds measures it."""
+    unit = np.arange(len(label)) if group is None else group
+    fold = np.random.default_rng(0).permutation(np.arange(int(unit.max()) + 1) % 5)[unit]
+    probability = np.empty((len(label), 3))
+    for k in range(5):
+        probability[fold == k] = fitted(features[fold != k], label[fold != k])(features[fold == k])
+    parts = [evaluation(probability, label, group, fold == k) for k in range(5)]
+    whole = evaluation(probability, label, group, np.ones(len(label), bool))
+    n_train = [len(label) - part.n for part in parts]
+    return with_folds(whole, over_folds(parts, n_train), n_images=len(label))
+
+
+def evaluation(probability: np.ndarray, label: np.ndarray, group: np.ndarray | None, rows: np.ndarray) -> Evaluation:
+    """What of an evaluation the folds' intervals need."""
+    own = None if group is None else group[rows]
+    return Evaluation(
+        split="test",
+        n=int(rows.sum()),
+        n_groups=None if own is None else len(np.unique(own)),
+        primary="macro_f1",
+        metrics=metric_intervals(probability[rows], label[rows], own, metrics=METRICS),
+        per_class={},
+        by_domain={},
+        confusion_matrix=(),
+        classes=("a", "b", "c"),
     )
-    group = np.repeat(np.arange(n_groups), size)
-    label = generator.choice(3, p=CLASS_SHARES, size=len(group))
-    chance_right = 1 / (1 + np.exp(-generator.normal(2.0, spread, n_groups)[group]))
-    is_right = generator.random(len(group)) < chance_right
-    predicted = np.where(is_right, label, (label + generator.integers(1, 3, len(group))) % 3)
-    return np.eye(3)[predicted] * 0.7 + 0.1, label, group
 
 
-def percentile_intervals(
-    probability: np.ndarray, label: np.ndarray, group: np.ndarray, generator: np.random.Generator
-) -> dict[str, tuple[float, float]]:
-    """The usual way: 2.5th and 97.5th percentile over resamples of groups."""
-    code = group_codes(group)
-    n_groups = code.max() + 1
-    predicted = probability.argmax(axis=1)
-    counts = np.stack([confusion_matrix(label[code == g], predicted[code == g], 3) for g in range(n_groups)])
-    weight = generator.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=400)
-    resampled = np.tensordot(weight, counts, axes=1)
-    ends = {metric: np.quantile(of_counts(resampled), [0.025, 0.975]) for metric, of_counts in METRICS.items()}
-    return {metric: (float(low), float(high)) for metric, (low, high) in ends.items()}
+def softmax(logits: np.ndarray) -> np.ndarray:
+    powers: np.ndarray = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
 
 
 if __name__ == "__main__":

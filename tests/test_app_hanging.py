@@ -1,5 +1,7 @@
-"""The app while a file hangs its reader: it answers, forgets, and ends."""
+"""The app while a file hangs its reader, or uploads break off: it answers, forgets, keeps clean, and ends."""
 
+import socket
+import struct
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -45,3 +47,34 @@ def _until_one_hangs(app: RunningApp) -> None:
                 return
         time.sleep(0.1)
     raise AssertionError("nothing hangs")
+
+
+@pytest.mark.slow
+def test_uploads_that_are_broken_off_leave_nothing_behind(other_app: Callable[..., RunningApp]) -> None:
+    """150 of them, as a lost connection breaks them off: no line in a log, no file, no memory."""
+    app = other_app()
+    assert app.process is not None
+    upload = app.send("uploads", {"name": "broken", "is_labelled": True})["id"]
+    _break_off(app, f"uploads/{upload}/files/a/0.png", 20)
+    process = psutil.Process(app.process.pid)
+    memory = process.memory_info().rss
+    for n in range(75):
+        _break_off(app, f"uploads/{upload}/files/a/{n}.png", 1)
+        _break_off(app, f"uploads/{upload}/archive", 1)
+    app.until(f"uploads/{upload}", lambda found: found["n_files"] == 0)
+    time.sleep(0.5)
+    logs = [line for log in app.workspace.rglob("*.log*") for line in log.read_text().splitlines()]
+    assert logs == []
+    assert [file for file in (app.workspace / "uploads").rglob("*") if file.is_file() and file.suffix != ".json"] == []
+    assert process.memory_info().rss - memory < 75e6  # half of what was sent: threads keep some
+    assert app.end() == 0
+
+
+def _break_off(app: RunningApp, path: str, times: int) -> None:
+    """Send the first megabyte of ten, and reset the connection."""
+    host, port = app.address.removeprefix("http://").rstrip("/").split(":")
+    head = f"PUT /api/v1/{path} HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Length: 10000000\r\n"
+    for _ in range(times):
+        with socket.create_connection((host, int(port)), timeout=30) as connection:
+            connection.sendall(f"{head}Content-Type: application/octet-stream\r\n\r\n".encode() + bytes(2**20))
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

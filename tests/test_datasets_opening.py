@@ -335,7 +335,7 @@ def test_rows_without_a_group_are_groups_of_their_own(tmp_path):
         ("path,label,split\n1.png,a,trian\n", "line 2: split 'trian'.*did you mean 'train'"),
         ("path,label,plane\n1.png,a,top\n", "line 2: plane 'top'"),
         ("path,label,x,y,width,height\n1.png,a,1,,3,4\n", "line 2: y ''"),
-        ("path,label,x,y,width,height\n1.png,a,1,2,0,4\n", "width and height must be 1 or more"),
+        ("path,label,x,y,width,height\n1.png,a,1,2,0,4\n", "width and height must be 1 pixel or more"),
         ('path,label\n\n"1.png",a\n,b\n', "line 4: the path is empty"),
         ("path,label\n1.png\0,a\n", "not a text table"),
     ],

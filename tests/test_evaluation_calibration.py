@@ -47,7 +47,7 @@ def test_no_temperature_of_a_fine_grid_is_better(n, n_classes, spoilt, seed):
 def test_with_many_images_it_is_the_maximum_of_the_plain_likelihood():
     logits, label = network(3000, 4, 2.0, 1)
     grid = np.geomspace(1, 4, 300)
-    losses = [score(apply_temperature(logits, t), label)["log_loss"] for t in grid]
+    losses = [score(apply_temperature(logits, t), label, names=["log_loss"])["log_loss"] for t in grid]
     assert fit_temperature(logits, label) == pytest.approx(grid[int(np.argmin(losses))], rel=0.01)
 
 

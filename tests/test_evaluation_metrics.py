@@ -4,12 +4,12 @@ import json
 
 import numpy as np
 import pytest
+import statsmodels.api as sm
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from coverslip.evaluation import confusion_matrix, evaluate_predictions, per_class, pr_curve, roc_curve, score
-from coverslip.evaluation.metrics import weighted_auroc
 from coverslip.runs import metrics_as_json
 
 
@@ -48,10 +48,17 @@ def test_every_metric_equals_scikit_learn_on_the_classes_that_occur(drawn):
         "macro_f1": sk.f1_score(label, predicted, **options),
         "macro_precision": sk.precision_score(label, predicted, **options),
         "macro_recall": sk.recall_score(label, predicted, **options),
+        "kappa": sk.cohen_kappa_score(label, predicted),
+        "brier": ((probability - np.eye(probability.shape[1])[label]) ** 2).sum(axis=1).mean(),
+        "one_vs_rest_accuracy": np.mean([((label == k) == (predicted == k)).mean() for k in present]),
+        "average_precision": np.mean([sk.average_precision_score(label == k, probability[:, k]) for k in present]),
+        "micro_auroc": sk.roc_auc_score(np.eye(probability.shape[1])[label].ravel(), probability.ravel()),
         "log_loss": sk.log_loss(label, probability, labels=np.arange(probability.shape[1])),
     }
     for name, value in expected.items():
-        assert ours[name] == pytest.approx(value, abs=1e-12), name
+        assert ours[name] == pytest.approx(value, abs=1e-12, nan_ok=True), name
+    if not np.isnan(ours["mcc"]):  # scikit-learn has 0 where it is not defined
+        assert ours["mcc"] == pytest.approx(sk.matthews_corrcoef(label, predicted), abs=1e-12)
     if len(present) < 2:
         assert np.isnan(ours["macro_auroc"])
     else:
@@ -83,6 +90,8 @@ def test_per_class_numbers_equal_scikit_learn(drawn):
             assert found["specificity"] == pytest.approx((predicted[others] != k).mean())
         if 0 < n[k] < len(label):
             assert found["auroc"] == pytest.approx(sk.roc_auc_score(label == k, probability[:, k]))
+            ap = sk.average_precision_score(label == k, probability[:, k])
+            assert found["average_precision"] == pytest.approx(ap)
         else:
             assert found["auroc"] is None
             assert scores.reason
@@ -107,16 +116,33 @@ def test_confusion_matrix_equals_scikit_learn(drawn):
     assert (confusion_matrix(label, predicted, n_classes) == expected).all()
 
 
-@given(sample, st.integers(0, 999))
-def test_weighted_auroc_equals_scikit_learns_sample_weight(drawn, seed):
-    probability, label = drawn
-    is_class = label == 0
-    weight = np.random.default_rng(seed).integers(0, 4, (len(label), 3)).astype(float)
-    for column, found in zip(weight.T, weighted_auroc(probability[:, 0], is_class, weight), strict=True):
-        if column[is_class].sum() and column[~is_class].sum():
-            assert found == pytest.approx(sk.roc_auc_score(is_class, probability[:, 0], sample_weight=column))
-        else:
-            assert np.isnan(found)
+def test_calibration_slope_and_intercept_are_those_of_a_logistic_regression():
+    for n_classes in (2, 4):
+        probability, label = draw(500, n_classes, 7)
+        top = probability.argmax(axis=1)
+        right, given = (label == 1, probability[:, 1]) if n_classes == 2 else (top == label, probability.max(axis=1))
+        given = np.log(given / (1 - given))
+        binomial = sm.families.Binomial()
+        with_slope = sm.GLM(right.astype(float), sm.add_constant(given), family=binomial).fit()
+        alone = sm.GLM(right.astype(float), np.ones(500), family=binomial, offset=given).fit()
+        found = evaluate_predictions(probability, label, "abcd"[:n_classes], split="test", primary="accuracy")
+        slope, intercept = found["calibration_slope"], found["calibration_intercept"]
+        assert slope.value == pytest.approx(with_slope.params[1], abs=1e-6)
+        assert intercept.value == pytest.approx(alone.params[0], abs=1e-6)
+        robust = sm.GLM(right.astype(float), sm.add_constant(given), family=binomial).fit(cov_type="HC0")
+        assert (slope.high - slope.low) / 2 == pytest.approx(1.96 * robust.bse[1], rel=0.02)
+
+
+def test_a_perfectly_calibrated_classifier_shows_the_error_that_is_expected():
+    generator = np.random.default_rng(3)
+    probability = generator.dirichlet([2, 1, 1], 300)
+    errors = []
+    for _ in range(100):
+        label = (probability.cumsum(axis=1) < generator.random((300, 1))).sum(axis=1)
+        errors.append(score(probability, label, names=["ece", "ece_expected"]))
+    expected = errors[0]["ece_expected"]
+    assert expected > 0.03
+    assert np.mean([each["ece"] for each in errors]) == pytest.approx(expected, rel=0.1)
 
 
 @given(sample)

@@ -8,15 +8,14 @@ import pytest
 
 from coverslip.evaluation import (
     METRICS,
-    FromCounts,
-    FromSums,
-    FromWeights,
     MetricRecord,
-    bootstrap_intervals,
     evaluate_predictions,
+    metric_intervals,
+    of_mean,
     row_metrics,
     score,
 )
+from coverslip.evaluation.table import RANGES
 from coverslip.runs import metrics_as_json
 
 
@@ -34,43 +33,41 @@ def test_every_metric_has_its_words_and_lies_on_its_scale(name: str) -> None:
     assert record.title
     assert record.meaning
     value = record.value(probability, label, probability.argmax(axis=1))
-    assert 0 <= value <= (1 if record.scale == "share" else np.inf)
+    low, high = RANGES[record.scale]
+    assert low <= value <= high
     perfect = record.value(np.eye(3)[label], label, label)
-    assert record.as_higher_is_better(perfect) >= record.as_higher_is_better(value)
+    if np.isfinite(perfect):
+        assert record.as_higher_is_better(perfect) >= record.as_higher_is_better(value)
     assert record.as_higher_is_better(float("nan")) == float("-inf")
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_the_way_of_the_bootstrap_gives_the_value_where_every_image_is_drawn_once(name: str) -> None:
-    record, (probability, label) = METRICS[name], draw()
+def test_influences_foretell_what_leaving_an_image_out_changes(name: str) -> None:
+    record, (probability, label) = METRICS[name], draw(400)
     predicted = probability.argmax(axis=1)
-    match record.bootstrap:
-        case FromCounts(of_counts):
-            confusion = np.zeros((2, 3, 3))
-            np.add.at(confusion, (slice(None), label, predicted), 1)
-            found = of_counts(confusion)
-        case FromSums(of_images, of_sums, n_columns):
-            value, column = of_images(probability, label)
-            sums = np.bincount(column, weights=value, minlength=n_columns)
-            found = of_sums(np.stack([sums, sums]), np.array([80.0, 80.0]))
-        case FromWeights(of_weights):
-            found = of_weights(probability, label, np.ones((80, 2)))
-        case None:
-            pytest.skip("no interval")
-    assert found == pytest.approx(record.value(probability, label, predicted))
+    if record.influence is None:
+        assert record.no_interval
+        return
+    influence = record.influence(probability, label, predicted).of_image
+    whole = record.value(probability, label, predicted)
+    for image in range(0, 400, 40):
+        kept = np.arange(400) != image
+        change = whole - record.value(probability[kept], label[kept], predicted[kept])
+        assert influence[image] == pytest.approx(change, abs=2e-4 + 0.05 * abs(change)), image
 
 
-def _distance(probability: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    truth = np.eye(probability.shape[1])[label]
-    return ((probability - truth) ** 2).sum(axis=1), np.zeros(len(label), dtype=int)
+def _distance(probability: np.ndarray, label: np.ndarray) -> np.ndarray:
+    distance: np.ndarray = np.abs(probability - np.eye(probability.shape[1])[label]).sum(axis=1)
+    return distance
 
 
-BRIER = MetricRecord(
-    name="brier",
-    title="Brier score",
-    meaning="mean squared distance of probabilities from the truth",
-    value=lambda probability, label, predicted: float(_distance(probability, label)[0].mean()),
-    bootstrap=FromSums(_distance, lambda sums, n: sums[:, 0] / n),
+_VALUE, _INFLUENCE = of_mean(_distance)
+DISTANCE = MetricRecord(
+    name="distance",
+    title="Distance",
+    meaning="mean distance of probabilities from the truth",
+    value=_VALUE,
+    influence=_INFLUENCE,
     better="lower",
     scale="positive",
 )
@@ -84,31 +81,31 @@ LARGEST = MetricRecord(
 
 @pytest.fixture
 def added() -> Iterator[None]:
-    for record in (BRIER, LARGEST):
+    for record in (DISTANCE, LARGEST):
         METRICS.add(record)
     yield
-    for record in (BRIER, LARGEST):
+    for record in (DISTANCE, LARGEST):
         METRICS.remove(record.name)
 
 
 @pytest.mark.usefixtures("added")
 def test_a_metric_that_is_added_is_measured_with_its_interval() -> None:
     probability, label = draw()
-    expected = _distance(probability, label)[0].mean()
-    assert score(probability, label)["brier"] == pytest.approx(expected)
-    found = evaluate_predictions(probability, label, list("abc"), split="test", primary="brier")
-    assert found["brier"].low < found["brier"].value < found["brier"].high
-    alone = bootstrap_intervals(probability, label, None, metrics=["log_loss"])["log_loss"]
+    expected = _distance(probability, label).mean()
+    assert score(probability, label)["distance"] == pytest.approx(expected)
+    found = evaluate_predictions(probability, label, list("abc"), split="test", primary="distance")
+    assert found["distance"].low < found["distance"].value < found["distance"].high
+    alone = metric_intervals(probability, label, None, metrics=["log_loss"])["log_loss"]
     assert found["log_loss"].low == pytest.approx(alone.low)
     assert found["largest"].value == np.bincount(label).max() / 80
     assert (found["largest"].low, found["largest"].reason) == (None, "no interval is known for it")
-    assert json.loads(json.dumps(metrics_as_json(found)))["metrics"]["brier"]["value"] == found["brier"].value
-    assert row_metrics(found.primary) == ("accuracy", "macro_f1", "brier")
+    assert json.loads(json.dumps(metrics_as_json(found)))["metrics"]["distance"]["value"] == found["distance"].value
+    assert row_metrics(found.primary) == ("accuracy", "macro_f1", "distance")
 
 
 @pytest.mark.usefixtures("added")
 def test_names_are_given_once() -> None:
-    with pytest.raises(ValueError, match="metric called 'brier' already"):
-        METRICS.add(BRIER)
-    with pytest.raises(ValueError, match=r"no such metric \(did you mean 'brier'\?\)"):
-        METRICS.find("briar")
+    with pytest.raises(ValueError, match="metric called 'distance' already"):
+        METRICS.add(DISTANCE)
+    with pytest.raises(ValueError, match=r"no such metric \(did you mean 'distance'\?\)"):
+        METRICS.find("distanse")

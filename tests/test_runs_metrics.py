@@ -38,7 +38,17 @@ def test_what_is_written_is_read_back(tmp_path: Path, evaluation: Evaluation) ->
 def test_a_class_has_its_numbers_beside_its_count(tmp_path: Path, evaluation: Evaluation) -> None:
     write_metrics(tmp_path / "metrics.json", evaluation)
     absent = json.loads((tmp_path / "metrics.json").read_text())["per_class"]["c"]
-    assert list(absent) == ["n", "precision", "recall", "specificity", "f1", "auroc", "reason"]
+    assert list(absent) == [
+        "n",
+        "precision",
+        "recall",
+        "specificity",
+        "npv",
+        "f1",
+        "auroc",
+        "average_precision",
+        "reason",
+    ]
     assert (absent["n"], absent["recall"]["value"]) == (0, None)
     assert absent["recall"]["reason"] == absent["reason"] == "no image of this class"
 

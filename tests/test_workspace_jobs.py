@@ -20,7 +20,6 @@ from training_events import an_epoch
 import coverslip as cs
 from coverslip.datasets import DECISIONS
 from coverslip.errors import BadDataset, BadRecipe, Conflict, CoverslipError, NotFound
-from coverslip.evaluation import average_precision
 from coverslip.events import Noted, Progressed, as_json
 from coverslip.images import ReadPlan
 from coverslip.models import list_models
@@ -375,15 +374,6 @@ def test_what_is_worked_out_of_changed_code_is_not_taken_for_new(tmp_path: Path)
     assert fingerprint_of_code(tmp_path) == before
     (tmp_path / "inner" / "words.py").write_text("a = 2")
     assert fingerprint_of_code(tmp_path) != before
-
-
-def test_average_precision_is_scikit_learns() -> None:
-    from sklearn.metrics import average_precision_score
-
-    rng = np.random.default_rng(1)
-    score, is_class = rng.integers(0, 20, 200) / 20, rng.random(200) < 0.3
-    assert average_precision(score, is_class) == pytest.approx(average_precision_score(is_class, score))
-    assert average_precision(score, np.zeros(200, bool)) is None
 
 
 def test_a_table_cannot_lead_a_prediction_outside_the_allowed_folders(tmp_path: Path) -> None:

@@ -107,6 +107,18 @@ def test_a_table_among_the_files_gives_the_labels(app: App, png: bytes) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("columns", "cells", "n"), [("x,y,width,height", "0,0,4,4", 2), ("area,mean", "3,4", 1)])
+def test_a_table_of_boxes_among_unlabelled_files_gives_the_images(
+    app: App, png: bytes, columns: str, cells: str, n: int
+) -> None:
+    upload = begin(app, is_labelled=False)
+    put(app, f"{upload}/files/field.png", png)
+    rows = f"field.png,{cells}\nfield.png,{cells.replace('0', '1', 1)}\n"
+    put(app, f"{upload}/files/objects.csv", f"path,{columns}\n{rows}".encode())
+    opened = app.wait(app.send("POST", f"uploads/{upload}/finish", {})["id"])
+    assert opened["n_images"] == n
+
+
 def test_files_that_make_no_set_stay_and_can_be_finished_otherwise(app: App, png: bytes) -> None:
     upload = begin(app)
     put(app, f"{upload}/files/1.png", png)

@@ -7,10 +7,11 @@ Json = dict[str, Any]  # Any: JSON values
 _LONGEST = 16 * 2**20
 
 
-def write_message(stream: IO[bytes], message: Json) -> None:
-    """Send one message."""
+def write_message(stream: IO[bytes], message: Json, after: bytes | memoryview = b"") -> None:
+    """Send one message, and the bytes that it announces, if any."""
     data = json.dumps(message, allow_nan=False).encode()
     stream.write(len(data).to_bytes(4, "big") + data)
+    stream.write(after)
     stream.flush()
 
 

@@ -88,7 +88,7 @@ def show_numbers(
     if most_frequent is not None:
         share = evaluation.per_class[most_frequent].n / evaluation.n
         console.print(f"Always answering {one_line(most_frequent)!r} would be right for {share:.1%} of these images.")
-    for method in dict.fromkeys(metric.method or metric.reason for _, metric in headline):
+    for method in dict.fromkeys(metric.method for _, metric in headline):
         if method:
             console.print(f"Intervals: {method}", soft_wrap=True)
 
@@ -101,13 +101,14 @@ def _show_classes(console: Console, evaluation: Evaluation, *, all_classes: bool
     names = list(evaluation.per_class)
     is_cut = not all_classes and len(names) > MANY_CLASSES
     if is_cut:
-        f1 = [evaluation.per_class[name].metrics["f1"].value for name in names]
-        names = [names[k] for k in hardest_classes(f1, MOST_LINES)]
-    table = table_of("class", "images", "recall", "precision", "F1")
+        by_f1 = [evaluation.per_class[name].metrics["f1"].value for name in names]
+        names = [names[k] for k in hardest_classes(by_f1, MOST_LINES)]
+    table = table_of("class", "images", "recall", "95 % interval", "precision", "95 % interval", "F1")
     for name in names:
         scores = evaluation.per_class[name]
-        numbers = (decimal(scores.metrics[key].value) for key in ("recall", "precision", "f1"))
-        table.add_row(one_line(name), f"{scores.n:,}", *numbers)
+        recall, precision, f1 = (scores.metrics[key] for key in ("recall", "precision", "f1"))
+        beside = [text for metric in (recall, precision) for text in (decimal(metric.value), _interval(metric))]
+        table.add_row(one_line(name), f"{scores.n:,}", *beside, decimal(f1.value))
     console.print(table)
     if is_cut:
         _tell_of_the_rest(console, len(evaluation.per_class), "of lowest F1 are shown")

@@ -118,7 +118,7 @@ def _show_numbers(console: "Console", pair: "Pair", numbers: "NumbersByLabels") 
     table = table_of("", pair.first, pair.second, "difference", "95 % interval", "")
     for row in numbers.differences:
         change = "–" if row.value is None else f"{row.value:+.3f}"
-        shown = "more than chance" if row.is_shown else "could be chance"
+        shown = "" if row.low is None else "more than chance" if row.is_shown else "could be chance"
         table.add_row(row.title, decimal(row.first), decimal(row.second), change, interval(row) or "–", shown)
     console.print(table)
     test = numbers.mcnemar

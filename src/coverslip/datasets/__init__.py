@@ -2,7 +2,6 @@
 
 from coverslip.datasets.index import (
     DECISIONS,
-    NAME_PATTERNS,
     PLAIN_TABLE_SUFFIXES,
     SIDES,
     TABLE_NAMES,
@@ -22,6 +21,7 @@ from coverslip.datasets.index import (
     check_classes,
     clean_label,
     counted,
+    gives_boxes,
     grouped_by_pattern,
     has_image_suffix,
     is_table,
@@ -80,7 +80,6 @@ from coverslip.datasets.splits import (
 
 __all__ = [
     "DECISIONS",
-    "NAME_PATTERNS",
     "PLAIN_TABLE_SUFFIXES",
     "SIDES",
     "TABLE_NAMES",
@@ -125,6 +124,7 @@ __all__ = [
     "fold_images",
     "fold_units",
     "forget_finder",
+    "gives_boxes",
     "grouped_by_pattern",
     "groups_in_names",
     "has_image_suffix",

@@ -9,28 +9,35 @@ from coverslip.evaluation.calibration import (
     without_temperature,
 )
 from coverslip.evaluation.confusions import ConfusedPair, confused_classes, confused_pairs, hardest_classes
-from coverslip.evaluation.curves import Curve, average_precision, pr_curve, roc_curve
-from coverslip.evaluation.folds import over_folds
-from coverslip.evaluation.intervals import FEW_GROUPS_FOR_INTERVALS, bootstrap_intervals
+from coverslip.evaluation.curves import Curve, pr_curve, roc_curve
+from coverslip.evaluation.folds import over_folds, with_folds
+from coverslip.evaluation.influence import Influence
+from coverslip.evaluation.intervals import FEW_GROUPS_FOR_INTERVALS, metric_intervals
 from coverslip.evaluation.learning import CurvePoint, LearningCurve, extrapolate, no_learning_curve
-from coverslip.evaluation.metrics import confusion_matrix, per_class
-from coverslip.evaluation.operating_points import OperatingPoint, decided_classes, operating_points
+from coverslip.evaluation.metrics import confusion_matrix
+from coverslip.evaluation.operating_points import (
+    OperatingPoint,
+    decided_classes,
+    learn_decisions,
+    operating_points,
+    uncertain_threshold,
+)
 from coverslip.evaluation.paired import Answers, McNemar, mcnemar, paired_differences
+from coverslip.evaluation.per_class import per_class
 from coverslip.evaluation.results import ClassScores, DomainScores, Evaluation, FoldScores, FoldsScores, Metric
 from coverslip.evaluation.summary import empty_evaluation, evaluate_predictions
 from coverslip.evaluation.table import (
     METRICS,
     Better,
-    FromCounts,
-    FromSums,
-    FromWeights,
     MetricRecord,
     Scale,
+    metrics_for_choices,
+    of_margins,
+    of_mean,
     row_metrics,
     score,
     scored_metrics,
 )
-from coverslip.evaluation.thresholds import learn_decisions, uncertain_threshold
 
 __all__ = [
     "FEW_GROUPS_FOR_INTERVALS",
@@ -45,9 +52,7 @@ __all__ = [
     "Evaluation",
     "FoldScores",
     "FoldsScores",
-    "FromCounts",
-    "FromSums",
-    "FromWeights",
+    "Influence",
     "LearningCurve",
     "McNemar",
     "Metric",
@@ -56,8 +61,6 @@ __all__ = [
     "ReliabilityBin",
     "Scale",
     "apply_temperature",
-    "average_precision",
-    "bootstrap_intervals",
     "confused_classes",
     "confused_pairs",
     "confusion_matrix",
@@ -70,7 +73,11 @@ __all__ = [
     "hardest_classes",
     "learn_decisions",
     "mcnemar",
+    "metric_intervals",
+    "metrics_for_choices",
     "no_learning_curve",
+    "of_margins",
+    "of_mean",
     "operating_points",
     "over_folds",
     "paired_differences",
@@ -82,5 +89,6 @@ __all__ = [
     "score",
     "scored_metrics",
     "uncertain_threshold",
+    "with_folds",
     "without_temperature",
 ]

@@ -39,18 +39,6 @@ def pr_curve(score: np.ndarray, is_class: np.ndarray, *, n_points: int = 200) ->
     return _thinned(right / right[-1], right / (right + wrong), n_points)
 
 
-def average_precision(score: np.ndarray, is_class: np.ndarray) -> float | None:
-    """Mean precision over the images of the class, each at its own score; None where no image is of the class.
-
-    Equals scikit-learn's `average_precision_score`.
-    """
-    right, wrong = _cumulated(score, is_class)
-    if right[-1] == 0:
-        return None
-    gained = np.diff(right, prepend=0.0) / right[-1]
-    return float((gained * right / (right + wrong)).sum())
-
-
 def _cumulated(score: np.ndarray, is_class: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """How many images of the class, and how many others, score at least each distinct score, high to low."""
     if len(score) == 0:

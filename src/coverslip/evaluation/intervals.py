@@ -1,45 +1,76 @@
-"""How far the numbers could be off: bootstrap intervals over groups or images.
+"""How far the numbers could be off: intervals from the influence of each image, summed over groups.
 
-Images of one group (patient, slide, well) resemble each other, so a resample draws whole groups. The spread of the
-resamples gives a standard error, and the interval is `value ± t · standard error` with Student's t for the number of
-groups, on the logit scale (log for `log_loss`), so that it stays inside the metric's range. Percentiles of the
-resamples, the usual way, are far too narrow when groups are few: among 3 groups no percentile reaches beyond the best
-and the worst group, which bounds the coverage of a nominal 95 % by .75. `benchmarks/interval_coverage.py` measures
-both.
+Images of one group (patient, slide, well) resemble each other, so a group moves a number as a whole. The sums of
+influences (`influence.py`) over groups, or over single images where no groups are known, give the standard error. Three
+things keep few, unequal or perfect cases honest; `benchmarks/interval_coverage.py` measures what they do:
+
+- A few large groups tell less than many equal ones: the variance is corrected, and Student's t has the degrees of
+  freedom, that the groups' sizes leave where images of a group resemble each other as much as these do (Bell and
+  McCaffrey 2002, Bias Reduction in Standard Errors for Linear Regression with Multi-Stage Samples).
+- A rare class that is all right or all wrong seems certain: each class counts an unseen image, and the variance is
+  never less than that of independent images. Without groups the degrees of freedom are Satterthwaite's for classes of
+  such sizes.
+- Near 0 and 1 no symmetric interval fits: a share's interval is Jeffreys' for as many independent images as have its
+  standard error (after Korn and Graubard 1998, Confidence Intervals for Proportions with Small Expected Number of
+  Positive Counts). Groups differ more to the bad side, hence there it is the wider of that and of Student's t on the
+  logit scale. A number without a top has the gamma interval of Fay and Feuer (1997).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coverslip.evaluation.metrics import check_arrays, confusion_matrix
+from coverslip.evaluation.influence import Influence
+from coverslip.evaluation.metrics import check_arrays
 from coverslip.evaluation.results import LEVEL, Metric
-from coverslip.evaluation.table import METRICS, FromCounts, FromSums, FromWeights, MetricRecord, scored_metrics
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
+from coverslip.evaluation.table import METRICS, MetricRecord, Scale, scored_metrics
 
 FEW_GROUPS_FOR_INTERVALS = 30
+_TAIL = (1 - LEVEL) / 2
 
-OnResamples = Callable[[int, int], None]  # so many are done, of so many
-
-
-def ignore_resamples(done: int, total: int) -> None:
-    """For resamples that nobody watches."""
+OnMetrics = Callable[[int, int], None]  # so many are done, of so many
 
 
-def bootstrap_intervals(
+def ignore_metrics(done: int, total: int) -> None:
+    """For metrics that nobody watches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """What moves together, and what the images are."""
+
+    code: np.ndarray  # (n_images,) int: the unit of each image
+    n: int
+    label: np.ndarray  # (n_images,) int, the true class
+    n_classes: int
+    has_groups: bool
+
+    @classmethod
+    def of(cls, label: np.ndarray, group: np.ndarray | None, n_classes: int) -> "Units":
+        """Groups where there are any, else single images."""
+        code = np.arange(len(label)) if group is None else group_codes(group)
+        return cls(code, int(code.max()) + 1, label, n_classes, group is not None)
+
+    @property
+    def method(self) -> str:
+        """What the intervals are, in words that go into `metrics.json`."""
+        if not self.has_groups:
+            return "infinitesimal jackknife over images (Jeffreys' interval)"
+        if self.n == 1:
+            return "infinitesimal jackknife over groups; one group gives no interval"
+        method = "infinitesimal jackknife over groups (Student's t, logit scale)"
+        return method if self.n >= FEW_GROUPS_FOR_INTERVALS else f"{method}; only {self.n} groups: approximate"
+
+
+def metric_intervals(
     probability: np.ndarray,
     label: np.ndarray,
     group: np.ndarray | None,
     *,
     predicted: np.ndarray | None = None,
-    n_resamples: int = 2000,
-    seed: int = 0,
     metrics: Sequence[str] | None = None,
-    on_progress: OnResamples = ignore_resamples,
+    on_progress: OnMetrics = ignore_metrics,
 ) -> dict[str, Metric]:
     """Each metric with an interval that allows for the choice of groups (or images) in hand.
 
@@ -47,14 +78,11 @@ def bootstrap_intervals(
         probability: (n_images, n_classes) float; rows sum to 1.
         label: (n_images,) int in [0, n_classes).
         group: (n_images,) names of groups; all images of a group move together. An empty name or None is a group of its
-            own. None for the whole: images are drawn one by one. Classes are not held at fixed counts: how many
-            images of each class there are is part of the luck of the draw.
+            own. None for the whole: images are alone. Classes are not held at fixed counts: how many images of each
+            class there are is part of the luck of the draw.
         predicted: (n_images,) int, the class that was decided; None: that of highest probability.
-        n_resamples: how many times the groups are drawn again; metrics that need all images at once (AUROC) take
-            fewer (200 at least) where images x classes are so many that it would take longer than everything else.
-        seed: start of the random draws; equal seeds give equal intervals.
         metrics: names out of `METRICS`; None takes all `scored_metrics`.
-        on_progress: told of resamples that are done.
+        on_progress: told of metrics that are done.
 
     Returns:
         Metric name to `Metric`; `value`, `low` and `high` are None, with a reason, where they cannot be estimated.
@@ -64,36 +92,36 @@ def bootstrap_intervals(
     """
     check_arrays(probability, label)
     records = [METRICS.find(name) for name in (scored_metrics() if metrics is None else metrics)]
-    unit = np.arange(len(label)) if group is None else group_codes(group)
-    n_units = int(unit.max()) + 1
+    units = Units.of(label, group, probability.shape[1])
     if predicted is None:
         predicted = probability.argmax(axis=1)
-    values = {record.name: record.value(probability, label, predicted) for record in records}
-    method = interval_method(n_units, has_groups=group is not None)
-    if n_units < 2:
-        reason = ("all images are of one group" if group is not None else "there is only one image") + ": no interval"
-        return {name: _without_interval(value, method, reason) for name, value in values.items()}
-    sample = _Sample(probability, label, predicted, unit, n_units)
-    resampled = _resample(sample, n_resamples, seed, records, on_progress)
-    return {
-        record.name: _interval(record, values[record.name], resampled.get(record.name), sample, method)
-        for record in records
-    }
+    found = {}
+    for done, record in enumerate(records, start=1):
+        found[record.name] = _metric(record, probability, predicted, units)
+        on_progress(done, len(records))
+    return found
 
 
-def interval_method(n_units: int, *, has_groups: bool) -> str:
-    """What the interval is, in words that go into `metrics.json`."""
-    if not has_groups:
-        return "bootstrap over images (Student's t, logit scale)"
-    if n_units == 1:
-        return "bootstrap over groups; one group gives no interval"
-    if n_units >= FEW_GROUPS_FOR_INTERVALS:
-        return "bootstrap over groups (Student's t, logit scale)"
-    return (
-        f"bootstrap over groups (Student's t, logit scale); only {n_units} groups: widened "
-        "for that and still approximate. A percentile bootstrap is too narrow here (a nominal .95 covers about .75 "
-        "with 3 groups, .86 with 8, .93 with 30)"
-    )
+def _metric(record: MetricRecord, probability: np.ndarray, predicted: np.ndarray, units: Units) -> Metric:
+    value = record.value(probability, units.label, predicted)
+    if np.isnan(value):
+        return Metric(value=None, method=units.method, reason=record.undefined)
+    if record.influence is None:
+        return Metric(value=value, reason=record.no_interval)
+    influence = record.influence(probability, units.label, predicted)
+    return metric_with_interval(value, influence, units, record.scale)
+
+
+def metric_with_interval(value: float, influence: Influence, units: Units, scale: Scale) -> Metric:
+    """A number and its interval, from how much each image moves it."""
+    if units.n < 2:
+        reason = "all images are of one group" if units.has_groups else "there is only one image"
+        return Metric(value=value, method=units.method, reason=f"{reason}: no interval")
+    variance, freedom = _variance(influence, units)
+    if not variance > 0:
+        return Metric(value=value, method=units.method, reason="no image moves it: no interval")
+    low, high = _ends(value, influence, variance, freedom, units, scale)
+    return Metric(value=value, low=min(low, value), high=max(high, value), method=units.method)
 
 
 def group_codes(group: np.ndarray) -> np.ndarray:
@@ -103,138 +131,95 @@ def group_codes(group: np.ndarray) -> np.ndarray:
     return np.array([codes.setdefault(name, len(codes)) for name in named], dtype=int)
 
 
-@dataclass(frozen=True, slots=True)
-class _Sample:
-    probability: np.ndarray  # (n_images, n_classes)
-    label: np.ndarray  # (n_images,)
-    predicted: np.ndarray  # (n_images,) int
-    unit: np.ndarray  # (n_images,) int: what is drawn together
-    n_units: int
+def _variance(influence: Influence, units: Units) -> tuple[float, float]:
+    """Of the number, and its degrees of freedom."""
+    of_images = np.bincount(units.label, weights=influence.of_image**2, minlength=units.n_classes)
+    by_class = of_images + influence.unseen
+    n = np.maximum(np.bincount(units.label, minlength=units.n_classes), 1)
+    if not by_class.any():
+        return 0.0, np.inf
+    if not units.has_groups:
+        freedom = by_class.sum() ** 2 / (by_class**2 / n).sum()
+        return float(by_class.sum()), float("inf") if influence.is_proportion else float(freedom)
+    sums = np.bincount(units.code, weights=influence.of_image, minlength=units.n)
+    spread = float((sums**2).sum())
+    counts = np.bincount(units.code * units.n_classes + units.label, minlength=units.n * units.n_classes)
+    correction, freedom = _small_sample(counts.reshape(units.n, -1), spread, of_images, by_class, n)
+    return max(spread * correction, float(by_class.sum())), freedom
 
 
-def _interval(record: MetricRecord, value: float, resampled: np.ndarray | None, sample: _Sample, method: str) -> Metric:
-    if np.isnan(value):
-        return _without_interval(value, method, record.undefined)
-    if resampled is None:
-        return _without_interval(value, "none", "no interval is known for it")
-    if np.nanstd(resampled) > 1e-12:
-        low, high = _t_interval(record, value, resampled, sample)
-        return Metric(value=value, low=low, high=high, method=method)
-    if not isinstance(record.bootstrap, FromCounts):
-        return _without_interval(value, method, "every resample gives the same value: no interval")
-    low, high = _jeffreys_interval(record.bootstrap, sample)
-    return Metric(
-        value=value,
-        low=min(low, value),
-        high=max(high, value),
-        method=f"Jeffreys interval for {sample.n_units} independent {'groups' if 'groups' in method else 'images'}, "
-        "since every bootstrap resample gives the same value",
-    )
+def _small_sample(
+    counts: np.ndarray, spread: float, of_images: np.ndarray, by_class: np.ndarray, n: np.ndarray
+) -> tuple[float, float]:
+    """What the sum of squares over groups must be multiplied by, and its degrees of freedom.
 
+    Both are what they would be if images of one class in one group were all correlated alike, as much as the sum of
+    squares says. Then the groups' sums are independent but for that all of them together are zero.
 
-def _t_interval(record: MetricRecord, value: float, resampled: np.ndarray, sample: _Sample) -> tuple[float, float]:
-    """Low and high by Student's t on the scale where the metric has no walls."""
-    from scipy.special import expit, logit, stdtrit
-
-    # Resamples of n units spread by sqrt((n - 1) / n) too little.
-    standard_error = np.nanstd(resampled) * np.sqrt(sample.n_units / (sample.n_units - 1))
-    reach = stdtrit(sample.n_units - 1, (1 + LEVEL) / 2) * standard_error
-    # The standard error is carried to the other scale by the slope at the value. Transforming every resample instead
-    # lets the few that happen to be perfect (infinite there) decide the width.
-    if record.scale == "positive":
-        ends = value * np.exp(np.array([-reach, reach]) / value)
-    else:
-        edge = 0.5 / len(sample.label)  # 0 and 1 stand for 'less than one image'
-        inside = np.clip(value, edge, 1 - edge)
-        ends = expit(logit(inside) + np.array([-reach, reach]) / (inside * (1 - inside)))
-    return min(float(ends[0]), value), max(float(ends[1]), value)
-
-
-def _jeffreys_interval(metric: FromCounts, sample: _Sample) -> tuple[float, float]:
-    """An interval where resampling cannot vary, as when every prediction is right.
-
-    Rows of the confusion matrix are drawn from their posterior under Jeffreys' prior (half an image right, half an
-    image spread over the mistakes). Each class counts as many images as there are groups that hold it.
+    Args:
+        counts: (n_groups, K) images.
+        spread: the sum of squares of the groups' influences.
+        of_images, by_class: (K,) that of single images, without and with the unseen ones.
+        n: (K,) images of each class, 1 where there is none.
     """
-    n_classes = sample.probability.shape[1]
-    confusion = confusion_matrix(sample.label, sample.predicted, n_classes)
-    prior = np.full((n_classes, n_classes), 0.5 / max(n_classes - 1, 1))
-    np.fill_diagonal(prior, 0.5)
-    generator = np.random.default_rng(0)
-    drawn = np.zeros((2000, n_classes, n_classes))
-    for k in np.unique(sample.label):
-        n_units = len(np.unique(sample.unit[sample.label == k]))
-        n = confusion[k].sum()
-        drawn[:, k] = n * generator.dirichlet(confusion[k] / n * n_units + prior[k], size=len(drawn))
-    low, high = np.quantile(metric.of_counts(drawn), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
-
-
-def _without_interval(value: float, method: str, reason: str) -> Metric:
-    return Metric(value=None if np.isnan(value) else value, method=method, reason=reason)
-
-
-def _resample(
-    sample: _Sample,
-    n_resamples: int,
-    seed: int,
-    records: Sequence[MetricRecord],
-    on_progress: OnResamples = ignore_resamples,
-) -> dict[str, np.ndarray]:
-    """(n_resamples,) values of each metric that has a way (fewer of those that would take too long)."""
-    n_images, n_classes = sample.probability.shape
-    # Those of the whole table, asked for or not: in which order a row's numbers are added, and with it their last
-    # digit, depends on what else stands in the row.
-    summed = list(
-        dict.fromkeys(record.bootstrap for record in METRICS.values() if isinstance(record.bootstrap, FromSums))
+    pairs = counts * (counts - 1.0)
+    of_pairs = float((pairs @ (of_images / n)).sum())
+    correlation = np.clip((spread - of_images.sum()) / of_pairs, 0, 1) if of_pairs > 0 else 0.0
+    variance = (counts + correlation * pairs) @ (by_class / n)
+    lever = (counts / n) @ (by_class / by_class.sum())
+    levers, total = float((lever**2).sum()), float(variance.sum())
+    first, second = float(variance @ lever), float(variance @ lever**2)
+    # Trace of A and of A², where A = diag(variance)^½ (1 - lever 1ᵀ)ᵀ (1 - lever 1ᵀ) diag(variance)^½.
+    trace = total * (1 + levers) - 2 * first
+    of_square = (
+        (levers * total) ** 2
+        + 2 * total * second
+        - 4 * levers * total * first
+        + 2 * first**2
+        + float((variance**2 * (1 + 2 * levers - 4 * lever)).sum())
     )
-    sums, ends = _sums_by_unit(sample, summed)
-    n_of_weights = int(np.clip(2e8 / (n_images * n_classes), 200, n_resamples))
-    blocks: list[dict[str, np.ndarray]] = []
-    n_done = 0
-    for weight in _draws(sample.n_units, n_images, n_resamples, seed):  # (units, resamples)
-        counts, *parts = np.split((sums.T @ weight).T, ends, axis=1)  # (resamples, columns) each
-        n = counts.sum(axis=1)
-        values = {}
-        for record in records:
-            match record.bootstrap:
-                case FromCounts(of_counts):
-                    values[record.name] = of_counts(counts.reshape(-1, n_classes, n_classes))
-                case FromSums(of_sums=of_sums) as form:
-                    values[record.name] = of_sums(parts[summed.index(form)], n)
-                case FromWeights(of_weights) if n_done < n_of_weights:
-                    by_image = weight[sample.unit, : n_of_weights - n_done]
-                    values[record.name] = of_weights(sample.probability, sample.label, by_image)
-        n_done += weight.shape[1]
-        on_progress(n_done, n_resamples)
-        blocks.append(values)
-    return {name: np.concatenate([block[name] for block in blocks if name in block]) for name in blocks[0]}
+    freedom = trace**2 / of_square if of_square > 0 else 1.0  # 0 where a single group holds all that counts
+    return max(total / max(trace, total / 2), 1.0), max(freedom, 1.0)
 
 
-def _sums_by_unit(sample: _Sample, summed: Sequence[FromSums]) -> "tuple[csr_array, list[int]]":
-    """(n_units, columns): counts of the confusion matrix, then each metric's columns; and where each of these begins.
+def _ends(
+    value: float, influence: Influence, variance: float, freedom: float, units: Units, scale: Scale
+) -> tuple[float, float]:
+    from scipy.special import ndtri, stdtrit
 
-    All add up over images, so a resample is a weighted sum over units.
-    """
-    from scipy.sparse import csr_array
-
-    n_images, n_classes = sample.probability.shape
-    values, columns, ends = [np.ones(n_images)], [sample.label * n_classes + sample.predicted], [n_classes**2]
-    for form in summed:
-        value, column = form.of_images(sample.probability, sample.label)
-        values.append(value)
-        columns.append(ends[-1] + column)
-        ends.append(ends[-1] + form.n_columns)
-    place = (np.tile(sample.unit, len(values)), np.concatenate(columns))
-    sums = csr_array((np.concatenate(values), place), shape=(sample.n_units, ends[-1]))
-    return sums, ends[:-1]
+    wider = float(stdtrit(freedom, 1 - _TAIL) / ndtri(1 - _TAIL)) if np.isfinite(freedom) else 1.0
+    variance *= wider**2  # so that the normal distribution's quantiles serve
+    if scale == "real":
+        reach = float(ndtri(1 - _TAIL)) * variance**0.5
+        return value - reach, value + reach
+    if scale == "positive":
+        sums = np.bincount(units.code, weights=influence.of_image, minlength=units.n)
+        return _gamma_ends(value, variance, float(np.abs(sums).max()))
+    if scale == "correlation":  # -1 to 1
+        low, high = _share_ends((value + 1) / 2, (influence.smoothed + 1) / 2, variance / 4, units)
+        return 2 * low - 1, 2 * high - 1
+    return _share_ends(value, influence.smoothed, variance, units)
 
 
-def _draws(n_units: int, n_images: int, n_resamples: int, seed: int) -> Iterator[np.ndarray]:
-    """(n_units, resamples) float32 arrays: how often each unit was drawn, in blocks that keep memory flat."""
-    generator = np.random.default_rng(seed)
-    block = int(np.clip(8e6 / n_images, 10, n_resamples))
-    for start in range(0, n_resamples, block):
-        n = min(block, n_resamples - start)
-        drawn = generator.integers(n_units, size=(n, n_units)) + n_units * np.arange(n)[:, None]
-        yield np.bincount(drawn.ravel(), minlength=n * n_units).reshape(n, n_units).T.astype(np.float32)
+def _share_ends(value: float, smoothed: float, variance: float, units: Units) -> tuple[float, float]:
+    from scipy.special import betaincinv, expit, logit, ndtri
+
+    edge = 0.5 / (len(units.label) + 1)
+    inside = float(np.clip(smoothed, edge, 1 - edge))
+    n = inside * (1 - inside) / variance
+    low, high = betaincinv(n * value + 0.5, n * (1 - value) + 0.5, [_TAIL, 1 - _TAIL]).tolist()
+    if units.has_groups:
+        reach = ndtri(1 - _TAIL) * variance**0.5 / (inside * (1 - inside))
+        low, high = min(low, float(expit(logit(inside) - reach))), max(high, float(expit(logit(inside) + reach)))
+    return 0.0 if value <= 0 else low, 1.0 if value >= 1 else high
+
+
+def _gamma_ends(value: float, variance: float, largest: float) -> tuple[float, float]:
+    """Fay and Feuer 1997, Confidence Intervals for Directly Standardized Rates; `largest` is one unit's part."""
+    from scipy.special import gammaincinv
+
+    if value <= 0:
+        return 0.0, 0.0
+    wider, above = variance + largest**2, value + largest
+    low = variance / value * gammaincinv(value**2 / variance, _TAIL)
+    return float(low), float(wider / above * gammaincinv(above**2 / wider, 1 - _TAIL))

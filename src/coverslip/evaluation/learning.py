@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from coverslip.evaluation.intervals import group_codes
-from coverslip.evaluation.metrics import confusion_matrix, macro_f1
+from coverslip.evaluation.metrics import confusion_matrix, macro_f1, margins_of
 from coverslip.evaluation.results import LEVEL, Metric
 
 METHOD = "bootstrap over {units} (Student's t), and {shape:.0%} of the gain for drawing the curve on"
@@ -103,10 +103,10 @@ def _scores(predicted: np.ndarray, label: np.ndarray, codes: np.ndarray, seed: i
     score, drawn = np.zeros(predicted.shape[1]), np.zeros((_RESAMPLES, predicted.shape[1]))
     for one_pass in predicted:
         for size, said in enumerate(one_pass):
-            score[size] += macro_f1(confusion_matrix(label, said, n_classes)) / len(predicted)
+            score[size] += macro_f1(margins_of(confusion_matrix(label, said, n_classes))) / len(predicted)
             by_unit = csr_array((np.ones(len(label)), (codes, label * n_classes + said)), (n_units, n_classes**2))
             counts = (by_unit.T @ times.T).T.reshape(-1, n_classes, n_classes)
-            drawn[:, size] += macro_f1(counts) / len(predicted)
+            drawn[:, size] += macro_f1(margins_of(counts)) / len(predicted)
     return score, drawn
 
 

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from coverslip.evaluation.intervals import OnResamples, bootstrap_intervals, group_codes, ignore_resamples
-from coverslip.evaluation.metrics import check_arrays, confusion_matrix, per_class
+from coverslip.evaluation.intervals import OnMetrics, group_codes, ignore_metrics, metric_intervals
+from coverslip.evaluation.metrics import check_arrays, confusion_matrix
+from coverslip.evaluation.per_class import per_class
 from coverslip.evaluation.results import DomainScores, Evaluation, Metric
 from coverslip.evaluation.table import METRICS, scored_metrics
 
@@ -21,8 +22,7 @@ def evaluate_predictions(
     group: np.ndarray | None = None,
     domain: np.ndarray | None = None,
     probability_uncalibrated: np.ndarray | None = None,
-    seed: int = 0,
-    on_progress: OnResamples = ignore_resamples,
+    on_progress: OnMetrics = ignore_metrics,
 ) -> Evaluation:
     """All metrics with their intervals: no NaN, no NumPy types.
 
@@ -33,11 +33,10 @@ def evaluate_predictions(
         split: what the images are: "test", "val", the name of an evaluation.
         primary: the metric that choices were made by, one of `METRICS`.
         predicted: (n_images,) int, the class that was decided; None: that of highest probability.
-        group: (n_images,) names of groups, or None where none were given; see `bootstrap_intervals`.
+        group: (n_images,) names of groups, or None where none were given; see `metric_intervals`.
         domain: (n_images,) names of the domains; with more than one, `by_domain` has each one's metrics.
         probability_uncalibrated: as `probability`, before the temperature.
-        seed: start of the bootstrap's random draws.
-        on_progress: told of resamples that are done.
+        on_progress: told of metrics that are done.
 
     Raises:
         ValueError: as in `score`, or the number of classes or the primary metric does not fit.
@@ -48,15 +47,15 @@ def evaluate_predictions(
     METRICS.find(primary)
     if predicted is None:
         predicted = probability.argmax(axis=1)
-    overall = _numbers(probability, label, predicted, group, probability_uncalibrated, seed, on_progress)
+    overall = _numbers(probability, label, predicted, group, probability_uncalibrated, on_progress)
     return Evaluation(
         split=split,
         n=overall.n,
         n_groups=overall.n_groups,
         primary=primary,
         metrics=overall.metrics,
-        per_class=dict(zip(classes, per_class(probability, label, predicted), strict=True)),
-        by_domain=_by_domain(probability, label, predicted, group, domain, probability_uncalibrated, seed),
+        per_class=dict(zip(classes, per_class(probability, label, predicted, group), strict=True)),
+        by_domain=_by_domain(probability, label, predicted, group, domain, probability_uncalibrated),
         confusion_matrix=_whole_numbers(confusion_matrix(label, predicted, len(classes))),
         classes=tuple(classes),
     )
@@ -87,16 +86,15 @@ def _numbers(
     predicted: np.ndarray,
     group: np.ndarray | None,
     uncalibrated: np.ndarray | None,
-    seed: int,
-    on_progress: OnResamples = ignore_resamples,
+    on_progress: OnMetrics = ignore_metrics,
 ) -> DomainScores:
-    intervals = bootstrap_intervals(probability, label, group, predicted=predicted, seed=seed, on_progress=on_progress)
+    intervals = metric_intervals(probability, label, group, predicted=predicted, on_progress=on_progress)
     names = [name for name in METRICS if name not in scored_metrics()]
     if uncalibrated is None:
         reason = "probabilities before calibration were not given"
         before = dict.fromkeys(names, Metric(value=None, reason=reason))
     else:
-        before = bootstrap_intervals(uncalibrated, label, group, seed=seed, metrics=names)
+        before = metric_intervals(uncalibrated, label, group, metrics=names)
     metrics = {**intervals, **before}
     return DomainScores(
         n=len(label),
@@ -112,7 +110,6 @@ def _by_domain(
     group: np.ndarray | None,
     domain: np.ndarray | None,
     uncalibrated: np.ndarray | None,
-    seed: int,
 ) -> dict[str, DomainScores]:
     names = [] if domain is None else sorted({str(name) for name in domain})
     if domain is None or len(names) < 2:
@@ -125,7 +122,6 @@ def _by_domain(
             predicted[rows],
             None if group is None else group[rows],
             None if uncalibrated is None else uncalibrated[rows],
-            seed,
         )
         for name, rows in rows_of.items()
     }

@@ -1,44 +1,30 @@
-"""The table of metrics: what each is called, what it means, how it is computed, and how its interval is."""
+"""The table of metrics: what each is called, what it means, how it is computed, and what moves it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from coverslip.evaluation import metrics
-from coverslip.evaluation.calibration import confidence_bin, confidence_minus_accuracy, expected_calibration_error
+from coverslip.evaluation import metrics, ranking
+from coverslip.evaluation.calibration import (
+    calibration_line,
+    expected_calibration_error,
+    expected_error_of_calibrated,
+)
+from coverslip.evaluation.influence import Influence, influence_on_counts, influence_on_mean, influence_on_proportion
 from coverslip.tables import Table
 
-Better = Literal["higher", "lower"]
-Scale = Literal["share", "positive"]  # 0 to 1; from 0 without a top
+Better = Literal["higher", "lower", "near 0", "near 1"]
+Scale = Literal["share", "correlation", "positive", "real"]
 
+RANGES: Mapping[Scale, tuple[float, float]] = {
+    "share": (0.0, 1.0),
+    "correlation": (-1.0, 1.0),
+    "positive": (0.0, np.inf),
+    "real": (-np.inf, np.inf),
+}
 N_BINS = 15  # of the expected calibration error
-
-
-@dataclass(frozen=True, slots=True)
-class FromCounts:
-    """A metric of confusion matrices, many at once: (..., K, K), fractions too -> (...)."""
-
-    of_counts: Callable[[np.ndarray], np.ndarray]
-
-
-@dataclass(frozen=True, slots=True)
-class FromSums:
-    """A metric of something that adds up over images, in one column or several."""
-
-    of_images: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
-    """(n, K) probability, (n,) label -> (n,) what each image adds, and (n,) int to which column."""
-    of_sums: Callable[[np.ndarray, np.ndarray], np.ndarray]
-    """(resamples, columns) sums, (resamples,) images in each -> (resamples,)"""
-    n_columns: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class FromWeights:
-    """A metric that needs all images at once: (n, K) probability, (n,) label, (n, resamples) weight -> (resamples,)."""
-
-    of_weights: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,11 +35,13 @@ class MetricRecord:
     title: str
     meaning: str  # in plain words, for pages and reports
     value: Callable[[np.ndarray, np.ndarray, np.ndarray], float]  # of (n, K) probability, (n,) label, (n,) predicted
-    bootstrap: FromCounts | FromSums | FromWeights | None = None  # how resamples have it fast; None: no interval
+    influence: Callable[[np.ndarray, np.ndarray, np.ndarray], Influence] | None = None  # of the same; for the interval
     better: Better = "higher"
     scale: Scale = "share"
     undefined: str = "it is not defined for these images"  # why `value` is NaN where it is
+    no_interval: str = "no interval is known for it"  # why, where there is no `influence`
     is_headline: bool = True  # shown where there is room for a few
+    is_for_choices: bool = True  # networks may be chosen by it
     is_before_calibration: bool = False  # of the probabilities before the temperature was applied
     needs_calibration: bool = False  # networks are compared by it only after calibration, which all of them get
 
@@ -61,55 +49,151 @@ class MetricRecord:
         """A value as choices are made by it: turned round where lower is better; the least where it is not defined."""
         if not np.isfinite(value):
             return float("-inf")
-        return value if self.better == "higher" else -value
+        match self.better:
+            case "higher":
+                return value
+            case "lower":
+                return -value
+            case "near 0":
+                return -abs(value)
+            case "near 1":
+                return -abs(value - 1)
+
+
+def of_margins(
+    function: Callable[[metrics.Margins], np.ndarray],
+) -> tuple[Callable[..., float], Callable[..., Influence]]:
+    """`value` and `influence` of a metric of confusion matrices: (..., K) margins to (...) numbers, fractions too."""
+
+    def value(probability: np.ndarray, label: np.ndarray, predicted: np.ndarray) -> float:
+        counts = metrics.confusion_matrix(label, predicted, probability.shape[1])
+        return float(function(metrics.margins_of(counts)))
+
+    def influence(probability: np.ndarray, label: np.ndarray, predicted: np.ndarray) -> Influence:
+        return influence_on_counts(function, label, predicted, probability.shape[1])
+
+    return value, influence
+
+
+def of_mean(
+    function: Callable[[np.ndarray, np.ndarray], np.ndarray],
+) -> tuple[Callable[..., float], Callable[..., Influence]]:
+    """`value` and `influence` of a mean over images: (n, K) probability and (n,) label to (n,) numbers."""
+
+    def value(probability: np.ndarray, label: np.ndarray, predicted: np.ndarray) -> float:
+        return float(function(probability, label).mean())
+
+    def influence(probability: np.ndarray, label: np.ndarray, predicted: np.ndarray) -> Influence:
+        return influence_on_mean(function(probability, label), label, probability.shape[1])
+
+    return value, influence
 
 
 def _counted(
-    name: str, title: str, meaning: str, of_counts: Callable[[np.ndarray], np.ndarray], *, is_headline: bool = True
+    name: str,
+    title: str,
+    meaning: str,
+    function: Callable[[metrics.Margins], np.ndarray],
+    *,
+    scale: Scale = "share",
+    undefined: str = "it is not defined for these images",
+    is_headline: bool = True,
 ) -> MetricRecord:
-    def value(probability: np.ndarray, label: np.ndarray, predicted: np.ndarray) -> float:
-        return float(of_counts(metrics.confusion_matrix(label, predicted, probability.shape[1])))
-
-    bootstrap = FromCounts(of_counts)
+    value, influence = of_margins(function)
     return MetricRecord(
-        name=name, title=title, meaning=meaning, value=value, bootstrap=bootstrap, is_headline=is_headline
+        name=name,
+        title=title,
+        meaning=meaning,
+        value=value,
+        influence=influence,
+        scale=scale,
+        undefined=undefined,
+        is_headline=is_headline,
     )
 
 
-def _macro_auroc(probability: np.ndarray, label: np.ndarray, predicted: np.ndarray) -> float:
-    return metrics.macro_auroc(probability, label)
+def _averaged(
+    name: str, title: str, meaning: str, function: Callable[[np.ndarray, np.ndarray], np.ndarray]
+) -> MetricRecord:
+    value, influence = of_mean(function)
+    return MetricRecord(
+        name=name,
+        title=title,
+        meaning=meaning,
+        value=value,
+        influence=influence,
+        better="lower",
+        scale="positive",
+        is_headline=False,
+        needs_calibration=True,
+    )
 
 
-def _log_loss(probability: np.ndarray, label: np.ndarray, predicted: np.ndarray) -> float:
-    return float(metrics.image_log_loss(probability, label).mean())
+def _ranked(name: str, title: str, meaning: str, of_score: ranking.OfScore, *, is_headline: bool) -> MetricRecord:
+    def value(probability: np.ndarray, label: np.ndarray, predicted: np.ndarray) -> float:
+        return ranking.macro_value(ranking.by_class(of_score, probability, label))
+
+    def influence(probability: np.ndarray, label: np.ndarray, predicted: np.ndarray) -> Influence:
+        return ranking.macro_influence(ranking.by_class(of_score, probability, label), label)
+
+    return MetricRecord(
+        name=name,
+        title=title,
+        meaning=meaning,
+        value=value,
+        influence=influence,
+        undefined="all images are of one class",
+        is_headline=is_headline,
+    )
 
 
-def _loss_of_images(probability: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return metrics.image_log_loss(probability, label), np.zeros(len(label), dtype=int)
+def _micro_auroc(probability: np.ndarray, label: np.ndarray, predicted: np.ndarray) -> float:
+    return ranking.micro_auroc(probability, label).value
 
 
-def _mean(sums: np.ndarray, n: np.ndarray) -> np.ndarray:
-    mean: np.ndarray = sums[:, 0] / n
-    return mean
+def _influence_on_micro_auroc(probability: np.ndarray, label: np.ndarray, predicted: np.ndarray) -> Influence:
+    return ranking.micro_influence(probability, label)
+
+
+def _influence_on_accuracy(probability: np.ndarray, label: np.ndarray, predicted: np.ndarray) -> Influence:
+    return influence_on_proportion(predicted == label, np.ones(len(label), dtype=bool), label, probability.shape[1])
 
 
 def _calibration_error(probability: np.ndarray, label: np.ndarray, predicted: np.ndarray) -> float:
     return expected_calibration_error(probability, label, n_bins=N_BINS)
 
 
-def _gaps_of_images(probability: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return confidence_minus_accuracy(probability, label), confidence_bin(probability, N_BINS)
+def _error_of_calibrated(probability: np.ndarray, label: np.ndarray, predicted: np.ndarray) -> float:
+    return expected_error_of_calibrated(probability, n_bins=N_BINS)
 
 
-def _mean_gap(gaps: np.ndarray, n: np.ndarray) -> np.ndarray:
-    mean: np.ndarray = np.abs(gaps).sum(axis=1) / n
-    return mean
+def _line(place: int) -> tuple[Callable[..., float], Callable[..., Influence]]:
+    """Of the calibration intercept (0) or slope (1)."""
+
+    def value(probability: np.ndarray, label: np.ndarray, predicted: np.ndarray) -> float:
+        return calibration_line(probability, label)[place].value
+
+    def influence(probability: np.ndarray, label: np.ndarray, predicted: np.ndarray) -> Influence:
+        number = calibration_line(probability, label)[place]
+        return Influence(number.of_image, np.zeros(probability.shape[1]), number.value)
+
+    return value, influence
+
+
+_INTERCEPT, _SLOPE = _line(0), _line(1)
+_NO_INTERVAL_OF_ECE = "chance alone raises it: compare it with that of a perfectly calibrated classifier"
 
 
 METRICS: Table[MetricRecord] = Table(
     "metric",
     [
-        _counted("accuracy", "Accuracy", "share of images named correctly", metrics.accuracy),
+        MetricRecord(
+            name="accuracy",
+            title="Accuracy",
+            meaning="share of images named correctly",
+            value=of_margins(metrics.accuracy)[0],
+            influence=_influence_on_accuracy,
+        ),
         _counted(
             "balanced_accuracy", "Balanced accuracy", "the same, every class counting alike", metrics.macro_recall
         ),
@@ -128,55 +212,128 @@ METRICS: Table[MetricRecord] = Table(
             metrics.macro_recall,
             is_headline=False,
         ),
+        _ranked(
+            "macro_auroc",
+            "Macro-AUROC",
+            "how well probabilities rank a class above the others",
+            ranking.auroc,
+            is_headline=True,
+        ),
         MetricRecord(
-            name="macro_auroc",
-            title="Macro-AUROC",
-            meaning="how well probabilities rank a class above the others",
-            value=_macro_auroc,
-            bootstrap=FromWeights(metrics.weighted_macro_auroc),
-            undefined="all images are of one class",
+            name="micro_auroc",
+            title="Micro-AUROC",
+            meaning="the same over all pairs of image and class, so that frequent classes count more",
+            value=_micro_auroc,
+            influence=_influence_on_micro_auroc,
+            is_headline=False,
+        ),
+        _ranked(
+            "average_precision",
+            "Average precision",
+            "area under the precision-recall curve, every class counting alike",
+            ranking.average_precision,
+            is_headline=False,
+        ),
+        _counted(
+            "mcc",
+            "Matthews correlation",
+            "how far true and predicted classes go together; 0 is chance",
+            metrics.mcc,
+            scale="correlation",
+            undefined="all images are of one class, or are called one",
+            is_headline=False,
+        ),
+        _counted(
+            "kappa",
+            "Cohen's kappa",
+            "agreement beyond chance; 0 is chance",
+            metrics.kappa,
+            scale="correlation",
+            undefined="all images are of one class and are called so",
+            is_headline=False,
+        ),
+        _counted(
+            "one_vs_rest_accuracy",
+            "One-against-rest accuracy",
+            "mean over classes of 'this class or not' (AIMIC's accuracy); high wherever classes are many",
+            metrics.one_vs_rest_accuracy,
+            is_headline=False,
         ),
         MetricRecord(
             name="ece",
             title="Calibration error",
             meaning="mean gap between probability and share that is right",
             value=_calibration_error,
-            bootstrap=FromSums(_gaps_of_images, _mean_gap, N_BINS),
+            no_interval=_NO_INTERVAL_OF_ECE,
             better="lower",
             needs_calibration=True,
+        ),
+        MetricRecord(
+            name="ece_expected",
+            title="… if perfectly calibrated",
+            meaning="what chance alone would make of it with so many images",
+            value=_error_of_calibrated,
+            no_interval="it is an expectation",
+            better="lower",
+            is_for_choices=False,
         ),
         MetricRecord(
             name="ece_uncalibrated",
             title="… before calibration",
             meaning="the same, before the temperature was applied",
             value=_calibration_error,
-            bootstrap=FromSums(_gaps_of_images, _mean_gap, N_BINS),
+            no_interval=_NO_INTERVAL_OF_ECE,
             better="lower",
             is_headline=False,
+            is_for_choices=False,
             is_before_calibration=True,
         ),
         MetricRecord(
-            name="log_loss",
-            title="Log loss",
-            meaning="how far probabilities are from the truth",
-            value=_log_loss,
-            bootstrap=FromSums(_loss_of_images, _mean),
-            better="lower",
-            scale="positive",
+            name="calibration_slope",
+            title="Calibration slope",
+            meaning="below 1 probabilities are too extreme, above 1 too modest",
+            value=_SLOPE[0],
+            influence=_SLOPE[1],
+            better="near 1",
+            scale="real",
+            undefined="mistakes and right answers can be told apart by their probability alone, or there are none",
             is_headline=False,
-            needs_calibration=True,
+            is_for_choices=False,
+        ),
+        MetricRecord(
+            name="calibration_intercept",
+            title="Calibration intercept",
+            meaning="below 0 probabilities are too high on the whole, above 0 too low",
+            value=_INTERCEPT[0],
+            influence=_INTERCEPT[1],
+            better="near 0",
+            scale="real",
+            undefined="there are no mistakes, or nothing but mistakes",
+            is_headline=False,
+            is_for_choices=False,
+        ),
+        _averaged("log_loss", "Log loss", "how far probabilities are from the truth", metrics.image_log_loss),
+        _averaged(
+            "brier", "Brier score", "squared distance of probabilities from the truth, 0 to 2", metrics.image_brier
         ),
     ],
 )
 
 
-def score(probability: np.ndarray, label: np.ndarray, predicted: np.ndarray | None = None) -> dict[str, float]:
-    """Every metric of calibrated probabilities, as plain floats.
+def score(
+    probability: np.ndarray,
+    label: np.ndarray,
+    predicted: np.ndarray | None = None,
+    *,
+    names: Sequence[str] | None = None,
+) -> dict[str, float]:
+    """Metrics of calibrated probabilities, as plain floats.
 
     Args:
         probability: (n_images, n_classes) float; rows sum to 1.
         label: (n_images,) int in [0, n_classes).
         predicted: (n_images,) int, the class that was decided; None: that of highest probability.
+        names: of the metrics; None takes all `scored_metrics`.
 
     Returns:
         Metric name to value; NaN where it is not defined (`macro_auroc` when all images are of one class).
@@ -187,12 +344,18 @@ def score(probability: np.ndarray, label: np.ndarray, predicted: np.ndarray | No
     metrics.check_arrays(probability, label)
     if predicted is None:
         predicted = probability.argmax(axis=1)
-    return {name: METRICS[name].value(probability, label, predicted) for name in scored_metrics()}
+    chosen = scored_metrics() if names is None else names
+    return {name: METRICS[name].value(probability, label, predicted) for name in chosen}
 
 
 def scored_metrics() -> tuple[str, ...]:
-    """Names of the metrics that one set of probabilities is enough for: what choices can be made by."""
+    """Names of the metrics that one set of probabilities is enough for."""
     return tuple(name for name, record in METRICS.items() if not record.is_before_calibration)
+
+
+def metrics_for_choices() -> tuple[str, ...]:
+    """Names of the metrics that networks may be chosen by."""
+    return tuple(name for name, record in METRICS.items() if record.is_for_choices)
 
 
 def row_metrics(primary: str) -> tuple[str, ...]:

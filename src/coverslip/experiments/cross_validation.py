@@ -20,7 +20,7 @@ from coverslip.datasets import (
     tested_classes,
 )
 from coverslip.errors import BadRun, OutOfTime
-from coverslip.evaluation import Evaluation, apply_temperature, learn_decisions, over_folds
+from coverslip.evaluation import Evaluation, apply_temperature, learn_decisions, over_folds, with_folds
 from coverslip.events import Emit, Event, FoldEnded, FoldStarted, Noted
 from coverslip.experiments.beginning import write_beginning
 from coverslip.experiments.learning import drawn_on
@@ -212,7 +212,8 @@ def _pool(run: Run, data: Dataset, fold_of: Sequence[int], recipe: Recipe, conte
         unmeasured={i for i, image_id in enumerate(ids) if image_id in unknown},
     )
     n_train = [card.trained_on.n_images for card in cards]
-    evaluation = replace(evaluation, folds=over_folds([fold.metrics for fold in folds], n_train))
+    folds_scores = over_folds([fold.metrics for fold in folds], n_train)
+    evaluation = with_folds(evaluation, folds_scores, n_images=len(data.records))
     run.write_logits("test", table.logits)
     keep_results(run, table, evaluation)
     return evaluation

@@ -29,7 +29,7 @@ def measure(
         run: gets `predictions.csv`, `metrics.json` and the logits.
         data: the images.
         classifier: what predicts them.
-        recipe: names the primary metric, and starts the bootstrap.
+        recipe: names the primary metric.
         context: told what could not be measured.
         split: what the images are called among the numbers.
         may_be_empty: give numbers that are all None, instead of raising, where no image can be measured.
@@ -76,7 +76,7 @@ def evaluated(
         table: one row per record of `data`, in its order.
         data: the images with labels and groups.
         temperature: (n_rows,) that made the probabilities; it is taken out again for the uncalibrated numbers.
-        recipe: names the primary metric, and starts the bootstrap.
+        recipe: names the primary metric.
         split: what the images are called among the numbers.
         emit: told which images could not be measured.
         unmeasured: positions of rows to leave out of the numbers, for a reason that was told already.
@@ -111,8 +111,7 @@ def evaluated(
         group=_column([record.group for record in records]),
         domain=_column([record.domain or None for record in records]),
         probability_uncalibrated=without_temperature(probability, temperature[measured]),
-        seed=recipe.seed,
-        on_progress=telling(emit, "working out intervals", "resamples"),
+        on_progress=telling(emit, "working out intervals", "metrics"),
     )
 
 

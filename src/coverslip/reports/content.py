@@ -39,6 +39,15 @@ class MetricValue(Measured):
     """A number of the whole run."""
 
     is_primary: Annotated[bool, Field(description="Choices were made by it.")]
+    is_headline: Annotated[bool, Field(description="Shown where there is room for a few.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ends:
+    """Of an interval."""
+
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +60,14 @@ class ClassResult:
     precision: float | None
     recall: float | None
     specificity: float | None
+    npv: float | None
     f1: float | None
     auroc: float | None
+    average_precision: float | None
+    intervals: Annotated[
+        dict[str, Ends],
+        Field(description="Ends of the interval of each of these numbers that has one, by its name."),
+    ]
     operating_point: float | None
     reason: str | None
 
@@ -133,7 +148,8 @@ def metrics(run: ReportedRun) -> list[MetricValue]:
 def _of_run(run: ReportedRun, name: str) -> MetricValue:
     number = measured(name, run.metrics[name])
     values = {each.name: getattr(number, each.name) for each in fields(number)}
-    return MetricValue(**values, is_primary=name == run.metrics.primary)
+    is_primary = name == run.metrics.primary
+    return MetricValue(**values, is_primary=is_primary, is_headline=METRICS[name].is_headline or is_primary)
 
 
 def classes(run: ReportedRun) -> list[ClassResult]:
@@ -154,10 +170,21 @@ def _of_class(run: ReportedRun, number: int, name: str, operating_point: float |
         recall=values.get("recall"),
         specificity=values.get("specificity"),
         f1=values.get("f1"),
+        npv=values.get("npv"),
         auroc=values.get("auroc"),
+        average_precision=values.get("average_precision"),
+        intervals={} if scores is None else _intervals(scores.metrics),
         operating_point=operating_point,
         reason=None if scores is None else scores.reason or None,
     )
+
+
+def _intervals(numbers: Mapping[str, Metric]) -> dict[str, Ends]:
+    return {
+        key: Ends(low=metric.low, high=metric.high)
+        for key, metric in numbers.items()
+        if metric.low is not None and metric.high is not None
+    }
 
 
 def domains(run: ReportedRun) -> list[DomainResult]:

@@ -158,7 +158,8 @@ def instant_stage(
         temperature = fit_temperature(unseen.logits, unseen.label)
     accuracy = macro_f1 = None
     if len(images.val):
-        scores = score(apply_temperature(unseen.logits, temperature), unseen.label)
+        probability = apply_temperature(unseen.logits, temperature)
+        scores = score(probability, unseen.label, names=("accuracy", "macro_f1"))
         accuracy, macro_f1 = scores["accuracy"], scores["macro_f1"]
     context.emit(InstantClassifierFitted(seconds=seconds, val_accuracy=accuracy, val_macro_f1=macro_f1))
     return unseen, InstantStage(

@@ -1751,10 +1751,21 @@ export interface components {
             recall: number | null;
             /** Specificity */
             specificity: number | null;
+            /** Npv */
+            npv: number | null;
             /** F1 */
             f1: number | null;
             /** Auroc */
             auroc: number | null;
+            /** Average Precision */
+            average_precision: number | null;
+            /**
+             * Intervals
+             * @description Ends of the interval of each of these numbers that has one, by its name.
+             */
+            intervals: {
+                [key: string]: components["schemas"]["Ends"];
+            };
             /** Operating Point */
             operating_point: number | null;
             /** Reason */
@@ -2128,7 +2139,7 @@ export interface components {
         Difference: {
             /**
              * Name
-             * @description `accuracy`: share of images named correctly; `balanced_accuracy`: the same, every class counting alike; `macro_f1`: precision and recall in one, every class counting alike; `macro_precision`: of what is called a class, how much is (PPV); `macro_recall`: of what is a class, how much is found (sensitivity); `macro_auroc`: how well probabilities rank a class above the others; `ece`: mean gap between probability and share that is right; `ece_uncalibrated`: the same, before the temperature was applied; `log_loss`: how far probabilities are from the truth
+             * @description `accuracy`: share of images named correctly; `balanced_accuracy`: the same, every class counting alike; `macro_f1`: precision and recall in one, every class counting alike; `macro_precision`: of what is called a class, how much is (PPV); `macro_recall`: of what is a class, how much is found (sensitivity); `macro_auroc`: how well probabilities rank a class above the others; `micro_auroc`: the same over all pairs of image and class, so that frequent classes count more; `average_precision`: area under the precision-recall curve, every class counting alike; `mcc`: how far true and predicted classes go together; 0 is chance; `kappa`: agreement beyond chance; 0 is chance; `one_vs_rest_accuracy`: mean over classes of 'this class or not' (AIMIC's accuracy); high wherever classes are many; `ece`: mean gap between probability and share that is right; `ece_expected`: what chance alone would make of it with so many images; `ece_uncalibrated`: the same, before the temperature was applied; `calibration_slope`: below 1 probabilities are too extreme, above 1 too modest; `calibration_intercept`: below 0 probabilities are too high on the whole, above 0 too low; `log_loss`: how far probabilities are from the truth; `brier`: squared distance of probabilities from the truth, 0 to 2
              */
             name: string;
             /** Title */
@@ -2139,13 +2150,13 @@ export interface components {
              * Better
              * @enum {string}
              */
-            better: "higher" | "lower";
+            better: "higher" | "lower" | "near 0" | "near 1";
             /**
              * Scale
              * @description `share` is 0 to 1; `positive` is from 0 without a top.
              * @enum {string}
              */
-            scale: "share" | "positive";
+            scale: "share" | "correlation" | "positive" | "real";
             /** Value */
             value: number | null;
             /** Low */
@@ -2225,6 +2236,16 @@ export interface components {
              * @description Those that a row has room for; the same in every row.
              */
             metrics: components["schemas"]["Measured"][];
+        };
+        /**
+         * Ends
+         * @description Of an interval.
+         */
+        Ends: {
+            /** Low */
+            low: number;
+            /** High */
+            high: number;
         };
         /**
          * Epoch
@@ -2654,25 +2675,20 @@ export interface components {
          */
         GroupSuggestion: {
             /**
-             * Kind
-             * @description `part`: the n-th part of the file's name; `parts`: its first n. Between parts stands _.
-             * @enum {string}
+             * Column
+             * @description Of the tables; null for a pattern.
              */
-            kind: "column" | "folder" | "part" | "parts" | "first-number" | "last-number";
-            /** Column */
             column: string | null;
-            /** Pattern */
-            pattern: string | null;
             /**
-             * N
-             * @description Of `part` and `parts`; else 0.
+             * Pattern
+             * @description That finds groups in paths; null for a column.
              */
-            n: number;
+            pattern: string | null;
             /** N Groups */
             n_groups: number;
             /**
              * Example
-             * @description The group of the first image that has one.
+             * @description One of the groups.
              */
             example: string;
         };
@@ -3000,7 +3016,7 @@ export interface components {
         Measured: {
             /**
              * Name
-             * @description `accuracy`: share of images named correctly; `balanced_accuracy`: the same, every class counting alike; `macro_f1`: precision and recall in one, every class counting alike; `macro_precision`: of what is called a class, how much is (PPV); `macro_recall`: of what is a class, how much is found (sensitivity); `macro_auroc`: how well probabilities rank a class above the others; `ece`: mean gap between probability and share that is right; `ece_uncalibrated`: the same, before the temperature was applied; `log_loss`: how far probabilities are from the truth
+             * @description `accuracy`: share of images named correctly; `balanced_accuracy`: the same, every class counting alike; `macro_f1`: precision and recall in one, every class counting alike; `macro_precision`: of what is called a class, how much is (PPV); `macro_recall`: of what is a class, how much is found (sensitivity); `macro_auroc`: how well probabilities rank a class above the others; `micro_auroc`: the same over all pairs of image and class, so that frequent classes count more; `average_precision`: area under the precision-recall curve, every class counting alike; `mcc`: how far true and predicted classes go together; 0 is chance; `kappa`: agreement beyond chance; 0 is chance; `one_vs_rest_accuracy`: mean over classes of 'this class or not' (AIMIC's accuracy); high wherever classes are many; `ece`: mean gap between probability and share that is right; `ece_expected`: what chance alone would make of it with so many images; `ece_uncalibrated`: the same, before the temperature was applied; `calibration_slope`: below 1 probabilities are too extreme, above 1 too modest; `calibration_intercept`: below 0 probabilities are too high on the whole, above 0 too low; `log_loss`: how far probabilities are from the truth; `brier`: squared distance of probabilities from the truth, 0 to 2
              */
             name: string;
             /** Title */
@@ -3011,13 +3027,13 @@ export interface components {
              * Better
              * @enum {string}
              */
-            better: "higher" | "lower";
+            better: "higher" | "lower" | "near 0" | "near 1";
             /**
              * Scale
              * @description `share` is 0 to 1; `positive` is from 0 without a top.
              * @enum {string}
              */
-            scale: "share" | "positive";
+            scale: "share" | "correlation" | "positive" | "real";
             /** Value */
             value: number | null;
             /** Low */
@@ -3106,7 +3122,7 @@ export interface components {
         MetricValue: {
             /**
              * Name
-             * @description `accuracy`: share of images named correctly; `balanced_accuracy`: the same, every class counting alike; `macro_f1`: precision and recall in one, every class counting alike; `macro_precision`: of what is called a class, how much is (PPV); `macro_recall`: of what is a class, how much is found (sensitivity); `macro_auroc`: how well probabilities rank a class above the others; `ece`: mean gap between probability and share that is right; `ece_uncalibrated`: the same, before the temperature was applied; `log_loss`: how far probabilities are from the truth
+             * @description `accuracy`: share of images named correctly; `balanced_accuracy`: the same, every class counting alike; `macro_f1`: precision and recall in one, every class counting alike; `macro_precision`: of what is called a class, how much is (PPV); `macro_recall`: of what is a class, how much is found (sensitivity); `macro_auroc`: how well probabilities rank a class above the others; `micro_auroc`: the same over all pairs of image and class, so that frequent classes count more; `average_precision`: area under the precision-recall curve, every class counting alike; `mcc`: how far true and predicted classes go together; 0 is chance; `kappa`: agreement beyond chance; 0 is chance; `one_vs_rest_accuracy`: mean over classes of 'this class or not' (AIMIC's accuracy); high wherever classes are many; `ece`: mean gap between probability and share that is right; `ece_expected`: what chance alone would make of it with so many images; `ece_uncalibrated`: the same, before the temperature was applied; `calibration_slope`: below 1 probabilities are too extreme, above 1 too modest; `calibration_intercept`: below 0 probabilities are too high on the whole, above 0 too low; `log_loss`: how far probabilities are from the truth; `brier`: squared distance of probabilities from the truth, 0 to 2
              */
             name: string;
             /** Title */
@@ -3117,13 +3133,13 @@ export interface components {
              * Better
              * @enum {string}
              */
-            better: "higher" | "lower";
+            better: "higher" | "lower" | "near 0" | "near 1";
             /**
              * Scale
              * @description `share` is 0 to 1; `positive` is from 0 without a top.
              * @enum {string}
              */
-            scale: "share" | "positive";
+            scale: "share" | "correlation" | "positive" | "real";
             /** Value */
             value: number | null;
             /** Low */
@@ -3141,6 +3157,11 @@ export interface components {
              * @description Choices were made by it.
              */
             is_primary: boolean;
+            /**
+             * Is Headline
+             * @description Shown where there is room for a few.
+             */
+            is_headline: boolean;
         };
         /**
          * NamedChoice

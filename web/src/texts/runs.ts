@@ -61,6 +61,10 @@ export const runs = {
     starting: 'Starting …',
     ready: 'A first classifier is ready',
     first: 'First numbers',
+    preliminary: 'preliminary',
+    preliminaryText:
+      'From validation images, which training makes choices by. The numbers that count are measured on test images at the end.',
+    sinceStart: (time: string) => `${time} since Start`,
     accuracy: 'Accuracy',
     f1: 'Macro-F1',
     took: 'time to fit',
@@ -156,6 +160,7 @@ export const runs = {
     metric: 'Metric',
     value: 'Value',
     intervalColumn: '95 % interval',
+    further: 'Further numbers',
     ownColumn: 'Own test images',
     plot: 'Value and interval',
     primary: 'decides which network is kept',
@@ -171,8 +176,10 @@ export const runs = {
       precision: 'Precision',
       recall: 'Recall',
       specificity: 'Specificity',
+      npv: 'NPV',
       f1: 'F1',
       auroc: 'AUROC',
+      average_precision: 'Average precision',
     },
     limits: 'What the numbers do not show',
     image: 'image',
@@ -321,10 +328,17 @@ export const runs = {
     shows: 'The label is wrong: it really shows',
     joins: (dataset: string) => `The label is corrected in ${dataset} at once. Keys work too.`,
     corrected: (label: string) => `corrected: ${label}`,
-    changed: (n: number, nTest: number) =>
+    changed: (n: number, nTest: number, hasFolds: boolean) =>
       `${counted(n, 'label was', 'labels were')} corrected or given since this training${
         nTest ? `, ${nTest} of them of test images` : ''
-      }.`,
+      }.${nTest === n && !hasFolds ? ' Training does not learn from test images: training again changes the number, not what the classifier knows. With cross-validation (folds) it learns from all of them.' : ''}`,
+    result: (metric: string, first: string, second: string) => `${metric} ${first} before, ${second} now`,
+    byLabels: {
+      both: 'On the same test images:',
+      first: 'By the test labels as they were before (the fair ones):',
+      second:
+        'By the corrected test labels (too good, since only what was called wrong was looked at again):',
+    },
     start: 'Train again with these labels',
     name: (name: string) => `${name}, labels corrected`,
     isAgain: 'This does an earlier training again, with the same split of the images.',

@@ -102,6 +102,8 @@ export const train = {
     folds: (n: number) =>
       `${n} folds: each image is tested once, by a network that has not seen it. Shown is the first fold.`,
     one: 'One split:',
+    keep: (name: string) => `Keep the split of ${name}`,
+    keepHelp: 'Its test images stay test images, so that the two can be compared. New images join training.',
     sum: (train: string, val: string, test: string) =>
       `${train} to train on, ${val} for validation, ${test} to test`,
     working: 'Working out the split …',

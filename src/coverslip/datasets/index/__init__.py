@@ -1,10 +1,11 @@
 """Which images there are, and what is known of each from names and tables. Nothing is decoded here."""
 
+from coverslip.datasets.index.boxes import gives_boxes
 from coverslip.datasets.index.classes import ClassPlan, Name, check_classes, shared_class_notes, with_classes
 from coverslip.datasets.index.folders import has_image_suffix
 from coverslip.datasets.index.given_images import Axes
 from coverslip.datasets.index.opening import Given, open_again, open_dataset, regrouped
-from coverslip.datasets.index.patterns import NAME_PATTERNS, grouped_by_pattern
+from coverslip.datasets.index.patterns import grouped_by_pattern
 from coverslip.datasets.index.records import (
     DECISIONS,
     SIDES,
@@ -30,7 +31,6 @@ from coverslip.datasets.index.table_files import PLAIN_TABLE_SUFFIXES, is_table,
 
 __all__ = [
     "DECISIONS",
-    "NAME_PATTERNS",
     "PLAIN_TABLE_SUFFIXES",
     "SIDES",
     "TABLE_NAMES",
@@ -51,6 +51,7 @@ __all__ = [
     "check_classes",
     "clean_label",
     "counted",
+    "gives_boxes",
     "grouped_by_pattern",
     "has_image_suffix",
     "is_table",

@@ -54,6 +54,14 @@ def find_box_columns(table: Table) -> BoxColumns | None:
     return None
 
 
+def gives_boxes(table: Table) -> bool:
+    """Whether a table's columns tell of boxes, also where one of them is missing."""
+    try:
+        return find_box_columns(table) is not None
+    except BadDataset:
+        return True
+
+
 def box_of(row: Sequence[str], columns: BoxColumns, size: Callable[[], Size | None]) -> Box | None:
     """A row's box in whole pixels, or None where its cells are empty.
 

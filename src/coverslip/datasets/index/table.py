@@ -29,10 +29,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
 RELATIVE = ("_relative", "_rel", "_normalized", "_normalised", "_norm")
 
 # Every name by which a column is known.
-_OF_BOXES = ("x", "y", "x_center", "y_center", "width", "height")
-TABLE_NAMES = frozenset(name for names in ALIASES.values() for name in names) | frozenset(
-    f"{name}{suffix}" for meaning in _OF_BOXES for name in ALIASES[meaning] for suffix in RELATIVE
-)
+TABLE_NAMES = frozenset(name for names in ALIASES.values() for name in names)
 
 
 @dataclass(frozen=True, slots=True)

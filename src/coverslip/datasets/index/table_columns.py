@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from coverslip.datasets.index.boxes import BoxColumns, find_box_columns
 from coverslip.datasets.index.records import counted, one_line, some
-from coverslip.datasets.index.table import ALIASES, TABLE_NAMES, Table, plain_name
+from coverslip.datasets.index.table import ALIASES, RELATIVE, TABLE_NAMES, Table, plain_name
 from coverslip.errors import BadDataset
 from coverslip.messages import GroupBy, Note
 
@@ -109,7 +109,8 @@ def _refuse_twins(table: Table, group: str | None) -> None:
     Raises:
         BadDataset: two columns that would be read here have the same name.
     """
-    read = TABLE_NAMES | ({plain_name(group)} if group else set())
+    relative = {f"{name}{suffix}" for name in TABLE_NAMES for suffix in RELATIVE}
+    read = TABLE_NAMES | relative | ({plain_name(group)} if group else set())
     times = Counter(plain_name(column) for column in table.columns)
     twins = [column for column in table.columns if times[plain_name(column)] > 1 and plain_name(column) in read]
     if twins:

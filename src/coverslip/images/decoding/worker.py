@@ -18,10 +18,12 @@ from coverslip.images.plan import ReadPlan
 from coverslip.images.reading import Pixels, decode
 from coverslip.pipes import Json, read_message, write_message
 
+_BUFFER_BYTES = 2**18  # a small image and what it is in one piece: whoever waits is woken once
+
 
 def main(most_bytes: int, most_seconds: int) -> int:
     """Answer until nobody asks any more."""
-    questions, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    questions, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb", _BUFFER_BYTES)
     os.dup2(2, 1)  # what libraries print must not stand among answers
     _be_killed_first()
     _limit_memory(most_bytes)
@@ -41,9 +43,7 @@ def _answer(answers: IO[bytes], question: Json) -> None:
         out_of_memory = isinstance(error.__cause__, MemoryError)
         write_message(answers, {"error": asdict(error.failure), "out_of_memory": out_of_memory})
         return
-    write_message(answers, _described(pixels))
-    answers.write(pixels.array.data.cast("B"))
-    answers.flush()
+    write_message(answers, _described(pixels), pixels.array.data.cast("B"))
 
 
 def _described(pixels: Pixels) -> Json:

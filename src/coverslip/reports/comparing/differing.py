@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from coverslip.runs import Run, recipe_keys, values_of
+from coverslip.runs import Run, SplitRow, recipe_keys, values_of
 
 What = Literal["recipe", "images", "split", "program"]
 
@@ -29,7 +29,7 @@ def what_differs(runs: Sequence[Run]) -> list[Differing]:
 
 def _recipe(runs: Sequence[Run]) -> Iterator[Differing]:
     values = [values_of(run.recipe) for run in runs]
-    for key in recipe_keys():
+    for key in (key for key in recipe_keys() if key.key != "group"):  # what came of it is told with the images
         found = [as_text(of_run.get(key.key)) for of_run in values]
         yield from _unless_equal("recipe", key.key, key.title, found)
 
@@ -38,31 +38,34 @@ def _images(runs: Sequence[Run]) -> Iterator[Differing]:
     told: list[tuple[str, str, Callable[[Run], str]]] = [
         ("sources", "Folders or tables", lambda run: ", ".join(run.environment.opened.sources)),
         ("classes", "Classes", lambda run: ", ".join(run.metrics.classes)),
-        ("groups", "Groups by", lambda run: run.environment.opened.group or run.environment.opened.group_pattern or ""),
         ("n_images", "Images", lambda run: f"{sum(row.split != 'left-out' for row in run.split):,}"),
     ]
     for name, title, of_run in told:
         yield from _unless_equal("images", name, title, [of_run(run) for run in runs])
-    first = {row.image_id: row.label for row in runs[0].split if row.split != "left-out"}
-    others = [_n_others(run, first, lambda row: row.label) for run in runs]
-    if any(others):
-        found = ["–", *(f"{n:,} images labelled otherwise" for n in others[1:])]
-        yield Differing(what="images", name="labels", title="Labels", values=found)
+    yield from _unlike_the_first(runs, "labels", "Labels", "labelled otherwise", lambda row: row.label)
+    yield from _unlike_the_first(runs, "groups", "Groups", "in another group", lambda row: row.group)
 
 
 def _split(runs: Sequence[Run]) -> Iterator[Differing]:
     parts = [Counter(row.split for row in run.split) for run in runs]
     named = [", ".join(f"{part} {n[part]:,}" for part in ("train", "val", "test") if n[part]) for n in parts]
     yield from _unless_equal("split", "parts", "Parts", named)
-    first = {row.image_id: f"{row.split} {row.fold or ''}" for row in runs[0].split}
-    others = [_n_others(run, first, lambda row: f"{row.split} {row.fold or ''}") for run in runs]
-    if any(others):
-        found = ["–", *(f"{n:,} images in another part" for n in others[1:])]
-        yield Differing(what="split", name="moved", title="Images moved", values=found)
+    yield from _unlike_the_first(runs, "moved", "Images moved", "in another part", _part_of)
 
 
-def _n_others(run: Run, first: dict[str, str], told: Callable[..., str]) -> int:
-    return sum(row.image_id in first and told(row) != first[row.image_id] for row in run.split)
+def _part_of(row: SplitRow) -> str:
+    return f"{row.split} {row.fold or ''}"
+
+
+def _unlike_the_first(
+    runs: Sequence[Run], name: str, title: str, how: str, told: Callable[[SplitRow], str]
+) -> Iterator[Differing]:
+    """How many of the first run's images are otherwise in each of the others."""
+    first = {row.image_id: told(row) for row in runs[0].split}
+    n_other = [sum(first.get(row.image_id, told(row)) != told(row) for row in run.split) for run in runs[1:]]
+    if any(n_other):
+        values = ["–", *(f"{n:,} {'image' if n == 1 else 'images'} {how}" for n in n_other)]
+        yield Differing(what="split" if name == "moved" else "images", name=name, title=title, values=values)
 
 
 def _program(runs: Sequence[Run]) -> Iterator[Differing]:

@@ -49,9 +49,7 @@ def _split_limits(run: ReportedRun) -> Iterator[Limit]:
     elif n_groups < FEW_GROUPS_FOR_INTERVALS:
         yield (
             f"{part} has only {plural(n_groups, 'group')}.",
-            "How well it works on a new group rests on those few. The intervals are widened for that and still "
-            "approximate (the usual percentiles would hold the truth in about 75 of 100 cases with 3 groups, 86 with "
-            f"8 and 93 with 30, instead of 95).{better}",
+            f"How well it works on a new group rests on those few. The intervals allow for that.{better}",
         )
 
 

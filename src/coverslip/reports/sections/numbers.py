@@ -46,8 +46,9 @@ def _range(metric: Measured) -> str:
 def _shown(run: ReportedRun) -> Json:
     metrics = content.metrics(run)
     return {
-        "shares": _strips([metric for metric in metrics if _is_good_share(metric)]),
-        "others": [metric for metric in metrics if not _is_good_share(metric)],
+        "shares": _strips([metric for metric in metrics if metric.is_headline and _is_good_share(metric)]),
+        "others": [metric for metric in metrics if metric.is_headline and not _is_good_share(metric)],
+        "further": [metric for metric in metrics if not metric.is_headline],
         "interval_method": run.metrics["accuracy"].method,
         "decided": decided(run),
         "folds": content.folds(run),

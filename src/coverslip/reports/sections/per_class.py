@@ -5,11 +5,20 @@ from typing import Any
 
 from coverslip.evaluation import hardest_classes
 from coverslip.reports import content
+from coverslip.reports.content import ClassResult
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
 from coverslip.reports.words import MANY_CLASSES, N_HARDEST, is_numbered, number
 
-_NUMBERS = ("precision", "recall", "specificity", "f1", "auroc")
+_NUMBERS = {
+    "precision": "precision",
+    "recall": "recall",
+    "specificity": "specificity",
+    "npv": "NPV",
+    "f1": "F1",
+    "auroc": "AUROC",
+    "average_precision": "average precision",
+}
 
 
 def operating_point_words(run: ReportedRun) -> str:
@@ -23,9 +32,14 @@ def operating_point_words(run: ReportedRun) -> str:
 
 
 def _text(run: ReportedRun) -> SectionText:
-    rows = [(row.name, str(row.n), *(number(getattr(row, key)) for key in _NUMBERS)) for row in content.classes(run)]
-    columns = ("class", "images", "precision", "recall", "specificity", "F1", "AUROC")
+    rows = [(row.name, str(row.n), *(_with_range(row, key) for key in _NUMBERS)) for row in content.classes(run)]
+    columns = ("class", "images", *_NUMBERS.values())
     return SectionText(tuple(filter(None, [operating_point_words(run)])), columns, rows)
+
+
+def _with_range(row: ClassResult, key: str) -> str:
+    ends = row.intervals.get(key)
+    return number(getattr(row, key)) + (f" ({number(ends.low)} – {number(ends.high)})" if ends else "")
 
 
 def _shown(run: ReportedRun) -> dict[str, Any]:  # Any: what the template takes
@@ -34,6 +48,7 @@ def _shown(run: ReportedRun) -> dict[str, Any]:  # Any: what the template takes
     return {
         "hardest": [classes[k] for k in hardest],
         "classes": classes,
+        "numbers": _NUMBERS,
         "by_roc": operating_point_words(run),
         "is_numbered": is_numbered(run),
     }
@@ -43,7 +58,7 @@ PER_CLASS = Section(
     name="per_class",
     title="Class by class",
     order=300,
-    subtitle=lambda run: "recall is also called sensitivity, precision positive predictive value",
+    subtitle=lambda run: "recall is also called sensitivity, precision positive predictive value (PPV)",
     text=_text,
     shown=_shown,
     template=Path(__file__).with_name("per_class.html"),

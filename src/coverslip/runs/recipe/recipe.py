@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from coverslip.augmentation import AUGMENTATIONS
 from coverslip.datasets import ClassPlan
-from coverslip.evaluation import METRICS, scored_metrics
+from coverslip.evaluation import METRICS, metrics_for_choices
 from coverslip.keys import Choice, Key
 from coverslip.runs.recipe.augment import Augment, augment_named, follow_table
 from coverslip.runs.recipe.choices import OneOf
@@ -23,7 +23,7 @@ from coverslip.runs.recipe.split_plan import SplitPlan
 
 
 def _metric_choices() -> tuple[Choice, ...]:
-    titles = {name: METRICS[name].title for name in scored_metrics()}
+    titles = {name: METRICS[name].title for name in metrics_for_choices()}
     within = {name: title[0].lower() + title[1:] for name, title in titles.items()}  # a sentence
     return tuple(Choice(name, title, title) for name, title in within.items())
 
@@ -53,7 +53,7 @@ class Recipe(PreprocessingChoices, FinetuningChoices, NetworkChoices):
     )
     primary_metric: Annotated[
         str,
-        OneOf("metric", scored_metrics),
+        OneOf("metric", metrics_for_choices),
         Key(
             "Primary metric",
             "training",

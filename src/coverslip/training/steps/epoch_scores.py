@@ -37,14 +37,16 @@ def epoch_scores(logits: Tensor, label: Ints, recipe: Recipe, loss: float) -> Ep
     """
     if not (np.isfinite(loss) and logits.isfinite().all()):
         raise Diverged
-    scores = score(logits.double().softmax(dim=1).numpy(), label)
+    primary = METRICS[recipe.primary_metric]
+    shown = ("accuracy", "macro_precision", "macro_recall", "macro_f1")
+    scores = score(logits.double().softmax(dim=1).numpy(), label, names=(*shown, primary.name))
     return EpochScores(
         loss,
         scores["accuracy"],
         scores["macro_precision"],
         scores["macro_recall"],
         scores["macro_f1"],
-        METRICS[recipe.primary_metric].as_higher_is_better(scores[recipe.primary_metric]),
+        primary.as_higher_is_better(scores[primary.name]),
     )
 
 

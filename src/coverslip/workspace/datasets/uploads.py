@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field
 from sqlalchemy import Connection, delete, insert, select, update
 
-from coverslip.datasets import PLAIN_TABLE_SUFFIXES, read_table
+from coverslip.datasets import PLAIN_TABLE_SUFFIXES, gives_boxes, read_table
 from coverslip.errors import BadDataset, Conflict, NotFound
 from coverslip.files import cannot_write
 from coverslip.workspace.datasets import sources
@@ -88,7 +88,9 @@ def describe(home: Workspace, upload_id: str) -> Upload:
 
 
 def finish(home: Workspace, upload_id: str, *, is_labelled: bool | None = None) -> DatasetState:
-    """Make a dataset of the files. A table with paths and labels that lies beside the images gives the labels.
+    """Make a dataset of the files. A table with paths that lies beside the images gives the labels, and boxes.
+
+    Without labels a table is used only where it gives boxes: another may name some of the images, for other purposes.
 
     Raises:
         NotFound: there is no such upload.
@@ -100,7 +102,7 @@ def finish(home: Workspace, upload_id: str, *, is_labelled: bool | None = None) 
             row = open_row(connection, upload_id)
         files = home.uploads / upload_id / "files"
         is_labelled = row.is_labelled if is_labelled is None else is_labelled
-        table = _table_in(files) if is_labelled else None
+        table = _table_in(files, is_labelled=is_labelled)
         dataset = sources.open_sources(
             home, [sources.Source(str(table or files))], name=row.name, is_labelled=is_labelled, kind="upload"
         )
@@ -122,26 +124,28 @@ def drop(home: Workspace, upload_id: str) -> None:
     shutil.rmtree(home.uploads / upload_id, ignore_errors=True)
 
 
-def _table_in(files: Path) -> Path | None:
-    """The one table with paths and labels that lies beside the images, or beside their folder's images."""
+def _table_in(files: Path, *, is_labelled: bool) -> Path | None:
+    """The one table with paths, and labels or boxes, that lies beside the images, or beside their folder's images."""
     folder = files
     while True:
         entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".") and entry.name != LITTER]
         tables = [entry for entry in entries if entry.is_file() and entry.suffix.lower() in PLAIN_TABLE_SUFFIXES]
-        with_labels = [table for table in tables if _names_images(table)]
-        if len(with_labels) == 1:
-            return with_labels[0]
+        fitting = [table for table in tables if _names_images(table, is_labelled=is_labelled)]
+        if len(fitting) == 1:
+            return fitting[0]
         if len(entries) != 1 or not entries[0].is_dir():
             return None
         folder = entries[0]
 
 
-def _names_images(path: Path) -> bool:
+def _names_images(path: Path, *, is_labelled: bool) -> bool:
     try:
         table = read_table(path)
     except BadDataset:
         return False
-    return table.index("path") is not None and table.index("label") is not None
+    if table.index("path") is None:
+        return False
+    return table.index("label") is not None if is_labelled else gives_boxes(table)
 
 
 def _row(connection: Connection, upload_id: str) -> AnyRow:

@@ -17,7 +17,6 @@ from coverslip.evaluation import (
     METRICS,
     LearningCurve,
     ReliabilityBin,
-    average_precision,
     pr_curve,
     reliability_bins,
     roc_curve,
@@ -284,7 +283,7 @@ def _precision_recall(run: ReportedRun) -> list[PrecisionRecallCurve]:
         assert tested is not None
         score, is_class = tested.probability[:, k], tested.label == k
         if curve := pr_curve(score, is_class):
-            ap = average_precision(score, is_class)
+            ap = run.metrics.per_class[name].metrics["average_precision"].value
             curves.append(PrecisionRecallCurve(class_name=name, recall=curve.x, precision=curve.y, ap=ap))
     return curves
 

@@ -15,6 +15,15 @@ export interface Kept {
   name: string;
   allowsLeakage: boolean;
   budget: string | null;
+  earlier: Earlier | null;
+  keepsSplit: boolean;
+}
+
+/** The training that this one does again, whose split can be kept on the same images. */
+export interface Earlier {
+  run: string;
+  name: string;
+  dataset: string;
 }
 
 export class Plan {
@@ -29,15 +38,18 @@ export class Plan {
   split = new Resource(async (signal) => {
     if (!this.isReady) return null;
     const [id, recipe, allow_leakage] = [this.dataset!.id, this.splitRecipe, this.allowsLeakage];
+    const again_of = this.againOf;
     await new Promise((resolve) => setTimeout(resolve, REST_MS));
     signal.throwIfAborted();
-    return previewSplit(id, { recipe, allow_leakage }, signal);
+    return previewSplit(id, { recipe, allow_leakage, again_of }, signal);
   });
   asked = $state<string | null>(null); // the dataset that the address names
   changes = $state.raw<Changes>({});
   name = $state('');
   allowsLeakage = $state(false);
   budget = $state<string | null>(null); // how long it may take; null: as long as it takes
+  earlier = $state.raw<Earlier | null>(null);
+  keepsSplit = $state(true);
   isStarting = $state(false);
   refused = $state.raw<unknown>(null); // why it was not started
   unfit = $state.raw<unknown>(null); // what is wrong with the choices now
@@ -53,6 +65,8 @@ export class Plan {
       ? this.labelled.find(({ id }) => id === this.asked)
       : (this.labelled[0] as Dataset | undefined),
   );
+  canKeepSplit = $derived(this.earlier !== null && this.earlier.dataset === this.dataset?.id);
+  againOf = $derived(this.canKeepSplit && this.keepsSplit ? this.earlier!.run : null);
   used = $derived((this.dataset?.classes ?? []).filter(({ n }) => n > 0));
   model = $derived<Model | undefined>(
     this.models.value?.items.find(({ name }) => name === this.valueOf('model')),
@@ -121,8 +135,8 @@ export class Plan {
 
   /** What was chosen here, to go on with after *Back*. */
   get kept(): Kept {
-    const { changes, name, allowsLeakage, budget } = this;
-    return { changes, name, allowsLeakage, budget };
+    const { changes, name, allowsLeakage, budget, earlier, keepsSplit } = this;
+    return { changes, name, allowsLeakage, budget, earlier, keepsSplit };
   }
 
   restore(kept: Kept): void {
@@ -130,12 +144,15 @@ export class Plan {
     this.name = kept.name;
     this.allowsLeakage = kept.allowsLeakage;
     this.budget = kept.budget;
+    this.earlier = kept.earlier;
+    this.keepsSplit = kept.keepsSplit;
   }
 
   /** 'Train again with changes'. */
   async takeFrom(runId: string): Promise<void> {
     const run = await readRun(runId);
     const isSame = run.dataset_id === this.dataset?.id;
+    this.earlier = run.dataset_id ? { run: runId, name: run.name, dataset: run.dataset_id } : null;
     this.take(
       takenOver(
         run.recipe,
@@ -157,6 +174,7 @@ export class Plan {
         recipe: this.recipe,
         allow_leakage: this.allowsLeakage,
         budget: this.budget,
+        again_of: this.againOf,
       });
       return run.id;
     } catch (error) {

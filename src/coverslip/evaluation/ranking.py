@@ -1,0 +1,121 @@
+"""How well probabilities rank images: areas under the ROC curve and average precision, and what moves them.
+
+A class against the rest has an area under the ROC curve (AUROC): the chance that an image of the class scores higher
+than one that is not, ties counting half.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from coverslip.evaluation.influence import Influence
+
+_NEXT_WORST = 0.85  # of what the worst image seen is ranked rightly against
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranked:
+    """A number about how one score ranks images of a class before others, and what moves it."""
+
+    value: float  # NaN where there are no images of the class, or no others
+    of_image: np.ndarray  # (n,) derivative by the weight of each image
+    of_worst: tuple[float, float]  # an image of the class ranked last, and another ranked first
+
+
+OfScore = Callable[[np.ndarray, np.ndarray], Ranked]
+
+
+def auroc(score: np.ndarray, is_class: np.ndarray) -> Ranked:
+    """Area under the ROC curve.
+
+    Args:
+        score: (n,) float, high for the class.
+        is_class: (n,) bool.
+    """
+    positive, negative = np.sort(score[is_class]), np.sort(score[~is_class])
+    n_positive, n_negative = len(positive), len(negative)
+    if not n_positive or not n_negative:
+        return _undefined(len(score))
+    won = np.empty(len(score))  # the share of the other side that each image is ranked rightly against
+    won[is_class] = _midrank(negative, score[is_class]) / n_negative
+    won[~is_class] = 1 - _midrank(positive, score[~is_class]) / n_positive
+    area = float(won[is_class].mean())
+    of_image = (won - area) / np.where(is_class, n_positive, n_negative)
+    lost = [_worst_loss(won[side], area) for side in (is_class, ~is_class)]
+    return Ranked(value=area, of_image=of_image, of_worst=(-lost[0] / n_positive, -lost[1] / n_negative))
+
+
+def _worst_loss(won: np.ndarray, area: float) -> float:
+    """How far below the average the next image could be: a little further than the worst; all the way if none lost."""
+    return area - _NEXT_WORST * float(won.min()) if won.min() < 1 else area
+
+
+def average_precision(score: np.ndarray, is_class: np.ndarray) -> Ranked:
+    """Mean precision over the images of the class, each at its own score. Args as in `auroc`.
+
+    The value equals scikit-learn's `average_precision_score`; there need not be other images.
+    """
+    n_positive = int(is_class.sum())
+    if not n_positive:
+        return _undefined(len(score))
+    order = np.argsort(-score, kind="stable")
+    last = np.searchsorted(-score[order], -score[order], side="right") - 1  # of those that score the same
+    right = np.cumsum(is_class[order])[last].astype(np.float64)
+    n = last + 1.0
+    precision = right / n
+    value = float(precision[is_class[order]].mean())
+    # An image changes the precision at its own score and at all lower ones.
+    by_other = -right / n**2
+    first = np.searchsorted(-score[order], -score[order], side="left")
+    lower = np.concatenate([np.cumsum((is_class[order] * by_other)[::-1])[::-1], [0.0]])[first]
+    lower_one = np.concatenate([np.cumsum((is_class[order] / n)[::-1])[::-1], [0.0]])[first]
+    of_image = np.empty(len(score))
+    of_image[order] = (lower + is_class[order] * (lower_one + precision - value)) / n_positive
+    return Ranked(value=value, of_image=of_image, of_worst=(-value / n_positive, float(lower[0]) / n_positive))
+
+
+def _undefined(n: int) -> Ranked:
+    return Ranked(value=float("nan"), of_image=np.zeros(n), of_worst=(0.0, 0.0))
+
+
+def _midrank(others: np.ndarray, score: np.ndarray) -> np.ndarray:
+    """(n,) how many of the sorted others lie below each score, those equal counting half."""
+    middle: np.ndarray = (np.searchsorted(others, score, "left") + np.searchsorted(others, score, "right")) / 2
+    return middle
+
+
+def by_class(of_score: OfScore, probability: np.ndarray, label: np.ndarray) -> list[Ranked]:
+    """`auroc` or `average_precision` of each class against the rest."""
+    return [of_score(column, label == k) for k, column in enumerate(probability.T)]
+
+
+def macro_value(ranked: Sequence[Ranked]) -> float:
+    """The mean over classes where it is defined; NaN where it is nowhere."""
+    defined = [each.value for each in ranked if not np.isnan(each.value)]
+    return float(np.mean(defined)) if defined else float("nan")
+
+
+def macro_influence(ranked: Sequence[Ranked], label: np.ndarray) -> Influence:
+    """Of `macro_value`, which must be defined."""
+    n_classes, value = len(ranked), macro_value(ranked)
+    defined = [each for each in ranked if not np.isnan(each.value)]
+    of_image = np.sum([each.of_image for each in defined], axis=0) / len(defined)
+    own, other = np.array([each.of_worst for each in ranked]).T / len(defined)
+    # An image as wrong as can be comes last in its own class, and first in another.
+    worst = own + (other.sum() - other) / max(n_classes - 1, 1)
+    worst = np.where(np.bincount(label, minlength=n_classes) > 0, worst, 0.0)
+    return Influence(of_image, worst**2 / 2, value + float(worst.sum()) / 2)
+
+
+def micro_auroc(probability: np.ndarray, label: np.ndarray) -> Ranked:
+    """The AUROC of all pairs of an image and a class at once: does a right pair score higher than a wrong one?"""
+    return auroc(probability.ravel(), np.eye(probability.shape[1], dtype=bool)[label].ravel())
+
+
+def micro_influence(probability: np.ndarray, label: np.ndarray) -> Influence:
+    """Of `micro_auroc`."""
+    n_classes, ranked = probability.shape[1], micro_auroc(probability, label)
+    worst = np.where(np.bincount(label, minlength=n_classes) > 0, sum(ranked.of_worst), 0.0)
+    of_image = ranked.of_image.reshape(-1, n_classes).sum(axis=1)
+    return Influence(of_image, worst**2 / 2, ranked.value + float(worst.sum()) / 2)
