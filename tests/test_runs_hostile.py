@@ -15,7 +15,7 @@ import pytest
 
 from coverslip.cli import main
 from coverslip.errors import BadClassifier, BadRecipe, BadRun
-from coverslip.runs import Run
+from coverslip.runs import Run, open_run
 from coverslip.runs.log.reader import lasting_lines
 
 MOST_BYTES = 400e6  # of memory, for a file of a stranger
@@ -209,3 +209,13 @@ def test_what_a_terminal_would_obey_is_escaped(copied: Run, capsys: pytest.Captu
     said = capsys.readouterr().err
     assert "\\x1b[31m\\u202e" in said
     assert said.removesuffix("\n").isprintable()
+
+
+@pytest.mark.parametrize("name", ["figures", "evaluations"])
+def test_nothing_is_written_through_a_link_that_leads_out(copied: Run, tmp_path: Path, name: str) -> None:
+    (copied.folder / name).symlink_to(tmp_path, target_is_directory=True)
+    try:
+        with pytest.raises(BadRun, match="is a link"):
+            open_run(copied.folder)
+    finally:
+        (copied.folder / name).unlink()
