@@ -5,8 +5,9 @@ bright, so that neighbours in the list are confused. Sizes fall from 1,979 image
 National Data Science Bowl. Then `inspect`, an instant `train`, `report`, `evaluate` and `predict` run on them, each as
 a child process of its own, with one cache for all.
 
-Silence is the longest time without a line of output, start and end included; for `train` also that without an event in
-`events.jsonl`, which is what the app shows. Lines that came before and after it say where it was.
+Silence is the longest time without a line of output, start and end included, in processor seconds of the command, which
+other work on the machine hardly changes, and by the clock; for `train` also that without an event in `events.jsonl`,
+which is what the app shows. Lines that came before and after it say where it was.
 
     python benchmarks/many_classes.py [--images N] [--classes K] [--folder FOLDER] [--only COMMAND…] [--set key=value…]
 """
@@ -39,13 +40,14 @@ class Watched:
 
     wall_s: float
     processor_s: float
-    lines: list[tuple[float, str]]  # seconds since the start
+    lines: list[tuple[float, float, str]]  # seconds and processor seconds since the start
 
-    def silence(self) -> tuple[float, str, str]:
-        """The longest time without a line, and the lines around it."""
-        moments = [(0.0, "start"), *self.lines, (self.wall_s, "end")]
-        (before, line), (after, following) = max(pairwise(moments), key=lambda pair: pair[1][0] - pair[0][0])
-        return after - before, line, following
+    def silence(self) -> tuple[float, float, str, str]:
+        """The longest processor seconds and seconds without a line, and the lines around the first of these."""
+        moments = [(0.0, 0.0, "start"), *self.lines, (self.wall_s, self.processor_s, "end")]
+        wall = max(after[0] - before[0] for before, after in pairwise(moments))
+        before, after = max(pairwise(moments), key=lambda pair: pair[1][1] - pair[0][1])
+        return after[1] - before[1], wall, before[2], after[2]
 
 
 def main() -> None:
@@ -63,14 +65,14 @@ def main() -> None:
         images = folder / "images"
         if not images.exists():
             draw(images, class_sizes(asked.images, asked.classes))
-        print("| command | wall s | processor s | lines | longest silence s | between |")
-        print("|---|---|---|---|---|---|")
+        print("| command | wall s | processor s | lines | longest silence, processor s | wall s | between |")
+        print("|---|---|---|---|---|---|---|")
         for name in asked.only:
             watched = watch(arguments_of(name, folder, [*SETTINGS, *asked.set]), folder / "cache")
-            seconds, line, following = watched.silence()
+            processor, wall, line, following = watched.silence()
             print(
-                f"| {name} | {watched.wall_s:.1f} | {watched.processor_s:.1f} | {len(watched.lines)} | {seconds:.1f} "
-                f"| {line[:50]} … {following[:50]} |",
+                f"| {name} | {watched.wall_s:.1f} | {watched.processor_s:.1f} | {len(watched.lines)} "
+                f"| {processor:.1f} | {wall:.1f} | {line[:50]} … {following[:50]} |",
                 flush=True,
             )
         if "train" in asked.only:
@@ -97,12 +99,13 @@ def watch(arguments: list[str], cache: Path) -> Watched:
     """Run one command, and note when each line came."""
     environment = {**os.environ, "COVERSLIP_CACHE": str(cache), "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-m", "coverslip", *arguments]
-    lines: list[tuple[float, str]] = []
+    lines: list[tuple[float, float, str]] = []
     started = time.monotonic()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True) as child:
 
         def note(stream: IO[str] | None) -> None:
-            lines.extend((time.monotonic() - started, line.strip()) for line in stream or ())
+            for line in stream or ():
+                lines.append((time.monotonic() - started, processor_seconds(child.pid), line.strip()))
 
         readers = [threading.Thread(target=note, args=(stream,)) for stream in (child.stdout, child.stderr)]
         for reader in readers:
@@ -113,8 +116,17 @@ def watch(arguments: list[str], cache: Path) -> Watched:
         child.returncode = os.waitstatus_to_exitcode(status)
     wall = time.monotonic() - started
     if child.returncode:
-        raise SystemExit("\n".join([f"coverslip {' '.join(arguments)} failed:", *(line for _, line in lines[-20:])]))
+        raise SystemExit("\n".join([f"coverslip {' '.join(arguments)} failed:", *(line for *_, line in lines[-20:])]))
     return Watched(wall, used.ru_utime + used.ru_stime, sorted(lines))
+
+
+def processor_seconds(pid: int) -> float:
+    """Of a process that may have ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def silence_of_events(run: Path) -> float:

@@ -1,11 +1,13 @@
 """Images that show the same though their pixels differ are found, shown, and kept on one side of a split."""
 
 import io
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from image_sets import App, workspace_in
 from PIL import Image, ImageEnhance, ImageFilter
 
 import coverslip as cs
@@ -137,3 +139,16 @@ def test_small_pictures_are_made_of_images_of_any_shape_and_depth(shape):
     for dtype in (np.uint16, np.float32):
         picture = small_picture(noise.astype(dtype))
         assert picture is None if shape == (1, 1, 1) else picture is not None and picture.shape == (64, 64)
+
+
+@pytest.mark.slow
+def test_the_app_tells_of_copies_after_it_has_read_the_images(planted):
+    app = App(workspace_in(planted.parent))
+    dataset = app.open(planted)
+    until = time.monotonic() + 60
+    while not (inspected := app.get(f"datasets/{dataset['id']}/inspection"))["are_copies_known"]:
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    (finding,) = [finding for finding in inspected["findings"] if finding["code"] == "near-duplicates"]
+    assert finding["n_images"] >= 16
+    assert {name for cluster in finding["images"] for name in cluster} <= set(inspected["positions"])

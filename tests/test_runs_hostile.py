@@ -15,7 +15,7 @@ import pytest
 
 from coverslip.cli import main
 from coverslip.errors import BadClassifier, BadRecipe, BadRun
-from coverslip.runs import Run
+from coverslip.runs import Run, open_run
 from coverslip.runs.log.reader import lasting_lines
 
 MOST_BYTES = 400e6  # of memory, for a file of a stranger
@@ -104,6 +104,7 @@ TABLE = {
     "a cell of 300,000 letters": added("x" * 300_000 + "\n"),
     "a row of a million cells": added("," * 1_000_000 + "\n"),
     "a short row": added("x\n"),
+    "five million columns": written(b"a," * 5_000_000),
     "no numbers": lambda file: file.write_text(file.read_text().replace("0.", "z").replace(",train,", ",tr,")) and None,
 }
 ARRAY = {
@@ -142,8 +143,7 @@ CASES = [
     *(("recipe.yaml", "recipe", name, do) for name, do in ANY.items()),
 ]
 # Files that say nothing, and where that is how it is left out.
-HARMLESS = {("recipe.yaml", "no bytes"), ("split.csv", "no bytes"), ("predictions.csv", "no bytes")}
-HARMLESS |= {("validation.csv", "no bytes"), ("pixels.json", "1e999")}
+HARMLESS = {("recipe.yaml", "no bytes"), ("split.csv", "no bytes"), ("pixels.json", "1e999")}
 
 
 @pytest.fixture(scope="module")
@@ -209,3 +209,13 @@ def test_what_a_terminal_would_obey_is_escaped(copied: Run, capsys: pytest.Captu
     said = capsys.readouterr().err
     assert "\\x1b[31m\\u202e" in said
     assert said.removesuffix("\n").isprintable()
+
+
+@pytest.mark.parametrize("name", ["figures", "evaluations"])
+def test_nothing_is_written_through_a_link_that_leads_out(copied: Run, tmp_path: Path, name: str) -> None:
+    (copied.folder / name).symlink_to(tmp_path, target_is_directory=True)
+    try:
+        with pytest.raises(BadRun, match="is a link"):
+            open_run(copied.folder)
+    finally:
+        (copied.folder / name).unlink()

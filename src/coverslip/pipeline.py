@@ -43,6 +43,7 @@ from coverslip.inference import BATCH_SIZE, load_classifier
 from coverslip.machine import FOR_TRAINING, chosen_device
 from coverslip.reports import compare, write_report
 from coverslip.runs import (
+    InspectionWithWhatIf,
     PredictionsFile,
     Recipe,
     Run,
@@ -77,7 +78,9 @@ __all__ = [
 _MOST_REASONS = 5  # unreadable images that are named one by one
 
 
-def inspect(data: Dataset | Given, recipe: Recipe | None = None, *, emit: Emit = ignore) -> Inspection:
+def inspect(
+    data: Dataset | Given, recipe: Recipe | None = None, *, what_if: bool = False, emit: Emit = ignore
+) -> Inspection:
     """What a dataset holds, what is wrong with it, and what to do about it. Decodes every image once.
 
     Images that show the same though their pixels differ are looked for, and remembered for trainings on these images.
@@ -85,14 +88,27 @@ def inspect(data: Dataset | Given, recipe: Recipe | None = None, *, emit: Emit =
     Args:
         data: images, opened or as `open_dataset` takes them.
         recipe: which plane, channels, classes and groups a training would take; the default takes what there is.
+        what_if: also show some 2,000 of the images to a network: whether labels can be told from what has nothing to do
+            with the object, and what a split that divides groups and copies would have reported.
         emit: told about progress.
+
+    Returns:
+        With `what_if` an `InspectionWithWhatIf`.
+
+    Raises:
+        BadDataset: with `what_if`, images that cannot be trained on together.
     """
     data = _opened(data)
     if recipe is not None:
         data, _ = agreed(data, recipe)
     seen = SeenWhileScanning()
-    scan = scan_images(data, emit=emit, on_pixels=seen)
-    return inspect_dataset(data, with_copies(data, scan, seen, emit=emit))
+    scan = with_copies(data, scan_images(data, emit=emit, on_pixels=seen), seen, emit=emit)
+    if not what_if:
+        return inspect_dataset(data, scan)
+    from coverslip.experiments.looking import looked_at
+
+    scan, careless = looked_at(data, scan, recipe or Recipe(), emit=emit)
+    return InspectionWithWhatIf(**dict(inspect_dataset(data, scan)), what_if=careless)
 
 
 def preview(

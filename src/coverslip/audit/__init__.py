@@ -1,13 +1,20 @@
 """What pixels and features tell about the data."""
 
+from coverslip.audit.careless_split import what_if
 from coverslip.audit.copies import SeenWhileScanning, with_copies, with_known_copies
 from coverslip.audit.learning_curve import MOST_IMAGES, learning_curve, nested_order
+from coverslip.audit.shortcuts import signal_of
+from coverslip.audit.surroundings import background_features, border_features
 
 __all__ = [
     "MOST_IMAGES",
     "SeenWhileScanning",
+    "background_features",
+    "border_features",
     "learning_curve",
     "nested_order",
+    "signal_of",
+    "what_if",
     "with_copies",
     "with_known_copies",
 ]

@@ -13,6 +13,7 @@ from coverslip.cli._remedies import with_remedies
 from coverslip.datasets import Finding, GroupFacts, Inspection, Spread, counted, one_line
 from coverslip.evaluation import METRICS, Evaluation, Metric, confused_pairs, hardest_classes, row_metrics
 from coverslip.messages import GroupBy
+from coverslip.runs import InspectionWithWhatIf, WhatIf
 
 Json = Mapping[str, Any]  # Any: JSON values
 
@@ -178,9 +179,28 @@ def show_inspection(console: Console, inspection: Inspection, *, all_classes: bo
     reading_notes = [f"{counted(n, 'image')}: {note}" for note, n in inspection.reading_notes.items()]
     notes = [with_remedies(note.text, note.remedies) for note in inspection.notes]
     _show_some(console, "Notes", [*notes, *reading_notes])
+    if isinstance(inspection, InspectionWithWhatIf):
+        _show_what_if(console, inspection.what_if)
     _show_some(console, "What to do", [_on_what_to_do(each) for each in inspection.findings])
     if not inspection.findings:
         console.print("\nNothing to fix was found.", style="bold")
+
+
+def _show_what_if(console: Console, what_if: WhatIf | None) -> None:
+    """What a careless split would have reported, beside an honest one."""
+    if what_if is None:
+        text = "No groups or copies are known among the images, or there are too few: every split is as careless."
+        console.print(f"\nA careless split: {text}", soft_wrap=True)
+        return
+    title = METRICS[what_if.metric].title
+    console.print("\nWhat a careless split would have reported", style="bold")
+    table = table_of(title, "images one by one", "whole groups", "difference", "95 % interval")
+    for name, numbers in (("linear probe", what_if), ("nearest image", what_if.nearest_image)):
+        values = (decimal(metric.value) for metric in (numbers.careless, numbers.honest, numbers.difference))
+        table.add_row(name, *values, _interval(numbers.difference))
+    console.print(table)
+    held = f"{counted(what_if.n_images, 'image')} in {what_if.n_units:,} groups, copies and single images"
+    console.print(f"Measured on {held}, each named by a classifier that was not fitted on it.", soft_wrap=True)
 
 
 def _on_what_to_do(finding: Finding) -> str:

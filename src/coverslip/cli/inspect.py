@@ -2,6 +2,8 @@
 
 from typing import Annotated
 
+import typer
+
 from coverslip.cli._options import AllClasses, AsJson, Data, Group, GroupPattern, check_groups, setting
 
 
@@ -16,6 +18,14 @@ def inspect(
             "may be given several times."
         ),
     ] = None,
+    what_if: Annotated[
+        bool,
+        typer.Option(
+            "--what-if",
+            help="Also show some 2,000 images to a network: can labels be told without looking at the object, and what "
+            "would a split have reported that divides groups and copies?",
+        ),
+    ] = False,
     all_classes: AllClasses = False,
     as_json: AsJson = False,
 ) -> None:
@@ -32,6 +42,8 @@ def inspect(
 
       coverslip inspect cells.csv --group patient --json
 
+      coverslip inspect cells.csv --group patient --what-if
+
       coverslip inspect stacks/ --set plane=max --set 'channels=[0, 2]'
     """
     check_groups(group, group_pattern)
@@ -43,7 +55,7 @@ def inspect(
 
     dataset, choices = images_and_recipe(data, None, None, settings or [], group, group_pattern)
     with shown_progress(notes_console()) as emit:
-        inspection = pipeline.inspect(dataset, choices if settings else None, emit=emit)
+        inspection = pipeline.inspect(dataset, choices if settings else None, what_if=what_if, emit=emit)
     if as_json:
         print_json(inspection_as_json(inspection))
     else:

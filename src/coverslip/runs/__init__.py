@@ -22,7 +22,13 @@ from coverslip.runs.environment import (
 from coverslip.runs.folder import Run, create_run_folder, is_run, open_run
 from coverslip.runs.history import Epoch
 from coverslip.runs.images import held_out_images, kept_as_files, plan_of, refuse_other_images, same_images
-from coverslip.runs.inspection import inspection_as_json, write_inspection
+from coverslip.runs.inspection import (
+    CarelessAndHonest,
+    InspectionWithWhatIf,
+    WhatIf,
+    inspection_as_json,
+    write_inspection,
+)
 from coverslip.runs.log import RunLog
 from coverslip.runs.metrics import LearningCurveRecord, metrics_as_json, read_metrics, write_metrics
 from coverslip.runs.predictions import (
@@ -61,12 +67,14 @@ __all__ = [
     "Augment",
     "BudgetRecord",
     "Calibration",
+    "CarelessAndHonest",
     "ClassifierCard",
     "Environment",
     "Epoch",
     "EvaluatedImages",
     "FinetuneStage",
     "FromRun",
+    "InspectionWithWhatIf",
     "InstantStage",
     "LearningCurveRecord",
     "LearntOn",
@@ -94,6 +102,7 @@ __all__ = [
     "TrainingRecord",
     "TriedNetwork",
     "Weights",
+    "WhatIf",
     "augment_named",
     "budget_seconds",
     "cells_of",

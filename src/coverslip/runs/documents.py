@@ -19,6 +19,7 @@ FORMAT_VERSION = 1
 # 121 classes. Each value takes some hundred bytes of memory.
 _MOST_BYTES, _MOST_VALUES = 64 * 2**20, 2_000_000
 _MOST_TABLE_BYTES, _MOST_CELLS = 512 * 2**20, 25_000_000
+_MOST_COLUMNS = 50_000  # one for each class
 
 
 class Document(BaseModel):
@@ -127,7 +128,10 @@ def read_table(file: Path) -> Iterator[dict[str, str]]:
 
 
 def _rows(lines: Iterator[list[str]]) -> Iterator[dict[str, str]]:
-    columns = [plain_cell(cell) for cell in next(lines, [])]
+    header = next(lines, [])
+    if len(header) > _MOST_COLUMNS:
+        raise ValueError(f"it has {len(header):,} columns, more than any")
+    columns = [plain_cell(cell) for cell in header]
     if len(set(columns)) < len(columns):
         raise ValueError("two columns have the same name")
     for n, cells in enumerate(lines, start=1):

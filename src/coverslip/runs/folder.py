@@ -123,6 +123,10 @@ class Run:
         return self.folder / "figures"
 
     @property
+    def evaluations_folder(self) -> Path:
+        return self.folder / "evaluations"
+
+    @property
     def report_file(self) -> Path:
         return self.folder / "report.html"
 
@@ -139,12 +143,12 @@ class Run:
 
     def evaluation(self, name: str) -> "Run":
         """A measurement on other images."""
-        return Run(self.folder / "evaluations" / name)
+        return Run(self.evaluations_folder / name)
 
     @property
     def evaluations(self) -> list["Run"]:
         """All measurements on other images, by name; some may still be made, or have failed."""
-        folders = (self.folder / "evaluations").glob("*/")
+        folders = self.evaluations_folder.glob("*/")
         return [Run(folder) for folder in sorted(folders) if Run(folder).status_file.is_file()]
 
     @property
@@ -294,7 +298,7 @@ def open_run(folder: Path | str) -> Run:
     """A run that has been written.
 
     Raises:
-        BadRun: there is no run folder, or it is of a newer format.
+        BadRun: there is no run folder, it is of a newer format, or a folder in it that is written to is a link.
     """
     run = Run(Path(folder))
     if not run.recipe_file.is_file():
@@ -305,6 +309,9 @@ def open_run(folder: Path | str) -> Run:
         )
     if run.environment_file.exists():
         check_format(read_object(run.environment_file).get("format_version"), run.folder)
+    for place in (run.figures_folder, run.evaluations_folder):
+        if place.is_symlink():  # of a stranger's run: what is written there would replace files elsewhere
+            raise BadRun("This folder of the run is a link", file=place, do="Replace it by a folder.")
     return run
 
 

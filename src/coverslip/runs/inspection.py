@@ -3,19 +3,45 @@
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from coverslip.datasets import Inspection
 from coverslip.errors import BadRun
+from coverslip.evaluation import Metric
 from coverslip.files import write_json
 from coverslip.runs.documents import FORMAT_VERSION, check_format, first_fault, read_object
 
 _ADAPTER = TypeAdapter(Inspection)
 
 
+class CarelessAndHonest(BaseModel):
+    """The same classifier on images dealt out one by one, and in whole groups."""
+
+    model_config = ConfigDict(frozen=True)
+
+    careless: Metric
+    honest: Metric
+    difference: Metric = Field(description="Careless minus honest.")
+
+
+class WhatIf(CarelessAndHonest):
+    """What a careless split would have reported: instant classifiers, each image named by one not fitted on it."""
+
+    metric: str
+    nearest_image: CarelessAndHonest = Field(description="The same with the label of the nearest image.")
+    n_images: int
+    n_units: int = Field(description="Groups and copies that the honest split keeps together; the rest by themselves.")
+
+
+class InspectionWithWhatIf(Inspection):
+    """An inspection for which images were shown to a network too."""
+
+    what_if: WhatIf | None = Field(description="None where no groups or copies are known: both splits are the same.")
+
+
 def inspection_as_json(inspection: Inspection) -> dict[str, Any]:  # Any: JSON values
     """An inspection as a JSON object, as `inspect --json` prints it."""
-    return {"format_version": FORMAT_VERSION, **_ADAPTER.dump_python(inspection, mode="json")}
+    return {"format_version": FORMAT_VERSION, **inspection.model_dump(mode="json")}
 
 
 def write_inspection(file: Path, inspection: Inspection) -> None:

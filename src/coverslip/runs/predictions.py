@@ -4,6 +4,7 @@ import csv
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, overload
@@ -218,7 +219,7 @@ def read_predictions(file: Path) -> Predictions:
         if first is None:
             return Predictions([], _classes_in(file))
         classes = _classes_among(first)
-        return Predictions([_row(cells, classes) for cells in (first, *rows)], classes)
+        return Predictions([_row(cells, classes) for cells in chain([first], rows)], classes)
     except (KeyError, ValueError) as error:
         raise BadRun(f"The table is damaged: {error}", file=file, do="Evaluate the run again.") from error
 
@@ -230,7 +231,10 @@ def _classes_in(file: Path) -> tuple[str, ...]:
 
 
 def _classes_among(columns: Iterable[str]) -> tuple[str, ...]:
-    return tuple(name.removeprefix("p:") for name in columns if name.startswith("p:"))
+    classes = tuple(name.removeprefix("p:") for name in columns if name.startswith("p:"))
+    if not classes:
+        raise ValueError("no column holds a class's probabilities")
+    return classes
 
 
 def _row(cells: dict[str, str], classes: Sequence[str]) -> Prediction:

@@ -7,12 +7,12 @@ that every image has for itself.
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
-from coverslip.datasets import NAME_PATTERNS, TABLE_NAMES, Dataset, grouped_by_pattern, plain_name
-from coverslip.errors import BadDataset, CoverslipError
+from coverslip.datasets import TABLE_NAMES, Dataset, Scan, grouped_by_pattern, groups_in_names, plain_name
+from coverslip.errors import CoverslipError
 from coverslip.workspace.datasets import grouping
 from coverslip.workspace.datasets.reading_images import refuse_unread
 from coverslip.workspace.datasets.sources import GroupedBy, groups_by
@@ -30,15 +30,10 @@ _MOST_COLUMNS = 12
 class GroupSuggestion:
     """A way to group these images with which a training would begin."""
 
-    kind: Annotated[
-        Literal["column", "folder", "part", "parts", "first-number", "last-number"],
-        Field(description="`part`: the n-th part of the file's name; `parts`: its first n. Between parts stands _."),
-    ]
-    column: str | None
-    pattern: str | None
-    n: Annotated[int, Field(description="Of `part` and `parts`; else 0.")]
+    column: Annotated[str | None, Field(description="Of the tables; null for a pattern.")]
+    pattern: Annotated[str | None, Field(description="That finds groups in paths; null for a column.")]
     n_groups: int
-    example: Annotated[str, Field(description="The group of the first image that has one.")]
+    example: Annotated[str, Field(description="One of the groups.")]
 
 
 def list_suggestions(home: Workspace, dataset_id: str) -> list[GroupSuggestion]:
@@ -56,7 +51,7 @@ def list_suggestions(home: Workspace, dataset_id: str) -> list[GroupSuggestion]:
     recipe = recipe_for(home, row, {})
     suggestions: list[GroupSuggestion] = []
     known: set[tuple[int, ...]] = set()
-    for suggestion, groups in _candidates(home, row, data):
+    for suggestion, groups in _candidates(home, row, data, scan):
         as_numbers = _numbered(groups)
         if as_numbers in known:
             continue
@@ -70,24 +65,20 @@ def list_suggestions(home: Workspace, dataset_id: str) -> list[GroupSuggestion]:
     return suggestions
 
 
-def _candidates(home: Workspace, row: AnyRow, data: Dataset) -> Iterator[tuple[GroupSuggestion, Sequence[str | None]]]:
+def _candidates(
+    home: Workspace, row: AnyRow, data: Dataset, scan: Scan
+) -> Iterator[tuple[GroupSuggestion, Sequence[str | None]]]:
     """Groups of the images in the order of the dataset's records, of which there are neither too few nor too many."""
     for column in _columns(home, row):
         with suppress(CoverslipError):
             by_id = groups_by(home, row, GroupedBy(column=column))
             groups = [by_id.get(record.image_id) for record in data.records]
             if n := _n_groups(groups):
-                yield GroupSuggestion("column", column, None, 0, n, _first(groups)), groups
-    begins_with_class = False
-    for known in NAME_PATTERNS:
-        if known.kind == "parts" and begins_with_class:
-            continue  # its groups would be parts of classes
-        with suppress(BadDataset):
-            records, _ = grouped_by_pattern(data.records, data.root, known.pattern)
-            groups = [record.group for record in records]
-            begins_with_class |= known.n == 1 and _tell_class(data, groups)
-            if n := _n_groups(groups):
-                yield GroupSuggestion(known.kind, None, known.pattern, known.n, n, _first(groups)), groups
+                yield GroupSuggestion(column, None, n, next(filter(None, groups), "")), groups
+    for named in groups_in_names(data, scan):
+        if not named.is_class:
+            records, _ = grouped_by_pattern(data.records, data.root, named.pattern)
+            yield GroupSuggestion(None, named.pattern, named.n_groups, named.example), [r.group for r in records]
 
 
 def _columns(home: Workspace, row: AnyRow) -> list[str]:
@@ -102,16 +93,6 @@ def _n_groups(groups: Sequence[str | None]) -> int:
     """How many; 0 where they are too few for a split, or an image mostly stands for itself."""
     n = len(set(groups))
     return n if _FEWEST_GROUPS <= n <= len(groups) / 2 else 0
-
-
-def _tell_class(data: Dataset, groups: Sequence[str | None]) -> bool:
-    """Whether all images of a group are of one class."""
-    pairs = {(group, record.label) for group, record in zip(groups, data.records, strict=True)}
-    return len(pairs) == len(set(groups)) and len(data.classes) > 1
-
-
-def _first(groups: Sequence[str | None]) -> str:
-    return next((group for group in groups if group), "")
 
 
 def _numbered(groups: Sequence[str | None]) -> tuple[int, ...]:

@@ -2434,7 +2434,7 @@ export interface components {
         Finding: {
             /**
              * Code
-             * @description What kind of finding it is. `leakage` (error): On two sides of the predefined split; `no-labels` (error): No labels; `one-class` (error): A single class; `unlike-channels` (error): Different numbers of channels; `missing-files` (warning): Not found; `unreadable` (warning): Cannot be read; `conflicting-labels` (warning): Same pixels, different classes; `duplicates` (warning): Same pixels, same class; `class-not-in-training` (warning): No training images of a class; `small-class` (warning): Small classes; `near-duplicates` (warning): Copies that were changed; `hidden-groups` (warning): Groups in names; `no-groups` (warning): No groups; `class-in-few-groups` (warning): Classes of few groups; `few-groups` (warning): Few groups; `groups-divide-copies` (warning): Copies in different groups; `group-is-class` (warning): One class in each group; `mixed-bit-depths` (warning): Mixed bit depths; `unlabelled` (advice): Images without a label; `imbalance` (advice): Unequal classes; `similar-class-names` (advice): Similar class names; `mixed-channels` (advice): Mixed channels; `boxes-beyond-edge` (advice): Boxes beyond the edge; `several-planes` (advice): Several planes.
+             * @description What kind of finding it is. `leakage` (error): On two sides of the predefined split; `no-labels` (error): No labels; `one-class` (error): A single class; `unlike-channels` (error): Different numbers of channels; `missing-files` (warning): Not found; `unreadable` (warning): Cannot be read; `conflicting-labels` (warning): Same pixels, different classes; `duplicates` (warning): Same pixels, same class; `class-not-in-training` (warning): No training images of a class; `small-class` (warning): Small classes; `near-duplicates` (warning): Copies that were changed; `hidden-groups` (warning): Groups in names; `no-groups` (warning): No groups; `class-in-few-groups` (warning): Classes of few groups; `few-groups` (warning): Few groups; `groups-divide-copies` (warning): Copies in different groups; `group-is-class` (warning): One class in each group; `no-signal` (warning): Labels that images do not tell; `shortcut` (warning): Labels told without the object; `mixed-bit-depths` (warning): Mixed bit depths; `slight-shortcut` (advice): Labels partly told without the object; `unlabelled` (advice): Images without a label; `imbalance` (advice): Unequal classes; `similar-class-names` (advice): Similar class names; `mixed-channels` (advice): Mixed channels; `boxes-beyond-edge` (advice): Boxes beyond the edge; `several-planes` (advice): Several planes.
              */
             code: string;
             /**
@@ -2675,25 +2675,20 @@ export interface components {
          */
         GroupSuggestion: {
             /**
-             * Kind
-             * @description `part`: the n-th part of the file's name; `parts`: its first n. Between parts stands _.
-             * @enum {string}
+             * Column
+             * @description Of the tables; null for a pattern.
              */
-            kind: "column" | "folder" | "part" | "parts" | "first-number" | "last-number";
-            /** Column */
             column: string | null;
-            /** Pattern */
-            pattern: string | null;
             /**
-             * N
-             * @description Of `part` and `parts`; else 0.
+             * Pattern
+             * @description That finds groups in paths; null for a column.
              */
-            n: number;
+            pattern: string | null;
             /** N Groups */
             n_groups: number;
             /**
              * Example
-             * @description The group of the first image that has one.
+             * @description One of the groups.
              */
             example: string;
         };

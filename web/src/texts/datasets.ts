@@ -257,11 +257,6 @@ export const datasets = {
     presets: 'Fitting these images',
     suggestions: {
       column: (name: string) => `Column “${name}”`,
-      folder: 'Folder above the image',
-      part: (n: number) => (n === 1 ? 'Text before the first _' : `Part ${n} of the name (between _)`),
-      parts: (n: number) => `First ${n} parts of the name`,
-      'first-number': 'First number',
-      'last-number': 'Last number',
       of: (n: string, example: string) => `${counted(n, 'group', 'groups')}, such as ${example}`,
     },
     columnLabel: 'Column',

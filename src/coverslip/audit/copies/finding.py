@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.audit.copies.matching import AT_ONCE, match, threshold_of
+from coverslip.audit.copies.matching import AT_ONCE, are_copies, least_agreements, match
 from coverslip.audit.copies.searching import candidate_pairs
 from coverslip.audit.copies.small_pictures import small_picture
 from coverslip.cache import RECORDS, Kind, RecordStore, register
@@ -24,7 +24,7 @@ from coverslip.stopping import BY_SIGNAL, Stop
 
 COPIES = register(Kind("copies", "which images of a dataset show the same", RECORDS))
 
-_VERSION = 1  # goes up when the same images would give other copies
+_VERSION = 2  # goes up when the same images would give other copies
 _FEWEST = 3  # images
 _TELL_EVERY_S = 0.5
 
@@ -87,13 +87,13 @@ def with_copies(
 def _linked(pictures: Bytes, emit: Emit, stop: Stop) -> list[list[int]]:
     """Rows that show the same, two or more each."""
     candidates = candidate_pairs(pictures, stop=stop)
-    threshold = threshold_of(pictures, candidates.unrelated_first, candidates.unrelated_second)
+    least = least_agreements(pictures, candidates)
     starts = range(0, len(candidates.first), AT_ONCE)
 
     def compare(start: int) -> list[tuple[int, int]]:
         part = slice(start, start + AT_ONCE)
         matches = match(pictures, candidates.first[part], candidates.second[part])
-        accepted = threshold.accepts(matches)
+        accepted = are_copies(matches, least)
         return list(zip(matches.first[accepted].tolist(), matches.second[accepted].tolist(), strict=True))
 
     links: list[tuple[int, int]] = []

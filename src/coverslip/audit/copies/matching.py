@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from coverslip.audit.copies.aligning import Pairs, align, correlation, make_level
 from coverslip.audit.copies.describing import likely_turns, turning
+from coverslip.audit.copies.searching import Candidates
 from coverslip.audit.copies.small_pictures import SIDE, floats_of
 from coverslip.audit.copies.warping import disc, grid, warp
 
@@ -24,18 +25,8 @@ AT_ONCE = 500  # pairs
 
 # Fixed on drawn cells (benchmarks/copies.py --thresholds), before real images were looked at.
 _LEAST_WHOLE, _LEAST_FINE = 0.9, 0.88
+_N_ALIKE = 40  # unrelated pairs
 _BEYOND_UNRELATED = 4.0  # standard deviations, of Fisher's z of the correlation of detail
-
-
-@dataclass(frozen=True)
-class Threshold:
-    """How well detail must agree for two pictures to be copies: more than that of unrelated ones that are alike."""
-
-    fine: float
-
-    def accepts(self, matches: "Matches") -> npt.NDArray[np.bool_]:
-        """(n,) which pairs show the same."""
-        return (matches.fine >= self.fine) & (matches.whole >= _LEAST_WHOLE)
 
 
 @dataclass(frozen=True)
@@ -46,6 +37,7 @@ class Matches:
     second: Ints
     whole: Floats  # correlation of the pictures
     fine: Floats  # correlation of their detail
+    place: Ints  # among the pairs that were given
 
 
 def match(pictures: Bytes, first: Ints, second: Ints) -> Matches:
@@ -65,7 +57,7 @@ def match(pictures: Bytes, first: Ints, second: Ints) -> Matches:
     pairs, score = align(make_level(_shrunk(whole, _MIDDLE)), pairs[kept], 3)
     place, pairs = place[score > _LEAST_MIDDLE], pairs[score > _LEAST_MIDDLE]
     pairs, score = align(make_level(whole), pairs, 4)
-    return Matches(first[place], second[place], score, _detail(whole, pairs))
+    return Matches(first[place], second[place], score, _detail(whole, pairs), place)
 
 
 def _turned(pictures: Floats, first: Ints, second: Ints) -> Pairs:
@@ -106,15 +98,30 @@ def _smooth(pictures: Floats, sd: float) -> Floats:
     return smooth
 
 
-def threshold_of(pictures: Bytes, first: Ints, second: Ints) -> Threshold:
-    """What pairs that resemble each other, but are hardly copies, say of the pictures at hand.
+def least_agreements(pictures: Bytes, candidates: Candidates) -> Floats:
+    """(N,) how well detail of another picture must agree for it to be a copy: more than that of unrelated ones.
 
-    Plain shapes, such as chromosomes, agree in their outlines whatever they are.
+    Plain shapes, such as chromosomes, agree in their outlines whatever they are; so it is asked of unrelated pairs that
+    resemble the picture most.
     """
+    first, places = candidates.unrelated_first, candidates.places
     fine = np.zeros(len(first), np.float32)  # of pairs that differ when seen coarsely
-    matches = match(pictures, first, second)
-    fine[: len(matches.fine)] = matches.fine
+    for start in range(0, len(first), AT_ONCE):
+        part = slice(start, start + AT_ONCE)
+        matches = match(pictures, first[part], candidates.unrelated_second[part])
+        fine[start + matches.place] = matches.fine
     z = np.arctanh(np.clip(fine, 0, 0.999))
-    middle, high = np.quantile(z, (0.5, 0.8))  # true copies among them lie beyond
-    sd = (high - middle) / 0.8416
-    return Threshold(max(_LEAST_FINE, float(np.tanh(middle + _BEYOND_UNRELATED * sd))))
+    least = np.empty(len(places), np.float32)
+    squares, n_near = np.einsum("nd,nd->n", places[first], places[first]), min(_N_ALIKE, len(first))
+    for start in range(0, len(places), AT_ONCE):
+        distance = squares - 2 * (places[start : start + AT_ONCE] @ places[first].T)
+        near = np.argpartition(distance, n_near - 1, axis=1)[:, :n_near]
+        middle, high = np.quantile(z[near], (0.5, 0.8), axis=1)  # true copies among them lie beyond
+        least[start : start + AT_ONCE] = np.tanh(middle + _BEYOND_UNRELATED * (high - middle) / 0.8416)
+    return np.maximum(least, np.float32(_LEAST_FINE))
+
+
+def are_copies(matches: Matches, least: Floats) -> npt.NDArray[np.bool_]:
+    """(n,) which pairs show the same; `least` is of each picture."""
+    needed = np.maximum(least[matches.first], least[matches.second])
+    return np.asarray((matches.fine >= needed) & (matches.whole >= _LEAST_WHOLE))

@@ -24,7 +24,7 @@ _BRIGHTEST = (1.0, 5.0)  # standard deviations from the mean, beyond which an im
 _N_NUMBERS = 48
 _N_NEIGHBOURS = 20
 _FARTHEST = 2.5  # times the distance that 99 % of the changed pictures keep from what they were
-_N_UNRELATED = 200  # pairs
+_N_UNRELATED = 600  # pairs
 _AT_ONCE = 1000  # pictures
 
 
@@ -36,6 +36,7 @@ class Candidates:
     second: Ints
     unrelated_first: Ints
     unrelated_second: Ints
+    places: Floats  # (N, d) what describes each picture: near are those that resemble each other
 
 
 def candidate_pairs(pictures: npt.NDArray[np.uint8], *, stop: Stop = BY_SIGNAL) -> Candidates:
@@ -49,7 +50,7 @@ def candidate_pairs(pictures: npt.NDArray[np.uint8], *, stop: Stop = BY_SIGNAL) 
     generator = np.random.default_rng(1)
     some = generator.choice(len(places), min(_N_UNRELATED, len(places)), replace=False)
     far = generator.integers(nearest.shape[1] // 2, nearest.shape[1], len(some))
-    return Candidates(first, second, some, nearest[some, far])
+    return Candidates(first, second, some, nearest[some, far], places)
 
 
 def _nearest(places: Floats, n: int, stop: Stop) -> tuple[Ints, Floats]:

@@ -5,7 +5,7 @@ from coverslip.datasets.index.classes import ClassPlan, Name, check_classes, sha
 from coverslip.datasets.index.folders import has_image_suffix
 from coverslip.datasets.index.given_images import Axes
 from coverslip.datasets.index.opening import Given, open_again, open_dataset, regrouped
-from coverslip.datasets.index.patterns import NAME_PATTERNS, grouped_by_pattern
+from coverslip.datasets.index.patterns import grouped_by_pattern
 from coverslip.datasets.index.records import (
     DECISIONS,
     SIDES,
@@ -31,7 +31,6 @@ from coverslip.datasets.index.table_files import PLAIN_TABLE_SUFFIXES, is_table,
 
 __all__ = [
     "DECISIONS",
-    "NAME_PATTERNS",
     "PLAIN_TABLE_SUFFIXES",
     "SIDES",
     "TABLE_NAMES",

@@ -2,37 +2,12 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 from coverslip.datasets.index.records import ImageRecord, counted, one_line, posix_below, printable
 from coverslip.errors import BadDataset
 from coverslip.messages import Note
-
-_MOST_PARTS = 6  # of a file's name that may be a group
-
-
-@dataclass(frozen=True, slots=True)
-class NamePattern:
-    """A pattern that many laboratories' names fit.
-
-    `part` is the n-th part of a file's name, `parts` the first n together; parts are what stands between "_".
-    """
-
-    kind: Literal["folder", "part", "parts", "first-number", "last-number"]
-    pattern: str
-    n: int = 0
-
-
-# What is coarser stands first, since new images mostly come from other patients rather than from other fields of view.
-NAME_PATTERNS = (
-    *(NamePattern("part", rf"(?:^|/)(?:[^/_]*_){{{n - 1}}}([^/_]+)_[^/]*$", n) for n in range(1, _MOST_PARTS)),
-    *(NamePattern("parts", rf"(?:^|/)((?:[^/_]*_){{{n - 1}}}[^/_]+)_[^/]*$", n) for n in range(2, _MOST_PARTS)),
-    NamePattern("folder", r"([^/]+)/[^/]+$"),
-    NamePattern("first-number", r"(?:^|/)[^/\d]*(\d+)[^/]*$"),
-    NamePattern("last-number", r"(\d+)\D*$"),
-)
 
 
 def grouped_by_pattern(

@@ -16,6 +16,7 @@ from coverslip.datasets.quality.inspecting import Inspection, inspect_dataset
 from coverslip.datasets.quality.leaks import Leak, LeakKind, predefined_split_leaks
 from coverslip.datasets.quality.name_groups import NameGroups, groups_in_names
 from coverslip.datasets.quality.scanning import Scan, Unreadable, by_field, scan_images
+from coverslip.datasets.quality.signal import Signal, SignalSource, Told
 from coverslip.datasets.quality.usable import ON_REQUEST, dropped_notes, left_out_notes, reasons_to_leave_out
 
 __all__ = [
@@ -32,7 +33,10 @@ __all__ = [
     "NameGroups",
     "Scan",
     "Severity",
+    "Signal",
+    "SignalSource",
     "Spread",
+    "Told",
     "Unreadable",
     "by_field",
     "connected_components",

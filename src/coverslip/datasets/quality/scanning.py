@@ -14,6 +14,7 @@ from pathlib import Path
 
 from coverslip.datasets.index import Dataset, ImageRecord, counted
 from coverslip.datasets.quality.remembering import Identity, Memory, identities_of
+from coverslip.datasets.quality.signal import Signal
 from coverslip.errors import UnreadableImage
 from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.images import Fields, ImageFacts, Pixels, image_facts
@@ -41,6 +42,7 @@ class Scan:
     facts: tuple[ImageFacts | Unreadable, ...]
     # Positions of images that show the same, two or more each, equal pixels among them; None: nobody has looked.
     copies: tuple[tuple[int, ...], ...] | None = None
+    signal: Signal | None = None  # None: nobody has looked, or nothing can be told
 
     @property
     def n_readable(self) -> int:

@@ -25,6 +25,7 @@ from coverslip.workspace.datasets.inspections import (
     inspect_stored,
     keep_inspection,
     kept_inspection,
+    look_for_copies,
     with_positions,
 )
 from coverslip.workspace.datasets.keeping import store_images
@@ -112,6 +113,7 @@ def _work(home: Workspace, dataset_id: str, is_over: threading.Event) -> None:
     with suppress(CoverslipError, SQLAlchemyError, OSError):
         if not is_over.is_set():
             fill(home, dataset_id, is_over)
+    home.background.start(f"copies {dataset_id}", lambda is_over: look_for_copies(home, dataset_id, is_over))
 
 
 def _read(home: Workspace, dataset_id: str, is_over: threading.Event) -> None:

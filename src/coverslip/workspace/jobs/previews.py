@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from coverslip.audit import with_known_copies
 from coverslip.cache import RECORDS, Kind, RecordStore, register
 from coverslip.datasets import (
     Dataset,
@@ -125,7 +126,8 @@ def split(
 
     with home.engine.connect() as connection:
         row = refuse_unread(connection, dataset_id)
-        data, scan = load_dataset(connection, dataset_id), load_scan(connection, dataset_id)
+        data = load_dataset(connection, dataset_id)
+        scan = with_known_copies(load_scan(connection, dataset_id))  # as the training will
     if (grouped := groups_asked(home, row, recipe)) is not None:
         data = _grouped(data, groups_by(home, row, grouped))
     asked = recipe_for(home, row, recipe)

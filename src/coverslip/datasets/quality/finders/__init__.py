@@ -1,6 +1,6 @@
 """The table of all findings that can be made from names, tables and decoded images: one record each."""
 
-from coverslip.datasets.quality.finders import classes, copies, files, groups, names, pixels
+from coverslip.datasets.quality.finders import classes, copies, files, groups, names, pixels, signals
 from coverslip.datasets.quality.finding import Finder
 
 # Of one severity, the gravest first: so they are told.
@@ -22,7 +22,10 @@ BUILT_IN = (
     Finder("few-groups", "warning", "Few groups", groups.few_groups),
     Finder("groups-divide-copies", "warning", "Copies in different groups", copies.copies_in_several_groups),
     Finder("group-is-class", "warning", "One class in each group", groups.group_is_class),
+    Finder("no-signal", "warning", "Labels that images do not tell", signals.no_signal),
+    Finder("shortcut", "warning", "Labels told without the object", signals.shortcuts),
     Finder("mixed-bit-depths", "warning", "Mixed bit depths", pixels.mixed_bit_depths),
+    Finder("slight-shortcut", "advice", "Labels partly told without the object", signals.slight_shortcuts),
     Finder("unlabelled", "advice", "Images without a label", classes.unlabelled),
     Finder("imbalance", "advice", "Unequal classes", classes.imbalance),
     Finder("similar-class-names", "advice", "Similar class names", classes.similar_class_names),

@@ -1,0 +1,161 @@
+"""Changed copies planted among real images: how many are found, what else is called a copy, and how long it takes.
+
+    python benchmarks/copies.py --images 2000 --planted 25
+    python benchmarks/copies.py --thresholds
+
+`--thresholds` is what the thresholds of `coverslip.audit.copies` were fixed on before real images were looked at: drawn
+cells, their changed copies, and pairs of different cells that resemble each other most. Otherwise images are drawn from
+the real sets of `COVERSLIP_DATA` (`blood_bccd_augmented`, full of copies, left out), so many copies of each kind are
+planted, and a pair is right where both images come from one. Pairs of real images that were called copies are listed
+apart: nobody knows of them whether they are.
+"""
+
+import argparse
+import io
+import json
+import os
+import tempfile
+import time
+from collections import Counter
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageEnhance, ImageFilter
+
+from coverslip.audit.copies import matching, searching
+from coverslip.audit.copies.finding import _linked  # what is timed, without reading
+from coverslip.audit.copies.small_pictures import small_picture
+from coverslip.images import read_pixels
+from coverslip.samples import write_sample_images
+from coverslip.stopping import BY_SIGNAL
+
+SETS = (
+    "blood_pbc",
+    "blood_malaria",
+    "chromosomes_qband",
+    "chromosomes_gband",
+    "nuclei_mitocheck",
+    "micronuclei",
+    "pap_herlev",
+    "cellcycle_jurkat_16bit",
+    "weak_labels_cric",
+    "blood_bccd",
+)
+SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
+KINDS = ("saved anew", "resized", "blurred", "brightened", "mirrored", "turned 90", "turned 20", "cropped 8 %")
+
+
+def changed(picture: Image.Image, kind: str, rng: np.random.Generator) -> Image.Image:
+    """A changed copy of an 8-bit picture."""
+    width, height = picture.size
+    match kind:
+        case "saved anew":
+            buffer = io.BytesIO()
+            picture.save(buffer, "JPEG", quality=60)
+            return Image.open(buffer)
+        case "resized":
+            return picture.resize((max(8, round(0.6 * width)), max(8, round(0.6 * height))), Image.Resampling.BICUBIC)
+        case "blurred":
+            return picture.filter(ImageFilter.GaussianBlur(max(width, height) / 120))
+        case "brightened":
+            return ImageEnhance.Brightness(picture).enhance(1.15)
+        case "mirrored":
+            return picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        case "turned 90":
+            return picture.transpose(Image.Transpose.ROTATE_90)
+        case "turned 20":
+            return picture.rotate(20, Image.Resampling.BICUBIC)
+    across, down = round(0.08 * width), round(0.08 * height)
+    left, top = int(rng.integers(0, across + 1)), int(rng.integers(0, down + 1))
+    return picture.crop((left, top, left + width - across, top + height - down))
+
+
+def as_picture(array: np.ndarray) -> Image.Image:
+    """8 bit, grey or colour; of other images the first channel, stretched."""
+    if array.dtype != np.uint8 or array.shape[2] not in (1, 3):
+        plane = array[..., 0].astype(np.float32)
+        low, high = np.percentile(plane, (0.1, 99.9))
+        array = np.clip((plane - low) / max(high - low, 1e-6) * 215, 0, 255).astype(np.uint8)[..., None]
+    return Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
+
+
+def as_array(picture: Image.Image) -> np.ndarray:
+    array = np.asarray(picture)
+    return array if array.ndim == 3 else array[..., None]
+
+
+def files_of(data: Path, n: int, rng: np.random.Generator) -> list[Path]:
+    """So many files of the real sets."""
+    files = [p for name in SETS for p in sorted((data / name).rglob("*")) if p.suffix.lower() in SUFFIXES]
+    return [files[i] for i in sorted(rng.choice(len(files), min(n, len(files)), replace=False))]
+
+
+def planted_among_real(n_images: int, n_planted: int) -> dict:
+    """What is found among real images."""
+    rng = np.random.default_rng(0)
+    files = files_of(Path(os.environ.get("COVERSLIP_DATA", "../shared/data")), n_images - len(KINDS) * n_planted, rng)
+    originals = rng.choice(len(files), len(KINDS) * n_planted, replace=False)
+    kind_of = {int(i): KINDS[k % len(KINDS)] for k, i in enumerate(originals)}
+    pictures, family, kinds = [], [], []
+    began = time.process_time()
+    for i, file in enumerate(files):
+        array = read_pixels(file).array
+        rows = [(small_picture(array), "")]
+        if i in kind_of:
+            rows.append((small_picture(as_array(changed(as_picture(array), kind_of[i], rng))), kind_of[i]))
+        for picture, kind in rows:
+            if picture is not None:
+                pictures.append(picture)
+                family.append(i)
+                kinds.append(kind)
+    reading, began, wall = time.process_time() - began, time.process_time(), time.monotonic()
+    clusters = _linked(np.stack(pictures), lambda _: None, BY_SIGNAL)
+    seconds, wall = time.process_time() - began, time.monotonic() - wall
+    together = {pair for rows in clusters for pair in combinations(rows, 2)}
+    found = Counter(kinds[j] or kinds[i] for i, j in together if family[i] == family[j])
+    touching = [(i, j) for i, j in together if kinds[i] or kinds[j]]
+    wrong = [(i, j) for i, j in touching if family[i] != family[j]]
+    others = [(i, j) for i, j in together if family[i] != family[j] and not kinds[i] and not kinds[j]]
+    named = [[files[family[i]].parent.name + "/" + files[family[i]].name for i in pair] for pair in others]
+    return {
+        "images": len(pictures),
+        "recall": {kind: f"{found[kind]}/{sum(k == kind for k in kinds)}" for kind in KINDS},
+        "recall_of_all": round(sum(found.values()) / max(1, sum(map(bool, kinds))), 4),
+        "pairs_touching_planted": len(touching),
+        "precision": round(1 - len(wrong) / max(1, len(touching)), 4),
+        "pairs_of_real_images": len(others),
+        "some_of_them": named[:40],
+        "decoding_and_shrinking_cpu_s": round(reading, 1),
+        "finding_cpu_s": round(seconds, 1),
+        "finding_wall_s": round(wall, 1),
+    }
+
+
+def thresholds(n_images: int = 300) -> dict:
+    """Correlations of drawn cells with their changed copies, and with the most similar other cells."""
+    rng = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as folder:
+        broken = write_sample_images(Path(folder) / "cells", n_images=n_images).broken
+        files = [file for file in sorted(Path(folder).rglob("*.png")) if file not in broken]
+        arrays = list({array.tobytes(): array for array in (read_pixels(file).array for file in files)}.values())
+    rows = [small_picture(array) for array in arrays]
+    n = len(rows)
+    for k, array in enumerate(arrays):
+        rows.append(small_picture(as_array(changed(as_picture(array), KINDS[k % len(KINDS)], rng))))
+    pictures = np.stack(rows)
+    same = matching.match(pictures, np.arange(n), np.arange(n) + n)
+    candidates = searching.candidate_pairs(pictures[:n])
+    other = matching.match(pictures[:n], candidates.first, candidates.second)
+    low = {name: np.quantile(getattr(same, name), (0, 0.01, 0.05)).round(3).tolist() for name in ("whole", "fine")}
+    high = {name: np.quantile(getattr(other, name), (0.95, 0.99, 1)).round(3).tolist() for name in ("whole", "fine")}
+    return {"copies": n, "compared to the end": len(same.fine), "lowest of copies": low, "highest of others": high}
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=2000)
+    parser.add_argument("--planted", type=int, default=25, help="of each kind")
+    parser.add_argument("--thresholds", action="store_true")
+    given = parser.parse_args()
+    print(json.dumps(thresholds() if given.thresholds else planted_among_real(given.images, given.planted), indent=2))

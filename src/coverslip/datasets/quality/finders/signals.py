@@ -1,0 +1,79 @@
+"""Findings about what tells the labels: nothing at all, or what has nothing to do with the object."""
+
+from collections.abc import Iterator
+
+from coverslip.datasets.index import Dataset
+from coverslip.datasets.quality.finding import Found
+from coverslip.datasets.quality.scanning import Scan
+from coverslip.datasets.quality.signal import Signal, SignalSource
+
+WARNING_SHARE = 0.5  # of the whole image's gain over chance
+ADVICE_SHARE = 0.25
+_IN_WORDS: dict[SignalSource, tuple[str, str]] = {
+    "border": (
+        "the outermost eighth of the image",
+        "Look along the edges for marks, scale bars, neighbours or light that go with a class.",
+    ),
+    "background": (
+        "the brightness and grain of the background",
+        "Ask whether classes were imaged on other days, slides or microscopes.",
+    ),
+    "size": (
+        "width and height of the image",
+        "Ask whether classes were cropped or exported in different ways.",
+    ),
+    "format": (
+        "bit depth, channels and planes of the file",
+        "Ask whether classes were exported in different ways, and export them alike.",
+    ),
+}
+
+
+def no_signal(dataset: Dataset, scan: Scan) -> Iterator[Found]:
+    """Labels that whole images do not tell."""
+    if scan.signal is not None and not scan.signal.is_there:
+        told = scan.signal.whole
+        yield Found(
+            text=f"The images tell nothing of their labels: an instant classifier reaches a balanced accuracy of "
+            f"{told.balanced_accuracy:.2f} on images that it was not fitted on, where guessing gives "
+            f"{scan.signal.chance:.2f} (p = {told.p:.2f}).",
+            do="Check that labels and images belong together. If they do, more images or a fine-tuned network may "
+            "find more.",
+            limit="Before training no classifier told these labels better than chance.",
+            values={"balanced_accuracy": told.balanced_accuracy, "chance": scan.signal.chance, "p": told.p},
+        )
+
+
+def shortcuts(dataset: Dataset, scan: Scan) -> Iterator[Found]:
+    """Sources that tell at least half of what the whole image does."""
+    return _between(scan.signal, WARNING_SHARE, float("inf"))
+
+
+def slight_shortcuts(dataset: Dataset, scan: Scan) -> Iterator[Found]:
+    """Sources that tell a quarter of it; clean images of large cells do too."""
+    return _between(scan.signal, ADVICE_SHARE, WARNING_SHARE)
+
+
+def _between(signal: Signal | None, least: float, most: float) -> Iterator[Found]:
+    if signal is None or not signal.is_there:
+        return
+    for source, told in signal.by_source.items():
+        share = signal.share(source)
+        if least <= share < most:
+            what, ask = _IN_WORDS[source]
+            text = (
+                f"Labels can be told from {what} alone: balanced accuracy {told.balanced_accuracy:.2f}, where the "
+                f"whole image gives {signal.whole.balanced_accuracy:.2f} and guessing {signal.chance:.2f}."
+            )
+            yield Found(
+                text=text,
+                do=f"{ask} A network may learn this instead of the object; then it fails where it is missing.",
+                limit="The network may have learnt this instead of the object; then it fails on images without it.",
+                values={
+                    "from": source,
+                    "balanced_accuracy": told.balanced_accuracy,
+                    "whole_image": signal.whole.balanced_accuracy,
+                    "chance": signal.chance,
+                    "p": told.p,
+                },
+            )

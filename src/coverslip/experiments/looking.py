@@ -1,0 +1,131 @@
+"""What images tell of their labels before any training: shortcuts, and what a careless split would have reported."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from coverslip.audit import background_features, border_features, nested_order, signal_of, what_if
+from coverslip.datasets import Dataset, DecodedPixels, Scan, SignalSource, connected_components, reasons_to_leave_out
+from coverslip.engines import embed
+from coverslip.events import Emit, ignore
+from coverslip.images import ImageFacts, effective_channels
+from coverslip.machine import n_cores
+from coverslip.models.networks import FeatureNetwork, create_network
+from coverslip.runs import Recipe, WhatIf
+from coverslip.stopping import BY_SIGNAL, Stop
+from coverslip.training.preprocessing import learn_preprocessing
+
+_MOST_IMAGES = 2000  # in whole units; more would tell the same, later
+_FEWEST_IMAGES = 40
+_LARGEST_SIDE = 128  # px: the question is what can be told, not how well
+
+Ints = npt.NDArray[np.int64]
+Singles = npt.NDArray[np.float32]
+
+
+def looked_at(
+    data: Dataset, scan: Scan, recipe: Recipe, *, emit: Emit = ignore, stop: Stop = BY_SIGNAL
+) -> tuple[Scan, WhatIf | None]:
+    """The scan with what its images tell of their labels, and what a careless split would have reported.
+
+    Some 2,000 images are shown to the recipe's network, in whole groups.
+
+    Args:
+        data, scan: the images.
+        recipe: names the network; its seed chooses the images.
+        emit: told about progress.
+        stop: asked as often.
+
+    Returns:
+        Both are None where there are too few labelled images to tell; the latter also where no groups or copies are
+        known, so that both splits are the same.
+
+    Raises:
+        BadDataset, BadRecipe: the images cannot be trained on together.
+        Stopped: on request.
+    """
+    positions, label, unit = _sample(data, scan, recipe.seed)
+    if len(positions) < _FEWEST_IMAGES or len(np.unique(label)) < 2:
+        return scan, None
+    facts = [fact for i in positions if isinstance(fact := scan.facts[i], ImageFacts)]
+    features = _features(data, scan, positions, facts, recipe, emit, stop)
+    signal = signal_of(features, _sources(data, positions, facts, stop), label, unit, seed=recipe.seed)
+    has_units = len(np.unique(unit)) < len(unit)
+    return replace(scan, signal=signal), what_if(features, label, unit, seed=recipe.seed) if has_units else None
+
+
+def _sample(data: Dataset, scan: Scan, seed: int) -> tuple[list[int], Ints, Ints]:
+    """Positions of usable images, class numbers, and numbers of what belongs together."""
+    reasons = reasons_to_leave_out(data, scan)
+    usable = [i for i, reason in enumerate(reasons) if not reason]
+    if not usable:
+        return [], np.zeros(0, np.int64), np.zeros(0, np.int64)
+    label = np.unique([data.records[i].label or "" for i in usable], return_inverse=True)[1]
+    unit = np.unique(connected_components(data, scan, usable), return_inverse=True)[1]
+    chosen = nested_order(label, unit, np.random.default_rng(seed)) < _MOST_IMAGES / len(usable)
+    positions = np.array(usable)[chosen].tolist()
+    return positions, *(np.unique(numbers[chosen], return_inverse=True)[1] for numbers in (label, unit))
+
+
+def _features(
+    data: Dataset,
+    scan: Scan,
+    positions: Sequence[int],
+    facts: Sequence[ImageFacts],
+    recipe: Recipe,
+    emit: Emit,
+    stop: Stop,
+) -> Singles:
+    """(n, D) of the frozen network."""
+    side = min(recipe.image_size or _LARGEST_SIDE, _LARGEST_SIDE)
+    recipe = recipe.model_copy(update={"image_size": side})
+    preprocessing = learn_preprocessing(facts, recipe)
+    network = create_network(
+        recipe.model,
+        n_classes=2,
+        head=recipe.head,
+        channels=preprocessing.channels,
+        pretrained=True,
+        options=recipe.model_options,
+        image_size=side,
+    )
+    decoded = DecodedPixels(data, scan, preprocessing)
+    with embed(
+        FeatureNetwork(network),
+        network.head.in_features,
+        [fact.pixel_hash for fact in facts],
+        lambda chosen: decoded([positions[i] for i in chosen]),
+        preprocessing=preprocessing.model_dump(mode="json"),
+        tta=1,
+        emit=emit,
+        stop=stop,
+    ) as (features, _):
+        return features[slice(0, len(positions))]
+
+
+def _sources(
+    data: Dataset, positions: Sequence[int], facts: Sequence[ImageFacts], stop: Stop
+) -> dict[SignalSource, Singles]:
+    """(n, d) numbers of what should not tell one class from another."""
+    n_channels = max(fact.n_channels for fact in facts)
+
+    def read(position: int) -> tuple[Singles, Singles]:
+        stop.check()
+        array = effective_channels(data.records[position].read().array)
+        top = np.iinfo(array.dtype).max if array.dtype.kind == "u" else 1.0
+        image = (array / np.float32(top)).astype(np.float32)
+        if image.shape[2] != n_channels:  # grey among colour
+            image = np.repeat(image[:, :, :1], n_channels, axis=2)
+        return border_features(image), background_features(image)
+
+    with ThreadPoolExecutor(n_cores(), thread_name_prefix="look") as pool:
+        borders, backgrounds = zip(*pool.map(read, positions), strict=True)
+    return {
+        "border": np.stack(borders),
+        "background": np.stack(backgrounds),
+        "size": np.log([(fact.width_px, fact.height_px) for fact in facts]).astype(np.float32),
+        "format": np.array([(f.bit_depth, f.n_channels, f.n_planes) for f in facts], np.float32),
+    }

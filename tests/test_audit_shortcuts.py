@@ -1,0 +1,148 @@
+"""Shortcuts: what is planted is found, what is not there is not, and real clean cells give no warning."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from drawing import write_cells
+from PIL import Image
+
+from coverslip.audit.careless_split import what_if
+from coverslip.audit.shortcuts import signal_of
+from coverslip.audit.surroundings import background_features, border_features
+from coverslip.cli import main
+
+WARNING_SHARE, ADVICE_SHARE = 0.5, 0.25
+
+
+def cells(n: int, *, marked: bool = False, dim: bool = False, seed: int = 0) -> tuple[list[np.ndarray], np.ndarray]:
+    """Discs on grey noise: those of class 1 are larger; `marked` ones have a dot in a corner, `dim` ones less light."""
+    generator = np.random.default_rng(seed)
+    label = np.arange(n) % 2
+    rows, columns = np.mgrid[:48, :48]
+    images = []
+    for k in label:
+        image = generator.normal(0.5, 0.02, (48, 48, 1))
+        radius = generator.normal(9 + 2 * k, 1)
+        image[(rows - 24) ** 2 + (columns - 24) ** 2 < radius**2] -= 0.2
+        if marked and k:
+            image[2:5, 40:43] = 0.9
+        if dim and k:
+            image -= 0.03
+        images.append(image.astype(np.float32))
+    return images, label
+
+
+def whole(images: list[np.ndarray]) -> np.ndarray:
+    """What a network might see: rows and columns of the image."""
+    pixels = np.stack(images)[:, :, :, 0]
+    return np.concatenate([pixels.mean(axis=1), pixels.mean(axis=2)], axis=1)
+
+
+def shortcuts(images: list[np.ndarray], label: np.ndarray, unit: np.ndarray | None = None):
+    sources = {
+        "border": np.stack([border_features(image) for image in images]),
+        "background": np.stack([background_features(image) for image in images]),
+        "size": np.full((len(label), 2), 48.0, np.float32),
+    }
+    found = signal_of(whole(images), sources, label, np.arange(len(label)) if unit is None else unit)
+    assert found is not None
+    return found
+
+
+def test_a_mark_in_a_corner_of_one_class_is_a_shortcut() -> None:
+    images, label = cells(120, marked=True)
+    found = shortcuts(images, label)
+    assert found.by_source["border"].balanced_accuracy > 0.95
+    assert found.share("border") > WARNING_SHARE
+    assert "size" not in found.by_source  # the same for all images
+
+
+def test_less_light_in_one_class_is_a_shortcut_of_the_background() -> None:
+    images, label = cells(120, dim=True)
+    assert shortcuts(images, label).share("background") > WARNING_SHARE
+
+
+def test_cells_that_differ_in_themselves_have_none() -> None:
+    images, label = cells(240)
+    found = shortcuts(images, label)
+    assert found.is_there
+    assert max(found.share("border"), found.share("background")) < ADVICE_SHARE
+
+
+def test_labels_at_random_have_no_signal() -> None:
+    n_signals = 0
+    for seed in range(4):
+        images, label = cells(80, seed=seed)
+        found = shortcuts(images, np.random.default_rng(seed).permutation(label))
+        n_signals += found.is_there
+    assert n_signals <= 1  # of a test at .05
+
+
+def test_labels_that_whole_groups_share_are_no_shortcut_of_what_groups_share() -> None:
+    """Slides differ in their light, and each holds one class: by chance light and class go together."""
+    n_groups, generator = 8, np.random.default_rng(0)
+    images, label = cells(160)
+    group = np.repeat(np.arange(n_groups), 160 // n_groups)
+    light = generator.normal(0, 0.05, n_groups)
+    images = [image + light[g] for image, g in zip(images, group, strict=True)]
+    label = (np.arange(n_groups) % 2)[group]
+    found = shortcuts([image.astype(np.float32) for image in images], label, group)
+    assert found.share("background") < WARNING_SHARE
+
+
+def test_a_single_class_or_classes_of_one_group_each_cannot_be_asked_about() -> None:
+    images, label = cells(40)
+    sources = {"border": np.stack([border_features(image) for image in images])}
+    assert signal_of(whole(images), sources, np.zeros_like(label), np.arange(40)) is None
+    assert signal_of(whole(images), sources, label, label) is None
+
+
+@pytest.mark.parametrize("shape", [(2, 2, 1), (3, 200, 3), (5, 4, 2), (700, 41, 4)])
+def test_any_shape_is_described_by_as_many_numbers(shape: tuple[int, int, int]) -> None:
+    image = np.random.default_rng(0).random(shape).astype(np.float32)
+    border, background = border_features(image), background_features(image)
+    assert border.shape == (80 * shape[2],)
+    assert background.shape == (7 * shape[2],)
+    assert np.isfinite(border).all()
+    assert np.isfinite(background).all()
+
+
+def test_a_careless_split_is_told_from_an_honest_one() -> None:
+    """Each group has a look of its own, and a class: nothing is learnt of classes, and one by one all is known."""
+    generator = np.random.default_rng(0)
+    group = np.repeat(np.arange(30), 8)
+    label = generator.permutation(np.arange(30) % 3)[group]
+    features = (generator.normal(size=(30, 40))[group] + generator.normal(0, 0.2, (240, 40))).astype(np.float32)
+    told = what_if(features, label, group)
+    assert told.honest.value is not None
+    assert told.careless.value is not None
+    assert told.honest.value < 0.6
+    assert told.careless.value > 0.9
+    for numbers in (told, told.nearest_image):
+        assert numbers.difference.low is not None
+        assert numbers.difference.low > 0.2
+    alike = what_if(generator.normal(size=(240, 40)).astype(np.float32), label, np.arange(240))
+    assert alike.careless.value == alike.honest.value
+
+
+@pytest.mark.slow
+def test_inspect_tells_of_a_planted_mark_and_of_a_careless_split(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cells = write_cells(tmp_path / "cells", 60, classes=("small", "large"), radii=(0.2, 0.21), n_slides=6)
+    for file in (cells / "large").iterdir():
+        pixels = np.array(Image.open(file))
+        pixels[1:5, -6:-2] = 255
+        Image.fromarray(pixels).save(file)
+    arguments = ["inspect", str(cells), "--group-pattern", r"slide\d+", "--what-if"]
+    assert main([*arguments, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    (shortcut,) = [finding for finding in told["findings"] if finding["code"] == "shortcut"]
+    assert shortcut["from"] == "border"
+    assert shortcut["balanced_accuracy"] > 0.9
+    assert told["what_if"]["metric"] == "macro_f1"
+    assert told["what_if"]["n_images"] == 60
+    assert main(arguments) == 0
+    assert "What a careless split would have reported" in capsys.readouterr().out
