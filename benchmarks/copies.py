@@ -17,6 +17,7 @@ import os
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 
@@ -85,16 +86,17 @@ def as_array(picture: Image.Image) -> np.ndarray:
     return array if array.ndim == 3 else array[..., None]
 
 
-def files_of(data: Path, n: int, rng: np.random.Generator) -> list[Path]:
+def files_of(data: Path, sets: Sequence[str], n: int, rng: np.random.Generator) -> list[Path]:
     """So many files of the real sets."""
-    files = [p for name in SETS for p in sorted((data / name).rglob("*")) if p.suffix.lower() in SUFFIXES]
+    files = [p for name in sets for p in sorted((data / name).rglob("*")) if p.suffix.lower() in SUFFIXES]
     return [files[i] for i in sorted(rng.choice(len(files), min(n, len(files)), replace=False))]
 
 
-def planted_among_real(n_images: int, n_planted: int) -> dict:
+def planted_among_real(n_images: int, n_planted: int, sets: Sequence[str]) -> dict:
     """What is found among real images."""
     rng = np.random.default_rng(0)
-    files = files_of(Path(os.environ.get("COVERSLIP_DATA", "../shared/data")), n_images - len(KINDS) * n_planted, rng)
+    data = Path(os.environ.get("COVERSLIP_DATA", "../shared/data"))
+    files = files_of(data, sets, n_images - len(KINDS) * n_planted, rng)
     originals = rng.choice(len(files), len(KINDS) * n_planted, replace=False)
     kind_of = {int(i): KINDS[k % len(KINDS)] for k, i in enumerate(originals)}
     pictures, family, kinds = [], [], []
@@ -156,6 +158,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=2000)
     parser.add_argument("--planted", type=int, default=25, help="of each kind")
+    parser.add_argument("--sets", nargs="+", default=SETS)
     parser.add_argument("--thresholds", action="store_true")
     given = parser.parse_args()
-    print(json.dumps(thresholds() if given.thresholds else planted_among_real(given.images, given.planted), indent=2))
+    told = thresholds() if given.thresholds else planted_among_real(given.images, given.planted, given.sets)
+    print(json.dumps(told, indent=2))

@@ -140,6 +140,8 @@ export const previewChanges = (id: string, recipe: Recipe, signal?: AbortSignal)
 export const listFolder = (path: string | null, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/folders', { params: { query: path === null ? {} : { path } }, signal }));
 
+/** Which labels were changed, when, by whom, and where the mistake was seen: a table. */
+export const labelChangesUrl = (id: string) => `${ROOT}/${encodeURIComponent(id)}/download/label-changes`;
 export const labelsUrl = (id: string) => `${ROOT}/${encodeURIComponent(id)}/download/labels`;
 
 function address(

@@ -189,6 +189,7 @@ export const datasets = {
     keys: 'Keys (?)',
     keysTitle: 'Keys',
     exportLabels: 'Labels as CSV',
+    exportChanges: 'All changes of labels as CSV: when, by whom, and where the mistake was seen',
     undone: (n: string) => `Undone: ${n}.`,
     redone: (n: string) => `Redone: ${n}.`,
     given: (n: string, label: string) => `${n}: ${label}`,
