@@ -96,7 +96,7 @@ def test_a_form_can_hold_every_key() -> None:
     plane = next(key for key in recipe_keys() if key.key == "plane")
     assert (plane.type, plane.minimum, [choice.value for choice in plane.choices or []]) == (
         *("integer", 0),
-        ["max", "mean"],
+        ["max", "mean", "channels"],
     )
 
 

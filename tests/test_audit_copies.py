@@ -13,7 +13,15 @@ from PIL import Image, ImageEnhance, ImageFilter
 import coverslip as cs
 from coverslip.audit import SeenWhileScanning, with_copies, with_known_copies
 from coverslip.audit.copies.small_pictures import small_picture
-from coverslip.datasets import fold_images, open_dataset, predefined_split_leaks, scan_images, split_images
+from coverslip.datasets import (
+    connected_components,
+    fold_images,
+    inspect_dataset,
+    open_dataset,
+    predefined_split_leaks,
+    scan_images,
+    split_images,
+)
 from coverslip.errors import LeakageFound
 from coverslip.events import Progressed
 from coverslip.samples import write_sample_images
@@ -152,3 +160,19 @@ def test_the_app_tells_of_copies_after_it_has_read_the_images(planted):
     (finding,) = [finding for finding in inspected["findings"] if finding["code"] == "near-duplicates"]
     assert finding["n_images"] >= 16
     assert {name for cluster in finding["images"] for name in cluster} <= set(inspected["positions"])
+
+
+@pytest.mark.parametrize(("clusters", "n_units"), [(((0, 1),), 5), (((0, 1, 2),), 4), (((0, 1), (2, 3), (4, 5)), 6)])
+def test_copies_connect_groups_unless_most_groups_would_become_one(
+    tmp_path: Path, clusters: tuple[tuple[int, ...], ...], n_units: int
+) -> None:
+    rows = ["path,label,group"]
+    for i in range(12):
+        Image.fromarray(np.full((4, 4), 20 * i, np.uint8)).save(tmp_path / f"{i}.png")
+        rows.append(f"{i}.png,{'ab'[i % 2]},g{i % 6}")
+    (tmp_path / "t.csv").write_text("\n".join(rows), encoding="utf-8")
+    data = open_dataset(tmp_path / "t.csv")
+    scan = replace(scan_images(data), copies=clusters)
+    assert len(set(connected_components(data, scan, range(12)).tolist())) == n_units
+    (told,) = inspect_dataset(data, scan).of("groups-divide-copies")
+    assert ("merely resemble each other" in told.text) == (n_units == 6)

@@ -107,7 +107,7 @@ def test_a_file_is_read_again_where_its_size_or_its_time_changed_only(folder, ch
 def test_other_pixels_of_the_same_file_are_other_facts(tmp_path):
     Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(tmp_path / "f.png")
     table = tmp_path / "t.csv"
-    table.write_text("path,label,x,y,width,height\nf.png,a,0,0,4,4\nf.png,b,4,4,4,4\nf.png,b,4,4,9,9\n")
+    table.write_text("path,label,x,y,width,height\nf.png,a,0,0,4,4\nf.png,b,4,4,4,4\nf.png,b,9,9,4,4\n")
     for _ in range(2):
         facts = scan_images(open_dataset(table)).facts
         assert isinstance(facts[0], ImageFacts)

@@ -18,17 +18,49 @@ def labels_of(dataset: Dataset, positions: Iterable[int]) -> set[str]:
     return {record.label for record in records if record.label is not None and dataset.has_class(record)}
 
 
-def connected_components(dataset: Dataset, scan: Scan, order: Sequence[int]) -> NDArray[np.intp]:
-    """For each image in `order` the number of its connected component; groups, equal pixels and copies connect."""
-    cluster_of = {i: str(k) for k, members in enumerate(scan.copies or ()) for i in members}
-    parent = list(range(len(order)))
+def kept_together(dataset: Dataset, scan: Scan) -> tuple[tuple[int, ...], ...]:
+    """The clusters of copies that no split divides: all, but for those in several groups where these are too many.
 
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
+    Plain shapes, such as spots, can resemble each other as copies do. Where clusters would leave half as many of the
+    groups that were named or fewer, they are taken for such, and the groups are kept apart as they were named.
+    """
+    clusters = scan.copies or ()
+    groups = [sorted({dataset.records[i].group or "" for i in members} - {""}) for members in clusters]
+    n_groups = len({record.group for record in dataset.records if record.group is not None})
+    joined = _Joined(n_groups)
+    number = {group: k for k, group in enumerate(sorted({group for several in groups for group in several}))}
+    for several in groups:
+        for other in several[1:]:
+            joined.join(number[several[0]], number[other])
+    if joined.n > n_groups / 2:
+        return clusters
+    return tuple(members for members, several in zip(clusters, groups, strict=True) if len(several) < 2)
+
+
+class _Joined:
+    """Numbers from 0, some of which belong together."""
+
+    def __init__(self, n: int) -> None:
+        self.n = n  # of what is left when those that belong together count once
+        self._parent = list(range(n))
+
+    def root(self, i: int) -> int:
+        """The least number that it belongs together with."""
+        while self._parent[i] != i:
+            self._parent[i] = self._parent[self._parent[i]]
+            i = self._parent[i]
         return i
 
+    def join(self, i: int, j: int) -> None:
+        a, b = self.root(i), self.root(j)
+        self._parent[max(a, b)] = min(a, b)
+        self.n -= a != b
+
+
+def connected_components(dataset: Dataset, scan: Scan, order: Sequence[int]) -> NDArray[np.intp]:
+    """For each image in `order` the number of its connected component; groups, equal pixels and copies connect."""
+    cluster_of = {i: str(k) for k, members in enumerate(kept_together(dataset, scan)) for i in members}
+    joined = _Joined(len(order))
     first: dict[tuple[str, str], int] = {}
     for i, position in enumerate(order):
         fact, group = scan.facts[position], dataset.records[position].group
@@ -38,6 +70,5 @@ def connected_components(dataset: Dataset, scan: Scan, order: Sequence[int]) -> 
         if position in cluster_of:
             links.append(("copies", cluster_of[position]))
         for link in links:
-            a, b = root(first.setdefault(link, i)), root(i)
-            parent[max(a, b)] = min(a, b)
-    return np.array([root(i) for i in range(len(order))], dtype=np.intp)
+            joined.join(first.setdefault(link, i), i)
+    return np.array([joined.root(i) for i in range(len(order))], dtype=np.intp)

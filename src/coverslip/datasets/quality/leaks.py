@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from coverslip.datasets.index import Dataset, Side
-from coverslip.datasets.quality.components import connected_components
+from coverslip.datasets.quality.components import connected_components, kept_together
 from coverslip.datasets.quality.scanning import Scan, Unreadable
 from coverslip.datasets.quality.usable import reasons_to_leave_out
 
@@ -30,7 +30,7 @@ def predefined_split_leaks(dataset: Dataset, scan: Scan) -> list[Leak]:
     by_pixels: dict[Hashable, list[int]] = defaultdict(list)
     by_group: dict[Hashable, list[int]] = defaultdict(list)
     by_copies: dict[Hashable, list[int]] = defaultdict(list)
-    cluster_of = {i: k for k, members in enumerate(scan.copies or ()) for i in members}
+    cluster_of = {i: k for k, members in enumerate(kept_together(dataset, scan)) for i in members}
     for i, (record, fact) in enumerate(zip(dataset.records, scan.facts, strict=True)):
         if record.predefined_split is None or not dataset.has_class(record) or isinstance(fact, Unreadable):
             continue

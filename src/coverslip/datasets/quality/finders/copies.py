@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from coverslip.datasets.index import Dataset, ImageRecord, counted
-from coverslip.datasets.quality.components import labels_of
+from coverslip.datasets.quality.components import kept_together, labels_of
 from coverslip.datasets.quality.finding import Cluster, Found
 from coverslip.datasets.quality.leaks import Leak, predefined_split_leaks
 from coverslip.datasets.quality.scanning import Scan
@@ -85,10 +85,15 @@ def copies_in_several_groups(dataset: Dataset, scan: Scan) -> Iterator[Found]:
         members for members in (*equal, *(scan.copies or ())) if len({dataset.records[i].group for i in members}) > 1
     ]
     if clusters:
-        n = len(clusters)
+        n, are_kept = len(clusters), kept_together(dataset, scan) == (scan.copies or ())
+        told = (
+            ", which are therefore kept together."
+            if are_kept
+            else ": so many that most groups would become one. Those whose pixels differ are taken for images that "
+            "merely resemble each other, and the groups are kept apart as they were named."
+        )
         yield Found(
-            text=f"{counted(n, 'cluster of copies lies', 'clusters of copies lie')} in several groups, which are "
-            "therefore kept together.",
+            text=f"{counted(n, 'cluster of copies lies', 'clusters of copies lie')} in several groups{told}",
             do="Check whether the groups are right.",
             images=_image_ids(dataset, clusters),
             notes=_beside(dataset, clusters, lambda record: record.group or ""),
