@@ -66,9 +66,11 @@ def decoding_apart() -> Iterator[None]:
         yield
     finally:
         with _lock:
-            if len(_open) == 1:
-                _decoders.interrupt()
             _open.pop()
+            if _open:  # another server of this process reads on, whatever this one interrupted
+                _decoders.resume()
+            else:
+                _decoders.interrupt()
 
 
 def interrupt_decoding() -> None:
