@@ -56,6 +56,7 @@ def test_the_policy_stops_scripts_inside_the_page(context: "BrowserContext") -> 
     page.close()
 
 
+@pytest.mark.exhaustive
 def test_the_documentation_of_the_api_needs_nothing_from_elsewhere(page: "Page") -> None:
     page.goto("/api/v1/docs")
     page.get_by_text("/api/v1/folders").wait_for()

@@ -26,8 +26,8 @@ WITH_FIELDS: dict[str, tuple[str, Open, str]] = {
     "DatasetPage": ("/datasets/{images}", press("Rename"), "Name"),
     "RunPage": ("/runs/{run}", press("Rename"), "Name of the training"),
     "AddImages": ("/", press("Choose a folder"), "Path of a folder or table"),
-    "ChangeSources": ("/datasets/{images}", press("Add, rename or leave out folders"), "Name of"),
-    "NewEvaluation": ("/runs/{run}?tab=evaluations", press("Evaluate on other images"), "Labelled images"),
+    "ChangeSources": ("/datasets/{images}", press("Add, rename or leave out folders"), "Domain of"),
+    "NewEvaluation": ("/runs/{run}?tab=evaluations", press("Evaluate on other images …"), "Labelled images"),
 }
 WITHOUT = {"Keys", "List"}  # keys to read, and a question
 

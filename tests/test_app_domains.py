@@ -154,7 +154,7 @@ def test_names_of_domains_are_kept_with_how_images_were_opened(labs: tuple[Path,
         open_dataset(labs, domains=["Basel"])
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_folders_are_put_together_and_parted_on_pages(
     other_app: Callable[..., RunningApp], other_page: Callable[[RunningApp], "Page"], labs: tuple[Path, Path]
 ) -> None:

@@ -121,6 +121,7 @@ def test_images_that_training_has_seen_are_told_before_and_after(lab: Lab) -> No
     shutil.rmtree(folder)
 
 
+@pytest.mark.exhaustive
 def test_classes_that_the_classifier_does_not_know_are_told(lab: Lab) -> None:
     folder = lab.workspace.roots[0] / "strangers"
     write_cells(folder, 9, seed=9)
@@ -136,6 +137,7 @@ def test_classes_that_the_classifier_does_not_know_are_told(lab: Lab) -> None:
     assert lab.client.delete(f"{API}/jobs/{found['id']}").status_code == 204
 
 
+@pytest.mark.exhaustive
 def test_those_who_watch_see_it_end_and_a_stopped_one_can_be_started_again(lab: Lab) -> None:
     dataset = open_images(lab.workspace, write_cells(lab.workspace.roots[0] / "many", 120, seed=3))
     asked = lab.client.post(f"{API}/runs/{lab.run}/evaluations", json={"dataset_id": dataset, "name": "Second"}).json()

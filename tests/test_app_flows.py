@@ -200,6 +200,7 @@ def test_labels_given_by_keys_survive_a_killed_app(
     assert {file.name: (file.read_bytes(), file.stat().st_mtime_ns) for file in folder.iterdir()} == before
 
 
+@pytest.mark.exhaustive
 def test_an_answer_from_before_a_label_does_not_take_it_off_the_wall(
     other_app: Callable[..., RunningApp], other_page: Tab, tmp_path: Path
 ) -> None:
@@ -239,6 +240,7 @@ def epochs_on_the_page(page: "Page") -> list[str]:
     return [text.split()[0] for text in rows.all_inner_texts()]
 
 
+@pytest.mark.exhaustive
 def test_a_training_outlives_the_browser_and_the_app(
     other_app: Callable[..., RunningApp], other_page: Tab, tmp_path: Path
 ) -> None:

@@ -38,6 +38,7 @@ def write_fields(folder: Path, n_fields: int, *, seed: int, is_labelled: bool) -
     return sorted(folder.iterdir())
 
 
+@pytest.mark.exhaustive
 def test_from_fields_with_boxes_to_corrected_predictions(
     other_app: Callable[..., RunningApp], other_page: "Callable[[RunningApp], Page]", tmp_path: Path
 ) -> None:

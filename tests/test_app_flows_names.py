@@ -130,7 +130,7 @@ def test_results_of_folds_and_of_two_sources_stand_side_by_side(page: "Page", st
     domains = page.get_by_role("region", name="By domain").get_by_role("rowheader")
     assert sorted(domains.all_inner_texts()) == ["first clinic", "second clinic"]
     open_page(page, f"/compare?runs={stock.run},{stock.folds}")
-    page.get_by_text("different images").wait_for()
+    page.get_by_text("not measured on the same images").first.wait_for()
 
 
 def correct(page: "Page", row: dict[str, str], choice: str) -> None:
@@ -141,7 +141,7 @@ def correct(page: "Page", row: dict[str, str], choice: str) -> None:
     page.get_by_role("button", name="Close").click()
 
 
-def test_corrections_become_images_to_train_on(wary: "Page", stock: Stock) -> None:
+def test_corrections_become_labels_of_the_dataset_that_the_images_come_from(wary: "Page", stock: Stock) -> None:
     open_page(wary, f"/predictions/{stock.prediction}")
     before = stock.app.get(f"predictions/{stock.prediction}/rows?limit=2")["items"]
     for row, label in zip(before, (SCRIPT_CLASS, LONG_CLASS), strict=True):
@@ -151,11 +151,9 @@ def test_corrections_become_images_to_train_on(wary: "Page", stock: Stock) -> No
     with wary.expect_download() as downloading:
         wary.get_by_role("link", name="Download CSV").click()
     assert "corrected" in downloading.value.path().read_text(encoding="utf-8-sig").splitlines()[0]
-    wary.get_by_role("button", name="Use corrections as training data").click()
-    wary.wait_for_url("**/datasets/*")
-    wary.get_by_text("2 images").first.wait_for()
-    made = stock.app.get(f"datasets/{wary.url.rpartition('/')[2]}")
-    assert sum(found["n"] for found in made["classes"]) == 2
+    wary.get_by_role("link", name="Corrected labels in the dataset").click()
+    wary.wait_for_url(f"**/datasets/{stock.unlabelled}")
+    assert sum(found["n"] for found in stock.app.get(f"datasets/{stock.unlabelled}")["classes"]) == 2
     open_page(wary, f"/predictions/{stock.prediction}")
     for row in before:
         correct(wary, row, "Undo")

@@ -366,7 +366,7 @@ def test_a_classifier_whose_numbers_overflow_decides_nothing(
     assert not out.exists()
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_bomb_that_lies_about_its_size_is_not_unpacked(folder: Path, tmp_path: Path) -> None:
     """1.5 GB of zeros behind sizes that look right, read by a process that may not have so much memory."""
     file = tmp_path / "bomb.coverslip"

@@ -130,7 +130,7 @@ def begun(cells: Path, folder: Path, recipe: Recipe, budget: float) -> tuple[Par
     return parts, recipe, RunContext(folder, deadline=Deadline.within(budget, clock)), clock
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_networks_are_compared_on_validation_images_and_the_best_is_written_down(cells: Path, tmp_path: Path) -> None:
     parts, recipe, context, _ = begun(cells, tmp_path / "run", OPEN, 100.0)
     events: list[Event] = []
@@ -268,7 +268,7 @@ def test_a_run_that_is_resumed_keeps_its_plan_and_what_it_has_used(cells: Path, 
     assert run.is_done
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_fine_tuning_takes_smaller_batches_where_memory_is_short(cells: Path, tmp_path: Path) -> None:
     parts, recipe, context, _ = begun(cells, tmp_path / "run", OPEN, 100.0)
     events: list[Event] = []

@@ -159,7 +159,7 @@ def test_folds_can_be_declined(trained: Run) -> None:
     assert trained.metrics.split == "test"
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_fine_tuned_folds_and_the_medians_epoch(cells: Path, tmp_path: Path) -> None:
     recipe = SHORT.model_copy(update={"epochs": 3})
     data = cs.open_dataset(cells, group_pattern=r"slide\d+")
@@ -194,7 +194,7 @@ def test_forty_images_in_three_classes_give_something_honest(tmp_path: Path) -> 
     assert "only 40 test images" in (run.folder / "report.html").read_text(encoding="utf-8")
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_class_of_one_group_is_predicted_but_not_measured(cells: Path, tmp_path: Path) -> None:
     folder = write_cells(tmp_path / "cells", 84, n_slides=7)
     for i in range(4):  # only on slide 3

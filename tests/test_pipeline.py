@@ -332,7 +332,7 @@ def test_real_16_bit_cells_train_on_all_their_channels(shared_data: object, tmp_
     assert run.metrics["accuracy"].value > 0.6  # the largest class is a fifth
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_real_chromosomes_train_at_one_scale_that_prediction_keeps(shared_data: object, tmp_path: Path) -> None:
     root = shared_data("chromosomes_gband")  # type: ignore[operator]
     table = tmp_path / "some.csv"

@@ -116,7 +116,7 @@ def test_without_a_word_in_the_recipe_equal_names_are_one_class_and_a_note_says_
     assert "No class is in two domains." not in page
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_fine_tuning_draws_a_small_set_as_often_as_a_large_one_and_goes_on(sets: list[Path], tmp_path: Path) -> None:
     choices = recipe(stage="finetune", epochs=1, batch_size=24, sampling="domains", image_size=32)
     told: list[Event] = []

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from drawing import write_cells
+from trained import INSTANT
 
 import coverslip as cs
 from coverslip.cli import main
@@ -57,13 +58,14 @@ def test_images_without_such_groups_are_measured_one_by_one_and_groups_of_ones_o
 
 @pytest.mark.slow
 def test_numbers_far_from_the_runs_own_are_told_loudly_beside_them(
-    own_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    cells: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cells = write_cells(tmp_path / "other", 90, seed=9)
-    (cells / "small").rename(cells / "moved")
-    (cells / "large").rename(cells / "small")
-    (cells / "moved").rename(cells / "large")  # another laboratory's names
-    assert main(["evaluate", str(own_run.folder), str(cells)]) == 0
+    run = cs.train(cells, INSTANT, out=tmp_path / "run")  # without groups, of which its test part would have two
+    other = write_cells(tmp_path / "other", 90, seed=9)
+    (other / "small").rename(other / "moved")
+    (other / "large").rename(other / "small")
+    (other / "moved").rename(other / "large")  # another laboratory's names
+    assert main(["evaluate", str(run.folder), str(other)]) == 0
     told = capsys.readouterr()
     assert "WORSE than on the run's own test images" in told.err
     assert "own test images" in told.out
