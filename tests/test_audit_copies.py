@@ -3,6 +3,7 @@
 import io
 import time
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -129,7 +130,9 @@ def test_a_predefined_split_that_divides_changed_copies_is_refused(looked):
     assert {first, second} <= set(predefined_split_leaks(divided, scan)[0].images)
 
 
-def test_progress_is_told_and_nothing_that_is_plain_has_copies(tmp_path):
+def test_progress_is_told_and_nothing_that_is_plain_has_copies(tmp_path, monkeypatch):
+    clock = count()  # a second passes whenever it is looked at: of work that is done at once nothing is told
+    monkeypatch.setattr("coverslip.events.time.monotonic", lambda: float(next(clock)))
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         for k in range(3):

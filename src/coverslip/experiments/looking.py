@@ -10,7 +10,7 @@ import numpy.typing as npt
 from coverslip.audit import background_features, border_features, nested_order, signal_of, what_if
 from coverslip.datasets import Dataset, DecodedPixels, Scan, SignalSource, connected_components, reasons_to_leave_out
 from coverslip.engines import embed
-from coverslip.events import Emit, ignore
+from coverslip.events import Emit, ignore, telling
 from coverslip.images import ImageFacts, effective_channels
 from coverslip.machine import n_cores
 from coverslip.models.networks import FeatureNetwork, create_network
@@ -52,7 +52,7 @@ def looked_at(
         return scan, None
     facts = [fact for i in positions if isinstance(fact := scan.facts[i], ImageFacts)]
     features = _features(data, scan, positions, facts, recipe, emit, stop)
-    signal = signal_of(features, _sources(data, positions, facts, stop), label, unit, seed=recipe.seed)
+    signal = signal_of(features, _sources(data, positions, facts, emit, stop), label, unit, seed=recipe.seed)
     has_units = len(np.unique(unit)) < len(unit)
     return replace(scan, signal=signal), what_if(features, label, unit, seed=recipe.seed) if has_units else None
 
@@ -107,7 +107,7 @@ def _features(
 
 
 def _sources(
-    data: Dataset, positions: Sequence[int], facts: Sequence[ImageFacts], stop: Stop
+    data: Dataset, positions: Sequence[int], facts: Sequence[ImageFacts], emit: Emit, stop: Stop
 ) -> dict[SignalSource, Singles]:
     """(n, d) numbers of what should not tell one class from another."""
     n_channels = max(fact.n_channels for fact in facts)
@@ -122,7 +122,11 @@ def _sources(
         return border_features(image), background_features(image)
 
     with ThreadPoolExecutor(n_cores(), thread_name_prefix="look") as pool:
-        borders, backgrounds = zip(*pool.map(read, positions), strict=True)
+        tell, numbers = telling(emit, "looking at borders and backgrounds", "images"), []
+        for done, described in enumerate(pool.map(read, positions), start=1):
+            numbers.append(described)
+            tell(done, len(positions))
+    borders, backgrounds = zip(*numbers, strict=True)
     return {
         "border": np.stack(borders),
         "background": np.stack(backgrounds),

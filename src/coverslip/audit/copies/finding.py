@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import time
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +16,7 @@ from coverslip.audit.copies.small_pictures import small_picture
 from coverslip.cache import RECORDS, Kind, RecordStore, register
 from coverslip.datasets import Dataset, Scan
 from coverslip.errors import UnreadableImage
-from coverslip.events import Emit, Progressed, ignore
+from coverslip.events import Emit, ignore, telling
 from coverslip.images import ImageFacts, Pixels
 from coverslip.machine import n_cores
 from coverslip.stopping import BY_SIGNAL, Stop
@@ -26,7 +25,6 @@ COPIES = register(Kind("copies", "which images of a dataset show the same", RECO
 
 _VERSION = 2  # goes up when the same images would give other copies
 _FEWEST = 3  # images
-_TELL_EVERY_S = 0.5
 
 Clusters = tuple[tuple[int, ...], ...]
 Bytes = npt.NDArray[np.uint8]
@@ -97,27 +95,31 @@ def _linked(pictures: Bytes, emit: Emit, stop: Stop) -> list[list[int]]:
         return list(zip(matches.first[accepted].tolist(), matches.second[accepted].tolist(), strict=True))
 
     links: list[tuple[int, int]] = []
-    tell = _Telling("looking for copies", len(candidates.first), "pairs", emit)
+    tell = telling(emit, "looking for copies", "pairs")
     with ThreadPoolExecutor(n_cores()) as pool:
         try:
             for start, found in zip(starts, pool.map(compare, starts), strict=True):
                 links += found
                 stop.check()
-                tell(min(start + AT_ONCE, len(candidates.first)))
+                tell(min(start + AT_ONCE, len(candidates.first)), len(candidates.first))
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-    return _components(links)
+    return _components(links, len(pictures))
 
 
-def _components(links: Sequence[tuple[int, int]]) -> list[list[int]]:
-    members: dict[int, list[int]] = {}
-    for i, j in links:
-        first, second = members.setdefault(i, [i]), members.setdefault(j, [j])
-        if first is not second:
-            first += second
-            members.update(dict.fromkeys(second, first))
-    unlike = {id(rows): rows for rows in members.values()}
-    return sorted(sorted(rows) for rows in unlike.values())
+def _components(links: Sequence[tuple[int, int]], n: int) -> list[list[int]]:
+    """Rows out of n that links connect, two or more each."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    if not links:
+        return []
+    first, second = np.array(links).T
+    component = connected_components(coo_array((np.ones(len(links)), (first, second)), shape=(n, n)), directed=False)[1]
+    members: dict[int, list[int]] = defaultdict(list)
+    for row in np.unique(links).tolist():
+        members[int(component[row])].append(row)
+    return sorted(members.values())
 
 
 def _pictures(
@@ -133,35 +135,14 @@ def _pictures(
 
     pictures = {i: seen[i] for i in positions if i in seen}
     missing = [i for i in positions if i not in seen]
-    tell = _Telling("reading images for copies", len(missing), "images", emit)
+    tell = telling(emit, "reading images for copies", "images")
     with ThreadPoolExecutor(n_cores()) as pool:
         for start in range(0, len(missing), AT_ONCE):
             stop.check()
             part = missing[start : start + AT_ONCE]
             pictures.update(zip(part, pool.map(read, part), strict=True))
-            tell(start + len(part))
+            tell(start + len(part), len(missing))
     return pictures
-
-
-class _Telling:
-    """Tells of progress, not too often."""
-
-    def __init__(self, stage: str, total: int, unit: str, emit: Emit) -> None:
-        self._stage, self._total, self._unit, self._emit = stage, total, unit, emit
-        self._began = self._told = time.monotonic()
-
-    def __call__(self, done: int) -> None:
-        now = time.monotonic()
-        if now - self._told < _TELL_EVERY_S and done < self._total:
-            return
-        self._told = now
-        rate = done / max(now - self._began, 1e-9)
-        left = (self._total - done) / rate
-        self._emit(
-            Progressed(
-                stage=self._stage, done=done, total=self._total, unit=self._unit, per_second=rate, seconds_left=left
-            )
-        )
 
 
 def _key(scan: Scan) -> str:

@@ -2,7 +2,7 @@
 
 import difflib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -104,18 +104,23 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, notes: list[Note]) 
             file=table.file,
             do="Correct them and run again.",
         )
+    notes += _notes_on_rows(table, columns, n_twice=n_twice, n_left_out=n_left_out, n_alone=n_alone)
     if not seen:
         raise BadDataset("Every row of the table says 'left-out'", file=table.file, do="Keep some images in.")
+    return list(seen)
+
+
+def _notes_on_rows(table: Table, columns: Columns, *, n_twice: int, n_left_out: int, n_alone: int) -> Iterator[Note]:
+    """What became of rows that are no image of their own, or name no group."""
     if n_twice:
         repeats = counted(n_twice, "row of the table repeats", "rows of the table repeat")
-        notes.append(Note("repeated-rows", f"{repeats} an earlier one: counted once."))
+        yield Note("repeated-rows", f"{repeats} an earlier one: counted once.")
     if n_left_out:
         says = counted(n_left_out, "row of the table says", "rows of the table say")
-        notes.append(Note("left-out-rows", f"{says} 'left-out': passed over."))
+        yield Note("left-out-rows", f"{says} 'left-out': passed over.")
     if n_alone and columns.group is not None:
         without = f"{counted(n_alone, 'row')} without a value in the column '{table.columns[columns.group]}'"
-        notes.append(Note("rows-without-group", f"{without}: each counts as a group of its own."))
-    return list(seen)
+        yield Note("rows-without-group", f"{without}: each counts as a group of its own.")
 
 
 def _row_plan(
