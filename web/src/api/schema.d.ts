@@ -4345,6 +4345,11 @@ export interface components {
              */
             path: string;
             /**
+             * Is Missing
+             * @description It is not there now: renamed, removed, or on a disk elsewhere.
+             */
+            is_missing: boolean;
+            /**
              * Domain
              * @description The name that its domain was given; null: that of its folder.
              */
