@@ -1,10 +1,11 @@
 """Pages keep what was chosen, follow what is changed in other tabs, and outlive the server."""
 
+import urllib.request
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import RunningApp, open_page
+from browser import RunningApp, Stock, open_page
 from drawing import save_cells
 
 if TYPE_CHECKING:
@@ -53,3 +54,42 @@ def test_a_page_says_that_the_server_is_gone_and_goes_on_when_it_is_back(
     app.start()
     banner.wait_for(state="hidden")
     page.get_by_role("alert").wait_for(state="hidden")
+
+
+def test_a_folder_that_is_gone_is_named_everywhere_and_comes_back_or_is_chosen_anew(page: "Page", stock: Stock) -> None:
+    folder, elsewhere = (stock.app.workspace.parent / "images" / name for name in ("first clinic", "moved"))
+    before = stock.app.get(f"datasets/{stock.images}")
+    mistake = stock.app.get(f"runs/{stock.run}/rows?limit=1")["items"][0]
+    gone = page.get_by_role("alert").filter(has_text="is not there").filter(has_text=str(folder))
+    folder.rename(elsewhere)
+    try:
+        for path in (f"/datasets/{stock.images}?tab=images", f"/runs/{stock.run}"):
+            open_page(page, path)
+            gone.wait_for()
+        open_page(page, f"/train?dataset={stock.images}")
+        gone.wait_for()
+        assert page.get_by_role("button", name="Start training").is_disabled()
+        elsewhere.rename(folder)
+        gone.wait_for(state="hidden")
+        page.get_by_role("button", name="Start training").and_(page.locator(":enabled")).wait_for()
+
+        folder.rename(elsewhere)
+        open_page(page, f"/runs/{stock.run}")
+        page.get_by_role("button", name="Choose its new place").click()
+        chooser = page.get_by_role("dialog")
+        chooser.get_by_label("Path of a folder or table").fill(str(elsewhere))
+        chooser.get_by_role("button", name="Go there").click()
+        chooser.get_by_text("Its folders become classes").wait_for()
+        chooser.get_by_role("button", name="Use this folder").click()
+        gone.wait_for(state="hidden")
+        moved = stock.app.until(f"datasets/{stock.images}", lambda found: found["state"] == "ready")
+        assert [domain["name"] for domain in moved["domains"]] == [domain["name"] for domain in before["domains"]]
+        assert moved["n_images"] == before["n_images"]
+        picture = f"{stock.app.address}api/v1/runs/{stock.run}/rows/{mistake['k']}/thumbnail"
+        assert urllib.request.urlopen(picture).headers["content-type"] == "image/jpeg"  # a blank one is WebP
+    finally:
+        if not folder.exists():
+            elsewhere.rename(folder)
+        sources = [{"path": source["path"], "domain": source["domain"]} for source in before["sources"]]
+        stock.app.send(f"datasets/{stock.images}", {"sources": sources}, method="PATCH")
+        stock.app.until(f"datasets/{stock.images}", lambda found: found["state"] == "ready")

@@ -78,6 +78,7 @@ def checked(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
     recipe = _with_whole_paths(recipe, data.classes)
     check_class_names(data, data.classes)
     check_groups(data)
+    recipe.check_decision(data.classes)
     if recipe.split.folds:
         check_no_split(data)
     return data, recipe

@@ -103,7 +103,7 @@ def train_one_split(
     preprocessing = preprocess(parts, recipe, context)
     on_features = drawn_on(parts, recipe, context) if with_report else None
     fitted = fit_network(parts, preprocessing, recipe, context, on_features=on_features)
-    calibration = calibrate(fitted.val_logits, parts.label[parts.val], recipe)
+    calibration = calibrate(fitted.val_logits, parts.label[parts.val], recipe.decision_rule(parts.classes))
     record_truncation(fitted.finetuning, context)
     package(parts, preprocessing, fitted, calibration, recipe, context)
     if fitted.is_stopped:

@@ -124,6 +124,16 @@ export const datasets = {
     toChecks: 'See the checks',
     readingText: 'You can look at the images already. Numbers follow when all are read.',
   },
+  missing: {
+    title: (n: number) =>
+      n === 1 ? 'The folder of these images is not there.' : 'Folders of these images are not there.',
+    text: 'It was renamed, moved or removed, or its disk is not connected. Labels and results are kept. Put it back, and this page goes on by itself; or say where it is now.',
+    choose: 'Choose its new place …',
+    chooseTitle: 'Where is the folder now?',
+    chooseText: 'The same images, in another place. It was',
+    look: 'Look again',
+    forget: 'Forget these images',
+  },
   origins: {
     title: 'Where the images come from',
     perDomain: 'Images per domain',

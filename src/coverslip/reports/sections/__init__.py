@@ -11,6 +11,7 @@ from coverslip.reports.sections.limits import LIMITS
 from coverslip.reports.sections.methods import METHODS
 from coverslip.reports.sections.numbers import NUMBERS
 from coverslip.reports.sections.own_test import OWN_TEST
+from coverslip.reports.sections.parts.two_classes import TWO_CLASSES
 from coverslip.reports.sections.per_class import PER_CLASS
 from coverslip.reports.sections.record import Drawing, Section, SectionText
 from coverslip.reports.sections.roc import ROC
@@ -24,6 +25,7 @@ SECTIONS: Table[Section] = Table(
     (
         OWN_TEST,
         NUMBERS,
+        TWO_CLASSES,
         CONFUSION,
         PER_CLASS,
         MISTAKES,

@@ -37,7 +37,7 @@ from coverslip.files import sha256_json
 from coverslip.images import APART_VARIABLE
 from coverslip.messages import FAILURE_VARIABLE, Failure, Note, failure_of
 from coverslip.runs import Recipe, save_recipe
-from coverslip.workspace.datasets.reading_images import refuse_unread
+from coverslip.workspace.datasets.reading_images import refuse_unready
 from coverslip.workspace.datasets.snapshots import training_images, with_parts
 from coverslip.workspace.datasets.sources import groups_by
 from coverslip.workspace.recipes.checking import groups_asked, recipe_of_dataset
@@ -125,7 +125,7 @@ def split(
     from coverslip.experiments import agreed
 
     with home.engine.connect() as connection:
-        row = refuse_unread(connection, dataset_id)
+        row = refuse_unready(connection, dataset_id)
         data = load_dataset(connection, dataset_id)
         scan = with_known_copies(load_scan(connection, dataset_id))  # as the training will
     if (grouped := groups_asked(home, row, recipe)) is not None:
@@ -184,7 +184,7 @@ def augmentation(home: Workspace, dataset_id: str, recipe: Json) -> bytes:
         CoverslipError: the recipe is not valid, or nothing can be shown.
     """
     with home.engine.connect() as connection:
-        row = refuse_unread(connection, dataset_id)
+        row = refuse_unready(connection, dataset_id)
     checked = recipe_for(home, row, recipe)
     key = sha256_json({"recipe": checked.model_dump(mode="json"), "dataset": [row.created, row.revision]})
     with _ONE_AT_A_TIME, RecordStore(PREVIEWS, dataset_id) as kept:
