@@ -4477,6 +4477,11 @@ export interface components {
             n_cores: number;
             /** Memory Mib */
             memory_mib: number;
+            /**
+             * Activity
+             * @description Changes when a job is asked for, begins, ends or is removed, and when datasets come or go.
+             */
+            activity: string;
         };
         /**
          * TextOfRecipe
