@@ -133,7 +133,16 @@ def split(
     asked = recipe_for(home, row, recipe)
     if again_of is not None and (parts := kept_parts(home, again_of, dataset_id, asked)) is not None:
         data = replace(data, records=tuple(with_parts(data.records, parts)))
-    return planned(*agreed(data, asked), scan, allow_leakage=allow_leakage)
+    checked, asked = agreed(data, asked)
+    return planned(checked, asked, _scan_of(checked, data, scan), allow_leakage=allow_leakage)
+
+
+def _scan_of(images: Dataset, data: Dataset, scan: Scan) -> Scan:
+    """What is known of images as a recipe makes them of a dataset: where it joins files, what is known of the first."""
+    if len(images) == len(data):
+        return scan
+    places = {record.image_id: place for place, record in enumerate(data.records)}
+    return scan.chosen([places.get(record.image_id) for record in images.records])
 
 
 def planned(data: Dataset, checked: Recipe, scan: Scan, *, allow_leakage: bool = False) -> SplitPreview:
