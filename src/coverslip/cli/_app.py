@@ -9,6 +9,7 @@ import typer
 from coverslip.cli import app as app_command
 from coverslip.cli import cache, compare, demo, evaluate, export, models, predict, preview, report, train, weights
 from coverslip.cli import inspect as inspect_command
+from coverslip.cli import label_errors as label_errors_command
 
 app = typer.Typer(
     name="coverslip",
@@ -50,6 +51,7 @@ for command in (
     report.report,
 ):
     app.command()(command)
+app.command(name="label-errors")(label_errors_command.label_errors)
 app.command(name="export")(export.export)
 app.command(name="models")(models.models)
 app.command(name="cache")(cache.cache)

@@ -29,6 +29,7 @@ from coverslip.runs.inspection import (
     inspection_as_json,
     write_inspection,
 )
+from coverslip.runs.label_errors import DoubtfulLabel, JudgedBy, JudgedClass, LabelErrors
 from coverslip.runs.log import RunLog
 from coverslip.runs.metrics import LearningCurveRecord, metrics_as_json, read_metrics, write_metrics
 from coverslip.runs.predictions import (
@@ -69,6 +70,7 @@ __all__ = [
     "Calibration",
     "CarelessAndHonest",
     "ClassifierCard",
+    "DoubtfulLabel",
     "Environment",
     "Epoch",
     "EvaluatedImages",
@@ -76,6 +78,9 @@ __all__ = [
     "FromRun",
     "InspectionWithWhatIf",
     "InstantStage",
+    "JudgedBy",
+    "JudgedClass",
+    "LabelErrors",
     "LearningCurveRecord",
     "LearntOn",
     "MeasuredPredictions",
