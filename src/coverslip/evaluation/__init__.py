@@ -10,18 +10,24 @@ from coverslip.evaluation.calibration import (
 )
 from coverslip.evaluation.confusions import ConfusedPair, confused_classes, confused_pairs, hardest_classes
 from coverslip.evaluation.curves import Curve, pr_curve, roc_curve
+from coverslip.evaluation.deciding import (
+    DecideBy,
+    DecisionRule,
+    OperatingPoint,
+    ThresholdCurve,
+    decided_classes,
+    learn_decisions,
+    operating_points,
+    positive_class,
+    threshold_curve,
+    uncertain_threshold,
+    wished_points,
+)
 from coverslip.evaluation.folds import over_folds, with_folds
 from coverslip.evaluation.influence import Influence
 from coverslip.evaluation.intervals import FEW_GROUPS_FOR_INTERVALS, metric_intervals
 from coverslip.evaluation.learning import CurvePoint, LearningCurve, extrapolate, no_learning_curve
 from coverslip.evaluation.metrics import confusion_matrix
-from coverslip.evaluation.operating_points import (
-    OperatingPoint,
-    decided_classes,
-    learn_decisions,
-    operating_points,
-    uncertain_threshold,
-)
 from coverslip.evaluation.paired import Answers, McNemar, mcnemar, paired_differences
 from coverslip.evaluation.per_class import per_class
 from coverslip.evaluation.results import ClassScores, DomainScores, Evaluation, FoldScores, FoldsScores, Metric
@@ -48,6 +54,8 @@ __all__ = [
     "ConfusedPair",
     "Curve",
     "CurvePoint",
+    "DecideBy",
+    "DecisionRule",
     "DomainScores",
     "Evaluation",
     "FoldScores",
@@ -60,6 +68,7 @@ __all__ = [
     "OperatingPoint",
     "ReliabilityBin",
     "Scale",
+    "ThresholdCurve",
     "apply_temperature",
     "confused_classes",
     "confused_pairs",
@@ -82,13 +91,16 @@ __all__ = [
     "over_folds",
     "paired_differences",
     "per_class",
+    "positive_class",
     "pr_curve",
     "reliability_bins",
     "roc_curve",
     "row_metrics",
     "score",
     "scored_metrics",
+    "threshold_curve",
     "uncertain_threshold",
+    "wished_points",
     "with_folds",
     "without_temperature",
 ]

@@ -256,7 +256,9 @@ def _fit_on_all(data: Dataset, scan: Scan, folds: Folds, recipe: Recipe, context
     fitted = fit_network(parts, preprocessing, recipe, context, choices, drawn_on(parts, recipe, context))
     if fitted.held_out is not None:
         held_out = fitted.held_out
-        calibration = calibrate(held_out.logits, held_out.label, recipe, "held-out training images")
+        calibration = calibrate(
+            held_out.logits, held_out.label, recipe.decision_rule(parts.classes), "held-out training images"
+        )
     else:
         calibration = _calibration_of(trained, parts.classes, recipe)
     package(parts, preprocessing, fitted, calibration, recipe, context)
@@ -287,7 +289,7 @@ def _calibration_of(folds: Sequence[Run], classes: Sequence[str], recipe: Recipe
     is_finetuned = statistics.median_high([record.kept_epoch for record in records]) > 0
     # Temperatures of trained and of frozen networks differ: only those of the kind that is trained now count.
     alike = [record for record in records if (record.kept_epoch > 0) == is_finetuned]
-    points, uncertain_below = learn_decisions(*_validated(folds, classes), by_roc=recipe.decide_by == "roc")
+    points, uncertain_below = learn_decisions(*_validated(folds, classes), recipe.decision_rule(classes))
     return Calibration(
         learnt_on="the folds' images",
         temperature=statistics.median([record.calibration.temperature for record in alike]),

@@ -27,6 +27,7 @@ from coverslip.runs.inspection import (
     InspectionWithWhatIf,
     WhatIf,
     inspection_as_json,
+    inspection_of,
     write_inspection,
 )
 from coverslip.runs.label_errors import DoubtfulLabel, JudgedBy, JudgedClass, LabelErrors
@@ -122,6 +123,7 @@ __all__ = [
     "held_out_images",
     "images_opened",
     "inspection_as_json",
+    "inspection_of",
     "is_run",
     "kept_as_files",
     "load_recipe",

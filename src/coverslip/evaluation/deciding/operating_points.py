@@ -1,4 +1,4 @@
-"""What validation images set about decisions: which class an image is, and when it is better left to a person.
+"""What validation images set about decisions: which class an image is.
 
 An image is of the most probable class, or of the one that exceeds its own threshold most.
 
@@ -11,21 +11,24 @@ For calibrated probabilities that point is the class's share of the images. Divi
 frequent classes: balanced accuracy tends to rise, at the price of accuracy and of the precision of rare classes. Each
 threshold is the best one for its class against the rest, not all together the best for telling classes apart: searching
 for those would fit few validation images too closely.
+
+Where one of two classes is to be found, a wish can set its threshold instead: so much sensitivity, or specificity.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
+
+Aim = Literal["sensitivity", "specificity"]
 
 # Probabilities are told apart as finely as predictions.csv shows them. A threshold between finer ones would have no
 # room of its own, and one nearer to 0 would let next to nothing outweigh a sure prediction of another class.
 _DIGITS = 6
 # Images that a threshold must rest on. Where a class has a single one, the best point lies just below that image's
 # score, be it next to 0: with 3 basophils among 351 cells (blood_bccd) a fold called 113 of its 117 cells basophils.
-_FEWEST = 5
-_ERROR_KEPT = 0.5  # share of the error rate that decided images may have
-_SHARE_DECIDED = 0.8  # least share of images that must stay decided
+FEWEST_IMAGES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +62,84 @@ def operating_points(probability: np.ndarray, label: np.ndarray) -> tuple[Operat
     if n_classes != 2:
         return points
     first, second = points
-    second = OperatingPoint(
-        threshold=1 - first.threshold,
-        n=second.n,
-        sensitivity=first.specificity,
-        specificity=first.sensitivity,
-        reason=first.reason and (second.reason or first.reason),
+    return first, _from_the_other_side(first, second.n, second.reason)
+
+
+def wished_points(
+    probability: np.ndarray, label: np.ndarray, *, positive: int, aim: Aim, share: float
+) -> tuple[OperatingPoint, OperatingPoint]:
+    """Of two classes: the threshold that gives a wished sensitivity or specificity, and costs least of the other.
+
+    Args:
+        probability: (n_images, 2) float, calibrated; rows sum to 1. There may be no images.
+        label: (n_images,) int, 0 or 1.
+        positive: number of the class that is to be found.
+        aim: what is wished for.
+        share: how much of it at least, in (0, 1].
+
+    Returns:
+        One per class, as of `operating_points`; 1/2 where fewer than 5 images are of either class. A wish that no
+        threshold fulfils gives the one that comes nearest.
+    """
+    is_positive = label == positive
+    n, n_other = int(is_positive.sum()), int((~is_positive).sum())
+    if min(n, n_other) < FEWEST_IMAGES:
+        point = OperatingPoint(0.5, n, None, None, _few("this class" if n < FEWEST_IMAGES else "the other class"))
+    else:
+        curve = threshold_curve(probability[:, positive], is_positive)
+        reached = curve.sensitivity if aim == "sensitivity" else curve.specificity
+        enough = np.flatnonzero(reached >= min(share - 1e-9, float(reached.max())))
+        k = int(enough[-1] if aim == "sensitivity" else enough[0])  # thresholds rise
+        point = OperatingPoint(float(curve.threshold[k]), n, *curve.at(k))
+    other = _from_the_other_side(point, n_other, point.reason)
+    return (other, point) if positive == 1 else (point, other)
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdCurve:
+    """What each threshold would do: (n_thresholds,) each, thresholds rising."""
+
+    threshold: np.ndarray  # in (0, 1), half-way between neighbouring scores, and beyond both ends
+    sensitivity: np.ndarray  # share of the class above it
+    specificity: np.ndarray  # share of the others below it
+
+    def at(self, k: int) -> tuple[float, float]:
+        """Sensitivity and specificity of one threshold."""
+        return float(self.sensitivity[k]), float(self.specificity[k])
+
+
+def threshold_curve(score: np.ndarray, is_class: np.ndarray) -> ThresholdCurve:
+    """Every threshold that tells images apart.
+
+    Args:
+        score: (n_images,) float, 0 to 1, high for the class.
+        is_class: (n_images,) bool, some of either kind.
+    """
+    score = np.round(score, _DIGITS)
+    levels = np.unique(score)
+    threshold = np.concatenate([[levels[0] / 2], (levels[:-1] + levels[1:]) / 2, [(1 + levels[-1]) / 2]])
+    threshold = threshold[(threshold > 0) & (threshold < 1)]
+    own, other = np.sort(score[is_class]), np.sort(score[~is_class])
+    return ThresholdCurve(
+        threshold=threshold,
+        sensitivity=1 - np.searchsorted(own, threshold) / len(own),
+        specificity=np.searchsorted(other, threshold) / len(other),
     )
-    return first, second
+
+
+def _from_the_other_side(point: OperatingPoint, n: int, reason: str | None) -> OperatingPoint:
+    """The other one of two classes' points, of which it has `n` images."""
+    return OperatingPoint(
+        threshold=1 - point.threshold,
+        n=n,
+        sensitivity=point.specificity,
+        specificity=point.sensitivity,
+        reason=point.reason and (reason or point.reason),
+    )
+
+
+def _few(which: str) -> str:
+    return f"fewer than {FEWEST_IMAGES} validation images of {which}"
 
 
 def decided_classes(probability: np.ndarray, thresholds: Sequence[float] | None) -> np.ndarray:
@@ -83,9 +156,9 @@ def decided_classes(probability: np.ndarray, thresholds: Sequence[float] | None)
 
 def _operating_point(score: np.ndarray, is_class: np.ndarray, neutral: float) -> OperatingPoint:
     n, n_other = int(is_class.sum()), int((~is_class).sum())
-    if min(n, n_other) < _FEWEST:
-        which = "this class" if n < _FEWEST else "other classes"
-        return OperatingPoint(neutral, n, None, None, f"fewer than {_FEWEST} validation images of {which}")
+    if min(n, n_other) < FEWEST_IMAGES:
+        which = "this class" if n < FEWEST_IMAGES else "other classes"
+        return OperatingPoint(neutral, n, None, None, _few(which))
     score = np.round(score, _DIGITS)
     levels = np.unique(score)
     midway = (levels[:-1] + levels[1:]) / 2
@@ -97,59 +170,3 @@ def _operating_point(score: np.ndarray, is_class: np.ndarray, neutral: float) ->
     best = np.flatnonzero(index == index.max())
     chosen = best[np.argmin(np.abs(midway[best] - neutral))]
     return OperatingPoint(float(midway[chosen]), n, float(n_found[chosen] / n), float(1 - false[chosen] / n_other))
-
-
-def learn_decisions(
-    probability: np.ndarray, label: np.ndarray, *, by_roc: bool
-) -> tuple[tuple[OperatingPoint, ...] | None, float]:
-    """Each class's operating point (None unless `by_roc`), and the `uncertain_threshold` of what is decided by them.
-
-    Args:
-        probability: (n_images, n_classes) float, calibrated; rows sum to 1.
-        label: (n_images,) int in [0, n_classes).
-        by_roc: whether classes are decided by operating points; else the most probable class is.
-    """
-    points = operating_points(probability, label) if by_roc else None
-    predicted = decided_classes(probability, [point.threshold for point in points] if points else None)
-    return points, uncertain_threshold(probability, label, predicted)
-
-
-def uncertain_threshold(
-    probability: np.ndarray,
-    label: np.ndarray,
-    predicted: np.ndarray | None = None,
-) -> float:
-    """The probability below which a prediction is called `uncertain`, chosen on validation images.
-
-    The rule in words: set aside as few images as it takes to halve the share of mistakes among those that are decided,
-    and never more than one image in five. Where halving would cost more than that, it is the best share of mistakes
-    that setting aside one in five can give.
-
-    Args:
-        probability: (n_images, n_classes) float, calibrated; rows sum to 1.
-        label: (n_images,) int in [0, n_classes).
-        predicted: (n_images,) int, the class that was decided; None: that of highest probability.
-
-    Returns:
-        A float in [0, 1]; decide where the predicted class has at least this probability. 0.0 where there are no
-        validation images, no mistakes among them, or setting images aside would not lower the error rate. It lies
-        half-way between the last image set aside and the first one decided, so that rounding does not move an image
-        across.
-    """
-    if len(label) == 0:
-        return 0.0
-    if predicted is None:
-        predicted = probability.argmax(axis=1)
-    confidence = probability[np.arange(len(label)), predicted]
-    order = np.argsort(confidence, kind="stable")
-    confidence, is_wrong = confidence[order], (predicted != label)[order]
-    n_images, n_wrong = len(label), int(is_wrong.sum())
-    if n_wrong == 0:
-        return 0.0
-    starts = np.flatnonzero(np.diff(confidence, prepend=-np.inf) > 0)  # equal probabilities stay together
-    starts = starts[n_images - starts >= _SHARE_DECIDED * n_images]
-    wrong_kept = n_wrong - np.concatenate([[0], np.cumsum(is_wrong)])[starts]
-    error = wrong_kept / (n_images - starts)
-    enough = np.flatnonzero(error <= _ERROR_KEPT * n_wrong / n_images)
-    first = int(starts[enough[0] if len(enough) else np.argmin(error)])
-    return 0.0 if first == 0 else float((confidence[first - 1] + confidence[first]) / 2)
