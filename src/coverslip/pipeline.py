@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from coverslip.audit import SeenWhileScanning, with_copies
+from coverslip.audit import SeenWhileScanning, inspect_with_look, with_copies
 from coverslip.datasets import (
     Axes,
     Dataset,
@@ -45,7 +45,6 @@ from coverslip.inference import BATCH_SIZE, load_classifier
 from coverslip.machine import FOR_TRAINING, chosen_device
 from coverslip.reports import compare, write_report
 from coverslip.runs import (
-    InspectionWithWhatIf,
     PredictionsFile,
     Recipe,
     Run,
@@ -110,8 +109,7 @@ def inspect(
         return inspect_dataset(data, scan)
     from coverslip.experiments.looking import looked_at
 
-    scan, careless = looked_at(data, scan, recipe or Recipe(), emit=emit)
-    return InspectionWithWhatIf(**dict(inspect_dataset(data, scan)), what_if=careless)
+    return inspect_with_look(data, scan, looked_at(data, scan, recipe or Recipe(), emit=emit))
 
 
 def preview(

@@ -17,6 +17,7 @@ from coverslip.datasets import (
     PreprocessedImage,
     open_dataset,
     printable,
+    read_as,
     read_preprocessed,
 )
 from coverslip.errors import UnreadableImage
@@ -69,7 +70,7 @@ class Classifier:
         """
         plan = self.card.preprocessing.plan
         if isinstance(sources, Dataset):
-            return sources.read_with(plan)
+            return read_as(sources, plan)
         return open_dataset(sources, plan=plan, labelled=False, axes=axes)
 
     def predict(self, sources: Dataset | Given, *, axes: Axes = "HWC", emit: Emit = ignore) -> Predictions:

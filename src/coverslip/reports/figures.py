@@ -336,6 +336,25 @@ def _after(gain: Metric, now: float) -> Metric:
     return replace(gain, value=value, low=low, high=high)
 
 
+def careless_split(names: Sequence[str], careless: Sequence[Metric], honest: Sequence[Metric], title: str) -> "Figure":
+    """What each classifier reaches where images are dealt out one by one, and below it in whole groups."""
+    figure = _figure(8.6, 0.9 + 0.75 * len(names))
+    axes = figure.subplots()
+    for k, (one_by_one, in_groups) in enumerate(zip(careless, honest, strict=True)):
+        for y, score, colour, word in (
+            (k - 0.18, one_by_one, WRONG, "careless"),
+            (k + 0.18, in_groups, DATA, "honest"),
+        ):
+            axes.barh(y, score.value or 0, height=0.3, color=colour, alpha=0.35)
+            axes.plot([score.low or 0, score.high or 0], [y, y], color=colour, linewidth=2.2)
+            axes.text(1.02, y, f"{score.value or 0:.3f} {word}", va="center", color=INK, fontsize=7.5)
+    axes.set_yticks(range(len(names)), names)
+    axes.tick_params(axis="y", length=0)
+    axes.set(xlim=(0, 1.2), ylim=(len(names) - 0.5, -0.5), xlabel=title)
+    axes.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1])
+    return figure
+
+
 def roc(probability: np.ndarray, label: np.ndarray, classes: Sequence[str], aurocs: Sequence[float | None]) -> "Figure":
     """ROC curve of each class against all others; of many classes only the hardest are coloured and named."""
     figure = _figure(8.6, 3.7)

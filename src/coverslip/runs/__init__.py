@@ -28,6 +28,7 @@ from coverslip.runs.inspection import (
     InspectionWithWhatIf,
     WhatIf,
     inspection_as_json,
+    inspection_of,
     write_inspection,
 )
 from coverslip.runs.log import RunLog
@@ -118,6 +119,7 @@ __all__ = [
     "held_out_images",
     "images_opened",
     "inspection_as_json",
+    "inspection_of",
     "is_run",
     "kept_as_files",
     "load_recipe",

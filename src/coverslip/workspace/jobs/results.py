@@ -30,7 +30,7 @@ from coverslip.reports.sections.methods import methods
 from coverslip.reports.sections.numbers import decided
 from coverslip.reports.sections.record import Section
 from coverslip.reports.sections.tiles import n_mistakes
-from coverslip.runs import Run, metrics_as_json
+from coverslip.runs import Run, WhatIf, metrics_as_json
 from coverslip.workspace.jobs.records import Job, Json, find_job
 from coverslip.workspace.store.home import Workspace
 
@@ -145,6 +145,10 @@ class Results(Measurement):
         LearningCurve | None,
         Field(description="What twice as many images would bring; null where no curve was drawn."),
     ]
+    what_if: Annotated[
+        WhatIf | None,
+        Field(description="What a careless split would have reported; null where nobody asked."),
+    ]
     sections: Annotated[list[ReportSection], Field(description="All sections of the report, from top to bottom.")]
 
 
@@ -224,6 +228,7 @@ def _results(run: ReportedRun) -> Results:
         limits=[Limit(claim=claim, meaning=meaning) for claim, meaning in limits(run)],
         facts=content.facts(run),
         learning_curve=run.run.learning_curve,
+        what_if=run.what_if,
         sections=_sections(run),
     )
 
