@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from coverslip.errors import CoverslipError
     from coverslip.pipeline import (
         compare,
+        decide,
         evaluate,
         export,
         inspect,
@@ -36,6 +37,7 @@ _ROOMS = {
     "Recipe": "coverslip.runs",
     "Run": "coverslip.runs",
     "compare": "coverslip.pipeline",
+    "decide": "coverslip.pipeline",
     "evaluate": "coverslip.pipeline",
     "export": "coverslip.pipeline",
     "inspect": "coverslip.pipeline",
@@ -57,6 +59,7 @@ __all__ = [
     "Run",
     "__version__",
     "compare",
+    "decide",
     "evaluate",
     "export",
     "inspect",

@@ -7,7 +7,20 @@ from typing import Annotated, Any
 import typer
 
 from coverslip.cli import app as app_command
-from coverslip.cli import cache, compare, demo, evaluate, export, models, predict, preview, report, train, weights
+from coverslip.cli import (
+    cache,
+    compare,
+    decide,
+    demo,
+    evaluate,
+    export,
+    models,
+    predict,
+    preview,
+    report,
+    train,
+    weights,
+)
 from coverslip.cli import inspect as inspect_command
 from coverslip.cli import label_errors as label_errors_command
 
@@ -47,6 +60,7 @@ for command in (
     train.train,
     evaluate.evaluate,
     compare.compare,
+    decide.decide,
     predict.predict,
     report.report,
 ):

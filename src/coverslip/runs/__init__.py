@@ -9,6 +9,7 @@ from coverslip.runs.classifier import (
     find_classifier,
     fingerprint_of,
     open_classifier,
+    write_card,
     write_classifier,
 )
 from coverslip.runs.context import RunContext
@@ -143,6 +144,7 @@ __all__ = [
     "split_rows",
     "values_of",
     "with_settings",
+    "write_card",
     "write_classifier",
     "write_inspection",
     "write_metrics",

@@ -278,8 +278,13 @@ class Run:
         """(n_val, K) unrounded logits of the rows of `validation`."""
         return _read_array(self._logits_file("validation"))
 
+    @cached_property
+    def decision_logits(self) -> np.ndarray:
+        """(n, K + 1) of a cross-validated run: logits that its decisions were learnt on, and the class's number."""
+        return _read_array(self._logits_file("decisions"))
+
     def write_logits(self, part: str, logits: np.ndarray) -> None:
-        """Keep the logits of the `test` or `validation` images as they are: tables round."""
+        """Keep logits as they are, since tables round: those of `test` or `validation` images, or `decisions`."""
         with written_whole(self._logits_file(part)) as whole, whole.open("wb") as file:
             np.save(file, logits, allow_pickle=False)
 
