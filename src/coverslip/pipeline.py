@@ -303,6 +303,8 @@ def label_errors(
         doubtful.write_csv(Path(out))
     doubtful.write(judged.label_errors_file)
     return doubtful
+
+
 def decide(
     run: Path | str,
     decide_by: DecideBy = "highest",
