@@ -834,6 +834,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{run_id}/thresholds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Thresholds
+         * @description By what threshold a classifier of two classes decides, and what others did on validation images.
+         */
+        get: operations["get_thresholds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/decision": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set Decision
+         * @description Let a classifier decide by a wish, fixed on validation images; its numbers and its report follow.
+         */
+        put: operations["set_decision"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{run_id}/rows": {
         parameters: {
             query?: never;
@@ -2228,6 +2268,34 @@ export interface components {
              * @description Up to 12 readable images of as many classes as there are.
              */
             thumbnail_images: number[];
+        };
+        /**
+         * Decision
+         * @description How classes shall be decided; what is left out is the default.
+         */
+        Decision: {
+            /**
+             * Decide By
+             * @default highest
+             * @enum {string}
+             */
+            decide_by: "highest" | "roc" | "sensitivity" | "specificity";
+            /**
+             * Wished
+             * @description Sensitivity or specificity, where it is decided by one.
+             * @default 0.95
+             */
+            wished: number;
+            /**
+             * Error Rate
+             * @description Wished among images that are not `uncertain`.
+             */
+            error_rate?: number | null;
+            /**
+             * Positive Class
+             * @description Of two classes; null leaves it as it is.
+             */
+            positive_class?: string | null;
         };
         /**
          * Difference
@@ -4639,6 +4707,58 @@ export interface components {
              * @description YAML.
              */
             text: string;
+        };
+        /**
+         * ThresholdNumbers
+         * @description What one threshold did on some images.
+         */
+        ThresholdNumbers: {
+            /** Threshold */
+            threshold: number;
+            /** Sensitivity */
+            sensitivity: number;
+            /** Specificity */
+            specificity: number;
+            /** Ppv */
+            ppv: number | null;
+            /** Npv */
+            npv: number | null;
+        };
+        /**
+         * Thresholds
+         * @description By what threshold one of two classes is decided, and what others would do.
+         */
+        Thresholds: {
+            /** Positive */
+            positive: string;
+            /** Negative */
+            negative: string;
+            /**
+             * Decide By
+             * @enum {string}
+             */
+            decide_by: "highest" | "roc" | "sensitivity" | "specificity";
+            /** Wished */
+            wished: number;
+            /** Error Rate */
+            error_rate: number | null;
+            /**
+             * Threshold
+             * @description From this probability on an image is called positive.
+             */
+            threshold: number;
+            /**
+             * N Positive
+             * @description Images that thresholds are chosen on; never test images.
+             */
+            n_positive: number;
+            /** N Negative */
+            n_negative: number;
+            /**
+             * Choices
+             * @description On those images: of all thresholds with one sensitivity the highest; sensitivity rises.
+             */
+            choices: components["schemas"]["ThresholdNumbers"][];
         };
         /**
          * TimedNote
@@ -7245,6 +7365,126 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Results"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_thresholds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Thresholds"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_decision: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Decision"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Thresholds"];
                 };
             };
             /** @description There is nothing of that id. */
