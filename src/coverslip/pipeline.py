@@ -45,6 +45,7 @@ from coverslip.inference import BATCH_SIZE, load_classifier
 from coverslip.machine import FOR_TRAINING, chosen_device
 from coverslip.reports import compare, write_report
 from coverslip.runs import (
+    LabelErrors,
     PredictionsFile,
     Recipe,
     Run,
@@ -68,6 +69,7 @@ __all__ = [
     "evaluate",
     "export",
     "inspect",
+    "label_errors",
     "load_classifier",
     "open_dataset",
     "predict",
@@ -273,6 +275,34 @@ def evaluate(
     other = evaluate_on(evaluation, data, classifier, context)
     write_report(other.folder, emit)
     return other
+
+
+def label_errors(
+    run: Path | str, *, out: Path | str | None = None, device: str = "auto", emit: Emit = ignore
+) -> LabelErrors:
+    """Labels of a run's images to look at again, the most doubtful first; no image is judged by what saw it.
+
+    What was found stays in the run folder (`label_errors.json`). No label is changed.
+
+    Args:
+        run: a run folder.
+        out: a table (CSV) of them besides; it appears when it is complete.
+        device: what runs the network, where features of images are not known from training.
+        emit: told about progress.
+
+    Raises:
+        BadRun: the training has not come to its end, or its images are not what they were.
+        DeviceUnavailable: this computer has no such device.
+        Stopped: on Ctrl-C or SIGTERM.
+    """
+    from coverslip.audit.label_errors import find_label_errors
+
+    judged = open_run(run)
+    doubtful = find_label_errors(judged, RunContext(judged.folder, chosen_device(device), emit))
+    if out is not None:
+        doubtful.write_csv(Path(out))
+    doubtful.write(judged.label_errors_file)
+    return doubtful
 
 
 def decide(

@@ -22,6 +22,7 @@ from coverslip.cli import (
     weights,
 )
 from coverslip.cli import inspect as inspect_command
+from coverslip.cli import label_errors as label_errors_command
 
 app = typer.Typer(
     name="coverslip",
@@ -64,6 +65,7 @@ for command in (
     report.report,
 ):
     app.command()(command)
+app.command(name="label-errors")(label_errors_command.label_errors)
 app.command(name="export")(export.export)
 app.command(name="models")(models.models)
 app.command(name="cache")(cache.cache)

@@ -31,6 +31,7 @@ from coverslip.runs.inspection import (
     inspection_of,
     write_inspection,
 )
+from coverslip.runs.label_errors import DoubtfulLabel, JudgedBy, JudgedClass, LabelErrors
 from coverslip.runs.log import RunLog
 from coverslip.runs.metrics import LearningCurveRecord, metrics_as_json, read_metrics, write_metrics
 from coverslip.runs.predictions import (
@@ -71,6 +72,7 @@ __all__ = [
     "Calibration",
     "CarelessAndHonest",
     "ClassifierCard",
+    "DoubtfulLabel",
     "Environment",
     "Epoch",
     "EvaluatedImages",
@@ -78,6 +80,9 @@ __all__ = [
     "FromRun",
     "InspectionWithWhatIf",
     "InstantStage",
+    "JudgedBy",
+    "JudgedClass",
+    "LabelErrors",
     "LearningCurveRecord",
     "LearntOn",
     "MeasuredPredictions",

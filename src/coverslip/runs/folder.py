@@ -20,6 +20,7 @@ from coverslip.runs.documents import check_format, read_object
 from coverslip.runs.environment import Environment, EvaluatedImages
 from coverslip.runs.history import Epoch, read_history
 from coverslip.runs.inspection import read_inspection
+from coverslip.runs.label_errors import LabelErrors
 from coverslip.runs.metrics import LearningCurveRecord, read_metrics
 from coverslip.runs.predictions import Predictions, read_predictions
 from coverslip.runs.recipe import Recipe, load_recipe
@@ -82,6 +83,10 @@ class Run:
     @property
     def learning_curve_file(self) -> Path:
         return self.folder / "learning_curve.json"
+
+    @property
+    def label_errors_file(self) -> Path:
+        return self.folder / "label_errors.json"
 
     @property
     def budget_file(self) -> Path:
@@ -217,6 +222,11 @@ class Run:
         """What more images would bring; None where no curve was drawn."""
         record = LearningCurveRecord.read_if_there(self.learning_curve_file)
         return None if record is None else record.curve
+
+    @cached_property
+    def label_errors(self) -> LabelErrors | None:
+        """Labels of its images to look at again; None where nobody has looked for them."""
+        return LabelErrors.read_if_there(self.label_errors_file)
 
     @cached_property
     def budget(self) -> BudgetRecord | None:
