@@ -3277,8 +3277,15 @@ export interface components {
             confusion: components["schemas"]["Confusion"];
             /** Roc */
             roc: components["schemas"]["RocCurve"][];
+            /**
+             * Roc Averages
+             * @description Over all classes; none where there are two.
+             */
+            roc_averages: components["schemas"]["RocCurve"][];
             /** Precision Recall */
             precision_recall: components["schemas"]["PrecisionRecallCurve"][];
+            /** Precision Recall Averages */
+            precision_recall_averages: components["schemas"]["PrecisionRecallCurve"][];
             calibration: components["schemas"]["Calibration"] | null;
             /** By Domain */
             by_domain: components["schemas"]["DomainResult"][];
@@ -4130,7 +4137,7 @@ export interface components {
         ReportSection: {
             /**
              * Name
-             * @description `own-test`: Beside the run's own test images; `numbers`: The numbers; `two_classes`: Sensitivity and specificity; `confusion`: Which classes are confused; `per_class`: Class by class; `mistakes`: Most confident mistakes; `least_certain`: Least certain; `calibration`: Can its probabilities be trusted?; `roc`: ROC curves; `learning_curve`: More images, better network?; `careless_split`: What a careless split would have said; `limits`: What the numbers do not show; `images`: The images; `budget`: What was the time spent on?; `methods`: What was done; `curves`: How training went
+             * @description `own-test`: Beside the run's own test images; `numbers`: The numbers; `two_classes`: Sensitivity and specificity; `confusion`: Which classes are confused; `per_class`: Class by class; `mistakes`: Most confident mistakes; `least_certain`: Least certain; `calibration`: Can its probabilities be trusted?; `roc`: ROC and precision-recall curves; `learning_curve`: More images, better network?; `careless_split`: What a careless split would have said; `limits`: What the numbers do not show; `images`: The images; `budget`: What was the time spent on?; `methods`: What was done; `curves`: How training went
              */
             name: string;
             /** Title */
@@ -4177,8 +4184,15 @@ export interface components {
             confusion: components["schemas"]["Confusion"];
             /** Roc */
             roc: components["schemas"]["RocCurve"][];
+            /**
+             * Roc Averages
+             * @description Over all classes; none where there are two.
+             */
+            roc_averages: components["schemas"]["RocCurve"][];
             /** Precision Recall */
             precision_recall: components["schemas"]["PrecisionRecallCurve"][];
+            /** Precision Recall Averages */
+            precision_recall_averages: components["schemas"]["PrecisionRecallCurve"][];
             calibration: components["schemas"]["Calibration"] | null;
             /** By Domain */
             by_domain: components["schemas"]["DomainResult"][];
