@@ -18,9 +18,18 @@ from coverslip.errors import CoverslipError
 
 Text = Annotated[str, StringConstraints(max_length=4_000, pattern=r"^[^\x00]*$")]
 Only = Literal[
-    "unreadable", "duplicate", "conflicting", "problem", "changed", "mistakes", "review", "corrected", "warning"
+    "unreadable",
+    "duplicate",
+    "conflicting",
+    "problem",
+    "changed",
+    "doubtful",
+    "mistakes",
+    "review",
+    "corrected",
+    "warning",
 ]
-Sort = Literal["position", "label", "group", "probability", "-probability"]
+Sort = Literal["position", "label", "group", "doubt", "probability", "-probability"]
 
 _NAMED = ("label", "group", "domain", "predicted", "decision")
 
@@ -38,7 +47,8 @@ class Filters(BaseModel):
     only: Only | None = Field(
         None,
         description="Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has "
-        "another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: "
+        "another label; problem: any of these; changed: labelled otherwise in the app; doubtful: a classifier that "
+        "never saw the image doubts its label, as `run` knows. Of what was predicted: "
         "mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all "
         "training images.",
     )
@@ -47,7 +57,10 @@ class Filters(BaseModel):
     )
     part: Part | None = Field(None, description="Side of the split of `run`.")
     run: Text | None = Field(None, description="A training on this dataset.")
-    sort: Sort = Field("position", description="`-probability` puts the surest first.")
+    sort: Sort = Field(
+        "position",
+        description="`-probability` puts the surest first, `doubt` the label that is most doubtful by `run`.",
+    )
 
     @property
     def is_all(self) -> bool:
