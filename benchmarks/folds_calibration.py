@@ -25,7 +25,13 @@ from _children import succeeded
 
 import coverslip as cs
 from coverslip.datasets import Dataset, split_units
-from coverslip.evaluation import apply_temperature, expected_calibration_error, fit_temperature, learn_decisions
+from coverslip.evaluation import (
+    DecisionRule,
+    apply_temperature,
+    expected_calibration_error,
+    fit_temperature,
+    learn_decisions,
+)
 from coverslip.runs import Run
 
 DATA = Path(os.environ.get("COVERSLIP_DATA", "../shared/data")).resolve()
@@ -163,14 +169,14 @@ def by_median(run: Run, classes: Sequence[str]) -> tuple[float, float]:
         probability[:, places] = apply_temperature(fold.validation_logits, fold.card.temperature)
         probabilities.append(probability)
         label += [classes.index(row.label or "") for row in fold.validation]
-    threshold = learn_decisions(np.concatenate(probabilities), np.array(label), by_roc=False)[1]
+    threshold = learn_decisions(np.concatenate(probabilities), np.array(label), DecisionRule())[1]
     return statistics.median(temperatures), threshold
 
 
 def learnt(logits: np.ndarray, label: np.ndarray) -> tuple[float, float]:
     """Temperature and threshold that these logits give."""
     temperature = fit_temperature(logits, label)
-    return temperature, learn_decisions(apply_temperature(logits, temperature), label, by_roc=False)[1]
+    return temperature, learn_decisions(apply_temperature(logits, temperature), label, DecisionRule())[1]
 
 
 def show(name: str, title: str, judged: Judged) -> None:

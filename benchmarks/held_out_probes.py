@@ -21,7 +21,7 @@ import coverslip as cs
 from coverslip.datasets import DecodedPixels, Part, Split, fold_units, scan_images, split_units
 from coverslip.datasets.splits.holding_out import turns_of_units
 from coverslip.engines import embed
-from coverslip.evaluation import apply_temperature, fit_temperature, learn_decisions
+from coverslip.evaluation import DecisionRule, apply_temperature, fit_temperature, learn_decisions
 from coverslip.experiments import Parts
 from coverslip.models.networks import FeatureNetwork, create_network
 from coverslip.runs import Recipe
@@ -125,7 +125,7 @@ def folded(
         probability[:, classes] = apply_temperature(logits, temperatures[-1])
         probabilities.append(probability)
         labels.append(y[val])
-    threshold = learn_decisions(np.concatenate(probabilities), np.concatenate(labels), by_roc=False)[1]
+    threshold = learn_decisions(np.concatenate(probabilities), np.concatenate(labels), DecisionRule())[1]
     return statistics.median_high(shrinkages), (statistics.median(temperatures), threshold)
 
 

@@ -8,6 +8,7 @@ from scipy.stats import beta
 from sklearn import metrics as sk
 
 from coverslip.evaluation import (
+    DecisionRule,
     decided_classes,
     evaluate_predictions,
     learn_decisions,
@@ -144,7 +145,7 @@ def test_with_two_classes_no_other_decision_by_one_threshold_is_more_balanced(n,
     """Youden's index of two classes is twice their balanced accuracy less one."""
     probability, label = draw(n, 2, seed)
     assume(5 <= label.sum() <= n - 5)
-    points, _ = learn_decisions(probability, label, by_roc=True)
+    points, _ = learn_decisions(probability, label, DecisionRule(by="roc"))
     assert points is not None
     decided = decided_classes(probability, [point.threshold for point in points])
     reached = score(probability, label, decided)["balanced_accuracy"]

@@ -16,7 +16,7 @@ import coverslip as cs
 from coverslip.datasets import inspect_dataset, scan_images
 from coverslip.errors import BadRun
 from coverslip.evaluation import apply_temperature, evaluate_predictions, no_learning_curve
-from coverslip.reports import figures, tokens, write_report
+from coverslip.reports import class_curves, figures, tokens, write_report
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections import SECTIONS, Section, SectionText, sections_of
 from coverslip.runs import LearningCurveRecord, Recipe, Run, save_recipe, write_metrics
@@ -211,7 +211,7 @@ def test_the_report_is_one_small_file_that_needs_nothing_else(run, page):
 
 
 def test_figures_are_also_there_as_png_and_svg(run, page):
-    for name in ("confusion_matrix", "curves", "calibration", "roc"):
+    for name in ("confusion_matrix", "curves", "calibration", "roc", "precision_recall"):
         with Image.open(run / "figures" / f"{name}.png") as picture:
             assert picture.width > 800
         svg = (run / "figures" / f"{name}.svg").read_text(encoding="utf-8")
@@ -341,7 +341,7 @@ def test_a_folder_that_is_no_run_or_has_no_numbers_is_refused(run, tmp_path):
 def test_sections_stand_in_their_order_and_only_where_they_have_something_to_say(run, tmp_path):
     names = [section.name for section in sections_of(read_run(run))]
     assert names[:3] == ["numbers", "confusion", "per_class"]
-    assert set(names) == set(SECTIONS) - {"budget", "own-test"}
+    assert set(names) == set(SECTIONS) - {"budget", "careless_split", "own-test"}
     short = read_run(write_run(tmp_path, ("a", "b"), n_test=40, skill=60, finetuned=False))
     assert {"mistakes", "curves"}.isdisjoint(section.name for section in sections_of(short))
 
@@ -393,7 +393,7 @@ def test_a_class_has_the_colour_of_the_app_in_the_drawings() -> None:
     probability = np.random.default_rng(0).dirichlet(np.ones(10), size=60)
     names = [f"class {k}" for k in range(10)]
     aurocs = [0.5 + 0.04 * ((7 * k) % 10) for k in range(10)]
-    drawn = figures.roc(probability, label, names, aurocs)
+    drawn = class_curves.roc(probability, label, names, aurocs)
     shown = {text.get_text(): text for text in drawn.axes[1].texts}
     keys = [line for line in drawn.axes[1].lines if line.get_color() != figures.MUTED]
     by_height = {round(float(line.get_ydata()[0]), 3): line for line in keys}

@@ -94,8 +94,18 @@ def show_numbers(
             console.print(f"Intervals: {method}", soft_wrap=True)
 
     _show_classes(console, evaluation, all_classes=all_classes)
+    if evaluation.two_classes:
+        _show_two_classes(console, evaluation)
     if evaluation.by_domain:
         console.print(_by_domain(evaluation))
+
+
+def _show_two_classes(console: Console, evaluation: Evaluation) -> None:
+    titles = {"sensitivity": "sensitivity", "specificity": "specificity", "ppv": "PPV", "npv": "NPV"}
+    table = table_of(f"positive: {one_line(evaluation.positive_class or '', 60)}", "value", "95 % interval")
+    for name, metric in evaluation.two_classes.items():
+        table.add_row(titles[name], decimal(metric.value), _interval(metric))
+    console.print(table)
 
 
 def _show_classes(console: Console, evaluation: Evaluation, *, all_classes: bool) -> None:

@@ -9,19 +9,27 @@ from coverslip.evaluation.calibration import (
     without_temperature,
 )
 from coverslip.evaluation.confusions import ConfusedPair, confused_classes, confused_pairs, hardest_classes
-from coverslip.evaluation.curves import Curve, pr_curve, roc_curve
+from coverslip.evaluation.curves import Curve, macro_roc_curve, micro_pr_curve, micro_roc_curve, pr_curve, roc_curve
+from coverslip.evaluation.deciding import (
+    DecideBy,
+    DecisionRule,
+    OperatingPoint,
+    ThresholdCurve,
+    ThresholdNumbers,
+    decided_classes,
+    learn_decisions,
+    operating_points,
+    positive_class,
+    threshold_curve,
+    threshold_numbers,
+    uncertain_threshold,
+    wished_points,
+)
 from coverslip.evaluation.folds import over_folds, with_folds
 from coverslip.evaluation.influence import Influence
 from coverslip.evaluation.intervals import FEW_GROUPS_FOR_INTERVALS, metric_intervals
 from coverslip.evaluation.learning import CurvePoint, LearningCurve, extrapolate, no_learning_curve
 from coverslip.evaluation.metrics import confusion_matrix
-from coverslip.evaluation.operating_points import (
-    OperatingPoint,
-    decided_classes,
-    learn_decisions,
-    operating_points,
-    uncertain_threshold,
-)
 from coverslip.evaluation.paired import Answers, McNemar, mcnemar, paired_differences
 from coverslip.evaluation.per_class import per_class
 from coverslip.evaluation.results import ClassScores, DomainScores, Evaluation, FoldScores, FoldsScores, Metric
@@ -48,6 +56,8 @@ __all__ = [
     "ConfusedPair",
     "Curve",
     "CurvePoint",
+    "DecideBy",
+    "DecisionRule",
     "DomainScores",
     "Evaluation",
     "FoldScores",
@@ -60,6 +70,8 @@ __all__ = [
     "OperatingPoint",
     "ReliabilityBin",
     "Scale",
+    "ThresholdCurve",
+    "ThresholdNumbers",
     "apply_temperature",
     "confused_classes",
     "confused_pairs",
@@ -72,9 +84,12 @@ __all__ = [
     "fit_temperature",
     "hardest_classes",
     "learn_decisions",
+    "macro_roc_curve",
     "mcnemar",
     "metric_intervals",
     "metrics_for_choices",
+    "micro_pr_curve",
+    "micro_roc_curve",
     "no_learning_curve",
     "of_margins",
     "of_mean",
@@ -82,13 +97,17 @@ __all__ = [
     "over_folds",
     "paired_differences",
     "per_class",
+    "positive_class",
     "pr_curve",
     "reliability_bins",
     "roc_curve",
     "row_metrics",
     "score",
     "scored_metrics",
+    "threshold_curve",
+    "threshold_numbers",
     "uncertain_threshold",
+    "wished_points",
     "with_folds",
     "without_temperature",
 ]

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 LEVEL = 0.95  # nominal coverage of every interval
 
+# What the numbers of the positive one of two classes are called, and their names among those of any class.
+OF_POSITIVE = {"sensitivity": "recall", "specificity": "specificity", "ppv": "precision", "npv": "npv"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
@@ -75,6 +78,15 @@ class Evaluation:
     confusion_matrix: tuple[tuple[int, ...], ...]  # rows are the true class, columns the predicted one
     classes: tuple[str, ...]
     folds: FoldsScores | None = None
+    positive_class: str | None = None  # of two classes the one that is looked for
+
+    @property
+    def two_classes(self) -> Mapping[str, Metric]:
+        """Sensitivity, specificity, PPV and NPV of the positive one of two classes; empty where there are others."""
+        if self.positive_class is None or self.positive_class not in self.per_class:
+            return {}
+        of_positive = self.per_class[self.positive_class].metrics
+        return {name: of_positive[of_class] for name, of_class in OF_POSITIVE.items()}
 
     def __getitem__(self, name: str) -> Metric:
         return self.metrics[name]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from coverslip.evaluation.deciding import positive_class
 from coverslip.evaluation.intervals import OnMetrics, group_codes, ignore_metrics, metric_intervals
 from coverslip.evaluation.metrics import check_arrays, confusion_matrix
 from coverslip.evaluation.per_class import per_class
@@ -22,6 +23,7 @@ def evaluate_predictions(
     group: np.ndarray | None = None,
     domain: np.ndarray | None = None,
     probability_uncalibrated: np.ndarray | None = None,
+    positive: str | None = None,
     on_progress: OnMetrics = ignore_metrics,
 ) -> Evaluation:
     """All metrics with their intervals: no NaN, no NumPy types.
@@ -36,6 +38,7 @@ def evaluate_predictions(
         group: (n_images,) names of groups, or None where none were given; see `metric_intervals`.
         domain: (n_images,) names of the domains; with more than one, `by_domain` has each one's metrics.
         probability_uncalibrated: as `probability`, before the temperature.
+        positive: of two classes the one that is looked for; None: see `positive_class`.
         on_progress: told of metrics that are done.
 
     Raises:
@@ -58,6 +61,7 @@ def evaluate_predictions(
         by_domain=_by_domain(probability, label, predicted, group, domain, probability_uncalibrated),
         confusion_matrix=_whole_numbers(confusion_matrix(label, predicted, len(classes))),
         classes=tuple(classes),
+        positive_class=positive_class(classes, positive),
     )
 
 

@@ -11,6 +11,7 @@ from coverslip.datasets import (
     check_groups,
     check_no_split,
     open_dataset,
+    read_as,
     regrouped,
     with_classes,
 )
@@ -51,8 +52,10 @@ def agreed(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
     changes: dict[str, object] = {"group": opening.group or opening.group_pattern or recipe.group}
     if plan_of(recipe) == ReadPlan():
         changes |= {"plane": opening.plan.plane, "channels": opening.plan.channels}
+    if recipe.channel_files is None:
+        changes["channel_files"] = opening.plan.channel_files
     recipe = recipe.model_copy(update=changes)
-    return with_classes(data.read_with(plan_of(recipe)), recipe.classes), recipe
+    return with_classes(read_as(data, plan_of(recipe)), recipe.classes), recipe
 
 
 def grouped(data: Dataset, recipe: Recipe) -> Dataset:
@@ -75,6 +78,7 @@ def checked(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
     recipe = _with_whole_paths(recipe, data.classes)
     check_class_names(data, data.classes)
     check_groups(data)
+    recipe.check_decision(data.classes)
     if recipe.split.folds:
         check_no_split(data)
     return data, recipe

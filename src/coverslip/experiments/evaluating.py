@@ -1,6 +1,6 @@
 """A finished training measured on other labelled images than its own."""
 
-from coverslip.datasets import Dataset, counted, one_line, scan_images, some, with_classes
+from coverslip.datasets import Dataset, counted, one_line, read_as, scan_images, some, with_classes
 from coverslip.errors import BadDataset, Stopped
 from coverslip.evaluation import METRICS, Evaluation, Metric
 from coverslip.events import Emit, Noted
@@ -66,9 +66,7 @@ def _in_the_runs_groups(data: Dataset, run: Run, emit: Emit) -> Dataset:
 
 def _as_measured(data: Dataset, run: Run, classifier: Classifier) -> Dataset:
     """The images read as the classifier does, labelled by its names."""
-    return with_classes(
-        data.read_with(classifier.card.preprocessing.plan), run.recipe.classes, known=classifier.classes
-    )
+    return with_classes(read_as(data, classifier.card.preprocessing.plan), run.recipe.classes, known=classifier.classes)
 
 
 def _count_seen(run: Run, data: Dataset, context: RunContext) -> int:

@@ -111,6 +111,7 @@ def evaluated(
         group=_column([record.group for record in records]),
         domain=_column([record.domain or None for record in records]),
         probability_uncalibrated=without_temperature(probability, temperature[measured]),
+        positive=recipe.positive_class,
         on_progress=telling(emit, "working out intervals", "metrics"),
     )
 

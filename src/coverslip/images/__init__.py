@@ -6,7 +6,7 @@ from coverslip.images.boxes import BEYOND_EDGE
 from coverslip.images.decoding import APART_VARIABLE, Fields, decoding_apart, interrupt_decoding, read_pixels
 from coverslip.images.facts import ImageFacts, effective_channels, image_facts, pixel_hash
 from coverslip.images.formats import image_suffixes, readers, register_reader
-from coverslip.images.plan import Plane, ReadPlan
+from coverslip.images.plan import MOST_CHANNEL_FILES, ChannelFiles, Plane, ReadPlan
 from coverslip.images.preprocessing import LARGEST_SIDE, PadColour, Preprocessing, Resize, preprocess
 from coverslip.images.reader import Reader, Series
 from coverslip.images.reading import NO_SUCH_FILE, Pixels, describe_image, pixels_in_memory
@@ -17,7 +17,9 @@ __all__ = [
     "APART_VARIABLE",
     "BEYOND_EDGE",
     "LARGEST_SIDE",
+    "MOST_CHANNEL_FILES",
     "NO_SUCH_FILE",
+    "ChannelFiles",
     "Decoded",
     "Fields",
     "ImageFacts",

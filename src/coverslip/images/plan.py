@@ -1,10 +1,27 @@
-"""Which pixels of a file make one image."""
+"""Which pixels of which files make one image."""
 
+import os
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+MOST_CHANNEL_FILES = 16
 
 Plane = Annotated[int, Field(ge=0)] | Literal["max", "mean", "channels"]
+
+
+def _distinct(marks: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(marks)) < len(marks):
+        raise ValueError("each part of a name may stand there once")
+    return marks
+
+
+# Part of a file's name, which leads to no other folder.
+_Mark = Annotated[str, StringConstraints(min_length=1, max_length=60, pattern=r"^[^/\\\x00-\x1f]+$")]
+ChannelFiles = Annotated[
+    tuple[_Mark, ...], Field(min_length=2, max_length=MOST_CHANNEL_FILES), AfterValidator(_distinct)
+]
 
 
 class ReadPlan(BaseModel):
@@ -12,7 +29,7 @@ class ReadPlan(BaseModel):
 
     A page of a multi-page file is a *channel* where the file declares it so (axis C of an ImageJ, OME or
     shaped TIFF); any other page (Z, T, unknown) is a *plane*, of which one is chosen or all are projected, unless
-    `plane` says that all of them are channels.
+    `plane` says that all of them are channels. Channels that lie in files of their own follow those of the first file.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -27,3 +44,16 @@ class ReadPlan(BaseModel):
     box: tuple[int, int, int, int] | None = Field(
         None, description="x, y, width, height in pixels; None is the whole plane."
     )
+    channel_files: ChannelFiles | None = Field(
+        None,
+        description="What tells the files of one image apart by their names, a file per channel, in this order; a "
+        "dataset is opened by it, and its images then have `other_files`.",
+    )
+    other_files: tuple[str, ...] = Field(
+        (), description="Of one image: the files of its further channels, from the folder of its file, or absolute."
+    )
+
+    def files(self, path: Path) -> tuple[Path, ...]:
+        """All files that an image is made of, that of its first channel first."""
+        others = (os.path.normpath(path.parent / name) for name in self.other_files)
+        return (path, *map(Path, others))

@@ -10,7 +10,7 @@ from pydantic.config import JsonDict
 
 from coverslip.evaluation import METRICS, Better, Metric, Scale, row_metrics, without_temperature
 from coverslip.reports.reported import ReportedRun
-from coverslip.reports.words import count
+from coverslip.reports.words import count, number
 
 
 def _tell_metrics(schema: JsonDict) -> None:
@@ -140,14 +140,23 @@ def measured(name: str, metric: Metric) -> Measured:
     )
 
 
+def shown(metric: Metric) -> tuple[str, str]:
+    """A number and its interval as the cells of a table; where there is no number, why."""
+    if metric.value is None:
+        return "–", metric.reason or ""
+    if metric.low is None or metric.high is None:
+        return number(metric.value), metric.reason or ""
+    return number(metric.value), f"{number(metric.low)} – {number(metric.high)}"
+
+
 def metrics(run: ReportedRun) -> list[MetricValue]:
     """All numbers, in the order of the table of metrics."""
     return [_of_run(run, name) for name in METRICS if name in run.metrics.metrics]
 
 
 def _of_run(run: ReportedRun, name: str) -> MetricValue:
-    number = measured(name, run.metrics[name])
-    values = {each.name: getattr(number, each.name) for each in fields(number)}
+    metric = measured(name, run.metrics[name])
+    values = {each.name: getattr(metric, each.name) for each in fields(metric)}
     is_primary = name == run.metrics.primary
     return MetricValue(**values, is_primary=is_primary, is_headline=METRICS[name].is_headline or is_primary)
 
@@ -156,14 +165,14 @@ def classes(run: ReportedRun) -> list[ClassResult]:
     """The numbers of each class."""
     card = run.run.card
     points = {} if card is None else dict(zip(card.classes, card.operating_points or (), strict=False))
-    return [_of_class(run, number, name, points.get(name)) for number, name in enumerate(run.classes, start=1)]
+    return [_of_class(run, place, name, points.get(name)) for place, name in enumerate(run.classes, start=1)]
 
 
-def _of_class(run: ReportedRun, number: int, name: str, operating_point: float | None) -> ClassResult:
+def _of_class(run: ReportedRun, place: int, name: str, operating_point: float | None) -> ClassResult:
     scores = run.metrics.per_class.get(name)
     values = {} if scores is None else {key: metric.value for key, metric in scores.metrics.items()}
     return ClassResult(
-        number=number,
+        number=place,
         name=name,
         n=0 if scores is None else scores.n,
         precision=values.get("precision"),

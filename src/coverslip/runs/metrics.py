@@ -69,6 +69,7 @@ def metrics_as_json(evaluation: Evaluation) -> Json:
         "by_domain": {name: _of_images(scores) for name, scores in evaluation.by_domain.items()},
         "confusion_matrix": [list(row) for row in evaluation.confusion_matrix],
         "classes": list(evaluation.classes),
+        **({"positive_class": evaluation.positive_class} if evaluation.positive_class else {}),
     }
     return content if evaluation.folds is None else {**content, "folds": _of_folds(evaluation.folds)}
 

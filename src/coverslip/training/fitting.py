@@ -17,7 +17,7 @@ import torch
 
 from coverslip.engines import N_CHECKED, as_input, fastest_engine, run_tta
 from coverslip.errors import BadRecipe, OutOfTime, Stopped
-from coverslip.evaluation import apply_temperature, fit_temperature, learn_decisions
+from coverslip.evaluation import DecisionRule, apply_temperature, fit_temperature, learn_decisions
 from coverslip.events import Noted, StageStarted
 from coverslip.images import Preprocessing
 from coverslip.messages import Set
@@ -252,18 +252,20 @@ def refit(
     return Fitted(network, val_logits, tuple(stages), chosen, is_stopped=False, held_out=held_out)
 
 
-def calibrate(logits: Floats, label: Ints, recipe: Recipe, learnt_on: LearntOn = "validation images") -> Calibration:
+def calibrate(
+    logits: Floats, label: Ints, rule: DecisionRule, learnt_on: LearntOn = "validation images"
+) -> Calibration:
     """What images that took no part in fitting set about probabilities and decisions.
 
     Args:
         logits: (n, K) of the network that is kept, or of some like it.
         label: (n,) int in [0, K).
-        recipe: says how classes are decided.
+        rule: how classes are decided.
         learnt_on: which images these are.
     """
     temperature = fit_temperature(logits, label)
     probability = apply_temperature(logits, temperature)
-    points, threshold = learn_decisions(probability, label, by_roc=recipe.decide_by == "roc")
+    points, threshold = learn_decisions(probability, label, rule)
     return Calibration(learnt_on=learnt_on, temperature=temperature, operating_points=points, uncertain_below=threshold)
 
 

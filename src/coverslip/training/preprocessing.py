@@ -8,10 +8,10 @@ import numpy as np
 from coverslip.augmentation import AUGMENTATIONS
 from coverslip.datasets import counted, what_to_do_about_channels
 from coverslip.errors import BadDataset, BadRecipe
-from coverslip.images import ImageFacts, Preprocessing, ReadPlan, learn_scaling
+from coverslip.images import ImageFacts, Preprocessing, learn_scaling
 from coverslip.messages import Note, Set
 from coverslip.models import model_info
-from coverslip.runs import Recipe
+from coverslip.runs import Recipe, plan_of
 
 _CANVAS_SHARE = 0.99  # of training images that fit: one uncropped field must not make all others tiny
 
@@ -35,7 +35,7 @@ def learn_preprocessing(facts: Sequence[ImageFacts], recipe: Recipe) -> Preproce
         pad_colour=recipe.pad_colour,
         scaling=scaling,
         depth="uint8" if all_8_bit else "uint16",
-        plan=ReadPlan(plane=recipe.plane, channels=recipe.channels),
+        plan=plan_of(recipe),
     )
 
 

@@ -260,6 +260,36 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets/{dataset_id}/careless-split": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Careless Split
+         * @description What a split that divides groups and copies would have reported, where somebody has asked for it.
+         */
+        get: operations["get_careless_split"];
+        put?: never;
+        /**
+         * Create Careless Split
+         * @description Show some 2,000 of the images to a network, in a process of its own; findings about shortcuts come with it.
+         *
+         *     Trainings on these images tell of it in their reports.
+         */
+        post: operations["create_careless_split"];
+        /**
+         * Remove Careless Split
+         * @description Look no further. What was found before stays.
+         */
+        delete: operations["remove_careless_split"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datasets/{dataset_id}/class-thumbnails": {
         parameters: {
             query?: never;
@@ -777,6 +807,46 @@ export interface paths {
          */
         get: operations["get_results"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/thresholds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Thresholds
+         * @description By what threshold a classifier of two classes decides, and what others did on validation images.
+         */
+        get: operations["get_thresholds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/decision": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set Decision
+         * @description Let a classifier decide by a wish, fixed on validation images; its numbers and its report follow.
+         */
+        put: operations["set_decision"];
         post?: never;
         delete?: never;
         options?: never;
@@ -1650,6 +1720,41 @@ export interface components {
             ece_uncalibrated: number | null;
         };
         /**
+         * CarelessAndHonest
+         * @description The same classifier on images dealt out one by one, and in whole groups.
+         */
+        CarelessAndHonest: {
+            careless: components["schemas"]["Metric"];
+            honest: components["schemas"]["Metric"];
+            /** @description Careless minus honest. */
+            difference: components["schemas"]["Metric"];
+        };
+        /**
+         * CarelessSplit
+         * @description What a split that divides groups and copies would have reported, and how far the looking is.
+         */
+        CarelessSplit: {
+            /**
+             * State
+             * @description outdated: labels, groups or images have changed since; waiting: for another dataset's turn.
+             * @enum {string}
+             */
+            state: "not-asked" | "waiting" | "looking" | "outdated" | "known";
+            /** @description Null until it is known. */
+            progress: components["schemas"]["LookProgress"] | null;
+            /** @description Why the last try, since the server began, came to nothing. */
+            error: components["schemas"]["Failure"] | null;
+            /** @description Null where nobody has looked, or no groups or copies are known: both splits are the same. */
+            what_if: components["schemas"]["WhatIf"] | null;
+            /**
+             * Words
+             * @description What it means.
+             */
+            words: string[];
+            /** @description What the labels are told by, with their figures. */
+            signal: components["schemas"]["Signal"] | null;
+        };
+        /**
          * Choice
          * @description One of the values that a key can be given by name.
          */
@@ -2133,6 +2238,34 @@ export interface components {
             thumbnail_images: number[];
         };
         /**
+         * Decision
+         * @description How classes shall be decided; what is left out is the default.
+         */
+        Decision: {
+            /**
+             * Decide By
+             * @default highest
+             * @enum {string}
+             */
+            decide_by: "highest" | "roc" | "sensitivity" | "specificity";
+            /**
+             * Wished
+             * @description Sensitivity or specificity, where it is decided by one.
+             * @default 0.95
+             */
+            wished: number;
+            /**
+             * Error Rate
+             * @description Wished among images that are not `uncertain`.
+             */
+            error_rate?: number | null;
+            /**
+             * Positive Class
+             * @description Of two classes; null leaves it as it is.
+             */
+            positive_class?: string | null;
+        };
+        /**
          * Difference
          * @description A metric of the second run minus that of the first, on the images that both have measured.
          */
@@ -2434,7 +2567,7 @@ export interface components {
         Finding: {
             /**
              * Code
-             * @description What kind of finding it is. `leakage` (error): On two sides of the predefined split; `no-labels` (error): No labels; `one-class` (error): A single class; `unlike-channels` (error): Different numbers of channels; `missing-files` (warning): Not found; `unreadable` (warning): Cannot be read; `conflicting-labels` (warning): Same pixels, different classes; `duplicates` (warning): Same pixels, same class; `class-not-in-training` (warning): No training images of a class; `small-class` (warning): Small classes; `near-duplicates` (warning): Copies that were changed; `hidden-groups` (warning): Groups in names; `no-groups` (warning): No groups; `class-in-few-groups` (warning): Classes of few groups; `few-groups` (warning): Few groups; `groups-divide-copies` (warning): Copies in different groups; `group-is-class` (warning): One class in each group; `no-signal` (warning): Labels that images do not tell; `shortcut` (warning): Labels told without the object; `mixed-bit-depths` (warning): Mixed bit depths; `slight-shortcut` (advice): Labels partly told without the object; `unlabelled` (advice): Images without a label; `imbalance` (advice): Unequal classes; `similar-class-names` (advice): Similar class names; `mixed-channels` (advice): Mixed channels; `boxes-beyond-edge` (advice): Boxes beyond the edge; `several-planes` (advice): Several planes.
+             * @description What kind of finding it is. `leakage` (error): On two sides of the predefined split; `no-labels` (error): No labels; `one-class` (error): A single class; `unlike-channels` (error): Different numbers of channels; `missing-files` (warning): Not found; `unreadable` (warning): Cannot be read; `conflicting-labels` (warning): Same pixels, different classes; `duplicates` (warning): Same pixels, same class; `class-not-in-training` (warning): No training images of a class; `small-class` (warning): Small classes; `near-duplicates` (warning): Copies that were changed; `hidden-groups` (warning): Groups in names; `no-groups` (warning): No groups; `class-in-few-groups` (warning): Classes of few groups; `few-groups` (warning): Few groups; `channel-files` (warning): Files that are channels; `groups-divide-copies` (warning): Copies in different groups; `group-is-class` (warning): One class in each group; `no-signal` (warning): Labels that images do not tell; `shortcut` (warning): Labels told without the object; `mixed-bit-depths` (warning): Mixed bit depths; `slight-shortcut` (advice): Labels partly told without the object; `unlabelled` (advice): Images without a label; `imbalance` (advice): Unequal classes; `similar-class-names` (advice): Similar class names; `mixed-channels` (advice): Mixed channels; `boxes-beyond-edge` (advice): Boxes beyond the edge; `several-planes` (advice): Several planes.
              */
             code: string;
             /**
@@ -2998,6 +3131,20 @@ export interface components {
             };
         };
         /**
+         * LookProgress
+         * @description How far a step of it is.
+         */
+        LookProgress: {
+            /** Stage */
+            stage: string;
+            /** Done */
+            done: number;
+            /** Total */
+            total: number;
+            /** Seconds Left */
+            seconds_left: number | null;
+        };
+        /**
          * McNemar
          * @description The images that only one of two classifiers named rightly, and how likely so unequal counts are by chance.
          */
@@ -3078,8 +3225,15 @@ export interface components {
             confusion: components["schemas"]["Confusion"];
             /** Roc */
             roc: components["schemas"]["RocCurve"][];
+            /**
+             * Roc Averages
+             * @description Over all classes; none where there are two.
+             */
+            roc_averages: components["schemas"]["RocCurve"][];
             /** Precision Recall */
             precision_recall: components["schemas"]["PrecisionRecallCurve"][];
+            /** Precision Recall Averages */
+            precision_recall_averages: components["schemas"]["PrecisionRecallCurve"][];
             calibration: components["schemas"]["Calibration"] | null;
             /** By Domain */
             by_domain: components["schemas"]["DomainResult"][];
@@ -3269,7 +3423,7 @@ export interface components {
             name?: string | null;
             /**
              * Recipe
-             * @description Only what differs from the defaults; nested keys or dotted ones. Keys: `model`, `model_options`, `head`, `tta`, `stage`, `init`, `head_init`, `freeze_to`, `frozen_variants`, `batch_norm`, `epochs`, `last_epoch`, `batch_size`, `optimizer`, `learning_rate`, `backbone_rate`, `sgd_from`, `sgd_learning_rate`, `weight_decay`, `clip_gradient`, `schedule`, `warmup`, `loss`, `loss_options`, `label_smoothing`, `regulariser.groups`, `regulariser.spread_weight`, `regulariser.scatter_weight`, `regulariser.scatter`, `regulariser.memory`, `class_weights`, `sampling`, `kept_epoch`, `weight_share`, `patience`, `image_size`, `resize`, `pad_colour`, `scaling`, `normalisation`, `plane`, `channels`, `augment.rotate_degrees`, `augment.zoom`, `augment.flip`, `augment.shift`, `augment.contrast`, `augment.brightness`, `augment.shear_degrees`, `augment.crop`, `augment.stain`, `augment.saturation`, `augment.hue_degrees`, `augment.blur`, `classes.merge`, `classes.drop`, `classes.rename`, `classes.by_domain`, `classes.order`, `split.val`, `split.test`, `split.folds`, `split.train_per_class`, `group`, `primary_metric`, `decide_by`, `seed`, `device`.
+             * @description Only what differs from the defaults; nested keys or dotted ones. Keys: `model`, `model_options`, `head`, `tta`, `stage`, `init`, `head_init`, `freeze_to`, `frozen_variants`, `batch_norm`, `epochs`, `last_epoch`, `batch_size`, `optimizer`, `learning_rate`, `backbone_rate`, `sgd_from`, `sgd_learning_rate`, `weight_decay`, `clip_gradient`, `schedule`, `warmup`, `loss`, `loss_options`, `label_smoothing`, `regulariser.groups`, `regulariser.spread_weight`, `regulariser.scatter_weight`, `regulariser.scatter`, `regulariser.memory`, `class_weights`, `sampling`, `kept_epoch`, `weight_share`, `patience`, `image_size`, `resize`, `pad_colour`, `scaling`, `normalisation`, `plane`, `channel_files`, `channels`, `positive_class`, `decide_by`, `wished`, `error_rate`, `augment.rotate_degrees`, `augment.zoom`, `augment.flip`, `augment.shift`, `augment.contrast`, `augment.brightness`, `augment.shear_degrees`, `augment.crop`, `augment.stain`, `augment.saturation`, `augment.hue_degrees`, `augment.blur`, `classes.merge`, `classes.drop`, `classes.rename`, `classes.by_domain`, `classes.order`, `split.val`, `split.test`, `split.folds`, `split.train_per_class`, `group`, `primary_metric`, `seed`, `device`.
              */
             recipe?: {
                 [key: string]: unknown;
@@ -3931,7 +4085,7 @@ export interface components {
         ReportSection: {
             /**
              * Name
-             * @description `own-test`: Beside the run's own test images; `numbers`: The numbers; `confusion`: Which classes are confused; `per_class`: Class by class; `mistakes`: Most confident mistakes; `least_certain`: Least certain; `calibration`: Can its probabilities be trusted?; `roc`: ROC curves; `learning_curve`: More images, better network?; `limits`: What the numbers do not show; `images`: The images; `budget`: What was the time spent on?; `methods`: What was done; `curves`: How training went
+             * @description `own-test`: Beside the run's own test images; `numbers`: The numbers; `two_classes`: Sensitivity and specificity; `confusion`: Which classes are confused; `per_class`: Class by class; `mistakes`: Most confident mistakes; `least_certain`: Least certain; `calibration`: Can its probabilities be trusted?; `roc`: ROC and precision-recall curves; `learning_curve`: More images, better network?; `careless_split`: What a careless split would have said; `limits`: What the numbers do not show; `images`: The images; `budget`: What was the time spent on?; `methods`: What was done; `curves`: How training went
              */
             name: string;
             /** Title */
@@ -3978,8 +4132,15 @@ export interface components {
             confusion: components["schemas"]["Confusion"];
             /** Roc */
             roc: components["schemas"]["RocCurve"][];
+            /**
+             * Roc Averages
+             * @description Over all classes; none where there are two.
+             */
+            roc_averages: components["schemas"]["RocCurve"][];
             /** Precision Recall */
             precision_recall: components["schemas"]["PrecisionRecallCurve"][];
+            /** Precision Recall Averages */
+            precision_recall_averages: components["schemas"]["PrecisionRecallCurve"][];
             calibration: components["schemas"]["Calibration"] | null;
             /** By Domain */
             by_domain: components["schemas"]["DomainResult"][];
@@ -4009,6 +4170,8 @@ export interface components {
             ][];
             /** @description What twice as many images would bring; null where no curve was drawn. */
             learning_curve: components["schemas"]["LearningCurve"] | null;
+            /** @description What a careless split would have reported; null where nobody asked. */
+            what_if: components["schemas"]["WhatIf"] | null;
             /**
              * Sections
              * @description All sections of the report, from top to bottom.
@@ -4335,6 +4498,19 @@ export interface components {
             kind: "show-models";
         };
         /**
+         * Signal
+         * @description What each source tells of the labels, beside the whole image.
+         */
+        Signal: {
+            /** Chance */
+            chance: number;
+            whole: components["schemas"]["Told"];
+            /** By Source */
+            by_source: {
+                [key: string]: components["schemas"]["Told"];
+            };
+        };
+        /**
          * SourceState
          * @description A folder, table or file that images of a dataset come from.
          */
@@ -4344,6 +4520,11 @@ export interface components {
              * @description Absolute.
              */
             path: string;
+            /**
+             * Is Missing
+             * @description It is not there now: renamed, removed, or on a disk elsewhere.
+             */
+            is_missing: boolean;
             /**
              * Domain
              * @description The name that its domain was given; null: that of its folder.
@@ -4472,6 +4653,11 @@ export interface components {
             n_cores: number;
             /** Memory Mib */
             memory_mib: number;
+            /**
+             * Activity
+             * @description Changes when a job is asked for, begins, ends or is removed, and when datasets come or go.
+             */
+            activity: string;
         };
         /**
          * TextOfRecipe
@@ -4483,6 +4669,58 @@ export interface components {
              * @description YAML.
              */
             text: string;
+        };
+        /**
+         * ThresholdNumbers
+         * @description What one threshold did on some images.
+         */
+        ThresholdNumbers: {
+            /** Threshold */
+            threshold: number;
+            /** Sensitivity */
+            sensitivity: number;
+            /** Specificity */
+            specificity: number;
+            /** Ppv */
+            ppv: number | null;
+            /** Npv */
+            npv: number | null;
+        };
+        /**
+         * Thresholds
+         * @description By what threshold one of two classes is decided, and what others would do.
+         */
+        Thresholds: {
+            /** Positive */
+            positive: string;
+            /** Negative */
+            negative: string;
+            /**
+             * Decide By
+             * @enum {string}
+             */
+            decide_by: "highest" | "roc" | "sensitivity" | "specificity";
+            /** Wished */
+            wished: number;
+            /** Error Rate */
+            error_rate: number | null;
+            /**
+             * Threshold
+             * @description From this probability on an image is called positive.
+             */
+            threshold: number;
+            /**
+             * N Positive
+             * @description Images that thresholds are chosen on; never test images.
+             */
+            n_positive: number;
+            /** N Negative */
+            n_negative: number;
+            /**
+             * Choices
+             * @description On those images: of all thresholds with one sensitivity the highest; sensitivity rises.
+             */
+            choices: components["schemas"]["ThresholdNumbers"][];
         };
         /**
          * TimedNote
@@ -4510,6 +4748,16 @@ export interface components {
             remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[];
             /** Time */
             time: number;
+        };
+        /**
+         * Told
+         * @description How well classes are told apart by something.
+         */
+        Told: {
+            /** Balanced Accuracy */
+            balanced_accuracy: number;
+            /** P */
+            p: number;
         };
         /**
          * Training
@@ -4554,6 +4802,27 @@ export interface components {
             max_bytes: number;
             /** Max Files */
             max_files: number;
+        };
+        /**
+         * WhatIf
+         * @description What a careless split would have reported: instant classifiers, each image named by one not fitted on it.
+         */
+        WhatIf: {
+            careless: components["schemas"]["Metric"];
+            honest: components["schemas"]["Metric"];
+            /** @description Careless minus honest. */
+            difference: components["schemas"]["Metric"];
+            /** Metric */
+            metric: string;
+            /** @description The same with the label of the nearest image. */
+            nearest_image: components["schemas"]["CarelessAndHonest"];
+            /** N Images */
+            n_images: number;
+            /**
+             * N Units
+             * @description Groups and copies that the honest split keeps together; the rest by themselves.
+             */
+            n_units: number;
         };
         /**
          * Work
@@ -5288,6 +5557,160 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_careless_split: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CarelessSplit"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_careless_split: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CarelessSplit"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_careless_split: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Something about the request is not valid; `title` and `do` say what. */
             422: {
@@ -6851,6 +7274,126 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Results"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_thresholds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Thresholds"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_decision: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Decision"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Thresholds"];
                 };
             };
             /** @description There is nothing of that id. */

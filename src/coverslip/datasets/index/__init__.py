@@ -1,6 +1,7 @@
 """Which images there are, and what is known of each from names and tables. Nothing is decoded here."""
 
 from coverslip.datasets.index.boxes import gives_boxes
+from coverslip.datasets.index.channel_files import ChannelNames, channel_names, read_as
 from coverslip.datasets.index.classes import ClassPlan, Name, check_classes, shared_class_notes, with_classes
 from coverslip.datasets.index.folders import has_image_suffix
 from coverslip.datasets.index.given_images import Axes
@@ -38,6 +39,7 @@ __all__ = [
     "UNFAMILIAR",
     "UNREADABLE",
     "Axes",
+    "ChannelNames",
     "ClassPlan",
     "Dataset",
     "Given",
@@ -48,6 +50,7 @@ __all__ = [
     "Part",
     "Side",
     "Source",
+    "channel_names",
     "check_classes",
     "clean_label",
     "counted",
@@ -61,6 +64,7 @@ __all__ = [
     "open_dataset",
     "plain_name",
     "printable",
+    "read_as",
     "read_table",
     "regrouped",
     "shared_class_notes",

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from coverslip.datasets.index.channel_files import with_channel_files
 from coverslip.datasets.index.folders import has_image_suffix, open_folder
 from coverslip.datasets.index.given_images import Axes
 from coverslip.datasets.index.in_memory import as_sources
@@ -59,7 +60,7 @@ def open_dataset(
         group: column of the table that names what a split must not divide (patient, slide, well).
         group_pattern: regular expression that finds the group in each path relative to the folder or table; the part
             named `group`, else the first part in parentheses, else the whole match.
-        plan: which pixels of a file make an image, where a table's row does not say so itself.
+        plan: which pixels of which files make an image, where a table's row does not say so itself.
         labelled: False for images to predict. Labels then come from a table's label column only.
         domains: a name for each source's domain; None stands for the name of its folder. Sources of one name make one
             domain together. What a table's own column says goes first.
@@ -79,13 +80,15 @@ def open_dataset(
         raise BadDataset(
             f"{counted(len(names), 'domain')} for {counted(len(sources), 'source')}", do="Name one for each."
         )
+    of_each = plan.model_copy(update={"channel_files": None})  # of each file
     if labelled:
-        opened = [_open_labelled(each, group, group_pattern, plan) for each in sources]
+        opened = [_open_labelled(each, group, group_pattern, of_each) for each in sources]
         dataset = _in_domains(opened, names)
     elif names:
-        dataset = _in_domains([open_unlabelled([each], group, group_pattern, plan) for each in sources], names)
+        dataset = _in_domains([open_unlabelled([each], group, group_pattern, of_each) for each in sources], names)
     else:
-        dataset = open_unlabelled(sources, group, group_pattern, plan)
+        dataset = open_unlabelled(sources, group, group_pattern, of_each)
+    dataset = with_channel_files(dataset, plan)
     records, notes = _with_unique_ids(dataset.records)
     opening = Opening(tuple(map(_as_opened, sources)), group, group_pattern, plan, names)
     return replace(dataset, records=tuple(records), notes=(*dataset.notes, *notes), opening=opening)

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from coverslip.images import Decoded
+from coverslip.images import MOST_CHANNEL_FILES, Decoded
 from coverslip.messages import Note
 
 # Names that a column may have, best first. `image` holds a path only where no better name does: in tables of crops
 # it often names the field of view that the crops come from.
 ALIASES: dict[str, tuple[str, ...]] = {
-    "path": ("path", "filepath", "file_path", "image_path", "filename", "file_name", "file", "image"),
+    "path": ("path", "filepath", "file_path", "image_path", "filename", "file_name", "file", "image", "channel_1"),
+    **{f"channel_{n}": (f"channel_{n}",) for n in range(2, MOST_CHANNEL_FILES + 1)},  # the files of further channels
     "label": ("label", "class", "target", "class_name", "category"),
     "image_id": ("image_id",),
     "split": ("split",),

@@ -8,6 +8,7 @@ from coverslip.datasets.index.boxes import BoxColumns, find_box_columns
 from coverslip.datasets.index.records import counted, one_line, some
 from coverslip.datasets.index.table import ALIASES, RELATIVE, TABLE_NAMES, Table, plain_name
 from coverslip.errors import BadDataset
+from coverslip.images import MOST_CHANNEL_FILES
 from coverslip.messages import GroupBy, Note
 
 _MAYBE_GROUPS = (
@@ -21,6 +22,7 @@ class Columns:
     """Where in a row each thing stands; None: the table does not say it."""
 
     path: int
+    other_files: tuple[int, ...]  # of the further channels, in their order
     label: int | None
     group: int | None
     image_id: int | None
@@ -53,6 +55,7 @@ def find_columns(table: Table, *, group: str | None, wants_groups: bool, labelle
         raise _no_column(table, "label", "the labels")
     return Columns(
         path=at_path,
+        other_files=_other_files(table, notes),
         label=at_label,
         group=_group_column(table, group, {at_path, at_label}, wants_groups, notes),
         image_id=table.index("image_id"),
@@ -62,6 +65,24 @@ def find_columns(table: Table, *, group: str | None, wants_groups: bool, labelle
         plane=table.index("plane"),
         box=find_box_columns(table),
     )
+
+
+def _other_files(table: Table, notes: list[Note]) -> tuple[int, ...]:
+    """The columns `channel_2`, `channel_3`, ..., which hold files unless `path` stands beside `channel_1`."""
+    columns = [table.index(f"channel_{n}") for n in range(2, MOST_CHANNEL_FILES + 1)]
+    named = [column for column in columns if column is not None]
+    known = [plain_name(column) for column in table.columns]
+    if named and "channel_1" in known and any(name in known for name in ALIASES["path"][:-1]):
+        text = "The table names files in one column, so its columns channel_1, channel_2, ... were passed over."
+        notes.append(Note("channel-columns", text))
+        return ()
+    if columns[: len(named)] != named:
+        raise BadDataset(
+            "The columns of the channels' files do not follow each other",
+            file=table.file,
+            do="Name them channel_1, channel_2, and so on, without a gap.",
+        )
+    return tuple(named)
 
 
 def _group_column(

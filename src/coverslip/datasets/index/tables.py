@@ -75,6 +75,7 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, notes: list[Note]) 
         own_plan, stated, identity = plan, frozenset[str](), printable(posix_below(file, root))
         try:
             own_plan, stated, tag = _row_plan(row, columns, plan, partial(sizes, file, given))
+            own_plan, stated = _with_other_files(own_plan, stated, row, columns, file, root)
             identity += tag
         except ValueError as error:
             faults.append(f"{table.place(line)}: {error}")
@@ -151,6 +152,31 @@ def _row_plan(
         tag += "#box=" + ",".join(map(str, box))
     own_plan = ReadPlan.model_validate({**plan.model_dump(), **changes}) if changes else plan
     return own_plan, frozenset(changes), tag
+
+
+def _with_other_files(
+    plan: ReadPlan, stated: frozenset[str], row: Sequence[str], columns: Columns, file: Path, root: Path
+) -> tuple[ReadPlan, frozenset[str]]:
+    """The plan with the files of further channels, where the row names any.
+
+    Raises:
+        ValueError: it names some of them only.
+    """
+    cells = [row[column] for column in columns.other_files]
+    if not any(cells):
+        return plan, stated
+    if not all(cells):
+        raise ValueError(f"channel_{cells.index('') + 2} is empty")
+    others = tuple(_from_folder(_resolve(cell, root), file.parent) for cell in cells)
+    return plan.model_copy(update={"other_files": others}), stated | {"other_files"}
+
+
+def _from_folder(file: Path, folder: Path) -> str:
+    """A file as it is found from a folder; absolute on another drive."""
+    try:
+        return Path(os.path.relpath(file, folder)).as_posix()
+    except ValueError:
+        return str(file)
 
 
 class _Sizes:

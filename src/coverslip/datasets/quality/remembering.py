@@ -27,7 +27,7 @@ class Identity:
 
 
 def identities_of(records: Sequence[ImageRecord]) -> list[Identity | None]:
-    """None for files that are not there, and for images in memory."""
+    """None for files that are not there, and for images in memory; of several files their size, and the last change."""
     plans: dict[ReadPlan, bytes] = {}
     identities: list[Identity | None] = []
     for record in records:
@@ -37,13 +37,14 @@ def identities_of(records: Sequence[ImageRecord]) -> list[Identity | None]:
         if record.plan not in plans:
             plans[record.plan] = f"{_FACTS_VERSION} {record.plan.model_dump_json()}".encode()
         try:
-            status = record.path.stat()
+            statuses = [file.stat() for file in record.plan.files(record.path)]
         except (OSError, ValueError):
             identities.append(None)
             continue
         key = hashlib.blake2b(os.fsencode(record.path), digest_size=16, key=b"facts")
         key.update(b"\0" + plans[record.plan])
-        identities.append(Identity(key.hexdigest(), status.st_size, status.st_mtime_ns))
+        size, changed = sum(status.st_size for status in statuses), max(status.st_mtime_ns for status in statuses)
+        identities.append(Identity(key.hexdigest(), size, changed))
     return identities
 
 

@@ -58,6 +58,14 @@ class Scan:
                 members[fact.pixel_hash].append(i)
         return tuple(tuple(positions) for positions in members.values() if len(positions) > 1)
 
+    def chosen(self, positions: Sequence[int | None]) -> "Scan":
+        """What is known of the images at these positions, each named once; None: nothing is."""
+        facts = tuple(Unreadable("it was not reached") if i is None else self.facts[i] for i in positions)
+        place = {position: k for k, position in enumerate(positions) if position is not None}
+        clusters = [tuple(place[i] for i in cluster if i in place) for cluster in self.copies or ()]
+        copies = None if self.copies is None else tuple(cluster for cluster in clusters if len(cluster) > 1)
+        return Scan(facts, copies)
+
 
 def scan_images(
     dataset: Dataset,

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from coverslip.images._decoded import MAX_BYTES
 from coverslip.images.decoding.fields import Fields
+from coverslip.images.decoding.joining import decode_image
 from coverslip.images.decoding.pool import Decoders
 from coverslip.images.formats import are_added
 from coverslip.images.plan import ReadPlan
-from coverslip.images.reading import WHOLE_IMAGE, Pixels, cut, decode
+from coverslip.images.reading import WHOLE_IMAGE, Pixels, cut
 
 APART_VARIABLE = "COVERSLIP_DECODE_APART"
 """Where the environment has it, a process decodes apart from its beginning: those that the app begins do."""
@@ -27,7 +28,7 @@ atexit.register(_decoders.close)
 def read_pixels(
     path: Path, plan: ReadPlan = WHOLE_IMAGE, *, max_bytes: int = MAX_BYTES, fields: Fields | None = None
 ) -> Pixels:
-    """Decode one image file.
+    """Decode one image: one file, or a file for each channel where the plan names others.
 
     The format is told by the first bytes, never by the name. Safe to call from several threads.
 
@@ -44,12 +45,12 @@ def read_pixels(
     if fields is None or plan.box is None:
         return _read(path, plan, max_bytes)
     whole = plan.model_copy(update={"box": None, "channels": None})
-    return cut(path, fields.get(path, plan.plane, lambda: _read(path, whole, max_bytes)), plan, max_bytes)
+    return cut(path, fields.get(path, whole, lambda: _read(path, whole, max_bytes)), plan, max_bytes)
 
 
 def _read(path: Path, plan: ReadPlan, max_bytes: int) -> Pixels:
     if not _open or are_added():  # other processes do not know formats that this one added
-        return decode(path, plan, max_bytes=max_bytes)
+        return decode_image(path, plan, max_bytes=max_bytes)
     return _decoders.read(path, plan, max_bytes)
 
 

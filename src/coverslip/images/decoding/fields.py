@@ -7,15 +7,15 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from coverslip.errors import UnreadableImage
-from coverslip.images.plan import Plane
+from coverslip.images.plan import ReadPlan
 from coverslip.images.reading import Pixels
 
 MOST_BYTES = 128 * 2**20  # of decoded planes; the one that was used last is kept whatever its size
-_Key = tuple[Path, Plane]
+_Key = tuple[Path, ReadPlan]
 
 
 class Fields:
-    """Decoded planes by file and plane, for one pass over images. Used by several threads, which wait for one another.
+    """Decoded planes by file and plan, for one pass over images. Used by several threads, which wait for one another.
 
     Memory is bounded: planes that were not used for longest go first.
     """
@@ -25,13 +25,13 @@ class Fields:
         self._lock = threading.Lock()
         self._kept: OrderedDict[_Key, Future[Pixels | UnreadableImage]] = OrderedDict()
 
-    def get(self, path: Path, plane: Plane, decode: Callable[[], Pixels]) -> Pixels:
-        """The plane with all its channels, decoded by whoever asks first.
+    def get(self, path: Path, whole: ReadPlan, decode: Callable[[], Pixels]) -> Pixels:
+        """The plane with all its channels by a plan without a box, decoded by whoever asks first.
 
         Raises:
             UnreadableImage: it cannot be read; nobody tries again.
         """
-        key = (path, plane)
+        key = (path, whole)
         with self._lock:
             known = self._kept.get(key)
             future = known or self._kept.setdefault(key, Future())

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import IO
 
 from coverslip.errors import CoverslipError
+from coverslip.images.decoding.joining import decode_image
 from coverslip.images.plan import ReadPlan
-from coverslip.images.reading import Pixels, decode
+from coverslip.images.reading import Pixels
 from coverslip.pipes import Json, read_message, write_message
 
 _BUFFER_BYTES = 2**18  # a small image and what it is in one piece: whoever waits is woken once
@@ -38,7 +39,7 @@ def main(most_bytes: int, most_seconds: int) -> int:
 def _answer(answers: IO[bytes], question: Json) -> None:
     plan = ReadPlan.model_validate(question["plan"])
     try:
-        pixels = decode(Path(question["file"]), plan, max_bytes=question["max_bytes"])
+        pixels = decode_image(Path(question["file"]), plan, max_bytes=question["max_bytes"])
     except CoverslipError as error:
         out_of_memory = isinstance(error.__cause__, MemoryError)
         write_message(answers, {"error": asdict(error.failure), "out_of_memory": out_of_memory})

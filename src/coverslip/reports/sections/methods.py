@@ -5,7 +5,7 @@ from typing import Any
 
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
-from coverslip.reports.words import count, listed, plural, split_words
+from coverslip.reports.words import count, listed, percent, plural, split_words
 from coverslip.runs import Augment, FromRun, Pretraining, Recipe
 from coverslip.runs.recipe import changed_phrases, phrases
 from coverslip.runs.training import FinetuneStage
@@ -34,6 +34,7 @@ _PLACED = frozenset(
         "sampling",
         "primary_metric",
         "decide_by",
+        "wished",
         "init",
         "split.train_per_class",
         "regulariser.groups",
@@ -275,6 +276,12 @@ def _decision_methods(run: ReportedRun) -> str:
     if run.recipe.decide_by == "highest":
         return phrases(run.recipe)["decide_by"]
     whose = "each fold's" if run.n_folds else "the"
+    if run.recipe.decide_by != "roc":
+        return (
+            f"An image was called {run.metrics.positive_class} where its probability reached a threshold: the one that "
+            f"on {whose} validation images has a {run.recipe.decide_by} of {percent(run.recipe.wished)} or more and "
+            f"costs least {'specificity' if run.recipe.decide_by == 'sensitivity' else 'sensitivity'}."
+        )
     points = [point for record in run.run.trainings for point in record.calibration.operating_points or ()]
     others = (
         f" (1 / {len(run.classes)} for classes without enough images to find one, or with none better than chance)"

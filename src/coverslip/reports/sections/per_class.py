@@ -7,6 +7,7 @@ from coverslip.evaluation import hardest_classes
 from coverslip.reports import content
 from coverslip.reports.content import ClassResult
 from coverslip.reports.reported import ReportedRun
+from coverslip.reports.sections.parts.two_classes import threshold_words
 from coverslip.reports.sections.record import Section, SectionText
 from coverslip.reports.words import MANY_CLASSES, N_HARDEST, is_numbered, number
 
@@ -25,6 +26,8 @@ def operating_point_words(run: ReportedRun) -> str:
     """What the operating points in the table are; empty where the most probable class is predicted."""
     if run.recipe.decide_by == "highest":
         return ""
+    if run.recipe.decide_by != "roc":
+        return threshold_words(run)
     rule = "The class whose probability is largest in proportion to its operating point is predicted."
     if run.n_folds:
         return f"{rule} These are the classifier's, set on all folds' validation images; the folds had their own."

@@ -90,6 +90,8 @@ def _row(record: ImageRecord, group: str | None, folder: Path) -> dict[str, str]
         row["plane"] = str(plan.plane)
     if "channels" in record.stated and plan.channels is not None:
         row["channel"] = " ".join(map(str, plan.channels))
+    if "other_files" in record.stated:
+        row |= {f"channel_{n}": str(file) for n, file in enumerate(plan.files(record.path)[1:], start=2)}
     if "box" in record.stated and plan.box is not None:
         row |= dict(zip(("x", "y", "width", "height"), map(str, plan.box), strict=True))
     return row

@@ -13,8 +13,8 @@ from coverslip.runs.recipe import Recipe
 
 
 def plan_of(recipe: Recipe) -> ReadPlan:
-    """The plane and channels that a recipe asks for."""
-    return ReadPlan(plane=recipe.plane, channels=recipe.channels)
+    """Which pixels of which files a recipe asks for."""
+    return ReadPlan(plane=recipe.plane, channels=recipe.channels, channel_files=recipe.channel_files)
 
 
 def images_of(run: Run) -> Dataset:

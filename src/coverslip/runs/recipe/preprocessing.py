@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from coverslip.images import LARGEST_SIDE, PadColour, Plane, Resize
+from coverslip.images import LARGEST_SIDE, ChannelFiles, PadColour, Plane, Resize
 from coverslip.keys import Choice, Key
 from coverslip.runs.recipe.choices import Choices
 
@@ -127,6 +127,23 @@ class PreprocessingChoices(Choices):
     ] = Field(
         0,
         description="Page of multi-page files (0-based), 'max' or 'mean' over the pages, or 'channels': each is one.",
+    )
+    channel_files: Annotated[
+        ChannelFiles | None,
+        Key(
+            "Files of channels",
+            "images",
+            "Where each channel lies in a file of its own: the part of the names that tells them apart, in the order "
+            "of the channels, such as _w1 and _w2.",
+            lambda marks: (
+                f"files with {', '.join(marks)} in their names being the channels of an image" if marks else ""
+            ),
+            empty="each file is an image",
+        ),
+    ] = Field(
+        None,
+        description="What tells the files of one image apart by their names, a file per channel: [_w1, _w2]; left "
+        "empty (null), each file is an image.",
     )
     channels: Annotated[
         tuple[int, ...] | None,

@@ -15,6 +15,7 @@ from coverslip.evaluation import METRICS, metrics_for_choices
 from coverslip.keys import Choice, Key
 from coverslip.runs.recipe.augment import Augment, augment_named, follow_table
 from coverslip.runs.recipe.choices import OneOf
+from coverslip.runs.recipe.deciding import DecisionChoices
 from coverslip.runs.recipe.faults import invalid_recipe, key_faults
 from coverslip.runs.recipe.finetuning import FinetuningChoices
 from coverslip.runs.recipe.network import NetworkChoices
@@ -29,7 +30,7 @@ def _metric_choices() -> tuple[Choice, ...]:
 
 
 # Pydantic puts the keys of the last class first.
-class Recipe(PreprocessingChoices, FinetuningChoices, NetworkChoices):
+class Recipe(DecisionChoices, PreprocessingChoices, FinetuningChoices, NetworkChoices):
     """Every choice that shapes a result.
 
     Defaults: EfficientNet-Lite0 with ImageNet weights, first a linear probe on frozen features, then fine-tuning.
@@ -61,23 +62,6 @@ class Recipe(PreprocessingChoices, FinetuningChoices, NetworkChoices):
             choices=_metric_choices,
         ),
     ] = Field("macro_f1", description="The metric by which validation images choose.")
-    decide_by: Annotated[
-        Literal["highest", "roc"],
-        Key(
-            "How the class is decided",
-            "training",
-            "With thresholds rare classes are found more often, and frequent ones less.",
-            choices=(
-                Choice("highest", "the most probable", "The most probable class was predicted."),
-                Choice("roc", "the one furthest above its own threshold"),
-            ),
-        ),
-    ] = Field(
-        "highest",
-        description="What an image is called: the most probable class, or the one furthest above its own threshold, "
-        "which comes from its ROC curve on validation images (roc): rare classes are found more often, frequent ones "
-        "less.",
-    )
     seed: Annotated[
         int,
         Key(

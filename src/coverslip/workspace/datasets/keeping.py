@@ -97,7 +97,7 @@ def _insert_images(
     unreadable: list[Json] = []
     for position, record in enumerate(found.records):
         plan = plan_as_json(record)
-        version, is_allowed = look(record.path, plan)
+        version, is_allowed = look.at_all(record.plan.files(record.path), plan)
         rows.append(
             {
                 "dataset_id": dataset_id,
@@ -130,6 +130,14 @@ class _Look:
     def __init__(self, home: Workspace) -> None:
         self._roots = tuple(os.fspath(root).rstrip(os.sep) + os.sep for root in (*home.roots, home.folder))
         self._folders: dict[str, bool] = {}
+
+    def at_all(self, files: Sequence[Path], plan: Json | None) -> tuple[str, bool]:
+        """The version of an image, and whether all of its files lie where the app may read."""
+        looks = [self(file, plan) for file in files]
+        if len(looks) == 1:
+            return looks[0]
+        digest = hashlib.blake2b(" ".join(version for version, _ in looks).encode(), digest_size=6)
+        return digest.hexdigest(), all(is_allowed for _, is_allowed in looks)
 
     def __call__(self, path: Path, plan: Json | None) -> tuple[str, bool]:
         text = os.fspath(path)

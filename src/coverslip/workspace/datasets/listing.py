@@ -10,7 +10,7 @@ from coverslip.datasets import printable
 from coverslip.messages import Failure, failure_of
 from coverslip.workspace.datasets.classes import Classes
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.rows import AnyRow, Page, Paging, class_order, dataset_row
+from coverslip.workspace.store.rows import AnyRow, Page, Paging, class_order, dataset_row, missing_sources
 from coverslip.workspace.store.tables import datasets, label_changes
 
 Kind = Literal["folders", "table", "files", "upload", "samples"]
@@ -49,6 +49,7 @@ class SourceState:
     """A folder, table or file that images of a dataset come from."""
 
     path: Annotated[str, Field(description="Absolute.")]
+    is_missing: Annotated[bool, Field(description="It is not there now: renamed, removed, or on a disk elsewhere.")]
     domain: Annotated[str | None, Field(description="The name that its domain was given; null: that of its folder.")]
     domains: Annotated[
         list[str], Field(description="Domains that its images belong to; empty where all come from one source.")
@@ -114,6 +115,7 @@ def describe(home: Workspace, dataset_id: str) -> DatasetState:
 
 def _described(connection: Connection, row: AnyRow) -> DatasetState:
     counts = row.summary
+    missing = missing_sources(row)
     kinds = set(
         connection.execute(
             select(label_changes.c.is_undone).where(label_changes.c.dataset_id == row.id).distinct()
@@ -123,7 +125,7 @@ def _described(connection: Connection, row: AnyRow) -> DatasetState:
     return DatasetState(
         id=row.id,
         name=row.name,
-        sources=[_source(row, **source) for source in row.sources],
+        sources=[_source(row, **source, is_missing=source["path"] in missing) for source in row.sources],
         kind=row.kind,
         state=row.state,
         is_labelled=row.is_labelled,
@@ -144,10 +146,10 @@ def _described(connection: Connection, row: AnyRow) -> DatasetState:
     )
 
 
-def _source(row: AnyRow, path: str, domain: str | None) -> SourceState:
+def _source(row: AnyRow, path: str, domain: str | None, is_missing: bool) -> SourceState:
     origins = row.opened["origins"] if row.opened is not None else []
     domains = [origin["domain"] for origin in origins if path in origin["sources"]]
-    return SourceState(printable(path), domain, [name for name in domains if name])
+    return SourceState(printable(path), is_missing, domain, [name for name in domains if name])
 
 
 def _groups(row: AnyRow) -> Groups:

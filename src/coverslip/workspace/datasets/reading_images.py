@@ -40,7 +40,16 @@ from coverslip.workspace.store.records import (
     load_versions,
     opened_as_json,
 )
-from coverslip.workspace.store.rows import AnyRow, Json, dataset_row, ranges, source_paths
+from coverslip.workspace.store.rows import (
+    AnyRow,
+    Json,
+    MissingSource,
+    dataset_row,
+    missing_sources,
+    ranges,
+    refuse_missing,
+    source_paths,
+)
 from coverslip.workspace.store.tables import datasets, image_facts
 from coverslip.workspace.viewing import thumbnails
 from coverslip.workspace.viewing.colours import datasets_without, fill, keep_colours
@@ -57,12 +66,23 @@ def begin(home: Workspace) -> None:
 
 
 def resume(home: Workspace) -> None:
-    """Go on reading what a server that ended was reading."""
+    """Go on reading what a server that ended was reading, and what could not be read since its folder was away."""
+    _take_up_returned(home)
     with home.engine.connect() as connection:
         interrupted = (datasets.c.state == "reading") & datasets.c.forgotten.is_(None)
         waiting = connection.execute(select(datasets.c.id).where(interrupted)).scalars().all()
     for dataset_id in waiting:
         start(home, dataset_id)
+
+
+def _take_up_returned(home: Workspace) -> None:
+    with home.engine.connect() as connection:
+        failed = (datasets.c.state == "failed") & datasets.c.forgotten.is_(None)
+        rows = connection.execute(select(datasets).where(failed)).all()
+    back = [row.id for row in rows if row.error["code"] == MissingSource.code and not missing_sources(row)]
+    if back:
+        with writing(home.engine) as connection:
+            connection.execute(update(datasets).where(datasets.c.id.in_(back)).values(state="reading", error=None))
 
 
 def start(home: Workspace, dataset_id: str) -> None:
@@ -100,6 +120,18 @@ def refuse_unread(connection: Connection, dataset_id: str) -> AnyRow:
         raise Conflict("The images are still being read", do="Wait until that is done.")
     if row.state == "failed":
         raise Conflict("The images could not be read", do="Its page says why: correct that, and read them again.")
+    return row
+
+
+def refuse_unready(connection: Connection, dataset_id: str) -> AnyRow:
+    """The row of a dataset that a job can begin with: read, and its files are there.
+
+    Raises:
+        NotFound, Conflict: as `refuse_unread`.
+        MissingSource: a folder or table is not there now.
+    """
+    row = refuse_unread(connection, dataset_id)
+    refuse_missing(row)
     return row
 
 
@@ -185,7 +217,8 @@ def _scan(home: Workspace, dataset_id: str, tell: _Teller) -> None:
     """Decode every image once, piece by piece, for facts, colour and thumbnail."""
     with home.engine.connect() as connection:
         row = dataset_row(connection, dataset_id)
-    for source in source_paths(row):  # on a disk that was unplugged every image would be called unreadable
+    refuse_missing(row)  # on a disk that was unplugged every image would be called unreadable
+    for source in source_paths(row):
         home.allowed(source)
     tell.total = row.summary["n_images"]
     for start, end in ranges(tell.total, _IMAGES_AT_ONCE):
@@ -208,6 +241,7 @@ def _scan(home: Workspace, dataset_id: str, tell: _Teller) -> None:
         seen = thumbnails.WhileReading(dataset_id, versions)
         facts = scan_images(piece, emit=tell, on_pixels=seen).facts
         seen.close()
+        refuse_missing(row)  # it may have been taken away meanwhile
         with writing(home.engine) as connection:
             _keep_facts(connection, dataset_id, places, facts)
             keep_colours(connection, dataset_id, {places[k]: colour for k, colour in seen.colours.items()})

@@ -22,6 +22,7 @@ from coverslip.workspace.store.tables import image_facts, images
 Pixels = tuple[str, ReadPlan]  # a file, and which of its pixels a table states
 
 _ROWS_AT_ONCE = 2_000
+_CHANNEL = "channel_"  # and a number: the file of that channel
 _BOX = ("x", "y", "width", "height")
 
 
@@ -171,12 +172,13 @@ def _columns(connection: Connection, row: AnyRow) -> list[str]:
         column = images.c[name]
         if connection.execute(select(column).where(own, column != "").limit(1)).first() is not None:
             columns.append(name.removeprefix("predefined_"))
-    plans = connection.execute(select(images.c.plan).where(own, images.c.plan.is_not(None))).scalars()
+    plans = connection.execute(select(images.c.plan).where(own, images.c.plan.is_not(None))).scalars().all()
     stated = {name for plan in plans for name in plan["stated"]}
     columns += ["plane"] if "plane" in stated else []
     columns += ["channel"] if "channels" in stated else []
     columns += _BOX if "box" in stated else ()
-    return columns
+    n_others = max((len(plan["other_files"]) for plan in plans), default=0)
+    return columns + [f"{_CHANNEL}{n}" for n in range(2, 2 + n_others)]
 
 
 def _cell(record: ImageRecord, column: str) -> str:
@@ -191,6 +193,10 @@ def _cell(record: ImageRecord, column: str) -> str:
             return " ".join(map(str, record.plan.channels or ())) if "channels" in record.stated else ""
         case "x" | "y" | "width" | "height":
             return str(record.plan.box[_BOX.index(column)]) if record.plan.box is not None else ""
+    if column.startswith(_CHANNEL):
+        files = record.plan.files(record.path)
+        n = int(column.removeprefix(_CHANNEL))
+        return printable(str(files[n - 1])) if n <= len(files) else ""
     value: str | None = getattr(record, column)
     return value or ""
 

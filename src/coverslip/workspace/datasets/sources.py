@@ -22,7 +22,7 @@ from coverslip.workspace.datasets.samples import LABELLED, SAMPLE_DATASETS
 from coverslip.workspace.store.database import writing
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import opened_as_json
-from coverslip.workspace.store.rows import AnyRow, new_id, now
+from coverslip.workspace.store.rows import AnyRow, new_id, now, refuse_missing
 from coverslip.workspace.store.tables import datasets, images
 
 _KINDS: dict[str, Kind] = {"folders": "folders", "split folders": "folders", "table": "table", "files": "files"}
@@ -122,10 +122,12 @@ def opened_again(home: Workspace, row: AnyRow, column: str | None, pattern: str 
     """The images of a dataset as they lie there now, in these groups.
 
     Raises:
+        MissingSource: a folder or table is not there now.
         BadDataset: as `coverslip.open_dataset`.
     """
     with home.engine.connect() as connection:
         shown = connection.execute(select(images.c.shown_path).where(images.c.dataset_id == row.id)).scalars().all()
+    refuse_missing(row)
     sources = _checked(home, [Source(**source) for source in row.sources])
     return _opened(sources, column, pattern, row.is_labelled, shown)
 

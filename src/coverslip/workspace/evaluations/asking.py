@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, select
 from coverslip.errors import Conflict
 from coverslip.images import ReadPlan
 from coverslip.runs import Run, seen_pixels
-from coverslip.workspace.datasets.reading_images import refuse_unread
+from coverslip.workspace.datasets.reading_images import refuse_unread, refuse_unready
 from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.jobs.records import add_job, find_job, new_job_folder
 from coverslip.workspace.store.home import Workspace
@@ -54,7 +54,7 @@ def queue_evaluation(workspace: Workspace, run_id: str, *, dataset_id: str, name
     """
     run = _evaluable(workspace, run_id)
     with workspace.engine.connect() as connection:
-        dataset = refuse_unread(connection, dataset_id)
+        dataset = refuse_unready(connection, dataset_id)
     source = training_images(workspace, dataset_id)
     job_id, folder = new_job_folder(run.evaluation("").folder, name or dataset.name)
     add_job(

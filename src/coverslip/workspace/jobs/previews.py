@@ -37,7 +37,7 @@ from coverslip.files import sha256_json
 from coverslip.images import APART_VARIABLE
 from coverslip.messages import FAILURE_VARIABLE, Failure, Note, failure_of
 from coverslip.runs import Recipe, save_recipe
-from coverslip.workspace.datasets.reading_images import refuse_unread
+from coverslip.workspace.datasets.reading_images import refuse_unready
 from coverslip.workspace.datasets.snapshots import training_images, with_parts
 from coverslip.workspace.datasets.sources import groups_by
 from coverslip.workspace.recipes.checking import groups_asked, recipe_of_dataset
@@ -125,7 +125,7 @@ def split(
     from coverslip.experiments import agreed
 
     with home.engine.connect() as connection:
-        row = refuse_unread(connection, dataset_id)
+        row = refuse_unready(connection, dataset_id)
         data = load_dataset(connection, dataset_id)
         scan = with_known_copies(load_scan(connection, dataset_id))  # as the training will
     if (grouped := groups_asked(home, row, recipe)) is not None:
@@ -133,7 +133,16 @@ def split(
     asked = recipe_for(home, row, recipe)
     if again_of is not None and (parts := kept_parts(home, again_of, dataset_id, asked)) is not None:
         data = replace(data, records=tuple(with_parts(data.records, parts)))
-    return planned(*agreed(data, asked), scan, allow_leakage=allow_leakage)
+    checked, asked = agreed(data, asked)
+    return planned(checked, asked, _scan_of(checked, data, scan), allow_leakage=allow_leakage)
+
+
+def _scan_of(images: Dataset, data: Dataset, scan: Scan) -> Scan:
+    """What is known of images as a recipe makes them of a dataset: where it joins files, what is known of the first."""
+    if len(images) == len(data):
+        return scan
+    places = {record.image_id: place for place, record in enumerate(data.records)}
+    return scan.chosen([places.get(record.image_id) for record in images.records])
 
 
 def planned(data: Dataset, checked: Recipe, scan: Scan, *, allow_leakage: bool = False) -> SplitPreview:
@@ -175,7 +184,7 @@ def augmentation(home: Workspace, dataset_id: str, recipe: Json) -> bytes:
         CoverslipError: the recipe is not valid, or nothing can be shown.
     """
     with home.engine.connect() as connection:
-        row = refuse_unread(connection, dataset_id)
+        row = refuse_unready(connection, dataset_id)
     checked = recipe_for(home, row, recipe)
     key = sha256_json({"recipe": checked.model_dump(mode="json"), "dataset": [row.created, row.revision]})
     with _ONE_AT_A_TIME, RecordStore(PREVIEWS, dataset_id) as kept:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from coverslip.runs import budget_seconds, save_recipe
-from coverslip.workspace.datasets.reading_images import refuse_unread
+from coverslip.workspace.datasets.reading_images import refuse_unready
 from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.jobs.previews import refuse_untrainable
 from coverslip.workspace.jobs.records import add_job, asked_recipe, change_job, find_job, new_job_folder
@@ -41,7 +41,7 @@ def queue_training(
     """
     limit = [] if budget is None else [f"--budget={budget_seconds(budget):g}s"]
     with workspace.engine.connect() as connection:
-        dataset = refuse_unread(connection, dataset_id)
+        dataset = refuse_unready(connection, dataset_id)
     chosen = recipe_of_dataset(workspace, dataset, recipe)
     refuse_untrainable(workspace, dataset_id, recipe, allow_leakage=allow_leakage, again_of=again_of)
     parts = None if again_of is None else kept_parts(workspace, again_of, dataset_id, chosen)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from coverslip.files import write_json
 from coverslip.runs import find_classifier, open_classifier
-from coverslip.workspace.datasets.reading_images import refuse_unread
+from coverslip.workspace.datasets.reading_images import refuse_unready
 from coverslip.workspace.jobs.records import Json, add_job, new_job_folder
 from coverslip.workspace.predictions.classifiers import place_of
 from coverslip.workspace.store.home import Workspace
@@ -53,7 +53,7 @@ def _images_of(workspace: Workspace, dataset_id: str | None, sources: Sequence[s
     """Paths of the images, and what they are called together."""
     if dataset_id is not None:
         with workspace.engine.connect() as connection:
-            dataset = refuse_unread(connection, dataset_id)
+            dataset = refuse_unready(connection, dataset_id)
         return source_paths(dataset), dataset.name
     paths = [str(workspace.allowed(source)) for source in sources]
     return paths, Path(paths[0]).name if len(paths) == 1 else f"{len(paths)} places"

@@ -135,18 +135,20 @@ def dataset_of(
         for row, picture in every_row(workspace, job)
         if (label := row.correction if only == "corrected" else row.correction or row.predicted) is not None
     )
-    text = io.StringIO()
-    writer = CsvWriter(text)
-    writer.writerow(_TABLE)
-    n_rows = 0
+    rows, n_files = [], 1
     for row, picture, label in labelled:
-        plan = picture.plan
+        plan, others = picture.plan, picture.plan.files(picture.file)[1:]
         channel = " ".join(map(str, plan.channels or ()))
         cells = [printable(str(picture.file)), row.image_id, label, str(plan.plane), channel, *(plan.box or [""] * 4)]
-        writer.writerow([safe_cell(cell) if isinstance(cell, str) else cell for cell in cells])
-        n_rows += 1
-    if not n_rows:
+        rows.append([safe_cell(cell) if isinstance(cell, str) else cell for cell in [*cells, *map(str, others)]])
+        n_files = max(n_files, 1 + len(others))
+    if not rows:
         raise Conflict("The new dataset would have no images", do="Correct some rows first, or take all of them.")
+    text = io.StringIO()
+    writer = CsvWriter(text)
+    writer.writerow([*_TABLE, *(f"channel_{n}" for n in range(2, n_files + 1))])
+    for row_cells in rows:
+        writer.writerow(row_cells)
     data = text.getvalue().encode()
     file = workspace.snapshots / f"{job.folder.name}-{hashlib.sha256(data).hexdigest()[:16]}.csv"
     write_bytes(file, data)

@@ -2,13 +2,13 @@
 
 import csv
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from coverslip.cache import Kind, Layout, claimed, register, remove_database
-from coverslip.errors import Conflict
-from coverslip.files import plain_cell
+from coverslip.errors import Conflict, NotFound
+from coverslip.files import plain_cell, sha256_json
 from coverslip.runs import Run
 from coverslip.runs.lookup import ImageLookup, ImageSource
 from coverslip.workspace.jobs.records import Job, find_job
@@ -16,7 +16,8 @@ from coverslip.workspace.predictions.pictures import NOT_FOUND
 from coverslip.workspace.predictions.relabelled import relabelled_since
 from coverslip.workspace.predictions.rows import FILE, Row, RowsWriter, cells_in, page_in, row_of, source_of
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.rows import Page
+from coverslip.workspace.store.records import load_records
+from coverslip.workspace.store.rows import Page, dataset_row, missing_sources
 from coverslip.workspace.viewing.filters import Filters
 
 ROWS = register(Kind("app-rows", "measured images as the app lists them", Layout(FILE, "rows"), bound_bytes=2 * 10**9))
@@ -31,7 +32,7 @@ def page_of_measured(workspace: Workspace, job_id: str, filters: Filters, *, off
         Conflict: nothing was measured yet.
     """
     job = find_job(workspace, job_id, "train", "evaluate")
-    with _rows_of(job) as (file, classes):
+    with _rows_of(workspace, job) as (file, classes):
         relabelled = relabelled_since(workspace, job, classes, file)
         return page_in(file, classes, relabelled, filters, offset=offset, limit=limit)
 
@@ -39,7 +40,7 @@ def page_of_measured(workspace: Workspace, job_id: str, filters: Filters, *, off
 def row_of_measured(workspace: Workspace, job_id: str, k: int) -> Row:
     """One measured image; raises as `measured_row`."""
     job = find_job(workspace, job_id, "train", "evaluate")
-    with _rows_of(job) as (file, classes):
+    with _rows_of(workspace, job) as (file, classes):
         return row_of(cells_in(file, k), classes, relabelled_since(workspace, job, classes, file))
 
 
@@ -50,27 +51,27 @@ def measured_row(workspace: Workspace, job_id: str, k: int) -> ImageSource:
         NotFound: there is nothing of this id, or no row of that number.
         Conflict: nothing was measured yet.
     """
-    with _rows_of(find_job(workspace, job_id, "train", "evaluate")) as (file, _):
+    with _rows_of(workspace, find_job(workspace, job_id, "train", "evaluate")) as (file, _):
         return source_of(cells_in(file, k))
 
 
 @contextmanager
-def _rows_of(job: Job) -> Iterator[tuple[Path, list[str]]]:
+def _rows_of(workspace: Workspace, job: Job) -> Iterator[tuple[Path, list[str]]]:
     """The database of a run's rows, which stays during the block, and the run's classes."""
     run = Run(job.folder)
     table = run.predictions_file
     if not table.is_file():
         raise Conflict("There are no measured images yet", do="Let it finish, or resume it.")
     classes = _classes_in(table)
-    stat = table.stat()
-    with claimed(ROWS, f"{job.id}-{stat.st_mtime_ns:x}-{stat.st_size:x}", will_grow=False) as claim:
+    stat, places = table.stat(), _places_of_dataset(workspace, job)
+    with claimed(ROWS, f"{job.id}-{stat.st_mtime_ns:x}-{stat.st_size:x}-{places}", will_grow=False) as claim:
         pass
     file, is_new = claim.folder / FILE, False
     try:
         with _indexing:
             if not file.is_file():
                 is_new = True
-                _index(run, file)
+                _index(workspace, job, file)
         yield file, classes
     finally:
         claim.release(has_grown=is_new)
@@ -81,14 +82,47 @@ def _classes_in(table: Path) -> list[str]:
         return [name[2:] for cell in next(csv.reader(opened)) if (name := plain_cell(cell)).startswith("p:")]
 
 
-def _index(run: Run, file: Path) -> None:
-    images = ImageLookup(run)
+def _places_of_dataset(workspace: Workspace, job: Job) -> str:
+    """Changes when the folders of a job's dataset are chosen anew, vanish or come back: its pictures lie elsewhere."""
+    with suppress(NotFound), workspace.engine.connect() as connection:
+        row = dataset_row(connection, job.dataset_id or "")
+        return sha256_json([row.sources, missing_sources(row)])[:8]
+    return ""
+
+
+def _index(workspace: Workspace, job: Job, file: Path) -> None:
     part = file.with_name(f"{file.name}.part")
     remove_database(part)
     writer = RowsWriter(part, journal="DELETE")
+    find = _finder(workspace, job)
     try:
-        sources = ((k, row, images.find(row.image_id) or NOT_FOUND) for k, row in enumerate(run.predictions))
+        sources = ((k, row, find(row.image_id)) for k, row in enumerate(job.run.predictions))
         writer.add((k, row, source.file, source.plan) for k, row, source in sources)
     finally:
         writer.close()
     part.replace(file)
+
+
+def _finder(workspace: Workspace, job: Job) -> Callable[[str], ImageSource]:
+    """Where an image is: where the run found it, else where its dataset has it, whose folder may have been moved."""
+    images = ImageLookup(job.run)
+    in_dataset: dict[str, ImageSource] | None = None
+
+    def find(image_id: str) -> ImageSource:
+        nonlocal in_dataset
+        source = images.find(image_id)
+        if source is not None and source.file.exists():
+            return source
+        if in_dataset is None:
+            in_dataset = _images_of_dataset(workspace, job)
+        return in_dataset.get(image_id) or source or NOT_FOUND
+
+    return find
+
+
+def _images_of_dataset(workspace: Workspace, job: Job) -> dict[str, ImageSource]:
+    with suppress(NotFound), workspace.engine.connect() as connection:
+        dataset_row(connection, job.dataset_id or "")
+        records = load_records(connection, job.dataset_id or "")
+        return {record.image_id: ImageSource(record.path, record.plan) for record in records}
+    return {}

@@ -128,12 +128,12 @@ def _refuse_outside(data: Dataset, roots: Sequence[str]) -> None:
     def is_allowed(folder: Path) -> bool:
         return any(folder.is_relative_to(root) for root in roots)
 
-    for record in data.records:
-        real = record.path.resolve() if record.path.is_symlink() else record.path
+    for file in (file for record in data.records for file in record.plan.files(record.path)):
+        real = file.resolve() if file.is_symlink() else file
         if not is_allowed(real.parent.resolve()):
             what = "An image lies outside the folders that the app may read"
             do = "Choose others, or let the app read its folder too."
-            raise BadDataset(what, file=record.path, do=do, remedies=(ChooseOther("root"),))
+            raise BadDataset(what, file=file, do=do, remedies=(ChooseOther("root"),))
 
 
 def main(folder: Path) -> int:

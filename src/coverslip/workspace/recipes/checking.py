@@ -9,7 +9,7 @@ from coverslip.errors import BadRecipe, CoverslipError, NotFound
 from coverslip.models import check_declared, model_info
 from coverslip.runs import Recipe, check_recipe
 from coverslip.workspace.datasets.classes import trained_order
-from coverslip.workspace.datasets.reading_images import refuse_unread
+from coverslip.workspace.datasets.reading_images import refuse_unready
 from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.datasets.sources import GroupedBy, grouped_by
 from coverslip.workspace.store.home import Workspace
@@ -86,7 +86,7 @@ def _known_dataset(workspace: Workspace, dataset_id: str) -> AnyRow | None:
     """The dataset of that id, read; None where there is none."""
     with workspace.engine.connect() as connection:
         try:
-            return refuse_unread(connection, dataset_id)
+            return refuse_unready(connection, dataset_id)
         except NotFound:
             return None
 

@@ -2,12 +2,13 @@
 
 from sqlalchemy import select
 
-from coverslip.datasets import SIDES, Side
+from coverslip.datasets import SIDES, ImageRecord, Side
 from coverslip.errors import BadRun, Conflict, CoverslipError, NotFound
 from coverslip.runs import Recipe, Run
 from coverslip.runs.images import images_of
 from coverslip.workspace.datasets.snapshots import Pixels, pixels_of
 from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.records import load_records
 from coverslip.workspace.store.rows import folder_of_run
 from coverslip.workspace.store.tables import jobs
 
@@ -39,8 +40,22 @@ def kept_parts(workspace: Workspace, run_id: str, dataset_id: str, recipe: Recip
             raise BadRun("It never came to its split", file=folder, do="Train without its split.")
         if recipe.split.folds or any(row.fold for row in rows.values()):
             return None
-        records = images_of(run).records
+        records = _images_now(workspace, run, dataset_id)
     except CoverslipError as error:
         raise Conflict(f"The split of that training cannot be kept: {error.what}", do=error.do) from error
     sides = {record.image_id: part for record in records if (part := rows[record.image_id].split) in SIDES}
     return {pixels_of(record): sides[record.image_id] for record in records if record.image_id in sides}
+
+
+def _images_now(workspace: Workspace, run: Run, dataset_id: str) -> list[ImageRecord]:
+    """The images of a run where they lie now: their folder may have been moved, which their dataset was told."""
+    with workspace.engine.connect() as connection:
+        in_dataset = {record.image_id: record for record in load_records(connection, dataset_id)}
+    try:
+        records = images_of(run).records
+    except CoverslipError:
+        moved = [in_dataset[row.image_id] for row in run.split if row.image_id in in_dataset]
+        if not moved:
+            raise
+        return moved
+    return [record if record.path.exists() else in_dataset.get(record.image_id, record) for record in records]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coverslip.errors import CoverslipError
+from coverslip.images import ReadPlan
 from coverslip.messages import ChooseOther
 from coverslip.workspace.store.background import Background
 
@@ -90,6 +91,15 @@ class Workspace:
                 remedies=(ChooseOther("root"),),
             )
         return real
+
+    def allowed_image(self, path: Path, plan: ReadPlan) -> tuple[Path, ReadPlan]:
+        """The real path of an image, and its plan with those of the files of its further channels.
+
+        Raises:
+            CoverslipError: one of its files lies elsewhere or does not exist.
+        """
+        first, *others = map(self.allowed, plan.files(path))
+        return first, plan.model_copy(update={"other_files": tuple(map(str, others))}) if others else plan
 
 
 def open_workspace(folder: Path | None = None, roots: tuple[Path, ...] = ()) -> Workspace:

@@ -45,13 +45,16 @@ def plan_of(stored: Json | None) -> tuple[ReadPlan, frozenset[str]]:
         return WHOLE, frozenset()
     box, channels = stored["box"], stored["channels"]
     return _plan(
-        stored["plane"], None if channels is None else tuple(channels), None if box is None else tuple(box)
+        stored["plane"],
+        None if channels is None else tuple(channels),
+        None if box is None else tuple(box),
+        tuple(stored["other_files"]),
     ), frozenset(stored["stated"])
 
 
 @lru_cache(maxsize=1_024)
-def _plan(plane: Any, channels: tuple[int, ...] | None, box: Any) -> ReadPlan:  # Any: checked by the plan
-    return ReadPlan(plane=plane, channels=channels, box=box)
+def _plan(plane: Any, channels: Any, box: Any, other_files: Any) -> ReadPlan:  # Any: checked by the plan
+    return ReadPlan(plane=plane, channels=channels, box=box, other_files=other_files)
 
 
 def load_records(connection: Connection, dataset_id: str, start: int = 0, end: int | None = None) -> list[ImageRecord]:

@@ -11,12 +11,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, Row, Select, func, select
 
 from coverslip.datasets import natural_key
-from coverslip.errors import NotFound
+from coverslip.errors import Conflict, NotFound
 from coverslip.workspace.store.tables import classifiers, datasets, jobs
 
 Json = dict[str, Any]  # Any: JSON values
 AnyRow = Row[Any]  # Any: columns as the table defines them
 Item = TypeVar("Item")
+
+
+class MissingSource(Conflict):
+    """A folder or table that images of a dataset come from is not there now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,23 @@ def dataset_row(connection: Connection, dataset_id: str) -> AnyRow:
 def source_paths(row: AnyRow) -> list[str]:
     """Where a dataset's images come from: absolute paths of folders, tables and files."""
     return [source["path"] for source in row.sources]
+
+
+def missing_sources(row: AnyRow) -> list[str]:
+    """Those of a dataset's folders, tables and files that are not there now: renamed, removed, on a disk elsewhere."""
+    if row.opened is None:  # samples that are yet to be drawn
+        return []
+    return [path for path in source_paths(row) if not Path(path).exists()]
+
+
+def refuse_missing(row: AnyRow) -> None:
+    """Raises MissingSource where a folder or table of a dataset is not there now."""
+    for path in missing_sources(row):
+        raise MissingSource(
+            "The folder or table of these images is not there",
+            file=Path(path),
+            do="Put it back, or choose its new place on the page of the images.",
+        )
 
 
 def class_order(class_names: Iterable[str], found: Iterable[str]) -> list[str]:

@@ -151,7 +151,7 @@ def large_picture(home: Workspace, source: PictureSource, view: View) -> bytes:
 
 def _pixels(home: Workspace, path: Path, plan: ReadPlan) -> Pixels:
     """Decoded in the pool, so that twenty requests at once do not hold twenty large images in memory."""
-    return picture_threads().submit(lambda: read_pixels(home.allowed(path), plan)).result()
+    return picture_threads().submit(lambda: read_pixels(*home.allowed_image(path, plan))).result()
 
 
 @cache

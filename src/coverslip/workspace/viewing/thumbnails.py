@@ -134,7 +134,7 @@ def _make(home: Workspace, source: PictureSource, side: int, fields: Fields, is_
     if not is_wanted():
         raise Stopped("Nobody waits for the pictures any more", do="Ask again.")
     try:
-        pixels = read_pixels(home.allowed(source.path), source.plan, fields=fields)
+        pixels = read_pixels(*home.allowed_image(source.path, source.plan), fields=fields)
         return encoded(_as_image(small_pixels(pixels.array, side)))
     except CoverslipError:
         return None

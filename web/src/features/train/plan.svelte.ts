@@ -1,6 +1,7 @@
 // The training that the page is about to start: its images, and what differs from the defaults.
 import { listColumns, listDatasets, previewSplit, type Dataset } from '../../api/datasets';
 import { Problem, problemFrom } from '../../api/client';
+import { missingMs } from '../datasets/adding/known';
 import { listModels, readRun, startRun, type Model, type RecipeKey } from '../../api/runs';
 import { recipeKeys } from '../../state/recipe_keys.svelte';
 import { Resource } from '../../state/resource.svelte';
@@ -27,8 +28,9 @@ export interface Earlier {
 }
 
 export class Plan {
-  datasets = new Resource(listDatasets, {
-    again: ({ items }) => (items.some(({ state }) => state === 'reading') ? READING_MS : null),
+  datasets: Resource<Awaited<ReturnType<typeof listDatasets>>> = new Resource(listDatasets, {
+    again: ({ items }) =>
+      items.some(({ state }) => state === 'reading') ? READING_MS : missingMs(this.dataset?.sources ?? []),
   });
   models = new Resource(listModels);
   columns = new Resource(async (signal) =>
@@ -90,7 +92,8 @@ export class Plan {
     group: this.columns.value ?? [],
     classes: (this.dataset?.classes ?? []).map(({ name }) => name),
   });
-  isReady = $derived(this.dataset?.state === 'ready' && this.used.length > 1);
+  isMissing = $derived(this.dataset?.sources.some(({ is_missing }) => is_missing) ?? false);
+  isReady = $derived(this.dataset?.state === 'ready' && this.used.length > 1 && !this.isMissing);
   splitRecipe = $derived(nested(only(this.changes, OF_THE_SPLIT)));
   /** Why these images cannot be shared out as the choices say; null where they can, or nobody knows yet. */
   unsplit = $derived(

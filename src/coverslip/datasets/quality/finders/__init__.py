@@ -20,6 +20,7 @@ BUILT_IN = (
     Finder("no-groups", "warning", "No groups", groups.no_groups),
     Finder("class-in-few-groups", "warning", "Classes of few groups", groups.classes_in_few_groups),
     Finder("few-groups", "warning", "Few groups", groups.few_groups),
+    Finder("channel-files", "warning", "Files that are channels", names.channel_files),
     Finder("groups-divide-copies", "warning", "Copies in different groups", copies.copies_in_several_groups),
     Finder("group-is-class", "warning", "One class in each group", groups.group_is_class),
     Finder("no-signal", "warning", "Labels that images do not tell", signals.no_signal),

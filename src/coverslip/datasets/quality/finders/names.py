@@ -1,15 +1,17 @@
-"""Findings about groups that names of files and folders give away."""
+"""Findings about what names of files and folders give away: groups, and files that are channels of one image."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from coverslip.datasets.index import Dataset, one_line
+from coverslip.datasets.index import Dataset, channel_names, one_line
 from coverslip.datasets.quality.finding import Found
 from coverslip.datasets.quality.name_groups import groups_in_names
 from coverslip.datasets.quality.scanning import Scan
-from coverslip.messages import GroupBy
+from coverslip.images import ImageFacts
+from coverslip.messages import GroupBy, Set
 
 _MOST_SHOWN = 5  # patterns
+_LEAST_GREY = 0.8  # of images, for their files to be taken for channels
 
 
 def hidden_groups(dataset: Dataset, scan: Scan) -> Iterator[Found]:
@@ -35,4 +37,23 @@ def hidden_groups(dataset: Dataset, scan: Scan) -> Iterator[Found]:
             "p": first.p,
             "patterns": [asdict(groups) for groups in telling[:_MOST_SHOWN]],
         },
+    )
+
+
+def channel_files(dataset: Dataset, scan: Scan) -> Iterator[Found]:
+    """Grey files that differ by the marks of channels in their names, each taken for an image."""
+    names = channel_names(dataset.records)
+    readable = [fact for fact in scan.facts if isinstance(fact, ImageFacts)]
+    n_grey = sum(fact.n_channels == 1 for fact in readable)
+    if names is None or n_grey < _LEAST_GREY * len(readable):
+        return
+    files = ", ".join(f"'{one_line(name, 60)}'" for name in names.example)
+    yield Found(
+        text=f"{names.n_files:,} files look like the channels of {names.n_images:,} images (such as {files}), but each "
+        "is taken for an image of its own: channels of one image can then stand on both sides of a split.",
+        do="If they are, take the files of an image as its channels.",
+        remedies=(Set("channel_files", list(names.marks)),),
+        limit="Files look like channels of the same images, but each was taken for an image; where they are, test "
+        "images were partly seen in training.",
+        values={"n_files": names.n_files, "n": names.n_images, "marks": list(names.marks)},
     )

@@ -2,6 +2,7 @@
 import type { Dataset, NewSource } from '../../../api/datasets';
 
 const N_RECENT = 5;
+const LOOK_MS = 3000;
 const ELSEWHERE: readonly Dataset['kind'][] = ['upload', 'samples']; // not from folders that the user chose
 
 /** The newest dataset of just these folders and tables. */
@@ -23,4 +24,14 @@ export function recentFolders(datasets: readonly Dataset[]): string[] {
 
 function placeOf(path: string): string {
   return /\.(csv|tsv)$/i.test(path) ? path.replace(/[\\/][^\\/]*$/, '') : path;
+}
+
+/** After how many ms to look again whether a folder that is not there has come back; null where all are there. */
+export function missingMs(sources: readonly { is_missing: boolean }[]): number | null {
+  return sources.some(({ is_missing }) => is_missing) ? LOOK_MS : null;
+}
+
+/** Which of them are not there, as a key: what shows pictures is made anew when that changes. */
+export function missingPaths(sources: readonly { path: string; is_missing: boolean }[]): string {
+  return sources.flatMap(({ path, is_missing }) => (is_missing ? [path] : [])).join('\n');
 }

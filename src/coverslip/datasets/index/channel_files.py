@@ -1,0 +1,138 @@
+"""Images whose channels lie in files of their own, told by their names: `a_w1.tif` and `a_w2.tif` are one image."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from coverslip.datasets.index.records import Dataset, ImageRecord, counted, one_line
+from coverslip.images import MOST_CHANNEL_FILES, ReadPlan
+from coverslip.messages import Note
+
+# What microscopes' programs write: _w1, _w2DAPI, _ch00, _C0, -ch1, _channel1.
+_USUAL_MARK = re.compile(
+    r"[_\-. ](?:w|ch|c|chan|channel)_?\d{1,2}(?:[A-Za-z][A-Za-z0-9]*)?(?![A-Za-z0-9])", re.IGNORECASE
+)
+_LEAST_SHARE = 0.8  # of images that have all their files, for names to be taken for those of channels
+
+
+def read_as(data: Dataset, plan: ReadPlan) -> Dataset:
+    """The same images by another plan; where it names files of channels, those of an image become one."""
+    return with_channel_files(data, plan).read_with(plan)
+
+
+def with_channel_files(data: Dataset, plan: ReadPlan) -> Dataset:
+    """The images of a dataset, those that are channels of one image joined, and notes about what was joined.
+
+    An image stands where its first file stood. It is named after the file of its first channel, and has that one's
+    label, group and part. A file that is missing is found out when the image is read. Files without any of the marks
+    stay images of their own, and so do those whose channels are joined already.
+
+    Args:
+        data: images.
+        plan: names what tells their files apart, if anything does.
+    """
+    if plan.channel_files is None:
+        return data
+    joined = _Joined(plan.channel_files)
+    records = joined.of(data.records)
+    return replace(data, records=tuple(records), notes=(*data.notes, *joined.notes()))
+
+
+class _Joined:
+    """Files of one image, put together, and what was noticed."""
+
+    def __init__(self, marks: Sequence[str]) -> None:
+        self._marks = marks
+        longest_first = sorted(marks, key=len, reverse=True)
+        self._any = re.compile(f"(?:{'|'.join(map(re.escape, longest_first))})(?![A-Za-z0-9])")
+        self._n_files = self._n_images = self._n_unlike = 0
+        self._without: list[str] = []
+
+    def of(self, records: Iterable[ImageRecord]) -> list[ImageRecord]:
+        """One record for each image."""
+        images: dict[object, list[tuple[int, ImageRecord]]] = {}
+        for record in records:
+            mark = None if record.given is not None or record.plan.other_files else self._last_mark(record.path.name)
+            if mark is None:
+                self._without += [] if record.plan.other_files else [record.image_id]
+                images[record] = [(0, record)]
+            else:
+                name = _with_mark(record.path.name, mark, "")
+                key = (record.path.parent, mark.start(), name, record.domain, record.plan)
+                images.setdefault(key, []).append((self._marks.index(mark.group()), record))
+        return [self._image(files) for files in images.values()]
+
+    def _image(self, files: list[tuple[int, ImageRecord]]) -> ImageRecord:
+        channel, first = min(files, key=lambda file: file[0])
+        mark = self._last_mark(first.path.name)
+        if mark is None or first.plan.other_files or first.given is not None:
+            return first
+        self._n_files += len(files)
+        self._n_images += 1
+        self._n_unlike += len({record.label for _, record in files}) > 1
+        names = [_with_mark(first.path.name, mark, other) for other in self._marks]
+        changed = replace(first, plan=first.plan.model_copy(update={"other_files": tuple(names[1:])}))
+        if channel == 0:
+            return changed
+        identity = names[0].join(first.image_id.rsplit(first.path.name, 1))  # the first file is not there
+        group = identity if first.group == first.image_id else first.group
+        return replace(changed, path=first.path.with_name(names[0]), image_id=identity, group=group)
+
+    def _last_mark(self, name: str) -> re.Match[str] | None:
+        return next(iter(reversed(list(self._any.finditer(name)))), None)
+
+    def notes(self) -> list[Note]:
+        """How many files became how many images, and what may not be as it was meant."""
+        files, images = counted(self._n_files, "file"), counted(self._n_images, "image")
+        marks = ", ".join(f"'{one_line(mark, 40)}'" for mark in self._marks)
+        text = f"{files} with {marks} in their names are the channels of {images}."
+        notes = [Note("channel-files", text, values={"n_files": self._n_files, "n_images": self._n_images})]
+        if self._without:
+            text = (
+                f"{counted(len(self._without), 'file')} without such a mark in the name, read as an image by itself "
+                f"(first: '{one_line(self._without[0], 80)}')."
+            )
+            notes.append(Note("no-channel-mark", text, level="warning", values={"n_images": len(self._without)}))
+        if self._n_unlike:
+            text = f"{counted(self._n_unlike, 'image')} whose channels have different labels: that of the first counts."
+            notes.append(Note("unlike-channel-labels", text, level="warning", values={"n_images": self._n_unlike}))
+        return notes
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelNames:
+    """What seems to tell the channels of images apart by the names of their files."""
+
+    marks: tuple[str, ...]  # in the order of channels
+    n_files: int
+    n_images: int
+    example: tuple[str, ...]  # names of the files of one image
+
+
+def channel_names(records: Sequence[ImageRecord]) -> ChannelNames | None:
+    """The marks that the files of most images differ by, where all but a few names have one; None: there are none."""
+    marks_of: dict[tuple[Path, str], dict[str, str]] = defaultdict(dict)
+    for record in records:
+        if record.given is None and not record.plan.other_files:
+            found = next(iter(reversed(list(_USUAL_MARK.finditer(record.path.name)))), None)
+            if found is not None:
+                key = (record.path.parent, _with_mark(record.path.name, found, "\0"))
+                marks_of[key][found.group()] = record.path.name
+    if not marks_of:
+        return None
+    times = Counter(frozenset(marks) for marks in marks_of.values())
+    marks, n_images = max(times.items(), key=lambda item: (item[1] * len(item[0]), sorted(item[0])))
+    n_files = n_images * len(marks)
+    if not 2 <= len(marks) <= MOST_CHANNEL_FILES or n_images < _LEAST_SHARE * len(marks_of):
+        return None
+    if n_files < _LEAST_SHARE * len(records):
+        return None
+    ordered = tuple(sorted(marks, key=lambda mark: [int(n) for n in re.findall(r"\d+", mark)]))
+    example = next(names for names in marks_of.values() if names.keys() == marks)
+    return ChannelNames(ordered, n_files, n_images, tuple(example[mark] for mark in ordered))
+
+
+def _with_mark(name: str, mark: re.Match[str], other: str) -> str:
+    return f"{name[: mark.start()]}{other}{name[mark.end() :]}"

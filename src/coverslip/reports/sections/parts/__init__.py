@@ -1,0 +1,1 @@
+"""Sections about parts of the measured images: one class of two, subgroups, groups."""

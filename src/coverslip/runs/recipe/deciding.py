@@ -1,0 +1,105 @@
+"""How images are decided: which of two classes is looked for, by what thresholds, and when a person should look."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import Field
+
+from coverslip.errors import BadRecipe
+from coverslip.evaluation import DecideBy, DecisionRule, positive_class
+from coverslip.keys import Choice, Key
+from coverslip.runs.recipe.choices import Choices
+from coverslip.tables import no_such
+
+_WISHES = ("sensitivity", "specificity")
+
+
+class DecisionChoices(Choices):
+    """What an image is called, of the probabilities that the network gives it."""
+
+    positive_class: Annotated[
+        str | None,
+        Key(
+            "Positive class",
+            "classes",
+            "Of two classes, the one that is looked for: sensitivity is the share of it that is found.",
+            "{} was the positive class",
+            empty="by names, else the second",
+        ),
+    ] = Field(
+        None,
+        description="Of two classes, the one that sensitivity, specificity, PPV and NPV are about. Left open, it is "
+        "the class beside one called negative, normal, healthy, control or the like, else the second.",
+    )
+    decide_by: Annotated[
+        DecideBy,
+        Key(
+            "How the class is decided",
+            "training",
+            "With thresholds rare classes are found more often, and frequent ones less.",
+            choices=(
+                Choice("highest", "the most probable", "The most probable class was predicted."),
+                Choice("roc", "the one furthest above its own threshold"),
+                Choice("sensitivity", "of two classes: so that the positive one has a wished sensitivity"),
+                Choice("specificity", "of two classes: so that the positive one has a wished specificity"),
+            ),
+        ),
+    ] = Field(
+        "highest",
+        description="What an image is called: the most probable class, or the one furthest above its own threshold. "
+        "Thresholds come from ROC curves on validation images: the best balance of each class (roc), by which rare "
+        "classes are found more often, frequent ones less; or, with two classes, the `wished` sensitivity or "
+        "specificity of the positive one.",
+    )
+    wished: Annotated[
+        float,
+        Key(
+            "Wished sensitivity or specificity",
+            "training",
+            "How much of it there shall be, where classes are decided by a wished sensitivity or specificity.",
+        ),
+    ] = Field(0.95, gt=0, le=1, description="The share that `decide_by` of `sensitivity` or `specificity` shall reach.")
+    error_rate: Annotated[
+        float | None,
+        Key(
+            "Wished error rate",
+            "training",
+            "At most this share of decided images shall be wrong; the less certain ones are left to a person.",
+            "predictions were called uncertain where more than a share of {} would have been wrong",
+            empty="half of that without",
+        ),
+    ] = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="The share of mistakes that decided images shall have on validation images; as few others as it "
+        "takes, at most four in five, are `uncertain`. Left open, half of all mistakes, and at most one image in five.",
+    )
+
+    def decision_rule(self, classes: Sequence[str]) -> DecisionRule:
+        """The rule for these classes, as pure numbers."""
+        positive = positive_class(classes, self.positive_class)
+        return DecisionRule(
+            by=self.decide_by,
+            positive=None if positive is None else list(classes).index(positive),
+            wished=self.wished,
+            error_rate=self.error_rate,
+        )
+
+    def check_decision(self, classes: Sequence[str]) -> None:
+        """Raises BadRecipe where images of these classes cannot be decided so."""
+        if self.decide_by in _WISHES and len(classes) != 2:
+            what = f"a wished {self.decide_by} is one of two classes, and there are {len(classes)}"
+            raise BadRecipe(
+                f"decide_by: {what}",
+                do="Merge classes until there are two, or decide by `roc`.",
+                faults=[("decide_by", what)],
+            )
+        if self.positive_class is None:
+            return
+        if len(classes) != 2:
+            what = f"it is one of two classes, and there are {len(classes)}"
+            raise BadRecipe(f"positive_class: {what}", do="Leave it out.", faults=[("positive_class", what)])
+        if self.positive_class not in classes:
+            what = str(no_such("class", self.positive_class, classes))
+            raise BadRecipe(f"positive_class: {what}", do="Name one of the two.", faults=[("positive_class", what)])

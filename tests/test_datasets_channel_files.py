@@ -1,0 +1,209 @@
+"""Images whose channels lie in files of their own: told by names or columns, proposed, learnt from and predicted."""
+
+import csv
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import coverslip as cs
+from coverslip.cli import app
+from coverslip.datasets import Unreadable, scan_images
+from coverslip.images import ImageFacts, ReadPlan, decoding_apart, read_pixels
+from coverslip.messages import Set
+
+MARKS = ("_w1", "_w2")
+IN_TWO_FILES = ReadPlan(channel_files=MARKS)
+
+
+def write_stains(folder: Path, n: int = 3, marks: tuple[str, ...] = MARKS) -> Path:
+    """Two classes that differ by the second stain alone; a class folder each, `n` images, a grey file per stain."""
+    from tifffile import imwrite
+
+    rng = np.random.default_rng(0)
+    for label, level in (("dark", 40), ("light", 160)):
+        (folder / label).mkdir(parents=True)
+        for k in range(n):
+            for mark, mean in zip(marks, (100, level), strict=True):
+                imwrite(folder / label / f"{label}{k}{mark}.tif", rng.integers(mean, mean + 40, (12, 14), np.uint8))
+    return folder
+
+
+def test_files_of_one_image_are_read_as_its_channels_in_the_order_asked_for(tmp_path):
+    folder = write_stains(tmp_path)
+    data = cs.open_dataset(folder, plan=ReadPlan(channel_files=MARKS[::-1]))
+    assert [record.image_id for record in data.records[:2]] == ["dark/dark0_w2.tif", "dark/dark1_w2.tif"]
+    assert [record.label for record in data.records] == ["dark"] * 3 + ["light"] * 3
+    apart = [read_pixels(folder / "dark" / f"dark0{mark}.tif").array for mark in MARKS[::-1]]
+    np.testing.assert_array_equal(data[0].read().array, np.concatenate(apart, axis=2))
+    box = data[0].plan.model_copy(update={"box": (1, 2, 5, 6), "channels": (1,)})
+    np.testing.assert_array_equal(read_pixels(data[0].path, box).array, apart[1][2:8, 1:6])
+    with decoding_apart():
+        np.testing.assert_array_equal(data[0].read().array, np.concatenate(apart, axis=2))
+    assert data.notes[0].values == {"n_files": 12, "n_images": 6}
+
+
+@pytest.mark.parametrize(
+    ("missing", "reason"),
+    [("_w1", "There is no such file"), ("_w2", "The file of a channel, 'dark1_w2.tif', is missing")],
+)
+def test_an_image_without_one_of_its_files_stays_as_one_that_cannot_be_read(tmp_path, missing, reason):
+    folder = write_stains(tmp_path)
+    (folder / "dark" / f"dark1{missing}.tif").unlink()
+    data = cs.open_dataset(folder, plan=IN_TWO_FILES)
+    assert [record.image_id for record in data.records[:3]] == [f"dark/dark{k}_w1.tif" for k in range(3)]
+    facts = scan_images(data).facts
+    assert facts[1] == Unreadable(reason)
+    assert sum(isinstance(fact, ImageFacts) and fact.n_channels == 2 for fact in facts) == 5
+
+
+def test_files_of_other_sizes_or_without_a_mark_are_told_of(tmp_path):
+    from tifffile import imwrite
+
+    folder = write_stains(tmp_path)
+    imwrite(folder / "dark" / "dark1_w2.tif", np.zeros((12, 15), np.uint8))
+    imwrite(folder / "dark" / "extra_w10.tif", np.zeros((12, 14), np.uint8))
+    data = cs.open_dataset(folder, plan=IN_TWO_FILES)
+    reason = "The files of its channels differ: 14 x 12 pixels of uint8 and 15 x 12 of uint8"
+    assert Unreadable(reason) in scan_images(data).facts
+    assert [note.code for note in data.notes] == ["channel-files", "no-channel-mark"]
+    assert len(data) == 7
+
+
+def test_a_changed_file_of_any_channel_is_read_again(tmp_path):
+    from tifffile import imwrite
+
+    data = cs.open_dataset(write_stains(tmp_path), plan=IN_TWO_FILES)
+    before = scan_images(data).facts[0]
+    imwrite(tmp_path / "dark" / "dark0_w2.tif", np.zeros((12, 14), np.uint8))
+    after = scan_images(data).facts[0]
+    assert before.pixel_hash != after.pixel_hash
+
+
+def test_the_label_of_the_first_channel_counts_where_they_differ(tmp_path):
+    table = write_stains(tmp_path) / "labels.csv"
+    table.write_text("path,label\ndark/dark0_w2.tif,other\ndark/dark0_w1.tif,dark\nlight/light0_w1.tif,light\n")
+    data = cs.open_dataset(table, plan=IN_TWO_FILES)
+    assert [record.label for record in data.records] == ["dark", "light"]
+    assert [note.code for note in data.notes] == ["channel-files", "unlike-channel-labels"]
+
+
+def test_columns_of_a_table_name_the_files_of_channels(tmp_path):
+    folder = write_stains(tmp_path)
+    (folder / "t.csv").write_text(
+        "channel_1,channel_2,label\n"
+        "dark/dark0_w1.tif,light/light0_w2.tif,a\n"
+        f"light/light1_w1.tif,{folder / 'dark/dark1_w2.tif'},b\n"
+        "light/light2_w1.tif,,b\n"
+    )
+    data = cs.open_dataset(folder / "t.csv")
+    assert [record.plan.other_files for record in data.records] == [
+        ("../light/light0_w2.tif",),
+        ("../dark/dark1_w2.tif",),
+        (),
+    ]
+    assert [record.read().array.shape[2] for record in data.records] == [2, 2, 1]
+    assert data.read_with(ReadPlan(plane="max"))[0].read().array.shape[2] == 2
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "told"),
+    [
+        ("channel_1,channel_3,label", "a.tif,b.tif,x", "do not follow each other"),
+        ("channel_1,channel_2,channel_3,label", "a.tif,,b.tif,x", "line 2: channel_2 is empty"),
+    ],
+)
+def test_gaps_between_channels_in_a_table_are_refused(tmp_path, header, row, told):
+    (tmp_path / "t.csv").write_text(f"{header}\n{row}\n")
+    with pytest.raises(cs.CoverslipError, match=told):
+        cs.open_dataset(tmp_path / "t.csv")
+
+
+def test_columns_of_measurements_beside_the_path_are_no_files(tmp_path):
+    folder = write_stains(tmp_path)
+    (folder / "t.csv").write_text("path,label,channel_1,channel_2\ndark/dark0_w1.tif,a,0.5,0.7\n")
+    data = cs.open_dataset(folder / "t.csv")
+    assert data[0].plan == ReadPlan()
+    assert "channel-columns" in {note.code for note in data.notes}
+
+
+@pytest.mark.parametrize(
+    "marks",
+    [("_w1", "_w2"), ("_ch00", "_ch01"), ("_C0", "_C1"), ("_channel1", "_channel2"), ("_w1DAPI", "_w2GFP")],
+)
+def test_names_that_pair_up_are_proposed_as_channels(tmp_path, marks):
+    finding = cs.inspect(write_stains(tmp_path, marks=marks)).of("channel-files")[0]
+    assert finding.remedies == (Set("channel_files", list(marks)),)
+    assert (finding.values["n_files"], finding.values["n"]) == (12, 6)
+    joined = cs.inspect(tmp_path, cs.Recipe(channel_files=marks))
+    assert (joined.n_images, joined.channels) == (6, {"2": 6})
+    assert not joined.of("channel-files")
+
+
+def test_cells_and_wells_that_are_numbered_are_not_taken_for_channels(tmp_path):
+    from tifffile import imwrite
+
+    for k in range(12):
+        folder = tmp_path / f"class{k % 2}"
+        folder.mkdir(exist_ok=True)
+        imwrite(folder / f"slide{k // 6}_c{k}.tif", np.full((8, 8), k, np.uint8))
+    assert not cs.inspect(tmp_path).of("channel-files")
+
+
+def test_ten_thousand_files_pair_in_a_second(tmp_path):
+    write_stains(tmp_path, n=1)
+    rows = [f"dark/cell{k}{mark}.tif,dark" for k in range(5_000) for mark in MARKS]
+    (tmp_path / "t.csv").write_text("\n".join(["path,label", "dark/dark0_w1.tif,dark", *rows]))
+    data = cs.open_dataset(tmp_path / "t.csv")
+    began = time.process_time()
+    joined = cs.open_dataset(tmp_path / "t.csv", plan=IN_TWO_FILES)
+    paired = time.process_time() - began
+    assert (len(data), len(joined)) == (10_001, 5_001)
+    assert paired < 2
+
+
+def test_the_app_proposes_pairs_splits_them_and_keeps_to_its_folders(tmp_path):
+    from image_sets import App, workspace_in
+
+    app = App(workspace_in(tmp_path))
+    folder = write_stains(tmp_path / "images", n=8)
+    where = f"datasets/{app.open(folder)['id']}"
+    findings = {finding["code"]: finding for finding in app.get(f"{where}/inspection")["findings"]}
+    setting = findings["channel-files"]["remedies"][0]
+    recipe = {setting["key"]: setting["value"], "split": {"folds": 0}}
+    split = app.send("POST", f"{where}/split-preview", {"recipe": recipe})
+    assert sum(part["n"] for part in split["parts"]) == 16
+
+    (folder / "t.csv").write_text(
+        "channel_1,channel_2,label\ndark/dark0_w1.tif,dark/dark0_w2.tif,a\n"
+        "dark/dark1_w1.tif,/etc/hostname,b\ndark/dark2_w1.tif,dark/dark2_w2.tif,b\n"
+    )
+    table = app.open(folder / "t.csv")
+    assert table["n_unreadable"] == 1
+    assert app.get(f"datasets/{table['id']}/images/0")["n_channels"] == 2
+    assert app.client.get(f"/api/v1/datasets/{table['id']}/images/0/picture?channel=1").status_code == 200
+    exported = app.client.get(f"/api/v1/datasets/{table['id']}/download/labels").text.splitlines()
+    assert exported[0] == "path,image_id,label,channel_2"
+    assert exported[1].endswith(f",{folder / 'dark/dark0_w2.tif'}")
+
+
+@pytest.mark.slow
+def test_what_is_told_by_the_second_file_alone_is_learnt_and_predicted_from_pairs(tmp_path, own_cache):
+    from trained import INSTANT
+
+    folder = write_stains(tmp_path / "images", n=16)
+    recipe = INSTANT.model_copy(update={"channel_files": MARKS, "image_size": 32})
+    run = cs.train(cs.open_dataset(folder), recipe, out=tmp_path / "run")
+    assert run.metrics["accuracy"].value == 1
+    new = write_stains(tmp_path / "new", n=2)
+    (new / "light" / "light1_w2.tif").unlink()
+    out = tmp_path / "p.csv"
+    done = CliRunner().invoke(app, ["predict", str(tmp_path / "run"), str(new), "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    rows = list(csv.DictReader(out.open()))
+    assert [row["decision"] for row in rows] == ["dark", "dark", "light", "unreadable"]
+    assert rows[3]["reason"] == "The file of a channel, 'light1_w2.tif', is missing"
+    measured = cs.evaluate(tmp_path / "run", cs.open_dataset(folder))
+    assert len(measured.predictions) == 32
