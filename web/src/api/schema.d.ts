@@ -610,6 +610,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets/{dataset_id}/left-out": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Leave Out Images
+         * @description Leave images out, or take them in again: what is left out is shown, but neither counted nor trained on.
+         */
+        post: operations["leave_out_images"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datasets/{dataset_id}/label-changes": {
         parameters: {
             query?: never;
@@ -2160,6 +2180,13 @@ export interface components {
             positions: {
                 [key: string]: number;
             };
+            /**
+             * Spare
+             * @description Of findings of copies, by their code: positions of all but the first of each cluster whose images have one label. They can be left out; of clusters with several labels none is told.
+             */
+            spare: {
+                [key: string]: number[];
+            };
         };
         /**
          * DatasetOfPrediction
@@ -2211,6 +2238,11 @@ export interface components {
             n_labelled: number;
             /** N Unreadable */
             n_unreadable: number;
+            /**
+             * N Left Out
+             * @description Shown, but neither counted as labelled nor trained on.
+             */
+            n_left_out: number;
             /** Classes */
             classes: components["schemas"]["ClassCount"][];
             groups: components["schemas"]["Groups"];
@@ -2892,6 +2924,11 @@ export interface components {
              * @description duplicate: an equal image has the same label; conflicting: one has another label.
              */
             problem: ("unreadable" | "duplicate" | "conflicting") | null;
+            /**
+             * Is Left Out
+             * @description In the app: it is neither counted nor trained on.
+             */
+            is_left_out: boolean;
             /** Width */
             width: number | null;
             /** Height */
@@ -2938,6 +2975,11 @@ export interface components {
              * @description duplicate: an equal image has the same label; conflicting: one has another label.
              */
             problem: ("unreadable" | "duplicate" | "conflicting") | null;
+            /**
+             * Is Left Out
+             * @description In the app: it is neither counted nor trained on.
+             */
+            is_left_out: boolean;
             /** Width */
             width: number | null;
             /** Height */
@@ -3103,6 +3145,16 @@ export interface components {
             /** Now */
             now?: number | null;
             gain: components["schemas"]["Metric"];
+        };
+        /**
+         * LeftOut
+         * @description Images to leave out, or to take in again.
+         */
+        LeftOut: {
+            /** Images */
+            images: number[];
+            /** Is Left Out */
+            is_left_out: boolean;
         };
         /**
          * Limit
@@ -6088,8 +6140,8 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
@@ -6156,8 +6208,8 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
@@ -6668,6 +6720,59 @@ export interface operations {
             };
             /** @description It can't be done now: something else is going on. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    leave_out_images: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LeftOut"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetState"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7447,8 +7552,8 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
@@ -8665,8 +8770,8 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
@@ -9487,8 +9592,8 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
