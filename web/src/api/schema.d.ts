@@ -610,6 +610,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets/{dataset_id}/left-out": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Leave Out Images
+         * @description Leave images out, or take them in again: what is left out is shown, but neither counted nor trained on.
+         */
+        post: operations["leave_out_images"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datasets/{dataset_id}/label-changes": {
         parameters: {
             query?: never;
@@ -2184,6 +2204,13 @@ export interface components {
             positions: {
                 [key: string]: number;
             };
+            /**
+             * Spare
+             * @description Of findings of copies, by their code: positions of all but the first of each cluster whose images have one label. They can be left out; of clusters with several labels none is told.
+             */
+            spare: {
+                [key: string]: number[];
+            };
         };
         /**
          * DatasetOfPrediction
@@ -2235,6 +2262,11 @@ export interface components {
             n_labelled: number;
             /** N Unreadable */
             n_unreadable: number;
+            /**
+             * N Left Out
+             * @description Shown, but neither counted as labelled nor trained on.
+             */
+            n_left_out: number;
             /** Classes */
             classes: components["schemas"]["ClassCount"][];
             groups: components["schemas"]["Groups"];
@@ -2946,6 +2978,11 @@ export interface components {
              * @description duplicate: an equal image has the same label; conflicting: one has another label.
              */
             problem: ("unreadable" | "duplicate" | "conflicting") | null;
+            /**
+             * Is Left Out
+             * @description In the app: it is neither counted nor trained on.
+             */
+            is_left_out: boolean;
             /** Width */
             width: number | null;
             /** Height */
@@ -2992,6 +3029,11 @@ export interface components {
              * @description duplicate: an equal image has the same label; conflicting: one has another label.
              */
             problem: ("unreadable" | "duplicate" | "conflicting") | null;
+            /**
+             * Is Left Out
+             * @description In the app: it is neither counted nor trained on.
+             */
+            is_left_out: boolean;
             /** Width */
             width: number | null;
             /** Height */
@@ -3206,6 +3248,16 @@ export interface components {
             gain: components["schemas"]["Metric"];
         };
         /**
+         * LeftOut
+         * @description Images to leave out, or to take in again.
+         */
+        LeftOut: {
+            /** Images */
+            images: number[];
+            /** Is Left Out */
+            is_left_out: boolean;
+        };
+        /**
          * Limit
          * @description What the numbers do not show: a claim, and what it means.
          */
@@ -3326,8 +3378,15 @@ export interface components {
             confusion: components["schemas"]["Confusion"];
             /** Roc */
             roc: components["schemas"]["RocCurve"][];
+            /**
+             * Roc Averages
+             * @description Over all classes; none where there are two.
+             */
+            roc_averages: components["schemas"]["RocCurve"][];
             /** Precision Recall */
             precision_recall: components["schemas"]["PrecisionRecallCurve"][];
+            /** Precision Recall Averages */
+            precision_recall_averages: components["schemas"]["PrecisionRecallCurve"][];
             calibration: components["schemas"]["Calibration"] | null;
             /** By Domain */
             by_domain: components["schemas"]["DomainResult"][];
@@ -4179,7 +4238,7 @@ export interface components {
         ReportSection: {
             /**
              * Name
-             * @description `own-test`: Beside the run's own test images; `numbers`: The numbers; `two_classes`: Sensitivity and specificity; `confusion`: Which classes are confused; `per_class`: Class by class; `mistakes`: Most confident mistakes; `least_certain`: Least certain; `calibration`: Can its probabilities be trusted?; `roc`: ROC curves; `learning_curve`: More images, better network?; `careless_split`: What a careless split would have said; `limits`: What the numbers do not show; `images`: The images; `budget`: What was the time spent on?; `methods`: What was done; `curves`: How training went
+             * @description `own-test`: Beside the run's own test images; `numbers`: The numbers; `two_classes`: Sensitivity and specificity; `confusion`: Which classes are confused; `per_class`: Class by class; `mistakes`: Most confident mistakes; `least_certain`: Least certain; `calibration`: Can its probabilities be trusted?; `roc`: ROC and precision-recall curves; `learning_curve`: More images, better network?; `careless_split`: What a careless split would have said; `limits`: What the numbers do not show; `images`: The images; `budget`: What was the time spent on?; `methods`: What was done; `curves`: How training went
              */
             name: string;
             /** Title */
@@ -4226,8 +4285,15 @@ export interface components {
             confusion: components["schemas"]["Confusion"];
             /** Roc */
             roc: components["schemas"]["RocCurve"][];
+            /**
+             * Roc Averages
+             * @description Over all classes; none where there are two.
+             */
+            roc_averages: components["schemas"]["RocCurve"][];
             /** Precision Recall */
             precision_recall: components["schemas"]["PrecisionRecallCurve"][];
+            /** Precision Recall Averages */
+            precision_recall_averages: components["schemas"]["PrecisionRecallCurve"][];
             calibration: components["schemas"]["Calibration"] | null;
             /** By Domain */
             by_domain: components["schemas"]["DomainResult"][];
@@ -6175,8 +6241,8 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app; doubtful: a classifier that never saw the image doubts its label, as `run` knows. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "doubtful" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app; doubtful: a classifier that never saw the image doubts its label, as `run` knows. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
@@ -6243,8 +6309,8 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app; doubtful: a classifier that never saw the image doubts its label, as `run` knows. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "doubtful" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app; doubtful: a classifier that never saw the image doubts its label, as `run` knows. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
@@ -6755,6 +6821,59 @@ export interface operations {
             };
             /** @description It can't be done now: something else is going on. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    leave_out_images: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LeftOut"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetState"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7534,8 +7653,8 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app; doubtful: a classifier that never saw the image doubts its label, as `run` knows. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "doubtful" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app; doubtful: a classifier that never saw the image doubts its label, as `run` knows. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
@@ -8859,8 +8978,8 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app; doubtful: a classifier that never saw the image doubts its label, as `run` knows. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "doubtful" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app; doubtful: a classifier that never saw the image doubts its label, as `run` knows. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
@@ -9681,8 +9800,8 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app; doubtful: a classifier that never saw the image doubts its label, as `run` knows. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "doubtful" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app; doubtful: a classifier that never saw the image doubts its label, as `run` knows. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */

@@ -67,6 +67,7 @@ export const datasets = {
   groups: 'groups',
   labelled: (n: string) => `${n} labelled`,
   unreadable: (n: string) => `${n} unreadable`,
+  leftOut: (n: string) => `${n} left out`,
   changed: (n: string) => `${n} relabelled`,
   noClasses: 'No classes yet',
   state: {
@@ -171,8 +172,10 @@ export const datasets = {
       unreadable: 'Unreadable images',
       duplicate: 'Duplicates',
       conflicting: 'Duplicates with another label',
+      'left-out': 'Images left out',
       changed: 'Images with a new label',
     } as Record<string, string>,
+    leftOut: 'left out',
     doubtful: 'Doubtful labels',
     doubtfulCaption: (label: string, suggested: string) => `${label} → ${suggested}?`,
     suggested: (name: string) => `A classifier that never saw this image would say: ${name}`,
@@ -294,6 +297,14 @@ export const datasets = {
     why: 'Why',
     more: (n: string) => `Show ${n} more`,
     open: 'See in the gallery',
+    spare: (n: number) =>
+      n === 1 ? 'Leave the spare image out' : `Leave the ${n.toLocaleString('en')} spare images out`,
+    spareText: 'The first of each is kept. Where classes differ, none is chosen: one of them may be right.',
+    leftOutTitle: 'Left out',
+    leftOut: (n: number) => `${counted(n, 'image is', 'images are')} left out.`,
+    leftOutText: 'They are shown among the images, but neither counted in classes nor trained on.',
+    takeIn: 'Take them in again',
+    takenIn: (n: number) => `${counted(n, 'image is', 'images are')} taken in again.`,
   },
   careless: {
     title: 'What a careless split would have said',

@@ -22,6 +22,7 @@ Only = Literal[
     "duplicate",
     "conflicting",
     "problem",
+    "left-out",
     "changed",
     "doubtful",
     "mistakes",
@@ -47,10 +48,10 @@ class Filters(BaseModel):
     only: Only | None = Field(
         None,
         description="Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has "
-        "another label; problem: any of these; changed: labelled otherwise in the app; doubtful: a classifier that "
-        "never saw the image doubts its label, as `run` knows. Of what was predicted: "
-        "mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all "
-        "training images.",
+        "another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled "
+        "otherwise in the app; doubtful: a classifier that never saw the image doubts its label, as `run` knows. Of "
+        "what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; "
+        "warning: unlike all training images.",
     )
     search: Text | None = Field(
         None, description="Part of the path, in upper or lower case; of the image_id among rows of predictions."
