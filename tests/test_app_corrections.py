@@ -87,6 +87,7 @@ def test_the_dataset_keeps_what_was_changed_by_whom_and_where_it_was_seen(lab: L
     assert lab.get(f"runs/{lab.run}/rows?only=corrected")["total"] == 0
 
 
+@pytest.mark.exhaustive
 def test_training_again_keeps_each_image_in_its_part_though_labels_have_changed(lab: Lab) -> None:
     rows = lab.get(f"runs/{lab.run}/rows")["items"]
     lab.correct(lab.run, rows[0]["k"], next(name for name in ("large", "medium") if name != rows[0]["label"]))

@@ -23,6 +23,7 @@ COMMANDS = (
     "train",
     "evaluate",
     "compare",
+    "decide",
     "predict",
     "report",
     "export",

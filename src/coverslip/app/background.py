@@ -14,6 +14,7 @@ from coverslip.workspace.job_kinds import JOB_KINDS
 from coverslip.workspace.jobs.queue import Queue
 from coverslip.workspace.jobs.records import JobKind
 from coverslip.workspace.jobs.watching import NewSource, Watching
+from coverslip.workspace.looking.asking import Looking
 from coverslip.workspace.predictions.classifying import Classifying
 from coverslip.workspace.store.home import Workspace
 
@@ -21,7 +22,7 @@ from coverslip.workspace.store.home import Workspace
 def add_background(app: FastAPI, workspace: Workspace) -> None:
     """Give routes what they hand work to; `at_work` begins it."""
     app.state.queue, app.state.watching = Queue(workspace), Watching(workspace, _sources())
-    app.state.classifying = Classifying(workspace)
+    app.state.classifying, app.state.looking = Classifying(workspace), Looking(workspace)
 
 
 def _sources() -> dict[JobKind, NewSource]:
@@ -55,4 +56,5 @@ def _end(app: FastAPI, workspace: Workspace) -> None:
     interrupt_decoding()
     app.state.queue.close()
     app.state.classifying.close()
+    app.state.looking.close()
     workspace.background.end_all()

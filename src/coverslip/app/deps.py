@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Query, Request
 
 from coverslip.workspace.jobs.queue import Queue
+from coverslip.workspace.looking.asking import Looking
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import Paging
 
@@ -19,6 +20,12 @@ def _queue(request: Request) -> Queue:
     return queue
 
 
+def _looking(request: Request) -> Looking:
+    looking: Looking = request.app.state.looking
+    return looking
+
+
 Home = Annotated[Workspace, Depends(_workspace)]
 JobQueue = Annotated[Queue, Depends(_queue)]
+Looks = Annotated[Looking, Depends(_looking)]
 Paged = Annotated[Paging, Query()]

@@ -3,14 +3,19 @@
 from coverslip.audit.careless_split import what_if
 from coverslip.audit.copies import SeenWhileScanning, with_copies, with_known_copies
 from coverslip.audit.learning_curve import MOST_IMAGES, learning_curve, nested_order
+from coverslip.audit.looks import Look, inspect_with_look, keep_look, known_look
 from coverslip.audit.shortcuts import signal_of
 from coverslip.audit.surroundings import background_features, border_features
 
 __all__ = [
     "MOST_IMAGES",
+    "Look",
     "SeenWhileScanning",
     "background_features",
     "border_features",
+    "inspect_with_look",
+    "keep_look",
+    "known_look",
     "learning_curve",
     "nested_order",
     "signal_of",

@@ -6,13 +6,15 @@ shortcuts too (the border of a crop may hold a part of a large cell), so what co
 gain over chance that one of them reaches (Geirhos et al. 2020, Shortcut learning in deep neural networks).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from coverslip.audit.learning_curve import nested_order
 from coverslip.datasets import Signal, SignalSource, Told
+from coverslip.events import OnProgress, ignore_progress
 from coverslip.training.linear_probe import held_out_logits
 
 Ints = npt.NDArray[np.int64]
@@ -26,7 +28,13 @@ _FEWEST_UNITS = 2  # of a class, to be learnt from one and asked for in the othe
 
 
 def signal_of(
-    whole: Singles, sources: Mapping[SignalSource, Singles], label: Ints, unit: Ints, *, seed: int = 0
+    whole: Singles,
+    sources: Mapping[SignalSource, Singles],
+    label: Ints,
+    unit: Ints,
+    *,
+    seed: int = 0,
+    on_progress: OnProgress = ignore_progress,
 ) -> Signal | None:
     """How well labels are told by parts of what is known of the images.
 
@@ -36,6 +44,7 @@ def signal_of(
         label: (n,) int in [0, K).
         unit: (n,) int: what must not be divided between fitting and asking.
         seed: equal seeds give equal results.
+        on_progress: told of each probe that is fitted.
 
     Returns:
         None where fewer than two classes are in several units.
@@ -46,21 +55,32 @@ def signal_of(
         return None
     label, unit = (np.unique(numbers[usable], return_inverse=True)[1] for numbers in (label, unit))
     generator = np.random.default_rng(seed)
-    told = {
-        source: _told(features[usable], label, unit, generator)
-        for source, features in sources.items()
-        if (features != features[0]).any()
+    asked: dict[SignalSource | None, Singles] = {
+        source: features[usable] for source, features in sources.items() if (features != features[0]).any()
     }
-    by_whole = _told(_components(whole[usable]), label, unit, generator)
-    return Signal(1 / (int(label.max()) + 1), by_whole, told)
+    asked[None] = _components(whole[usable])
+    told, n_probes = dict[SignalSource | None, Told](), 1 + _N_PERMUTATIONS
+    for k, (source, features) in enumerate(asked.items()):
+        tell = partial(_tell_rest, on_progress, k * n_probes, len(asked) * n_probes)
+        told[source] = _told(features, label, unit, generator, tell)
+    by_whole = told.pop(None)
+    return Signal(1 / (int(label.max()) + 1), by_whole, {source: each for source, each in told.items() if source})
 
 
-def _told(features: Singles, label: Ints, unit: Ints, generator: np.random.Generator) -> Told:
+def _tell_rest(on_progress: OnProgress, before: int, total: int, done: int) -> None:
+    on_progress(before + done, total)
+
+
+def _told(
+    features: Singles, label: Ints, unit: Ints, generator: np.random.Generator, tell: Callable[[int], None]
+) -> Told:
     observed = _balanced_accuracy(features, label, unit, generator)
-    by_chance = [
-        _balanced_accuracy(features, _labels_at_random(label, unit, generator), unit, generator)
-        for _ in range(_N_PERMUTATIONS)
-    ]
+    by_chance = []
+    for done in range(1, 1 + _N_PERMUTATIONS):
+        tell(done)
+        at_random = _labels_at_random(label, unit, generator)
+        by_chance.append(_balanced_accuracy(features, at_random, unit, generator))
+    tell(1 + _N_PERMUTATIONS)
     return Told(observed, (1 + sum(chance >= observed for chance in by_chance)) / (1 + _N_PERMUTATIONS))
 
 

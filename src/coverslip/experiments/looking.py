@@ -2,19 +2,18 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.audit import background_features, border_features, nested_order, signal_of, what_if
+from coverslip.audit import Look, background_features, border_features, keep_look, nested_order, signal_of, what_if
 from coverslip.datasets import Dataset, DecodedPixels, Scan, SignalSource, connected_components, reasons_to_leave_out
 from coverslip.engines import embed
 from coverslip.events import Emit, ignore, telling
 from coverslip.images import ImageFacts, effective_channels
 from coverslip.machine import n_cores
 from coverslip.models.networks import FeatureNetwork, create_network
-from coverslip.runs import Recipe, WhatIf
+from coverslip.runs import Recipe
 from coverslip.stopping import BY_SIGNAL, Stop
 from coverslip.training.preprocessing import learn_preprocessing
 
@@ -26,12 +25,10 @@ Ints = npt.NDArray[np.int64]
 Singles = npt.NDArray[np.float32]
 
 
-def looked_at(
-    data: Dataset, scan: Scan, recipe: Recipe, *, emit: Emit = ignore, stop: Stop = BY_SIGNAL
-) -> tuple[Scan, WhatIf | None]:
-    """The scan with what its images tell of their labels, and what a careless split would have reported.
+def looked_at(data: Dataset, scan: Scan, recipe: Recipe, *, emit: Emit = ignore, stop: Stop = BY_SIGNAL) -> Look:
+    """What images tell of their labels, and what a careless split would have reported.
 
-    Some 2,000 images are shown to the recipe's network, in whole groups.
+    Some 2,000 images are shown to the recipe's network, in whole groups. What they tell is remembered for trainings.
 
     Args:
         data, scan: the images.
@@ -39,22 +36,33 @@ def looked_at(
         emit: told about progress.
         stop: asked as often.
 
-    Returns:
-        Both are None where there are too few labelled images to tell; the latter also where no groups or copies are
-        known, so that both splits are the same.
-
     Raises:
         BadDataset, BadRecipe: the images cannot be trained on together.
         Stopped: on request.
     """
+    look = _looked(data, scan, recipe, emit, stop)
+    keep_look(data, scan, look)
+    return look
+
+
+def _looked(data: Dataset, scan: Scan, recipe: Recipe, emit: Emit, stop: Stop) -> Look:
     positions, label, unit = _sample(data, scan, recipe.seed)
     if len(positions) < _FEWEST_IMAGES or len(np.unique(label)) < 2:
-        return scan, None
+        return Look(None, None)
     facts = [fact for i in positions if isinstance(fact := scan.facts[i], ImageFacts)]
     features = _features(data, scan, positions, facts, recipe, emit, stop)
-    signal = signal_of(features, _sources(data, positions, facts, emit, stop), label, unit, seed=recipe.seed)
+    sources, tell = (
+        _sources(data, positions, facts, emit, stop),
+        telling(emit, "asking what tells the labels", "probes"),
+    )
+
+    def on_progress(done: int, total: int) -> None:
+        stop.check()
+        tell(done, total)
+
+    signal = signal_of(features, sources, label, unit, seed=recipe.seed, on_progress=on_progress)
     has_units = len(np.unique(unit)) < len(unit)
-    return replace(scan, signal=signal), what_if(features, label, unit, seed=recipe.seed) if has_units else None
+    return Look(signal, what_if(features, label, unit, seed=recipe.seed) if has_units else None)
 
 
 def _sample(data: Dataset, scan: Scan, seed: int) -> tuple[list[int], Ints, Ints]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coverslip.audit import with_known_copies
+from coverslip.audit import inspect_with_look, known_look, with_known_copies
 from coverslip.datasets import (
     Dataset,
     DecodedPixels,
@@ -22,7 +22,6 @@ from coverslip.datasets import (
     check_no_class_is_empty,
     check_trainable,
     inner_folds,
-    inspect_dataset,
     scan_images,
     shared_class_notes,
     some,
@@ -122,7 +121,7 @@ def look_at_images(data: Dataset, recipe: Recipe, context: RunContext) -> Scan:
     """Decode every image once, and write what is wrong with them to the run folder."""
     _look_ahead(data, context)
     scan = _with_copies(data, scan_images(data, emit=context.emit, stop=context.stop), context.run)
-    write_inspection(context.run.inspection_file, inspect_dataset(data, scan))
+    write_inspection(context.run.inspection_file, inspect_with_look(data, scan, known_look(data, scan)))
     notes = shared_class_notes(data)
     if recipe.sampling == "domains" and len({record.domain for record in data.records}) < 2:
         notes = [*notes, Note("one-domain", "There is one domain only, so sampling by domains changes nothing.")]
@@ -237,7 +236,7 @@ def package(
     """Leave how the network came about, and the classifier, in the run folder."""
     _complete_weights(recipe, context.run)
     scale_notes = canvas_notes(parts.train_facts, preprocessing)
-    decision_notes = _operating_notes(parts.classes, calibration.operating_points or ())
+    decision_notes = operating_notes(parts.classes, calibration.operating_points or ())
     for note in decision_notes:
         context.emit(Noted.of(note))
     TrainingRecord(
@@ -312,7 +311,7 @@ def _usual_area_px(facts: Sequence[ImageFacts]) -> int:
     return int(np.quantile(areas, _USUAL_SHARE, method="lower"))
 
 
-def _operating_notes(classes: Sequence[str], points: Sequence[OperatingPoint]) -> list[Note]:
+def operating_notes(classes: Sequence[str], points: Sequence[OperatingPoint]) -> list[Note]:
     """Warnings about operating points that rest on little; none where the most probable class is predicted."""
     weak: dict[str, list[str]] = {}
     for name, point in zip(classes, points, strict=bool(points)):

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coverslip.datasets import (
-    UNCERTAIN,
     UNREADABLE,
     Axes,
     Dataset,
@@ -22,10 +21,10 @@ from coverslip.datasets import (
     read_as,
     read_preprocessed,
 )
-from coverslip.errors import BadClassifier, UnreadableImage
-from coverslip.evaluation import apply_temperature, decided_classes
+from coverslip.errors import UnreadableImage
 from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.files import sha256_json
+from coverslip.inference.deciding import decided_row
 from coverslip.inference.differences import Differences
 from coverslip.machine import chosen_device
 from coverslip.models.heads import linear_logits
@@ -167,26 +166,8 @@ class Classifier:
         Raises:
             BadClassifier: its numbers leave what a computer can hold, so that nothing can be said of any image.
         """
-        with np.errstate(over="ignore", invalid="ignore"):
-            probability = apply_temperature(logits[None], self.card.temperature)[0]
-        if not np.isfinite(probability).all():
-            raise BadClassifier(
-                "The classifier computes numbers that are too large or none at all",
-                do="Ask whoever made it to train it again.",
-            )
-        k = int(decided_classes(probability[None], self.card.operating_points)[0])
-        predicted, its_probability = self.classes[k], float(probability[k])
-        decision = UNCERTAIN if its_probability < self.card.uncertain_below else predicted
-        return Prediction(
-            image_id=record.image_id,
-            path=path,
-            label=record.label,
-            predicted=predicted,
-            probability=its_probability,
-            decision=decision,
-            probabilities=tuple(probability.tolist()),
-            logits=tuple(logits.tolist()),
-        )
+        row = Prediction(record.image_id, path, record.label, None, None, UNREADABLE, ())
+        return decided_row(row, self.card, logits)
 
     def _logits(self, pixels: np.ndarray, emit: Emit) -> np.ndarray:
         """(n, K) logits of (n, S, S, C) preprocessed pixels, averaged over test-time augmentation."""

@@ -11,11 +11,13 @@ from coverslip.runs import (
     Calibration,
     Environment,
     FinetuneStage,
+    InspectionWithWhatIf,
     MeasuredPredictions,
     Recipe,
     Run,
     SplitRow,
     TrainingRecord,
+    WhatIf,
     open_run,
 )
 from coverslip.runs.lookup import ImageLookup
@@ -113,6 +115,12 @@ class ReportedRun:
         """Of all networks."""
         records = {id(record): record for record in (self.training, *self.run.trainings) if record is not None}
         return sum(record.seconds for record in records.values())
+
+    @cached_property
+    def what_if(self) -> WhatIf | None:
+        """What a careless split of its images would have reported; None where they were not asked about it."""
+        inspection = self.run.inspection
+        return inspection.what_if if isinstance(inspection, InspectionWithWhatIf) else None
 
     @property
     def initialisation_is_known(self) -> bool:

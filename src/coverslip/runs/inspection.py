@@ -1,17 +1,15 @@
 """`data.json`: what was found when the images of a run were looked at."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from coverslip.datasets import Inspection
+from coverslip.datasets import Inspection, Signal
 from coverslip.errors import BadRun
 from coverslip.evaluation import Metric
 from coverslip.files import write_json
 from coverslip.runs.documents import FORMAT_VERSION, check_format, first_fault, read_object
-
-_ADAPTER = TypeAdapter(Inspection)
 
 
 class CarelessAndHonest(BaseModel):
@@ -37,6 +35,15 @@ class InspectionWithWhatIf(Inspection):
     """An inspection for which images were shown to a network too."""
 
     what_if: WhatIf | None = Field(description="None where no groups or copies are known: both splits are the same.")
+    signal: Signal | None = Field(
+        description="How well classes are told by the whole image, and by what has nothing to do with the object; None "
+        "where there are too few images to tell."
+    )
+
+
+# Other fields in a file are passed over, so the one that needs more comes first.
+_EITHER = Annotated[InspectionWithWhatIf | Inspection, Field(union_mode="left_to_right")]
+_ADAPTER: TypeAdapter[Inspection] = TypeAdapter(_EITHER)
 
 
 def inspection_as_json(inspection: Inspection) -> dict[str, Any]:  # Any: JSON values
@@ -49,8 +56,17 @@ def write_inspection(file: Path, inspection: Inspection) -> None:
     write_json(file, inspection_as_json(inspection))
 
 
+def inspection_of(values: Any) -> Inspection:  # Any: JSON values
+    """What `inspection_as_json` gave; an `InspectionWithWhatIf` where images were shown to a network.
+
+    Raises:
+        ValidationError: these values are none.
+    """
+    return _ADAPTER.validate_python(values)
+
+
 def read_inspection(file: Path) -> Inspection:
-    """What was found.
+    """What was found; an `InspectionWithWhatIf` where images were shown to a network.
 
     Raises:
         BadRun: the file is missing, damaged, or of a newer format.
@@ -58,6 +74,6 @@ def read_inspection(file: Path) -> Inspection:
     values = read_object(file)
     check_format(values.pop("format_version", FORMAT_VERSION), file)
     try:
-        return _ADAPTER.validate_python(values)
+        return inspection_of(values)
     except ValidationError as error:
         raise BadRun(f"The file is damaged: {first_fault(error)}", file=file, do="Train again.") from error

@@ -9,6 +9,7 @@ export type Image = Schemas['Image'];
 export type ImageFacts = Schemas['ImageFacts'];
 export type Inspection = Schemas['DatasetInspection'];
 export type Finding = Schemas['Finding'];
+export type CarelessSplit = Schemas['CarelessSplit'];
 export type GroupPreview = Schemas['GroupPreview'];
 export type GroupSuggestion = Schemas['GroupSuggestion'];
 export type NewSource = Schemas['NewSource'];
@@ -39,6 +40,11 @@ export const restoreDataset = (id: string) =>
 export const readAgain = (id: string) => answer(api.POST('/api/v1/datasets/{dataset_id}/refresh', at(id)));
 export const inspection = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/datasets/{dataset_id}/inspection', { ...at(id), signal }));
+const CARELESS = '/api/v1/datasets/{dataset_id}/careless-split';
+export const carelessSplit = (id: string, signal?: AbortSignal) =>
+  answer(api.GET(CARELESS, { ...at(id), signal }));
+export const askCarelessSplit = (id: string) => answer(api.POST(CARELESS, at(id)));
+export const cancelCarelessSplit = (id: string) => answer(api.DELETE(CARELESS, at(id)));
 export const listColumns = (id: string, signal?: AbortSignal) =>
   every((query) =>
     api.GET('/api/v1/datasets/{dataset_id}/columns', { params: { path: { dataset_id: id }, query }, signal }),
@@ -104,6 +110,9 @@ export const readImage = (id: string, i: number, signal?: AbortSignal) =>
 
 export const setLabels = (id: string, images: number[], label: string | null) =>
   answer(api.POST('/api/v1/datasets/{dataset_id}/labels', { ...at(id), body: { images, label } }));
+
+export const leaveOut = (id: string, images: number[], is_left_out: boolean) =>
+  answer(api.POST('/api/v1/datasets/{dataset_id}/left-out', { ...at(id), body: { images, is_left_out } }));
 
 export const undoLabels = (id: string) =>
   answer(api.POST('/api/v1/datasets/{dataset_id}/labels/undo', at(id)));

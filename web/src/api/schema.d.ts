@@ -260,6 +260,36 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets/{dataset_id}/careless-split": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Careless Split
+         * @description What a split that divides groups and copies would have reported, where somebody has asked for it.
+         */
+        get: operations["get_careless_split"];
+        put?: never;
+        /**
+         * Create Careless Split
+         * @description Show some 2,000 of the images to a network, in a process of its own; findings about shortcuts come with it.
+         *
+         *     Trainings on these images tell of it in their reports.
+         */
+        post: operations["create_careless_split"];
+        /**
+         * Remove Careless Split
+         * @description Look no further. What was found before stays.
+         */
+        delete: operations["remove_careless_split"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datasets/{dataset_id}/class-thumbnails": {
         parameters: {
             query?: never;
@@ -580,6 +610,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets/{dataset_id}/left-out": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Leave Out Images
+         * @description Leave images out, or take them in again: what is left out is shown, but neither counted nor trained on.
+         */
+        post: operations["leave_out_images"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datasets/{dataset_id}/label-changes": {
         parameters: {
             query?: never;
@@ -777,6 +827,46 @@ export interface paths {
          */
         get: operations["get_results"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/thresholds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Thresholds
+         * @description By what threshold a classifier of two classes decides, and what others did on validation images.
+         */
+        get: operations["get_thresholds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/decision": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set Decision
+         * @description Let a classifier decide by a wish, fixed on validation images; its numbers and its report follow.
+         */
+        put: operations["set_decision"];
         post?: never;
         delete?: never;
         options?: never;
@@ -1650,6 +1740,41 @@ export interface components {
             ece_uncalibrated: number | null;
         };
         /**
+         * CarelessAndHonest
+         * @description The same classifier on images dealt out one by one, and in whole groups.
+         */
+        CarelessAndHonest: {
+            careless: components["schemas"]["Metric"];
+            honest: components["schemas"]["Metric"];
+            /** @description Careless minus honest. */
+            difference: components["schemas"]["Metric"];
+        };
+        /**
+         * CarelessSplit
+         * @description What a split that divides groups and copies would have reported, and how far the looking is.
+         */
+        CarelessSplit: {
+            /**
+             * State
+             * @description outdated: labels, groups or images have changed since; waiting: for another dataset's turn.
+             * @enum {string}
+             */
+            state: "not-asked" | "waiting" | "looking" | "outdated" | "known";
+            /** @description Null until it is known. */
+            progress: components["schemas"]["LookProgress"] | null;
+            /** @description Why the last try, since the server began, came to nothing. */
+            error: components["schemas"]["Failure"] | null;
+            /** @description Null where nobody has looked, or no groups or copies are known: both splits are the same. */
+            what_if: components["schemas"]["WhatIf"] | null;
+            /**
+             * Words
+             * @description What it means.
+             */
+            words: string[];
+            /** @description What the labels are told by, with their figures. */
+            signal: components["schemas"]["Signal"] | null;
+        };
+        /**
          * Choice
          * @description One of the values that a key can be given by name.
          */
@@ -2055,6 +2180,13 @@ export interface components {
             positions: {
                 [key: string]: number;
             };
+            /**
+             * Spare
+             * @description Of findings of copies, by their code: positions of all but the first of each cluster whose images have one label. They can be left out; of clusters with several labels none is told.
+             */
+            spare: {
+                [key: string]: number[];
+            };
         };
         /**
          * DatasetOfPrediction
@@ -2106,6 +2238,11 @@ export interface components {
             n_labelled: number;
             /** N Unreadable */
             n_unreadable: number;
+            /**
+             * N Left Out
+             * @description Shown, but neither counted as labelled nor trained on.
+             */
+            n_left_out: number;
             /** Classes */
             classes: components["schemas"]["ClassCount"][];
             groups: components["schemas"]["Groups"];
@@ -2131,6 +2268,34 @@ export interface components {
              * @description Up to 12 readable images of as many classes as there are.
              */
             thumbnail_images: number[];
+        };
+        /**
+         * Decision
+         * @description How classes shall be decided; what is left out is the default.
+         */
+        Decision: {
+            /**
+             * Decide By
+             * @default highest
+             * @enum {string}
+             */
+            decide_by: "highest" | "roc" | "sensitivity" | "specificity";
+            /**
+             * Wished
+             * @description Sensitivity or specificity, where it is decided by one.
+             * @default 0.95
+             */
+            wished: number;
+            /**
+             * Error Rate
+             * @description Wished among images that are not `uncertain`.
+             */
+            error_rate?: number | null;
+            /**
+             * Positive Class
+             * @description Of two classes; null leaves it as it is.
+             */
+            positive_class?: string | null;
         };
         /**
          * Difference
@@ -2759,6 +2924,11 @@ export interface components {
              * @description duplicate: an equal image has the same label; conflicting: one has another label.
              */
             problem: ("unreadable" | "duplicate" | "conflicting") | null;
+            /**
+             * Is Left Out
+             * @description In the app: it is neither counted nor trained on.
+             */
+            is_left_out: boolean;
             /** Width */
             width: number | null;
             /** Height */
@@ -2805,6 +2975,11 @@ export interface components {
              * @description duplicate: an equal image has the same label; conflicting: one has another label.
              */
             problem: ("unreadable" | "duplicate" | "conflicting") | null;
+            /**
+             * Is Left Out
+             * @description In the app: it is neither counted nor trained on.
+             */
+            is_left_out: boolean;
             /** Width */
             width: number | null;
             /** Height */
@@ -2972,6 +3147,16 @@ export interface components {
             gain: components["schemas"]["Metric"];
         };
         /**
+         * LeftOut
+         * @description Images to leave out, or to take in again.
+         */
+        LeftOut: {
+            /** Images */
+            images: number[];
+            /** Is Left Out */
+            is_left_out: boolean;
+        };
+        /**
          * Limit
          * @description What the numbers do not show: a claim, and what it means.
          */
@@ -2996,6 +3181,20 @@ export interface components {
             values: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * LookProgress
+         * @description How far a step of it is.
+         */
+        LookProgress: {
+            /** Stage */
+            stage: string;
+            /** Done */
+            done: number;
+            /** Total */
+            total: number;
+            /** Seconds Left */
+            seconds_left: number | null;
         };
         /**
          * McNemar
@@ -3078,8 +3277,15 @@ export interface components {
             confusion: components["schemas"]["Confusion"];
             /** Roc */
             roc: components["schemas"]["RocCurve"][];
+            /**
+             * Roc Averages
+             * @description Over all classes; none where there are two.
+             */
+            roc_averages: components["schemas"]["RocCurve"][];
             /** Precision Recall */
             precision_recall: components["schemas"]["PrecisionRecallCurve"][];
+            /** Precision Recall Averages */
+            precision_recall_averages: components["schemas"]["PrecisionRecallCurve"][];
             calibration: components["schemas"]["Calibration"] | null;
             /** By Domain */
             by_domain: components["schemas"]["DomainResult"][];
@@ -3931,7 +4137,7 @@ export interface components {
         ReportSection: {
             /**
              * Name
-             * @description `own-test`: Beside the run's own test images; `numbers`: The numbers; `two_classes`: Sensitivity and specificity; `confusion`: Which classes are confused; `per_class`: Class by class; `mistakes`: Most confident mistakes; `least_certain`: Least certain; `calibration`: Can its probabilities be trusted?; `roc`: ROC curves; `learning_curve`: More images, better network?; `limits`: What the numbers do not show; `images`: The images; `budget`: What was the time spent on?; `methods`: What was done; `curves`: How training went
+             * @description `own-test`: Beside the run's own test images; `numbers`: The numbers; `two_classes`: Sensitivity and specificity; `confusion`: Which classes are confused; `per_class`: Class by class; `mistakes`: Most confident mistakes; `least_certain`: Least certain; `calibration`: Can its probabilities be trusted?; `roc`: ROC and precision-recall curves; `learning_curve`: More images, better network?; `careless_split`: What a careless split would have said; `limits`: What the numbers do not show; `images`: The images; `budget`: What was the time spent on?; `methods`: What was done; `curves`: How training went
              */
             name: string;
             /** Title */
@@ -3978,8 +4184,15 @@ export interface components {
             confusion: components["schemas"]["Confusion"];
             /** Roc */
             roc: components["schemas"]["RocCurve"][];
+            /**
+             * Roc Averages
+             * @description Over all classes; none where there are two.
+             */
+            roc_averages: components["schemas"]["RocCurve"][];
             /** Precision Recall */
             precision_recall: components["schemas"]["PrecisionRecallCurve"][];
+            /** Precision Recall Averages */
+            precision_recall_averages: components["schemas"]["PrecisionRecallCurve"][];
             calibration: components["schemas"]["Calibration"] | null;
             /** By Domain */
             by_domain: components["schemas"]["DomainResult"][];
@@ -4009,6 +4222,8 @@ export interface components {
             ][];
             /** @description What twice as many images would bring; null where no curve was drawn. */
             learning_curve: components["schemas"]["LearningCurve"] | null;
+            /** @description What a careless split would have reported; null where nobody asked. */
+            what_if: components["schemas"]["WhatIf"] | null;
             /**
              * Sections
              * @description All sections of the report, from top to bottom.
@@ -4335,6 +4550,19 @@ export interface components {
             kind: "show-models";
         };
         /**
+         * Signal
+         * @description What each source tells of the labels, beside the whole image.
+         */
+        Signal: {
+            /** Chance */
+            chance: number;
+            whole: components["schemas"]["Told"];
+            /** By Source */
+            by_source: {
+                [key: string]: components["schemas"]["Told"];
+            };
+        };
+        /**
          * SourceState
          * @description A folder, table or file that images of a dataset come from.
          */
@@ -4477,6 +4705,11 @@ export interface components {
             n_cores: number;
             /** Memory Mib */
             memory_mib: number;
+            /**
+             * Activity
+             * @description Changes when a job is asked for, begins, ends or is removed, and when datasets come or go.
+             */
+            activity: string;
         };
         /**
          * TextOfRecipe
@@ -4488,6 +4721,58 @@ export interface components {
              * @description YAML.
              */
             text: string;
+        };
+        /**
+         * ThresholdNumbers
+         * @description What one threshold did on some images.
+         */
+        ThresholdNumbers: {
+            /** Threshold */
+            threshold: number;
+            /** Sensitivity */
+            sensitivity: number;
+            /** Specificity */
+            specificity: number;
+            /** Ppv */
+            ppv: number | null;
+            /** Npv */
+            npv: number | null;
+        };
+        /**
+         * Thresholds
+         * @description By what threshold one of two classes is decided, and what others would do.
+         */
+        Thresholds: {
+            /** Positive */
+            positive: string;
+            /** Negative */
+            negative: string;
+            /**
+             * Decide By
+             * @enum {string}
+             */
+            decide_by: "highest" | "roc" | "sensitivity" | "specificity";
+            /** Wished */
+            wished: number;
+            /** Error Rate */
+            error_rate: number | null;
+            /**
+             * Threshold
+             * @description From this probability on an image is called positive.
+             */
+            threshold: number;
+            /**
+             * N Positive
+             * @description Images that thresholds are chosen on; never test images.
+             */
+            n_positive: number;
+            /** N Negative */
+            n_negative: number;
+            /**
+             * Choices
+             * @description On those images: of all thresholds with one sensitivity the highest; sensitivity rises.
+             */
+            choices: components["schemas"]["ThresholdNumbers"][];
         };
         /**
          * TimedNote
@@ -4515,6 +4800,16 @@ export interface components {
             remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[];
             /** Time */
             time: number;
+        };
+        /**
+         * Told
+         * @description How well classes are told apart by something.
+         */
+        Told: {
+            /** Balanced Accuracy */
+            balanced_accuracy: number;
+            /** P */
+            p: number;
         };
         /**
          * Training
@@ -4559,6 +4854,27 @@ export interface components {
             max_bytes: number;
             /** Max Files */
             max_files: number;
+        };
+        /**
+         * WhatIf
+         * @description What a careless split would have reported: instant classifiers, each image named by one not fitted on it.
+         */
+        WhatIf: {
+            careless: components["schemas"]["Metric"];
+            honest: components["schemas"]["Metric"];
+            /** @description Careless minus honest. */
+            difference: components["schemas"]["Metric"];
+            /** Metric */
+            metric: string;
+            /** @description The same with the label of the nearest image. */
+            nearest_image: components["schemas"]["CarelessAndHonest"];
+            /** N Images */
+            n_images: number;
+            /**
+             * N Units
+             * @description Groups and copies that the honest split keeps together; the rest by themselves.
+             */
+            n_units: number;
         };
         /**
          * Work
@@ -5314,6 +5630,160 @@ export interface operations {
             };
         };
     };
+    get_careless_split: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CarelessSplit"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_careless_split: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CarelessSplit"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_careless_split: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_class_thumbnails: {
         parameters: {
             query?: {
@@ -5670,8 +6140,8 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
@@ -5738,8 +6208,8 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
@@ -6250,6 +6720,59 @@ export interface operations {
             };
             /** @description It can't be done now: something else is going on. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    leave_out_images: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LeftOut"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetState"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6896,6 +7419,126 @@ export interface operations {
             };
         };
     };
+    get_thresholds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Thresholds"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_decision: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Decision"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Thresholds"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_run_rows: {
         parameters: {
             query?: {
@@ -6909,8 +7552,8 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
@@ -8127,8 +8770,8 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
@@ -8949,8 +9592,8 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */

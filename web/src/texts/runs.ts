@@ -220,6 +220,34 @@ export const runs = {
         label === predicted ? `${label}, predicted correctly` : `${label}, predicted as ${predicted}`,
       total: 'Images',
     },
+    threshold: {
+      title: 'From which probability on is it called so?',
+      help: (positive: string, n: string, others: string) =>
+        `Move the point to see what another threshold for “${positive}” did on validation images (${n} of it, ${others} others). Test images play no part in this choice; they are counted anew once it is made.`,
+      drawing: 'ROC curve of validation images',
+      across: 'false alarms (1 − specificity)',
+      up: 'found (sensitivity)',
+      slider: 'Threshold: more found to the right, fewer false alarms to the left',
+      say: (sensitivity: string, specificity: string) =>
+        `sensitivity ${sensitivity}, specificity ${specificity}`,
+      threshold: 'Threshold',
+      sensitivity: 'Sensitivity',
+      specificity: 'Specificity',
+      ppv: 'PPV: of those called so, how many are',
+      npv: 'NPV: of the others, how many are not',
+      inUse: (threshold: string, way: string, wished: number) =>
+        `In use: ${threshold}, ${way.replace('{}', String(Math.round(wished * 1000) / 1000))}.`,
+      ways: {
+        highest: 'the default',
+        roc: 'the best balance of both classes',
+        sensitivity: 'for a sensitivity of {}',
+        specificity: 'for a specificity of {}',
+      },
+      use: 'Use this one',
+      back: 'Back to the default',
+      saving: 'Deciding the test images anew and writing the report …',
+      done: 'The classifier decides so from now on; the numbers are new.',
+    },
     curves: {
       roc: 'ROC: each class against all others',
       rocAcross: 'false positive rate (1 − specificity)',

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
-from coverslip.app.deps import Home, Paged
+from coverslip.app.deps import Home, Looks, Paged
 from coverslip.app.schemas.datasets import DatasetChanges, NewDataset, RecipeOf, SplitOf
 from coverslip.app.schemas.problems import problems
 from coverslip.workspace import forgetting, group_suggestions
@@ -17,6 +17,7 @@ from coverslip.workspace.datasets.sources import Source
 from coverslip.workspace.group_suggestions import GroupSuggestion
 from coverslip.workspace.jobs import previews
 from coverslip.workspace.jobs.previews import SplitPreview
+from coverslip.workspace.looking.asking import CarelessSplit
 from coverslip.workspace.store.rows import Page
 from coverslip.workspace.viewing.filters import Text
 
@@ -103,6 +104,27 @@ def refresh_dataset(home: Home, dataset_id: str) -> DatasetState:
 def get_inspection(home: Home, dataset_id: str) -> DatasetInspection:
     """What the images are like and what to do about it; 409 while they are being read."""
     return reading_images.inspection(home, dataset_id)
+
+
+@router.get("/datasets/{dataset_id}/careless-split", responses=problems(404, 409))
+def get_careless_split(looks: Looks, dataset_id: str) -> CarelessSplit:
+    """What a split that divides groups and copies would have reported, where somebody has asked for it."""
+    return looks.state_of(dataset_id)
+
+
+@router.post("/datasets/{dataset_id}/careless-split", status_code=202, responses=problems(404, 409))
+def create_careless_split(looks: Looks, dataset_id: str) -> CarelessSplit:
+    """Show some 2,000 of the images to a network, in a process of its own; findings about shortcuts come with it.
+
+    Trainings on these images tell of it in their reports.
+    """
+    return looks.start(dataset_id)
+
+
+@router.delete("/datasets/{dataset_id}/careless-split", status_code=204)
+def remove_careless_split(looks: Looks, dataset_id: str) -> None:
+    """Look no further. What was found before stays."""
+    looks.cancel(dataset_id)
 
 
 @router.get("/datasets/{dataset_id}/class-thumbnails", responses=problems(404))

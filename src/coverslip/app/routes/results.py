@@ -14,12 +14,14 @@ from coverslip.app.report import RUNS_NOTHING, report_response
 from coverslip.app.schemas.images import FilteredPage
 from coverslip.app.schemas.predictions import Correction
 from coverslip.app.schemas.problems import problems
+from coverslip.app.schemas.runs import Decision
+from coverslip.experiments.again.deciding import Thresholds
 from coverslip.reports.comparing import Comparison
 from coverslip.workspace.correcting.measured import correct_measured
 from coverslip.workspace.evaluations import comparing
 from coverslip.workspace.jobs import downloads, results
 from coverslip.workspace.jobs.results import Results
-from coverslip.workspace.predictions import classifiers, imported, measured, pictures
+from coverslip.workspace.predictions import classifiers, deciding, imported, measured, pictures
 from coverslip.workspace.predictions.classifiers import Classifier
 from coverslip.workspace.predictions.relabelled import RelabelledImages, count_relabelled
 from coverslip.workspace.predictions.rows import Row
@@ -61,6 +63,18 @@ def compare_runs(workspace: Home, run_id: Annotated[list[str], Query(description
 def get_results(workspace: Home, run_id: str) -> Results:
     """What a run reached, with the words of its report."""
     return results.results_of(workspace, run_id)
+
+
+@router.get("/runs/{run_id}/thresholds", responses=problems(404, 409, 422))
+def get_thresholds(workspace: Home, run_id: str) -> Thresholds:
+    """By what threshold a classifier of two classes decides, and what others did on validation images."""
+    return deciding.thresholds(workspace, run_id)
+
+
+@router.put("/runs/{run_id}/decision", responses=problems(404, 409, 422))
+def set_decision(workspace: Home, run_id: str, decision: Decision) -> Thresholds:
+    """Let a classifier decide by a wish, fixed on validation images; its numbers and its report follow."""
+    return deciding.decide(workspace, run_id, decision.model_dump())
 
 
 @router.get("/runs/{run_id}/rows", responses=problems(404, 409))

@@ -3,6 +3,7 @@
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.budget import BUDGET
 from coverslip.reports.sections.calibration import CALIBRATION
+from coverslip.reports.sections.careless import CARELESS, careless_words
 from coverslip.reports.sections.confusion import CONFUSION
 from coverslip.reports.sections.curves import CURVES
 from coverslip.reports.sections.images import IMAGES
@@ -18,7 +19,7 @@ from coverslip.reports.sections.roc import ROC
 from coverslip.reports.sections.tiles import LEAST_CERTAIN, MISTAKES
 from coverslip.tables import Table
 
-__all__ = ["SECTIONS", "Drawing", "Section", "SectionText", "sections_of"]
+__all__ = ["SECTIONS", "Drawing", "Section", "SectionText", "careless_words", "sections_of"]
 
 SECTIONS: Table[Section] = Table(
     "section",
@@ -33,6 +34,7 @@ SECTIONS: Table[Section] = Table(
         CALIBRATION,
         ROC,
         LEARNING,
+        CARELESS,
         LIMITS,
         IMAGES,
         BUDGET,

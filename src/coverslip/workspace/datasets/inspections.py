@@ -2,33 +2,43 @@
 
 import json
 import threading
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from sqlalchemy import Connection, func, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from coverslip.audit import with_copies, with_known_copies
-from coverslip.datasets import Inspection, inspect_dataset, list_finders
+from coverslip.audit import inspect_with_look, known_look, with_copies, with_known_copies
+from coverslip.datasets import Inspection, Signal, list_finders
 from coverslip.errors import CoverslipError, Stopped
 from coverslip.events import Event
+from coverslip.runs import InspectionWithWhatIf, WhatIf, inspection_of
 from coverslip.workspace.store.database import one_moment, writing
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import load_dataset, load_scan
 from coverslip.workspace.store.rows import Json, dataset_row
 from coverslip.workspace.store.tables import images, inspections
 
+_OF_COPIES = ("duplicates", "near-duplicates")
+
 
 class DatasetInspection(Inspection):
     """What `coverslip inspect --json` tells, with labels and groups of now, and where the images stand."""
 
     positions: dict[str, int] = Field(description="Positions of the images that findings name, by image_id.")
+    spare: dict[str, list[int]] = Field(
+        description="Of findings of copies, by their code: positions of all but the first of each cluster whose images "
+        "have one label. They can be left out; of clusters with several labels none is told."
+    )
 
 
 def inspect_stored(connection: Connection, dataset_id: str) -> Inspection:
     """Look through all that is known of the images."""
-    scan = with_known_copies(load_scan(connection, dataset_id))
-    return inspect_dataset(load_dataset(connection, dataset_id), scan)
+    data, scan = load_dataset(connection, dataset_id), with_known_copies(load_scan(connection, dataset_id))
+    return inspect_with_look(data, scan, known_look(data, scan))
 
 
 def kept_inspection(connection: Connection, dataset_id: str, revision: int) -> Inspection | None:
@@ -39,16 +49,63 @@ def kept_inspection(connection: Connection, dataset_id: str, revision: int) -> I
     if kept is None or kept.get("finders") != _finders():
         return None
     try:
-        return Inspection.model_validate(kept["inspection"])
+        return inspection_of(kept["inspection"])
     except ValidationError:  # of another version of this program
         return None
 
 
 def keep_inspection(connection: Connection, dataset_id: str, inspection: Inspection, revision: int) -> None:
-    """Remember what was found; `connection` is in a transaction that writes."""
-    kept = {"finders": _finders(), "inspection": inspection.model_dump(mode="json")}
+    """Remember what was found; `connection` is in a transaction that writes.
+
+    Where nobody has looked at the images with a network since labels or groups changed, what was seen before stays
+    beside it.
+    """
+    found = inspection.model_dump(mode="json")
+    before = None if isinstance(inspection, InspectionWithWhatIf) else _last_look(_row(connection, dataset_id))
+    kept = {"finders": _finders(), "inspection": found, "look_before": before}
     replaced = insert(inspections).prefix_with("OR REPLACE")
     connection.execute(replaced.values(dataset_id=dataset_id, revision=revision, found=kept))
+
+
+@dataclass(frozen=True, slots=True)
+class KeptLook:
+    """What showing the images to a network told, and whether it is of the labels and groups of now."""
+
+    state: Literal["not-asked", "outdated", "known"]
+    what_if: WhatIf | None = None
+    signal: Signal | None = None
+
+
+def kept_look(connection: Connection, dataset_id: str, revision: int) -> KeptLook:
+    """What was seen when somebody last looked."""
+    inspection = kept_inspection(connection, dataset_id, revision)
+    if isinstance(inspection, InspectionWithWhatIf):
+        return KeptLook("known", inspection.what_if, inspection.signal)
+    before = _last_look(_row(connection, dataset_id))
+    if before is None:
+        return KeptLook("not-asked")
+    try:
+        return TypeAdapter(KeptLook).validate_python({"state": "outdated", **before})
+    except ValidationError:  # of another version of this program
+        return KeptLook("not-asked")
+
+
+def _row(connection: Connection, dataset_id: str) -> Json | None:
+    kept: Json | None = connection.execute(
+        select(inspections.c.found).where(inspections.c.dataset_id == dataset_id)
+    ).scalar_one_or_none()
+    return kept
+
+
+def _last_look(kept: Json | None) -> Json | None:
+    """The look that a kept inspection holds, or that stood beside it."""
+    if kept is None:
+        return None
+    found: Json = kept["inspection"]
+    if "what_if" in found:
+        return {"what_if": found["what_if"], "signal": found["signal"]}
+    before: Json | None = kept.get("look_before")
+    return before
 
 
 def with_positions(connection: Connection, dataset_id: str, inspection: Inspection) -> DatasetInspection:
@@ -56,12 +113,24 @@ def with_positions(connection: Connection, dataset_id: str, inspection: Inspecti
     named = {image_id for finding in inspection.findings for cluster in finding.images for image_id in cluster}
     listed = func.json_each(json.dumps(sorted(named))).table_valued("value")
     rows = connection.execute(
-        select(images.c.image_id, images.c.position).where(
+        select(images.c.image_id, images.c.position, images.c.label).where(
             images.c.dataset_id == dataset_id, images.c.image_id.in_(select(listed.c.value))
         )
-    )
+    ).all()
     positions = {row.image_id: row.position for row in rows}
-    return DatasetInspection.model_validate({**dict(inspection), "positions": positions})
+    label_of = {row.image_id: row.label for row in rows}
+    spare = {
+        finding.code: [positions[image_id] for image_id in spare_images(finding.images, label_of)]
+        for finding in inspection.findings
+        if finding.code in _OF_COPIES
+    }
+    return DatasetInspection.model_validate({**dict(inspection), "positions": positions, "spare": spare})
+
+
+def spare_images(clusters: Iterable[Sequence[str]], label_of: Mapping[str, str | None]) -> list[str]:
+    """All but the first of each cluster whose images have one label: where labels differ, one of them may be right."""
+    agreeing = (cluster for cluster in clusters if len({label_of.get(image_id) for image_id in cluster}) == 1)
+    return [image_id for cluster in agreeing for image_id in cluster[1:]]
 
 
 def look_for_copies(home: Workspace, dataset_id: str, is_over: threading.Event) -> None:
@@ -84,10 +153,18 @@ def _look(home: Workspace, dataset_id: str, is_over: threading.Event) -> None:
         if is_over.is_set():
             raise Stopped("Looking for copies was stopped", do="An inspection looks for them.")
 
-    inspected = inspect_dataset(data, with_copies(data, scan, emit=end_with_server))
+    with_copies(data, scan, emit=end_with_server)
+    inspect_again(home, dataset_id)
+
+
+def inspect_again(home: Workspace, dataset_id: str) -> None:
+    """Keep what is found with all that is known by now, unless labels or groups are being changed."""
+    with one_moment(home.engine) as connection:
+        revision = dataset_row(connection, dataset_id).revision
+        inspected = inspect_stored(connection, dataset_id)
     with writing(home.engine) as connection:
-        if dataset_row(connection, dataset_id).revision == row.revision:
-            keep_inspection(connection, dataset_id, inspected, row.revision)
+        if dataset_row(connection, dataset_id).revision == revision:
+            keep_inspection(connection, dataset_id, inspected, revision)
 
 
 def _finders() -> list[str]:

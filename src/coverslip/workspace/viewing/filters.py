@@ -18,7 +18,16 @@ from coverslip.errors import CoverslipError
 
 Text = Annotated[str, StringConstraints(max_length=4_000, pattern=r"^[^\x00]*$")]
 Only = Literal[
-    "unreadable", "duplicate", "conflicting", "problem", "changed", "mistakes", "review", "corrected", "warning"
+    "unreadable",
+    "duplicate",
+    "conflicting",
+    "problem",
+    "left-out",
+    "changed",
+    "mistakes",
+    "review",
+    "corrected",
+    "warning",
 ]
 Sort = Literal["position", "label", "group", "probability", "-probability"]
 
@@ -38,9 +47,9 @@ class Filters(BaseModel):
     only: Only | None = Field(
         None,
         description="Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has "
-        "another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: "
-        "mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all "
-        "training images.",
+        "another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled "
+        "otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor "
+        "corrected to; corrected; warning: unlike all training images.",
     )
     search: Text | None = Field(
         None, description="Part of the path, in upper or lower case; of the image_id among rows of predictions."

@@ -38,6 +38,7 @@ class Image:
         ImageProblem | None,
         Field(description="duplicate: an equal image has the same label; conflicting: one has another label."),
     ]
+    is_left_out: Annotated[bool, Field(description="In the app: it is neither counted nor trained on.")]
     width: int | None
     height: int | None
     version: Annotated[str, Field(description="Changes when the file does; give it as ?v= to keep pictures for good.")]
@@ -72,6 +73,7 @@ _SHOWN = (
     images.c.group,
     images.c.domain,
     images.c.problem,
+    images.c.is_left_out,
     images.c.width_px.label("width"),
     images.c.height_px.label("height"),
     images.c.version,
@@ -128,6 +130,7 @@ def _gallery(connection: Connection, row: AnyRow, filters: Filters) -> Gallery:
         only={
             **{name: images.c.problem == name for name in get_args(ImageProblem)},
             "problem": images.c.problem.is_not(None),
+            "left-out": images.c.is_left_out,
             "changed": images.c.label.is_distinct_from(images.c.label_before),
         },
         names=names,

@@ -1,7 +1,7 @@
 // Which images of a dataset are looked at: kept in the address, so that a view can be gone back to and passed on.
 import type { Filters } from '../../../api/datasets';
 
-const ONLY = ['unreadable', 'duplicate', 'conflicting', 'problem', 'changed'] as const;
+const ONLY = ['unreadable', 'duplicate', 'conflicting', 'problem', 'left-out', 'changed'] as const;
 const PARTS = ['train', 'val', 'test', 'left-out'] as const;
 const SORTS = ['position', 'label', 'group'] as const;
 

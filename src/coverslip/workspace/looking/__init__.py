@@ -1,0 +1,1 @@
+"""Showing the images of a dataset to a network, when somebody asks for it."""

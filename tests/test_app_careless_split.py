@@ -1,0 +1,96 @@
+"""What a careless split would have said: asked for in the app, kept until labels change, told by trainings' reports."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from drawing import write_cells
+from fastapi.testclient import TestClient
+from small_workspace import API, new_workspace, open_images, until
+from trained import GROUPS
+
+import coverslip as cs
+from coverslip.app.server import create_app
+from coverslip.audit import Look, inspect_with_look, keep_look, known_look, what_if, with_known_copies
+from coverslip.datasets import Signal, Told, scan_images
+from coverslip.reports import write_report
+from coverslip.reports.reported import read_run
+from coverslip.reports.sections import sections_of
+from coverslip.runs import Run, WhatIf, write_inspection
+from coverslip.workspace.datasets import labels, reading_images
+from coverslip.workspace.datasets.inspections import inspect_again
+from coverslip.workspace.looking.asking import Looking
+from coverslip.workspace.store.records import load_dataset, load_scan
+
+SIGNAL = Signal(0.5, Told(0.9, 0.02), {"border": Told(0.8, 0.02)})
+
+
+def careless() -> WhatIf:
+    """Groups that each have a look and a class of their own: one by one all is known, and in whole groups nothing."""
+    generator = np.random.default_rng(0)
+    group = np.repeat(np.arange(30), 8)
+    label = generator.permutation(np.arange(30) % 3)[group]
+    look = generator.normal(size=(30, 40))[group] + generator.normal(0, 0.2, (240, 40))
+    return what_if(look.astype(np.float32), label, group)
+
+
+def test_what_was_seen_stays_until_labels_change_and_is_there_again_when_they_are_changed_back(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path)
+    cells = open_images(workspace, write_cells(tmp_path / "cells", 12, side=32), group_pattern=GROUPS)
+    workspace.background.wait_all()
+    looking = Looking(workspace)
+    assert looking.state_of(cells).state == "not-asked"
+    with workspace.engine.connect() as connection:
+        keep_look(
+            load_dataset(connection, cells),
+            with_known_copies(load_scan(connection, cells)),
+            Look(SIGNAL, careless()),
+        )
+    inspect_again(workspace, cells)
+    seen = looking.state_of(cells)
+    assert (seen.state, seen.signal) == ("known", SIGNAL)
+    assert "Only the lower number says what to expect" in seen.words[0]
+    (shortcut,) = reading_images.inspection(workspace, cells).of("shortcut")
+    assert shortcut.values["from"] == "border"
+
+    labels.set_labels(workspace, cells, [0], "another")
+    for _ in range(2):  # before and after the findings of the new labels are kept
+        outdated = looking.state_of(cells)
+        assert (outdated.state, outdated.what_if) == ("outdated", seen.what_if)
+        assert not reading_images.inspection(workspace, cells).of("shortcut")
+    labels.undo(workspace, cells)
+    assert reading_images.inspection(workspace, cells).of("shortcut")
+    assert looking.state_of(cells).state == "known"
+
+
+def test_a_training_on_images_that_were_looked_at_tells_of_it_in_its_report(own_run: Run, cells: Path) -> None:
+    data = cs.open_dataset(cells, group_pattern=GROUPS)
+    scan = with_known_copies(scan_images(data))
+    assert "careless_split" not in {section.name for section in sections_of(read_run(own_run.folder))}
+    keep_look(data, scan, Look(None, careless()))
+    try:
+        assert known_look(cs.open_dataset(cells), scan) is None  # what belongs together is another
+        write_inspection(own_run.inspection_file, inspect_with_look(data, scan, known_look(data, scan)))
+    finally:
+        keep_look(data, scan, Look(None, None))
+    write_report(own_run.folder)
+    page = own_run.report_file.read_text(encoding="utf-8")
+    assert "What a careless split would have said" in page
+    assert "whole groups (honest)" in page
+    assert (own_run.folder / "figures" / "careless_split.svg").is_file()
+
+
+@pytest.mark.exhaustive
+def test_the_app_shows_images_to_a_network_and_gives_it_up_on_request(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path)
+    cells = open_images(workspace, write_cells(tmp_path / "cells", 60, side=32), group_pattern=GROUPS)
+    address = f"{API}/datasets/{cells}/careless-split"
+    with TestClient(create_app(workspace)) as client:
+        assert client.post(address).json()["state"] in ("waiting", "looking")
+        assert client.delete(address).status_code == 204
+        assert client.get(address).json()["state"] == "not-asked"
+        client.post(address)
+        known = until(lambda: (now := client.get(address).json())["state"] == "known" and now, 120)
+        assert known["what_if"]["n_images"] == 60
+        assert known["signal"]["chance"] == pytest.approx(1 / 3)
+        assert known["error"] is None
