@@ -914,6 +914,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{run_id}/label-errors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Label Errors
+         * @description Labels that a classifier doubts which never saw the images: training, validation and test.
+         */
+        get: operations["get_label_errors"];
+        put?: never;
+        /**
+         * Create Label Errors
+         * @description Look for them, which may take minutes; ask again until they are known.
+         */
+        post: operations["create_label_errors"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{run_id}/rows/{k}/correction": {
         parameters: {
             query?: never;
@@ -2425,6 +2449,36 @@ export interface components {
             metrics: components["schemas"]["Measured"][];
         };
         /**
+         * DoubtfulLabel
+         * @description An image that a classifier which never saw it takes for another class.
+         */
+        DoubtfulLabel: {
+            /** Image Id */
+            image_id: string;
+            /**
+             * Path
+             * @description Below the root of its domain.
+             */
+            path: string;
+            /** Label */
+            label: string;
+            /**
+             * Suggested
+             * @description The class that is most probable.
+             */
+            suggested: string;
+            /**
+             * Score
+             * @description 1 minus the probability of its label: 1 is the most doubtful.
+             */
+            score: number;
+            /**
+             * Split
+             * @enum {string}
+             */
+            split: "train" | "val" | "test" | "left-out";
+        };
+        /**
          * Ends
          * @description Of an interval.
          */
@@ -3094,6 +3148,24 @@ export interface components {
         };
         JsonValue: unknown;
         /**
+         * JudgedClass
+         * @description How many labels of one class are doubtful.
+         */
+        JudgedClass: {
+            /** Name */
+            name: string;
+            /**
+             * N
+             * @description Images that could be judged.
+             */
+            n: number;
+            /**
+             * N Doubtful
+             * @description Null: there are too few to tell a wrong label from a rare look.
+             */
+            n_doubtful: number | null;
+        };
+        /**
          * LabelChange
          * @description Some images that were given one label at once.
          */
@@ -3157,6 +3229,35 @@ export interface components {
             /** Images */
             images: number[];
             dataset: components["schemas"]["DatasetState"];
+        };
+        /**
+         * LabelsToLookAt
+         * @description Which labels of a training's images a classifier doubts that never saw them.
+         */
+        LabelsToLookAt: {
+            /**
+             * State
+             * @description unknown: nobody has looked for them.
+             * @enum {string}
+             */
+            state: "unknown" | "looking" | "known" | "failed";
+            /**
+             * N
+             * @description Doubtful labels; null before they are known.
+             */
+            n?: number | null;
+            /** N Judged */
+            n_judged?: number | null;
+            /** N Not Judged */
+            n_not_judged?: number | null;
+            /** Classes */
+            classes: components["schemas"]["JudgedClass"][];
+            /**
+             * Images
+             * @description The most doubtful 2,000 of them, in that order.
+             */
+            images: components["schemas"]["DoubtfulLabel"][];
+            error?: components["schemas"]["Failure"] | null;
         };
         /**
          * LearningCurve
@@ -6170,16 +6271,16 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app; doubtful: a classifier that never saw the image doubts its label, as `run` knows. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
                 part?: ("train" | "val" | "test" | "left-out") | null;
                 /** @description A training on this dataset. */
                 run?: string | null;
-                /** @description `-probability` puts the surest first. */
-                sort?: "position" | "label" | "group" | "probability" | "-probability";
+                /** @description `-probability` puts the surest first, `doubt` the label that is most doubtful by `run`. */
+                sort?: "position" | "label" | "group" | "doubt" | "probability" | "-probability";
             };
             header?: never;
             path: {
@@ -6238,16 +6339,16 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app; doubtful: a classifier that never saw the image doubts its label, as `run` knows. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
                 part?: ("train" | "val" | "test" | "left-out") | null;
                 /** @description A training on this dataset. */
                 run?: string | null;
-                /** @description `-probability` puts the surest first. */
-                sort?: "position" | "label" | "group" | "probability" | "-probability";
+                /** @description `-probability` puts the surest first, `doubt` the label that is most doubtful by `run`. */
+                sort?: "position" | "label" | "group" | "doubt" | "probability" | "-probability";
             };
             header?: never;
             path: {
@@ -7582,16 +7683,16 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app; doubtful: a classifier that never saw the image doubts its label, as `run` knows. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
                 part?: ("train" | "val" | "test" | "left-out") | null;
                 /** @description A training on this dataset. */
                 run?: string | null;
-                /** @description `-probability` puts the surest first. */
-                sort?: "position" | "label" | "group" | "probability" | "-probability";
+                /** @description `-probability` puts the surest first, `doubt` the label that is most doubtful by `run`. */
+                sort?: "position" | "label" | "group" | "doubt" | "probability" | "-probability";
             };
             header?: never;
             path: {
@@ -7670,6 +7771,113 @@ export interface operations {
             };
             /** @description There is nothing of that id. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_label_errors: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LabelsToLookAt"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_label_errors: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LabelsToLookAt"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8800,16 +9008,16 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app; doubtful: a classifier that never saw the image doubts its label, as `run` knows. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
                 part?: ("train" | "val" | "test" | "left-out") | null;
                 /** @description A training on this dataset. */
                 run?: string | null;
-                /** @description `-probability` puts the surest first. */
-                sort?: "position" | "label" | "group" | "probability" | "-probability";
+                /** @description `-probability` puts the surest first, `doubt` the label that is most doubtful by `run`. */
+                sort?: "position" | "label" | "group" | "doubt" | "probability" | "-probability";
             };
             header?: never;
             path: {
@@ -9622,16 +9830,16 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app; doubtful: a classifier that never saw the image doubts its label, as `run` knows. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
                 part?: ("train" | "val" | "test" | "left-out") | null;
                 /** @description A training on this dataset. */
                 run?: string | null;
-                /** @description `-probability` puts the surest first. */
-                sort?: "position" | "label" | "group" | "probability" | "-probability";
+                /** @description `-probability` puts the surest first, `doubt` the label that is most doubtful by `run`. */
+                sort?: "position" | "label" | "group" | "doubt" | "probability" | "-probability";
             };
             header?: never;
             path: {
