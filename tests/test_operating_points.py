@@ -156,6 +156,7 @@ def test_a_classifier_that_was_written_before_there_were_operating_points_opens(
     assert cs.load_classifier(plain_run.folder).predict(cells / "large").rows == before.rows
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_folds_decide_by_their_own_points_and_the_classifier_by_those_of_all(cells: Path, tmp_path: Path) -> None:
     data = cs.open_dataset(cells, group_pattern=r"slide\d")

@@ -273,12 +273,14 @@ def test_a_finding_that_limits_the_numbers_is_told_and_others_are_not(page):
     assert "No groups are known." not in page
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_single_test_group_is_told(tmp_path):
     made = write_run(tmp_path, ("a", "b"), n_groups=1, n_test=40)
     assert "The test part is a single group." in write_report(made).read_text(encoding="utf-8")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_allowed_leakage_and_per_image_scaling_are_told(tmp_path):
     made = write_run(tmp_path, n_test=60, allow_leakage=True, recipe=Recipe(scaling="per-image"))
@@ -315,6 +317,7 @@ def test_images_that_are_gone_leave_a_tile_that_says_so(tmp_path):
     assert "data:image/" not in page
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_perfect_result_has_no_mistakes_to_show(tmp_path):
     page = write_report(write_run(tmp_path, ("a", "b"), n_test=40, skill=60)).read_text(encoding="utf-8")

@@ -63,6 +63,8 @@ def draw(name: str, figure: Callable[[], "Figure"], folder: Path, *, title: str)
         title: what is seen, for those who cannot see it.
     """
     import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     with matplotlib.rc_context():
         matplotlib.rcdefaults()  # the user's own Matplotlib settings must not change a report
@@ -72,9 +74,11 @@ def draw(name: str, figure: Callable[[], "Figure"], folder: Path, *, title: str)
         if (layout := drawn.get_layout_engine()) is not None:
             layout.execute(drawn)  # once for both files
             drawn.set_layout_engine("none")
+        # Not by `savefig`, which draws each file twice: the first time for a layout that is settled by now.
         png, svg = io.BytesIO(), io.StringIO()
-        drawn.savefig(png, format="png", dpi=200, facecolor="white")
-        drawn.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+        FigureCanvasSVG(drawn).print_svg(svg, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
+        drawn.set(dpi=200, facecolor="white")
+        FigureCanvasAgg(drawn).print_png(png)  # type: ignore[no-untyped-call]
     text = svg.getvalue().replace("'DejaVu Sans'", "Helvetica, Arial, 'DejaVu Sans', sans-serif")
     write_bytes(folder / f"{name}.png", png.getvalue())
     write_bytes(folder / f"{name}.svg", text.encode())

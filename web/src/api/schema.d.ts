@@ -610,6 +610,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets/{dataset_id}/left-out": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Leave Out Images
+         * @description Leave images out, or take them in again: what is left out is shown, but neither counted nor trained on.
+         */
+        post: operations["leave_out_images"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datasets/{dataset_id}/label-changes": {
         parameters: {
             query?: never;
@@ -888,6 +908,30 @@ export interface paths {
         get: operations["count_relabelled_images"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/label-errors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Label Errors
+         * @description Labels that a classifier doubts which never saw the images: training, validation and test.
+         */
+        get: operations["get_label_errors"];
+        put?: never;
+        /**
+         * Create Label Errors
+         * @description Look for them, which may take minutes; ask again until they are known.
+         */
+        post: operations["create_label_errors"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2160,6 +2204,13 @@ export interface components {
             positions: {
                 [key: string]: number;
             };
+            /**
+             * Spare
+             * @description Of findings of copies, by their code: positions of all but the first of each cluster whose images have one label. They can be left out; of clusters with several labels none is told.
+             */
+            spare: {
+                [key: string]: number[];
+            };
         };
         /**
          * DatasetOfPrediction
@@ -2211,6 +2262,11 @@ export interface components {
             n_labelled: number;
             /** N Unreadable */
             n_unreadable: number;
+            /**
+             * N Left Out
+             * @description Shown, but neither counted as labelled nor trained on.
+             */
+            n_left_out: number;
             /** Classes */
             classes: components["schemas"]["ClassCount"][];
             groups: components["schemas"]["Groups"];
@@ -2369,6 +2425,36 @@ export interface components {
              * @description Those that a row has room for; the same in every row.
              */
             metrics: components["schemas"]["Measured"][];
+        };
+        /**
+         * DoubtfulLabel
+         * @description An image that a classifier which never saw it takes for another class.
+         */
+        DoubtfulLabel: {
+            /** Image Id */
+            image_id: string;
+            /**
+             * Path
+             * @description Below the root of its domain.
+             */
+            path: string;
+            /** Label */
+            label: string;
+            /**
+             * Suggested
+             * @description The class that is most probable.
+             */
+            suggested: string;
+            /**
+             * Score
+             * @description 1 minus the probability of its label: 1 is the most doubtful.
+             */
+            score: number;
+            /**
+             * Split
+             * @enum {string}
+             */
+            split: "train" | "val" | "test" | "left-out";
         };
         /**
          * Ends
@@ -2892,6 +2978,11 @@ export interface components {
              * @description duplicate: an equal image has the same label; conflicting: one has another label.
              */
             problem: ("unreadable" | "duplicate" | "conflicting") | null;
+            /**
+             * Is Left Out
+             * @description In the app: it is neither counted nor trained on.
+             */
+            is_left_out: boolean;
             /** Width */
             width: number | null;
             /** Height */
@@ -2938,6 +3029,11 @@ export interface components {
              * @description duplicate: an equal image has the same label; conflicting: one has another label.
              */
             problem: ("unreadable" | "duplicate" | "conflicting") | null;
+            /**
+             * Is Left Out
+             * @description In the app: it is neither counted nor trained on.
+             */
+            is_left_out: boolean;
             /** Width */
             width: number | null;
             /** Height */
@@ -3022,6 +3118,24 @@ export interface components {
         };
         JsonValue: unknown;
         /**
+         * JudgedClass
+         * @description How many labels of one class are doubtful.
+         */
+        JudgedClass: {
+            /** Name */
+            name: string;
+            /**
+             * N
+             * @description Images that could be judged.
+             */
+            n: number;
+            /**
+             * N Doubtful
+             * @description Null: there are too few to tell a wrong label from a rare look.
+             */
+            n_doubtful: number | null;
+        };
+        /**
          * LabelChange
          * @description Some images that were given one label at once.
          */
@@ -3087,6 +3201,35 @@ export interface components {
             dataset: components["schemas"]["DatasetState"];
         };
         /**
+         * LabelsToLookAt
+         * @description Which labels of a training's images a classifier doubts that never saw them.
+         */
+        LabelsToLookAt: {
+            /**
+             * State
+             * @description unknown: nobody has looked for them.
+             * @enum {string}
+             */
+            state: "unknown" | "looking" | "known" | "failed";
+            /**
+             * N
+             * @description Doubtful labels; null before they are known.
+             */
+            n?: number | null;
+            /** N Judged */
+            n_judged?: number | null;
+            /** N Not Judged */
+            n_not_judged?: number | null;
+            /** Classes */
+            classes: components["schemas"]["JudgedClass"][];
+            /**
+             * Images
+             * @description The most doubtful 2,000 of them, in that order.
+             */
+            images: components["schemas"]["DoubtfulLabel"][];
+            error?: components["schemas"]["Failure"] | null;
+        };
+        /**
          * LearningCurve
          * @description How good classifiers are that were trained on part of the images, and where that leads.
          */
@@ -3103,6 +3246,16 @@ export interface components {
             /** Now */
             now?: number | null;
             gain: components["schemas"]["Metric"];
+        };
+        /**
+         * LeftOut
+         * @description Images to leave out, or to take in again.
+         */
+        LeftOut: {
+            /** Images */
+            images: number[];
+            /** Is Left Out */
+            is_left_out: boolean;
         };
         /**
          * Limit
@@ -6088,16 +6241,16 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app; doubtful: a classifier that never saw the image doubts its label, as `run` knows. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
                 part?: ("train" | "val" | "test" | "left-out") | null;
                 /** @description A training on this dataset. */
                 run?: string | null;
-                /** @description `-probability` puts the surest first. */
-                sort?: "position" | "label" | "group" | "probability" | "-probability";
+                /** @description `-probability` puts the surest first, `doubt` the label that is most doubtful by `run`. */
+                sort?: "position" | "label" | "group" | "doubt" | "probability" | "-probability";
             };
             header?: never;
             path: {
@@ -6156,16 +6309,16 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app; doubtful: a classifier that never saw the image doubts its label, as `run` knows. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
                 part?: ("train" | "val" | "test" | "left-out") | null;
                 /** @description A training on this dataset. */
                 run?: string | null;
-                /** @description `-probability` puts the surest first. */
-                sort?: "position" | "label" | "group" | "probability" | "-probability";
+                /** @description `-probability` puts the surest first, `doubt` the label that is most doubtful by `run`. */
+                sort?: "position" | "label" | "group" | "doubt" | "probability" | "-probability";
             };
             header?: never;
             path: {
@@ -6668,6 +6821,59 @@ export interface operations {
             };
             /** @description It can't be done now: something else is going on. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    leave_out_images: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LeftOut"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetState"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7447,16 +7653,16 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app; doubtful: a classifier that never saw the image doubts its label, as `run` knows. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
                 part?: ("train" | "val" | "test" | "left-out") | null;
                 /** @description A training on this dataset. */
                 run?: string | null;
-                /** @description `-probability` puts the surest first. */
-                sort?: "position" | "label" | "group" | "probability" | "-probability";
+                /** @description `-probability` puts the surest first, `doubt` the label that is most doubtful by `run`. */
+                sort?: "position" | "label" | "group" | "doubt" | "probability" | "-probability";
             };
             header?: never;
             path: {
@@ -7535,6 +7741,113 @@ export interface operations {
             };
             /** @description There is nothing of that id. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_label_errors: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LabelsToLookAt"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_label_errors: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LabelsToLookAt"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8665,16 +8978,16 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app; doubtful: a classifier that never saw the image doubts its label, as `run` knows. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
                 part?: ("train" | "val" | "test" | "left-out") | null;
                 /** @description A training on this dataset. */
                 run?: string | null;
-                /** @description `-probability` puts the surest first. */
-                sort?: "position" | "label" | "group" | "probability" | "-probability";
+                /** @description `-probability` puts the surest first, `doubt` the label that is most doubtful by `run`. */
+                sort?: "position" | "label" | "group" | "doubt" | "probability" | "-probability";
             };
             header?: never;
             path: {
@@ -9487,16 +9800,16 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app; doubtful: a classifier that never saw the image doubts its label, as `run` knows. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
                 part?: ("train" | "val" | "test" | "left-out") | null;
                 /** @description A training on this dataset. */
                 run?: string | null;
-                /** @description `-probability` puts the surest first. */
-                sort?: "position" | "label" | "group" | "probability" | "-probability";
+                /** @description `-probability` puts the surest first, `doubt` the label that is most doubtful by `run`. */
+                sort?: "position" | "label" | "group" | "doubt" | "probability" | "-probability";
             };
             header?: never;
             path: {
