@@ -78,6 +78,7 @@ def test_a_forgotten_set_can_be_had_back(page: "Page", app_server: RunningApp) -
     page.get_by_role("link", name="to forget").wait_for()
 
 
+@pytest.mark.exhaustive
 def test_no_other_set_takes_the_place_of_one_that_cannot_be_trained_on(page: "Page", app_server: RunningApp) -> None:
     app_server.opened(save_cells(app_server.root / "with classes"))
     plain = app_server.opened(save_cells(app_server.root / "without"), is_labelled=False)

@@ -465,6 +465,7 @@ def test_a_set_that_a_training_waits_for_is_not_forgotten(app: App, tmp_path: Pa
     app.send("DELETE", f"datasets/{found['id']}")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_the_server_needs_no_network_library() -> None:
     script = """

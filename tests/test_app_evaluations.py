@@ -105,6 +105,7 @@ def test_the_images_of_an_evaluation_can_be_looked_at_and_taken_away(lab: Lab, o
     assert lab.client.get(f"{API}/{path}/rows/999/picture").status_code == 404
 
 
+@pytest.mark.exhaustive
 def test_images_that_training_has_seen_are_told_before_and_after(lab: Lab) -> None:
     folder = write_cells(lab.workspace.roots[0] / "mixed", 9, seed=8)
     seen = shutil.copytree(lab.workspace.roots[0] / "cells", lab.workspace.roots[0] / "copies")

@@ -272,6 +272,7 @@ def test_a_training_outlives_the_browser_and_the_app(
     assert [row["epoch"] for row in found["trainings"][0]["epochs"]] == list(range(21))
 
 
+@pytest.mark.exhaustive
 def test_a_training_is_stopped_and_goes_on_by_its_buttons(page: "Page", stock: Stock) -> None:
     run = stock.app.send("runs", {"dataset_id": stock.images, "recipe": {**FINETUNE, "epochs": 400}})["id"]
     open_page(page, f"/runs/{run}")

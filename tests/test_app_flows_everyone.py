@@ -136,8 +136,11 @@ PAGES: dict[str, tuple[str, Prepare]] = {
 }
 
 
+ONE_OF_A_KIND = {"start", "chooser", "overview", "gallery", "viewer", "train", "summary", "mistakes", "review"}
+
+
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.exhaustive] * (name == "train unfolded")) for name in PAGES]
+    "name", [pytest.param(name, marks=[pytest.mark.exhaustive] * (name not in ONE_OF_A_KIND)) for name in PAGES]
 )
 def test_a_page_with_data_is_accessible_in_light_and_dark_and_shows_what_has_the_focus(
     page_for_axe: "Page", stock: Stock, name: str
@@ -146,6 +149,7 @@ def test_a_page_with_data_is_accessible_in_light_and_dark_and_shows_what_has_the
     assert check_for_everyone(page_for_axe, path.format_map(vars(stock)), prepare)
 
 
+@pytest.mark.exhaustive
 def test_a_training_that_goes_on_is_accessible_and_says_what_a_stop_leaves(page_for_axe: "Page", stock: Stock) -> None:
     page = page_for_axe
     recipe = {**FINETUNE, "epochs": 400, "split": {"folds": 2}}

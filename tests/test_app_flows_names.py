@@ -85,16 +85,23 @@ def test_a_broken_image_is_named_wherever_it_comes(page: "Page", app_server: Run
 @pytest.mark.parametrize(
     "path",
     [
-        "/datasets",
         "/datasets/{images}",
         "/datasets/{images}?tab=images&sort=label",
-        "/datasets/{images}?tab=classes",
         "/train?dataset={images}",
-        "/runs",
-        *(f"/runs/{{run}}?tab={tab}" for tab in RESULT_TABS),
-        "/compare?runs={run},{folds}",
-        "/predict?classifier={run}",
+        "/runs/{run}?tab=summary",
+        "/runs/{run}?tab=confusion",
         "/predictions/{prediction}",
+        *(
+            pytest.param(path, marks=pytest.mark.exhaustive)
+            for path in (
+                "/datasets",
+                "/datasets/{images}?tab=classes",
+                "/runs",
+                *(f"/runs/{{run}}?tab={tab}" for tab in RESULT_TABS if tab not in ("summary", "confusion")),
+                "/compare?runs={run},{folds}",
+                "/predict?classifier={run}",
+            )
+        ),
     ],
 )
 def test_names_are_text_and_fit(wary: "Page", stock: Stock, path: str) -> None:

@@ -2,11 +2,16 @@
 
 import urllib.request
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from browser import RunningApp, Stock, open_page
 from drawing import save_cells
+from small_workspace import new_workspace
+
+from coverslip.workspace.jobs.records import add_job, change_job
+from coverslip.workspace.store.activity import activity_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
@@ -39,6 +44,27 @@ def test_another_tab_shows_what_was_changed_in_this_one(
     page.keyboard.press("Enter")
     other.get_by_role("link", name="renamed").wait_for()
     other.close()
+
+
+def test_a_page_shows_what_was_begun_and_ended_by_other_programs(page: "Page", app_server: RunningApp) -> None:
+    open_page(page, "/datasets")  # which asks for nothing by itself once all is read
+    images = app_server.opened(save_cells(app_server.root / "from elsewhere"), name="From elsewhere")["id"]
+    page.get_by_role("link", name="From elsewhere").first.wait_for()
+    app_server.send(f"datasets/{images}", method="DELETE")
+    page.get_by_role("link", name="From elsewhere").first.wait_for(state="detached")
+
+
+def test_activity_changes_with_every_step_of_a_job(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path)
+    seen = [activity_of(workspace)]
+    row = {"kind": "train", "name": "n", "dataset_name": "d", "folder": "/f", "command": [], "choices": {}}
+    add_job(workspace, id="j", **row)
+    for state in ("started", "ended", "removed"):
+        seen.append(activity_of(workspace))
+        change_job(workspace, "j", state=state)
+    seen.append(activity_of(workspace))
+    assert len(set(seen)) == 5
+    assert activity_of(workspace) == seen[-1]
 
 
 def test_a_page_says_that_the_server_is_gone_and_goes_on_when_it_is_back(

@@ -93,6 +93,7 @@ def test_it_ends_and_starts_again_on_the_same_workspace(
     assert app.start().get("system")["workspace"] == str(app.workspace)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_the_next_free_port_is_taken_and_said(other_app: Callable[..., RunningApp]) -> None:
     with socket.socket() as taken:
@@ -159,6 +160,7 @@ def test_what_cannot_be_served_is_said_in_one_line(tmp_path: Path, options: tupl
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_workspace_that_cannot_be_used_is_said_in_one_line(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "workspace.sqlite")) as connection:

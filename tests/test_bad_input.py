@@ -245,6 +245,7 @@ def test_broken_images_keep_their_rows_and_stop_nobody_else(
     assert [row for row in rows if row["decision"] != "unreadable"] == rows_of(tmp_path / "good.csv")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_declared_size_takes_no_memory(tmp_path: Path) -> None:
     images = save_cells(tmp_path / "images", ("a", "b"), n=2)
@@ -457,6 +458,7 @@ def test_predict_replaces_predictions_and_nothing_else(
     assert {path.name for path in tmp_path.iterdir()} == {"1.png", "p.csv", "labels.csv"}
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no /dev/full")
 def test_an_answer_that_finds_no_space_is_one_line(tmp_path: Path) -> None:

@@ -203,6 +203,7 @@ def planned(cells: Path, folder: Path, recipe: Recipe) -> tuple[RunContext, Cloc
     return RunContext(folder, deadline=Deadline.within(100.0, clock)), clock, (data, recipe, environment)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_fine_tuning_that_runs_out_of_time_leaves_a_recipe_that_gives_the_same(cells: Path, tmp_path: Path) -> None:
     context, clock, (data, recipe, environment) = planned(cells, tmp_path / "cut", SMALL)

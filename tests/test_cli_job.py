@@ -142,7 +142,8 @@ def test_a_run_is_not_overwritten(samples: SampleSet, run: Path, capsys: pytest.
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to a single process on Windows")
 def test_ctrl_c_in_training_ends_with_130_and_says_how_to_go_on(samples: SampleSet, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "coverslip", "train", str(samples.folder), "--out", str(tmp_path / "run")]
-    settings = ["--set", "image_size=64", "--set", "epochs=500", "--set", "patience=null"]
+    chosen = (f"model={SMALL_NETWORK}", "image_size=32", "epochs=500", "patience=null", "split.folds=0")
+    settings = [part for setting in chosen for part in ("--set", setting)]
     process = subprocess.Popen(
         [*command, *settings], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -167,9 +168,8 @@ def test_ctrl_c_in_training_ends_with_130_and_says_how_to_go_on(samples: SampleS
 def test_the_demo_does_the_whole_job_and_can_be_run_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], times: int
 ) -> None:
-    monkeypatch.setattr(
-        "coverslip.cli.demo.SETTINGS", [f"model={SMALL_NETWORK}", "stage=instant", "image_size=64", "tta=1"]
-    )
+    small = [f"model={SMALL_NETWORK}", "stage=instant", "image_size=64", "tta=1", "split.folds=0"]
+    monkeypatch.setattr("coverslip.cli.demo.SETTINGS", small)
     for _ in range(times):
         assert main(["demo", "--out", str(tmp_path / "demo")]) == 0
         out = capsys.readouterr().out

@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from coverslip.evaluation import confusion_matrix, evaluate_predictions, per_class, pr_curve, roc_curve, score
+from coverslip.evaluation import (
+    confusion_matrix,
+    evaluate_predictions,
+    macro_roc_curve,
+    micro_roc_curve,
+    per_class,
+    pr_curve,
+    roc_curve,
+    score,
+)
 from coverslip.runs import metrics_as_json
 
 
@@ -156,6 +165,21 @@ def test_roc_curve_passes_through_scikit_learns_points(drawn):
     assert np.interp(false_rate, curve.x, curve.y).max() <= 1
     assert np.trapezoid(curve.y, curve.x) == pytest.approx(np.trapezoid(true_rate, false_rate))
     assert (curve.x[0], curve.y[0], curve.x[-1], curve.y[-1]) == (0, 0, 1, 1)
+
+
+@given(sample)
+def test_the_areas_below_average_curves_are_the_average_areas(drawn):
+    probability, label = drawn
+    curve = macro_roc_curve(probability, label)
+    numbers = score(probability, label, names=["macro_auroc", "micro_auroc"])
+    if curve is None:
+        assert np.isnan(numbers["macro_auroc"])
+        return
+    assert np.trapezoid(curve.y, curve.x) == pytest.approx(numbers["macro_auroc"], abs=1e-9)
+    micro = micro_roc_curve(probability, label)
+    assert micro is not None
+    assert np.trapezoid(micro.y, micro.x) == pytest.approx(numbers["micro_auroc"], abs=0.01)
+    assert (np.diff(curve.y) >= -1e-12).all()
 
 
 def test_pr_curve_holds_scikit_learns_points():

@@ -177,6 +177,7 @@ def test_grey_images_look_the_same_to_a_network_for_colour_and_the_other_way_rou
     torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_images_that_the_earlier_run_was_trained_on_cannot_measure_the_new_one(earlier: Run, tmp_path: Path) -> None:
     same = cs.open_dataset(earlier.folder.parent / "images")
@@ -222,6 +223,7 @@ def test_what_a_run_knows_is_remembered_by_those_that_start_from_it(earlier: Run
         )
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_packed_classifier_can_be_the_start_but_does_not_tell_its_images(
     earlier: Run, images: Path, tmp_path: Path

@@ -198,6 +198,7 @@ def test_a_run_with_few_groups_says_so(trained: Run) -> None:
     assert "groups" in doubling(trained.learning_curve)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_training_draws_it_and_test_images_have_no_part_in_it(cells: Path, tmp_path: Path) -> None:
     """Two trainings on the same images, with other test images: the same bytes."""

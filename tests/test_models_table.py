@@ -95,6 +95,7 @@ print(network.mean.flatten().tolist(), own_options(network.record))
 """
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_network_of_another_package_is_listed_built_and_shown_at_every_door(other_package: Path) -> None:
     done = python(SEEN_EVERYWHERE, other_package)

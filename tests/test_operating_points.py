@@ -156,6 +156,7 @@ def test_a_classifier_that_was_written_before_there_were_operating_points_opens(
     assert cs.load_classifier(plain_run.folder).predict(cells / "large").rows == before.rows
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_folds_decide_by_their_own_points_and_the_classifier_by_those_of_all(cells: Path, tmp_path: Path) -> None:
     data = cs.open_dataset(cells, group_pattern=r"slide\d")
@@ -178,6 +179,14 @@ def test_folds_decide_by_their_own_points_and_the_classifier_by_those_of_all(cel
     assert calibration.learnt_on == "held-out training images"
     assert "linear probes of the same shrinkage" in (run.folder / "report.html").read_text(encoding="utf-8")
     before = (run.folder / "metrics.json").read_bytes()
+    cs.decide(run.folder)
+    plain = {row["image_id"]: row for row in rows_of(run.folder / "predictions.csv")}
+    assert plain != pooled
+    assert json_of(run.folder / "folds" / "1" / "classifier" / "classifier.json")["operating_points"] is None
+    cs.decide(run.folder, "roc")
+    assert {row["image_id"]: row for row in rows_of(run.folder / "predictions.csv")} == pooled
+    assert json_of(run.classifier_folder / "classifier.json") == card
+    assert (run.folder / "metrics.json").read_bytes() == before
     cs.evaluate(run.folder)
     assert (run.folder / "metrics.json").read_bytes() == before
     assert "the folds had their own" in (run.folder / "report.html").read_text(encoding="utf-8")

@@ -245,6 +245,7 @@ def test_deep_grey_images_are_scaled_by_the_range_of_training(tmp_path: Path) ->
     assert run.metrics["accuracy"].value > 0.85
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_native_head_from_scratch_trains_through_the_same_door(cells: Path, tmp_path: Path) -> None:
     recipe = Recipe(model=SMALL_NETWORK, split=ONE_SPLIT, head="native", init="scratch", epochs=1, image_size=48, tta=2)
@@ -401,6 +402,7 @@ def test_copies_of_training_images_are_known_by_their_pixels(own_run: Run, cells
     assert any("3 of these images were used in training" in e.text for e in events if isinstance(e, Noted))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_two_tables_of_one_folder_are_two_evaluations_and_none_is_overwritten(own_run: Run, tmp_path: Path) -> None:
     write_cells(tmp_path / "more", 6, seed=4)
@@ -430,6 +432,7 @@ def test_measuring_again_writes_the_report_and_refuses_images_labelled_anew(tmp_
         cs.evaluate(run.folder)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_several_sources_are_named_with_their_own_roots(tmp_path: Path) -> None:
     sources = [write_cells(tmp_path / "north", 45), write_cells(tmp_path / "deep" / "south", 45, seed=3)]
@@ -466,6 +469,7 @@ def test_a_device_that_is_not_there_is_refused_before_anything_is_made(
     assert not (tmp_path / "predictions.csv").exists()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="names of files are text here")
 def test_a_folder_whose_name_is_no_text_can_be_trained_on_and_found_again(tmp_path: Path) -> None:

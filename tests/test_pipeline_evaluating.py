@@ -41,6 +41,7 @@ def test_images_of_new_groups_are_new(own_run: Run, tmp_path: Path) -> None:
     assert not found.evaluated_images.is_seen
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_images_without_such_groups_are_measured_one_by_one_and_groups_of_ones_own_go_first(
     own_run: Run, tmp_path: Path

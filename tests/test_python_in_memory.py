@@ -228,6 +228,7 @@ def test_predictions_of_arrays_are_exactly_those_of_their_files(trained: Run, ce
     assert [float(row["probability"]) for row in rows] == pytest.approx(of_files["probability"], abs=1e-6)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_training_on_arrays_is_that_on_their_files_and_its_folder_is_whole(
     trained: Run, cells: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -16,7 +16,7 @@ import coverslip as cs
 from coverslip.datasets import inspect_dataset, scan_images
 from coverslip.errors import BadRun
 from coverslip.evaluation import apply_temperature, evaluate_predictions, no_learning_curve
-from coverslip.reports import figures, tokens, write_report
+from coverslip.reports import class_curves, figures, tokens, write_report
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections import SECTIONS, Section, SectionText, sections_of
 from coverslip.runs import LearningCurveRecord, Recipe, Run, save_recipe, write_metrics
@@ -211,7 +211,7 @@ def test_the_report_is_one_small_file_that_needs_nothing_else(run, page):
 
 
 def test_figures_are_also_there_as_png_and_svg(run, page):
-    for name in ("confusion_matrix", "curves", "calibration", "roc"):
+    for name in ("confusion_matrix", "curves", "calibration", "roc", "precision_recall"):
         with Image.open(run / "figures" / f"{name}.png") as picture:
             assert picture.width > 800
         svg = (run / "figures" / f"{name}.svg").read_text(encoding="utf-8")
@@ -273,12 +273,14 @@ def test_a_finding_that_limits_the_numbers_is_told_and_others_are_not(page):
     assert "No groups are known." not in page
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_single_test_group_is_told(tmp_path):
     made = write_run(tmp_path, ("a", "b"), n_groups=1, n_test=40)
     assert "The test part is a single group." in write_report(made).read_text(encoding="utf-8")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_allowed_leakage_and_per_image_scaling_are_told(tmp_path):
     made = write_run(tmp_path, n_test=60, allow_leakage=True, recipe=Recipe(scaling="per-image"))
@@ -315,6 +317,7 @@ def test_images_that_are_gone_leave_a_tile_that_says_so(tmp_path):
     assert "data:image/" not in page
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_perfect_result_has_no_mistakes_to_show(tmp_path):
     page = write_report(write_run(tmp_path, ("a", "b"), n_test=40, skill=60)).read_text(encoding="utf-8")
@@ -390,7 +393,7 @@ def test_a_class_has_the_colour_of_the_app_in_the_drawings() -> None:
     probability = np.random.default_rng(0).dirichlet(np.ones(10), size=60)
     names = [f"class {k}" for k in range(10)]
     aurocs = [0.5 + 0.04 * ((7 * k) % 10) for k in range(10)]
-    drawn = figures.roc(probability, label, names, aurocs)
+    drawn = class_curves.roc(probability, label, names, aurocs)
     shown = {text.get_text(): text for text in drawn.axes[1].texts}
     keys = [line for line in drawn.axes[1].lines if line.get_color() != figures.MUTED]
     by_height = {round(float(line.get_ydata()[0]), 3): line for line in keys}

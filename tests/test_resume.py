@@ -21,14 +21,14 @@ from coverslip.files import sha256_file
 from coverslip.runs import Run, RunContext, RunLog, Status, StatusFile
 from coverslip.samples import write_sample_images
 
-SETTINGS = (f"model={SMALL_NETWORK}", "split.folds=0", "image_size=48", "tta=1", "epochs=2", "batch_size=16")
+SETTINGS = (f"model={SMALL_NETWORK}", "split.folds=0", "image_size=32", "tta=1", "epochs=2", "batch_size=16")
 STAGES = ("instant", "finetune")
 SAME = ("classifier/weights.safetensors", "metrics.json", "predictions.csv", "split.csv", "validation.csv")
 
 
 @pytest.fixture(scope="module")
 def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_sample_images(tmp_path_factory.mktemp("cells") / "cells", n_images=90).folder
+    return write_sample_images(tmp_path_factory.mktemp("cells") / "cells", n_images=60).folder
 
 
 def start(arguments: list[str], cache: Path) -> subprocess.Popen[bytes]:

@@ -1,5 +1,7 @@
 """A training of two classes whose threshold is set by a wish: folder, words and numbers follow it."""
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +10,10 @@ from tables import json_of, rows_of
 from trained import GROUPS, INSTANT
 
 import coverslip as cs
+from coverslip.cli import main
 from coverslip.datasets import ClassPlan
 from coverslip.errors import BadRecipe
+from coverslip.experiments.again.deciding import thresholds_of
 from coverslip.runs import Recipe, Run
 
 TWO_CLASSES = ClassPlan(merge={"not small": ["large", "medium"]})
@@ -37,6 +41,32 @@ def test_the_threshold_comes_from_validation_images_and_every_number_follows_it(
     page = wished.report_file.read_text(encoding="utf-8")
     assert "“small” counts as the positive class" in page
     assert f"{threshold:.3g} or more, chosen on validation images for a sensitivity of 80.0\N{NO-BREAK SPACE}%" in page
+
+
+@pytest.mark.slow
+def test_a_decision_changed_later_is_that_of_a_training_with_it(
+    wished: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Run(shutil.copytree(wished.folder, tmp_path / wished.folder.name))
+    weights = (run.classifier_folder / "weights.safetensors").read_bytes()
+    cs.decide(run.folder)
+    assert json_of(run.classifier_folder / "classifier.json")["operating_points"] is None
+    for row in rows_of(run.predictions_file):
+        assert row["predicted"] == max(("small", "not small"), key=lambda name: float(row[f"p:{name}"]))
+    again = cs.decide(run.folder, "sensitivity", wished=0.8)
+    kept = ("recipe.yaml", "training.json", "classifier/classifier.json", "metrics.json")
+    for name in (*kept, "predictions.csv", "validation.csv", "report.html"):
+        assert (run.folder / name).read_bytes() == (wished.folder / name).read_bytes(), name
+    assert (run.classifier_folder / "weights.safetensors").read_bytes() == weights
+    thresholds = thresholds_of(again)
+    assert thresholds is not None
+    assert (thresholds.positive, thresholds.negative) == ("small", "not small")
+    reached = [each for each in thresholds.choices if each.sensitivity >= 0.8 - 1e-9]
+    assert reached[0].threshold == pytest.approx(thresholds.threshold)
+    assert main(["decide", str(run.folder), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["thresholds"]["positive"] == "small"
+    with pytest.raises(BadRecipe, match="wished"):
+        cs.decide(run.folder, "sensitivity", wished=2)
 
 
 def test_a_wish_for_three_classes_is_refused_before_any_image_is_read(cells: Path, tmp_path: Path) -> None:

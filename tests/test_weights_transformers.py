@@ -117,6 +117,7 @@ def test_channels_do_not_see_each_other_nor_their_brightness() -> None:
     torch.testing.assert_close(brighter, first, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_dinobloom_and_dinov2_stand_beside_each_other(tmp_path: Path) -> None:
     """DinoBloom as it is handed out: DINOv2's names, inside a teacher, at 224 px instead of timm's 518."""

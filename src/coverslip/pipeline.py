@@ -24,6 +24,7 @@ from coverslip.datasets import (
     split_images,
 )
 from coverslip.errors import BadRun, CoverslipError
+from coverslip.evaluation import DecideBy
 from coverslip.events import Emit, Noted, ignore
 from coverslip.experiments import (
     Parts,
@@ -38,11 +39,13 @@ from coverslip.experiments import (
     refuse_fold,
     train_in,
 )
+from coverslip.experiments.again.deciding import decide_again
 from coverslip.files import written_whole
 from coverslip.inference import BATCH_SIZE, load_classifier
 from coverslip.machine import FOR_TRAINING, chosen_device
 from coverslip.reports import compare, write_report
 from coverslip.runs import (
+    LabelErrors,
     PredictionsFile,
     Recipe,
     Run,
@@ -62,9 +65,11 @@ from coverslip.training.preprocessing import canvas_notes, learn_preprocessing
 __all__ = [
     "Summary",
     "compare",
+    "decide",
     "evaluate",
     "export",
     "inspect",
+    "label_errors",
     "load_classifier",
     "open_dataset",
     "predict",
@@ -271,6 +276,67 @@ def evaluate(
     other = evaluate_on(evaluation, data, classifier, context)
     write_report(other.folder, emit)
     return other
+
+
+def label_errors(
+    run: Path | str, *, out: Path | str | None = None, device: str = "auto", emit: Emit = ignore
+) -> LabelErrors:
+    """Labels of a run's images to look at again, the most doubtful first; no image is judged by what saw it.
+
+    What was found stays in the run folder (`label_errors.json`). No label is changed.
+
+    Args:
+        run: a run folder.
+        out: a table (CSV) of them besides; it appears when it is complete.
+        device: what runs the network, where features of images are not known from training.
+        emit: told about progress.
+
+    Raises:
+        BadRun: the training has not come to its end, or its images are not what they were.
+        DeviceUnavailable: this computer has no such device.
+        Stopped: on Ctrl-C or SIGTERM.
+    """
+    from coverslip.audit.label_errors import find_label_errors
+
+    judged = open_run(run)
+    doubtful = find_label_errors(judged, RunContext(judged.folder, chosen_device(device), emit))
+    if out is not None:
+        doubtful.write_csv(Path(out))
+    doubtful.write(judged.label_errors_file)
+    return doubtful
+
+
+def decide(
+    run: Path | str,
+    decide_by: DecideBy = "highest",
+    *,
+    wished: float = 0.95,
+    error_rate: float | None = None,
+    positive_class: str | None = None,
+    emit: Emit = ignore,
+) -> Run:
+    """Let a run's classifier decide by other thresholds, without training it again.
+
+    They are learnt from validation images, never from test images, and kept in the classifier; predictions and numbers
+    of the test images, and the report, follow. Without arguments it is the default again.
+
+    Args:
+        run: a run folder.
+        decide_by, wished, error_rate: as the recipe's keys of these names.
+        positive_class: likewise; None leaves it as it is.
+        emit: told of thresholds to doubt, and of evaluations that are by the decision of before.
+
+    Raises:
+        BadRecipe: a choice is not valid, or does not fit the classes.
+        BadRun: it has no numbers yet, or its images are gone.
+    """
+    choices: dict[str, object] = {"decide_by": decide_by, "wished": wished, "error_rate": error_rate}
+    if positive_class is not None:
+        choices["positive_class"] = positive_class
+    opened = open_run(run)
+    decided = decide_again(opened, choices, RunContext(opened.folder, "cpu", emit))
+    write_report(decided.folder, emit)
+    return decided
 
 
 @dataclass(frozen=True)

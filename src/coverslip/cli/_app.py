@@ -7,8 +7,22 @@ from typing import Annotated, Any
 import typer
 
 from coverslip.cli import app as app_command
-from coverslip.cli import cache, compare, demo, evaluate, export, models, predict, preview, report, train, weights
+from coverslip.cli import (
+    cache,
+    compare,
+    decide,
+    demo,
+    evaluate,
+    export,
+    models,
+    predict,
+    preview,
+    report,
+    train,
+    weights,
+)
 from coverslip.cli import inspect as inspect_command
+from coverslip.cli import label_errors as label_errors_command
 
 app = typer.Typer(
     name="coverslip",
@@ -46,10 +60,12 @@ for command in (
     train.train,
     evaluate.evaluate,
     compare.compare,
+    decide.decide,
     predict.predict,
     report.report,
 ):
     app.command()(command)
+app.command(name="label-errors")(label_errors_command.label_errors)
 app.command(name="export")(export.export)
 app.command(name="models")(models.models)
 app.command(name="cache")(cache.cache)

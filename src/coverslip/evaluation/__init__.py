@@ -9,17 +9,19 @@ from coverslip.evaluation.calibration import (
     without_temperature,
 )
 from coverslip.evaluation.confusions import ConfusedPair, confused_classes, confused_pairs, hardest_classes
-from coverslip.evaluation.curves import Curve, pr_curve, roc_curve
+from coverslip.evaluation.curves import Curve, macro_roc_curve, micro_pr_curve, micro_roc_curve, pr_curve, roc_curve
 from coverslip.evaluation.deciding import (
     DecideBy,
     DecisionRule,
     OperatingPoint,
     ThresholdCurve,
+    ThresholdNumbers,
     decided_classes,
     learn_decisions,
     operating_points,
     positive_class,
     threshold_curve,
+    threshold_numbers,
     uncertain_threshold,
     wished_points,
 )
@@ -30,7 +32,16 @@ from coverslip.evaluation.learning import CurvePoint, LearningCurve, extrapolate
 from coverslip.evaluation.metrics import confusion_matrix
 from coverslip.evaluation.paired import Answers, McNemar, mcnemar, paired_differences
 from coverslip.evaluation.per_class import per_class
-from coverslip.evaluation.results import ClassScores, DomainScores, Evaluation, FoldScores, FoldsScores, Metric
+from coverslip.evaluation.results import (
+    ClassScores,
+    DomainScores,
+    Evaluation,
+    FoldScores,
+    FoldsScores,
+    GroupDecisions,
+    Metric,
+    SubgroupScores,
+)
 from coverslip.evaluation.summary import empty_evaluation, evaluate_predictions
 from coverslip.evaluation.table import (
     METRICS,
@@ -60,6 +71,7 @@ __all__ = [
     "Evaluation",
     "FoldScores",
     "FoldsScores",
+    "GroupDecisions",
     "Influence",
     "LearningCurve",
     "McNemar",
@@ -68,7 +80,9 @@ __all__ = [
     "OperatingPoint",
     "ReliabilityBin",
     "Scale",
+    "SubgroupScores",
     "ThresholdCurve",
+    "ThresholdNumbers",
     "apply_temperature",
     "confused_classes",
     "confused_pairs",
@@ -81,9 +95,12 @@ __all__ = [
     "fit_temperature",
     "hardest_classes",
     "learn_decisions",
+    "macro_roc_curve",
     "mcnemar",
     "metric_intervals",
     "metrics_for_choices",
+    "micro_pr_curve",
+    "micro_roc_curve",
     "no_learning_curve",
     "of_margins",
     "of_mean",
@@ -99,6 +116,7 @@ __all__ = [
     "score",
     "scored_metrics",
     "threshold_curve",
+    "threshold_numbers",
     "uncertain_threshold",
     "wished_points",
     "with_folds",

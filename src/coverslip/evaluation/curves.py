@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+_MOST_RATES = 2001
+
 
 @dataclass(frozen=True, slots=True)
 class Curve:
@@ -37,6 +39,58 @@ def pr_curve(score: np.ndarray, is_class: np.ndarray, *, n_points: int = 200) ->
     if right[-1] == 0:
         return None
     return _thinned(right / right[-1], right / (right + wrong), n_points)
+
+
+def micro_roc_curve(probability: np.ndarray, label: np.ndarray) -> Curve | None:
+    """The ROC curve of all pairs of an image and a class at once; the area below it is micro-AUROC.
+
+    Args:
+        probability: (n_images, n_classes) float.
+        label: (n_images,) int in [0, n_classes).
+    """
+    return roc_curve(probability.ravel(), _is_own(probability, label))
+
+
+def macro_roc_curve(probability: np.ndarray, label: np.ndarray) -> Curve | None:
+    """The mean of the classes' ROC curves at each false positive rate; the area below it is macro-AUROC.
+
+    Args as of `micro_roc_curve`; None where no class has a curve. Of very many rates 2,001 stand for all.
+    """
+    curves = [roc_curve(probability[:, k], label == k, n_points=_MOST_RATES) for k in range(probability.shape[1])]
+    known = [(np.array(curve.x), np.array(curve.y)) for curve in curves if curve is not None]
+    if not known:
+        return None
+    rates = np.unique(np.concatenate([x for x, _ in known]))
+    if len(rates) > _MOST_RATES:
+        rates = np.linspace(0, 1, _MOST_RATES)
+    ends = np.mean([_both_ends(x, y, rates) for x, y in known], axis=0)  # (2, n_rates): a curve may step up at a rate
+    x, y = np.repeat(rates, 2), ends.T.ravel()
+    is_new = np.append(True, (np.diff(x) != 0) | (np.diff(y) != 0))
+    return _thinned(x[is_new], y[is_new], 200)
+
+
+def micro_pr_curve(probability: np.ndarray, label: np.ndarray) -> Curve | None:
+    """Likewise the precision-recall curve of all pairs of an image and a class."""
+    return pr_curve(probability.ravel(), _is_own(probability, label))
+
+
+def _is_own(probability: np.ndarray, label: np.ndarray) -> np.ndarray:
+    own = np.zeros(probability.shape, dtype=bool)
+    own[np.arange(len(label)), label] = True
+    return own.ravel()
+
+
+def _both_ends(x: np.ndarray, y: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """(2, n) where a rising curve of straight pieces begins and ends at each place in [0, 1]; they differ at steps."""
+    places, first = np.unique(x, return_index=True)
+    last = np.append(first[1:], len(x)) - 1
+    low, high = y[first], y[last]
+    left = np.searchsorted(places, at, side="right") - 1
+    right = np.minimum(left + 1, len(places) - 1)
+    share = (at - places[left]) / np.maximum(places[right] - places[left], 1e-300)
+    between = high[left] + share * (low[right] - high[left])
+    is_place = places[left] == at
+    return np.array([np.where(is_place, low[left], between), np.where(is_place, high[left], between)])
 
 
 def _cumulated(score: np.ndarray, is_class: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

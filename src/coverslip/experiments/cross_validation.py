@@ -84,7 +84,7 @@ def cross_validate(
         context.emit(Noted.of(note))
     _train_folds(data, scan, folds, recipe, environment, context)
     tested = [i for i, fold in enumerate(folds.fold_of) if fold is not None]
-    evaluation = _pool(run, data.chosen(tested), [folds.fold_of[i] or 0 for i in tested], recipe, context)
+    evaluation = pooled(run, data.chosen(tested), [folds.fold_of[i] or 0 for i in tested], recipe, context)
     _fit_on_all(data, scan, folds, recipe, context)
     write_report(context.folder, context.emit)
     return evaluation
@@ -105,7 +105,7 @@ def measure_folds(run: Run, data: Dataset, context: RunContext) -> Evaluation:
         tested = data.chosen(i for i, fold in enumerate(folds) if fold == k)
         telling = context.telling(_as_fold(context.emit, k))
         measure(own, tested, load_classifier(own.folder, context.device), own.recipe, telling, may_be_empty=True)
-    return _pool(Run(run.folder), data, folds, run.recipe, context)
+    return pooled(Run(run.folder), data, folds, run.recipe, context)
 
 
 def refuse_fold(run: Run) -> None:
@@ -179,7 +179,7 @@ def _as_fold(emit: Emit, fold: int) -> Emit:
     return tell
 
 
-def _pool(run: Run, data: Dataset, fold_of: Sequence[int], recipe: Recipe, context: RunContext) -> Evaluation:
+def pooled(run: Run, data: Dataset, fold_of: Sequence[int], recipe: Recipe, context: RunContext) -> Evaluation:
     """Leave predictions and numbers of every image as the fold that tested it predicted it.
 
     Args:
@@ -255,12 +255,11 @@ def _fit_on_all(data: Dataset, scan: Scan, folds: Folds, recipe: Recipe, context
     preprocessing = preprocess(parts, recipe, context)
     fitted = fit_network(parts, preprocessing, recipe, context, choices, drawn_on(parts, recipe, context))
     if fitted.held_out is not None:
-        held_out = fitted.held_out
-        calibration = calibrate(
-            held_out.logits, held_out.label, recipe.decision_rule(parts.classes), "held-out training images"
-        )
+        logits, label = fitted.held_out.logits, fitted.held_out.label
+        calibration = calibrate(logits, label, recipe.decision_rule(parts.classes), "held-out training images")
     else:
-        calibration = _calibration_of(trained, parts.classes, recipe)
+        calibration, logits, label = _calibration_of(trained, parts.classes, recipe)
+    context.run.write_logits("decisions", np.column_stack([logits, label]))
     package(parts, preprocessing, fitted, calibration, recipe, context)
 
 
@@ -279,8 +278,12 @@ def _choices(folds: Sequence[Run]) -> "Choices":
     )
 
 
-def _calibration_of(folds: Sequence[Run], classes: Sequence[str], recipe: Recipe) -> Calibration:
+def _calibration_of(
+    folds: Sequence[Run], classes: Sequence[str], recipe: Recipe
+) -> tuple[Calibration, np.ndarray, np.ndarray]:
     """The folds' median temperature, and decisions that are learnt from all their validation images together.
+
+    Beside it (n, K) logits that have these images' probabilities at that temperature, and their (n,) labels.
 
     A fold may have one or two validation images of a rare class, or none: its ROC curve then has hardly a point to
     choose, and the median of such choices is no better founded than each.
@@ -289,13 +292,15 @@ def _calibration_of(folds: Sequence[Run], classes: Sequence[str], recipe: Recipe
     is_finetuned = statistics.median_high([record.kept_epoch for record in records]) > 0
     # Temperatures of trained and of frozen networks differ: only those of the kind that is trained now count.
     alike = [record for record in records if (record.kept_epoch > 0) == is_finetuned]
-    points, uncertain_below = learn_decisions(*_validated(folds, classes), recipe.decision_rule(classes))
-    return Calibration(
+    probability, label = _validated(folds, classes)
+    points, uncertain_below = learn_decisions(probability, label, recipe.decision_rule(classes))
+    calibration = Calibration(
         learnt_on="the folds' images",
         temperature=statistics.median([record.calibration.temperature for record in alike]),
         operating_points=points,
         uncertain_below=uncertain_below,
     )
+    return calibration, calibration.temperature * np.log(np.maximum(probability, 1e-12)), label
 
 
 def _validated(folds: Sequence[Run], classes: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

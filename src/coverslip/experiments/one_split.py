@@ -237,7 +237,7 @@ def package(
     """Leave how the network came about, and the classifier, in the run folder."""
     _complete_weights(recipe, context.run)
     scale_notes = canvas_notes(parts.train_facts, preprocessing)
-    decision_notes = _operating_notes(parts.classes, calibration.operating_points or ())
+    decision_notes = operating_notes(parts.classes, calibration.operating_points or ())
     for note in decision_notes:
         context.emit(Noted.of(note))
     TrainingRecord(
@@ -312,7 +312,7 @@ def _usual_area_px(facts: Sequence[ImageFacts]) -> int:
     return int(np.quantile(areas, _USUAL_SHARE, method="lower"))
 
 
-def _operating_notes(classes: Sequence[str], points: Sequence[OperatingPoint]) -> list[Note]:
+def operating_notes(classes: Sequence[str], points: Sequence[OperatingPoint]) -> list[Note]:
     """Warnings about operating points that rest on little; none where the most probable class is predicted."""
     weak: dict[str, list[str]] = {}
     for name, point in zip(classes, points, strict=bool(points)):

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coverslip.evaluation import LearningCurve, Metric, reliability_bins, roc_curve
+from coverslip.evaluation import LearningCurve, Metric, reliability_bins
 from coverslip.files import write_bytes
-from coverslip.reports.tokens import N_CLASS_COLOURS, class_colour, light_colours
+from coverslip.reports.tokens import light_colours
 from coverslip.runs.history import Epoch
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ def draw(name: str, figure: Callable[[], "Figure"], folder: Path, *, title: str)
         title: what is seen, for those who cannot see it.
     """
     import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     with matplotlib.rc_context():
         matplotlib.rcdefaults()  # the user's own Matplotlib settings must not change a report
@@ -72,9 +74,11 @@ def draw(name: str, figure: Callable[[], "Figure"], folder: Path, *, title: str)
         if (layout := drawn.get_layout_engine()) is not None:
             layout.execute(drawn)  # once for both files
             drawn.set_layout_engine("none")
+        # Not by `savefig`, which draws each file twice: the first time for a layout that is settled by now.
         png, svg = io.BytesIO(), io.StringIO()
-        drawn.savefig(png, format="png", dpi=200, facecolor="white")
-        drawn.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+        FigureCanvasSVG(drawn).print_svg(svg, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
+        drawn.set(dpi=200, facecolor="white")
+        FigureCanvasAgg(drawn).print_png(png)  # type: ignore[no-untyped-call]
     text = svg.getvalue().replace("'DejaVu Sans'", "Helvetica, Arial, 'DejaVu Sans', sans-serif")
     write_bytes(folder / f"{name}.png", png.getvalue())
     write_bytes(folder / f"{name}.svg", text.encode())
@@ -103,7 +107,7 @@ def _page_font(declarations: re.Match[str]) -> str:
 
 def curves(history: Sequence[Epoch], kept_epoch: int | None) -> "Figure":
     """Training and validation loss, macro-F1 and accuracy by epoch."""
-    figure = _figure(8.6, 2.6)
+    figure = new_figure(8.6, 2.6)
     panels = (("loss", "Loss"), ("f1", "Macro-F1"), ("accuracy", "Accuracy"))
     shown = [(key, title) for key, title in panels if _points(history, f"val_{key}")]
     for axes, (key, title) in zip(np.ravel(figure.subplots(1, max(len(shown), 1))), shown, strict=True):
@@ -133,7 +137,7 @@ def _points(history: Sequence[Epoch], column: str) -> list[tuple[int, float]]:
 
 def fold_curves(histories: Sequence[Sequence[Epoch]]) -> "Figure":
     """Validation loss, macro-F1 and accuracy by epoch, a line for each fold."""
-    figure = _figure(8.6, 2.6)
+    figure = new_figure(8.6, 2.6)
     panels = (("val_loss", "Loss"), ("val_f1", "Macro-F1"), ("val_accuracy", "Accuracy"))
     for axes, (key, title) in zip(np.ravel(figure.subplots(1, len(panels))), panels, strict=True):
         for history in histories:
@@ -168,7 +172,7 @@ def confusion(
     cell = float(np.clip(6.2 / n_classes, 0.27, 0.8))
     names = [shortened(name) for name in classes]
     left = 0.075 * max(len(name) for name in names) + (0.55 if is_named else 0.9)
-    figure = _figure(max(left + cell * n_classes + 0.4, 4.2), cell * n_classes + (1.25 if is_named else 0.75))
+    figure = new_figure(max(left + cell * n_classes + 0.4, 4.2), cell * n_classes + (1.25 if is_named else 0.75))
     axes = figure.subplots()
     whole = matrix.sum(axis=1) if n_images is None else n_images
     _cells(axes, matrix, matrix / np.maximum(whole, 1)[:, None])
@@ -191,7 +195,7 @@ def confusion(
 def whole_confusion(matrix: np.ndarray) -> "Figure":
     """The matrix of more classes than have room for names and counts: a pixel for each pair, which can be enlarged."""
     n_classes = len(matrix)
-    figure = _figure(8.6, 8.2)
+    figure = new_figure(8.6, 8.2)
     axes = figure.subplots()
     axes.set_facecolor(WASH)
     axes.imshow(_shades(matrix, matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)), interpolation="none")
@@ -268,7 +272,7 @@ def calibration(
     ece_before: float | None,
 ) -> "Figure":
     """How often predictions of a given probability are right, with how many images lie at each."""
-    figure = _figure(8.6, 3.6)
+    figure = new_figure(8.6, 3.6)
     axes, below = figure.subplots(1, 2, width_ratios=(1.15, 1))
     axes.plot([0, 1], [0, 1], color=HAIR, linewidth=1)
     for values, colour, words, gap, face in (
@@ -302,7 +306,7 @@ def calibration(
 
 def learning(curve: LearningCurve) -> "Figure":
     """Error by number of training images, on a logarithmic scale, and where that leads with twice as many."""
-    figure = _figure(8.6, 3.2)
+    figure = new_figure(8.6, 3.2)
     axes = figure.subplots()
     for point in curve.points:
         _error_bar(axes, point.n_images, point.macro_f1, DATA, DATA)
@@ -338,7 +342,7 @@ def _after(gain: Metric, now: float) -> Metric:
 
 def careless_split(names: Sequence[str], careless: Sequence[Metric], honest: Sequence[Metric], title: str) -> "Figure":
     """What each classifier reaches where images are dealt out one by one, and below it in whole groups."""
-    figure = _figure(8.6, 0.9 + 0.75 * len(names))
+    figure = new_figure(8.6, 0.9 + 0.75 * len(names))
     axes = figure.subplots()
     for k, (one_by_one, in_groups) in enumerate(zip(careless, honest, strict=True)):
         for y, score, colour, word in (
@@ -355,54 +359,13 @@ def careless_split(names: Sequence[str], careless: Sequence[Metric], honest: Seq
     return figure
 
 
-def roc(probability: np.ndarray, label: np.ndarray, classes: Sequence[str], aurocs: Sequence[float | None]) -> "Figure":
-    """ROC curve of each class against all others; of many classes only the hardest are coloured and named."""
-    figure = _figure(8.6, 3.7)
-    axes, legend = figure.subplots(1, 2, width_ratios=(1.15, 1))
-    axes.plot([0, 1], [0, 1], color=HAIR, linewidth=1)
-    known = [k for k in range(len(classes)) if aurocs[k] is not None]
-    hardest = sorted(known, key=lambda k: aurocs[k] or 0.0)
-    drawn = hardest[:N_CLASS_COLOURS]
-    style = {k: (class_colour(k), CLASS_DASHES[k // N_CLASS_COLOURS % len(CLASS_DASHES)]) for k in drawn}
-    for k in reversed(hardest):
-        curve = roc_curve(probability[:, k], label == k)
-        if curve is not None:
-            colour, dash = style.get(k, (MUTED, "-"))
-            strength = {"linewidth": 1.5} if k in style else {"linewidth": 0.7, "alpha": 0.4}
-            axes.plot(curve.x, curve.y, color=colour, linestyle=dash, **strength)
-    axes.set(xlabel="false positive rate", ylabel="true positive rate (sensitivity)", xlim=(-0.01, 1), ylim=(0, 1.01))
-    axes.set_title("ROC, one class against all others")
-    _roc_key(
-        legend,
-        [(shortened(classes[k]), aurocs[k] or 0.0, *style[k]) for k in drawn],
-        len(known) - len(drawn),
-    )
-    return figure
-
-
-def _roc_key(axes: "Axes", rows: Sequence[tuple[str, float, str, Any]], n_more: int) -> None:  # Any: a dash pattern
-    axes.set_axis_off()
-    axes.set(xlim=(0, 1), ylim=(0, 1))
-    axes.set_title("Area under the curve, hardest classes first" if n_more else "Area under the curve")
-    step = 0.095
-    for i, (name, auroc, colour, dash) in enumerate(rows):
-        y = 0.95 - i * step
-        axes.plot([0.0, 0.09], [y, y], color=colour, linestyle=dash, linewidth=1.6)
-        axes.text(0.13, y, name, va="center", fontsize=8)
-        axes.text(1.0, y, f"{auroc:.3f}", va="center", ha="right", fontsize=8)
-    if n_more:
-        y = 0.95 - len(rows) * step
-        axes.plot([0.0, 0.09], [y, y], color=MUTED, linewidth=0.8)
-        axes.text(0.13, y, f"{n_more} more, see the table by class", va="center", fontsize=8, color=MUTED)
-
-
 def shortened(name: str, length: int = 26) -> str:
     """The name, its middle left out where it is long."""
     half = (length - 1) // 2
     return name if len(name) <= length else f"{name[:half]}…{name[-half:]}"
 
 
-def _figure(width_inch: float, height_inch: float) -> "Figure":
+def new_figure(width_inch: float, height_inch: float) -> "Figure":
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width_inch, height_inch), layout="constrained")

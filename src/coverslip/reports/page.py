@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from coverslip.reports.sections import Drawing, Section, sections_of
 from coverslip.runs import Run
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import Template
     from markupsafe import Markup
 
 
@@ -51,12 +52,11 @@ def write_report(run: Path, emit: Emit = ignore) -> Path:
     """
     from markupsafe import Markup
 
-    reported, templates = _read(run), _templates()
-    sections = _parts(reported, templates, telling(emit, "writing the report", "sections"))
-    page = templates.from_string(Path(__file__).with_name("report.html").read_text(encoding="utf-8"))
+    reported = _read(run)
+    sections = _parts(reported, telling(emit, "writing the report", "sections"))
     write_text(
         reported.measured.report_file,
-        page.render(
+        _template(Path(__file__).with_name("report.html")).render(
             tokens=Markup(tokens.FILE.read_text(encoding="utf-8")),  # our own
             name=_name(reported),
             date="" if reported.evaluation else reported.environment.started[:10],
@@ -79,29 +79,29 @@ def _name(reported: ReportedRun) -> str:
     return run if reported.evaluation is None else f"{run} on {reported.evaluation.folder.resolve().name}"
 
 
-def _templates() -> "Environment":
+@cache
+def _template(file: Path) -> "Template":
     from jinja2 import Environment, StrictUndefined
 
     templates = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     templates.globals.update(number=words.number, plural=words.plural)
-    return templates
+    return templates.from_string(file.read_text(encoding="utf-8"))
 
 
-def _parts(run: ReportedRun, templates: "Environment", tell: OnProgress) -> list[_Part]:
+def _parts(run: ReportedRun, tell: OnProgress) -> list[_Part]:
     sections, parts = sections_of(run), list[_Part]()
     for section in sections:
-        parts.append(_part(run, section, templates))
+        parts.append(_part(run, section))
         tell(len(parts), len(sections))
     return parts
 
 
-def _part(run: ReportedRun, section: Section, templates: "Environment") -> _Part:
+def _part(run: ReportedRun, section: Section) -> _Part:
     from markupsafe import Markup
 
     text, drawings = section.text(run), _drawn(section.drawings(run), run.measured.figures_folder)
-    template = templates.from_string(section.template.read_text(encoding="utf-8"))
     values = {"words": text.words, "columns": text.columns, "rows": text.rows, "drawings": drawings}
-    body = template.render({**values, **section.shown(run)})
+    body = _template(section.template).render({**values, **section.shown(run)})
     return _Part(section.title, section.subtitle(run), Markup(body))  # our own template; its text is escaped
 
 

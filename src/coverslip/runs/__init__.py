@@ -9,6 +9,7 @@ from coverslip.runs.classifier import (
     find_classifier,
     fingerprint_of,
     open_classifier,
+    write_card,
     write_classifier,
 )
 from coverslip.runs.context import RunContext
@@ -30,6 +31,7 @@ from coverslip.runs.inspection import (
     inspection_of,
     write_inspection,
 )
+from coverslip.runs.label_errors import DoubtfulLabel, JudgedBy, JudgedClass, LabelErrors
 from coverslip.runs.log import RunLog
 from coverslip.runs.metrics import LearningCurveRecord, metrics_as_json, read_metrics, write_metrics
 from coverslip.runs.predictions import (
@@ -70,6 +72,7 @@ __all__ = [
     "Calibration",
     "CarelessAndHonest",
     "ClassifierCard",
+    "DoubtfulLabel",
     "Environment",
     "Epoch",
     "EvaluatedImages",
@@ -77,6 +80,9 @@ __all__ = [
     "FromRun",
     "InspectionWithWhatIf",
     "InstantStage",
+    "JudgedBy",
+    "JudgedClass",
+    "LabelErrors",
     "LearningCurveRecord",
     "LearntOn",
     "MeasuredPredictions",
@@ -138,6 +144,7 @@ __all__ = [
     "split_rows",
     "values_of",
     "with_settings",
+    "write_card",
     "write_classifier",
     "write_inspection",
     "write_metrics",

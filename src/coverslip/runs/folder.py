@@ -20,6 +20,7 @@ from coverslip.runs.documents import check_format, read_object
 from coverslip.runs.environment import Environment, EvaluatedImages
 from coverslip.runs.history import Epoch, read_history
 from coverslip.runs.inspection import read_inspection
+from coverslip.runs.label_errors import LabelErrors
 from coverslip.runs.metrics import LearningCurveRecord, read_metrics
 from coverslip.runs.predictions import Predictions, read_predictions
 from coverslip.runs.recipe import Recipe, load_recipe
@@ -82,6 +83,10 @@ class Run:
     @property
     def learning_curve_file(self) -> Path:
         return self.folder / "learning_curve.json"
+
+    @property
+    def label_errors_file(self) -> Path:
+        return self.folder / "label_errors.json"
 
     @property
     def budget_file(self) -> Path:
@@ -219,6 +224,11 @@ class Run:
         return None if record is None else record.curve
 
     @cached_property
+    def label_errors(self) -> LabelErrors | None:
+        """Labels of its images to look at again; None where nobody has looked for them."""
+        return LabelErrors.read_if_there(self.label_errors_file)
+
+    @cached_property
     def budget(self) -> BudgetRecord | None:
         """What was planned for its time; None where it may take as long as it takes."""
         return BudgetRecord.read_if_there(self.budget_file)
@@ -268,8 +278,13 @@ class Run:
         """(n_val, K) unrounded logits of the rows of `validation`."""
         return _read_array(self._logits_file("validation"))
 
+    @cached_property
+    def decision_logits(self) -> np.ndarray:
+        """(n, K + 1) of a cross-validated run: logits that its decisions were learnt on, and the class's number."""
+        return _read_array(self._logits_file("decisions"))
+
     def write_logits(self, part: str, logits: np.ndarray) -> None:
-        """Keep the logits of the `test` or `validation` images as they are: tables round."""
+        """Keep logits as they are, since tables round: those of `test` or `validation` images, or `decisions`."""
         with written_whole(self._logits_file(part)) as whole, whole.open("wb") as file:
             np.save(file, logits, allow_pickle=False)
 

@@ -111,6 +111,9 @@ export const readImage = (id: string, i: number, signal?: AbortSignal) =>
 export const setLabels = (id: string, images: number[], label: string | null) =>
   answer(api.POST('/api/v1/datasets/{dataset_id}/labels', { ...at(id), body: { images, label } }));
 
+export const leaveOut = (id: string, images: number[], is_left_out: boolean) =>
+  answer(api.POST('/api/v1/datasets/{dataset_id}/left-out', { ...at(id), body: { images, is_left_out } }));
+
 export const undoLabels = (id: string) =>
   answer(api.POST('/api/v1/datasets/{dataset_id}/labels/undo', at(id)));
 export const redoLabels = (id: string) =>

@@ -34,6 +34,18 @@ export const renameRun = (id: string, name: string) =>
   answer(api.PATCH('/api/v1/runs/{run_id}', { ...at(id), body: { name } }));
 export const readResults = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/runs/{run_id}/results', { ...at(id), signal })) as Promise<Results>;
+export type Thresholds = Schemas['Thresholds'];
+/** Of a classifier of two classes: the threshold in use, and what others did on validation images. */
+export const readThresholds = (id: string, signal?: AbortSignal) =>
+  answer(api.GET('/api/v1/runs/{run_id}/thresholds', { ...at(id), signal }));
+/** Let it decide by a wish, fixed on validation images; what is left out is the default. */
+export const setDecision = (id: string, body: Schemas['Decision']) =>
+  answer(api.PUT('/api/v1/runs/{run_id}/decision', { ...at(id), body }));
+/** Labels that a classifier doubts which never saw the images. */
+export const readLabelErrors = (id: string, signal?: AbortSignal) =>
+  answer(api.GET('/api/v1/runs/{run_id}/label-errors', { ...at(id), signal }));
+export const lookForLabelErrors = (id: string) =>
+  answer(api.POST('/api/v1/runs/{run_id}/label-errors', at(id)));
 /** How many images of its dataset are labelled otherwise by now. */
 export const countRelabelled = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/runs/{run_id}/relabelled', { ...at(id), signal }));

@@ -610,6 +610,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets/{dataset_id}/left-out": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Leave Out Images
+         * @description Leave images out, or take them in again: what is left out is shown, but neither counted nor trained on.
+         */
+        post: operations["leave_out_images"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datasets/{dataset_id}/label-changes": {
         parameters: {
             query?: never;
@@ -814,6 +834,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{run_id}/thresholds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Thresholds
+         * @description By what threshold a classifier of two classes decides, and what others did on validation images.
+         */
+        get: operations["get_thresholds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/decision": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set Decision
+         * @description Let a classifier decide by a wish, fixed on validation images; its numbers and its report follow.
+         */
+        put: operations["set_decision"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{run_id}/rows": {
         parameters: {
             query?: never;
@@ -848,6 +908,30 @@ export interface paths {
         get: operations["count_relabelled_images"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/label-errors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Label Errors
+         * @description Labels that a classifier doubts which never saw the images: training, validation and test.
+         */
+        get: operations["get_label_errors"];
+        put?: never;
+        /**
+         * Create Label Errors
+         * @description Look for them, which may take minutes; ask again until they are known.
+         */
+        post: operations["create_label_errors"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1577,6 +1661,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/predictions/{prediction_id}/join": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Join Dataset
+         * @description Add the images whose class somebody corrected or confirmed to a dataset, as one more source of it.
+         *
+         *     Images that are in it already, by file or pixels, do not come twice. Leaving the source out again is the way back.
+         */
+        post: operations["join_dataset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/classifiers/{classifier_id}/classify": {
         parameters: {
             query?: never;
@@ -2120,6 +2226,13 @@ export interface components {
             positions: {
                 [key: string]: number;
             };
+            /**
+             * Spare
+             * @description Of findings of copies, by their code: positions of all but the first of each cluster whose images have one label. They can be left out; of clusters with several labels none is told.
+             */
+            spare: {
+                [key: string]: number[];
+            };
         };
         /**
          * DatasetOfPrediction
@@ -2171,6 +2284,11 @@ export interface components {
             n_labelled: number;
             /** N Unreadable */
             n_unreadable: number;
+            /**
+             * N Left Out
+             * @description Shown, but neither counted as labelled nor trained on.
+             */
+            n_left_out: number;
             /** Classes */
             classes: components["schemas"]["ClassCount"][];
             groups: components["schemas"]["Groups"];
@@ -2196,6 +2314,34 @@ export interface components {
              * @description Up to 12 readable images of as many classes as there are.
              */
             thumbnail_images: number[];
+        };
+        /**
+         * Decision
+         * @description How classes shall be decided; what is left out is the default.
+         */
+        Decision: {
+            /**
+             * Decide By
+             * @default highest
+             * @enum {string}
+             */
+            decide_by: "highest" | "roc" | "sensitivity" | "specificity";
+            /**
+             * Wished
+             * @description Sensitivity or specificity, where it is decided by one.
+             * @default 0.95
+             */
+            wished: number;
+            /**
+             * Error Rate
+             * @description Wished among images that are not `uncertain`.
+             */
+            error_rate?: number | null;
+            /**
+             * Positive Class
+             * @description Of two classes; null leaves it as it is.
+             */
+            positive_class?: string | null;
         };
         /**
          * Difference
@@ -2301,6 +2447,36 @@ export interface components {
              * @description Those that a row has room for; the same in every row.
              */
             metrics: components["schemas"]["Measured"][];
+        };
+        /**
+         * DoubtfulLabel
+         * @description An image that a classifier which never saw it takes for another class.
+         */
+        DoubtfulLabel: {
+            /** Image Id */
+            image_id: string;
+            /**
+             * Path
+             * @description Below the root of its domain.
+             */
+            path: string;
+            /** Label */
+            label: string;
+            /**
+             * Suggested
+             * @description The class that is most probable.
+             */
+            suggested: string;
+            /**
+             * Score
+             * @description 1 minus the probability of its label: 1 is the most doubtful.
+             */
+            score: number;
+            /**
+             * Split
+             * @enum {string}
+             */
+            split: "train" | "val" | "test" | "left-out";
         };
         /**
          * Ends
@@ -2824,6 +3000,11 @@ export interface components {
              * @description duplicate: an equal image has the same label; conflicting: one has another label.
              */
             problem: ("unreadable" | "duplicate" | "conflicting") | null;
+            /**
+             * Is Left Out
+             * @description In the app: it is neither counted nor trained on.
+             */
+            is_left_out: boolean;
             /** Width */
             width: number | null;
             /** Height */
@@ -2870,6 +3051,11 @@ export interface components {
              * @description duplicate: an equal image has the same label; conflicting: one has another label.
              */
             problem: ("unreadable" | "duplicate" | "conflicting") | null;
+            /**
+             * Is Left Out
+             * @description In the app: it is neither counted nor trained on.
+             */
+            is_left_out: boolean;
             /** Width */
             width: number | null;
             /** Height */
@@ -2952,7 +3138,33 @@ export interface components {
             /** Val Macro F1 */
             val_macro_f1: number | null;
         };
+        /**
+         * JoinedDataset
+         * @description The dataset that corrected and confirmed images join.
+         */
+        JoinedDataset: {
+            /** Dataset Id */
+            dataset_id: string;
+        };
         JsonValue: unknown;
+        /**
+         * JudgedClass
+         * @description How many labels of one class are doubtful.
+         */
+        JudgedClass: {
+            /** Name */
+            name: string;
+            /**
+             * N
+             * @description Images that could be judged.
+             */
+            n: number;
+            /**
+             * N Doubtful
+             * @description Null: there are too few to tell a wrong label from a rare look.
+             */
+            n_doubtful: number | null;
+        };
         /**
          * LabelChange
          * @description Some images that were given one label at once.
@@ -3019,6 +3231,35 @@ export interface components {
             dataset: components["schemas"]["DatasetState"];
         };
         /**
+         * LabelsToLookAt
+         * @description Which labels of a training's images a classifier doubts that never saw them.
+         */
+        LabelsToLookAt: {
+            /**
+             * State
+             * @description unknown: nobody has looked for them.
+             * @enum {string}
+             */
+            state: "unknown" | "looking" | "known" | "failed";
+            /**
+             * N
+             * @description Doubtful labels; null before they are known.
+             */
+            n?: number | null;
+            /** N Judged */
+            n_judged?: number | null;
+            /** N Not Judged */
+            n_not_judged?: number | null;
+            /** Classes */
+            classes: components["schemas"]["JudgedClass"][];
+            /**
+             * Images
+             * @description The most doubtful 2,000 of them, in that order.
+             */
+            images: components["schemas"]["DoubtfulLabel"][];
+            error?: components["schemas"]["Failure"] | null;
+        };
+        /**
          * LearningCurve
          * @description How good classifiers are that were trained on part of the images, and where that leads.
          */
@@ -3035,6 +3276,16 @@ export interface components {
             /** Now */
             now?: number | null;
             gain: components["schemas"]["Metric"];
+        };
+        /**
+         * LeftOut
+         * @description Images to leave out, or to take in again.
+         */
+        LeftOut: {
+            /** Images */
+            images: number[];
+            /** Is Left Out */
+            is_left_out: boolean;
         };
         /**
          * Limit
@@ -3157,8 +3408,15 @@ export interface components {
             confusion: components["schemas"]["Confusion"];
             /** Roc */
             roc: components["schemas"]["RocCurve"][];
+            /**
+             * Roc Averages
+             * @description Over all classes; none where there are two.
+             */
+            roc_averages: components["schemas"]["RocCurve"][];
             /** Precision Recall */
             precision_recall: components["schemas"]["PrecisionRecallCurve"][];
+            /** Precision Recall Averages */
+            precision_recall_averages: components["schemas"]["PrecisionRecallCurve"][];
             calibration: components["schemas"]["Calibration"] | null;
             /** By Domain */
             by_domain: components["schemas"]["DomainResult"][];
@@ -4010,7 +4268,7 @@ export interface components {
         ReportSection: {
             /**
              * Name
-             * @description `own-test`: Beside the run's own test images; `numbers`: The numbers; `two_classes`: Sensitivity and specificity; `confusion`: Which classes are confused; `per_class`: Class by class; `mistakes`: Most confident mistakes; `least_certain`: Least certain; `calibration`: Can its probabilities be trusted?; `roc`: ROC curves; `learning_curve`: More images, better network?; `careless_split`: What a careless split would have said; `limits`: What the numbers do not show; `images`: The images; `budget`: What was the time spent on?; `methods`: What was done; `curves`: How training went
+             * @description `own-test`: Beside the run's own test images; `numbers`: The numbers; `two_classes`: Sensitivity and specificity; `confusion`: Which classes are confused; `per_class`: Class by class; `groups`: Group by group; `subgroups`: Does it work as well for all?; `mistakes`: Most confident mistakes; `least_certain`: Least certain; `calibration`: Can its probabilities be trusted?; `roc`: ROC and precision-recall curves; `learning_curve`: More images, better network?; `careless_split`: What a careless split would have said; `limits`: What the numbers do not show; `images`: The images; `budget`: What was the time spent on?; `methods`: What was done; `curves`: How training went
              */
             name: string;
             /** Title */
@@ -4057,8 +4315,15 @@ export interface components {
             confusion: components["schemas"]["Confusion"];
             /** Roc */
             roc: components["schemas"]["RocCurve"][];
+            /**
+             * Roc Averages
+             * @description Over all classes; none where there are two.
+             */
+            roc_averages: components["schemas"]["RocCurve"][];
             /** Precision Recall */
             precision_recall: components["schemas"]["PrecisionRecallCurve"][];
+            /** Precision Recall Averages */
+            precision_recall_averages: components["schemas"]["PrecisionRecallCurve"][];
             calibration: components["schemas"]["Calibration"] | null;
             /** By Domain */
             by_domain: components["schemas"]["DomainResult"][];
@@ -4571,6 +4836,11 @@ export interface components {
             n_cores: number;
             /** Memory Mib */
             memory_mib: number;
+            /**
+             * Activity
+             * @description Changes when a job is asked for, begins, ends or is removed, and when datasets come or go.
+             */
+            activity: string;
         };
         /**
          * TextOfRecipe
@@ -4582,6 +4852,58 @@ export interface components {
              * @description YAML.
              */
             text: string;
+        };
+        /**
+         * ThresholdNumbers
+         * @description What one threshold did on some images.
+         */
+        ThresholdNumbers: {
+            /** Threshold */
+            threshold: number;
+            /** Sensitivity */
+            sensitivity: number;
+            /** Specificity */
+            specificity: number;
+            /** Ppv */
+            ppv: number | null;
+            /** Npv */
+            npv: number | null;
+        };
+        /**
+         * Thresholds
+         * @description By what threshold one of two classes is decided, and what others would do.
+         */
+        Thresholds: {
+            /** Positive */
+            positive: string;
+            /** Negative */
+            negative: string;
+            /**
+             * Decide By
+             * @enum {string}
+             */
+            decide_by: "highest" | "roc" | "sensitivity" | "specificity";
+            /** Wished */
+            wished: number;
+            /** Error Rate */
+            error_rate: number | null;
+            /**
+             * Threshold
+             * @description From this probability on an image is called positive.
+             */
+            threshold: number;
+            /**
+             * N Positive
+             * @description Images that thresholds are chosen on; never test images.
+             */
+            n_positive: number;
+            /** N Negative */
+            n_negative: number;
+            /**
+             * Choices
+             * @description On those images: of all thresholds with one sensitivity the highest; sensitivity rises.
+             */
+            choices: components["schemas"]["ThresholdNumbers"][];
         };
         /**
          * TimedNote
@@ -5949,16 +6271,16 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app; doubtful: a classifier that never saw the image doubts its label, as `run` knows. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
                 part?: ("train" | "val" | "test" | "left-out") | null;
                 /** @description A training on this dataset. */
                 run?: string | null;
-                /** @description `-probability` puts the surest first. */
-                sort?: "position" | "label" | "group" | "probability" | "-probability";
+                /** @description `-probability` puts the surest first, `doubt` the label that is most doubtful by `run`. */
+                sort?: "position" | "label" | "group" | "doubt" | "probability" | "-probability";
             };
             header?: never;
             path: {
@@ -6017,16 +6339,16 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app; doubtful: a classifier that never saw the image doubts its label, as `run` knows. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
                 part?: ("train" | "val" | "test" | "left-out") | null;
                 /** @description A training on this dataset. */
                 run?: string | null;
-                /** @description `-probability` puts the surest first. */
-                sort?: "position" | "label" | "group" | "probability" | "-probability";
+                /** @description `-probability` puts the surest first, `doubt` the label that is most doubtful by `run`. */
+                sort?: "position" | "label" | "group" | "doubt" | "probability" | "-probability";
             };
             header?: never;
             path: {
@@ -6529,6 +6851,59 @@ export interface operations {
             };
             /** @description It can't be done now: something else is going on. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    leave_out_images: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LeftOut"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetState"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7175,6 +7550,126 @@ export interface operations {
             };
         };
     };
+    get_thresholds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Thresholds"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_decision: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Decision"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Thresholds"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_run_rows: {
         parameters: {
             query?: {
@@ -7188,16 +7683,16 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app; doubtful: a classifier that never saw the image doubts its label, as `run` knows. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
                 part?: ("train" | "val" | "test" | "left-out") | null;
                 /** @description A training on this dataset. */
                 run?: string | null;
-                /** @description `-probability` puts the surest first. */
-                sort?: "position" | "label" | "group" | "probability" | "-probability";
+                /** @description `-probability` puts the surest first, `doubt` the label that is most doubtful by `run`. */
+                sort?: "position" | "label" | "group" | "doubt" | "probability" | "-probability";
             };
             header?: never;
             path: {
@@ -7276,6 +7771,113 @@ export interface operations {
             };
             /** @description There is nothing of that id. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_label_errors: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LabelsToLookAt"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_label_errors: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LabelsToLookAt"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8406,16 +9008,16 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app; doubtful: a classifier that never saw the image doubts its label, as `run` knows. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
                 part?: ("train" | "val" | "test" | "left-out") | null;
                 /** @description A training on this dataset. */
                 run?: string | null;
-                /** @description `-probability` puts the surest first. */
-                sort?: "position" | "label" | "group" | "probability" | "-probability";
+                /** @description `-probability` puts the surest first, `doubt` the label that is most doubtful by `run`. */
+                sort?: "position" | "label" | "group" | "doubt" | "probability" | "-probability";
             };
             header?: never;
             path: {
@@ -9228,16 +9830,16 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app; doubtful: a classifier that never saw the image doubts its label, as `run` knows. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
                 part?: ("train" | "val" | "test" | "left-out") | null;
                 /** @description A training on this dataset. */
                 run?: string | null;
-                /** @description `-probability` puts the surest first. */
-                sort?: "position" | "label" | "group" | "probability" | "-probability";
+                /** @description `-probability` puts the surest first, `doubt` the label that is most doubtful by `run`. */
+                sort?: "position" | "label" | "group" | "doubt" | "probability" | "-probability";
             };
             header?: never;
             path: {
@@ -9517,6 +10119,68 @@ export interface operations {
         responses: {
             /** @description Successful Response */
             201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetState"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    join_dataset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                prediction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JoinedDataset"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };

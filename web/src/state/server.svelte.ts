@@ -1,18 +1,19 @@
-// Whether the server answers. Where it does not, it is asked until it does; then pages ask anew.
+// Whether the server answers, and whether jobs or datasets came, ended or went: then pages ask anew.
 import { api } from '../api/client';
 import { outdated, silent } from '../api/signals';
 
 const AGAIN_MS = 2000;
-const LOOK_MS = 15_000; // a page that asks for nothing would not notice
+const LOOK_MS = 5000; // a page that asks for nothing would notice nothing
 
 class Server {
   isGone = $state(false);
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #activity: string | null = null; // as it was last told
 
   /** From now on; gives what ends it. */
   watch(): () => void {
     const end = silent.on(() => this.#lost());
-    this.#later(LOOK_MS);
+    this.#later(0);
     return () => {
       end();
       clearTimeout(this.#timer);
@@ -32,13 +33,16 @@ class Server {
 
   async #look(): Promise<void> {
     if (document.visibilityState === 'visible') {
-      const isThere = await api.GET('/api/v1/system').then(
-        ({ response }) => response.ok,
-        () => false,
+      const now = await api.GET('/api/v1/system').then(
+        ({ data }) => data?.activity ?? null,
+        () => null,
       );
-      const wasGone = this.isGone;
-      this.isGone = !isThere;
-      if (wasGone && isThere) outdated.tell();
+      const isNews = this.isGone || (this.#activity !== null && this.#activity !== now);
+      this.isGone = now === null;
+      if (now !== null) {
+        this.#activity = now;
+        if (isNews) outdated.tell();
+      }
     }
     this.#later(this.isGone ? AGAIN_MS : LOOK_MS);
   }

@@ -139,6 +139,7 @@ export const runs = {
       curves: 'ROC and precision–recall',
       calibration: 'Calibration',
       mistakes: 'Mistakes',
+      doubtful: 'Doubtful labels',
       evaluations: 'Other images',
       training: 'Training',
       details: 'Details',
@@ -219,6 +220,34 @@ export const runs = {
       images: (label: string, predicted: string) =>
         label === predicted ? `${label}, predicted correctly` : `${label}, predicted as ${predicted}`,
       total: 'Images',
+    },
+    threshold: {
+      title: 'From which probability on is it called so?',
+      help: (positive: string, n: string, others: string) =>
+        `Move the point to see what another threshold for “${positive}” did on validation images (${n} of it, ${others} others). Test images play no part in this choice; they are counted anew once it is made.`,
+      drawing: 'ROC curve of validation images',
+      across: 'false alarms (1 − specificity)',
+      up: 'found (sensitivity)',
+      slider: 'Threshold: more found to the right, fewer false alarms to the left',
+      say: (sensitivity: string, specificity: string) =>
+        `sensitivity ${sensitivity}, specificity ${specificity}`,
+      threshold: 'Threshold',
+      sensitivity: 'Sensitivity',
+      specificity: 'Specificity',
+      ppv: 'PPV: of those called so, how many are',
+      npv: 'NPV: of the others, how many are not',
+      inUse: (threshold: string, way: string, wished: number) =>
+        `In use: ${threshold}, ${way.replace('{}', String(Math.round(wished * 1000) / 1000))}.`,
+      ways: {
+        highest: 'the default',
+        roc: 'the best balance of both classes',
+        sensitivity: 'for a sensitivity of {}',
+        specificity: 'for a specificity of {}',
+      },
+      use: 'Use this one',
+      back: 'Back to the default',
+      saving: 'Deciding the test images anew and writing the report …',
+      done: 'The classifier decides so from now on; the numbers are new.',
     },
     curves: {
       roc: 'ROC: each class against all others',
@@ -323,6 +352,28 @@ export const runs = {
     working: 'Evaluating',
     stopped: 'Stopped before anything was measured.',
     tabsLabel: 'Evaluation',
+  },
+  doubtful: {
+    title: 'Labels to look at again',
+    help: 'Images of training, validation and test whose label a classifier doubts that never saw them. Doubtful is not wrong: where classes look alike, most of these are only hard. Look at each.',
+    look: 'Look for doubtful labels',
+    looking: 'Looking through all images; this may take minutes. You can leave this page.',
+    goThrough: 'Go through them',
+    found: (n: string, judged: string, notJudged: number) =>
+      `${n} of ${judged} labels are doubtful.${
+        notJudged ? ` ${counted(notJudged, 'image', 'images')} could not be judged.` : ''
+      }`,
+    className: 'Class',
+    images: 'Images',
+    doubtful: 'Doubtful',
+    tooFew: 'too few to judge',
+    list: (n: number) => `The first ${n} as a list`,
+    image: 'Image',
+    label: 'Label',
+    suggested: 'The classifier would say',
+    score: 'Doubt (0–1)',
+    testImages:
+      'Correcting only the test images that a classifier doubts makes its numbers too good: wrong labels that agree with it stay. The old numbers stay in this training; for a fair correction look at a random part of the test images as well.',
   },
   again: {
     shows: 'The label is wrong: it really shows',

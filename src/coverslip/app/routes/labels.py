@@ -7,12 +7,13 @@ from fastapi.responses import StreamingResponse
 
 from coverslip.app.deps import Home, Paged
 from coverslip.app.limits import taking
-from coverslip.app.schemas.labels import LabelsGiven, LabelsTakenBack, NewLabels
+from coverslip.app.schemas.labels import LabelsGiven, LabelsTakenBack, LeftOut, NewLabels
 from coverslip.app.schemas.problems import problems
 from coverslip.workspace.correcting import history
 from coverslip.workspace.correcting.history import LabelChange
+from coverslip.workspace.correcting.leaving_out import leave_out
 from coverslip.workspace.datasets import labels, snapshots
-from coverslip.workspace.datasets.listing import describe
+from coverslip.workspace.datasets.listing import DatasetState, describe
 from coverslip.workspace.store.rows import Page
 
 _CSV: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own type
@@ -52,6 +53,13 @@ def redo_labels(home: Home, dataset_id: str) -> LabelsTakenBack:
     """Make the change that was last taken back once more."""
     change, places = labels.redo(home, dataset_id)
     return LabelsTakenBack(change=change, images=places, dataset=describe(home, dataset_id))
+
+
+@router.post("/datasets/{dataset_id}/left-out", responses=problems(404))
+def leave_out_images(home: Home, dataset_id: str, body: LeftOut) -> DatasetState:
+    """Leave images out, or take them in again: what is left out is shown, but neither counted nor trained on."""
+    leave_out(home, dataset_id, body.images, is_left_out=body.is_left_out)
+    return describe(home, dataset_id)
 
 
 @router.get("/datasets/{dataset_id}/label-changes", responses=problems(404))

@@ -14,12 +14,15 @@ from coverslip.app.report import RUNS_NOTHING, report_response
 from coverslip.app.schemas.images import FilteredPage
 from coverslip.app.schemas.predictions import Correction
 from coverslip.app.schemas.problems import problems
+from coverslip.app.schemas.runs import Decision
+from coverslip.experiments.again.deciding import Thresholds
 from coverslip.reports.comparing import Comparison
+from coverslip.workspace.correcting.label_errors import LabelsToLookAt, labels_to_look_at, look_for_label_errors
 from coverslip.workspace.correcting.measured import correct_measured
 from coverslip.workspace.evaluations import comparing
 from coverslip.workspace.jobs import downloads, results
 from coverslip.workspace.jobs.results import Results
-from coverslip.workspace.predictions import classifiers, imported, measured, pictures
+from coverslip.workspace.predictions import classifiers, deciding, imported, measured, pictures
 from coverslip.workspace.predictions.classifiers import Classifier
 from coverslip.workspace.predictions.relabelled import RelabelledImages, count_relabelled
 from coverslip.workspace.predictions.rows import Row
@@ -63,6 +66,18 @@ def get_results(workspace: Home, run_id: str) -> Results:
     return results.results_of(workspace, run_id)
 
 
+@router.get("/runs/{run_id}/thresholds", responses=problems(404, 409, 422))
+def get_thresholds(workspace: Home, run_id: str) -> Thresholds:
+    """By what threshold a classifier of two classes decides, and what others did on validation images."""
+    return deciding.thresholds(workspace, run_id)
+
+
+@router.put("/runs/{run_id}/decision", responses=problems(404, 409, 422))
+def set_decision(workspace: Home, run_id: str, decision: Decision) -> Thresholds:
+    """Let a classifier decide by a wish, fixed on validation images; its numbers and its report follow."""
+    return deciding.decide(workspace, run_id, decision.model_dump())
+
+
 @router.get("/runs/{run_id}/rows", responses=problems(404, 409))
 def list_run_rows(workspace: Home, run_id: str, page: Annotated[FilteredPage, Query()]) -> Page[Row]:
     """The measured images, a page at a time."""
@@ -73,6 +88,18 @@ def list_run_rows(workspace: Home, run_id: str, page: Annotated[FilteredPage, Qu
 def count_relabelled_images(workspace: Home, run_id: str) -> RelabelledImages:
     """How many images of a training's dataset are labelled otherwise by now: whether to train again."""
     return count_relabelled(workspace, run_id)
+
+
+@router.get("/runs/{run_id}/label-errors", responses=problems(404))
+def get_label_errors(workspace: Home, run_id: str) -> LabelsToLookAt:
+    """Labels that a classifier doubts which never saw the images: training, validation and test."""
+    return labels_to_look_at(workspace, run_id)
+
+
+@router.post("/runs/{run_id}/label-errors", status_code=202, responses=problems(404, 409))
+def create_label_errors(workspace: Home, run_id: str) -> LabelsToLookAt:
+    """Look for them, which may take minutes; ask again until they are known."""
+    return look_for_label_errors(workspace, run_id)
 
 
 @router.put("/runs/{run_id}/rows/{k}/correction", responses=problems(404, 409, 422))

@@ -6,6 +6,7 @@ from coverslip._version import __version__
 from coverslip.app.deps import Home
 from coverslip.app.schemas.system import System
 from coverslip.machine import likely_device, memory_mib, n_cores
+from coverslip.workspace.store.activity import activity_of
 
 router = APIRouter(tags=["system"])
 
@@ -20,4 +21,5 @@ def get_system(workspace: Home) -> System:
         device=likely_device(),
         n_cores=n_cores(),
         memory_mib=memory_mib(),
+        activity=activity_of(workspace),
     )

@@ -18,6 +18,15 @@ class NewLabels(BaseModel):
     label: Annotated[Text, Field(max_length=200)] | None
 
 
+class LeftOut(BaseModel):
+    """Images to leave out, or to take in again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    images: Annotated[list[Annotated[int, Field(ge=0, le=2**31)]], Field(min_length=1, max_length=1_000_000)]
+    is_left_out: bool
+
+
 @dataclass(frozen=True, slots=True)
 class LabelsGiven:
     """What was changed."""

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
+from coverslip.evaluation import DecideBy
 from coverslip.runs import recipe_keys
 
 
@@ -42,3 +43,14 @@ class RunChanges(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: str = Field(min_length=1, max_length=120)
+
+
+class Decision(BaseModel):
+    """How classes shall be decided; what is left out is the default."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    decide_by: DecideBy = "highest"
+    wished: float = Field(0.95, gt=0, le=1, description="Sensitivity or specificity, where it is decided by one.")
+    error_rate: float | None = Field(None, gt=0, lt=1, description="Wished among images that are not `uncertain`.")
+    positive_class: str | None = Field(None, description="Of two classes; null leaves it as it is.")

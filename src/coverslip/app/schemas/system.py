@@ -16,3 +16,7 @@ class System:
     device: Annotated[str, Field(description="What trainings most likely run on: cpu, cuda or mps.")]
     n_cores: int
     memory_mib: int
+    activity: Annotated[
+        str,
+        Field(description="Changes when a job is asked for, begins, ends or is removed, and when datasets come or go."),
+    ]

@@ -4,9 +4,11 @@ from coverslip.evaluation.deciding.operating_points import (
     FEWEST_IMAGES,
     OperatingPoint,
     ThresholdCurve,
+    ThresholdNumbers,
     decided_classes,
     operating_points,
     threshold_curve,
+    threshold_numbers,
     wished_points,
 )
 from coverslip.evaluation.deciding.rules import (
@@ -23,11 +25,13 @@ __all__ = [
     "DecisionRule",
     "OperatingPoint",
     "ThresholdCurve",
+    "ThresholdNumbers",
     "decided_classes",
     "learn_decisions",
     "operating_points",
     "positive_class",
     "threshold_curve",
+    "threshold_numbers",
     "uncertain_threshold",
     "wished_points",
 ]

@@ -127,6 +127,41 @@ def threshold_curve(score: np.ndarray, is_class: np.ndarray) -> ThresholdCurve:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class ThresholdNumbers:
+    """What one threshold did on some images."""
+
+    threshold: float
+    sensitivity: float
+    specificity: float
+    ppv: float | None  # of those called positive, how many are; None where none is called so
+    npv: float | None
+
+
+def threshold_numbers(score: np.ndarray, is_class: np.ndarray, *, most: int = 200) -> list[ThresholdNumbers]:
+    """The thresholds that one would wish for: of all with one sensitivity the highest, which spares most others.
+
+    Args:
+        score, is_class: as of `threshold_curve`.
+        most: so many at most, evenly among them.
+
+    Returns:
+        Sensitivity rising, from above 0.
+    """
+    curve, n, n_other = threshold_curve(score, is_class), int(is_class.sum()), int((~is_class).sum())
+    found = np.round(curve.sensitivity * n).astype(int)
+    highest = np.flatnonzero((np.diff(found, append=-1) != 0) & (found > 0))[::-1]
+    places = np.unique(np.linspace(0, len(highest) - 1, most).round().astype(int)) if len(highest) > most else ...
+    numbers = []
+    for k in highest[places].tolist():
+        false = round((1 - float(curve.specificity[k])) * n_other)
+        n_called, right = int(found[k]) + false, n_other - false
+        n_spared = n + n_other - n_called
+        ppv, npv = int(found[k]) / n_called if n_called else None, right / n_spared if n_spared else None
+        numbers.append(ThresholdNumbers(float(curve.threshold[k]), *curve.at(k), ppv, npv))
+    return numbers
+
+
 def _from_the_other_side(point: OperatingPoint, n: int, reason: str | None) -> OperatingPoint:
     """The other one of two classes' points, of which it has `n` images."""
     return OperatingPoint(

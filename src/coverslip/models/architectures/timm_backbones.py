@@ -1,6 +1,8 @@
 """Architectures that timm builds, as backbones that give pooled features."""
 
 import logging
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from torch import nn
@@ -53,6 +55,12 @@ def timm_record(name: str) -> ModelRecord:
             f"timm has no model '{timm_name}'" + (f" (it has {', '.join(near)}, …)" if near else ""),
             do="See timm's list of models for the exact name.",
         )
+    return _record(timm_name, timm.models.model_entrypoint(timm_name))
+
+
+@lru_cache(maxsize=64)  # by what builds it too: the same name may be registered anew
+def _record(timm_name: str, _entrypoint: Callable[..., nn.Module]) -> ModelRecord:
+    timm = import_timm()
     config = timm.get_pretrained_cfg(timm_name)
     with shapes_only():
         network = timm.create_model(timm_name)
@@ -60,7 +68,7 @@ def timm_record(name: str) -> ModelRecord:
     stages = named_stages(network)
     has_parameters = {module for module, part in network.named_modules() if list(part.parameters())}
     return ModelRecord(
-        name=name,
+        name=f"timm/{timm_name}",
         title=timm_name,
         family="timm",
         paper="see timm's documentation",

@@ -1,8 +1,25 @@
-"""ROC curves, each class against all others."""
+"""Curves of each class against all others: ROC, and precision against recall."""
 
-from coverslip.reports import content, figures
+from coverslip.reports import class_curves, content
+from coverslip.reports.class_curves import Average
 from coverslip.reports.reported import ReportedRun
-from coverslip.reports.sections.record import Drawing, Section
+from coverslip.reports.sections.record import Drawing, Section, SectionText
+
+
+def roc_averages(run: ReportedRun) -> list[Average]:
+    """Over all classes, where there are more than two."""
+    tested, metrics = run.tested, run.metrics
+    if tested is None:
+        return []
+    macro, micro = metrics["macro_auroc"].value, metrics["micro_auroc"].value
+    return class_curves.roc_averages(tested.probability, tested.label, macro, micro)
+
+
+def pr_averages(run: ReportedRun) -> list[Average]:
+    """Likewise of precision and recall."""
+    tested = run.tested
+    value = run.metrics["average_precision"].value
+    return [] if tested is None else class_curves.pr_averages(tested.probability, tested.label, value)
 
 
 def _aurocs(run: ReportedRun) -> list[float | None]:
@@ -12,15 +29,39 @@ def _aurocs(run: ReportedRun) -> list[float | None]:
 def _drawings(run: ReportedRun) -> list[Drawing]:
     tested, aurocs = run.tested, _aurocs(run)
     assert tested is not None
-    title = "ROC curves, each class against all others"
-    return [Drawing("roc", title, lambda: figures.roc(tested.probability, tested.label, run.classes, aurocs))]
+    precisions = [row.average_precision for row in content.classes(run)]
+    of_run = (tested.probability, tested.label, run.classes)
+    return [
+        Drawing(
+            "roc",
+            "ROC curves, each class against all others",
+            lambda: class_curves.roc(*of_run, aurocs, roc_averages(run)),
+        ),
+        Drawing(
+            "precision_recall",
+            "Precision-recall curves, each class against all others",
+            lambda: class_curves.precision_recall(*of_run, precisions, pr_averages(run)),
+        ),
+    ]
+
+
+def _text(run: ReportedRun) -> SectionText:
+    if len(run.classes) < 3:
+        return SectionText()
+    return SectionText(
+        (
+            "The macro-average is the mean of the classes' curves, each counting alike; the micro-average takes all "
+            "pairs of an image and a class at once, so that frequent classes count more.",
+        )
+    )
 
 
 ROC = Section(
     name="roc",
-    title="ROC curves",
+    title="ROC and precision-recall curves",
     order=700,
     subtitle=lambda run: "how many of a class are found for how many false alarms",
     applies=lambda run: run.tested is not None and any(auroc is not None for auroc in _aurocs(run)),
+    text=_text,
     drawings=_drawings,
 )

@@ -10,6 +10,7 @@ from coverslip.runs.classifier.packed import (
     fingerprint_of,
     open_classifier,
     stamp_of,
+    write_card,
     write_classifier,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "fingerprint_of",
     "open_classifier",
     "stamp_of",
+    "write_card",
     "write_classifier",
 ]

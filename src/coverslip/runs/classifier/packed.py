@@ -134,6 +134,11 @@ def write_classifier(folder: Path, card: ClassifierCard, weights: Tensors) -> No
     from safetensors.numpy import save
 
     write_bytes(folder / WEIGHTS, save(dict(sorted(weights.items()))))
+    write_card(folder, card)
+
+
+def write_card(folder: Path, card: ClassifierCard) -> None:
+    """Write `classifier.json`; the weights beside it stay what they are."""
     write_text(folder / CARD, card.model_dump_json(indent=2) + "\n")
 
 

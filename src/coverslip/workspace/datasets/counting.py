@@ -18,6 +18,7 @@ NO_COUNTS: Json = {
     "n_images": 0,
     "n_labelled": 0,
     "n_unreadable": 0,
+    "n_left_out": 0,
     "n_changed": 0,
     "classes": {},
     "n_groups": 0,
@@ -68,9 +69,10 @@ def mark_equal_pixels(connection: Connection, dataset_id: str, positions: str | 
         hashes = hashes.where(images.c.position.in_(values(positions)))
     concerned = list({pixel_hash for pixel_hash in connection.execute(hashes).scalars() if pixel_hash is not None})
     among = images.c.dataset_id == dataset_id, images.c.pixel_hash.in_(values(json.dumps(concerned)))
+    connection.execute(update(images).where(*among, images.c.problem.is_not(None)).values(problem=None))
     equal = connection.execute(
         select(images.c.pixel_hash, func.count(images.c.label.distinct()))
-        .where(*among)
+        .where(*among, ~images.c.is_left_out)
         .group_by(images.c.pixel_hash)
         .having(func.count() > 1)
     ).all()
@@ -81,21 +83,23 @@ def mark_equal_pixels(connection: Connection, dataset_id: str, positions: str | 
             .where(
                 images.c.dataset_id == dataset_id,
                 images.c.pixel_hash.in_(values(marked)),
-                images.c.problem.is_distinct_from(problem),
+                ~images.c.is_left_out,
             )
             .values(problem=problem)
         )
 
 
 def _counts(connection: Connection, dataset_id: str) -> Json:
-    own = images.c.dataset_id == dataset_id
+    of_dataset = images.c.dataset_id == dataset_id
+    own = of_dataset & ~images.c.is_left_out
 
     def numbered(column: Any) -> dict[str | None, int]:  # Any: SQLAlchemy's column
         pairs = connection.execute(select(column, func.count()).where(own).group_by(column)).all()
         return {value: n for value, n in pairs}  # noqa: C416 - rows, which dict() is not typed for
 
     labels, domains, problems = (numbered(images.c[name]) for name in ("label", "domain", "problem"))
-    n_images = sum(labels.values())
+    n_taken_in = sum(labels.values())
+    n_images = connection.execute(select(func.count()).where(of_dataset)).scalar_one()
     n_groups = connection.execute(select(func.count(images.c.group.distinct())).where(own)).scalar_one()
     changed = images.c.label.is_distinct_from(images.c.label_before)
     n_changed = connection.execute(select(func.count()).where(own, changed)).scalar_one()
@@ -103,8 +107,9 @@ def _counts(connection: Connection, dataset_id: str) -> Json:
     named = sorted((name for name in domains if name), key=natural_key)
     return {
         "n_images": n_images,
-        "n_labelled": n_images - labels.get(None, 0),
+        "n_labelled": n_taken_in - labels.get(None, 0),
         "n_unreadable": problems.get("unreadable", 0),
+        "n_left_out": n_images - n_taken_in,
         "n_changed": n_changed,
         "classes": {name: labels[name] for name in classes},
         "n_groups": n_groups,
@@ -128,6 +133,7 @@ def _spread(connection: Connection, dataset_id: str, name: str | None, n_wanted:
         images.c.dataset_id == dataset_id,
         images.c.label.is_not_distinct_from(name),
         images.c.problem.is_distinct_from("unreadable"),
+        ~images.c.is_left_out,
     )
     n = connection.execute(select(func.count()).select_from(wanted.subquery())).scalar_one()
     n_shown = min(n, n_wanted)

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
@@ -29,11 +30,17 @@ from coverslip.workspace.store.records import load_dataset, load_scan
 from coverslip.workspace.store.rows import Json, dataset_row
 from coverslip.workspace.store.tables import images, inspections
 
+_OF_COPIES = ("duplicates", "near-duplicates")
+
 
 class DatasetInspection(Inspection):
     """What `coverslip inspect --json` tells, with labels and groups of now, and where the images stand."""
 
     positions: dict[str, int] = Field(description="Positions of the images that findings name, by image_id.")
+    spare: dict[str, list[int]] = Field(
+        description="Of findings of copies, by their code: positions of all but the first of each cluster whose images "
+        "have one label. They can be left out; of clusters with several labels none is told."
+    )
 
 
 def inspect_stored(connection: Connection, dataset_id: str) -> Inspection:
@@ -115,12 +122,24 @@ def with_positions(connection: Connection, dataset_id: str, inspection: Inspecti
     named = {image_id for finding in inspection.findings for cluster in finding.images for image_id in cluster}
     listed = func.json_each(json.dumps(sorted(named))).table_valued("value")
     rows = connection.execute(
-        select(images.c.image_id, images.c.position).where(
+        select(images.c.image_id, images.c.position, images.c.label).where(
             images.c.dataset_id == dataset_id, images.c.image_id.in_(select(listed.c.value))
         )
-    )
+    ).all()
     positions = {row.image_id: row.position for row in rows}
-    return DatasetInspection.model_validate({**dict(inspection), "positions": positions})
+    label_of = {row.image_id: row.label for row in rows}
+    spare = {
+        finding.code: [positions[image_id] for image_id in spare_images(finding.images, label_of)]
+        for finding in inspection.findings
+        if finding.code in _OF_COPIES
+    }
+    return DatasetInspection.model_validate({**dict(inspection), "positions": positions, "spare": spare})
+
+
+def spare_images(clusters: Iterable[Sequence[str]], label_of: Mapping[str, str | None]) -> list[str]:
+    """All but the first of each cluster whose images have one label: where labels differ, one of them may be right."""
+    agreeing = (cluster for cluster in clusters if len({label_of.get(image_id) for image_id in cluster}) == 1)
+    return [image_id for cluster in agreeing for image_id in cluster[1:]]
 
 
 def look_for_copies(home: Workspace, dataset_id: str, is_over: threading.Event) -> None:

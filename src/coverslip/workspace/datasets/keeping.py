@@ -30,7 +30,12 @@ _Pixels = tuple[str, str]  # a file, and which pixels of it, as JSON
 
 
 def store_images(
-    connection: Connection, home: Workspace, dataset_id: str, found: Dataset, labels: dict[str, str | None]
+    connection: Connection,
+    home: Workspace,
+    dataset_id: str,
+    found: Dataset,
+    labels: dict[str, str | None],
+    left_out: frozenset[str] = frozenset(),
 ) -> None:
     """Rows for all images that were found, and how many there are of each class.
 
@@ -40,11 +45,12 @@ def store_images(
         dataset_id: which dataset.
         found: the images.
         labels: that were given in the app, by image_id.
+        left_out: image_ids of those that were left out there.
 
     Raises:
         BadDataset: all of them lie where the app may not read.
     """
-    _insert_images(connection, home, dataset_id, found, labels)
+    _insert_images(connection, home, dataset_id, found, labels, left_out)
     count_again(connection, dataset_id)
     outside = connection.execute(
         select(image_facts.c.position).where(image_facts.c.dataset_id == dataset_id, image_facts.c.reason == OUTSIDE)
@@ -77,6 +83,9 @@ def replace_images(connection: Connection, home: Workspace, dataset_id: str, fou
         for row in known
         if row.label != row.label_before and row.position in moved
     }
+    left_out = frozenset(
+        found.records[moved[row.position]].image_id for row in known if row.is_left_out and row.position in moved
+    )
     _put_aside(connection, dataset_id, [row for row in known if row.position not in moved])
     restored_labels = _given_again(connection, dataset_id, found)
     _keep_history(connection, dataset_id, moved)
@@ -86,11 +95,16 @@ def replace_images(connection: Connection, home: Workspace, dataset_id: str, fou
         .where(datasets.c.id == dataset_id)
         .values(state="reading", progress=None, error=None, opened=opened_as_json(found))
     )
-    store_images(connection, home, dataset_id, found, {**restored_labels, **new_labels})
+    store_images(connection, home, dataset_id, found, {**restored_labels, **new_labels}, left_out)
 
 
 def _insert_images(
-    connection: Connection, home: Workspace, dataset_id: str, found: Dataset, labels: dict[str, str | None]
+    connection: Connection,
+    home: Workspace,
+    dataset_id: str,
+    found: Dataset,
+    labels: dict[str, str | None],
+    left_out: frozenset[str],
 ) -> None:
     look = _Look(home)
     rows: list[Json] = []
@@ -113,6 +127,7 @@ def _insert_images(
                 "plan": plan,
                 "problem": None if is_allowed else "unreadable",
                 "version": version,
+                "is_left_out": record.image_id in left_out,
             }
         )
         if not is_allowed:

@@ -170,7 +170,10 @@ def _give(connection: Connection, row: AnyRow, of_label: dict[str | None, list[i
 def _counted(connection: Connection, dataset_id: str, places: str) -> tuple[Counter[str | None], int]:
     """Of these images: how many have each label, and how many another than their folder or table gives them."""
     rows = connection.execute(  # the plus keeps SQLite from walking through the index of all labels
-        text(f"SELECT label, COUNT(*), SUM(label IS NOT label_before) FROM images {_AT} GROUP BY +label"),
+        text(
+            f"SELECT label, COUNT(*), SUM(label IS NOT label_before) FROM images {_AT} "
+            "AND NOT is_left_out GROUP BY +label"
+        ),
         {"dataset": dataset_id, "positions": places},
     ).all()
     return Counter({label: n for label, n, _ in rows}), sum(changed for _, _, changed in rows)

@@ -79,6 +79,7 @@ class DatasetState:
     n_images: int
     n_labelled: int
     n_unreadable: int
+    n_left_out: Annotated[int, Field(description="Shown, but neither counted as labelled nor trained on.")]
     classes: list[ClassCount]
     groups: Groups
     domains: Annotated[
@@ -134,6 +135,7 @@ def _described(connection: Connection, row: AnyRow) -> DatasetState:
         n_images=counts["n_images"],
         n_labelled=counts["n_labelled"],
         n_unreadable=counts["n_unreadable"],
+        n_left_out=counts["n_left_out"],
         classes=[ClassCount(name, counts["classes"].get(name, 0), k) for k, name in enumerate(names)],
         groups=_groups(row),
         domains=[DomainCount(name, n) for name, n in counts["domains"].items()],

@@ -145,7 +145,15 @@ def _work(home: Workspace, dataset_id: str, is_over: threading.Event) -> None:
     with suppress(CoverslipError, SQLAlchemyError, OSError):
         if not is_over.is_set():
             fill(home, dataset_id, is_over)
-    home.background.start(f"copies {dataset_id}", lambda is_over: look_for_copies(home, dataset_id, is_over))
+    search_copies(home, dataset_id)
+
+
+def search_copies(home: Workspace, dataset_id: str) -> None:
+    """Look for changed copies in the background; a search that goes on, among other images maybe, is begun anew."""
+    name = f"copies {dataset_id}"
+    with home.background.held(name):
+        pass
+    home.background.start(name, lambda is_over: look_for_copies(home, dataset_id, is_over))
 
 
 def _read(home: Workspace, dataset_id: str, is_over: threading.Event) -> None:

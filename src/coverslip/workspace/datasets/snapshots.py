@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from coverslip.datasets import ImageRecord, Side, printable
 from coverslip.errors import BadDataset
@@ -118,7 +118,8 @@ def file_name(home: Workspace, dataset_id: str, what: str) -> str:
 
 def _tells_all(connection: Connection, row: AnyRow) -> bool:
     has_named_domains = any(source["domain"] for source in row.sources)
-    if row.summary["n_changed"] or not row.is_labelled or has_named_domains:
+    is_narrowed = row.summary["n_changed"] or row.summary["n_left_out"]
+    if is_narrowed or not row.is_labelled or has_named_domains:
         return False
     outside = select(func.count()).where(image_facts.c.dataset_id == row.id, image_facts.c.reason == OUTSIDE)
     return connection.execute(outside).scalar_one() == 0
@@ -140,7 +141,8 @@ def _lines(
     columns = _columns(connection, row)
     if groups is not None:
         columns = [column for column in columns if column != "group"] + ["group"] * any(groups.values())
-    if parts is not None and "split" not in columns:
+    left_out = _positions(connection, row, images.c.is_left_out)
+    if (parts is not None or (left_out and not for_training)) and "split" not in columns:
         columns.append("split")
     yield _as_csv([columns])
     outside = set(
@@ -148,21 +150,27 @@ def _lines(
             select(image_facts.c.position).where(image_facts.c.dataset_id == row.id, image_facts.c.reason == OUTSIDE)
         ).scalars()
     )
+    passed_over = outside | left_out if for_training else outside
     for start, end in ranges(row.summary["n_images"], _ROWS_AT_ONCE):
         records: Sequence[ImageRecord] = load_records(connection, row.id, start, end)
         if groups is not None:
             records = [replace(record, group=groups.get(record.image_id)) for record in records]
         if parts is not None:
             records = with_parts(records, parts)
-        kept = [record for position, record in enumerate(records, start) if position not in outside]
-        for record in kept:
+        kept = [(position, record) for position, record in enumerate(records, start) if position not in passed_over]
+        for _, record in kept:
             if for_training and printable(str(record.path)) != str(record.path):
                 raise BadDataset(
                     "A file's name is not text, so it cannot stand in a table",
                     file=record.path,
                     do="Rename it and read the images again.",
                 )
-        yield _as_csv([[_cell(record, column) for column in columns] for record in kept])
+        yield _as_csv(
+            [
+                [_cell(record, column, is_left_out=position in left_out) for column in columns]
+                for position, record in kept
+            ]
+        )
 
 
 def _columns(connection: Connection, row: AnyRow) -> list[str]:
@@ -181,12 +189,16 @@ def _columns(connection: Connection, row: AnyRow) -> list[str]:
     return columns + [f"{_CHANNEL}{n}" for n in range(2, 2 + n_others)]
 
 
-def _cell(record: ImageRecord, column: str) -> str:
+def _positions(connection: Connection, row: AnyRow, condition: ColumnElement[bool]) -> set[int]:
+    return set(connection.execute(select(images.c.position).where(images.c.dataset_id == row.id, condition)).scalars())
+
+
+def _cell(record: ImageRecord, column: str, *, is_left_out: bool) -> str:
     match column:
         case "path":
             return printable(str(record.path))
         case "split":
-            return record.predefined_split or ""
+            return "left-out" if is_left_out else record.predefined_split or ""
         case "plane":
             return str(record.plan.plane) if "plane" in record.stated else ""
         case "channel":

@@ -29,6 +29,7 @@ from coverslip.reports.sections.limits import limits
 from coverslip.reports.sections.methods import methods
 from coverslip.reports.sections.numbers import decided
 from coverslip.reports.sections.record import Section
+from coverslip.reports.sections.roc import pr_averages, roc_averages
 from coverslip.reports.sections.tiles import n_mistakes
 from coverslip.runs import Run, WhatIf, metrics_as_json
 from coverslip.workspace.jobs.records import Job, Json, find_job
@@ -124,7 +125,9 @@ class Measurement:
     per_class: list[ClassResult]
     confusion: Confusion
     roc: list[RocCurve]
+    roc_averages: Annotated[list[RocCurve], Field(description="Over all classes; none where there are two.")]
     precision_recall: list[PrecisionRecallCurve]
+    precision_recall_averages: list[PrecisionRecallCurve]
     calibration: Calibration | None
     by_domain: list[DomainResult]
     decided: Annotated[
@@ -246,7 +249,17 @@ def _measurement(run: ReportedRun) -> dict[str, Any]:  # Any: of each field its 
         "per_class": classes,
         "confusion": Confusion(classes=run.classes, counts=run.metrics.confusion_matrix),
         "roc": _roc(run, classes),
+        "roc_averages": [
+            RocCurve(class_name=each.name, fpr=each.curve.x, tpr=each.curve.y, auroc=each.value)
+            for each in roc_averages(run)
+            if each.curve
+        ],
         "precision_recall": _precision_recall(run),
+        "precision_recall_averages": [
+            PrecisionRecallCurve(class_name=each.name, recall=each.curve.x, precision=each.curve.y, ap=each.value)
+            for each in pr_averages(run)
+            if each.curve
+        ],
         "calibration": _calibration(run),
         "by_domain": content.domains(run),
         "decided": decided(run),

@@ -57,7 +57,9 @@ def _plan(plane: Any, channels: Any, box: Any, other_files: Any) -> ReadPlan:  #
     return ReadPlan(plane=plane, channels=channels, box=box, other_files=other_files)
 
 
-def load_records(connection: Connection, dataset_id: str, start: int = 0, end: int | None = None) -> list[ImageRecord]:
+def load_records(
+    connection: Connection, dataset_id: str, start: int = 0, end: int | None = None, *, with_left_out: bool = True
+) -> list[ImageRecord]:
     """The images at these positions, with their labels of now."""
     query = select(
         images.c.image_id,
@@ -70,6 +72,8 @@ def load_records(connection: Connection, dataset_id: str, start: int = 0, end: i
     ).where(images.c.dataset_id == dataset_id, images.c.position >= start)
     if end is not None:
         query = query.where(images.c.position < end)
+    if not with_left_out:
+        query = query.where(~images.c.is_left_out)
     records = []
     for row in connection.execute(query.order_by(images.c.position)):
         plan, stated = plan_of(row.plan)
@@ -93,9 +97,9 @@ def load_versions(connection: Connection, dataset_id: str, places: Sequence[int]
 
 
 def load_dataset(connection: Connection, dataset_id: str) -> Dataset:
-    """The whole dataset as other rooms know it, with the labels and groups of now."""
+    """The dataset as other rooms know it, with the labels and groups of now, but for what was left out."""
     row = dataset_row(connection, dataset_id)
-    return as_dataset(row, load_records(connection, dataset_id))
+    return as_dataset(row, load_records(connection, dataset_id, with_left_out=False))
 
 
 def as_dataset(row: AnyRow, records: Sequence[ImageRecord]) -> Dataset:
@@ -117,10 +121,12 @@ def as_dataset(row: AnyRow, records: Sequence[ImageRecord]) -> Dataset:
 
 
 def load_scan(connection: Connection, dataset_id: str) -> Scan:
-    """What was found when the images were read."""
+    """What was found when the images were read, of those that `load_dataset` gives."""
+    is_image = (images.c.dataset_id == image_facts.c.dataset_id) & (images.c.position == image_facts.c.position)
     rows = connection.execute(
         select(image_facts.c.facts, image_facts.c.reason)
-        .where(image_facts.c.dataset_id == dataset_id)
+        .join(images, is_image)
+        .where(image_facts.c.dataset_id == dataset_id, ~images.c.is_left_out)
         .order_by(image_facts.c.position)
     )
     return Scan(tuple(facts_of(row.facts) if row.facts else Unreadable(row.reason) for row in rows))

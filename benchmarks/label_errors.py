@@ -1,0 +1,145 @@
+"""How many labels that were made wrong stand first among those to look at again? As a Markdown table.
+
+Five of a hundred labels are changed, at random or to the class that is most often confused with the right one;
+precision at k is the share of changed labels among the k most doubtful, k being as many as were changed. Labels of the
+set that were wrong before count as false alarms. Scores: 1 - probability of the label (what is used), and the
+difference to the next class. Images: COVERSLIP_DATA, default ../shared/data.
+
+    python benchmarks/label_errors.py [--sets NAME…] [--seeds N] [--images N]
+"""
+
+import argparse
+import os
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import coverslip as cs
+from coverslip.audit.doubts import doubts
+from coverslip.audit.label_errors import cross_fitted_logits
+from coverslip.datasets import DecodedPixels, inner_folds, scan_images
+from coverslip.engines import Features, embed
+from coverslip.evaluation import apply_temperature, fit_temperature
+from coverslip.models.networks import FeatureNetwork, create_network
+from coverslip.training.preprocessing import learn_preprocessing
+
+DATA = Path(os.environ.get("COVERSLIP_DATA", "../shared/data")).resolve()
+SETS = {
+    "blood_pbc": ("blood_pbc", None, 128),
+    "blood_malaria": ("blood_malaria/images.csv", "patient", 96),
+    "nuclei_mitocheck": ("nuclei_mitocheck/images.csv", "movie", 96),
+}
+CHANGED = 0.05  # of the labels
+
+
+@dataclass(frozen=True)
+class Images:
+    """Features, class numbers, and the turn in which each image is judged."""
+
+    features: Features
+    label: np.ndarray  # (n,) int
+    turn: np.ndarray  # (n,) int
+
+    @property
+    def n_classes(self) -> int:
+        return int(self.label.max()) + 1
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sets", nargs="*", default=list(SETS), help=f"some of: {'; '.join(SETS)}")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--images", type=int, default=900)
+    asked = parser.parse_args()
+    print("| set | images | classes | right before | changed | precision at k | lowest seed | by margin |")
+    print("|---|---|---|---|---|---|---|---|")
+    for name in asked.sets:
+        with opened(name, asked.images) as images:
+            show(name, images, asked.seeds)
+
+
+def show(name: str, images: Images, n_seeds: int) -> None:
+    """Print two lines of the table."""
+    clean = probabilities(images, images.label)
+    is_known = np.isfinite(clean).all(axis=1)
+    right = (clean.argmax(axis=1) == images.label)[is_known].mean()
+    confused = np.zeros((images.n_classes, images.n_classes))
+    np.add.at(confused, (images.label[is_known], clean[is_known].argmax(axis=1)), 1)
+    np.fill_diagonal(confused, -1)
+    precision = defaultdict(list)
+    for seed in range(n_seeds):
+        for how in ("at random", "confusable"):
+            label, changed = with_changes(images.label, confused, how, np.random.default_rng(seed))
+            probability = probabilities(images, label)
+            for score, ranked in rankings(probability, label).items():
+                precision[how, score].append(np.isin(ranked[: len(changed)], changed).mean())
+    for how in ("at random", "confusable"):
+        own, margin = precision[how, "own"], precision[how, "margin"]
+        figures = f"{np.mean(own):.2f} | {min(own):.2f} | {np.mean(margin):.2f}"
+        print(f"| {name} | {len(images.label):,} | {images.n_classes} | {right:.3f} | {how} | {figures} |", flush=True)
+
+
+@contextmanager
+def opened(name: str, n_images: int) -> Iterator[Images]:
+    """Some images of a set as the frozen default network sees them."""
+    source, group, side = SETS[name]
+    data = cs.open_dataset(DATA / source, group=group)
+    places = np.random.default_rng(0).permutation(len(data.records))[:n_images]
+    data = data.chosen(sorted(places.tolist()))
+    scan = scan_images(data)
+    recipe = cs.Recipe(image_size=side)
+    preprocessing = learn_preprocessing(scan.facts, recipe)
+    network = create_network(
+        recipe.model, n_classes=2, head=recipe.head, channels=preprocessing.channels, pretrained=True, image_size=side
+    )
+    everything = list(range(len(data.records)))
+    with embed(
+        FeatureNetwork(network),
+        network.head.in_features,
+        [facts.pixel_hash for facts in scan.facts],
+        DecodedPixels(data, scan, preprocessing),
+        preprocessing=preprocessing.model_dump(mode="json"),
+        tta=recipe.tta,
+    ) as (features, _):
+        label = np.unique([record.label for record in data.records], return_inverse=True)[1]
+        yield Images(features, label, inner_folds(data, scan, everything, seed=0))
+
+
+def with_changes(
+    label: np.ndarray, confused: np.ndarray, how: str, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Labels of which some are wrong, and where."""
+    n_classes, changed = len(confused), rng.choice(len(label), round(CHANGED * len(label)), replace=False)
+    wrong = label.copy()
+    if how == "confusable":
+        wrong[changed] = confused.argmax(axis=1)[label[changed]]
+    else:
+        wrong[changed] = (label[changed] + rng.integers(1, n_classes, len(changed))) % n_classes
+    return wrong, changed
+
+
+def probabilities(images: Images, label: np.ndarray) -> np.ndarray:
+    """(n, K) of probes that did not see the image; NaN where there is none."""
+    logits = cross_fitted_logits(images.features, label, images.turn, n_classes=images.n_classes, balanced=False)
+    is_known = np.isfinite(logits).all(axis=1)
+    probability = np.full(logits.shape, np.nan)
+    temperature = fit_temperature(logits[is_known], label[is_known])
+    probability[is_known] = apply_temperature(logits[is_known], temperature)
+    return probability
+
+
+def rankings(probability: np.ndarray, label: np.ndarray) -> dict[str, np.ndarray]:
+    """Positions of the doubtful labels, the most doubtful first, by each score."""
+    known = np.flatnonzero(np.isfinite(probability).all(axis=1))
+    doubt = doubts(probability[known], label[known])
+    doubtful = np.flatnonzero(doubt.is_doubtful)
+    margin = probability[known].max(axis=1) - (1 - doubt.score)
+    return {"own": known[doubt.ranked], "margin": known[doubtful[np.argsort(-margin[doubtful], kind="stable")]]}
+
+
+if __name__ == "__main__":
+    main()

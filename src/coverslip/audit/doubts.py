@@ -1,0 +1,45 @@
+"""How doubtful labels are, by the probabilities of classifiers that never saw the images."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+FEWEST_IMAGES = 10  # of a class: with fewer a rare look can't be told from a wrong label
+
+
+@dataclass(frozen=True, slots=True)
+class Doubts:
+    """What speaks against each label."""
+
+    score: Floats  # (n,) 1 - probability of the label
+    suggested: Ints  # (n,) the most probable class
+    is_judged: npt.NDArray[np.bool_]  # (n,) its class has images enough
+    is_doubtful: npt.NDArray[np.bool_]  # (n,) another class is more probable than the label
+
+    @property
+    def ranked(self) -> Ints:
+        """Positions of the doubtful labels, the most doubtful first."""
+        order = np.argsort(-self.score, kind="stable")
+        return order[self.is_doubtful[order]]
+
+
+def doubts(probability: Floats, label: Ints) -> Doubts:
+    """How doubtful each label is, by self-confidence.
+
+    That ranking found more of the labels that were flipped at random than the difference to the next class did, and as
+    many of those flipped between classes that resemble each other (benchmarks/label_errors.py). Formula: Northcutt,
+    Jiang and Chuang 2021, Confident Learning, section 3.2.
+
+    Args:
+        probability: (n, K) out-of-fold, calibrated.
+        label: (n,) in [0, K).
+    """
+    suggested = probability.argmax(axis=1)
+    is_judged = np.bincount(label, minlength=probability.shape[1])[label] >= FEWEST_IMAGES
+    own = probability[np.arange(len(label)), label]
+    is_doubtful = is_judged & (probability.max(axis=1) > own)
+    return Doubts(np.clip(1 - own, 0, 1), suggested, is_judged, is_doubtful)

@@ -1,0 +1,202 @@
+"""Labels of a run's images to look at again: no image is judged by a classifier that saw it.
+
+With folds, the network that tested an image judges it. Without, linear probes on features of the frozen network do:
+each image is judged by one that was fitted without its group and its copies. Test images are judged likewise: what is
+found out about them changes nothing of the run's numbers.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from coverslip.audit.doubts import doubts
+from coverslip.datasets import Dataset, DecodedPixels, Scan, inner_folds, scan_images
+from coverslip.engines import Features, embed
+from coverslip.errors import BadRun
+from coverslip.evaluation import apply_temperature, fit_temperature
+from coverslip.images import ImageFacts
+from coverslip.models import has_weights, model_info
+from coverslip.models.networks import FeatureNetwork
+from coverslip.runs import (
+    DoubtfulLabel,
+    JudgedBy,
+    JudgedClass,
+    LabelErrors,
+    Recipe,
+    Run,
+    RunContext,
+    SplitRow,
+    open_classifier,
+    same_images,
+)
+from coverslip.training.batches import TrainingImages
+from coverslip.training.fitting import initial_network
+from coverslip.training.instant_stage import is_balanced
+from coverslip.training.linear_probe import held_out_logits
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+SHRINKAGE = 3.0  # more than a training takes: some of the labels that are fitted are wrong
+
+
+def find_label_errors(run: Run, context: RunContext) -> LabelErrors:
+    """The labels of a run's images that another class is more probable than.
+
+    Args:
+        run: a training that came to its end.
+        context: its device runs the network, where features of images are not known; told about progress.
+
+    Raises:
+        BadRun: it is not done, or its images are not what they were.
+        Stopped: on request.
+    """
+    if not run.is_done:
+        raise BadRun("The training has not come to its end", file=run.folder, do="Let it end, or resume it.")
+    if run.is_cross_validated:
+        rows, classes, probability = _judged_by_folds(run)
+        return _label_errors(run, rows, classes, probability, "folds")
+    rows, classes, probability = _judged_by_probes(run, context)
+    return _label_errors(run, rows, classes, probability, "linear probes")
+
+
+def _label_errors(
+    run: Run, rows: Sequence[SplitRow], classes: Sequence[str], probability: Floats, judged_by: JudgedBy
+) -> LabelErrors:
+    """What the probabilities of these images say of their labels; a row of NaN: it could not be judged."""
+    is_known = np.isfinite(probability).all(axis=1)
+    known = [rows[i] for i in np.flatnonzero(is_known).tolist()]
+    label = np.array([classes.index(row.label) for row in known], dtype=np.int64)
+    doubt = doubts(probability[is_known], label)
+    n_taking_part = sum(row.split != "left-out" for row in run.split)
+    return LabelErrors(
+        judged_by=judged_by,
+        classes=tuple(
+            JudgedClass(
+                name=name,
+                n=int((label == k).sum()),
+                n_doubtful=int(doubt.is_doubtful[label == k].sum()) if doubt.is_judged[label == k].any() else None,
+            )
+            for k, name in enumerate(classes)
+        ),
+        n_not_judged=n_taking_part - int(doubt.is_judged.sum()),
+        images=tuple(
+            DoubtfulLabel(
+                image_id=known[i].image_id,
+                path=known[i].path,
+                label=known[i].label,
+                suggested=classes[doubt.suggested[i]],
+                score=float(doubt.score[i]),
+                split=known[i].split,
+            )
+            for i in doubt.ranked.tolist()
+        ),
+    )
+
+
+def _judged_by_folds(run: Run) -> tuple[list[SplitRow], tuple[str, ...], Floats]:
+    """The images that folds tested, and (n, K) probabilities by the networks that tested them."""
+    classes = run.predictions.classes
+    row_of = {row.image_id: row for row in run.split}
+    temperature_of = {k: open_classifier(run.fold(k).classifier_folder).card.temperature for k in _folds(run)}
+    rows = [row_of[row.image_id] for row in run.predictions]
+    temperature = np.array([temperature_of[row.fold or 0] for row in rows])
+    logits = run.test_logits / temperature[:, None]
+    is_unknown = np.isnan(logits) & ~np.isnan(logits).all(axis=1, keepdims=True)  # a class that a fold did not know
+    logits[is_unknown] = -np.inf
+    probability = apply_temperature(logits, 1.0)
+    number = {name: k for k, name in enumerate(classes)}
+    for i, row in enumerate(rows):
+        if is_unknown[i, number[row.label]]:
+            probability[i] = np.nan
+    return rows, classes, probability
+
+
+def _folds(run: Run) -> set[int]:
+    return {row.fold for row in run.split if row.fold}
+
+
+def _judged_by_probes(run: Run, context: RunContext) -> tuple[list[SplitRow], tuple[str, ...], Floats]:
+    """All labelled images of the run, and (n, K) probabilities by linear probes that were fitted on others."""
+    data = same_images(run)
+    scan = scan_images(data, emit=context.emit, stop=context.stop)
+    rows, positions = _taking_part(run, data, scan)
+    classes = tuple(name for name in data.classes if any(row.label == name for row in rows))
+    label = np.array([classes.index(row.label) for row in rows], dtype=np.int64)
+    turn = inner_folds(data, scan, positions, seed=run.recipe.seed)
+    logits = _cross_fitted(run, data, scan, positions, label, turn, context)
+    is_known = np.isfinite(logits).all(axis=1)
+    probability = np.full(logits.shape, np.nan)
+    if is_known.any():
+        temperature = fit_temperature(logits[is_known], label[is_known])
+        probability[is_known] = apply_temperature(logits[is_known], temperature)
+    return rows, classes, probability
+
+
+def _taking_part(run: Run, data: Dataset, scan: Scan) -> tuple[list[SplitRow], list[int]]:
+    """Readable images with a label, and where they stand in the dataset."""
+    row_of = {row.image_id: row for row in run.split if row.split != "left-out" and row.label}
+    positions = [
+        i
+        for i, record in enumerate(data.records)
+        if record.image_id in row_of and isinstance(scan.facts[i], ImageFacts)
+    ]
+    return [row_of[data.records[i].image_id] for i in positions], positions
+
+
+def _cross_fitted(
+    run: Run, data: Dataset, scan: Scan, positions: list[int], label: Ints, turn: Ints, context: RunContext
+) -> Floats:
+    """(n, K) logits of probes that did not see the image; NaN where there is no such probe."""
+    card = open_classifier(run.classifier_folder).card
+    recipe = _with_features(run.recipe)
+    decoded = DecodedPixels(data, scan, card.preprocessing)
+    trained_on = {row.image_id for row in run.split if row.split == "train"}
+    train = np.array([p for p in positions if data.records[p].image_id in trained_on], dtype=np.int64)
+    nothing, n_classes = np.zeros(0, np.int64), int(label.max()) + 1
+    # As the training began: features that it left in the cache are found again.
+    images = TrainingImages(decoded, train, np.zeros(len(train), np.int64), nothing, nothing, n_classes=n_classes)
+    network, _ = initial_network(images, card.preprocessing, recipe, None)
+    with embed(
+        FeatureNetwork(network),
+        network.head.in_features,
+        [fact.pixel_hash for p in positions if isinstance(fact := scan.facts[p], ImageFacts)],
+        lambda chosen: decoded([positions[i] for i in chosen]),
+        preprocessing=card.preprocessing.model_dump(mode="json"),
+        tta=recipe.tta,
+        device=context.device,
+        emit=context.emit,
+        stop=context.stop,
+    ) as (features, _):
+        return cross_fitted_logits(features, label, turn, n_classes=n_classes, balanced=is_balanced(recipe))
+
+
+def cross_fitted_logits(features: Features, label: Ints, turn: Ints, *, n_classes: int, balanced: bool) -> Floats:
+    """(n, K) logits of linear probes that were fitted on the images of other turns; NaN where the turn is negative.
+
+    Args:
+        features: (n, D) of the frozen network.
+        label: (n,) in [0, K), each of them somewhere.
+        turn: (n,) in which each image is held out.
+        n_classes: K.
+        balanced: every class counts the same, however many images it has.
+    """
+    order = np.argsort(turn, kind="stable")
+    logits = np.full((len(label), n_classes), np.nan)
+    logits[order] = held_out_logits(
+        features.part(order), label[order], turn[order], n_classes=n_classes, balanced=balanced, shrinkage=SHRINKAGE
+    )
+    return logits
+
+
+def _with_features(recipe: Recipe) -> Recipe:
+    """A network that learnt nothing from these images: the recipe's, as pretrained, or the default one."""
+    if recipe.init == "imagenet":
+        return recipe
+    if has_weights(model_info(recipe.model)):
+        return recipe.model_copy(update={"init": "imagenet"})
+    default = Recipe()
+    return recipe.model_copy(
+        update={"init": "imagenet", "model": default.model, "model_options": {}, "head": default.head}
+    )

@@ -1,0 +1,111 @@
+"""`coverslip decide`: by what thresholds a classifier decides, without training it again."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from coverslip.cli._options import AsJson
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from coverslip.evaluation import DecideBy
+    from coverslip.experiments.again.deciding import Thresholds
+
+_MOST_ROWS = 12
+
+
+def decide(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The run folder of a training.", show_default=False)],
+    sensitivity: Annotated[
+        float | None,
+        typer.Option("--sensitivity", help="Of two classes: find this share of the positive one.", show_default=False),
+    ] = None,
+    specificity: Annotated[
+        float | None,
+        typer.Option("--specificity", help="Of two classes: spare this share of the other.", show_default=False),
+    ] = None,
+    by_roc: Annotated[bool, typer.Option("--roc", help="Give each class its own best balance.")] = False,
+    error_rate: Annotated[
+        float | None,
+        typer.Option(
+            "--error-rate",
+            help="Call so many images uncertain that at most this share of the others is wrong.",
+            show_default=False,
+        ),
+    ] = None,
+    positive: Annotated[
+        str | None,
+        typer.Option("--positive", metavar="CLASS", help="The class that is looked for.", show_default=False),
+    ] = None,
+    default: Annotated[bool, typer.Option("--default", help="Decide as at first: the most probable class.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Choose by what thresholds a classifier decides; it is not trained again.
+
+    Thresholds come from validation images, never from test images, and are kept in the classifier, so that predict uses
+    them. Predictions and numbers of the test images, and the report, follow. Without a wish: show what there is to
+    choose, on validation images.
+
+    Examples:
+
+      coverslip decide runs/first
+
+      coverslip decide runs/first --sensitivity 0.98
+
+      coverslip decide runs/first --default
+    """
+    wishes = {"sensitivity": sensitivity, "specificity": specificity}
+    chosen = [(name, share) for name, share in wishes.items() if share is not None]
+    if len(chosen) + by_roc + default > 1:
+        raise typer.BadParameter("give one of --sensitivity, --specificity, --roc and --default.")
+    from coverslip import pipeline
+    from coverslip.cli._show import notes_console, print_json, results_console, show_numbers
+    from coverslip.cli.progress import shown_progress
+    from coverslip.experiments.again.deciding import thresholds_of
+    from coverslip.runs import metrics_as_json, open_run
+
+    if not (chosen or by_roc or default or error_rate is not None or positive is not None):
+        thresholds = thresholds_of(open_run(run))
+        if as_json:
+            print_json({"thresholds": None if thresholds is None else asdict(thresholds)})
+        else:
+            _show(results_console(), thresholds)
+        return
+    by: DecideBy = "sensitivity" if sensitivity is not None else "specificity" if specificity is not None else "highest"
+    wished = chosen[0][1] if chosen else 0.95
+    with shown_progress(notes_console()) as emit:
+        decided = pipeline.decide(
+            run, "roc" if by_roc else by, wished=wished, error_rate=error_rate, positive_class=positive, emit=emit
+        )
+    if as_json:
+        print_json(metrics_as_json(decided.metrics))
+        return
+    stdout = results_console()
+    show_numbers(stdout, decided.metrics)
+    _show(stdout, thresholds_of(decided), is_short=True)
+
+
+def _show(console: "Console", thresholds: "Thresholds | None", *, is_short: bool = False) -> None:
+    from coverslip.cli._tables import decimal, table_of
+    from coverslip.datasets import one_line
+
+    if thresholds is None:
+        console.print(
+            "There are not two classes with validation images: a wished error rate can be set, no sensitivity."
+        )
+        return
+    positive = one_line(thresholds.positive, 60)
+    console.print(f"An image is called {positive!r} where its probability is {thresholds.threshold:.3g} or more.")
+    if is_short:
+        return
+    n = f"{thresholds.n_positive:,} images of it and {thresholds.n_negative:,} others"
+    console.print(f"What thresholds did on the images that they are chosen on ({n}; never test images):")
+    table = table_of("threshold", "sensitivity", "specificity", "PPV", "NPV")
+    step = max(1, -(-len(thresholds.choices) // _MOST_ROWS))
+    for each in thresholds.choices[::-1][::step]:
+        numbers = (each.sensitivity, each.specificity, each.ppv, each.npv)
+        table.add_row(f"{each.threshold:.3g}", *map(decimal, numbers))
+    console.print(table)

@@ -1,0 +1,1 @@
+"""What is done again with a trained classifier, without training it."""

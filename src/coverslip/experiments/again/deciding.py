@@ -1,0 +1,181 @@
+"""Another decision from the same probabilities: the network stays, its thresholds are learnt anew.
+
+They come from the images that they came from before, never from test images. A run whose decision was changed so is
+the run that would have been trained with it: recipe, classifiers, rows and numbers all follow.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field
+
+from coverslip.datasets import Dataset
+from coverslip.errors import BadRun
+from coverslip.evaluation import (
+    DecideBy,
+    ThresholdNumbers,
+    apply_temperature,
+    learn_decisions,
+    positive_class,
+    threshold_numbers,
+)
+from coverslip.events import Noted, ignore
+from coverslip.experiments.cross_validation import pooled, refuse_fold
+from coverslip.experiments.measuring import evaluated, keep_results
+from coverslip.experiments.one_split import operating_notes
+from coverslip.inference.deciding import decided_row
+from coverslip.runs import (
+    ClassifierCard,
+    Predictions,
+    Recipe,
+    Run,
+    RunContext,
+    held_out_images,
+    open_run,
+    save_recipe,
+    write_card,
+)
+from coverslip.runs.recipe import check_recipe
+
+_DOUBT = "Operating points to doubt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thresholds:
+    """By what threshold one of two classes is decided, and what others would do."""
+
+    positive: str
+    negative: str
+    decide_by: DecideBy
+    wished: float
+    error_rate: float | None
+    threshold: Annotated[float, Field(description="From this probability on an image is called positive.")]
+    n_positive: Annotated[int, Field(description="Images that thresholds are chosen on; never test images.")]
+    n_negative: int
+    choices: Annotated[
+        list[ThresholdNumbers],
+        Field(description="On those images: of all thresholds with one sensitivity the highest; sensitivity rises."),
+    ]
+
+
+def thresholds_of(run: Run) -> Thresholds | None:
+    """Of a run's classifier; None unless it tells two classes apart and has images of both to choose by."""
+    card = run.card
+    if card is None or len(card.classes) != 2 or not (run.is_cross_validated or run.validation_file.is_file()):
+        return None
+    positive = positive_class(card.classes, run.recipe.positive_class) or ""
+    k = card.classes.index(positive)
+    probability, label = _learnt_from(run, card)
+    is_positive = label == k
+    if not is_positive.any() or is_positive.all():
+        return None
+    return Thresholds(
+        positive=positive,
+        negative=card.classes[1 - k],
+        decide_by=run.recipe.decide_by,
+        wished=run.recipe.wished,
+        error_rate=run.recipe.error_rate,
+        threshold=0.5 if card.operating_points is None else card.operating_points[k],
+        n_positive=int(is_positive.sum()),
+        n_negative=int((~is_positive).sum()),
+        choices=threshold_numbers(probability[:, k], is_positive),
+    )
+
+
+def decide_again(run: Run, choices: Mapping[str, Any], context: RunContext) -> Run:  # Any: of each key its own
+    """Decide a run's images, and all that come later, by another rule.
+
+    Args:
+        run: measured.
+        choices: keys of its recipe about decisions; the others stay what they are.
+        context: told which evaluations on other images are not by this rule.
+
+    Returns:
+        The run as it is now; its report is to be written.
+
+    Raises:
+        BadRecipe: a choice is not valid, or does not fit the classes.
+        BadRun: it is a fold, it has no numbers yet, or its images are gone.
+    """
+    run = open_run(run.folder)
+    refuse_fold(run)
+    if not run.is_measured or run.card is None:
+        raise BadRun("This run has no numbers yet", file=run.folder, do="Let the training finish, or resume it.")
+    recipe = check_recipe({**run.recipe.model_dump(mode="json"), **choices})
+    recipe.check_decision(run.card.classes)
+    data = held_out_images(run)
+    fold_of = {row.image_id: row.fold or 0 for row in run.split if row.fold}
+    for own in (*run.folds, run):
+        _learn_again(own, recipe, context if own is run else context.telling(ignore))
+    if run.is_cross_validated:
+        folds = [fold_of[record.image_id] for record in data.records]
+        for k, own in enumerate(run.folds, start=1):
+            tested = data.chosen(i for i, fold in enumerate(folds) if fold == k)
+            _decide_rows(own, tested, recipe)
+        pooled(Run(run.folder), data, folds, recipe, context.telling(ignore))
+    else:
+        _decide_rows(run, data, recipe)
+    _tell_of_evaluations(run, context)
+    return Run(run.folder)
+
+
+def _learnt_from(run: Run, card: ClassifierCard) -> tuple[np.ndarray, np.ndarray]:
+    """(n, K) probabilities and (n,) labels of the images that thresholds are learnt from."""
+    if run.is_cross_validated:
+        logits, label = run.decision_logits[:, :-1], run.decision_logits[:, -1].astype(int)
+    else:
+        logits = run.validation_logits
+        label = np.array([card.classes.index(row.label or "") for row in run.validation], dtype=int)
+    return apply_temperature(logits, card.temperature), label
+
+
+def _learn_again(run: Run, recipe: Recipe, context: RunContext) -> None:
+    """Leave the classifier's new thresholds, and in training.json and recipe.yaml how it came by them."""
+    card, training = run.card, run.training
+    assert card is not None, "it was measured"
+    assert training is not None, "it was measured"
+    points, uncertain_below = learn_decisions(*_learnt_from(run, card), recipe.decision_rule(card.classes))
+    thresholds = None if points is None else tuple(point.threshold for point in points)
+    card = card.model_copy(update={"operating_points": thresholds, "uncertain_below": uncertain_below})
+    calibration = training.calibration.model_copy(
+        update={"operating_points": points, "uncertain_below": uncertain_below}
+    )
+    doubts = operating_notes(card.classes, points or ())
+    for note in doubts:
+        context.emit(Noted.of(note))
+    notes = (*(text for text in training.notes if not text.startswith(_DOUBT)), *(note.text for note in doubts))
+    training.model_copy(update={"calibration": calibration, "notes": notes}).write(run.training_file)
+    write_card(run.classifier_folder, card)
+    save_recipe(recipe, run.recipe_file)
+    if not run.is_cross_validated:
+        decided = [
+            decided_row(row, card, logits) for row, logits in zip(run.validation, run.validation_logits, strict=True)
+        ]
+        Predictions(decided, card.classes).write_csv(run.validation_file)
+
+
+def _decide_rows(run: Run, data: Dataset, recipe: Recipe) -> None:
+    """Leave test images' predictions and numbers by the classifier's thresholds of now."""
+    now = Run(run.folder)
+    card = now.card
+    assert card is not None, "it was measured"
+    rows = {
+        row.image_id: row if row.predicted is None else decided_row(row, card, logits)
+        for row, logits in zip(now.predictions, now.test_logits, strict=True)
+    }
+    table = Predictions([rows[record.image_id] for record in data.records], card.classes)
+    temperature = np.full(len(table), card.temperature)
+    split = run.metrics.split
+    evaluation = evaluated(table, data, temperature, recipe, split=split, emit=ignore, may_be_empty=True)
+    keep_results(now, table, evaluation)
+
+
+def _tell_of_evaluations(run: Run, context: RunContext) -> None:
+    names = [evaluation.folder.name for evaluation in run.evaluations if evaluation.is_measured]
+    if names:
+        text = (
+            f"Evaluations on other images are by the decision of before, until they are made again: {', '.join(names)}."
+        )
+        context.emit(Noted(code="evaluations-decided-before", text=text, level="warning", values={"names": names}))

@@ -1,0 +1,35 @@
+"""From the network's outputs to a decision, as a classifier's card says."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from coverslip.datasets import UNCERTAIN
+from coverslip.errors import BadClassifier
+from coverslip.evaluation import apply_temperature, decided_classes
+from coverslip.runs import ClassifierCard, Prediction
+
+
+def decided_row(row: Prediction, card: ClassifierCard, logits: np.ndarray) -> Prediction:
+    """The row of an image whose (K,) logits are known, decided as the card says.
+
+    Raises:
+        BadClassifier: its numbers leave what a computer can hold, so that nothing can be said of any image.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        probability = apply_temperature(logits[None], card.temperature)[0]
+    if not np.isfinite(probability).all():
+        raise BadClassifier(
+            "The classifier computes numbers that are too large or none at all",
+            do="Ask whoever made it to train it again.",
+        )
+    k = int(decided_classes(probability[None], card.operating_points)[0])
+    predicted, its_probability = card.classes[k], float(probability[k])
+    return replace(
+        row,
+        predicted=predicted,
+        probability=its_probability,
+        decision=UNCERTAIN if its_probability < card.uncertain_below else predicted,
+        probabilities=tuple(probability.tolist()),
+        logits=tuple(logits.tolist()),
+    )

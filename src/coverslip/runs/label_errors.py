@@ -1,0 +1,57 @@
+"""`label_errors.json`: labels of a run's images to look at again, and the table of them."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from coverslip.datasets import Part
+from coverslip.runs.documents import Document, write_table
+
+JudgedBy = Literal["folds", "linear probes"]
+
+_COLUMNS = ("image_id", "path", "label", "suggested", "score", "split")
+
+
+class DoubtfulLabel(BaseModel):
+    """An image that a classifier which never saw it takes for another class."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    image_id: str
+    path: str = Field(description="Below the root of its domain.")
+    label: str
+    suggested: str = Field(description="The class that is most probable.")
+    score: float = Field(ge=0, le=1, description="1 minus the probability of its label: 1 is the most doubtful.")
+    split: Part
+
+
+class JudgedClass(BaseModel):
+    """How many labels of one class are doubtful."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    n: int = Field(description="Images that could be judged.")
+    n_doubtful: int | None = Field(description="Null: there are too few to tell a wrong label from a rare look.")
+
+
+class LabelErrors(Document):
+    """Labels to look at again, the most doubtful first."""
+
+    judged_by: JudgedBy = Field(
+        description="folds: the networks of the run's folds; linear probes: on features of the frozen network."
+    )
+    classes: tuple[JudgedClass, ...]
+    n_not_judged: int = Field(description="Images that no classifier without them could judge.")
+    images: tuple[DoubtfulLabel, ...]
+
+    @property
+    def n_judged(self) -> int:
+        """Images that were judged."""
+        return sum(row.n for row in self.classes if row.n_doubtful is not None)
+
+    def write_csv(self, file: Path) -> None:
+        """The table, whole or not at all."""
+        rows = ({**dict(image), "score": f"{image.score:.6f}"} for image in self.images)
+        write_table(file, _COLUMNS, rows)

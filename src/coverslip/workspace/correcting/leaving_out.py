@@ -1,0 +1,32 @@
+"""Images of a dataset that are left out, such as spare copies: still shown, but neither counted nor trained on."""
+
+import json
+from collections.abc import Sequence
+
+from sqlalchemy import func, select, update
+
+from coverslip.errors import NotFound
+from coverslip.workspace.datasets.counting import count_again, mark_equal_pixels
+from coverslip.workspace.datasets.reading_images import search_copies
+from coverslip.workspace.store.database import writing
+from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.rows import dataset_row, values
+from coverslip.workspace.store.tables import images
+
+
+def leave_out(home: Workspace, dataset_id: str, positions: Sequence[int], *, is_left_out: bool) -> None:
+    """Leave images out, or take them in again.
+
+    Raises:
+        NotFound: there is no such dataset, or one of the images is not in it.
+    """
+    places = json.dumps(sorted(set(positions)))
+    concerned = (images.c.dataset_id == dataset_id) & images.c.position.in_(values(places))
+    with writing(home.engine) as connection:
+        dataset_row(connection, dataset_id)
+        if connection.execute(select(func.count()).where(concerned)).scalar_one() < len(set(positions)):
+            raise NotFound("One of these images is not in the dataset", do="Reload the page.")
+        connection.execute(update(images).where(concerned).values(is_left_out=is_left_out))
+        mark_equal_pixels(connection, dataset_id, places)
+        count_again(connection, dataset_id)
+    search_copies(home, dataset_id)  # trainings know copies among the images that they are given

@@ -1,0 +1,45 @@
+"""By what threshold a training's classifier decides, and choosing another."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from coverslip import pipeline
+from coverslip.errors import Conflict
+from coverslip.experiments.again.deciding import Thresholds, thresholds_of
+from coverslip.workspace.jobs.records import Job, find_job
+from coverslip.workspace.store.home import Workspace
+
+
+def thresholds(workspace: Workspace, run_id: str) -> Thresholds:
+    """What there is to choose for a classifier of two classes.
+
+    Raises:
+        NotFound: there is no such run.
+        Conflict: it is not finished, or does not tell two classes apart.
+    """
+    found = thresholds_of(_finished(workspace, run_id).run)
+    if found is None:
+        raise Conflict(
+            "There is no threshold to choose: it takes two classes with validation images", do="Leave it as it is."
+        )
+    return found
+
+
+def decide(workspace: Workspace, run_id: str, choices: Mapping[str, Any]) -> Thresholds:  # Any: of each key its own
+    """Choose another threshold by a wish; numbers and report of the run follow.
+
+    Raises:
+        NotFound, Conflict: as above.
+        BadRecipe: the wish is not valid.
+        BadRun: its images are gone.
+    """
+    thresholds(workspace, run_id)
+    pipeline.decide(_finished(workspace, run_id).folder, **choices)
+    return thresholds(workspace, run_id)
+
+
+def _finished(workspace: Workspace, run_id: str) -> Job:
+    job = find_job(workspace, run_id, "train")
+    if not job.run.is_done or not job.run.is_measured:
+        raise Conflict("This run has no numbers yet", do="Let the training finish, or resume it.")
+    return job

@@ -1,0 +1,95 @@
+"""Spare copies can be left out of a dataset, and taken in again."""
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from browser import RunningApp, open_page
+from small_workspace import new_workspace, open_images, write_cells
+
+from coverslip.workspace.correcting.leaving_out import leave_out
+from coverslip.workspace.datasets import changing, reading_images, snapshots
+from coverslip.workspace.datasets.inspections import spare_images
+from coverslip.workspace.datasets.listing import DatasetState, describe
+from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.viewing.filters import Filters
+from coverslip.workspace.viewing.images import matching
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.slow
+
+
+def with_copies(folder: Path) -> Path:
+    """30 cells; of three of the class `large` there is a copy, of one cell one that is called `medium`."""
+    cells = write_cells(folder, 30)
+    for file in sorted((cells / "large").iterdir())[:3]:
+        shutil.copy(file, file.with_name(f"copy of {file.name}"))
+    shutil.copy(sorted((cells / "large").iterdir())[-1], cells / "medium" / "doubtful.png")
+    return cells
+
+
+@pytest.fixture
+def copies(tmp_path: Path) -> tuple[Workspace, str]:
+    workspace = new_workspace(tmp_path)
+    return workspace, open_images(workspace, with_copies(tmp_path / "cells"))
+
+
+def count_of(state: DatasetState, name: str) -> int:
+    return next(each.n for each in state.classes if each.name == name)
+
+
+def codes(workspace: Workspace, dataset_id: str) -> set[str]:
+    return {finding.code for finding in reading_images.inspection(workspace, dataset_id).findings}
+
+
+def test_of_copies_with_one_label_all_but_the_first_are_spare() -> None:
+    label_of = {"a": "x", "b": "x", "c": "x", "d": "x", "e": "y", "f": None, "g": None, "h": None}
+    clusters = [("a", "b", "c"), ("d", "e"), ("f", "g"), ("a", "h")]
+    assert spare_images(clusters, label_of) == ["b", "c", "g"]
+
+
+def test_what_is_left_out_is_neither_counted_nor_trained_on_until_it_is_taken_in_again(
+    copies: tuple[Workspace, str],
+) -> None:
+    workspace, dataset_id = copies
+    before = describe(workspace, dataset_id)
+    spare = reading_images.inspection(workspace, dataset_id).spare["duplicates"]
+    leave_out(workspace, dataset_id, spare, is_left_out=True)
+
+    state = describe(workspace, dataset_id)
+    assert (state.n_images, state.n_left_out) == (before.n_images, 3)
+    assert count_of(state, "large") == count_of(before, "large") - 3
+    assert state.n_labelled == before.n_labelled - 3
+    assert matching(workspace, dataset_id, Filters(only="left-out")) == spare
+    assert matching(workspace, dataset_id, Filters(only="duplicate")) == []
+    assert len(matching(workspace, dataset_id, Filters(only="conflicting"))) == 2
+    found = codes(workspace, dataset_id)
+    assert "duplicates" not in found
+    assert "conflicting-labels" in found
+
+    (table,) = snapshots.training_images(workspace, dataset_id).sources
+    assert len(Path(table).read_text().splitlines()) == 1 + before.n_images - 3
+    exported = "".join(snapshots.table_lines(workspace, dataset_id))
+    assert exported.count("left-out") == 3  # as `coverslip train` reads it
+
+    changing.refresh(workspace, dataset_id)
+    workspace.background.wait_all()
+    assert describe(workspace, dataset_id).n_left_out == 3
+
+    leave_out(workspace, dataset_id, spare, is_left_out=False)
+    again = describe(workspace, dataset_id)
+    assert (again.classes, again.n_left_out) == (before.classes, 0)
+    assert "duplicates" in codes(workspace, dataset_id)
+
+
+def test_copies_are_left_out_from_checks_and_taken_in_again(page: "Page", app_server: RunningApp) -> None:
+    images: dict[str, Any] = app_server.opened(with_copies(app_server.root / "with copies"))
+    open_page(page, f"/datasets/{images['id']}?tab=checks")
+    page.get_by_role("button", name="Leave the 3 spare images out").click()
+    page.get_by_role("heading", name="Left out 3").wait_for()
+    page.get_by_text("31 images").wait_for(state="attached")
+    page.get_by_role("button", name="Take them in again").click()
+    page.get_by_role("button", name="Leave the 3 spare images out").wait_for()

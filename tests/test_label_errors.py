@@ -1,0 +1,106 @@
+"""Labels to look at again: by probabilities of classifiers that never saw the images."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tables import rows_of
+from trained import GROUPS, INSTANT
+
+import coverslip as cs
+from coverslip.audit.doubts import FEWEST_IMAGES, doubts
+from coverslip.audit.label_errors import cross_fitted_logits
+from coverslip.cli import main
+from coverslip.runs import Run, SplitPlan
+
+# Probabilities and labels, and what cleanlab 2.9 says of them: `get_self_confidence_for_each_label`, and
+# `find_label_issues(filter_by="predicted_neq_given", return_indices_ranked_by="self_confidence")`.
+PROBABILITY = np.array(
+    [
+        *([[0.9, 0.08, 0.02]] * 9 + [[0.15, 0.8, 0.05]]),
+        *([[0.1, 0.85, 0.05]] * 8 + [[0.5, 0.45, 0.05], [0.02, 0.01, 0.97]]),
+        *([[0.2, 0.1, 0.7]] * 9 + [[0.3, 0.35, 0.35]]),
+    ]
+)
+LABEL = np.repeat(np.arange(3), 10)
+
+
+def test_scores_and_their_order_are_those_of_cleanlab() -> None:
+    doubt = doubts(PROBABILITY, LABEL)
+    assert doubt.ranked.tolist() == [19, 9, 18]
+    np.testing.assert_allclose(1 - doubt.score[[9, 18, 19, 29]], [0.15, 0.45, 0.01, 0.35])
+    assert doubt.suggested[[9, 18, 19]].tolist() == [1, 0, 2]
+
+
+def test_of_a_class_with_few_images_no_label_is_called_doubtful() -> None:
+    label = LABEL.copy()
+    label[LABEL == 2] = 0
+    label[[9, 0]] = 2  # two images of class 2, nowhere near it
+    doubt = doubts(PROBABILITY, label)
+    assert (label == 2).sum() < FEWEST_IMAGES
+    assert not doubt.is_doubtful[[9, 0]].any()
+    assert not doubt.is_judged[[9, 0]].any()
+
+
+class Rows:
+    """Features as the cache gives them."""
+
+    def __init__(self, rows: np.ndarray) -> None:
+        self._rows, self.shape = rows, rows.shape
+
+    def __getitem__(self, which: slice) -> np.ndarray:
+        return self._rows[which]
+
+    def part(self, which: np.ndarray) -> "Rows":
+        return Rows(self._rows[which])
+
+
+def test_what_is_said_of_an_image_does_not_depend_on_the_labels_of_its_turn() -> None:
+    rng = np.random.default_rng(0)
+    label, turn = np.arange(60) % 3, np.arange(60) // 12
+    features = Rows(rng.normal(size=(60, 8)) + np.eye(3, 8)[label])
+    swapped = label.copy()
+    swapped[[0, 1]] = swapped[[1, 0]]  # both held out together
+    logits, others = (
+        cross_fitted_logits(features, labels, turn, n_classes=3, balanced=False) for labels in (label, swapped)
+    )
+    np.testing.assert_allclose(logits[turn == 0], others[turn == 0], atol=1e-9)
+    assert not np.allclose(logits[turn == 1], others[turn == 1])
+
+
+@pytest.fixture(scope="module")
+def mislabelled(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, set[str]]:
+    """The cells with three of them in the folder of another class, and their ids there."""
+    folder = tmp_path_factory.mktemp("mislabelled") / "cells"
+    shutil.copytree(cells, folder)
+    classes = sorted(place for place in folder.iterdir() if place.is_dir())
+    moved = set()
+    for here, there in zip(classes, [*classes[1:], classes[0]], strict=True):
+        image = sorted(here.iterdir())[4]
+        image.rename(there / f"moved_{image.name}")
+        moved.add(f"{there.name}/moved_{image.name}")
+    return folder, moved
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("folds", [0, pytest.param(3, marks=pytest.mark.exhaustive)])
+def test_moved_images_stand_first_with_and_without_folds(
+    mislabelled: tuple[Path, set[str]], folds: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, moved = mislabelled
+    recipe = INSTANT.model_copy(update={"split": SplitPlan(folds=folds)})
+    run = cs.train(cs.open_dataset(folder, group_pattern=GROUPS), recipe, out=tmp_path / "run")
+    capsys.readouterr()
+    assert main(["label-errors", str(run.folder), "--out", str(tmp_path / "doubts.csv"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    rows = rows_of(tmp_path / "doubts.csv")
+    assert list(rows[0]) == ["image_id", "path", "label", "suggested", "score", "split"]
+    assert [row["image_id"] for row in rows] == [image["image_id"] for image in told["images"]]
+    n_found = len(moved & {row["image_id"] for row in rows[:10]})
+    assert n_found >= (2 if folds else 3)  # folds are trained on less
+    kept = Run(run.folder).label_errors
+    assert kept is not None
+    assert kept.judged_by == ("folds" if folds else "linear probes")
+    assert kept.n_judged + kept.n_not_judged == 90
