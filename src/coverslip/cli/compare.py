@@ -72,7 +72,7 @@ def _as_json(comparison: "Comparison") -> dict[str, object]:
 
 
 def _show(console: "Console", comparison: "Comparison") -> None:
-    from coverslip.cli._show import table_of
+    from coverslip.cli._tables import table_of
 
     names = [row.name for row in comparison.rows]
     console.print("\nWhat differed", style="bold")
@@ -89,7 +89,7 @@ def _show(console: "Console", comparison: "Comparison") -> None:
 
 
 def _show_fit(console: "Console", comparison: "Comparison") -> None:
-    from coverslip.cli._show import decimal, table_of
+    from coverslip.cli._tables import decimal, table_of
 
     table = table_of("", *(row.name for row in comparison.rows))
     told = (
@@ -107,7 +107,7 @@ def _show_fit(console: "Console", comparison: "Comparison") -> None:
 
 
 def _show_numbers(console: "Console", pair: "Pair", numbers: "NumbersByLabels") -> None:
-    from coverslip.cli._show import decimal, table_of
+    from coverslip.cli._tables import decimal, table_of
     from coverslip.datasets import counted
     from coverslip.reports.comparing import interval
     from coverslip.reports.words import by_labels

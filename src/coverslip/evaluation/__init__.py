@@ -32,7 +32,16 @@ from coverslip.evaluation.learning import CurvePoint, LearningCurve, extrapolate
 from coverslip.evaluation.metrics import confusion_matrix
 from coverslip.evaluation.paired import Answers, McNemar, mcnemar, paired_differences
 from coverslip.evaluation.per_class import per_class
-from coverslip.evaluation.results import ClassScores, DomainScores, Evaluation, FoldScores, FoldsScores, Metric
+from coverslip.evaluation.results import (
+    ClassScores,
+    DomainScores,
+    Evaluation,
+    FoldScores,
+    FoldsScores,
+    GroupDecisions,
+    Metric,
+    SubgroupScores,
+)
 from coverslip.evaluation.summary import empty_evaluation, evaluate_predictions
 from coverslip.evaluation.table import (
     METRICS,
@@ -62,6 +71,7 @@ __all__ = [
     "Evaluation",
     "FoldScores",
     "FoldsScores",
+    "GroupDecisions",
     "Influence",
     "LearningCurve",
     "McNemar",
@@ -70,6 +80,7 @@ __all__ = [
     "OperatingPoint",
     "ReliabilityBin",
     "Scale",
+    "SubgroupScores",
     "ThresholdCurve",
     "ThresholdNumbers",
     "apply_temperature",

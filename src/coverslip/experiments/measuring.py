@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from coverslip.datasets import Dataset, counted, some
+from coverslip.datasets import Dataset, ImageRecord, counted, some
 from coverslip.errors import BadDataset
 from coverslip.evaluation import Evaluation, empty_evaluation, evaluate_predictions, without_temperature
 from coverslip.events import Emit, Noted, telling
@@ -112,12 +112,20 @@ def evaluated(
         domain=_column([record.domain or None for record in records]),
         probability_uncalibrated=without_temperature(probability, temperature[measured]),
         positive=recipe.positive_class,
+        columns=_columns(records),
         on_progress=telling(emit, "working out intervals", "metrics"),
     )
 
 
 def _column(values: Sequence[str | None]) -> np.ndarray | None:
     return np.array([value or "" for value in values]) if any(values) else None
+
+
+def _columns(records: Sequence[ImageRecord]) -> dict[str, np.ndarray]:
+    """What tables say of these images besides; an empty text where a table does not say it."""
+    about = [dict(record.about) for record in records]
+    names = dict.fromkeys(name for cells in about for name in cells)
+    return {name: np.array([cells.get(name, "") for cells in about]) for name in names}
 
 
 def _tell_what_is_left_out(

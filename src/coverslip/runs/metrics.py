@@ -16,6 +16,7 @@ from coverslip.evaluation import (
     FoldsScores,
     LearningCurve,
     Metric,
+    SubgroupScores,
 )
 from coverslip.files import write_json
 from coverslip.runs.documents import FORMAT_VERSION, Document, check_format, first_fault, read_object
@@ -71,6 +72,13 @@ def metrics_as_json(evaluation: Evaluation) -> Json:
         "classes": list(evaluation.classes),
         **({"positive_class": evaluation.positive_class} if evaluation.positive_class else {}),
     }
+    if evaluation.by_column:
+        content["by_column"] = {
+            column: {value: _of_subgroup(scores) for value, scores in by_value.items()}
+            for column, by_value in evaluation.by_column.items()
+        }
+    if evaluation.of_groups is not None:
+        content["of_groups"] = {**asdict(evaluation.of_groups), "metrics": _metrics(evaluation.of_groups.metrics)}
     return content if evaluation.folds is None else {**content, "folds": _of_folds(evaluation.folds)}
 
 
@@ -94,6 +102,16 @@ def _nested(scores: Json) -> Json:
 
 def _of_images(scores: DomainScores | FoldScores) -> Json:
     return {"n": scores.n, "n_groups": scores.n_groups, "metrics": _metrics(scores.metrics)}
+
+
+def _of_subgroup(scores: SubgroupScores) -> Json:
+    return {
+        "n": scores.n,
+        "n_groups": scores.n_groups,
+        "is_small": scores.is_small,
+        "metrics": _metrics(scores.metrics),
+        "gaps": _metrics(scores.gaps),
+    }
 
 
 def _of_folds(folds: FoldsScores) -> Json:

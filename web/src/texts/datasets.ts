@@ -176,6 +176,9 @@ export const datasets = {
       changed: 'Images with a new label',
     } as Record<string, string>,
     leftOut: 'left out',
+    doubtful: 'Doubtful labels',
+    doubtfulCaption: (label: string, suggested: string) => `${label} → ${suggested}?`,
+    suggested: (name: string) => `A classifier that never saw this image would say: ${name}`,
     why: {
       unreadable: 'can’t be read',
       duplicate: 'has a duplicate',
@@ -183,6 +186,7 @@ export const datasets = {
     },
     sort: 'Order',
     sorts: { position: 'As in the folder', label: 'By class', group: 'By group' },
+    byDoubt: 'Most doubtful first',
     parts: { train: 'Training', val: 'Validation', test: 'Test', 'left-out': 'Left out' },
     chip: (field: string, value: string) => `${field}: ${value}`,
     removeChip: (text: string) => `Remove the filter ${text}`,

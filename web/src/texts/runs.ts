@@ -139,6 +139,7 @@ export const runs = {
       curves: 'ROC and precision–recall',
       calibration: 'Calibration',
       mistakes: 'Mistakes',
+      doubtful: 'Doubtful labels',
       evaluations: 'Other images',
       training: 'Training',
       details: 'Details',
@@ -351,6 +352,28 @@ export const runs = {
     working: 'Evaluating',
     stopped: 'Stopped before anything was measured.',
     tabsLabel: 'Evaluation',
+  },
+  doubtful: {
+    title: 'Labels to look at again',
+    help: 'Images of training, validation and test whose label a classifier doubts that never saw them. Doubtful is not wrong: where classes look alike, most of these are only hard. Look at each.',
+    look: 'Look for doubtful labels',
+    looking: 'Looking through all images; this may take minutes. You can leave this page.',
+    goThrough: 'Go through them',
+    found: (n: string, judged: string, notJudged: number) =>
+      `${n} of ${judged} labels are doubtful.${
+        notJudged ? ` ${counted(notJudged, 'image', 'images')} could not be judged.` : ''
+      }`,
+    className: 'Class',
+    images: 'Images',
+    doubtful: 'Doubtful',
+    tooFew: 'too few to judge',
+    list: (n: number) => `The first ${n} as a list`,
+    image: 'Image',
+    label: 'Label',
+    suggested: 'The classifier would say',
+    score: 'Doubt (0–1)',
+    testImages:
+      'Correcting only the test images that a classifier doubts makes its numbers too good: wrong labels that agree with it stay. The old numbers stay in this training; for a fair correction look at a random part of the test images as well.',
   },
   again: {
     shows: 'The label is wrong: it really shows',

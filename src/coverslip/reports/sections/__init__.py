@@ -12,6 +12,8 @@ from coverslip.reports.sections.limits import LIMITS
 from coverslip.reports.sections.methods import METHODS
 from coverslip.reports.sections.numbers import NUMBERS
 from coverslip.reports.sections.own_test import OWN_TEST
+from coverslip.reports.sections.parts.groups import GROUPS
+from coverslip.reports.sections.parts.subgroups import SUBGROUPS
 from coverslip.reports.sections.parts.two_classes import TWO_CLASSES
 from coverslip.reports.sections.per_class import PER_CLASS
 from coverslip.reports.sections.record import Drawing, Section, SectionText
@@ -29,6 +31,8 @@ SECTIONS: Table[Section] = Table(
         TWO_CLASSES,
         CONFUSION,
         PER_CLASS,
+        GROUPS,
+        SUBGROUPS,
         MISTAKES,
         LEAST_CERTAIN,
         CALIBRATION,
