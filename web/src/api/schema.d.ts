@@ -2065,6 +2065,16 @@ export interface components {
             differing: components["schemas"]["Differing"][];
             /** Pairs */
             pairs: components["schemas"]["Pair"][];
+            /**
+             * Words
+             * @description Which is best, as far as test numbers can tell, and what they cost.
+             */
+            words: string[];
+            /**
+             * Published
+             * @description Figures from elsewhere, of other images: not tested against these.
+             */
+            published: components["schemas"]["Published"][];
         };
         /**
          * Confusion
@@ -4082,6 +4092,23 @@ export interface components {
              * @description Which parts of the request are wrong.
              */
             errors?: components["schemas"]["FieldProblem"][] | null;
+        };
+        /**
+         * Published
+         * @description Figures that somebody else published.
+         */
+        Published: {
+            /** Name */
+            name: string;
+            /** Metrics */
+            metrics: {
+                [key: string]: number;
+            };
+            /**
+             * Source
+             * @default
+             */
+            source: string;
         };
         /**
          * ReadingProgress
