@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from coverslip.audit import SeenWhileScanning, inspect_with_look, with_copies
+from coverslip.audit import SeenWhileScanning, inspect_with_look, with_copies, with_quality
 from coverslip.datasets import (
     Axes,
     Dataset,
@@ -108,6 +108,7 @@ def inspect(
         data, _ = agreed(data, recipe)
     seen = SeenWhileScanning()
     scan = with_copies(data, scan_images(data, emit=emit, on_pixels=seen), seen, emit=emit)
+    scan = with_quality(data, scan, seen.quality, emit=emit)
     if not what_if:
         return inspect_dataset(data, scan)
     from coverslip.experiments.looking import looked_at
