@@ -93,6 +93,10 @@ class Run:
         return self.folder / "budget.json"
 
     @property
+    def looks_file(self) -> Path:
+        return self.folder / "looks.json"
+
+    @property
     def seen_file(self) -> Path:
         return self.folder / SEEN
 

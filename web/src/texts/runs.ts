@@ -398,6 +398,17 @@ export const runs = {
     compare: 'Compare with the training before',
   },
   comparing: {
+    published: {
+      title: 'Published figures',
+      help: 'Numbers from a paper, to stand beside yours. They are of other images, so nothing is tested: a difference may come from the images alone.',
+      mark: 'published: other images, not tested',
+      name: 'Paper',
+      metric: 'Number',
+      value: 'Value (0 to 1)',
+      add: 'Add',
+      remove: 'Remove',
+      removeNamed: (name: string) => `Remove ${name}`,
+    },
     title: 'Compare trainings',
     choose: 'Tick two or more trainings in the list to see them side by side.',
     toList: 'To the list',
