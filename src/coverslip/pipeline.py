@@ -59,6 +59,7 @@ from coverslip.runs import (
     open_run,
     same_images,
 )
+from coverslip.runs.looks import count_look
 from coverslip.stopping import NO_DEADLINE, Deadline, Stop
 from coverslip.training.preprocessing import canvas_notes, learn_preprocessing
 
@@ -268,6 +269,7 @@ def evaluate(
             measure_folds(measured, data, context)
         else:
             measure(measured, data, load_classifier(measured.folder, context.device), measured.recipe, context)
+        count_look(measured, "evaluated")
         write_report(measured.folder, emit)
         return Run(measured.folder)
     data = _opened(data)
@@ -335,6 +337,7 @@ def decide(
         choices["positive_class"] = positive_class
     opened = open_run(run)
     decided = decide_again(opened, choices, RunContext(opened.folder, "cpu", emit))
+    count_look(decided, "decided")
     write_report(decided.folder, emit)
     return decided
 
