@@ -22,7 +22,14 @@ from coverslip.runs.environment import (
 )
 from coverslip.runs.folder import Run, create_run_folder, is_run, open_run
 from coverslip.runs.history import Epoch
-from coverslip.runs.images import held_out_images, kept_as_files, plan_of, refuse_other_images, same_images
+from coverslip.runs.images import (
+    held_out_images,
+    keeping_split,
+    kept_as_files,
+    plan_of,
+    refuse_other_images,
+    same_images,
+)
 from coverslip.runs.inspection import (
     CarelessAndHonest,
     InspectionWithWhatIf,
@@ -126,6 +133,7 @@ __all__ = [
     "inspection_as_json",
     "inspection_of",
     "is_run",
+    "keeping_split",
     "kept_as_files",
     "load_recipe",
     "metrics_as_json",

@@ -13,6 +13,7 @@ from coverslip.reports.sections.methods import METHODS
 from coverslip.reports.sections.numbers import NUMBERS
 from coverslip.reports.sections.own_test import OWN_TEST
 from coverslip.reports.sections.parts.groups import GROUPS
+from coverslip.reports.sections.parts.relabelled import RELABELLED
 from coverslip.reports.sections.parts.subgroups import SUBGROUPS
 from coverslip.reports.sections.parts.two_classes import TWO_CLASSES
 from coverslip.reports.sections.per_class import PER_CLASS
@@ -27,6 +28,7 @@ SECTIONS: Table[Section] = Table(
     "section",
     (
         OWN_TEST,
+        RELABELLED,
         NUMBERS,
         TWO_CLASSES,
         CONFUSION,
