@@ -1374,7 +1374,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/evaluations/{evaluation_id}/download/predictions": {
+    "/api/v1/evaluations/{evaluation_id}/download/{what}": {
         parameters: {
             query?: never;
             header?: never;
@@ -1383,7 +1383,7 @@ export interface paths {
         };
         /**
          * Download From Evaluation
-         * @description `predictions.csv`: each measured image, its label, and what the classifier said.
+         * @description Each measured image, its label and what the classifier said; or how many of each class were called what.
          */
         get: operations["download_from_evaluation"];
         put?: never;
@@ -8230,7 +8230,7 @@ export interface operations {
             header?: never;
             path: {
                 run_id: string;
-                what: "report" | "predictions" | "run" | "classifier" | "recipe";
+                what: "report" | "predictions" | "confusion-matrix" | "run" | "classifier" | "recipe";
             };
             cookie?: never;
         };
@@ -9358,6 +9358,7 @@ export interface operations {
             header?: never;
             path: {
                 evaluation_id: string;
+                what: "predictions" | "confusion-matrix";
             };
             cookie?: never;
         };
