@@ -37,6 +37,7 @@ def test_a_run_folder_is_complete_and_its_numbers_are_good_on_easy_pictures(trai
         "predictions.csv",
         "validation.csv",
         "metrics.json",
+        "confusion_matrix.csv",
         "report.html",
         "classifier/classifier.json",
         "classifier/weights.safetensors",

@@ -24,6 +24,7 @@ OTHER_VALUES = {
     "channels": "[0, 2]",
     "plane": "max",
     "split.train_per_class": "7",
+    "split.run": "runs/first",
     "patience": "null",
     "clip_gradient": "0.5",
     "loss_options": "{gamma: 1}",

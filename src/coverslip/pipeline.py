@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from coverslip.audit import SeenWhileScanning, inspect_with_look, with_copies
+from coverslip.audit import SeenWhileScanning, inspect_with_look, with_copies, with_quality
 from coverslip.datasets import (
     Axes,
     Dataset,
@@ -62,6 +62,7 @@ from coverslip.runs import (
     open_run,
     same_images,
 )
+from coverslip.runs.looks import count_look
 from coverslip.stopping import NO_DEADLINE, Deadline, Stop
 from coverslip.training.preprocessing import canvas_notes, learn_preprocessing
 
@@ -111,6 +112,7 @@ def inspect(
         data, _ = agreed(data, recipe)
     seen = SeenWhileScanning()
     scan = with_copies(data, scan_images(data, emit=emit, on_pixels=seen), seen, emit=emit)
+    scan = with_quality(data, scan, seen.quality, emit=emit)
     if not what_if:
         return inspect_dataset(data, scan)
     from coverslip.experiments.looking import looked_at
@@ -271,6 +273,7 @@ def evaluate(
             measure_folds(measured, data, context)
         else:
             measure(measured, data, load_classifier(measured.folder, context.device), measured.recipe, context)
+        count_look(measured, "evaluated")
         write_report(measured.folder, emit)
         return Run(measured.folder)
     data = _opened(data)
@@ -338,6 +341,7 @@ def decide(
         choices["positive_class"] = positive_class
     opened = open_run(run)
     decided = decide_again(opened, choices, RunContext(opened.folder, "cpu", emit))
+    count_look(decided, "decided")
     write_report(decided.folder, emit)
     return decided
 

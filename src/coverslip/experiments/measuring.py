@@ -10,7 +10,7 @@ from coverslip.errors import BadDataset
 from coverslip.evaluation import Evaluation, empty_evaluation, evaluate_predictions, without_temperature
 from coverslip.events import Emit, Noted, telling
 from coverslip.inference import Classifier
-from coverslip.runs import Prediction, Predictions, Recipe, Run, RunContext, write_metrics
+from coverslip.runs import Prediction, Predictions, Recipe, Run, RunContext, write_confusion, write_metrics
 
 
 def measure(
@@ -56,6 +56,7 @@ def _below_root(data: Dataset, rows: Iterable[Prediction]) -> Iterator[Predictio
 def keep_results(run: Run, rows: Predictions, evaluation: Evaluation) -> None:
     """Write predictions, then the numbers: a folder with numbers is whole."""
     rows.write_csv(run.predictions_file)
+    write_confusion(run.confusion_file, evaluation)
     write_metrics(run.metrics_file, evaluation)
 
 

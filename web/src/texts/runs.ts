@@ -152,6 +152,7 @@ export const runs = {
     downloads: {
       report: 'Report (HTML)',
       predictions: 'Predictions (CSV)',
+      'confusion-matrix': 'Confusion matrix (CSV)',
       classifier: 'Classifier (.coverslip)',
       run: 'Whole run folder (ZIP)',
       recipe: 'Recipe (YAML)',
@@ -207,6 +208,7 @@ export const runs = {
     confusion: {
       help: 'Rows are the true class, columns what was predicted. Choose a cell to see its images; arrow keys move between cells.',
       counts: 'Counts',
+      csv: 'Table (CSV)',
       shares: 'Shares of the row',
       shown: 'Shown',
       whole: (n: number, most: number) => `All ${n} classes, not only the ${most} that are confused most`,
@@ -396,6 +398,17 @@ export const runs = {
     compare: 'Compare with the training before',
   },
   comparing: {
+    published: {
+      title: 'Published figures',
+      help: 'Numbers from a paper, to stand beside yours. They are of other images, so nothing is tested: a difference may come from the images alone.',
+      mark: 'published: other images, not tested',
+      name: 'Paper',
+      metric: 'Number',
+      value: 'Value (0 to 1)',
+      add: 'Add',
+      remove: 'Remove',
+      removeNamed: (name: string) => `Remove ${name}`,
+    },
     title: 'Compare trainings',
     choose: 'Tick two or more trainings in the list to see them side by side.',
     toList: 'To the list',

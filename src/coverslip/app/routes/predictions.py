@@ -19,8 +19,9 @@ from coverslip.app.schemas.predictions import (
     NewPrediction,
 )
 from coverslip.app.schemas.problems import problems
+from coverslip.workspace.correcting import joining
 from coverslip.workspace.datasets.listing import DatasetState
-from coverslip.workspace.predictions import asking, corrections, joining, pictures, predicted
+from coverslip.workspace.predictions import asking, corrections, pictures, predicted
 from coverslip.workspace.predictions import state as predictions
 from coverslip.workspace.predictions.classifying import Classified, Classifying
 from coverslip.workspace.predictions.rows import Row

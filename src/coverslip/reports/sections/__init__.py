@@ -14,6 +14,7 @@ from coverslip.reports.sections.limits import LIMITS
 from coverslip.reports.sections.methods import METHODS
 from coverslip.reports.sections.numbers import NUMBERS
 from coverslip.reports.sections.parts.groups import GROUPS
+from coverslip.reports.sections.parts.relabelled import RELABELLED
 from coverslip.reports.sections.parts.subgroups import SUBGROUPS
 from coverslip.reports.sections.parts.two_classes import TWO_CLASSES
 from coverslip.reports.sections.per_class import PER_CLASS
@@ -28,6 +29,7 @@ SECTIONS: Table[Section] = Table(
     "section",
     (
         OWN_TEST,
+        RELABELLED,
         NUMBERS,
         TWO_CLASSES,
         CONFUSION,

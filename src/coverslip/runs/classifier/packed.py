@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from coverslip.datasets import DECISIONS
 from coverslip.errors import BadClassifier
-from coverslip.files import write_bytes, write_text
+from coverslip.files import closed_because, write_bytes, write_text
 from coverslip.images import Preprocessing
 from coverslip.messages import Resume
 from coverslip.runs.classifier.archive import opened_entry, write_archive
@@ -154,6 +154,8 @@ def find_classifier(path: Path | str) -> Path:
         BadClassifier: there is none.
     """
     place = Path(path)
+    if (reason := closed_because(place)) is not None:
+        raise BadClassifier(f"It cannot be opened: {reason}", file=place, do="Check the path.")
     if (place / "classifier").is_dir():
         place = place / "classifier"
     elif (place / "recipe.yaml").exists():

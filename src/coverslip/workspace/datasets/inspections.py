@@ -11,7 +11,15 @@ from pydantic import Field, TypeAdapter, ValidationError
 from sqlalchemy import Connection, func, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from coverslip.audit import inspect_with_look, known_look, with_copies, with_known_copies
+from coverslip.audit import (
+    SeenWhileScanning,
+    inspect_with_look,
+    known_look,
+    with_copies,
+    with_known_copies,
+    with_known_quality,
+    with_quality,
+)
 from coverslip.datasets import Inspection, Signal, list_finders
 from coverslip.errors import CoverslipError, Stopped
 from coverslip.events import Event
@@ -37,7 +45,8 @@ class DatasetInspection(Inspection):
 
 def inspect_stored(connection: Connection, dataset_id: str) -> Inspection:
     """Look through all that is known of the images."""
-    data, scan = load_dataset(connection, dataset_id), with_known_copies(load_scan(connection, dataset_id))
+    data, scan = load_dataset(connection, dataset_id), load_scan(connection, dataset_id)
+    scan = with_known_quality(with_known_copies(scan))
     return inspect_with_look(data, scan, known_look(data, scan))
 
 
@@ -153,7 +162,9 @@ def _look(home: Workspace, dataset_id: str, is_over: threading.Event) -> None:
         if is_over.is_set():
             raise Stopped("Looking for copies was stopped", do="An inspection looks for them.")
 
-    with_copies(data, scan, emit=end_with_server)
+    seen = SeenWhileScanning()
+    scan = with_copies(data, scan, seen, emit=end_with_server)
+    with_quality(data, scan, seen.quality, emit=end_with_server)
     inspect_again(home, dataset_id)
 
 
