@@ -40,7 +40,7 @@ from coverslip.runs.inspection import (
 )
 from coverslip.runs.label_errors import DoubtfulLabel, JudgedBy, JudgedClass, LabelErrors
 from coverslip.runs.log import RunLog
-from coverslip.runs.metrics import LearningCurveRecord, metrics_as_json, read_metrics, write_metrics
+from coverslip.runs.metrics import LearningCurveRecord, metrics_as_json, read_metrics, write_confusion, write_metrics
 from coverslip.runs.predictions import (
     MeasuredPredictions,
     Prediction,
@@ -154,6 +154,7 @@ __all__ = [
     "with_settings",
     "write_card",
     "write_classifier",
+    "write_confusion",
     "write_inspection",
     "write_metrics",
     "write_split",

@@ -123,6 +123,11 @@ class Run:
         return self.folder / "metrics.json"
 
     @property
+    def confusion_file(self) -> Path:
+        """How many images of each class were called what."""
+        return self.folder / "confusion_matrix.csv"
+
+    @property
     def given_images_folder(self) -> Path:
         """Images that were given in memory, and their table."""
         return self.folder / _GIVEN

@@ -1,4 +1,4 @@
-"""`metrics.json` and `learning_curve.json`: what was measured, on disk."""
+"""`metrics.json`, `confusion_matrix.csv` and `learning_curve.json`: what was measured, on disk."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -19,7 +19,7 @@ from coverslip.evaluation import (
     SubgroupScores,
 )
 from coverslip.files import write_json
-from coverslip.runs.documents import FORMAT_VERSION, Document, check_format, first_fault, read_object
+from coverslip.runs.documents import FORMAT_VERSION, Document, check_format, first_fault, read_object, write_table
 
 Json = dict[str, Any]  # Any: JSON values
 
@@ -39,6 +39,13 @@ def write_metrics(file: Path, evaluation: Evaluation) -> None:
         ValueError: a number is NaN or infinite, where it should be None with a reason.
     """
     write_json(file, metrics_as_json(evaluation))
+
+
+def write_confusion(file: Path, evaluation: Evaluation) -> None:
+    """Write the confusion matrix as a table: a row for each true class, a column for each that was predicted."""
+    columns = ("true class", *(f"predicted: {name}" for name in evaluation.classes))
+    rows = zip(evaluation.classes, evaluation.confusion_matrix, strict=False)  # no rows: nothing could be measured
+    write_table(file, columns, (dict(zip(columns, (name, *counts), strict=True)) for name, counts in rows))
 
 
 def read_metrics(file: Path) -> Evaluation:

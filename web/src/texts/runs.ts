@@ -152,6 +152,7 @@ export const runs = {
     downloads: {
       report: 'Report (HTML)',
       predictions: 'Predictions (CSV)',
+      'confusion-matrix': 'Confusion matrix (CSV)',
       classifier: 'Classifier (.coverslip)',
       run: 'Whole run folder (ZIP)',
       recipe: 'Recipe (YAML)',
@@ -207,6 +208,7 @@ export const runs = {
     confusion: {
       help: 'Rows are the true class, columns what was predicted. Choose a cell to see its images; arrow keys move between cells.',
       counts: 'Counts',
+      csv: 'Table (CSV)',
       shares: 'Shares of the row',
       shown: 'Shown',
       whole: (n: number, most: number) => `All ${n} classes, not only the ${most} that are confused most`,

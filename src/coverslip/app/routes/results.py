@@ -31,10 +31,11 @@ from coverslip.workspace.store.rows import Page
 router = APIRouter(tags=["results"])
 
 _MOST_CLASSIFIER_BYTES = 2**31
-Download = Literal["report", "predictions", "run", "classifier", "recipe"]
+Download = Literal["report", "predictions", "confusion-matrix", "run", "classifier", "recipe"]
 _TYPES: dict[Download, str] = {
     "report": "text/html",
     "predictions": "text/csv",
+    "confusion-matrix": "text/csv",
     "run": "application/zip",
     "classifier": "application/octet-stream",
     "recipe": "application/yaml",
