@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from coverslip.datasets import Dataset, ImageRecord, counted, some
+from coverslip.datasets import Dataset, ImageRecord, counted, one_line, some
 from coverslip.errors import BadDataset
 from coverslip.evaluation import Evaluation, empty_evaluation, evaluate_predictions, without_temperature
 from coverslip.events import Emit, Noted, telling
@@ -136,11 +136,29 @@ def _tell_what_is_left_out(
     if unreadable:
         _warn(emit, "unreadable", f"{counted(unreadable, 'image')} could not be read")
     others = {row.label for row in rows if row.label is not None and row.label not in classes}
+    _tell_nearly_equal(others - dropped, classes, emit)
     _warn_of_labels(rows, others - dropped, "that the classifier does not know", emit)
     _warn_of_labels(rows, others & dropped, "of dropped classes", emit)
     unlabelled = sum(row.label is None for row in rows)
     if unlabelled:
         _warn(emit, "no-label", f"{counted(unlabelled, 'image has', 'images have')} no label")
+
+
+def _tell_nearly_equal(labels: set[str], classes: Collection[str], emit: Emit) -> None:
+    """Labels that are a class's name but for capitals and spaces are a slip more often than another class."""
+    plain = {_plain(name): name for name in classes}
+    for label in sorted(labels):
+        if (name := plain.get(_plain(label))) is not None:
+            text = (
+                f"The label '{one_line(label, 60)}' is not the class '{one_line(name, 60)}': they differ only in "
+                "capitals, spaces or dashes. If they mean the same, write it the same way and measure again."
+            )
+            values = {"label": label, "class": name}
+            emit(Noted(code="nearly-equal-labels", text=text, level="warning", values=values))
+
+
+def _plain(name: str) -> str:
+    return "".join(c for c in name.casefold() if c.isalnum()) or name
 
 
 def _warn_of_labels(rows: Sequence[Prediction], labels: set[str], which: str, emit: Emit) -> None:

@@ -88,11 +88,11 @@ def _other_files(table: Table, notes: list[Note]) -> tuple[int, ...]:
 def other_columns(table: Table, columns: Columns) -> list[int]:
     """Which columns say something of images that nothing here has a word for: sex, stain, operator, day."""
     relative = {f"{name}{suffix}" for name in TABLE_NAMES for suffix in RELATIVE}
-    taken = {columns.path, columns.label, columns.group}
+    taken = {columns.group, *map(table.index, ALIASES)}
     return [
         at
         for at, column in enumerate(table.columns)
-        if at not in taken and column and plain_name(column) not in TABLE_NAMES | relative
+        if at not in taken and column and plain_name(column) not in relative
     ]
 
 
