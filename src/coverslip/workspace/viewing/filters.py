@@ -25,12 +25,13 @@ Only = Literal[
     "left-out",
     "changed",
     "doubtful",
+    "copies",
     "mistakes",
     "review",
     "corrected",
     "warning",
 ]
-Sort = Literal["position", "label", "group", "doubt", "probability", "-probability"]
+Sort = Literal["position", "label", "group", "doubt", "copies", "probability", "-probability"]
 
 _NAMED = ("label", "group", "domain", "predicted", "decision")
 
@@ -49,7 +50,8 @@ class Filters(BaseModel):
         None,
         description="Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has "
         "another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled "
-        "otherwise in the app; doubtful: a classifier that never saw the image doubts its label, as `run` knows. Of "
+        "otherwise in the app; doubtful: a classifier that never saw the image doubts its label, as `run` knows; "
+        "copies: another image shows the same, as far as was looked for. Of "
         "what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; "
         "warning: unlike all training images.",
     )

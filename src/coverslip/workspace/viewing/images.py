@@ -15,12 +15,13 @@ from coverslip.runs import Run
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import plan_of
 from coverslip.workspace.store.rows import AnyRow, Page, class_order, dataset_row, folder_of_run
-from coverslip.workspace.store.tables import image_facts, images
+from coverslip.workspace.store.tables import image_facts, images, inspections
 from coverslip.workspace.viewing.filters import Filters, Gallery, Only, among, as_sqlite, chosen
 
 ImageProblem = Literal["unreadable", "duplicate", "conflicting"]
 
 _MOST_EQUAL = 100
+_OF_COPIES = ("near-duplicates", "conflicting-labels", "duplicates")  # findings whose clusters show the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,10 @@ def _gallery(connection: Connection, row: AnyRow, filters: Filters) -> Gallery:
         named["doubt"] = images.c.image_id
         names["doubt"] = _doubtful(connection, filters)
         only["doubtful"] = images.c.image_id.in_(among(names["doubt"]))
+    if "copies" in (filters.only, filters.sort):
+        named["copies"] = images.c.image_id
+        names["copies"] = _copies(connection, row.id)
+        only["copies"] = images.c.image_id.in_(among(names["copies"]))
     return Gallery(
         position=images.c.position,
         path=images.c.shown_path,
@@ -164,6 +169,16 @@ def _doubtful(connection: Connection, filters: Filters) -> list[str]:
     if known is None:
         raise CoverslipError("Nobody has looked for doubtful labels", do="Look for them on the training's page.")
     return [image.image_id for image in known.images]
+
+
+def _copies(connection: Connection, dataset_id: str) -> list[str]:
+    """Ids of the images that show the same as another one, those of a cluster one after the other."""
+    kept = connection.execute(
+        select(inspections.c.found).where(inspections.c.dataset_id == dataset_id)
+    ).scalar_one_or_none()
+    findings = [] if kept is None else kept["inspection"]["findings"]
+    clusters = (cluster for code in _OF_COPIES for f in findings if f["code"] == code for cluster in f["images"])
+    return list(dict.fromkeys(image_id for cluster in clusters for image_id in cluster))
 
 
 def _training(connection: Connection, filters: Filters) -> Run:

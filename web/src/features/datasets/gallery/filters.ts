@@ -9,9 +9,10 @@ const ONLY = [
   'left-out',
   'changed',
   'doubtful',
+  'copies',
 ] as const;
 const PARTS = ['train', 'val', 'test', 'left-out'] as const;
-const SORTS = ['position', 'label', 'group', 'doubt'] as const;
+const SORTS = ['position', 'label', 'group', 'doubt', 'copies'] as const;
 
 /** The word for images without a label: an empty value would vanish from the address. */
 const UNLABELLED = '(none)';
@@ -37,7 +38,8 @@ export function filtersOf(query: URLSearchParams): Filters {
     if (part) filters.part = part;
   }
   const sort = oneOf(query.get('sort'), SORTS);
-  if (sort && sort !== 'position' && (sort !== 'doubt' || filters.only === 'doubtful')) filters.sort = sort;
+  const needed = sort === 'doubt' ? 'doubtful' : sort === 'copies' ? 'copies' : filters.only;
+  if (sort && sort !== 'position' && filters.only === needed) filters.sort = sort;
   return filters;
 }
 
