@@ -290,6 +290,7 @@ def _card(recipe: Recipe, preprocessing: Preprocessing, parts: Parts, calibratio
         head=recipe.head,
         tta=recipe.tta,
         classes=parts.classes,
+        prior=_prior(parts, recipe),
         preprocessing=preprocessing,
         temperature=calibration.temperature,
         operating_points=None if points is None else tuple(point.threshold for point in points),
@@ -304,6 +305,16 @@ def _card(recipe: Recipe, preprocessing: Preprocessing, parts: Parts, calibratio
             channels=tuple(sorted({facts.n_channels for facts in train_facts})),
         ),
     )
+
+
+def _prior(parts: Parts, recipe: Recipe) -> tuple[float, ...]:
+    """The shares of classes among the training images, or equal ones where training made them so."""
+    from coverslip.training.instant_stage import is_balanced
+
+    counts = np.bincount(parts.label[parts.train], minlength=len(parts.classes))
+    if is_balanced(recipe):
+        counts = np.ones_like(counts)
+    return tuple(float(share) for share in counts / counts.sum())
 
 
 def _usual_area_px(facts: Sequence[ImageFacts]) -> int:

@@ -1,6 +1,7 @@
 """The packaged classifier at work: images in, one row per image out."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import copy
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -22,10 +23,12 @@ from coverslip.datasets import (
     read_preprocessed,
 )
 from coverslip.errors import UnreadableImage
+from coverslip.evaluation import log_ratios
 from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.files import sha256_json
 from coverslip.inference.deciding import decided_row
 from coverslip.inference.differences import Differences
+from coverslip.inference.prevalence import stated_shares
 from coverslip.machine import chosen_device
 from coverslip.models.heads import linear_logits
 from coverslip.runs import PackedClassifier, Prediction, Predictions, find_classifier, fingerprint_of, open_classifier
@@ -61,6 +64,7 @@ class Classifier:
 
         self.card, self.device = packed.card, device
         self._packed, self._fingerprint = packed, _fingerprint(packed)
+        self._shift = np.zeros(len(self.card.classes))  # of logits, for other shares of the classes
         self._engine: Engine | None = engine_of(self._fingerprint) if device == "cpu" else None
         if self._engine is None:
             _ = self.network  # what is wrong with it is said before images are read
@@ -81,6 +85,25 @@ class Classifier:
     def _head(self) -> tuple[np.ndarray, np.ndarray]:
         weights = self._packed.read_weights()
         return weights["head.weight"], weights["head.bias"]
+
+    def at_prevalence(self, prevalence: Mapping[str, float]) -> "Classifier":
+        """The same for images among which classes have other shares than among the training images.
+
+        Probabilities are multiplied by the ratio of the shares, and the most probable class is predicted: operating
+        points were chosen for the shares of the validation images. True only where images of a class look as those of
+        training do.
+
+        Args:
+            prevalence: share of each class that is known; the others divide the rest as among the training images.
+
+        Raises:
+            CoverslipError: a class is not the classifier's, or the shares make no whole.
+        """
+        shares = stated_shares(self.card, prevalence)
+        other = copy.copy(self)
+        other._shift = self._shift + self.card.temperature * log_ratios(self.card.prior, shares)
+        other.card = self.card.model_copy(update={"prior": shares, "operating_points": None})
+        return other
 
     def open_images(self, sources: Dataset | Given, axes: Axes = "HWC") -> Dataset:
         """Images to be read as those of training were.
@@ -174,7 +197,7 @@ class Classifier:
         from coverslip.engines import run_tta
 
         engine = self._engine = self._engine or self._found_engine(pixels, emit)
-        return linear_logits(run_tta(engine, pixels, self.card.tta), *self._head)
+        return linear_logits(run_tta(engine, pixels, self.card.tta), *self._head) + self._shift
 
     def _found_engine(self, pixels: np.ndarray, emit: Emit) -> "Engine":
         """The fastest one, which is remembered for later processes."""

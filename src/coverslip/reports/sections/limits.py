@@ -155,6 +155,11 @@ def _lasting_limits(run: ReportedRun) -> Iterator[Limit]:
         f"{len(run.classes)}, it will call one of them.",
     )
     yield (
+        "Classes were as frequent as in the images measured.",
+        "Where a class is rarer, fewer of the images called it are it: precision falls, whatever the calibration says. "
+        "Tell the classifier how frequent classes are when predicting, or measure it there.",
+    )
+    yield (
         "Labels were taken as they are.",
         "Where the people who labelled are wrong or disagree, so are the numbers; the most confident mistakes above "
         "are worth a second look.",

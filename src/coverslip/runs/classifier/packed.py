@@ -60,6 +60,9 @@ class ClassifierCard(BaseModel):
     head: Literal["multi_layer", "native"]
     tta: int = Field(ge=1, le=8)
     classes: tuple[str, ...] = Field(min_length=2)
+    prior: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
+        description="The share of each class that its probabilities take for granted."
+    )
     preprocessing: Preprocessing
     temperature: float = Field(gt=0, description="Logits are divided by it before the softmax.")
     operating_points: tuple[Annotated[float, Field(gt=0, lt=1)], ...] | None = Field(
@@ -89,6 +92,8 @@ class ClassifierCard(BaseModel):
     def _a_threshold_for_each_class(self) -> "ClassifierCard":
         if self.operating_points is not None and len(self.operating_points) != len(self.classes):
             raise ValueError(f"{len(self.operating_points)} operating points for {len(self.classes)} classes")
+        if len(self.prior) != len(self.classes):
+            raise ValueError(f"{len(self.prior)} shares for {len(self.classes)} classes")
         return self
 
 
