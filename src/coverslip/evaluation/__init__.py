@@ -32,6 +32,7 @@ from coverslip.evaluation.learning import CurvePoint, LearningCurve, extrapolate
 from coverslip.evaluation.metrics import confusion_matrix
 from coverslip.evaluation.paired import Answers, McNemar, mcnemar, paired_differences
 from coverslip.evaluation.per_class import per_class
+from coverslip.evaluation.procedures import ProcedureDifference, holm, procedure_difference
 from coverslip.evaluation.results import ClassScores, DomainScores, Evaluation, FoldScores, FoldsScores, Metric
 from coverslip.evaluation.summary import empty_evaluation, evaluate_predictions
 from coverslip.evaluation.table import (
@@ -68,6 +69,7 @@ __all__ = [
     "Metric",
     "MetricRecord",
     "OperatingPoint",
+    "ProcedureDifference",
     "ReliabilityBin",
     "Scale",
     "ThresholdCurve",
@@ -83,6 +85,7 @@ __all__ = [
     "extrapolate",
     "fit_temperature",
     "hardest_classes",
+    "holm",
     "learn_decisions",
     "macro_roc_curve",
     "mcnemar",
@@ -99,6 +102,7 @@ __all__ = [
     "per_class",
     "positive_class",
     "pr_curve",
+    "procedure_difference",
     "reliability_bins",
     "roc_curve",
     "row_metrics",
