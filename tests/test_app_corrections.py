@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi.testclient import TestClient
-from small_workspace import API, QUICK, Json, ended, new_workspace, open_images, queue_run, write_cells
+from small_workspace import API, QUICK, Json, ended, new_workspace, open_images, queue_run, until, write_cells
 
 from coverslip.app.server import create_app
 from coverslip.runs import Run
@@ -110,3 +110,16 @@ def test_training_again_keeps_each_image_in_its_part_though_labels_have_changed(
     assert by_new["accuracy"]["second"] == compared["rows"][1]["metrics"][0]["value"]
     assert {(row["what"], row["name"]) for row in compared["differing"]} >= {("images", "labels")}
     assert not [row for row in compared["differing"] if row["what"] == "split"]
+
+
+def test_doubtful_labels_are_looked_for_and_gone_through_in_the_gallery(lab: Lab) -> None:
+    place = f"{API}/runs/{lab.run}/label-errors"
+    assert lab.client.get(place).json()["state"] == "unknown"
+    refused = lab.client.get(f"{API}/datasets/{lab.cells}/images?run={lab.run}&only=doubtful")
+    assert refused.status_code == 422, refused.text
+    assert lab.client.post(place).status_code == 202
+    known = until(lambda: (told := lab.client.get(place).json())["state"] != "looking" and told)
+    assert known["state"] == "known", known
+    assert known["n_judged"] + known["n_not_judged"] == 60
+    shown = lab.get(f"datasets/{lab.cells}/images?run={lab.run}&only=doubtful&sort=doubt&limit=100")["items"]
+    assert [image["image_id"] for image in shown] == [image["image_id"] for image in known["images"]]

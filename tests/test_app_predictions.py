@@ -183,6 +183,33 @@ def test_corrections_become_training_images(lab: Lab) -> None:
         lab.client.put(f"{path}/rows/{row['k']}/correction", json={"label": None})
 
 
+def test_confirmed_and_corrected_images_join_a_dataset_once_and_can_be_left_out_again(lab: Lab) -> None:
+    cells = open_images(lab.workspace, lab.new.parent / "cells", group_pattern=r"slide\d+", name="Cells")
+    before = describe(lab.workspace, cells)
+    path = f"{API}/predictions/{lab.prediction}"
+    assert lab.client.post(f"{path}/join", json={"dataset_id": cells}).status_code == 409  # nobody looked at any
+    rows = [row for row in lab.client.get(f"{path}/rows?limit=9").json()["items"] if row["predicted"]][:3]
+    shutil.copy(lab.new / rows[2]["image_id"], lab.new.parent / "cells" / "large" / "known.png")
+    lab.client.post(f"{API}/datasets/{cells}/refresh")
+    until(lambda: describe(lab.workspace, cells).state == "ready")
+    for row, label in zip(rows, ("medium", rows[1]["predicted"], "large"), strict=True):
+        lab.client.put(f"{path}/rows/{row['k']}/correction", json={"label": label})
+
+    joined = lab.client.post(f"{path}/join", json={"dataset_id": cells})
+    assert joined.status_code == 200, joined.text
+    until(lambda: describe(lab.workspace, cells).state == "ready")
+    after = describe(lab.workspace, cells)
+    assert (after.n_images, after.n_labelled) == (before.n_images + 1 + 2, before.n_labelled + 1 + 2)
+    assert {domain.name: domain.n for domain in after.domains}["Monday"] == 2
+    assert lab.client.post(f"{path}/join", json={"dataset_id": cells}).status_code == 409  # all are there
+
+    sources = [{"path": before.sources[0].path}]
+    assert lab.client.patch(f"{API}/datasets/{cells}", json={"sources": sources}).status_code == 200
+    assert describe(lab.workspace, cells).n_images == before.n_images + 1
+    for row in rows:
+        lab.client.put(f"{path}/rows/{row['k']}/correction", json={"label": None})
+
+
 def test_pictures_are_served_only_from_below_the_allowed_roots(lab: Lab, tmp_path: Path) -> None:
     path = f"{API}/predictions/{lab.prediction}/rows"
     assert lab.client.get(f"{path}/0/thumbnail").headers["content-type"] == "image/webp"  # blank: it is the broken one

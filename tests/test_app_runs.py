@@ -161,7 +161,8 @@ def test_what_can_be_taken_away_is_whole_and_the_same_each_time(lab: Lab) -> Non
         named = f"{folder.name}/metrics.json"
         assert archive.read(named) == (folder / "metrics.json").read_bytes()
         assert not [name for name in archive.namelist() if ".." in name or "checkpoints" in name]
-    for what, name in (("report", "report.html"), ("predictions", "predictions.csv"), ("recipe", "recipe.yaml")):
+    names = {"confusion-matrix": "confusion_matrix.csv", "predictions": "predictions.csv", "recipe": "recipe.yaml"}
+    for what, name in {"report": "report.html", **names}.items():
         answer = lab.client.get(f"{path}/{what}")
         assert answer.content == (folder / name).read_bytes()
         assert f'filename="{folder.name}-{name}"' in answer.headers["content-disposition"]

@@ -43,6 +43,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         head="multi_layer",
         tta=1,
         classes=("a", "b"),
+        prior=(0.5, 0.5),
         preprocessing=Preprocessing(image_size=32),
         temperature=1.5,
         uncertain_below=0.6,
@@ -305,7 +306,8 @@ CRAFTED: dict[str, tuple[Craft, str]] = {
     "one class twice": (edited(classes=["a", "a"]), "same name"),
     "a class that means none": (edited(classes=["a", "uncertain"]), "cannot be called"),
     "a network for huge images": (edited(preprocessing={"image_size": 4096}), "image_size"),
-    "many classes": (edited(classes=[f"{i}" for i in range(20_000)]), "do not fit"),
+    "many classes": (edited(classes=[f"{i}" for i in range(10_000)], prior=[0.5] * 10_000), "do not fit"),
+    "a share too few": (edited(prior=[1]), "1 shares for 2 classes"),
     "no such number of channels": (edited(preprocessing={"image_size": 32, "channels": 10**6}), "do not fit"),
     "another network": (edited(model="mobilenet_v2"), "do not fit"),
     "a tensor of another shape": (

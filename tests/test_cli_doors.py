@@ -1,5 +1,6 @@
 """The command line's manners: help, errors, exit codes, and what goes to which stream."""
 
+import csv
 import json
 import os
 import re
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+import coverslip as cs
 from coverslip.cli import main
 from coverslip.cli.train import _next_free
+from coverslip.runs import Run
 
 COMMANDS = (
     "app",
@@ -69,6 +72,18 @@ def test_help_and_the_list_of_models_answer_without_torch(arguments: list[str]) 
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "HEAVY []"
+
+
+@pytest.mark.slow
+def test_a_classifier_that_was_measured_here_predicts_without_torch(trained: Run, cells: Path, tmp_path: Path) -> None:
+    code = "import sys; from coverslip.cli import main; code = main(sys.argv[1:]); print('torch' in sys.modules)"
+    image, out = next(cells.rglob("*.png")), tmp_path / "p.csv"
+    arguments = ["predict", trained.folder, image, "--out", out]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"
+    (row,) = csv.DictReader(out.open())
+    network = cs.load_classifier(trained.folder, "cpu").predict([image])
+    assert float(row["probability"]) == pytest.approx(network.rows[0].probability, abs=1e-5)
 
 
 @pytest.mark.slow

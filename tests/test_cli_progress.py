@@ -4,6 +4,7 @@ import io
 import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from coverslip.cli import progress
 from coverslip.cli.progress import EPOCH_HEADER, bars_of, epoch_row, shown_progress
 from coverslip.events import (
     EpochEnded,
@@ -97,6 +99,18 @@ def test_a_log_gets_a_few_plain_lines() -> None:
     assert "288 images to train on" in text
     assert EPOCH_HEADER in text
     assert len(text.splitlines()) < 12
+
+
+def test_a_log_is_told_that_the_work_goes_on_where_nothing_else_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.1)
+    console = Console(file=io.StringIO(), force_terminal=False, width=120)
+    with shown_progress(console) as emit:
+        emit(Noted(text="begun"))
+        time.sleep(0.35)
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert lines[0] == "Note: begun"
+    assert set(lines[1:]) == {"still working, 0 s since the last news"}
+    assert 1 <= len(lines[1:]) <= 3
 
 
 def test_a_terminal_shows_the_same_lines_and_bars() -> None:

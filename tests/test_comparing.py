@@ -1,6 +1,7 @@
 """`coverslip compare` and `cs.compare`: what differed, and each run against the first on the same images."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,10 @@ from trained import GROUPS, INSTANT, MadeOnce
 import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import BadRun, CoverslipError
+from coverslip.reports.reported import read_run
+from coverslip.reports.sections.limits import limits
 from coverslip.runs import Run
+from coverslip.runs.looks import looks_of
 
 pytestmark = pytest.mark.slow
 
@@ -25,13 +29,21 @@ def larger(made_once: MadeOnce, cells: Path, own_cache: None) -> Run:
     return Run(made_once("trained larger", train) / "larger")
 
 
-def test_two_runs_on_one_split_differ_in_a_key_and_by_an_interval(trained: Run, larger: Run) -> None:
+@pytest.fixture
+def pair(trained: Run, larger: Run, tmp_path: Path) -> tuple[Run, Run]:
+    """Copies: comparing is counted in the runs' folders."""
+    first, second = (Run(shutil.copytree(run.folder, tmp_path / run.folder.name)) for run in (trained, larger))
+    return first, second
+
+
+def test_two_runs_on_one_split_differ_in_a_key_and_by_an_interval(pair: tuple[Run, Run]) -> None:
+    trained, larger = pair
     found = cs.compare([trained, larger])
     assert [(row.what, row.name, row.values) for row in found.differing] == [("recipe", "image_size", ["48", "64"])]
-    pair = found.pairs[0]
-    assert (pair.n, pair.n_only_first, pair.n_only_second) == (trained.metrics.n, 0, 0)
-    assert pair.n_groups == trained.metrics.n_groups
-    rows = {row.name: row for row in pair.numbers[0].differences}
+    compared = found.pairs[0]
+    assert (compared.n, compared.n_only_first, compared.n_only_second) == (trained.metrics.n, 0, 0)
+    assert compared.n_groups == trained.metrics.n_groups
+    rows = {row.name: row for row in compared.numbers[0].differences}
     assert rows["accuracy"].first == trained.metrics["accuracy"].value
     assert rows["accuracy"].second == larger.metrics["accuracy"].value
     assert rows["log_loss"].value == pytest.approx(
@@ -40,13 +52,45 @@ def test_two_runs_on_one_split_differ_in_a_key_and_by_an_interval(trained: Run, 
     assert "larger minus first" in found._repr_html_()
 
 
+def test_comparing_by_test_numbers_is_counted_and_no_run_is_best_by_chance(pair: tuple[Run, Run]) -> None:
+    first, second = pair
+    assert looks_of(first).n == 1
+    words = cs.compare([first, second]).words
+    assert "has the best Macro-F1 on test images" in words[0]
+    assert "2 trainings" in words[1]
+    cs.compare([second, first])
+    assert (looks_of(first).compared_with, looks_of(second).compared_with) == (("larger",), ("first",))
+    assert any("set beside those of 1 other training" in claim for claim, _ in limits(read_run(first.folder)))
+    first.looks_file.write_text("damaged")
+    assert looks_of(first).n == 1
+
+
+def test_published_figures_stand_beside_them_and_are_not_tested(pair: tuple[Run, Run], tmp_path: Path) -> None:
+    table = tmp_path / "papers.csv"
+    table.write_text("name,accuracy,macro_f1,source\nTran 2021,0.97,,doi:10\n", encoding="utf-8")
+    compared = cs.compare(pair, published=table)
+    assert [(each.name, dict(each.metrics), each.source) for each in compared.published] == [
+        ("Tran 2021", {"accuracy": 0.97}, "doi:10")
+    ]
+    assert len(compared.pairs) == 1
+    for text, fault in (("name,acuracy\na,0.9\n", "did you mean 'accuracy'"), ("name,accuracy\na,97\n", "'97'")):
+        table.write_text(text, encoding="utf-8")
+        with pytest.raises(CoverslipError, match=fault):
+            cs.compare(pair, published=table)
+
+
 def test_the_command_says_it_in_words_and_as_json(
-    trained: Run, larger: Run, capsys: pytest.CaptureFixture[str]
+    pair: tuple[Run, Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["compare", str(trained.folder), str(larger.folder)]) == 0
+    trained, larger = pair
+    papers = tmp_path / "papers.csv"
+    papers.write_text("name,accuracy\nTran 2021,0.97\n", encoding="utf-8")
+    assert main(["compare", str(trained.folder), str(larger.folder), "--published", str(papers)]) == 0
     text = capsys.readouterr().out
     assert "Input size" in text or "mage size" in text
     assert "McNemar" in text
+    assert "not tested against these" in text
+    assert "published: Tran 2021" in text
     assert main(["compare", str(trained.folder), str(larger.folder), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert {"a", "b", "metric", "difference", "mcnemar_p", "n"} <= set(told["pairs"][0])

@@ -9,6 +9,7 @@ import pytest
 
 from coverslip.datasets import Dataset, ImageRecord, Scan, groups_in_names, inspect_dataset
 from coverslip.images import ImageFacts, ReadPlan
+from coverslip.messages import GroupBy
 
 
 def dataset_of(names: list[str], labels: list[str], brightness: list[float]) -> tuple[Dataset, Scan]:
@@ -73,3 +74,21 @@ def test_where_groups_are_named_no_others_are_proposed(has_groups):
     if has_groups:
         data = replace(data, records=tuple(replace(record, group=record.path.name[:3]) for record in data.records))
     assert len(inspect_dataset(data, scan).of("hidden-groups")) == (not has_groups)
+
+
+def test_columns_of_a_table_are_tested_like_names_and_come_before_patterns_that_find_the_same():
+    data, scan = cells_of_patients()
+    rng = np.random.default_rng(1)
+
+    def about(record: ImageRecord) -> tuple[tuple[str, str], ...]:
+        coin, area = str(rng.integers(0, 9)), str(rng.random())
+        return ("operator", coin), ("area", area), ("patient", record.path.name[:3]), ("kind", record.label or "")
+
+    data = replace(data, records=tuple(replace(record, about=about(record)) for record in data.records))
+    found = groups_in_names(data, scan)
+    assert {groups.column for groups in found if groups.is_telling and groups.column} == {"patient"}
+    assert found[0].column == "patient"
+    assert not any(groups.pattern and groups.n_groups == 20 for groups in found)  # the same groups as the column's
+    (finding,) = inspect_dataset(data, scan).of("hidden-groups")
+    assert "The column 'patient' gives groups away: 20 groups" in finding.text
+    assert finding.remedies == (GroupBy("patient"),)

@@ -8,15 +8,8 @@ import torch
 from torch import nn
 
 from coverslip.engines import as_input, embed, fastest_engine, fingerprint, run_tta
-from coverslip.engines.running import (
-    _as_onnx,
-    _difference,
-    _onnxruntime,
-    _openvino,
-    images_at_once,
-    pytorch_on_device,
-    pytorch_on_processor,
-)
+from coverslip.engines.engine import difference, images_at_once, onnxruntime_engine, openvino_engine
+from coverslip.engines.running import _as_onnx, pytorch_on_device, pytorch_on_processor
 from coverslip.events import Event, Noted
 from coverslip.models.networks import FeatureNetwork, Network, create_network
 
@@ -38,11 +31,11 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("build", [_openvino, _onnxruntime])
+@pytest.mark.parametrize("build", [openvino_engine, onnxruntime_engine])
 def test_every_engine_agrees_with_pytorch(network: Network, pixels: np.ndarray, build: object) -> None:
     x = as_input(pixels)
     run = build(_as_onnx(network, x))  # type: ignore[operator]
-    assert _difference(run(x), pytorch_on_processor(network)(x)) < 1e-4
+    assert difference(run(x), pytorch_on_processor(network)(x)) < 1e-4
 
 
 @pytest.mark.slow
@@ -63,7 +56,7 @@ def test_a_network_of_equal_weights_has_its_engine_at_once_and_any_other_has_its
     others = as_input(pixels[2:6])
     assert fastest_engine(again, others).run is engine.run
     # How far it is from PyTorch is told of the images at hand, not of those that it was made with.
-    far = _difference(engine.run(others), pytorch_on_processor(network)(others))
+    far = difference(engine.run(others), pytorch_on_processor(network)(others))
     assert fastest_engine(again, others).largest_difference == far != engine.largest_difference
     with torch.no_grad():
         again.head.bias.add_(1.0)
@@ -87,7 +80,7 @@ def test_a_device_is_given_as_many_images_each_time_so_that_none_depends_on_the_
     x = as_input(pixels)
     run = pytorch_on_device(network, "cpu", 4)  # what a GPU does, done by the processor
     together = run(x)
-    assert _difference(together, pytorch_on_processor(network)(x)) < 1e-4
+    assert difference(together, pytorch_on_processor(network)(x)) < 1e-4
     for i in range(len(x)):
         np.testing.assert_array_equal(run(x[i : i + 1]), together[i : i + 1])
 
@@ -241,3 +234,30 @@ def test_a_fingerprint_is_that_of_the_features_and_not_of_the_head(network: Netw
 def test_large_images_are_taken_fewer_at_a_time() -> None:
     assert images_at_once((3, 64, 64)) == 64
     assert images_at_once((3, 2048, 2048)) == 1
+
+
+@pytest.mark.slow
+def test_an_engine_that_is_kept_serves_other_processes_as_long_as_it_gives_pytorch_s_numbers(
+    cache: Path, network: Network, pixels: np.ndarray
+) -> None:
+    from coverslip.engines import engine_of, keeping, remember_engine, running
+
+    running._kept.clear()
+    x = as_input(pixels[:2])
+    engine = fastest_engine(network, x)
+    remember_engine("a classifier", engine)
+    kept = engine_of("a classifier")
+    assert kept is not None
+    assert engine_of("another") is None
+    np.testing.assert_array_equal(kept.run(x), engine.run(x))
+    check = keeping.ENGINES.folder / str(engine.kept_as) / "check.npz"
+    with np.load(check) as content:
+        changed = {**content, "expected": content["expected"] + 1}
+    np.savez(check, **changed)
+    assert engine_of("a classifier") is None
+    check.write_bytes(b"no numbers")
+    assert engine_of("a classifier") is None
+    (check.parent / "network.onnx").unlink()
+    running._kept.clear()
+    np.testing.assert_array_equal(fastest_engine(network, x).run(x), engine.run(x))
+    assert engine_of("a classifier") is not None

@@ -295,6 +295,7 @@ def test_a_transformer_that_was_packed_for_another_size_is_built_for_it_again(tm
         head="native",
         tta=1,
         classes=("a", "b"),
+        prior=(0.5, 0.5),
         preprocessing=Preprocessing(image_size=48),
         temperature=1.0,
         uncertain_below=0.6,

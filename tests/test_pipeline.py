@@ -37,6 +37,7 @@ def test_a_run_folder_is_complete_and_its_numbers_are_good_on_easy_pictures(trai
         "predictions.csv",
         "validation.csv",
         "metrics.json",
+        "confusion_matrix.csv",
         "report.html",
         "classifier/classifier.json",
         "classifier/weights.safetensors",
@@ -223,9 +224,12 @@ def test_evaluating_images_with_some_of_the_classes_works_and_with_none_is_one_e
     for file in (some / "large").iterdir():
         file.unlink()
     (some / "large").rmdir()
-    (some / "small").rename(some / "tiny")
-    found = cs.evaluate(own_run.folder, cs.open_dataset(some), name="some")
+    (some / "small").rename(some / "Small")
+    told: list[Event] = []
+    found = cs.evaluate(own_run.folder, cs.open_dataset(some), name="some", emit=told.append)
     assert json_of(found.folder / "metrics.json")["n"] == 10
+    (hint,) = (event for event in told if isinstance(event, Noted) and event.code == "nearly-equal-labels")
+    assert hint.values == {"label": "Small", "class": "small"}
     (some / "medium").rename(some / "other")
     with pytest.raises(BadDataset, match="label that the classifier knows"):
         cs.evaluate(own_run.folder, cs.open_dataset(some), name="none")

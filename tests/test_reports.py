@@ -341,9 +341,20 @@ def test_a_folder_that_is_no_run_or_has_no_numbers_is_refused(run, tmp_path):
 def test_sections_stand_in_their_order_and_only_where_they_have_something_to_say(run, tmp_path):
     names = [section.name for section in sections_of(read_run(run))]
     assert names[:3] == ["numbers", "confusion", "per_class"]
-    assert set(names) == set(SECTIONS) - {"budget", "careless_split", "own-test"}
+    of_other_runs = {"budget", "careless_split", "groups", "own-test", "prevalence", "subgroups", "two_classes"}
+    assert set(names) == set(SECTIONS) - of_other_runs
     short = read_run(write_run(tmp_path, ("a", "b"), n_test=40, skill=60, finetuned=False))
     assert {"mistakes", "curves"}.isdisjoint(section.name for section in sections_of(short))
+
+
+def test_of_two_classes_it_says_what_answers_are_worth_where_one_is_rarer(tmp_path):
+    reported = read_run(write_run(tmp_path, ("a", "b"), n_test=40, skill=2, finetuned=False))
+    text = SECTIONS["prevalence"].text(reported)
+    of_b = reported.metrics.per_class["b"].metrics
+    sensitivity, specificity = of_b["recall"].value, of_b["specificity"].value
+    ppv = sensitivity * 0.01 / (sensitivity * 0.01 + (1 - specificity) * 0.99)
+    row = next(row for row in text.rows if row[0] == "1.0%")
+    assert row[1].startswith(f"{ppv:.3f}"[:4])
 
 
 def test_every_section_says_something_that_any_page_can_show(run):

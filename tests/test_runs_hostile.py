@@ -1,5 +1,6 @@
 """Run folders of strangers: whatever lies in them ends in one clear error that names the file, and runs no code."""
 
+import itertools
 import json
 import os
 import pickle
@@ -14,7 +15,8 @@ import numpy as np
 import pytest
 
 from coverslip.cli import main
-from coverslip.errors import BadClassifier, BadRecipe, BadRun
+from coverslip.datasets import open_dataset
+from coverslip.errors import BadClassifier, BadDataset, BadRecipe, BadRun
 from coverslip.runs import Run, open_run
 from coverslip.runs.log.reader import lasting_lines
 
@@ -219,3 +221,96 @@ def test_nothing_is_written_through_a_link_that_leads_out(copied: Run, tmp_path:
             open_run(copied.folder)
     finally:
         (copied.folder / name).unlink()
+
+
+def sparse(file: Path) -> None:
+    """Two gigabytes that take no room on the disk."""
+    file.write_bytes(b"path,label\n")
+    os.truncate(file, 2 * 10**9)
+
+
+LISTS = {
+    "two gigabytes": (sparse, "larger than 1 GiB"),
+    "a header of 20 million letters": (written(b"path,label" + b"x" * 20_000_000), "line 1: the row has more"),
+    "a row of 10 million cells": (written(b"path,label\n" + b"," * 10_000_000), "line 2: the row has more"),
+    "a row in a million lines": (written(b"path,label\n" + b'"a\n",' * 1_000_000), "line 2: the row has more"),
+    "a quote that never ends": (written(b'path,label\n"' + b"a\n" * 5_000_000), "line 2: field larger"),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_list_of_images_is_read_as_far_as_it_can_be_one(tmp_path: Path, name: str) -> None:
+    write, told = LISTS[name]
+    write(tmp_path / "labels.csv")
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadDataset, match=told):
+            open_dataset(tmp_path / "labels.csv")
+        assert tracemalloc.get_traced_memory()[1] < MOST_BYTES
+    finally:
+        tracemalloc.stop()
+
+
+NAMES = {
+    "out of its folder": "../../../../../../etc/passwd",
+    "absolute": "/etc/passwd",
+    "with a NUL": "a\0b.png",
+    "too long": "x" * 10_000,
+    "a device": "/dev/zero",
+    "an address": "http://127.0.0.1:9/x.png",
+}
+
+
+def test_no_path_that_a_run_of_a_stranger_names_is_opened(own_run: Run) -> None:
+    names = itertools.cycle(NAMES.values())
+    for table in (own_run.split_file, own_run.predictions_file):
+        table.write_text(re.sub(r",[^,\n]+\.png,", lambda _: f",{next(names)},", table.read_text()), encoding="utf-8")
+    assert {row.path for row in Run(own_run.folder).split} == set(NAMES.values())
+    assert main(["report", str(own_run.folder)]) == 0
+    assert "root:" not in own_run.report_file.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_run_of_a_stranger_whose_images_lie_anywhere_ends_in_one_line(
+    own_run: Run, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment = json.loads(own_run.environment_file.read_text())
+    environment["opened"]["sources"] = [NAMES[name]]
+    environment["data"][0] |= {"root": NAMES[name], "sources": [NAMES[name]]}
+    own_run.environment_file.write_text(json.dumps(environment))
+    assert main(["evaluate", str(own_run.folder)]) == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("Error: ")
+    assert "fault of coverslip" not in error
+
+
+INITIAL = {
+    **{name: NAMES[name] for name in NAMES},
+    "the folder of all": "/",
+    "a classifier that is a link out": "LINK",
+    "weights that are a pipe": "PIPE",
+    "weights that are a device": "DEVICE",
+}
+
+
+@pytest.mark.parametrize("name", INITIAL)
+def test_an_initialisation_that_is_no_run_ends_in_one_line(
+    own_run: Run, cells: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = INITIAL[name]
+    weights = own_run.classifier_folder / "weights.safetensors"
+    match place:
+        case "LINK":
+            elsewhere(weights)
+        case "PIPE":
+            pipe(weights)
+        case "DEVICE":
+            device(weights)
+    run = str(own_run.folder) if place.isupper() else place
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(json.dumps({"stage": "instant", "init": {"run": run}}))
+    assert main(["train", str(cells), "--recipe", str(recipe), "--out", str(tmp_path / "new")]) == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("Error: ")
+    assert "fault of coverslip" not in error
+    assert not (tmp_path / "new" / "classifier").exists()

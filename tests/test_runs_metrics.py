@@ -1,5 +1,6 @@
 """What was measured is read back from `metrics.json` as it was written."""
 
+import csv
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from coverslip.errors import BadRun
 from coverslip.evaluation import Evaluation, Metric, empty_evaluation, evaluate_predictions, over_folds
-from coverslip.runs import read_metrics, write_metrics
+from coverslip.runs import read_metrics, write_confusion, write_metrics
 
 
 @pytest.fixture
@@ -33,6 +34,16 @@ def test_what_is_written_is_read_back(tmp_path: Path, evaluation: Evaluation) ->
     nothing = empty_evaluation(["a", "b"], split="test", primary="accuracy", reason="no image could be measured")
     write_metrics(tmp_path / "metrics.json", nothing)
     assert read_metrics(tmp_path / "metrics.json") == nothing
+
+
+def test_the_confusion_matrix_is_a_table_too(tmp_path: Path, evaluation: Evaluation) -> None:
+    write_confusion(tmp_path / "c.csv", replace(evaluation, classes=("a", "=b", "c,d")))
+    header, *rows = csv.reader((tmp_path / "c.csv").open(newline=""))
+    assert header == ["true class", "predicted: a", "predicted: =b", "predicted: c,d"]
+    assert [row[0] for row in rows] == ["a", "'=b", "c,d"]  # no formula to a spreadsheet
+    assert tuple(tuple(map(int, row[1:])) for row in rows) == tuple(map(tuple, evaluation.confusion_matrix))
+    write_confusion(tmp_path / "c.csv", empty_evaluation(["a", "b"], split="test", primary="accuracy", reason="none"))
+    assert (tmp_path / "c.csv").read_text().startswith("true class,predicted: a,predicted: b\n")
 
 
 def test_a_class_has_its_numbers_beside_its_count(tmp_path: Path, evaluation: Evaluation) -> None:

@@ -55,9 +55,10 @@ def test_a_decision_changed_later_is_that_of_a_training_with_it(
         assert row["predicted"] == max(("small", "not small"), key=lambda name: float(row[f"p:{name}"]))
     again = cs.decide(run.folder, "sensitivity", wished=0.8)
     kept = ("recipe.yaml", "training.json", "classifier/classifier.json", "metrics.json")
-    for name in (*kept, "predictions.csv", "validation.csv", "report.html"):
+    for name in (*kept, "predictions.csv", "validation.csv"):
         assert (run.folder / name).read_bytes() == (wished.folder / name).read_bytes(), name
     assert (run.classifier_folder / "weights.safetensors").read_bytes() == weights
+    assert "The test images were looked at 3 times." in again.report_file.read_text(encoding="utf-8")
     thresholds = thresholds_of(again)
     assert thresholds is not None
     assert (thresholds.positive, thresholds.negative) == ("small", "not small")

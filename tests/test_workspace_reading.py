@@ -1,5 +1,6 @@
 """Reading images in the background, while other requests come and disks go."""
 
+import shutil
 import threading
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from coverslip.workspace.datasets.listing import describe
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.background import Background
 from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.viewing.filters import Filters
+from coverslip.workspace.viewing.images import matching
 
 
 def test_while_a_thread_is_held_none_of_its_name_begins() -> None:
@@ -68,6 +71,32 @@ def test_images_on_a_disk_that_is_gone_are_not_called_unreadable(tmp_path: Path)
     changing.refresh(home, dataset_id)
     home.background.wait_all()
     assert describe(home, dataset_id).state == "ready"
+
+
+def test_a_search_for_copies_that_a_kill_ended_begins_anew_and_shows_copies_side_by_side(tmp_path: Path) -> None:
+    home, cells = workspace_in(tmp_path), save_cells(tmp_path / "cells")
+    first, *_, last = sorted(file for file in cells.rglob("*.png"))
+    shutil.copy(first, last.with_name("zz copy.png"))
+    dataset_id = sources.open_sources(home, [sources.Source(str(cells))]).id
+    _wait(home)
+    with home.engine.begin() as connection:  # as a server leaves it that was killed meanwhile
+        found = connection.execute(select(db.inspections.c.found)).scalar_one()
+        found["inspection"]["are_copies_known"] = False
+        connection.execute(update(db.inspections).values(found=found))
+    assert not reading_images.inspection(home, dataset_id).is_looking_for_copies
+    reading_images.begin(home)
+    assert reading_images.inspection(home, dataset_id).is_looking_for_copies
+    _wait(home)
+    found = reading_images.inspection(home, dataset_id)
+    assert (found.are_copies_known, found.is_looking_for_copies) == (True, False)
+    positions = matching(home, dataset_id, Filters(only="copies", sort="copies"))
+    assert positions[:2] == [0, describe(home, dataset_id).n_images - 1]
+
+
+def _wait(home: Workspace) -> None:
+    """Until images are read, and what is looked for then is found."""
+    home.background.wait_all()
+    home.background.wait_all()
 
 
 def _as_interrupted(home: Workspace) -> None:

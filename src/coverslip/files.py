@@ -138,6 +138,19 @@ class CsvWriter:
         self._stream.write(line.removesuffix("\r\n") + "\n")
 
 
+def closed_because(path: Path) -> str | None:
+    """Why nothing can be known of a path: no file can be called so, or its folder may not be entered; else None."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        return error.strerror or str(error)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
 def safe_cell(text: str) -> str:
     """Text for a CSV cell that a spreadsheet does not take for a formula: `-neg` becomes `'-neg`.
 

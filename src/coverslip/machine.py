@@ -38,7 +38,7 @@ def describe_machine() -> Machine:
 
     n_threads = n_cores()
     return Machine(
-        processor=_processor(),
+        processor=processor_name(),
         n_cores=psutil.cpu_count(logical=False) or n_threads,
         n_threads=n_threads,
         memory_gb=round(psutil.virtual_memory().total / 1e9, 1),
@@ -64,6 +64,8 @@ def chosen_device(wanted: str, *, automatic: Sequence[str] = FOR_PREDICTING) -> 
     Raises:
         DeviceUnavailable: this computer has no such device.
     """
+    if wanted == "cpu" or (wanted == "auto" and not _may_have_gpu()):
+        return "cpu"  # without importing PyTorch, which takes seconds
     here = usable_devices()
     if wanted == "auto":
         return next(device for device in automatic if device in here)
@@ -73,6 +75,15 @@ def chosen_device(wanted: str, *, automatic: Sequence[str] = FOR_PREDICTING) -> 
             do="Choose another device, or work on another computer.",
         )
     return wanted
+
+
+def _may_have_gpu() -> bool:
+    """Whether a driver is there of a GPU that PyTorch may be able to use."""
+    if sys.platform == "win32":
+        return Path(os.environ.get("SYSTEMROOT", "C:/Windows"), "System32", "nvcuda.dll").exists()
+    if sys.platform == "darwin":
+        return platform.machine() == "arm64"
+    return any(Path("/dev", name).exists() for name in ("nvidiactl", "nvidia0", "kfd", "dxg"))
 
 
 def usable_devices() -> list[str]:
@@ -138,7 +149,7 @@ def likely_device() -> str:
     return "cuda" if has_gpu and not build.endswith("+cpu") else "cpu"
 
 
-def _processor() -> str:
+def processor_name() -> str:
     """The processor's name, which every system keeps elsewhere."""
     if sys.platform == "win32":
         import winreg
@@ -167,4 +178,4 @@ def _gpus() -> tuple[str, ...]:
 
     if torch.cuda.is_available():
         return tuple(torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count()))
-    return (f"{_processor()} GPU",) if torch.backends.mps.is_available() else ()
+    return (f"{processor_name()} GPU",) if torch.backends.mps.is_available() else ()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import time
-from collections import Counter
+from collections import Counter, deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from coverslip.audit import SeenWhileScanning, inspect_with_look, with_copies
+import numpy as np
+
+from coverslip.audit import SeenWhileScanning, inspect_with_look, with_copies, with_quality
 from coverslip.datasets import (
     Axes,
     Dataset,
@@ -24,7 +27,7 @@ from coverslip.datasets import (
     split_images,
 )
 from coverslip.errors import BadRun, CoverslipError
-from coverslip.evaluation import DecideBy
+from coverslip.evaluation import DecideBy, Metric, estimated_shares
 from coverslip.events import Emit, Noted, ignore
 from coverslip.experiments import (
     Parts,
@@ -59,6 +62,7 @@ from coverslip.runs import (
     open_run,
     same_images,
 )
+from coverslip.runs.looks import count_look
 from coverslip.stopping import NO_DEADLINE, Deadline, Stop
 from coverslip.training.preprocessing import canvas_notes, learn_preprocessing
 
@@ -79,6 +83,7 @@ __all__ = [
     "write_report",
 ]
 
+_MOST_FOR_SHARES = 20_000  # images, the last ones, that shares of classes are estimated from
 _MOST_REASONS = 5  # unreadable images that are named one by one
 
 
@@ -107,6 +112,7 @@ def inspect(
         data, _ = agreed(data, recipe)
     seen = SeenWhileScanning()
     scan = with_copies(data, scan_images(data, emit=emit, on_pixels=seen), seen, emit=emit)
+    scan = with_quality(data, scan, seen.quality, emit=emit)
     if not what_if:
         return inspect_dataset(data, scan)
     from coverslip.experiments.looking import looked_at
@@ -267,6 +273,7 @@ def evaluate(
             measure_folds(measured, data, context)
         else:
             measure(measured, data, load_classifier(measured.folder, context.device), measured.recipe, context)
+        count_look(measured, "evaluated")
         write_report(measured.folder, emit)
         return Run(measured.folder)
     data = _opened(data)
@@ -334,6 +341,7 @@ def decide(
         choices["positive_class"] = positive_class
     opened = open_run(run)
     decided = decide_again(opened, choices, RunContext(opened.folder, "cpu", emit))
+    count_look(decided, "decided")
     write_report(decided.folder, emit)
     return decided
 
@@ -344,6 +352,7 @@ class Summary:
 
     file: Path
     decisions: dict[str, int]  # images per decision, most frequent first
+    shares: dict[str, Metric]  # of each class among the images, estimated from their probabilities
 
 
 def predict(
@@ -354,6 +363,7 @@ def predict(
     axes: Axes = "HWC",
     batch_size: int = BATCH_SIZE,
     device: str = "auto",
+    prevalence: Mapping[str, float] | None = None,
     emit: Emit = ignore,
 ) -> Summary:
     """Predict new images into a CSV file, row by row in the order given; memory does not grow with their number.
@@ -366,6 +376,7 @@ def predict(
         axes: of arrays of colour images: channels last or first.
         batch_size: images at a time; changes speed and memory, never results.
         device: what runs the classifier, as of `load_classifier`.
+        prevalence: the share of each class that is known of these images, as of `Classifier.at_prevalence`.
         emit: told about progress, and about images unlike those of training.
 
     Raises:
@@ -374,21 +385,28 @@ def predict(
     """
     check_predictions_file(Path(out))
     classifier = load_classifier(run, device)
+    if prevalence:
+        classifier = classifier.at_prevalence(prevalence)
     data = classifier.open_images(sources, axes)
     for note in data.notes:
         emit(Noted.of(note))
     decisions: Counter[str] = Counter()
+    probabilities: deque[tuple[float, ...]] = deque(maxlen=_MOST_FOR_SHARES)
     is_replaced = Path(out).exists()
     with PredictionsFile(Path(out), classifier.classes) as file:
         for row in classifier.predict_images(data, batch_size=batch_size, emit=emit):
             file.write(row)
             decisions[row.decision] += 1
+            if row.probabilities:
+                probabilities.append(row.probabilities)
             if row.reason and decisions[row.decision] <= _MOST_REASONS:
                 text = f"{one_line(row.image_id)}: {one_line(row.reason)}"
                 emit(Noted(code="unreadable", text=text, level="warning", values={"path": row.path}))
     if is_replaced:
         emit(Noted(code="replaced", text=f"The earlier predictions in '{one_line(str(out))}' were replaced."))
-    return Summary(Path(out), dict(decisions.most_common()))
+    of_all = np.array(probabilities, dtype=np.float64).reshape(-1, len(classifier.classes))
+    shares = dict(zip(classifier.classes, estimated_shares(of_all, classifier.card.prior), strict=True))
+    return Summary(Path(out), dict(decisions.most_common()), shares)
 
 
 def export(run: Path | str, *, to: Literal["zip"] = "zip", out: Path | str | None = None) -> Path:

@@ -15,11 +15,13 @@ test('filters come back from the address as they went', () => {
     { label: '' },
     { group: 'slide 3', domain: 'x', search: 'ü?#', only: 'problem', sort: 'group' },
     { run: 'r1', part: 'left-out' },
+    { only: 'copies', sort: 'copies' },
   ];
   for (const filters of all) expect(through(filters)).toEqual(filters);
 });
 
 test('words that mean nothing are left out', () => {
+  expect(filtersOf(new URLSearchParams('sort=copies'))).toEqual({});
   expect(filtersOf(new URLSearchParams('only=x&part=test&sort=size&tab=images'))).toEqual({});
 });
 

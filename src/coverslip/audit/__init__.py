@@ -2,6 +2,7 @@
 
 from coverslip.audit.careless_split import what_if
 from coverslip.audit.copies import SeenWhileScanning, with_copies, with_known_copies
+from coverslip.audit.image_quality import image_quality, with_known_quality, with_quality
 from coverslip.audit.learning_curve import MOST_IMAGES, learning_curve, nested_order
 from coverslip.audit.looks import Look, inspect_with_look, keep_look, known_look
 from coverslip.audit.shortcuts import signal_of
@@ -13,6 +14,7 @@ __all__ = [
     "SeenWhileScanning",
     "background_features",
     "border_features",
+    "image_quality",
     "inspect_with_look",
     "keep_look",
     "known_look",
@@ -22,4 +24,6 @@ __all__ = [
     "what_if",
     "with_copies",
     "with_known_copies",
+    "with_known_quality",
+    "with_quality",
 ]

@@ -20,7 +20,7 @@ def border_features(image: Floats) -> Floats:
     Args:
         image: (H, W, C), 2 pixels a side at least.
     """
-    image = _reduced(image)
+    image = reduced(image)
     height, width, _ = image.shape
     rows, columns = _block_edges(height), _block_edges(width)
     last = _BLOCKS_A_SIDE - 1
@@ -41,7 +41,7 @@ def background_features(image: Floats) -> Floats:
     Args:
         image: (H, W, C), 2 pixels a side at least.
     """
-    image = _reduced(image)
+    image = reduced(image)
     border = image[_is_border(image.shape[0], image.shape[1])]
     middle = np.median(border, axis=0)
     deviation = _DEVIATIONS_OF_NORMAL * np.median(np.abs(border - middle), axis=0)
@@ -57,7 +57,7 @@ def background_features(image: Floats) -> Floats:
     return np.concatenate([quantiles, background.std(axis=0), roughness]).astype(np.float32)
 
 
-def _reduced(image: Floats) -> Floats:
+def reduced(image: Floats) -> Floats:
     """Means of squares of pixels, so that the longer side is short: what takes time grows with the area."""
     factor = max(image.shape[:2]) // _LONGEST_SIDE + 1
     height, width = (side // factor * factor for side in image.shape[:2])

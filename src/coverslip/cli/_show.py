@@ -9,9 +9,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from coverslip.cli._parts import show_parts
 from coverslip.cli._remedies import with_remedies
+from coverslip.cli._tables import decimal, interval, table_of
 from coverslip.datasets import Finding, GroupFacts, Inspection, Spread, counted, one_line
-from coverslip.evaluation import METRICS, Evaluation, Metric, confused_pairs, hardest_classes, row_metrics
+from coverslip.evaluation import METRICS, Evaluation, confused_pairs, hardest_classes, row_metrics
 from coverslip.messages import GroupBy
 from coverslip.runs import InspectionWithWhatIf, WhatIf
 
@@ -82,8 +84,8 @@ def show_numbers(
     headline = [(METRICS[name], metric) for name, metric in evaluation.metrics.items() if name in METRICS]
     headline = [(record, metric) for record, metric in headline if record.is_headline]
     for record, metric in headline:
-        before = (decimal(own.metrics[record.name].value), _interval(own.metrics[record.name])) if own else ()
-        table.add_row(f"{record.title}: {record.meaning}", decimal(metric.value), _interval(metric), *before)
+        before = (decimal(own.metrics[record.name].value), interval(own.metrics[record.name])) if own else ()
+        table.add_row(f"{record.title}: {record.meaning}", decimal(metric.value), interval(metric), *before)
     console.print(table)
     most_frequent = max(evaluation.per_class, key=lambda name: evaluation.per_class[name].n, default=None)
     if most_frequent is not None:
@@ -94,18 +96,9 @@ def show_numbers(
             console.print(f"Intervals: {method}", soft_wrap=True)
 
     _show_classes(console, evaluation, all_classes=all_classes)
-    if evaluation.two_classes:
-        _show_two_classes(console, evaluation)
+    show_parts(console, evaluation)
     if evaluation.by_domain:
         console.print(_by_domain(evaluation))
-
-
-def _show_two_classes(console: Console, evaluation: Evaluation) -> None:
-    titles = {"sensitivity": "sensitivity", "specificity": "specificity", "ppv": "PPV", "npv": "NPV"}
-    table = table_of(f"positive: {one_line(evaluation.positive_class or '', 60)}", "value", "95 % interval")
-    for name, metric in evaluation.two_classes.items():
-        table.add_row(titles[name], decimal(metric.value), _interval(metric))
-    console.print(table)
 
 
 def _show_classes(console: Console, evaluation: Evaluation, *, all_classes: bool) -> None:
@@ -118,7 +111,7 @@ def _show_classes(console: Console, evaluation: Evaluation, *, all_classes: bool
     for name in names:
         scores = evaluation.per_class[name]
         recall, precision, f1 = (scores.metrics[key] for key in ("recall", "precision", "f1"))
-        beside = [text for metric in (recall, precision) for text in (decimal(metric.value), _interval(metric))]
+        beside = [text for metric in (recall, precision) for text in (decimal(metric.value), interval(metric))]
         table.add_row(one_line(name), f"{scores.n:,}", *beside, decimal(f1.value))
     console.print(table)
     if is_cut:
@@ -147,7 +140,7 @@ def _by_domain(evaluation: Evaluation) -> Table:
     table = table_of("domain", "images", *columns)
     for domain, scores in evaluation.by_domain.items():
         metrics = [scores.metrics[name] for name in names]
-        numbers = [text for metric in metrics for text in (decimal(metric.value), _interval(metric))]
+        numbers = [text for metric in metrics for text in (decimal(metric.value), interval(metric))]
         table.add_row(one_line(domain), f"{scores.n:,}", *numbers)
     return table
 
@@ -207,7 +200,7 @@ def _show_what_if(console: Console, what_if: WhatIf | None) -> None:
     table = table_of(title, "images one by one", "whole groups", "difference", "95 % interval")
     for name, numbers in (("linear probe", what_if), ("nearest image", what_if.nearest_image)):
         values = (decimal(metric.value) for metric in (numbers.careless, numbers.honest, numbers.difference))
-        table.add_row(name, *values, _interval(numbers.difference))
+        table.add_row(name, *values, interval(numbers.difference))
     console.print(table)
     held = f"{counted(what_if.n_images, 'image')} in {what_if.n_units:,} groups, copies and single images"
     console.print(f"Measured on {held}, each named by a classifier that was not fitted on it.", soft_wrap=True)
@@ -358,24 +351,6 @@ def _show_some(console: Console, title: str, lines: Sequence[str]) -> None:
         console.print(f"  {one_line(line, _WHOLE)}", soft_wrap=True)  # names may hold anything, line ends too
     if len(lines) > MOST_LINES:
         console.print(f"  ... and {len(lines) - MOST_LINES:,} more; --json lists them all")
-
-
-def table_of(first: str, *others: str) -> Table:
-    """A plain table; numbers stand at the right."""
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 3, 0, 0))
-    table.add_column(first, overflow="fold")
-    for other in others:
-        table.add_column(other, justify="right", no_wrap=True)
-    return table
-
-
-def decimal(value: float | None) -> str:
-    """A number with three digits, or a dash."""
-    return "–" if value is None else f"{value:.3f}"
-
-
-def _interval(metric: Metric) -> str:
-    return "–" if metric.low is None or metric.high is None else f"{metric.low:.3f} to {metric.high:.3f}"
 
 
 def _text(value: object) -> str:

@@ -21,6 +21,15 @@ def compare(
             metavar="RUN RUN…", help="Run folders; the others are compared with the first.", show_default=False
         ),
     ],
+    published: Annotated[
+        Path | None,
+        typer.Option(
+            "--published",
+            metavar="FILE",
+            help="Published figures to stand beside: a CSV file with the columns name and accuracy, macro_f1, …",
+            show_default=False,
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare trainings: what differed, and by how much they differ on the same test images.
@@ -28,14 +37,16 @@ def compare(
     The difference has a 95 % interval of its own, by group where groups are known. What both find easy or hard is the
     same for both, so it is far narrower than those of the two numbers; overlapping intervals of these say nothing.
 
-    Example:
+    Examples:
 
       coverslip compare runs/first runs/second
+
+      coverslip compare runs/first runs/second --published papers.csv
     """
     from coverslip import pipeline
     from coverslip.cli._show import print_json, results_console
 
-    comparison = pipeline.compare(runs)
+    comparison = pipeline.compare(runs, published=published or ())
     if as_json:
         print_json(_as_json(comparison))
     else:
@@ -68,11 +79,13 @@ def _as_json(comparison: "Comparison") -> dict[str, object]:
         "differing": [asdict(differing) for differing in comparison.differing],
         "pairs": pairs,
         "notes": notes,
+        "words": comparison.words,
+        "published": [asdict(figures) for figures in comparison.published],
     }
 
 
 def _show(console: "Console", comparison: "Comparison") -> None:
-    from coverslip.cli._show import table_of
+    from coverslip.cli._tables import table_of
 
     names = [row.name for row in comparison.rows]
     console.print("\nWhat differed", style="bold")
@@ -86,10 +99,32 @@ def _show(console: "Console", comparison: "Comparison") -> None:
             _show_numbers(console, pair, numbers)
         for note in pair.notes:
             console.print(note, soft_wrap=True)
+    if comparison.published:
+        _show_published(console, comparison)
+    for text in comparison.words:
+        console.print(text, soft_wrap=True)
+
+
+def _show_published(console: "Console", comparison: "Comparison") -> None:
+    from coverslip.cli._tables import decimal, table_of
+    from coverslip.datasets import one_line
+    from coverslip.evaluation import METRICS
+
+    console.print("\nPublished figures: other images, not tested against these", style="bold")
+    names = [name for name in METRICS if any(name in figures.metrics for figures in comparison.published)]
+    table = table_of("", *(METRICS[name].title for name in names))
+    for row in comparison.rows:
+        own = {metric.name: metric.value for metric in row.metrics}
+        table.add_row(row.name, *(decimal(own.get(name)) for name in names))
+    for figures in comparison.published:
+        source = f" ({one_line(figures.source, 60)})" if figures.source else ""
+        numbers = (decimal(figures.metrics.get(name)) for name in names)
+        table.add_row(f"published: {one_line(figures.name, 60)}{source}", *numbers)
+    console.print(table)
 
 
 def _show_fit(console: "Console", comparison: "Comparison") -> None:
-    from coverslip.cli._show import decimal, table_of
+    from coverslip.cli._tables import decimal, table_of
 
     table = table_of("", *(row.name for row in comparison.rows))
     told = (
@@ -107,7 +142,7 @@ def _show_fit(console: "Console", comparison: "Comparison") -> None:
 
 
 def _show_numbers(console: "Console", pair: "Pair", numbers: "NumbersByLabels") -> None:
-    from coverslip.cli._show import decimal, table_of
+    from coverslip.cli._tables import decimal, table_of
     from coverslip.datasets import counted
     from coverslip.reports.comparing import interval
     from coverslip.reports.words import by_labels

@@ -89,7 +89,7 @@ def decide(
 
 
 def _show(console: "Console", thresholds: "Thresholds | None", *, is_short: bool = False) -> None:
-    from coverslip.cli._show import decimal, table_of
+    from coverslip.cli._tables import decimal, table_of
     from coverslip.datasets import one_line
 
     if thresholds is None:

@@ -45,7 +45,8 @@ def label_errors(
 
 
 def _show(doubtful: "LabelErrors", out: Path | None) -> None:
-    from coverslip.cli._show import decimal, results_console, table_of
+    from coverslip.cli._show import results_console
+    from coverslip.cli._tables import decimal, table_of
     from coverslip.datasets import counted, one_line
 
     console = results_console()

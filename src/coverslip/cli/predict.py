@@ -1,12 +1,17 @@
 """`coverslip predict`: what new images show."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from coverslip.cli._options import AsJson, Device
 from coverslip.errors import CoverslipError
+
+if TYPE_CHECKING:
+    from coverslip.evaluation import Metric
+
+_MOST_CLASSES = 12
 
 
 def predict(
@@ -36,6 +41,16 @@ def predict(
         int, typer.Option("--batch-size", min=1, help="Images at a time. Changes speed and memory, never the results.")
     ] = 64,
     device: Device = "auto",
+    prevalence: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--prevalence",
+            metavar="CLASS=SHARE",
+            help="How frequent a class is among these images, such as infected=0.05; may be given several times. "
+            "Classes that are not named divide the rest as among the training images.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Predict the class of new images.
@@ -44,9 +59,14 @@ def predict(
     where the classifier is too unsure to be relied on and `unreadable` where a file is broken. Where nothing at all
     could be read the exit code is 1.
 
+    Probabilities take for granted that classes are as frequent as among the training images. Where one is known to be
+    rarer or more frequent, --prevalence corrects them. How frequent classes are among these images is estimated.
+
     Examples:
 
       coverslip predict runs/first new_images/ --out predictions.csv
+
+      coverslip predict runs/first screening/ --prevalence infected=0.01
 
       coverslip predict runs/first 'monday/*.tif' 'tuesday/*.tif'
     """
@@ -55,12 +75,59 @@ def predict(
     from coverslip.cli.progress import shown_progress
 
     with shown_progress(notes_console()) as emit:
-        summary = pipeline.predict(run, list(images), out=out, batch_size=batch_size, device=device, emit=emit)
+        summary = pipeline.predict(
+            run,
+            list(images),
+            out=out,
+            batch_size=batch_size,
+            device=device,
+            prevalence=dict(map(_share, prevalence or ())),
+            emit=emit,
+        )
     if as_json:
-        print_json({"file": str(summary.file), "decisions": summary.decisions})
+        print_json({"file": str(summary.file), "decisions": summary.decisions, "shares": _as_json(summary.shares)})
     else:
         show_decisions(results_console(), notes_console(), summary.decisions)
+        _show_shares(summary.shares)
         results_console().print(f"Predictions  {out}", soft_wrap=True)
     if set(summary.decisions) == {"unreadable"}:
         do = "The table has a row for each; the notes above say why."
         raise CoverslipError("None of the images could be read", file=summary.file, do=do)
+
+
+def _share(text: str) -> tuple[str, float]:
+    """A class and its share.
+
+    Raises:
+        typer.BadParameter: it is no such pair.
+    """
+    name, separator, number = text.rpartition("=")
+    try:
+        share = float(number)
+    except ValueError:
+        separator = ""
+    if not separator:
+        raise typer.BadParameter(f"'{text}' is no CLASS=SHARE, such as infected=0.05", param_hint="--prevalence")
+    return name, share
+
+
+def _as_json(shares: "dict[str, Metric]") -> dict[str, dict[str, object]]:
+    kept = ("value", "low", "high", "level", "method", "reason")
+    return {name: {each: getattr(share, each) for each in kept} for name, share in shares.items()}
+
+
+def _show_shares(shares: "dict[str, Metric]") -> None:
+    """How frequent classes seem to be; nothing where there are too few images to tell."""
+    from coverslip.cli._show import results_console
+    from coverslip.cli._tables import table_of
+    from coverslip.datasets import one_line
+
+    known = {name: share for name, share in shares.items() if share.value is not None}
+    if not known:
+        return
+    table = table_of("class", "estimated share", "95 % interval")
+    for name in sorted(known, key=lambda name: -(known[name].value or 0))[:_MOST_CLASSES]:
+        share = known[name]
+        table.add_row(one_line(name), f"{share.value:.3f}", f"{share.low:.3f} to {share.high:.3f}")
+    results_console().print("\nIf images of each class look as those of training do:", soft_wrap=True)
+    results_console().print(table)

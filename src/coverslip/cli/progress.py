@@ -1,8 +1,9 @@
 """Show the events of long work on stderr: live bars on a terminal, a few plain lines elsewhere."""
 
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,13 +42,15 @@ def shown_progress(console: Console) -> Iterator[Emit]:
     """A listener for as long as the work lasts.
 
     On a terminal that can move its cursor it draws bars; otherwise (a file, a pipe, a job's log) it prints a line per
-    stage and epoch, and at most one every four seconds in between.
+    stage and epoch, and one every four seconds in between: also where nothing is told of, so that whoever waits knows
+    that the work goes on.
     """
     if console.is_terminal and not console.is_dumb_terminal:
         with _Bars(console) as bars:
             yield bars.show
     else:
-        yield _Lines(console).show
+        with _Lines(console) as lines:
+            yield lines.show
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,9 @@ class Bar:
     done: int
     total: int
     beside: str  # what is said beside it
+
+
+_UNTOLD = Bar("working", 0, 0, "")  # what is done has no parts that are counted, or none yet
 
 
 def bars_of(progress: Progress, now: float) -> list[Bar]:
@@ -100,6 +106,7 @@ class _Bars:
 
     def __enter__(self) -> "_Bars":
         self.drawn.start()
+        self._draw([])
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -113,8 +120,10 @@ class _Bars:
             self.drawn.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def _draw(self, bars: list[Bar]) -> None:
-        for name in self.tasks.keys() - {bar.name for bar in bars}:
+        for name in self.tasks.keys() - {bar.name for bar in bars or (_UNTOLD,)}:
             self.drawn.remove_task(self.tasks.pop(name))
+        if not bars and _UNTOLD.name not in self.tasks:
+            self.tasks[_UNTOLD.name] = self.drawn.add_task(_UNTOLD.name, total=None, beside="")
         for bar in bars:
             if bar.name not in self.tasks:
                 self.tasks[bar.name] = self.drawn.add_task(bar.name, total=bar.total, beside="")
@@ -126,9 +135,29 @@ class _Lines:
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.last = time.monotonic()
+        self.last = self.told = time.monotonic()  # when the last line was printed, and when anything was told
+        self._lock, self._has_ended = threading.Lock(), threading.Event()
+        self._thread = threading.Thread(target=self._fill_silences, name="still working", daemon=True)
+
+    def __enter__(self) -> "_Lines":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._has_ended.set()
+        self._thread.join()
 
     def show(self, event: Event) -> None:
+        with self._lock:
+            self._show(event)
+            self.told = time.monotonic()
+
+    def _fill_silences(self) -> None:
+        while not self._has_ended.wait(SECONDS_BETWEEN_LINES / 8):
+            with self._lock, suppress(OSError, ValueError):  # nobody reads any more
+                self._between(f"still working, {duration(time.monotonic() - self.told)} since the last news")
+
+    def _show(self, event: Event) -> None:
         match event:
             case StepEnded():
                 self._between(

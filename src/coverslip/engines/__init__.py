@@ -1,7 +1,20 @@
-"""Running a network fast and equal. Importing this room imports torch."""
+"""Running a network fast and equal."""
 
 from coverslip.engines.embedding import Features, embed
-from coverslip.engines.running import N_CHECKED, Engine, fastest_engine, fingerprint
+from coverslip.engines.engine import Engine
+from coverslip.engines.keeping import engine_of, remember_engine
+from coverslip.engines.running import N_CHECKED, fastest_engine, fingerprint
 from coverslip.engines.tta import as_input, run_tta
 
-__all__ = ["N_CHECKED", "Engine", "Features", "as_input", "embed", "fastest_engine", "fingerprint", "run_tta"]
+__all__ = [
+    "N_CHECKED",
+    "Engine",
+    "Features",
+    "as_input",
+    "embed",
+    "engine_of",
+    "fastest_engine",
+    "fingerprint",
+    "remember_engine",
+    "run_tta",
+]

@@ -6,17 +6,20 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import zip_longest
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from torch import nn
 
 from coverslip.cache import ARRAYS, ArrayStore, Kind, register
-from coverslip.engines.running import N_CHECKED, Engine, FloatArray, fastest_engine, fingerprint, images_at_once
+from coverslip.engines.engine import Engine, FloatArray, images_at_once
+from coverslip.engines.running import N_CHECKED, fastest_engine, fingerprint
 from coverslip.engines.tta import as_input, run_tta
 from coverslip.events import Emit, Progressed, ignore
 from coverslip.stopping import BY_SIGNAL, Stop
+
+if TYPE_CHECKING:
+    from torch import nn
 
 Pixels = npt.NDArray[np.unsignedinteger]
 
@@ -49,7 +52,7 @@ class Features:
 
 @contextmanager
 def embed(
-    network: nn.Module,
+    network: "nn.Module",
     n_features: int,
     digests: Sequence[str],
     pixels_of: Callable[[Sequence[int]], Pixels],

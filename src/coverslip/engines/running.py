@@ -8,50 +8,34 @@ same reason.
 import copy
 import hashlib
 import io
-import math
 import threading
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
-import torch
-from torch import nn
 
+from coverslip.engines.engine import BUILDERS, LARGEST_DIFFERENCE, Engine, FloatArray, Run, difference, images_at_once
+from coverslip.engines.keeping import engine_key, keep_engine, kept_engine
 from coverslip.events import Emit, Noted, ignore
-from coverslip.machine import n_cores
 
-FloatArray = npt.NDArray[np.float32]
-EngineName = Literal["openvino", "onnxruntime", "pytorch"]
+if TYPE_CHECKING:
+    from torch import nn
 
 N_CHECKED = 8  # images that an engine is compared with PyTorch on
-_BYTES_AT_ONCE = 64 * 2**20  # of floats
-_MOST_AT_ONCE = 64
 _N_KEPT = 2  # engines; of a training, that of the frozen network and that of the fine-tuned one
-_LARGEST_DIFFERENCE = 1e-3  # of the outputs' spread; fp32 engines stay near 1e-5, reduced precision is far above
 
 
-@dataclass(frozen=True)
-class Engine:
-    """A network ready to run: (B, C, H, W) float32 in [0, 1] -> (B, D) float32, one row per image."""
-
-    name: EngineName
-    device: str  # `cpu`, `cuda` or `mps`
-    run: Callable[[FloatArray], FloatArray]
-    largest_difference: float  # to PyTorch on the images it was checked with, as a share of the outputs' spread
-
-
-def fastest_engine(network: nn.Module, example: FloatArray, *, device: str = "cpu", emit: Emit = ignore) -> Engine:
+def fastest_engine(network: "nn.Module", example: FloatArray, *, device: str = "cpu", emit: Emit = ignore) -> Engine:
     """The first that gives on `example` the numbers of PyTorch on the processor.
 
     A GPU, where it is asked for, runs PyTorch. On the processor the order is OpenVINO, ONNX Runtime, PyTorch, that of
     speed (see benchmarks/RESULTS.md). A GPU that lacks an operation or memory, or gives other numbers, leaves it to the
     processor, with a warning.
 
-    The last ones on the processor are kept: for a network of equal weights only the comparison is made anew.
+    The last ones on the processor are kept, in this process and in the cache: for a network of equal weights only the
+    comparison is made anew.
 
     Args:
         network: (B, C, H, W) -> (B, D), on the processor, where it stays; put into evaluation mode.
@@ -67,14 +51,14 @@ def fastest_engine(network: nn.Module, example: FloatArray, *, device: str = "cp
             return engine
         text = f"The network does not run on '{device}' as it should; the processor, which is slower, runs it instead."
         emit(Noted(code="device-refused", text=text, level="warning"))
-    key = (fingerprint(network), example.shape[1:])
+    key = engine_key(fingerprint(network), example.shape[1:])
     with _keeping:
         kept = _kept.get(key)
     # What was found for other images must not be told of these, nor be trusted.
-    if kept is not None and (difference := _difference(kept.run(example), expected)) <= _LARGEST_DIFFERENCE:
-        engine = replace(kept, largest_difference=difference)
+    if kept is not None and (far := difference(kept.run(example), expected)) <= LARGEST_DIFFERENCE:
+        engine = replace(kept, largest_difference=far)
     else:
-        engine = _exported(network, example, expected) or Engine("pytorch", "cpu", on_processor, 0.0)
+        engine = _exported(network, key, example, expected) or Engine("pytorch", "cpu", on_processor, 0.0)
     if engine.name != "pytorch":  # that would follow the network when its weights change
         with _keeping:
             _kept[key] = engine
@@ -84,11 +68,11 @@ def fastest_engine(network: nn.Module, example: FloatArray, *, device: str = "cp
     return engine
 
 
-_kept: OrderedDict[tuple[str, tuple[int, ...]], Engine] = OrderedDict()  # last used last
+_kept: OrderedDict[str, Engine] = OrderedDict()  # last used last
 _keeping = threading.Lock()
 
 
-def fingerprint(network: nn.Module) -> str:
+def fingerprint(network: "nn.Module") -> str:
     """Hex SHA-256 over a network's structure and every tensor: equal networks, equal outputs."""
     digest = hashlib.sha256(repr(network).encode())
     for name, tensor in sorted(network.state_dict().items()):
@@ -97,52 +81,41 @@ def fingerprint(network: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _exported(network: nn.Module, example: FloatArray, expected: FloatArray) -> Engine | None:
-    """The first engine other than PyTorch that gives its numbers; None where there is none."""
+def _exported(network: "nn.Module", key: str, example: FloatArray, expected: FloatArray) -> Engine | None:
+    """The first engine other than PyTorch that gives its numbers, which is kept; None where there is none."""
+    kept = kept_engine(key)
+    if kept is not None and (far := difference(kept.run(example), expected)) <= LARGEST_DIFFERENCE:
+        return replace(kept, largest_difference=far)
     try:
         exported = _as_onnx(network, example)
     except (RuntimeError, ValueError, TypeError):  # an operation that ONNX does not have
         return None
-    candidates: list[tuple[EngineName, Callable[[bytes], Callable[[FloatArray], FloatArray]]]] = [
-        ("openvino", _openvino),
-        ("onnxruntime", _onnxruntime),
-    ]
-    for name, build in candidates:
+    for name, build in BUILDERS.items():
         try:
             run = build(exported)
-            difference = _difference(run(example), expected)
+            far = difference(run(example), expected)
         except (ImportError, RuntimeError, ValueError):  # not installed here, or the network is beyond it
             continue
-        if difference <= _LARGEST_DIFFERENCE:
-            return Engine(name, "cpu", run, difference)
+        if far <= LARGEST_DIFFERENCE:
+            is_kept = keep_engine(key, name, exported, example, expected)
+            return Engine(name, "cpu", run, far, key if is_kept else None)
     return None
 
 
-def images_at_once(shape: tuple[int, ...]) -> int:
-    """How many images of this shape are turned into floats at a time, so that memory stays small for large ones."""
-    return max(1, min(_MOST_AT_ONCE, _BYTES_AT_ONCE // (4 * math.prod(shape))))
-
-
-def _on_gpu(network: nn.Module, example: FloatArray, expected: FloatArray, device: str) -> Engine | None:
+def _on_gpu(network: "nn.Module", example: FloatArray, expected: FloatArray, device: str) -> Engine | None:
     """PyTorch there; None where that does not work or gives other numbers."""
     try:
         run = pytorch_on_device(network, device, images_at_once(example.shape[1:]))
-        difference = _difference(run(example), expected)
+        far = difference(run(example), expected)
     except RuntimeError:  # an operation that PyTorch does not have there, or too little memory
         return None
-    return Engine("pytorch", device, run, difference) if difference <= _LARGEST_DIFFERENCE else None
+    return Engine("pytorch", device, run, far) if far <= LARGEST_DIFFERENCE else None
 
 
-def _difference(actual: FloatArray, expected: FloatArray) -> float:
-    """Largest deviation as a share of the expected values' standard deviation; infinite where shapes or NaN differ."""
-    if actual.shape != expected.shape or not np.isfinite(actual).all():
-        return float("inf")
-    spread = max(float(expected.std()), 1e-6)
-    return float(np.abs(actual - expected).max()) / spread
-
-
-def _as_onnx(network: nn.Module, example: FloatArray) -> bytes:
+def _as_onnx(network: "nn.Module", example: FloatArray) -> bytes:
     """The network for one image as ONNX, by tracing: seconds, where the newer exporter takes a minute."""
+    import torch
+
     buffer = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # the tracer's notices are for PyTorch's own developers
@@ -157,55 +130,10 @@ def _as_onnx(network: nn.Module, example: FloatArray) -> bytes:
     return buffer.getvalue()
 
 
-def _openvino(exported: bytes) -> Callable[[FloatArray], FloatArray]:
-    import openvino
-
-    core = openvino.Core()
-    cores = n_cores()
-    # One image per core side by side beats all cores on one image. The precision is said since bf16 is the default
-    # on processors that have it, and changes labels.
-    compiled = core.compile_model(
-        core.read_model(exported),
-        "CPU",
-        {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": cores, "INFERENCE_NUM_THREADS": cores},
-    )
-    queue = openvino.AsyncInferQueue(compiled, cores)
-    n_outputs = int(compiled.output(0).shape[1])
-    one_at_a_time = threading.Lock()  # the queue has one callback
-
-    def run(images: FloatArray) -> FloatArray:
-        outputs = np.empty((len(images), n_outputs), np.float32)
-
-        def keep(request: Any, place: int) -> None:  # Any: OpenVINO's untyped request
-            outputs[place] = request.get_output_tensor(0).data[0]
-
-        with one_at_a_time:
-            queue.set_callback(keep)
-            for i in range(len(images)):
-                queue.start_async({0: images[i : i + 1]}, i)
-            queue.wait_all()
-        return outputs
-
-    return run
-
-
-def _onnxruntime(exported: bytes) -> Callable[[FloatArray], FloatArray]:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = n_cores()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(exported, options, providers=["CPUExecutionProvider"])
-
-    def run(images: FloatArray) -> FloatArray:
-        rows = [session.run(None, {"images": images[i : i + 1]})[0][0] for i in range(len(images))]
-        return np.stack(rows).astype(np.float32)
-
-    return run
-
-
-def pytorch_on_processor(network: nn.Module) -> Callable[[FloatArray], FloatArray]:
+def pytorch_on_processor(network: "nn.Module") -> Run:
     """PyTorch as it is, one image at a time."""
+    import torch
+
     network = network.to("cpu", memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the annotation
 
     def run(images: FloatArray) -> FloatArray:
@@ -217,11 +145,13 @@ def pytorch_on_processor(network: nn.Module) -> Callable[[FloatArray], FloatArra
     return run
 
 
-def pytorch_on_device(network: nn.Module, device: str, n_at_once: int) -> Callable[[FloatArray], FloatArray]:
+def pytorch_on_device(network: "nn.Module", device: str, n_at_once: int) -> Run:
     """A copy of the network on a device, which is always given `n_at_once` images, black ones behind the last.
 
     With another number of images a GPU adds up in another order, and an image's numbers would depend on the others.
     """
+    import torch
+
     on_device = copy.deepcopy(network).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the annotation
 
     def run(images: FloatArray) -> FloatArray:

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.engines.running import Engine, FloatArray, images_at_once
+from coverslip.engines.engine import Engine, FloatArray, images_at_once
 
 
 def run_tta(engine: Engine, pixels: npt.NDArray[np.unsignedinteger], tta: int) -> FloatArray:

@@ -32,8 +32,24 @@ from coverslip.evaluation.learning import CurvePoint, LearningCurve, extrapolate
 from coverslip.evaluation.metrics import confusion_matrix
 from coverslip.evaluation.paired import Answers, McNemar, mcnemar, paired_differences
 from coverslip.evaluation.per_class import per_class
+from coverslip.evaluation.prevalence import (
+    PredictiveValues,
+    at_prevalence,
+    estimated_shares,
+    log_ratios,
+    predictive_values,
+)
 from coverslip.evaluation.procedures import ProcedureDifference, holm, procedure_difference
-from coverslip.evaluation.results import ClassScores, DomainScores, Evaluation, FoldScores, FoldsScores, Metric
+from coverslip.evaluation.results import (
+    ClassScores,
+    DomainScores,
+    Evaluation,
+    FoldScores,
+    FoldsScores,
+    GroupDecisions,
+    Metric,
+    SubgroupScores,
+)
 from coverslip.evaluation.summary import empty_evaluation, evaluate_predictions
 from coverslip.evaluation.table import (
     METRICS,
@@ -63,23 +79,28 @@ __all__ = [
     "Evaluation",
     "FoldScores",
     "FoldsScores",
+    "GroupDecisions",
     "Influence",
     "LearningCurve",
     "McNemar",
     "Metric",
     "MetricRecord",
     "OperatingPoint",
+    "PredictiveValues",
     "ProcedureDifference",
     "ReliabilityBin",
     "Scale",
+    "SubgroupScores",
     "ThresholdCurve",
     "ThresholdNumbers",
     "apply_temperature",
+    "at_prevalence",
     "confused_classes",
     "confused_pairs",
     "confusion_matrix",
     "decided_classes",
     "empty_evaluation",
+    "estimated_shares",
     "evaluate_predictions",
     "expected_calibration_error",
     "extrapolate",
@@ -87,6 +108,7 @@ __all__ = [
     "hardest_classes",
     "holm",
     "learn_decisions",
+    "log_ratios",
     "macro_roc_curve",
     "mcnemar",
     "metric_intervals",
@@ -102,6 +124,7 @@ __all__ = [
     "per_class",
     "positive_class",
     "pr_curve",
+    "predictive_values",
     "procedure_difference",
     "reliability_bins",
     "roc_curve",

@@ -1,7 +1,7 @@
 """What is said about predictions of labelled images: numbers, how far they could be off, and where they come from."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from coverslip.frames import data_frame, html_table
@@ -46,6 +46,27 @@ class DomainScores:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SubgroupScores:
+    """The images that have one value in a column of the dataset's table, and how they differ from all others."""
+
+    n: int
+    n_groups: int | None
+    is_small: bool  # too few images or groups to say much
+    metrics: Mapping[str, Metric]
+    gaps: Mapping[str, Metric]  # by the same names: these images minus all others
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupDecisions:
+    """Whole groups (patients, slides) decided by all their images together."""
+
+    n: int  # groups that were decided
+    n_mixed: int  # groups with images of several classes, which have no class of their own
+    metrics: Mapping[str, Metric]  # accuracy; sensitivity and the like where there are two classes
+    confusion_matrix: tuple[tuple[int, ...], ...]  # of groups
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FoldScores:
     """The metrics of the images that one fold tested."""
 
@@ -79,6 +100,8 @@ class Evaluation:
     classes: tuple[str, ...]
     folds: FoldsScores | None = None
     positive_class: str | None = None  # of two classes the one that is looked for
+    by_column: Mapping[str, Mapping[str, SubgroupScores]] = field(default_factory=dict)  # by column and value
+    of_groups: GroupDecisions | None = None  # None where groups are not known, or are of several classes each
 
     @property
     def two_classes(self) -> Mapping[str, Metric]:

@@ -1,12 +1,13 @@
 """All numbers of an evaluation: metrics with intervals, for each class and each domain."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from coverslip.evaluation.deciding import positive_class
 from coverslip.evaluation.intervals import OnMetrics, group_codes, ignore_metrics, metric_intervals
 from coverslip.evaluation.metrics import check_arrays, confusion_matrix
+from coverslip.evaluation.parts import group_decisions, subgroups
 from coverslip.evaluation.per_class import per_class
 from coverslip.evaluation.results import DomainScores, Evaluation, Metric
 from coverslip.evaluation.table import METRICS, scored_metrics
@@ -24,6 +25,7 @@ def evaluate_predictions(
     domain: np.ndarray | None = None,
     probability_uncalibrated: np.ndarray | None = None,
     positive: str | None = None,
+    columns: Mapping[str, np.ndarray] | None = None,
     on_progress: OnMetrics = ignore_metrics,
 ) -> Evaluation:
     """All metrics with their intervals: no NaN, no NumPy types.
@@ -39,6 +41,7 @@ def evaluate_predictions(
         domain: (n_images,) names of the domains; with more than one, `by_domain` has each one's metrics.
         probability_uncalibrated: as `probability`, before the temperature.
         positive: of two classes the one that is looked for; None: see `positive_class`.
+        columns: (n_images,) text by the name of a column of the dataset's table, for subgroups.
         on_progress: told of metrics that are done.
 
     Raises:
@@ -50,6 +53,8 @@ def evaluate_predictions(
     METRICS.find(primary)
     if predicted is None:
         predicted = probability.argmax(axis=1)
+    names = list(classes)
+    positive = positive_class(names, positive)
     overall = _numbers(probability, label, predicted, group, probability_uncalibrated, on_progress)
     return Evaluation(
         split=split,
@@ -61,7 +66,9 @@ def evaluate_predictions(
         by_domain=_by_domain(probability, label, predicted, group, domain, probability_uncalibrated),
         confusion_matrix=_whole_numbers(confusion_matrix(label, predicted, len(classes))),
         classes=tuple(classes),
-        positive_class=positive_class(classes, positive),
+        positive_class=positive,
+        by_column=subgroups(probability, label, predicted, group, columns or {}),
+        of_groups=group_decisions(probability, label, group, None if positive is None else names.index(positive)),
     )
 
 

@@ -29,6 +29,7 @@ from coverslip.runs import (
     create_run_folder,
     describe_environment,
     fingerprint_of,
+    keeping_split,
     plan_of,
     pretraining_recipe,
     save_recipe,
@@ -71,11 +72,16 @@ def checked(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
         BadClassifier: the initialisation is a run without a classifier.
         BadDataset: a class has a name that it may not have, or the images of pretraining cannot be used.
         BadRecipe: it does not fit the network, the images or the initialisation.
+        BadRun: the split of an earlier run cannot be kept.
         WeightsUnavailable: none are known.
     """
     data, recipe = agreed(data, recipe)
     _check_network(recipe)
     recipe = _with_whole_paths(recipe, data.classes)
+    if recipe.split.run is not None:
+        keeping_split(data, recipe)  # it can be kept
+        whole = recipe.split.model_copy(update={"run": str(Path(recipe.split.run).absolute())})
+        recipe = recipe.model_copy(update={"split": whole})
     check_class_names(data, data.classes)
     check_groups(data)
     recipe.check_decision(data.classes)

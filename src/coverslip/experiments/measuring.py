@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from coverslip.datasets import Dataset, counted, some
+from coverslip.datasets import Dataset, ImageRecord, counted, one_line, some
 from coverslip.errors import BadDataset
 from coverslip.evaluation import Evaluation, empty_evaluation, evaluate_predictions, without_temperature
 from coverslip.events import Emit, Noted, telling
 from coverslip.inference import Classifier
-from coverslip.runs import Prediction, Predictions, Recipe, Run, RunContext, write_metrics
+from coverslip.runs import Prediction, Predictions, Recipe, Run, RunContext, write_confusion, write_metrics
 
 
 def measure(
@@ -56,6 +56,7 @@ def _below_root(data: Dataset, rows: Iterable[Prediction]) -> Iterator[Predictio
 def keep_results(run: Run, rows: Predictions, evaluation: Evaluation) -> None:
     """Write predictions, then the numbers: a folder with numbers is whole."""
     rows.write_csv(run.predictions_file)
+    write_confusion(run.confusion_file, evaluation)
     write_metrics(run.metrics_file, evaluation)
 
 
@@ -112,12 +113,20 @@ def evaluated(
         domain=_column([record.domain or None for record in records]),
         probability_uncalibrated=without_temperature(probability, temperature[measured]),
         positive=recipe.positive_class,
+        columns=_columns(records),
         on_progress=telling(emit, "working out intervals", "metrics"),
     )
 
 
 def _column(values: Sequence[str | None]) -> np.ndarray | None:
     return np.array([value or "" for value in values]) if any(values) else None
+
+
+def _columns(records: Sequence[ImageRecord]) -> dict[str, np.ndarray]:
+    """What tables say of these images besides; an empty text where a table does not say it."""
+    about = [dict(record.about) for record in records]
+    names = dict.fromkeys(name for cells in about for name in cells)
+    return {name: np.array([cells.get(name, "") for cells in about]) for name in names}
 
 
 def _tell_what_is_left_out(
@@ -127,11 +136,29 @@ def _tell_what_is_left_out(
     if unreadable:
         _warn(emit, "unreadable", f"{counted(unreadable, 'image')} could not be read")
     others = {row.label for row in rows if row.label is not None and row.label not in classes}
+    _tell_nearly_equal(others - dropped, classes, emit)
     _warn_of_labels(rows, others - dropped, "that the classifier does not know", emit)
     _warn_of_labels(rows, others & dropped, "of dropped classes", emit)
     unlabelled = sum(row.label is None for row in rows)
     if unlabelled:
         _warn(emit, "no-label", f"{counted(unlabelled, 'image has', 'images have')} no label")
+
+
+def _tell_nearly_equal(labels: set[str], classes: Collection[str], emit: Emit) -> None:
+    """Labels that are a class's name but for capitals and spaces are a slip more often than another class."""
+    plain = {_plain(name): name for name in classes}
+    for label in sorted(labels):
+        if (name := plain.get(_plain(label))) is not None:
+            text = (
+                f"The label '{one_line(label, 60)}' is not the class '{one_line(name, 60)}': they differ only in "
+                "capitals, spaces or dashes. If they mean the same, write it the same way and measure again."
+            )
+            values = {"label": label, "class": name}
+            emit(Noted(code="nearly-equal-labels", text=text, level="warning", values=values))
+
+
+def _plain(name: str) -> str:
+    return "".join(c for c in name.casefold() if c.isalnum()) or name
 
 
 def _warn_of_labels(rows: Sequence[Prediction], labels: set[str], which: str, emit: Emit) -> None:

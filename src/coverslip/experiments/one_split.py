@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coverslip.audit import inspect_with_look, known_look, with_known_copies
+from coverslip.audit import inspect_with_look, known_look, with_known_copies, with_known_quality
 from coverslip.datasets import (
     Dataset,
     DecodedPixels,
@@ -121,7 +121,8 @@ def look_at_images(data: Dataset, recipe: Recipe, context: RunContext) -> Scan:
     """Decode every image once, and write what is wrong with them to the run folder."""
     _look_ahead(data, context)
     scan = _with_copies(data, scan_images(data, emit=context.emit, stop=context.stop), context.run)
-    write_inspection(context.run.inspection_file, inspect_with_look(data, scan, known_look(data, scan)))
+    found = inspect_with_look(data, with_known_quality(scan), known_look(data, scan))
+    write_inspection(context.run.inspection_file, found)
     notes = shared_class_notes(data)
     if recipe.sampling == "domains" and len({record.domain for record in data.records}) < 2:
         notes = [*notes, Note("one-domain", "There is one domain only, so sampling by domains changes nothing.")]
@@ -289,6 +290,7 @@ def _card(recipe: Recipe, preprocessing: Preprocessing, parts: Parts, calibratio
         head=recipe.head,
         tta=recipe.tta,
         classes=parts.classes,
+        prior=_prior(parts, recipe),
         preprocessing=preprocessing,
         temperature=calibration.temperature,
         operating_points=None if points is None else tuple(point.threshold for point in points),
@@ -303,6 +305,16 @@ def _card(recipe: Recipe, preprocessing: Preprocessing, parts: Parts, calibratio
             channels=tuple(sorted({facts.n_channels for facts in train_facts})),
         ),
     )
+
+
+def _prior(parts: Parts, recipe: Recipe) -> tuple[float, ...]:
+    """The shares of classes among the training images, or equal ones where training made them so."""
+    from coverslip.training.instant_stage import is_balanced
+
+    counts = np.bincount(parts.label[parts.train], minlength=len(parts.classes))
+    if is_balanced(recipe):
+        counts = np.ones_like(counts)
+    return tuple(float(share) for share in counts / counts.sum())
 
 
 def _usual_area_px(facts: Sequence[ImageFacts]) -> int:

@@ -31,6 +31,7 @@ from coverslip.runs import (
     SeenPixels,
     fingerprint_of,
     is_run,
+    keeping_split,
     open_run,
     same_images,
     save_recipe,
@@ -59,6 +60,7 @@ def train_in(data: Dataset, recipe: Recipe, environment: Environment, context: R
 
 def _train(data: Dataset, recipe: Recipe, environment: Environment, context: RunContext) -> None:
     """Look at the images, share them out, train on others first if so asked, and train: once, or by folds."""
+    data = keeping_split(data, recipe)
     scan = look_at_images(data, recipe, context)
     folds = chosen_folds(data, scan, recipe, context.emit)
     folds, recipe, context = fit_folds_to_budget(data, scan, folds, recipe, context)

@@ -1,7 +1,9 @@
 """The packaged classifier at work: images in, one row per image out."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import copy
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -21,11 +23,15 @@ from coverslip.datasets import (
     read_preprocessed,
 )
 from coverslip.errors import UnreadableImage
+from coverslip.evaluation import log_ratios
 from coverslip.events import Emit, Noted, Progressed, ignore
+from coverslip.files import sha256_json
 from coverslip.inference.deciding import decided_row
 from coverslip.inference.differences import Differences
+from coverslip.inference.prevalence import stated_shares
 from coverslip.machine import chosen_device
-from coverslip.runs import ClassifierCard, Prediction, Predictions, find_classifier, open_classifier
+from coverslip.models.heads import linear_logits
+from coverslip.runs import PackedClassifier, Prediction, Predictions, find_classifier, fingerprint_of, open_classifier
 from coverslip.stopping import BY_SIGNAL, Stop
 
 if TYPE_CHECKING:
@@ -43,20 +49,61 @@ class Classifier:
     New images are preprocessed exactly as training images were; it decides by the thresholds that validation
     images set.
 
+    Where the cache has an engine for it, neither its network nor PyTorch is needed for predicting.
+
     Args:
-        card: what it is.
-        network: on the processor.
+        packed: card and weights.
         device: what runs it: `cpu`, `cuda` or `mps`.
+
+    Raises:
+        BadClassifier: its weights are damaged, or do not fit its network.
     """
 
-    def __init__(self, card: ClassifierCard, network: "Network", device: str = "cpu") -> None:
-        self.card, self.network, self.device = card, network, device
-        self._engine: Engine | None = None
+    def __init__(self, packed: PackedClassifier, device: str = "cpu") -> None:
+        from coverslip.engines import engine_of
+
+        self.card, self.device = packed.card, device
+        self._packed, self._fingerprint = packed, _fingerprint(packed)
+        self._shift = np.zeros(len(self.card.classes))  # of logits, for other shares of the classes
+        self._engine: Engine | None = engine_of(self._fingerprint) if device == "cpu" else None
+        if self._engine is None:
+            _ = self.network  # what is wrong with it is said before images are read
+
+    @cached_property
+    def network(self) -> "Network":
+        """The network as a PyTorch module in evaluation mode, on the processor."""
+        from coverslip.inference.loading import load_network
+
+        return load_network(self._packed)
 
     @property
     def classes(self) -> tuple[str, ...]:
         """In the order of the probability columns."""
         return self.card.classes
+
+    @cached_property
+    def _head(self) -> tuple[np.ndarray, np.ndarray]:
+        weights = self._packed.read_weights()
+        return weights["head.weight"], weights["head.bias"]
+
+    def at_prevalence(self, prevalence: Mapping[str, float]) -> "Classifier":
+        """The same for images among which classes have other shares than among the training images.
+
+        Probabilities are multiplied by the ratio of the shares, and the most probable class is predicted: operating
+        points were chosen for the shares of the validation images. True only where images of a class look as those of
+        training do.
+
+        Args:
+            prevalence: share of each class that is known; the others divide the rest as among the training images.
+
+        Raises:
+            CoverslipError: a class is not the classifier's, or the shares make no whole.
+        """
+        shares = stated_shares(self.card, prevalence)
+        other = copy.copy(self)
+        other._shift = self._shift + self.card.temperature * log_ratios(self.card.prior, shares)
+        other.card = self.card.model_copy(update={"prior": shares, "operating_points": None})
+        return other
 
     def open_images(self, sources: Dataset | Given, axes: Axes = "HWC") -> Dataset:
         """Images to be read as those of training were.
@@ -147,14 +194,20 @@ class Classifier:
 
     def _logits(self, pixels: np.ndarray, emit: Emit) -> np.ndarray:
         """(n, K) logits of (n, S, S, C) preprocessed pixels, averaged over test-time augmentation."""
-        from coverslip.engines import as_input, fastest_engine, run_tta
+        from coverslip.engines import run_tta
+
+        engine = self._engine = self._engine or self._found_engine(pixels, emit)
+        return linear_logits(run_tta(engine, pixels, self.card.tta), *self._head) + self._shift
+
+    def _found_engine(self, pixels: np.ndarray, emit: Emit) -> "Engine":
+        """The fastest one, which is remembered for later processes."""
+        from coverslip.engines import as_input, fastest_engine, remember_engine
         from coverslip.models.networks import FeatureNetwork
 
-        if self._engine is None:
-            # On one image, so that the choice does not depend on the batch size either.
-            example = as_input(pixels[:1])
-            self._engine = fastest_engine(FeatureNetwork(self.network), example, device=self.device, emit=emit)
-        return self.network.logits(run_tta(self._engine, pixels, self.card.tta))
+        example = as_input(pixels[:1])  # one image, so that the choice does not depend on the batch size either
+        engine = fastest_engine(FeatureNetwork(self.network), example, device=self.device, emit=emit)
+        remember_engine(self._fingerprint, engine)
+        return engine
 
 
 def load_classifier(path: Path | str, device: str = "auto") -> Classifier:
@@ -168,10 +221,14 @@ def load_classifier(path: Path | str, device: str = "auto") -> Classifier:
         BadClassifier: there is none, or it is damaged, or of a newer format.
         DeviceUnavailable: this computer has no such device.
     """
-    from coverslip.inference.loading import load_network
+    return Classifier(open_classifier(find_classifier(path)), chosen_device(device))
 
-    packed = open_classifier(find_classifier(path))
-    return Classifier(packed.card, load_network(packed), chosen_device(device))
+
+def _fingerprint(packed: PackedClassifier) -> str:
+    """Equal for classifiers whose networks give the same features of the same pixels."""
+    card, preprocessing = packed.card, packed.card.preprocessing
+    shape = (preprocessing.channels, preprocessing.image_size, len(card.classes))
+    return sha256_json([fingerprint_of(packed.place), card.model, card.model_options, card.head, shape])
 
 
 def _in_batches(

@@ -19,6 +19,7 @@ from coverslip.messages import Set
 from coverslip.models.architectures.timm_backbones import named_stages
 from coverslip.models.building import build_body, check_options, without_classifier
 from coverslip.models.catalogue import model_info
+from coverslip.models.heads import linear_logits
 from coverslip.models.kept import built_once
 from coverslip.models.records import ModelRecord
 from coverslip.models.weights import WeightsSource, starting_weights
@@ -57,9 +58,8 @@ class Network(nn.Module):
 
         So engines do not depend on the head, and folds on one frozen network share theirs.
         """
-        weight, bias = (tensor.detach().cpu().double().numpy() for tensor in (self.head.weight, self.head.bias))
-        logits: npt.NDArray[np.float64] = features.astype(np.float64) @ weight.T + bias
-        return logits
+        weight, bias = (tensor.detach().cpu().numpy() for tensor in (self.head.weight, self.head.bias))
+        return linear_logits(features, weight, bias)
 
     @property
     def body(self) -> nn.Module:

@@ -22,7 +22,14 @@ from coverslip.runs.environment import (
 )
 from coverslip.runs.folder import Run, create_run_folder, is_run, open_run
 from coverslip.runs.history import Epoch
-from coverslip.runs.images import held_out_images, kept_as_files, plan_of, refuse_other_images, same_images
+from coverslip.runs.images import (
+    held_out_images,
+    keeping_split,
+    kept_as_files,
+    plan_of,
+    refuse_other_images,
+    same_images,
+)
 from coverslip.runs.inspection import (
     CarelessAndHonest,
     InspectionWithWhatIf,
@@ -33,7 +40,7 @@ from coverslip.runs.inspection import (
 )
 from coverslip.runs.label_errors import DoubtfulLabel, JudgedBy, JudgedClass, LabelErrors
 from coverslip.runs.log import RunLog
-from coverslip.runs.metrics import LearningCurveRecord, metrics_as_json, read_metrics, write_metrics
+from coverslip.runs.metrics import LearningCurveRecord, metrics_as_json, read_metrics, write_confusion, write_metrics
 from coverslip.runs.predictions import (
     MeasuredPredictions,
     Prediction,
@@ -126,6 +133,7 @@ __all__ = [
     "inspection_as_json",
     "inspection_of",
     "is_run",
+    "keeping_split",
     "kept_as_files",
     "load_recipe",
     "metrics_as_json",
@@ -146,6 +154,7 @@ __all__ = [
     "with_settings",
     "write_card",
     "write_classifier",
+    "write_confusion",
     "write_inspection",
     "write_metrics",
     "write_split",

@@ -93,6 +93,10 @@ class Run:
         return self.folder / "budget.json"
 
     @property
+    def looks_file(self) -> Path:
+        return self.folder / "looks.json"
+
+    @property
     def seen_file(self) -> Path:
         return self.folder / SEEN
 
@@ -117,6 +121,11 @@ class Run:
     @property
     def metrics_file(self) -> Path:
         return self.folder / "metrics.json"
+
+    @property
+    def confusion_file(self) -> Path:
+        """How many images of each class were called what."""
+        return self.folder / "confusion_matrix.csv"
 
     @property
     def given_images_folder(self) -> Path:

@@ -1,4 +1,4 @@
-"""`metrics.json` and `learning_curve.json`: what was measured, on disk."""
+"""`metrics.json`, `confusion_matrix.csv` and `learning_curve.json`: what was measured, on disk."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -16,9 +16,10 @@ from coverslip.evaluation import (
     FoldsScores,
     LearningCurve,
     Metric,
+    SubgroupScores,
 )
 from coverslip.files import write_json
-from coverslip.runs.documents import FORMAT_VERSION, Document, check_format, first_fault, read_object
+from coverslip.runs.documents import FORMAT_VERSION, Document, check_format, first_fault, read_object, write_table
 
 Json = dict[str, Any]  # Any: JSON values
 
@@ -38,6 +39,13 @@ def write_metrics(file: Path, evaluation: Evaluation) -> None:
         ValueError: a number is NaN or infinite, where it should be None with a reason.
     """
     write_json(file, metrics_as_json(evaluation))
+
+
+def write_confusion(file: Path, evaluation: Evaluation) -> None:
+    """Write the confusion matrix as a table: a row for each true class, a column for each that was predicted."""
+    columns = ("true class", *(f"predicted: {name}" for name in evaluation.classes))
+    rows = zip(evaluation.classes, evaluation.confusion_matrix, strict=False)  # no rows: nothing could be measured
+    write_table(file, columns, (dict(zip(columns, (name, *counts), strict=True)) for name, counts in rows))
 
 
 def read_metrics(file: Path) -> Evaluation:
@@ -71,6 +79,13 @@ def metrics_as_json(evaluation: Evaluation) -> Json:
         "classes": list(evaluation.classes),
         **({"positive_class": evaluation.positive_class} if evaluation.positive_class else {}),
     }
+    if evaluation.by_column:
+        content["by_column"] = {
+            column: {value: _of_subgroup(scores) for value, scores in by_value.items()}
+            for column, by_value in evaluation.by_column.items()
+        }
+    if evaluation.of_groups is not None:
+        content["of_groups"] = {**asdict(evaluation.of_groups), "metrics": _metrics(evaluation.of_groups.metrics)}
     return content if evaluation.folds is None else {**content, "folds": _of_folds(evaluation.folds)}
 
 
@@ -94,6 +109,16 @@ def _nested(scores: Json) -> Json:
 
 def _of_images(scores: DomainScores | FoldScores) -> Json:
     return {"n": scores.n, "n_groups": scores.n_groups, "metrics": _metrics(scores.metrics)}
+
+
+def _of_subgroup(scores: SubgroupScores) -> Json:
+    return {
+        "n": scores.n,
+        "n_groups": scores.n_groups,
+        "is_small": scores.is_small,
+        "metrics": _metrics(scores.metrics),
+        "gaps": _metrics(scores.gaps),
+    }
 
 
 def _of_folds(folds: FoldsScores) -> Json:

@@ -76,7 +76,7 @@ def _candidates(
             if n := _n_groups(groups):
                 yield GroupSuggestion(column, None, n, next(filter(None, groups), "")), groups
     for named in groups_in_names(data, scan):
-        if not named.is_class:
+        if not named.is_class and named.column is None:
             records, _ = grouped_by_pattern(data.records, data.root, named.pattern)
             yield GroupSuggestion(None, named.pattern, named.n_groups, named.example), [r.group for r in records]
 

@@ -26,6 +26,7 @@ export interface MeasuredImages {
   list: (query: RowQuery, signal?: AbortSignal) => Promise<{ items: PictureRow[]; total: number }>;
   thumbnail: (k: number, side: number) => string;
   picture: (k: number) => string;
+  confusionMatrix: string; // as CSV
   datasetId: string | null; // where their labels are corrected
   correct: (k: number, label: string | null) => Promise<PictureRow>; // null takes a correction back
 }
@@ -63,8 +64,12 @@ export const imagesOfEvaluation = (id: string, datasetId: string | null): Measur
   ...picturesAt('evaluations', id),
 });
 
-function picturesAt(what: string, id: string): Pick<MeasuredImages, 'thumbnail' | 'picture'> {
+function picturesAt(
+  what: string,
+  id: string,
+): Pick<MeasuredImages, 'thumbnail' | 'picture' | 'confusionMatrix'> {
   return {
+    confusionMatrix: at(what, id, 'download', 'confusion-matrix'),
     thumbnail: (k, side) => `${at(what, id, 'rows', k, 'thumbnail')}?side=${side}`,
     picture: (k) => at(what, id, 'rows', k, 'picture'),
   };

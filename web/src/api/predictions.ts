@@ -57,5 +57,7 @@ export const correctRow = (id: string, k: number, label: string | null) =>
   );
 
 /** A dataset of the prediction's images, with what was corrected or predicted as labels. */
+export const joinDataset = (id: string, dataset_id: string) =>
+  answer(api.POST('/api/v1/predictions/{prediction_id}/join', { ...at(id), body: { dataset_id } }));
 export const datasetOf = (id: string, only: 'corrected' | 'all') =>
   answer(api.POST('/api/v1/predictions/{prediction_id}/dataset', { ...at(id), body: { only, name: null } }));

@@ -41,6 +41,11 @@ export const readThresholds = (id: string, signal?: AbortSignal) =>
 /** Let it decide by a wish, fixed on validation images; what is left out is the default. */
 export const setDecision = (id: string, body: Schemas['Decision']) =>
   answer(api.PUT('/api/v1/runs/{run_id}/decision', { ...at(id), body }));
+/** Labels that a classifier doubts which never saw the images. */
+export const readLabelErrors = (id: string, signal?: AbortSignal) =>
+  answer(api.GET('/api/v1/runs/{run_id}/label-errors', { ...at(id), signal }));
+export const lookForLabelErrors = (id: string) =>
+  answer(api.POST('/api/v1/runs/{run_id}/label-errors', at(id)));
 /** How many images of its dataset are labelled otherwise by now. */
 export const countRelabelled = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/runs/{run_id}/relabelled', { ...at(id), signal }));

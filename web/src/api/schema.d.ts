@@ -914,6 +914,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{run_id}/label-errors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Label Errors
+         * @description Labels that a classifier doubts which never saw the images: training, validation and test.
+         */
+        get: operations["get_label_errors"];
+        put?: never;
+        /**
+         * Create Label Errors
+         * @description Look for them, which may take minutes; ask again until they are known.
+         */
+        post: operations["create_label_errors"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{run_id}/rows/{k}/correction": {
         parameters: {
             query?: never;
@@ -1350,7 +1374,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/evaluations/{evaluation_id}/download/predictions": {
+    "/api/v1/evaluations/{evaluation_id}/download/{what}": {
         parameters: {
             query?: never;
             header?: never;
@@ -1359,7 +1383,7 @@ export interface paths {
         };
         /**
          * Download From Evaluation
-         * @description `predictions.csv`: each measured image, its label, and what the classifier said.
+         * @description Each measured image, its label and what the classifier said; or how many of each class were called what.
          */
         get: operations["download_from_evaluation"];
         put?: never;
@@ -1631,6 +1655,28 @@ export interface paths {
          * @description A new dataset, labelled by the corrections, or by predictions and corrections.
          */
         post: operations["create_dataset_of_prediction"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/predictions/{prediction_id}/join": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Join Dataset
+         * @description Add the images whose class somebody corrected or confirmed to a dataset, as one more source of it.
+         *
+         *     Images that are in it already, by file or pixels, do not come twice. Leaving the source out again is the way back.
+         */
+        post: operations["join_dataset"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2041,6 +2087,16 @@ export interface components {
             differing: components["schemas"]["Differing"][];
             /** Pairs */
             pairs: components["schemas"]["Pair"][];
+            /**
+             * Words
+             * @description Which is best, as far as test numbers can tell, and what they cost.
+             */
+            words: string[];
+            /**
+             * Published
+             * @description Figures from elsewhere, of other images: not tested against these.
+             */
+            published: components["schemas"]["Published"][];
         };
         /**
          * Confusion
@@ -2180,6 +2236,11 @@ export interface components {
             positions: {
                 [key: string]: number;
             };
+            /**
+             * Is Looking For Copies
+             * @description Whether the server is at it; after it ended in between, it begins anew. Findings follow then.
+             */
+            is_looking_for_copies: boolean;
             /**
              * Spare
              * @description Of findings of copies, by their code: positions of all but the first of each cluster whose images have one label. They can be left out; of clusters with several labels none is told.
@@ -2403,6 +2464,36 @@ export interface components {
             metrics: components["schemas"]["Measured"][];
         };
         /**
+         * DoubtfulLabel
+         * @description An image that a classifier which never saw it takes for another class.
+         */
+        DoubtfulLabel: {
+            /** Image Id */
+            image_id: string;
+            /**
+             * Path
+             * @description Below the root of its domain.
+             */
+            path: string;
+            /** Label */
+            label: string;
+            /**
+             * Suggested
+             * @description The class that is most probable.
+             */
+            suggested: string;
+            /**
+             * Score
+             * @description 1 minus the probability of its label: 1 is the most doubtful.
+             */
+            score: number;
+            /**
+             * Split
+             * @enum {string}
+             */
+            split: "train" | "val" | "test" | "left-out";
+        };
+        /**
          * Ends
          * @description Of an interval.
          */
@@ -2599,7 +2690,7 @@ export interface components {
         Finding: {
             /**
              * Code
-             * @description What kind of finding it is. `leakage` (error): On two sides of the predefined split; `no-labels` (error): No labels; `one-class` (error): A single class; `unlike-channels` (error): Different numbers of channels; `missing-files` (warning): Not found; `unreadable` (warning): Cannot be read; `conflicting-labels` (warning): Same pixels, different classes; `duplicates` (warning): Same pixels, same class; `class-not-in-training` (warning): No training images of a class; `small-class` (warning): Small classes; `near-duplicates` (warning): Copies that were changed; `hidden-groups` (warning): Groups in names; `no-groups` (warning): No groups; `class-in-few-groups` (warning): Classes of few groups; `few-groups` (warning): Few groups; `channel-files` (warning): Files that are channels; `groups-divide-copies` (warning): Copies in different groups; `group-is-class` (warning): One class in each group; `no-signal` (warning): Labels that images do not tell; `shortcut` (warning): Labels told without the object; `mixed-bit-depths` (warning): Mixed bit depths; `slight-shortcut` (advice): Labels partly told without the object; `unlabelled` (advice): Images without a label; `imbalance` (advice): Unequal classes; `similar-class-names` (advice): Similar class names; `mixed-channels` (advice): Mixed channels; `boxes-beyond-edge` (advice): Boxes beyond the edge; `several-planes` (advice): Several planes.
+             * @description What kind of finding it is. `leakage` (error): On two sides of the predefined split; `no-labels` (error): No labels; `one-class` (error): A single class; `unlike-channels` (error): Different numbers of channels; `missing-files` (warning): Not found; `unreadable` (warning): Cannot be read; `conflicting-labels` (warning): Same pixels, different classes; `duplicates` (warning): Same pixels, same class; `class-not-in-training` (warning): No training images of a class; `small-class` (warning): Small classes; `near-duplicates` (warning): Copies that were changed; `hidden-groups` (warning): Groups in names; `no-groups` (warning): No groups; `class-in-few-groups` (warning): Classes of few groups; `few-groups` (warning): Few groups; `channel-files` (warning): Files that are channels; `groups-divide-copies` (warning): Copies in different groups; `group-is-class` (warning): One class in each group; `no-signal` (warning): Labels that images do not tell; `shortcut` (warning): Labels told without the object; `mixed-bit-depths` (warning): Mixed bit depths; `slight-shortcut` (advice): Labels partly told without the object; `unlabelled` (advice): Images without a label; `cut-off` (advice): Objects cut off by the edge; `blurred` (advice): Blurred images; `saturated` (advice): Too bright to show detail; `imbalance` (advice): Unequal classes; `similar-class-names` (advice): Similar class names; `mixed-channels` (advice): Mixed channels; `boxes-beyond-edge` (advice): Boxes beyond the edge; `several-planes` (advice): Several planes.
              */
             code: string;
             /**
@@ -3062,7 +3153,33 @@ export interface components {
             /** Val Macro F1 */
             val_macro_f1: number | null;
         };
+        /**
+         * JoinedDataset
+         * @description The dataset that corrected and confirmed images join.
+         */
+        JoinedDataset: {
+            /** Dataset Id */
+            dataset_id: string;
+        };
         JsonValue: unknown;
+        /**
+         * JudgedClass
+         * @description How many labels of one class are doubtful.
+         */
+        JudgedClass: {
+            /** Name */
+            name: string;
+            /**
+             * N
+             * @description Images that could be judged.
+             */
+            n: number;
+            /**
+             * N Doubtful
+             * @description Null: there are too few to tell a wrong label from a rare look.
+             */
+            n_doubtful: number | null;
+        };
         /**
          * LabelChange
          * @description Some images that were given one label at once.
@@ -3127,6 +3244,35 @@ export interface components {
             /** Images */
             images: number[];
             dataset: components["schemas"]["DatasetState"];
+        };
+        /**
+         * LabelsToLookAt
+         * @description Which labels of a training's images a classifier doubts that never saw them.
+         */
+        LabelsToLookAt: {
+            /**
+             * State
+             * @description unknown: nobody has looked for them.
+             * @enum {string}
+             */
+            state: "unknown" | "looking" | "known" | "failed";
+            /**
+             * N
+             * @description Doubtful labels; null before they are known.
+             */
+            n?: number | null;
+            /** N Judged */
+            n_judged?: number | null;
+            /** N Not Judged */
+            n_not_judged?: number | null;
+            /** Classes */
+            classes: components["schemas"]["JudgedClass"][];
+            /**
+             * Images
+             * @description The most doubtful 2,000 of them, in that order.
+             */
+            images: components["schemas"]["DoubtfulLabel"][];
+            error?: components["schemas"]["Failure"] | null;
         };
         /**
          * LearningCurve
@@ -3475,7 +3621,7 @@ export interface components {
             name?: string | null;
             /**
              * Recipe
-             * @description Only what differs from the defaults; nested keys or dotted ones. Keys: `model`, `model_options`, `head`, `tta`, `stage`, `init`, `head_init`, `freeze_to`, `frozen_variants`, `batch_norm`, `epochs`, `last_epoch`, `batch_size`, `optimizer`, `learning_rate`, `backbone_rate`, `sgd_from`, `sgd_learning_rate`, `weight_decay`, `clip_gradient`, `schedule`, `warmup`, `loss`, `loss_options`, `label_smoothing`, `regulariser.groups`, `regulariser.spread_weight`, `regulariser.scatter_weight`, `regulariser.scatter`, `regulariser.memory`, `class_weights`, `sampling`, `kept_epoch`, `weight_share`, `patience`, `image_size`, `resize`, `pad_colour`, `scaling`, `normalisation`, `plane`, `channel_files`, `channels`, `positive_class`, `decide_by`, `wished`, `error_rate`, `augment.rotate_degrees`, `augment.zoom`, `augment.flip`, `augment.shift`, `augment.contrast`, `augment.brightness`, `augment.shear_degrees`, `augment.crop`, `augment.stain`, `augment.saturation`, `augment.hue_degrees`, `augment.blur`, `classes.merge`, `classes.drop`, `classes.rename`, `classes.by_domain`, `classes.order`, `split.val`, `split.test`, `split.folds`, `split.train_per_class`, `group`, `primary_metric`, `seed`, `device`.
+             * @description Only what differs from the defaults; nested keys or dotted ones. Keys: `model`, `model_options`, `head`, `tta`, `stage`, `init`, `head_init`, `freeze_to`, `frozen_variants`, `batch_norm`, `epochs`, `last_epoch`, `batch_size`, `optimizer`, `learning_rate`, `backbone_rate`, `sgd_from`, `sgd_learning_rate`, `weight_decay`, `clip_gradient`, `schedule`, `warmup`, `loss`, `loss_options`, `label_smoothing`, `regulariser.groups`, `regulariser.spread_weight`, `regulariser.scatter_weight`, `regulariser.scatter`, `regulariser.memory`, `class_weights`, `sampling`, `kept_epoch`, `weight_share`, `patience`, `image_size`, `resize`, `pad_colour`, `scaling`, `normalisation`, `plane`, `channel_files`, `channels`, `positive_class`, `decide_by`, `wished`, `error_rate`, `augment.rotate_degrees`, `augment.zoom`, `augment.flip`, `augment.shift`, `augment.contrast`, `augment.brightness`, `augment.shear_degrees`, `augment.crop`, `augment.stain`, `augment.saturation`, `augment.hue_degrees`, `augment.blur`, `classes.merge`, `classes.drop`, `classes.rename`, `classes.by_domain`, `classes.order`, `split.val`, `split.test`, `split.folds`, `split.train_per_class`, `split.run`, `group`, `primary_metric`, `seed`, `device`.
              */
             recipe?: {
                 [key: string]: unknown;
@@ -3983,6 +4129,23 @@ export interface components {
             errors?: components["schemas"]["FieldProblem"][] | null;
         };
         /**
+         * Published
+         * @description Figures that somebody else published.
+         */
+        Published: {
+            /** Name */
+            name: string;
+            /** Metrics */
+            metrics: {
+                [key: string]: number;
+            };
+            /**
+             * Source
+             * @default
+             */
+            source: string;
+        };
+        /**
          * ReadingProgress
          * @description How far the reading of all images is.
          */
@@ -4137,7 +4300,7 @@ export interface components {
         ReportSection: {
             /**
              * Name
-             * @description `own-test`: Beside the run's own test images; `numbers`: The numbers; `two_classes`: Sensitivity and specificity; `confusion`: Which classes are confused; `per_class`: Class by class; `mistakes`: Most confident mistakes; `least_certain`: Least certain; `calibration`: Can its probabilities be trusted?; `roc`: ROC and precision-recall curves; `learning_curve`: More images, better network?; `careless_split`: What a careless split would have said; `limits`: What the numbers do not show; `images`: The images; `budget`: What was the time spent on?; `methods`: What was done; `curves`: How training went
+             * @description `own-test`: Beside the run's own test images; `relabelled`: Corrected test labels; `numbers`: The numbers; `two_classes`: Sensitivity and specificity; `confusion`: Which classes are confused; `per_class`: Class by class; `prevalence`: Where the class is rarer, or more frequent; `groups`: Group by group; `subgroups`: Does it work as well for all?; `mistakes`: Most confident mistakes; `least_certain`: Least certain; `calibration`: Can its probabilities be trusted?; `roc`: ROC and precision-recall curves; `learning_curve`: More images, better network?; `careless_split`: What a careless split would have said; `limits`: What the numbers do not show; `images`: The images; `budget`: What was the time spent on?; `methods`: What was done; `curves`: How training went
              */
             name: string;
             /** Title */
@@ -6140,16 +6303,16 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app; doubtful: a classifier that never saw the image doubts its label, as `run` knows; copies: another image shows the same, as far as was looked for. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "copies" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
                 part?: ("train" | "val" | "test" | "left-out") | null;
                 /** @description A training on this dataset. */
                 run?: string | null;
-                /** @description `-probability` puts the surest first. */
-                sort?: "position" | "label" | "group" | "probability" | "-probability";
+                /** @description `-probability` puts the surest first, `doubt` the label that is most doubtful by `run`. */
+                sort?: "position" | "label" | "group" | "doubt" | "copies" | "probability" | "-probability";
             };
             header?: never;
             path: {
@@ -6208,16 +6371,16 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app; doubtful: a classifier that never saw the image doubts its label, as `run` knows; copies: another image shows the same, as far as was looked for. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "copies" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
                 part?: ("train" | "val" | "test" | "left-out") | null;
                 /** @description A training on this dataset. */
                 run?: string | null;
-                /** @description `-probability` puts the surest first. */
-                sort?: "position" | "label" | "group" | "probability" | "-probability";
+                /** @description `-probability` puts the surest first, `doubt` the label that is most doubtful by `run`. */
+                sort?: "position" | "label" | "group" | "doubt" | "copies" | "probability" | "-probability";
             };
             header?: never;
             path: {
@@ -7552,16 +7715,16 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app; doubtful: a classifier that never saw the image doubts its label, as `run` knows; copies: another image shows the same, as far as was looked for. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "copies" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
                 part?: ("train" | "val" | "test" | "left-out") | null;
                 /** @description A training on this dataset. */
                 run?: string | null;
-                /** @description `-probability` puts the surest first. */
-                sort?: "position" | "label" | "group" | "probability" | "-probability";
+                /** @description `-probability` puts the surest first, `doubt` the label that is most doubtful by `run`. */
+                sort?: "position" | "label" | "group" | "doubt" | "copies" | "probability" | "-probability";
             };
             header?: never;
             path: {
@@ -7640,6 +7803,113 @@ export interface operations {
             };
             /** @description There is nothing of that id. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_label_errors: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LabelsToLookAt"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_label_errors: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LabelsToLookAt"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7965,7 +8235,7 @@ export interface operations {
             header?: never;
             path: {
                 run_id: string;
-                what: "report" | "predictions" | "run" | "classifier" | "recipe";
+                what: "report" | "predictions" | "confusion-matrix" | "run" | "classifier" | "recipe";
             };
             cookie?: never;
         };
@@ -8770,16 +9040,16 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app; doubtful: a classifier that never saw the image doubts its label, as `run` knows; copies: another image shows the same, as far as was looked for. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "copies" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
                 part?: ("train" | "val" | "test" | "left-out") | null;
                 /** @description A training on this dataset. */
                 run?: string | null;
-                /** @description `-probability` puts the surest first. */
-                sort?: "position" | "label" | "group" | "probability" | "-probability";
+                /** @description `-probability` puts the surest first, `doubt` the label that is most doubtful by `run`. */
+                sort?: "position" | "label" | "group" | "doubt" | "copies" | "probability" | "-probability";
             };
             header?: never;
             path: {
@@ -9093,6 +9363,7 @@ export interface operations {
             header?: never;
             path: {
                 evaluation_id: string;
+                what: "predictions" | "confusion-matrix";
             };
             cookie?: never;
         };
@@ -9592,16 +9863,16 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app; doubtful: a classifier that never saw the image doubts its label, as `run` knows; copies: another image shows the same, as far as was looked for. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "copies" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
                 part?: ("train" | "val" | "test" | "left-out") | null;
                 /** @description A training on this dataset. */
                 run?: string | null;
-                /** @description `-probability` puts the surest first. */
-                sort?: "position" | "label" | "group" | "probability" | "-probability";
+                /** @description `-probability` puts the surest first, `doubt` the label that is most doubtful by `run`. */
+                sort?: "position" | "label" | "group" | "doubt" | "copies" | "probability" | "-probability";
             };
             header?: never;
             path: {
@@ -9881,6 +10152,68 @@ export interface operations {
         responses: {
             /** @description Successful Response */
             201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetState"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    join_dataset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                prediction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JoinedDataset"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -174,8 +174,12 @@ export const datasets = {
       conflicting: 'Duplicates with another label',
       'left-out': 'Images left out',
       changed: 'Images with a new label',
+      copies: 'Copies, also changed ones',
     } as Record<string, string>,
     leftOut: 'left out',
+    doubtful: 'Doubtful labels',
+    doubtfulCaption: (label: string, suggested: string) => `${label} → ${suggested}?`,
+    suggested: (name: string) => `A classifier that never saw this image would say: ${name}`,
     why: {
       unreadable: 'can’t be read',
       duplicate: 'has a duplicate',
@@ -183,6 +187,8 @@ export const datasets = {
     },
     sort: 'Order',
     sorts: { position: 'As in the folder', label: 'By class', group: 'By group' },
+    byDoubt: 'Most doubtful first',
+    byCopies: 'Copies side by side',
     parts: { train: 'Training', val: 'Validation', test: 'Test', 'left-out': 'Left out' },
     chip: (field: string, value: string) => `${field}: ${value}`,
     removeChip: (text: string) => `Remove the filter ${text}`,
@@ -286,6 +292,8 @@ export const datasets = {
   },
   checks: {
     reading: 'The checks come when all images are read.',
+    looking:
+      'Looking for images that show the same though their pixels differ, and for blurred and cut ones. This page shows them when that is done; it begins anew where coverslip was closed meanwhile.',
     good: 'No faults found',
     goodText: 'Every image can be read, no image occurs twice, and no label contradicts another.',
     severity: { error: 'Problem:', warning: 'Warning:', advice: 'Advice:' },

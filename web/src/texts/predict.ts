@@ -41,6 +41,16 @@ export const predict = {
   csv: 'Download CSV',
   use: 'Use corrections as training data',
   useHelp: 'Makes a new dataset, labelled by your corrections.',
+  using: {
+    where: 'Where the corrected and confirmed images go',
+    fresh: 'A new dataset',
+    joinText:
+      'They become one more source of that dataset. Files stay where they are; images that it has already do not come twice. Under “Add, rename or leave out folders” they can be left out again.',
+    make: 'Make the dataset',
+    join: 'Add to the dataset',
+    joined: (n: number, name: string) =>
+      `${counted(n, 'image is', 'images are')} now in “${name}”. Its sources are domains of their own.`,
+  },
   joined: 'Corrected labels in the dataset',
   joinedHelp: 'Your corrections are labels of the dataset that these images come from.',
   made: 'A dataset was made from your corrections.',

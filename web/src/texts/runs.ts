@@ -139,6 +139,7 @@ export const runs = {
       curves: 'ROC and precision–recall',
       calibration: 'Calibration',
       mistakes: 'Mistakes',
+      doubtful: 'Doubtful labels',
       evaluations: 'Other images',
       training: 'Training',
       details: 'Details',
@@ -151,6 +152,7 @@ export const runs = {
     downloads: {
       report: 'Report (HTML)',
       predictions: 'Predictions (CSV)',
+      'confusion-matrix': 'Confusion matrix (CSV)',
       classifier: 'Classifier (.coverslip)',
       run: 'Whole run folder (ZIP)',
       recipe: 'Recipe (YAML)',
@@ -206,6 +208,7 @@ export const runs = {
     confusion: {
       help: 'Rows are the true class, columns what was predicted. Choose a cell to see its images; arrow keys move between cells.',
       counts: 'Counts',
+      csv: 'Table (CSV)',
       shares: 'Shares of the row',
       shown: 'Shown',
       whole: (n: number, most: number) => `All ${n} classes, not only the ${most} that are confused most`,
@@ -352,6 +355,28 @@ export const runs = {
     stopped: 'Stopped before anything was measured.',
     tabsLabel: 'Evaluation',
   },
+  doubtful: {
+    title: 'Labels to look at again',
+    help: 'Images of training, validation and test whose label a classifier doubts that never saw them. Doubtful is not wrong: where classes look alike, most of these are only hard. Look at each.',
+    look: 'Look for doubtful labels',
+    looking: 'Looking through all images; this may take minutes. You can leave this page.',
+    goThrough: 'Go through them',
+    found: (n: string, judged: string, notJudged: number) =>
+      `${n} of ${judged} labels are doubtful.${
+        notJudged ? ` ${counted(notJudged, 'image', 'images')} could not be judged.` : ''
+      }`,
+    className: 'Class',
+    images: 'Images',
+    doubtful: 'Doubtful',
+    tooFew: 'too few to judge',
+    list: (n: number) => `The first ${n} as a list`,
+    image: 'Image',
+    label: 'Label',
+    suggested: 'The classifier would say',
+    score: 'Doubt (0–1)',
+    testImages:
+      'Correcting only the test images that a classifier doubts makes its numbers too good: wrong labels that agree with it stay. The old numbers stay in this training; for a fair correction look at a random part of the test images as well.',
+  },
   again: {
     shows: 'The label is wrong: it really shows',
     joins: (dataset: string) => `The label is corrected in ${dataset} at once. Keys work too.`,
@@ -373,6 +398,17 @@ export const runs = {
     compare: 'Compare with the training before',
   },
   comparing: {
+    published: {
+      title: 'Published figures',
+      help: 'Numbers from a paper, to stand beside yours. They are of other images, so nothing is tested: a difference may come from the images alone.',
+      mark: 'published: other images, not tested',
+      name: 'Paper',
+      metric: 'Number',
+      value: 'Value (0 to 1)',
+      add: 'Add',
+      remove: 'Remove',
+      removeNamed: (name: string) => `Remove ${name}`,
+    },
     title: 'Compare trainings',
     choose: 'Tick two or more trainings in the list to see them side by side.',
     toList: 'To the list',

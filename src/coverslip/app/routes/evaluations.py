@@ -1,6 +1,6 @@
 """Finished trainings measured on other labelled images."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import FileResponse, HTMLResponse
@@ -110,11 +110,13 @@ def get_evaluation_report(workspace: Home, evaluation_id: str) -> FileResponse:
 
 
 @router.get(
-    "/evaluations/{evaluation_id}/download/predictions",
+    "/evaluations/{evaluation_id}/download/{what}",
     response_class=FileResponse,
     responses=_TABLE | problems(404, 409),
 )
-def download_from_evaluation(workspace: Home, evaluation_id: str) -> FileResponse:
-    """`predictions.csv`: each measured image, its label, and what the classifier said."""
-    file = downloads.file_of_evaluation(workspace, evaluation_id, "predictions")
+def download_from_evaluation(
+    workspace: Home, evaluation_id: str, what: Literal["predictions", "confusion-matrix"]
+) -> FileResponse:
+    """Each measured image, its label and what the classifier said; or how many of each class were called what."""
+    file = downloads.file_of_evaluation(workspace, evaluation_id, what)
     return FileResponse(file, media_type="text/csv", filename=f"{file.parent.name}-{file.name}")

@@ -15,9 +15,11 @@ from coverslip.app.schemas.images import FilteredPage
 from coverslip.app.schemas.predictions import (
     Correction,
     DatasetOfPrediction,
+    JoinedDataset,
     NewPrediction,
 )
 from coverslip.app.schemas.problems import problems
+from coverslip.workspace.correcting import joining
 from coverslip.workspace.datasets.listing import DatasetState
 from coverslip.workspace.predictions import asking, corrections, pictures, predicted
 from coverslip.workspace.predictions import state as predictions
@@ -133,6 +135,15 @@ def download_from_prediction(workspace: Home, prediction_id: str) -> Response:
 def create_dataset_of_prediction(workspace: Home, prediction_id: str, body: DatasetOfPrediction) -> DatasetState:
     """A new dataset, labelled by the corrections, or by predictions and corrections."""
     return corrections.dataset_of(workspace, prediction_id, only=body.only, name=body.name)
+
+
+@router.post("/predictions/{prediction_id}/join", responses=problems(404, 409, 422))
+def join_dataset(workspace: Home, prediction_id: str, body: JoinedDataset) -> DatasetState:
+    """Add the images whose class somebody corrected or confirmed to a dataset, as one more source of it.
+
+    Images that are in it already, by file or pixels, do not come twice. Leaving the source out again is the way back.
+    """
+    return joining.join_dataset(workspace, prediction_id, body.dataset_id)
 
 
 @router.post(

@@ -17,6 +17,7 @@ from coverslip.app.schemas.problems import problems
 from coverslip.app.schemas.runs import Decision
 from coverslip.experiments.again.deciding import Thresholds
 from coverslip.reports.comparing import Comparison
+from coverslip.workspace.correcting.label_errors import LabelsToLookAt, labels_to_look_at, look_for_label_errors
 from coverslip.workspace.correcting.measured import correct_measured
 from coverslip.workspace.evaluations import comparing
 from coverslip.workspace.jobs import downloads, results
@@ -30,10 +31,11 @@ from coverslip.workspace.store.rows import Page
 router = APIRouter(tags=["results"])
 
 _MOST_CLASSIFIER_BYTES = 2**31
-Download = Literal["report", "predictions", "run", "classifier", "recipe"]
+Download = Literal["report", "predictions", "confusion-matrix", "run", "classifier", "recipe"]
 _TYPES: dict[Download, str] = {
     "report": "text/html",
     "predictions": "text/csv",
+    "confusion-matrix": "text/csv",
     "run": "application/zip",
     "classifier": "application/octet-stream",
     "recipe": "application/yaml",
@@ -87,6 +89,18 @@ def list_run_rows(workspace: Home, run_id: str, page: Annotated[FilteredPage, Qu
 def count_relabelled_images(workspace: Home, run_id: str) -> RelabelledImages:
     """How many images of a training's dataset are labelled otherwise by now: whether to train again."""
     return count_relabelled(workspace, run_id)
+
+
+@router.get("/runs/{run_id}/label-errors", responses=problems(404))
+def get_label_errors(workspace: Home, run_id: str) -> LabelsToLookAt:
+    """Labels that a classifier doubts which never saw the images: training, validation and test."""
+    return labels_to_look_at(workspace, run_id)
+
+
+@router.post("/runs/{run_id}/label-errors", status_code=202, responses=problems(404, 409))
+def create_label_errors(workspace: Home, run_id: str) -> LabelsToLookAt:
+    """Look for them, which may take minutes; ask again until they are known."""
+    return look_for_label_errors(workspace, run_id)
 
 
 @router.put("/runs/{run_id}/rows/{k}/correction", responses=problems(404, 409, 422))

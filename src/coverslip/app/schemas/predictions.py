@@ -30,6 +30,14 @@ class Correction(BaseModel):
     label: str | None = Field(min_length=1, max_length=200)
 
 
+class JoinedDataset(BaseModel):
+    """The dataset that corrected and confirmed images join."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    dataset_id: str
+
+
 class DatasetOfPrediction(BaseModel):
     """Which rows become labelled images: those that were corrected, or all."""
 

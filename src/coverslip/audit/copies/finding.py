@@ -5,6 +5,7 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -13,8 +14,9 @@ import numpy.typing as npt
 from coverslip.audit.copies.matching import AT_ONCE, are_copies, least_agreements, match
 from coverslip.audit.copies.searching import candidate_pairs
 from coverslip.audit.copies.small_pictures import small_picture
+from coverslip.audit.image_quality import image_quality
 from coverslip.cache import RECORDS, Kind, RecordStore, register
-from coverslip.datasets import Dataset, Scan
+from coverslip.datasets import Dataset, ImageQuality, Scan
 from coverslip.errors import UnreadableImage
 from coverslip.events import Emit, ignore, telling
 from coverslip.images import ImageFacts, Pixels
@@ -31,13 +33,15 @@ Bytes = npt.NDArray[np.uint8]
 
 
 class SeenWhileScanning:
-    """Small pictures of the images that a scan decodes, so that they need not be decoded again: its `on_pixels`."""
+    """What is taken of images while they are decoded, so that they need not be decoded again: a scan's `on_pixels`."""
 
     def __init__(self) -> None:
-        self.pictures: dict[int, Bytes | None] = {}
+        self.pictures: dict[int, Bytes | None] = {}  # small ones
+        self.quality: dict[int, ImageQuality] = {}
 
     def __call__(self, position: int, pixels: Pixels) -> None:
         self.pictures[position] = small_picture(pixels.array)
+        self.quality[position] = image_quality(pixels.array)
 
 
 def with_known_copies(scan: Scan) -> Scan:
@@ -57,7 +61,7 @@ def with_copies(
 
     Args:
         dataset, scan: the images.
-        seen: small pictures of some of them; others are decoded again.
+        seen: small pictures of some of them; others are decoded again, and added to it.
         emit: told about progress.
         stop: asked between steps.
 
@@ -69,7 +73,7 @@ def with_copies(
         return known
     first_of = {fact.pixel_hash: i for i, fact in reversed([*enumerate(scan.facts)]) if isinstance(fact, ImageFacts)}
     positions = sorted(first_of.values())
-    pictures = _pictures(dataset, positions, {} if seen is None else seen.pictures, emit, stop)
+    pictures = _pictures(dataset, positions, seen or SeenWhileScanning(), emit, stop)
     shown = [i for i in positions if pictures.get(i) is not None]
     linked = (
         _linked(np.stack([picture for i in shown if (picture := pictures[i]) is not None]), emit, stop)
@@ -123,26 +127,24 @@ def _components(links: Sequence[tuple[int, int]], n: int) -> list[list[int]]:
 
 
 def _pictures(
-    dataset: Dataset, positions: Sequence[int], seen: dict[int, Bytes | None], emit: Emit, stop: Stop
+    dataset: Dataset, positions: Sequence[int], seen: SeenWhileScanning, emit: Emit, stop: Stop
 ) -> dict[int, Bytes | None]:
     """A small picture of each image; None where it is the same everywhere, or cannot be read any more."""
 
-    def read(position: int) -> Bytes | None:
-        try:
-            return small_picture(dataset.records[position].read().array)
-        except (UnreadableImage, MemoryError):
-            return None
+    def read(position: int) -> None:
+        with suppress(UnreadableImage, MemoryError):
+            seen(position, dataset.records[position].read())
 
-    pictures = {i: seen[i] for i in positions if i in seen}
-    missing = [i for i in positions if i not in seen]
+    missing = [i for i in positions if i not in seen.pictures]
     tell = telling(emit, "reading images for copies", "images")
     with ThreadPoolExecutor(n_cores()) as pool:
         for start in range(0, len(missing), AT_ONCE):
             stop.check()
             part = missing[start : start + AT_ONCE]
-            pictures.update(zip(part, pool.map(read, part), strict=True))
+            for _ in pool.map(read, part):
+                pass
             tell(start + len(part), len(missing))
-    return pictures
+    return {i: seen.pictures.get(i) for i in positions}
 
 
 def _key(scan: Scan) -> str:

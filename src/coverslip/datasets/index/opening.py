@@ -11,7 +11,7 @@ from coverslip.datasets.index.folders import has_image_suffix, open_folder
 from coverslip.datasets.index.given_images import Axes
 from coverslip.datasets.index.in_memory import as_sources
 from coverslip.datasets.index.patterns import grouped_by_pattern
-from coverslip.datasets.index.places import common_root, folder_has_no_columns, nearest_spelling
+from coverslip.datasets.index.places import common_root, folder_has_no_columns, nearest_spelling, refuse_closed
 from coverslip.datasets.index.records import (
     Dataset,
     ImageRecord,
@@ -133,6 +133,7 @@ def _open_labelled(given: str | Path | Table, group: str | None, pattern: str | 
     if isinstance(given, Table):
         return _open_table(given, group, pattern, plan)
     path = absolute_path(given)
+    refuse_closed(path)
     if not path.exists():
         raise BadDataset("There is no such folder or table", file=path, do=nearest_spelling(path))
     if path.suffix.lower() in SHEET_SUFFIXES and path.is_file():

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from coverslip.datasets.index.records import one_line, posix_below
 from coverslip.errors import BadDataset
+from coverslip.files import closed_because
 from coverslip.messages import GroupBy
 
 
@@ -26,6 +27,12 @@ def folder_has_no_columns(path: Path, group: str) -> BadDataset:
         do="Give a table with that column, or a pattern that finds the group in an image's path.",
         remedies=(GroupBy(),),
     )
+
+
+def refuse_closed(path: Path) -> None:
+    """Raises BadDataset where nothing can be known of a path."""
+    if (reason := closed_because(path)) is not None:
+        raise BadDataset(f"It cannot be opened: {reason}", file=path, do="Check the path.")
 
 
 def nearest_spelling(path: Path) -> str:

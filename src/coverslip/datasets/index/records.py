@@ -53,6 +53,7 @@ class ImageRecord:
     plan: ReadPlan
     stated: frozenset[str] = frozenset()  # the parts of the plan that its row of a table states itself
     given: Decoded | None = field(default=None, compare=False)  # in memory: there is no file, `path` is but a name
+    about: tuple[tuple[str, str], ...] = field(default=(), compare=False)  # columns of its table for which is no word
 
     @property
     def is_there(self) -> bool:

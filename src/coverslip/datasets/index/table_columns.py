@@ -85,6 +85,17 @@ def _other_files(table: Table, notes: list[Note]) -> tuple[int, ...]:
     return tuple(named)
 
 
+def other_columns(table: Table, columns: Columns) -> list[int]:
+    """Which columns say something of images that nothing here has a word for: sex, stain, operator, day."""
+    relative = {f"{name}{suffix}" for name in TABLE_NAMES for suffix in RELATIVE}
+    taken = {columns.group, *map(table.index, ALIASES)}
+    return [
+        at
+        for at, column in enumerate(table.columns)
+        if at not in taken and column and plain_name(column) not in relative
+    ]
+
+
 def _group_column(
     table: Table, group: str | None, taken: set[int | None], wants_groups: bool, notes: list[Note]
 ) -> int | None:

@@ -13,6 +13,9 @@ from coverslip.messages import Note
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".txt"})
 PLAIN_TABLE_SUFFIXES = frozenset({".csv", ".tsv"})  # what is looked for; most other text files are notes
+# Room for 5 million rows of 200 bytes; a row takes some 500 bytes of memory.
+_MOST_BYTES = 2**30
+_LONGEST_ROW = 2**20  # letters
 SHEET_SUFFIXES = frozenset({".xlsx", ".xls", ".ods", ".numbers"})
 
 
@@ -25,9 +28,15 @@ def read_table(path: Path) -> Table:
     """Read a table whose first line names the columns; separators , ; or tab, quoted cells, any UTF or Windows-1252.
 
     Raises:
-        BadDataset: it cannot be opened, is not text, has no rows, or rows with too many cells.
+        BadDataset: it cannot be opened, is not text, has no rows, or rows with too many cells, or is larger than any.
     """
     try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise BadDataset(
+                f"The table is larger than {_MOST_BYTES / 2**30:.0f} GiB, so it is no list of images",
+                file=path,
+                do="Keep the columns that name and label the images, or divide it into several tables.",
+            )
         data = path.read_bytes()
     except OSError as error:
         raise BadDataset(
@@ -39,8 +48,9 @@ def read_table(path: Path) -> Table:
     forced = None
     if text[:4].casefold() == "sep=":  # a line that Excel writes and reads
         forced, (_, _, text), first_line = text[4:5], text.partition("\n"), 2
-    separator = forced or max(",;\t", key=lambda mark: _header_quality(text, mark))
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    separator = forced or max(",;\t", key=lambda mark: _header_quality(text[:_LONGEST_ROW], mark))
+    of_row = _LinesOfRow(text)
+    reader = csv.reader(of_row, delimiter=separator)
     rows: list[tuple[str, ...]] = []
     lines: list[int] = []
     columns: tuple[str, ...] = ()
@@ -48,6 +58,7 @@ def read_table(path: Path) -> Table:
     line = first_line
     try:
         for cells in reader:
+            of_row.n_letters = 0
             stripped = [plain_cell(cell.strip()) for cell in cells]
             if any(stripped):
                 if not columns:
@@ -73,6 +84,26 @@ def read_table(path: Path) -> Table:
             "The table has no rows" if columns else "The table is empty", file=path, do="Add one row per image."
         )
     return Table(path, columns, tuple(rows), tuple(lines), tuple(notes))
+
+
+class _LinesOfRow:
+    """The lines of a table, for as long as those of one row are no longer than any: a row is read as a whole."""
+
+    def __init__(self, text: str) -> None:
+        self.n_letters = 0  # of the row that is being read
+        self._lines = io.StringIO(text, newline="")
+
+    def __iter__(self) -> "_LinesOfRow":
+        return self
+
+    def __next__(self) -> str:
+        line = self._lines.readline(_LONGEST_ROW + 1)
+        self.n_letters += len(line)
+        if self.n_letters > _LONGEST_ROW:
+            raise csv.Error(f"the row has more than {_LONGEST_ROW:,} letters")
+        if not line:
+            raise StopIteration
+        return line
 
 
 def _decode(data: bytes, path: Path) -> tuple[str, list[Note]]:

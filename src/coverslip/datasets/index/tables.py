@@ -20,7 +20,7 @@ from coverslip.datasets.index.records import (
     side_named,
 )
 from coverslip.datasets.index.table import Table
-from coverslip.datasets.index.table_columns import Columns, find_columns
+from coverslip.datasets.index.table_columns import Columns, find_columns, other_columns
 from coverslip.errors import BadDataset
 from coverslip.images import Decoded, ReadPlan
 from coverslip.messages import Note
@@ -57,6 +57,7 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, notes: list[Note]) 
     faults: list[str] = []
     seen: dict[ImageRecord, int] = {}
     sizes = _Sizes()
+    others = other_columns(table, columns)
     n_twice = n_left_out = n_alone = 0
     for row, line in zip(table.rows, table.lines, strict=True):
         if not row[columns.path]:
@@ -95,6 +96,7 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, notes: list[Note]) 
             plan=own_plan,
             stated=stated,
             given=given,
+            about=tuple((table.columns[at], row[at]) for at in others),
         )
         n_twice += record in seen
         seen.setdefault(record, line)

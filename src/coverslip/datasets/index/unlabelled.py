@@ -7,7 +7,7 @@ from pathlib import Path
 
 from coverslip.datasets.index.folders import has_image_suffix, list_images, no_images
 from coverslip.datasets.index.patterns import grouped_by_pattern
-from coverslip.datasets.index.places import common_root, folder_has_no_columns, nearest_spelling
+from coverslip.datasets.index.places import common_root, folder_has_no_columns, nearest_spelling, refuse_closed
 from coverslip.datasets.index.records import (
     Dataset,
     ImageRecord,
@@ -40,6 +40,8 @@ def open_unlabelled(
     n_tables = 0
     for given in sources:
         path = given.path if isinstance(given, Table) else absolute_path(given)
+        if not isinstance(given, Table):
+            refuse_closed(path)
         if isinstance(given, Table) or (is_table(path) and path.is_file()):
             table = given if isinstance(given, Table) else read_table(path)
             rows, more = open_table(table, plan, group=group, wants_groups=False, labelled=False)

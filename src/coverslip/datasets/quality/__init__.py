@@ -12,6 +12,7 @@ from coverslip.datasets.quality.finding import (
     list_finders,
     register_finder,
 )
+from coverslip.datasets.quality.image_quality import ImageQuality
 from coverslip.datasets.quality.inspecting import Inspection, inspect_dataset
 from coverslip.datasets.quality.leaks import Leak, LeakKind, predefined_split_leaks
 from coverslip.datasets.quality.name_groups import NameGroups, groups_in_names
@@ -27,6 +28,7 @@ __all__ = [
     "Finding",
     "Found",
     "GroupFacts",
+    "ImageQuality",
     "Inspection",
     "Leak",
     "LeakKind",

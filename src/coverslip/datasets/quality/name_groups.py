@@ -8,7 +8,7 @@ labels, or size and brightness (among images of one class), more often than chan
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import erfc, sqrt
 
 import numpy as np
@@ -40,9 +40,9 @@ _STRETCH = r"(?:^|/)([^/]*\d)"  # a number without its last digits
 
 @dataclass(frozen=True, slots=True)
 class NameGroups:
-    """A pattern that finds groups in paths, and what its groups share beyond chance."""
+    """A pattern that finds groups in paths, or a column of a table, and what its groups share beyond chance."""
 
-    pattern: str
+    pattern: str  # empty where it is a column
     n_groups: int
     example: str  # one of the groups
     is_class: bool  # its groups are the classes themselves, so that a split by them would be none
@@ -50,6 +50,7 @@ class NameGroups:
     looks: float  # that of size and brightness, among images of one class
     strength: float  # the larger of the two, without labels where names hold the class
     p: float  # of what is shared
+    column: str | None = None
 
     @property
     def is_telling(self) -> bool:
@@ -58,7 +59,10 @@ class NameGroups:
 
 
 def groups_in_names(dataset: Dataset, scan: Scan) -> tuple[NameGroups, ...]:
-    """What names of files and folders tell of groups, the likeliest first; labelled, readable images count."""
+    """What names of files and folders, and a table's columns, tell of groups, the likeliest first.
+
+    Labelled, readable images count. A column comes before a pattern that finds the same groups.
+    """
     shown = [
         (record, fact)
         for record, fact in zip(dataset.records, scan.facts, strict=True)
@@ -70,24 +74,47 @@ def groups_in_names(dataset: Dataset, scan: Scan) -> tuple[NameGroups, ...]:
     paths = [dataset.relative_path(record) for record, _ in shown]
     label = np.unique([record.label or "" for record, _ in shown], return_inverse=True)[1]
     looks = _standardised(_looks_of([fact for _, fact in shown]), label)
-    tried: dict[bytes, tuple[str, list[str]]] = {}
-    for pattern in _patterns(paths):
-        names = _names(pattern, paths)
+    tried: dict[bytes, tuple[str | None, str, list[str]]] = {}
+    by_pattern = ((None, pattern, _names(pattern, paths)) for pattern in _patterns(paths))
+    for column, pattern, names in (*_columns([record for record, _ in shown]), *by_pattern):
         if names is not None:
-            tried.setdefault(np.unique(names, return_inverse=True)[1].tobytes(), (pattern, names))
-    found = [_tested(pattern, names, label, looks, len(tried)) for pattern, names in tried.values()]
+            tried.setdefault(np.unique(names, return_inverse=True)[1].tobytes(), (column, pattern, names))
+    found = [
+        replace(_tested(pattern, names, label, looks, len(tried)), column=column)
+        for column, pattern, names in tried.values()
+    ]
     return _ranked(found)
 
 
+def _columns(records: Sequence[ImageRecord]) -> Iterator[tuple[str, str, list[str]]]:
+    """Columns of the table that may name groups, with what each image has there; numbers with decimals are measures."""
+    cells = [dict(record.about) for record in records]
+    for column in dict.fromkeys(name for about in cells for name in about):
+        values = [about.get(column, "") for about in cells]
+        if sum(map(bool, values)) < _FEWEST_MATCHES * len(values) or any(map(_is_measure, values)):
+            continue
+        names = [value or f"/{i}" for i, value in enumerate(values)]
+        if _FEWEST_GROUPS <= len(set(names)) <= len(names) / _SMALLEST:
+            yield column, "", names
+
+
+def _is_measure(value: str) -> bool:
+    return re.fullmatch(r"[-+]?\d*[.,]\d+([eE][-+]?\d+)?", value) is not None
+
+
 def _ranked(found: Sequence[NameGroups]) -> tuple[NameGroups, ...]:
-    """Groups that share much, coarse ones first; then finer ones, stretches of numbers, and what tells nothing."""
+    """Groups that share much, coarse ones first; then finer ones, stretches of numbers, and what tells nothing.
+
+    Columns come before patterns: somebody has written them down.
+    """
     plain = [groups for groups in found if groups.is_telling and not _is_minor(groups)]
     strongest = max((groups.strength for groups in plain), default=0.0)
 
-    def place(groups: NameGroups) -> tuple[bool, bool, bool, float]:
+    def place(groups: NameGroups) -> tuple[bool, bool, bool, bool, float]:
         is_strong = groups.strength >= _NEARLY_AS_STRONG * strongest and groups.n_groups >= FEW_GROUPS_FOR_ONE_SPLIT
         return (
             not groups.is_telling,
+            groups.column is None,
             _is_minor(groups),
             not is_strong,
             groups.n_groups if is_strong and not _is_minor(groups) else -groups.strength,

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from coverslip.datasets.index import Dataset, ImageRecord, counted
+from coverslip.datasets.quality.image_quality import ImageQuality
 from coverslip.datasets.quality.remembering import Identity, Memory, identities_of
 from coverslip.datasets.quality.signal import Signal
 from coverslip.errors import UnreadableImage
@@ -42,6 +43,7 @@ class Scan:
     facts: tuple[ImageFacts | Unreadable, ...]
     # Positions of images that show the same, two or more each, equal pixels among them; None: nobody has looked.
     copies: tuple[tuple[int, ...], ...] | None = None
+    quality: tuple[ImageQuality | None, ...] | None = None  # of each image; None: nobody has looked
     signal: Signal | None = None  # None: nobody has looked, or nothing can be told
 
     @property

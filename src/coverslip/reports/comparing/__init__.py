@@ -12,6 +12,7 @@ from coverslip.reports.comparing.comparison import (
     interval,
 )
 from coverslip.reports.comparing.differing import Differing
+from coverslip.reports.comparing.published import Published, read_published
 
 __all__ = [
     "MOST_RUNS",
@@ -22,6 +23,8 @@ __all__ = [
     "Labels",
     "NumbersByLabels",
     "Pair",
+    "Published",
     "compare",
     "interval",
+    "read_published",
 ]

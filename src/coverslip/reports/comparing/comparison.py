@@ -13,10 +13,13 @@ from coverslip.errors import BadRun, CoverslipError
 from coverslip.evaluation import METRICS, Answers, McNemar, Metric, mcnemar, paired_differences, scored_metrics
 from coverslip.frames import html_table
 from coverslip.reports import words
+from coverslip.reports.comparing.best import best_words, looks_words
 from coverslip.reports.comparing.common import CommonImages, common_images
 from coverslip.reports.comparing.differing import Differing, what_differs
+from coverslip.reports.comparing.published import Published, read_published
 from coverslip.reports.content import Measured, measured
 from coverslip.runs import Run, open_run
+from coverslip.runs.looks import count_comparison
 
 MOST_RUNS = 20
 Labels = Literal["both", "first", "second"]
@@ -95,24 +98,37 @@ class Comparison:
     rows: list[ComparedRun]
     differing: list[Differing]
     pairs: list[Pair]
+    words: Annotated[
+        list[str], Field(description="Which is best, as far as test numbers can tell, and what they cost.")
+    ]
+    published: Annotated[
+        list[Published], Field(description="Figures from elsewhere, of other images: not tested against these.")
+    ]
 
     def _repr_html_(self) -> str:
         """What differed, and the differences, for notebooks."""
         names = [row.name for row in self.rows]
         differed = html_table("What differed", ["", *names], [(row.title, *row.values) for row in self.differing])
-        return differed + "".join(_pair_as_html(pair) for pair in self.pairs)
+        told = "".join(f"<p>{escape(text)}</p>" for text in self.words)
+        return differed + "".join(_pair_as_html(pair) for pair in self.pairs) + told
 
 
-def compare(runs: Sequence[Run | Path | str], names: Sequence[tuple[str, str]] = ()) -> Comparison:
+def compare(
+    runs: Sequence[Run | Path | str],
+    names: Sequence[tuple[str, str]] = (),
+    *,
+    published: Path | str | Sequence[Published] = (),
+) -> Comparison:
     """Runs side by side; the first is what the others are compared with.
 
     Args:
         runs: two or more that have been measured, or their folders.
         names: an id and a name for each; default: the folder's name.
+        published: figures from elsewhere to stand beside them, or a table of them (see `read_published`).
 
     Raises:
         BadRun: one is no run, or has no numbers yet.
-        CoverslipError: fewer than two, too many, or one of them twice.
+        CoverslipError: fewer than two, too many, or one of them twice; published figures cannot be understood.
     """
     opened = [run if isinstance(run, Run) else open_run(run) for run in runs]
     if not 2 <= len(opened) <= MOST_RUNS:
@@ -123,7 +139,18 @@ def compare(runs: Sequence[Run | Path | str], names: Sequence[tuple[str, str]] =
     called = list(names) or _names([run.folder for run in opened])
     rows = [_row(run, *name) for run, name in zip(opened, called, strict=True)]
     pairs = [_pair(opened[0], run, rows[0], row) for run, row in zip(opened[1:], rows[1:], strict=True)]
-    return Comparison(rows=rows, differing=what_differs(opened), pairs=pairs)
+    shared = [run for run, pair in zip(opened[1:], pairs, strict=True) if pair.n]
+    for run in (opened[0], *shared) if shared else ():
+        own = run.folder.resolve().name
+        others = [other.folder.resolve().name for other in (opened[0], *shared)]
+        count_comparison(run, [name for name in others if name != own])
+    return Comparison(
+        rows=rows,
+        differing=what_differs(opened),
+        pairs=pairs,
+        words=[*best_words(opened, [row.name for row in rows]), *looks_words([opened[0], *shared])],
+        published=read_published(Path(published)) if isinstance(published, str | Path) else list(published),
+    )
 
 
 def _names(folders: Sequence[Path]) -> list[tuple[str, str]]:

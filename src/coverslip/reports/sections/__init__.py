@@ -6,12 +6,16 @@ from coverslip.reports.sections.calibration import CALIBRATION
 from coverslip.reports.sections.careless import CARELESS, careless_words
 from coverslip.reports.sections.confusion import CONFUSION
 from coverslip.reports.sections.curves import CURVES
+from coverslip.reports.sections.elsewhere.own_test import OWN_TEST
+from coverslip.reports.sections.elsewhere.prevalence import PREVALENCE
 from coverslip.reports.sections.images import IMAGES
 from coverslip.reports.sections.learning import LEARNING
 from coverslip.reports.sections.limits import LIMITS
 from coverslip.reports.sections.methods import METHODS
 from coverslip.reports.sections.numbers import NUMBERS
-from coverslip.reports.sections.own_test import OWN_TEST
+from coverslip.reports.sections.parts.groups import GROUPS
+from coverslip.reports.sections.parts.relabelled import RELABELLED
+from coverslip.reports.sections.parts.subgroups import SUBGROUPS
 from coverslip.reports.sections.parts.two_classes import TWO_CLASSES
 from coverslip.reports.sections.per_class import PER_CLASS
 from coverslip.reports.sections.record import Drawing, Section, SectionText
@@ -25,10 +29,14 @@ SECTIONS: Table[Section] = Table(
     "section",
     (
         OWN_TEST,
+        RELABELLED,
         NUMBERS,
         TWO_CLASSES,
         CONFUSION,
         PER_CLASS,
+        PREVALENCE,
+        GROUPS,
+        SUBGROUPS,
         MISTAKES,
         LEAST_CERTAIN,
         CALIBRATION,

@@ -10,6 +10,8 @@ from coverslip.reports.words import N_HARDEST, is_numbered
 
 _MOST_IN_FULL = 30  # classes whose names and counts have room in one matrix
 
+_TABLE = "As a table: confusion_matrix.csv, beside this report."
+
 
 def _is_in_full(run: ReportedRun) -> bool:
     return len(run.classes) <= _MOST_IN_FULL
@@ -17,7 +19,7 @@ def _is_in_full(run: ReportedRun) -> bool:
 
 def _text(run: ReportedRun) -> SectionText:
     if _is_in_full(run):
-        return SectionText(("Columns are numbered like the rows.",) if is_numbered(run) else ())
+        return SectionText((*(("Columns are numbered like the rows.",) if is_numbered(run) else ()), _TABLE))
     rows = [
         (run.classes[pair.true], run.classes[pair.predicted], str(pair.n), f"{pair.share:.0%}")
         for pair in confused_pairs(np.array(run.metrics.confusion_matrix), N_HARDEST)
@@ -25,6 +27,7 @@ def _text(run: ReportedRun) -> SectionText:
     words = (
         f"First the {N_HARDEST} classes that are confused with each other most, numbered as in the table of all "
         "classes; then all of them without their counts, which the files in figures/ show enlarged.",
+        _TABLE,
     )
     return SectionText(words, ("class", "called", "images", "of the class"), rows)
 

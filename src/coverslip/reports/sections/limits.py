@@ -7,13 +7,14 @@ from coverslip.evaluation import FEW_GROUPS_FOR_INTERVALS
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
 from coverslip.reports.words import listed, plural
+from coverslip.runs.looks import looks_of
 
 Limit = tuple[str, str]  # the claim, and what it means
 
 
 def limits(run: ReportedRun) -> list[Limit]:
     """What the numbers do not show, gravest first; which of them hold depends on the run."""
-    return [*_split_limits(run), *_size_limits(run), *_data_limits(run), *_lasting_limits(run)]
+    return [*_split_limits(run), *_looks_limits(run), *_size_limits(run), *_data_limits(run), *_lasting_limits(run)]
 
 
 def _split_limits(run: ReportedRun) -> Iterator[Limit]:
@@ -50,6 +51,23 @@ def _split_limits(run: ReportedRun) -> Iterator[Limit]:
         yield (
             f"{part} has only {plural(n_groups, 'group')}.",
             f"How well it works on a new group rests on those few. The intervals allow for that.{better}",
+        )
+
+
+def _looks_limits(run: ReportedRun) -> Iterator[Limit]:
+    """Where test numbers were asked for again and again, or set beside those of other runs."""
+    looks = looks_of(run.run)
+    if looks.compared_with:
+        n = len(looks.compared_with) + 1
+        yield (
+            f"Its test numbers were set beside those of {plural(len(looks.compared_with), 'other training')}.",
+            f"If it was chosen among {n} because of them, they are too good: of {n} equally good ones one looks best "
+            "by luck. Choose by validation numbers, or keep further images aside for the end.",
+        )
+    elif looks.n > 2:
+        yield (
+            f"The test images were looked at {looks.n} times.",
+            "Each choice that was made because of their numbers makes these a little too good.",
         )
 
 
@@ -135,6 +153,11 @@ def _lasting_limits(run: ReportedRun) -> Iterator[Limit]:
         "It knows only these classes.",
         "Whatever it is shown, be it dirt, a blurred field or a cell type that is not among the "
         f"{len(run.classes)}, it will call one of them.",
+    )
+    yield (
+        "Classes were as frequent as in the images measured.",
+        "Where a class is rarer, fewer of the images called it are it: precision falls, whatever the calibration says. "
+        "Tell the classifier how frequent classes are when predicting, or measure it there.",
     )
     yield (
         "Labels were taken as they are.",

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from coverslip.datasets import DECISIONS
 from coverslip.errors import BadClassifier
-from coverslip.files import write_bytes, write_text
+from coverslip.files import closed_because, write_bytes, write_text
 from coverslip.images import Preprocessing
 from coverslip.messages import Resume
 from coverslip.runs.classifier.archive import opened_entry, write_archive
@@ -60,6 +60,9 @@ class ClassifierCard(BaseModel):
     head: Literal["multi_layer", "native"]
     tta: int = Field(ge=1, le=8)
     classes: tuple[str, ...] = Field(min_length=2)
+    prior: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
+        description="The share of each class that its probabilities take for granted."
+    )
     preprocessing: Preprocessing
     temperature: float = Field(gt=0, description="Logits are divided by it before the softmax.")
     operating_points: tuple[Annotated[float, Field(gt=0, lt=1)], ...] | None = Field(
@@ -89,6 +92,8 @@ class ClassifierCard(BaseModel):
     def _a_threshold_for_each_class(self) -> "ClassifierCard":
         if self.operating_points is not None and len(self.operating_points) != len(self.classes):
             raise ValueError(f"{len(self.operating_points)} operating points for {len(self.classes)} classes")
+        if len(self.prior) != len(self.classes):
+            raise ValueError(f"{len(self.prior)} shares for {len(self.classes)} classes")
         return self
 
 
@@ -149,6 +154,8 @@ def find_classifier(path: Path | str) -> Path:
         BadClassifier: there is none.
     """
     place = Path(path)
+    if (reason := closed_because(place)) is not None:
+        raise BadClassifier(f"It cannot be opened: {reason}", file=place, do="Check the path.")
     if (place / "classifier").is_dir():
         place = place / "classifier"
     elif (place / "recipe.yaml").exists():

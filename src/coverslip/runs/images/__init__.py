@@ -1,6 +1,7 @@
 """The images that a run is about: kept in its folder where they were given in memory, and found again."""
 
 from coverslip.runs.images.keeping import kept_as_files
+from coverslip.runs.images.kept_split import keeping_split
 from coverslip.runs.images.provenance import (
     evaluated_images_of,
     held_out_images,
@@ -14,6 +15,7 @@ __all__ = [
     "evaluated_images_of",
     "held_out_images",
     "images_of",
+    "keeping_split",
     "kept_as_files",
     "plan_of",
     "refuse_other_images",

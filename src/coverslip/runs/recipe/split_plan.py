@@ -73,6 +73,29 @@ class SplitPlan(Choices):
         ),
     ] = Field(None, ge=0, le=2**32 - 1, description="Divides the images; left empty (null), `seed` does.")
 
+    run: Annotated[
+        str | None,
+        Key(
+            "Split of an earlier training",
+            "split",
+            "Keeps it, so that two trainings can be compared: what was tested on then is tested on now. Images that "
+            "have come since join training.",
+            "each image in the part of the split that it had in an earlier training",
+            empty="a split of its own",
+        ),
+    ] = Field(
+        None,
+        min_length=1,
+        description="The folder of an earlier run on these images: each keeps the part of the split that it had there. "
+        "Left empty (null), the images are split anew.",
+    )
+
+    @model_validator(mode="after")
+    def _is_one_split(self) -> "SplitPlan":
+        if self.run is not None and self.folds:
+            raise ValueError("run keeps one split: it cannot be had with folds")
+        return self
+
     @model_validator(mode="after")
     def _leaves_something(self) -> "SplitPlan":
         if self.val + self.test >= 1:

@@ -139,7 +139,8 @@ def pretraining_recipe(recipe: Recipe, *, file: Path | None = None) -> Recipe:
     assert isinstance(recipe.init, Pretraining)
     own = recipe.model_dump(mode="json", exclude={"init", "classes", "group", "freeze_to", "frozen_variants"})
     changes = recipe.init.recipe
-    split = {**own["split"], "folds": 0, "train_per_class": None}  # a start from many images for few is why one asks
+    # A start from many images for few is why one asks, and their split is another one.
+    split = {**own["split"], "folds": 0, "train_per_class": None, "run": None}
     if "split" in changes:
         split = {**split, **changes["split"]} if isinstance(changes["split"], dict) else changes["split"]
     try:

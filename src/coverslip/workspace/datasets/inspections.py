@@ -11,7 +11,15 @@ from pydantic import Field, TypeAdapter, ValidationError
 from sqlalchemy import Connection, func, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from coverslip.audit import inspect_with_look, known_look, with_copies, with_known_copies
+from coverslip.audit import (
+    SeenWhileScanning,
+    inspect_with_look,
+    known_look,
+    with_copies,
+    with_known_copies,
+    with_known_quality,
+    with_quality,
+)
 from coverslip.datasets import Inspection, Signal, list_finders
 from coverslip.errors import CoverslipError, Stopped
 from coverslip.events import Event
@@ -20,7 +28,7 @@ from coverslip.workspace.store.database import one_moment, writing
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import load_dataset, load_scan
 from coverslip.workspace.store.rows import Json, dataset_row
-from coverslip.workspace.store.tables import images, inspections
+from coverslip.workspace.store.tables import datasets, images, inspections
 
 _OF_COPIES = ("duplicates", "near-duplicates")
 
@@ -29,6 +37,9 @@ class DatasetInspection(Inspection):
     """What `coverslip inspect --json` tells, with labels and groups of now, and where the images stand."""
 
     positions: dict[str, int] = Field(description="Positions of the images that findings name, by image_id.")
+    is_looking_for_copies: bool = Field(
+        description="Whether the server is at it; after it ended in between, it begins anew. Findings follow then."
+    )
     spare: dict[str, list[int]] = Field(
         description="Of findings of copies, by their code: positions of all but the first of each cluster whose images "
         "have one label. They can be left out; of clusters with several labels none is told."
@@ -37,7 +48,8 @@ class DatasetInspection(Inspection):
 
 def inspect_stored(connection: Connection, dataset_id: str) -> Inspection:
     """Look through all that is known of the images."""
-    data, scan = load_dataset(connection, dataset_id), with_known_copies(load_scan(connection, dataset_id))
+    data, scan = load_dataset(connection, dataset_id), load_scan(connection, dataset_id)
+    scan = with_known_quality(with_known_copies(scan))
     return inspect_with_look(data, scan, known_look(data, scan))
 
 
@@ -108,7 +120,9 @@ def _last_look(kept: Json | None) -> Json | None:
     return before
 
 
-def with_positions(connection: Connection, dataset_id: str, inspection: Inspection) -> DatasetInspection:
+def with_positions(
+    connection: Connection, dataset_id: str, inspection: Inspection, *, is_looking_for_copies: bool
+) -> DatasetInspection:
     """The same, and where in the dataset the images stand that findings name."""
     named = {image_id for finding in inspection.findings for cluster in finding.images for image_id in cluster}
     listed = func.json_each(json.dumps(sorted(named))).table_valued("value")
@@ -124,7 +138,17 @@ def with_positions(connection: Connection, dataset_id: str, inspection: Inspecti
         for finding in inspection.findings
         if finding.code in _OF_COPIES
     }
-    return DatasetInspection.model_validate({**dict(inspection), "positions": positions, "spare": spare})
+    more = {"positions": positions, "spare": spare, "is_looking_for_copies": is_looking_for_copies}
+    return DatasetInspection.model_validate({**dict(inspection), **more})
+
+
+def datasets_not_searched(home: Workspace) -> list[str]:
+    """Ids of the datasets in which nobody has looked for changed copies to the end."""
+    is_known = func.json_extract(inspections.c.found, "$.inspection.are_copies_known")
+    is_read = (datasets.c.state == "ready") & datasets.c.forgotten.is_(None)
+    unknown = select(datasets.c.id).join(inspections, inspections.c.dataset_id == datasets.c.id)
+    with home.engine.connect() as connection:
+        return list(connection.execute(unknown.where(is_read, is_known == 0)).scalars())
 
 
 def spare_images(clusters: Iterable[Sequence[str]], label_of: Mapping[str, str | None]) -> list[str]:
@@ -153,7 +177,9 @@ def _look(home: Workspace, dataset_id: str, is_over: threading.Event) -> None:
         if is_over.is_set():
             raise Stopped("Looking for copies was stopped", do="An inspection looks for them.")
 
-    with_copies(data, scan, emit=end_with_server)
+    seen = SeenWhileScanning()
+    scan = with_copies(data, scan, seen, emit=end_with_server)
+    with_quality(data, scan, seen.quality, emit=end_with_server)
     inspect_again(home, dataset_id)
 
 

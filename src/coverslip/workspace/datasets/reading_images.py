@@ -22,6 +22,7 @@ from coverslip.messages import Failure
 from coverslip.workspace.datasets.counting import count_again, mark_equal_pixels
 from coverslip.workspace.datasets.inspections import (
     DatasetInspection,
+    datasets_not_searched,
     inspect_stored,
     keep_inspection,
     kept_inspection,
@@ -59,9 +60,9 @@ _TELL_EVERY_S = 0.5
 
 
 def begin(home: Workspace) -> None:
-    """Go on with what a server that ended was at: reading, and making the pictures of datasets that were read."""
+    """Go on with what a server that ended was at: reading, making pictures of what was read, looking for copies."""
     resume(home)
-    for dataset_id in datasets_without(home):
+    for dataset_id in dict.fromkeys([*datasets_without(home), *datasets_not_searched(home)]):
         start(home, dataset_id)
 
 
@@ -101,7 +102,10 @@ def inspection(home: Workspace, dataset_id: str) -> DatasetInspection:
         row = refuse_unread(connection, dataset_id)
         kept = kept_inspection(connection, dataset_id, row.revision)
         inspected = kept or inspect_stored(connection, dataset_id)
-        answer = with_positions(connection, dataset_id, inspected)
+        is_looking = any(map(home.background.is_running, (thread_of(dataset_id), copies_thread_of(dataset_id))))
+        answer = with_positions(
+            connection, dataset_id, inspected, is_looking_for_copies=is_looking and not inspected.are_copies_known
+        )
     if kept is None:
         with writing(home.engine) as connection:
             keep_inspection(connection, dataset_id, inspected, row.revision)
@@ -137,6 +141,10 @@ def refuse_unready(connection: Connection, dataset_id: str) -> AnyRow:
 
 def thread_of(dataset_id: str) -> str:
     return f"reading {dataset_id}"
+
+
+def copies_thread_of(dataset_id: str) -> str:
+    return f"copies {dataset_id}"
 
 
 def _work(home: Workspace, dataset_id: str, is_over: threading.Event) -> None:

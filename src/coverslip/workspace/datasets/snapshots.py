@@ -8,18 +8,15 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from coverslip.datasets import ImageRecord, Side, printable
+from coverslip.datasets import ImageRecord, printable
 from coverslip.errors import BadDataset
 from coverslip.files import CsvWriter, safe_cell, write_bytes
-from coverslip.images import ReadPlan
 from coverslip.workspace.datasets.sources import GroupedBy, groups_by
 from coverslip.workspace.store.database import one_moment
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import OUTSIDE, load_records
 from coverslip.workspace.store.rows import AnyRow, dataset_row, ranges, source_paths
 from coverslip.workspace.store.tables import image_facts, images
-
-Pixels = tuple[str, ReadPlan]  # a file, and which of its pixels a table states
 
 _ROWS_AT_ONCE = 2_000
 _CHANNEL = "channel_"  # and a number: the file of that channel
@@ -47,7 +44,6 @@ def training_images(
     *,
     grouped: GroupedBy | None = None,
     in_one: bool = False,
-    parts: Mapping[Pixels, Side] | None = None,
 ) -> TrainingImages:
     """What a training on a dataset is to be given.
 
@@ -61,7 +57,6 @@ def training_images(
         dataset_id: of labelled images.
         grouped: how, if other than the dataset is.
         in_one: one folder or table, also where the dataset has several.
-        parts: what takes which part, if that is settled; other images have no part of their own.
 
     Raises:
         NotFound: there is no such dataset.
@@ -71,25 +66,15 @@ def training_images(
         row = dataset_row(connection, dataset_id)
         if not row.summary["n_labelled"]:
             raise BadDataset("No image has a label", do="Label some images of each class first.")
-        if parts is None and _tells_all(connection, row) and (len(row.sources) == 1 or not in_one):
+        if _tells_all(connection, row) and (len(row.sources) == 1 or not in_one):
             return TrainingImages(source_paths(row), grouped or GroupedBy(row.group_column, row.group_pattern))
         groups = None if grouped is None else groups_by(home, row, grouped)
-        data = "".join(_lines(connection, row, for_training=True, groups=groups, parts=parts)).encode()
+        data = "".join(_lines(connection, row, for_training=True, groups=groups)).encode()
     file = home.snapshots / f"{hashlib.sha256(data).hexdigest()[:16]}.csv"
     if not file.exists():
         write_bytes(file, data)
     has_groups = bool(row.summary["n_groups"]) if groups is None else any(groups.values())
     return TrainingImages([str(file)], GroupedBy("group" if has_groups else None))
-
-
-def with_parts(records: Sequence[ImageRecord], parts: Mapping[Pixels, Side]) -> list[ImageRecord]:
-    """Images with the part that each of them takes; others have none of their own."""
-    return [replace(record, predefined_split=parts.get(pixels_of(record))) for record in records]
-
-
-def pixels_of(record: ImageRecord) -> Pixels:
-    """Tells an image from others, also where a recipe reads another plane or other channels of it."""
-    return str(record.path), ReadPlan(**{name: getattr(record.plan, name) for name in record.stated})
 
 
 def table_lines(home: Workspace, dataset_id: str) -> Iterator[str]:
@@ -131,9 +116,8 @@ def _lines(
     *,
     for_training: bool,
     groups: Mapping[str, str | None] | None = None,
-    parts: Mapping[Pixels, Side] | None = None,
 ) -> Iterator[str]:
-    """The table in pieces; `groups` by image id, and `parts`, if other than the dataset's.
+    """The table in pieces; `groups` by image id, if other than the dataset's.
 
     Raises:
         BadDataset: for a training, where a file's name is no text: its row would name another file.
@@ -142,7 +126,7 @@ def _lines(
     if groups is not None:
         columns = [column for column in columns if column != "group"] + ["group"] * any(groups.values())
     left_out = _positions(connection, row, images.c.is_left_out)
-    if (parts is not None or (left_out and not for_training)) and "split" not in columns:
+    if left_out and not for_training and "split" not in columns:
         columns.append("split")
     yield _as_csv([columns])
     outside = set(
@@ -155,8 +139,6 @@ def _lines(
         records: Sequence[ImageRecord] = load_records(connection, row.id, start, end)
         if groups is not None:
             records = [replace(record, group=groups.get(record.image_id)) for record in records]
-        if parts is not None:
-            records = with_parts(records, parts)
         kept = [(position, record) for position, record in enumerate(records, start) if position not in passed_over]
         for _, record in kept:
             if for_training and printable(str(record.path)) != str(record.path):

@@ -17,7 +17,9 @@ _HARDLY_SHRINK = frozenset({".safetensors", ".png", ".npy", ".pt", ".zip"})
 _TIME_OF_ALL = (1980, 1, 1, 0, 0, 0)  # the same run gives the same bytes
 
 
-def file_of_run(workspace: Workspace, run_id: str, what: Literal["report", "predictions", "recipe"]) -> Path:
+def file_of_run(
+    workspace: Workspace, run_id: str, what: Literal["report", "predictions", "recipe", "confusion-matrix"]
+) -> Path:
     """A file of a run.
 
     Raises:
@@ -25,11 +27,18 @@ def file_of_run(workspace: Workspace, run_id: str, what: Literal["report", "pred
         Conflict: the run has not got so far.
     """
     run = find_job(workspace, run_id, "train").run
-    files = {"report": run.report_file, "predictions": run.predictions_file, "recipe": run.recipe_file}
+    files = {
+        "report": run.report_file,
+        "predictions": run.predictions_file,
+        "recipe": run.recipe_file,
+        "confusion-matrix": run.confusion_file,
+    }
     return _there(files[what])
 
 
-def file_of_evaluation(workspace: Workspace, evaluation_id: str, what: Literal["report", "predictions"]) -> Path:
+def file_of_evaluation(
+    workspace: Workspace, evaluation_id: str, what: Literal["report", "predictions", "confusion-matrix"]
+) -> Path:
     """A file of an evaluation.
 
     Raises:
@@ -37,7 +46,12 @@ def file_of_evaluation(workspace: Workspace, evaluation_id: str, what: Literal["
         Conflict: it has not got so far.
     """
     evaluation = find_job(workspace, evaluation_id, "evaluate").run
-    file = {"report": evaluation.report_file, "predictions": evaluation.predictions_file}[what]
+    files = {
+        "report": evaluation.report_file,
+        "predictions": evaluation.predictions_file,
+        "confusion-matrix": evaluation.confusion_file,
+    }
+    file = files[what]
     if not file.is_file():
         raise Conflict(f"The evaluation has no {file.name} yet", do="Let it finish, or start it again.")
     return file

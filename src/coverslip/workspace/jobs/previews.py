@@ -36,12 +36,12 @@ from coverslip.errors import CoverslipError, LeakageFound
 from coverslip.files import sha256_json
 from coverslip.images import APART_VARIABLE
 from coverslip.messages import FAILURE_VARIABLE, Failure, Note, failure_of
-from coverslip.runs import Recipe, save_recipe
+from coverslip.runs import Recipe, keeping_split, save_recipe
 from coverslip.workspace.datasets.reading_images import refuse_unready
-from coverslip.workspace.datasets.snapshots import training_images, with_parts
+from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.datasets.sources import groups_by
 from coverslip.workspace.recipes.checking import groups_asked, recipe_of_dataset
-from coverslip.workspace.recipes.kept_split import kept_parts
+from coverslip.workspace.recipes.kept_split import keeping_split_of
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import load_dataset, load_scan
 from coverslip.workspace.store.rows import AnyRow, Json
@@ -131,9 +131,10 @@ def split(
     if (grouped := groups_asked(home, row, recipe)) is not None:
         data = _grouped(data, groups_by(home, row, grouped))
     asked = recipe_for(home, row, recipe)
-    if again_of is not None and (parts := kept_parts(home, again_of, dataset_id, asked)) is not None:
-        data = replace(data, records=tuple(with_parts(data.records, parts)))
+    if again_of is not None:
+        asked = keeping_split_of(home, again_of, dataset_id, asked)
     checked, asked = agreed(data, asked)
+    checked = keeping_split(checked, asked)
     return planned(checked, asked, _scan_of(checked, data, scan), allow_leakage=allow_leakage)
 
 

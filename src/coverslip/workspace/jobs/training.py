@@ -9,7 +9,7 @@ from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.jobs.previews import refuse_untrainable
 from coverslip.workspace.jobs.records import add_job, asked_recipe, change_job, find_job, new_job_folder
 from coverslip.workspace.recipes.checking import groups_asked, recipe_of_dataset
-from coverslip.workspace.recipes.kept_split import kept_parts
+from coverslip.workspace.recipes.kept_split import keeping_split_of
 from coverslip.workspace.store.home import Workspace
 
 
@@ -44,8 +44,9 @@ def queue_training(
         dataset = refuse_unready(connection, dataset_id)
     chosen = recipe_of_dataset(workspace, dataset, recipe)
     refuse_untrainable(workspace, dataset_id, recipe, allow_leakage=allow_leakage, again_of=again_of)
-    parts = None if again_of is None else kept_parts(workspace, again_of, dataset_id, chosen)
-    images = training_images(workspace, dataset_id, grouped=groups_asked(workspace, dataset, recipe), parts=parts)
+    if again_of is not None:
+        chosen = keeping_split_of(workspace, again_of, dataset_id, chosen)
+    images = training_images(workspace, dataset_id, grouped=groups_asked(workspace, dataset, recipe))
     job_id, folder = new_job_folder(workspace.runs, name or dataset.name)
     recipe_file = asked_recipe(folder)
     save_recipe(chosen, recipe_file, as_asked=True)

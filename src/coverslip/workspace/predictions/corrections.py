@@ -2,8 +2,9 @@
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Literal
 
 from sqlalchemy import delete
@@ -13,6 +14,7 @@ from coverslip.datasets import DECISIONS, clean_label, printable
 from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.files import CsvWriter, safe_cell, write_bytes
 from coverslip.runs import Prediction, cells_of, columns_for
+from coverslip.runs.lookup import ImageSource
 from coverslip.workspace.datasets.labels import label_before, set_labels
 from coverslip.workspace.datasets.listing import DatasetState
 from coverslip.workspace.datasets.sources import Source, open_sources
@@ -23,6 +25,8 @@ from coverslip.workspace.predictions.rows import Row
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import now
+
+LabelledImage = tuple[str, ImageSource, str]  # image_id, where its pixels are, and what it shows
 
 _ROWS_AT_ONCE = 500
 _TABLE = ("path", "image_id", "label", "plane", "channel", "x", "y", "width", "height")
@@ -130,27 +134,31 @@ def dataset_of(
         Conflict: nothing would be in it.
     """
     job = find_job(workspace, prediction_id, "predict")
-    labelled = (
-        (row, picture, label)
+    labelled = [
+        (row.image_id, picture, label)
         for row, picture in every_row(workspace, job)
         if (label := row.correction if only == "corrected" else row.correction or row.predicted) is not None
-    )
-    rows, n_files = [], 1
-    for row, picture, label in labelled:
-        plan, others = picture.plan, picture.plan.files(picture.file)[1:]
-        channel = " ".join(map(str, plan.channels or ()))
-        cells = [printable(str(picture.file)), row.image_id, label, str(plan.plane), channel, *(plan.box or [""] * 4)]
-        rows.append([safe_cell(cell) if isinstance(cell, str) else cell for cell in [*cells, *map(str, others)]])
-        n_files = max(n_files, 1 + len(others))
-    if not rows:
+    ]
+    if not labelled:
         raise Conflict("The new dataset would have no images", do="Correct some rows first, or take all of them.")
+    title = name or f"{job.name}, {'corrected' if only == 'corrected' else 'as predicted'}"
+    return open_sources(workspace, [Source(str(table_of(workspace, job, labelled)))], name=title)
+
+
+def table_of(
+    workspace: Workspace, job: Job, labelled: Sequence[LabelledImage], *, group_column: str | None = None
+) -> Path:
+    """A table of labelled images of a prediction, named after what it says; all groups in it are empty."""
     text = io.StringIO()
     writer = CsvWriter(text)
-    writer.writerow([*_TABLE, *(f"channel_{n}" for n in range(2, n_files + 1))])
-    for row_cells in rows:
-        writer.writerow(row_cells)
+    writer.writerow([*_TABLE, *([group_column] if group_column is not None else [])])
+    for image_id, picture, label in labelled:
+        plan = picture.plan
+        channel = " ".join(map(str, plan.channels or ()))
+        cells = [printable(str(picture.file)), image_id, label, str(plan.plane), channel, *(plan.box or [""] * 4)]
+        cells += [""] * (group_column is not None)
+        writer.writerow([safe_cell(cell) if isinstance(cell, str) else cell for cell in cells])
     data = text.getvalue().encode()
     file = workspace.snapshots / f"{job.folder.name}-{hashlib.sha256(data).hexdigest()[:16]}.csv"
     write_bytes(file, data)
-    title = name or f"{job.name}, {'corrected' if only == 'corrected' else 'as predicted'}"
-    return open_sources(workspace, [Source(str(file))], name=title)
+    return file

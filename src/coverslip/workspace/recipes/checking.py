@@ -49,6 +49,9 @@ def checked_recipe(workspace: Workspace, choices: Mapping[str, Any], class_plan:
         check_declared(model_info(recipe.model), recipe.model_options)
     if isinstance(data.get("init"), dict):
         recipe = check_recipe(_with_whole_start(workspace, data))
+    if recipe.split.run is not None:
+        whole = {"run": str(_earlier_run(workspace, recipe.split.run, "split.run"))}
+        recipe = recipe.model_copy(update={"split": recipe.split.model_copy(update=whole)})
     return recipe
 
 
@@ -64,7 +67,7 @@ def _with_whole_start(workspace: Workspace, data: Mapping[str, Any]) -> Json:
     if not isinstance(init, dict):
         return dict(data)
     if "run" in init:
-        return {**data, "init": {**init, "run": str(_earlier_run(workspace, str(init["run"])))}}
+        return {**data, "init": {**init, "run": str(_earlier_run(workspace, str(init["run"]), "init.run"))}}
     first = _with_whole_start(workspace, init.get("recipe") or {})
     source, first = _first_images(workspace, str(init["train_on"]), first)
     return {**data, "init": {**init, "train_on": source, "recipe": first}}
@@ -107,14 +110,14 @@ def nested(choices: Mapping[str, Any]) -> Json:
     return data
 
 
-def _earlier_run(workspace: Workspace, given: str) -> Path:
+def _earlier_run(workspace: Workspace, given: str, key: str) -> Path:
     """An earlier run or a classifier by its id, or a path below the allowed roots."""
     if "/" not in given:
         with workspace.engine.connect() as connection:
             place = folder_of_run(connection, given) or file_of_classifier(connection, given)
         if place is not None:
             return place
-    return _allowed(workspace, "init.run", given)
+    return _allowed(workspace, key, given)
 
 
 def _allowed(workspace: Workspace, key: str, given: str) -> Path:

@@ -24,12 +24,14 @@ Only = Literal[
     "problem",
     "left-out",
     "changed",
+    "doubtful",
+    "copies",
     "mistakes",
     "review",
     "corrected",
     "warning",
 ]
-Sort = Literal["position", "label", "group", "probability", "-probability"]
+Sort = Literal["position", "label", "group", "doubt", "copies", "probability", "-probability"]
 
 _NAMED = ("label", "group", "domain", "predicted", "decision")
 
@@ -48,15 +50,20 @@ class Filters(BaseModel):
         None,
         description="Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has "
         "another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled "
-        "otherwise in the app. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor "
-        "corrected to; corrected; warning: unlike all training images.",
+        "otherwise in the app; doubtful: a classifier that never saw the image doubts its label, as `run` knows; "
+        "copies: another image shows the same, as far as was looked for. Of "
+        "what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; "
+        "warning: unlike all training images.",
     )
     search: Text | None = Field(
         None, description="Part of the path, in upper or lower case; of the image_id among rows of predictions."
     )
     part: Part | None = Field(None, description="Side of the split of `run`.")
     run: Text | None = Field(None, description="A training on this dataset.")
-    sort: Sort = Field("position", description="`-probability` puts the surest first.")
+    sort: Sort = Field(
+        "position",
+        description="`-probability` puts the surest first, `doubt` the label that is most doubtful by `run`.",
+    )
 
     @property
     def is_all(self) -> bool:

@@ -15,12 +15,13 @@ from coverslip.runs import Run
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import plan_of
 from coverslip.workspace.store.rows import AnyRow, Page, class_order, dataset_row, folder_of_run
-from coverslip.workspace.store.tables import image_facts, images
-from coverslip.workspace.viewing.filters import Filters, Gallery, among, as_sqlite, chosen
+from coverslip.workspace.store.tables import image_facts, images, inspections
+from coverslip.workspace.viewing.filters import Filters, Gallery, Only, among, as_sqlite, chosen
 
 ImageProblem = Literal["unreadable", "duplicate", "conflicting"]
 
 _MOST_EQUAL = 100
+_OF_COPIES = ("near-duplicates", "conflicting-labels", "duplicates")  # findings whose clusters show the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,16 +124,26 @@ def _gallery(connection: Connection, row: AnyRow, filters: Filters) -> Gallery:
         names["label"] = class_order(row.class_names, row.summary["classes"])
     if filters.sort == "group":
         names["group"] = _groups(connection, row.id)
+    named = {name: images.c[name] for name in ("label", "group", "domain")}
+    only: dict[Only, ColumnElement[bool]] = {
+        **{name: images.c.problem == name for name in get_args(ImageProblem)},
+        "problem": images.c.problem.is_not(None),
+        "left-out": images.c.is_left_out,
+        "changed": images.c.label.is_distinct_from(images.c.label_before),
+    }
+    if filters.only == "doubtful" or filters.sort == "doubt":
+        named["doubt"] = images.c.image_id
+        names["doubt"] = _doubtful(connection, filters)
+        only["doubtful"] = images.c.image_id.in_(among(names["doubt"]))
+    if "copies" in (filters.only, filters.sort):
+        named["copies"] = images.c.image_id
+        names["copies"] = _copies(connection, row.id)
+        only["copies"] = images.c.image_id.in_(among(names["copies"]))
     return Gallery(
         position=images.c.position,
         path=images.c.shown_path,
-        named={name: images.c[name] for name in ("label", "group", "domain")},
-        only={
-            **{name: images.c.problem == name for name in get_args(ImageProblem)},
-            "problem": images.c.problem.is_not(None),
-            "left-out": images.c.is_left_out,
-            "changed": images.c.label.is_distinct_from(images.c.label_before),
-        },
+        named=named,
+        only=only,
         names=names,
         own=images.c.dataset_id == row.id,
         in_part=None if filters.part is None else images.c.image_id.in_(among(_in_part(connection, filters))),
@@ -146,15 +157,38 @@ def _groups(connection: Connection, dataset_id: str) -> list[str]:
 
 def _in_part(connection: Connection, filters: Filters) -> list[str]:
     """Ids of the images that a training put on one side of its split."""
-    if filters.run is None:
-        raise CoverslipError("A part was asked for without a run", do="Say of which training.")
-    folder = folder_of_run(connection, filters.run)
-    if folder is None:
-        raise NotFound("There is no such training", do="Look at the list of trainings.")
-    run = Run(folder)
+    run = _training(connection, filters)
     if not run.split:
         raise BadRun("The training has no split yet", file=run.split_file, do="Wait until it has read the images.")
     return [row.image_id for row in run.split if row.split == filters.part]
+
+
+def _doubtful(connection: Connection, filters: Filters) -> list[str]:
+    """Ids of the images whose labels were found doubtful, the most doubtful first."""
+    known = _training(connection, filters).label_errors
+    if known is None:
+        raise CoverslipError("Nobody has looked for doubtful labels", do="Look for them on the training's page.")
+    return [image.image_id for image in known.images]
+
+
+def _copies(connection: Connection, dataset_id: str) -> list[str]:
+    """Ids of the images that show the same as another one, those of a cluster one after the other."""
+    kept = connection.execute(
+        select(inspections.c.found).where(inspections.c.dataset_id == dataset_id)
+    ).scalar_one_or_none()
+    findings = [] if kept is None else kept["inspection"]["findings"]
+    clusters = (cluster for code in _OF_COPIES for f in findings if f["code"] == code for cluster in f["images"])
+    return list(dict.fromkeys(image_id for cluster in clusters for image_id in cluster))
+
+
+def _training(connection: Connection, filters: Filters) -> Run:
+    """The training that is asked by."""
+    if filters.run is None:
+        raise CoverslipError("Images were asked for by a training that was not named", do="Say of which training.")
+    folder = folder_of_run(connection, filters.run)
+    if folder is None:
+        raise NotFound("There is no such training", do="Look at the list of trainings.")
+    return Run(folder)
 
 
 def facts_of(home: Workspace, dataset_id: str, position: int) -> ImageFacts:

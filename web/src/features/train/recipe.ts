@@ -64,6 +64,7 @@ export function changed(changes: Changes, key: string, value: Value, fallback: u
 export function takenOver(recipe: unknown, keys: readonly string[], sameImages: boolean): Changes {
   const ofImages = (key: string) =>
     key === 'classes.order' ||
+    key === 'split.run' || // said apart, as "keep its split"
     (key === 'group' && [null, 'group'].includes(valueAt(recipe, key) as string | null)) ||
     (!sameImages && (key === 'group' || key.startsWith('classes.')));
   return dotted(

@@ -1,6 +1,6 @@
 """The table of all findings that can be made from names, tables and decoded images: one record each."""
 
-from coverslip.datasets.quality.finders import classes, copies, files, groups, names, pixels, signals
+from coverslip.datasets.quality.finders import classes, copies, files, groups, names, pixels, quality, signals
 from coverslip.datasets.quality.finding import Finder
 
 # Of one severity, the gravest first: so they are told.
@@ -28,6 +28,9 @@ BUILT_IN = (
     Finder("mixed-bit-depths", "warning", "Mixed bit depths", pixels.mixed_bit_depths),
     Finder("slight-shortcut", "advice", "Labels partly told without the object", signals.slight_shortcuts),
     Finder("unlabelled", "advice", "Images without a label", classes.unlabelled),
+    Finder("cut-off", "advice", "Objects cut off by the edge", quality.cut_off),
+    Finder("blurred", "advice", "Blurred images", quality.blurred),
+    Finder("saturated", "advice", "Too bright to show detail", quality.saturated),
     Finder("imbalance", "advice", "Unequal classes", classes.imbalance),
     Finder("similar-class-names", "advice", "Similar class names", classes.similar_class_names),
     Finder("mixed-channels", "advice", "Mixed channels", pixels.mixed_channels),

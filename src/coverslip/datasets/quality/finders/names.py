@@ -23,17 +23,23 @@ def hidden_groups(dataset: Dataset, scan: Scan) -> Iterator[Found]:
         return
     first = telling[0]
     what = "labels" if first.strength > first.looks else "size and brightness"
+    groups = f"{first.n_groups:,} groups such as '{one_line(first.example, 60)}'"
+    if first.column is None:
+        where = f"Names give groups away: {groups}, found by the pattern {first.pattern}, whose images"
+    else:
+        where = f"The column '{one_line(first.column, 60)}' gives groups away: {groups}, whose images"
+        if others := [f"'{one_line(each.column, 60)}' ({each.n_groups:,})" for each in telling[1:] if each.column]:
+            where = f"Columns give groups away (also {', '.join(others[:_MOST_SHOWN])}). {where}"
     yield Found(
-        text=f"Names give groups away: {first.n_groups:,} groups such as '{one_line(first.example, 60)}', found by the "
-        f"pattern {first.pattern}, whose images share {what} far more than by chance. They may come from one patient, "
-        "slide or field.",
+        text=f"{where} share {what} far more than by chance. They may come from one patient, slide or field.",
         do="Find out what the names mean, and name the groups; numbers without groups cannot be believed until then.",
-        remedies=(GroupBy(),),
+        remedies=(GroupBy(first.column),),
         limit=f"Images with related names (such as '{one_line(first.example, 60)}') share {what} far more than by "
         "chance, and no groups were named. If they come from one patient, slide or field, the test images were all but "
         "seen in training, and the numbers here cannot be believed.",
         values={
             "pattern": first.pattern,
+            "column": first.column,
             "p": first.p,
             "patterns": [asdict(groups) for groups in telling[:_MOST_SHOWN]],
         },

@@ -1,9 +1,18 @@
 // Which images of a dataset are looked at: kept in the address, so that a view can be gone back to and passed on.
 import type { Filters } from '../../../api/datasets';
 
-const ONLY = ['unreadable', 'duplicate', 'conflicting', 'problem', 'left-out', 'changed'] as const;
+const ONLY = [
+  'unreadable',
+  'duplicate',
+  'conflicting',
+  'problem',
+  'left-out',
+  'changed',
+  'doubtful',
+  'copies',
+] as const;
 const PARTS = ['train', 'val', 'test', 'left-out'] as const;
-const SORTS = ['position', 'label', 'group'] as const;
+const SORTS = ['position', 'label', 'group', 'doubt', 'copies'] as const;
 
 /** The word for images without a label: an empty value would vanish from the address. */
 const UNLABELLED = '(none)';
@@ -20,16 +29,17 @@ export function filtersOf(query: URLSearchParams): Filters {
     const value = query.get(name);
     if (value) filters[name] = value;
   }
-  const only = oneOf(query.get('only'), ONLY);
-  if (only) filters.only = only;
   const run = query.get('run');
+  const only = oneOf(query.get('only'), ONLY);
+  if (only && (only !== 'doubtful' || run)) filters.only = only;
   const part = oneOf(query.get('part'), PARTS);
-  if (run && part) {
+  if (run && (part || only === 'doubtful')) {
     filters.run = run;
-    filters.part = part;
+    if (part) filters.part = part;
   }
   const sort = oneOf(query.get('sort'), SORTS);
-  if (sort && sort !== 'position') filters.sort = sort;
+  const needed = sort === 'doubt' ? 'doubtful' : sort === 'copies' ? 'copies' : filters.only;
+  if (sort && sort !== 'position' && filters.only === needed) filters.sort = sort;
   return filters;
 }
 

@@ -1,0 +1,47 @@
+"""Is the estimated share of a class biased, and how often does its 95 % interval hold the true one? A Markdown table.
+
+Images are drawn from two normal distributions so many standard deviations apart, with their true probabilities at equal
+shares. 'Counted' is the share of images that are called the class: what one gets without the estimate.
+
+    python benchmarks/prevalence.py [--draws N]
+"""
+
+import argparse
+
+import numpy as np
+
+from coverslip.evaluation import estimated_shares
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--draws", type=int, default=400)
+    asked = parser.parse_args()
+    rng = np.random.default_rng(0)
+    print("| apart | images | true share | mean estimate | coverage | counted |")
+    print("|---|---|---|---|---|---|")
+    for apart in (2.0, 3.3):
+        for n in (200, 1000):
+            for share in (0.005, 0.02, 0.05, 0.2, 0.5):
+                show(apart, n, share, asked.draws, rng)
+
+
+def show(apart: float, n: int, share: float, n_draws: int, rng: np.random.Generator) -> None:
+    """Print a line of the table."""
+    draws = [probabilities(apart, n, share, rng) for _ in range(n_draws)]
+    estimates = [estimated_shares(probability, (0.5, 0.5))[1] for probability in draws]
+    mean = np.mean([estimate.value for estimate in estimates])
+    coverage = np.mean([estimate.low <= share <= estimate.high for estimate in estimates])
+    counted = np.mean([(probability[:, 1] > 0.5).mean() for probability in draws])
+    print(f"| {apart} | {n:,} | {share} | {mean:.4f} | {coverage:.3f} | {counted:.3f} |", flush=True)
+
+
+def probabilities(apart: float, n: int, share: float, rng: np.random.Generator) -> np.ndarray:
+    """(n, 2) at equal shares."""
+    x = rng.normal(size=n) + apart * (rng.random(n) < share)
+    odds = np.exp(apart * x - apart**2 / 2)
+    return np.stack([1 / (1 + odds), odds / (1 + odds)], axis=1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,181 @@
+"""Whether the object of an image is cut off by the edge, blurred or saturated: numbers that findings rest on."""
+
+import json
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from coverslip.audit.surroundings import reduced
+from coverslip.cache import RECORDS, Kind, RecordStore, register
+from coverslip.datasets import Dataset, ImageQuality, Scan
+from coverslip.errors import UnreadableImage
+from coverslip.events import Emit, ignore, telling
+from coverslip.images import ImageFacts, effective_channels
+from coverslip.machine import n_cores
+from coverslip.stopping import BY_SIGNAL, Stop
+
+QUALITY = register(Kind("image-quality", "how blurred or cut off every image seen is", RECORDS))
+
+Floats = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
+
+_VERSION = 1  # goes up when the same pixels would give other numbers
+_AT_ONCE = 256  # images
+_LONGEST_SHARP_PX = 192  # a middle part of larger images tells how sharp they are
+_SCALES = 0.7, 1.5, 6.0  # px, standard deviations of Gaussians: fine detail lies between the first two
+_LEAST_DETAIL = 1e-3  # of the range; less is a flat image
+_DEVIATIONS = 4.0  # from the median along the border, beyond which a pixel is of an object
+_LEAST_CONTRAST = 0.06  # of the range
+_LEAST_OBJECT = 0.04  # of the image's area
+_CUT_OF_WIDTH = 0.7  # of the object's largest width, that it must have at the edge to be cut there
+_OFF_MIDDLE = 0.1  # of the image, that its middle must lie towards that edge
+_CONVEX = 0.93  # of the area of its convex hull
+
+
+def with_known_quality(scan: Scan) -> Scan:
+    """The scan with what was measured of these pixels before; as it is where that is nothing."""
+    hashes = {fact.pixel_hash for fact in scan.facts if isinstance(fact, ImageFacts)}
+    with RecordStore(QUALITY, "images") as store:
+        known = {of: quality for of, kept in store.find(hashes).items() if (quality := _read(kept)) is not None}
+    return _with(scan, known) if known else scan
+
+
+def with_quality(
+    dataset: Dataset, scan: Scan, seen: Mapping[int, ImageQuality], *, emit: Emit = ignore, stop: Stop = BY_SIGNAL
+) -> Scan:
+    """The scan with how cut off, blurred or saturated each image is; what was measured is remembered for these pixels.
+
+    Args:
+        dataset, scan: the images.
+        seen: of some of them; others, that are not known from before, are decoded again.
+        emit: told about progress.
+        stop: asked as often.
+
+    Raises:
+        Stopped: on request.
+    """
+    known = with_known_quality(scan).quality or (None,) * len(scan.facts)
+    new = {i: seen[i] for i, quality in enumerate(known) if quality is None and i in seen}
+    missing = [
+        i
+        for i, quality in enumerate(known)
+        if quality is None and i not in seen and isinstance(scan.facts[i], ImageFacts)
+    ]
+
+    def measure(position: int) -> ImageQuality | None:
+        try:
+            return image_quality(dataset.records[position].read().array)
+        except (UnreadableImage, MemoryError):
+            return None
+
+    tell = telling(emit, "looking for blurred and cut images", "images")
+    with ThreadPoolExecutor(n_cores()) as pool:
+        for start in range(0, len(missing), _AT_ONCE):
+            stop.check()
+            part = missing[start : start + _AT_ONCE]
+            measured = zip(part, pool.map(measure, part), strict=True)
+            new.update((i, quality) for i, quality in measured if quality is not None)
+            tell(start + len(part), len(missing))
+    by_hash = {fact.pixel_hash: quality for i, quality in new.items() if isinstance(fact := scan.facts[i], ImageFacts)}
+    with RecordStore(QUALITY, "images") as store:
+        store.keep({of: json.dumps([_VERSION, asdict(quality)]).encode() for of, quality in by_hash.items()})
+    return _with(with_known_quality(scan), by_hash)
+
+
+def _with(scan: Scan, by_hash: Mapping[str, ImageQuality]) -> Scan:
+    before = scan.quality or (None,) * len(scan.facts)
+    found = (by_hash.get(fact.pixel_hash) if isinstance(fact, ImageFacts) else None for fact in scan.facts)
+    return replace(scan, quality=tuple(new or old for new, old in zip(found, before, strict=True)))
+
+
+def _read(kept: bytes) -> ImageQuality | None:
+    """None where another version measured it."""
+    version, values = json.loads(kept)
+    return ImageQuality(**values) if version == _VERSION else None
+
+
+def image_quality(array: npt.NDArray[Any]) -> ImageQuality:  # Any: one of three
+    """What is told of one image.
+
+    Args:
+        array: (H, W, C) uint8, uint16 or float32.
+    """
+    array = effective_channels(array)
+    # Deeper files rarely use all of their range: there a plateau at the top counts, wherever that is.
+    top = 255.0 if array.dtype == np.uint8 else float(array.max()) or 1.0
+    image: Floats = (array / np.float32(top)).astype(np.float32)
+    if min(image.shape[:2]) < 8:
+        return ImageQuality(0.0, None, 0.0)
+    small = reduced(image)
+    is_object = _object_of(small)
+    is_top = (image >= 1).all(axis=2, keepdims=True)
+    is_full = reduced(np.asarray(is_top, np.float32))[:, :, 0] > 0.5
+    is_bright = image.any(axis=(0, 1)).all()  # a channel that is empty cannot be full
+    saturated = float(is_full[is_object].mean()) if is_object.any() and is_bright else 0.0
+    return ImageQuality(saturated=round(saturated, 4), sharpness=_sharpness(image), cut=_cut(is_object))
+
+
+def _sharpness(image: Floats) -> float | None:
+    """Fine detail over coarse detail, as a logarithm; noise of single pixels counts little."""
+    from scipy.ndimage import gaussian_filter
+
+    height, width = image.shape[:2]
+    top, left = max(0, (height - _LONGEST_SHARP_PX) // 2), max(0, (width - _LONGEST_SHARP_PX) // 2)
+    grey = image[top : top + _LONGEST_SHARP_PX, left : left + _LONGEST_SHARP_PX].mean(axis=2)
+    least, fine, coarse = (gaussian_filter(grey, scale, mode="nearest") for scale in _SCALES)
+    detail, shape = float((least - fine).std()), float((fine - coarse).std())
+    if shape < _LEAST_DETAIL:
+        return None
+    return round(float(np.log(max(detail, 1e-6) / shape)), 3)
+
+
+def _object_of(image: Floats) -> Bools:
+    """(H, W), true in the object that lies in the middle; false everywhere where none stands out."""
+    from scipy.ndimage import binary_fill_holes, binary_opening, label
+
+    border = np.concatenate([image[0], image[-1], image[1:-1, 0], image[1:-1, -1]])
+    ground = np.median(border, axis=0)
+    deviation = 1.4826 * np.median(np.abs(border - ground), axis=0)
+    stands_out = (np.abs(image - ground) > np.maximum(_DEVIATIONS * deviation, _LEAST_CONTRAST)).any(axis=2)
+    parts, _ = label(binary_fill_holes(binary_opening(stands_out)))
+    height, width = parts.shape
+    middle = parts[height // 4 : -(height // 4), width // 4 : -(width // 4)]
+    counts = np.bincount(middle.ravel())
+    counts[0] = 0
+    if len(counts) < 2 or not counts.any():
+        return np.zeros(parts.shape, np.bool_)
+    is_object: Bools = parts == counts.argmax()
+    return is_object if is_object.mean() >= _LEAST_OBJECT else np.zeros_like(is_object)
+
+
+def _cut(is_object: Bools) -> float:
+    """Share of a side of the image that the object is cut along; 0 where it may as well end there, or have neighbours.
+
+    Where an object is cut it is about as wide as anywhere, lies off the middle, and has no bays such as objects have
+    that touch each other.
+    """
+    sides = (is_object, is_object[::-1], is_object.T, is_object[:, ::-1].T)
+    touched = [lines for lines in sides if lines[0].any()]
+    if not touched or len(touched) > 2:  # a corner has two sides
+        return 0.0
+    lines = max(touched, key=lambda lines: lines[0].mean())
+    width = lines.sum(axis=1)
+    middle = float(np.average(np.arange(len(lines)), weights=width)) / len(lines)
+    is_cut = width[0] >= _CUT_OF_WIDTH * width.max() and middle <= 0.5 - _OFF_MIDDLE and _is_convex(lines)
+    return round(float(lines[0].mean()), 3) if is_cut else 0.0
+
+
+def _is_convex(is_object: Bools) -> bool:
+    from scipy.spatial import ConvexHull, QhullError
+
+    rows = np.flatnonzero(is_object.any(axis=1))
+    first, last = is_object[rows].argmax(axis=1), is_object.shape[1] - is_object[rows, ::-1].argmax(axis=1)
+    corners = [np.stack([rows + down, column], axis=1) for down in (0, 1) for column in (first, last)]
+    try:
+        return bool(is_object.sum() >= _CONVEX * ConvexHull(np.concatenate(corners)).volume)
+    except QhullError:
+        return False

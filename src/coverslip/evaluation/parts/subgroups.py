@@ -1,0 +1,96 @@
+"""Does it work as well for all? Numbers by the values of a column (sex, stain, site), and how far they differ.
+
+The gap of a subgroup is its number minus that of all other images. Images of one group can be on both sides, so the
+interval comes from the influence of every image on the difference, summed over groups.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from coverslip.evaluation.influence import Influence
+from coverslip.evaluation.intervals import Units, group_codes, metric_intervals, metric_with_interval
+from coverslip.evaluation.results import Metric, SubgroupScores
+from coverslip.evaluation.table import METRICS
+
+SUBGROUP_METRICS = ("accuracy", "macro_f1")
+_MOST_VALUES = 12  # a column with more is a number or a name, no subgroup
+_MOST_COLUMNS = 8
+_FEW_IMAGES, _FEW_GROUPS = 20, 5
+
+
+def subgroups(
+    probability: np.ndarray,
+    label: np.ndarray,
+    predicted: np.ndarray,
+    group: np.ndarray | None,
+    columns: Mapping[str, np.ndarray],
+) -> dict[str, dict[str, SubgroupScores]]:
+    """Numbers of the images with each value of each column.
+
+    Columns with one value, with more than 12, or that only repeat the class are left out; so are those beyond 8.
+
+    Args:
+        probability: (n_images, n_classes) float; rows sum to 1.
+        label, predicted: (n_images,) int in [0, n_classes).
+        group: (n_images,) names of groups, or None.
+        columns: (n_images,) text by the name of the column; an empty text is a value too.
+    """
+    chosen = {name: np.array([str(v) for v in values]) for name, values in columns.items()}
+    chosen = {name: values for name, values in chosen.items() if _makes_subgroups(values, label)}
+    return {
+        name: {
+            value: _one(probability, label, predicted, group, values == value)
+            for value in sorted(set(values.tolist()), key=lambda value: -int((values == value).sum()))
+        }
+        for name, values in list(chosen.items())[:_MOST_COLUMNS]
+    }
+
+
+def _makes_subgroups(values: np.ndarray, label: np.ndarray) -> bool:
+    n_values = len(set(values.tolist()))
+    pairs = Counter(zip(values.tolist(), label.tolist(), strict=True))
+    repeats_class = len(pairs) == n_values  # every value is of one class only
+    return 1 < n_values <= _MOST_VALUES and not repeats_class
+
+
+def _one(
+    probability: np.ndarray, label: np.ndarray, predicted: np.ndarray, group: np.ndarray | None, is_in: np.ndarray
+) -> SubgroupScores:
+    own_group = None if group is None else group[is_in]
+    n_groups = None if own_group is None else int(group_codes(own_group).max()) + 1
+    return SubgroupScores(
+        n=int(is_in.sum()),
+        n_groups=n_groups,
+        is_small=bool(is_in.sum() < _FEW_IMAGES or (n_groups is not None and n_groups < _FEW_GROUPS)),
+        metrics=metric_intervals(
+            probability[is_in], label[is_in], own_group, predicted=predicted[is_in], metrics=SUBGROUP_METRICS
+        ),
+        gaps={name: _gap(name, probability, label, predicted, group, is_in) for name in SUBGROUP_METRICS},
+    )
+
+
+def _gap(
+    name: str,
+    probability: np.ndarray,
+    label: np.ndarray,
+    predicted: np.ndarray,
+    group: np.ndarray | None,
+    is_in: np.ndarray,
+) -> Metric:
+    record, units = METRICS[name], Units.of(label, group, probability.shape[1])
+    assert record.influence is not None, "subgroups are compared by metrics with intervals"
+    of_image, unseen, values = np.zeros(len(label)), np.zeros(units.n_classes), []
+    for sign, rows in ((1, is_in), (-1, ~is_in)):
+        part = (probability[rows], label[rows], predicted[rows])
+        influence = record.influence(*part)
+        of_image[rows] = sign * influence.of_image
+        unseen += influence.unseen
+        values.append(record.value(*part))
+    difference = float(values[0] - values[1])
+    metric = metric_with_interval(difference, Influence(of_image, unseen, difference), units, "real")
+    if metric.low is None or metric.high is None:
+        return metric
+    return replace(metric, low=max(metric.low, -1.0), high=min(metric.high, 1.0))

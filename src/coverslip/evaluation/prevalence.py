@@ -1,0 +1,109 @@
+"""Other shares of the classes than among the images that a classifier learnt from: pure functions of arrays.
+
+All of it takes for granted that images of a class look as those of training do, however frequent the class is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from coverslip.evaluation.results import Metric
+
+Floats = npt.NDArray[np.float64]
+
+METHOD = "Saerens EM, interval by the curvature of the likelihood"
+FEWEST_IMAGES = 30  # to estimate shares from
+_MOST_STEPS, _CLOSE_ENOUGH = 2000, 1e-8
+_Z = 1.959964  # of 95 %
+
+
+@dataclass(frozen=True, slots=True)
+class PredictiveValues:
+    """How often a positive and a negative answer are right where the positive class has that share."""
+
+    prevalence: float
+    ppv: float | None  # None: nothing is called positive
+    npv: float | None
+
+
+def log_ratios(prior: Sequence[float], prevalence: Sequence[float]) -> Floats:
+    """(K,) What to add to log-probabilities so that they are of images among which classes have other shares.
+
+    Elkan 2001, The Foundations of Cost-Sensitive Learning, theorem 2.
+    """
+    return np.log(np.asarray(prevalence, np.float64)) - np.log(np.asarray(prior, np.float64))
+
+
+def at_prevalence(probability: Floats, prior: Sequence[float], prevalence: Sequence[float]) -> Floats:
+    """(n, K) probabilities where classes have other shares than those that the probabilities take for granted."""
+    weighted = probability * np.exp(log_ratios(prior, prevalence))
+    shares: Floats = weighted / weighted.sum(axis=1, keepdims=True)
+    return shares
+
+
+def estimated_shares(probability: Floats, prior: Sequence[float]) -> tuple[Metric, ...]:
+    """The share of each class among images, from their probabilities.
+
+    Expectation maximisation (Saerens, Latinne and Decaestecker 2002, Adjusting the Outputs of a Classifier to New a
+    Priori Probabilities). The interval is normal on the logit scale; it knows the luck of which images were seen, not
+    faults of the probabilities (benchmarks/prevalence.py).
+
+    Args:
+        probability: (n, K), calibrated where classes have the shares `prior`.
+        prior: (K,) above 0.
+    """
+    n, n_classes = len(probability), len(prior)
+    if n < FEWEST_IMAGES:
+        reason = f"there are only {n} images, and it takes {FEWEST_IMAGES}"
+        return (Metric(value=None, method=METHOD, reason=reason),) * n_classes
+    likelihood = probability / np.asarray(prior, np.float64)
+    likelihood /= likelihood.max(axis=1, keepdims=True)
+    share = _most_likely_shares(likelihood, np.asarray(prior, np.float64))
+    error = _standard_errors(likelihood, share)
+    return tuple(_with_interval(s, e, n) for s, e in zip(share.tolist(), error.tolist(), strict=True))
+
+
+def _most_likely_shares(likelihood: Floats, start: Floats) -> Floats:
+    share: Floats = start / start.sum()
+    for _ in range(_MOST_STEPS):
+        joint = likelihood * share
+        newer: Floats = (joint / joint.sum(axis=1, keepdims=True)).mean(axis=0)
+        is_there = bool(np.abs(newer - share).max() < _CLOSE_ENOUGH)
+        share = newer
+        if is_there:
+            break
+    return share
+
+
+def _standard_errors(likelihood: Floats, share: Floats) -> Floats:
+    """(K,) By the information of shares that sum to one: those of all classes but the most frequent are free."""
+    relative = likelihood / (likelihood @ share)[:, None]  # (n, K): how much likelier a class makes an image
+    base = int(share.argmax())
+    free = [k for k in range(len(share)) if k != base]
+    slope = relative[:, free] - relative[:, [base]]
+    covariance = np.linalg.pinv(slope.T @ slope)
+    error = np.zeros(len(share))
+    error[free] = np.sqrt(np.maximum(covariance.diagonal(), 0))
+    error[base] = np.sqrt(max(float(covariance.sum()), 0.0))
+    return error
+
+
+def _with_interval(share: float, error: float, n: int) -> Metric:
+    """On the logit scale; a share of nearly none or all is taken for half an image more, or less."""
+    inner = min(max(share, 0.5 / n), 1 - 0.5 / n)
+    middle, reach = np.log(inner / (1 - inner)), _Z * error / (inner * (1 - inner))
+    low, high = (float(1 / (1 + np.exp(-(middle + by)))) for by in (-reach, reach))
+    return Metric(value=share, low=min(low, share), high=max(high, share), method=METHOD)
+
+
+def predictive_values(sensitivity: float, specificity: float, prevalence: float) -> PredictiveValues:
+    """PPV and NPV by Bayes' theorem."""
+    positive = sensitivity * prevalence + (1 - specificity) * (1 - prevalence)
+    negative = 1 - positive
+    return PredictiveValues(
+        prevalence,
+        sensitivity * prevalence / positive if positive > 0 else None,
+        specificity * (1 - prevalence) / negative if negative > 0 else None,
+    )

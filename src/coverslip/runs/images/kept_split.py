@@ -1,0 +1,71 @@
+"""The split of an earlier run, for a training that shall be compared with it: a test image stays a test image."""
+
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from coverslip.datasets import SIDES, Dataset, ImageRecord
+from coverslip.errors import BadRun, CoverslipError
+from coverslip.images import ReadPlan
+from coverslip.runs.folder import Run, open_run
+from coverslip.runs.images.provenance import images_of
+from coverslip.runs.recipe import Recipe
+from coverslip.runs.split import SplitRow
+
+_Pixels = tuple[str, ReadPlan]  # a file, and which of its pixels a table states
+
+
+def keeping_split(data: Dataset, recipe: Recipe) -> Dataset:
+    """The images, each in the part that it took in the run that the recipe's `split.run` names, if it names one.
+
+    Images that were left out then, or have come since, have no part: they join training, or the part where their group
+    or an equal picture is.
+
+    Raises:
+        BadRun: there is no such run, it has folds or no split yet, or none of these images were in it.
+    """
+    if recipe.split.run is None:
+        return data
+    run = open_run(Path(recipe.split.run))
+    rows = _rows_of_one_split(run)
+    by_pixels, not_there = _found_again(run, rows)
+    parts = [by_pixels.get(_pixels_of(record)) or not_there.get(record.image_id) for record in data.records]
+    if not any(parts):
+        raise BadRun(
+            "None of these images were in the run whose split is to be kept",
+            file=run.folder,
+            do="Train on its images, or without split.run.",
+        )
+    records = [
+        replace(record, predefined_split=row.split if row is not None and row.split in SIDES else None)
+        for record, row in zip(data.records, parts, strict=True)
+    ]
+    return replace(data, records=tuple(records))
+
+
+def _rows_of_one_split(run: Run) -> dict[str, SplitRow]:
+    rows = {row.image_id: row for row in run.split}
+    if not rows:
+        raise BadRun("The run never came to its split", file=run.folder, do="Train without split.run.")
+    if any(row.fold for row in rows.values()):
+        raise BadRun(
+            "The run has folds, which test every image once: there is no split to keep",
+            file=run.folder,
+            do="Train with folds too, and without split.run.",
+        )
+    return rows
+
+
+def _found_again(run: Run, rows: dict[str, SplitRow]) -> tuple[dict[_Pixels, SplitRow], dict[str, SplitRow]]:
+    """Rows by their pixels, and by their id those whose file is not where it was: its folder may have been moved."""
+    records: tuple[ImageRecord, ...] = ()
+    with suppress(CoverslipError):
+        records = tuple(record for record in images_of(run).records if record.is_there)
+    there = {record.image_id for record in records}
+    by_pixels = {_pixels_of(record): rows[record.image_id] for record in records if record.image_id in rows}
+    return by_pixels, {image_id: row for image_id, row in rows.items() if image_id not in there}
+
+
+def _pixels_of(record: ImageRecord) -> _Pixels:
+    """Tells an image from others, also where a recipe reads another plane or other channels of it."""
+    return str(record.path), ReadPlan(**{name: getattr(record.plan, name) for name in record.stated})

@@ -1,0 +1,91 @@
+"""Labels of a training's images to look at again, looked for on request while the server runs."""
+
+import threading
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from coverslip.errors import Conflict, CoverslipError, Stopped
+from coverslip.events import Event
+from coverslip.messages import Failure
+from coverslip.runs import DoubtfulLabel, JudgedClass
+from coverslip.workspace.jobs.records import Job, find_job
+from coverslip.workspace.store.home import Workspace
+
+_MOST_IMAGES = 2000
+
+_failures: dict[str, Failure] = {}  # by run; as long as the server runs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelsToLookAt:
+    """Which labels of a training's images a classifier doubts that never saw them."""
+
+    state: Annotated[
+        Literal["unknown", "looking", "known", "failed"],
+        Field(description="unknown: nobody has looked for them."),
+    ]
+    n: Annotated[int | None, Field(description="Doubtful labels; null before they are known.")] = None
+    n_judged: int | None = None
+    n_not_judged: int | None = None
+    classes: list[JudgedClass]
+    images: Annotated[
+        list[DoubtfulLabel], Field(description=f"The most doubtful {_MOST_IMAGES:,} of them, in that order.")
+    ]
+    error: Failure | None = None
+
+
+def labels_to_look_at(workspace: Workspace, run_id: str) -> LabelsToLookAt:
+    """What is known of them.
+
+    Raises:
+        NotFound: there is no such training.
+    """
+    job = find_job(workspace, run_id, "train")
+    if workspace.background.is_running(_thread_of(job)):
+        return LabelsToLookAt(state="looking", classes=[], images=[])
+    known = job.run.label_errors
+    if known is not None:
+        return LabelsToLookAt(
+            state="known",
+            n=len(known.images),
+            n_judged=known.n_judged,
+            n_not_judged=known.n_not_judged,
+            classes=list(known.classes),
+            images=list(known.images[:_MOST_IMAGES]),
+        )
+    error = _failures.get(job.id)
+    return LabelsToLookAt(state="unknown" if error is None else "failed", classes=[], images=[], error=error)
+
+
+def look_for_label_errors(workspace: Workspace, run_id: str) -> LabelsToLookAt:
+    """Begin to look for them, unless that goes on already.
+
+    Raises:
+        NotFound: there is no such training.
+        Conflict: it has not come to its end.
+    """
+    job = find_job(workspace, run_id, "train")
+    if not job.run.is_done:
+        raise Conflict("This training has not come to its end", do="Let it end, or resume it.")
+    _failures.pop(job.id, None)
+    workspace.background.start(_thread_of(job), lambda is_over: _look(job, is_over))
+    return labels_to_look_at(workspace, run_id)
+
+
+def _look(job: Job, is_over: threading.Event) -> None:
+    from coverslip import pipeline
+
+    def end_with_server(_: Event) -> None:
+        if is_over.is_set():
+            raise Stopped("Looking for doubtful labels was stopped", do="Begin again.")
+
+    try:
+        pipeline.label_errors(job.folder, emit=end_with_server)
+    except CoverslipError as error:
+        _failures[job.id] = error.failure
+
+
+def _thread_of(job: Job) -> str:
+    return f"label errors {job.id}"

@@ -1,0 +1,115 @@
+"""Subgroups and whole groups against NumPy and SciPy."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import gmean
+
+import coverslip as cs
+from coverslip.evaluation import evaluate_predictions
+from coverslip.runs import Run
+
+
+def draw(n: int, seed: int = 0, n_classes: int = 2) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(seed)
+    label = generator.integers(0, n_classes, n)
+    logits = generator.normal(size=(n, n_classes))
+    logits[np.arange(n), label] += 1.2
+    probability = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    return probability, label
+
+
+def evaluated(probability, label, **more):
+    classes = [f"c{k}" for k in range(probability.shape[1])]
+    return evaluate_predictions(probability, label, classes, split="test", primary="macro_f1", **more)
+
+
+def test_a_gap_is_the_difference_from_all_others_and_its_interval_that_of_two_proportions():
+    probability, label = draw(600)
+    sex = np.where(np.arange(600) < 200, "f", "m")
+    scores = evaluated(probability, label, columns={"sex": sex}).by_column["sex"]
+    assert list(scores) == ["m", "f"]  # the largest first
+    right = probability.argmax(axis=1) == label
+    shares, n = [right[sex == name].mean() for name in ("f", "m")], [200, 400]
+    gap = scores["f"].gaps["accuracy"]
+    assert gap.value == pytest.approx(shares[0] - shares[1])
+    wald = 1.96 * np.sqrt(sum(share * (1 - share) / k for share, k in zip(shares, n, strict=True)))
+    assert gap.high - gap.low == pytest.approx(2 * wald, rel=0.03)
+    assert scores["m"].gaps["accuracy"].value == pytest.approx(-gap.value)
+    assert scores["f"].metrics["accuracy"].value == pytest.approx(shares[0])
+
+
+def test_images_of_a_group_on_both_sides_move_a_gap_together():
+    """Patients differ much, sexes not at all: each patient's images lie on both sides and cancel out."""
+    generator = np.random.default_rng(0)
+    patient = np.repeat(np.arange(30), 20)
+    label = generator.integers(0, 2, 600)
+    right = generator.random(600) < generator.choice([0.6, 1.0], 30)[patient]
+    predicted = np.where(right, label, 1 - label)
+    probability = np.where(np.arange(2) == predicted[:, None], 0.9, 0.1)
+    within, between = np.arange(600) % 2, patient % 2
+    columns = {"within": within.astype(str), "between": between.astype(str)}
+    group = patient.astype(str)
+    by_column = evaluated(probability, label, group=group, columns=columns).by_column
+    widths = {
+        name: scores["0"].gaps["accuracy"].high - scores["0"].gaps["accuracy"].low for name, scores in by_column.items()
+    }
+    assert widths["within"] < widths["between"]
+
+
+def test_columns_that_make_no_subgroups_are_left_out_and_small_ones_are_said_to_be():
+    probability, label = draw(60)
+    columns = {
+        "name": np.array([f"image {i}" for i in range(60)]),
+        "same": np.full(60, "x"),
+        "class again": label.astype(str),
+        "stain": np.where(np.arange(60) < 5, "old", "new"),
+    }
+    by_column = evaluated(probability, label, columns=columns).by_column
+    assert list(by_column) == ["stain"]
+    assert [by_column["stain"][name].is_small for name in ("new", "old")] == [False, True]
+
+
+def test_a_group_is_decided_by_the_geometric_mean_of_its_images():
+    probability, _ = draw(80, n_classes=3)
+    group = np.repeat(np.arange(20), 4).astype(str)
+    label = np.repeat(np.random.default_rng(1).integers(0, 3, 20), 4)
+    decided = evaluated(probability, label, group=group).of_groups
+    expected = np.array([gmean(probability[group == str(g)]).argmax() for g in range(20)])
+    assert decided.metrics["accuracy"].value == pytest.approx((expected == label[::4]).mean())
+    assert np.sum(decided.confusion_matrix) == decided.n == 20
+    assert "sensitivity" not in decided.metrics
+
+
+def test_groups_of_several_classes_have_none_and_single_images_are_no_groups():
+    probability, label = draw(80)
+    mixed = np.repeat(np.arange(20), 4).astype(str)
+    assert evaluated(probability, label, group=mixed).of_groups is None
+    assert evaluated(probability, label, group=np.arange(80).astype(str)).of_groups is None
+    assert evaluated(probability, label).of_groups is None
+    pure = np.array([f"{k} {i // 10}" for i, k in enumerate(label)])
+    pure[np.flatnonzero(label == 0)[:1]] = pure[np.flatnonzero(label == 1)[0]]
+    decided = evaluated(probability, label, group=pure).of_groups
+    assert decided.n_mixed == 1
+    assert set(decided.metrics) >= {"accuracy", "sensitivity", "specificity", "ppv", "npv"}
+
+
+@pytest.mark.slow
+def test_columns_of_a_table_are_told_by_file_and_report(own_run: Run, cells: Path, tmp_path: Path) -> None:
+    files = sorted(cells.rglob("*.png"))
+    table = tmp_path / "cells.csv"
+    rows = [
+        f"{file},{file.parent.name},{file.parent.name}{i % 9},{'old' if i % 3 else 'new'}"
+        for i, file in enumerate(files)
+    ]
+    table.write_text("\n".join(["path,label,slide,stain", *rows]), encoding="utf-8")
+    measured = cs.evaluate(own_run.folder, cs.open_dataset(table, group="slide"))
+    kept = json.loads(measured.metrics_file.read_text())
+    assert {value: scores["n"] for value, scores in kept["by_column"]["stain"].items()} == {"old": 60, "new": 30}
+    assert kept["of_groups"]["n"] == 27
+    assert measured.metrics.by_column["stain"]["old"].gaps["accuracy"].low is not None
+    page = measured.report_file.read_text(encoding="utf-8")
+    assert "Does it work as well for all?" in page
+    assert "Group by group" in page

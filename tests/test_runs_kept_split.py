@@ -1,0 +1,72 @@
+"""A training keeps the split of an earlier one, and its report tells of test labels that were corrected since."""
+
+import csv
+import shutil
+from pathlib import Path
+
+import pytest
+from trained import GROUPS, INSTANT
+
+import coverslip as cs
+from coverslip.datasets import Dataset
+from coverslip.errors import BadRecipe, BadRun
+from coverslip.runs import Recipe, Run, SplitPlan, keeping_split, with_settings
+
+pytestmark = pytest.mark.slow
+
+
+def keeping(run: Run) -> Recipe:
+    return INSTANT.model_copy(update={"split": SplitPlan(run=str(run.folder))})
+
+
+def parts_of(data: Dataset) -> dict[str, str | None]:
+    return {record.image_id: record.predefined_split for record in data.records}
+
+
+def parts_in(run: Run) -> dict[str, str]:
+    return {row.image_id: row.split for row in run.split}
+
+
+def test_every_image_keeps_its_part_and_new_ones_have_none(cells: Path, trained: Run, tmp_path: Path) -> None:
+    assert parts_of(keeping_split(cs.open_dataset(cells), keeping(trained))) == parts_in(trained)
+    moved = Path(shutil.copytree(cells, tmp_path / "moved"))
+    new = next(moved.rglob("*.png")).with_name("new.png")
+    shutil.copy(next(moved.rglob("*.png")), new)
+    elsewhere = cs.open_dataset(moved)
+    with pytest.raises(BadRun, match="None of these images"):  # a copy of the folder is another folder
+        keeping_split(elsewhere, keeping(trained))
+    run = Run(Path(shutil.copytree(trained.folder, tmp_path / "run")))
+    environment = run.environment_file.read_text().replace(str(cells), str(tmp_path / "gone"))
+    run.environment_file.write_text(environment)
+    parts = parts_of(keeping_split(elsewhere, keeping(run)))  # here the folder itself was moved
+    assert parts.pop(new.relative_to(moved).as_posix()) is None
+    assert parts == parts_in(trained)
+
+
+def test_folds_and_runs_without_a_split_are_refused(cells: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadRecipe, match="cannot be had with folds"):
+        with_settings(Recipe(), ["split.run=runs/first", "split.folds=3"])
+    with pytest.raises(BadRun):
+        keeping_split(cs.open_dataset(cells), keeping(Run(tmp_path)))
+
+
+def test_the_report_shows_numbers_by_the_old_labels_beside_those_by_corrected_ones(
+    cells: Path, trained: Run, tmp_path: Path
+) -> None:
+    data = cs.open_dataset(cells, group_pattern=GROUPS)
+    tested = next(row for row in trained.split if row.split == "test")
+    other = next(name for name in data.classes if name != tested.label)
+    table = tmp_path / "corrected.csv"
+    with table.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("path", "image_id", "label", "slide"))
+        for record in data.records:
+            label = other if record.image_id == tested.image_id else record.label
+            writer.writerow((record.path, record.image_id, label, record.group))
+    run = cs.train(cs.open_dataset(table, group="slide"), keeping(trained), out=tmp_path / "again")
+    assert parts_in(run) == parts_in(trained)
+    report = run.report_file.read_text()
+    assert "Corrected test labels" in report
+    assert "1 test image of this training has another label" in report
+    assert "by the old labels" in report
+    assert "Corrected test labels" not in trained.report_file.read_text()
