@@ -62,7 +62,7 @@ from coverslip.runs import (
     open_run,
     same_images,
 )
-from coverslip.runs.looks import count_look
+from coverslip.runs.log.looks import count_look
 from coverslip.stopping import NO_DEADLINE, Deadline, Stop
 from coverslip.training.preprocessing import canvas_notes, learn_preprocessing
 

@@ -90,7 +90,8 @@ def compare_results(folder: Folder, as_json: AsJson = False) -> None:
 
 
 def _show_cells(cells: "list[Cell]", *, as_json: bool) -> None:
-    from coverslip.cli._show import print_json, results_console, table_of
+    from coverslip.cli._show import print_json, results_console
+    from coverslip.cli._tables import table_of
     from coverslip.studies import state_of
 
     if as_json:
@@ -106,7 +107,8 @@ def _show_cells(cells: "list[Cell]", *, as_json: bool) -> None:
 
 
 def _show(comparison: "StudyComparison", folder: Path, *, as_json: bool) -> None:
-    from coverslip.cli._show import decimal, print_json, results_console, table_of
+    from coverslip.cli._show import print_json, results_console
+    from coverslip.cli._tables import decimal, table_of
     from coverslip.studies import interval, verdict
 
     if as_json:

@@ -25,12 +25,13 @@ from coverslip.evaluation.deciding import (
     uncertain_threshold,
     wished_points,
 )
+from coverslip.evaluation.differences.paired import Answers, McNemar, mcnemar, paired_differences
+from coverslip.evaluation.differences.procedures import ProcedureDifference, holm, procedure_difference
 from coverslip.evaluation.folds import over_folds, with_folds
 from coverslip.evaluation.influence import Influence
 from coverslip.evaluation.intervals import FEW_GROUPS_FOR_INTERVALS, metric_intervals
 from coverslip.evaluation.learning import CurvePoint, LearningCurve, extrapolate, no_learning_curve
 from coverslip.evaluation.metrics import confusion_matrix
-from coverslip.evaluation.paired import Answers, McNemar, mcnemar, paired_differences
 from coverslip.evaluation.per_class import per_class
 from coverslip.evaluation.prevalence import (
     PredictiveValues,
@@ -39,7 +40,6 @@ from coverslip.evaluation.prevalence import (
     log_ratios,
     predictive_values,
 )
-from coverslip.evaluation.procedures import ProcedureDifference, holm, procedure_difference
 from coverslip.evaluation.results import (
     ClassScores,
     DomainScores,
