@@ -35,7 +35,7 @@ def test_accuracy_without_groups_has_the_interval_of_bonett_and_price() -> None:
     assert (found.low, found.high) == pytest.approx((better - worse - reach, better - worse + reach), abs=1e-6)
 
 
-def test_the_jackknife_of_a_mean_is_its_standard_error() -> None:
+def test_the_interval_of_a_mean_is_that_of_the_paired_t_test() -> None:
     rng = np.random.default_rng(0)
     label = np.zeros(40, dtype=int)
     first, second = (np.column_stack([p, 1 - p]) for p in rng.uniform(0.2, 0.9, (2, 40)))

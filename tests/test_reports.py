@@ -21,8 +21,8 @@ from coverslip.reports.reported import read_run
 from coverslip.reports.sections import SECTIONS, Section, SectionText, sections_of
 from coverslip.runs import LearningCurveRecord, Recipe, Run, save_recipe, write_metrics
 from coverslip.runs.environment import DomainImages, Environment, Machine, Opened
+from coverslip.runs.findings.inspection import write_inspection
 from coverslip.runs.history import Epoch, write_history
-from coverslip.runs.inspection import write_inspection
 from coverslip.runs.predictions import Prediction, Predictions
 from coverslip.runs.split import SplitRow, write_split
 from coverslip.runs.training import Calibration, FinetuneStage, InstantStage, TrainingRecord
@@ -341,7 +341,16 @@ def test_a_folder_that_is_no_run_or_has_no_numbers_is_refused(run, tmp_path):
 def test_sections_stand_in_their_order_and_only_where_they_have_something_to_say(run, tmp_path):
     names = [section.name for section in sections_of(read_run(run))]
     assert names[:3] == ["numbers", "confusion", "per_class"]
-    of_other_runs = {"budget", "careless_split", "groups", "own-test", "prevalence", "subgroups", "two_classes"}
+    of_other_runs = {
+        "budget",
+        "careless_split",
+        "groups",
+        "own-test",
+        "prevalence",
+        "relabelled",
+        "subgroups",
+        "two_classes",
+    }
     assert set(names) == set(SECTIONS) - of_other_runs
     short = read_run(write_run(tmp_path, ("a", "b"), n_test=40, skill=60, finetuned=False))
     assert {"mistakes", "curves"}.isdisjoint(section.name for section in sections_of(short))

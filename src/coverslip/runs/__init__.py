@@ -20,6 +20,15 @@ from coverslip.runs.environment import (
     describe_environment,
     images_opened,
 )
+from coverslip.runs.findings.inspection import (
+    CarelessAndHonest,
+    InspectionWithWhatIf,
+    WhatIf,
+    inspection_as_json,
+    inspection_of,
+    write_inspection,
+)
+from coverslip.runs.findings.label_errors import DoubtfulLabel, JudgedBy, JudgedClass, LabelErrors
 from coverslip.runs.folder import Run, create_run_folder, is_run, open_run
 from coverslip.runs.history import Epoch
 from coverslip.runs.images import (
@@ -30,15 +39,6 @@ from coverslip.runs.images import (
     refuse_other_images,
     same_images,
 )
-from coverslip.runs.inspection import (
-    CarelessAndHonest,
-    InspectionWithWhatIf,
-    WhatIf,
-    inspection_as_json,
-    inspection_of,
-    write_inspection,
-)
-from coverslip.runs.label_errors import DoubtfulLabel, JudgedBy, JudgedClass, LabelErrors
 from coverslip.runs.log import RunLog
 from coverslip.runs.metrics import LearningCurveRecord, metrics_as_json, read_metrics, write_confusion, write_metrics
 from coverslip.runs.predictions import (

@@ -4724,6 +4724,10 @@ export interface components {
             by_source: {
                 [key: string]: components["schemas"]["Told"];
             };
+            /** By Column */
+            by_column?: {
+                [key: string]: components["schemas"]["ToldByColumn"];
+            };
         };
         /**
          * SourceState
@@ -4973,6 +4977,15 @@ export interface components {
             balanced_accuracy: number;
             /** P */
             p: number;
+        };
+        /**
+         * ToldByColumn
+         * @description A column of the table that tells classes apart, such as plate or day, and whether images show its values.
+         */
+        ToldByColumn: {
+            told: components["schemas"]["Told"];
+            /** Seen */
+            seen: number;
         };
         /**
          * Training
