@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from statsmodels.stats import contingency_tables
 
 from coverslip.evaluation import METRICS, Answers, mcnemar, paired_differences
 
@@ -21,6 +22,8 @@ def test_mcnemar_is_the_exact_binomial_test_of_images_that_only_one_has_right() 
     assert (found.n_first, found.n_second) == (10, 2)
     # 2 · P(X ≤ 2), X ~ Binomial(12, ½): 2 · (1 + 12 + 66) / 4096
     assert found.p == pytest.approx(2 * 79 / 4096)
+    table = [[30, 10], [2, 0]]
+    assert found.p == pytest.approx(contingency_tables.mcnemar(table, exact=True).pvalue)
     assert mcnemar(first, first).p == 1
 
 
