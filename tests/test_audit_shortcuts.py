@@ -8,6 +8,7 @@ import pytest
 from drawing import write_cells
 from PIL import Image
 
+from coverslip.audit.batches import batch_columns
 from coverslip.audit.careless_split import what_if
 from coverslip.audit.shortcuts import signal_of
 from coverslip.audit.surroundings import background_features, border_features
@@ -90,6 +91,24 @@ def test_labels_that_whole_groups_share_are_no_shortcut_of_what_groups_share() -
     label = (np.arange(n_groups) % 2)[group]
     found = shortcuts([image.astype(np.float32) for image in images], label, group)
     assert found.share("background") < WARNING_SHARE
+
+
+@pytest.mark.parametrize(("light", "tie", "is_told"), [(0.06, 0.9, True), (0.06, 0.5, False), (0.0, 0.9, False)])
+def test_a_day_is_a_shortcut_where_images_show_it_and_classes_go_with_it(
+    light: float, tie: float, is_told: bool
+) -> None:
+    images, label = cells(240)
+    day = np.where(np.random.default_rng(1).random(240) < tie, label, 1 - label)
+    images = [(image + light * d).astype(np.float32) for image, d in zip(images, day, strict=True)]
+    about = [
+        {"day": f"2026-11-2{d}", "case": str(k), "class": "ab"[y]}
+        for k, (d, y) in enumerate(zip(day, label, strict=True))
+    ]
+    columns = batch_columns(about, label, np.arange(240))
+    assert list(columns) == ["day"]
+    found = signal_of(whole(images), {}, label, np.arange(240), columns=columns)
+    assert found is not None
+    assert (found.share_of_column("day") >= WARNING_SHARE) == is_told
 
 
 def test_a_single_class_or_classes_of_one_group_each_cannot_be_asked_about() -> None:

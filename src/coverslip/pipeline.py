@@ -62,7 +62,7 @@ from coverslip.runs import (
     open_run,
     same_images,
 )
-from coverslip.runs.looks import count_look
+from coverslip.runs.log.looks import count_look
 from coverslip.stopping import NO_DEADLINE, Deadline, Stop
 from coverslip.training.preprocessing import canvas_notes, learn_preprocessing
 
@@ -140,7 +140,7 @@ def preview(
     data, recipe = agreed(_opened(data), recipe or Recipe())
     scan = scan_images(data, emit=emit)
     plan = recipe.split
-    split = split_images(data, scan, val=plan.val, test=plan.test, seed=recipe.seed, allow_leakage=True)
+    split = split_images(data, scan, val=plan.val, test=plan.test, seed=recipe.split_seed, allow_leakage=True)
     check_trainable(data, scan, split)
     parts = Parts(data, scan, split)
     preprocessing = learn_preprocessing(parts.train_facts, recipe)

@@ -1,5 +1,6 @@
 """What pixels and features tell about the data."""
 
+from coverslip.audit.batches import batch_columns
 from coverslip.audit.careless_split import what_if
 from coverslip.audit.copies import SeenWhileScanning, with_copies, with_known_copies
 from coverslip.audit.image_quality import image_quality, with_known_quality, with_quality
@@ -13,6 +14,7 @@ __all__ = [
     "Look",
     "SeenWhileScanning",
     "background_features",
+    "batch_columns",
     "border_features",
     "image_quality",
     "inspect_with_look",

@@ -6,7 +6,16 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.audit import Look, background_features, border_features, keep_look, nested_order, signal_of, what_if
+from coverslip.audit import (
+    Look,
+    background_features,
+    batch_columns,
+    border_features,
+    keep_look,
+    nested_order,
+    signal_of,
+    what_if,
+)
 from coverslip.datasets import Dataset, DecodedPixels, Scan, SignalSource, connected_components, reasons_to_leave_out
 from coverslip.engines import embed
 from coverslip.events import Emit, ignore, telling
@@ -60,7 +69,8 @@ def _looked(data: Dataset, scan: Scan, recipe: Recipe, emit: Emit, stop: Stop) -
         stop.check()
         tell(done, total)
 
-    signal = signal_of(features, sources, label, unit, seed=recipe.seed, on_progress=on_progress)
+    columns = batch_columns([dict(data.records[i].about) for i in positions], label, unit)
+    signal = signal_of(features, sources, label, unit, columns=columns, seed=recipe.seed, on_progress=on_progress)
     has_units = len(np.unique(unit)) < len(unit)
     return Look(signal, what_if(features, label, unit, seed=recipe.seed) if has_units else None)
 
