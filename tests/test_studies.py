@@ -80,6 +80,11 @@ def test_a_pretraining_is_done_once_for_all_that_start_from_it(tmp_path: Path) -
     assert [(cell.dataset.path, cell.recipe.epochs, cell.recipe.group) for cell in before] == [
         ((str(tmp_path / "first"),), 2, "slide")
     ]
+    other_size = {"path": "large", "recipe": {"image_size": 64}}
+    plan = write_plan(
+        tmp_path, datasets=["cells", other_size], regimes=[{"two_step": "first"}], recipe=SMALL, repeats=2
+    )
+    assert sum(cell.is_pretraining for cell in studies.plan_study(plan, tmp_path / "out")) == 2
     after = [cell for cell in cells if cell.starts_from is not None]
     assert [cell.starts_from for cell in after] == [before[0].run] * 2
     assert all(cells.index(before[0]) < cells.index(cell) for cell in after)
@@ -95,6 +100,7 @@ def test_a_plan_that_is_not_valid_is_said_with_the_key(tmp_path: Path) -> None:
     assert "there is no baseline 'x'" in refused(tmp_path, baseline="x")
     assert "it must be scratch, imagenet, frozen" in refused(tmp_path, regimes=["imagenette"])
     assert "metric" in refused(tmp_path, primary_metric="f1score")
+    assert "would lie in one folder" in refused(tmp_path, datasets=["a/one set", "b/one-set"])
     with pytest.raises(BadRun, match="no study"):
         studies.resume_study(tmp_path)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from coverslip.errors import BadRecipe
+from coverslip.files import sha256_json
 from coverslip.runs import FromRun, Pretraining, Recipe, Run, check_recipe, pretraining_recipe
 from coverslip.studies.plan import Changes, DatasetPlan, ModelPlan, RegimePlan, StudyPlan
 
@@ -27,6 +28,11 @@ class Cell:
     is_pretraining: bool = False
 
     @property
+    def label(self) -> str:
+        """What it is, for people."""
+        return f"{self.dataset.name}, {self.model}, {self.regime}"
+
+    @property
     def name(self) -> str:
         return self.run.folder.name
 
@@ -42,13 +48,17 @@ def cells_of(plan: StudyPlan, folder: Path) -> list[Cell]:
         folder: of the study.
 
     Raises:
-        BadRecipe: what the plan puts together is no valid recipe; which dataset, network and regime is named.
+        BadRecipe: what the plan puts together is no valid recipe; which dataset, network and regime is named. Or two
+            names are so alike that their folders would be one.
     """
     cells: dict[Path, Cell] = {}
     for repeat in range(1, plan.repeats + 1):
         for seed in plan.seeds:
             for cell in _of_one_repeat(plan, folder, repeat, seed):
-                cells.setdefault(cell.run.folder, cell)
+                same = cells.setdefault(cell.run.folder, cell)
+                if same is not cell and not cell.is_pretraining:
+                    what = f"'{same.label}' and '{cell.label}' would lie in one folder, {cell.name}"
+                    raise BadRecipe(what, do="Give them names that differ in letters or digits.")
     return list(cells.values())
 
 
@@ -86,9 +96,10 @@ def _cell(
     if not isinstance(recipe.init, Pretraining):
         yield cell
         return
-    before = Run(folder / "pretraining" / _slug(regime.name, model.name, f"s{seed}"))
     images = DatasetPlan(path=(recipe.init.train_on,), name=regime.name)
-    first = pretraining_recipe(recipe)
+    first = pretraining_recipe(recipe.model_copy(update={"split": recipe.split.model_copy(update={"seed": None})}))
+    same = sha256_json([recipe.init.train_on, first.model_dump(mode="json")])[:8]  # datasets may differ in image size
+    before = Run(folder / "pretraining" / _slug(regime.name, model.name, f"s{seed}", same))
     yield replace(cell, dataset=images, recipe=first, run=before, is_pretraining=True)
     start = FromRun(run=str(before.folder), labels=recipe.init.labels)
     yield replace(cell, recipe=recipe.model_copy(update={"init": start}), starts_from=before)

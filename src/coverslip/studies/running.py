@@ -14,12 +14,14 @@ from pathlib import Path
 from signal import SIGINT
 
 from coverslip.cache import sole_lock
+from coverslip.datasets import counted
 from coverslip.errors import Conflict, Stopped
-from coverslip.events import Emit, Noted, Progressed, ignore
+from coverslip.events import Emit, FoldEnded, Noted, Progressed, StepEnded, from_json, ignore
 from coverslip.files import write_text
 from coverslip.machine import n_cores
 from coverslip.messages import Resume
 from coverslip.runs import Run, save_recipe
+from coverslip.runs.log import LogReader
 from coverslip.stopping import NO_DEADLINE, Deadline, Stop, signals_stop
 from coverslip.studies.cells import Cell
 from coverslip.studies.plan import StudyPlan
@@ -81,6 +83,7 @@ class _Runner:
         self._children: dict[Path, subprocess.Popen[bytes]] = {}
         self._guard = threading.Lock()
         self._seconds: list[float] = []
+        self._followed: tuple[Cell, LogReader] | None = None
 
     def run(self) -> None:
         waiting = [cell for cell in self._cells if state_of(cell).state != "done"]
@@ -96,6 +99,7 @@ class _Runner:
                 if not running:
                     break
                 ended, _ = wait(running, _SECONDS_BETWEEN_LOOKS, FIRST_COMPLETED)
+                self._follow(next(iter(running.values())))
                 if self._stop.is_requested():
                     self._end_children()
                 for future in ended:
@@ -106,7 +110,7 @@ class _Runner:
             do = "Resume the study to go on."
             raise Stopped("The study was stopped", file=self._folder, do=do, remedies=(go_on,))
         if waiting:
-            self._emit(Noted(code="study-budget", text=f"The time was over before {len(waiting)} trainings began."))
+            self._emit(Noted(code="study-budget", text=f"No time was left for {counted(len(waiting), 'training')}."))
 
     def _next(self, waiting: list[Cell], running: dict[Future[float], Cell]) -> Cell | None:
         """The first whose pretraining is over, if there is time for it."""
@@ -160,6 +164,17 @@ class _Runner:
                 if child.poll() is None:
                     child.send_signal(SIGINT)
             self._children.clear()
+
+    def _follow(self, cell: Cell) -> None:
+        """Pass on how far the training is that was begun first of those that run."""
+        if self._followed is None or self._followed[0] is not cell:
+            self._followed = (cell, LogReader(cell.run.events_file))
+            self._followed[1].new_lines()  # of an earlier attempt
+            self._emit(Noted(code="cell-begun", text=f"{cell.name} is trained", values={"cell": cell.name}))
+        for line in self._followed[1].new_lines():
+            event = from_json({"event": line.event, **line.values})
+            if isinstance(event, Progressed | StepEnded | FoldEnded):
+                self._emit(event)
 
     def _tell(self, cell: Cell, seconds: float, n_done: int, n_left: int) -> None:
         found = state_of(cell)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-SignalSource = Literal["border", "background", "size", "format"]
+SignalSource = Literal["border", "background", "size", "format", "metadata"]
 
 SEEN = 0.5  # of the way from guessing to certainty, from which on images show what plate or day they are of
 HIGHEST_P = 0.05  # above it, labels at random are told as well

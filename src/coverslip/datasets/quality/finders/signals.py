@@ -26,6 +26,10 @@ _IN_WORDS: dict[SignalSource, tuple[str, str]] = {
         "bit depth, channels and planes of the file",
         "Ask whether classes were exported in different ways, and export them alike.",
     ),
+    "metadata": (
+        "what the file says of camera, program, resolution and compression",
+        "Ask whether classes were taken or saved in different ways: stronger compression, say, can be seen in pixels.",
+    ),
 }
 
 
