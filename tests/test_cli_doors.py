@@ -30,6 +30,7 @@ COMMANDS = (
     "export",
     "models",
     "cache",
+    "study",
     "weights",
 )
 

@@ -11,7 +11,11 @@ from coverslip.cli._options import AsJson
 if TYPE_CHECKING:
     from coverslip.studies import Cell, StudyComparison
 
-study_app = typer.Typer(rich_markup_mode=None, help="Compare networks and ways to start on the same splits.")
+study_app = typer.Typer(
+    rich_markup_mode=None,
+    help="Compare networks and ways to start on the same splits.\n\n"
+    "Example:\n\n\b\n  coverslip study run plan.yaml --out studies/first",
+)
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the study.", show_default=False)]
 Budget = Annotated[
