@@ -88,12 +88,12 @@ def kill_again_and_again(scratch: Path, count: int, rng: random.Random) -> tuple
     return lost, faults
 
 
-def start(arguments: list[str], cache: Path) -> subprocess.Popen[str]:
+def start(arguments: list[str], cache: Path, *, errors: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "coverslip", *arguments],
         env={**os.environ, "COVERSLIP_CACHE": str(cache)},
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=errors,
         text=True,
     )
 

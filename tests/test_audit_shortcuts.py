@@ -8,6 +8,8 @@ import pytest
 from drawing import write_cells
 from PIL import Image
 
+from coverslip.audit import file_tags
+from coverslip.audit.batches import batch_columns
 from coverslip.audit.careless_split import what_if
 from coverslip.audit.shortcuts import signal_of
 from coverslip.audit.surroundings import background_features, border_features
@@ -92,11 +94,42 @@ def test_labels_that_whole_groups_share_are_no_shortcut_of_what_groups_share() -
     assert found.share("background") < WARNING_SHARE
 
 
+@pytest.mark.parametrize(("light", "tie", "is_told"), [(0.06, 0.9, True), (0.06, 0.5, False), (0.0, 0.9, False)])
+def test_a_day_is_a_shortcut_where_images_show_it_and_classes_go_with_it(
+    light: float, tie: float, is_told: bool
+) -> None:
+    images, label = cells(240)
+    day = np.where(np.random.default_rng(1).random(240) < tie, label, 1 - label)
+    images = [(image + light * d).astype(np.float32) for image, d in zip(images, day, strict=True)]
+    about = [
+        {"day": f"2026-11-2{d}", "case": str(k), "class": "ab"[y]}
+        for k, (d, y) in enumerate(zip(day, label, strict=True))
+    ]
+    columns = batch_columns(about, label, np.arange(240))
+    assert list(columns) == ["day"]
+    found = signal_of(whole(images), {}, label, np.arange(240), columns=columns)
+    assert found is not None
+    assert (found.share_of_column("day") >= WARNING_SHARE) == is_told
+
+
 def test_a_single_class_or_classes_of_one_group_each_cannot_be_asked_about() -> None:
     images, label = cells(40)
     sources = {"border": np.stack([border_features(image) for image in images])}
     assert signal_of(whole(images), sources, np.zeros_like(label), np.arange(40)) is None
     assert signal_of(whole(images), sources, label, label) is None
+
+
+def test_files_tell_how_they_were_taken_and_saved_and_not_when(tmp_path: Path) -> None:
+    picture, exif = Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16)), Image.Exif()
+    exif.update({0x0110: "Scope 7", 0x0132: "2026:11:22 01:00:00"})
+    for name, quality in (("a.jpg", 60), ("b.jpg", 60), ("c.jpg", 90)):
+        picture.save(tmp_path / name, quality=quality, exif=exif)
+    a, b, c = (file_tags(tmp_path / name) for name in ("a.jpg", "b.jpg", "c.jpg"))
+    assert a == b
+    assert {name for name in a if a[name] != c[name]} == {"quantisation"}
+    assert (a["Model"], "DateTime" in a) == ("Scope 7", False)
+    (tmp_path / "cut.jpg").write_bytes((tmp_path / "a.jpg").read_bytes()[:40])
+    assert file_tags(tmp_path / "cut.jpg") == file_tags(tmp_path / "none.png") == {}
 
 
 @pytest.mark.parametrize("shape", [(2, 2, 1), (3, 200, 3), (5, 4, 2), (700, 41, 4)])

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import coverslip as cs
+from coverslip.__main__ import main as begin
 from coverslip.cli import main
 from coverslip.cli.train import _next_free
 from coverslip.runs import Run
@@ -29,6 +30,7 @@ COMMANDS = (
     "export",
     "models",
     "cache",
+    "study",
     "weights",
 )
 
@@ -199,6 +201,7 @@ def test_waiting_threads_sleep_soon_unless_the_user_chose_otherwise(chosen: dict
     names = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
     script = f"""
 import os
+from coverslip.__main__ import main as begin
 from coverslip.cli import main
 main(["--version"])
 print(*map(os.environ.get, {names}))
@@ -206,3 +209,17 @@ print(*map(os.environ.get, {names}))
     own = {name: value for name, value in os.environ.items() if name not in names}
     done = subprocess.run([sys.executable, "-c", script], env=own | chosen, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == expected
+
+
+def test_ctrl_c_before_the_command_is_imported_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Interrupting:
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == "coverslip.cli":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "coverslip.cli")
+    monkeypatch.setattr(sys, "meta_path", [Interrupting(), *sys.meta_path])
+    assert begin() == 130
+    assert capsys.readouterr().err == "Error: Interrupted.\n"

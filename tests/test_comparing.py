@@ -13,7 +13,7 @@ from coverslip.errors import BadRun, CoverslipError
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections.limits import limits
 from coverslip.runs import Run
-from coverslip.runs.looks import looks_of
+from coverslip.runs.log.looks import looks_of
 
 pytestmark = pytest.mark.slow
 

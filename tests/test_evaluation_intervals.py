@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import statsmodels.api as sm
 from scipy.stats import beta
 
-from coverslip.evaluation import METRICS, metric_intervals, per_class, score
+from coverslip.evaluation import METRICS, evaluate_predictions, metric_intervals, per_class, score
+from coverslip.evaluation.influence import influence_on_mean
 from coverslip.evaluation.intervals import group_codes
 from coverslip.evaluation.ranking import auroc
 from coverslip.evaluation.table import RANGES
@@ -147,3 +149,25 @@ def test_a_class_with_few_images_that_are_all_right_is_not_certain():
     predicted = np.where(np.arange(200) < 10, 1 - label, label)
     balanced = metric_intervals(np.eye(2)[predicted], label, None, metrics=["balanced_accuracy"])["balanced_accuracy"]
     assert balanced.low < 0.85  # a bootstrap: .95
+
+
+def test_the_error_of_a_mean_over_groups_is_statsmodels_cluster_robust_one():
+    generator = np.random.default_rng(0)
+    group = generator.integers(0, 12, 200)
+    value = generator.normal(size=200) + generator.normal(size=12)[group]
+    influence = influence_on_mean(value, np.zeros(200, dtype=int), 1)
+    sums = np.bincount(group, weights=influence.of_image)
+    options = {"groups": group, "use_correction": False}
+    fitted = sm.OLS(value, np.ones(200)).fit(cov_type="cluster", cov_kwds=options)
+    assert np.sqrt((sums**2).sum()) == pytest.approx(fitted.bse[0])
+
+
+def test_a_classifier_at_chance_is_said_to_be_no_better_than_one_answer():
+    generator = np.random.default_rng(0)
+    label = generator.integers(0, 2, 100)
+    for skill, is_no_better in ((0.0, True), (3.0, False)):
+        logits = generator.normal(size=(100, 2))
+        logits[np.arange(100), label] += skill
+        probability = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        evaluation = evaluate_predictions(probability, label, ["a", "b"], split="test", primary="macro_f1")
+        assert evaluation.is_no_better_than_one_answer is is_no_better

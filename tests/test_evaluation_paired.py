@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from statsmodels.stats import contingency_tables
 
 from coverslip.evaluation import METRICS, Answers, mcnemar, paired_differences
 
@@ -21,6 +22,8 @@ def test_mcnemar_is_the_exact_binomial_test_of_images_that_only_one_has_right() 
     assert (found.n_first, found.n_second) == (10, 2)
     # 2 · P(X ≤ 2), X ~ Binomial(12, ½): 2 · (1 + 12 + 66) / 4096
     assert found.p == pytest.approx(2 * 79 / 4096)
+    table = [[30, 10], [2, 0]]
+    assert found.p == pytest.approx(contingency_tables.mcnemar(table, exact=True).pvalue)
     assert mcnemar(first, first).p == 1
 
 
@@ -35,7 +38,7 @@ def test_accuracy_without_groups_has_the_interval_of_bonett_and_price() -> None:
     assert (found.low, found.high) == pytest.approx((better - worse - reach, better - worse + reach), abs=1e-6)
 
 
-def test_the_jackknife_of_a_mean_is_its_standard_error() -> None:
+def test_the_interval_of_a_mean_is_that_of_the_paired_t_test() -> None:
     rng = np.random.default_rng(0)
     label = np.zeros(40, dtype=int)
     first, second = (np.column_stack([p, 1 - p]) for p in rng.uniform(0.2, 0.9, (2, 40)))

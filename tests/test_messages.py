@@ -36,6 +36,7 @@ EACH: list[tuple[Remedy, str]] = [
     (GroupBy("Patient ID"), '--group "Patient ID"'),
     (GroupBy(), "--group-pattern PATTERN"),
     (Resume("runs/a"), "`coverslip train --resume runs/a`"),
+    (Resume("studies/a", of="study"), "`coverslip study resume studies/a`"),
     (Evaluate("runs/a"), "`coverslip evaluate runs/a`"),
     (ImportWeights("vgg16"), "`coverslip weights import FILE --model vgg16`"),
     (ShowModels(), "`coverslip models`"),

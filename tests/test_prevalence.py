@@ -10,6 +10,7 @@ import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import CoverslipError
 from coverslip.evaluation import at_prevalence, estimated_shares, predictive_values
+from coverslip.inference.prevalence import EstimatedShares
 from coverslip.runs import Run
 
 
@@ -70,6 +71,21 @@ def test_a_classifier_at_another_prevalence_multiplies_its_probabilities(trained
     assert rarer.card.prior[1] / rarer.card.prior[2] == pytest.approx(
         classifier.card.prior[1] / classifier.card.prior[2]
     )
+
+
+def test_a_note_says_so_where_classes_have_other_shares_than_in_training(trained: Run, cells: Path) -> None:
+    classifier = cs.load_classifier(trained.folder)
+    rows = classifier.predict(sorted((cells / "large").glob("*.png")) * 2)
+    others, same = EstimatedShares(classifier.card), EstimatedShares(classifier.card)
+    for row in rows:
+        others.add(row)
+    for row in classifier.predict(cells):
+        same.add(row)
+    note = others.note()
+    assert note is not None
+    assert "large" in note.text
+    assert note.values["large"] > 0.6
+    assert same.note() is None
 
 
 @pytest.mark.parametrize("shares", [{"nobody": 0.1}, {"large": 0}, {"large": 5}, {"large": 0.6, "small": 0.4}])

@@ -23,6 +23,7 @@ OTHER_VALUES = {
     "image_size": "64",
     "channels": "[0, 2]",
     "plane": "max",
+    "channel_files": "[_w1, _w2]",
     "split.train_per_class": "7",
     "split.run": "runs/first",
     "patience": "null",

@@ -19,7 +19,16 @@ from coverslip.evaluation import apply_temperature, evaluate_predictions, no_lea
 from coverslip.reports import class_curves, figures, tokens, write_report
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections import SECTIONS, Section, SectionText, sections_of
-from coverslip.runs import LearningCurveRecord, Recipe, Run, save_recipe, write_metrics
+from coverslip.runs import (
+    DoubtfulLabel,
+    JudgedClass,
+    LabelErrors,
+    LearningCurveRecord,
+    Recipe,
+    Run,
+    save_recipe,
+    write_metrics,
+)
 from coverslip.runs.environment import DomainImages, Environment, Machine, Opened
 from coverslip.runs.findings.inspection import write_inspection
 from coverslip.runs.history import Epoch, write_history
@@ -345,6 +354,7 @@ def test_sections_stand_in_their_order_and_only_where_they_have_something_to_say
         "budget",
         "careless_split",
         "groups",
+        "label_errors",
         "own-test",
         "prevalence",
         "relabelled",
@@ -354,6 +364,20 @@ def test_sections_stand_in_their_order_and_only_where_they_have_something_to_say
     assert set(names) == set(SECTIONS) - of_other_runs
     short = read_run(write_run(tmp_path, ("a", "b"), n_test=40, skill=60, finetuned=False))
     assert {"mistakes", "curves"}.isdisjoint(section.name for section in sections_of(short))
+
+
+def test_doubtful_labels_are_told_where_somebody_has_looked_for_them(tmp_path):
+    folder = write_run(tmp_path, ("a", "b"), n_test=40, skill=2, finetuned=False)
+    doubtful = DoubtfulLabel(image_id="x", path="x.png", label="a", suggested="b", score=0.97, split="train")
+    classes = (JudgedClass(name="a", n=20, n_doubtful=1), JudgedClass(name="b", n=5, n_doubtful=None))
+    LabelErrors(judged_by="folds", classes=classes, n_not_judged=5, images=(doubtful,)).write(
+        Run(folder).label_errors_file
+    )
+    reported = read_run(folder)
+    assert "label_errors" in {section.name for section in sections_of(reported)}
+    text = SECTIONS["label_errors"].text(reported)
+    assert text.words[0].startswith("1 label of 20 ")
+    assert list(text.rows[0][:4]) == ["x", "train", "a", "b"]
 
 
 def test_of_two_classes_it_says_what_answers_are_worth_where_one_is_rarer(tmp_path):

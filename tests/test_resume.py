@@ -105,7 +105,7 @@ def test_a_stopped_run_says_how_to_go_on_and_does(cells: Path, tmp_path: Path) -
     assert process.wait(timeout=60) == 130
     status = json.loads((run / "status.json").read_text())
     assert status["state"] == "stopped"
-    assert status["failure"]["remedies"][0] == {"kind": "resume", "run": str(run)}
+    assert status["failure"]["remedies"][0] == {"kind": "resume", "run": str(run), "of": "run"}
     assert not status_of(run).is_alive
     before = len(history(run)) - 1  # epoch 0 is the start
     epochs: list[int] = []

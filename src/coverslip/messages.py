@@ -41,9 +41,10 @@ class GroupBy:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Go on with a run that was stopped."""
+    """Go on with a run, or a study, that was stopped."""
 
     run: str  # its folder
+    of: Literal["run", "study"] = "run"
     kind: Literal["resume"] = "resume"
 
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
-
-import numpy as np
 
 from coverslip.audit import SeenWhileScanning, inspect_with_look, with_copies, with_quality
 from coverslip.datasets import (
@@ -27,7 +25,7 @@ from coverslip.datasets import (
     split_images,
 )
 from coverslip.errors import BadRun, CoverslipError
-from coverslip.evaluation import DecideBy, Metric, estimated_shares
+from coverslip.evaluation import DecideBy, Metric
 from coverslip.events import Emit, Noted, ignore
 from coverslip.experiments import (
     Parts,
@@ -45,6 +43,7 @@ from coverslip.experiments import (
 from coverslip.experiments.again.deciding import decide_again
 from coverslip.files import written_whole
 from coverslip.inference import BATCH_SIZE, load_classifier
+from coverslip.inference.prevalence import EstimatedShares
 from coverslip.machine import FOR_TRAINING, chosen_device
 from coverslip.reports import compare, write_report
 from coverslip.runs import (
@@ -62,7 +61,7 @@ from coverslip.runs import (
     open_run,
     same_images,
 )
-from coverslip.runs.looks import count_look
+from coverslip.runs.log.looks import count_look
 from coverslip.stopping import NO_DEADLINE, Deadline, Stop
 from coverslip.training.preprocessing import canvas_notes, learn_preprocessing
 
@@ -83,7 +82,6 @@ __all__ = [
     "write_report",
 ]
 
-_MOST_FOR_SHARES = 20_000  # images, the last ones, that shares of classes are estimated from
 _MOST_REASONS = 5  # unreadable images that are named one by one
 
 
@@ -140,7 +138,7 @@ def preview(
     data, recipe = agreed(_opened(data), recipe or Recipe())
     scan = scan_images(data, emit=emit)
     plan = recipe.split
-    split = split_images(data, scan, val=plan.val, test=plan.test, seed=recipe.seed, allow_leakage=True)
+    split = split_images(data, scan, val=plan.val, test=plan.test, seed=recipe.split_seed, allow_leakage=True)
     check_trainable(data, scan, split)
     parts = Parts(data, scan, split)
     preprocessing = learn_preprocessing(parts.train_facts, recipe)
@@ -391,22 +389,21 @@ def predict(
     for note in data.notes:
         emit(Noted.of(note))
     decisions: Counter[str] = Counter()
-    probabilities: deque[tuple[float, ...]] = deque(maxlen=_MOST_FOR_SHARES)
+    shares = EstimatedShares(classifier.card)
     is_replaced = Path(out).exists()
     with PredictionsFile(Path(out), classifier.classes) as file:
         for row in classifier.predict_images(data, batch_size=batch_size, emit=emit):
             file.write(row)
             decisions[row.decision] += 1
-            if row.probabilities:
-                probabilities.append(row.probabilities)
+            shares.add(row)
             if row.reason and decisions[row.decision] <= _MOST_REASONS:
                 text = f"{one_line(row.image_id)}: {one_line(row.reason)}"
                 emit(Noted(code="unreadable", text=text, level="warning", values={"path": row.path}))
     if is_replaced:
         emit(Noted(code="replaced", text=f"The earlier predictions in '{one_line(str(out))}' were replaced."))
-    of_all = np.array(probabilities, dtype=np.float64).reshape(-1, len(classifier.classes))
-    shares = dict(zip(classifier.classes, estimated_shares(of_all, classifier.card.prior), strict=True))
-    return Summary(Path(out), dict(decisions.most_common()), shares)
+    if (other := shares.note()) is not None:
+        emit(Noted.of(other))
+    return Summary(Path(out), dict(decisions.most_common()), shares.by_class())
 
 
 def export(run: Path | str, *, to: Literal["zip"] = "zip", out: Path | str | None = None) -> Path:

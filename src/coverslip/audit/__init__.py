@@ -1,7 +1,9 @@
 """What pixels and features tell about the data."""
 
+from coverslip.audit.batches import batch_columns
 from coverslip.audit.careless_split import what_if
 from coverslip.audit.copies import SeenWhileScanning, with_copies, with_known_copies
+from coverslip.audit.file_tags import file_tags
 from coverslip.audit.image_quality import image_quality, with_known_quality, with_quality
 from coverslip.audit.learning_curve import MOST_IMAGES, learning_curve, nested_order
 from coverslip.audit.looks import Look, inspect_with_look, keep_look, known_look
@@ -13,7 +15,9 @@ __all__ = [
     "Look",
     "SeenWhileScanning",
     "background_features",
+    "batch_columns",
     "border_features",
+    "file_tags",
     "image_quality",
     "inspect_with_look",
     "keep_look",

@@ -12,8 +12,9 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
+from coverslip.audit.batches import of_one_class
 from coverslip.audit.learning_curve import nested_order
-from coverslip.datasets import Signal, SignalSource, Told
+from coverslip.datasets import Signal, SignalSource, Told, ToldByColumn
 from coverslip.events import OnProgress, ignore_progress
 from coverslip.training.linear_probe import held_out_logits
 
@@ -33,6 +34,7 @@ def signal_of(
     label: Ints,
     unit: Ints,
     *,
+    columns: Mapping[str, Ints] | None = None,
     seed: int = 0,
     on_progress: OnProgress = ignore_progress,
 ) -> Signal | None:
@@ -43,6 +45,7 @@ def signal_of(
         sources: (n, d) numbers each; those that are the same for all images are no source.
         label: (n,) int in [0, K).
         unit: (n,) int: what must not be divided between fitting and asking.
+        columns: (n,) numbers of the values of columns that may be batches, by name.
         seed: equal seeds give equal results.
         on_progress: told of each probe that is fitted.
 
@@ -64,7 +67,27 @@ def signal_of(
         tell = partial(_tell_rest, on_progress, k * n_probes, len(asked) * n_probes)
         told[source] = _told(features, label, unit, generator, tell)
     by_whole = told.pop(None)
-    return Signal(1 / (int(label.max()) + 1), by_whole, {source: each for source, each in told.items() if source})
+    by_column = {
+        name: _told_by_column(value[usable], asked[None], label, unit, generator)
+        for name, value in (columns or {}).items()
+    }
+    by_source = {source: each for source, each in told.items() if source}
+    return Signal(1 / (int(label.max()) + 1), by_whole, by_source, by_column)
+
+
+def _told_by_column(
+    value: Ints, whole: Singles, label: Ints, unit: Ints, generator: np.random.Generator
+) -> ToldByColumn:
+    one_hot = np.eye(int(value.max()) + 1, dtype=np.float32)[value]
+    told = _told(one_hot, label, unit, generator, lambda done: None)
+    gains, sizes = [0.0], [0]
+    for images, values in of_one_class(value, label):
+        chance = 1 / (int(values.max()) + 1)
+        reached = _balanced_accuracy(whole[images], values, np.arange(len(images)), generator)
+        gains.append((reached - chance) / (1 - chance))
+        sizes.append(len(images))
+    seen = float(np.average(gains, weights=sizes)) if sum(sizes) else 0.0
+    return ToldByColumn(told, max(0.0, seen))
 
 
 def _tell_rest(on_progress: OnProgress, before: int, total: int, done: int) -> None:

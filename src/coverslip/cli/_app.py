@@ -18,6 +18,7 @@ from coverslip.cli import (
     predict,
     preview,
     report,
+    study,
     train,
     weights,
 )
@@ -69,6 +70,7 @@ app.command(name="label-errors")(label_errors_command.label_errors)
 app.command(name="export")(export.export)
 app.command(name="models")(models.models)
 app.command(name="cache")(cache.cache)
+app.add_typer(study.study_app, name="study")
 app.add_typer(weights.weights_app, name="weights")
 
 
@@ -79,6 +81,11 @@ def _with_whole_examples(function: Callable[..., Any]) -> str:  # Any: whichever
 
 
 of_weights = weights.weights_app
-for info in (*app.registered_commands, *of_weights.registered_commands, of_weights.registered_callback):
+for info in (
+    *app.registered_commands,
+    *study.study_app.registered_commands,
+    *of_weights.registered_commands,
+    of_weights.registered_callback,
+):
     if info is not None and info.callback is not None:
         info.help = _with_whole_examples(info.callback)

@@ -59,6 +59,8 @@ def _typed(remedy: Remedy) -> str:
             return "--allow-leakage"
         case GroupBy(column=column):
             return f"--group {for_shell(column)}" if column else "--group-pattern PATTERN"
+        case Resume(run=folder, of="study"):
+            return f"`coverslip study resume {for_shell(folder)}`"
         case Resume(run=run):
             return f"`coverslip train --resume {for_shell(run)}`"
         case Evaluate(run=run, on_other_images=is_on_others):

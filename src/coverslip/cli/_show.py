@@ -91,6 +91,8 @@ def show_numbers(
     if most_frequent is not None:
         share = evaluation.per_class[most_frequent].n / evaluation.n
         console.print(f"Always answering {one_line(most_frequent)!r} would be right for {share:.1%} of these images.")
+        if evaluation.is_no_better_than_one_answer:
+            console.print("No better is shown: that lies within the interval of the accuracy, or above.", style="bold")
     for method in dict.fromkeys(metric.method for _, metric in headline):
         if method:
             console.print(f"Intervals: {method}", soft_wrap=True)

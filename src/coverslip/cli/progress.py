@@ -136,6 +136,7 @@ class _Lines:
     def __init__(self, console: Console) -> None:
         self.console = console
         self.last = self.told = time.monotonic()  # when the last line was printed, and when anything was told
+        self.unfinished = ""  # of what goes on, where its parts are counted
         self._lock, self._has_ended = threading.Lock(), threading.Event()
         self._thread = threading.Thread(target=self._fill_silences, name="still working", daemon=True)
 
@@ -155,17 +156,22 @@ class _Lines:
     def _fill_silences(self) -> None:
         while not self._has_ended.wait(SECONDS_BETWEEN_LINES / 8):
             with self._lock, suppress(OSError, ValueError):  # nobody reads any more
-                self._between(f"still working, {duration(time.monotonic() - self.told)} since the last news")
+                since = f"still working, {duration(time.monotonic() - self.told)} since the last news"
+                self._between(self.unfinished or since)
 
     def _show(self, event: Event) -> None:
+        self.unfinished = ""
         match event:
             case StepEnded():
-                self._between(
+                self.unfinished = (
                     f"epoch {event.epoch}, step {event.step}/{event.n_steps}: loss {event.loss:.3f}, "
                     f"{event.images_per_second:.0f} images/s, {duration(event.seconds_left)} left at most"
                 )
+                self._between(self.unfinished)
             case Progressed() if event.done < event.total:
-                self._between(f"{event.stage}: {event.done:,} of {event.total:,} {event.unit}  {_pace(event)}".rstrip())
+                done = f"{event.stage}: {event.done:,} of {event.total:,} {event.unit}  {_pace(event)}"
+                self.unfinished = done.rstrip()
+                self._between(self.unfinished)
             case _:
                 for line in lines_of(event):
                     self._print(line)

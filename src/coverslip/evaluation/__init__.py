@@ -25,12 +25,13 @@ from coverslip.evaluation.deciding import (
     uncertain_threshold,
     wished_points,
 )
+from coverslip.evaluation.differences.paired import Answers, McNemar, mcnemar, paired_differences
+from coverslip.evaluation.differences.procedures import ProcedureDifference, holm, procedure_difference
 from coverslip.evaluation.folds import over_folds, with_folds
 from coverslip.evaluation.influence import Influence
 from coverslip.evaluation.intervals import FEW_GROUPS_FOR_INTERVALS, metric_intervals
 from coverslip.evaluation.learning import CurvePoint, LearningCurve, extrapolate, no_learning_curve
 from coverslip.evaluation.metrics import confusion_matrix
-from coverslip.evaluation.paired import Answers, McNemar, mcnemar, paired_differences
 from coverslip.evaluation.per_class import per_class
 from coverslip.evaluation.prevalence import (
     PredictiveValues,
@@ -86,6 +87,7 @@ __all__ = [
     "MetricRecord",
     "OperatingPoint",
     "PredictiveValues",
+    "ProcedureDifference",
     "ReliabilityBin",
     "Scale",
     "SubgroupScores",
@@ -104,6 +106,7 @@ __all__ = [
     "extrapolate",
     "fit_temperature",
     "hardest_classes",
+    "holm",
     "learn_decisions",
     "log_ratios",
     "macro_roc_curve",
@@ -122,6 +125,7 @@ __all__ = [
     "positive_class",
     "pr_curve",
     "predictive_values",
+    "procedure_difference",
     "reliability_bins",
     "roc_curve",
     "row_metrics",

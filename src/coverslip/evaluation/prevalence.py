@@ -3,7 +3,7 @@
 All of it takes for granted that images of a class look as those of training do, however frequent the class is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,10 +13,12 @@ from coverslip.evaluation.results import Metric
 
 Floats = npt.NDArray[np.float64]
 
-METHOD = "Saerens EM, interval by the curvature of the likelihood"
+METHOD = "Saerens EM, likelihood interval"
 FEWEST_IMAGES = 30  # to estimate shares from
 _MOST_STEPS, _CLOSE_ENOUGH = 2000, 1e-8
+_N_HALVINGS = 24
 _Z = 1.959964  # of 95 %
+_FAR_FROM_AN_END = 5  # images of a class, or of the others: from there on the curvature tells how sure its share is
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,9 @@ def estimated_shares(probability: Floats, prior: Sequence[float]) -> tuple[Metri
     """The share of each class among images, from their probabilities.
 
     Expectation maximisation (Saerens, Latinne and Decaestecker 2002, Adjusting the Outputs of a Classifier to New a
-    Priori Probabilities). The interval is normal on the logit scale; it knows the luck of which images were seen, not
-    faults of the probabilities (benchmarks/prevalence.py).
+    Priori Probabilities). The interval holds the shares of one class that are likely enough, or, where that is wider,
+    those by the curvature of the likelihood of all shares. It knows the luck of which images were seen, not faults of
+    the probabilities (benchmarks/prevalence.py).
 
     Args:
         probability: (n, K), calibrated where classes have the shares `prior`.
@@ -62,7 +65,7 @@ def estimated_shares(probability: Floats, prior: Sequence[float]) -> tuple[Metri
     likelihood /= likelihood.max(axis=1, keepdims=True)
     share = _most_likely_shares(likelihood, np.asarray(prior, np.float64))
     error = _standard_errors(likelihood, share)
-    return tuple(_with_interval(s, e, n) for s, e in zip(share.tolist(), error.tolist(), strict=True))
+    return tuple(_with_interval(likelihood, share, k, float(error[k])) for k in range(n_classes))
 
 
 def _most_likely_shares(likelihood: Floats, start: Floats) -> Floats:
@@ -90,12 +93,37 @@ def _standard_errors(likelihood: Floats, share: Floats) -> Floats:
     return error
 
 
-def _with_interval(share: float, error: float, n: int) -> Metric:
-    """On the logit scale; a share of nearly none or all is taken for half an image more, or less."""
-    inner = min(max(share, 0.5 / n), 1 - 0.5 / n)
-    middle, reach = np.log(inner / (1 - inner)), _Z * error / (inner * (1 - inner))
-    low, high = (float(1 / (1 + np.exp(-(middle + by)))) for by in (-reach, reach))
-    return Metric(value=share, low=min(low, share), high=max(high, share), method=METHOD)
+def _with_interval(likelihood: Floats, share: Floats, k: int, error: float) -> Metric:
+    value, n = float(share[k]), len(likelihood)
+    low, high = _likely_enough(likelihood, share, k)
+    if _FAR_FROM_AN_END <= value * n <= n - _FAR_FROM_AN_END:
+        low, high = min(low, value - _Z * error), max(high, value + _Z * error)
+    return Metric(value=value, low=max(low, 0.0), high=min(high, 1.0), method=METHOD)
+
+
+def _likely_enough(likelihood: Floats, share: Floats, k: int) -> tuple[float, float]:
+    """The shares of class k that a likelihood ratio test at 5 % keeps; the others stand to each other as estimated."""
+    value = float(share[k])
+    rest = np.delete(share, k)
+    rest = rest / rest.sum() if rest.sum() > 0 else np.full(len(rest), 1 / len(rest))
+    own, others = likelihood[:, k], np.delete(likelihood, k, axis=1) @ rest
+
+    def is_kept(at: float) -> bool:
+        loss = np.log(value * own + (1 - value) * others) - np.log(np.maximum(at * own + (1 - at) * others, 1e-300))
+        return bool(2 * loss.sum() <= _Z**2)
+
+    return _last_kept(is_kept, value, 0.0), _last_kept(is_kept, value, 1.0)
+
+
+def _last_kept(is_kept: Callable[[float], bool], inside: float, end: float) -> float:
+    """By halving."""
+    if is_kept(end):
+        return end
+    outside = end
+    for _ in range(_N_HALVINGS):
+        middle = (inside + outside) / 2
+        inside, outside = (middle, outside) if is_kept(middle) else (inside, middle)
+    return inside
 
 
 def predictive_values(sensitivity: float, specificity: float, prevalence: float) -> PredictiveValues:

@@ -111,6 +111,15 @@ class Evaluation:
         of_positive = self.per_class[self.positive_class].metrics
         return {name: of_positive[of_class] for name, of_class in OF_POSITIVE.items()}
 
+    @property
+    def is_no_better_than_one_answer(self) -> bool:
+        """Whether always answering the most frequent class could be as often right, for all that is known."""
+        accuracy = self.metrics.get("accuracy")
+        most_frequent = max((scores.n for scores in self.per_class.values()), default=0)
+        if accuracy is None or accuracy.low is None or not self.n:
+            return False
+        return accuracy.low <= most_frequent / self.n
+
     def __getitem__(self, name: str) -> Metric:
         return self.metrics[name]
 

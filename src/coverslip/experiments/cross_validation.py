@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 def chosen_folds(data: Dataset, scan: Scan, recipe: Recipe, emit: Emit) -> Folds | None:
     """The folds that the recipe asks for, or that few groups or images call for; None makes one split."""
     plan = recipe.split
-    folds, note = plan_folds(data, scan, n_folds=plan.folds, val=plan.val, seed=recipe.seed)
+    folds, note = plan_folds(data, scan, n_folds=plan.folds, val=plan.val, seed=recipe.split_seed)
     if note:
         emit(Noted.of(note))
     if folds is not None:
@@ -131,7 +131,7 @@ def _train_folds(
         if was_done:
             evaluation = own.metrics
         else:
-            split = cap_training(data, split, recipe.split.train_per_class, recipe.seed)
+            split = cap_training(data, split, recipe.split.train_per_class, recipe.split_seed)
             with working_in(context.inside(own.folder, _as_fold(context.emit, k)), is_inner=True) as inner:
                 evaluation = train_one_split(
                     data, recipe, inner, scan=scan, split=split, with_report=False, may_be_empty=True
@@ -245,7 +245,7 @@ def _fit_on_all(data: Dataset, scan: Scan, folds: Folds, recipe: Recipe, context
 
     everything: tuple[Part, ...] = tuple("left-out" if fold is None else "train" for fold in folds.fold_of)
     split = Split(everything, folds.reasons, folds.notes)
-    parts = Parts(data, scan, cap_training(data, split, recipe.split.train_per_class, recipe.seed))
+    parts = Parts(data, scan, cap_training(data, split, recipe.split.train_per_class, recipe.split_seed))
     keep_seen(parts, recipe, context.run)
     trained = [context.run.fold(k) for k in range(1, len(folds.splits) + 1)]
     choices = _choices(trained)

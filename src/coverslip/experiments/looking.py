@@ -1,12 +1,22 @@
 """What images tell of their labels before any training: shortcuts, and what a careless split would have reported."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.audit import Look, background_features, border_features, keep_look, nested_order, signal_of, what_if
+from coverslip.audit import (
+    Look,
+    background_features,
+    batch_columns,
+    border_features,
+    file_tags,
+    keep_look,
+    nested_order,
+    signal_of,
+    what_if,
+)
 from coverslip.datasets import Dataset, DecodedPixels, Scan, SignalSource, connected_components, reasons_to_leave_out
 from coverslip.engines import embed
 from coverslip.events import Emit, ignore, telling
@@ -19,6 +29,7 @@ from coverslip.training.preprocessing import learn_preprocessing
 
 _MOST_IMAGES = 2000  # in whole units; more would tell the same, later
 _FEWEST_IMAGES = 40
+_MOST_VALUES = 30  # of a tag of files
 _LARGEST_SIDE = 128  # px: the question is what can be told, not how well
 
 Ints = npt.NDArray[np.int64]
@@ -60,7 +71,8 @@ def _looked(data: Dataset, scan: Scan, recipe: Recipe, emit: Emit, stop: Stop) -
         stop.check()
         tell(done, total)
 
-    signal = signal_of(features, sources, label, unit, seed=recipe.seed, on_progress=on_progress)
+    columns = batch_columns([dict(data.records[i].about) for i in positions], label, unit)
+    signal = signal_of(features, sources, label, unit, columns=columns, seed=recipe.seed, on_progress=on_progress)
     has_units = len(np.unique(unit)) < len(unit)
     return Look(signal, what_if(features, label, unit, seed=recipe.seed) if has_units else None)
 
@@ -120,24 +132,37 @@ def _sources(
     """(n, d) numbers of what should not tell one class from another."""
     n_channels = max(fact.n_channels for fact in facts)
 
-    def read(position: int) -> tuple[Singles, Singles]:
+    def read(position: int) -> tuple[Singles, Singles, dict[str, str]]:
         stop.check()
         array = effective_channels(data.records[position].read().array)
         top = np.iinfo(array.dtype).max if array.dtype.kind == "u" else 1.0
         image = (array / np.float32(top)).astype(np.float32)
         if image.shape[2] != n_channels:  # grey among colour
             image = np.repeat(image[:, :, :1], n_channels, axis=2)
-        return border_features(image), background_features(image)
+        record = data.records[position]
+        return border_features(image), background_features(image), {} if record.given else file_tags(record.path)
 
     with ThreadPoolExecutor(n_cores(), thread_name_prefix="look") as pool:
         tell, numbers = telling(emit, "looking at borders and backgrounds", "images"), []
         for done, described in enumerate(pool.map(read, positions), start=1):
             numbers.append(described)
             tell(done, len(positions))
-    borders, backgrounds = zip(*numbers, strict=True)
+    borders, backgrounds, _ = zip(*numbers, strict=True)
     return {
         "border": np.stack(borders),
         "background": np.stack(backgrounds),
         "size": np.log([(fact.width_px, fact.height_px) for fact in facts]).astype(np.float32),
         "format": np.array([(f.bit_depth, f.n_channels, f.n_planes) for f in facts], np.float32),
+        "metadata": _one_hot([tags for *_, tags in numbers]),
     }
+
+
+def _one_hot(tags: Sequence[Mapping[str, str]]) -> Singles:
+    """(n, d) of the tags that differ between images, but not from image to image."""
+    columns = [np.ones(len(tags), np.float32)]
+    for name in sorted({name for each in tags for name in each}):
+        values = np.array([each.get(name, "") for each in tags])
+        known = np.unique(values)
+        if 2 <= len(known) <= _MOST_VALUES:
+            columns += [(values == value).astype(np.float32) for value in known]
+    return np.stack(columns, axis=1)

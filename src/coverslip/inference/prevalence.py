@@ -1,11 +1,19 @@
-"""The shares of classes among new images, as somebody states them."""
+"""The shares of classes among new images: as somebody states them, and as their probabilities tell."""
 
+from collections import deque
 from collections.abc import Mapping
 
+import numpy as np
+
+from coverslip.datasets import one_line
 from coverslip.errors import CoverslipError
-from coverslip.runs import ClassifierCard
+from coverslip.evaluation import Metric, estimated_shares
+from coverslip.messages import Note
+from coverslip.runs import ClassifierCard, Prediction
 
 _NEARLY_ONE = 1e-6
+_MOST_IMAGES = 20_000  # the last ones, so that memory does not grow with their number
+_MOST_NAMED = 4  # classes in a note
 
 
 def stated_shares(card: ClassifierCard, prevalence: Mapping[str, float]) -> tuple[float, ...]:
@@ -30,3 +38,46 @@ def stated_shares(card: ClassifierCard, prevalence: Mapping[str, float]) -> tupl
         prevalence.get(name, rest * p / others if others else p)
         for name, p in zip(card.classes, card.prior, strict=True)
     )
+
+
+class EstimatedShares:
+    """How frequent classes seem to be among predicted images.
+
+    Args:
+        card: of the classifier, with the shares that its probabilities take for granted.
+    """
+
+    def __init__(self, card: ClassifierCard) -> None:
+        self._card = card
+        self._probabilities: deque[tuple[float, ...]] = deque(maxlen=_MOST_IMAGES)
+
+    def add(self, row: Prediction) -> None:
+        """Take a predicted image into account."""
+        if row.probabilities:
+            self._probabilities.append(row.probabilities)
+
+    def by_class(self) -> dict[str, Metric]:
+        """The share of each class, with an interval; without a value where there are too few images."""
+        classes = self._card.classes
+        of_all = np.array(self._probabilities, dtype=np.float64).reshape(-1, len(classes))
+        return dict(zip(classes, estimated_shares(of_all, self._card.prior), strict=True))
+
+    def note(self) -> Note | None:
+        """That classes seem to be more or less frequent than the probabilities take for granted; None: they do not."""
+        others = [
+            (abs(share.value - prior), name, share, prior)
+            for (name, share), prior in zip(self.by_class().items(), self._card.prior, strict=True)
+            if share.value is not None and not (share.low or 0) <= prior <= (share.high or 0)
+        ]
+        if not others:
+            return None
+        told = [
+            f"{one_line(name)} {share.value:.1%} ({share.low:.1%} to {share.high:.1%}) instead of {prior:.1%}"
+            for _, name, share, prior in sorted(others, key=lambda other: -other[0])[:_MOST_NAMED]
+        ]
+        text = (
+            f"If images of each class look as those of training do, classes have other shares here: {'; '.join(told)}. "
+            "Probabilities take the shares in training for granted."
+        )
+        values = {name: share.value for _, name, share, _ in others}
+        return Note("other-prevalence", text, values=values)

@@ -51,6 +51,8 @@ def lead(run: ReportedRun) -> list[str]:
     most = counts.index(max(counts))
     share = percent(counts[most] / max(sum(counts), 1))
     sentences.append(f"Always answering “{run.classes[most]}” would be right for {share}.")
+    if run.metrics.is_no_better_than_one_answer:
+        sentences.append("No better is shown: that lies within the interval of the accuracy, or above.")
     if n_groups:
         sentences.append(f"The images come from {plural(n_groups, 'group')}{_which_groups(run)}.")
     return sentences

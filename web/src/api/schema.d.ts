@@ -3621,7 +3621,7 @@ export interface components {
             name?: string | null;
             /**
              * Recipe
-             * @description Only what differs from the defaults; nested keys or dotted ones. Keys: `model`, `model_options`, `head`, `tta`, `stage`, `init`, `head_init`, `freeze_to`, `frozen_variants`, `batch_norm`, `epochs`, `last_epoch`, `batch_size`, `optimizer`, `learning_rate`, `backbone_rate`, `sgd_from`, `sgd_learning_rate`, `weight_decay`, `clip_gradient`, `schedule`, `warmup`, `loss`, `loss_options`, `label_smoothing`, `regulariser.groups`, `regulariser.spread_weight`, `regulariser.scatter_weight`, `regulariser.scatter`, `regulariser.memory`, `class_weights`, `sampling`, `kept_epoch`, `weight_share`, `patience`, `image_size`, `resize`, `pad_colour`, `scaling`, `normalisation`, `plane`, `channel_files`, `channels`, `positive_class`, `decide_by`, `wished`, `error_rate`, `augment.rotate_degrees`, `augment.zoom`, `augment.flip`, `augment.shift`, `augment.contrast`, `augment.brightness`, `augment.shear_degrees`, `augment.crop`, `augment.stain`, `augment.saturation`, `augment.hue_degrees`, `augment.blur`, `classes.merge`, `classes.drop`, `classes.rename`, `classes.by_domain`, `classes.order`, `split.val`, `split.test`, `split.folds`, `split.train_per_class`, `split.run`, `group`, `primary_metric`, `seed`, `device`.
+             * @description Only what differs from the defaults; nested keys or dotted ones. Keys: `model`, `model_options`, `head`, `tta`, `stage`, `init`, `head_init`, `freeze_to`, `frozen_variants`, `batch_norm`, `epochs`, `last_epoch`, `batch_size`, `optimizer`, `learning_rate`, `backbone_rate`, `sgd_from`, `sgd_learning_rate`, `weight_decay`, `clip_gradient`, `schedule`, `warmup`, `loss`, `loss_options`, `label_smoothing`, `regulariser.groups`, `regulariser.spread_weight`, `regulariser.scatter_weight`, `regulariser.scatter`, `regulariser.memory`, `class_weights`, `sampling`, `kept_epoch`, `weight_share`, `patience`, `image_size`, `resize`, `pad_colour`, `scaling`, `normalisation`, `plane`, `channel_files`, `channels`, `positive_class`, `decide_by`, `wished`, `error_rate`, `augment.rotate_degrees`, `augment.zoom`, `augment.flip`, `augment.shift`, `augment.contrast`, `augment.brightness`, `augment.shear_degrees`, `augment.crop`, `augment.stain`, `augment.saturation`, `augment.hue_degrees`, `augment.blur`, `classes.merge`, `classes.drop`, `classes.rename`, `classes.by_domain`, `classes.order`, `split.val`, `split.test`, `split.folds`, `split.train_per_class`, `split.seed`, `split.run`, `group`, `primary_metric`, `seed`, `device`.
              */
             recipe?: {
                 [key: string]: unknown;
@@ -4300,7 +4300,7 @@ export interface components {
         ReportSection: {
             /**
              * Name
-             * @description `own-test`: Beside the run's own test images; `relabelled`: Corrected test labels; `numbers`: The numbers; `two_classes`: Sensitivity and specificity; `confusion`: Which classes are confused; `per_class`: Class by class; `prevalence`: Where the class is rarer, or more frequent; `groups`: Group by group; `subgroups`: Does it work as well for all?; `mistakes`: Most confident mistakes; `least_certain`: Least certain; `calibration`: Can its probabilities be trusted?; `roc`: ROC and precision-recall curves; `learning_curve`: More images, better network?; `careless_split`: What a careless split would have said; `limits`: What the numbers do not show; `images`: The images; `budget`: What was the time spent on?; `methods`: What was done; `curves`: How training went
+             * @description `own-test`: Beside the run's own test images; `relabelled`: Corrected test labels; `numbers`: The numbers; `two_classes`: Sensitivity and specificity; `confusion`: Which classes are confused; `per_class`: Class by class; `prevalence`: Where the class is rarer, or more frequent; `groups`: Group by group; `subgroups`: Does it work as well for all?; `mistakes`: Most confident mistakes; `least_certain`: Least certain; `calibration`: Can its probabilities be trusted?; `roc`: ROC and precision-recall curves; `learning_curve`: More images, better network?; `careless_split`: What a careless split would have said; `label_errors`: Labels to look at again; `limits`: What the numbers do not show; `images`: The images; `budget`: What was the time spent on?; `methods`: What was done; `curves`: How training went
              */
             name: string;
             /** Title */
@@ -4395,11 +4395,17 @@ export interface components {
         };
         /**
          * Resume
-         * @description Go on with a run that was stopped.
+         * @description Go on with a run, or a study, that was stopped.
          */
         Resume: {
             /** Run */
             run: string;
+            /**
+             * Of
+             * @default run
+             * @enum {string}
+             */
+            of: "run" | "study";
             /**
              * Kind
              * @default resume
@@ -4724,6 +4730,10 @@ export interface components {
             by_source: {
                 [key: string]: components["schemas"]["Told"];
             };
+            /** By Column */
+            by_column?: {
+                [key: string]: components["schemas"]["ToldByColumn"];
+            };
         };
         /**
          * SourceState
@@ -4973,6 +4983,15 @@ export interface components {
             balanced_accuracy: number;
             /** P */
             p: number;
+        };
+        /**
+         * ToldByColumn
+         * @description A column of the table that tells classes apart, such as plate or day, and whether images show its values.
+         */
+        ToldByColumn: {
+            told: components["schemas"]["Told"];
+            /** Seen */
+            seen: number;
         };
         /**
          * Training
@@ -7859,7 +7878,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Validation Error */
+            /** @description Something about the request is not valid; `title` and `do` say what. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7917,7 +7936,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Validation Error */
+            /** @description Something about the request is not valid; `title` and `do` say what. */
             422: {
                 headers: {
                     [name: string]: unknown;

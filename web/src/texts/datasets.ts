@@ -335,6 +335,7 @@ export const datasets = {
       background: 'brightness and grain of its background',
       size: 'its width and height',
       format: 'bit depth, channels and planes',
+      metadata: 'what the file says of camera and compression',
     } as Record<string, string>,
   },
 };

@@ -91,13 +91,13 @@ def count_relabelled_images(workspace: Home, run_id: str) -> RelabelledImages:
     return count_relabelled(workspace, run_id)
 
 
-@router.get("/runs/{run_id}/label-errors", responses=problems(404))
+@router.get("/runs/{run_id}/label-errors", responses=problems(404, 422))
 def get_label_errors(workspace: Home, run_id: str) -> LabelsToLookAt:
     """Labels that a classifier doubts which never saw the images: training, validation and test."""
     return labels_to_look_at(workspace, run_id)
 
 
-@router.post("/runs/{run_id}/label-errors", status_code=202, responses=problems(404, 409))
+@router.post("/runs/{run_id}/label-errors", status_code=202, responses=problems(404, 409, 422))
 def create_label_errors(workspace: Home, run_id: str) -> LabelsToLookAt:
     """Look for them, which may take minutes; ask again until they are known."""
     return look_for_label_errors(workspace, run_id)

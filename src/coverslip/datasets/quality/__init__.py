@@ -17,7 +17,7 @@ from coverslip.datasets.quality.inspecting import Inspection, inspect_dataset
 from coverslip.datasets.quality.leaks import Leak, LeakKind, predefined_split_leaks
 from coverslip.datasets.quality.name_groups import NameGroups, groups_in_names
 from coverslip.datasets.quality.scanning import Scan, Unreadable, by_field, scan_images
-from coverslip.datasets.quality.signal import Signal, SignalSource, Told
+from coverslip.datasets.quality.signal import Signal, SignalSource, Told, ToldByColumn
 from coverslip.datasets.quality.usable import ON_REQUEST, dropped_notes, left_out_notes, reasons_to_leave_out
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "SignalSource",
     "Spread",
     "Told",
+    "ToldByColumn",
     "Unreadable",
     "by_field",
     "connected_components",

@@ -1,11 +1,12 @@
 """How well labels are told from whole images, and from what has nothing to do with the object in them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-SignalSource = Literal["border", "background", "size", "format"]
+SignalSource = Literal["border", "background", "size", "format", "metadata"]
 
+SEEN = 0.5  # of the way from guessing to certainty, from which on images show what plate or day they are of
 HIGHEST_P = 0.05  # above it, labels at random are told as well
 
 
@@ -18,12 +19,21 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
+class ToldByColumn:
+    """A column of the table that tells classes apart, such as plate or day, and whether images show its values."""
+
+    told: Told  # classes, by the value alone
+    seen: float  # how well images of one class tell its values apart: 0 as by guessing, 1 always
+
+
+@dataclass(frozen=True, slots=True)
 class Signal:
     """What each source tells of the labels, beside the whole image."""
 
     chance: float  # balanced accuracy of guessing
     whole: Told
     by_source: Mapping[SignalSource, Told]
+    by_column: Mapping[str, ToldByColumn] = field(default_factory=dict)
 
     @property
     def is_there(self) -> bool:
@@ -35,7 +45,14 @@ class Signal:
 
         A network may see less in few whole images than the source alone tells.
         """
-        told = self.by_source[source]
+        return self._share(self.by_source[source])
+
+    def share_of_column(self, column: str) -> float:
+        """The same of a column whose values images show; 0 where they do not."""
+        by_column = self.by_column[column]
+        return self._share(by_column.told) if by_column.seen >= SEEN else 0.0
+
+    def _share(self, told: Told) -> float:
         gain = told.balanced_accuracy - self.chance
         if told.p > HIGHEST_P or gain <= 0:
             return 0.0

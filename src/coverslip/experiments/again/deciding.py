@@ -21,6 +21,7 @@ from coverslip.evaluation import (
     positive_class,
     threshold_numbers,
 )
+from coverslip.evaluation.deciding import FEWEST_IMAGES
 from coverslip.events import Noted, ignore
 from coverslip.experiments.cross_validation import pooled, refuse_fold
 from coverslip.experiments.measuring import evaluated, keep_results
@@ -61,7 +62,7 @@ class Thresholds:
 
 
 def thresholds_of(run: Run) -> Thresholds | None:
-    """Of a run's classifier; None unless it tells two classes apart and has images of both to choose by."""
+    """Of a run's classifier; None unless it tells two classes apart and has 5 images of each to choose by."""
     card = run.card
     if card is None or len(card.classes) != 2 or not (run.is_cross_validated or run.validation_file.is_file()):
         return None
@@ -69,7 +70,7 @@ def thresholds_of(run: Run) -> Thresholds | None:
     k = card.classes.index(positive)
     probability, label = _learnt_from(run, card)
     is_positive = label == k
-    if not is_positive.any() or is_positive.all():
+    if min(is_positive.sum(), (~is_positive).sum()) < FEWEST_IMAGES:
         return None
     return Thresholds(
         positive=positive,

@@ -6,7 +6,7 @@ from coverslip.evaluation import METRICS, Metric, paired_differences
 from coverslip.reports import words
 from coverslip.reports.comparing.common import common_images
 from coverslip.runs import Run
-from coverslip.runs.looks import looks_of
+from coverslip.runs.log.looks import looks_of
 
 
 def best_words(runs: Sequence[Run], names: Sequence[str]) -> list[str]:

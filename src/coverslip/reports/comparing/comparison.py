@@ -19,7 +19,7 @@ from coverslip.reports.comparing.differing import Differing, what_differs
 from coverslip.reports.comparing.published import Published, read_published
 from coverslip.reports.content import Measured, measured
 from coverslip.runs import Run, open_run
-from coverslip.runs.looks import count_comparison
+from coverslip.runs.log.looks import count_comparison
 
 MOST_RUNS = 20
 Labels = Literal["both", "first", "second"]

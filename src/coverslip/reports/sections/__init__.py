@@ -14,6 +14,7 @@ from coverslip.reports.sections.limits import LIMITS
 from coverslip.reports.sections.methods import METHODS
 from coverslip.reports.sections.numbers import NUMBERS
 from coverslip.reports.sections.parts.groups import GROUPS
+from coverslip.reports.sections.parts.label_errors import LABEL_ERRORS
 from coverslip.reports.sections.parts.relabelled import RELABELLED
 from coverslip.reports.sections.parts.subgroups import SUBGROUPS
 from coverslip.reports.sections.parts.two_classes import TWO_CLASSES
@@ -43,6 +44,7 @@ SECTIONS: Table[Section] = Table(
         ROC,
         LEARNING,
         CARELESS,
+        LABEL_ERRORS,
         LIMITS,
         IMAGES,
         BUDGET,

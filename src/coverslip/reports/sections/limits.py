@@ -7,7 +7,7 @@ from coverslip.evaluation import FEW_GROUPS_FOR_INTERVALS
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
 from coverslip.reports.words import listed, plural
-from coverslip.runs.looks import looks_of
+from coverslip.runs.log.looks import looks_of
 
 Limit = tuple[str, str]  # the claim, and what it means
 

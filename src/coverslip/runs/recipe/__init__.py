@@ -1,6 +1,7 @@
 """The recipe: its keys, section by section, and recipes as text."""
 
 from coverslip.runs.recipe.augment import Augment, augment_named
+from coverslip.runs.recipe.choices import Choices, OneOf
 from coverslip.runs.recipe.finetuning import Sampling
 from coverslip.runs.recipe.habits import key_meant
 from coverslip.runs.recipe.initialisation import FromRun, Pretraining
@@ -29,13 +30,16 @@ from coverslip.runs.recipe.text import (
     values_given,
     with_settings,
 )
+from coverslip.runs.recipe.yaml_text import read_yaml
 
 __all__ = [
     "GROUPS",
     "Augment",
+    "Choices",
     "FromRun",
     "Group",
     "NamedSet",
+    "OneOf",
     "Pretraining",
     "Recipe",
     "RecipeKey",
@@ -53,6 +57,7 @@ __all__ = [
     "parse_recipe",
     "phrases",
     "pretraining_recipe",
+    "read_yaml",
     "recipe_keys",
     "save_recipe",
     "values_given",

@@ -96,6 +96,11 @@ class Recipe(DecisionChoices, PreprocessingChoices, FinetuningChoices, NetworkCh
                 raise invalid_recipe(key_faults(error, type(self)), lines={}) from error
 
     @property
+    def split_seed(self) -> int:
+        """What divides the images."""
+        return self.seed if self.split.seed is None else self.split.seed
+
+    @property
     def begins_with_instant_classifier(self) -> bool:
         """Whether fine-tuning begins with the instant classifier, which needs initial weights."""
         return self.init != "scratch" and self.head_init == "instant"

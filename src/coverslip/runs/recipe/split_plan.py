@@ -60,7 +60,18 @@ class SplitPlan(Choices):
             unit="images",
             empty="all",
         ),
-    ] = Field(None, ge=1, description="Most training images of each class, drawn by `seed`; left empty (null), all.")
+    ] = Field(None, ge=1, description="Most training images of each class, drawn by chance; left empty (null), all.")
+    seed: Annotated[
+        int | None,
+        Key(
+            "Seed of the split",
+            "split",
+            "Images are divided by this seed, whatever the seed of the training: several trainings are then tested on "
+            "the same images.",
+            lambda seed: "" if seed is None else f"images divided by a seed of their own ({seed})",
+            empty="the seed of the training",
+        ),
+    ] = Field(None, ge=0, le=2**32 - 1, description="Divides the images; left empty (null), `seed` does.")
 
     run: Annotated[
         str | None,

@@ -145,7 +145,8 @@ class Looking:
     @contextmanager
     def _begun(self, dataset_id: str, look: _Look) -> "Iterator[subprocess.Popen[bytes] | None]":
         """Its process, which has ended afterwards; None where it was cancelled meanwhile."""
-        arguments = ["-P", "-m", "coverslip.workspace.looking.worker", str(self.home.folder), dataset_id]
+        worker, roots = "coverslip.workspace.looking.worker", [str(root) for root in self.home.roots]
+        arguments = ["-P", "-m", worker, str(self.home.folder), dataset_id, *roots]
         with self._lock:
             if not look.is_cancelled:
                 look.process = subprocess.Popen(

@@ -20,7 +20,8 @@ def thresholds(workspace: Workspace, run_id: str) -> Thresholds:
     found = thresholds_of(_finished(workspace, run_id).run)
     if found is None:
         raise Conflict(
-            "There is no threshold to choose: it takes two classes with validation images", do="Leave it as it is."
+            "There is no threshold to choose: it takes two classes with 5 validation images each",
+            do="Leave it as it is.",
         )
     return found
 

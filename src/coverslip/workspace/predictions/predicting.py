@@ -65,6 +65,7 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
                 pass
 
     from coverslip.inference import load_classifier
+    from coverslip.inference.prevalence import EstimatedShares
 
     classifier = load_classifier(request["classifier"])
     data = open_dataset(request["sources"], plan=classifier.card.preprocessing.plan, labelled=False)
@@ -73,12 +74,13 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
     for note in data.notes:
         tell(Noted.of(note))
     status.say("running", n_total=len(data.records))
-    writer = RowsWriter(folder / FILE)
+    writer, shares = RowsWriter(folder / FILE), EstimatedShares(classifier.card)
     try:
         with PredictionsFile(Run(folder).predictions_file, classifier.classes) as table:
             n_before = 0
             for row in writer.added():
                 table.write(row)
+                shares.add(row)
                 n_before += 1
             unwritten: list[tuple[int, Prediction, Path, ReadPlan]] = []
             written = time.monotonic()
@@ -86,6 +88,7 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
             rows = zip(rest.records, classifier.predict_images(rest, emit=tell), strict=True)
             for k, (record, row) in enumerate(rows, start=n_before):
                 table.write(row)
+                shares.add(row)
                 unwritten.append((k, row, record.path, record.plan))
                 if time.monotonic() - written > _SECONDS_BETWEEN_WRITES:
                     writer.add(unwritten)
@@ -93,6 +96,8 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
                     if stop.is_requested():
                         raise Stopped("The prediction was stopped", file=folder, do="The rows so far are kept.")
             writer.add(unwritten)
+        if (other := shares.note()) is not None:
+            tell(Noted.of(other))
     finally:
         writer.close()
 

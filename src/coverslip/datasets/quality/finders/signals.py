@@ -26,6 +26,10 @@ _IN_WORDS: dict[SignalSource, tuple[str, str]] = {
         "bit depth, channels and planes of the file",
         "Ask whether classes were exported in different ways, and export them alike.",
     ),
+    "metadata": (
+        "what the file says of camera, program, resolution and compression",
+        "Ask whether classes were taken or saved in different ways: stronger compression, say, can be seen in pixels.",
+    ),
 }
 
 
@@ -57,6 +61,7 @@ def slight_shortcuts(dataset: Dataset, scan: Scan) -> Iterator[Found]:
 def _between(signal: Signal | None, least: float, most: float) -> Iterator[Found]:
     if signal is None or not signal.is_there:
         return
+    yield from _batches_between(signal, least, most)
     for source, told in signal.by_source.items():
         share = signal.share(source)
         if least <= share < most:
@@ -75,5 +80,30 @@ def _between(signal: Signal | None, least: float, most: float) -> Iterator[Found
                     "whole_image": signal.whole.balanced_accuracy,
                     "chance": signal.chance,
                     "p": told.p,
+                },
+            )
+
+
+def _batches_between(signal: Signal, least: float, most: float) -> Iterator[Found]:
+    for column, by_column in signal.by_column.items():
+        if least <= signal.share_of_column(column) < most:
+            told = by_column.told
+            yield Found(
+                text=f"Images show which {column} they are of (also among images of one class: {by_column.seen:.2f} of "
+                f"the way from guessing to certainty), and classes go with it: the {column} alone tells them "
+                f"apart with a balanced accuracy of {told.balanced_accuracy:.2f}, where the whole image gives "
+                f"{signal.whole.balanced_accuracy:.2f} and guessing {signal.chance:.2f}.",
+                do=f"Group the images by {column}, so that it is tested whether a network does without it, and image "
+                "the classes together if you can.",
+                limit=f"The network may have learnt which {column} images are of instead of their class; then it fails "
+                "on others.",
+                values={
+                    "from": "batch",
+                    "column": column,
+                    "balanced_accuracy": told.balanced_accuracy,
+                    "whole_image": signal.whole.balanced_accuracy,
+                    "chance": signal.chance,
+                    "p": told.p,
+                    "seen": by_column.seen,
                 },
             )

@@ -5,18 +5,17 @@ of the two that overlap say nothing about it. Images of one group (patient, slid
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from coverslip.evaluation.intervals import group_codes
+from coverslip.evaluation.influence import Influence
+from coverslip.evaluation.intervals import Units, metric_with_interval
 from coverslip.evaluation.metrics import check_arrays
 from coverslip.evaluation.results import LEVEL, Metric
 from coverslip.evaluation.table import METRICS, MetricRecord, scored_metrics
 
-_MOST_BLOCKS = 100
-_FEWEST_BLOCKS = 20
-_NUMBERS_AT_ONCE = 4e7  # probabilities that are looked at in all, above which blocks become fewer
+_NOTHING = 1e-24  # variance of rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +60,20 @@ def paired_differences(
     group: np.ndarray | None,
     *,
     metrics: Sequence[str] | None = None,
-    seed: int = 0,
 ) -> dict[str, Metric]:
     """Each metric of the second classifier minus that of the first, with an interval.
 
-    The jackknife: groups are left out in turn (without groups: images, in up to 100 blocks), and the spread of the
-    differences gives a standard error; the interval is `difference ± t · standard error` with Student's t. Accuracy
-    without groups has the interval of Bonett and Price (2012, Adjusted Wald confidence interval for a difference of
-    binomial proportions based on paired data), which holds where few images differ.
+    An image's influence on the difference is that on the second's number minus that on the first's (`influence.py`);
+    their sums over groups, or over images where no groups are known, give the standard error, with the corrections and
+    degrees of freedom of all intervals (`intervals.py`): `difference ± t · standard error`. Accuracy without groups has
+    the interval of Bonett and Price (2012, Adjusted Wald confidence interval for a difference of binomial proportions
+    based on paired data), which holds where few images differ.
 
     Args:
         first, second: what both say of the same images.
         label: (n,) int, the true classes.
         group: (n,) names; an empty name or None is a group of its own. None for the whole: images are alone.
         metrics: names out of `METRICS`; None takes all `scored_metrics`.
-        seed: which images make a block.
 
     Returns:
         Metric name to `Metric` from -1 to 1 (or without ends); `low` and `high` are None, with a reason, where both
@@ -87,58 +85,33 @@ def paired_differences(
     for answers in (first, second):
         check_arrays(answers.probability, label)
     records = [METRICS.find(name) for name in (scored_metrics() if metrics is None else metrics)]
-    blocks = _blocks(label, group, first.probability.shape[1], seed)
-    return {record.name: _difference(record, first, second, label, group, blocks) for record in records}
-
-
-def _blocks(label: np.ndarray, group: np.ndarray | None, n_classes: int, seed: int) -> np.ndarray:
-    """(n,) int from 0: what is left out together; groups are never divided."""
-    unit = np.arange(len(label)) if group is None else group_codes(group)
-    n_units = int(unit.max()) + 1
-    most = int(np.clip(_NUMBERS_AT_ONCE / (len(label) * n_classes), _FEWEST_BLOCKS, _MOST_BLOCKS))
-    block_of_unit = np.random.default_rng(seed).permutation(n_units) % min(n_units, most)
-    blocks: np.ndarray = block_of_unit[unit]
-    return blocks
+    # Images by themselves are groups of one: few of them then have Student's t, exactly so for a mean.
+    units = replace(Units.of(label, group, first.probability.shape[1]), has_groups=True)
+    return {record.name: _difference(record, first, second, label, group, units) for record in records}
 
 
 def _difference(
-    record: MetricRecord,
-    first: Answers,
-    second: Answers,
-    label: np.ndarray,
-    group: np.ndarray | None,
-    blocks: np.ndarray,
+    record: MetricRecord, first: Answers, second: Answers, label: np.ndarray, group: np.ndarray | None, units: Units
 ) -> Metric:
-    every = np.ones(len(label), dtype=bool)
-    value = _of(record, first, second, label, every)
+    of_first, of_second = ((answers.probability, label, answers.predicted) for answers in (first, second))
+    value = record.value(*of_second) - record.value(*of_first)
     if np.isnan(value):
         return Metric(value=None, method=_method(group), reason=record.undefined)
     if record.name == "accuracy" and group is None:
         return _bonett_price(first, second, label)
-    n_blocks = int(blocks.max()) + 1
-    if n_blocks < 2:
+    if record.influence is None:
+        return Metric(value=value, method=_method(group), reason=record.no_interval)
+    if units.n < 2:
         reason = "all images are of one group" if group is not None else "there is only one image"
         return Metric(value=value, method=_method(group), reason=f"{reason}: no interval")
-    left_out = np.array([_of(record, first, second, label, blocks != k) for k in range(n_blocks)])
-    left_out = left_out[~np.isnan(left_out)]
-    variance = (n_blocks - 1) / n_blocks * float(((left_out - left_out.mean()) ** 2).sum()) if len(left_out) else 0.0
-    if variance < 1e-24:
+    of_image = record.influence(*of_second).of_image - record.influence(*of_first).of_image
+    if float((of_image**2).sum()) < _NOTHING:
         return Metric(value=value, method=_method(group), reason="both say the same of all images: no interval")
-    from scipy.special import stdtrit
-
-    reach = float(stdtrit(n_blocks - 1, (1 + LEVEL) / 2)) * variance**0.5
-    low, high = value - reach, value + reach
-    if record.scale == "share":
-        low, high = max(low, -1.0), min(high, 1.0)
-    return Metric(value=value, low=low, high=high, method=_method(group))
-
-
-def _of(record: MetricRecord, first: Answers, second: Answers, label: np.ndarray, chosen: np.ndarray) -> float:
-    of_first, of_second = (
-        record.value(answers.probability[chosen], label[chosen], answers.predicted[chosen])
-        for answers in (first, second)
-    )
-    return of_second - of_first
+    influence = Influence(of_image, np.zeros(units.n_classes), value)
+    metric = replace(metric_with_interval(value, influence, units, "real"), method=_method(group))
+    if record.scale != "share" or metric.low is None or metric.high is None:
+        return metric
+    return replace(metric, low=max(metric.low, -1.0), high=min(metric.high, 1.0))
 
 
 def _bonett_price(first: Answers, second: Answers, label: np.ndarray) -> Metric:
@@ -160,4 +133,5 @@ def _bonett_price(first: Answers, second: Answers, label: np.ndarray) -> Metric:
 
 
 def _method(group: np.ndarray | None) -> str:
-    return f"paired difference, jackknife over {'images' if group is None else 'groups'} (Student's t)"
+    over = "images" if group is None else "groups"
+    return f"paired difference, infinitesimal jackknife over {over} (Student's t)"

@@ -1,0 +1,101 @@
+"""Damaged files by the thousand, one by one and through the app: what does the worst of them take?
+
+Makes the files of `mutated_files.py`. Each is decoded alone in this process, timed in processor seconds; the peak of
+the process bounds the memory that each takes. Then all are one dataset of the app, whose server and decoding processes
+are looked at ten times a second. Exit code 1 if a file takes over 10 s, a process over 1 GB, or a file has no row.
+
+    python benchmarks/mutated_files_in_app.py [--count N] [--seed S]
+"""
+
+import argparse
+import os
+import resource
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import psutil
+from mutated_files import write_mutated
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+from browser import RunningApp
+
+MOST_SECONDS, MOST_BYTES = 10, 1e9
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=1000, help="damaged files (default: 1000)")
+    parser.add_argument("--seed", type=int, default=0)
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+        folder = Path(scratch)
+        os.environ["COVERSLIP_CACHE"] = str(folder / "cache")
+        paths = write_mutated(folder / "images" / "damaged", chosen.count, chosen.seed)
+        is_right = all([one_by_one(paths), in_app(folder, len(paths))])
+    sys.exit(0 if is_right else 1)
+
+
+def one_by_one(paths: list[Path]) -> bool:
+    """Decode each alone; whether none takes too much."""
+    from coverslip.errors import UnreadableImage
+    from coverslip.images import image_facts, read_pixels
+
+    slowest, of, n_readable = 0.0, "", 0
+    for path in paths:
+        began = time.process_time()
+        try:
+            image_facts(read_pixels(path))
+            n_readable += 1
+        except UnreadableImage:
+            pass
+        seconds = time.process_time() - began
+        if seconds > slowest:
+            slowest, of = seconds, path.name
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(
+        f"one by one: {n_readable:,} of {len(paths):,} are readable, the slowest took {slowest:.2f} processor s ({of})"
+    )
+    print(f"one by one: the process peaked at {peak / 2**20:.0f} MiB", flush=True)
+    return slowest <= MOST_SECONDS and peak <= MOST_BYTES
+
+
+def in_app(folder: Path, n: int) -> bool:
+    """Open all as a dataset; whether each has its row, and no process takes too much."""
+    (folder / "app").mkdir()
+    app = RunningApp(folder / "app" / "workspace", folder).start()
+    assert app.process is not None
+    peaks: dict[str, int] = {}
+    has_ended = threading.Event()
+
+    def look() -> None:
+        server = psutil.Process(app.process.pid)  # type: ignore[union-attr]  # it runs
+        while not has_ended.wait(0.1):
+            for process in (server, *server.children(recursive=True)):
+                try:
+                    rss, command = process.memory_info().rss, " ".join(process.cmdline())
+                except psutil.Error:
+                    continue
+                kind = "decoding" if "decoding.worker" in command else "server" if process == server else "other"
+                peaks[kind] = max(peaks.get(kind, 0), rss)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    began = time.monotonic()
+    found = app.send("datasets", {"sources": [{"path": str(folder / "images")}]})
+    found = app.until(f"datasets/{found['id']}", lambda state: state["state"] != "reading", 3_000)
+    seconds = time.monotonic() - began
+    has_ended.set()
+    looking.join()
+    code = app.end()
+    print(
+        f"app: {found['n_images']:,} rows after {seconds:.0f} s, {found['n_unreadable']:,} unreadable; exit code {code}"
+    )
+    print("app: peaks " + ", ".join(f"{kind} {peak / 2**20:.0f} MiB" for kind, peak in sorted(peaks.items())))
+    return found["n_images"] == n and found["state"] == "ready" and max(peaks.values()) <= MOST_BYTES
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""How long the app's server takes to end, by SIGINT and SIGTERM, whatever it is at. Aim: 3 s.
+
+Begins a server with a workspace of its own for each row, lets it begin something, and measures seconds from the signal
+until its process has ended, beside the load of the machine; what else of its processes is left a second later is told,
+but for trainings, which go on by design and are ended here.
+
+    python benchmarks/server_ends.py [--only STATE…]
+"""
+
+import argparse
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+TESTS = Path(__file__).resolve().parent.parent / "tests"
+sys.path.insert(0, str(TESTS))
+
+from browser import RunningApp  # noqa: E402  of the tests
+from drawing import save_cells, write_cells  # noqa: E402
+from odd_formats import install, write_odd  # noqa: E402
+
+FAST = {"stage": "instant", "image_size": 32, "tta": 1}
+
+
+def idle(app: RunningApp, folder: Path) -> None:
+    """Nothing goes on."""
+
+
+def indexing(app: RunningApp, folder: Path) -> None:
+    """3,000 images are read."""
+    cells = write_cells(folder / "many", 3_000, side=96)
+    found = app.send("datasets", {"sources": [{"path": str(cells)}]})
+    app.until(f"datasets/{found['id']}", lambda state: state["state"] == "reading")
+    time.sleep(1.0)
+
+
+def hanging(app: RunningApp, folder: Path) -> None:
+    """An image hangs its reader."""
+    cells = save_cells(folder / "cells")
+    write_odd(cells / "round" / "hangs.odd", "loops")
+    app.send("datasets", {"sources": [{"path": str(cells)}]})
+    time.sleep(8.0)
+
+
+def copies(app: RunningApp, folder: Path) -> None:
+    """Changed copies are looked for: what follows when 600 images are read."""
+    cells = write_cells(folder / "some", 600, side=96)
+    found = app.send("datasets", {"sources": [{"path": str(cells)}]})
+    app.until(f"datasets/{found['id']}", lambda state: state["state"] != "reading")
+    time.sleep(0.5)
+
+
+def training(app: RunningApp, folder: Path) -> None:
+    """A training has begun."""
+    cells = write_cells(folder / "cells", 90)
+    found = app.send("datasets", {"sources": [{"path": str(cells)}]})
+    app.until(f"datasets/{found['id']}", lambda state: state["state"] != "reading")
+    app.send("runs", {"dataset_id": found["id"], "recipe": FAST, "name": "first"})
+    time.sleep(3.0)
+
+
+STATES: dict[str, Callable[[RunningApp, Path], None]] = {
+    "idle": idle,
+    "reading images": indexing,
+    "an image hangs its reader": hanging,
+    "looking for copies": copies,
+    "a training runs": training,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=STATES, default=list(STATES), metavar="STATE")
+    chosen = parser.parse_args()
+    print("| the server is at | signal | exit code | s until it ended | load | left a second later |")
+    print("|---|---|---|---|---|---|")
+    for name in chosen.only:
+        for how in (signal.SIGINT, signal.SIGTERM):
+            with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+                measure(name, how, Path(scratch))
+
+
+def measure(name: str, how: signal.Signals, folder: Path) -> None:
+    """Print one row."""
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        [*filter(None, [os.environ.get("PYTHONPATH")]), install(folder / "site")]
+    )
+    os.environ["COVERSLIP_CACHE"] = str(folder / "cache")
+    (folder / "app").mkdir()
+    app = RunningApp(folder / "app" / "workspace", folder).start()
+    assert app.process is not None
+    STATES[name](app, folder)
+    children = psutil.Process(app.process.pid).children(recursive=True)
+    began = time.monotonic()
+    code = app.end(how)
+    seconds = time.monotonic() - began
+    _, left = psutil.wait_procs(children, timeout=1)
+    left = [process for process in left if process.status() != psutil.STATUS_ZOMBIE]  # dead: nobody has asked yet
+    commands = [" ".join(process.cmdline()[1:5]) for process in left]
+    print(f"| {name} | {how.name} | {code} | {seconds:.1f} | {os.getloadavg()[0]:.0f} | {'; '.join(commands) or '–'} |")
+    sys.stdout.flush()
+    for process in left:
+        process.kill()
+
+
+if __name__ == "__main__":
+    main()

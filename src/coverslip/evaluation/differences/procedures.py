@@ -1,0 +1,86 @@
+"""Two ways to train on the same splits: which is better, and how likely, though the splits share training images."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from coverslip.evaluation.results import LEVEL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcedureDifference:
+    """How much better one way of training is than another, over splits. All in the metric's own unit."""
+
+    n_splits: int
+    mean: float  # second minus first
+    low: float | None  # of the 95 % interval; None where splits cannot tell
+    high: float | None
+    p: float | None  # two-sided, of no difference on average
+    p_better: float | None  # probability that the second is better by more than the region of practical equivalence
+    p_equal: float | None  # that both are equivalent
+    p_worse: float | None
+
+
+def procedure_difference(
+    differences: Sequence[float], *, test_to_train: float, equivalence: float = 0.01
+) -> ProcedureDifference:
+    """The corrected resampled t test, and what the same distribution says of practical equivalence.
+
+    Trainings on several splits of the same images share most of their training images, so their differences vary less
+    than those of independent studies would: the variance of their mean is s² (1/J + n_test/n_train) in place of s²/J
+    (Nadeau and Bengio 2003, Inference for the Generalization Error). The probabilities are those of the Bayesian
+    correlated t test (Corani and Benavoli 2015), whose posterior is the same t distribution.
+
+    Args:
+        differences: (J,) of the metric, second minus first, one per split; seeds of one split averaged before.
+        test_to_train: test images per training image of a split.
+        equivalence: half the width of the region of practical equivalence about 0.
+
+    Returns:
+        Only the mean where there are fewer than two splits, or all differences are alike.
+
+    Raises:
+        ValueError: no differences, or no training images.
+    """
+    from scipy.special import stdtr, stdtrit
+
+    found = np.asarray(differences, dtype=float)
+    if not len(found) or not 0 <= test_to_train < math.inf:
+        raise ValueError("there must be a difference, and training images")
+    mean = float(found.mean())
+    if len(found) < 2 or found.std() < 1e-12:
+        return ProcedureDifference(
+            n_splits=len(found), mean=mean, low=None, high=None, p=None, p_better=None, p_equal=None, p_worse=None
+        )
+    df = len(found) - 1
+    error = math.sqrt(found.var(ddof=1) * (1 / len(found) + test_to_train))
+    reach = float(stdtrit(df, (1 + LEVEL) / 2)) * error
+    worse = float(stdtr(df, (-equivalence - mean) / error))
+    better = float(stdtr(df, (mean - equivalence) / error))
+    return ProcedureDifference(
+        n_splits=len(found),
+        mean=mean,
+        low=mean - reach,
+        high=mean + reach,
+        p=float(2 * stdtr(df, -abs(mean) / error)),
+        p_better=better,
+        p_equal=max(0.0, 1 - better - worse),
+        p_worse=worse,
+    )
+
+
+def holm(p: Sequence[float | None]) -> list[float | None]:
+    """Each p adjusted for all that were asked at once (Holm 1979); None where there is none.
+
+    Args:
+        p: from 0 to 1, in any order.
+    """
+    known = sorted((value, i) for i, value in enumerate(p) if value is not None)
+    adjusted: list[float | None] = [None] * len(p)
+    largest = 0.0
+    for rank, (value, i) in enumerate(known):
+        largest = max(largest, min(1.0, value * (len(known) - rank)))
+        adjusted[i] = largest
+    return adjusted

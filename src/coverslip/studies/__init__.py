@@ -1,0 +1,36 @@
+"""Studies: datasets x networks x ways to start x splits, trained and compared fairly."""
+
+from coverslip.studies.cells import Cell, cells_of
+from coverslip.studies.comparing import (
+    DatasetComparison,
+    StudyComparison,
+    VariantDifference,
+    VariantScores,
+    compare_study,
+)
+from coverslip.studies.page import interval, verdict
+from coverslip.studies.plan import StudyPlan, load_plan
+from coverslip.studies.results import ResultRow
+from coverslip.studies.running import CellState, state_of
+from coverslip.studies.study import plan_study, resume_study, run_study, study_comparison
+
+__all__ = [
+    "Cell",
+    "CellState",
+    "DatasetComparison",
+    "ResultRow",
+    "StudyComparison",
+    "StudyPlan",
+    "VariantDifference",
+    "VariantScores",
+    "cells_of",
+    "compare_study",
+    "interval",
+    "load_plan",
+    "plan_study",
+    "resume_study",
+    "run_study",
+    "state_of",
+    "study_comparison",
+    "verdict",
+]

@@ -1,0 +1,137 @@
+"""The trainings of a study: what each one is called, its recipe, and where its run folder lies."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from coverslip.errors import BadRecipe
+from coverslip.files import sha256_json
+from coverslip.runs import FromRun, Pretraining, Recipe, Run, check_recipe, pretraining_recipe
+from coverslip.studies.plan import Changes, DatasetPlan, ModelPlan, RegimePlan, StudyPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One training; a pretraining that others start from has no place in the table of results."""
+
+    dataset: DatasetPlan  # its images
+    model: str
+    regime: str
+    train_per_class: int | None
+    repeat: int  # 1-based
+    seed: int
+    recipe: Recipe
+    run: Run
+    starts_from: Run | None = None  # a pretraining of this study
+    is_pretraining: bool = False
+
+    @property
+    def label(self) -> str:
+        """What it is, for people."""
+        return f"{self.dataset.name}, {self.model}, {self.regime}"
+
+    @property
+    def name(self) -> str:
+        return self.run.folder.name
+
+
+def cells_of(plan: StudyPlan, folder: Path) -> list[Cell]:
+    """All trainings of a study, pretrainings before those that start from them.
+
+    A whole repeat with one seed comes before the next, so that a study that ends early has tried everything equally
+    often.
+
+    Args:
+        plan: of the study.
+        folder: of the study.
+
+    Raises:
+        BadRecipe: what the plan puts together is no valid recipe; which dataset, network and regime is named. Or two
+            names are so alike that their folders would be one.
+    """
+    cells: dict[Path, Cell] = {}
+    for repeat in range(1, plan.repeats + 1):
+        for seed in plan.seeds:
+            for cell in _of_one_repeat(plan, folder, repeat, seed):
+                same = cells.setdefault(cell.run.folder, cell)
+                if same is not cell and not cell.is_pretraining:
+                    what = f"'{same.label}' and '{cell.label}' would lie in one folder, {cell.name}"
+                    raise BadRecipe(what, do="Give them names that differ in letters or digits.")
+    return list(cells.values())
+
+
+def _of_one_repeat(plan: StudyPlan, folder: Path, repeat: int, seed: int) -> Iterator[Cell]:
+    for n in plan.train_per_class:
+        for dataset in plan.datasets:
+            for model in plan.models:
+                for regime in plan.regimes:
+                    yield from _cell(plan, folder, dataset, model, regime, n, repeat, seed)
+
+
+def _cell(
+    plan: StudyPlan,
+    folder: Path,
+    dataset: DatasetPlan,
+    model: ModelPlan,
+    regime: RegimePlan,
+    train_per_class: int | None,
+    repeat: int,
+    seed: int,
+) -> Iterator[Cell]:
+    """The training, after the pretraining that it starts from."""
+    where = f"{dataset.name}, {plan.variant_name(model.name, regime.name)}"
+    split: Changes = {"folds": plan.folds, "seed": repeat - 1, "train_per_class": train_per_class}
+    changes: Changes = {"seed": seed, "model": model.name, "primary_metric": plan.primary_metric}
+    own = (plan.recipe, dataset.recipe, model.recipe, {} if regime.two_step else regime.recipe)
+    for layer in ({"split": split, **_groups(dataset)}, *own, _initialisation(regime)):
+        changes = _merged(changes, layer)
+    recipe = _checked(changes, where)
+    name = _slug(
+        dataset.name, model.name, *([regime.name] if len(plan.regimes) > 1 else []),
+        *([f"n{train_per_class}"] if train_per_class else []), f"r{repeat}", f"s{seed}",
+    )  # fmt: skip
+    cell = Cell(dataset, model.name, regime.name, train_per_class, repeat, seed, recipe, Run(folder / "cells" / name))
+    if not isinstance(recipe.init, Pretraining):
+        yield cell
+        return
+    images = DatasetPlan(path=(recipe.init.train_on,), name=regime.name)
+    first = pretraining_recipe(recipe.model_copy(update={"split": recipe.split.model_copy(update={"seed": None})}))
+    same = sha256_json([recipe.init.train_on, first.model_dump(mode="json")])[:8]  # datasets may differ in image size
+    before = Run(folder / "pretraining" / _slug(regime.name, model.name, f"s{seed}", same))
+    yield replace(cell, dataset=images, recipe=first, run=before, is_pretraining=True)
+    start = FromRun(run=str(before.folder), labels=recipe.init.labels)
+    yield replace(cell, recipe=recipe.model_copy(update={"init": start}), starts_from=before)
+
+
+def _groups(dataset: DatasetPlan) -> Changes:
+    return {"group": dataset.group} if dataset.group else {}
+
+
+def _initialisation(regime: RegimePlan) -> Changes:
+    if regime.two_step:
+        return {"init": {"train_on": regime.two_step, "recipe": regime.recipe, "labels": regime.labels}}
+    return {"init": {"run": regime.run, "labels": regime.labels}} if regime.run else {}
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> Changes:  # Any: values of recipe keys
+    """What stands above goes first; sections are merged key by key."""
+    merged = dict(below)
+    for key, value in above.items():
+        inner = merged.get(key)
+        merges = key != "init" and isinstance(inner, dict) and isinstance(value, dict)
+        merged[key] = _merged(inner, value) if merges and inner is not None else value
+    return merged
+
+
+def _checked(changes: Changes, where: str) -> Recipe:
+    try:
+        return check_recipe(changes)
+    except BadRecipe as error:
+        raise BadRecipe(f"{where}: {error.what}", do=error.do, remedies=error.remedies, faults=error.faults) from error
+
+
+def _slug(*parts: str) -> str:
+    """A folder's name that every system takes."""
+    return "_".join(re.sub(r"[^\w.+-]+", "-", part).strip("-.") for part in parts)[:150]

@@ -1,0 +1,204 @@
+"""`study.yaml`: which datasets, networks, ways to start and splits are tried, and by what they are compared."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
+
+from coverslip.errors import BadRecipe
+from coverslip.evaluation import scored_metrics
+from coverslip.files import read_bytes, write_text
+from coverslip.runs.recipe import Choices, OneOf, as_yaml, read_yaml
+
+_LARGEST_BYTES = 2**20
+_SHORT_REGIMES: Mapping[str, dict[str, Any]] = {  # Any: values of recipe keys
+    "scratch": {"init": "scratch"},
+    "imagenet": {"init": "imagenet"},
+    "frozen": {"init": "imagenet", "freeze_to": "backbone"},
+}
+Changes = dict[str, Any]  # Any: values of recipe keys, checked with the recipe of each cell
+
+
+def _as_named(value: Any) -> Any:  # Any: as YAML gives it
+    return {"name": value} if isinstance(value, str) else value
+
+
+def _as_dataset(value: Any) -> Any:  # Any: as YAML gives it
+    return {"path": value} if isinstance(value, str) else value
+
+
+def _as_regime(value: Any) -> Any:  # Any: as YAML gives it
+    if isinstance(value, str):
+        if value not in _SHORT_REGIMES:
+            known = ", ".join(_SHORT_REGIMES)
+            raise ValueError(f"it must be {known}, {{two_step: DATA}}, {{run: PATH}} or {{name: NAME, recipe: …}}")
+        return {"name": value, "recipe": _SHORT_REGIMES[value]}
+    if isinstance(value, dict) and "name" not in value:
+        source = value.get("two_step") or value.get("run") or ""
+        kind = "two-step" if "two_step" in value else "run"
+        return {"name": f"{kind} {Path(str(source)).stem}", **value}
+    return value
+
+
+def _as_list(value: Any) -> Any:  # Any: as YAML gives it
+    return [value] if isinstance(value, str) else value
+
+
+class DatasetPlan(Choices):
+    """Labelled images; several paths are one dataset of several domains."""
+
+    path: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = Field(min_length=1)
+    name: str = ""
+    group: str | None = None
+    group_pattern: str | None = None
+    recipe: Changes = Field(default_factory=dict, description="What is other than in the study's recipe.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_by_its_path(cls, value: Any) -> Any:  # Any: as YAML gives it
+        if isinstance(value, dict) and not value.get("name") and value.get("path"):
+            paths = _as_list(value["path"])
+            return {**value, "name": " + ".join(_name_of(Path(str(path))) for path in paths)}
+        return value
+
+
+class ModelPlan(Choices):
+    """A network, with recipe keys of its own; `name` is the network's where the recipe does not say another."""
+
+    name: str
+    recipe: Changes = Field(default_factory=dict)
+
+
+class RegimePlan(Choices):
+    """Where training starts, or any other change of the recipe that is compared."""
+
+    name: str
+    recipe: Changes = Field(default_factory=dict, description="With `two_step`, of the pretraining.")
+    two_step: str | None = Field(None, description="Labelled images to pretrain on; once per network and seed.")
+    run: str | None = Field(None, description="An earlier run whose network goes on learning.")
+    labels: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _starts_once(self) -> "RegimePlan":
+        if self.two_step and self.run:
+            raise ValueError("give either two_step or run, not both")
+        return self
+
+
+_DEFAULT_REGIMES = (RegimePlan(name="imagenet", recipe=dict(_SHORT_REGIMES["imagenet"])),)
+
+
+class StudyPlan(Choices):
+    """Every dataset x network x way to start x size x repeat x seed is one training, by the same splits."""
+
+    datasets: tuple[Annotated[DatasetPlan, BeforeValidator(_as_dataset)], ...] = Field(min_length=1)
+    models: tuple[Annotated[ModelPlan, BeforeValidator(_as_named)], ...] = Field(min_length=1)
+    regimes: tuple[Annotated[RegimePlan, BeforeValidator(_as_regime)], ...] = Field(_DEFAULT_REGIMES, min_length=1)
+    folds: int = Field(5, ge=0, le=100, description="0: one split of each repeat.")
+    repeats: int = Field(1, ge=1, le=1000, description="How often images are split anew.")
+    seeds: tuple[int, ...] = Field((0,), min_length=1, description="Of training, on the same splits.")
+    train_per_class: tuple[int | None, ...] = Field((None,), min_length=1)
+    recipe: Changes = Field(default_factory=dict, description="Of all trainings, where others do not say otherwise.")
+    primary_metric: Annotated[str, OneOf("metric", scored_metrics)] = "macro_f1"
+    baseline: str | None = Field(None, description="`MODEL` or `MODEL, REGIME`; default: the first.")
+    equivalence: float = Field(0.01, ge=0, description="Differences up to this are of no practical importance.")
+    threads: int | None = Field(None, ge=1, description="Of each training; default: all cores, one after the other.")
+    format_version: Literal[1] = 1
+
+    @field_validator("datasets", "models", "regimes")
+    @classmethod
+    def _names_differ(cls, planned: tuple[Any, ...]) -> tuple[Any, ...]:  # Any: plans of either kind
+        names = [each.name for each in planned]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(twice)} stands there twice: give each a name of its own")
+        return planned
+
+    @field_validator("seeds", "train_per_class")
+    @classmethod
+    def _values_differ(cls, values: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        if len(set(values)) < len(values) or any(value is not None and value < 0 for value in values):
+            raise ValueError("each must be different, and none below 0")
+        return values
+
+    @model_validator(mode="after")
+    def _baseline_is_there(self) -> "StudyPlan":
+        if self.baseline is not None and self.baseline not in (known := self.variant_names):
+            raise ValueError(f"there is no baseline '{self.baseline}'; there are {'; '.join(known)}")
+        return self
+
+    @property
+    def variant_names(self) -> list[str]:
+        """What is compared: each network with each way to start."""
+        return [self.variant_name(model.name, regime.name) for model in self.models for regime in self.regimes]
+
+    def variant_name(self, model: str, regime: str) -> str:
+        """As tables call it: the network alone where there is one way to start."""
+        return model if len(self.regimes) == 1 else f"{model}, {regime}"
+
+
+def load_plan(file: Path) -> StudyPlan:
+    """Read a plan; paths in it that are not absolute are meant from its folder.
+
+    Raises:
+        BadRecipe: not YAML, or a key or value is not valid; all faults at once.
+    """
+    try:
+        text = read_bytes(file, _LARGEST_BYTES).decode("utf-8-sig")
+    except (OSError, ValueError) as error:
+        do = "It must be a YAML file that names datasets and models."
+        raise BadRecipe(f"The plan could not be read: {str(error).splitlines()[0]}", file=file, do=do) from error
+    data, _ = read_yaml(text, file)
+    try:
+        plan = StudyPlan.model_validate(data)
+    except ValidationError as error:
+        faults = dict.fromkeys(_in_words(fault) for fault in error.errors())
+        raise BadRecipe(
+            f"The plan is not valid: {'; '.join(faults)}", file=file, do="Correct it and run again."
+        ) from error
+    return _from_its_folder(plan, file.absolute().parent)
+
+
+def save_plan(plan: StudyPlan, file: Path) -> None:
+    """Write it with all that was left open, paths absolute."""
+    write_text(file, as_yaml(plan.model_dump(mode="json")))
+
+
+def _from_its_folder(plan: StudyPlan, folder: Path) -> StudyPlan:
+    def absolute(path: str) -> str:
+        return str(folder / path)  # an absolute path stays what it is
+
+    datasets = [each.model_copy(update={"path": tuple(map(absolute, each.path))}) for each in plan.datasets]
+    regimes = [
+        each.model_copy(
+            update={
+                "two_step": absolute(each.two_step) if each.two_step else None,
+                "run": absolute(each.run) if each.run else None,
+            }
+        )
+        for each in plan.regimes
+    ]
+    return plan.model_copy(update={"datasets": tuple(datasets), "regimes": tuple(regimes)})
+
+
+def _name_of(path: Path) -> str:
+    """The folder's name; of a table called like many others also its folder's."""
+    return (
+        path.parent.name
+        if path.suffix and path.stem in ("images", "labels", "table") and path.parent.name
+        else path.stem
+    )
+
+
+def _in_words(fault: Any) -> str:  # Any: Pydantic's ErrorDetails
+    place = ".".join(str(part) for part in fault["loc"]) or "plan"
+    if fault["type"] == "extra_forbidden":
+        import difflib
+
+        near = difflib.get_close_matches(str(fault["loc"][-1]), StudyPlan.model_fields, n=1, cutoff=0.5)
+        return f"there is no key '{place}'" + (f" (did you mean '{near[0]}'?)" if near else "")
+    if fault["type"] == "missing":
+        return f"there is no {place}"
+    return f"{place}: {re.sub('^Value error, ', '', fault['msg'])}"

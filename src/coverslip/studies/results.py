@@ -1,0 +1,118 @@
+"""`results.csv` of a study: a row per training and fold."""
+
+import csv
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from coverslip.errors import BadRun, CoverslipError
+from coverslip.evaluation import Evaluation
+from coverslip.files import CsvWriter, written_whole
+from coverslip.models import model_info
+from coverslip.runs import Run
+from coverslip.studies.cells import Cell
+from coverslip.studies.running import state_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultRow:
+    """What one training, or one of its folds, reached on images that it never saw; None where it was not measured."""
+
+    dataset: str
+    model: str
+    regime: str
+    train_per_class: int | None
+    repeat: int
+    fold: int | None  # None: one split
+    seed: int
+    n_train: int | None = None
+    n_test: int | None = None
+    accuracy: float | None = None
+    balanced_accuracy: float | None = None
+    macro_f1: float | None = None
+    macro_auroc: float | None = None
+    log_loss: float | None = None
+    primary: float | None = None  # the study's primary metric, whichever it is
+    parameters: int | None = None
+    gmacs: float | None = None
+    train_seconds: float | None = None
+    state: str  # of the training: done, failed, stopped, not begun
+    run: str  # its folder, from the study's
+    error: str = ""
+
+
+_METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auroc", "log_loss")
+
+
+def rows_of(cells: Iterable[Cell], folder: Path, primary_metric: str) -> list[ResultRow]:
+    """The rows of all trainings as they stand now; one that is not measured has one row without numbers."""
+    return [row for cell in cells if not cell.is_pretraining for row in _rows(cell, folder, primary_metric)]
+
+
+def write_results(rows: Iterable[ResultRow], file: Path) -> None:
+    """Write the table, whole or not at all."""
+    names = [field.name for field in fields(ResultRow)]
+    with written_whole(file) as part, part.open("w", newline="", encoding="utf-8") as stream:
+        writer = CsvWriter(stream)
+        writer.writerow(names)
+        for row in rows:
+            writer.writerow([_cell(getattr(row, name)) for name in names])
+
+
+def _cell(value: object) -> object:
+    return "" if value is None else f"{value:.6g}" if isinstance(value, float) else value
+
+
+def _rows(cell: Cell, folder: Path, primary_metric: str) -> list[ResultRow]:
+    found = state_of(cell)
+    common = {
+        "dataset": cell.dataset.name,
+        "model": cell.model,
+        "regime": cell.regime,
+        "train_per_class": cell.train_per_class,
+        "repeat": cell.repeat,
+        "seed": cell.seed,
+        "state": found.state,
+        "run": cell.run.folder.relative_to(folder).as_posix(),
+        "error": found.error or "",
+        **_size(cell),
+    }
+    if found.state != "done":
+        return [ResultRow(**common, fold=None)]  # type: ignore[arg-type]  # by name
+    try:
+        return [ResultRow(**common, **row) for row in _measured(cell.run, primary_metric)]  # type: ignore[arg-type]
+    except BadRun as error:  # a file of it was changed or taken away
+        return [ResultRow(**common | {"state": "failed", "error": str(error)}, fold=None)]  # type: ignore[arg-type]
+
+
+def _measured(run: Run, primary_metric: str) -> list[dict[str, object]]:
+    folds = run.metrics.folds
+    if folds is None:
+        n_train = sum(row.split == "train" for row in run.split)
+        return [{"fold": None, "n_train": n_train, **_numbers(run, run.metrics, primary_metric)}]
+    return [
+        {"fold": fold.fold, "n_train": fold.n_train, **_numbers(own, own.metrics, primary_metric)}
+        for fold in folds.per_fold
+        for own in [run.fold(fold.fold)]
+    ]
+
+
+def _numbers(run: Run, metrics: Evaluation, primary_metric: str) -> dict[str, object]:
+    values: dict[str, object] = {name: metrics[name].value for name in _METRICS}
+    seconds = run.training.seconds if run.training is not None else math.nan
+    return {**values, "n_test": metrics.n, "primary": metrics[primary_metric].value, "train_seconds": seconds}
+
+
+def _size(cell: Cell) -> dict[str, object]:
+    try:
+        record = model_info(cell.recipe.model)
+    except CoverslipError:  # a network of a package that is gone
+        return {}
+    return {"parameters": record.parameters, "gmacs": None if record.macs is None else record.macs / 1e9}
+
+
+def read_results(file: Path) -> list[dict[str, str]]:
+    """The table as text, for those who want no more."""
+    with file.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))

@@ -1,0 +1,110 @@
+"""A study's folder, from the plan to the comparison."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from coverslip.errors import BadRun
+from coverslip.events import Emit, ignore
+from coverslip.files import write_json
+from coverslip.messages import ChooseOther, Resume
+from coverslip.runs import budget_seconds
+from coverslip.stopping import NO_DEADLINE, Deadline
+from coverslip.studies.cells import Cell, cells_of
+from coverslip.studies.comparing import StudyComparison, compare_study
+from coverslip.studies.page import write_study_report
+from coverslip.studies.plan import StudyPlan, load_plan, save_plan
+from coverslip.studies.results import ResultRow, rows_of, write_results
+from coverslip.studies.running import run_cells
+
+
+def plan_study(plan: StudyPlan | Path | str, out: Path | str) -> list[Cell]:
+    """All trainings that a plan asks for, without beginning any.
+
+    Args:
+        plan: of the study, or its file.
+        out: where the study would lie.
+
+    Raises:
+        BadRecipe: the plan, or a recipe that it puts together, is not valid.
+    """
+    return cells_of(_loaded(plan), Path(out))
+
+
+def run_study(
+    plan: StudyPlan | Path | str, *, out: Path | str, budget: float | str | None = None, emit: Emit = ignore
+) -> StudyComparison:
+    """Train all that a plan asks for, each training in a process of its own, and compare.
+
+    Args:
+        plan: of the study, or its file; it is kept in the folder as `study.yaml`.
+        out: a new or empty folder.
+        budget: how long it may take, as in `train`: trainings that do not fit are left for later.
+        emit: told about progress.
+
+    Raises:
+        BadRecipe: the plan, or a recipe that it puts together, is not valid.
+        BadRun: the folder is not empty.
+        Stopped: on request; `resume_study` goes on.
+    """
+    folder, loaded = Path(out), _loaded(plan)
+    cells = cells_of(loaded, folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        is_study = (folder / "study.yaml").is_file()
+        do = "Choose another folder" + (", or go on with the study that lies there." if is_study else ".")
+        go_on: tuple[Resume, ...] = (Resume(str(folder), of="study"),) if is_study else ()
+        raise BadRun("The folder is not empty", file=folder, do=do, remedies=(ChooseOther("output"), *go_on))
+    folder.mkdir(parents=True, exist_ok=True)
+    save_plan(loaded, folder / "study.yaml")
+    return _run(loaded, cells, folder, budget, emit)
+
+
+def resume_study(folder: Path | str, *, budget: float | str | None = None, emit: Emit = ignore) -> StudyComparison:
+    """Go on with a study: what is done stays, what was begun goes on, what failed is tried again.
+
+    Raises:
+        BadRun: there is no study in the folder.
+        Stopped: on request.
+    """
+    folder = Path(folder)
+    plan = _plan_in(folder)
+    return _run(plan, cells_of(plan, folder), folder, budget, emit)
+
+
+def study_comparison(folder: Path | str) -> StudyComparison:
+    """What a study shows by now; writes `results.csv`, `comparison.json` and `report.html` anew.
+
+    Raises:
+        BadRun: there is no study in the folder.
+    """
+    folder = Path(folder)
+    plan = _plan_in(folder)
+    return _compared(plan, cells_of(plan, folder), folder)
+
+
+def _loaded(plan: StudyPlan | Path | str) -> StudyPlan:
+    return plan if isinstance(plan, StudyPlan) else load_plan(Path(plan))
+
+
+def _plan_in(folder: Path) -> StudyPlan:
+    if not (folder / "study.yaml").is_file():
+        raise BadRun("There is no study in this folder", file=folder, do="Name the folder that holds study.yaml.")
+    return load_plan(folder / "study.yaml")
+
+
+def _run(plan: StudyPlan, cells: list[Cell], folder: Path, budget: float | str | None, emit: Emit) -> StudyComparison:
+    deadline = NO_DEADLINE if budget is None else Deadline.within(budget_seconds(budget))
+    (folder / "stop").unlink(missing_ok=True)
+    try:
+        run_cells(plan, cells, folder, emit=emit, deadline=deadline)
+    finally:  # what there is, also of a study that was stopped
+        comparison = _compared(plan, cells, folder)
+    return comparison
+
+
+def _compared(plan: StudyPlan, cells: list[Cell], folder: Path) -> StudyComparison:
+    rows: list[ResultRow] = rows_of(cells, folder, plan.primary_metric)
+    write_results(rows, folder / "results.csv")
+    comparison = compare_study(plan, rows)
+    write_json(folder / "comparison.json", {"format_version": 1, **asdict(comparison)})
+    write_study_report(comparison, folder / "report.html")
+    return comparison

@@ -1,0 +1,59 @@
+"""Comparing two ways of training over splits, against numbers worked out by hand and by SciPy."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from coverslip.evaluation import holm, procedure_difference
+
+DIFFERENCES = [0.02, 0.05, -0.01, 0.04, 0.03]
+
+
+def test_without_shared_images_it_is_the_paired_t_test() -> None:
+    found = procedure_difference(DIFFERENCES, test_to_train=0)
+    known = stats.ttest_1samp(DIFFERENCES, 0)
+    low, high = known.confidence_interval(0.95)
+    assert (found.mean, found.p) == (pytest.approx(np.mean(DIFFERENCES)), pytest.approx(known.pvalue))
+    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
+
+
+def test_shared_images_widen_it_as_nadeau_and_bengio_say() -> None:
+    found = procedure_difference(DIFFERENCES, test_to_train=0.25, equivalence=0.01)
+    error = np.std(DIFFERENCES, ddof=1) * np.sqrt(1 / 5 + 1 / 4)
+    posterior = stats.t(df=4, loc=np.mean(DIFFERENCES), scale=error)  # of Corani and Benavoli's correlated t test
+    assert found.p == pytest.approx(2 * stats.t(df=4).sf(np.mean(DIFFERENCES) / error))
+    assert (found.low, found.high) == pytest.approx(posterior.interval(0.95))
+    assert found.p_worse == pytest.approx(posterior.cdf(-0.01))
+    assert found.p_better == pytest.approx(posterior.sf(0.01))
+    assert found.p_equal == pytest.approx(posterior.cdf(0.01) - posterior.cdf(-0.01))
+
+
+def test_nothing_is_claimed_of_one_split_or_of_equal_ones() -> None:
+    for differences in ([0.1], [0.1, 0.1, 0.1]):
+        found = procedure_difference(differences, test_to_train=0.25)
+        assert found.mean == pytest.approx(0.1)
+        assert (found.low, found.p, found.p_better) == (None, None, None)
+
+
+def test_equal_ways_are_told_apart_as_rarely_as_is_said() -> None:
+    """2,000 studies of five folds whose training images are shared as those of five folds are."""
+    draws = np.random.default_rng(0)
+    shared = 0.2  # correlation of folds' differences that the correction is made for: test / (test + train)
+    p = []
+    for _ in range(2000):
+        folds = np.sqrt(shared) * draws.normal() + np.sqrt(1 - shared) * draws.normal(size=5)
+        p.append(procedure_difference(folds, test_to_train=0.25).p)
+    assert np.mean(np.array(p) <= 0.05) <= 0.065
+
+
+def test_holm_is_that_of_the_textbook() -> None:
+    assert holm([0.01, 0.04, None, 0.03]) == [pytest.approx(0.03), pytest.approx(0.06), None, pytest.approx(0.06)]
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_holm_lowers_no_p_and_keeps_their_order(p: list[float]) -> None:
+    adjusted = [value for value in holm(p) if value is not None]
+    assert all(low <= high <= 1 for low, high in zip(p, adjusted, strict=True))
+    assert np.all(np.diff(np.array(adjusted)[np.argsort(p, kind="stable")]) >= 0)

@@ -1,0 +1,200 @@
+"""Studies: plans, their trainings in processes of their own, tables and comparisons."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from drawing import write_cells
+from trained import GROUPS, SMALL_NETWORK
+
+from coverslip import studies
+from coverslip.cli import main
+from coverslip.errors import BadRecipe, BadRun
+from coverslip.events import Event, Noted
+from coverslip.runs import Recipe
+from coverslip.runs.recipe import as_yaml
+from coverslip.studies.comparing import compare_study
+from coverslip.studies.plan import StudyPlan
+from coverslip.studies.results import ResultRow
+
+SMALL = {"image_size": 32, "tta": 1, "stage": "instant"}
+
+
+def write_plan(folder: Path, **plan: Any) -> Path:  # Any: as YAML takes it
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "plan.yaml").write_text(as_yaml({"datasets": ["cells"], "models": [SMALL_NETWORK], **plan}))
+    return folder / "plan.yaml"
+
+
+def refused(tmp_path: Path, **plan: Any) -> str:  # Any: as YAML takes it
+    with pytest.raises(BadRecipe) as caught:
+        studies.plan_study(write_plan(tmp_path, **plan), tmp_path / "out")
+    return str(caught.value)
+
+
+# Plans
+
+
+def test_every_combination_is_one_training_on_the_splits_of_its_repeat(tmp_path: Path) -> None:
+    plan = write_plan(
+        tmp_path,
+        datasets=["cells", {"path": ["lab_a", "lab_b"], "name": "both", "group": "patient"}],
+        models=["efficientnet_lite0", {"name": "small", "recipe": {"model": "mobilenet_v2", "epochs": 3}}],
+        regimes=["imagenet", "scratch"],
+        folds=3,
+        repeats=2,
+        seeds=[5, 6],
+        train_per_class=[10, None],
+        recipe={"epochs": 7, "split": {"val": 0.1}},
+    )
+    cells = studies.plan_study(plan, tmp_path / "out")
+    assert len(cells) == 2 * 2 * 2 * 2 * 2 * 2
+    assert len({cell.run.folder for cell in cells}) == len(cells)
+    first = cells[0]
+    assert first.dataset.path == (str(tmp_path / "cells"),)  # from the plan's folder
+    assert (first.recipe.split.folds, first.recipe.split.val, first.recipe.epochs) == (3, 0.1, 7)
+    assert {(cell.recipe.seed, cell.recipe.split.seed) for cell in cells} == {(5, 0), (6, 0), (5, 1), (6, 1)}
+    small = [cell for cell in cells if cell.model == "small"]
+    assert {(cell.recipe.model, cell.recipe.epochs) for cell in small} == {("mobilenet_v2", 3)}
+    assert {cell.recipe.group for cell in cells if cell.dataset.name == "both"} == {"patient"}
+    assert {cell.recipe.init for cell in cells if cell.regime == "scratch"} == {"scratch"}
+    assert {(cell.repeat, cell.seed) for cell in cells[:16]} == {(1, 5)}  # one whole repeat before the next
+
+
+def test_a_pretraining_is_done_once_for_all_that_start_from_it(tmp_path: Path) -> None:
+    plan = write_plan(
+        tmp_path,
+        datasets=["cells", "others"],
+        regimes=["imagenet", {"name": "two steps", "two_step": "first", "recipe": {"epochs": 2, "group": "slide"}}],
+        recipe=SMALL,
+    )
+    cells = studies.plan_study(plan, tmp_path / "out")
+    before = [cell for cell in cells if cell.is_pretraining]
+    assert [(cell.dataset.path, cell.recipe.epochs, cell.recipe.group) for cell in before] == [
+        ((str(tmp_path / "first"),), 2, "slide")
+    ]
+    other_size = {"path": "large", "recipe": {"image_size": 64}}
+    plan = write_plan(
+        tmp_path, datasets=["cells", other_size], regimes=[{"two_step": "first"}], recipe=SMALL, repeats=2
+    )
+    assert sum(cell.is_pretraining for cell in studies.plan_study(plan, tmp_path / "out")) == 2
+    after = [cell for cell in cells if cell.starts_from is not None]
+    assert [cell.starts_from for cell in after] == [before[0].run] * 2
+    assert all(cells.index(before[0]) < cells.index(cell) for cell in after)
+
+
+def test_a_plan_that_is_not_valid_is_said_with_the_key(tmp_path: Path) -> None:
+    assert "did you mean 'models'" in refused(tmp_path, model=["resnet18"])
+    assert "plain transfer" in refused(
+        tmp_path, regimes=["imagenet", {"name": "plain transfer", "recipe": {"epoch": 3}}]
+    )
+    assert "did you mean 'epochs'" in refused(tmp_path, recipe={"epoch": 3})
+    assert "stands there twice" in refused(tmp_path, models=[SMALL_NETWORK, SMALL_NETWORK])
+    assert "there is no baseline 'x'" in refused(tmp_path, baseline="x")
+    assert "it must be scratch, imagenet, frozen" in refused(tmp_path, regimes=["imagenette"])
+    assert "metric" in refused(tmp_path, primary_metric="f1score")
+    assert "would lie in one folder" in refused(tmp_path, datasets=["a/one set", "b/one-set"])
+    with pytest.raises(BadRun, match="no study"):
+        studies.resume_study(tmp_path)
+
+
+# Comparing
+
+
+def rows(model: str, values: list[float], n: int = 20) -> list[ResultRow]:
+    return [
+        ResultRow(
+            dataset="cells", model=model, regime="imagenet", train_per_class=None, repeat=1, fold=k, seed=0,
+            n_train=80, n_test=n, primary=value, state="done", run=f"{model} {k}",
+        )
+        for k, value in enumerate(values, start=1)
+    ]  # fmt: skip
+
+
+def test_differences_are_of_the_splits_that_both_were_measured_on() -> None:
+    plan = StudyPlan(datasets=("cells",), models=("a", "b", "c"), folds=5)  # type: ignore[arg-type]  # as YAML has it
+    a, b, c = [0.8, 0.82, 0.79, 0.81, 0.8], [0.9, 0.93, 0.88, 0.91, 0.9], [0.81, 0.8, 0.8, 0.82, 0.8]
+    compared = compare_study(plan, [*rows("a", a), *rows("b", b[:4]), *rows("c", c)])
+    (part,) = compared.datasets
+    assert [row.name for row in part.scores] == ["b", "c", "a"]
+    better, alike = part.differences
+    assert (better.name, better.difference.n_splits, better.difference.mean) == ("b", 4, pytest.approx(0.1))
+    assert (studies.verdict(better), studies.verdict(alike)) == ("better", "no difference could be shown")
+    assert better.p_holm == pytest.approx(2 * better.difference.p)
+
+
+def test_lower_is_better_where_the_metric_says_so() -> None:
+    plan = StudyPlan(datasets=("cells",), models=("a", "b"), primary_metric="log_loss")  # type: ignore[arg-type]
+    compared = compare_study(plan, [*rows("a", [0.5, 0.52, 0.49]), *rows("b", [0.3, 0.31, 0.28])])
+    assert [row.name for row in compared.datasets[0].scores] == ["b", "a"]
+    assert studies.verdict(compared.datasets[0].differences[0]) == "better"
+
+
+# Running
+
+
+@pytest.mark.slow
+def test_a_study_runs_to_its_end_and_one_that_fails_holds_no_other(tmp_path: Path) -> None:
+    write_cells(tmp_path / "cells", 60)
+    plan = write_plan(
+        tmp_path,
+        datasets=[{"path": "cells", "group_pattern": GROUPS}],
+        regimes=["imagenet", {"name": "gone", "run": "nowhere"}],
+        recipe=SMALL,
+        folds=2,
+    )
+    events: list[Event] = []
+    compared = studies.run_study(plan, out=tmp_path / "out", emit=events.append)
+    with (tmp_path / "out" / "results.csv").open(newline="", encoding="utf-8") as file:
+        table = list(csv.DictReader(file))
+    assert [(row["regime"], row["fold"], row["state"]) for row in table] == [
+        ("imagenet", "1", "done"), ("imagenet", "2", "done"), ("gone", "", "failed"),
+    ]  # fmt: skip
+    assert "nowhere" in table[2]["error"]
+    run = tmp_path / "out" / table[0]["run"]
+    metrics = json.loads((run / "folds" / "1" / "metrics.json").read_text(encoding="utf-8"))
+    assert float(table[0]["macro_f1"]) == pytest.approx(metrics["metrics"]["macro_f1"]["value"], rel=1e-5)
+    assert any(isinstance(event, Noted) and event.code == "cell-failed" for event in events)
+    assert compared.datasets[0].scores[0].n_splits == 2
+    assert "no difference" not in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    written = {file: file.stat().st_mtime_ns for file in run.rglob("*") if file.is_file()}
+    studies.resume_study(tmp_path / "out")
+    assert {file: file.stat().st_mtime_ns for file in written} == written  # what is done is left alone
+    with pytest.raises(BadRun, match="not empty"):
+        studies.run_study(plan, out=tmp_path / "out")
+
+
+@pytest.mark.slow
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_study_that_is_stopped_or_killed_goes_on_with_nothing_redone(tmp_path: Path, how: signal.Signals) -> None:
+    write_cells(tmp_path / "cells", 60)
+    plan = write_plan(tmp_path, seeds=[0, 1, 2], folds=0, recipe=SMALL, threads=1)
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "coverslip", "study"]
+    child = subprocess.Popen([*command, "run", str(plan), "--out", str(out)], stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 120
+    while not list(out.glob("cells/*_s0/metrics.json")):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    os.kill(child.pid, how)
+    _, told = child.communicate(timeout=120)
+    if how is signal.SIGINT:
+        assert child.returncode == 130, told
+        assert "study resume" in told
+    done = {file: file.stat().st_mtime_ns for file in out.glob("cells/*/metrics.json")}
+    assert main(["study", "resume", str(out)]) == 0
+    assert len(list(out.glob("cells/*/metrics.json"))) == 3
+    assert {file: file.stat().st_mtime_ns for file in done} == done
+
+
+def test_the_seed_of_the_split_is_that_of_the_training_unless_it_has_its_own() -> None:
+    assert Recipe(seed=3).split_seed == 3
+    assert Recipe(seed=3, split={"seed": 0}).split_seed == 0  # type: ignore[arg-type]  # as YAML has it
