@@ -25,7 +25,7 @@ test('a setting is called as on the training page', () => {
 
 test('what is for the command line alone is not said', () => {
   expect(inWords({ kind: 'choose-other', of: 'output' }, nameOf)).toBe('');
-  expect(inWords({ kind: 'resume', run: 'runs/a' }, nameOf)).toBe('');
+  expect(inWords({ kind: 'resume', run: 'runs/a', of: 'run' }, nameOf)).toBe('');
 });
 
 test('a problem brings its remedies', () => {
