@@ -103,6 +103,7 @@ def test_a_folder_that_is_gone_is_named_everywhere_and_comes_back_or_is_chosen_a
         open_page(page, f"/runs/{stock.run}")
         page.get_by_role("button", name="Choose its new place").click()
         chooser = page.get_by_role("dialog")
+        page.wait_for_function("document.activeElement?.matches('dialog input')")
         chooser.get_by_label("Path of a folder or table").fill(str(elsewhere))
         chooser.get_by_role("button", name="Go there").click()
         chooser.get_by_text("Its folders become classes").wait_for()

@@ -333,7 +333,7 @@ export const runs = {
     begin: 'Evaluate',
     none: 'Not evaluated on other images yet.',
     noDatasets: 'There are no other labelled images here yet.',
-    toDatasets: 'Open images',
+    toDatasets: 'Open other images …',
     known: (n: string, all: string) =>
       `${n} of ${all} labelled images have a class that the classifier knows.`,
     unknown: (names: string) => `Not known to it, and not measured: ${names}.`,
