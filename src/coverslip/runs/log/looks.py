@@ -9,7 +9,7 @@ from coverslip.errors import CoverslipError
 from coverslip.runs.documents import Document
 from coverslip.runs.folder import Run
 
-Occasion = Literal["evaluated", "decided", "reported"]
+Occasion = Literal["evaluated", "decided"]
 
 
 class Looks(Document):
@@ -17,13 +17,12 @@ class Looks(Document):
 
     evaluated: int = Field(0, ge=0, description="Measured again.")
     decided: int = Field(0, ge=0, description="Decided by other thresholds.")
-    reported: int = Field(0, ge=0, description="The report was asked for anew.")
     compared_with: tuple[str, ...] = Field((), description="Names of the runs that it was compared with.")
 
     @property
     def n(self) -> int:
         """In all, the training's own report included."""
-        return 1 + self.evaluated + self.decided + self.reported + len(self.compared_with)
+        return 1 + self.evaluated + self.decided + len(self.compared_with)
 
 
 def looks_of(run: Run) -> Looks:
