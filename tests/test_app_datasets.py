@@ -328,7 +328,7 @@ def test_what_cannot_be_read_any_more_says_so_and_stays(app: App, tmp_path: Path
     app.home.background.wait_all()
     forget(found["id"])
     cells.rename(tmp_path / "moved")
-    assert "no such" in app.refused("POST", f"{where}/refresh")["title"]
+    assert app.refused("POST", f"{where}/refresh")["code"] == "missing-source"
     assert app.get(f"{where}/positions", label="odd")["items"] == [0]
     for picture in ("images/0/thumbnail?v=1", "sheet?images=0&v=1"):  # blank, and asked for again
         answer = app.client.get(f"/api/v1/{where}/{picture}")
@@ -566,7 +566,7 @@ def test_sample_images_are_drawn_once(app: App) -> None:
     "name, source, choices, n_images, n_classes, n_groups, n_unreadable",
     [
         pytest.param("blood_pbc", "", {}, 2000, 8, 0, 0, marks=pytest.mark.exhaustive),
-        ("cellcycle_jurkat_16bit", "", {}, 712, 7, 0, 0),
+        pytest.param("cellcycle_jurkat_16bit", "", {}, 712, 7, 0, 0, marks=pytest.mark.exhaustive),
         pytest.param("micronuclei", "images.csv", {}, 1965, 2, 0, 0, marks=pytest.mark.exhaustive),
         pytest.param(
             "chromosomes_gband", "images.csv", {"group": "cell"}, 2806, 24, None, 0, marks=pytest.mark.exhaustive

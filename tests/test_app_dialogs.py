@@ -68,6 +68,7 @@ def test_every_dialog_is_looked_at_here() -> None:
     assert using == WITH_FIELDS.keys() | WITHOUT | ELSEWHERE
 
 
+@pytest.mark.exhaustive
 def test_a_folder_that_is_open_already_is_gone_on_with_or_opened_anew(page: "Page", app_server: RunningApp) -> None:
     folder = save_cells(app_server.root / "twice")
     first = app_server.opened(folder)

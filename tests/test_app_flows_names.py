@@ -44,6 +44,7 @@ def send_files(page: "Page", field: str, files: list[Path]) -> None:
     page.get_by_label(field).set_input_files(files)
 
 
+@pytest.mark.exhaustive
 def test_a_zip_that_leads_elsewhere_is_refused_in_words(page: "Page", app_server: RunningApp, tmp_path: Path) -> None:
     picture = next(write_cells(tmp_path / "cells", 1, is_sorted=False).iterdir())
     archive = tmp_path / "cells.zip"
@@ -164,7 +165,7 @@ def test_corrections_become_labels_of_the_dataset_that_the_images_come_from(wary
     open_page(wary, f"/predictions/{stock.prediction}")
     for row in before:
         correct(wary, row, "Undo")
-    wary.get_by_role("link", name="Corrected").wait_for(state="detached")
+    wary.get_by_role("navigation", name="Show").get_by_role("link", name="Corrected").wait_for(state="detached")
 
 
 @pytest.mark.exhaustive

@@ -140,6 +140,7 @@ def hear_of_rows(page: "Page", n: int) -> None:
             pass
 
 
+@pytest.mark.exhaustive
 def test_the_image_under_the_keys_stays_while_others_come(page: "Page", review: Review) -> None:
     state = {**review.app.get(f"predictions/{review.prediction}"), "state": "running"}
     told = f"retry: 200\nevent: state\ndata: {json.dumps(state)}\n\nevent: rows\ndata: {{}}\n\n"

@@ -32,6 +32,7 @@ def test_choices_for_a_training_are_there_again_after_back(page: "Page", app_ser
     assert page.get_by_label("Instant classifier only").is_checked()
 
 
+@pytest.mark.exhaustive
 def test_another_tab_shows_what_was_changed_in_this_one(
     page: "Page", context: "BrowserContext", app_server: RunningApp
 ) -> None:

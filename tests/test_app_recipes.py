@@ -92,6 +92,9 @@ def test_a_form_can_hold_every_key() -> None:
         "classes.rename": "renames",
         "classes.order": "names",
         "group": "text",
+        "channel_files": "names",
+        "positive_class": "text",
+        "split.run": "text",
     }
     plane = next(key for key in recipe_keys() if key.key == "plane")
     assert (plane.type, plane.minimum, [choice.value for choice in plane.choices or []]) == (

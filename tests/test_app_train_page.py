@@ -190,7 +190,7 @@ def test_lists_names_and_options_are_given_in_fields(page: "Page", lab: Lab, tmp
 
 def test_an_earlier_training_is_begun_with_and_each_choice_set_back(page: "Page", lab: Lab) -> None:
     open_page(page, f"/train?dataset={lab.sets['qband']}")
-    page.get_by_label("An earlier training").select_option(lab.earlier)
+    page.get_by_label("An earlier training", exact=True).select_option(lab.earlier)
     page.get_by_role("link", name="choices differ").click()
     unfold(page)
     page.get_by_role("row", name=f"{TITLES['epochs']} 500").wait_for()

@@ -205,6 +205,7 @@ def test_all_tiffs_that_pillow_cannot_decode_are_read_with_one_line_about_it(sha
     assert sum(isinstance(event, Noted) for event in events) <= 1
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_mixed_depths_of_a_real_set_are_seen(shared_data):
     scan = scan_images(open_dataset(shared_data("micronuclei") / "images.csv"))

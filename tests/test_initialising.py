@@ -192,6 +192,7 @@ def test_images_that_the_earlier_run_was_trained_on_cannot_measure_the_new_one(e
     cs.train(same, recipe.model_copy(update={"seed": 0}), out=tmp_path / "same split")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_images_are_known_again_when_other_channels_of_them_are_read(
     earlier: Run, images: Path, tmp_path: Path

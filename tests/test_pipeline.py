@@ -238,6 +238,7 @@ def test_evaluating_images_with_some_of_the_classes_works_and_with_none_is_one_e
     assert not (left / "metrics.json").exists()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_deep_grey_images_are_scaled_by_the_range_of_training(tmp_path: Path) -> None:
     data = cs.open_dataset(write_cells(tmp_path / "deep", depth=np.uint16, channels=1))

@@ -56,6 +56,10 @@ class ArrayStore:
                 self._open(described)
         except (OSError, sqlite3.Error) as error:
             raise _cannot_keep(self.folder, error) from error
+        except CoverslipError as error:  # of a file that is written whole
+            if isinstance(error.__cause__, OSError):
+                raise _cannot_keep(self.folder, error.__cause__) from error
+            raise
 
     def _open(self, described: dict[str, Any]) -> None:
         if not (self.folder / MADE_BY).exists():

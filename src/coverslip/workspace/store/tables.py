@@ -90,7 +90,9 @@ images = Table(
     Column("predefined_split", String),
     Column("plan", JSON(none_as_null=True)),  # which pixels of the file; None: the whole first plane
     Column("problem", String),  # unreadable, duplicate, conflicting
-    Column("is_left_out", Boolean, nullable=False),  # in the app: shown, but neither counted nor trained on
+    Column(
+        "is_left_out", Boolean, nullable=False, default=False
+    ),  # in the app: shown, but neither counted nor trained on
     Column("pixel_hash", String),
     Column("width_px", Integer),
     Column("height_px", Integer),
