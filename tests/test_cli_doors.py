@@ -77,12 +77,16 @@ def test_help_and_the_list_of_models_answer_without_torch(arguments: list[str]) 
 
 
 @pytest.mark.slow
-def test_a_classifier_that_was_measured_here_predicts_without_torch(trained: Run, cells: Path, tmp_path: Path) -> None:
+def test_a_classifier_that_predicted_here_predicts_without_torch_from_then_on(
+    trained: Run, cells: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COVERSLIP_CACHE", str(tmp_path / "cache"))  # another worker's training fills another cache
     code = "import sys; from coverslip.cli import main; code = main(sys.argv[1:]); print('torch' in sys.modules)"
     image, out = next(cells.rglob("*.png")), tmp_path / "p.csv"
     arguments = ["predict", trained.folder, image, "--out", out]
-    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "False"
+    for needs_torch in ("True", "False"):
+        done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+        assert done.stdout.splitlines()[-1] == needs_torch
     (row,) = csv.DictReader(out.open())
     network = cs.load_classifier(trained.folder, "cpu").predict([image])
     assert float(row["probability"]) == pytest.approx(network.rows[0].probability, abs=1e-5)
