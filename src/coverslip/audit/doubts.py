@@ -30,9 +30,9 @@ class Doubts:
 def doubts(probability: Floats, label: Ints) -> Doubts:
     """How doubtful each label is, by self-confidence.
 
-    That ranking found more of the labels that were flipped at random than the difference to the next class did, and as
-    many of those flipped between classes that resemble each other (benchmarks/label_errors.py). Formula: Northcutt,
-    Jiang and Chuang 2021, Confident Learning, section 3.2.
+    That ranking found as many or more of the labels that were flipped at random than the difference to the next class
+    did, and as many or fewer of those flipped between classes that resemble each other (benchmarks/label_errors.py).
+    Formula: Northcutt, Jiang and Chuang 2021, Confident Learning, section 3.2.
 
     Args:
         probability: (n, K) out-of-fold, calibrated.
