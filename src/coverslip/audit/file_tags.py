@@ -23,6 +23,7 @@ _TAGS = {
     "ColorSpace",
 }
 _INFO = ("dpi", "jfif_version", "Software", "progressive", "comment")
+_DAMAGED = (OSError, ValueError, SyntaxError, TypeError, KeyError, OverflowError, struct.error)  # tags of a stranger
 _LONGEST = 200  # characters of a value
 
 
@@ -40,8 +41,6 @@ def file_tags(path: Path) -> dict[str, str]:
             tags |= {name: image.info[name] for name in _INFO if name in image.info}
             if tables := getattr(image, "quantization", None):
                 tags["quantisation"] = hashlib.sha256(repr(sorted(tables.items())).encode()).hexdigest()[:8]
-    except (OSError, ValueError, SyntaxError, TypeError, KeyError, OverflowError, struct.error):
-        return {}
-    except Image.DecompressionBombError:
+    except (*_DAMAGED, Image.DecompressionBombError):
         return {}
     return {name: str(value)[:_LONGEST] for name, value in tags.items()}

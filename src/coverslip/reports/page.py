@@ -56,7 +56,7 @@ def write_report(run: Path, emit: Emit = ignore) -> Path:
     sections = _parts(reported, telling(emit, "writing the report", "sections"))
     write_text(
         reported.measured.report_file,
-        _template(Path(__file__).with_name("report.html")).render(
+        template(Path(__file__).with_name("report.html")).render(
             tokens=Markup(tokens.FILE.read_text(encoding="utf-8")),  # our own
             name=_name(reported),
             date="" if reported.evaluation else reported.environment.started[:10],
@@ -80,7 +80,8 @@ def _name(reported: ReportedRun) -> str:
 
 
 @cache
-def _template(file: Path) -> "Template":
+def template(file: Path) -> "Template":
+    """A page or section; what is put into it is escaped, and nothing may be missing."""
     from jinja2 import Environment, StrictUndefined
 
     templates = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -101,7 +102,7 @@ def _part(run: ReportedRun, section: Section) -> _Part:
 
     text, drawings = section.text(run), _drawn(section.drawings(run), run.measured.figures_folder)
     values = {"words": text.words, "columns": text.columns, "rows": text.rows, "drawings": drawings}
-    body = _template(section.template).render({**values, **section.shown(run)})
+    body = template(section.template).render({**values, **section.shown(run)})
     return _Part(section.title, section.subtitle(run), Markup(body))  # our own template; its text is escaped
 
 

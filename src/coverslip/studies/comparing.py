@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -155,7 +155,5 @@ def _differences(
 
 def _difference(values: list[float], test_to_train: float, equivalence: float, sign: int) -> ProcedureDifference:
     """`p_better` means better, also where lower is better."""
-    from dataclasses import replace
-
     found = procedure_difference(values, test_to_train=test_to_train, equivalence=equivalence)
     return found if sign > 0 else replace(found, p_better=found.p_worse, p_worse=found.p_better)

@@ -4,20 +4,25 @@ from pathlib import Path
 
 from coverslip.evaluation import ProcedureDifference
 from coverslip.files import write_text
-from coverslip.reports import tokens
+from coverslip.reports import template, tokens
 from coverslip.studies.comparing import StudyComparison, VariantDifference
 
 
 def write_study_report(comparison: StudyComparison, file: Path) -> None:
     """Write the page: one file that needs nothing else."""
-    from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
-    templates = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    templates.globals.update(number=_number, verdict=verdict, interval=interval, share=_share)
-    page = templates.from_string(Path(__file__).with_name("report.html").read_text(encoding="utf-8"))
     look = Markup(tokens.FILE.read_text(encoding="utf-8"))  # our own
-    write_text(file, page.render(tokens=look, comparison=comparison, name=file.absolute().parent.name))
+    page = template(Path(__file__).with_name("report.html")).render(
+        tokens=look,
+        comparison=comparison,
+        name=file.absolute().parent.name,
+        number=_number,
+        verdict=verdict,
+        interval=interval,
+        share=_share,
+    )
+    write_text(file, page)
 
 
 def verdict(found: VariantDifference) -> str:

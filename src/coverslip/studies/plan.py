@@ -1,5 +1,6 @@
 """`study.yaml`: which datasets, networks, ways to start and splits are tried, and by what they are compared."""
 
+import difflib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -195,8 +196,6 @@ def _name_of(path: Path) -> str:
 def _in_words(fault: Any) -> str:  # Any: Pydantic's ErrorDetails
     place = ".".join(str(part) for part in fault["loc"]) or "plan"
     if fault["type"] == "extra_forbidden":
-        import difflib
-
         near = difflib.get_close_matches(str(fault["loc"][-1]), StudyPlan.model_fields, n=1, cutoff=0.5)
         return f"there is no key '{place}'" + (f" (did you mean '{near[0]}'?)" if near else "")
     if fault["type"] == "missing":

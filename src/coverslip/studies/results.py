@@ -1,6 +1,5 @@
 """`results.csv` of a study: a row per training and fold."""
 
-import csv
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
@@ -110,9 +109,3 @@ def _size(cell: Cell) -> dict[str, object]:
     except CoverslipError:  # a network of a package that is gone
         return {}
     return {"parameters": record.parameters, "gmacs": None if record.macs is None else record.macs / 1e9}
-
-
-def read_results(file: Path) -> list[dict[str, str]]:
-    """The table as text, for those who want no more."""
-    with file.open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))

@@ -103,8 +103,9 @@ class _Runner:
                 if self._stop.is_requested():
                     self._end_children()
                 for future in ended:
-                    n_done += 1
-                    self._tell(running.pop(future), future.result(), n_done, len(waiting) + len(running))
+                    cell = running.pop(future)
+                    n_done += state_of(cell).state in ("done", "failed")
+                    self._tell(cell, future.result(), n_done, len(waiting) + len(running))
         if self._stop.is_requested():
             go_on = Resume(str(self._folder), of="study")
             do = "Resume the study to go on."
@@ -123,6 +124,8 @@ class _Runner:
         """Seconds that the training took, however it ended."""
         began = time.monotonic()
         _wait_for(cell.run, self._stop)
+        if cell.run.is_done:  # by a process that outlived the study
+            return time.monotonic() - began
         if cell.starts_from is not None and not cell.starts_from.has_classifier:
             write_text(_log(cell), "The pretraining that it starts from failed.\n")
             return 0.0
