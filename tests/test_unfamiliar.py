@@ -79,10 +79,10 @@ def test_foreign_images_are_unfamiliar_and_a_note_says_so(trained: Run, cells: P
         Image.fromarray(rng.integers(0, 256, (48, 48, 3), dtype=np.uint8)).save(tmp_path / f"{i}.png")
     told: list[Event] = []
     classifier = cs.load_classifier(trained.folder)
-    rows = classifier.predict([tmp_path, cells], emit=told.append)
+    rows = classifier.predict([tmp_path, *sorted(cells.rglob("*.png"))[::3]], emit=told.append)
     assert {row.decision for row in rows[:8]} == {"unfamiliar"}
     assert all((row.unfamiliarity or 0) > 1 and "instrument" in (row.reason or "") for row in rows[:8])
-    assert sum(row.decision == "unfamiliar" for row in rows[8:]) <= 9  # of 90
+    assert sum(row.decision == "unfamiliar" for row in rows[8:]) <= 5  # of 30
     notes = [event for event in told if isinstance(event, Noted) and event.code == "unfamiliar-images"]
     assert len(notes) == 1
     assert notes[0].values["n_images"] >= 8
