@@ -149,6 +149,10 @@ class Run:
     def report_file(self) -> Path:
         return self.folder / "report.html"
 
+    @property
+    def model_card_file(self) -> Path:
+        return self.folder / "model_card.md"
+
     def _repr_html_(self) -> str:
         """Where it is, how far it came, and its numbers, for notebooks."""
         status = self.status

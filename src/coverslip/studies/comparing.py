@@ -1,7 +1,7 @@
 """Which way of training is better, dataset by dataset, by the study's primary metric."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,6 +19,8 @@ class VariantScores:
     """A network with a way to start, on one dataset with so many training images of each class."""
 
     name: str
+    model: str
+    regime: str
     n_splits: int  # that were measured
     n_missing: int  # trainings that failed or are still to come
     mean: float | None
@@ -54,6 +56,29 @@ class DatasetComparison:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProtocolGap:
+    """How much more a publication's protocol promises than the plan's own, on the same images.
+
+    The two test on other splits, so that nothing is tested here.
+    """
+
+    dataset: str
+    train_per_class: int | None
+    name: str
+    own: float  # mean over splits
+    as_published: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedFigure:
+    """The primary metric as somebody else measured it, on other images."""
+
+    name: str
+    value: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StudyComparison:
     """What a study shows so far."""
 
@@ -63,6 +88,9 @@ class StudyComparison:
     equivalence: float
     method: str
     datasets: tuple[DatasetComparison, ...]
+    gaps: tuple[ProtocolGap, ...]
+    published: tuple[PublishedFigure, ...]
+    notes: tuple[str, ...]  # of the plan
 
 
 def compare_study(plan: StudyPlan, rows: Iterable[ResultRow]) -> StudyComparison:
@@ -78,14 +106,32 @@ def compare_study(plan: StudyPlan, rows: Iterable[ResultRow]) -> StudyComparison
     for row in rows:
         parts[row.dataset, row.train_per_class].append(row)
     record = METRICS.find(plan.primary_metric)
+    compared = tuple(_of_dataset(plan, *part, own) for part, own in parts.items())
     return StudyComparison(
         metric=record.name,
         metric_title=record.title,
         is_higher_better=record.better == "higher",
         equivalence=plan.equivalence,
         method=METHOD,
-        datasets=tuple(_of_dataset(plan, *part, own) for part, own in parts.items()),
+        datasets=compared,
+        gaps=tuple(_gaps(plan, compared)),
+        published=tuple(
+            PublishedFigure(name=row.name, value=row.metrics[record.name], source=row.source)
+            for row in plan.published
+            if record.name in row.metrics
+        ),
+        notes=plan.notes,
     )
+
+
+def _gaps(plan: StudyPlan, compared: Sequence[DatasetComparison]) -> Iterator[ProtocolGap]:
+    honest_of = {dataset.name: dataset.as_published_of for dataset in plan.datasets}
+    means = {(part.dataset, part.train_per_class, row.name): row.mean for part in compared for row in part.scores}
+    for (dataset, n, name), mean in means.items():
+        honest = honest_of[dataset]
+        own = None if honest is None else means.get((honest, n, name))
+        if honest is not None and own is not None and mean is not None:
+            yield ProtocolGap(dataset=honest, train_per_class=n, name=name, own=own, as_published=mean)
 
 
 def _of_dataset(plan: StudyPlan, dataset: str, n: int | None, rows: Sequence[ResultRow]) -> DatasetComparison:
@@ -96,18 +142,20 @@ def _of_dataset(plan: StudyPlan, dataset: str, n: int | None, rows: Sequence[Res
     scores = [_scores(name, own, by_split[name]) for name, own in by_variant.items()]
     sign = 1 if METRICS.find(plan.primary_metric).better == "higher" else -1
     scores.sort(key=lambda each: -np.inf if each.mean is None else sign * each.mean, reverse=True)
-    baseline = _baseline(plan)
     return DatasetComparison(
         dataset=dataset,
         train_per_class=n,
         scores=tuple(scores),
-        differences=_differences(baseline, by_split, rows, plan, sign),
+        differences=_differences(by_split, rows, plan, sign),
     )
 
 
-def _baseline(plan: StudyPlan) -> str:
+def _baseline(plan: StudyPlan, row: ResultRow) -> str:
+    """What a variant is compared with; a regime's name stands for the same network with that start."""
     names = plan.variant_names
-    return plan.baseline if plan.baseline in names else names[0]
+    if plan.baseline is None:
+        return names[0]
+    return plan.baseline if plan.baseline in names else plan.variant_name(row.model, plan.baseline)
 
 
 def _by_split(rows: Iterable[ResultRow]) -> dict[Split, float]:
@@ -123,6 +171,8 @@ def _scores(name: str, rows: Sequence[ResultRow], by_split: Mapping[Split, float
     values, seconds = list(by_split.values()), [row.train_seconds for row in rows if row.train_seconds is not None]
     return VariantScores(
         name=name,
+        model=rows[0].model,
+        regime=rows[0].regime,
         n_splits=len(values),
         n_missing=sum(row.primary is None for row in rows),
         mean=float(np.mean(values)) if values else None,
@@ -134,22 +184,24 @@ def _scores(name: str, rows: Sequence[ResultRow], by_split: Mapping[Split, float
 
 
 def _differences(
-    baseline: str, by_split: Mapping[str, Mapping[Split, float]], rows: Sequence[ResultRow], plan: StudyPlan, sign: int
+    by_split: Mapping[str, Mapping[Split, float]], rows: Sequence[ResultRow], plan: StudyPlan, sign: int
 ) -> tuple[VariantDifference, ...]:
     sizes = [(row.n_test, row.n_train) for row in rows if row.n_test and row.n_train]
-    if not sizes or baseline not in by_split:
+    if not sizes:
         return ()
     test_to_train = float(np.mean([n_test / n_train for n_test, n_train in sizes]))
-    found: list[tuple[str, ProcedureDifference]] = []
+    baseline_of = {plan.variant_name(row.model, row.regime): _baseline(plan, row) for row in rows}
+    pairs: list[tuple[str, str, ProcedureDifference]] = []
     for name, own in by_split.items():
-        common = sorted(set(own) & set(by_split[baseline]), key=lambda split: (split[0], split[1] or 0))
-        if name != baseline and common:
-            values = [own[split] - by_split[baseline][split] for split in common]
-            found.append((name, _difference(values, test_to_train, plan.equivalence, sign)))
-    adjusted = holm([difference.p for _, difference in found])
+        of_baseline = by_split.get(baseline_of[name], {})
+        common = sorted(set(own) & set(of_baseline), key=lambda split: (split[0], split[1] or 0))
+        if name != baseline_of[name] and common:
+            values = [own[split] - of_baseline[split] for split in common]
+            pairs.append((name, baseline_of[name], _difference(values, test_to_train, plan.equivalence, sign)))
+    adjusted = holm([difference.p for _, _, difference in pairs])
     return tuple(
         VariantDifference(name=name, baseline=baseline, difference=difference, p_holm=p)
-        for (name, difference), p in zip(found, adjusted, strict=True)
+        for (name, baseline, difference), p in zip(pairs, adjusted, strict=True)
     )
 
 
