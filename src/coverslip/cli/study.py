@@ -9,7 +9,9 @@ import typer
 from coverslip.cli._options import AsJson
 
 if TYPE_CHECKING:
-    from coverslip.studies import Cell, StudyComparison
+    from coverslip.studies import Cell, StudyComparison, StudyPlan
+
+_MILLION = 1e6
 
 study_app = typer.Typer(
     rich_markup_mode=None,
@@ -29,12 +31,61 @@ Budget = Annotated[
 ]
 
 
+Groups = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--group",
+        metavar="COLUMN",
+        help="With a preset: the column that names patient, slide or well; once for all datasets, or once for each.",
+        show_default=False,
+    ),
+]
+GroupPatterns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--group-pattern",
+        metavar="PATTERN",
+        help="The same for folders: a regular expression that finds it in an image's path.",
+        show_default=False,
+    ),
+]
+Small = Annotated[
+    bool,
+    typer.Option(
+        "--small",
+        help="With a preset: see it run on two cores. Networks whose weights are there, small and few images, two "
+        "epochs.",
+    ),
+]
+AsPublished = Annotated[
+    bool,
+    typer.Option(
+        "--as-published",
+        help="With a preset: each dataset also as the publication did it, and by how much that looks better.",
+    ),
+]
+
+
 @study_app.command()
 def run(
     plan: Annotated[
-        Path, typer.Argument(metavar="PLAN", help="YAML file that names datasets and models.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="PLAN|PRESET",
+            help="YAML file that names datasets and models; or a preset (see `coverslip study preset`).",
+            show_default=False,
+        ),
     ],
+    data: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="DATA", help="With a preset: folders or tables, a dataset each.", show_default=False),
+    ] = None,
+    *,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="New folder for the study.", show_default=False)],
+    group: Groups = None,
+    group_pattern: GroupPatterns = None,
+    small: Small = False,
+    as_published: AsPublished = False,
     budget: Budget = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the trainings and end.")] = False,
     as_json: AsJson = False,
@@ -42,25 +93,102 @@ def run(
     """Train all that a plan asks for, each training in a process of its own, and compare.
 
     A plan names datasets and models; regimes, folds, repeats, seeds, train_per_class, recipe, primary_metric, baseline,
-    equivalence and threads have defaults. Every training is tested on the same splits.
+    equivalence and threads have defaults. Every training is tested on the same splits. A preset is the study of a
+    publication, on your own images.
 
     Examples:
 
       coverslip study run study.yaml --dry-run --out studies/networks
 
       coverslip study run study.yaml --out studies/networks
+
+      coverslip study run aimic cells/ more_cells/ --small --out studies/aimic
     """
     from coverslip import studies
 
+    chosen = plan if _is_file(plan) else _preset(plan, data, group, group_pattern, small, as_published)
     if dry_run:
-        _show_cells(studies.plan_study(plan, out), as_json=as_json)
+        _show_cells(studies.plan_study(chosen, out), as_json=as_json)
         return
     from coverslip.cli._show import notes_console
     from coverslip.cli.progress import shown_progress
 
     with shown_progress(notes_console()) as emit:
-        comparison = studies.run_study(plan, out=out, budget=budget, emit=emit)
+        comparison = studies.run_study(chosen, out=out, budget=budget, emit=emit)
     _show(comparison, out, as_json=as_json)
+
+
+@study_app.command()
+def preset(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Left out: list the presets.", show_default=False)
+    ] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="DATA", help="Folders or tables, a dataset each.", show_default=False),
+    ] = None,
+    *,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Where the plan is written.", show_default=False)
+    ] = None,
+    group: Groups = None,
+    group_pattern: GroupPatterns = None,
+    small: Small = False,
+    as_published: AsPublished = False,
+) -> None:
+    """Write a publication's study on your own images as a plan to change and run; without NAME, list them.
+
+    Examples:
+
+      coverslip study preset
+
+      coverslip study preset two-step qband.csv gband.csv --group cell --group case --out study.yaml
+    """
+    from coverslip import studies
+    from coverslip.cli._show import results_console
+    from coverslip.cli._tables import table_of
+
+    console = results_console()
+    if name is None:
+        table = table_of("preset", "")
+        for each in studies.PRESETS.values():
+            table.add_row(each.name, each.title)
+        console.print(table)
+        return
+    if out is None:
+        raise typer.BadParameter("say by --out where the plan is written.")
+    made = _preset(name, data, group, group_pattern, small, as_published)
+    studies.save_plan(made, out)
+    n = len(studies.plan_study(made, out.parent))
+    console.print(f"Plan      {out}: {n} trainings", soft_wrap=True)
+    for note in made.notes:
+        console.print(f"Otherwise than published: {note}", soft_wrap=True)
+
+
+def _is_file(plan: str) -> bool:
+    return Path(plan).suffix in (".yaml", ".yml") or Path(plan).is_file()
+
+
+def _preset(
+    name: str,
+    data: list[str] | None,
+    group: list[str] | None,
+    group_pattern: list[str] | None,
+    small: bool,
+    as_published: bool,
+) -> "StudyPlan":
+    from coverslip import studies
+
+    if group and group_pattern:
+        raise typer.BadParameter("give either --group (a table's column) or --group-pattern (for paths), not both.")
+    return studies.preset_plan(
+        name,
+        data or [],
+        group=group or (),
+        group_pattern=group_pattern or (),
+        is_small=small,
+        as_published=as_published,
+    )
 
 
 @study_app.command()
@@ -122,20 +250,34 @@ def _show(comparison: "StudyComparison", folder: Path, *, as_json: bool) -> None
     for part in comparison.datasets:
         size = f", {part.train_per_class} training images of each class" if part.train_per_class else ""
         console.print(f"\n{part.dataset}{size}", style="bold", soft_wrap=True)
-        table = table_of("", comparison.metric_title, "sd over splits", "splits", "missing")
+        table = table_of(
+            "", comparison.metric_title, "sd over splits", "splits", "missing", "millions of parameters", "s"
+        )
         for row in part.scores:
             missing = str(row.n_missing) if row.n_missing else ""
-            table.add_row(row.name, decimal(row.mean), decimal(row.sd), str(row.n_splits), missing)
+            size = f"{row.parameters / _MILLION:.2f}" if row.parameters else ""
+            seconds = "" if row.train_seconds is None else f"{row.train_seconds:.0f}"
+            table.add_row(row.name, decimal(row.mean), decimal(row.sd), str(row.n_splits), missing, size, seconds)
         console.print(table)
         if part.differences:
-            differences = table_of(
-                f"against {part.differences[0].baseline}", "difference", "95 % interval", "p (Holm)", ""
-            )
+            differences = table_of("", "against", "difference", "95 % interval", "p (Holm)", "")
             for each in part.differences:
                 found = each.difference
                 differences.add_row(
-                    each.name, f"{found.mean:+.3f}", interval(found), decimal(each.p_holm), verdict(each)
+                    each.name,
+                    each.baseline,
+                    f"{found.mean:+.3f}",
+                    interval(found),
+                    decimal(each.p_holm),
+                    verdict(each, part),
                 )
             console.print(differences)
+    if comparison.gaps:
+        console.print("\nThe publication's protocol beside this one (other splits, so not tested)", style="bold")
+        table = table_of("", "", "as published", "here", "difference")
+        for gap in comparison.gaps:
+            difference = f"{gap.as_published - gap.own:+.3f}"
+            table.add_row(gap.dataset, gap.name, decimal(gap.as_published), decimal(gap.own), difference)
+        console.print(table)
     console.print(f"\nInterval and p: {comparison.method}", soft_wrap=True)
     console.print(f"Report    {folder / 'report.html'}", soft_wrap=True)

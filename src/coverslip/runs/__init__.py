@@ -31,6 +31,7 @@ from coverslip.runs.findings.inspection import (
     write_inspection,
 )
 from coverslip.runs.findings.label_errors import DoubtfulLabel, JudgedBy, JudgedClass, LabelErrors
+from coverslip.runs.findings.map_checks import CheckedOn, MapCheck, MapChecks, MapMethod
 from coverslip.runs.folder import Run, create_run_folder, is_run, open_run
 from coverslip.runs.history import Epoch
 from coverslip.runs.images import (
@@ -80,6 +81,7 @@ __all__ = [
     "BudgetRecord",
     "Calibration",
     "CarelessAndHonest",
+    "CheckedOn",
     "ClassifierCard",
     "DoubtfulLabel",
     "Environment",
@@ -95,6 +97,9 @@ __all__ = [
     "LabelErrors",
     "LearningCurveRecord",
     "LearntOn",
+    "MapCheck",
+    "MapChecks",
+    "MapMethod",
     "MeasuredPredictions",
     "Outcome",
     "PackedClassifier",

@@ -3,21 +3,28 @@
 from coverslip.studies.cells import Cell, cells_of
 from coverslip.studies.comparing import (
     DatasetComparison,
+    ProtocolGap,
+    PublishedFigure,
     StudyComparison,
     VariantDifference,
     VariantScores,
     compare_study,
 )
 from coverslip.studies.page import interval, verdict
-from coverslip.studies.plan import StudyPlan, load_plan
+from coverslip.studies.plan import StudyPlan, load_plan, save_plan
+from coverslip.studies.presets import PRESETS, Preset, preset_plan
 from coverslip.studies.results import ResultRow
 from coverslip.studies.running import CellState, state_of
 from coverslip.studies.study import plan_study, resume_study, run_study, study_comparison
 
 __all__ = [
+    "PRESETS",
     "Cell",
     "CellState",
     "DatasetComparison",
+    "Preset",
+    "ProtocolGap",
+    "PublishedFigure",
     "ResultRow",
     "StudyComparison",
     "StudyPlan",
@@ -28,8 +35,10 @@ __all__ = [
     "interval",
     "load_plan",
     "plan_study",
+    "preset_plan",
     "resume_study",
     "run_study",
+    "save_plan",
     "state_of",
     "study_comparison",
     "verdict",

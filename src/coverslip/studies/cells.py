@@ -1,15 +1,14 @@
 """The trainings of a study: what each one is called, its recipe, and where its run folder lies."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from coverslip.errors import BadRecipe
 from coverslip.files import sha256_json
 from coverslip.runs import FromRun, Pretraining, Recipe, Run, check_recipe, pretraining_recipe
-from coverslip.studies.plan import Changes, DatasetPlan, ModelPlan, RegimePlan, StudyPlan
+from coverslip.studies.plan import Changes, DatasetPlan, ModelPlan, RegimePlan, StudyPlan, merged_changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,7 @@ def _cell(
     changes: Changes = {"seed": seed, "model": model.name, "primary_metric": plan.primary_metric}
     own = (plan.recipe, dataset.recipe, model.recipe, {} if regime.two_step else regime.recipe)
     for layer in ({"split": split, **_groups(dataset)}, *own, _initialisation(regime)):
-        changes = _merged(changes, layer)
+        changes = merged_changes(changes, layer)
     recipe = _checked(changes, where)
     name = _slug(
         dataset.name, model.name, *([regime.name] if len(plan.regimes) > 1 else []),
@@ -113,16 +112,6 @@ def _initialisation(regime: RegimePlan) -> Changes:
     if regime.two_step:
         return {"init": {"train_on": regime.two_step, "recipe": regime.recipe, "labels": regime.labels}}
     return {"init": {"run": regime.run, "labels": regime.labels}} if regime.run else {}
-
-
-def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> Changes:  # Any: values of recipe keys
-    """What stands above goes first; sections are merged key by key."""
-    merged = dict(below)
-    for key, value in above.items():
-        inner = merged.get(key)
-        merges = key != "init" and isinstance(inner, dict) and isinstance(value, dict)
-        merged[key] = _merged(inner, value) if merges and inner is not None else value
-    return merged
 
 
 def _checked(changes: Changes, where: str) -> Recipe:

@@ -1,14 +1,17 @@
 """Which way of training is better, dataset by dataset, by the study's primary metric."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from coverslip.evaluation import METRICS, ProcedureDifference, holm, procedure_difference
+from coverslip.evaluation import METRICS, ProcedureDifference, holm, procedure_difference, units_to_show
+from coverslip.studies.classifiers import ClassifierDifference
+from coverslip.studies.overall import Overall, overall
 from coverslip.studies.plan import StudyPlan
 from coverslip.studies.results import ResultRow
+from coverslip.studies.sizes import SizeCurve, size_curve
 
 Split = tuple[int, int | None]  # repeat and fold
 METHOD = "corrected resampled t (Nadeau and Bengio 2003), Holm over the comparisons of a dataset"
@@ -19,12 +22,15 @@ class VariantScores:
     """A network with a way to start, on one dataset with so many training images of each class."""
 
     name: str
+    model: str
+    regime: str
     n_splits: int  # that were measured
     n_missing: int  # trainings that failed or are still to come
     mean: float | None
     sd: float | None  # over splits, which share training images; no standard error
     parameters: int | None
     gmacs: float | None
+    megabytes: float | None
     train_seconds: float | None  # mean of a split's
 
 
@@ -36,6 +42,7 @@ class VariantDifference:
     baseline: str
     difference: ProcedureDifference
     p_holm: float | None
+    units_to_show: int | None  # groups (or images) that would show a difference as large as this one in most studies
 
     @property
     def is_shown(self) -> bool:
@@ -49,8 +56,33 @@ class DatasetComparison:
 
     dataset: str
     train_per_class: int | None
+    n_units: int | None  # groups, or images where they are alone, that the splits share out
+    has_groups: bool
     scores: tuple[VariantScores, ...]
     differences: tuple[VariantDifference, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtocolGap:
+    """How much more a publication's protocol promises than the plan's own, on the same images.
+
+    The two test on other splits, so that nothing is tested here.
+    """
+
+    dataset: str
+    train_per_class: int | None
+    name: str
+    own: float  # mean over splits
+    as_published: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedFigure:
+    """The primary metric as somebody else measured it, on other images."""
+
+    name: str
+    value: float
+    source: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +95,18 @@ class StudyComparison:
     equivalence: float
     method: str
     datasets: tuple[DatasetComparison, ...]
+    classifiers: tuple[ClassifierDifference, ...]
+    overall: Overall | None  # over datasets; None: there is one
+    sizes: tuple[SizeCurve, ...]  # where several numbers of training images were tried
+    target: float | None
+    gaps: tuple[ProtocolGap, ...]
+    published: tuple[PublishedFigure, ...]
+    notes: tuple[str, ...]  # of the plan
 
 
-def compare_study(plan: StudyPlan, rows: Iterable[ResultRow]) -> StudyComparison:
+def compare_study(
+    plan: StudyPlan, rows: Iterable[ResultRow], classifiers: Sequence[ClassifierDifference] = ()
+) -> StudyComparison:
     """Compare every variant of the plan with its baseline.
 
     Seeds of one split are averaged first: they tell how much luck there is in training, but are no further splits.
@@ -73,19 +114,92 @@ def compare_study(plan: StudyPlan, rows: Iterable[ResultRow]) -> StudyComparison
     Args:
         plan: of the study.
         rows: what was measured so far.
+        classifiers: trained ones, image by image.
     """
     parts: dict[tuple[str, int | None], list[ResultRow]] = defaultdict(list)
     for row in rows:
         parts[row.dataset, row.train_per_class].append(row)
     record = METRICS.find(plan.primary_metric)
+    compared = tuple(_of_dataset(plan, *part, own) for part, own in parts.items())
     return StudyComparison(
         metric=record.name,
         metric_title=record.title,
         is_higher_better=record.better == "higher",
         equivalence=plan.equivalence,
         method=METHOD,
-        datasets=tuple(_of_dataset(plan, *part, own) for part, own in parts.items()),
+        datasets=compared,
+        classifiers=tuple(classifiers),
+        overall=_overall(plan, compared),
+        sizes=tuple(_sizes(plan, parts)),
+        target=plan.target,
+        gaps=tuple(_gaps(plan, compared)),
+        published=tuple(
+            PublishedFigure(name=row.name, value=row.metrics[record.name], source=row.source)
+            for row in plan.published
+            if record.name in row.metrics
+        ),
+        notes=plan.notes,
     )
+
+
+def _overall(plan: StudyPlan, compared: Sequence[DatasetComparison]) -> Overall | None:
+    """By the plan's own protocol, with as many training images as there are."""
+    own = {dataset.name for dataset in plan.datasets if dataset.as_published_of is None}
+    n = plan.train_per_class[-1]
+    parts = [part for part in compared if part.dataset in own and part.train_per_class == n]
+    means = {part.dataset: {row.name: row.mean for row in part.scores if row.mean is not None} for part in parts}
+    return overall(means, _sign(plan))
+
+
+def _sizes(plan: StudyPlan, parts: Mapping[tuple[str, int | None], Sequence[ResultRow]]) -> Iterator[SizeCurve]:
+    for dataset in dict.fromkeys(name for name, _ in parts):
+        of_size = {n: rows for (name, n), rows in parts.items() if name == dataset and n is not None}
+        if len(of_size) < 2:
+            continue
+        all_rows = [row for rows in of_size.values() for row in rows]
+        for variant in plan.variant_names:
+            values = {n: _by_split(_of_variant(plan, rows, variant)) for n, rows in of_size.items()}
+            if all(values.values()):
+                ratio, n_units, sign = _test_to_train(all_rows), _n_units(all_rows)[0], _sign(plan)
+                yield size_curve(
+                    dataset, variant, values, target=plan.target, sign=sign, test_to_train=ratio, n_units=n_units
+                )
+
+
+def _of_variant(plan: StudyPlan, rows: Iterable[ResultRow], name: str) -> list[ResultRow]:
+    return [row for row in rows if plan.variant_name(row.model, row.regime) == name]
+
+
+def _sign(plan: StudyPlan) -> int:
+    return 1 if METRICS.find(plan.primary_metric).better == "higher" else -1
+
+
+def _test_to_train(rows: Iterable[ResultRow]) -> float:
+    return float(np.mean([row.n_test / row.n_train for row in rows if row.n_test and row.n_train]))
+
+
+def _n_units(rows: Sequence[ResultRow]) -> tuple[int | None, bool]:
+    """How many groups, or images where they are alone, the splits share out; and whether they are groups.
+
+    Folds test each once. Of single splits it follows from the share that is tested, validation images left out.
+    """
+    first = next((row for row in rows if row.n_test), None)
+    if first is None or not first.n_test:
+        return None, False
+    same = [r for r in rows if (r.run, r.repeat, r.seed) == (first.run, first.repeat, first.seed)]
+    has_groups = all(row.n_groups for row in same)
+    n = sum((row.n_groups if has_groups else row.n_test) or 0 for row in same)
+    return (round(n * (1 + (first.n_train or 0) / first.n_test)) if first.fold is None else n), has_groups
+
+
+def _gaps(plan: StudyPlan, compared: Sequence[DatasetComparison]) -> Iterator[ProtocolGap]:
+    honest_of = {dataset.name: dataset.as_published_of for dataset in plan.datasets}
+    means = {(part.dataset, part.train_per_class, row.name): row.mean for part in compared for row in part.scores}
+    for (dataset, n, name), mean in means.items():
+        honest = honest_of[dataset]
+        own = None if honest is None else means.get((honest, n, name))
+        if honest is not None and own is not None and mean is not None:
+            yield ProtocolGap(dataset=honest, train_per_class=n, name=name, own=own, as_published=mean)
 
 
 def _of_dataset(plan: StudyPlan, dataset: str, n: int | None, rows: Sequence[ResultRow]) -> DatasetComparison:
@@ -94,20 +208,16 @@ def _of_dataset(plan: StudyPlan, dataset: str, n: int | None, rows: Sequence[Res
         by_variant[plan.variant_name(row.model, row.regime)].append(row)
     by_split = {name: _by_split(own) for name, own in by_variant.items()}
     scores = [_scores(name, own, by_split[name]) for name, own in by_variant.items()]
-    sign = 1 if METRICS.find(plan.primary_metric).better == "higher" else -1
+    sign, (n_units, has_groups) = _sign(plan), _n_units(rows)
     scores.sort(key=lambda each: -np.inf if each.mean is None else sign * each.mean, reverse=True)
-    baseline = _baseline(plan)
     return DatasetComparison(
         dataset=dataset,
         train_per_class=n,
+        n_units=n_units,
+        has_groups=has_groups,
         scores=tuple(scores),
-        differences=_differences(baseline, by_split, rows, plan, sign),
+        differences=_differences(by_split, rows, plan, n_units),
     )
-
-
-def _baseline(plan: StudyPlan) -> str:
-    names = plan.variant_names
-    return plan.baseline if plan.baseline in names else names[0]
 
 
 def _by_split(rows: Iterable[ResultRow]) -> dict[Split, float]:
@@ -123,37 +233,47 @@ def _scores(name: str, rows: Sequence[ResultRow], by_split: Mapping[Split, float
     values, seconds = list(by_split.values()), [row.train_seconds for row in rows if row.train_seconds is not None]
     return VariantScores(
         name=name,
+        model=rows[0].model,
+        regime=rows[0].regime,
         n_splits=len(values),
         n_missing=sum(row.primary is None for row in rows),
         mean=float(np.mean(values)) if values else None,
         sd=float(np.std(values, ddof=1)) if len(values) > 1 else None,
         parameters=rows[0].parameters,
         gmacs=rows[0].gmacs,
+        megabytes=rows[0].megabytes,
         train_seconds=float(np.mean(seconds)) if seconds else None,
     )
 
 
 def _differences(
-    baseline: str, by_split: Mapping[str, Mapping[Split, float]], rows: Sequence[ResultRow], plan: StudyPlan, sign: int
+    by_split: Mapping[str, Mapping[Split, float]], rows: Sequence[ResultRow], plan: StudyPlan, n_units: int | None
 ) -> tuple[VariantDifference, ...]:
-    sizes = [(row.n_test, row.n_train) for row in rows if row.n_test and row.n_train]
-    if not sizes or baseline not in by_split:
+    if n_units is None:
         return ()
-    test_to_train = float(np.mean([n_test / n_train for n_test, n_train in sizes]))
-    found: list[tuple[str, ProcedureDifference]] = []
+    test_to_train = _test_to_train(rows)
+    baseline_of = {plan.variant_name(row.model, row.regime): plan.baseline_of(row.model, row.regime) for row in rows}
+    pairs: list[tuple[str, str, ProcedureDifference]] = []
     for name, own in by_split.items():
-        common = sorted(set(own) & set(by_split[baseline]), key=lambda split: (split[0], split[1] or 0))
-        if name != baseline and common:
-            values = [own[split] - by_split[baseline][split] for split in common]
-            found.append((name, _difference(values, test_to_train, plan.equivalence, sign)))
-    adjusted = holm([difference.p for _, difference in found])
+        of_baseline = by_split.get(baseline_of[name], {})
+        common = sorted(set(own) & set(of_baseline), key=lambda split: (split[0], split[1] or 0))
+        if name != baseline_of[name] and common:
+            values = [own[split] - of_baseline[split] for split in common]
+            pairs.append((name, baseline_of[name], _difference(values, test_to_train, plan, n_units)))
+    adjusted = holm([difference.p for _, _, difference in pairs])
     return tuple(
-        VariantDifference(name=name, baseline=baseline, difference=difference, p_holm=p)
-        for (name, difference), p in zip(found, adjusted, strict=True)
+        VariantDifference(
+            name=name,
+            baseline=baseline,
+            difference=difference,
+            p_holm=p,
+            units_to_show=units_to_show(difference, n_units, effect=max(abs(difference.mean), plan.equivalence)),
+        )
+        for (name, baseline, difference), p in zip(pairs, adjusted, strict=True)
     )
 
 
-def _difference(values: list[float], test_to_train: float, equivalence: float, sign: int) -> ProcedureDifference:
+def _difference(values: list[float], test_to_train: float, plan: StudyPlan, n_units: int) -> ProcedureDifference:
     """`p_better` means better, also where lower is better."""
-    found = procedure_difference(values, test_to_train=test_to_train, equivalence=equivalence)
-    return found if sign > 0 else replace(found, p_better=found.p_worse, p_worse=found.p_better)
+    found = procedure_difference(values, test_to_train=test_to_train, equivalence=plan.equivalence, n_units=n_units)
+    return found if _sign(plan) > 0 else replace(found, p_better=found.p_worse, p_worse=found.p_better)

@@ -55,6 +55,7 @@ class DatasetPlan(Choices):
     group: str | None = None
     group_pattern: str | None = None
     recipe: Changes = Field(default_factory=dict, description="What is other than in the study's recipe.")
+    as_published_of: str | None = Field(None, description="The dataset that this is with a publication's protocol.")
 
     @model_validator(mode="before")
     @classmethod
@@ -88,6 +89,14 @@ class RegimePlan(Choices):
         return self
 
 
+class PublishedPlan(Choices):
+    """Figures from elsewhere, of other images: shown beside, never tested."""
+
+    name: str
+    metrics: dict[Annotated[str, OneOf("metric", scored_metrics)], float]
+    source: str = ""
+
+
 _DEFAULT_REGIMES = (RegimePlan(name="imagenet", recipe=dict(_SHORT_REGIMES["imagenet"])),)
 
 
@@ -103,9 +112,14 @@ class StudyPlan(Choices):
     train_per_class: tuple[int | None, ...] = Field((None,), min_length=1)
     recipe: Changes = Field(default_factory=dict, description="Of all trainings, where others do not say otherwise.")
     primary_metric: Annotated[str, OneOf("metric", scored_metrics)] = "macro_f1"
-    baseline: str | None = Field(None, description="`MODEL` or `MODEL, REGIME`; default: the first.")
+    baseline: str | None = Field(
+        None, description="`MODEL`, `MODEL, REGIME` or `REGIME` (each network with itself); default: the first."
+    )
     equivalence: float = Field(0.01, ge=0, description="Differences up to this are of no practical importance.")
+    target: float | None = Field(None, description="Of the primary metric: how many images of each class reach it.")
     threads: int | None = Field(None, ge=1, description="Of each training; default: all cores, one after the other.")
+    published: tuple[PublishedPlan, ...] = ()
+    notes: tuple[str, ...] = Field((), description="What else a reader should know; shown in the report.")
     format_version: Literal[1] = 1
 
     @field_validator("datasets", "models", "regimes")
@@ -126,8 +140,17 @@ class StudyPlan(Choices):
 
     @model_validator(mode="after")
     def _baseline_is_there(self) -> "StudyPlan":
-        if self.baseline is not None and self.baseline not in (known := self.variant_names):
-            raise ValueError(f"there is no baseline '{self.baseline}'; there are {'; '.join(known)}")
+        known = [*self.variant_names, *(regime.name for regime in self.regimes)]
+        if self.baseline is not None and self.baseline not in known:
+            raise ValueError(f"there is no baseline '{self.baseline}'; there are {'; '.join(self.variant_names)}")
+        return self
+
+    @model_validator(mode="after")
+    def _published_datasets_are_there(self) -> "StudyPlan":
+        names = {dataset.name for dataset in self.datasets}
+        for dataset in self.datasets:
+            if dataset.as_published_of is not None and dataset.as_published_of not in names:
+                raise ValueError(f"there is no dataset '{dataset.as_published_of}'")
         return self
 
     @property
@@ -138,6 +161,13 @@ class StudyPlan(Choices):
     def variant_name(self, model: str, regime: str) -> str:
         """As tables call it: the network alone where there is one way to start."""
         return model if len(self.regimes) == 1 else f"{model}, {regime}"
+
+    def baseline_of(self, model: str, regime: str) -> str:
+        """What a network with a start is compared with; a start's name stands for the same network with that one."""
+        names = self.variant_names
+        if self.baseline is None:
+            return names[0]
+        return self.baseline if self.baseline in names else self.variant_name(model, self.baseline)
 
 
 def load_plan(file: Path) -> StudyPlan:
@@ -152,19 +182,41 @@ def load_plan(file: Path) -> StudyPlan:
         do = "It must be a YAML file that names datasets and models."
         raise BadRecipe(f"The plan could not be read: {str(error).splitlines()[0]}", file=file, do=do) from error
     data, _ = read_yaml(text, file)
+    return _from_its_folder(plan_of(data, file), file.absolute().parent)
+
+
+def plan_of(data: Any, file: Path | None = None) -> StudyPlan:  # Any: as YAML gives it
+    """Check a plan.
+
+    Args:
+        data: what `study.yaml` holds.
+        file: that it came from, for the error.
+
+    Raises:
+        BadRecipe: a key or value is not valid; all faults at once.
+    """
     try:
-        plan = StudyPlan.model_validate(data)
+        return StudyPlan.model_validate(data)
     except ValidationError as error:
         faults = dict.fromkeys(_in_words(fault) for fault in error.errors())
         raise BadRecipe(
             f"The plan is not valid: {'; '.join(faults)}", file=file, do="Correct it and run again."
         ) from error
-    return _from_its_folder(plan, file.absolute().parent)
 
 
 def save_plan(plan: StudyPlan, file: Path) -> None:
     """Write it with all that was left open, paths absolute."""
     write_text(file, as_yaml(plan.model_dump(mode="json")))
+
+
+def merged_changes(below: Mapping[str, Any], above: Mapping[str, Any]) -> Changes:  # Any: values of recipe keys
+    """What stands above goes first; sections are merged key by key."""
+    merged = dict(below)
+    for key, value in above.items():
+        inner = merged.get(key)
+        merges = key != "init" and isinstance(inner, dict) and isinstance(value, dict)
+        merged[key] = merged_changes(inner, value) if merges and inner is not None else value
+    return merged
 
 
 def _from_its_folder(plan: StudyPlan, folder: Path) -> StudyPlan:

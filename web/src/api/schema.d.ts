@@ -1027,7 +1027,7 @@ export interface paths {
         };
         /**
          * Get Figure
-         * @description A drawing of the report, as SVG.
+         * @description A drawing of the report, as SVG or PNG, or its numbers as CSV.
          */
         get: operations["get_figure"];
         put?: never;
@@ -1366,6 +1366,26 @@ export interface paths {
          * @description The report on these images, with a policy that lets it run nothing.
          */
         get: operations["get_evaluation_report"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/evaluations/{evaluation_id}/figures/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Evaluation Figure
+         * @description A drawing of the report on these images, as SVG or PNG, or its numbers as CSV.
+         */
+        get: operations["get_evaluation_figure"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2672,7 +2692,7 @@ export interface components {
         };
         /**
          * FigureName
-         * @description A drawing of the report: `/runs/{run_id}/figures/{name}`.
+         * @description A drawing of the report: `figures/{name}.svg`, `.png` and `.csv` of the run or evaluation.
          */
         FigureName: {
             /** Name */
@@ -3442,6 +3462,11 @@ export interface components {
             decided: string;
             /** N Mistakes */
             n_mistakes: number;
+            /**
+             * Sections
+             * @description All sections of the report, from top to bottom.
+             */
+            sections: components["schemas"]["ReportSection"][];
         };
         /**
          * Metric
@@ -4300,7 +4325,7 @@ export interface components {
         ReportSection: {
             /**
              * Name
-             * @description `own-test`: Beside the run's own test images; `relabelled`: Corrected test labels; `numbers`: The numbers; `two_classes`: Sensitivity and specificity; `confusion`: Which classes are confused; `per_class`: Class by class; `prevalence`: Where the class is rarer, or more frequent; `unfamiliar`: Unlike the training images; `groups`: Group by group; `subgroups`: Does it work as well for all?; `mistakes`: Most confident mistakes; `least_certain`: Least certain; `calibration`: Can its probabilities be trusted?; `roc`: ROC and precision-recall curves; `learning_curve`: More images, better network?; `careless_split`: What a careless split would have said; `label_errors`: Labels to look at again; `limits`: What the numbers do not show; `images`: The images; `budget`: What was the time spent on?; `methods`: What was done; `curves`: How training went
+             * @description `own-test`: Beside the run's own test images; `relabelled`: Corrected test labels; `numbers`: The numbers; `two_classes`: Sensitivity and specificity; `confusion`: Which classes are confused; `per_class`: Class by class; `prevalence`: Where the class is rarer, or more frequent; `unfamiliar`: Unlike the training images; `groups`: Group by group; `subgroups`: Does it work as well for all?; `mistakes`: Most confident mistakes; `least_certain`: Least certain; `calibration`: Can its probabilities be trusted?; `roc`: ROC and precision-recall curves; `learning_curve`: More images, better network?; `careless_split`: What a careless split would have said; `label_errors`: Labels to look at again; `limits`: What the numbers do not show; `flow`: From the images to the numbers; `examples`: How the classes look; `images`: The images; `budget`: What was the time spent on?; `methods`: What was done; `curves`: How training went
              */
             name: string;
             /** Title */
@@ -4367,6 +4392,11 @@ export interface components {
             /** N Mistakes */
             n_mistakes: number;
             /**
+             * Sections
+             * @description All sections of the report, from top to bottom.
+             */
+            sections: components["schemas"]["ReportSection"][];
+            /**
              * Methods
              * @description A methods paragraph for a paper, in three parts.
              */
@@ -4387,11 +4417,6 @@ export interface components {
             learning_curve: components["schemas"]["LearningCurve"] | null;
             /** @description What a careless split would have reported; null where nobody asked. */
             what_if: components["schemas"]["WhatIf"] | null;
-            /**
-             * Sections
-             * @description All sections of the report, from top to bottom.
-             */
-            sections: components["schemas"]["ReportSection"][];
         };
         /**
          * Resume
@@ -8206,13 +8231,15 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The drawing. */
+            /** @description The drawing, or the table of its numbers. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "image/svg+xml": string;
+                    "image/png": string;
+                    "text/csv": string;
                 };
             };
             /** @description There is nothing of that id. */
@@ -8259,7 +8286,7 @@ export interface operations {
             header?: never;
             path: {
                 run_id: string;
-                what: "report" | "predictions" | "confusion-matrix" | "run" | "classifier" | "recipe";
+                what: "report" | "model-card" | "predictions" | "confusion-matrix" | "run" | "classifier" | "recipe";
             };
             cookie?: never;
         };
@@ -8272,6 +8299,7 @@ export interface operations {
                 };
                 content: {
                     "text/html": string;
+                    "text/markdown": string;
                     "text/csv": string;
                     "application/zip": string;
                     "application/octet-stream": string;
@@ -9362,6 +9390,67 @@ export interface operations {
                 };
             };
             /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_evaluation_figure: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                evaluation_id: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The drawing, or the table of its numbers. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/svg+xml": string;
+                    "image/png": string;
+                    "text/csv": string;
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
             422: {
                 headers: {
                     [name: string]: unknown;

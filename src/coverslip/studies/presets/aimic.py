@@ -1,0 +1,60 @@
+"""AIMIC (Liu and others 2022): ten networks, five folds, the mean over datasets, and how long an image takes."""
+
+from coverslip.studies.presets.record import BARE, COMMON, EPOCH, Deviation, Preset
+
+_SOURCE = "AIMIC (2022), mean of its four datasets, folds by image, epoch chosen by the tested fold"
+
+AIMIC = Preset(
+    name="aimic",
+    title="ten networks in five folds, averaged over datasets",
+    page="papers/aimic.md",
+    models=(
+        "mobilenet_v2",
+        "vgg16",
+        "resnet34",
+        "resnet50",
+        "googlenet",
+        "inception_v3",
+        "resnext50_32x4d",
+        "shufflenet_v2_x1_0",
+        "mobilenet_v3_large",
+        "efficientnet_b0",
+    ),
+    small_models=("mobilenet_v2", "efficientnet_lite0", "efficientnet_lite1"),
+    regimes=("imagenet",),
+    baseline="mobilenet_v2",
+    small_baseline="mobilenet_v2",
+    primary_metric="macro_f1",
+    recipe={
+        "head": "native",
+        "tta": 1,
+        "augment": "aimic",
+        "batch_norm": "learn",
+        "epochs": 500,
+        "patience": 50,
+        "optimizer": "adam",
+        "learning_rate": 1e-4,
+        "weight_decay": 0,
+        "schedule": "constant",
+        "warmup": 0,
+        "backbone_rate": 1,
+        "sampling": "undersample",
+        "split": {"val": 0.2},
+    },
+    as_published=BARE,
+    deviations=(
+        *COMMON,
+        EPOCH,
+        Deviation(
+            "Frequent classes are reduced in training, with other images in each epoch; the paper threw images away "
+            "before the folds."
+        ),
+        Deviation("Batch size and size of the input are not stated: 32, and what each network's weights expect."),
+    ),
+    published=(
+        {"name": "ResNeXt-50 32x4d", "metrics": {"accuracy": 0.9683, "macro_f1": 0.9682}, "source": _SOURCE},
+        {"name": "ResNet-50", "metrics": {"accuracy": 0.9670, "macro_f1": 0.9669}, "source": _SOURCE},
+        {"name": "MobileNet-v2", "metrics": {"accuracy": 0.9572, "macro_f1": 0.9571}, "source": _SOURCE},
+        {"name": "MobileNet-v3-Large", "metrics": {"accuracy": 0.9536, "macro_f1": 0.9534}, "source": _SOURCE},
+    ),
+)

@@ -1,0 +1,56 @@
+"""What a preset holds, and what presets have in common."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from coverslip.studies.plan import Changes
+
+Dataset = dict[str, Any]  # Any: as `study.yaml` has a dataset
+OWN_START = ({"name": "as each network says", "recipe": {}},)  # one regime: the networks' recipes say the start
+
+
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """One thing that is otherwise than in the publication."""
+
+    text: str
+    is_choice: bool = False  # a protection, which `as_published` gives up
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preset:
+    """A publication's study: networks, starts, splits and recipe; datasets are the user's."""
+
+    name: str
+    title: str
+    page: str  # of the documentation
+    models: tuple[str | Changes, ...]
+    small_models: tuple[str | Changes, ...]  # whose weights come with the installation, or that start from nothing
+    recipe: Changes
+    regimes: tuple[str | Changes, ...] = OWN_START
+    folds: int = 5
+    repeats: int = 1
+    primary_metric: str = "macro_f1"
+    baseline: str | None = None
+    small_baseline: str | None = None
+    arrange: Callable[[Sequence[Dataset], bool], list[Dataset]] = lambda given, is_small: list(given)
+    as_published: Changes  # of the recipe
+    deviations: tuple[Deviation, ...]
+    published: tuple[Changes, ...] = ()  # rows of figures, as `study.yaml` has them
+
+
+# What every publication did without saying so, as far as recipe keys reach.
+BARE: Changes = {"head_init": "random", "clip_gradient": None, "kept_epoch": "best", "weight_share": 1}
+
+COMMON = (
+    Deviation(
+        "Images of one group (patient, slide, cell) and their copies are on one side of a split.", is_choice=True
+    ),
+    Deviation("Fine-tuning from pretrained weights begins with the instant classifier.", is_choice=True),
+    Deviation("Steps that would be far too long are shortened, and weights averaged.", is_choice=True),
+    Deviation("Exact copies stay on one side of a split."),
+    Deviation("The instant classifier is kept where fine-tuning is no better on validation images."),
+)
+EPOCH = Deviation("The epoch is chosen by validation images, which are no part of those that are reported.")
+AMOUNTS = Deviation("How strong random changes are was chosen here: the publication names their kinds only.")

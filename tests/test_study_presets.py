@@ -1,0 +1,112 @@
+"""Presets: each publication's study on the user's own images."""
+
+import csv
+from pathlib import Path
+
+import pytest
+from drawing import save_cells, write_cells
+from trained import GROUPS
+
+from coverslip import studies
+from coverslip.cli import main
+from coverslip.errors import BadRecipe
+from coverslip.studies.comparing import compare_study
+from coverslip.studies.plan import StudyPlan, load_plan
+from coverslip.studies.presets import PRESETS
+from coverslip.studies.results import ResultRow
+
+
+@pytest.fixture
+def two_folders(tmp_path: Path) -> list[Path]:
+    return [save_cells(tmp_path / "q", ("01", "x")), save_cells(tmp_path / "g", ("1", "X"))]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("is_small", [True, False])
+def test_every_preset_is_a_plan_whose_trainings_are_all_valid(
+    name: str, is_small: bool, two_folders: list[Path], tmp_path: Path
+) -> None:
+    plan = studies.preset_plan(name, two_folders, group_pattern=[GROUPS], is_small=is_small, as_published=True)
+    cells = [cell for cell in studies.plan_study(plan, tmp_path / "out") if not cell.is_pretraining]
+    honest = [cell for cell in cells if cell.dataset.as_published_of is None]
+    careless = [cell for cell in cells if cell.dataset.as_published_of is not None]
+    assert len(honest) == len(careless)
+    assert {cell.dataset.group_pattern for cell in honest} == {GROUPS}
+    assert all(cell.recipe.head_init == "random" and cell.recipe.clip_gradient is None for cell in careless)
+    assert is_small == (max(cell.recipe.epochs for cell in cells) == 2)
+    studies.save_plan(plan, tmp_path / "study.yaml")
+    assert load_plan(tmp_path / "study.yaml") == plan
+
+
+def test_presets_hold_what_the_publications_compare(two_folders: list[Path]) -> None:
+    made = {name: studies.preset_plan(name, two_folders) for name in PRESETS}
+    assert len(made["aimic"].models) == 10
+    assert len(made["mobilevit-mn"].models) == 12 + 4 + 5  # three rows of table 3 stand in table 2
+    assert len(made["mobincep"].datasets) == 3 * 3  # two datasets and both as one, by three shares
+    assert (len(made["two-step"].models), len(made["two-step"].regimes)) == (11, 3)
+    assert all(any("epoch" in note.lower() for note in plan.notes) for plan in made.values())
+
+
+def test_two_steps_go_through_the_other_dataset_with_its_names_of_classes(two_folders: list[Path]) -> None:
+    q, g = studies.preset_plan("two-step", two_folders, group_pattern=["a", "b"]).datasets
+    assert q.recipe["init"]["train_on"] == str(two_folders[1])
+    assert (q.recipe["init"]["labels"], g.recipe["init"]["labels"]) == ({"1": "01", "X": "x"}, {"01": "1", "x": "X"})
+    assert (q.group_pattern, g.group_pattern) == ("a", "b")
+    with pytest.raises(BadRecipe, match="two datasets"):
+        studies.preset_plan("two-step", two_folders[:1])
+    with pytest.raises(BadRecipe, match="aimic"):
+        studies.preset_plan("aimik", two_folders)
+
+
+def rows(dataset: str, model: str, regime: str, values: list[float]) -> list[ResultRow]:
+    return [
+        ResultRow(
+            dataset=dataset, model=model, regime=regime, train_per_class=None, repeat=1, fold=k, seed=0,
+            n_train=80, n_test=20, primary=value, state="done", run=f"{model} {k}",
+        )
+        for k, value in enumerate(values, start=1)
+    ]  # fmt: skip
+
+
+def test_each_network_is_compared_with_itself_where_the_baseline_is_a_start() -> None:
+    plan = StudyPlan.model_validate(
+        {"datasets": ["cells"], "models": ["a", "b"], "regimes": ["imagenet", "scratch"], "baseline": "imagenet"}
+    )
+    values = {"a": [0.9, 0.91, 0.92], "b": [0.8, 0.81, 0.82]}
+    compared = compare_study(
+        plan,
+        [
+            row
+            for model, own in values.items()
+            for regime, less in (("imagenet", 0.0), ("scratch", 0.3))
+            for row in rows("cells", model, regime, [value - less for value in own])
+        ],
+    )
+    assert [(each.name, each.baseline) for each in compared.datasets[0].differences] == [
+        ("a, scratch", "a, imagenet"), ("b, scratch", "b, imagenet"),
+    ]  # fmt: skip
+
+
+def test_what_a_publications_protocol_promises_stands_beside_the_honest_one() -> None:
+    published = {"name": "theirs", "metrics": {"macro_f1": 0.99}, "source": "a paper"}
+    careless = {"path": "cells", "name": "cells, as published", "as_published_of": "cells"}
+    plan = StudyPlan.model_validate({"datasets": ["cells", careless], "models": ["a"], "published": [published]})
+    compared = compare_study(
+        plan, [*rows("cells", "a", "imagenet", [0.8]), *rows("cells, as published", "a", "imagenet", [0.95])]
+    )
+    (gap,) = compared.gaps
+    assert (gap.dataset, gap.own, gap.as_published) == ("cells", 0.8, 0.95)
+    assert [row.value for row in compared.published] == [0.99]
+
+
+@pytest.mark.slow
+@pytest.mark.exhaustive
+def test_a_small_preset_runs_to_its_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_cells(tmp_path / "cells", 60)
+    out = tmp_path / "out"
+    given = [str(tmp_path / "cells"), "--group-pattern", GROUPS, "--small", "--as-published", "--out", str(out)]
+    assert main(["study", "run", "efficientnetv2-cell", *given]) == 0
+    with (out / "results.csv").open(newline="", encoding="utf-8") as file:
+        assert {row["state"] for row in csv.DictReader(file)} == {"done"}
+    assert "The publication's protocol" in capsys.readouterr().out
+    assert "54 images" in (out / "report.html").read_text(encoding="utf-8")
