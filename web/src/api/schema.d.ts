@@ -490,6 +490,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets/{dataset_id}/thumbnail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Thumbnail Of
+         * @description A thumbnail of the image with this id.
+         */
+        get: operations["get_thumbnail_of"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datasets/{dataset_id}/images/{i}/thumbnail": {
         parameters: {
             query?: never;
@@ -5045,6 +5065,7 @@ export interface components {
             epochs: components["schemas"]["Epoch"][];
             /** Kept Epoch */
             kept_epoch: number | null;
+            watched: components["schemas"]["Watched"] | null;
             tested: components["schemas"]["FoldTestScores"] | null;
         };
         /**
@@ -5071,6 +5092,24 @@ export interface components {
             max_bytes: number;
             /** Max Files */
             max_files: number;
+        };
+        /**
+         * Watched
+         * @description A few validation images, the same in every epoch, and what the last epoch's network calls them.
+         */
+        Watched: {
+            /** Image Ids */
+            image_ids: string[];
+            /** Labels */
+            labels: number[];
+            /** Classes */
+            classes: string[];
+            /** Epoch */
+            epoch: number | null;
+            /** Predicted */
+            predicted: number[];
+            /** N Right */
+            n_right: number[];
         };
         /**
          * WhatIf
@@ -6558,6 +6597,60 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ImageFacts"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_thumbnail_of: {
+        parameters: {
+            query: {
+                image_id: string;
+                /** @description Of the longer side, in pixels. */
+                side?: number;
+            };
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The image. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": string;
+                    "image/webp": string;
                 };
             };
             /** @description There is nothing of that id. */
