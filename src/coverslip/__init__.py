@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 from coverslip._version import __version__
 
 if TYPE_CHECKING:
+    from coverslip.audit.distance import distance
     from coverslip.errors import CoverslipError
+    from coverslip.inference.explain import explain
     from coverslip.pipeline import (
         compare,
         decide,
@@ -39,7 +41,9 @@ _ROOMS = {
     "Run": "coverslip.runs",
     "compare": "coverslip.pipeline",
     "decide": "coverslip.pipeline",
+    "distance": "coverslip.audit.distance",
     "evaluate": "coverslip.pipeline",
+    "explain": "coverslip.inference.explain",
     "export": "coverslip.pipeline",
     "inspect": "coverslip.pipeline",
     "label_errors": "coverslip.pipeline",
@@ -62,7 +66,9 @@ __all__ = [
     "__version__",
     "compare",
     "decide",
+    "distance",
     "evaluate",
+    "explain",
     "export",
     "inspect",
     "label_errors",

@@ -20,6 +20,7 @@ from coverslip.runs.documents import check_format, read_object
 from coverslip.runs.environment import Environment, EvaluatedImages
 from coverslip.runs.findings.inspection import read_inspection
 from coverslip.runs.findings.label_errors import LabelErrors
+from coverslip.runs.findings.map_checks import MapChecks
 from coverslip.runs.history import Epoch, read_history
 from coverslip.runs.metrics import LearningCurveRecord, read_metrics
 from coverslip.runs.predictions import Predictions, read_predictions
@@ -87,6 +88,10 @@ class Run:
     @property
     def label_errors_file(self) -> Path:
         return self.folder / "label_errors.json"
+
+    @property
+    def map_checks_file(self) -> Path:
+        return self.folder / "map_checks.json"
 
     @property
     def budget_file(self) -> Path:
@@ -240,6 +245,11 @@ class Run:
     def label_errors(self) -> LabelErrors | None:
         """Labels of its images to look at again; None where nobody has looked for them."""
         return LabelErrors.read_if_there(self.label_errors_file)
+
+    @cached_property
+    def map_checks(self) -> MapChecks | None:
+        """Whether heat maps of its classifier can be believed; None where nobody has asked for one."""
+        return MapChecks.read_if_there(self.map_checks_file)
 
     @cached_property
     def budget(self) -> BudgetRecord | None:
