@@ -32,7 +32,7 @@ def main() -> None:
         corrected, paired, holds, widths = [], [], [], []
         for _ in range(n_studies):
             differences = study(draws, n, n_groups, n_folds, n_repeats)
-            found = procedure_difference(differences, test_to_train=1 / (n_folds - 1))
+            found = procedure_difference(differences, test_to_train=1 / (n_folds - 1), n_units=n_groups)
             if found.p is None or found.low is None or found.high is None:
                 continue  # the same on every split
             corrected.append(found.p <= 0.05)

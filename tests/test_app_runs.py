@@ -125,9 +125,12 @@ def test_a_finished_run_has_the_words_and_numbers_of_its_report(lab: Lab) -> Non
     )
     assert [one["name"] for one in found["sections"]] == [section.name for section in sections_of(record)]
     for drawing in chain.from_iterable(one["drawings"] for one in found["sections"]):
-        drawn = lab.client.get(f"{API}/runs/{lab.run}/figures/{drawing['name']}")
+        drawn = lab.client.get(f"{API}/runs/{lab.run}/figures/{drawing['name']}.svg")
         assert (drawn.headers["Content-Type"], "<svg" in drawn.text) == ("image/svg+xml", True)
-    assert lab.client.get(f"{API}/runs/{lab.run}/figures/nothing").status_code == 409
+        table = lab.client.get(f"{API}/runs/{lab.run}/figures/{drawing['name']}.csv")
+        assert table.headers["Content-Type"].startswith("text/csv")
+    assert lab.client.get(f"{API}/runs/{lab.run}/figures/nothing.svg").status_code == 409
+    assert lab.client.get(f"{API}/runs/{lab.run}/download/model-card").text.startswith("# Model card")
     assert lab.get(f"runs/{lab.run}/results") == found  # from the cache
     assert run["headline"]["value"] == found["metrics"]["metrics"]["macro_f1"]["value"]
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from coverslip.evaluation import holm, procedure_difference
+from coverslip.evaluation import holm, procedure_difference, units_to_show
 
 DIFFERENCES = [0.02, 0.05, -0.01, 0.04, 0.03]
 
@@ -57,3 +57,19 @@ def test_holm_lowers_no_p_and_keeps_their_order(p: list[float]) -> None:
     adjusted = [value for value in holm(p) if value is not None]
     assert all(low <= high <= 1 for low, high in zip(p, adjusted, strict=True))
     assert np.all(np.diff(np.array(adjusted)[np.argsort(p, kind="stable")]) >= 0)
+
+
+def test_repeats_on_few_groups_have_no_more_degrees_of_freedom_than_groups() -> None:
+    many = DIFFERENCES * 4
+    found = procedure_difference(many, test_to_train=0.25, n_units=6)
+    error = np.std(many, ddof=1) * np.sqrt(1 / 20 + 1 / 4)
+    assert (found.df, found.n_splits) == (5, 20)
+    assert found.p == pytest.approx(2 * stats.t(df=5).sf(np.mean(many) / error))
+    assert procedure_difference(many, test_to_train=0.25, n_units=1).p is None
+
+
+def test_the_groups_that_would_show_a_difference_are_those_of_a_textbooks_power() -> None:
+    found = procedure_difference(DIFFERENCES, test_to_train=0.25)
+    error = np.std(DIFFERENCES, ddof=1) * np.sqrt(1 / 5 + 1 / 4)
+    assert units_to_show(found, 40, effect=0.01) == pytest.approx(40 * (2.8016 * error / 0.01) ** 2, abs=1)
+    assert units_to_show(found, 40, effect=0) is None

@@ -16,7 +16,7 @@ MOST_FILES, MOST_LINES = 16, 450
 
 RUN_FILES = {
     *("classifier.json", "data.json", "environment.json", "events.jsonl", "history.csv", "learning_curve.json"),
-    *("looks.json",),
+    *("looks.json", "map_checks.json"),
     *("metrics.json", "pixels.json", "predictions.csv", "split.csv", "status.json", "training.json", "validation.csv"),
     *("best.safetensors", "last.safetensors"),
 }

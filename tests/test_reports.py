@@ -17,8 +17,11 @@ from coverslip.datasets import inspect_dataset, scan_images
 from coverslip.errors import BadRun
 from coverslip.evaluation import apply_temperature, evaluate_predictions, no_learning_curve
 from coverslip.reports import class_curves, figures, tokens, write_report
+from coverslip.reports.model_card import model_card_text
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections import SECTIONS, Section, SectionText, sections_of
+from coverslip.reports.sections.dataset.examples import Examples, examples_of
+from coverslip.reports.sections.dataset.flow import flow_of
 from coverslip.runs import (
     DoubtfulLabel,
     JudgedClass,
@@ -79,7 +82,7 @@ def write_run(
     first = images / rows[test[0]].path
     shutil.copy(first, first.with_name("copy.png"))
     draw_cell(first.with_name("wide.png"), 0, len(rows), width=120)
-    reason = "the file is cut off: 2,113 of 8,040 bytes"
+    reason = "unreadable: the file is cut off: 2,113 of 8,040 bytes"
     torn = [replace(rows[0], image_id=f"torn{i}.png", split="left-out", reason=reason) for i in range(left_out)]
     run.folder.mkdir(parents=True, exist_ok=True)
     write_split(run.split_file, [*rows, *torn])
@@ -214,7 +217,7 @@ def page(run: Path) -> str:
 def test_the_report_is_one_small_file_that_needs_nothing_else(run, page):
     assert (run / "report.html").stat().st_size < 3_000_000
     assert "<script" not in page
-    assert not re.findall(r'(?:src|href)="(?!data:|#)[^"]*"', page)
+    assert not re.findall(r'(?:src|href)="(?!data:|#|figures/)[^"]*"', page)
     assert not re.findall(r"url\((?!#)", page)
     assert not re.search(r"\bnan\b", re.sub(r"base64,[\w+/=]+", "", page))
 
@@ -225,6 +228,66 @@ def test_figures_are_also_there_as_png_and_svg(run, page):
             assert picture.width > 800
         svg = (run / "figures" / f"{name}.svg").read_text(encoding="utf-8")
         assert "<text" in svg  # text stays text
+
+
+def test_the_numbers_of_every_figure_lie_beside_it_as_a_table(run, page):
+    linked = set(re.findall(r'href="(figures/[^"]+)"', page))
+    drawings = {file.stem for file in (run / "figures").glob("*.svg")}
+    assert linked == {f"figures/{name}.{kind}" for name in drawings for kind in ("svg", "png", "csv")}
+    assert all((run / file).stat().st_size for file in linked)
+    matrix = Run(run).metrics.confusion_matrix
+    with (run / "figures" / "confusion_matrix.csv").open(encoding="utf-8", newline="") as file:
+        counts = [int(row["images"]) for row in csv.DictReader(file)]
+    assert counts == [n for row in matrix for n in row]
+
+
+def test_the_flow_of_images_adds_up(run, page):
+    flow = flow_of(read_run(run))
+    assert flow.n_found == 1003
+    assert flow.left_out == {"could not be read": 3}
+    assert flow.n_used == 1000 == sum(part.n for part in flow.parts)
+    assert [(part.title, part.n) for part in flow.parts] == [("training", 600), ("validation", 200), ("test", 200)]
+    assert flow.n_copies == 1  # the other one of the two is not in the split
+    with (run / "figures" / "flow.csv").open(encoding="utf-8", newline="") as file:
+        rows = {row["what"]: row["images"] for row in csv.DictReader(file)}
+    assert rows["left out: could not be read"] == "3"
+
+
+def test_figure_one_is_drawn_by_the_seed_and_has_a_bar_in_micrometres_where_files_tell_it(tmp_path):
+    folder = write_run(tmp_path, ("a", "b"), n_test=40)
+    first, again = (examples_of(read_run(folder)) for _ in range(2))
+    assert [image.image_id for image in first.every] == [image.image_id for image in again.every]
+    assert len(first.of_class["a"]) == 6
+    assert (first.unit, first.side, first.bar) == ("px", 96, 20)
+    known = [replace(image, um_per_px=0.25 if image.label == "a" else 0.5) for image in first.every]
+    of_class = {name: [image for image in known if image.label == name] for name in ("a", "b")}
+    measured = Examples(of_class, "µm")
+    assert measured.size(of_class["a"][0]) == (24, 24)  # half as large as those of b, as they are
+    assert (measured.side, measured.bar) == (48, 20)
+
+
+def test_the_model_card_answers_what_the_run_knows_and_leaves_the_rest_to_its_user(run, page):
+    card = Run(run).model_card_file.read_text(encoding="utf-8")
+    assert "**For what** _To be filled in._" in card
+    assert "| 17 Ethical approval and consent | not known |" in card
+    assert "| 11 Missing data | left out: 3 could not be read (split.csv) |" in card
+    assert "| Number of classes | 8 |" in card
+    accuracy = Run(run).metrics["accuracy"]
+    assert f"| Accuracy | {accuracy.value:.3f} | {accuracy.low:.3f} – {accuracy.high:.3f} |" in card
+
+
+def test_a_class_name_is_text_in_the_model_card(tmp_path):
+    reported = read_run(write_run(tmp_path, ("<b>x</b> | y", "a\nb"), n_test=40, skill=2, finetuned=False))
+    card = model_card_text(reported)
+    assert "<b>" not in card
+    assert "| \\<b\\>x\\</b\\> \\| y |" in card
+
+
+def test_the_methods_text_can_be_had_from_python(run):
+    text = cs.methods_text(run)
+    assert text.split("\n\n")[0] in model_card_text(read_run(run)).replace("\\", "")
+    assert "coverslip 0.1.0, Python 3.11.9, PyTorch 2.9.0, timm 1.0.20" in text
+    assert "which no choice has seen: accuracy, balanced accuracy, macro-F1" in text
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from coverslip.events import Event, Noted
 from coverslip.runs import Recipe
 from coverslip.runs.recipe import as_yaml
 from coverslip.studies.comparing import compare_study
+from coverslip.studies.page import write_study_report
 from coverslip.studies.plan import StudyPlan
 from coverslip.studies.results import ResultRow
 
@@ -126,7 +128,8 @@ def test_differences_are_of_the_splits_that_both_were_measured_on() -> None:
     assert [row.name for row in part.scores] == ["b", "c", "a"]
     better, alike = part.differences
     assert (better.name, better.difference.n_splits, better.difference.mean) == ("b", 4, pytest.approx(0.1))
-    assert (studies.verdict(better), studies.verdict(alike)) == ("better", "no difference could be shown")
+    assert studies.verdict(better, part) == "better"
+    assert studies.verdict(alike, part).startswith("no difference could be shown; about")
     assert better.p_holm == pytest.approx(2 * better.difference.p)
 
 
@@ -134,7 +137,7 @@ def test_lower_is_better_where_the_metric_says_so() -> None:
     plan = StudyPlan(datasets=("cells",), models=("a", "b"), primary_metric="log_loss")  # type: ignore[arg-type]
     compared = compare_study(plan, [*rows("a", [0.5, 0.52, 0.49]), *rows("b", [0.3, 0.31, 0.28])])
     assert [row.name for row in compared.datasets[0].scores] == ["b", "a"]
-    assert studies.verdict(compared.datasets[0].differences[0]) == "better"
+    assert studies.verdict(compared.datasets[0].differences[0], compared.datasets[0]) == "better"
 
 
 # Running
@@ -198,3 +201,58 @@ def test_a_study_that_is_stopped_or_killed_goes_on_with_nothing_redone(tmp_path:
 def test_the_seed_of_the_split_is_that_of_the_training_unless_it_has_its_own() -> None:
     assert Recipe(seed=3).split_seed == 3
     assert Recipe(seed=3, split={"seed": 0}).split_seed == 0  # type: ignore[arg-type]  # as YAML has it
+
+
+# The report
+
+
+def on(dataset: str, n: int | None, given: list[ResultRow]) -> list[ResultRow]:
+    return [replace(row, dataset=dataset, train_per_class=n) for row in given]
+
+
+def test_all_datasets_together_have_ranks_and_their_critical_difference() -> None:
+    plan = StudyPlan(datasets=("one", "two"), models=("a", "b", "c"))  # type: ignore[arg-type]  # as YAML has it
+    given = [
+        row
+        for dataset, values in {"one": (0.9, 0.8, 0.7), "two": (0.8, 0.9, 0.7)}.items()
+        for model, value in zip("abc", values, strict=True)
+        for row in on(dataset, None, rows(model, [value, value + 0.02]))
+    ]
+    overall = compare_study(plan, given).overall
+    assert overall is not None
+    assert {row.name: row.mean_rank for row in overall.scores} == {"a": 1.5, "b": 1.5, "c": 3}
+    assert overall.critical_difference == pytest.approx(2.343 * (3 * 4 / (6 * 2)) ** 0.5, abs=1e-3)  # Demsar, table 5
+
+
+def test_the_images_that_a_target_needs_lie_between_the_sizes_that_were_tried() -> None:
+    plan = StudyPlan.model_validate(
+        {"datasets": ["cells"], "models": ["a", "b"], "train_per_class": [10, 100], "target": 0.8}
+    )
+    given = [
+        *on("cells", 10, [*rows("a", [0.7, 0.7, 0.6]), *rows("b", [0.5, 0.5, 0.5])]),
+        *on("cells", 100, [*rows("a", [0.9, 0.9, 1.0]), *rows("b", [0.9, 0.7, 0.9])]),
+    ]
+    a, b = compare_study(plan, given).sizes
+    assert (a.needed, a.n_reached) == (32, 3)  # half way over the logarithm, on every split
+    assert (b.needed, b.n_reached, b.n_splits) == (None, 2, 3)
+
+
+@pytest.mark.slow
+def test_the_report_draws_what_there_are_numbers_for(tmp_path: Path) -> None:
+    plan = StudyPlan.model_validate(
+        {"datasets": ["one", "two"], "models": ["a", "b"], "train_per_class": [10, 100], "target": 0.8}
+    )
+    sized = {"a": 1_000_000, "b": 4_000_000}
+    given = [
+        replace(row, parameters=sized[row.model])
+        for dataset in ("one", "two")
+        for n, less in ((10, 0.2), (100, 0.0))
+        for model, values in {"a": [0.8, 0.85, 0.82], "b": [0.9, 0.88, 0.93]}.items()
+        for row in on(dataset, n, rows(model, [value - less for value in values]))
+    ]
+    write_study_report(compare_study(plan, given), tmp_path / "report.html")
+    drawn = {file.stem for file in (tmp_path / "figures").glob("*.svg")}
+    assert drawn == {*(f"scores-{i}" for i in range(1, 5)), "ranks", "sizes-1", "sizes-2"}
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert page.count("<svg") == len(drawn)
+    assert "All datasets together" in page

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 from coverslip._version import __version__
 
 if TYPE_CHECKING:
+    from coverslip.audit.distance import distance
     from coverslip.errors import CoverslipError
+    from coverslip.inference.explain import explain
     from coverslip.pipeline import (
         compare,
         decide,
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
         inspect,
         label_errors,
         load_classifier,
+        methods_text,
         open_dataset,
         predict,
         preview,
@@ -38,12 +41,15 @@ _ROOMS = {
     "Run": "coverslip.runs",
     "compare": "coverslip.pipeline",
     "decide": "coverslip.pipeline",
+    "distance": "coverslip.audit.distance",
     "evaluate": "coverslip.pipeline",
+    "explain": "coverslip.inference.explain",
     "export": "coverslip.pipeline",
     "inspect": "coverslip.pipeline",
     "label_errors": "coverslip.pipeline",
     "load_classifier": "coverslip.pipeline",
     "load_recipe": "coverslip.runs",
+    "methods_text": "coverslip.pipeline",
     "open_dataset": "coverslip.pipeline",
     "open_run": "coverslip.runs",
     "predict": "coverslip.pipeline",
@@ -60,12 +66,15 @@ __all__ = [
     "__version__",
     "compare",
     "decide",
+    "distance",
     "evaluate",
+    "explain",
     "export",
     "inspect",
     "label_errors",
     "load_classifier",
     "load_recipe",
+    "methods_text",
     "open_dataset",
     "open_run",
     "predict",

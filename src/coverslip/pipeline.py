@@ -45,7 +45,7 @@ from coverslip.files import written_whole
 from coverslip.inference import BATCH_SIZE, load_classifier
 from coverslip.inference.prevalence import EstimatedShares
 from coverslip.machine import FOR_TRAINING, chosen_device
-from coverslip.reports import compare, write_report
+from coverslip.reports import compare, methods_text, write_report
 from coverslip.runs import (
     LabelErrors,
     PredictionsFile,
@@ -74,6 +74,7 @@ __all__ = [
     "inspect",
     "label_errors",
     "load_classifier",
+    "methods_text",
     "open_dataset",
     "predict",
     "preview",

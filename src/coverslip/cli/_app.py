@@ -12,7 +12,9 @@ from coverslip.cli import (
     compare,
     decide,
     demo,
+    distance,
     evaluate,
+    explain,
     export,
     models,
     predict,
@@ -67,6 +69,8 @@ for command in (
 ):
     app.command()(command)
 app.command(name="label-errors")(label_errors_command.label_errors)
+app.command(name="explain")(explain.explain)
+app.command(name="distance")(distance.distance)
 app.command(name="export")(export.export)
 app.command(name="models")(models.models)
 app.command(name="cache")(cache.cache)

@@ -11,6 +11,8 @@ from coverslip.cli._options import AsJson
 if TYPE_CHECKING:
     from coverslip.studies import Cell, StudyComparison, StudyPlan
 
+_MILLION = 1e6
+
 study_app = typer.Typer(
     rich_markup_mode=None,
     help="Compare networks and ways to start on the same splits.\n\n"
@@ -248,17 +250,26 @@ def _show(comparison: "StudyComparison", folder: Path, *, as_json: bool) -> None
     for part in comparison.datasets:
         size = f", {part.train_per_class} training images of each class" if part.train_per_class else ""
         console.print(f"\n{part.dataset}{size}", style="bold", soft_wrap=True)
-        table = table_of("", comparison.metric_title, "sd over splits", "splits", "missing")
+        table = table_of(
+            "", comparison.metric_title, "sd over splits", "splits", "missing", "millions of parameters", "s"
+        )
         for row in part.scores:
             missing = str(row.n_missing) if row.n_missing else ""
-            table.add_row(row.name, decimal(row.mean), decimal(row.sd), str(row.n_splits), missing)
+            size = f"{row.parameters / _MILLION:.2f}" if row.parameters else ""
+            seconds = "" if row.train_seconds is None else f"{row.train_seconds:.0f}"
+            table.add_row(row.name, decimal(row.mean), decimal(row.sd), str(row.n_splits), missing, size, seconds)
         console.print(table)
         if part.differences:
             differences = table_of("", "against", "difference", "95 % interval", "p (Holm)", "")
             for each in part.differences:
                 found = each.difference
                 differences.add_row(
-                    each.name, each.baseline, f"{found.mean:+.3f}", interval(found), decimal(each.p_holm), verdict(each)
+                    each.name,
+                    each.baseline,
+                    f"{found.mean:+.3f}",
+                    interval(found),
+                    decimal(each.p_holm),
+                    verdict(each, part),
                 )
             console.print(differences)
     if comparison.gaps:

@@ -26,7 +26,12 @@ from coverslip.evaluation.deciding import (
     wished_points,
 )
 from coverslip.evaluation.differences.paired import Answers, McNemar, mcnemar, paired_differences
-from coverslip.evaluation.differences.procedures import ProcedureDifference, holm, procedure_difference
+from coverslip.evaluation.differences.procedures import (
+    ProcedureDifference,
+    holm,
+    procedure_difference,
+    units_to_show,
+)
 from coverslip.evaluation.folds import over_folds, with_folds
 from coverslip.evaluation.influence import Influence
 from coverslip.evaluation.intervals import FEW_GROUPS_FOR_INTERVALS, metric_intervals
@@ -134,6 +139,7 @@ __all__ = [
     "threshold_curve",
     "threshold_numbers",
     "uncertain_threshold",
+    "units_to_show",
     "wished_points",
     "with_folds",
     "without_temperature",

@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from coverslip.datasets import UNCERTAIN
+from coverslip.datasets import UNCERTAIN, UNFAMILIAR
 from coverslip.errors import BadClassifier
 from coverslip.evaluation import apply_temperature, decided_classes
 from coverslip.runs import ClassifierCard, Prediction
+
+UNLIKE_TRAINING = "Unlike the training images: another size, another stain or instrument, or none of the classes?"
 
 
 def decided_row(row: Prediction, card: ClassifierCard, logits: np.ndarray) -> Prediction:
@@ -24,12 +26,14 @@ def decided_row(row: Prediction, card: ClassifierCard, logits: np.ndarray) -> Pr
             do="Ask whoever made it to train it again.",
         )
     k = int(decided_classes(probability[None], card.operating_points)[0])
+    is_unfamiliar = row.unfamiliarity is not None and row.unfamiliarity > 1
     predicted, its_probability = card.classes[k], float(probability[k])
     return replace(
         row,
         predicted=predicted,
         probability=its_probability,
-        decision=UNCERTAIN if its_probability < card.uncertain_below else predicted,
+        decision=UNFAMILIAR if is_unfamiliar else UNCERTAIN if its_probability < card.uncertain_below else predicted,
+        reason=UNLIKE_TRAINING if is_unfamiliar else None,
         probabilities=tuple(probability.tolist()),
         logits=tuple(logits.tolist()),
     )

@@ -25,7 +25,7 @@ from coverslip.models.records import ModelRecord
 from coverslip.models.weights import WeightsSource, starting_weights
 
 Head = Literal["native", "multi_layer"]
-_VARIANCE_FLOOR = 1e-6  # keeps the slope of the square root finite where a map is flat
+VARIANCE_FLOOR = 1e-6  # keeps the slope of the square root finite where a map is flat
 
 
 class Network(nn.Module):
@@ -116,6 +116,13 @@ class MultiLayerPooling(nn.Module):
             body.get_submodule(tap).register_forward_hook(self._see)
 
     def forward(self, x: Tensor) -> Tensor:
+        self._run(x)
+        pooled = self.pooled_so_far()
+        self._seen.clear()
+        return torch.cat(pooled if self._given is None else [self._given, *pooled], dim=1)
+
+    def _run(self, x: Tensor) -> None:
+        """Let the taps see what the network makes of images."""
         self._seen.clear()
         try:
             if self._stops_early:  # most of timm's run the blocks only: pooling and classifier are not needed
@@ -127,9 +134,6 @@ class MultiLayerPooling(nn.Module):
             raise
         if not self._seen:  # the network uses what is inside the tapped modules without calling them
             raise CannotPool
-        pooled = self.pooled_so_far()
-        self._seen.clear()
-        return torch.cat(pooled if self._given is None else [self._given, *pooled], dim=1)
 
     def pooled_so_far(self) -> list[Tensor]:
         """(B, C) each: mean and sd of the taps that this pass through the network has reached, in order."""
@@ -144,6 +148,13 @@ class MultiLayerPooling(nn.Module):
         """
         self._given, self._passed_over = pooled, of
 
+    def maps(self, x: Tensor) -> list[Tensor]:
+        """(B, C, h, w) each: what is pooled, tap by tap; tokens of a transformer are (B, C, tokens, 1)."""
+        self._run(x)
+        maps = [self._as_map(seen) for seen in self._seen]
+        self._seen.clear()
+        return maps
+
     def extra_repr(self) -> str:
         """Part of the network's fingerprint: other taps are other features."""
         return f"mean and sd of {', '.join(self._taps)}"
@@ -153,6 +164,13 @@ class MultiLayerPooling(nn.Module):
             self._seen.append(output)
 
     def _pool(self, seen: Tensor) -> tuple[Tensor, Tensor]:
+        seen = self._as_map(seen)
+        # torch.var_mean is 15 times slower than this where channels lie together (measured on the processor).
+        mean = seen.mean(dim=(2, 3), keepdim=True)
+        variance = (seen - mean).square().mean(dim=(2, 3))
+        return mean.flatten(1), (variance + VARIANCE_FLOOR).sqrt()
+
+    def _as_map(self, seen: Tensor) -> Tensor:
         if not isinstance(seen, Tensor) or seen.ndim not in (3, 4):
             raise CannotPool
         if seen.ndim == 3:  # (B, tokens, C) of a transformer
@@ -161,10 +179,7 @@ class MultiLayerPooling(nn.Module):
             seen = seen.permute(0, 3, 1, 2)
         if seen.dtype in (torch.float16, torch.bfloat16):  # too few digits for means of many places
             seen = seen.float()
-        # torch.var_mean is 15 times slower than this where channels lie together (measured on the processor).
-        mean = seen.mean(dim=(2, 3), keepdim=True)
-        variance = (seen - mean).square().mean(dim=(2, 3))
-        return mean.flatten(1), (variance + _VARIANCE_FLOOR).sqrt()
+        return seen
 
 
 def create_network(

@@ -2,5 +2,6 @@
 
 from coverslip.reports.comparing import compare
 from coverslip.reports.page import template, write_report
+from coverslip.reports.sections.methods import methods_text
 
-__all__ = ["compare", "template", "write_report"]
+__all__ = ["compare", "methods_text", "template", "write_report"]

@@ -1,6 +1,5 @@
 """Writes `report.html`: one file that needs nothing else, with its drawings beside it in `figures/`."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -10,9 +9,11 @@ from coverslip.events import Emit, OnProgress, ignore, telling
 from coverslip.files import write_text
 from coverslip.reports import content, tokens, words
 from coverslip.reports.figures import draw
+from coverslip.reports.model_card import model_card_text
 from coverslip.reports.reported import ReportedRun, read_evaluation, read_run
 from coverslip.reports.sections import Drawing, Section, sections_of
 from coverslip.runs import Run
+from coverslip.runs.documents import write_table
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -31,13 +32,15 @@ class _Part:
 @dataclass(frozen=True, slots=True)
 class _Drawn:
     name: str
+    file: str  # without its ending, seen from the report
     svg: "Markup"
 
 
 def write_report(run: Path, emit: Emit = ignore) -> Path:
-    """Write `report.html` and `figures/` of a run folder from what lies in it, plus thumbnails of a few images.
+    """Write `report.html`, `figures/` and `model_card.md` of a run folder from what lies in it, plus some thumbnails.
 
-    An evaluation's folder (`RUN/evaluations/NAME`) gets a report of its own, of the images that were measured there.
+    An evaluation's folder (`RUN/evaluations/NAME`) gets a report of its own, without a card, of the images that were
+    measured there.
     Images are looked for where they were opened; where one is gone, the report says so.
 
     Args:
@@ -67,6 +70,8 @@ def write_report(run: Path, emit: Emit = ignore) -> Path:
             made_by=_made_by(reported),
         ),
     )
+    if reported.evaluation is None:
+        write_text(reported.run.model_card_file, model_card_text(reported))
     return reported.measured.report_file
 
 
@@ -100,19 +105,21 @@ def _parts(run: ReportedRun, tell: OnProgress) -> list[_Part]:
 def _part(run: ReportedRun, section: Section) -> _Part:
     from markupsafe import Markup
 
-    text, drawings = section.text(run), _drawn(section.drawings(run), run.measured.figures_folder)
+    text = section.text(run)
+    drawings = [_drawn(drawing, run.measured.figures_folder) for drawing in section.drawings(run)]
     values = {"words": text.words, "columns": text.columns, "rows": text.rows, "drawings": drawings}
     body = template(section.template).render({**values, **section.shown(run)})
     return _Part(section.title, section.subtitle(run), Markup(body))  # our own template; its text is escaped
 
 
-def _drawn(drawings: Iterable[Drawing], folder: Path) -> list[_Drawn]:
+def _drawn(drawing: Drawing, folder: Path) -> _Drawn:
     from markupsafe import Markup
 
-    return [
-        _Drawn(drawing.name, Markup(draw(drawing.name, drawing.figure, folder, title=drawing.title)))
-        for drawing in drawings
-    ]
+    numbers = drawing.numbers()
+    rows = (dict(zip(numbers.columns, row, strict=True)) for row in numbers.rows)
+    write_table(folder / f"{drawing.name}.csv", numbers.columns, rows)
+    svg = draw(drawing.name, drawing.figure, folder, title=drawing.title)
+    return _Drawn(drawing.name, f"{folder.name}/{drawing.name}", Markup(svg))
 
 
 def _made_by(run: ReportedRun) -> str:

@@ -3,6 +3,8 @@
 from coverslip.runs.budget import PRESETS, BudgetRecord, Outcome, PlannedStep, TriedNetwork, budget_seconds
 from coverslip.runs.classifier import (
     ClassifierCard,
+    Familiarity,
+    LearntOn,
     PackedClassifier,
     TrainedOn,
     export_classifier,
@@ -29,6 +31,7 @@ from coverslip.runs.findings.inspection import (
     write_inspection,
 )
 from coverslip.runs.findings.label_errors import DoubtfulLabel, JudgedBy, JudgedClass, LabelErrors
+from coverslip.runs.findings.map_checks import CheckedOn, MapCheck, MapChecks, MapMethod
 from coverslip.runs.folder import Run, create_run_folder, is_run, open_run
 from coverslip.runs.history import Epoch
 from coverslip.runs.images import (
@@ -70,7 +73,7 @@ from coverslip.runs.recipe import (
 from coverslip.runs.seen import SeenPixels, seen_by_initialisation, seen_pixels, seen_record
 from coverslip.runs.split import SplitRow, split_rows, write_split
 from coverslip.runs.status import Status, StatusFile
-from coverslip.runs.training import Calibration, FinetuneStage, InstantStage, LearntOn, StageRecord, TrainingRecord
+from coverslip.runs.training import Calibration, FinetuneStage, InstantStage, StageRecord, TrainingRecord
 
 __all__ = [
     "PRESETS",
@@ -78,11 +81,13 @@ __all__ = [
     "BudgetRecord",
     "Calibration",
     "CarelessAndHonest",
+    "CheckedOn",
     "ClassifierCard",
     "DoubtfulLabel",
     "Environment",
     "Epoch",
     "EvaluatedImages",
+    "Familiarity",
     "FinetuneStage",
     "FromRun",
     "InspectionWithWhatIf",
@@ -92,6 +97,9 @@ __all__ = [
     "LabelErrors",
     "LearningCurveRecord",
     "LearntOn",
+    "MapCheck",
+    "MapChecks",
+    "MapMethod",
     "MeasuredPredictions",
     "Outcome",
     "PackedClassifier",

@@ -20,6 +20,7 @@ from coverslip.runs.documents import check_format, read_object
 from coverslip.runs.environment import Environment, EvaluatedImages
 from coverslip.runs.findings.inspection import read_inspection
 from coverslip.runs.findings.label_errors import LabelErrors
+from coverslip.runs.findings.map_checks import MapChecks
 from coverslip.runs.history import Epoch, read_history
 from coverslip.runs.metrics import LearningCurveRecord, read_metrics
 from coverslip.runs.predictions import Predictions, read_predictions
@@ -89,6 +90,10 @@ class Run:
         return self.folder / "label_errors.json"
 
     @property
+    def map_checks_file(self) -> Path:
+        return self.folder / "map_checks.json"
+
+    @property
     def budget_file(self) -> Path:
         return self.folder / "budget.json"
 
@@ -143,6 +148,10 @@ class Run:
     @property
     def report_file(self) -> Path:
         return self.folder / "report.html"
+
+    @property
+    def model_card_file(self) -> Path:
+        return self.folder / "model_card.md"
 
     def _repr_html_(self) -> str:
         """Where it is, how far it came, and its numbers, for notebooks."""
@@ -236,6 +245,11 @@ class Run:
     def label_errors(self) -> LabelErrors | None:
         """Labels of its images to look at again; None where nobody has looked for them."""
         return LabelErrors.read_if_there(self.label_errors_file)
+
+    @cached_property
+    def map_checks(self) -> MapChecks | None:
+        """Whether heat maps of its classifier can be believed; None where nobody has asked for one."""
+        return MapChecks.read_if_there(self.map_checks_file)
 
     @cached_property
     def budget(self) -> BudgetRecord | None:

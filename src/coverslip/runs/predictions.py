@@ -35,12 +35,13 @@ class Prediction:
     probability: float | None  # of the predicted class, 0-1
     decision: str  # the class, `uncertain`, `unfamiliar` or `unreadable`
     probabilities: tuple[float, ...]  # by class, NaN: not known to the network; empty: unreadable
-    reason: str | None = None  # why it is unreadable
+    reason: str | None = None  # why it is unreadable, or unfamiliar
     warning: str | None = None  # how it differs from all training images
+    unfamiliarity: float | None = None  # 0 as training images usually are, above 1 unfamiliar; None: not known
     logits: tuple[float, ...] = ()  # by class, as the network gave them; empty where they are not known
 
 
-_COLUMNS = ("image_id", "path", "label", "predicted", "probability", "decision", "reason", "warning")
+_COLUMNS = ("image_id", "path", "label", "predicted", "probability", "decision", "reason", "warning", "unfamiliarity")
 _FIRST_COLUMNS = ",".join(_COLUMNS).encode()
 
 
@@ -248,6 +249,7 @@ def _row(cells: dict[str, str], classes: Sequence[str]) -> Prediction:
         decision=cells["decision"],
         reason=cells["reason"] or None,
         warning=cells["warning"] or None,
+        unfamiliarity=float(cells["unfamiliarity"]) if cells["unfamiliarity"] else None,
         probabilities=tuple(float(cells[f"p:{name}"] or "nan") for name in classes) if is_read else (),
     )
 
@@ -258,7 +260,8 @@ def cells_of(row: Prediction, n_classes: int) -> list[str]:
     numbers = [] if row.probability is None else ["" if math.isnan(p) else f"{p:.6f}" for p in row.probabilities]
     top = "" if row.probability is None else f"{row.probability:.6f}"
     words = [row.decision, row.reason or "", row.warning or ""]
-    return [*map(safe_cell, texts), top, *map(safe_cell, words), *(numbers or [""] * n_classes)]
+    unlike = "" if row.unfamiliarity is None else f"{row.unfamiliarity:.6f}"
+    return [*map(safe_cell, texts), top, *map(safe_cell, words), unlike, *(numbers or [""] * n_classes)]
 
 
 def _refuse_to_replace_others(file: Path) -> None:

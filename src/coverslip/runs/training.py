@@ -5,11 +5,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from coverslip.evaluation import OperatingPoint
+from coverslip.runs.classifier import LearntOn
 from coverslip.runs.documents import Document
 
 StoppedBecause = Literal["all epochs done", "no better epoch", "on request", "out of time", "diverged"]
-
-LearntOn = Literal["validation images", "held-out training images", "the folds' images"]
 
 
 class _Part(BaseModel):

@@ -6,9 +6,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from coverslip.evaluation import METRICS, ProcedureDifference, holm, procedure_difference
+from coverslip.evaluation import METRICS, ProcedureDifference, holm, procedure_difference, units_to_show
+from coverslip.studies.classifiers import ClassifierDifference
+from coverslip.studies.overall import Overall, overall
 from coverslip.studies.plan import StudyPlan
 from coverslip.studies.results import ResultRow
+from coverslip.studies.sizes import SizeCurve, size_curve
 
 Split = tuple[int, int | None]  # repeat and fold
 METHOD = "corrected resampled t (Nadeau and Bengio 2003), Holm over the comparisons of a dataset"
@@ -27,6 +30,7 @@ class VariantScores:
     sd: float | None  # over splits, which share training images; no standard error
     parameters: int | None
     gmacs: float | None
+    megabytes: float | None
     train_seconds: float | None  # mean of a split's
 
 
@@ -38,6 +42,7 @@ class VariantDifference:
     baseline: str
     difference: ProcedureDifference
     p_holm: float | None
+    units_to_show: int | None  # groups (or images) that would show a difference as large as this one in most studies
 
     @property
     def is_shown(self) -> bool:
@@ -51,6 +56,8 @@ class DatasetComparison:
 
     dataset: str
     train_per_class: int | None
+    n_units: int | None  # groups, or images where they are alone, that the splits share out
+    has_groups: bool
     scores: tuple[VariantScores, ...]
     differences: tuple[VariantDifference, ...]
 
@@ -88,12 +95,18 @@ class StudyComparison:
     equivalence: float
     method: str
     datasets: tuple[DatasetComparison, ...]
+    classifiers: tuple[ClassifierDifference, ...]
+    overall: Overall | None  # over datasets; None: there is one
+    sizes: tuple[SizeCurve, ...]  # where several numbers of training images were tried
+    target: float | None
     gaps: tuple[ProtocolGap, ...]
     published: tuple[PublishedFigure, ...]
     notes: tuple[str, ...]  # of the plan
 
 
-def compare_study(plan: StudyPlan, rows: Iterable[ResultRow]) -> StudyComparison:
+def compare_study(
+    plan: StudyPlan, rows: Iterable[ResultRow], classifiers: Sequence[ClassifierDifference] = ()
+) -> StudyComparison:
     """Compare every variant of the plan with its baseline.
 
     Seeds of one split are averaged first: they tell how much luck there is in training, but are no further splits.
@@ -101,6 +114,7 @@ def compare_study(plan: StudyPlan, rows: Iterable[ResultRow]) -> StudyComparison
     Args:
         plan: of the study.
         rows: what was measured so far.
+        classifiers: trained ones, image by image.
     """
     parts: dict[tuple[str, int | None], list[ResultRow]] = defaultdict(list)
     for row in rows:
@@ -114,6 +128,10 @@ def compare_study(plan: StudyPlan, rows: Iterable[ResultRow]) -> StudyComparison
         equivalence=plan.equivalence,
         method=METHOD,
         datasets=compared,
+        classifiers=tuple(classifiers),
+        overall=_overall(plan, compared),
+        sizes=tuple(_sizes(plan, parts)),
+        target=plan.target,
         gaps=tuple(_gaps(plan, compared)),
         published=tuple(
             PublishedFigure(name=row.name, value=row.metrics[record.name], source=row.source)
@@ -122,6 +140,56 @@ def compare_study(plan: StudyPlan, rows: Iterable[ResultRow]) -> StudyComparison
         ),
         notes=plan.notes,
     )
+
+
+def _overall(plan: StudyPlan, compared: Sequence[DatasetComparison]) -> Overall | None:
+    """By the plan's own protocol, with as many training images as there are."""
+    own = {dataset.name for dataset in plan.datasets if dataset.as_published_of is None}
+    n = plan.train_per_class[-1]
+    parts = [part for part in compared if part.dataset in own and part.train_per_class == n]
+    means = {part.dataset: {row.name: row.mean for row in part.scores if row.mean is not None} for part in parts}
+    return overall(means, _sign(plan))
+
+
+def _sizes(plan: StudyPlan, parts: Mapping[tuple[str, int | None], Sequence[ResultRow]]) -> Iterator[SizeCurve]:
+    for dataset in dict.fromkeys(name for name, _ in parts):
+        of_size = {n: rows for (name, n), rows in parts.items() if name == dataset and n is not None}
+        if len(of_size) < 2:
+            continue
+        all_rows = [row for rows in of_size.values() for row in rows]
+        for variant in plan.variant_names:
+            values = {n: _by_split(_of_variant(plan, rows, variant)) for n, rows in of_size.items()}
+            if all(values.values()):
+                ratio, n_units, sign = _test_to_train(all_rows), _n_units(all_rows)[0], _sign(plan)
+                yield size_curve(
+                    dataset, variant, values, target=plan.target, sign=sign, test_to_train=ratio, n_units=n_units
+                )
+
+
+def _of_variant(plan: StudyPlan, rows: Iterable[ResultRow], name: str) -> list[ResultRow]:
+    return [row for row in rows if plan.variant_name(row.model, row.regime) == name]
+
+
+def _sign(plan: StudyPlan) -> int:
+    return 1 if METRICS.find(plan.primary_metric).better == "higher" else -1
+
+
+def _test_to_train(rows: Iterable[ResultRow]) -> float:
+    return float(np.mean([row.n_test / row.n_train for row in rows if row.n_test and row.n_train]))
+
+
+def _n_units(rows: Sequence[ResultRow]) -> tuple[int | None, bool]:
+    """How many groups, or images where they are alone, the splits share out; and whether they are groups.
+
+    Folds test each once. Of single splits it follows from the share that is tested, validation images left out.
+    """
+    first = next((row for row in rows if row.n_test), None)
+    if first is None or not first.n_test:
+        return None, False
+    same = [r for r in rows if (r.run, r.repeat, r.seed) == (first.run, first.repeat, first.seed)]
+    has_groups = all(row.n_groups for row in same)
+    n = sum((row.n_groups if has_groups else row.n_test) or 0 for row in same)
+    return (round(n * (1 + (first.n_train or 0) / first.n_test)) if first.fold is None else n), has_groups
 
 
 def _gaps(plan: StudyPlan, compared: Sequence[DatasetComparison]) -> Iterator[ProtocolGap]:
@@ -140,22 +208,16 @@ def _of_dataset(plan: StudyPlan, dataset: str, n: int | None, rows: Sequence[Res
         by_variant[plan.variant_name(row.model, row.regime)].append(row)
     by_split = {name: _by_split(own) for name, own in by_variant.items()}
     scores = [_scores(name, own, by_split[name]) for name, own in by_variant.items()]
-    sign = 1 if METRICS.find(plan.primary_metric).better == "higher" else -1
+    sign, (n_units, has_groups) = _sign(plan), _n_units(rows)
     scores.sort(key=lambda each: -np.inf if each.mean is None else sign * each.mean, reverse=True)
     return DatasetComparison(
         dataset=dataset,
         train_per_class=n,
+        n_units=n_units,
+        has_groups=has_groups,
         scores=tuple(scores),
-        differences=_differences(by_split, rows, plan, sign),
+        differences=_differences(by_split, rows, plan, n_units),
     )
-
-
-def _baseline(plan: StudyPlan, row: ResultRow) -> str:
-    """What a variant is compared with; a regime's name stands for the same network with that start."""
-    names = plan.variant_names
-    if plan.baseline is None:
-        return names[0]
-    return plan.baseline if plan.baseline in names else plan.variant_name(row.model, plan.baseline)
 
 
 def _by_split(rows: Iterable[ResultRow]) -> dict[Split, float]:
@@ -179,33 +241,39 @@ def _scores(name: str, rows: Sequence[ResultRow], by_split: Mapping[Split, float
         sd=float(np.std(values, ddof=1)) if len(values) > 1 else None,
         parameters=rows[0].parameters,
         gmacs=rows[0].gmacs,
+        megabytes=rows[0].megabytes,
         train_seconds=float(np.mean(seconds)) if seconds else None,
     )
 
 
 def _differences(
-    by_split: Mapping[str, Mapping[Split, float]], rows: Sequence[ResultRow], plan: StudyPlan, sign: int
+    by_split: Mapping[str, Mapping[Split, float]], rows: Sequence[ResultRow], plan: StudyPlan, n_units: int | None
 ) -> tuple[VariantDifference, ...]:
-    sizes = [(row.n_test, row.n_train) for row in rows if row.n_test and row.n_train]
-    if not sizes:
+    if n_units is None:
         return ()
-    test_to_train = float(np.mean([n_test / n_train for n_test, n_train in sizes]))
-    baseline_of = {plan.variant_name(row.model, row.regime): _baseline(plan, row) for row in rows}
+    test_to_train = _test_to_train(rows)
+    baseline_of = {plan.variant_name(row.model, row.regime): plan.baseline_of(row.model, row.regime) for row in rows}
     pairs: list[tuple[str, str, ProcedureDifference]] = []
     for name, own in by_split.items():
         of_baseline = by_split.get(baseline_of[name], {})
         common = sorted(set(own) & set(of_baseline), key=lambda split: (split[0], split[1] or 0))
         if name != baseline_of[name] and common:
             values = [own[split] - of_baseline[split] for split in common]
-            pairs.append((name, baseline_of[name], _difference(values, test_to_train, plan.equivalence, sign)))
+            pairs.append((name, baseline_of[name], _difference(values, test_to_train, plan, n_units)))
     adjusted = holm([difference.p for _, _, difference in pairs])
     return tuple(
-        VariantDifference(name=name, baseline=baseline, difference=difference, p_holm=p)
+        VariantDifference(
+            name=name,
+            baseline=baseline,
+            difference=difference,
+            p_holm=p,
+            units_to_show=units_to_show(difference, n_units, effect=max(abs(difference.mean), plan.equivalence)),
+        )
         for (name, baseline, difference), p in zip(pairs, adjusted, strict=True)
     )
 
 
-def _difference(values: list[float], test_to_train: float, equivalence: float, sign: int) -> ProcedureDifference:
+def _difference(values: list[float], test_to_train: float, plan: StudyPlan, n_units: int) -> ProcedureDifference:
     """`p_better` means better, also where lower is better."""
-    found = procedure_difference(values, test_to_train=test_to_train, equivalence=equivalence)
-    return found if sign > 0 else replace(found, p_better=found.p_worse, p_worse=found.p_better)
+    found = procedure_difference(values, test_to_train=test_to_train, equivalence=plan.equivalence, n_units=n_units)
+    return found if _sign(plan) > 0 else replace(found, p_better=found.p_worse, p_worse=found.p_better)

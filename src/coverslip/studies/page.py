@@ -2,31 +2,43 @@
 
 from pathlib import Path
 
-from coverslip.evaluation import ProcedureDifference
+from coverslip.evaluation import Metric, ProcedureDifference
 from coverslip.files import write_text
 from coverslip.reports import template, tokens
-from coverslip.studies.comparing import StudyComparison, VariantDifference
+from coverslip.studies.comparing import DatasetComparison, StudyComparison, VariantDifference
+from coverslip.studies.figures import drawings
+from coverslip.studies.sizes import SizeCurve
+
+_MOST_UNITS = 1_000_000  # beyond it a forecast says nothing
 
 
 def write_study_report(comparison: StudyComparison, file: Path) -> None:
-    """Write the page: one file that needs nothing else."""
+    """Write the page: one file that needs nothing else; its drawings lie in `figures/` too."""
     from markupsafe import Markup
 
     look = Markup(tokens.FILE.read_text(encoding="utf-8"))  # our own
+    drawn = {name: Markup(svg) for name, svg in drawings(comparison, file.with_name("figures")).items()}  # our own
     page = template(Path(__file__).with_name("report.html")).render(
         tokens=look,
         comparison=comparison,
+        drawn=drawn,
         name=file.absolute().parent.name,
         number=_number,
         verdict=verdict,
         interval=interval,
         share=_share,
+        needed=_needed,
     )
     write_text(file, page)
 
 
-def verdict(found: VariantDifference) -> str:
-    """What the comparison shows, in words; never more than it does."""
+def verdict(found: VariantDifference, part: DatasetComparison) -> str:
+    """What the comparison shows, in words; never more than it does.
+
+    Args:
+        found: a difference.
+        part: that it is of.
+    """
     difference = found.difference
     if difference.p is None:
         return "too few splits to tell" if difference.n_splits < 2 else "the same on every split"
@@ -35,14 +47,31 @@ def verdict(found: VariantDifference) -> str:
         return "better" if is_better else "worse"
     if (difference.p_equal or 0) >= 0.95:
         return "practically the same"
-    return "no difference could be shown"
+    if found.units_to_show is None or found.units_to_show > _MOST_UNITS:
+        return "no difference could be shown"
+    of_what = "groups" if part.has_groups else "images"
+    return f"no difference could be shown; about {_rounded(found.units_to_show):,} {of_what} would show one so large"
 
 
-def interval(difference: ProcedureDifference) -> str:
+def _rounded(n: int) -> int:
+    """To two digits: it is a forecast."""
+    step = int(10 ** max(0, len(str(n)) - 2))
+    return -(-n // step) * step
+
+
+def interval(difference: ProcedureDifference | Metric) -> str:
     """`-0.012 to 0.034`; empty where there is none."""
     if difference.low is None or difference.high is None:
         return ""
     return f"{difference.low:+.3f} to {difference.high:+.3f}"
+
+
+def _needed(curve: SizeCurve) -> str:
+    """`38 (25 to 60)`."""
+    if curve.needed is None:
+        return f"not reached by {curve.n_splits - curve.n_reached} of {curve.n_splits} splits"
+    between = "" if curve.low is None else f" ({curve.low:,} to {curve.high:,})"
+    return f"{curve.needed:,}{between}"
 
 
 def _number(value: float | None, digits: int = 3) -> str:

@@ -116,6 +116,7 @@ class StudyPlan(Choices):
         None, description="`MODEL`, `MODEL, REGIME` or `REGIME` (each network with itself); default: the first."
     )
     equivalence: float = Field(0.01, ge=0, description="Differences up to this are of no practical importance.")
+    target: float | None = Field(None, description="Of the primary metric: how many images of each class reach it.")
     threads: int | None = Field(None, ge=1, description="Of each training; default: all cores, one after the other.")
     published: tuple[PublishedPlan, ...] = ()
     notes: tuple[str, ...] = Field((), description="What else a reader should know; shown in the report.")
@@ -160,6 +161,13 @@ class StudyPlan(Choices):
     def variant_name(self, model: str, regime: str) -> str:
         """As tables call it: the network alone where there is one way to start."""
         return model if len(self.regimes) == 1 else f"{model}, {regime}"
+
+    def baseline_of(self, model: str, regime: str) -> str:
+        """What a network with a start is compared with; a start's name stands for the same network with that one."""
+        names = self.variant_names
+        if self.baseline is None:
+            return names[0]
+        return self.baseline if self.baseline in names else self.variant_name(model, self.baseline)
 
 
 def load_plan(file: Path) -> StudyPlan:

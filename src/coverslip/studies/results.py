@@ -27,6 +27,7 @@ class ResultRow:
     seed: int
     n_train: int | None = None
     n_test: int | None = None
+    n_groups: int | None = None  # of the tested images
     accuracy: float | None = None
     balanced_accuracy: float | None = None
     macro_f1: float | None = None
@@ -35,6 +36,7 @@ class ResultRow:
     primary: float | None = None  # the study's primary metric, whichever it is
     parameters: int | None = None
     gmacs: float | None = None
+    megabytes: float | None = None  # of the classifier's files
     train_seconds: float | None = None
     state: str  # of the training: done, failed, stopped, not begun
     run: str  # its folder, from the study's
@@ -79,6 +81,7 @@ def _rows(cell: Cell, folder: Path, primary_metric: str) -> list[ResultRow]:
     }
     if found.state != "done":
         return [ResultRow(**common, fold=None)]  # type: ignore[arg-type]  # by name
+    common["megabytes"] = _megabytes(cell.run)
     try:
         return [ResultRow(**common, **row) for row in _measured(cell.run, primary_metric)]  # type: ignore[arg-type]
     except BadRun as error:  # a file of it was changed or taken away
@@ -100,7 +103,18 @@ def _measured(run: Run, primary_metric: str) -> list[dict[str, object]]:
 def _numbers(run: Run, metrics: Evaluation, primary_metric: str) -> dict[str, object]:
     values: dict[str, object] = {name: metrics[name].value for name in _METRICS}
     seconds = run.training.seconds if run.training is not None else math.nan
-    return {**values, "n_test": metrics.n, "primary": metrics[primary_metric].value, "train_seconds": seconds}
+    return {
+        **values,
+        "n_test": metrics.n,
+        "n_groups": metrics.n_groups,
+        "primary": metrics[primary_metric].value,
+        "train_seconds": seconds,
+    }
+
+
+def _megabytes(run: Run) -> float:
+    """What is sent to somebody who shall use it; what the cache or a change of engines adds is not counted."""
+    return sum(file.stat().st_size for file in run.classifier_folder.glob("*") if file.is_file()) / 1e6
 
 
 def _size(cell: Cell) -> dict[str, object]:

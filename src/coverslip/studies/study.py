@@ -10,6 +10,7 @@ from coverslip.messages import ChooseOther, Resume
 from coverslip.runs import budget_seconds
 from coverslip.stopping import NO_DEADLINE, Deadline
 from coverslip.studies.cells import Cell, cells_of
+from coverslip.studies.classifiers import classifier_differences
 from coverslip.studies.comparing import StudyComparison, compare_study
 from coverslip.studies.page import write_study_report
 from coverslip.studies.plan import StudyPlan, load_plan, save_plan
@@ -104,7 +105,7 @@ def _run(plan: StudyPlan, cells: list[Cell], folder: Path, budget: float | str |
 def _compared(plan: StudyPlan, cells: list[Cell], folder: Path) -> StudyComparison:
     rows: list[ResultRow] = rows_of(cells, folder, plan.primary_metric)
     write_results(rows, folder / "results.csv")
-    comparison = compare_study(plan, rows)
+    comparison = compare_study(plan, rows, classifier_differences(plan, cells))
     write_json(folder / "comparison.json", {"format_version": 1, **asdict(comparison)})
     write_study_report(comparison, folder / "report.html")
     return comparison

@@ -311,6 +311,8 @@ def _finetune(
 ) -> Finetuned:
     """Fine-tune in place."""
     context.emit(StageStarted(stage="finetune", n_epochs=n_epochs))
+    if images.chosen is not None:
+        context.emit(images.chosen.event)
     finetuned = finetune(network, images, recipe, context, last_epoch=n_epochs)
     network.to("cpu")
     return finetuned

@@ -3,6 +3,7 @@ import { answer, api, at } from './client';
 import type { components, operations } from './schema';
 
 export type Measurement = components['schemas']['Measurement'];
+export type ReportSection = components['schemas']['ReportSection'];
 
 /** Which rows, in which order, and which page of them: as galleries of datasets are asked for. */
 export type RowQuery = NonNullable<operations['list_run_rows']['parameters']['query']>;
@@ -27,6 +28,7 @@ export interface MeasuredImages {
   thumbnail: (k: number, side: number) => string;
   picture: (k: number) => string;
   confusionMatrix: string; // as CSV
+  figure: (name: string, kind: 'svg' | 'png' | 'csv') => string; // of the report
   datasetId: string | null; // where their labels are corrected
   correct: (k: number, label: string | null) => Promise<PictureRow>; // null takes a correction back
 }
@@ -67,8 +69,9 @@ export const imagesOfEvaluation = (id: string, datasetId: string | null): Measur
 function picturesAt(
   what: string,
   id: string,
-): Pick<MeasuredImages, 'thumbnail' | 'picture' | 'confusionMatrix'> {
+): Pick<MeasuredImages, 'thumbnail' | 'picture' | 'confusionMatrix' | 'figure'> {
   return {
+    figure: (name, kind) => at(what, id, 'figures', `${name}.${kind}`),
     confusionMatrix: at(what, id, 'download', 'confusion-matrix'),
     thumbnail: (k, side) => `${at(what, id, 'rows', k, 'thumbnail')}?side=${side}`,
     picture: (k) => at(what, id, 'rows', k, 'picture'),

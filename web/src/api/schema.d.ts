@@ -490,6 +490,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets/{dataset_id}/thumbnail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Thumbnail Of
+         * @description A thumbnail of the image with this id.
+         */
+        get: operations["get_thumbnail_of"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datasets/{dataset_id}/images/{i}/thumbnail": {
         parameters: {
             query?: never;
@@ -1027,7 +1047,7 @@ export interface paths {
         };
         /**
          * Get Figure
-         * @description A drawing of the report, as SVG.
+         * @description A drawing of the report, as SVG or PNG, or its numbers as CSV.
          */
         get: operations["get_figure"];
         put?: never;
@@ -1366,6 +1386,26 @@ export interface paths {
          * @description The report on these images, with a policy that lets it run nothing.
          */
         get: operations["get_evaluation_report"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/evaluations/{evaluation_id}/figures/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Evaluation Figure
+         * @description A drawing of the report on these images, as SVG or PNG, or its numbers as CSV.
+         */
+        get: operations["get_evaluation_figure"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2672,7 +2712,7 @@ export interface components {
         };
         /**
          * FigureName
-         * @description A drawing of the report: `/runs/{run_id}/figures/{name}`.
+         * @description A drawing of the report: `figures/{name}.svg`, `.png` and `.csv` of the run or evaluation.
          */
         FigureName: {
             /** Name */
@@ -3442,6 +3482,11 @@ export interface components {
             decided: string;
             /** N Mistakes */
             n_mistakes: number;
+            /**
+             * Sections
+             * @description All sections of the report, from top to bottom.
+             */
+            sections: components["schemas"]["ReportSection"][];
         };
         /**
          * Metric
@@ -4300,7 +4345,7 @@ export interface components {
         ReportSection: {
             /**
              * Name
-             * @description `own-test`: Beside the run's own test images; `relabelled`: Corrected test labels; `numbers`: The numbers; `two_classes`: Sensitivity and specificity; `confusion`: Which classes are confused; `per_class`: Class by class; `prevalence`: Where the class is rarer, or more frequent; `groups`: Group by group; `subgroups`: Does it work as well for all?; `mistakes`: Most confident mistakes; `least_certain`: Least certain; `calibration`: Can its probabilities be trusted?; `roc`: ROC and precision-recall curves; `learning_curve`: More images, better network?; `careless_split`: What a careless split would have said; `label_errors`: Labels to look at again; `limits`: What the numbers do not show; `images`: The images; `budget`: What was the time spent on?; `methods`: What was done; `curves`: How training went
+             * @description `own-test`: Beside the run's own test images; `relabelled`: Corrected test labels; `numbers`: The numbers; `two_classes`: Sensitivity and specificity; `confusion`: Which classes are confused; `per_class`: Class by class; `prevalence`: Where the class is rarer, or more frequent; `unfamiliar`: Unlike the training images; `groups`: Group by group; `subgroups`: Does it work as well for all?; `mistakes`: Most confident mistakes; `least_certain`: Least certain; `calibration`: Can its probabilities be trusted?; `roc`: ROC and precision-recall curves; `learning_curve`: More images, better network?; `careless_split`: What a careless split would have said; `label_errors`: Labels to look at again; `limits`: What the numbers do not show; `flow`: From the images to the numbers; `examples`: How the classes look; `images`: The images; `budget`: What was the time spent on?; `methods`: What was done; `curves`: How training went
              */
             name: string;
             /** Title */
@@ -4367,6 +4412,11 @@ export interface components {
             /** N Mistakes */
             n_mistakes: number;
             /**
+             * Sections
+             * @description All sections of the report, from top to bottom.
+             */
+            sections: components["schemas"]["ReportSection"][];
+            /**
              * Methods
              * @description A methods paragraph for a paper, in three parts.
              */
@@ -4387,11 +4437,6 @@ export interface components {
             learning_curve: components["schemas"]["LearningCurve"] | null;
             /** @description What a careless split would have reported; null where nobody asked. */
             what_if: components["schemas"]["WhatIf"] | null;
-            /**
-             * Sections
-             * @description All sections of the report, from top to bottom.
-             */
-            sections: components["schemas"]["ReportSection"][];
         };
         /**
          * Resume
@@ -4463,7 +4508,7 @@ export interface components {
             correction: string | null;
             /**
              * Reason
-             * @description Why the image could not be read.
+             * @description Why the image could not be read, or is unfamiliar.
              */
             reason: string | null;
             /**
@@ -4471,6 +4516,11 @@ export interface components {
              * @description How the image differs from all training images.
              */
             warning: string | null;
+            /**
+             * Unfamiliarity
+             * @description 0 as training images usually are, above 1 unfamiliar; null: not known.
+             */
+            unfamiliarity: number | null;
         };
         /**
          * RunChanges
@@ -5010,6 +5060,7 @@ export interface components {
             epochs: components["schemas"]["Epoch"][];
             /** Kept Epoch */
             kept_epoch: number | null;
+            watched: components["schemas"]["Watched"] | null;
             tested: components["schemas"]["FoldTestScores"] | null;
         };
         /**
@@ -5036,6 +5087,24 @@ export interface components {
             max_bytes: number;
             /** Max Files */
             max_files: number;
+        };
+        /**
+         * Watched
+         * @description A few validation images, the same in every epoch, and what the last epoch's network calls them.
+         */
+        Watched: {
+            /** Image Ids */
+            image_ids: string[];
+            /** Labels */
+            labels: number[];
+            /** Classes */
+            classes: string[];
+            /** Epoch */
+            epoch: number | null;
+            /** Predicted */
+            predicted: number[];
+            /** N Right */
+            n_right: number[];
         };
         /**
          * WhatIf
@@ -6523,6 +6592,60 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ImageFacts"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_thumbnail_of: {
+        parameters: {
+            query: {
+                image_id: string;
+                /** @description Of the longer side, in pixels. */
+                side?: number;
+            };
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The image. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": string;
+                    "image/webp": string;
                 };
             };
             /** @description There is nothing of that id. */
@@ -8201,13 +8324,15 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The drawing. */
+            /** @description The drawing, or the table of its numbers. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "image/svg+xml": string;
+                    "image/png": string;
+                    "text/csv": string;
                 };
             };
             /** @description There is nothing of that id. */
@@ -8254,7 +8379,7 @@ export interface operations {
             header?: never;
             path: {
                 run_id: string;
-                what: "report" | "predictions" | "confusion-matrix" | "run" | "classifier" | "recipe";
+                what: "report" | "model-card" | "predictions" | "confusion-matrix" | "run" | "classifier" | "recipe";
             };
             cookie?: never;
         };
@@ -8267,6 +8392,7 @@ export interface operations {
                 };
                 content: {
                     "text/html": string;
+                    "text/markdown": string;
                     "text/csv": string;
                     "application/zip": string;
                     "application/octet-stream": string;
@@ -9357,6 +9483,67 @@ export interface operations {
                 };
             };
             /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_evaluation_figure: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                evaluation_id: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The drawing, or the table of its numbers. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/svg+xml": string;
+                    "image/png": string;
+                    "text/csv": string;
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
             422: {
                 headers: {
                     [name: string]: unknown;

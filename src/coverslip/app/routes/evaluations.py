@@ -7,7 +7,7 @@ from fastapi.responses import FileResponse, HTMLResponse
 
 from coverslip.app.deps import Home, JobQueue, Paged
 from coverslip.app.pictures import IMAGE, PICTURE, Viewed, image_response
-from coverslip.app.report import report_response
+from coverslip.app.report import FIGURE, FigureFile, figure_response, report_response
 from coverslip.app.routing import api_router
 from coverslip.app.schemas.evaluations import NewEvaluation
 from coverslip.app.schemas.images import FilteredPage
@@ -108,6 +108,16 @@ def get_evaluation_row_picture(workspace: Home, evaluation_id: str, k: int, view
 def get_evaluation_report(workspace: Home, evaluation_id: str) -> FileResponse:
     """The report on these images, with a policy that lets it run nothing."""
     return report_response(downloads.file_of_evaluation(workspace, evaluation_id, "report"))
+
+
+@router.get(
+    "/evaluations/{evaluation_id}/figures/{name}",
+    response_class=Response,
+    responses=FIGURE | problems(404, 409, 422),
+)
+def get_evaluation_figure(workspace: Home, evaluation_id: str, name: FigureFile) -> FileResponse:
+    """A drawing of the report on these images, as SVG or PNG, or its numbers as CSV."""
+    return figure_response(downloads.figure_of_evaluation(workspace, evaluation_id, name))
 
 
 @router.get(

@@ -3,14 +3,14 @@
 import os
 from typing import Annotated, Any, Literal
 
-from fastapi import Path, Query, Request, Response
+from fastapi import Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
 
 from coverslip.app.bodies import received
 from coverslip.app.deps import Home, Paged
 from coverslip.app.pictures import IMAGE, PICTURE, Viewed, image_response
-from coverslip.app.report import RUNS_NOTHING, report_response
+from coverslip.app.report import FIGURE, FigureFile, figure_response, report_response
 from coverslip.app.routing import api_router
 from coverslip.app.schemas.images import FilteredPage
 from coverslip.app.schemas.predictions import Correction
@@ -32,9 +32,10 @@ from coverslip.workspace.store.rows import Page
 router = api_router("results")
 
 _MOST_CLASSIFIER_BYTES = 2**31
-Download = Literal["report", "predictions", "confusion-matrix", "run", "classifier", "recipe"]
+Download = Literal["report", "model-card", "predictions", "confusion-matrix", "run", "classifier", "recipe"]
 _TYPES: dict[Download, str] = {
     "report": "text/html",
+    "model-card": "text/markdown",
     "predictions": "text/csv",
     "confusion-matrix": "text/csv",
     "run": "application/zip",
@@ -45,13 +46,6 @@ _FILES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The file.",
         "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in _TYPES.values()},
-    }
-}
-
-_FIGURE: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "The drawing.",
-        "content": {"image/svg+xml": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
 
@@ -145,12 +139,11 @@ def get_report(workspace: Home, run_id: str) -> FileResponse:
 @router.get(
     "/runs/{run_id}/figures/{name}",
     response_class=Response,
-    responses=_FIGURE | problems(404, 409, 422),
+    responses=FIGURE | problems(404, 409, 422),
 )
-def get_figure(workspace: Home, run_id: str, name: Annotated[str, Path(pattern="^[a-z0-9_]{1,64}$")]) -> FileResponse:
-    """A drawing of the report, as SVG."""
-    file = downloads.figure_of_run(workspace, run_id, name)
-    return FileResponse(file, media_type="image/svg+xml", headers={"Content-Security-Policy": RUNS_NOTHING})
+def get_figure(workspace: Home, run_id: str, name: FigureFile) -> FileResponse:
+    """A drawing of the report, as SVG or PNG, or its numbers as CSV."""
+    return figure_response(downloads.figure_of_run(workspace, run_id, name))
 
 
 @router.get(

@@ -6,8 +6,11 @@ from coverslip.reports.sections.calibration import CALIBRATION
 from coverslip.reports.sections.careless import CARELESS, careless_words
 from coverslip.reports.sections.confusion import CONFUSION
 from coverslip.reports.sections.curves import CURVES
+from coverslip.reports.sections.dataset.examples import EXAMPLES
+from coverslip.reports.sections.dataset.flow import FLOW
 from coverslip.reports.sections.elsewhere.own_test import OWN_TEST
 from coverslip.reports.sections.elsewhere.prevalence import PREVALENCE
+from coverslip.reports.sections.elsewhere.unfamiliar import UNFAMILIAR
 from coverslip.reports.sections.images import IMAGES
 from coverslip.reports.sections.learning import LEARNING
 from coverslip.reports.sections.limits import LIMITS
@@ -36,6 +39,7 @@ SECTIONS: Table[Section] = Table(
         CONFUSION,
         PER_CLASS,
         PREVALENCE,
+        UNFAMILIAR,
         GROUPS,
         SUBGROUPS,
         MISTAKES,
@@ -46,6 +50,8 @@ SECTIONS: Table[Section] = Table(
         CARELESS,
         LABEL_ERRORS,
         LIMITS,
+        FLOW,
+        EXAMPLES,
         IMAGES,
         BUDGET,
         METHODS,

@@ -1,6 +1,6 @@
 """Whether probabilities can be trusted: how often predictions of a given probability are right."""
 
-from coverslip.reports import content, figures
+from coverslip.reports import content, figure_numbers, figures
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Drawing, Section, SectionText
 
@@ -24,6 +24,7 @@ def _drawings(run: ReportedRun) -> list[Drawing]:
             lambda: figures.calibration(
                 tested.probability, tested.label, before, ece=ece["ece"], ece_before=ece["ece_uncalibrated"]
             ),
+            lambda: figure_numbers.calibration(tested.probability, tested.label, before),
         )
     ]
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from coverslip.evaluation import METRICS, Metric
-from coverslip.reports import figures
+from coverslip.reports import figure_numbers, figures
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Drawing, Section, SectionText
 from coverslip.reports.words import count, number
@@ -65,7 +65,14 @@ def _drawings(run: ReportedRun) -> list[Drawing]:
     both, metric = (what_if, what_if.nearest_image), METRICS[what_if.metric].title
     careless, honest = [numbers.careless for numbers in both], [numbers.honest for numbers in both]
     title = f"{metric} of two quick classifiers by a careless and by an honest split, with intervals"
-    return [Drawing("careless_split", title, lambda: figures.careless_split(_CLASSIFIERS, careless, honest, metric))]
+    return [
+        Drawing(
+            "careless_split",
+            title,
+            lambda: figures.careless_split(_CLASSIFIERS, careless, honest, metric),
+            lambda: figure_numbers.careless_split(_CLASSIFIERS, careless, honest),
+        )
+    ]
 
 
 CARELESS = Section(

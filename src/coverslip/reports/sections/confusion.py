@@ -3,7 +3,8 @@
 import numpy as np
 
 from coverslip.evaluation import confused_classes, confused_pairs
-from coverslip.reports import figures
+from coverslip.reports import figure_numbers, figures
+from coverslip.reports.figure_numbers import Numbers
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Drawing, Section, SectionText
 from coverslip.reports.words import N_HARDEST, is_numbered
@@ -35,18 +36,23 @@ def _text(run: ReportedRun) -> SectionText:
 def _drawings(run: ReportedRun) -> list[Drawing]:
     matrix = np.array(run.metrics.confusion_matrix)
     title = f"Confusion matrix of {len(run.classes)} classes"
+
+    def numbers() -> Numbers:
+        return figure_numbers.confusion(matrix, run.classes)
+
     if _is_in_full(run):
-        return [Drawing("confusion_matrix", title, lambda: figures.confusion(matrix, run.classes))]
+        return [Drawing("confusion_matrix", title, lambda: figures.confusion(matrix, run.classes), numbers)]
     most = confused_classes(matrix, N_HARDEST)
     part, names, n_images = matrix[np.ix_(most, most)], [run.classes[k] for k in most], matrix.sum(axis=1)[most]
-    numbers = [k + 1 for k in most]
+    places = [k + 1 for k in most]
     return [
         Drawing(
             "most_confused",
             f"Confusion matrix of the {N_HARDEST} classes that are confused most",
-            lambda: figures.confusion(part, names, numbers=numbers, n_images=n_images),
+            lambda: figures.confusion(part, names, numbers=places, n_images=n_images),
+            lambda: figure_numbers.confusion(part, names),
         ),
-        Drawing("confusion_matrix", title, lambda: figures.whole_confusion(matrix)),
+        Drawing("confusion_matrix", title, lambda: figures.whole_confusion(matrix), numbers),
     ]
 
 

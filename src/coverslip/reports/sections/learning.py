@@ -1,7 +1,7 @@
 """What twice as many images would bring."""
 
 from coverslip.evaluation import LearningCurve
-from coverslip.reports import figures
+from coverslip.reports import figure_numbers, figures
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Drawing, Section, SectionText
 from coverslip.reports.words import count, number, plural
@@ -70,7 +70,7 @@ def _drawings(run: ReportedRun) -> list[Drawing]:
     if curve is None or not curve.points:
         return []
     title = "Error (1 − macro-F1) against the number of training images, drawn on to twice as many"
-    return [Drawing("learning_curve", title, lambda: figures.learning(curve))]
+    return [Drawing("learning_curve", title, lambda: figures.learning(curve), lambda: figure_numbers.learning(curve))]
 
 
 LEARNING = Section(

@@ -3,13 +3,16 @@
 from pathlib import Path
 from typing import Any
 
-from coverslip.reports.reported import ReportedRun
+from coverslip.reports import content
+from coverslip.reports.reported import ReportedRun, read_run
 from coverslip.reports.sections.record import Section, SectionText
 from coverslip.reports.words import count, listed, percent, plural, split_words
 from coverslip.runs import Augment, FromRun, Pretraining, Recipe
+from coverslip.runs.environment import Weights
 from coverslip.runs.recipe import changed_phrases, phrases
 from coverslip.runs.training import FinetuneStage
 
+_PACKAGES = {"torch": "PyTorch", "timm": "timm", "numpy": "NumPy", "scikit-learn": "scikit-learn"}
 _PART_WORDS = {"train": "training", "val": "validation", "test": "test"}
 # Keys that a sentence has its own place for, or that are no part of what was done to the images or the network. Any
 # other is told at the end of its group's part, where it is not at its default.
@@ -66,6 +69,21 @@ def _shown(run: ReportedRun) -> dict[str, Any]:  # Any: what the template takes
     }
 
 
+def methods_text(run: Path | str) -> str:
+    """What was done in a run, as a text for the methods section of a paper: only what is true of this run.
+
+    Args:
+        run: a run folder.
+
+    Returns:
+        Three paragraphs, a blank line between them: the images, the network, the numbers.
+
+    Raises:
+        BadRun: not a run folder, or no numbers in it yet.
+    """
+    return "\n\n".join(methods(read_run(Path(run))))
+
+
 def methods(run: ReportedRun) -> list[str]:
     """What was done, in three parts: data, network, numbers."""
     return [_data_methods(run), _network_methods(run), _number_methods(run)]
@@ -86,8 +104,19 @@ def _data_methods(run: ReportedRun) -> str:
     return (
         f"{plural(len(run.used), 'image')} of {plural(len(run.classes), 'class')}{origin}{domains} were divided, "
         f"{stratified}, into {_shares(run)} {drawn}. {together} identical pixels {_kept_together(run)}."
+        + _group_methods(run)
         + _class_methods(run.recipe)
     )
+
+
+def _group_methods(run: ReportedRun) -> str:
+    """Where groups are from, in a sentence that follows others; empty where none are known."""
+    opened = run.environment.opened
+    if not run.n_groups or not (opened.group or opened.group_pattern):
+        return ""
+    if opened.group:
+        return f" Groups were those of the column “{opened.group}” of the images' table."
+    return f" Groups were told by the part of file names that matches “{opened.group_pattern}”."
 
 
 def _shares(run: ReportedRun) -> str:
@@ -155,12 +184,16 @@ def _preprocessing_methods(run: ReportedRun) -> str:
 
 
 def _start_methods(run: ReportedRun) -> str:
-    packages, made = run.environment.packages, f"coverslip {run.environment.coverslip}"
-    torch = f", PyTorch {packages['torch']}" if "torch" in packages else ""
     others = _others(run.recipe, "basic", "start", before="; ")
-    return (
-        f"The network was {phrases(run.recipe)['model']} with {_start(run)} ({made}{torch}, {_machine(run)}{others})."
-    )
+    made = f"{_software(run)}, {_machine(run)}{others}"
+    return f"The network was {phrases(run.recipe)['model']} with {_start(run)} ({made})."
+
+
+def _software(run: ReportedRun) -> str:
+    environment = run.environment
+    named = ((title, environment.packages.get(package)) for package, title in _PACKAGES.items())
+    versions = [f"{title} {version}" for title, version in named if version]
+    return ", ".join([f"coverslip {environment.coverslip}", f"Python {environment.python}", *versions])
 
 
 def _machine(run: ReportedRun) -> str:
@@ -182,8 +215,15 @@ def _start(run: ReportedRun) -> str:
             return f"the weights {'of' if run.is_pretraining_kept else 'that were not improved by'} {pretraining}"
     weights = run.environment.weights
     if run.recipe.init == "imagenet" and weights is not None and weights.kind == "imported":
-        return f"the imported weights “{weights.source}”"
-    return phrases(run.recipe)["init"]
+        return f"the imported weights “{weights.source}”{_licence(weights)}"
+    described = phrases(run.recipe)["init"]
+    if run.recipe.init == "imagenet" and weights is not None and weights.source:
+        return f"{described} from {weights.source}{_licence(weights)}"
+    return described
+
+
+def _licence(weights: Weights) -> str:
+    return f" (licence {weights.licence})" if weights.licence else " (licence not stated)"
 
 
 def _instant_methods(recipe: Recipe) -> str:
@@ -268,8 +308,14 @@ def _number_methods(run: ReportedRun) -> str:
         f"Probabilities were calibrated by temperature scaling on validation images{scaled}. {_decision_methods(run)}"
         f"{_last_calibration(run)} "
         "All numbers are from "
-        f"{split_words(run)}; {percents} intervals are by {method}{groups}."
+        f"{split_words(run)}: {_metric_methods(run)}; {percents} intervals are by {method}{groups}."
     )
+
+
+def _metric_methods(run: ReportedRun) -> str:
+    """Which metrics are told first, in the middle of a sentence."""
+    titles = [metric.title for metric in content.metrics(run) if metric.is_headline and metric.name != "ece_expected"]
+    return listed([title if title[:2].isupper() else title[:1].lower() + title[1:] for title in titles], len(titles))
 
 
 def _decision_methods(run: ReportedRun) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from coverslip.reports.figure_numbers import Numbers
 from coverslip.reports.reported import ReportedRun
 
 if TYPE_CHECKING:
@@ -24,11 +25,12 @@ class SectionText:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """One figure; `figures/NAME.png` and `.svg`, and part of the page."""
+    """One figure; `figures/NAME.png`, `.svg` and, of its numbers, `.csv`; and part of the page."""
 
     name: str
     title: str  # what is seen, for those who cannot see it
     figure: Callable[[], "Figure"]
+    numbers: Callable[[], Numbers]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Curves of each class against all others: ROC, and precision against recall."""
 
-from coverslip.reports import class_curves, content
+from coverslip.reports import class_curves, content, figure_numbers
 from coverslip.reports.class_curves import Average
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Drawing, Section, SectionText
@@ -36,11 +36,13 @@ def _drawings(run: ReportedRun) -> list[Drawing]:
             "roc",
             "ROC curves, each class against all others",
             lambda: class_curves.roc(*of_run, aurocs, roc_averages(run)),
+            lambda: figure_numbers.roc(*of_run, roc_averages(run)),
         ),
         Drawing(
             "precision_recall",
             "Precision-recall curves, each class against all others",
             lambda: class_curves.precision_recall(*of_run, precisions, pr_averages(run)),
+            lambda: figure_numbers.precision_recall(*of_run, pr_averages(run)),
         ),
     ]
 

@@ -18,7 +18,9 @@ _TIME_OF_ALL = (1980, 1, 1, 0, 0, 0)  # the same run gives the same bytes
 
 
 def file_of_run(
-    workspace: Workspace, run_id: str, what: Literal["report", "predictions", "recipe", "confusion-matrix"]
+    workspace: Workspace,
+    run_id: str,
+    what: Literal["report", "model-card", "predictions", "recipe", "confusion-matrix"],
 ) -> Path:
     """A file of a run.
 
@@ -29,6 +31,7 @@ def file_of_run(
     run = find_job(workspace, run_id, "train").run
     files = {
         "report": run.report_file,
+        "model-card": run.model_card_file,
         "predictions": run.predictions_file,
         "recipe": run.recipe_file,
         "confusion-matrix": run.confusion_file,
@@ -51,15 +54,23 @@ def file_of_evaluation(
         "predictions": evaluation.predictions_file,
         "confusion-matrix": evaluation.confusion_file,
     }
-    file = files[what]
-    if not file.is_file():
-        raise Conflict(f"The evaluation has no {file.name} yet", do="Let it finish, or start it again.")
-    return file
+    return _of_evaluation(files[what])
 
 
 def figure_of_run(workspace: Workspace, run_id: str, name: str) -> Path:
-    """A drawing of a run's report; raises as `file_of_run`."""
-    return _there(find_job(workspace, run_id, "train").run.figures_folder / f"{name}.svg")
+    """A file of a drawing of a run's report; raises as `file_of_run`."""
+    return _there(find_job(workspace, run_id, "train").run.figures_folder / name)
+
+
+def figure_of_evaluation(workspace: Workspace, evaluation_id: str, name: str) -> Path:
+    """Likewise of an evaluation's report; raises as `file_of_evaluation`."""
+    return _of_evaluation(find_job(workspace, evaluation_id, "evaluate").run.figures_folder / name)
+
+
+def _of_evaluation(file: Path) -> Path:
+    if not file.is_file():
+        raise Conflict(f"The evaluation has no {file.name} yet", do="Let it finish, or start it again.")
+    return file
 
 
 def _there(file: Path) -> Path:

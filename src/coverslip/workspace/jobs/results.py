@@ -94,7 +94,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FigureName:
-    """A drawing of the report: `/runs/{run_id}/figures/{name}`."""
+    """A drawing of the report: `figures/{name}.svg`, `.png` and `.csv` of the run or evaluation."""
 
     name: str
     title: Annotated[str, Field(description="What is seen, for those who cannot see it.")]
@@ -134,6 +134,7 @@ class Measurement:
         str, Field(description="What the limit for `uncertain` did to these images; empty where nothing.")
     ]
     n_mistakes: int
+    sections: Annotated[list[ReportSection], Field(description="All sections of the report, from top to bottom.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +153,6 @@ class Results(Measurement):
         WhatIf | None,
         Field(description="What a careless split would have reported; null where nobody asked."),
     ]
-    sections: Annotated[list[ReportSection], Field(description="All sections of the report, from top to bottom.")]
 
 
 def results_of(workspace: Workspace, run_id: str) -> Results:
@@ -240,7 +240,6 @@ def _results(run: ReportedRun) -> Results:
         facts=content.facts(run),
         learning_curve=run.run.learning_curve,
         what_if=run.what_if,
-        sections=_sections(run),
     )
 
 
@@ -272,6 +271,7 @@ def _measurement(run: ReportedRun) -> dict[str, Any]:  # Any: of each field its 
         "by_domain": content.domains(run),
         "decided": decided(run),
         "n_mistakes": n_mistakes(run),
+        "sections": _sections(run),
     }
 
 

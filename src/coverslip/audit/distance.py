@@ -1,0 +1,246 @@
+"""How far apart datasets are, as a network sees them, and which to pretrain on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from coverslip.datasets import Dataset, DecodedPixels, Given, Scan, counted, one_line, open_dataset, scan_images
+from coverslip.engines import embed
+from coverslip.errors import BadDataset
+from coverslip.evaluation import Metric
+from coverslip.evaluation.distance import coral, median_distance, mmd
+from coverslip.events import Emit, ignore, telling
+from coverslip.images import ImageFacts, Preprocessing
+from coverslip.inference import load_classifier
+from coverslip.machine import chosen_device
+from coverslip.models.networks import FeatureNetwork, Network, create_network
+from coverslip.runs import Recipe, RunContext
+from coverslip.stopping import BY_SIGNAL
+from coverslip.training.preprocessing import learn_preprocessing
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+FEWEST_IMAGES = 10
+_BY_GROUPS, _BY_IMAGES = "bootstrap over groups", "bootstrap over images"
+
+
+@dataclass(frozen=True, slots=True)
+class SetFacts:
+    """One of the datasets."""
+
+    name: str
+    n: int  # images that could be read
+    n_groups: int | None  # None: none are known, each image counts by itself
+
+
+@dataclass(frozen=True, slots=True)
+class PairDistance:
+    """Two of the datasets."""
+
+    a: str
+    b: str
+    mmd2: Metric
+    mmd2_as_published: Metric  # with the bootstrap of images that draws pairs of an image with itself
+    p: float  # how often groups dealt out at random are as far apart
+    coral: Metric
+
+
+@dataclass(frozen=True, slots=True)
+class Distances:
+    """How far apart datasets are."""
+
+    network: str
+    n_features: int
+    sigma: float  # width of the kernel: the median distance of two images of all datasets
+    sets: tuple[SetFacts, ...]
+    pairs: tuple[PairDistance, ...]
+    nearest: str | None  # to the first dataset; None where there is only one other
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A dataset as the network sees it."""
+
+    facts: SetFacts
+    features: Floats  # (n, D)
+    group: Ints | None  # (n,)
+
+
+def distance(
+    datasets: Sequence[Dataset | Given],
+    *,
+    run: Path | str | None = None,
+    model: str | None = None,
+    image_size: int | None = None,
+    group: str | None = None,
+    group_pattern: str | None = None,
+    n_resamples: int = 1000,
+    device: str = "auto",
+    emit: Emit = ignore,
+) -> Distances:
+    """How far apart datasets are in what a network sees: the squared maximum mean discrepancy (MMD²), and CORAL.
+
+    Args:
+        datasets: two or more, the one to be worked on first: folders, tables, opened datasets; labels are not needed,
+            so that any folder of images can stand beside them as a reference.
+        run: whose classifier's features are compared; default: pretrained features of a network's last layer.
+        model: that network; default: the recipe's.
+        image_size: side in pixels that it sees; default: its own.
+        group, group_pattern: what belongs together, as of `open_dataset`, in the datasets that have such a column or
+            such paths.
+        n_resamples: of each kind: bootstraps, and groups dealt out at random.
+        device: what runs the network, as of `load_classifier`.
+        emit: told about progress.
+
+    Raises:
+        BadDataset: there are fewer than two datasets, or too few images in one, or they have other channels.
+        WeightsUnavailable: the network's pretrained weights are not here.
+        Stopped: on request.
+    """
+    if len(datasets) < 2:
+        raise BadDataset("A distance needs two datasets", do="Name another one.")
+    opened = [_opened(each, group, group_pattern) for each in datasets]
+    names = _names(opened)
+    context = RunContext(Path(), chosen_device(device), emit)
+    scans = [scan_images(each, emit=emit) for each in opened]
+    for name, scan in zip(names, scans, strict=True):
+        if scan.n_readable < FEWEST_IMAGES:
+            what = f"'{name}' has {counted(scan.n_readable, 'image')} that can be read"
+            raise BadDataset(what, do=f"A distance needs {FEWEST_IMAGES} of each dataset, and says little below 100.")
+    network, preprocessing, tta = _network(run, model, image_size, scans)
+    seen = [
+        _seen(name, each, scan, network, preprocessing, tta, context)
+        for name, each, scan in zip(names, opened, scans, strict=True)
+    ]
+    sigma = median_distance(np.concatenate([each.features for each in seen]))
+    pairs = tuple(_pair(a, b, sigma, n_resamples, emit) for a, b in combinations(seen, 2))
+    nearest = _nearest(names[0], pairs)
+    return Distances(
+        network.record.name if run is None else f"{network.record.name} as trained in {Path(run).name}",
+        network.head.in_features,
+        sigma,
+        tuple(each.facts for each in seen),
+        pairs,
+        nearest,
+        _advice(names[0], nearest, pairs),
+    )
+
+
+def _opened(given: Dataset | Given, group: str | None, group_pattern: str | None) -> Dataset:
+    """With its groups where it has such, and without labels where it has none."""
+    if isinstance(given, Dataset):
+        return given
+    for column, pattern in ((group, group_pattern), (None, None)):
+        try:
+            return open_dataset(given, group=column, group_pattern=pattern)
+        except BadDataset:  # another dataset's column, or images without classes
+            continue
+    return open_dataset(given, labelled=False)
+
+
+def _names(opened: Sequence[Dataset]) -> list[str]:
+    """What to call the datasets: after their folders, numbered where these are called the same."""
+    names = []
+    for each in opened:
+        source = "in memory" if each.is_in_memory else Path(str(each.opening.sources[0]))
+        name = source if isinstance(source, str) else source.parent.name if source.is_file() else source.name
+        names.append(one_line(name, 60))
+    return [name if names.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(names, start=1)]
+
+
+def _network(
+    run: Path | str | None, model: str | None, image_size: int | None, scans: Sequence[Scan]
+) -> tuple[Network, Preprocessing, int]:
+    """Frozen, with the preprocessing for all datasets and the number of copies to average."""
+    if run is not None:
+        classifier = load_classifier(run, "cpu")
+        return classifier.network, classifier.card.preprocessing, classifier.card.tta
+    recipe = Recipe(model=model or Recipe().model, image_size=image_size, head="native")
+    facts = [fact for scan in scans for fact in scan.facts if isinstance(fact, ImageFacts)]
+    preprocessing = learn_preprocessing(facts, recipe)
+    network = create_network(
+        recipe.model, n_classes=2, head="native", channels=preprocessing.channels, image_size=preprocessing.image_size
+    )
+    return network.eval(), preprocessing, 1
+
+
+def _seen(
+    name: str,
+    data: Dataset,
+    scan: Scan,
+    network: Network,
+    preprocessing: Preprocessing,
+    tta: int,
+    context: RunContext,
+) -> _Seen:
+    positions = [i for i, fact in enumerate(scan.facts) if isinstance(fact, ImageFacts)]
+    decoded = DecodedPixels(data, scan, preprocessing)
+    with embed(
+        FeatureNetwork(network),
+        network.head.in_features,
+        [fact.pixel_hash for fact in scan.facts if isinstance(fact, ImageFacts)],
+        lambda chosen: decoded([positions[i] for i in chosen]),
+        preprocessing=preprocessing.model_dump(mode="json"),
+        tta=tta,
+        device=context.device,
+        emit=context.emit,
+        stop=context.stop,
+    ) as (features, _):
+        rows = features[slice(0, len(positions))]
+    group = None
+    if data.has_groups:
+        named = [data.records[i].group or f"image {data.records[i].image_id}" for i in positions]
+        group = np.unique(named, return_inverse=True)[1]
+    return _Seen(SetFacts(name, len(positions), None if group is None else int(group.max()) + 1), rows, group)
+
+
+def _pair(a: _Seen, b: _Seen, sigma: float, n_resamples: int, emit: Emit) -> PairDistance:
+    tell = telling(emit, f"comparing {a.facts.name} with {b.facts.name}", unit="images")
+
+    def tell_unless_stopped(done: int, total: int) -> None:
+        BY_SIGNAL.check()
+        tell(done, total)
+
+    far = mmd(
+        a.features,
+        b.features,
+        sigma,
+        x_group=a.group,
+        y_group=b.group,
+        n_resamples=n_resamples,
+        on_progress=tell_unless_stopped,
+    )
+    has_groups = a.group is not None or b.group is not None
+    method = _BY_GROUPS if has_groups else _BY_IMAGES
+    value = Metric(value=far.value, low=far.low, high=far.high, method=method)
+    published = replace(value, low=far.paper_low, high=far.paper_high, method="bootstrap over images, with repeats")
+    return PairDistance(
+        a.facts.name, b.facts.name, value, published, far.p, Metric(value=coral(a.features, b.features))
+    )
+
+
+def _nearest(first: str, pairs: Sequence[PairDistance]) -> str | None:
+    own = [pair for pair in pairs if pair.a == first]
+    return min(own, key=lambda pair: pair.mmd2.value or 0).b if len(own) > 1 else None
+
+
+def _advice(first: str, nearest: str | None, pairs: Sequence[PairDistance]) -> str:
+    """Which dataset to pretrain on, and how little that shows."""
+    little = (
+        "How alike features are says little about what pretraining brings: number and quality of labels count too, "
+        "and pretrained weights of natural images are hard to beat. Measure it: train with and without pretraining on "
+        "it, on the same split."
+    )
+    own = sorted((pair for pair in pairs if pair.a == first), key=lambda pair: pair.mmd2.value or 0)
+    if nearest is None:
+        return little
+    second = own[1].mmd2
+    is_clear = (own[0].mmd2.high or 0) < (second.low or 0)
+    but = "" if is_clear else f", but '{own[1].b}' could be as near: their intervals meet"
+    return f"Nearest to '{first}' is '{nearest}'{but}. To pretrain on another dataset, try that one first. {little}"

@@ -1,0 +1,112 @@
+"""`coverslip distance`: how far apart datasets are."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from coverslip.cli._options import AsJson, Device, Group, GroupPattern, check_groups
+
+if TYPE_CHECKING:
+    from coverslip.audit.distance import Distances
+    from coverslip.datasets import Given
+
+
+def distance(
+    data: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="DATA DATA…",
+            help="Folders or tables of images, the one that you work on first. Labels are not needed: a folder of any "
+            "images, such as photographs, can stand beside them as a reference.",
+            show_default=False,
+        ),
+    ],
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            "--run",
+            metavar="RUN",
+            help="Compare what this run's classifier sees. Default: what a network sees that learnt from photographs.",
+            show_default=False,
+        ),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", metavar="NAME", help="That network.", show_default=False)
+    ] = None,
+    image_size: Annotated[
+        int | None,
+        typer.Option("--image-size", metavar="PX", min=16, help="Side that it sees.", show_default=False),
+    ] = None,
+    group: Group = None,
+    group_pattern: GroupPattern = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Tell how far apart datasets are, and which to try first for pretraining.
+
+    MMD² is 0 where what a network sees in two datasets is spread alike; CORAL where it varies alike. The interval and p
+    take images for independent unless groups are named: then whole groups are drawn. A small p says that the datasets
+    differ, which two microscopes nearly always do, and not that the difference matters.
+
+    Examples:
+
+      coverslip distance my_cells/ their_cells/ other_stain/
+
+      coverslip distance my_cells.csv their_cells.csv --group slide --run runs/first
+    """
+    from coverslip.audit.distance import distance as distance_between
+    from coverslip.cli._show import notes_console, print_json
+    from coverslip.cli.progress import shown_progress
+
+    check_groups(group, group_pattern)
+    if run is not None and (model is not None or image_size is not None):
+        raise typer.BadParameter("a run has its own network and image size: give --run alone.")
+    with shown_progress(notes_console()) as emit:
+        distances = distance_between(
+            cast("list[Given]", data),
+            run=run,
+            model=model,
+            image_size=image_size,
+            group=group,
+            group_pattern=group_pattern,
+            device=device,
+            emit=emit,
+        )
+    if as_json:
+        print_json(_as_json(distances))
+    else:
+        _show(distances)
+
+
+def _as_json(distances: "Distances") -> dict[str, object]:
+    pairs = [
+        {
+            "a": pair.a,
+            "b": pair.b,
+            "mmd2": asdict(pair.mmd2) | {"p": pair.p},
+            "mmd2_as_published": asdict(pair.mmd2_as_published),
+            "coral": asdict(pair.coral),
+        }
+        for pair in distances.pairs
+    ]
+    return {"format_version": 1} | asdict(distances) | {"pairs": pairs}
+
+
+def _show(distances: "Distances") -> None:
+    from coverslip.cli._show import results_console
+    from coverslip.cli._tables import interval, table_of
+    from coverslip.datasets import counted
+
+    console = results_console()
+    console.print(f"As {distances.network} sees them ({distances.n_features:,} features)", soft_wrap=True)
+    for of_set in distances.sets:
+        groups = f", {counted(of_set.n_groups, 'group')}" if of_set.n_groups else ""
+        console.print(f"  {of_set.name}: {counted(of_set.n, 'image')}{groups}", soft_wrap=True)
+    table = table_of("", "MMD²", "95 % interval", "p", "CORAL")
+    for pair in distances.pairs:
+        numbers = (f"{pair.mmd2.value:.4f}", interval(pair.mmd2), f"{pair.p:.3g}", f"{pair.coral.value:.3g}")
+        table.add_row(f"{pair.a} – {pair.b}", *numbers)
+    console.print(table)
+    console.print(distances.advice, soft_wrap=True)

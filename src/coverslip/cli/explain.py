@@ -1,0 +1,134 @@
+"""`coverslip explain`: where in images the evidence lies, and which training images look alike."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from coverslip.cli._options import AsJson, Device
+
+if TYPE_CHECKING:
+    from coverslip.inference.explain import Explanations
+
+
+def explain(
+    places: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN… PATH…",
+            help="Run folders, classifier/ folders or .coverslip files, a row each on every picture; then images, "
+            "folders of images, patterns like 'new/*.tif', or a table.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="A new folder for the pictures and their table.")],
+    method: Annotated[
+        Literal["contributions", "grad-cam", "grad-cam++", "occlusion"] | None,
+        typer.Option("--method", help="The only kind of map to try. Default: the first of these that passes."),
+    ] = None,
+    show_failed: Annotated[
+        bool, typer.Option("--show-failed", help="Draw maps that failed the checks too, stamped so.")
+    ] = False,
+    nearest: Annotated[
+        int, typer.Option("--nearest", min=0, max=12, help="Training images to show beside each image.")
+    ] = 4,
+    colours: Annotated[
+        Literal["viridis", "jet"],
+        typer.Option("--colours", help="Of the maps. jet is what papers use, and suggests edges where there are none."),
+    ] = "viridis",
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Show where in images the evidence for the predicted class lies, and training images that look alike.
+
+    One picture (PNG) per image: for each run the image, a map of what speaks for the predicted class (and for the true
+    class, where a table gives labels), and the training images that the network sees as most alike.
+
+    Maps are checked first, on images of the run that are no test images: they must change when the network's weights
+    are random ones, and blurring an image where its map is highest must take the prediction away sooner than blurring
+    it from the centre on. The first kind of map that passes is drawn; where none does, maps are withheld. A map shows
+    where the network looks, never whether it is right to.
+
+    Examples:
+
+      coverslip explain runs/first new/1.tif new/2.tif --out explained
+
+      coverslip explain runs/first runs/second labelled.csv --out side_by_side
+    """
+    from coverslip.cli._show import notes_console, print_json
+    from coverslip.cli.progress import shown_progress
+    from coverslip.inference.explain import explain as explain_images
+
+    runs, images = _runs_and_images(places)
+    with shown_progress(notes_console()) as emit:
+        explained = explain_images(
+            runs,
+            images,
+            out=out,
+            method=method,
+            show_failed=show_failed,
+            n_nearest=nearest,
+            colours=colours,
+            device=device,
+            emit=emit,
+        )
+    if as_json:
+        print_json(_as_json(explained))
+    else:
+        _show(explained)
+
+
+def _runs_and_images(places: list[str]) -> tuple[list[str], list[str]]:
+    """Classifiers in front, images behind them.
+
+    Raises:
+        typer.BadParameter: one of both is missing.
+    """
+    n_runs = next((i for i, place in enumerate(places) if not _is_classifier(Path(place))), len(places))
+    n_runs = max(n_runs, 1)  # what is wrong with the first is said when it is opened
+    if n_runs == len(places):
+        raise typer.BadParameter("name the images after the runs.", param_hint="PATH…")
+    return places[:n_runs], places[n_runs:]
+
+
+def _is_classifier(place: Path) -> bool:
+    names = ("recipe.yaml", "classifier", "weights.safetensors")
+    return place.suffix == ".coverslip" or any((place / name).exists() for name in names)
+
+
+def _as_json(explained: "Explanations") -> dict[str, object]:
+    checks = [
+        asdict(of_run) | {"checks": [check.model_dump(mode="json") for check in of_run.checks]}
+        for of_run in explained.checks
+    ]
+    return {
+        "format_version": 1,
+        "folder": str(explained.folder),
+        "checks": checks,
+        "images": [asdict(image) for image in explained.images],
+    }
+
+
+def _show(explained: "Explanations") -> None:
+    from coverslip.cli._show import results_console
+    from coverslip.cli._tables import table_of
+    from coverslip.datasets import one_line
+
+    console = results_console()
+    told = {"validation": "validation images", "training": "training images", "explained": "these images"}
+    for of_run in explained.checks:
+        console.print(f"\n{one_line(of_run.run)}: maps checked on {told[of_run.checked_on]}", style="bold")
+        table = table_of("map", "like random weights", "beats the centre by", "at least", "")
+        for check in of_run.checks:
+            numbers = (f"{check.similarity:.2f}", f"{check.gain:+.3f}", f"{check.gain_low:+.3f}")
+            table.add_row(check.method, *numbers, "passed" if check.passes else "failed the check")
+        console.print(table if of_run.checks else "There are too few images to check maps on.")
+    n_withheld = sum(image.predicted is not None and not image.is_shown for image in explained.images)
+    if n_withheld:
+        console.print(
+            f"{n_withheld:,} maps are withheld: they show the image's shapes or its centre rather than what the "
+            "prediction hangs on. --show-failed draws them.",
+            soft_wrap=True,
+        )
+    console.print(f"Pictures  {explained.folder}", soft_wrap=True)

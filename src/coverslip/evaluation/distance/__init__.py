@@ -1,0 +1,6 @@
+"""How far apart two sets of features are."""
+
+from coverslip.evaluation.distance.coral import coral
+from coverslip.evaluation.distance.mmd import MMD, median_distance, mmd
+
+__all__ = ["MMD", "coral", "median_distance", "mmd"]

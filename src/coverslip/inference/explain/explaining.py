@@ -1,0 +1,283 @@
+"""Explanations of predictions, image by image: maps that passed their checks, and training images that look alike."""
+
+import re
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from coverslip.datasets import (
+    UNREADABLE,
+    Axes,
+    Dataset,
+    Given,
+    PreprocessedImage,
+    one_line,
+    open_dataset,
+    read_preprocessed,
+)
+from coverslip.errors import CoverslipError, UnreadableImage
+from coverslip.events import Emit, Progressed, ignore
+from coverslip.files import CsvWriter, safe_cell, written_whole
+from coverslip.images import pixel_hash
+from coverslip.inference.classifier import load_classifier
+from coverslip.inference.explain.drawing import Colours, Tile, as_picture, draw_sheet, overlay, strength
+from coverslip.inference.explain.explainer import Explainer, run_of
+from coverslip.inference.explain.maps import Method
+from coverslip.inference.explain.neighbours import Neighbour
+from coverslip.machine import chosen_device
+from coverslip.messages import ChooseOther
+from coverslip.runs import CheckedOn, MapCheck, Prediction, RunContext, fingerprint_of
+from coverslip.stopping import BY_SIGNAL
+
+Verdict = Literal["passed", "failed", "not checked"]
+
+TABLE = "explanations.csv"
+_COLUMNS = (
+    *("image_id", "path", "label", "run", "predicted", "probability", "explained", "method", "check", "is_shown"),
+    *("picture", "nearest"),
+)
+_SECONDS_BETWEEN_EVENTS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What is shown of one image, one classifier and one class."""
+
+    image_id: str
+    path: str
+    label: str | None  # where it is known
+    run: str
+    predicted: str | None  # None: the image could not be read
+    probability: float | None
+    explained: str | None  # the class that the map speaks for: the predicted one, or the label
+    method: Method
+    check: Verdict
+    is_shown: bool  # a map that failed its checks is withheld unless it was asked for
+    picture: str | None  # a PNG file in the folder
+    nearest: tuple[str, ...]  # classes and ids of the training images that look most like it, the nearest first
+
+
+@dataclass(frozen=True, slots=True)
+class ChecksOfRun:
+    """Which kind of map is drawn of a classifier, and what the checks gave."""
+
+    run: str
+    method: Method
+    verdict: Verdict
+    checked_on: CheckedOn
+    checks: tuple[MapCheck, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanations:
+    """What `explain` wrote."""
+
+    folder: Path
+    table: Path
+    checks: tuple[ChecksOfRun, ...]
+    images: tuple[Explanation, ...]
+
+
+def explain(
+    runs: Path | str | Sequence[Path | str],
+    sources: Dataset | Given,
+    *,
+    out: Path | str,
+    method: Method | None = None,
+    show_failed: bool = False,
+    n_nearest: int = 4,
+    colours: Colours = "viridis",
+    axes: Axes = "HWC",
+    device: str = "auto",
+    emit: Emit = ignore,
+) -> Explanations:
+    """Draw where in images the evidence for the predicted class lies, and for the true one where it is known.
+
+    Every kind of map is checked first: it must change when the network's weights are random, and blurring an image
+    where it is highest must take the prediction away sooner than blurring from the centre does. The first kind that
+    passes is drawn; where none does, maps are withheld. A map shows where the network looked, not whether it is right.
+
+    Args:
+        runs: run folders or packaged classifiers, a row each on every sheet.
+        sources: images as `predict` takes them; true classes come from tables.
+        out: a new or empty folder for a picture (PNG) of each image, and a table of them.
+        method: the only kind of map to try; default: the first that passes.
+        show_failed: draw maps that failed their checks too, stamped so.
+        n_nearest: training images beside it that the classifier sees as most alike; copies of the image are left out.
+        colours: of the maps.
+        axes: of arrays of colour images: channels last or first.
+        device: what runs the networks, as of `load_classifier`.
+        emit: told about progress.
+
+    Raises:
+        BadClassifier, BadDataset, BadRun: something is not there, or damaged.
+        CoverslipError: the folder is in use, or a network has no such map.
+        Stopped: on Ctrl-C or SIGTERM; the images that were drawn until then are in the folder and its table.
+    """
+    folder = _new_folder(Path(out))
+    places = [Path(runs)] if isinstance(runs, str | Path) else [Path(run) for run in runs]
+    data = sources if isinstance(sources, Dataset) else open_dataset(sources, labelled=False, axes=axes)
+    explainers = _explainers(places, chosen_device(device), emit)
+    drawn: list[Explanation] = []
+    try:
+        checked = [_checks(each, place, method, data) for each, place in zip(explainers, places, strict=True)]
+        sheets = _Sheets(folder, colours, show_failed=show_failed, n_nearest=n_nearest)
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            for row in _all_images(explainers, checked, data, sheets, emit):
+                drawn += row
+        finally:
+            _write_table(folder / TABLE, drawn)
+    finally:
+        for each in explainers:
+            each.close()
+    return Explanations(folder, folder / TABLE, tuple(checked), tuple(drawn))
+
+
+def _explainers(places: Sequence[Path], device: str, emit: Emit) -> list[Explainer]:
+    names = [place.stem if place.is_file() else place.absolute().name for place in places]
+    if len(set(names)) < len(names):
+        names = [str(place) for place in places]
+    return [
+        Explainer(name, load_classifier(place, device), run_of(place), RunContext(place, device, emit))
+        for name, place in zip(names, places, strict=True)
+    ]
+
+
+def _checks(explainer: Explainer, place: Path, method: Method | None, data: Dataset) -> ChecksOfRun:
+    explained = explainer.classifier.open_images(data)
+    chosen = explainer.choose(method, fingerprint_of(place), explained)
+    check = explainer.checks.get(chosen)
+    verdict: Verdict = "not checked" if check is None else "passed" if check.passes else "failed"
+    return ChecksOfRun(explainer.name, chosen, verdict, explainer.checked_on, tuple(explainer.checks.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Sheets:
+    """Where and how sheets are drawn."""
+
+    folder: Path
+    colours: Colours
+    show_failed: bool
+    n_nearest: int
+
+
+def _all_images(
+    explainers: Sequence[Explainer], checked: Sequence[ChecksOfRun], data: Dataset, sheets: _Sheets, emit: Emit
+) -> Iterator[list[Explanation]]:
+    """What is shown of each image; its sheet is written."""
+    opened = [each.classifier.open_images(data) for each in explainers]
+    if len({len(of_run) for of_run in opened}) > 1:
+        do = "Explain them one by one."
+        raise CoverslipError("These classifiers read other numbers of images from these files", do=do)
+    rows = [each.classifier.predict_images(of_run) for each, of_run in zip(explainers, opened, strict=True)]
+    pixels = [
+        read_preprocessed(of_run.records, each.classifier.card.preprocessing)
+        for each, of_run in zip(explainers, opened, strict=True)
+    ]
+    began = last_emitted = time.monotonic()
+    for i, records in enumerate(zip(*(of_run.records for of_run in opened), strict=True)):
+        BY_SIGNAL.check()
+        images = [next(each) for each in pixels]
+        shown, tiles = [], []
+        name = f"{i + 1:04d}_{_plain(Path(records[0].image_id).stem)}.png"
+        for explainer, of_run, record, image, row in zip(
+            explainers, checked, records, images, (next(each) for each in rows), strict=True
+        ):
+            digest = None
+            with suppress(UnreadableImage):
+                digest = pixel_hash(record.read().array)
+            told, tiles_of_run = _explained(explainer, of_run, row, image, digest, sheets, name)
+            shown += told
+            tiles += [tiles_of_run] if tiles_of_run else []
+        if tiles:
+            with written_whole(sheets.folder / name) as part:
+                draw_sheet(tiles).save(part, "PNG")
+        yield shown
+        now, n = time.monotonic(), len(opened[0])
+        if now - last_emitted > _SECONDS_BETWEEN_EVENTS or i + 1 == n:
+            last_emitted, pace = now, (i + 1) / max(now - began, 1e-9)
+            left = (n - i - 1) / pace
+            emit(Progressed(stage="explaining", done=i + 1, total=n, per_second=pace, seconds_left=left))
+
+
+def _explained(
+    explainer: Explainer,
+    checked: ChecksOfRun,
+    row: Prediction,
+    image: PreprocessedImage | UnreadableImage,
+    digest: str | None,
+    sheets: _Sheets,
+    name: str,
+) -> tuple[list[Explanation], list[Tile]]:
+    """What is shown of an image and a classifier, and its row of tiles; none of an unreadable one."""
+    nothing = (None, checked.method, checked.verdict, False, None, ())
+    if row.decision == UNREADABLE or not isinstance(image, PreprocessedImage) or row.predicted is None:
+        return [Explanation(row.image_id, row.path, row.label, explainer.name, None, None, *nothing)], []
+    is_shown = checked.verdict != "failed" or sheets.show_failed
+    wanted = dict.fromkeys([row.predicted, *([row.label] if row.label in explainer.classifier.classes else [])])
+    probability = row.probability or 0.0
+    first = (explainer.name, f"predicted {one_line(row.predicted)}", f"probability {probability:.2f}")
+    tiles = [Tile(first, as_picture(image.pixels))]
+    for class_name in wanted:
+        tiles.append(_map_tile(explainer, checked, image, class_name or "", is_shown, sheets.colours))
+    nearest = explainer.neighbours(image.pixels, digest or "", sheets.n_nearest) if sheets.n_nearest else []
+    tiles += [_nearest_tile(explainer, neighbour, first=i == 0) for i, neighbour in enumerate(nearest)]
+    ids = tuple(f"{neighbour.record.label}: {neighbour.record.image_id}" for neighbour in nearest)
+    of_image = (row.image_id, row.path, row.label, explainer.name, row.predicted, row.probability)
+    told = [
+        Explanation(*of_image, class_name, checked.method, checked.verdict, is_shown, name, ids)
+        for class_name in wanted
+    ]
+    return told, tiles
+
+
+def _map_tile(
+    explainer: Explainer,
+    checked: ChecksOfRun,
+    image: PreprocessedImage,
+    class_name: str,
+    is_shown: bool,
+    colours: Colours,
+) -> Tile:
+    stamp = {"passed": "passed its checks", "failed": "failed the check", "not checked": "not checked"}
+    lines = (f"speaks for {one_line(class_name)}", checked.method, stamp[checked.verdict])
+    if not is_shown:
+        return Tile((*lines[:2], "withheld: failed the check"), None)
+    drawn = explainer.map_of(checked.method, image.pixels, class_name)
+    shown = strength(drawn, centred=checked.method == "contributions")
+    return Tile(lines, overlay(image.pixels, shown, colours))
+
+
+def _nearest_tile(explainer: Explainer, neighbour: Neighbour, *, first: bool) -> Tile:
+    record = neighbour.record
+    lines = ("looks like these:" if first else "", one_line(record.label or ""), one_line(record.image_id))
+    with closing(read_preprocessed([record], explainer.classifier.card.preprocessing)) as images:  # type: ignore[type-var]  # a generator
+        image = next(images)
+    return Tile(lines, as_picture(image.pixels) if isinstance(image, PreprocessedImage) else None)
+
+
+def _plain(name: str) -> str:
+    """What of a name can be a file's."""
+    return re.sub(r"[^\w.-]+", "_", name)[:60]
+
+
+def _new_folder(folder: Path) -> Path:
+    """Raises CoverslipError where something is in it."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        what = "The folder for the pictures is in use"
+        remedies = (ChooseOther("output"),)
+        raise CoverslipError(what, file=folder, do="Choose a new or an empty one.", remedies=remedies)
+    return folder
+
+
+def _write_table(file: Path, images: Sequence[Explanation]) -> None:
+    with written_whole(file) as part, part.open("w", encoding="utf-8", newline="") as stream:
+        writer = CsvWriter(stream)
+        writer.writerow(_COLUMNS)
+        for image in images:
+            cells = {name: getattr(image, name) for name in _COLUMNS} | {"nearest": "; ".join(image.nearest)}
+            writer.writerow(safe_cell(cell) if isinstance(cell, str) else cell for cell in cells.values())

@@ -1,0 +1,185 @@
+"""TRIPOD+AI: what to report of a prediction model.
+
+Collins GS et al. 2024. TRIPOD+AI statement: updated guidance for reporting clinical prediction models that use
+regression or machine learning methods. BMJ 385:e078378. The numbers are the guideline's, the subjects our words.
+"""
+
+from coverslip.reports import content
+from coverslip.reports.model_card.item import NOT_KNOWN, Item
+from coverslip.reports.reported import ReportedRun
+from coverslip.reports.sections.dataset.flow import flow_of
+from coverslip.reports.sections.images import image_kind
+from coverslip.reports.sections.methods import methods
+from coverslip.reports.sections.numbers import decided
+from coverslip.reports.words import count, listed, number, plural, split_words
+
+
+def _sources(run: ReportedRun) -> str:
+    folders = [images.domain or images.root for images in run.environment.data]
+    return f"{plural(len(run.run.split), 'image')} from {listed(folders)}; who took them, where and how: {NOT_KNOWN}"
+
+
+def _quality(run: ReportedRun) -> str:
+    inspection = run.run.inspection
+    if inspection is None:
+        return NOT_KNOWN
+    findings = [finding.title.lower() for finding in inspection.findings if finding.severity != "advice"]
+    copies = "copies, changed ones too" if inspection.are_copies_known else "exact copies"
+    looked = f"every image was decoded and looked at for damage, {copies}, and other faults"
+    found = f"found: {'; '.join(sorted(set(findings)))}" if findings else "nothing grave was found"
+    return f"{looked}; {found} (data.json)"
+
+
+def _part(run: ReportedRun, k: int) -> str:
+    return methods(run)[k]
+
+
+def _outcome(run: ReportedRun) -> str:
+    return f"the label of each image, one of: {listed(run.classes, 30)}; how labels were given: {NOT_KNOWN}"
+
+
+def _predictors(run: ReportedRun) -> str:
+    return f"the pixels of one image: {image_kind(run) or NOT_KNOWN}"
+
+
+def _size(run: ReportedRun) -> str:
+    counts = {name: scores.n for name, scores in run.metrics.per_class.items()}
+    smallest = min(counts, key=lambda name: counts[name]) if counts else ""
+    least = f"; of the smallest class, {smallest}, {counts[smallest]} were measured" if smallest else ""
+    return f"all images that there were; no size was calculated beforehand. {count(run.metrics.n)} were measured{least}"
+
+
+def _missing(run: ReportedRun) -> str:
+    flow = flow_of(run)
+    if not flow.left_out:
+        return "no image was left out"
+    return "left out: " + listed([f"{count(n)} {reason}" for reason, n in flow.left_out.items()]) + " (split.csv)"
+
+
+def _clusters(run: ReportedRun) -> str:
+    if not run.n_groups:
+        return "no groups (patients, slides) were known"
+    divided = "may be divided between parts" if run.environment.allow_leakage else "were never divided between parts"
+    return f"{plural(run.n_groups, 'group')} {divided}"
+
+
+def _measures(run: ReportedRun) -> str:
+    return listed([metric.title for metric in content.metrics(run) if not metric.title.startswith("…")], 30)
+
+
+def _balance(run: ReportedRun) -> str:
+    recipe = run.recipe
+    return f"class weights: {recipe.class_weights}; sampling: {recipe.sampling}"
+
+
+def _fairness(run: ReportedRun) -> str:
+    if run.metrics.by_column:
+        return f"numbers by {listed(list(run.metrics.by_column))} stand in the report"
+    return f"no column of subgroups was given; fairness: {NOT_KNOWN}"
+
+
+def _output(run: ReportedRun) -> str:
+    return f"a class and a calibrated probability for each class. {decided(run)}".strip()
+
+
+def _differences(run: ReportedRun) -> str:
+    evaluations = [evaluation.folder.name for evaluation in run.run.evaluations if evaluation.is_measured]
+    own = f"numbers are from {split_words(run)}, of the same origin as the training images"
+    return f"{own}; also measured on other images: {listed(evaluations)}" if evaluations else own
+
+
+def _groups_of_parts(run: ReportedRun) -> str:
+    parts = flow_of(run).parts
+    return listed([f"{part.title} {count(part.n)}" for part in parts]) + " images; classes by part: see the report"
+
+
+def _specification(run: ReportedRun) -> str:
+    return f"{run.recipe.model}; the folder classifier/ holds weights and all settings, recipe.yaml every choice"
+
+
+def _performance(run: ReportedRun) -> str:
+    shown = [
+        f"{metric.title} {number(metric.value)}" + _interval(metric)
+        for metric in content.metrics(run)
+        if metric.is_headline and not metric.title.startswith("…")
+    ]
+    return "; ".join(shown) + ". By class: above"
+
+
+def _interval(metric: content.Measured) -> str:
+    if metric.low is None or metric.high is None:
+        return ""
+    return f" ({100 * metric.level:.0f} % interval {number(metric.low)} to {number(metric.high)})"
+
+
+def _across(run: ReportedRun) -> str:
+    if run.metrics.by_domain:
+        return f"by domain ({listed(list(run.metrics.by_domain))}): see the report"
+    return "folds differ as the report shows" if run.n_folds else NOT_KNOWN
+
+
+def _poor_input(run: ReportedRun) -> str:
+    return (
+        "files that cannot be read get no prediction and a reason; images unlike the training images in size, depth or "
+        "colour get a warning"
+    )
+
+
+def _software(run: ReportedRun) -> str:
+    return f"coverslip {run.environment.coverslip}; recipe.yaml and environment.json repeat the training"
+
+
+TRIPOD_AI = (
+    Item("1", "Title: that a model is developed or evaluated, for whom, of what"),
+    Item("2", "Abstract"),
+    Item("3a", "Context: why the model is needed, and what there is already"),
+    Item("3b", "Who it is for, and where in their work it is used"),
+    Item("3c", "Known inequalities between groups of people"),
+    Item("4", "Objectives: development, evaluation or both", lambda run: "development and internal evaluation"),
+    Item("5a", "Sources of the data", _sources),
+    Item("5b", "Dates of the data"),
+    Item("6a", "Setting: number and place of centres"),
+    Item("6b", "Who was eligible"),
+    Item("6c", "Treatments received"),
+    Item("7", "Preparation of the data and checks of quality", _quality),
+    Item("8a", "What is predicted, and how it was assessed", _outcome),
+    Item("8b", "Who assessed it, with what training"),
+    Item("8c", "Whether those who assessed it were blinded"),
+    Item("9a", "Choice of what the prediction is made from", _predictors),
+    Item("9b", "How that was measured (microscope, stain, scanner)"),
+    Item("9c", "Who measured it, if that takes judgement"),
+    Item("10", "Size of the sample, and why", _size),
+    Item("11", "Missing data", _missing),
+    Item("12a", "How the data were divided", lambda run: _part(run, 0)),
+    Item("12b", "How inputs were handled", lambda run: _part(run, 1).partition(". ")[0] + "."),
+    Item("12c", "Kind of model, and how it was built and chosen", lambda run: _part(run, 1)),
+    Item("12d", "Clusters, such as patients and centres", _clusters),
+    Item("12e", "Measures of performance", _measures),
+    Item("12f", "Whether the model was updated after evaluation", lambda run: "it was not trained further"),
+    Item("12g", "How predictions are calculated", lambda run: _part(run, 2).partition(" All numbers")[0]),
+    Item("13", "What was done about unequal classes", _balance),
+    Item("14", "What was done about fairness", _fairness),
+    Item("15", "What the model gives out, and thresholds", _output),
+    Item("16", "How training and evaluation differ", _differences),
+    Item("17", "Ethical approval and consent"),
+    Item("18a", "Funding"),
+    Item("18b", "Conflicts of interest"),
+    Item("18c", "Protocol"),
+    Item("18d", "Registration"),
+    Item("18e", "Where the data are"),
+    Item("18f", "Where the code is", _software),
+    Item("19", "Part that patients and the public had"),
+    Item("20a", "Flow of participants", _missing),
+    Item("20b", "Characteristics of participants"),
+    Item("20c", "How development and evaluation data compare", _groups_of_parts),
+    Item("21", "Numbers in each analysis", _groups_of_parts),
+    Item("22", "The whole model, so that it can be used", _specification),
+    Item("23a", "Performance with intervals", _performance),
+    Item("23b", "Differences between clusters", _across),
+    Item("24", "Results of updating", lambda run: "none"),
+    Item("25", "What the results mean"),
+    Item("26", "Limitations", lambda run: "see “What the numbers do not show”"),
+    Item("27a", "What happens with poor or missing input", _poor_input),
+    Item("27b", "What users must know and do"),
+    Item("27c", "What should be studied next"),
+)

@@ -1,0 +1,142 @@
+"""The drawings of a study's report."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from coverslip.reports.figures import CLASS_DASHES, DATA, HAIR, INK, MUTED, draw, new_figure, shortened
+from coverslip.studies.comparing import DatasetComparison, StudyComparison, VariantDifference, VariantScores
+from coverslip.studies.overall import Overall
+from coverslip.studies.sizes import SizeCurve
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_ROW_INCH = 0.22
+
+
+def drawings(comparison: StudyComparison, folder: Path) -> dict[str, str]:
+    """All drawings that there are numbers for, as files in a folder and as SVG for the page, by name.
+
+    `scores-1`, `by-parameters-1` and so on are of the datasets, numbered as in the comparison; `ranks` and `sizes` of
+    all.
+    """
+    drawn: dict[str, str] = {}
+
+    def add(name: str, figure: Callable[[], "Figure"], words: str) -> None:
+        drawn[name] = draw(name, figure, folder, title=words)
+
+    title = comparison.metric_title
+    for i, part in enumerate(comparison.datasets, start=1):
+        known = [row for row in part.scores if row.mean is not None]
+        if len(known) > 1:
+            add(f"scores-{i}", partial(_scores, known, title), f"{title} of each network on {part.dataset}")
+        if len(pairs := _with_parameters(part)) > 1:
+            figure = partial(_by_parameters, pairs, title, comparison.equivalence)
+            add(f"by-parameters-{i}", figure, f"Difference of {title} against the number of parameters")
+    if comparison.overall is not None:
+        add("ranks", partial(_ranks, comparison.overall), "Mean rank of each network over datasets")
+    for i, dataset in enumerate(dict.fromkeys(curve.dataset for curve in comparison.sizes), start=1):
+        own = [curve for curve in comparison.sizes if curve.dataset == dataset]
+        of_sizes = partial(_sizes, own, title, comparison.target)
+        add(f"sizes-{i}", of_sizes, f"{title} by the number of training images, {dataset}")
+    return drawn
+
+
+def _scores(rows: Sequence[VariantScores], title: str) -> "Figure":
+    """Means with the spread over splits, the best on top."""
+    figure = new_figure(8.6, 0.7 + _ROW_INCH * len(rows))
+    axes = figure.subplots()
+    for y, row in enumerate(reversed(rows)):
+        axes.barh(y, row.mean or 0, color=DATA, height=0.6, alpha=0.85)
+        if row.mean is not None and row.sd is not None:
+            axes.plot([row.mean - row.sd, row.mean + row.sd], [y, y], color=INK, linewidth=1)
+    _named_rows(axes, [row.name for row in reversed(rows)])
+    axes.set_xlabel(f"{title}: mean, and standard deviation over splits")
+    return figure
+
+
+def _named_rows(axes: "Axes", names: Sequence[str]) -> None:
+    axes.set_yticks(range(len(names)), [shortened(name, 40) for name in names])
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(-0.6, len(names) - 0.4)
+
+
+def _with_parameters(part: DatasetComparison) -> list[tuple[VariantDifference, int]]:
+    """Differences of networks whose sizes are known; none where all have one size."""
+    parameters = {row.name: row.parameters for row in part.scores}
+    pairs = [(each, n) for each in part.differences if (n := parameters.get(each.name)) is not None]
+    return pairs if len({n for _, n in pairs}) > 1 else []
+
+
+def _by_parameters(pairs: Sequence[tuple[VariantDifference, int]], title: str, equivalence: float) -> "Figure":
+    """Differences from the baseline with their intervals, against the size of the network."""
+    figure = new_figure(8.6, 3.2)
+    axes = figure.subplots()
+    axes.axhspan(-equivalence, equivalence, color=HAIR, alpha=0.5, linewidth=0)
+    axes.axhline(0, color=MUTED, linewidth=0.8)
+    for each, n_parameters in pairs:
+        found, n = each.difference, n_parameters / 1e6
+        axes.plot([n], [found.mean], "o", color=DATA, markersize=4)
+        if found.low is not None and found.high is not None:
+            axes.plot([n, n], [found.low, found.high], color=DATA, linewidth=1)
+        axes.annotate(
+            shortened(each.name, 30),
+            (n, found.mean),
+            xytext=(4, 3),
+            textcoords="offset points",
+            fontsize=7,
+            color=MUTED,
+        )
+    _log_scale(axes, [2.0**k for k in range(-2, 9)])
+    axes.margins(x=0.15)
+    axes.set_xlabel("millions of parameters, with 1,000 classes")
+    axes.set_ylabel(f"difference of {title}")
+    return figure
+
+
+def _log_scale(axes: "Axes", ticks: Sequence[float]) -> None:
+    """With plain numbers, as many of `ticks` as there is room for."""
+    low, high = axes.get_xlim()
+    axes.set_xscale("log")
+    axes.set_xticks([tick for tick in ticks if low <= tick <= high] or list(ticks), minor=False)
+    axes.set_xticks([], minor=True)
+    axes.xaxis.set_major_formatter("{x:g}")
+
+
+def _ranks(scores: Overall) -> "Figure":
+    """Mean ranks, and how far apart they must be to be more than chance."""
+    rows = scores.scores[::-1]
+    figure = new_figure(8.6, 0.9 + _ROW_INCH * len(rows))
+    axes = figure.subplots()
+    best = min(row.mean_rank for row in rows)
+    axes.axvspan(best, best + scores.critical_difference, color=HAIR, alpha=0.5, linewidth=0)
+    axes.plot([row.mean_rank for row in rows], range(len(rows)), "o", color=DATA, markersize=5)
+    _named_rows(axes, [row.name for row in rows])
+    axes.set_xlim(0.8, len(rows) + 0.2)
+    axes.set_xlabel(f"mean rank over {len(scores.datasets)} datasets; shaded: not told apart from the best (Nemenyi)")
+    return figure
+
+
+def _sizes(curves: Sequence[SizeCurve], title: str, target: float | None) -> "Figure":
+    figure = new_figure(8.6, 3.2)
+    axes = figure.subplots()
+    for i, curve in enumerate(curves):
+        x = np.array([point.n for point in curve.points])
+        y = np.array([point.mean for point in curve.points])
+        sd = np.array([point.sd or 0 for point in curve.points])
+        colour = DATA if i % 2 == 0 else MUTED
+        dash = CLASS_DASHES[i // 2 % len(CLASS_DASHES)]
+        axes.plot(x, y, color=colour, linestyle=dash, marker="o", markersize=3, label=shortened(curve.name, 40))
+        axes.fill_between(x, y - sd, y + sd, color=colour, alpha=0.12, linewidth=0)
+    if target is not None:
+        axes.axhline(target, color=INK, linewidth=0.8, linestyle=(0, (1, 2)))
+    _log_scale(axes, sorted({float(point.n) for curve in curves for point in curve.points}))
+    axes.set_xlabel("training images of each class")
+    axes.set_ylabel(title)
+    axes.legend(frameon=False, fontsize=7.5)
+    return figure

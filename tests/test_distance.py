@@ -1,0 +1,133 @@
+"""How far apart datasets are, by brute force and by chance."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from drawing import save_cells
+
+import coverslip as cs
+from coverslip.cli import main
+from coverslip.evaluation.distance import coral, median_distance, mmd
+from coverslip.evaluation.distance.mmd import _forms, _of_dealt, _products, _unbiased
+from coverslip.runs import Run
+
+
+def kernel(x: np.ndarray, y: np.ndarray, sigma: float) -> np.ndarray:
+    return np.array([[np.exp(-((a - b) ** 2).sum() / (2 * sigma**2)) for b in y] for a in x])
+
+
+def brute_force(x: np.ndarray, y: np.ndarray, sigma: float) -> float:
+    n, m = len(x), len(y)
+    xx = sum(kernel(x[i : i + 1], x[j : j + 1], sigma)[0, 0] for i in range(n) for j in range(n) if i != j)
+    yy = sum(kernel(y[i : i + 1], y[j : j + 1], sigma)[0, 0] for i in range(m) for j in range(m) if i != j)
+    return float(xx / (n * (n - 1)) + yy / (m * (m - 1)) - 2 * kernel(x, y, sigma).mean())
+
+
+def two_sets(n: int = 12, m: int = 9, shift: float = 0.7) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(n, 4)).astype(np.float32), (rng.normal(size=(m, 4)) + shift).astype(np.float32)
+
+
+def test_the_median_is_that_of_all_pairs() -> None:
+    x, y = two_sets()
+    rows = np.concatenate([x, y])
+    pairs = [np.linalg.norm(a - b) for i, a in enumerate(rows) for b in rows[i + 1 :]]
+    assert median_distance(rows) == pytest.approx(float(np.median(pairs)), rel=1e-5)
+
+
+def test_mmd_is_what_brute_force_gives() -> None:
+    x, y = two_sets()
+    assert mmd(x, y, 1.7, n_resamples=10).value == pytest.approx(brute_force(x, y, 1.7), abs=1e-6)
+
+
+def test_a_resample_by_counts_is_a_resample_by_copies() -> None:
+    x, y = two_sets()
+    rng = np.random.default_rng(1)
+    drawn = [rng.integers(0, len(each), len(each)) for each in (x, y)]
+    counts = np.concatenate([np.bincount(i, minlength=len(each)) for i, each in zip(drawn, (x, y), strict=True)])
+    weights = counts[:, None].astype(np.float32)
+    from_x, from_y = _products(np.concatenate([x, y]), len(x), 1.7, weights, lambda done, total: None)
+    forms = _forms(weights, from_x, from_y, len(x))
+    naive = _unbiased(*forms, weights, len(x), drops_repeated=False)[0]
+    assert naive == pytest.approx(brute_force(x[drawn[0]], y[drawn[1]], 1.7), abs=1e-6)
+    within = [
+        kernel(each[i], each[i], 1.7)[i[:, None] != i[None]].mean() for each, i in zip((x, y), drawn, strict=True)
+    ]
+    expected = sum(within) - 2 * kernel(x[drawn[0]], y[drawn[1]], 1.7).mean()
+    assert _unbiased(*forms, weights, len(x), drops_repeated=True)[0] == pytest.approx(expected, abs=1e-6)
+
+
+def test_dealing_out_anew_is_the_distance_of_what_was_dealt() -> None:
+    rows = np.concatenate(two_sets())
+    is_x = (np.random.default_rng(2).permutation(len(rows)) < 8)[:, None]
+    weights = np.hstack([np.ones_like(is_x), is_x]).astype(np.float32)
+    product = np.add(*_products(rows, 12, 1.7, weights, lambda done, total: None))
+    value = _of_dealt(weights[:, 1:], product[:, 1:], product[:, 0])[0]
+    assert value == pytest.approx(brute_force(rows[is_x[:, 0]], rows[~is_x[:, 0]], 1.7), abs=1e-6)
+
+
+def test_sets_that_differ_are_told_and_equal_ones_are_not() -> None:
+    rng = np.random.default_rng(0)
+    x, same, other = (rng.normal(size=(80, 5)).astype(np.float32) + shift for shift in (0, 0, 0.8))
+    sigma = median_distance(np.concatenate([x, same, other]))
+    near, far = (mmd(x, each, sigma, n_resamples=200) for each in (same, other))
+    assert far.p == pytest.approx(1 / 201)
+    assert near.p > 0.05
+    assert near.low < 0 < far.low < far.value < far.high
+    assert far.paper_low > far.low  # copies of an image lift it
+
+
+def halving(seed: int, rows: np.ndarray, group: np.ndarray, *, knows_groups: bool) -> float:
+    is_first = np.isin(group, np.random.default_rng(seed).permutation(group.max() + 1)[: (group.max() + 1) // 2])
+    groups = {"x_group": group[is_first], "y_group": group[~is_first]} if knows_groups else {}
+    sigma = 3.0
+    return mmd(rows[is_first], rows[~is_first], sigma, n_resamples=99, seed=seed, **groups).p
+
+
+@pytest.mark.slow
+def test_p_is_uniform_over_halvings_of_one_set_where_groups_stay_whole() -> None:
+    from scipy.stats import kstest
+
+    rng = np.random.default_rng(0)
+    group = np.repeat(np.arange(16), rng.integers(3, 8, 16))
+    rows = (rng.normal(size=(16, 4))[group] + rng.normal(size=(len(group), 4))).astype(np.float32)
+    p = np.array([halving(seed, rows, group, knows_groups=True) for seed in range(200)])
+    assert kstest(p, "uniform").pvalue > 0.01
+    by_image = np.array([halving(seed, rows, group, knows_groups=False) for seed in range(40)])
+    assert (by_image < 0.05).mean() > 0.3  # images of one group resemble each other: every halving looks different
+
+
+def test_coral_is_the_distance_of_covariances() -> None:
+    x, y = two_sets()
+    expected = ((np.cov(x.T) - np.cov(y.T)) ** 2).sum() / (4 * 4**2)
+    assert coral(x, y) == pytest.approx(expected, rel=1e-5)
+    assert coral(x, x + 5) == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.slow
+def test_a_dataset_is_nearer_to_its_other_half_than_to_noise(
+    trained: Run, cells: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tables = [tmp_path / half / "cells.csv" for half in ("first", "second")]
+    for k, table in enumerate(tables):
+        rows = [f"{file},{file.parent.name},{file.name[:6]}" for file in sorted(cells.glob("*/*.png"))[k::2]]
+        table.parent.mkdir()
+        table.write_text("\n".join(["path,label,slide", *rows]), encoding="utf-8")
+    noise = save_cells(tmp_path / "noise", ("all",), n=12) / "all"
+    given = ["distance", *map(str, tables), str(noise), "--run", str(trained.folder), "--group", "slide", "--json"]
+    assert main(given) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["nearest"] == "second"
+    near, far = answer["pairs"][:2]
+    assert near["mmd2"]["value"] < far["mmd2"]["low"]
+    assert far["coral"]["value"] > near["coral"]["value"]
+    assert [of_set["n_groups"] for of_set in answer["sets"]] == [9, 9, None]
+    assert "says little" in answer["advice"]
+
+
+def test_one_dataset_alone_has_no_distance(cells: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(cs.CoverslipError, match="two datasets"):
+        cs.distance([str(cells)])
+    assert main(["distance", "here", "there", "--run", "first", "--model", "resnet50"]) == 2
