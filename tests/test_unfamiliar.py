@@ -53,7 +53,7 @@ def test_the_limit_lets_its_share_of_images_pass_and_strange_ones_do_not() -> No
     for _ in range(20):
         features, label = drawn(200, rng)
         directions = main_directions(features, seed=0)
-        limit = limit_of(held_out_distances(directions, features, label, rng.permutation(200) % 5))
+        limit = limit_of(held_out_distances(features, label, rng.permutation(200) % 5, seed=0))
         statistics = feature_statistics(directions, features, label)
         shares.append((statistics.distance(drawn(500, rng)[0]) > limit).mean())
         foreign.append((statistics.distance(3 * rng.normal(size=(100, 40))) > limit).mean())

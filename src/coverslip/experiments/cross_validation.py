@@ -21,6 +21,7 @@ from coverslip.datasets import (
 )
 from coverslip.errors import BadRun, OutOfTime
 from coverslip.evaluation import Evaluation, apply_temperature, learn_decisions, over_folds, with_folds
+from coverslip.evaluation.prediction_sets import set_floors
 from coverslip.events import Emit, Event, FoldEnded, FoldStarted, Noted
 from coverslip.experiments.beginning import write_beginning
 from coverslip.experiments.learning import drawn_on
@@ -313,6 +314,7 @@ def _calibration_of(
     calibration = Calibration(
         learnt_on="the folds' images",
         temperature=statistics.median([record.calibration.temperature for record in alike]),
+        set_floors=set_floors(probability, label),
         operating_points=points,
         uncertain_below=uncertain_below,
     )

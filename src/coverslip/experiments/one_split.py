@@ -314,6 +314,7 @@ def _card(
         temperature=calibration.temperature,
         operating_points=None if points is None else tuple(point.threshold for point in points),
         uncertain_below=calibration.uncertain_below,
+        set_floors=calibration.set_floors,
         familiarity=familiarity,
         trained_on=TrainedOn(
             n_images=len(train_facts),

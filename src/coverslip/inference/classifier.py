@@ -199,7 +199,7 @@ class Classifier:
             BadClassifier: its numbers leave what a computer can hold, so that nothing can be said of any image.
         """
         row = Prediction(record.image_id, path, record.label, None, None, UNREADABLE, (), unfamiliarity=unfamiliarity)
-        return decided_row(row, self.card, logits)
+        return decided_row(row, self.card, logits, self._shift)
 
     def _seen(self, pixels: np.ndarray, emit: Emit) -> Iterator[tuple[np.ndarray, float | None]]:
         """Of each of (n, S, S, C) preprocessed images (K,) logits by test-time augmentation, and its unfamiliarity."""

@@ -12,8 +12,16 @@ from coverslip.runs import ClassifierCard, Prediction
 UNLIKE_TRAINING = "Unlike the training images: another size, another stain or instrument, or none of the classes?"
 
 
-def decided_row(row: Prediction, card: ClassifierCard, logits: np.ndarray) -> Prediction:
+def decided_row(
+    row: Prediction, card: ClassifierCard, logits: np.ndarray, shift: np.ndarray | float = 0.0
+) -> Prediction:
     """The row of an image whose (K,) logits are known, decided as the card says.
+
+    Args:
+        row: what is known of the image.
+        card: of the classifier.
+        logits: of the image.
+        shift: what was added to them because classes have other shares; prediction sets hold whatever the shares are.
 
     Raises:
         BadClassifier: its numbers leave what a computer can hold, so that nothing can be said of any image.
@@ -36,4 +44,12 @@ def decided_row(row: Prediction, card: ClassifierCard, logits: np.ndarray) -> Pr
         reason=UNLIKE_TRAINING if is_unfamiliar else None,
         probabilities=tuple(probability.tolist()),
         logits=tuple(logits.tolist()),
+        prediction_set=_prediction_set(card, logits - shift),
     )
+
+
+def _prediction_set(card: ClassifierCard, logits: np.ndarray) -> tuple[str, ...] | None:
+    if card.set_floors is None:
+        return None
+    probability = apply_temperature(logits[None], card.temperature)[0]
+    return tuple(name for name, p, floor in zip(card.classes, probability, card.set_floors, strict=True) if p >= floor)

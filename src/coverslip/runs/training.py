@@ -62,6 +62,9 @@ class Calibration(_Part):
         "others. `the folds' images`: what the folds' networks said of images that they were not fitted on.",
     )
     temperature: float = Field(1.0, description="Logits are divided by it before the softmax.")
+    set_floors: tuple[float, ...] | None = Field(
+        None, description="The probability from which on each class is in a prediction set."
+    )
     operating_points: tuple[OperatingPoint, ...] | None = Field(
         None, description="One per class; null: the most probable class is predicted."
     )

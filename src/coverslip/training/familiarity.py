@@ -78,13 +78,14 @@ def learn_familiarity(
     ) as (features, _):
         n = len(train)
         known, val = _read(features, slice(0, n)), _read(features, slice(n, len(positions)))
-    directions = main_directions(known, recipe.seed)
-    statistics = feature_statistics(directions, known, train_label)
+    label = train_label
+    if is_frozen:  # it knows validation images as little as training images
+        known, label = np.concatenate([known, val]), np.concatenate([train_label, images.val_label])
+    statistics = feature_statistics(main_directions(known, recipe.seed), known, label)
     learnt_on: LearntOn = "validation images"
     if is_frozen:
         learnt_on = "held-out training images"
-        everything, label = np.concatenate([known, val]), np.concatenate([train_label, images.val_label])
-        distance = held_out_distances(directions, everything, label, turn_of(positions.tolist()))
+        distance = held_out_distances(known, label, turn_of(positions.tolist()), recipe.seed)
     elif folds_distances is not None:
         learnt_on, distance = "the folds' images", folds_distances
     else:

@@ -104,6 +104,11 @@ class ClassifierCard(BaseModel):
     uncertain_below: float = Field(
         ge=0, le=1, description="Where the predicted class has a lower probability, the decision is `uncertain`."
     )
+    set_floors: tuple[Annotated[float, Field(ge=0, le=1)], ...] | None = Field(
+        None,
+        description="The probability from which on each class is in an image's prediction set; null where a class had "
+        "too few images for that.",
+    )
     trained_on: TrainedOn
     familiarity: Familiarity | None = Field(
         None, description="What makes an image unfamiliar; null where too few images could tell."
@@ -126,6 +131,8 @@ class ClassifierCard(BaseModel):
     def _a_threshold_for_each_class(self) -> "ClassifierCard":
         if self.operating_points is not None and len(self.operating_points) != len(self.classes):
             raise ValueError(f"{len(self.operating_points)} operating points for {len(self.classes)} classes")
+        if self.set_floors is not None and len(self.set_floors) != len(self.classes):
+            raise ValueError(f"{len(self.set_floors)} floors of prediction sets for {len(self.classes)} classes")
         if len(self.prior) != len(self.classes):
             raise ValueError(f"{len(self.prior)} shares for {len(self.classes)} classes")
         return self

@@ -122,6 +122,7 @@ def _as_prediction(row: Row) -> Prediction:
         row.reason,
         row.warning,
         row.unfamiliarity,
+        row.prediction_set,
     )
 
 

@@ -21,8 +21,8 @@ def _text(run: ReportedRun) -> SectionText:
     known = run.run.card.familiarity if run.run.card is not None else None
     words = [
         f"{count(len(unlike))} of {plural(len(judged), 'image')} measured here are called unfamiliar: what the network "
-        "sees in them lies farther from what it saw in training, and nearer to none of the classes, than in nearly "
-        "all images like those of training. Numbers count them like others."
+        "sees in them lies farther from every class than in nearly all images like those of training. Numbers count "
+        "them like others."
     ]
     if known is not None:
         words.append(
