@@ -1,7 +1,8 @@
 """Is the estimated share of a class biased, and how often does its 95 % interval hold the true one? A Markdown table.
 
-Images are drawn from two normal distributions so many standard deviations apart, with their true probabilities at equal
-shares. 'Counted' is the share of images that are called the class: what one gets without the estimate.
+Images are drawn from normal distributions, each so many standard deviations from every other, with their true
+probabilities at equal shares. 'Counted' is the share of images that are called the class: what one gets without the
+estimate.
 
     python benchmarks/prevalence.py [--draws N]
 """
@@ -24,6 +25,11 @@ def main() -> None:
         for n in (200, 1000):
             for share in (0.005, 0.02, 0.05, 0.2, 0.5):
                 show(apart, n, share, asked.draws, rng)
+    print("\n| classes | apart | images | true share | mean estimate | coverage |\n|---|---|---|---|---|---|")
+    for shares in ((0.7, 0.2, 0.08, 0.02), (0.5, 0.2, 0.1, 0.08, 0.05, 0.04, 0.02, 0.01)):
+        for apart in (2.0, 3.3):
+            for n in (200, 1000):
+                show_several(apart, n, shares, asked.draws, rng)
 
 
 def show(apart: float, n: int, share: float, n_draws: int, rng: np.random.Generator) -> None:
@@ -34,6 +40,24 @@ def show(apart: float, n: int, share: float, n_draws: int, rng: np.random.Genera
     coverage = np.mean([estimate.low <= share <= estimate.high for estimate in estimates])
     counted = np.mean([(probability[:, 1] > 0.5).mean() for probability in draws])
     print(f"| {apart} | {n:,} | {share} | {mean:.4f} | {coverage:.3f} | {counted:.3f} |", flush=True)
+
+
+def show_several(apart: float, n: int, shares: tuple[float, ...], n_draws: int, rng: np.random.Generator) -> None:
+    """Print a line per class."""
+    prior = (1 / len(shares),) * len(shares)
+    draws = [estimated_shares(of_several(apart, n, shares, rng), prior) for _ in range(n_draws)]
+    for k, share in enumerate(shares):
+        mean = np.mean([draw[k].value for draw in draws])
+        coverage = np.mean([draw[k].low <= share <= draw[k].high for draw in draws])
+        print(f"| {len(shares)} | {apart} | {n:,} | {share} | {mean:.4f} | {coverage:.3f} |", flush=True)
+
+
+def of_several(apart: float, n: int, shares: tuple[float, ...], rng: np.random.Generator) -> np.ndarray:
+    """(n, K) at equal shares, of points around the corners of a regular simplex."""
+    corners = apart / np.sqrt(2) * np.eye(len(shares))
+    x = rng.normal(size=(n, len(shares))) + corners[rng.choice(len(shares), n, p=shares)]
+    odds = np.exp(x @ corners.T - (x @ corners.T).max(axis=1, keepdims=True))
+    return odds / odds.sum(axis=1, keepdims=True)
 
 
 def probabilities(apart: float, n: int, share: float, rng: np.random.Generator) -> np.ndarray:

@@ -1,7 +1,9 @@
 """Images whose channels lie in files of their own: told by names or columns, proposed, learnt from and predicted."""
 
 import csv
+import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +45,25 @@ def test_files_of_one_image_are_read_as_its_channels_in_the_order_asked_for(tmp_
     with decoding_apart():
         np.testing.assert_array_equal(data[0].read().array, np.concatenate(apart, axis=2))
     assert data.notes[0].values == {"n_files": 12, "n_images": 6}
+
+
+def test_images_of_several_files_are_alike_only_where_all_their_channels_are(tmp_path):
+    folder = write_stains(tmp_path)
+    shutil.copy(folder / "dark" / "dark0_w1.tif", folder / "dark" / "dark1_w1.tif")  # the second channels differ
+    for mark in MARKS:
+        shutil.copy(folder / "light" / f"light0{mark}.tif", folder / "light" / f"light1{mark}.tif")
+    (folder / "dark" / "dark2_w2.tif").write_bytes(b"torn")
+    apart, whole = cs.open_dataset(folder), cs.open_dataset(folder, plan=IN_TWO_FILES)
+    place = {record.path: k for k, record in enumerate(apart.records)}
+    files = [[place[file] for file in record.plan.files(record.path)] for record in whole.records]
+    told, seen = scan_images(apart).joined(files), scan_images(whole)
+    assert told.equal_pixels == seen.equal_pixels == ((3, 4),)
+    assert [isinstance(facts, Unreadable) for facts in told.facts] == [False, False, True, False, False, False]
+    for one, other in zip(told.facts, seen.facts, strict=True):
+        if isinstance(one, ImageFacts):
+            assert (one.n_channels, one.width_px, one.low) == (other.n_channels, other.width_px, other.low)
+    found = replace(scan_images(apart), copies=((0, 2), (6, 8), (7, 9))).joined(files)
+    assert found.copies == ((3, 4),)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from coverslip.events import (
     RunEnded,
     RunStarted,
     StageStarted,
+    ValidationImagesChosen,
     as_json,
     from_json,
 )
@@ -49,6 +50,23 @@ def of_two_folds() -> list[Event]:
         StageStarted(stage="finetune", n_epochs=2),
         RunEnded(run="runs/a", state="done"),
     ]
+
+
+def test_watched_images_are_told_with_what_the_last_epoch_calls_them() -> None:
+    chosen = ValidationImagesChosen(image_ids=("a", "b", "c"), labels=(0, 1, 1), classes=("round", "flat"))
+    begun = [StageStarted(stage="finetune", n_epochs=3), chosen]
+    epochs = [an_epoch(k, chosen_predicted=called) for k, called in enumerate([(1, 1, 0), (0, 1, 0), (0, 1, 1)])]
+    assert from_json(as_json(epochs[0])) == epochs[0]
+    (training,) = folded([*begun, *epochs]).trainings
+    assert training.watched is not None
+    assert (training.watched.epoch, training.watched.predicted) == (2, (0, 1, 1))
+    assert training.watched.n_right == (1, 2, 3)
+    # Gone on with after a crash: the images are told of again, and the epoch that was lost is repeated.
+    (again,) = folded([*begun, *epochs, chosen, epochs[2]]).trainings
+    assert again.watched == training.watched
+    (unlike,) = folded([*begun, an_epoch(1)]).trainings
+    assert unlike.watched is not None
+    assert unlike.watched.predicted == ()
 
 
 def test_the_share_of_the_whole_never_falls_and_ends_at_one() -> None:

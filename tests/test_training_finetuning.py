@@ -11,12 +11,12 @@ import torch
 from torch import nn
 
 from coverslip.errors import BadRun
-from coverslip.events import EpochEnded, Event, Noted, StepEnded
+from coverslip.events import EpochEnded, Event, Noted, StepEnded, ValidationImagesChosen
 from coverslip.losses.image_loss import ImageLoss
 from coverslip.runs import Augment, Recipe, RunContext
 from coverslip.stopping import Stop
 from coverslip.training.averaging import average_with_start
-from coverslip.training.batches import TrainingImages, training_batches
+from coverslip.training.batches import ChosenImages, TrainingImages, training_batches
 from coverslip.training.checkpoints import load_checkpoint, plain_state, save_checkpoint
 from coverslip.training.finetuning import (
     Finetuned,
@@ -280,6 +280,19 @@ def test_epoch_0_is_the_network_that_training_starts_from(images: TrainingImages
     events.clear()
     finetune(network, images, recipe(epochs=5), RunContext(tmp_path, emit=events.append))  # goes on
     assert [event.epoch for event in events if isinstance(event, EpochEnded)] == [5]
+
+
+def test_epochs_tell_what_the_network_calls_the_images_that_are_watched(images: TrainingImages, tmp_path: Path) -> None:
+    places, events = np.array([3, 1, 9]), list[Event]()
+    told = ValidationImagesChosen(image_ids=("a", "b", "c"), labels=(0, 0, 1), classes=("x", "y"))
+    watched = replace(images, chosen=ChosenImages(places, told))
+    network, _ = trained(watched, tmp_path, recipe(epochs=1, patience=None), emit=events.append)
+    epochs = [event for event in events if isinstance(event, EpochEnded)]
+    assert [len(epoch.chosen_predicted) for epoch in epochs] == [3, 3]
+    network.eval()
+    with torch.inference_mode():
+        x = torch.from_numpy(images.pixels_of(images.val[places].tolist())).permute(0, 3, 1, 2) / 255
+        assert epochs[-1].chosen_predicted == tuple(network(x).argmax(1).tolist())
 
 
 def test_nothing_is_said_of_the_start_where_no_images_are_kept_to_look_at_it(

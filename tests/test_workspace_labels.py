@@ -46,6 +46,27 @@ def opened(home: Workspace, **choices: object) -> str:
     return found.id
 
 
+def test_columns_of_a_table_outlast_a_corrected_label(home: Workspace) -> None:
+    folder = home.folder.parent / "cells"
+    files = sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*.png"))
+    rows = [f"{file},{file[0]},{stain},{k}" for k, (file, stain) in enumerate(zip(files, "xyxyxy", strict=True))]
+    table = folder / "stains.csv"
+    table.write_text("\n".join(["path,label,stain,Day", *rows]))
+    try:
+        dataset_id = open_sources(home, [Source(str(table))]).id
+        home.background.wait_all()
+        labels.set_labels(home, dataset_id, [0], "b")
+        (changed,) = training_images(home, dataset_id).sources
+        read = open_dataset(changed).records
+        assert [record.about for record in read] == [record.about for record in open_dataset(table).records]
+        assert dict(read[1].about) == {"stain": "y", "Day": "1"}
+        assert read[0].label == "b"
+        with home.engine.connect() as connection:
+            assert dict(load_dataset(connection, dataset_id).records[1].about) == {"stain": "y", "Day": "1"}
+    finally:
+        table.unlink()
+
+
 def labels_now(home: Workspace, dataset_id: str) -> list[str | None]:
     return [image.label for image in list_images(home, dataset_id, Filters(), offset=0, limit=2000).items]
 

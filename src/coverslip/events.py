@@ -108,6 +108,15 @@ class StepEnded(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ValidationImagesChosen(Event):
+    """A few validation images that can be watched as they are learnt: the same ones in every epoch."""
+
+    image_ids: tuple[str, ...]
+    labels: tuple[int, ...]  # of each image, its class's number in `classes`
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EpochEnded(Event):
     """One pass over the training images. Scores lie in [0, 1]; precision, recall and F1 are macro averages.
 
@@ -130,6 +139,7 @@ class EpochEnded(Event):
     val_f1: float | None
     is_kept: bool
     seconds_left: float | None  # None in epoch 0
+    chosen_predicted: tuple[int, ...] = ()  # of `ValidationImagesChosen`: the class's number, of each image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +200,7 @@ _EVENTS: dict[str, type[Event]] = {
     event.__name__: event
     for event in (
         *(Progressed, Noted, RunStarted, RunEnded, FoldStarted, FoldEnded),
-        *(StageStarted, InstantClassifierFitted, StepEnded, EpochEnded, CheckpointSaved),
+        *(StageStarted, InstantClassifierFitted, ValidationImagesChosen, StepEnded, EpochEnded, CheckpointSaved),
     )
 }
 

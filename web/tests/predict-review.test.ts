@@ -39,6 +39,7 @@ test('what is shown becomes a query, also for a class that is called as a filter
   expect(filterOf('warning', classes)).toEqual({ only: 'warning' });
   expect(filterOf('class:review', classes)).toEqual({ decision: 'review' });
   expect(filterOf('unreadable', classes)).toEqual({ decision: 'unreadable' });
+  expect(filterOf('unfamiliar', classes)).toEqual({ decision: 'unfamiliar' });
 });
 
 const row = (k: number, correction: string | null = null) => ({ k, correction }) as PredictionRow;

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { sentence } from '../src/features/runs/live/lines';
 import { joined, MOST_LINES } from '../src/features/runs/live/log.svelte';
 import { keyOf } from '../src/features/runs/live/trainings';
+import { byPrediction } from '../src/features/runs/live/watched';
 import type { LogLine, Training } from '../src/api/runs';
 
 function line(n: number, event = 'Noted', values: Record<string, unknown> = {}): LogLine {
@@ -16,6 +17,7 @@ function training(fold: number | null, is_pretraining = false): Training {
     n_epochs: null,
     epochs: [],
     kept_epoch: null,
+    watched: null,
     tested: null,
   };
 }
@@ -46,4 +48,23 @@ test('a line says what happened; one of a kind that is not known here says its k
   );
   expect(sentence(line(1, 'RunEnded', { state: 'failed', reason: 'no disk' }))).toBe('Failed: no disk');
   expect(sentence(line(1, 'OfALaterCoverslip'))).toBe('OfALaterCoverslip');
+});
+
+test('watched images stand below the class that they are called, the right ones first', () => {
+  const watched = {
+    image_ids: ['a', 'b', 'c'],
+    labels: [0, 1, 1],
+    predicted: [1, 1, 1],
+    classes: ['round', 'flat', 'long'],
+    epoch: 2,
+    n_right: [1, 2],
+  };
+  const called = byPrediction(watched);
+  expect(called.map(({ name }) => name)).toEqual(['flat']);
+  expect(called[0]?.images.map(({ id, isRight }) => [id, isRight])).toEqual([
+    ['b', true],
+    ['c', true],
+    ['a', false],
+  ]);
+  expect(called[0]?.images[2]?.label).toBe('round');
 });

@@ -56,8 +56,8 @@ def predict(
     """Predict the class of new images.
 
     Writes one row per image, in the order given: the class, its probability, and a decision, which is `uncertain`
-    where the classifier is too unsure to be relied on and `unreadable` where a file is broken. Where nothing at all
-    could be read the exit code is 1.
+    where the classifier is too unsure to be relied on, `unfamiliar` where the network sees what it hardly saw in
+    training, and `unreadable` where a file is broken. Where nothing at all could be read the exit code is 1.
 
     Probabilities take for granted that classes are as frequent as among the training images. Where one is known to be
     rarer or more frequent, --prevalence corrects them. How frequent classes are among these images is estimated.

@@ -21,6 +21,7 @@ from coverslip.datasets import (
 )
 from coverslip.errors import BadRun, OutOfTime
 from coverslip.evaluation import Evaluation, apply_temperature, learn_decisions, over_folds, with_folds
+from coverslip.evaluation.prediction_sets import set_floors
 from coverslip.events import Emit, Event, FoldEnded, FoldStarted, Noted
 from coverslip.experiments.beginning import write_beginning
 from coverslip.experiments.learning import drawn_on
@@ -253,14 +254,30 @@ def _fit_on_all(data: Dataset, scan: Scan, folds: Folds, recipe: Recipe, context
     text = f"Now the classifier itself: trained on all {len(parts.train):,} images{how}."
     context.emit(Noted(code="refit", text=text, values={"n_images": len(parts.train), "n_epochs": choices.epochs}))
     preprocessing = preprocess(parts, recipe, context)
-    fitted = fit_network(parts, preprocessing, recipe, context, choices, drawn_on(parts, recipe, context))
+    look, distances = drawn_on(parts, recipe, context), _unseen_distances(trained, choices)
+    fitted, familiar = fit_network(parts, preprocessing, recipe, context, choices, look, distances)
     if fitted.held_out is not None:
         logits, label = fitted.held_out.logits, fitted.held_out.label
         calibration = calibrate(logits, label, recipe.decision_rule(parts.classes), "held-out training images")
     else:
         calibration, logits, label = _calibration_of(trained, parts.classes, recipe)
     context.run.write_logits("decisions", np.column_stack([logits, label]))
-    package(parts, preprocessing, fitted, calibration, recipe, context)
+    package(parts, preprocessing, fitted, calibration, familiar, recipe, context)
+
+
+def _unseen_distances(folds: Sequence[Run], choices: "Choices") -> np.ndarray:
+    """How far folds' networks saw the images that they tested from those that they were trained on.
+
+    Of networks that were trained as the last one is now: by fine-tuning, or not.
+    """
+    distances = [np.zeros(0)]
+    for fold in folds:
+        card, training = fold.card, fold.training
+        is_alike = training is not None and (training.kept_epoch > 0) == (choices.epochs > 0)
+        if card is not None and card.familiarity is not None and is_alike:
+            unlike = [row.unfamiliarity for row in fold.predictions if row.unfamiliarity is not None]
+            distances.append(card.familiarity.distance(np.array(unlike, dtype=np.float64)))
+    return np.concatenate(distances)
 
 
 def _choices(folds: Sequence[Run]) -> "Choices":
@@ -297,6 +314,7 @@ def _calibration_of(
     calibration = Calibration(
         learnt_on="the folds' images",
         temperature=statistics.median([record.calibration.temperature for record in alike]),
+        set_floors=set_floors(probability, label),
         operating_points=points,
         uncertain_below=uncertain_below,
     )

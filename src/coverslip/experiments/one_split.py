@@ -7,6 +7,7 @@ shrinkage, early stopping, temperature, operating points and the threshold for `
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,6 +44,7 @@ from coverslip.reports import write_report
 from coverslip.runs import (
     Calibration,
     ClassifierCard,
+    Familiarity,
     FromRun,
     Predictions,
     Recipe,
@@ -61,6 +63,7 @@ from coverslip.runs import (
 from coverslip.training.preprocessing import canvas_notes, check_channels, learn_preprocessing
 
 if TYPE_CHECKING:
+    from coverslip.training.familiarity import Familiar
     from coverslip.training.fitting import Choices, Fitted
     from coverslip.training.instant_stage import OnFeatures
 
@@ -101,10 +104,10 @@ def train_one_split(
     begin(parts, recipe, context)
     preprocessing = preprocess(parts, recipe, context)
     on_features = drawn_on(parts, recipe, context) if with_report else None
-    fitted = fit_network(parts, preprocessing, recipe, context, on_features=on_features)
+    fitted, familiar = fit_network(parts, preprocessing, recipe, context, on_features=on_features)
     calibration = calibrate(fitted.val_logits, parts.label[parts.val], recipe.decision_rule(parts.classes))
     record_truncation(fitted.finetuning, context)
-    package(parts, preprocessing, fitted, calibration, recipe, context)
+    package(parts, preprocessing, fitted, calibration, familiar, recipe, context)
     if fitted.is_stopped:
         raise Stopped("Fine-tuning was stopped", do="What it has learnt so far is kept.")
     # From here on the classifier is used as anybody would use it: read back from what was packaged.
@@ -210,20 +213,28 @@ def fit_network(
     context: RunContext,
     choices: "Choices | None" = None,
     on_features: "OnFeatures | None" = None,
-) -> "Fitted":
-    """Train the network: validation images choose, unless the choices are given."""
+    folds_distances: np.ndarray | None = None,
+) -> "tuple[Fitted, Familiar | None]":
+    """Train the network: validation images choose, unless the choices are given; and learn what is familiar to it."""
+    from coverslip.training.familiarity import learn_familiarity
     from coverslip.training.fitting import fit, refit
     from coverslip.training.initialising import initial_classifier
     from coverslip.training.instant_stage import ignore_features
 
+    turn_of = partial(inner_folds, parts.data, parts.scan, seed=recipe.seed)
     initial = initial_classifier(recipe.init, parts.classes) if isinstance(recipe.init, FromRun) else None
     with _preprocessed_pixels(parts, preprocessing, recipe, context) as pixels:
         images = parts.training_images(pixels)
         look = on_features or ignore_features
         if choices is not None:
-            turn = inner_folds(parts.data, parts.scan, parts.train.tolist(), seed=recipe.seed)
-            return refit(images, turn, parts.digests, preprocessing, recipe, choices, context, initial, look)
-        return fit(images, parts.digests, preprocessing, recipe, context, initial, look)
+            turn = turn_of(parts.train.tolist())
+            fitted = refit(images, turn, parts.digests, preprocessing, recipe, choices, context, initial, look)
+        else:
+            fitted = fit(images, parts.digests, preprocessing, recipe, context, initial, look)
+        if fitted.is_stopped:
+            return fitted, None
+        known = (parts.digests, preprocessing, recipe, context)
+        return fitted, learn_familiarity(fitted, images, turn_of, *known, folds_distances)
 
 
 def package(
@@ -231,6 +242,7 @@ def package(
     preprocessing: Preprocessing,
     fitted: "Fitted",
     calibration: Calibration,
+    familiar: "Familiar | None",
     recipe: Recipe,
     context: RunContext,
 ) -> None:
@@ -247,8 +259,9 @@ def package(
         notes=tuple(note.text for note in (*parts.split.notes, *scale_notes, *decision_notes)),
         initialisation_is_known=seen_by_initialisation(recipe).is_complete,
     ).write(context.run.training_file)
-    card = _card(recipe, preprocessing, parts, calibration)
-    write_classifier(context.run.classifier_folder, card, fitted.weights())
+    card = _card(recipe, preprocessing, parts, calibration, None if familiar is None else familiar.limits)
+    statistics = None if familiar is None else familiar.statistics
+    write_classifier(context.run.classifier_folder, card, fitted.weights(), statistics)
 
 
 def keep_validation(parts: Parts, fitted: "Fitted", classifier: Classifier, run: Run) -> None:
@@ -279,7 +292,13 @@ def _complete_weights(recipe: Recipe, run: Run) -> None:
         environment.model_copy(update={"weights": weights}).write(run.environment_file)
 
 
-def _card(recipe: Recipe, preprocessing: Preprocessing, parts: Parts, calibration: Calibration) -> ClassifierCard:
+def _card(
+    recipe: Recipe,
+    preprocessing: Preprocessing,
+    parts: Parts,
+    calibration: Calibration,
+    familiarity: Familiarity | None,
+) -> ClassifierCard:
     train_facts = parts.train_facts
     widths, heights = [facts.width_px for facts in train_facts], [facts.height_px for facts in train_facts]
     groups = {parts.data.records[i].group for i in parts.train.tolist()}
@@ -295,6 +314,8 @@ def _card(recipe: Recipe, preprocessing: Preprocessing, parts: Parts, calibratio
         temperature=calibration.temperature,
         operating_points=None if points is None else tuple(point.threshold for point in points),
         uncertain_below=calibration.uncertain_below,
+        set_floors=calibration.set_floors,
+        familiarity=familiarity,
         trained_on=TrainedOn(
             n_images=len(train_facts),
             n_groups=len(groups) if parts.data.has_groups else None,

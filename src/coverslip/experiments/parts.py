@@ -8,12 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from coverslip.datasets import Dataset, Scan, Split, trained_classes
+from coverslip.events import ValidationImagesChosen
 from coverslip.images import ImageFacts
 
 if TYPE_CHECKING:
-    from coverslip.training.batches import PixelsOf, TrainingImages
+    from coverslip.training.batches import ChosenImages, PixelsOf, TrainingImages
 
 Ints = npt.NDArray[np.int64]
+N_CHOSEN = 24  # validation images that are watched while they are learnt
 
 
 class Parts:
@@ -50,15 +52,34 @@ class Parts:
             val_label=self.label[self.val],
             n_classes=len(self.classes),
             train_domain=self.domain[self.train],
+            chosen=self._chosen_images(),
         )
+
+    def _chosen_images(self) -> "ChosenImages | None":
+        """Validation images to be watched while they are learnt; None where there are none."""
+        from coverslip.training.batches import ChosenImages
+
+        if not len(self.val):
+            return None
+        chosen = np.sort(self._in_turn(self.val, N_CHOSEN, seed=0))
+        event = ValidationImagesChosen(
+            image_ids=tuple(self.data.records[i].image_id for i in chosen.tolist()),
+            labels=tuple(self.label[chosen].tolist()),
+            classes=tuple(self.classes),
+        )
+        return ChosenImages(np.searchsorted(self.val, chosen), event)
 
     def some_training_images(self, n: int, *, seed: int) -> list[int]:
         """Positions of n training images at random, the classes in turn, ordered by class."""
-        order = np.random.default_rng(seed).permutation(self.train)
+        chosen = self._in_turn(self.train, n, seed=seed)
+        return [int(i) for i in chosen[np.argsort(self.label[chosen], kind="stable")]]
+
+    def _in_turn(self, positions: np.ndarray, n: int, *, seed: int) -> np.ndarray:
+        """At most n of these positions at random, an image of each class in turn."""
+        order = np.random.default_rng(seed).permutation(positions)
         met: Counter[int] = Counter()
         turn = []
         for label in self.label[order].tolist():
             turn.append(met[label])
             met[label] += 1
-        chosen = order[np.argsort(turn, kind="stable")[:n]]
-        return [int(i) for i in chosen[np.argsort(self.label[chosen], kind="stable")]]
+        return np.asarray(order[np.argsort(turn, kind="stable")[:n]])

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import repeat
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -36,6 +37,7 @@ from coverslip.stopping import BY_SIGNAL, Stop
 
 if TYPE_CHECKING:
     from coverslip.engines import Engine
+    from coverslip.evaluation.elsewhere.unfamiliar import FeatureStatistics
     from coverslip.models.networks import Network
 
 BATCH_SIZE = 64
@@ -80,6 +82,10 @@ class Classifier:
     def classes(self) -> tuple[str, ...]:
         """In the order of the probability columns."""
         return self.card.classes
+
+    @cached_property
+    def _familiar(self) -> "FeatureStatistics | None":
+        return self._packed.read_familiarity()
 
     @cached_property
     def _head(self) -> tuple[np.ndarray, np.ndarray]:
@@ -173,31 +179,40 @@ class Classifier:
             seen = zip(records, batch, strict=True)
             readable = [(record, image) for record, image in seen if isinstance(image, PreprocessedImage)]
             warnings = iter([differences.count(record, image) for record, image in readable])
-            logits = (
-                iter(self._logits(np.stack([image.pixels for _, image in readable]), emit)) if readable else iter(())
-            )
+            pixels = [image.pixels for _, image in readable]
+            seen_by_network = iter(self._seen(np.stack(pixels), emit) if pixels else ())
             for record, outcome in zip(records, batch, strict=True):
                 path = printable(str(record.path))  # whole: no file beside these rows states a root
                 if isinstance(outcome, UnreadableImage):
                     yield Prediction(record.image_id, path, record.label, None, None, UNREADABLE, (), outcome.what)
                 else:
-                    yield replace(self.decide(record, path, next(logits)), warning=next(warnings))
+                    row = replace(self.decide(record, path, *next(seen_by_network)), warning=next(warnings))
+                    differences.count_decided(row)
+                    yield row
 
-    def decide(self, record: ImageRecord, path: str, logits: np.ndarray) -> Prediction:
-        """The row of an image whose (K,) logits are known.
+    def decide(
+        self, record: ImageRecord, path: str, logits: np.ndarray, unfamiliarity: float | None = None
+    ) -> Prediction:
+        """The row of an image whose (K,) logits are known, and perhaps how unlike training images it is.
 
         Raises:
             BadClassifier: its numbers leave what a computer can hold, so that nothing can be said of any image.
         """
-        row = Prediction(record.image_id, path, record.label, None, None, UNREADABLE, ())
-        return decided_row(row, self.card, logits)
+        row = Prediction(record.image_id, path, record.label, None, None, UNREADABLE, (), unfamiliarity=unfamiliarity)
+        return decided_row(row, self.card, logits, self._shift)
 
-    def _logits(self, pixels: np.ndarray, emit: Emit) -> np.ndarray:
-        """(n, K) logits of (n, S, S, C) preprocessed pixels, averaged over test-time augmentation."""
+    def _seen(self, pixels: np.ndarray, emit: Emit) -> Iterator[tuple[np.ndarray, float | None]]:
+        """Of each of (n, S, S, C) preprocessed images (K,) logits by test-time augmentation, and its unfamiliarity."""
         from coverslip.engines import run_tta
 
         engine = self._engine = self._engine or self._found_engine(pixels, emit)
-        return linear_logits(run_tta(engine, pixels, self.card.tta), *self._head) + self._shift
+        features = run_tta(engine, pixels, self.card.tta)
+        logits = linear_logits(features, *self._head) + self._shift
+        if self._familiar is None or self.card.familiarity is None:
+            return zip(logits, repeat(None), strict=False)
+        with np.errstate(over="ignore", invalid="ignore"):
+            unfamiliarity = self.card.familiarity.unfamiliarity(self._familiar.distance(features))
+        return zip(logits, unfamiliarity.tolist(), strict=True)
 
     def _found_engine(self, pixels: np.ndarray, emit: Emit) -> "Engine":
         """The fastest one, which is remembered for later processes."""

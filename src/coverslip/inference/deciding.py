@@ -4,14 +4,24 @@ from dataclasses import replace
 
 import numpy as np
 
-from coverslip.datasets import UNCERTAIN
+from coverslip.datasets import UNCERTAIN, UNFAMILIAR
 from coverslip.errors import BadClassifier
 from coverslip.evaluation import apply_temperature, decided_classes
 from coverslip.runs import ClassifierCard, Prediction
 
+UNLIKE_TRAINING = "Unlike the training images: another size, another stain or instrument, or none of the classes?"
 
-def decided_row(row: Prediction, card: ClassifierCard, logits: np.ndarray) -> Prediction:
+
+def decided_row(
+    row: Prediction, card: ClassifierCard, logits: np.ndarray, shift: np.ndarray | float = 0.0
+) -> Prediction:
     """The row of an image whose (K,) logits are known, decided as the card says.
+
+    Args:
+        row: what is known of the image.
+        card: of the classifier.
+        logits: of the image.
+        shift: what was added to them because classes have other shares; prediction sets hold whatever the shares are.
 
     Raises:
         BadClassifier: its numbers leave what a computer can hold, so that nothing can be said of any image.
@@ -24,12 +34,22 @@ def decided_row(row: Prediction, card: ClassifierCard, logits: np.ndarray) -> Pr
             do="Ask whoever made it to train it again.",
         )
     k = int(decided_classes(probability[None], card.operating_points)[0])
+    is_unfamiliar = row.unfamiliarity is not None and row.unfamiliarity > 1
     predicted, its_probability = card.classes[k], float(probability[k])
     return replace(
         row,
         predicted=predicted,
         probability=its_probability,
-        decision=UNCERTAIN if its_probability < card.uncertain_below else predicted,
+        decision=UNFAMILIAR if is_unfamiliar else UNCERTAIN if its_probability < card.uncertain_below else predicted,
+        reason=UNLIKE_TRAINING if is_unfamiliar else None,
         probabilities=tuple(probability.tolist()),
         logits=tuple(logits.tolist()),
+        prediction_set=_prediction_set(card, logits - shift),
     )
+
+
+def _prediction_set(card: ClassifierCard, logits: np.ndarray) -> tuple[str, ...] | None:
+    if card.set_floors is None:
+        return None
+    probability = apply_temperature(logits[None], card.temperature)[0]
+    return tuple(name for name, p, floor in zip(card.classes, probability, card.set_floors, strict=True) if p >= floor)

@@ -3,12 +3,14 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from coverslip.datasets import ImageRecord, PreprocessedImage, counted
+from coverslip.datasets import UNFAMILIAR, ImageRecord, PreprocessedImage, counted
+from coverslip.evaluation.elsewhere.unfamiliar import more_than_expected
 from coverslip.messages import Note
-from coverslip.runs import ClassifierCard
+from coverslip.runs import ClassifierCard, Prediction
 
 _SIZE_FACTOR = 2.0  # so much smaller or larger than any training image is worth a warning
 _FIELD_FACTOR = 9.0  # as large as so many training images is no single object, but the field that it lies in
+_BY_CHANCE = 0.01  # unfamiliar images that are less probable than this are worth a warning
 _FIELD = "of the size of a whole field of view"
 _DOUBT = "Predictions for such images are less certain than they look."
 _GIVE_BOXES = (
@@ -25,6 +27,8 @@ class Differences:
         self._counts: Counter[str] = Counter()
         self._read = Counter[str]()  # what was unusual about reading them
         self._odd_size: str | None = None  # the first of them
+        self._familiarity = card.familiarity
+        self._n_judged = self._n_unfamiliar = 0
 
     def count(self, record: ImageRecord, image: PreprocessedImage) -> str | None:
         """How one image differs, in words; None: it does not."""
@@ -33,6 +37,11 @@ class Differences:
         differences = list(self._found_in(record, image))
         self._counts.update(difference for difference, _ in differences)
         return "; ".join(own for _, own in differences) or None
+
+    def count_decided(self, row: Prediction) -> None:
+        """Take a predicted image into account."""
+        self._n_judged += row.unfamiliarity is not None
+        self._n_unfamiliar += row.decision == UNFAMILIAR
 
     def _found_in(self, record: ImageRecord, image: PreprocessedImage) -> Iterator[tuple[str, str]]:
         """Each kind of difference as it is counted, and as it stands beside the image."""
@@ -69,7 +78,21 @@ class Differences:
             Note("reading", f"{counted(n, 'image')}: {note}.", values={"n_images": n})
             for note, n in self._read.most_common()
         ]
-        return [*(_note(difference, n) for difference, n in self._counts.most_common()), *unusual]
+        return [*self._unfamiliar(), *(_note(difference, n) for difference, n in self._counts.most_common()), *unusual]
+
+    def _unfamiliar(self) -> Iterator[Note]:
+        """That more images are unfamiliar than would be by chance, were they like those of training."""
+        known, n, n_judged = self._familiarity, self._n_unfamiliar, self._n_judged
+        if known is None or not n or more_than_expected(n, n_judged, known.n_beyond, known.n) > _BY_CHANCE:
+            return
+        expected = n_judged * (known.n_beyond + 1) / (known.n + 1)
+        text = (
+            f"{n:,} of {counted(n_judged, 'image')} {'is' if n == 1 else 'are'} unlike the training images, about "
+            f"{expected:.0f} would be by chance: another size, another stain or instrument, or none of the classes? "
+            "Look at some of them, and measure on labelled images of this kind before you rely on predictions."
+        )
+        values = {"n_images": n, "n_expected": round(expected, 1)}
+        yield Note("unfamiliar-images", text, level="warning", values=values)
 
 
 def _note(difference: str, n: int) -> Note:

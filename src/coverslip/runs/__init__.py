@@ -3,6 +3,8 @@
 from coverslip.runs.budget import PRESETS, BudgetRecord, Outcome, PlannedStep, TriedNetwork, budget_seconds
 from coverslip.runs.classifier import (
     ClassifierCard,
+    Familiarity,
+    LearntOn,
     PackedClassifier,
     TrainedOn,
     export_classifier,
@@ -71,7 +73,7 @@ from coverslip.runs.recipe import (
 from coverslip.runs.seen import SeenPixels, seen_by_initialisation, seen_pixels, seen_record
 from coverslip.runs.split import SplitRow, split_rows, write_split
 from coverslip.runs.status import Status, StatusFile
-from coverslip.runs.training import Calibration, FinetuneStage, InstantStage, LearntOn, StageRecord, TrainingRecord
+from coverslip.runs.training import Calibration, FinetuneStage, InstantStage, StageRecord, TrainingRecord
 
 __all__ = [
     "PRESETS",
@@ -85,6 +87,7 @@ __all__ = [
     "Environment",
     "Epoch",
     "EvaluatedImages",
+    "Familiarity",
     "FinetuneStage",
     "FromRun",
     "InspectionWithWhatIf",

@@ -21,7 +21,11 @@ from coverslip.runs.documents import read_table
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+_BETWEEN = "; "  # classes of a prediction set
 _MOST_SHOWN = 10  # rows in a notebook
+
+
+Cell = str | float | tuple[str, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +39,17 @@ class Prediction:
     probability: float | None  # of the predicted class, 0-1
     decision: str  # the class, `uncertain`, `unfamiliar` or `unreadable`
     probabilities: tuple[float, ...]  # by class, NaN: not known to the network; empty: unreadable
-    reason: str | None = None  # why it is unreadable
+    reason: str | None = None  # why it is unreadable, or unfamiliar
     warning: str | None = None  # how it differs from all training images
+    unfamiliarity: float | None = None  # 0 as training images usually are, above 1 unfamiliar; None: not known
+    prediction_set: tuple[str, ...] | None = None  # classes that hold the true one as often as promised; None: unknown
     logits: tuple[float, ...] = ()  # by class, as the network gave them; empty where they are not known
 
 
-_COLUMNS = ("image_id", "path", "label", "predicted", "probability", "decision", "reason", "warning")
+_COLUMNS = (
+    *("image_id", "path", "label", "predicted", "probability", "decision", "reason", "warning", "unfamiliarity"),
+    "prediction_set",
+)
 _FIRST_COLUMNS = ",".join(_COLUMNS).encode()
 
 
@@ -70,14 +79,14 @@ class Predictions:
     @overload
     def __getitem__(self, wanted: slice) -> "Predictions": ...
     @overload
-    def __getitem__(self, wanted: str) -> list[str | float | None]: ...
+    def __getitem__(self, wanted: str) -> list[Cell]: ...
 
-    def __getitem__(self, wanted: int | slice | str) -> "Prediction | Predictions | list[str | float | None]":
+    def __getitem__(self, wanted: int | slice | str) -> "Prediction | Predictions | list[Cell]":
         if isinstance(wanted, str):
             return self._column(wanted)
         return Predictions(self.rows[wanted], self.classes) if isinstance(wanted, slice) else self.rows[wanted]
 
-    def _column(self, column: str) -> list[str | float | None]:
+    def _column(self, column: str) -> list[Cell]:
         if column.startswith("p:") and column in self.columns:
             place = self.classes.index(column[2:])
             return [row.probabilities[place] if row.probabilities else None for row in self.rows]
@@ -248,6 +257,8 @@ def _row(cells: dict[str, str], classes: Sequence[str]) -> Prediction:
         decision=cells["decision"],
         reason=cells["reason"] or None,
         warning=cells["warning"] or None,
+        unfamiliarity=float(cells["unfamiliarity"]) if cells["unfamiliarity"] else None,
+        prediction_set=_set_of(cells["prediction_set"], classes),
         probabilities=tuple(float(cells[f"p:{name}"] or "nan") for name in classes) if is_read else (),
     )
 
@@ -258,7 +269,26 @@ def cells_of(row: Prediction, n_classes: int) -> list[str]:
     numbers = [] if row.probability is None else ["" if math.isnan(p) else f"{p:.6f}" for p in row.probabilities]
     top = "" if row.probability is None else f"{row.probability:.6f}"
     words = [row.decision, row.reason or "", row.warning or ""]
-    return [*map(safe_cell, texts), top, *map(safe_cell, words), *(numbers or [""] * n_classes)]
+    unlike = "" if row.unfamiliarity is None else f"{row.unfamiliarity:.6f}"
+    words = [*map(safe_cell, words), unlike, _as_text(row.prediction_set)]
+    return [*map(safe_cell, texts), top, *words, *(numbers or [""] * n_classes)]
+
+
+def _as_text(classes: tuple[str, ...] | None) -> str:
+    """In braces, since an empty set is not the same as none."""
+    return "" if classes is None else f"{{{_BETWEEN.join(classes)}}}"
+
+
+def _set_of(text: str, classes: Sequence[str]) -> tuple[str, ...] | None:
+    """A set from its text; its classes stand in their usual order."""
+    if not text:
+        return None
+    rest, chosen = f"{text[1:-1]}{_BETWEEN}", []
+    for name in classes:
+        if rest.startswith(name + _BETWEEN):
+            chosen.append(name)
+            rest = rest[len(name + _BETWEEN) :]
+    return tuple(chosen)
 
 
 def _refuse_to_replace_others(file: Path) -> None:

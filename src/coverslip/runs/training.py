@@ -5,11 +5,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from coverslip.evaluation import OperatingPoint
+from coverslip.runs.classifier import LearntOn
 from coverslip.runs.documents import Document
 
 StoppedBecause = Literal["all epochs done", "no better epoch", "on request", "out of time", "diverged"]
-
-LearntOn = Literal["validation images", "held-out training images", "the folds' images"]
 
 
 class _Part(BaseModel):
@@ -63,6 +62,9 @@ class Calibration(_Part):
         "others. `the folds' images`: what the folds' networks said of images that they were not fitted on.",
     )
     temperature: float = Field(1.0, description="Logits are divided by it before the softmax.")
+    set_floors: tuple[float, ...] | None = Field(
+        None, description="The probability from which on each class is in a prediction set."
+    )
     operating_points: tuple[OperatingPoint, ...] | None = Field(
         None, description="One per class; null: the most probable class is predicted."
     )

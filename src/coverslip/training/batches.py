@@ -11,10 +11,19 @@ import torch
 from torch import Tensor, nn
 
 from coverslip.augmentation.batch import apply_changes, draw_changes
+from coverslip.events import ValidationImagesChosen
 from coverslip.runs import Augment, Sampling
 
 Ints = npt.NDArray[np.int64]
 PixelsOf = Callable[[Sequence[int]], npt.NDArray[np.unsignedinteger]]
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenImages:
+    """Some of the validation images, for people to watch: nothing is chosen by them alone."""
+
+    places: Ints  # among the validation images
+    event: ValidationImagesChosen  # which images these are
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +38,11 @@ class TrainingImages:
     n_classes: int
     train_domain: Ints | None = None  # which domain each training image comes from; None where there is one
     kept: "KeptActivations | None" = None  # what the network takes in place of pixels, where it does
+    chosen: ChosenImages | None = None
+
+    def chosen_predicted(self, logits: Tensor) -> tuple[int, ...]:
+        """The class of largest logit of each chosen image, of (n_val, K) logits."""
+        return () if self.chosen is None else tuple(logits[torch.from_numpy(self.chosen.places)].argmax(1).tolist())
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ in an order of their own).
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -253,6 +253,7 @@ def _measure_initial(
             val_f1=val_scores.f1,
             is_kept=False,
             seconds_left=None,
+            chosen_predicted=val_scores.chosen_predicted,
         )
     )
 
@@ -305,6 +306,7 @@ def _one_epoch(
             val_f1=val_scores.f1 if val_scores else None,
             is_kept=is_kept,
             seconds_left=progress.seconds / epoch * (n_epochs - epoch),
+            chosen_predicted=val_scores.chosen_predicted if val_scores else (),
         )
     )
     # First the event, then the best one, then the last: killed anywhere between, training repeats the epoch, emits it
@@ -405,7 +407,8 @@ def _validate(network: nn.Module, images: TrainingImages, recipe: Recipe, device
     logits = plain_logits(network, images, recipe.batch_size, device)
     # The plain loss: what smoothed labels and weighted classes do to training must not decide which epoch is better.
     loss = ImageLoss(recipe.loss, recipe.loss_options)(logits, torch.from_numpy(images.val_label)) / len(logits)
-    return epoch_scores(logits, images.val_label, recipe, float(loss))
+    scores = epoch_scores(logits, images.val_label, recipe, float(loss))
+    return replace(scores, chosen_predicted=images.chosen_predicted(logits))
 
 
 def _keeps_statistics(recipe: Recipe) -> bool:

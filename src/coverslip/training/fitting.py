@@ -18,6 +18,7 @@ import torch
 from coverslip.engines import N_CHECKED, as_input, fastest_engine, run_tta
 from coverslip.errors import BadRecipe, OutOfTime, Stopped
 from coverslip.evaluation import DecisionRule, apply_temperature, fit_temperature, learn_decisions
+from coverslip.evaluation.prediction_sets import set_floors
 from coverslip.events import Noted, StageStarted
 from coverslip.images import Preprocessing
 from coverslip.messages import Set
@@ -266,7 +267,13 @@ def calibrate(
     temperature = fit_temperature(logits, label)
     probability = apply_temperature(logits, temperature)
     points, threshold = learn_decisions(probability, label, rule)
-    return Calibration(learnt_on=learnt_on, temperature=temperature, operating_points=points, uncertain_below=threshold)
+    return Calibration(
+        learnt_on=learnt_on,
+        temperature=temperature,
+        set_floors=set_floors(probability, label),
+        operating_points=points,
+        uncertain_below=threshold,
+    )
 
 
 def initial_network(
@@ -311,6 +318,8 @@ def _finetune(
 ) -> Finetuned:
     """Fine-tune in place."""
     context.emit(StageStarted(stage="finetune", n_epochs=n_epochs))
+    if images.chosen is not None:
+        context.emit(images.chosen.event)
     finetuned = finetune(network, images, recipe, context, last_epoch=n_epochs)
     network.to("cpu")
     return finetuned

@@ -169,6 +169,9 @@ export const sheetUrl = (id: string, images: number[], side: number) =>
 /** `version` lets the browser keep the picture for good. */
 export const thumbnailUrl = (id: string, i: number, side: number, version?: string) =>
   address(id, `images/${i}/thumbnail`, { side, v: version });
+/** Of the image with this id, where its place is not known. */
+export const thumbnailOf = (id: string, image_id: string, side: number) =>
+  address(id, 'thumbnail', { image_id, side });
 export const pictureUrl = (
   id: string,
   i: number,

@@ -490,6 +490,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets/{dataset_id}/thumbnail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Thumbnail Of
+         * @description A thumbnail of the image with this id.
+         */
+        get: operations["get_thumbnail_of"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datasets/{dataset_id}/images/{i}/thumbnail": {
         parameters: {
             query?: never;
@@ -4369,7 +4389,7 @@ export interface components {
         ReportSection: {
             /**
              * Name
-             * @description `own-test`: Beside the run's own test images; `relabelled`: Corrected test labels; `numbers`: The numbers; `two_classes`: Sensitivity and specificity; `confusion`: Which classes are confused; `per_class`: Class by class; `prevalence`: Where the class is rarer, or more frequent; `groups`: Group by group; `subgroups`: Does it work as well for all?; `mistakes`: Most confident mistakes; `least_certain`: Least certain; `calibration`: Can its probabilities be trusted?; `roc`: ROC and precision-recall curves; `learning_curve`: More images, better network?; `careless_split`: What a careless split would have said; `label_errors`: Labels to look at again; `limits`: What the numbers do not show; `flow`: From the images to the numbers; `examples`: How the classes look; `images`: The images; `budget`: What was the time spent on?; `methods`: What was done; `curves`: How training went
+             * @description `own-test`: Beside the run's own test images; `relabelled`: Corrected test labels; `numbers`: The numbers; `two_classes`: Sensitivity and specificity; `confusion`: Which classes are confused; `per_class`: Class by class; `prevalence`: Where the class is rarer, or more frequent; `unfamiliar`: Unlike the training images; `groups`: Group by group; `subgroups`: Does it work as well for all?; `mistakes`: Most confident mistakes; `least_certain`: Least certain; `calibration`: Can its probabilities be trusted?; `prediction_sets`: Prediction sets; `roc`: ROC and precision-recall curves; `learning_curve`: More images, better network?; `careless_split`: What a careless split would have said; `label_errors`: Labels to look at again; `limits`: What the numbers do not show; `flow`: From the images to the numbers; `examples`: How the classes look; `images`: The images; `budget`: What was the time spent on?; `methods`: What was done; `curves`: How training went
              */
             name: string;
             /** Title */
@@ -4532,7 +4552,7 @@ export interface components {
             correction: string | null;
             /**
              * Reason
-             * @description Why the image could not be read.
+             * @description Why the image could not be read, or is unfamiliar.
              */
             reason: string | null;
             /**
@@ -4540,6 +4560,16 @@ export interface components {
              * @description How the image differs from all training images.
              */
             warning: string | null;
+            /**
+             * Unfamiliarity
+             * @description 0 as training images usually are, above 1 unfamiliar; null: not known.
+             */
+            unfamiliarity: number | null;
+            /**
+             * Prediction Set
+             * @description Classes that hold the true one for 90 % of images of each class; null: not known.
+             */
+            prediction_set: string[] | null;
         };
         /**
          * RunChanges
@@ -5079,6 +5109,7 @@ export interface components {
             epochs: components["schemas"]["Epoch"][];
             /** Kept Epoch */
             kept_epoch: number | null;
+            watched: components["schemas"]["Watched"] | null;
             tested: components["schemas"]["FoldTestScores"] | null;
         };
         /**
@@ -5105,6 +5136,24 @@ export interface components {
             max_bytes: number;
             /** Max Files */
             max_files: number;
+        };
+        /**
+         * Watched
+         * @description A few validation images, the same in every epoch, and what the last epoch's network calls them.
+         */
+        Watched: {
+            /** Image Ids */
+            image_ids: string[];
+            /** Labels */
+            labels: number[];
+            /** Classes */
+            classes: string[];
+            /** Epoch */
+            epoch: number | null;
+            /** Predicted */
+            predicted: number[];
+            /** N Right */
+            n_right: number[];
         };
         /**
          * WhatIf
@@ -6592,6 +6641,60 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ImageFacts"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_thumbnail_of: {
+        parameters: {
+            query: {
+                image_id: string;
+                /** @description Of the longer side, in pixels. */
+                side?: number;
+            };
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The image. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": string;
+                    "image/webp": string;
                 };
             };
             /** @description There is nothing of that id. */

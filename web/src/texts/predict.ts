@@ -60,12 +60,19 @@ export const predict = {
   corrected: 'Corrected',
   warned: 'With a warning',
   warning: 'warning',
+  unfamiliar: 'Unfamiliar',
   unreadable: 'Could not be read',
-  uncertain: 'uncertain',
+  decisions: { uncertain: 'uncertain', unfamiliar: 'unfamiliar' } as Record<string, string>,
   reviewHelp:
     'The classifier was not sure enough to decide these: have a look. Mistakes are most frequent here.',
   warnedHelp:
     'These images differ from all those that the classifier learned from. Have a look before you rely on them.',
+  unfamiliarHelp:
+    'The network sees in these images what it hardly saw in training: another size, another stain or instrument, or none of the classes? Do not rely on their classes. A few of 100 images like those of training are called so as well; and an unknown class that looks like a known one often is not.',
+  set: 'Prediction set',
+  emptySet: 'no class',
+  setHelp:
+    'Classes that the image may well show: for images like those of training the true class is among them in 90 % of the images of each class.',
   nothing: 'No images here.',
   nothingYet: 'The first results appear in a moment.',
   queued: 'Waiting for the prediction before it.',

@@ -75,6 +75,15 @@ export const runs = {
     predictNow: 'Predict with it now',
     parts: (train: string, val: string, test: string) =>
       `${train} images to train on, ${val} for validation, ${test} kept aside for the final numbers`,
+    watched: {
+      title: 'What it has learnt',
+      help: (n: number) =>
+        `${n} validation images, the same ones in every epoch, each below the class that the network calls it now. Dashed: wrong, with the label below. They are a glimpse; the curves tell of all validation images.`,
+      right: (epoch: number, n: number, all: number) =>
+        `${epoch ? `After epoch ${epoch}` : 'Before the first epoch'}: ${n} of ${all} right.`,
+      isRight: (name: string) => `${name}, as labelled`,
+      isWrong: (label: string, name: string) => `${label}, called ${name}`,
+    },
     curves: 'Curves',
     curvesOf: 'Curves of',
     noCurves: 'Curves appear after the first epoch of fine-tuning.',

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from coverslip.app.deps import Home
-from coverslip.app.pictures import IMAGE, PICTURE, kind_of
+from coverslip.app.pictures import IMAGE, PICTURE, image_response, kind_of
 from coverslip.app.schemas.images import FilteredPage
 from coverslip.app.schemas.problems import problems
 from coverslip.app.waiting import while_wanted
@@ -77,6 +77,22 @@ def get_colours(home: Home, dataset_id: str, known: Known = None) -> Response:
 def get_image(home: Home, dataset_id: str, i: Place) -> images.ImageFacts:
     """All that is known about one image."""
     return images.facts_of(home, dataset_id, i)
+
+
+@router.get(
+    "/datasets/{dataset_id}/thumbnail",
+    response_class=Response,
+    responses=IMAGE | problems(404, 422),
+)
+def get_thumbnail_of(
+    home: Home,
+    dataset_id: str,
+    image_id: Annotated[str, Query(max_length=4096)],
+    side: Annotated[int, Query(ge=16, le=512, description="Of the longer side, in pixels.")] = 128,
+) -> Response:
+    """A thumbnail of the image with this id."""
+    source = images.picture_source_of(home, dataset_id, image_id)
+    return image_response(pictures.thumbnail(home, dataset_id, source, side))
 
 
 @router.get(

@@ -8,7 +8,7 @@ import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from coverslip.datasets.quality.remembering import Identity, Memory, identities_
 from coverslip.datasets.quality.signal import Signal
 from coverslip.errors import UnreadableImage
 from coverslip.events import Emit, Noted, Progressed, ignore
+from coverslip.files import sha256_json
 from coverslip.images import Fields, ImageFacts, Pixels, image_facts
 from coverslip.machine import n_cores
 from coverslip.stopping import BY_SIGNAL, Stop
@@ -34,6 +35,25 @@ class Unreadable:
     """Why a file gave no pixels."""
 
     reason: str
+
+
+def joined_facts(channels: Sequence[ImageFacts | Unreadable]) -> ImageFacts | Unreadable:
+    """What is known of an image whose channels lie in files of these facts; its hash tells only such images apart."""
+    readable = [facts for facts in channels if isinstance(facts, ImageFacts)]
+    if len(readable) < len(channels):
+        return next(facts for facts in channels if isinstance(facts, Unreadable))
+    first, *others = readable
+    if not others:
+        return first
+    if len({(facts.width_px, facts.height_px, facts.dtype) for facts in readable}) > 1:
+        return Unreadable("The files of its channels differ in size or depth")
+    return replace(
+        first,
+        pixel_hash=sha256_json([facts.pixel_hash for facts in readable])[:32],
+        n_channels=sum(facts.n_channels for facts in readable),
+        low=tuple(low for facts in readable for low in facts.low),
+        high=tuple(high for facts in readable for high in facts.high),
+    )
 
 
 @dataclass(frozen=True)
@@ -60,13 +80,20 @@ class Scan:
                 members[fact.pixel_hash].append(i)
         return tuple(tuple(positions) for positions in members.values() if len(positions) > 1)
 
-    def chosen(self, positions: Sequence[int | None]) -> "Scan":
-        """What is known of the images at these positions, each named once; None: nothing is."""
-        facts = tuple(Unreadable("it was not reached") if i is None else self.facts[i] for i in positions)
-        place = {position: k for k, position in enumerate(positions) if position is not None}
-        clusters = [tuple(place[i] for i in cluster if i in place) for cluster in self.copies or ()]
-        copies = None if self.copies is None else tuple(cluster for cluster in clusters if len(cluster) > 1)
-        return Scan(facts, copies)
+    def joined(self, positions: Sequence[Sequence[int | None]]) -> "Scan":
+        """What is known of images whose channels are the images at these positions, one or more; None: nothing is."""
+        facts = tuple(
+            joined_facts([Unreadable("it was not reached") if i is None else self.facts[i] for i in files])
+            for files in positions
+        )
+        if self.copies is None:
+            return Scan(facts)
+        cluster_of = {i: k for k, cluster in enumerate(self.copies) for i in cluster}
+        # Copies are those whose channels are, each of the same channel.
+        members: dict[tuple[object, ...], list[int]] = defaultdict(list)
+        for k, files in enumerate(positions):
+            members[tuple((cluster_of[i],) if i in cluster_of else i for i in files)].append(k)
+        return Scan(facts, tuple(tuple(cluster) for cluster in members.values() if len(cluster) > 1))
 
 
 def scan_images(

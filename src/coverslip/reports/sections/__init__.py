@@ -9,7 +9,9 @@ from coverslip.reports.sections.curves import CURVES
 from coverslip.reports.sections.dataset.examples import EXAMPLES
 from coverslip.reports.sections.dataset.flow import FLOW
 from coverslip.reports.sections.elsewhere.own_test import OWN_TEST
+from coverslip.reports.sections.elsewhere.prediction_sets import PREDICTION_SETS
 from coverslip.reports.sections.elsewhere.prevalence import PREVALENCE
+from coverslip.reports.sections.elsewhere.unfamiliar import UNFAMILIAR
 from coverslip.reports.sections.images import IMAGES
 from coverslip.reports.sections.learning import LEARNING
 from coverslip.reports.sections.limits import LIMITS
@@ -39,11 +41,13 @@ SECTIONS: Table[Section] = Table(
         CONFUSION,
         PER_CLASS,
         PREVALENCE,
+        UNFAMILIAR,
         GROUPS,
         SUBGROUPS,
         MISTAKES,
         LEAST_CERTAIN,
         CALIBRATION,
+        PREDICTION_SETS,
         ROC,
         LEARNING,
         CARELESS,

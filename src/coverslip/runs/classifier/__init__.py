@@ -2,6 +2,8 @@
 
 from coverslip.runs.classifier.packed import (
     ClassifierCard,
+    Familiarity,
+    LearntOn,
     PackedClassifier,
     TrainedOn,
     card_of,
@@ -16,6 +18,8 @@ from coverslip.runs.classifier.packed import (
 
 __all__ = [
     "ClassifierCard",
+    "Familiarity",
+    "LearntOn",
     "PackedClassifier",
     "TrainedOn",
     "card_of",

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from coverslip.datasets import DECISIONS
 from coverslip.errors import BadClassifier
+from coverslip.evaluation.elsewhere.unfamiliar import FeatureStatistics
 from coverslip.files import closed_because, write_bytes, write_text
 from coverslip.images import Preprocessing
 from coverslip.messages import Resume
@@ -26,8 +27,11 @@ from coverslip.runs.classifier.archive import opened_entry, write_archive
 
 Tensors = dict[str, npt.NDArray[Any]]  # Any: each tensor's own dtype
 
-CARD, WEIGHTS = "classifier.json", "weights.safetensors"
+CARD, WEIGHTS, FAMILIARITY = "classifier.json", "weights.safetensors", "familiarity.safetensors"
 
+LearntOn = Literal["validation images", "held-out training images", "the folds' images"]
+
+_FARTHEST = 1e6  # for images that make numbers beyond what a computer can hold
 _LARGEST_CARD = 256 * 1024  # bytes; a usual one has 2,000, one with 1,000 classes 30,000
 _LARGEST_HEADER = 2 * 1024 * 1024  # of the weights: room for 20,000 tensors
 _BYTES_EACH = {"F16": 2, "BF16": 2, "F32": 4, "F64": 8, "U8": 1, "I8": 1, "I16": 2, "I32": 4, "I64": 8, "BOOL": 1}
@@ -47,6 +51,33 @@ class TrainedOn(BaseModel):
     usual_area_px: int = Field(gt=0, description="Width times height that 99 of 100 training images do not exceed.")
     dtypes: tuple[str, ...]
     channels: tuple[int, ...] = Field(description="Channels met; an image is grey (1) where all of them are equal.")
+
+
+class Familiarity(BaseModel):
+    """How far images like those of training lie from them, by the network's features."""
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+    usual: float = Field(description="The distance that half of such images exceed.")
+    limit: float = Field(description="The distance beyond which an image is called unfamiliar.")
+    n: int = Field(ge=1, description="Images that both come from; the network was not trained on them.")
+    n_beyond: int = Field(ge=0, description="Of these, those beyond the limit.")
+    learnt_on: LearntOn
+
+    @model_validator(mode="after")
+    def _usual_is_within(self) -> "Familiarity":
+        if self.usual >= self.limit:
+            raise ValueError("what is usual lies beyond the limit")
+        return self
+
+    def unfamiliarity(self, distance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """0 for what is usual, above 1 unfamiliar."""
+        far = (distance - self.usual) / (self.limit - self.usual)
+        return np.clip(np.nan_to_num(far, nan=_FARTHEST), -_FARTHEST, _FARTHEST)
+
+    def distance(self, unfamiliarity: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """The inverse."""
+        return self.usual + unfamiliarity * (self.limit - self.usual)
 
 
 class ClassifierCard(BaseModel):
@@ -73,7 +104,15 @@ class ClassifierCard(BaseModel):
     uncertain_below: float = Field(
         ge=0, le=1, description="Where the predicted class has a lower probability, the decision is `uncertain`."
     )
+    set_floors: tuple[Annotated[float, Field(ge=0, le=1)], ...] | None = Field(
+        None,
+        description="The probability from which on each class is in an image's prediction set; null where a class had "
+        "too few images for that.",
+    )
     trained_on: TrainedOn
+    familiarity: Familiarity | None = Field(
+        None, description="What makes an image unfamiliar; null where too few images could tell."
+    )
     must_not_be_used_for: str = (
         "Diagnosis or treatment of patients. Images from another microscope, stain, species or preparation than it "
         "was trained and tested on, unless it has been evaluated on such images first."
@@ -92,6 +131,8 @@ class ClassifierCard(BaseModel):
     def _a_threshold_for_each_class(self) -> "ClassifierCard":
         if self.operating_points is not None and len(self.operating_points) != len(self.classes):
             raise ValueError(f"{len(self.operating_points)} operating points for {len(self.classes)} classes")
+        if self.set_floors is not None and len(self.set_floors) != len(self.classes):
+            raise ValueError(f"{len(self.set_floors)} floors of prediction sets for {len(self.classes)} classes")
         if len(self.prior) != len(self.classes):
             raise ValueError(f"{len(self.prior)} shares for {len(self.classes)} classes")
         return self
@@ -119,26 +160,51 @@ class PackedClassifier:
         Raises:
             BadClassifier: they are damaged, or no finite numbers.
         """
+        return self._read(WEIGHTS)
+
+    def read_familiarity(self) -> FeatureStatistics | None:
+        """Where training images lie among the network's features; None where that is not known.
+
+        Raises:
+            BadClassifier: the statistics are damaged, or do not fit the network.
+        """
+        if self.card.familiarity is None:
+            return None
+        with _opened(self.place, FAMILIARITY) as (stream, size):
+            tensors = _read_header(stream, size, self.place)
+        head = self.tensors.get("head.weight", TensorFacts("F32", (0, 0))).shape
+        shapes = {name: tensor.shape for name, tensor in tensors.items()}
+        if {tensor.dtype for tensor in tensors.values()} != {"F32"} or not FeatureStatistics.shapes_fit(
+            shapes, head[-1], len(self.card.classes)
+        ):
+            raise _damaged("and what is known of training images do not fit each other", self.place)
+        return FeatureStatistics(**self._read(FAMILIARITY))
+
+    def _read(self, file: str) -> Tensors:
         from safetensors import SafetensorError
         from safetensors.numpy import load
 
-        with _opened(self.place, WEIGHTS) as (stream, size):
+        with _opened(self.place, file) as (stream, size):
             data = _read(stream, size, self.place)
         try:
-            weights: Tensors = load(data)
+            tensors: Tensors = load(data)
         except (SafetensorError, ValueError, KeyError) as error:
             raise _damaged(f"could not be read: {error}", self.place) from error
-        for name, tensor in weights.items():
+        for name, tensor in tensors.items():
             if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
                 raise _damaged(f"hold something that is no finite number, in {name}", self.place)
-        return weights
+        return tensors
 
 
-def write_classifier(folder: Path, card: ClassifierCard, weights: Tensors) -> None:
-    """Write `classifier.json` and `weights.safetensors`; equal weights give equal bytes."""
+def write_classifier(
+    folder: Path, card: ClassifierCard, weights: Tensors, familiar: FeatureStatistics | None = None
+) -> None:
+    """Write `classifier.json` and the arrays beside it; equal arrays give equal bytes."""
     from safetensors.numpy import save
 
     write_bytes(folder / WEIGHTS, save(dict(sorted(weights.items()))))
+    if familiar is not None:
+        write_bytes(folder / FAMILIARITY, save(dict(sorted(familiar.arrays().items()))))
     write_card(folder, card)
 
 
@@ -228,9 +294,11 @@ def export_classifier(path: Path | str, file: Path) -> None:
         CoverslipError: the file cannot be written.
     """
     place = find_classifier(path)
-    open_classifier(place).read_weights()  # nobody shall be given a damaged one
+    packed = open_classifier(place)
+    packed.read_weights()  # nobody shall be given a damaged one
+    familiar = packed.read_familiarity()
     entries = {}
-    for name in (CARD, WEIGHTS):
+    for name in (CARD, WEIGHTS) if familiar is None else (CARD, WEIGHTS, FAMILIARITY):
         with _opened(place, name) as (stream, size):
             entries[name] = _read(stream, size, place)
     write_archive(file, entries)

@@ -16,6 +16,7 @@ from coverslip.events import (
     RunStarted,
     StageStarted,
     StepEnded,
+    ValidationImagesChosen,
 )
 from coverslip.messages import Note
 from coverslip.runs.history import Epoch
@@ -70,6 +71,18 @@ class FoldTestScores:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """A few validation images, the same in every epoch, and what the last epoch's network calls them."""
+
+    image_ids: tuple[str, ...]
+    labels: tuple[int, ...]  # numbers of classes, from 0
+    classes: tuple[str, ...]
+    epoch: int | None  # None before the first one
+    predicted: tuple[int, ...]  # empty before it
+    n_right: tuple[int, ...]  # of these images, epoch by epoch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Training:
     """What one training of a run has reached: the run's own, that of a fold, or pretraining on other images."""
 
@@ -80,6 +93,7 @@ class Training:
     n_epochs: int | None  # at most, of its fine-tuning
     epochs: tuple[Epoch, ...]
     kept_epoch: int | None  # of those so far
+    watched: Watched | None  # None before fine-tuning, and without validation images
     tested: FoldTestScores | None
 
 
@@ -219,6 +233,8 @@ def _within_training(progress: Progress, event: Event, at: float) -> Progress:
                 seconds=event.seconds, val_accuracy=event.val_accuracy, val_macro_f1=event.val_macro_f1
             )
             return _moved(_with_training(replace(progress, work=None), event, instant=scores), 1.0)
+        case ValidationImagesChosen():
+            return _with_training(progress, event, watched=_watched_anew(_training_of(progress, event), event))
         case StepEnded():
             return _stepped(progress, event, at)
         case EpochEnded():
@@ -278,8 +294,33 @@ def _after_epoch(progress: Progress, event: EpochEnded, at: float) -> Progress:
         n_epochs=event.n_epochs,
         left=None if event.seconds_left is None else _Left(event.seconds_left, at),
     )
-    after = _with_training(after, event, epochs=(*before, _epoch(event)), n_epochs=event.n_epochs, kept_epoch=kept)
+    watched = _after_look(training.watched, event, n_before=len(before))
+    epochs = (*before, _epoch(event))
+    after = _with_training(after, event, epochs=epochs, n_epochs=event.n_epochs, kept_epoch=kept, watched=watched)
     return _moved(after, event.epoch / max(event.n_epochs, 1))
+
+
+def _watched_anew(training: Training, event: ValidationImagesChosen) -> Watched:
+    """A training that goes on tells of its images again: what is known of them stays."""
+    before = training.watched
+    if before is not None and before.image_ids == event.image_ids:
+        return before
+    return Watched(
+        image_ids=event.image_ids,
+        labels=event.labels,
+        classes=event.classes,
+        epoch=None,
+        predicted=(),
+        n_right=(),
+    )
+
+
+def _after_look(watched: Watched | None, event: EpochEnded, n_before: int) -> Watched | None:
+    if watched is None or len(event.chosen_predicted) != len(watched.labels):
+        return watched
+    n_right = sum(a == b for a, b in zip(event.chosen_predicted, watched.labels, strict=True))
+    of_epochs = (*watched.n_right[:n_before], n_right)
+    return replace(watched, epoch=event.epoch, predicted=event.chosen_predicted, n_right=of_epochs)
 
 
 def _epoch(event: EpochEnded) -> Epoch:
@@ -298,7 +339,8 @@ def _training_of(progress: Progress, event: Event) -> Training:
     for training in progress.trainings:
         if (training.fold, training.is_pretraining) == (event.fold, event.is_pretraining):
             return training
-    nothing: dict[str, Any] = dict.fromkeys(("parts", "instant", "n_epochs", "kept_epoch", "tested"))  # Any: all None
+    empty = ("parts", "instant", "n_epochs", "kept_epoch", "watched", "tested")
+    nothing: dict[str, Any] = dict.fromkeys(empty)  # Any: all None
     return Training(fold=event.fold, is_pretraining=event.is_pretraining, epochs=(), **nothing)
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from coverslip.events import CheckpointSaved, Progressed, StepEnded, from_json
+from coverslip.events import CheckpointSaved, Progressed, StepEnded, ValidationImagesChosen, from_json
 from coverslip.runs.log.progress import Progress, fold_event
 
-_PASSING = frozenset(kind.__name__ for kind in (Progressed, StepEnded, CheckpointSaved))
+_PASSING = frozenset(kind.__name__ for kind in (Progressed, StepEnded, CheckpointSaved, ValidationImagesChosen))
 
 
 @dataclass(frozen=True, slots=True)

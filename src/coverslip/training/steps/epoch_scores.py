@@ -27,6 +27,7 @@ class EpochScores:
     recall: float
     f1: float
     primary: float  # higher is better
+    chosen_predicted: tuple[int, ...] = ()  # of validation images that people watch: see `ChosenImages`
 
 
 def epoch_scores(logits: Tensor, label: Ints, recipe: Recipe, loss: float) -> EpochScores:

@@ -125,6 +125,7 @@ def _insert_images(
                 "domain": record.domain,
                 "predefined_split": record.predefined_split,
                 "plan": plan,
+                "about": list(record.about) or None,
                 "problem": None if is_allowed else "unreadable",
                 "version": version,
                 "is_left_out": record.image_id in left_out,

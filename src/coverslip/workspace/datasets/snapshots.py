@@ -21,6 +21,7 @@ from coverslip.workspace.store.tables import image_facts, images
 _ROWS_AT_ONCE = 2_000
 _CHANNEL = "channel_"  # and a number: the file of that channel
 _BOX = ("x", "y", "width", "height")
+_OWN = frozenset({"path", "image_id", "label", "group", "domain", "split", "plane", "channel", *_BOX})
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +169,15 @@ def _columns(connection: Connection, row: AnyRow) -> list[str]:
     columns += ["channel"] if "channels" in stated else []
     columns += _BOX if "box" in stated else ()
     n_others = max((len(plan["other_files"]) for plan in plans), default=0)
-    return columns + [f"{_CHANNEL}{n}" for n in range(2, 2 + n_others)]
+    columns += [f"{_CHANNEL}{n}" for n in range(2, 2 + n_others)]
+    return columns + _other_columns(connection, row)
+
+
+def _other_columns(connection: Connection, row: AnyRow) -> list[str]:
+    """Those of the user's own table, by which numbers are told: as they were called."""
+    query = select(images.c.about).where(images.c.dataset_id == row.id, images.c.about.is_not(None))
+    names = dict.fromkeys(name for about in connection.execute(query).scalars() for name, _ in about)
+    return [name for name in names if name.casefold() not in _OWN and not name.casefold().startswith(_CHANNEL)]
 
 
 def _positions(connection: Connection, row: AnyRow, condition: ColumnElement[bool]) -> set[int]:
@@ -191,6 +200,8 @@ def _cell(record: ImageRecord, column: str, *, is_left_out: bool) -> str:
         files = record.plan.files(record.path)
         n = int(column.removeprefix(_CHANNEL))
         return printable(str(files[n - 1])) if n <= len(files) else ""
+    if column not in _OWN:
+        return dict(record.about).get(column, "")
     value: str | None = getattr(record, column)
     return value or ""
 

@@ -139,11 +139,19 @@ def split(
 
 
 def _scan_of(images: Dataset, data: Dataset, scan: Scan) -> Scan:
-    """What is known of images as a recipe makes them of a dataset: where it joins files, what is known of the first."""
+    """What is known of images as a recipe makes them of a dataset: of files that it joins, of them all."""
     if len(images) == len(data):
         return scan
     places = {record.image_id: place for place, record in enumerate(data.records)}
-    return scan.chosen([places.get(record.image_id) for record in images.records])
+    files = {record.path: place for place, record in enumerate(data.records) if not record.plan.other_files}
+    return scan.joined(
+        [
+            [files.get(file) for file in record.plan.files(record.path)]
+            if record.image_id not in places or data.records[places[record.image_id]].plan != record.plan
+            else [places[record.image_id]]
+            for record in images.records
+        ]
+    )
 
 
 def planned(data: Dataset, checked: Recipe, scan: Scan, *, allow_leakage: bool = False) -> SplitPreview:

@@ -121,6 +121,8 @@ def _as_prediction(row: Row) -> Prediction:
         tuple(float("nan") if p is None else p for p in row.probabilities.values()),
         row.reason,
         row.warning,
+        row.unfamiliarity,
+        row.prediction_set,
     )
 
 

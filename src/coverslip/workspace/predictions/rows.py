@@ -24,14 +24,16 @@ from coverslip.workspace.viewing.filters import Filters, Gallery, among, as_sqli
 FILE = "rows.sqlite"
 _COLUMNS = (
     *("k", "image_id", "path", "file", "plan", "label", "predicted", "decision", "probability", "probabilities"),
-    *("reason", "warning"),
+    *("reason", "warning", "unfamiliarity", "prediction_set"),
 )
-_PLAIN = ("image_id", "path", "label", "predicted", "probability", "decision", "reason", "warning")  # kept as they are
+_PLAIN = (  # kept as they are
+    *("image_id", "path", "label", "predicted", "probability", "decision", "reason", "warning", "unfamiliarity"),
+)
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS rows (
     k INTEGER PRIMARY KEY, image_id TEXT NOT NULL, path TEXT NOT NULL, file TEXT NOT NULL, plan TEXT NOT NULL,
     label TEXT, predicted TEXT, decision TEXT NOT NULL, probability REAL, probabilities TEXT NOT NULL, reason TEXT,
-    warning TEXT
+    warning TEXT, unfamiliarity REAL, prediction_set TEXT
 );
 CREATE INDEX IF NOT EXISTS rows_by_probability ON rows (probability);
 CREATE INDEX IF NOT EXISTS rows_by_decision ON rows (decision, probability);
@@ -54,8 +56,15 @@ class Row:
     probability: float | None
     probabilities: dict[str, float | None]
     correction: Annotated[str | None, Field(description="What somebody said that it really shows.")]
-    reason: Annotated[str | None, Field(description="Why the image could not be read.")]
+    reason: Annotated[str | None, Field(description="Why the image could not be read, or is unfamiliar.")]
     warning: Annotated[str | None, Field(description="How the image differs from all training images.")]
+    unfamiliarity: Annotated[
+        float | None, Field(description="0 as training images usually are, above 1 unfamiliar; null: not known.")
+    ]
+    prediction_set: Annotated[
+        tuple[str, ...] | None,
+        Field(description="Classes that hold the true one for 90 % of images of each class; null: not known."),
+    ]
 
 
 class RowsWriter:
@@ -81,7 +90,10 @@ class RowsWriter:
         for cells in self._connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM rows ORDER BY k"):
             values = dict(zip(_COLUMNS, cells, strict=True))
             probabilities = tuple(math.nan if p is None else p for p in json.loads(values["probabilities"]))
-            yield Prediction(**{name: values[name] for name in _PLAIN}, probabilities=probabilities)
+            chosen = _set_of(values["prediction_set"])
+            yield Prediction(
+                **{name: values[name] for name in _PLAIN}, probabilities=probabilities, prediction_set=chosen
+            )
 
     def close(self) -> None:
         self._connection.close()
@@ -91,7 +103,25 @@ def _cells(numbered: tuple[int, Prediction, Path, ReadPlan]) -> tuple[object, ..
     k, row, file, plan = numbered
     probabilities = json.dumps([None if math.isnan(p) else p for p in row.probabilities])
     texts = (row.image_id, row.path, _text(file), plan.model_dump_json(exclude_defaults=True), row.label, row.predicted)
-    return (k, *texts, row.decision, row.probability, probabilities, row.reason, row.warning)
+    return (
+        k,
+        *texts,
+        row.decision,
+        row.probability,
+        probabilities,
+        row.reason,
+        row.warning,
+        row.unfamiliarity,
+        _set_as_text(row.prediction_set),
+    )
+
+
+def _set_as_text(classes: tuple[str, ...] | None) -> str | None:
+    return None if classes is None else json.dumps(classes)
+
+
+def _set_of(text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(json.loads(text))
 
 
 def _text(file: Path) -> str:
@@ -158,6 +188,8 @@ def row_of(cells: sqlite3.Row, classes: Sequence[str], corrected: Mapping[int, s
         correction=corrected.get(cells["k"]),
         reason=cells["reason"],
         warning=cells["warning"],
+        unfamiliarity=cells["unfamiliarity"],
+        prediction_set=_set_of(cells["prediction_set"]),
     )
 
 

@@ -69,6 +69,7 @@ def load_records(
         images.c.domain,
         images.c.predefined_split,
         images.c.plan,
+        images.c.about,
     ).where(images.c.dataset_id == dataset_id, images.c.position >= start)
     if end is not None:
         query = query.where(images.c.position < end)
@@ -79,7 +80,15 @@ def load_records(
         plan, stated = plan_of(row.plan)
         records.append(
             ImageRecord(
-                row.image_id, Path(row.path), row.label, row.group, row.domain, row.predefined_split, plan, stated
+                row.image_id,
+                Path(row.path),
+                row.label,
+                row.group,
+                row.domain,
+                row.predefined_split,
+                plan,
+                stated,
+                about=tuple((name, cell) for name, cell in row.about or ()),
             )
         )
     return records

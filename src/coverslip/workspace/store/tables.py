@@ -89,6 +89,7 @@ images = Table(
     Column("domain", String, nullable=False),
     Column("predefined_split", String),
     Column("plan", JSON(none_as_null=True)),  # which pixels of the file; None: the whole first plane
+    Column("about", JSON(none_as_null=True)),  # names and cells of its table's other columns; None: there are none
     Column("problem", String),  # unreadable, duplicate, conflicting
     Column(
         "is_left_out", Boolean, nullable=False, default=False

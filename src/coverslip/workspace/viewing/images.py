@@ -237,6 +237,17 @@ def picture_source(home: Workspace, dataset_id: str, position: int) -> PictureSo
     return picture_sources(home, dataset_id, [position])[0]
 
 
+def picture_source_of(home: Workspace, dataset_id: str, image_id: str) -> PictureSource:
+    """Likewise, of the image with this id."""
+    query = select(images.c.position).where(images.c.dataset_id == dataset_id, images.c.image_id == image_id)
+    with home.engine.connect() as connection:
+        dataset_row(connection, dataset_id)
+        position = connection.execute(query.limit(1)).scalar()
+    if position is None:
+        raise NotFound("There is no image of this id in this dataset", do="It may have been read again.")
+    return picture_source(home, dataset_id, position)
+
+
 def picture_sources(home: Workspace, dataset_id: str, positions: list[int]) -> list[PictureSource]:
     """Where the pixels of some images come from, in the order asked for.
 

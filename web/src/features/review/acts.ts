@@ -45,7 +45,7 @@ export function filterOf(
   classes: readonly string[],
 ): { only?: 'review' | 'corrected' | 'warning'; decision?: string } {
   if (show === 'review' || show === 'corrected' || show === 'warning') return { only: show };
-  if (show === 'unreadable' && !classes.includes(show)) return { decision: show };
+  if ((show === 'unreadable' || show === 'unfamiliar') && !classes.includes(show)) return { decision: show };
   const name = show.startsWith('class:') ? show.slice('class:'.length) : '';
   return name ? { decision: name } : {};
 }

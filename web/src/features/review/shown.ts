@@ -6,7 +6,7 @@ import { filterOf } from './acts';
 export const SORTS = ['probability', '-probability', 'position'] as const;
 
 export interface Shown {
-  show: string; // all, review, corrected, warning, unreadable, class:NAME
+  show: string; // all, review, corrected, warning, unfamiliar, unreadable, class:NAME
   sort: (typeof SORTS)[number];
   search: string;
   isList: boolean; // else a gallery

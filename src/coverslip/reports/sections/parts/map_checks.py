@@ -12,9 +12,9 @@ def _text(run: ReportedRun) -> SectionText:
     assert found is not None, "somebody has asked for a heat map"
     words = (
         "Heat maps show where in an image the evidence for a class lies. Each kind was tried on "
-        f"{count(found.n_images)} {_CHECKED_ON[found.checked_on]}: it must change when the network's weights are random "
-        "ones (rank correlation of at most .5), and blurring an image where the map is highest must take the prediction "
-        "away sooner than blurring it from the centre on.",
+        f"{count(found.n_images)} {_CHECKED_ON[found.checked_on]}: it must change when the network's weights are "
+        "random ones (rank correlation of at most .5), and blurring an image where the map is highest must take the "
+        "prediction away sooner than blurring it from the centre on.",
         "The first kind that passed is shown; what failed is withheld. A map shows where the network looked, not "
         "whether it is right.",
     )

@@ -1,0 +1,1 @@
+"""What numbers mean for images from elsewhere: pure functions of arrays."""

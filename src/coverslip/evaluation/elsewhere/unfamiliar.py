@@ -1,0 +1,176 @@
+"""How unlike a classifier's training images a new image is, by what its network sees in it.
+
+The relative Mahalanobis distance (Ren et al. 2021, A Simple Fix to Mahalanobis Distance for Improving Near-OOD
+Detection): the distance to the nearest class, less the distance to all training images together. What differs: it is
+taken on the directions in which training images vary most, with covariances shrunk towards a multiple of the identity,
+since there are often fewer images than features; and only four fifths of the second distance count. Where classes do
+not differ both distances grow alike, so that the whole of it hides an image that is far from everything. Classes left
+out of training were told no worse (blood_pbc, 450 images, two seeds: AUROC .747 on average and .48 at worst with the
+whole distance, .754 and .61 with four fifths of it, .688 and .56 without it).
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+RATE = 0.03  # of images like those of training, that are called unfamiliar
+FEWEST_IMAGES = 19  # to learn the limit from: with fewer, more than 1 in 20 familiar images would lie beyond it
+MOST_DIRECTIONS = 128
+_IMAGES_PER_DIRECTION = 3
+_MOST_FOR_DIRECTIONS = 600  # images: what more of them change costs seconds and gains nothing
+_MOST_TURNS = 5  # each finds directions of its own
+_SHRINKAGE = 0.3
+_SHARE_OF_ALL = 0.8  # of the distance to all images, that counts
+_SD_FLOOR = 1e-3  # of the median feature's: dead features must not get huge weights
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureStatistics:
+    """Where the training images of each class lie among the features, as float32 arrays.
+
+    In coordinates in which images of one class vary as much in every direction.
+    """
+
+    projection: npt.NDArray[np.float32]  # (d, D) features to coordinates
+    offset: npt.NDArray[np.float32]  # (d,)
+    centres: npt.NDArray[np.float32]  # (K, d) of the classes
+    background: npt.NDArray[np.float32]  # (d, d) makes all images together vary as much in every direction
+
+    @staticmethod
+    def shapes_fit(shapes: Mapping[str, tuple[int, ...]], n_features: int, n_classes: int) -> bool:
+        """Whether arrays of such shapes are statistics of so many features and classes."""
+        d = shapes.get("offset", (0,))[0]
+        wanted = {"projection": (d, n_features), "offset": (d,), "centres": (n_classes, d), "background": (d, d)}
+        return 0 < d <= MOST_DIRECTIONS and dict(shapes) == wanted
+
+    def arrays(self) -> dict[str, npt.NDArray[np.float32]]:
+        """By name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def distance(self, features: npt.NDArray[np.floating]) -> Floats:
+        """(n,) relative distances of (n, D) features; larger is stranger."""
+        place = features.astype(np.float64) @ self.projection.astype(np.float64).T + self.offset
+        to_class = np.min([np.square(place - centre).sum(axis=1) for centre in self.centres], axis=0)
+        to_all: Floats = np.square(place @ self.background.astype(np.float64)).sum(axis=1)
+        return np.asarray(to_class - _SHARE_OF_ALL * to_all, dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Directions:
+    """The directions in which images vary most: (n, D) features to (n, d) coordinates."""
+
+    projection: Floats  # (d, D)
+    offset: Floats  # (d,)
+
+    def __call__(self, features: npt.NDArray[np.floating]) -> Floats:
+        return features.astype(np.float64) @ self.projection.T + self.offset
+
+
+def main_directions(features: npt.NDArray[np.floating], seed: int) -> Directions:
+    """The principal components of standardised (n, D) features, fewer than a third as many as images."""
+    from scipy.linalg import eigh
+
+    n = len(features)
+    some = np.random.default_rng(seed).permutation(n)[:_MOST_FOR_DIRECTIONS]
+    chosen = features[some].astype(np.float64)
+    mean, sd = chosen.mean(axis=0), chosen.std(axis=0)
+    sd = np.maximum(sd, max(_SD_FLOOR * float(np.median(sd)), 1e-12))
+    rows = (chosen - mean) / sd
+    m, d = len(rows), max(1, min(MOST_DIRECTIONS, n // _IMAGES_PER_DIRECTION, rows.shape[1]))
+    if m < rows.shape[1]:
+        variance, by_image = eigh(rows @ rows.T, subset_by_index=(max(m - d, 0), m - 1))
+        axes = (by_image / np.sqrt(np.maximum(variance, 1e-12))).T @ rows
+    else:
+        axes = eigh(rows.T @ rows, subset_by_index=(rows.shape[1] - d, rows.shape[1] - 1))[1].T
+    projection = axes / sd
+    return Directions(projection, -projection @ mean)
+
+
+def feature_statistics(directions: Directions, features: npt.NDArray[np.floating], label: Ints) -> FeatureStatistics:
+    """Where the images of each class lie.
+
+    Args:
+        directions: in which they are looked at.
+        features: (n, D).
+        label: (n,) in [0, K), each of them somewhere.
+    """
+    place = directions(features)
+    classes = np.unique(label)
+    centres = np.stack([place[label == k].mean(axis=0) for k in classes])
+    own = place - centres[np.searchsorted(classes, label)]
+    within = _unmaking(own.T @ own / max(len(place) - len(classes), 1))
+    whole = place - place.mean(axis=0)
+    background = np.linalg.solve(within, _unmaking(whole.T @ whole / len(place)))
+    middle = place.mean(axis=0)
+    return FeatureStatistics(
+        projection=(within.T @ directions.projection).astype(np.float32),
+        offset=(within.T @ (directions.offset - middle)).astype(np.float32),
+        centres=((centres - middle) @ within).astype(np.float32),
+        background=background.astype(np.float32),
+    )
+
+
+def _unmaking(covariance: Floats) -> Floats:
+    """(d, d) root of the inverse of a shrunk covariance: rows times it vary by 1 in every direction."""
+    d = len(covariance)
+    shrunk = (1 - _SHRINKAGE) * covariance
+    shrunk[np.diag_indices(d)] += max(_SHRINKAGE * float(np.trace(covariance)) / d, 1e-12)
+    root: Floats = np.linalg.cholesky(np.linalg.inv(shrunk))
+    return root
+
+
+def held_out_distances(features: npt.NDArray[np.floating], label: Ints, turn: Ints, seed: int) -> Floats:
+    """(m,) distances of the images that are held out, each by directions and statistics of images of other turns.
+
+    Directions too: of the images that they were found on they show more than of new ones, whose distances are smaller
+    for it. With directions of all images no new one was called unfamiliar, and 59 % of another laboratory's cells
+    (blood_pbc, 420 images); with their own 1 to 4 % and all.
+
+    Args:
+        features, label: as for `feature_statistics`.
+        turn: (n,) in which each is held out; negative for never. Turns are joined to five.
+        seed: of directions.
+    """
+    turn = np.where(turn < 0, turn, turn % _MOST_TURNS)
+    distances = []
+    for t in np.unique(turn[turn >= 0]):
+        others, own_label = features[turn != t], label[turn != t]
+        statistics = feature_statistics(main_directions(others, seed), others, own_label)
+        distances.append(statistics.distance(features[turn == t]))
+    return np.concatenate([np.zeros(0), *distances])
+
+
+def limit_of(distance: Floats, rate: float = RATE) -> float:
+    """The distance beyond which a share `rate` of images like these lies at most, on average.
+
+    A split-conformal quantile (Vovk, Gammerman and Shafer 2005): it holds whatever the distances are like, as long as
+    new images are like these. With too few for that rate the largest distance, beyond which 1 in n + 1 lie.
+    """
+    n = len(distance)
+    return float(np.sort(distance)[min(n, math.ceil((n + 1) * (1 - rate))) - 1])
+
+
+def more_than_expected(n_beyond: int, n: int, known_beyond: int, n_known: int) -> float:
+    """The probability of so many images, or more, beyond a limit, were they like those that it was learnt from.
+
+    A beta-binomial, not a binomial distribution: how many lie beyond the limit is itself known from a few images only.
+
+    Args:
+        n_beyond: of the new images.
+        n: new images.
+        known_beyond: of the images that the limit was learnt from.
+        n_known: these images.
+    """
+    a, b = known_beyond + 1, n_known - known_beyond + 1
+    k = np.arange(n_beyond)
+    log_gamma = np.vectorize(math.lgamma, otypes=[float])
+    log_choose = math.lgamma(n + 1) - log_gamma(k + 1) - log_gamma(n - k + 1)
+    log_beta = log_gamma(k + a) + log_gamma(n - k + b) - math.lgamma(n + a + b)
+    fewer = np.exp(log_choose + log_beta - (math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b))) if n_beyond else k
+    return float(np.clip(1 - fewer.sum(), 0, 1))

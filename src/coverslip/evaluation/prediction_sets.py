@@ -1,0 +1,68 @@
+"""Sets of classes that hold an image's true one as often as promised, whatever the probabilities are worth.
+
+Class-conditional split conformal prediction (Vovk, Gammerman and Shafer 2005; Vovk 2012, Conditional Validity of
+Inductive Conformal Predictors): a class is in an image's set if its probability is no lower than it is for most images
+of that class. Of new images of each class 90 % or more have it in their set, on average over calibration images, and
+however frequent the class is, as long as they are like the calibration images and nothing was chosen on these.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+LEVEL = 0.9  # share of images of each class whose set holds it
+
+
+@dataclass(frozen=True, slots=True)
+class SetCoverage:
+    """How often sets held the true class."""
+
+    n: int
+    n_covered: int
+    n_single: int  # sets of one class
+    mean_size: float
+
+
+def images_needed(level: float = LEVEL) -> int:
+    """Of each class: with fewer, only the set of all classes keeps the promise."""
+    return math.ceil(round(1 / (1 - level), 9)) - 1
+
+
+def set_floors(probability: Floats, label: Ints, level: float = LEVEL) -> tuple[float, ...] | None:
+    """(K,) the probability from which on each class is in an image's set; None where a class has too few images.
+
+    Args:
+        probability: (n, K) of images that were not fitted on.
+        label: (n,) in [0, K).
+        level: share of images of each class whose set shall hold it.
+    """
+    counts = np.bincount(label, minlength=probability.shape[1])
+    if counts.min() < images_needed(level):
+        return None
+    # The k-th smallest score 1 - p with k = ceil((n + 1) level) is the (n + 1 - k)-th smallest probability.
+    kept = [
+        np.sort(probability[label == k, k])[n - math.ceil(round((n + 1) * level, 9))]
+        for k, n in enumerate(counts.tolist())
+    ]
+    return tuple(float(floor) for floor in kept)
+
+
+def set_coverage(is_in_set: npt.NDArray[np.bool_], label: Ints) -> SetCoverage:
+    """How often sets held the true class.
+
+    Args:
+        is_in_set: (n, K).
+        label: (n,) in [0, K).
+    """
+    sizes = is_in_set.sum(axis=1)
+    return SetCoverage(
+        n=len(label),
+        n_covered=int(is_in_set[np.arange(len(label)), label].sum()),
+        n_single=int((sizes == 1).sum()),
+        mean_size=float(sizes.mean()) if len(label) else 0.0,
+    )

@@ -1,0 +1,124 @@
+"""What a trained network sees in its training images, so that images unlike them can be told.
+
+The limit comes from images that were not trained on. While the network is frozen and pretrained on other images, its
+features know nothing of any of them: each is held out in turn. A network that was fine-tuned knows its training images:
+validation images set the limit, although they chose its epoch. Refitted on all images, it has none: its distances are
+held against what folds' networks said of the images that they were not trained on.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from coverslip.engines import Features, embed
+from coverslip.evaluation.elsewhere.unfamiliar import (
+    FEWEST_IMAGES,
+    FeatureStatistics,
+    feature_statistics,
+    held_out_distances,
+    limit_of,
+    main_directions,
+)
+from coverslip.events import Noted
+from coverslip.images import Preprocessing
+from coverslip.models.networks import FeatureNetwork
+from coverslip.runs import Familiarity, LearntOn, Recipe, RunContext
+from coverslip.training.batches import TrainingImages
+from coverslip.training.fitting import DigestOf, Fitted
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+TurnOf = Callable[[Sequence[int]], Ints]  # positions -> in which turn each is held out; negative for never
+
+_MOST_FROZEN, _MOST_FINETUNED = 4000, 2000  # training images to look at; of a fine-tuned network each costs time
+
+
+@dataclass(frozen=True, slots=True)
+class Familiar:
+    """Statistics of the training images, and the limit."""
+
+    statistics: FeatureStatistics
+    limits: Familiarity
+
+
+def learn_familiarity(
+    fitted: Fitted,
+    images: TrainingImages,
+    turn_of: TurnOf,
+    digest_of: DigestOf,
+    preprocessing: Preprocessing,
+    recipe: Recipe,
+    context: RunContext,
+    folds_distances: Floats | None = None,
+) -> Familiar | None:
+    """What makes an image unfamiliar to this network; None, and a note, where too few images can tell.
+
+    Args:
+        fitted: the network.
+        images: that it was trained on, and validation images if there are any.
+        turn_of: how images are held out of frozen features.
+        digest_of, preprocessing, recipe, context: as for `fit`; features that are in the cache are read from there.
+        folds_distances: of images by folds' networks, where there are folds.
+    """
+    is_frozen = fitted.chosen == "instant" and recipe.init == "imagenet"
+    train, train_label = _some(images, recipe.seed, _MOST_FROZEN if is_frozen else _MOST_FINETUNED)
+    positions = np.concatenate([train, images.val])
+    with embed(
+        FeatureNetwork(fitted.network),
+        fitted.network.head.in_features,
+        digest_of(positions.tolist()),
+        lambda chosen: images.pixels_of([int(positions[i]) for i in chosen]),
+        preprocessing=preprocessing.model_dump(mode="json"),
+        tta=recipe.tta,
+        device=context.device,
+        emit=context.emit,
+        stop=context.stop,
+    ) as (features, _):
+        n = len(train)
+        known, val = _read(features, slice(0, n)), _read(features, slice(n, len(positions)))
+    label = train_label
+    if is_frozen:  # it knows validation images as little as training images
+        known, label = np.concatenate([known, val]), np.concatenate([train_label, images.val_label])
+    statistics = feature_statistics(main_directions(known, recipe.seed), known, label)
+    learnt_on: LearntOn = "validation images"
+    if is_frozen:
+        learnt_on = "held-out training images"
+        distance = held_out_distances(known, label, turn_of(positions.tolist()), recipe.seed)
+    elif folds_distances is not None:
+        learnt_on, distance = "the folds' images", folds_distances
+    else:
+        distance = statistics.distance(val)
+    if len(distance) < FEWEST_IMAGES:
+        text = (
+            f"Images unlike those of training will not be told: that takes {FEWEST_IMAGES} images to learn from that "
+            f"the network was not trained on, and there are {len(distance)}."
+        )
+        context.emit(Noted(code="unfamiliar-not-told", text=text))
+        return None
+    usual = float(np.median(distance))
+    limit = max(limit_of(distance), usual + 1)  # images that all look the same would leave no room
+    return Familiar(
+        statistics,
+        Familiarity(
+            usual=usual,
+            limit=limit,
+            n=len(distance),
+            n_beyond=int((distance > limit).sum()),
+            learnt_on=learnt_on,
+        ),
+    )
+
+
+def _some(images: TrainingImages, seed: int, most: int) -> tuple[Ints, Ints]:
+    """Training images at random, of every class, with their labels."""
+    order = np.random.default_rng(seed).permutation(len(images.train))
+    first_of_class = np.unique(images.train_label[order], return_index=True)[1]
+    rest = np.setdiff1d(np.arange(len(order)), first_of_class)
+    chosen = np.sort(order[np.concatenate([first_of_class, rest])[:most]])
+    return images.train[chosen], images.train_label[chosen]
+
+
+def _read(features: Features, rows: slice) -> npt.NDArray[np.float32]:
+    return features[rows] if rows.stop > rows.start else np.zeros((0, features.shape[1]), np.float32)

@@ -1,0 +1,77 @@
+"""Sets of classes that hold the true one as often as promised."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import coverslip as cs
+from coverslip.evaluation.prediction_sets import LEVEL, images_needed, set_coverage, set_floors
+from coverslip.runs import Run
+from coverslip.runs.predictions import read_predictions
+
+
+def probabilities(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """(n, 3) of images of three classes, the last one rare and hard, and their labels."""
+    label = np.concatenate([np.repeat(np.arange(3), 20), rng.choice(3, n - 60, p=(0.6, 0.3, 0.1))])
+    logits = rng.normal(size=(n, 3)) + np.array([3, 2, 1])[label][:, None] * np.eye(3)[label]
+    odds = np.exp(logits)
+    return odds / odds.sum(axis=1, keepdims=True), label
+
+
+def test_floors_follow_the_definition() -> None:
+    rng = np.random.default_rng(0)
+    probability, label = probabilities(200, rng)
+    floors = set_floors(probability, label)
+    assert floors is not None
+    for k, floor in enumerate(floors):
+        scores = np.sort(1 - probability[label == k, k])
+        n = len(scores)
+        assert 1 - floor == pytest.approx(scores[int(np.ceil((n + 1) * LEVEL)) - 1])
+
+
+def test_each_class_is_covered_as_promised_however_hard_it_is() -> None:
+    rng = np.random.default_rng(1)
+    covered, over = np.zeros(3), np.zeros(3)
+    for _ in range(200):
+        probability, label = probabilities(300, rng)
+        floors = set_floors(probability, label)
+        assert floors is not None
+        new, truth = probabilities(600, rng)
+        is_in = new >= np.array(floors)
+        covered += [is_in[truth == k, k].mean() / 200 for k in range(3)]
+        over += [1 / (np.bincount(label)[k] + 1) / 200 for k in range(3)]
+    assert (covered >= LEVEL - 0.01).all()
+    assert (covered <= LEVEL + over + 0.01).all()
+
+
+def test_a_class_of_too_few_images_has_no_sets() -> None:
+    assert images_needed(0.9) == 9
+    assert images_needed(0.95) == 19
+    probability, label = probabilities(200, np.random.default_rng(0))
+    rows = np.concatenate([np.flatnonzero(label != 2), np.flatnonzero(label == 2)[:8]])
+    assert set_floors(probability[rows], label[rows]) is None
+
+
+def test_coverage_is_counted() -> None:
+    is_in_set = np.array([[True, False], [True, True], [False, False], [False, True]])
+    coverage = set_coverage(is_in_set, np.array([0, 1, 1, 0]))
+    assert (coverage.n, coverage.n_covered, coverage.n_single, coverage.mean_size) == (4, 2, 2, 1.0)
+
+
+def test_predictions_have_sets_that_tables_keep_and_shares_leave_as_they_are(
+    own_run: Run, cells: Path, tmp_path: Path
+) -> None:
+    card = own_run.card
+    assert card is not None
+    assert card.set_floors is None, "the fixture's validation part has fewer than nine images of a class"
+    cs.runs.write_card(own_run.classifier_folder, card.model_copy(update={"set_floors": (0.2, 0.3, 0.4)}))
+    classifier = cs.load_classifier(own_run.folder)
+    rows = classifier.predict(cells)
+    for row in rows:
+        floors = zip(classifier.classes, row.probabilities, (0.2, 0.3, 0.4), strict=True)
+        assert row.prediction_set == tuple(name for name, p, floor in floors if p >= floor)
+    rarer = classifier.at_prevalence({classifier.classes[0]: 0.01}).predict(cells)
+    assert rarer["prediction_set"] == rows["prediction_set"]
+    rows.write_csv(tmp_path / "p.csv")
+    assert read_predictions(tmp_path / "p.csv")["prediction_set"] == rows["prediction_set"]

@@ -1,0 +1,112 @@
+"""Images unlike those of training: distances, the limit, and what people are told of them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.stats import betabinom
+
+import coverslip as cs
+from coverslip.errors import BadClassifier
+from coverslip.evaluation.elsewhere.unfamiliar import (
+    feature_statistics,
+    held_out_distances,
+    limit_of,
+    main_directions,
+    more_than_expected,
+)
+from coverslip.events import Event, Noted
+from coverslip.runs import Run
+
+
+def drawn(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """(n, 40) features of three classes, and their labels."""
+    label = np.concatenate([np.arange(3), rng.integers(0, 3, n - 3)])
+    return rng.normal(size=(n, 40)) + 4 * np.eye(3, 40)[label], label
+
+
+def test_the_distance_is_the_relative_mahalanobis_distance() -> None:
+    rng = np.random.default_rng(0)
+    features, label = drawn(300, rng)
+    directions = main_directions(features, seed=0)
+    new = drawn(5, rng)[0]
+    place, other = directions(features), directions(new)
+    centres = np.stack([place[label == k].mean(axis=0) for k in range(3)])
+
+    def squared(rows: np.ndarray, spread: np.ndarray, n: int) -> np.ndarray:
+        covariance = 0.7 * spread.T @ spread / n
+        covariance += 0.3 / 0.7 * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
+        return np.einsum("nd,de,ne->n", rows, np.linalg.inv(covariance), rows)
+
+    own = place - centres[label]
+    to_class = np.min([squared(other - centre, own, 297) for centre in centres], axis=0)
+    whole = place - place.mean(axis=0)
+    expected = to_class - 0.8 * squared(other - place.mean(axis=0), whole, 300)
+    np.testing.assert_allclose(feature_statistics(directions, features, label).distance(new), expected, rtol=1e-3)
+
+
+def test_the_limit_lets_its_share_of_images_pass_and_strange_ones_do_not() -> None:
+    rng = np.random.default_rng(1)
+    shares, foreign = [], []
+    for _ in range(20):
+        features, label = drawn(200, rng)
+        directions = main_directions(features, seed=0)
+        limit = limit_of(held_out_distances(features, label, rng.permutation(200) % 5, seed=0))
+        statistics = feature_statistics(directions, features, label)
+        shares.append((statistics.distance(drawn(500, rng)[0]) > limit).mean())
+        foreign.append((statistics.distance(3 * rng.normal(size=(100, 40))) > limit).mean())
+    assert 0.01 <= np.mean(shares) <= 0.04
+    assert np.mean(foreign) > 0.95
+
+
+def test_the_limit_is_a_conformal_quantile() -> None:
+    distance = np.random.default_rng(0).permutation(np.arange(1.0, 100))
+    assert limit_of(distance, 0.05) == 95
+    assert limit_of(distance[:10], 0.05) == distance[:10].max()
+
+
+@pytest.mark.parametrize(("n_beyond", "n"), [(0, 10), (3, 10), (40, 50), (60, 2000)])
+def test_how_surprising_so_many_are_is_beta_binomial(n_beyond: int, n: int) -> None:
+    expected = betabinom.sf(n_beyond - 1, n, 4, 98)
+    assert more_than_expected(n_beyond, n, 3, 100) == pytest.approx(expected, abs=1e-9)
+
+
+def test_foreign_images_are_unfamiliar_and_a_note_says_so(trained: Run, cells: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for i in range(8):
+        Image.fromarray(rng.integers(0, 256, (48, 48, 3), dtype=np.uint8)).save(tmp_path / f"{i}.png")
+    told: list[Event] = []
+    classifier = cs.load_classifier(trained.folder)
+    rows = classifier.predict([tmp_path, *sorted(cells.rglob("*.png"))[::3]], emit=told.append)
+    assert {row.decision for row in rows[:8]} == {"unfamiliar"}
+    assert all((row.unfamiliarity or 0) > 1 and "instrument" in (row.reason or "") for row in rows[:8])
+    assert sum(row.decision == "unfamiliar" for row in rows[8:]) <= 5  # of 30
+    notes = [event for event in told if isinstance(event, Noted) and event.code == "unfamiliar-images"]
+    assert len(notes) == 1
+    assert notes[0].values["n_images"] >= 8
+
+
+def test_a_single_file_and_a_table_keep_what_is_unfamiliar(trained: Run, cells: Path, tmp_path: Path) -> None:
+    packed = cs.export(trained.folder, to="zip", out=tmp_path / "c.coverslip")
+    images = sorted(cells.rglob("*.png"))[:3]
+    rows = cs.load_classifier(packed).predict(images)
+    assert list(rows) == list(cs.load_classifier(trained.folder).predict(images))
+    rows.write_csv(tmp_path / "p.csv")
+    assert cs.runs.predictions.read_predictions(tmp_path / "p.csv")["unfamiliarity"] == pytest.approx(
+        rows["unfamiliarity"], abs=1e-6
+    )
+
+
+def test_statistics_that_do_not_fit_the_network_are_refused(own_run: Run, cells: Path) -> None:
+    card = json.loads((own_run.classifier_folder / "classifier.json").read_text())
+    assert card["familiarity"]["learnt_on"] == "held-out training images"
+    file = own_run.classifier_folder / "familiarity.safetensors"
+    file.write_bytes((own_run.classifier_folder / "weights.safetensors").read_bytes())
+    with pytest.raises(BadClassifier, match="do not fit"):
+        cs.load_classifier(own_run.folder).predict(sorted(cells.rglob("*.png"))[:1])
+
+
+def test_the_report_tells_how_many_test_images_are_unfamiliar(trained: Run) -> None:
+    assert "Unlike the training images" in trained.report_file.read_text()
