@@ -98,7 +98,7 @@ def test_rows_are_those_of_the_command_line(lab: Lab, tmp_path: Path) -> None:
     assert (
         lab.client.get(f"{API}/predictions/{other.json()['id']}/download/predictions")
         .text.splitlines()[1]
-        .endswith(",unreadable,The file is not an image: it holds text,,,,")
+        .endswith(",unreadable,The file is not an image: it holds text,,,,,,")
     )
     assert lab.client.delete(f"{API}/jobs/{other.json()['id']}").status_code == 204
 
@@ -110,7 +110,7 @@ def test_uncertain_ones_come_first_and_corrections_are_kept(lab: Lab) -> None:
     sure = [row["probability"] for row in page["items"] if row["probability"] is not None]
     assert sure == sorted(sure)
     review = lab.client.get(f"{path}/rows?only=review").json()
-    assert {row["decision"] for row in review["items"]} <= {"uncertain", "unreadable"}
+    assert {row["decision"] for row in review["items"]} <= {"uncertain", "unfamiliar", "unreadable"}
     assert any(row["reason"] for row in review["items"])
     k = page["items"][-1]["k"]
     corrected = lab.client.put(f"{path}/rows/{k}/correction", json={"label": "=cmd()"}).json()

@@ -275,7 +275,7 @@ CRAFTED: dict[str, tuple[Craft, str]] = {
     "many entries": (many_entries, "far more"),
     "a zip in the zip": (nested, "no classifier.json"),
     "no weights": (lambda file, entries: zipped(file, {CARD: entries[CARD]}), "no weights.safetensors"),
-    "unusual packing": (lambda file, entries: zipped(file, entries, zipfile.ZIP_LZMA), "unusual"),
+    "unusual packing": (lambda file, entries: zipped(file, entries, zipfile.ZIP_BZIP2), "unusual"),
     "cut in the middle": (cut(0.5), "cut off"),
     "cut at the end": (cut(0.9999), "cut off"),
     "a flipped bit": (flipped, "CRC"),

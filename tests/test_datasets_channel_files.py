@@ -224,7 +224,8 @@ def test_what_is_told_by_the_second_file_alone_is_learnt_and_predicted_from_pair
     done = CliRunner().invoke(app, ["predict", str(tmp_path / "run"), str(new), "--out", str(out)])
     assert done.exit_code == 0, done.output
     rows = list(csv.DictReader(out.open()))
-    assert [row["decision"] for row in rows] == ["dark", "dark", "light", "unreadable"]
+    assert [row["predicted"] for row in rows] == ["dark", "dark", "light", ""]
+    assert rows[3]["decision"] == "unreadable"
     assert rows[3]["reason"] == "The file of a channel, 'light1_w2.tif', is missing"
     measured = cs.evaluate(tmp_path / "run", cs.open_dataset(folder))
     assert len(measured.predictions) == 32

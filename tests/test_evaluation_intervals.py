@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import statsmodels.api as sm
 from scipy.stats import beta
 
 from coverslip.evaluation import METRICS, evaluate_predictions, metric_intervals, per_class, score
@@ -152,6 +151,8 @@ def test_a_class_with_few_images_that_are_all_right_is_not_certain():
 
 
 def test_the_error_of_a_mean_over_groups_is_statsmodels_cluster_robust_one():
+    import statsmodels.api as sm  # here, since it takes two seconds
+
     generator = np.random.default_rng(0)
     group = generator.integers(0, 12, 200)
     value = generator.normal(size=200) + generator.normal(size=12)[group]

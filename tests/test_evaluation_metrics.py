@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-import statsmodels.api as sm
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
@@ -126,6 +125,8 @@ def test_confusion_matrix_equals_scikit_learn(drawn):
 
 
 def test_calibration_slope_and_intercept_are_those_of_a_logistic_regression():
+    import statsmodels.api as sm  # here, since it takes two seconds
+
     for n_classes in (2, 4):
         probability, label = draw(500, n_classes, 7)
         top = probability.argmax(axis=1)

@@ -17,6 +17,7 @@ from coverslip.models.architectures.mobilevit_mn.attention import NormalizationA
 from coverslip.models.architectures.mobilevit_mn.blocks import Separable
 from coverslip.models.architectures.mobilevit_mn.network import MobileViTMN
 from coverslip.models.architectures.mobilevit_mn.transfer import nearest_separable, transfer_mobilevit
+from coverslip.models.shapes import shapes_only
 
 Options = dict[str, Any]
 PLAIN: Options = {"dsc": False, "mv2_attention": "none", "mobilevit_attention": "none"}
@@ -33,7 +34,7 @@ def build(**options: Any) -> MobileViTMN:
 
 
 def on_paper(**options: Any) -> MobileViTMN:
-    with torch.device("meta"):
+    with shapes_only():
         return MobileViTMN(**options)
 
 

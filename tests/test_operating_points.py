@@ -93,7 +93,9 @@ def test_rows_and_numbers_follow_the_decision(run: Run) -> None:
     assert p.sum(axis=1) == pytest.approx(1, abs=1e-5)
     limit = json_of(run.classifier_folder / "classifier.json")["uncertain_below"]
     for row in rows:
-        assert row["decision"] == ("uncertain" if float(row["probability"]) < limit else row["predicted"])
+        is_unfamiliar = float(row["unfamiliarity"]) > 1
+        decision = "uncertain" if float(row["probability"]) < limit else row["predicted"]
+        assert row["decision"] == ("unfamiliar" if is_unfamiliar else decision)
     metrics = json_of(run.folder / "metrics.json")
     matrix = np.zeros((3, 3), int)
     np.add.at(matrix, (label, decided), 1)

@@ -424,6 +424,7 @@ def test_sections_stand_in_their_order_and_only_where_they_have_something_to_say
         "relabelled",
         "subgroups",
         "two_classes",
+        "unfamiliar",
     }
     assert set(names) == set(SECTIONS) - of_other_runs
     short = read_run(write_run(tmp_path, ("a", "b"), n_test=40, skill=60, finetuned=False))

@@ -19,6 +19,7 @@ from coverslip.app.limits import BodyLimit
 from coverslip.app.pages import add_pages
 from coverslip.app.problems import add_problem_handlers
 from coverslip.app.routes import ROUTERS
+from coverslip.app.routing import API, add_routes
 from coverslip.app.streams import describe_events
 from coverslip.errors import CoverslipError
 from coverslip.messages import ChooseOther
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 PORT = 8765  # Jupyter, TensorBoard and other trainers sit elsewhere
 _TRIES = 20
-_SECONDS_TO_END = 3  # event streams would keep the server for as long as a page is open
+_SECONDS_TO_END = 1  # event streams would keep the server for as long as a page is open
 
 
 def create_app(workspace: Workspace) -> FastAPI:
@@ -38,11 +39,10 @@ def create_app(workspace: Workspace) -> FastAPI:
     app = FastAPI(
         title="coverslip",
         version=__version__,
-        openapi_url="/api/v1/openapi.json",
+        openapi_url=f"{API}/openapi.json",
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        generate_unique_id_function=lambda route: route.name,
         lifespan=at_work,
     )
     app.state.workspace = workspace
@@ -51,7 +51,7 @@ def create_app(workspace: Workspace) -> FastAPI:
     describe_events(app)
     app.add_middleware(BodyLimit)
     for router in ROUTERS:
-        app.include_router(router, prefix="/api/v1")
+        add_routes(app, router)
     add_pages(app)
     return app
 

@@ -2098,7 +2098,7 @@ export interface components {
             };
             /**
              * Reason
-             * @description Why the image could not be read.
+             * @description Why the image could not be read, or is unfamiliar.
              */
             reason: string | null;
         };

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from coverslip.app.deps import Home, Looks, Paged
+from coverslip.app.routing import api_router
 from coverslip.app.schemas.datasets import DatasetChanges, NewDataset, RecipeOf, SplitOf
 from coverslip.app.schemas.problems import problems
 from coverslip.workspace import forgetting, group_suggestions
@@ -25,7 +26,7 @@ _PNG: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own type
     200: {"content": {"image/png": {}}, "description": "A sheet: an image per row, and five changes."}
 }
 
-router = APIRouter(tags=["datasets"], responses=problems(422))
+router = api_router("datasets", responses=problems(422))
 
 
 @router.get("/datasets")

@@ -2,12 +2,13 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from fastapi.responses import FileResponse, HTMLResponse
 
 from coverslip.app.deps import Home, JobQueue, Paged
 from coverslip.app.pictures import IMAGE, PICTURE, Viewed, image_response
 from coverslip.app.report import FIGURE, FigureFile, figure_response, report_response
+from coverslip.app.routing import api_router
 from coverslip.app.schemas.evaluations import NewEvaluation
 from coverslip.app.schemas.images import FilteredPage
 from coverslip.app.schemas.predictions import Correction
@@ -22,7 +23,7 @@ from coverslip.workspace.predictions import measured, pictures
 from coverslip.workspace.predictions.rows import Row
 from coverslip.workspace.store.rows import Page
 
-router = APIRouter(tags=["evaluations"])
+router = api_router("evaluations")
 
 _TABLE: dict[int | str, dict[str, Any]] = {
     200: {"description": "The table.", "content": {"text/csv": {"schema": {"type": "string"}}}}

@@ -2,12 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from coverslip.app.deps import Home
+from coverslip.app.routing import api_router
 from coverslip.workspace.datasets.folders import FolderContent, look_into
 
-router = APIRouter(tags=["folders"])
+router = api_router("folders")
 
 
 @router.get("/folders")

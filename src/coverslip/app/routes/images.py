@@ -5,10 +5,11 @@ import json
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import Header, Path, Query, Request, Response
 
 from coverslip.app.deps import Home
 from coverslip.app.pictures import IMAGE, PICTURE, image_response, kind_of
+from coverslip.app.routing import api_router
 from coverslip.app.schemas.images import FilteredPage
 from coverslip.app.schemas.problems import problems
 from coverslip.app.waiting import while_wanted
@@ -17,7 +18,7 @@ from coverslip.workspace.store.rows import Page
 from coverslip.workspace.viewing import colours, images, pictures
 from coverslip.workspace.viewing.filters import Filters, Text
 
-router = APIRouter(tags=["images"], responses=problems(422))
+router = api_router("images", responses=problems(422))
 
 Place = Annotated[int, Path(ge=0, le=2**31, description="The image's place in the dataset, from 0.")]
 Version = Annotated[Text | None, Query(description="The image's version; with it the picture is kept for good.")]

@@ -3,10 +3,11 @@
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from coverslip.app.deps import Home, JobQueue
+from coverslip.app.routing import api_router
 from coverslip.app.schemas.problems import problems
 from coverslip.app.streams import LastKnown, Watched, events_in_document, events_of
 from coverslip.workspace.job_kinds import JOB_KINDS, JobState
@@ -14,7 +15,7 @@ from coverslip.workspace.jobs import acts
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.store.home import Workspace
 
-router = APIRouter(tags=["jobs"])
+router = api_router("jobs")
 
 
 def _known(workspace: Home, job_id: str) -> str:

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
 from coverslip.app.deps import Home, Paged
 from coverslip.app.limits import taking
+from coverslip.app.routing import api_router
 from coverslip.app.schemas.labels import LabelsGiven, LabelsTakenBack, LeftOut, NewLabels
 from coverslip.app.schemas.problems import problems
 from coverslip.workspace.correcting import history
@@ -22,7 +22,7 @@ _CSV: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own type
 
 _MAX_BODY = 10 * 2**20  # bytes: a million places, the most that `NewLabels` takes, with a space after each comma
 
-router = APIRouter(tags=["labels"], responses=problems(422), route_class=taking(_MAX_BODY))
+router = api_router("labels", responses=problems(422), route_class=taking(_MAX_BODY))
 
 
 @router.post(

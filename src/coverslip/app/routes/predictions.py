@@ -4,13 +4,14 @@ import re
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
 from coverslip.app.bodies import received
 from coverslip.app.deps import Home, JobQueue, Paged
 from coverslip.app.pictures import IMAGE, PICTURE, Viewed, image_response
+from coverslip.app.routing import api_router
 from coverslip.app.schemas.images import FilteredPage
 from coverslip.app.schemas.predictions import (
     Correction,
@@ -29,7 +30,7 @@ from coverslip.workspace.predictions.rows import Row
 from coverslip.workspace.predictions.state import PredictionState
 from coverslip.workspace.store.rows import Page
 
-router = APIRouter(tags=["predictions"])
+router = api_router("predictions")
 
 _TABLE: dict[int | str, dict[str, Any]] = {
     200: {"description": "The table.", "content": {"text/csv": {"schema": {"type": "string"}}}}

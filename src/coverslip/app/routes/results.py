@@ -3,7 +3,7 @@
 import os
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
 
@@ -11,6 +11,7 @@ from coverslip.app.bodies import received
 from coverslip.app.deps import Home, Paged
 from coverslip.app.pictures import IMAGE, PICTURE, Viewed, image_response
 from coverslip.app.report import FIGURE, FigureFile, figure_response, report_response
+from coverslip.app.routing import api_router
 from coverslip.app.schemas.images import FilteredPage
 from coverslip.app.schemas.predictions import Correction
 from coverslip.app.schemas.problems import problems
@@ -29,7 +30,7 @@ from coverslip.workspace.predictions.relabelled import RelabelledImages, count_r
 from coverslip.workspace.predictions.rows import Row
 from coverslip.workspace.store.rows import Page
 
-router = APIRouter(tags=["results"])
+router = api_router("results")
 
 _MOST_CLASSIFIER_BYTES = 2**31
 Download = Literal["report", "model-card", "predictions", "confusion-matrix", "run", "classifier", "recipe"]

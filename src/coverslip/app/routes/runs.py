@@ -1,8 +1,7 @@
 """Trainings: queued, listed, told of. What is done with jobs of any kind, theirs too, is in `jobs`."""
 
-from fastapi import APIRouter
-
 from coverslip.app.deps import Home, JobQueue, Paged
+from coverslip.app.routing import api_router
 from coverslip.app.schemas.problems import problems
 from coverslip.app.schemas.runs import NewRun, RunChanges
 from coverslip.runs.log import LogLine
@@ -10,7 +9,7 @@ from coverslip.workspace.jobs import log, runs, training
 from coverslip.workspace.jobs.runs import RunState, RunStory
 from coverslip.workspace.store.rows import Page
 
-router = APIRouter(tags=["runs"])
+router = api_router("runs")
 
 
 @router.get("/runs")

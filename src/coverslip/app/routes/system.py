@@ -1,14 +1,13 @@
 """What the app says about itself and this computer."""
 
-from fastapi import APIRouter
-
 from coverslip._version import __version__
 from coverslip.app.deps import Home
+from coverslip.app.routing import api_router
 from coverslip.app.schemas.system import System
 from coverslip.machine import likely_device, memory_mib, n_cores
 from coverslip.workspace.store.activity import activity_of
 
-router = APIRouter(tags=["system"])
+router = api_router("system")
 
 
 @router.get("/system")

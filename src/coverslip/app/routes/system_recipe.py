@@ -1,8 +1,7 @@
 """What can be chosen for a training."""
 
-from fastapi import APIRouter
-
 from coverslip.app.deps import Paged
+from coverslip.app.routing import api_router
 from coverslip.app.schemas.problems import problems
 from coverslip.app.schemas.system_recipe import ChoicesOfRecipe, RecipeKeys, TextOfRecipe
 from coverslip.runs.recipe import GROUPS, named_sets, recipe_keys
@@ -11,7 +10,7 @@ from coverslip.workspace.recipes.model_advice import AdvisedModel, advised_model
 from coverslip.workspace.recipes.texts import RecipeText
 from coverslip.workspace.store.rows import Page
 
-router = APIRouter(tags=["system"])
+router = api_router("system")
 
 
 @router.get("/models")

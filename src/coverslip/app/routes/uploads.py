@@ -4,18 +4,19 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 
 from coverslip.app.deps import Home
 from coverslip.app.limits import allow_body, announced
+from coverslip.app.routing import api_router
 from coverslip.app.schemas.problems import problems
 from coverslip.app.schemas.uploads import FinishUpload, NewUpload
 from coverslip.workspace.datasets import receiving, uploads
 from coverslip.workspace.datasets.listing import DatasetState
 from coverslip.workspace.datasets.uploads import Upload
 
-router = APIRouter(tags=["uploads"], responses=problems(422))
+router = api_router("uploads", responses=problems(422))
 
 _RAW: dict[str, Any] = {  # Any: FastAPI's own type
     "requestBody": {

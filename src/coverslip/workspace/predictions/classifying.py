@@ -33,7 +33,7 @@ class Classified:
     probability: float | None
     decision: str
     probabilities: dict[str, float | None]
-    reason: Annotated[str | None, Field(description="Why the image could not be read.")]
+    reason: Annotated[str | None, Field(description="Why the image could not be read, or is unfamiliar.")]
 
 
 @dataclass(eq=False)
